@@ -1,0 +1,67 @@
+"""The root application and the one place where an expected failure becomes two lines on stderr.
+
+Each command lives in a module of its own and imports what is heavy inside its body, so `mmsent --help` answers at once.
+"""
+
+import errno
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from mmsent_cli import __version__
+from mmsent_cli.commands.inspect_encoding import inspect_encoding
+from mmsent_cli.errors import MmsentError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class ErrorBoundary(TyperGroup):
+    """Turns expected failures into a message, a hint and exit code 1; a bug keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MmsentError as error:
+            _fail(error.message, error.hint)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            _fail(f"no space left while writing {error.filename or 'a file'}", "free some space and run it again")
+
+
+def _fail(message: str, hint: str) -> None:
+    one_line = " ".join(message.split())
+    print(f"error: {one_line}\nhint: {hint}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+app = typer.Typer(
+    cls=ErrorBoundary,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Sentiment of a text with its image: train, predict, and know how far to trust the figures.",
+)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"mmsent {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version"),
+) -> None:
+    """Options before the command."""
+
+
+app.command("inspect-encoding")(inspect_encoding)
+
+
+def main() -> None:
+    """Entry point of the `mmsent` command."""
+    app()

@@ -1,0 +1,1 @@
+"""Files on disk become checked `Pair`s."""

@@ -1,0 +1,51 @@
+"""The two shapes of a pair: as it lies on disk (`PairRow`) and checked, with its text decoded (`Pair`)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmsent_cli.data.encoding import EncodingDecision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRow:
+    """One row of a layout or manifest, files not yet opened.
+
+    Either `text` (inline, from a manifest) or `text_path` says where the text is; both None: the pair has none.
+    `where` names the file and line for messages, such as `train.txt:17`.
+    """
+
+    guid: str
+    tag: str | None
+    text: str | None
+    text_path: Path | None
+    image_path: Path | None
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """One checked pair.
+
+    `text` None or `image_path` None: the pair lacks that modality (allowed when predicting, or by `--on-bad blank`).
+    `image_digest` is the BLAKE2b-128 hex digest of the image file's bytes, empty without an image.
+    `replaced` counts characters of the text that could not be decoded and became U+FFFD.
+    """
+
+    guid: str
+    tag: str | None
+    text: str | None
+    image_path: Path | None
+    image_digest: str = ""
+    replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """All labelled pairs of a source, checked. `labels` gives the class order; `problems` one line per affected guid."""
+
+    source: Path
+    pairs: tuple[Pair, ...]
+    labels: tuple[str, ...]
+    decision: EncodingDecision
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

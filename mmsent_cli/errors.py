@@ -1,0 +1,37 @@
+"""Expected failures. Each says what is wrong and where (`message`) and what to do (`hint`)."""
+
+from collections.abc import Sequence
+
+SHOWN_PROBLEMS = 5
+
+
+class MmsentError(Exception):
+    """An expected failure: two lines on stderr, exit code 1, no traceback."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(MmsentError):
+    """An option or configuration file that cannot be used."""
+
+
+class DataError(MmsentError):
+    """Input data that cannot be read or does not fit."""
+
+
+class WeightsUnavailable(MmsentError):
+    """Pretrained weights that cannot be had here; `auto` falls back on this and on nothing else."""
+
+
+class CheckpointError(MmsentError):
+    """A checkpoint that cannot be found, read or used."""
+
+
+def summarise(problems: Sequence[str], what: str = "problems") -> str:
+    """Join the first few problems and the count of all into one message line."""
+    shown = "; ".join(problems[:SHOWN_PROBLEMS])
+    rest = len(problems) - SHOWN_PROBLEMS
+    return f"{shown}; and {rest} more {what}" if rest > 0 else shown

@@ -1,0 +1,174 @@
+"""What commands return: plain values that renderers print and records write as JSON. Standard library only."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One encoding in the vote. `score` is mean log-plausibility per non-ASCII character; higher is better."""
+
+    encoding: str
+    score: float
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """A text before (Latin-1, which never fails) and after decoding, with a per-file detector's word for it."""
+
+    name: str
+    before: str
+    after: str
+    detector: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileException:
+    """A file that is read otherwise than the corpus: its encoding, or None where it cannot be decoded strictly."""
+
+    name: str
+    encoding: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodingResult:
+    """What `inspect-encoding` found. `encoding` is the best guess even when `decided` is false."""
+
+    encoding: str
+    decided: bool
+    files: int
+    non_ascii_files: int
+    undecodable: int
+    margin: float
+    candidates: tuple[Candidate, ...]
+    exceptions: tuple[FileException, ...] = ()
+    snippets: tuple[Snippet, ...] = ()
+    detector_disagrees: int = 0
+    converted_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitResult:
+    """What `split` did: sizes, class counts per side, and the leaks that grouping caught."""
+
+    path: str
+    digest: str
+    strategy: str
+    train: int
+    val: int
+    train_counts: dict[str, int]
+    val_counts: dict[str, int]
+    groups: int
+    grouped_pairs: int
+    conflicting_groups: int
+    leaks_without_groups: int
+    folds: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassMetrics:
+    """Precision, recall, F1 (each 0 to 1) and support (pairs) of one class."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """One evaluation. Accuracy and macro-F1 lie in 0 to 1; `interval` is Wilson's 95 % interval of the accuracy.
+
+    `confusion[i][j]` counts pairs of true class i that were predicted as class j.
+    """
+
+    loss: float
+    accuracy: float
+    macro_f1: float
+    interval: tuple[float, float]
+    confusion: tuple[tuple[int, ...], ...]
+    per_class: tuple[ClassMetrics, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochResult:
+    """One finished epoch, counted from 1."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    accuracy: float
+    macro_f1: float
+    encoder_lr: float
+    head_lr: float
+    skipped_steps: int
+    seconds: float
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult:
+    """A finished training run. `accuracy`, `macro_f1`, `best` belong to the best epoch, chosen on the same pairs."""
+
+    run: str
+    encoders: str
+    fusion: str
+    accuracy: float
+    macro_f1: float
+    majority_accuracy: float
+    best_epoch: int
+    epochs: int
+    seconds: float
+    prepare_seconds: float
+    labels: tuple[str, ...]
+    best: Metrics
+    last: Metrics
+    history: tuple[EpochResult, ...]
+    train_pairs: int
+    val_pairs: int
+    trainable_parameters: int
+    total_parameters: int
+    device: str
+    precision: str
+    encoding: str
+    problems: int
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One predicted pair. `missing` names the modality it lacked: text, image, or nothing (empty)."""
+
+    guid: str
+    tag: str
+    probabilities: dict[str, float]
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictResult:
+    """A finished prediction. `missing_text` and `missing_image` count pairs predicted from one modality alone."""
+
+    checkpoint: str
+    out: str | None
+    pairs: int
+    counts: dict[str, int]
+    missing_text: int
+    missing_image: int
+    replaced_characters: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+    prediction: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreResult:
+    """What the feature store holds, one row per kind of feature, and what clearing freed."""
+
+    folder: str
+    spaces: tuple[dict[str, str | int], ...] = field(default_factory=tuple)
+    bytes: int = 0
+    cleared: bool = False
