@@ -1,0 +1,51 @@
+"""The one place that makes consoles: results go to stdout, progress and warnings to stderr.
+
+A console is made afresh each time, so that it writes to the stream that is current (tests and pipes replace it).
+Rich itself leaves out colour and cursor movement off a terminal, and colour where `NO_COLOR` is set.
+"""
+
+import json
+import math
+import sys
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from rich.console import Console
+
+
+def out() -> Console:
+    """The console for results, on stdout."""
+    return _console(sys.stdout)
+
+
+def err() -> Console:
+    """The console for progress and warnings, on stderr."""
+    return _console(sys.stderr)
+
+
+def print_json(result: Any) -> None:
+    """Write a result dataclass as JSON on stdout. A number that is not finite becomes null, which JSON can hold."""
+    is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    text = json.dumps(_finite(asdict(result)), indent=2, ensure_ascii=not is_unicode)
+    out().print(text, soft_wrap=True, markup=False)
+
+
+def notice(text: str) -> None:
+    """Tell the user something in one plain line on stderr, such as a default that was chosen."""
+    err().print(text, soft_wrap=True, markup=False)
+
+
+def _console(stream: TextIO) -> Console:
+    # A terminal of another code page shows an escape for a character it lacks; a tweet must not end the program.
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    return Console(file=stream, highlight=False, emoji=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
