@@ -1,0 +1,215 @@
+"""Rows become checked pairs: texts decoded, images opened and verified, problems collected.
+
+Everything is read once, before the first epoch: a broken file is found in seconds and not in the third epoch.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data import encoding
+from mmsent_cli.data.encoding import EncodingDecision
+from mmsent_cli.data.images import verify_image
+from mmsent_cli.data.layouts import (
+    Source,
+    has_raw_texts,
+    inline_texts,
+    labelled_rows,
+    locate,
+    text_paths,
+    unlabelled_rows,
+)
+from mmsent_cli.data.manifests import raw_bytes, without_surrogates
+from mmsent_cli.data.pairs import Dataset, Pair, PairRow
+from mmsent_cli.data.rows import labels_of, limited
+from mmsent_cli.errors import DataError, summarise
+
+DIGEST_BYTES = 16
+CHUNK_ROWS = 256
+HINT = "mend the files, or use --on-bad drop or --on-bad blank"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A pair as far as it can be used, what its row lacks, and what is wrong with the files it has."""
+
+    pair: Pair
+    missing: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+
+
+def load_labelled(config: DataConfig, cache_dir: Path, progress: Progress | None = None) -> Dataset:
+    """Read and check every labelled pair of the source that `config.data` names.
+
+    Args:
+        config: Source, columns, labels, encoding, policy for bad pairs, limit.
+        cache_dir: Where the encoding decision is kept.
+        progress: Called with the pairs checked so far and the number of all.
+
+    Raises:
+        DataError: bad rows, an undecided encoding, and with `on_bad` stop any pair that cannot be used.
+    """
+    source = locate(config.data)
+    every_row = labelled_rows(source, config)
+    rows = limited(every_row, config.limit)
+    decision = decide_encoding(source, config, cache_dir)
+    checked = []
+    for chunk in _check(rows, source, config, decision):
+        checked += chunk
+        if progress:
+            progress(len(checked), len(rows))
+    problems: list[str] = []
+    pairs = [pair for item in checked if (pair := _apply_policy(item, config.on_bad, problems, may_lack=False))]
+    if problems and config.on_bad == "stop":
+        raise _unusable(problems, len(rows))
+    if not pairs:
+        raise DataError(f"no pair of {source.path} can be used: {summarise(problems)}", "mend the files")
+    return Dataset(
+        source=source.path,
+        pairs=tuple(pairs),
+        labels=labels_of(every_row, config.labels),
+        decision=decision,
+        problems=tuple(problems),
+        notes=tuple(_notes(source, pairs, config)),
+    )
+
+
+def iter_unlabelled(
+    source: Source, config: DataConfig, decision: EncodingDecision, problems: list[str] | None = None
+) -> Iterator[Pair]:
+    """Read and check the pairs to predict, in order; a few hundred at a time are in memory.
+
+    A pair that lacks one modality comes with None for it. A file that is there but broken follows `on_bad`: stop
+    reads on to the end, so that one error names them all; drop leaves the pair out; blank gives None. A pair with
+    nothing left is left out as well.
+
+    Args:
+        source: From `locate`.
+        config: Columns and policy.
+        decision: How texts are decoded, from `decide_encoding`.
+        problems: Receives a line for each pair that was dropped or blanked.
+
+    Raises:
+        DataError: bad rows (before the first pair), or broken pairs under the policy stop.
+    """
+    found: list[str] = [] if problems is None else problems
+    before, total, must_stop = len(found), 0, False
+    for chunk in _check(unlabelled_rows(source, config), source, config, decision):
+        pairs = [pair for item in chunk if (pair := _apply_policy(item, config.on_bad, found, may_lack=True))]
+        total += len(chunk)
+        must_stop = config.on_bad == "stop" and len(found) > before
+        if not must_stop:
+            yield from pairs
+    if must_stop:
+        raise _unusable(found[before:], total)
+
+
+def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
+    """The one decision by which every text of the source is read.
+
+    Raises:
+        DataError: too little evidence, and no `--encoding` given.
+    """
+    if source.kind == "lab":
+        decision = encoding.decide_cached(text_paths(source), config.encoding, cache_dir)
+    else:
+        decision = encoding.decide(inline_texts(source, config), config.encoding).decision
+    return encoding.require_decided(decision)
+
+
+def _check(
+    rows: Iterable[PairRow], source: Source, config: DataConfig, decision: EncodingDecision
+) -> Iterator[list[_Checked]]:
+    """Check rows chunk by chunk in threads: Pillow and BLAKE2b release the interpreter lock."""
+    inline = decision if has_raw_texts(source, config) else None
+    remaining = iter(rows)
+    with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
+        while chunk := list(islice(remaining, CHUNK_ROWS)):
+            yield list(pool.map(lambda row: _check_row(row, decision, inline), chunk))
+
+
+def _check_row(row: PairRow, decision: EncodingDecision, inline: EncodingDecision | None) -> _Checked:
+    pair = Pair(guid=row.guid, tag=row.tag, text=None, image_path=None)
+    missing, broken = [], []
+    if row.text is None and row.text_path is None:
+        missing.append(f"no text ({_expected(row, 'txt')})")
+    else:
+        text, replaced, problem = _read_text(row, decision, inline)
+        pair = replace(pair, text=text, replaced=replaced)
+        broken += [problem] if problem else []
+    if row.image_path is None:
+        missing.append(f"no image ({_expected(row, 'jpg')})")
+    else:
+        digest, problem = _read_image(row.image_path)
+        pair = pair if problem else replace(pair, image_path=row.image_path, image_digest=digest)
+        broken += [problem] if problem else []
+    return _Checked(pair, tuple(missing), tuple(broken))
+
+
+def _expected(row: PairRow, suffix: str) -> str:
+    is_manifest = row.where.rpartition(":")[0].endswith((".csv", ".jsonl", ".parquet"))
+    return f"empty cell, {row.where}" if is_manifest else f"no {row.guid}.{suffix}, {row.where}"
+
+
+def _read_text(
+    row: PairRow, decision: EncodingDecision, inline: EncodingDecision | None
+) -> tuple[str | None, int, str | None]:
+    """Text, count of replaced characters, and what is wrong."""
+    if row.text_path is None:
+        text, replaced = _inline_text(row.text or "", inline)
+        return (text, replaced, None) if text.strip() else (None, 0, f"text is empty ({row.where})")
+    try:
+        text, replaced = decision.decode(row.text_path.read_bytes())
+    except OSError as error:
+        return None, 0, f"cannot read {row.text_path}: {error.strerror}"
+    return (text, replaced, None) if text.strip() else (None, 0, f"{row.text_path} is empty")
+
+
+def _inline_text(text: str, inline: EncodingDecision | None) -> tuple[str, int]:
+    if inline is not None:
+        return inline.decode(raw_bytes(text))
+    whole = without_surrogates(text)
+    return whole, whole.count("\ufffd")
+
+
+def _read_image(path: Path) -> tuple[str, str | None]:
+    """Digest of the file's bytes, and what is wrong."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        return "", f"cannot read {path}: {error.strerror}"
+    problem = verify_image(raw)
+    return blake2b(raw, digest_size=DIGEST_BYTES).hexdigest(), f"{path} {problem}" if problem else None
+
+
+def _apply_policy(item: _Checked, on_bad: str, problems: list[str], may_lack: bool) -> Pair | None:
+    """The pair as it may be used, or None; what was wrong goes to `problems`, one line a guid."""
+    pair, is_blank = item.pair, item.pair.text is None and item.pair.image_path is None
+    wrong = item.broken if may_lack and not is_blank else item.missing + item.broken
+    if not wrong:
+        return pair
+    is_kept = on_bad == "blank" and not is_blank
+    fate = "" if on_bad == "stop" else "blanked: " if is_kept else "dropped: "
+    problems.append(f"{pair.guid}: {fate}{' and '.join(wrong)}")
+    return pair if is_kept else None
+
+
+def _unusable(problems: Sequence[str], total: int) -> DataError:
+    return DataError(f"{len(problems)} of {total} pairs cannot be used: {summarise(problems)}", HINT)
+
+
+def _notes(source: Source, pairs: list[Pair], config: DataConfig) -> list[str]:
+    notes = [source.notice]
+    replaced = [pair.replaced for pair in pairs if pair.replaced]
+    if replaced:
+        notes.append(f"{sum(replaced)} characters in {len(replaced)} texts could not be decoded and became U+FFFD")
+    if config.limit is not None and len(pairs) <= config.limit:
+        notes.append(f"only {len(pairs)} labelled pairs are used (--limit {config.limit})")
+    return notes

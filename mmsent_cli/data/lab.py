@@ -1,0 +1,167 @@
+"""The lab layout: `train.txt` and `test_without_label.txt` name pairs, `<guid>.txt` and `<guid>.jpg` hold them.
+
+The files lie in the folder itself or in its `data/`. Both folders are listed once, and every guid is looked up in
+that list: no path is ever built from a guid, so none can lead out of the folder, and there is no stat call per file.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+
+from mmsent_cli.data.pairs import PairRow
+from mmsent_cli.data.rows import NO_TAG, guid_problem
+from mmsent_cli.errors import DataError
+
+LABELLED_LIST, UNLABELLED_LIST = "train.txt", "test_without_label.txt"
+HEADER = ["guid", "tag"]
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+LONGEST_QUOTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Text and image file of every guid in the folder; `clashes` names guids with two files of one kind."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
+    clashes: dict[str, str] = field(default_factory=dict)
+
+
+def holds_list(folder: Path, *names: str) -> bool:
+    """Whether the folder has one of the list files (any of them by default)."""
+    return any((folder / name).is_file() for name in names or (LABELLED_LIST, UNLABELLED_LIST))
+
+
+def list_files(folder: Path) -> Listing:
+    """List the text and image files of the folder and of its `data/`.
+
+    Raises:
+        DataError: not a folder, or one that may not be read.
+    """
+    listing = Listing()
+    for path in [*_files_in(folder), *_files_in(folder / "data", must_exist=False)]:
+        stem, dot, suffix = path.rpartition(".")
+        guid, kind = os.path.basename(stem), dot + suffix.lower()  # noqa: PTH119 a Path per file costs ten times this
+        if kind == ".txt" and os.path.basename(path) not in (LABELLED_LIST, UNLABELLED_LIST):  # noqa: PTH119
+            _enter(listing, listing.texts, guid, path)
+        if kind in IMAGE_SUFFIXES:
+            _enter(listing, listing.images, guid, path)
+    return listing
+
+
+def read_rows(folder: Path, list_name: str, problems: list[str]) -> list[PairRow]:
+    """Read one list file and find the files of its guids.
+
+    A file that is not there leaves None in the row; rows that cannot be used are described in `problems`.
+    The tag of a row is None where the list says none.
+
+    Raises:
+        DataError: no such list, or no header line.
+    """
+    listing = list_files(folder)
+    seen: dict[str, str] = {}
+    rows = []
+    for where, line in _lines_after_header(folder / list_name):
+        values = [value.strip() for value in line.split(",")]
+        problem = _row_problem(values, where, seen, listing)
+        if problem:
+            problems.append(problem)
+        else:
+            rows.append(_row(values[0], values[1], where, listing))
+    return rows
+
+
+def rows_without_list(folder: Path) -> Iterator[PairRow]:
+    """A row for every guid that has a file, in natural order (2 before 10), none with a tag."""
+    listing = list_files(folder)
+    for guid in sorted(listing.texts.keys() | listing.images.keys(), key=_natural):
+        yield _row(guid, "", folder.name, listing)
+
+
+def text_files(folder: Path) -> list[Path]:
+    """Every text file whose guid a list names, or every text file where there is no list; in natural order."""
+    texts = list_files(folder).texts
+    lists = [folder / name for name in (LABELLED_LIST, UNLABELLED_LIST) if holds_list(folder, name)]
+    named = {line.split(",")[0].strip() for path in lists for _, line in _lines_after_header(path)}
+    guids: Iterable[str] = (guid for guid in texts if guid in named) if lists else texts
+    return [Path(texts[guid]) for guid in sorted(guids, key=_natural)]
+
+
+def _files_in(folder: Path, must_exist: bool = True) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.path for entry in entries if entry.is_file())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not must_exist:
+            return []
+        raise DataError(f"{folder} is not a folder", "give the folder that holds train.txt with --data") from error
+    except OSError as error:
+        raise DataError(f"cannot read the folder {folder}: {error.strerror}", "check its permissions") from error
+
+
+def _enter(listing: Listing, files: dict[str, str], guid: str, path: str) -> None:
+    known = files.setdefault(guid, path)
+    if known != path:
+        listing.clashes[guid] = f"{PurePath(known).name} and {PurePath(path).name}"
+
+
+def _lines_after_header(path: Path) -> Iterator[tuple[str, str]]:
+    """`file:line` and text of each line below the header; blank lines are skipped."""
+    lines = [(number, line) for number, line in enumerate(_read_list(path), 1) if line.strip()]
+    if not lines:
+        raise DataError(f"{path} is empty", "its first line must be guid,tag, then one line for each pair")
+    number, first = lines[0]
+    if [name.strip().lower() for name in first.split(",")] != HEADER:
+        shown = first.strip()[:LONGEST_QUOTE]
+        raise DataError(
+            f"{path}:{number}: the header line is missing: found {shown!r}, expected 'guid,tag'",
+            "put the line guid,tag above the first pair",
+        )
+    return ((f"{path.name}:{number}", line) for number, line in lines[1:])
+
+
+def _read_list(path: Path) -> list[str]:
+    hint = "the list must be a text file in UTF-8 with the header guid,tag"
+    try:
+        raw = path.read_bytes()
+        encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        return re.split(r"\r\n|\r|\n", raw.decode(encoding))
+    except FileNotFoundError as error:
+        raise DataError(f"no {path.name} in {path.parent}", _hint_without_list(path)) from error
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"cannot read {path}: {error}", hint) from error
+
+
+def _hint_without_list(path: Path) -> str:
+    manifests = [p.name for p in path.parent.glob("*") if p.suffix in (".csv", ".jsonl", ".parquet")]
+    if manifests:
+        return f"to use a manifest, name the file itself: --data {path.parent / manifests[0]}"
+    return f"give the folder that holds {path.name} with --data, or a .csv, .jsonl or .parquet manifest"
+
+
+def _row_problem(values: list[str], where: str, seen: dict[str, str], listing: Listing) -> str | None:
+    if len(values) != len(HEADER):
+        return f"{where}: {len(values)} columns instead of 2 (guid,tag)"
+    guid = values[0]
+    problem = guid_problem(guid, where, seen)
+    if problem is None and guid in listing.clashes:
+        return f"{where}: guid {guid} has two files, {listing.clashes[guid]}"
+    return problem
+
+
+def _row(guid: str, tag: str, where: str, listing: Listing) -> PairRow:
+    text, image = listing.texts.get(guid), listing.images.get(guid)
+    return PairRow(
+        guid=guid,
+        tag=None if tag.lower() in NO_TAG else tag,
+        text=None,
+        text_path=Path(text) if text else None,
+        image_path=Path(image) if image else None,
+        where=where,
+    )
+
+
+def _natural(guid: str) -> list[str | int]:
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", guid)]

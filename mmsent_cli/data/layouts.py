@@ -1,0 +1,160 @@
+"""Where the pairs are: finds the data, and reads its rows whichever layout it has.
+
+Chosen: two plain readers (`lab`, `manifests`) and a `kind`. Rejected: a class for each layout; there are two, they
+share no state, and the `if` is easier to read.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data import lab, manifests
+from mmsent_cli.data.pairs import PairRow
+from mmsent_cli.data.rows import labels_of, tag_problems
+from mmsent_cli.errors import DataError, summarise
+
+VARIABLE = "MMSENT_DATA"
+DEFAULT_FOLDER, SAMPLE_FOLDER = Path("data"), Path("data/sample")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The data in use: a folder in the lab layout or a manifest file; `notice` says which and why."""
+
+    path: Path
+    kind: Literal["lab", "manifest"]
+    notice: str
+
+
+def locate(data: str | None) -> Source:
+    """Find the data: `--data`, else `$MMSENT_DATA`, else `./data` if it holds a layout, else `./data/sample`.
+
+    Raises:
+        DataError: nothing there, or neither a folder nor a manifest.
+    """
+    if data is not None:
+        return _source(data, "--data")
+    if os.environ.get(VARIABLE):
+        return _source(os.environ[VARIABLE], VARIABLE)
+    if lab.holds_list(DEFAULT_FOLDER):
+        return _source(str(DEFAULT_FOLDER), f"no --data, no {VARIABLE}")
+    if lab.holds_list(SAMPLE_FOLDER):
+        return _source(str(SAMPLE_FOLDER), f"no --data, no {VARIABLE}, no layout in ./data")
+    raise DataError(
+        f"no data: no --data, no {VARIABLE}, no train.txt in ./data or ./data/sample",
+        "give a folder that holds train.txt, or a .csv, .jsonl or .parquet manifest, with --data",
+    )
+
+
+def labelled_rows(source: Source, config: DataConfig) -> list[PairRow]:
+    """All rows with a tag, in the order of the file.
+
+    Raises:
+        DataError: all bad rows and unknown tags of the file, or no row at all.
+    """
+    problems: list[str] = []
+    if source.kind == "lab":
+        rows = lab.read_rows(source.path, lab.LABELLED_LIST, problems)
+    else:
+        manifests.require_columns(source.path, config, is_labelled=True)
+        rows = [row for row in manifests.read_rows(source.path, config, problems) if row.tag is not None]
+    if not rows and not problems:
+        raise DataError(f"{source.path} has no labelled pairs", "add rows with a guid and a tag")
+    tagged = [row for row in rows if row.tag is not None]
+    labels = labels_of(tagged, config.labels) if tagged else ()
+    hint = "mend these rows" if config.labels else "mend these rows, or name all classes in order with --labels"
+    _raise_rows(problems + tag_problems(rows, labels), hint)
+    return rows
+
+
+def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
+    """The rows to predict, in the order of the file; a folder without lists gives every guid that has a file.
+
+    The file is checked to its end before the first row comes, so that nothing is computed for a list with bad rows.
+
+    Raises:
+        DataError: all bad rows of the file, or no row at all.
+    """
+    problems: list[str] = []
+    count = sum(1 for _ in _unlabelled(source, config, problems))
+    _raise_rows(problems, "mend these rows")
+    if not count and source.kind == "manifest":
+        column = config.tag_column
+        raise DataError(
+            f"every row of {source.path} has a {column}: nothing to predict",
+            "to predict labelled rows too, give --tag-column a name that the manifest does not have",
+        )
+    if not count:
+        raise DataError(f"no pairs to predict in {source.path}", "add guids to test_without_label.txt, or their files")
+    return _unlabelled(source, config, [])
+
+
+def text_paths(source: Source) -> list[Path]:
+    """All text files of a folder, labelled or not: the encoding is decided over all of them. Empty for a manifest.
+
+    Raises:
+        DataError: a folder without text files.
+    """
+    if source.kind == "manifest":
+        return []
+    paths = lab.text_files(source.path)
+    if not paths:
+        raise DataError(f"no text files in {source.path}", "it must hold <guid>.txt files, or hold them in data/")
+    return paths
+
+
+def inline_texts(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
+    """`file:line` and bytes of each text of a manifest whose encoding must be decided; else empty.
+
+    A manifest that is UTF-8 throughout, has a byte-order mark, or is parquet leaves nothing to decide.
+    """
+    if not has_raw_texts(source, config):
+        return []
+    rows = manifests.read_rows(source.path, config, [])
+    return [(row.where, manifests.raw_bytes(row.text)) for row in rows if row.text]
+
+
+def has_raw_texts(source: Source, config: DataConfig) -> bool:
+    """Whether the inline texts of a manifest are in an encoding to be decided or forced."""
+    return source.kind == "manifest" and manifests.has_raw_texts(source.path, config)
+
+
+def _source(data: str, reason: str) -> Source:
+    path = Path(data)
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:
+        raise DataError(f"cannot read {path} ({reason}): {error.strerror}", "check its permissions") from error
+    if not data or not (is_folder or is_file):
+        raise DataError(f"no such file or folder: {data!r} ({reason})", "check the path")
+    if is_file and path.suffix.lower() not in manifests.SUFFIXES:
+        raise DataError(
+            f"{path} ({reason}) is neither a folder nor a {', '.join(manifests.SUFFIXES)} manifest",
+            "give the folder that holds train.txt",
+        )
+    if is_file:
+        return Source(path, "manifest", f"data: {path} ({reason})")
+    no_list = (
+        "" if lab.holds_list(path) else f"; no {lab.LABELLED_LIST} or {lab.UNLABELLED_LIST}: every guid with a file"
+    )
+    return Source(path, "lab", f"data: {path} ({reason}{no_list})")
+
+
+def _unlabelled(source: Source, config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
+    if source.kind == "manifest":
+        manifests.require_columns(source.path, config, is_labelled=False)
+        rows = manifests.read_rows(source.path, config, problems)
+        yield from (row for row in rows if row.tag is None)
+    elif lab.holds_list(source.path):
+        yield from (replace(row, tag=None) for row in lab.read_rows(source.path, lab.UNLABELLED_LIST, problems))
+    else:
+        yield from lab.rows_without_list(source.path)
+
+
+def _raise_rows(problems: list[str], hint: str) -> None:
+    if problems:
+        count = f"{len(problems)} bad rows: " if len(problems) > 1 else ""
+        raise DataError(count + summarise(problems), hint)

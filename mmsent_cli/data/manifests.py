@@ -1,0 +1,203 @@
+"""Manifests: a `.csv`, `.jsonl` or `.parquet` file with one row a pair and the text in a column of its own.
+
+A csv or jsonl file is read as UTF-8 in which foreign bytes survive as surrogates. Delimiters and quotes are ASCII in
+every candidate encoding, so the columns come out right whatever the texts are written in, and the bytes of a text
+can be had back for the encoding decision: `raw_bytes`.
+"""
+
+import codecs
+import csv
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data.pairs import PairRow
+from mmsent_cli.data.rows import NO_TAG, guid_problem
+from mmsent_cli.errors import DataError
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+CHUNK_BYTES = 1 << 20
+BATCH_ROWS = 1024
+
+HALF_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Half an emoji, as a cut tweet leaves it in JSON. The gap is the range in which foreign bytes survive."""
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+Record = dict[str, Any]
+
+
+def read_rows(path: Path, config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
+    """Read a manifest row by row, labelled or not; rows that cannot be used are described in `problems`.
+
+    Memory holds one row at a time, and the guids seen, which must be unique.
+
+    Raises:
+        DataError: a manifest that cannot be read at all.
+    """
+    seen: dict[str, str] = {}
+    for where, record in _records(path, problems):
+        try:
+            row = _row(path, record, where, config)
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        problem = guid_problem(row.guid, where, seen)
+        if problem:
+            problems.append(problem)
+        else:
+            yield row
+
+
+def require_columns(path: Path, config: DataConfig, is_labelled: bool) -> None:
+    """Check that the columns named by the options are there.
+
+    Labelled pairs need all four; pairs to be predicted a guid and at least one of text and image.
+
+    Raises:
+        DataError: columns that are missing, with those the manifest has.
+    """
+    found: dict[str, None] = {}
+    for _, record in _records(path, []):
+        found.update(dict.fromkeys(record))
+    if not found:
+        raise DataError(f"{path} has no rows", "it needs a header and a row for each pair")
+    options = ("guid", "text", "image", "tag") if is_labelled else ("guid", "text", "image")
+    missing = [name for name in options if getattr(config, f"{name}_column") not in found]
+    if not is_labelled and len({"text", "image"} & set(missing)) == 1:
+        missing = [name for name in missing if name == "guid"]
+    if missing:
+        wanted = ", ".join(f"{getattr(config, f'{name}_column')!r}" for name in missing)
+        flags = ", ".join(f"--{name}-column" for name in missing)
+        raise DataError(f"{path} has no column {wanted}; it has {', '.join(found)}", f"name the columns with {flags}")
+
+
+def has_raw_texts(path: Path, config: DataConfig) -> bool:
+    """Whether the encoding of the texts must be decided: not UTF-8 throughout, no byte-order mark, or forced."""
+    if path.suffix.lower() == ".parquet" or _bom_encoding(path):
+        return False
+    return config.encoding != "auto" or not _is_utf8(path)
+
+
+def raw_bytes(text: str) -> bytes:
+    """The bytes of a text as they stand in the manifest."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def without_surrogates(text: str) -> str:
+    """A text that needs no decision, with U+FFFD for each half of a character: JSON can spell what no encoding can."""
+    return SURROGATE.sub("\ufffd", text)
+
+
+def _records(path: Path, problems: list[str]) -> Iterator[tuple[str, Record]]:
+    readers = {".csv": _csv_records, ".jsonl": _jsonl_records, ".parquet": _parquet_records}
+    try:
+        yield from readers[path.suffix.lower()](path, problems)
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(f"cannot read the manifest {path}: {error}", "check its permissions and its format") from error
+
+
+def _csv_records(path: Path, problems: list[str]) -> Iterator[tuple[str, Record]]:
+    with _open(path, newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        reader = csv.reader(file, delimiter=max(",;\t", key=first.count))
+        header = [name.strip() for name in next(reader, [])]
+        for values in reader:
+            where = f"{path.name}:{reader.line_num}"
+            if len(values) == len(header):
+                yield where, dict(zip(header, values, strict=True))
+            elif values:
+                problems.append(f"{where}: {len(values)} columns instead of {len(header)}")
+
+
+def _jsonl_records(path: Path, problems: list[str]) -> Iterator[tuple[str, Record]]:
+    with _open(path) as file:
+        for number, line in enumerate(file, 1):
+            where = f"{path.name}:{number}"
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                problems.append(f"{where}: not a JSON object ({error})")
+                continue
+            if isinstance(record, dict):
+                yield where, record
+            else:
+                problems.append(f"{where}: not a JSON object")
+
+
+def _parquet_records(path: Path, problems: list[str]) -> Iterator[tuple[str, Record]]:
+    try:
+        from pyarrow import ArrowException
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise DataError(f"{path} needs the package pyarrow", 'pip install "mmsent[parquet]"') from error
+    try:
+        batches = ParquetFile(path).iter_batches(batch_size=BATCH_ROWS)
+        records = (record for batch in batches for record in batch.to_pylist())
+        yield from ((f"{path.name}:{number}", record) for number, record in enumerate(records, 1))
+    except ArrowException as error:
+        raise DataError(f"{path} is not a parquet file: {error}", "write it again, or use .csv or .jsonl") from error
+
+
+def _open(path: Path, newline: str | None = None) -> Any:
+    return path.open(encoding=_bom_encoding(path) or "utf-8", errors="surrogateescape", newline=newline)
+
+
+def _bom_encoding(path: Path) -> str | None:
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((encoding for bom, encoding in BOMS.items() if start.startswith(bom)), None)
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as file:
+        try:
+            while chunk := file.read(CHUNK_BYTES):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _row(path: Path, record: Mapping[str, Any], where: str, config: DataConfig) -> PairRow:
+    cells = {name: record.get(getattr(config, f"{name}_column")) for name in ("guid", "text", "image", "tag")}
+    guid, tag, image = (_name(cells[name], name, config) for name in ("guid", "tag", "image"))
+    return PairRow(
+        guid=guid,
+        tag=None if tag.lower() in NO_TAG else tag,
+        text=HALF_PAIR.sub("\ufffd", _plain(cells["text"], "text")) or None,
+        text_path=None,
+        image_path=path.parent / image if image else None,
+        where=where,
+    )
+
+
+def _name(value: Any, column: str, config: DataConfig) -> str:
+    """A guid, tag or path as clean text; these are needed before any encoding is decided.
+
+    Raises:
+        ValueError: not UTF-8, or no text.
+    """
+    text = _plain(value, column).strip()
+    try:
+        return raw_bytes(text).decode("utf-8" if config.encoding == "auto" or text.isascii() else config.encoding)
+    except (UnicodeError, LookupError):
+        raise ValueError(f"{column} is not UTF-8: save the manifest as UTF-8, or name its --encoding") from None
+
+
+def _plain(value: Any, column: str) -> str:
+    if value is None or value != value:  # NaN, parquet's way to say nothing, is unequal to itself
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # a column of whole numbers with gaps is stored as floats
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise ValueError(f"{column} holds a {type(value).__name__}, not text")

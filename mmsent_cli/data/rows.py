@@ -1,0 +1,84 @@
+"""What the rows of every layout have in common: names that are safe and unique, and labels that are known."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from mmsent_cli.config import SENTIMENTS
+from mmsent_cli.data.pairs import PairRow
+from mmsent_cli.errors import DataError
+
+LIMIT_SEED = 0
+NO_TAG = ("", "null")
+"""How a row says that it has no tag, in lower case."""
+
+
+def guid_problem(guid: str, where: str, seen: dict[str, str]) -> str | None:
+    """Why a guid cannot name a pair, or None; then it is noted in `seen` with its place.
+
+    Args:
+        guid: The name, already stripped.
+        where: File and line, such as `train.txt:17`.
+        seen: Guids met so far and where; a usable guid is added.
+    """
+    if not guid:
+        return f"{where}: empty guid"
+    if guid in (".", "..") or any(mark in guid for mark in "/\\\0"):
+        return f"{where}: guid {guid!r} is a path, not a name"
+    if guid in seen:
+        return f"{where}: duplicate guid {guid} (first in {seen[guid]})"
+    seen[guid] = where
+    return None
+
+
+def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The class order: `wanted`; else the sentiments that occur; else the tags found, sorted.
+
+    Two or more sentiments among the tags say that sentiments are meant. A further tag is then a slip of the pen
+    and no fourth class, until `--labels` names it.
+
+    Raises:
+        DataError: fewer than two classes.
+    """
+    if wanted is not None:
+        return tuple(wanted)
+    found = {row.tag for row in rows if row.tag is not None}
+    sentiments = tuple(label for label in SENTIMENTS if label in found)
+    labels = sentiments if len(sentiments) >= 2 else tuple(sorted(found))
+    if len(labels) < 2:
+        raise DataError(
+            f"two or more classes are needed, the data has {len(labels)}: {', '.join(labels) or 'no tag'}",
+            "add labelled pairs of another class",
+        )
+    return labels
+
+
+def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:
+    """One line for each row whose tag is missing or not among the labels, with the nearest label."""
+    return [_tag_problem(row, labels) for row in rows if row.tag not in labels]
+
+
+def limited(rows: list[PairRow], limit: int | None) -> list[PairRow]:
+    """The first `limit` rows of a fixed shuffle in which classes alternate by their share, in the file's order.
+
+    Two rows of each class come first, so that even a small limit leaves every class something to split.
+    """
+    if limit is None or limit >= len(rows):
+        return rows
+    sizes = Counter(row.tag for row in rows)
+    met: Counter[str | None] = Counter()
+    turns = []
+    for index in Random(LIMIT_SEED).sample(range(len(rows)), len(rows)):
+        tag = rows[index].tag
+        turns.append((max(0, met[tag] - 1) / sizes[tag], len(turns), index))
+        met[tag] += 1
+    return [rows[index] for index in sorted(index for _, _, index in sorted(turns)[:limit])]
+
+
+def _tag_problem(row: PairRow, labels: Sequence[str]) -> str:
+    if row.tag is None:
+        return f"{row.where}: guid {row.guid} has no tag"
+    near = difflib.get_close_matches(row.tag.casefold(), labels, n=1)
+    meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(labels)}"
+    return f"{row.where}: unknown tag {row.tag!r} ({meant})"
