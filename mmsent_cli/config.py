@@ -29,7 +29,8 @@ class DataConfig:
     """Which pairs, and how their files are read."""
 
     data: str | None = setting(
-        None, "Folder in the lab layout, or a .csv/.jsonl/.parquet manifest (default: $MMSENT_DATA, ./data, ./data/sample)"
+        None,
+        "Folder in the lab layout, or a .csv/.jsonl/.parquet manifest (default: $MMSENT_DATA, ./data, ./data/sample)",
     )
     guid_column: str = setting("guid", "Manifest column with the pair's name")
     text_column: str = setting("text", "Manifest column with the text")
@@ -61,6 +62,9 @@ class SplitConfig:
     )
     val_size: float = setting(0.2, "Share of pairs held out for validation (grouped only)")
     split_seed: int = setting(42, "Seed of the split; separate from the training seed, so seeds share one split")
+
+    split: str | None = setting(None, "Split file written by mmsent split, in place of making a split")
+    fold: int | None = setting(None, "Which fold of the split file to validate on, counted from 1")
 
     def __post_init__(self) -> None:
         _raise_if(self, (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"))
@@ -147,7 +151,10 @@ class FitConfig:
         _raise_if(
             self,
             *((_given(self, name) and getattr(self, name) < 1, f"{name} must be at least 1") for name in positive),
-            *((_given(self, name) and getattr(self, name) < 0, f"{name} must not be negative") for name in not_negative),
+            *(
+                (_given(self, name) and getattr(self, name) < 0, f"{name} must not be negative")
+                for name in not_negative
+            ),
             (not 0 <= (self.warmup or 0) <= 1, "warmup must lie in [0, 1]"),
             (not 0 <= (self.label_smoothing or 0) < 1, "label_smoothing must lie in [0, 1)"),
         )
@@ -163,7 +170,8 @@ class RuntimeConfig:
     )
     workers: int = setting(0, "Extra processes that load batches")
     weights_dir: str | None = setting(
-        None, "Folder with downloaded weights: bert-base-uncased/, clip-vit-base-patch32/, resnet18.pth ($MMSENT_WEIGHTS)"
+        None,
+        "Folder with downloaded weights: bert-base-uncased/, clip-vit-base-patch32/, resnet18.pth ($MMSENT_WEIGHTS)",
     )
     offline: bool = setting(False, "Never open a connection")
     cache_dir: str | None = setting(None, "Folder of the feature store and other caches ($MMSENT_CACHE)")
@@ -268,4 +276,6 @@ def _convert(name: str, annotation: Any, value: Any) -> Any:
             raise ValueError(f"not a {kind.__name__}")
         return kind(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name}: {value!r} does not fit ({error})", "mmsent COMMAND --help lists the options") from None
+        raise ConfigError(
+            f"{name}: {value!r} does not fit ({error})", "mmsent COMMAND --help lists the options"
+        ) from None

@@ -5,11 +5,9 @@ Rejected: forty `Annotated` aliases, which repeat each name, type and default, a
 given stays out of the collected values, so that a default is never mistaken for a choice (`--config` relies on it).
 """
 
-import functools
 import inspect
-import types
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_origin
 
@@ -29,70 +27,63 @@ Checkpoint = Annotated[
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that keeps the runs")]
 
 
-def options(*config_types: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+Command = Callable[..., None]
+
+
+def options(
+    *config_types: type, omit: Collection[str] = (), rename: Mapping[str, str] | None = None
+) -> Callable[[Command], Command]:
     """Give a command the options of some config dataclasses.
 
-    The command's parameters that are annotated with one of `config_types` receive the dataclass, built from the
-    options given; those annotated `Given` are not used: see `given_options` for the raw values.
+    The command's parameters annotated with one of `config_types` receive that dataclass, built from the options
+    given. A parameter named `given` instead receives `{config type: {setting: value}}` with only what was typed, for
+    a command that layers its options over another configuration.
+
+    Args:
+        config_types: dataclasses of `config`.
+        omit: settings that are no option of this command and keep their default.
+        rename: option names in place of a setting's own, such as `{"split_seed": "seed"}`.
 
     Example:
         @options(DataConfig)
         def inspect_encoding(data: DataConfig, json: Json = False) -> None: ...
     """
+    offered = {kind: [f for f in fields(kind) if f.name not in omit] for kind in config_types}
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+    def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
         targets = {name: p.annotation for name, p in own.items() if p.annotation in config_types}
 
-        @functools.wraps(command)
         def run(**values: Any) -> None:
-            built = {name: build(kind, _pop_given(values, kind)) for name, kind in targets.items()}
+            given = {kind: _pop_given(values, settings) for kind, settings in offered.items()}
+            built: dict[str, Any] = {name: build(kind, given[kind]) for name, kind in targets.items()}
+            if "given" in own:
+                built["given"] = given
             command(**built, **values)
 
-        return _with_signature(run, own, targets, config_types)
+        kept = [
+            p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.values() if p.name not in {*targets, "given"}
+        ]
+        added = [_parameter(f, (rename or {}).get(f.name, f.name)) for settings in offered.values() for f in settings]
+        run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+        run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]  # Typer reads it
+        run.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
+        return run
 
     return decorate
 
 
-def given_options(*config_types: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Like `options`, for a command that layers the options over another configuration.
-
-    The command's `given` parameter receives `{config type: {setting: value}}` with only what was typed.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = inspect.signature(command, eval_str=True).parameters
-
-        @functools.wraps(command)
-        def run(**values: Any) -> None:
-            command(given={kind: _pop_given(values, kind) for kind in config_types}, **values)
-
-        return _with_signature(run, own, {"given": None}, config_types)
-
-    return decorate
-
-
-def _with_signature(run: Any, own: Any, replaced: Any, config_types: tuple[type, ...]) -> Callable[..., None]:
-    kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for name, p in own.items() if name not in replaced]
-    added = [_parameter(f) for kind in config_types for f in fields(kind)]
-    parameters = kept + added
-    del run.__wrapped__
-    run.__signature__ = inspect.Signature(parameters)
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    return run
-
-
-def _parameter(config_field: Any) -> inspect.Parameter:
+def _parameter(config_field: Any, name: str) -> inspect.Parameter:
     """The keyword parameter, with its Typer option, for one config field."""
     kind = value_type(config_field.type)
     is_listed = get_origin(kind) is tuple
     option = typer.Option(
-        f"--{config_field.name.replace('_', '-')}",
+        f"--{name.replace('_', '-')}",
         help=config_field.metadata["help"] + _default_text(config_field.default),
         show_default=False,
         metavar="A,B,…" if is_listed else None,
     )
-    shown = str if is_listed or isinstance(kind, types.UnionType) else kind
+    shown = str if is_listed else kind
     return inspect.Parameter(
         config_field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[shown | None, option]
     )
@@ -104,6 +95,6 @@ def _default_text(default: Any) -> str:
     return f" [default: {default}]"
 
 
-def _pop_given(values: dict[str, Any], config_type: type) -> Given:
-    popped = {f.name: values.pop(f.name) for f in fields(config_type)}
+def _pop_given(values: dict[str, Any], settings: list[Field[Any]]) -> Given:
+    popped = {f.name: values.pop(f.name) for f in settings}
     return {name: value for name, value in popped.items() if value is not None}
