@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One encoding in the vote. `score` is mean log-plausibility per non-ASCII character; higher is better."""
+    """One encoding in the vote. `score` is log-plausibility in nats per non-ASCII byte; higher is better.
+
+    `failures` counts the files of the vote that hold bytes the encoding does not have.
+    """
 
     encoding: str
     score: float
@@ -14,7 +17,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
-    """A text before (Latin-1, which never fails) and after decoding, with a per-file detector's word for it."""
+    """Part of a text before (Latin-1, which never fails) and after decoding, with a per-file detector's word for it."""
 
     name: str
     before: str
@@ -33,7 +36,12 @@ class FileException:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingResult:
-    """What `inspect-encoding` found. `encoding` is the best guess even when `decided` is false."""
+    """What `inspect-encoding` found. `encoding` is the best guess even when `decided` is false.
+
+    `margin` is the lead over the best candidate that reads any file otherwise, in nats over all evidence.
+    `exceptions` are files read otherwise than by `encoding`; `undecodable` counts those with U+FFFD in their text.
+    `detector_disagrees` of `detector_checked` files read otherwise by a per-file detector.
+    """
 
     encoding: str
     decided: bool
@@ -42,19 +50,30 @@ class EncodingResult:
     undecodable: int
     margin: float
     candidates: tuple[Candidate, ...]
+    replaced_characters: int = 0
     exceptions: tuple[FileException, ...] = ()
     snippets: tuple[Snippet, ...] = ()
+    detector_checked: int = 0
     detector_disagrees: int = 0
     converted_to: str | None = None
+    converted_files: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitResult:
-    """What `split` did: sizes, class counts per side, and the leaks that grouping caught."""
+    """What `split` did: sizes and class counts per side, and what grouping caught.
+
+    `groups`, `grouped_pairs`: near-duplicates (two pairs or more); `conflicting_groups`: those with several tags.
+    `leaks` counts validation pairs with a near-duplicate in training, `leaks_without_groups` those of a plain
+    stratified split of the same size and seed (None: too few pairs for one). With folds, sides and leaks are those
+    of fold 1, `digest` has the digests of all folds, and `fold_counts` the validation counts of each.
+    """
 
     path: str
     digest: str
     strategy: str
+    seed: int
+    val_size: float
     train: int
     val: int
     train_counts: dict[str, int]
@@ -62,8 +81,10 @@ class SplitResult:
     groups: int
     grouped_pairs: int
     conflicting_groups: int
-    leaks_without_groups: int
+    leaks: int
+    leaks_without_groups: int | None
     folds: int | None = None
+    fold_counts: tuple[dict[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

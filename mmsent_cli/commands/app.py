@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from mmsent_cli import __version__
 from mmsent_cli.commands.inspect_encoding import inspect_encoding
+from mmsent_cli.commands.split import split
 from mmsent_cli.errors import MmsentError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -60,6 +61,7 @@ def root(
 
 
 app.command("inspect-encoding")(inspect_encoding)
+app.command("split")(split)
 
 
 def main() -> None:

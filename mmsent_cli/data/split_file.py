@@ -1,0 +1,109 @@
+"""A split as a value and as a file: made once, so that every run and every reader can use the same sides."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.errors import DataError
+
+FORMAT = "mmsent split 1"
+REMAKE = "make it again with mmsent split"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Guids of both sides. `digest` is `digest_of` them; `fold` counts from 1 and is None without folds."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    strategy: str
+    seed: int
+    val_size: float
+    digest: str
+    fold: int | None = None
+    folds: int | None = None
+
+
+def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
+    """BLAKE2b-128 of the sorted (guid, side) pairs, as hex: the same sides have the same digest in any order."""
+    lines = sorted([*((guid, "train") for guid in train), *((guid, "val") for guid in val)])
+    return blake2b("".join(f"{guid}\t{side}\n" for guid, side in lines).encode(), digest_size=16).hexdigest()
+
+
+def require_writable(path: Path, force: bool) -> None:
+    """Refuse a file that is there already, before any work is done for it.
+
+    Raises:
+        DataError: it is there and `force` is not given.
+    """
+    if path.exists() and not force:
+        raise DataError(f"{path} is there already", "use --force to overwrite it, or another --out")
+
+
+def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None:
+    """Write a split, or all folds of one, as JSON; the file appears whole or not at all.
+
+    Raises:
+        DataError: the file is there already and `force` is not given, or it cannot be written there.
+    """
+    require_writable(path, force)
+    parts = [split] if isinstance(split, Split) else list(split)
+    text = json.dumps({"format": FORMAT, "splits": [asdict(part) for part in parts]}, indent=1, ensure_ascii=False)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(text + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise DataError(f"cannot write {path}: {error.strerror}", "choose another --out") from error
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+
+
+def read_split(path: Path, fold: int | None = None) -> Split:
+    """Read a split that `write_split` wrote, and check its digest.
+
+    Args:
+        path: The split file.
+        fold: Which fold, from 1; needed where the file holds folds.
+
+    Raises:
+        DataError: no such file, not a split, changed since it was made, or no such fold.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+        splits = [_from_json(part) for part in content["splits"]]
+    except OSError as error:
+        raise DataError(f"cannot read the split {path}: {error.strerror}", "make one with mmsent split") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is not a split file: {error}", REMAKE) from error
+    for split in splits:
+        if split.digest != digest_of(split.train, split.val) or set(split.train) & set(split.val):
+            raise DataError(f"{path} was changed after it was made: its digest does not fit", REMAKE)
+    return _pick(splits, path, fold)
+
+
+def _from_json(values: Mapping[str, Any]) -> Split:
+    sides = {name: tuple(values[name]) for name in ("train", "val")}
+    if not all(isinstance(guid, str) for guids in sides.values() for guid in guids):
+        raise ValueError("a guid is not text")
+    return Split(**{**values, **sides})
+
+
+def _pick(splits: Sequence[Split], path: Path, fold: int | None) -> Split:
+    if len(splits) == 1 and fold is None:
+        return splits[0]
+    chosen = [split for split in splits if fold is not None and split.fold == fold]
+    if not chosen:
+        known = ", ".join(str(split.fold) for split in splits if split.fold is not None)
+        asked = "it holds folds, and none is named" if fold is None else f"there is no fold {fold}"
+        raise DataError(f"{path}: {asked}", f"choose one with --fold: {known}" if known else "leave out --fold")
+    return chosen[0]

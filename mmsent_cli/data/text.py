@@ -1,0 +1,62 @@
+"""Texts: the optional cleaning steps of source A (SPEC.md), and the key by which near-duplicates are found."""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from functools import cache
+
+URL = re.compile(r"\bhttps?:?\S*|\bwww\.\S+|\bh(?:tt?)?(?:…|\.\.\.)", re.IGNORECASE)
+"""A web address, also one that the tweet limit has cut to `http:/…`, `htt…` or `h…`."""
+
+MENTION = re.compile(r"(?<!\w)@\w+")
+RETWEET = re.compile(r"\bRT\b", re.IGNORECASE)
+JOINERS = "\u200d\ufe0e\ufe0f"
+"""Zero-width joiner and variation selectors: what is left of an emoji once its symbols are gone."""
+
+
+def clean(text: str, steps: Collection[str]) -> str:
+    """Apply cleaning steps, always in the same order, and squeeze white space.
+
+    Args:
+        text: Any text.
+        steps: Of `config.CLEANING_STEPS`. urls and mentions are removed; symbols removes punctuation, emoji and
+            other symbols (letters, digits and the vowel signs of any script stay); stop-words removes
+            scikit-learn's English list, which holds "not" and "never": it costs a sentiment model its negations.
+    """
+    if "urls" in steps:
+        text = URL.sub(" ", text)
+    if "mentions" in steps:
+        text = MENTION.sub(" ", text)
+    if "symbols" in steps:
+        text = _without_symbols(text)
+    if "lowercase" in steps:
+        text = text.lower()
+    words = text.split()
+    if "stop-words" in steps:
+        words = [word for word in words if word.lower() not in _stop_words()]
+    return " ".join(words)
+
+
+def duplicate_key(text: str) -> str:
+    """What near-duplicates share: the words, without URLs, mentions, RT, symbols, case and width.
+
+    Empty for a text of nothing else; an empty key says nothing about a text and must group no pairs.
+    """
+    text = RETWEET.sub(" ", MENTION.sub(" ", URL.sub(" ", text)))
+    return " ".join(_without_symbols(unicodedata.normalize("NFKC", text)).casefold().split())
+
+
+def _without_symbols(text: str) -> str:
+    return "".join(" " if _is_symbol(character) else character for character in text)
+
+
+@cache
+def _is_symbol(character: str) -> bool:
+    return unicodedata.category(character)[0] in "PS" or character in JOINERS
+
+
+@cache
+def _stop_words() -> frozenset[str]:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return ENGLISH_STOP_WORDS
