@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mmsent_cli.data.plausibility import joint_plausibility, log_plausibility
 
@@ -40,7 +40,7 @@ FAMILIES = (
 )
 CODECS = tuple(codec for family in FAMILIES for codec in family)
 
-PLACES = re.compile(rb"[\x00-\x7f]{0,4}(?:[\x80-\xff]+[\x00-\x7f]{0,4})+")
+PLACES = re.compile(rb"[\x00-\x7f]{0,4}(?:[\x80-\xff]++[\x00-\x7f]{0,4})+")
 RUNS = re.compile(rb"[\x80-\xff]+")
 SAME_RUN = 25
 MAX_FILE_BYTES = 2_000
@@ -51,7 +51,6 @@ DECIDED_MARGIN = 12.0
 WORST_SCORE = -8.0
 FEWEST_BYTES = 8
 SMALL_SHARE = 0.02
-UTF8_BONUS = 5.0
 
 
 def places(raw: bytes) -> bytes:
@@ -112,20 +111,39 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The readings, best first, one a family.
+    """The readings of a ballot, best first, one a family.
 
-    `margin` in nats is the lead over the best that reads otherwise; `around` the plausibility of the ASCII alone.
+    `high_bytes` counts the non-ASCII bytes read; `around` is the log-probability of the ASCII beside them, in nats.
     """
 
     readings: tuple[Reading, ...]
-    margin: float
-    evidence_bytes: int
+    high_bytes: int
     around: float
-    is_clear: bool
 
     def score(self, reading: Reading) -> float:
         """What the non-ASCII bytes cost a reading, in nats per byte: bytes, so that all codecs are divided alike."""
-        return (reading.total - self.around) / max(self.evidence_bytes, 1)
+        return (reading.total - self.around) / max(self.high_bytes, 1)
+
+    @property
+    def rivals(self) -> tuple[Reading, ...]:
+        """The readings that differ from the best; one that reads every file to the same text is no rival."""
+        return tuple(reading for reading in self.readings[1:] if reading.texts != self.readings[0].texts)
+
+    @property
+    def margin(self) -> float:
+        """The lead of the best over its best rival, in nats; infinite without a rival."""
+        return self.readings[0].total - max(map(_total, self.rivals), default=-math.inf)
+
+    @property
+    def has_lead(self) -> bool:
+        """Whether the best reading is plausible as such, and clearly more so than each rival."""
+        is_plausible = self.score(self.readings[0]) >= WORST_SCORE
+        return is_plausible and all(_is_beaten(self.readings[0], rival) for rival in self.rivals)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the lead rests on enough evidence: a single "…" can be any of several encodings."""
+        return self.high_bytes >= FEWEST_BYTES and self.has_lead
 
 
 def vote(ballot: Ballot, bonus: Mapping[str, float] | None = None) -> Outcome:
@@ -136,14 +154,14 @@ def vote(ballot: Ballot, bonus: Mapping[str, float] | None = None) -> Outcome:
         bonus: nats added to a codec's total for what is known otherwise.
     """
     readings = (_best_of(family, ballot.evidence, bonus or {}) for family in FAMILIES)
-    ranked = tuple(sorted(readings, key=_total, reverse=True))
-    rivals = [reading for reading in ranked[1:] if reading.texts != ranked[0].texts]
-    margin = ranked[0].total - max(map(_total, rivals), default=-math.inf)
-    high_bytes = sum(len(run) for found in ballot.evidence for run in RUNS.findall(found))
-    around = sum(log_plausibility(RUNS.sub(b"", found).decode()) for found in ballot.evidence)
-    outcome = Outcome(ranked, margin, high_bytes, around, False)
-    is_plausible = high_bytes >= FEWEST_BYTES and outcome.score(ranked[0]) >= WORST_SCORE
-    return replace(outcome, is_clear=is_plausible and all(_is_beaten(ranked[0], rival) for rival in rivals))
+    return outcome_of(ballot.evidence, sorted(readings, key=_total, reverse=True))
+
+
+def outcome_of(evidence: Sequence[bytes], readings: Iterable[Reading]) -> Outcome:
+    """Readings with what their scores are measured against."""
+    high_bytes = sum(len(run) for found in evidence for run in RUNS.findall(found))
+    around = sum(log_plausibility(RUNS.sub(b"", found).decode()) for found in evidence)
+    return Outcome(tuple(readings), high_bytes, around)
 
 
 def _best_of(family: Sequence[str], evidence: Sequence[bytes], bonus: Mapping[str, float]) -> Reading:

@@ -12,22 +12,15 @@ The numbers are natural logarithms, set by hand from what text looks like; only 
 
 import math
 import operator
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsent_cli.data import letters
-
-# Kinds: a A ASCII letters, l L accented Latin, c C Cyrillic, g G Greek, h Hebrew, r Arabic, t T Thai letter and mark,
-# i hiragana, k katakana, q half-width katakana, z Han, o Hangul, f full-width letter, j CJK punctuation, 0 digit,
-# "." ASCII punctuation, " " space, p typographic punctuation, s symbol, e emoji, b box drawing, u other, x bad.
-CASED = {"a": "A", "l": "L", "c": "C", "g": "G"}
-LETTERS = frozenset("aAlLcCgGhrtTikqzof")
-CJK = frozenset("ikzjof")
+from mmsent_cli.data.character_kinds import CJK, LETTERS, Memo, kind_of
 
 # After a space, digit or punctuation mark.
 START = {
-    "a": -0.7, "A": -1.2, "0": -2.3, " ": -1.5, ".": -2.0, "l": -5.0, "L": -6.0, "c": -3.5, "C": -4.0, "g": -4.5,
+    "a": -0.7, "A": -1.2, "0": -2.3, " ": -1.5, ".": -2.0, "l": -5.0, "L": -6.0, "c": -3.5, "C": -4.5, "g": -4.5,
     "G": -5.0, "h": -4.5, "r": -4.5, "t": -4.0, "T": -9.0, "i": -4.0, "k": -4.0, "q": -9.0, "z": -3.7, "o": -3.7,
     "f": -6.0, "j": -4.0, "p": -3.5, "s": -6.0, "e": -5.0, "b": -8.0, "u": -8.0, "x": -12.0,
 }  # fmt: skip
@@ -75,12 +68,6 @@ LANGUAGES = {
 }
 KANA_IN_CHINESE = -3.0
 EM_ROUNDS = 4
-PUNCTUATION = frozenset("…‘’“”‚„–—‹›«»•·°€£¥™®©¡¿\xa0‐―")
-BLOCKS = (
-    (0x0370, 0x03FF, "g"), (0x0400, 0x052F, "c"), (0x0590, 0x05FF, "h"), (0x0600, 0x06FF, "r"), (0x0E00, 0x0E7F, "t"),
-    (0x2500, 0x259F, "b"), (0x3001, 0x303F, "j"), (0x3041, 0x309F, "i"), (0x30A0, 0x30FF, "k"), (0x3400, 0x4DBF, "z"),
-    (0x4E00, 0x9FFF, "z"), (0xAC00, 0xD7A3, "o"), (0xFF61, 0xFF9F, "q"), (0x20000, 0x3FFFF, "z"),
-)  # fmt: skip
 
 
 class Weighed(NamedTuple):
@@ -158,45 +145,6 @@ def _mark(char: str, previous: str) -> float:
     return table.get(char, RARE_PUNCTUATION)
 
 
-def _kind(char: str) -> str:
-    code = ord(char)
-    if code < 0x80:
-        return _ascii_kind(char)
-    if char in PUNCTUATION:
-        return "p"
-    category = unicodedata.category(char)
-    if category in ("Cc", "Cn", "Co", "Cs") or char == "\ufffd":
-        return "x"
-    if 0xFF01 <= code <= 0xFF5E:
-        return "f" if char.isalnum() else "j"
-    for first, last, kind in BLOCKS:
-        if first <= code <= last:
-            return _cased(char, category, kind)
-    if code == 0x3000:
-        return "j"
-    if category in ("Ll", "Lu") and code < 0x0250:
-        return "l" if category == "Ll" else "L"
-    if 0x1F000 <= code <= 0x1FAFF or code in (0x200D, 0xFE0F):
-        return "e"
-    return "s" if category[0] in "SPNC" or category in ("Lo", "Lm") and code < 0x0300 else "u"
-
-
-def _cased(char: str, category: str, kind: str) -> str:
-    if kind == "t":
-        return "T" if category == "Mn" else "t"
-    if category == "Lu" and kind in CASED:
-        return CASED[kind]
-    return "s" if kind in "cg" and category[0] != "L" else kind
-
-
-def _ascii_kind(char: str) -> str:
-    if char.isalpha():
-        return "a" if char.islower() else "A"
-    if char.isdigit():
-        return "0"
-    return " " if char.isspace() else "."
-
-
 def _step(pair: str) -> float:
     """Log-probability of the second kind after the first."""
     previous, kind = pair
@@ -223,19 +171,7 @@ def _own(char: str) -> float:
     return TABLES["g" if kind == "G" else kind].get(char.lower(), UNLISTED)
 
 
-class _Memo(dict[str, object]):
-    """A dictionary that computes a missing value once: the scoring loop runs over every decoded character."""
-
-    def __init__(self, compute) -> None:
-        super().__init__()
-        self.compute = compute
-
-    def __missing__(self, key: str):
-        value = self[key] = self.compute(key)
-        return value
-
-
 FAMILY = {"l": "l", "L": "l", "c": "c", "C": "c", "z": "z"}
-KINDS = _Memo(_kind)
-STEPS = _Memo(_step)
-OWN = _Memo(_own)
+KINDS = Memo(kind_of)
+STEPS = Memo(_step)
+OWN = Memo(_own)
