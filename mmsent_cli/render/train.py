@@ -1,0 +1,144 @@
+"""`train` while it runs: a live table on a terminal, one plain line an epoch elsewhere. The summary is re-exported."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from mmsent_cli.render.console import err
+from mmsent_cli.render.tables import counted, figures_table, percent, seconds
+from mmsent_cli.render.train_summary import print_train
+from mmsent_cli.results import EpochResult
+
+__all__ = ["LiveEpochs", "print_train"]
+
+ROWS_AROUND_TABLE = 9
+"""Terminal rows kept free for the table's head and the progress bars, so that the live view never scrolls."""
+COLUMNS = ("Epoch", "Train\nloss", "Val.\nloss", "Accu-\nracy", "Macro\nF1", "Rate\nencoder", "Rate\nhead", "Time")
+
+
+class LiveEpochs:
+    """Shows a training run on stderr as it goes. Use as a context manager.
+
+    On a terminal: bars for the preparation and for the batches with the time left for all epochs, and a table with a
+    row an epoch. Elsewhere: a line for each finished stage and epoch, without control characters.
+
+    Args:
+        total_epochs: epochs asked for; fewer may come (early stopping).
+        quiet: show nothing at all.
+    """
+
+    def __init__(self, total_epochs: int, quiet: bool) -> None:
+        self._total_epochs = total_epochs
+        self._quiet = quiet
+        self._console: Console = err()
+        self._history: list[EpochResult] = []
+        self._stages: dict[str, TaskID] = {}
+        self._finished: set[str] = set()
+        self._training: TaskID | None = None
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        is_live = self._console.is_terminal and not self._console.is_dumb_terminal and not quiet
+        self._live = Live(self._progress, console=self._console, refresh_per_second=4) if is_live else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            # What stays on the screen is the whole table, however long, without the bars.
+            self._live.update(self._table(len(self._history)) if self._history else Text(""))
+            self._live.stop()
+
+    def prepare(self, stage: str, done: int, total: int) -> None:
+        """Report `done` of `total` pairs of a stage before training, such as checking or encoding."""
+        if self._live:
+            task = self._stages.get(stage)
+            if task is None:
+                task = self._stages[stage] = self._progress.add_task(stage, total=total, unit="pairs")
+            self._progress.update(task, completed=done, total=total)
+        elif done >= total and stage not in self._finished:
+            self._line(f"{stage}: {total} pairs")
+        if done >= total:
+            self._finished.add(stage)
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        """Report `done` of `total` batches of an epoch, counted from 1."""
+        if not self._live:
+            return
+        if self._training is None:
+            self._training = self._progress.add_task("", total=None, unit="batches")
+            for task in self._stages.values():
+                self._progress.remove_task(task)
+        self._progress.update(
+            self._training,
+            description=f"epoch {epoch} of {self._total_epochs}",
+            completed=(epoch - 1) * total + done,
+            total=self._total_epochs * total,
+        )
+
+    def epoch(self, result: EpochResult) -> None:
+        """Add a finished epoch."""
+        self._history.append(result)
+        if not self._live:
+            self._line(_epoch_line(result, self._total_epochs))
+            return
+        rows = max(3, self._console.height - ROWS_AROUND_TABLE)
+        self._live.update(Group(self._table(rows), self._progress), refresh=True)
+
+    def _table(self, rows: int) -> Table:
+        best = max((result.epoch for result in self._history if result.is_best), default=None)
+        table = figures_table(COLUMNS, [_cells(result, best) for result in self._history[-rows:]])
+        skipped = sum(result.skipped_steps for result in self._history)
+        remark = f"; {_skipped(skipped)}" if skipped else ""
+        table.caption, table.caption_justify = Text(f"* best so far{remark}"), "left"
+        return table
+
+    def _line(self, text: str) -> None:
+        if not self._quiet:
+            self._console.print(Text(text), soft_wrap=True)
+
+
+def _cells(result: EpochResult, best: int | None) -> list[str]:
+    return [
+        f"{result.epoch} {'*' if result.epoch == best else ' '}",
+        f"{result.train_loss:.4f}",
+        f"{result.val_loss:.4f}",
+        percent(result.accuracy),
+        f"{result.macro_f1:.3f}",
+        _rate(result.encoder_lr),
+        _rate(result.head_lr),
+        seconds(result.seconds),
+    ]
+
+
+def _epoch_line(result: EpochResult, total_epochs: int) -> str:
+    skipped = f", {_skipped(result.skipped_steps)}" if result.skipped_steps else ""
+    return (
+        f"epoch {result.epoch} of {total_epochs}: train loss {result.train_loss:.4f}, "
+        f"validation loss {result.val_loss:.4f}, accuracy {percent(result.accuracy)}, "
+        f"macro-F1 {result.macro_f1:.3f}, rates {_rate(result.encoder_lr)} {_rate(result.head_lr)}, "
+        f"{seconds(result.seconds)}{skipped}{' *' if result.is_best else ''}"
+    )
+
+
+def _skipped(steps: int) -> str:
+    return f"{counted(steps, 'step')} skipped (not finite)"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.1e}" if rate else "-"
