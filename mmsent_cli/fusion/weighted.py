@@ -1,0 +1,23 @@
+"""Late fusion with one learned weight a modality."""
+
+import torch
+from torch import Tensor, nn
+
+from mmsent_cli.encoders.staged import Encoded
+
+INITIAL = 0.5
+
+
+class Weighted(nn.Module):
+    """[σ(a)·t; σ(b)·v] with learned scalars a and b, both 0.5 at first. Source: system A's best fusion."""
+
+    def __init__(self, text_dim: int, image_dim: int) -> None:
+        super().__init__()
+        self.out_dim = text_dim + image_dim
+        self.text_weight = nn.Parameter(torch.tensor(INITIAL))
+        self.image_weight = nn.Parameter(torch.tensor(INITIAL))
+
+    def forward(self, text: Encoded, image: Encoded) -> Tensor:
+        weighted_text = torch.sigmoid(self.text_weight) * text.pooled
+        weighted_image = torch.sigmoid(self.image_weight) * image.pooled
+        return torch.cat([weighted_text, weighted_image], dim=-1)  # [B, Dt + Dv]

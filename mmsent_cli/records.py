@@ -1,0 +1,211 @@
+"""Owns `runs/`: one folder a run, created once, never overwritten; `result.json` last, so it exists = it finished."""
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli import __version__
+from mmsent_cli.errors import CheckpointError, MmsentError
+from mmsent_cli.features import write_whole
+
+BEST = "best_model.pt"
+LAST = "last.pt"
+LATEST = "latest"
+PACKAGES = ("torch", "torchvision", "transformers", "timm", "accelerate", "numpy", "scikit-learn", "pillow")
+
+
+class Run:
+    """One run's folder.
+
+    Args:
+        folder: an existing folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.name
+
+    @property
+    def is_finished(self) -> bool:
+        """True once `result.json` is there."""
+        return (self.folder / "result.json").is_file()
+
+    def path(self, name: str) -> Path:
+        """Path of one of the run's files."""
+        return self.folder / name
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a dataclass or plain value as JSON, whole or not at all."""
+        plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+        return self.write(name, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file whole or not at all."""
+        path = self.path(name)
+        write_whole(path, content.encode("utf-8") if isinstance(content, str) else content)
+        return path
+
+    def read_json(self, name: str) -> Any:
+        """Read one of the run's JSON files.
+
+        Raises:
+            MmsentError: missing or damaged.
+        """
+        try:
+            return json.loads(self.path(name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise MmsentError(f"cannot read {self.path(name)}: {error}", "start a new run") from error
+
+    def write_lines(self, name: str, lines: list[Any]) -> None:
+        """Write one JSON value a line, in place of what was there."""
+        self.write(name, "".join(json.dumps(_plain(line), ensure_ascii=False) + "\n" for line in lines))
+
+    def append_line(self, name: str, line: Any) -> None:
+        """Append one JSON value as a line, flushed to disk."""
+        with self.path(name).open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(_plain(line), ensure_ascii=False) + "\n")
+            stream.flush()
+
+
+def create_run(runs_dir: Path, command: str, name: str) -> Run:
+    """Make `runs/<date-time>-<command>-<name>/` and point `runs/latest` at it.
+
+    Raises:
+        MmsentError: the folder cannot be made.
+    """
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = f"{stamp}-{command}-{_as_file_name(name)}"
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        folder = _make_folder(runs_dir, base)
+    except OSError as error:
+        raise MmsentError(
+            f"cannot make a run folder in {runs_dir}: {error.strerror}", "choose one with --runs-dir"
+        ) from error
+    _point_latest(runs_dir, folder.name)
+    return Run(folder)
+
+
+def find_run(spec: str | None, runs_dir: Path) -> Run:
+    """The run that `spec` names: a folder, a name in `runs_dir`, `latest`, or None for the newest.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    places = [runs_dir / (spec or LATEST)] if spec is None else [Path(spec), runs_dir / spec]
+    for place in places:
+        pointed = _follow(place)
+        if pointed is not None:
+            return Run(pointed.resolve())
+    raise CheckpointError(f"no run {spec or 'yet'} in {runs_dir}", "train a model first: mmsent train")
+
+
+def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
+    """The checkpoint file that `spec` names.
+
+    Args:
+        spec: a file, a run folder, a bare file name in the newest run, or None for the newest run's best model.
+        runs_dir: where runs are kept.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if spec is not None:
+        given = Path(spec)
+        if given.is_file():
+            return given
+        if given.is_dir() or len(given.parts) > 1:
+            return _in_run(given, BEST)
+        named = _follow(runs_dir / spec)
+        if named is not None:
+            return _in_run(named, BEST)
+    return _in_run(find_run(None, runs_dir).folder, spec or BEST)
+
+
+def environment(device: str, precision: str) -> dict[str, Any]:
+    """What a reader needs to repeat a run: versions, machine, git commit."""
+    return {
+        "mmsent": __version__,
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "device": device,
+        "precision": precision,
+        "git_commit": _git_commit(),
+    }
+
+
+def file_digest(path: Path) -> str:
+    """BLAKE2b-128 hex digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _make_folder(runs_dir: Path, base: str) -> Path:
+    """A folder that did not exist before, numbered if two runs start in one second."""
+    for attempt in range(1, 1000):
+        folder = runs_dir / (base if attempt == 1 else f"{base}-{attempt}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise FileExistsError(base)
+
+
+def _point_latest(runs_dir: Path, name: str) -> None:
+    """Make `latest` a link to the run; a text file with its name where links are not allowed."""
+    hidden = runs_dir / f".{LATEST}.{os.getpid()}"
+    hidden.unlink(missing_ok=True)
+    try:
+        hidden.symlink_to(name)
+    except OSError:
+        hidden.write_text(name, encoding="utf-8")
+    hidden.replace(runs_dir / LATEST)
+
+
+def _follow(path: Path) -> Path | None:
+    """The folder at `path`, or the one that a text file `latest` names."""
+    if path.name == LATEST and path.is_file():
+        path = path.parent / path.read_text(encoding="utf-8").strip()
+    return path if path.is_dir() else None
+
+
+def _in_run(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.is_file():
+        raise CheckpointError(
+            f"no checkpoint {path}", "give a .pt file or a finished run's folder, or train a model first"
+        )
+    return path
+
+
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+
+
+def _as_file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+
+
+def _git_commit() -> str | None:
+    """The commit of the installed source, where it is a git checkout."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,86 @@
+"""Batches of a training run: rows of two columns, in an order that seed and epoch decide."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mmsent_cli.model import Batch
+from mmsent_cli.training.columns import Column
+from mmsent_cli.training.seeds import epoch_order
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All pairs of a run, prepared.
+
+    Attributes:
+        text: the texts' activations.
+        image: the images' activations.
+        targets: class number of each pair [N].
+        train: rows to train on.
+        val: rows to validate on.
+    """
+
+    text: Column
+    image: Column
+    targets: np.ndarray
+    train: tuple[int, ...]
+    val: tuple[int, ...]
+
+    def batch(self, rows: Sequence[int], epoch: int | None = None) -> Batch:
+        """The batch of these rows; `epoch` picks augmented views and is None when evaluating."""
+        present = [[bool(self.text.keys[row]), bool(self.image.keys[row])] for row in rows]
+        targets = torch.from_numpy(self.targets[list(rows)])
+        return Batch(self.text.batch(rows, epoch), self.image.batch(rows, epoch), torch.tensor(present), targets)
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Row lists of one epoch; `epoch` None means evaluation, in the order given.
+
+    Attributes:
+        epoch: set before each pass over the loader.
+    """
+
+    def __init__(self, rows: Sequence[int], batch_size: int, seed: int, is_training: bool) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.drop_last = False  # Accelerate asks
+        self.seed = seed
+        self.epoch: int | None = 1 if is_training else None
+
+    def __iter__(self) -> Iterator[list[int]]:
+        n = len(self.rows)
+        order = range(n) if self.epoch is None else epoch_order(n, self.seed, self.epoch)
+        rows = [self.rows[index] for index in order]
+        return (rows[start : start + self.batch_size] for start in range(0, n, self.batch_size))
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+
+class _BatchDataset(Dataset[Any]):
+    """Hands whole batches to the loader, so that padding and reading happen once a batch."""
+
+    def __init__(self, table: Table, sampler: EpochBatches) -> None:
+        self.table = table
+        self.sampler = sampler
+
+    def __getitems__(self, rows: list[int]) -> Batch:
+        return self.table.batch(rows, self.sampler.epoch)
+
+    def __len__(self) -> int:
+        return len(self.sampler.rows)
+
+
+def make_loader(table: Table, sampler: EpochBatches, workers: int) -> DataLoader[Any]:
+    """A loader that yields `Batch`es in the sampler's order."""
+    dataset = _BatchDataset(table, sampler)
+    return DataLoader(dataset, batch_sampler=sampler, collate_fn=_as_it_is, num_workers=workers)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

@@ -1,0 +1,199 @@
+"""Checkpoints: trained parameters, plain data, and a digest of the frozen rest. They load with `weights_only=True`.
+
+`best_model.pt` is what `predict` wants; `last.pt` adds the optimiser's state, for `--resume`.
+"""
+
+import io
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmsent_cli.config import ModelConfig, build, to_dict
+from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.errors import CheckpointError, MmsentError
+from mmsent_cli.features import write_whole
+from mmsent_cli.model import SentimentModel, build_model
+from mmsent_cli.results import EpochResult
+from mmsent_cli.training.loop import Evaluation, FitState
+
+FORMAT = "mmsent checkpoint"
+VERSION = 1
+RETRAIN = "train again with mmsent train, or choose another checkpoint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a checkpoint says about its model, beside the weights.
+
+    Attributes:
+        model: resolved configuration.
+        labels: class names in order.
+        vocabulary: words of an encoder that started from scratch, else None.
+        encoding: the training corpus's encoding decision, as plain values.
+        run: name of the run.
+        precision: arithmetic it was trained with.
+        frozen: digest of the frozen stages of the `text` and `image` encoder.
+    """
+
+    model: ModelConfig
+    labels: tuple[str, ...]
+    vocabulary: tuple[str, ...] | None
+    encoding: Mapping[str, Any]
+    run: str
+    precision: str
+    frozen: Mapping[str, str]
+
+
+def frozen_digests(model: SentimentModel) -> dict[str, str]:
+    """Digest of each encoder's frozen stages."""
+    return {side: encoder.digest(encoder.frozen) for side, encoder in (("text", model.text), ("image", model.image))}
+
+
+def save_checkpoint(
+    path: Path, model: SentimentModel, description: Description, epoch: int, with_frozen: bool = False
+) -> None:
+    """Write the model after an epoch; the file appears whole or not at all.
+
+    Args:
+        path: where to.
+        model: on any device.
+        description: see there.
+        epoch: the finished epoch, counted from 1.
+        with_frozen: keep frozen weights as well, for a machine that has none.
+    """
+    state = model.state_dict() if with_frozen else model.trained_state()
+    _save(path, {**_header(description, epoch), "with_frozen": with_frozen, "state": _to_cpu(state)})
+
+
+def save_last(path: Path, description: Description, state: FitState) -> None:
+    """Write everything that a resumed run needs."""
+    content = _header(description, len(state.history))
+    content |= {
+        "history": [asdict(result) for result in state.history],
+        "evaluations": [torch.from_numpy(array) for array in (*state.best, *state.last)],
+        "state": _to_cpu(state.model),
+        "optimiser": state.optimiser,
+        "schedule": state.schedule,
+        "scaler": state.scaler,
+    }
+    _save(path, content)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint's plain content.
+
+    Raises:
+        CheckpointError: not to be read, holds pickled objects, or is no checkpoint of mmsent.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} holds more than tensors and plain data, and is not opened: such a file can run code", RETRAIN
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {str(error).splitlines()[0]}", RETRAIN) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of mmsent", RETRAIN)
+    if content["version"] != VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint version {content['version']}, this mmsent reads {VERSION}", RETRAIN
+        )
+    return content
+
+
+def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
+    """Rebuild the trained model of a checkpoint, in eval mode.
+
+    Raises:
+        CheckpointError: unreadable, or its frozen encoder weights differ from those on this machine.
+        WeightsUnavailable: the frozen encoders' weights cannot be had.
+    """
+    content = read_checkpoint(path)
+    description = describe(content)
+    model = build_model(description.model, len(description.labels), weights, description.vocabulary)
+    if not content["with_frozen"] and frozen_digests(model) != description.frozen:
+        raise CheckpointError(f"{path} was trained on other frozen encoder weights than those on this machine", RETRAIN)
+    absent = load_trained(model, content["state"], path)
+    if content["with_frozen"] and absent:
+        raise CheckpointError(f"{path} lacks {', '.join(sorted(absent)[:3])}", RETRAIN)
+    return model.eval(), description
+
+
+def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path) -> set[str]:
+    """Load trained parameters; returns the names that the state did not hold, all of frozen stages.
+
+    Raises:
+        CheckpointError: names or shapes do not fit the model.
+    """
+    try:
+        outcome = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit the model it describes: {error}", RETRAIN) from error
+    lacking = set(outcome.missing_keys) & set(model.trained_state())
+    if lacking or outcome.unexpected_keys:
+        raise CheckpointError(f"{path} does not fit the model it describes", RETRAIN)
+    return set(outcome.missing_keys)
+
+
+def describe(content: Mapping[str, Any]) -> Description:
+    """The description inside a checkpoint's content."""
+    try:
+        return Description(
+            model=build(ModelConfig, content["model"]),
+            labels=tuple(content["labels"]),
+            vocabulary=None if content["vocabulary"] is None else tuple(content["vocabulary"]),
+            encoding=content["encoding"],
+            run=content["run"],
+            precision=content["precision"],
+            frozen=content["frozen"],
+        )
+    except (KeyError, TypeError, MmsentError) as error:
+        raise CheckpointError(f"the checkpoint's description is damaged: {error}", RETRAIN) from error
+
+
+def fit_state(content: Mapping[str, Any]) -> FitState:
+    """The training state inside a `last.pt`."""
+    if "optimiser" not in content:
+        raise CheckpointError("this checkpoint holds a model but no training state", "resume needs the run's last.pt")
+    arrays = [tensor.numpy() for tensor in content["evaluations"]]
+    return FitState(
+        best=Evaluation(*arrays[:2]),
+        last=Evaluation(*arrays[2:]),
+        history=[EpochResult(**values) for values in content["history"]],
+        model=content["state"],
+        optimiser=content["optimiser"],
+        schedule=content["schedule"],
+        scaler=content["scaler"],
+    )
+
+
+def _header(description: Description, epoch: int) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": to_dict(description.model),
+        "labels": list(description.labels),
+        "vocabulary": None if description.vocabulary is None else list(description.vocabulary),
+        "encoding": dict(description.encoding),
+        "run": description.run,
+        "precision": description.precision,
+        "epoch": epoch,
+        "frozen": dict(description.frozen),
+        "with_frozen": False,
+    }
+
+
+def _save(path: Path, content: Mapping[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_whole(path, buffer.getvalue())
+
+
+def _to_cpu(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tensor.detach().cpu() for name, tensor in state.items()}

@@ -1,0 +1,230 @@
+"""One modality of many pairs, with its frozen features in the store: a `Column` fills the store and makes batches."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mmsent_cli.data.augment import augment
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.encoders.staged import Activations, Encoder
+from mmsent_cli.features import Space
+from mmsent_cli.training.precision import Arithmetic
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, the number done and the number in all."""
+
+BATCH = 32
+ROWS = 16
+"""Text batches are filled up to a multiple of this with copies. Below it, matrix kernels round differently by batch
+size, and a feature would depend on which other texts happened to be computed with it."""
+DECODERS = 2
+FEATURE_FORMAT = 1
+
+
+class Column:
+    """The texts or the images of a list of pairs, as activations of the encoder's frozen stages.
+
+    Args:
+        encoder: frozen as it will be trained.
+        keys: content digest of each pair's text or image; empty where the pair lacks it.
+        store: folder of the feature store.
+        arithmetic: device and precision of the frozen stages.
+        augmentation: `(seed, views)` to make augmented views of training images, or None.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        keys: Sequence[str],
+        store: Path,
+        arithmetic: Arithmetic,
+        augmentation: tuple[int, int] | None = None,
+    ) -> None:
+        self.encoder = encoder
+        self.keys = list(keys)
+        self.augmentation = augmentation
+        self._arithmetic = arithmetic
+        self._space = Space(store, self._description())
+        self._is_pixels = isinstance(encoder.inputs, ImageInputs) and encoder.frozen == 0
+        self._empty: np.ndarray | None = None
+
+    @property
+    def corrupt(self) -> int:
+        """Damaged store entries met so far; all were computed anew."""
+        return self._space.corrupt
+
+    def fill(
+        self, sources: Sequence[str] | Sequence[Path | None], train_rows: Sequence[int], progress: Progress
+    ) -> int:
+        """Compute what the store lacks.
+
+        Args:
+            sources: the text or image path of each pair, in the order of `keys`.
+            train_rows: pairs whose augmented views are wanted as well.
+            progress: called as the work goes on.
+
+        Returns:
+            The number of entries computed; 0 if the store held them all.
+        """
+        by_key = {key: source for key, source in zip(self.keys, sources, strict=True) if key}
+        wanted = [*by_key, *self._views(train_rows)]
+        missing = self._space.missing(wanted)
+        if missing:
+            self.encoder.eval()
+            self._space.add(_counted(self._compute(missing, by_key), self.encoder.name, len(missing), progress))
+        return len(missing)
+
+    def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
+        """Activations of some pairs, padded to the longest.
+
+        Args:
+            rows: pair numbers.
+            epoch: the epoch when training, which picks the augmented view; None when evaluating.
+        """
+        arrays = [self._array(self.keys[row], epoch) for row in rows]
+        return as_activations(arrays, self.encoder)
+
+    def _array(self, key: str, epoch: int | None) -> np.ndarray:
+        if not key:
+            return self._placeholder()
+        if epoch is None or self.augmentation is None:
+            return self._space.read(key)
+        seed, views = self.augmentation
+        if self._is_pixels:
+            return augment(self._space.read(key), seed, key, epoch)
+        return self._space.read(_view_key(key, epoch % views))
+
+    def _placeholder(self) -> np.ndarray:
+        """Stands in for a modality that a pair lacks; the model replaces its feature."""
+        if self._empty is None:
+            known = next(key for key in self.keys if key)
+            array = self._space.read(known)
+            self._empty = np.zeros_like(array[:1] if is_ragged(self.encoder) else array)
+        return self._empty
+
+    def _views(self, train_rows: Sequence[int]) -> list[str]:
+        if self.augmentation is None or self._is_pixels:
+            return []
+        views = range(self.augmentation[1])
+        return [_view_key(self.keys[row], view) for row in train_rows if self.keys[row] for view in views]
+
+    def _compute(self, missing: Sequence[str], by_key: dict[str, str | Path]) -> Iterator[tuple[str, np.ndarray]]:
+        """Arrays for the missing keys, in any order."""
+        batches = self._image_batches(missing, by_key) if self._is_image else self._text_batches(missing, by_key)
+        for keys, arrays in batches:
+            yield from zip(keys, run_prefix(self.encoder, arrays, self._arithmetic), strict=False)
+
+    @property
+    def _is_image(self) -> bool:
+        return isinstance(self.encoder.inputs, ImageInputs)
+
+    def _text_batches(
+        self, missing: Sequence[str], by_key: dict[str, str]
+    ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+        """Batches of texts of one length, so that no feature depends on padding."""
+        arrays = self.encoder.inputs.arrays([by_key[key] for key in missing])
+        pairs = sorted(zip(missing, arrays, strict=True), key=lambda pair: len(pair[1]))
+        for _, same_length in groupby(pairs, key=lambda pair: len(pair[1])):
+            group = list(same_length)
+            for start in range(0, len(group), BATCH):
+                part = group[start : start + BATCH]
+                copies = -len(part) % ROWS
+                yield [key for key, _ in part], [ids for _, ids in part] + [part[0][1]] * copies
+
+    def _image_batches(
+        self, missing: Sequence[str], by_key: dict[str, Path]
+    ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+        """Batches of decoded (and perhaps augmented) images; the next one is decoded while this one is used."""
+        with ThreadPoolExecutor(DECODERS) as pool:
+            ahead: list[tuple[list[str], list[Future[np.ndarray]]]] = []
+            for start in range(0, len(missing), BATCH):
+                keys = list(missing[start : start + BATCH])
+                ahead.append((keys, [pool.submit(self._decode, key, by_key) for key in keys]))
+                if len(ahead) > 1:
+                    yield _results(*ahead.pop(0))
+            yield from (_results(*batch) for batch in ahead)
+
+    def _decode(self, key: str, by_key: dict[str, Path]) -> np.ndarray:
+        digest, _, view = key.partition("-view")
+        pixels = self.encoder.inputs.arrays([by_key[digest]])[0]
+        if not view or self.augmentation is None:
+            return pixels
+        return augment(pixels, self.augmentation[0], digest, int(view))
+
+    def _description(self) -> dict[str, object]:
+        """Everything that decides the stored values."""
+        frozen = self.encoder.frozen
+        described: dict[str, object] = {
+            "format": FEATURE_FORMAT,
+            "encoder": self.encoder.name,
+            "stages": f"{frozen} of {self.encoder.n_stages}",
+            "weights": self.encoder.digest(frozen),
+            "inputs": self.encoder.inputs.settings(),
+            "arithmetic": self._arithmetic.describe() if frozen else "none",
+        }
+        if self.augmentation is not None and frozen:
+            described["augmentation"] = {"policy": "standard", "seed": self.augmentation[0]}
+        return described
+
+
+def text_key(text: str | None) -> str:
+    """Content digest of a decoded text; empty for None."""
+    return "" if text is None else hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def text_keys(pairs: Sequence[Pair]) -> list[str]:
+    """Content digest of each pair's text."""
+    return [text_key(pair.text) for pair in pairs]
+
+
+def is_ragged(encoder: Encoder) -> bool:
+    """True if one pair's activations are a sequence of its own length."""
+    return not isinstance(encoder.inputs, ImageInputs) and encoder.frozen < encoder.n_stages
+
+
+def as_activations(arrays: Sequence[np.ndarray], encoder: Encoder) -> Activations:
+    """Stack the arrays of some pairs; sequences are padded to the longest and masked."""
+    if not is_ragged(encoder):
+        return Activations(torch.from_numpy(np.stack(arrays)))
+    lengths = np.array([len(array) for array in arrays])
+    fill = encoder.inputs.pad_id if encoder.frozen == 0 else 0
+    padded = np.full((len(arrays), lengths.max(), *arrays[0].shape[1:]), fill, dtype=arrays[0].dtype)
+    for row, array in enumerate(arrays):
+        padded[row, : len(array)] = array
+    mask = np.arange(lengths.max())[None, :] < lengths[:, None]  # [B, T]
+    values = torch.from_numpy(padded)
+    return Activations(values.long() if encoder.frozen == 0 else values, torch.from_numpy(mask))
+
+
+def run_prefix(encoder: Encoder, arrays: Sequence[np.ndarray], arithmetic: Arithmetic) -> list[np.ndarray]:
+    """The frozen stages' activations of raw arrays of equal shape; float32, or the arrays themselves for no stage."""
+    if encoder.frozen == 0:
+        return list(arrays)
+    values = torch.from_numpy(np.stack(arrays))
+    is_text = not isinstance(encoder.inputs, ImageInputs)
+    inputs = Activations(values.long(), torch.ones(values.shape, dtype=torch.bool)) if is_text else Activations(values)
+    outputs = arithmetic.prefix(encoder, inputs).values
+    return list(outputs.float().cpu().numpy())
+
+
+def _results(keys: list[str], futures: list[Future[np.ndarray]]) -> tuple[list[str], list[np.ndarray]]:
+    return keys, [future.result() for future in futures]
+
+
+def _view_key(key: str, view: int) -> str:
+    return f"{key}-view{view}"
+
+
+def _counted(
+    entries: Iterable[tuple[str, np.ndarray]], name: str, total: int, progress: Progress
+) -> Iterator[tuple[str, np.ndarray]]:
+    for done, entry in enumerate(entries, start=1):
+        yield entry
+        if done % BATCH == 0 or done == total:
+            progress(f"encoding with {name}", done, total)

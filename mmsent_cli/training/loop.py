@@ -1,0 +1,220 @@
+"""The only fit and the only evaluate.
+
+An epoch is a function of the state before it, the seed and its number, and of nothing else. So a run that was killed
+continues from the last finished epoch to the same bytes as one that was not.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch.nn import functional
+
+from mmsent_cli.config import FitConfig
+from mmsent_cli.model import Batch, SentimentModel
+from mmsent_cli.results import EpochResult, Metrics
+from mmsent_cli.training.batches import EpochBatches, Table, make_loader
+from mmsent_cli.training.loss import Loss
+from mmsent_cli.training.metrics import compute_metrics
+from mmsent_cli.training.optimiser import build_optimiser, build_schedule, current_lr, steps_per_epoch
+from mmsent_cli.training.seeds import seed_everything
+
+EVALUATION_BATCH = 64
+
+
+class Step(NamedTuple):
+    """A training batch is done."""
+
+    epoch: int
+    done: int
+    total: int
+
+
+class Evaluation(NamedTuple):
+    """Logits [N, C] and class numbers [N] of evaluated pairs, in row order."""
+
+    logits: np.ndarray
+    targets: np.ndarray
+
+    def metrics(self, labels: tuple[str, ...]) -> Metrics:
+        """The figures of this evaluation."""
+        loss = functional.cross_entropy(torch.from_numpy(self.logits), torch.from_numpy(self.targets)).item()
+        return compute_metrics(self.targets.tolist(), self.logits.argmax(axis=1).tolist(), labels, loss)
+
+
+@dataclass
+class FitState:
+    """What training needs to go on after an epoch: plain data and tensors.
+
+    Attributes:
+        history: results of the finished epochs.
+        best, last: logits of the validation pairs after the best and the last epoch.
+        model: trained parameters and moving statistics, by name.
+        optimiser, schedule, scaler: their state dicts.
+    """
+
+    history: list[EpochResult]
+    best: Evaluation
+    last: Evaluation
+    model: dict[str, Any] = field(default_factory=dict)
+    optimiser: dict[str, Any] = field(default_factory=dict)
+    schedule: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, Any] = field(default_factory=dict)
+
+
+class Trainer:
+    """One model in training.
+
+    Args:
+        model: built and frozen.
+        table: the pairs, prepared.
+        labels: class names.
+        config: resolved.
+        auxiliary_weight: see ModelConfig.
+        accelerator: device, precision, accumulation, processes.
+        workers: extra loader processes.
+    """
+
+    def __init__(
+        self,
+        model: SentimentModel,
+        table: Table,
+        labels: tuple[str, ...],
+        config: FitConfig,
+        auxiliary_weight: float,
+        accelerator: Accelerator,
+        workers: int = 0,
+    ) -> None:
+        self.labels = labels
+        self.config = config
+        self.accelerator = accelerator
+        self.sampler = EpochBatches(table.train, config.batch_size or 1, config.seed, is_training=True)
+        val_sampler = EpochBatches(table.val, EVALUATION_BATCH, config.seed, is_training=False)
+        loaders = make_loader(table, self.sampler, workers), make_loader(table, val_sampler, workers)
+        optimiser = build_optimiser(model, config)
+        prepared = accelerator.prepare(model, optimiser, *loaders)
+        self.model, self.optimiser, self.train_loader, self.val_loader = prepared
+        steps = steps_per_epoch(len(self.train_loader), config.accumulation_steps or 1) * (config.epochs or 1)
+        self.schedule = build_schedule(optimiser, config, steps)
+        targets = table.targets[list(table.train)].tolist()
+        self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator.device)
+        self.history: list[EpochResult] = []
+        self.best = self.last = Evaluation(np.empty((0, len(labels))), np.empty(0))
+
+    def fit(self) -> Iterator[Step | EpochResult]:
+        """Train epoch by epoch until the last one, or until patience runs out. Yields progress."""
+        for epoch in range(len(self.history) + 1, (self.config.epochs or 0) + 1):
+            if self._is_out_of_patience():
+                return
+            start = time.perf_counter()
+            seed_everything(self.config.seed, epoch)
+            train_loss, skipped = yield from self._train_epoch(epoch)
+            self.last = evaluate(self.model, self.val_loader, self.accelerator)
+            metrics = self.last.metrics(self.labels)
+            result = EpochResult(
+                epoch=epoch,
+                train_loss=train_loss,
+                val_loss=metrics.loss,
+                accuracy=metrics.accuracy,
+                macro_f1=metrics.macro_f1,
+                encoder_lr=current_lr(self.optimiser, "encoder"),
+                head_lr=current_lr(self.optimiser, "head"),
+                skipped_steps=skipped,
+                seconds=time.perf_counter() - start,
+                is_best=self._is_better(metrics),
+            )
+            self.history.append(result)
+            self.best = self.last if result.is_best else self.best
+            yield result
+
+    def _train_epoch(self, epoch: int) -> Iterator[Step]:
+        """Train on every pair once. Returns the mean loss and the number of skipped steps."""
+        self.sampler.epoch = epoch
+        self.model.train()
+        total, losses, skipped = len(self.train_loader), [], 0
+        for done, batch in enumerate(self.train_loader, start=1):
+            with self.accelerator.accumulate(self.model):
+                loss = self.loss(self.model(batch), batch)
+                self.accelerator.backward(loss)
+                skipped += self._step()
+            losses.append(loss.detach())
+            yield Step(epoch, done, total)
+        mean = self.accelerator.reduce(torch.stack(losses).mean(), "mean")
+        return float(mean), skipped
+
+    def _step(self) -> bool:
+        """An optimiser step, if this batch completes a group. Returns whether one was skipped as not finite."""
+        if not self.accelerator.sync_gradients:
+            return False
+        # Clipping unscales first, and an infinite limit leaves the gradients as they are.
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm or math.inf)
+        if self.accelerator.scaler is None and not torch.isfinite(norm):
+            is_skipped = True
+        else:
+            self.optimiser.step()
+            is_skipped = self.accelerator.optimizer_step_was_skipped
+        if not is_skipped:
+            self.schedule.step()
+        self.optimiser.zero_grad()
+        return is_skipped
+
+    def _is_better(self, metrics: Metrics) -> bool:
+        value = getattr(metrics, self.config.monitor or "accuracy")
+        return all(_is_improvement(self.config.monitor, value, earlier) for earlier in self.history)
+
+    def _is_out_of_patience(self) -> bool:
+        best = max((result.epoch for result in self.history if result.is_best), default=0)
+        return bool(self.config.patience) and len(self.history) - best >= (self.config.patience or 0)
+
+    def state(self) -> FitState:
+        """Everything that a resumed run needs."""
+        scaler = self.accelerator.scaler
+        return FitState(
+            history=list(self.history),
+            best=self.best,
+            last=self.last,
+            model=self.accelerator.unwrap_model(self.model).trained_state(),
+            optimiser=self.optimiser.state_dict(),
+            schedule=self.schedule.state_dict(),
+            scaler=scaler.state_dict() if scaler is not None else {},
+        )
+
+    def load(self, state: FitState) -> None:
+        """Go on from a state that `state()` gave."""
+        self.history, self.best, self.last = list(state.history), state.best, state.last
+        self.accelerator.unwrap_model(self.model).load_state_dict(state.model, strict=False)
+        self.optimiser.load_state_dict(state.optimiser)
+        self.schedule.load_state_dict(state.schedule)
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state.scaler)
+
+
+@torch.no_grad()
+def evaluate(model: torch.nn.Module, loader: Any, accelerator: Accelerator) -> Evaluation:
+    """Logits of every pair of a loader, in eval mode."""
+    model.eval()
+    logits, targets = [], []
+    batch: Batch
+    for batch in loader:
+        gathered = accelerator.gather_for_metrics((model(batch).main.float(), batch.target))
+        logits.append(gathered[0].cpu())
+        targets.append(gathered[1].cpu())
+    return Evaluation(torch.cat(logits).numpy(), torch.cat(targets).numpy())
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Class probabilities: logits [..., C] in, shares that sum to 1 [..., C] out."""
+    from scipy.special import softmax as scipy_softmax
+
+    return scipy_softmax(logits, axis=-1)
+
+
+def _is_improvement(monitor: str | None, value: float, earlier: EpochResult) -> bool:
+    if monitor == "loss":
+        return value < earlier.val_loss
+    return value > getattr(earlier, monitor or "accuracy")

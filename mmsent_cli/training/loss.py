@@ -1,0 +1,59 @@
+"""The training loss: class-weighted, smoothed cross-entropy, and that of the auxiliary heads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mmsent_cli.config import FitConfig
+from mmsent_cli.model import Batch, Logits
+
+
+class Loss:
+    """Loss of a batch.
+
+    Args:
+        config: label smoothing and class weights, resolved.
+        train_targets: class numbers of the training pairs; class weights come from them.
+        n_classes: number of labels.
+        auxiliary_weight: weight of the text-only and image-only heads' losses.
+    """
+
+    def __init__(
+        self,
+        config: FitConfig,
+        train_targets: Sequence[int],
+        n_classes: int,
+        auxiliary_weight: float,
+        device: torch.device,
+    ) -> None:
+        self.smoothing = config.label_smoothing or 0.0
+        self.auxiliary_weight = auxiliary_weight
+        weights = class_weights(train_targets, n_classes, config.class_weights or "none")
+        self.weights = None if weights is None else weights.to(device)
+
+    def __call__(self, logits: Logits, batch: Batch) -> Tensor:
+        """The scalar loss of a batch; a head whose modality a pair lacks does not count that pair."""
+        loss = self._cross_entropy(logits.main, batch.target)
+        for extra, has_modality in zip((logits.text, logits.image), batch.present.unbind(dim=1), strict=True):
+            if extra is not None and has_modality.any():
+                part = self._cross_entropy(extra[has_modality], batch.target[has_modality])
+                loss = loss + self.auxiliary_weight * part
+        return loss
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        return functional.cross_entropy(logits.float(), target, weight=self.weights, label_smoothing=self.smoothing)
+
+
+def class_weights(targets: Sequence[int], n_classes: int, kind: str) -> Tensor | None:
+    """Weight of each class in the loss: inverse frequency (`balanced`), its root (`sqrt`), or None; mean 1.
+
+    Source of `balanced`: system B.
+    """
+    if kind == "none":
+        return None
+    counts = np.bincount(targets, minlength=n_classes).clip(min=1)
+    weights = 1.0 / counts if kind == "balanced" else 1.0 / np.sqrt(counts)
+    return torch.tensor(weights / weights.mean(), dtype=torch.float32)

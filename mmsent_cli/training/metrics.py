@@ -1,0 +1,42 @@
+"""Metrics of one evaluation, by scikit-learn."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmsent_cli.results import ClassMetrics, Metrics
+from mmsent_cli.stats import accuracy_interval
+
+
+def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Sequence[str], loss: float) -> Metrics:
+    """Accuracy with its interval, macro-F1 over all labels, the confusion matrix and each class's figures.
+
+    Args:
+        true: class numbers [N].
+        predicted: class numbers [N].
+        labels: class names in order.
+        loss: mean cross-entropy of these pairs, without smoothing or class weights.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    numbers = list(range(len(labels)))
+    scores = precision_recall_fscore_support(true, predicted, labels=numbers, zero_division=0)
+    correct = int(np.sum(np.asarray(true) == np.asarray(predicted)))
+    return Metrics(
+        loss=loss,
+        accuracy=correct / len(true),
+        macro_f1=float(np.mean(scores[2])),
+        interval=accuracy_interval(correct, len(true)),
+        confusion=tuple(tuple(map(int, row)) for row in confusion_matrix(true, predicted, labels=numbers)),
+        per_class=tuple(
+            ClassMetrics(label=label, precision=float(p), recall=float(r), f1=float(f), support=int(n))
+            for label, p, r, f, n in zip(labels, *scores, strict=True)
+        ),
+    )
+
+
+def majority_accuracy(train: Sequence[int], val: Sequence[int]) -> float:
+    """Accuracy on `val` of always answering the class most frequent in `train`."""
+    answer = Counter(train).most_common(1)[0][0]
+    return sum(target == answer for target in val) / len(val)

@@ -1,0 +1,111 @@
+"""Device and arithmetic: what this machine offers, and what to do when a GPU is there but not seen."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from mmsent_cli.config import RuntimeConfig
+from mmsent_cli.encoders.staged import Activations, Encoder
+from mmsent_cli.errors import ConfigError
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Where and how numbers are computed.
+
+    Attributes:
+        device: `cpu`, `cuda:0`, …
+        precision: `fp32`, `bf16` or `fp16` of the forward pass; weights stay fp32.
+    """
+
+    device: str
+    precision: str
+
+    @property
+    def device_type(self) -> str:
+        """`cpu`, `cuda` or `mps`."""
+        return self.device.partition(":")[0]
+
+    def describe(self) -> dict[str, str]:
+        """What decides rounding; part of the feature store's key."""
+        return {"device": self.device_type, "precision": self.precision}
+
+    @contextlib.contextmanager
+    def autocast(self) -> Iterator[None]:
+        """Reduced precision where this arithmetic asks for it."""
+        is_reduced = self.precision != "fp32"
+        with torch.autocast(self.device_type, dtype=DTYPES[self.precision], enabled=is_reduced):
+            yield
+
+    def prefix(self, encoder: Encoder, inputs: Activations) -> Activations:
+        """Run an encoder's frozen stages here."""
+        encoder.to(self.device)
+        mask = None if inputs.mask is None else inputs.mask.to(self.device)
+        with torch.inference_mode(), self.autocast():
+            return encoder.prefix(Activations(inputs.values.to(self.device), mask), encoder.frozen)
+
+
+def choose_arithmetic(runtime: RuntimeConfig) -> tuple[Arithmetic, str]:
+    """The device and precision to use, and a note if a GPU is here that torch does not see.
+
+    Raises:
+        ConfigError: the device asked for is not to be had, or cannot compute in that precision.
+    """
+    wanted = runtime.device
+    device = _best_device() if wanted == "auto" else wanted
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"unknown device {wanted!r}", "give auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"--device {wanted}: {diagnose_cuda()}", "use --device cpu, or mend the installation")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("--device mps: this torch has no Metal device", "use --device cpu")
+    precision = _best_precision(kind) if runtime.precision == "auto" else runtime.precision
+    if precision == "fp16" and kind != "cuda":
+        raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
+    note = diagnose_cuda() if wanted == "auto" and kind == "cpu" and shutil.which("nvidia-smi") else ""
+    return Arithmetic(device, precision), note
+
+
+def make_accelerator(arithmetic: Arithmetic, accumulation_steps: int) -> Accelerator:
+    """The Accelerate object that carries device, precision, accumulation and processes of one run."""
+    # Accelerate keeps the first run's precision for the whole process; a second run in it must not inherit that.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    mixed = "no" if arithmetic.precision == "fp32" else arithmetic.precision
+    return Accelerator(
+        cpu=arithmetic.device_type == "cpu",
+        mixed_precision=mixed,
+        gradient_accumulation_steps=accumulation_steps,
+        step_scheduler_with_optimizer=False,
+    )
+
+
+def diagnose_cuda() -> str:
+    """Why `torch.cuda.is_available()` is false on this machine, as far as can be told."""
+    if torch.version.cuda is None:
+        return f"this torch ({torch.__version__}) was built without CUDA; install a CUDA build of the same version"
+    if shutil.which("nvidia-smi") is None:
+        return "no NVIDIA driver was found (nvidia-smi is not on the PATH)"
+    return f"a driver is here, but torch {torch.__version__} for CUDA {torch.version.cuda} cannot use it; update the driver"
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _best_precision(device_type: str) -> str:
+    """bf16 where the hardware multiplies in it, fp16 on older CUDA, else fp32."""
+    if device_type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
+    if device_type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return "bf16"
+    return "fp32"

@@ -1,0 +1,20 @@
+"""Everything random is a function of the run's seed and the epoch, so a resumed run repeats the same draws."""
+
+import random
+
+import numpy as np
+import torch
+
+
+def seed_everything(seed: int, epoch: int = 0) -> None:
+    """Seed Python, numpy and torch for one epoch (0: building the model) and ask for repeatable kernels."""
+    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+    random.seed(mixed)
+    np.random.seed(mixed)
+    torch.manual_seed(mixed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> list[int]:
+    """The order in which an epoch visits n training pairs."""
+    return np.random.default_rng([seed, epoch]).permutation(n).tolist()
