@@ -7,7 +7,9 @@ squeezed into the square without a crop, as in source A (SPEC.md): the sentiment
 """
 
 import struct
+import warnings
 import zlib
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_PIXELS = 64_000_000
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Found by content, whatever the suffix. The rest of what Pillow knows is no photograph, and some of it runs code."""
 
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError, struct.error, zlib.error)
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
 """What Pillow's decoders raise on damaged bytes."""
 
 REDUCING_GAP = 2.0
@@ -75,10 +77,7 @@ def verify_image(raw: bytes) -> str | None:
 
 def _open(raw: bytes) -> Any:
     """Read the header. The size is refused here, before any pixel is decoded."""
-    from PIL import Image
-
-    # Pillow's own limit lies above ours and only warns at first, from whichever thread; ours takes its place.
-    Image.MAX_IMAGE_PIXELS = None
+    Image = _pillow()
     if not raw:
         raise ValueError("is empty (zero bytes)")
     try:
@@ -89,6 +88,17 @@ def _open(raw: bytes) -> Any:
         limit = MAX_PIXELS // 1_000_000
         raise ValueError(f"is {image.width} x {image.height} pixels, more than {limit} million")
     return image
+
+
+@cache
+def _pillow() -> Any:
+    """Pillow's Image module, told once what is decided here."""
+    from PIL import Image
+
+    # Its own pixel limit lies above ours and only warns at first; its warnings of odd EXIF tags help nobody.
+    Image.MAX_IMAGE_PIXELS = None
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    return Image
 
 
 def _rgb(image: Any) -> Any:

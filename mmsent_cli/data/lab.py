@@ -15,6 +15,7 @@ from mmsent_cli.data.rows import NO_TAG, guid_problem
 from mmsent_cli.errors import DataError
 
 LABELLED_LIST, UNLABELLED_LIST = "train.txt", "test_without_label.txt"
+LISTS = (LABELLED_LIST, UNLABELLED_LIST)
 HEADER = ["guid", "tag"]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 LONGEST_QUOTE = 60
@@ -31,7 +32,7 @@ class Listing:
 
 def holds_list(folder: Path, *names: str) -> bool:
     """Whether the folder has one of the list files (any of them by default)."""
-    return any((folder / name).is_file() for name in names or (LABELLED_LIST, UNLABELLED_LIST))
+    return any((folder / name).is_file() for name in names or LISTS)
 
 
 def list_files(folder: Path) -> Listing:
@@ -41,10 +42,11 @@ def list_files(folder: Path) -> Listing:
         DataError: not a folder, or one that may not be read.
     """
     listing = Listing()
-    for path in [*_files_in(folder), *_files_in(folder / "data", must_exist=False)]:
+    own = [path for path in _files_in(folder) if os.path.basename(path) not in LISTS]  # noqa: PTH119 see below
+    for path in [*own, *_files_in(folder / "data", must_exist=False)]:
         stem, dot, suffix = path.rpartition(".")
         guid, kind = os.path.basename(stem), dot + suffix.lower()  # noqa: PTH119 a Path per file costs ten times this
-        if kind == ".txt" and os.path.basename(path) not in (LABELLED_LIST, UNLABELLED_LIST):  # noqa: PTH119
+        if kind == ".txt":
             _enter(listing, listing.texts, guid, path)
         if kind in IMAGE_SUFFIXES:
             _enter(listing, listing.images, guid, path)
@@ -83,7 +85,7 @@ def rows_without_list(folder: Path) -> Iterator[PairRow]:
 def text_files(folder: Path) -> list[Path]:
     """Every text file whose guid a list names, or every text file where there is no list; in natural order."""
     texts = list_files(folder).texts
-    lists = [folder / name for name in (LABELLED_LIST, UNLABELLED_LIST) if holds_list(folder, name)]
+    lists = [folder / name for name in LISTS if holds_list(folder, name)]
     named = {line.split(",")[0].strip() for path in lists for _, line in _lines_after_header(path)}
     guids: Iterable[str] = (guid for guid in texts if guid in named) if lists else texts
     return [Path(texts[guid]) for guid in sorted(guids, key=_natural)]

@@ -13,7 +13,7 @@ from typing import Literal
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data import lab, manifests
 from mmsent_cli.data.pairs import PairRow
-from mmsent_cli.data.rows import labels_of, tag_problems
+from mmsent_cli.data.rows import labels_of, require_classes, tag_problems
 from mmsent_cli.errors import DataError, summarise
 
 VARIABLE = "MMSENT_DATA"
@@ -63,10 +63,10 @@ def labelled_rows(source: Source, config: DataConfig) -> list[PairRow]:
         rows = [row for row in manifests.read_rows(source.path, config, problems) if row.tag is not None]
     if not rows and not problems:
         raise DataError(f"{source.path} has no labelled pairs", "add rows with a guid and a tag")
-    tagged = [row for row in rows if row.tag is not None]
-    labels = labels_of(tagged, config.labels) if tagged else ()
+    labels = labels_of(rows, config.labels)
     hint = "mend these rows" if config.labels else "mend these rows, or name all classes in order with --labels"
     _raise_rows(problems + tag_problems(rows, labels), hint)
+    require_classes(labels)
     return rows
 
 

@@ -37,21 +37,25 @@ def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[st
 
     Two or more sentiments among the tags say that sentiments are meant. A further tag is then a slip of the pen
     and no fourth class, until `--labels` names it.
-
-    Raises:
-        DataError: fewer than two classes.
     """
     if wanted is not None:
         return tuple(wanted)
     found = {row.tag for row in rows if row.tag is not None}
     sentiments = tuple(label for label in SENTIMENTS if label in found)
-    labels = sentiments if len(sentiments) >= 2 else tuple(sorted(found))
+    return sentiments if len(sentiments) >= 2 else tuple(sorted(found))
+
+
+def require_classes(labels: Sequence[str]) -> None:
+    """Refuse data with fewer than two classes.
+
+    Raises:
+        DataError: one class, or none.
+    """
     if len(labels) < 2:
         raise DataError(
             f"two or more classes are needed, the data has {len(labels)}: {', '.join(labels) or 'no tag'}",
             "add labelled pairs of another class",
         )
-    return labels
 
 
 def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:

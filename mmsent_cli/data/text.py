@@ -42,8 +42,9 @@ def duplicate_key(text: str) -> str:
 
     Empty for a text of nothing else; an empty key says nothing about a text and must group no pairs.
     """
+    text = unicodedata.normalize("NFKC", text)
     text = RETWEET.sub(" ", MENTION.sub(" ", URL.sub(" ", text)))
-    return " ".join(_without_symbols(unicodedata.normalize("NFKC", text)).casefold().split())
+    return " ".join(_without_symbols(text).casefold().split())
 
 
 def _without_symbols(text: str) -> str:

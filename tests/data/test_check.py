@@ -1,0 +1,248 @@
+"""Checking: every kind of bad file is found, named, and treated by the policy; good pairs come through unchanged."""
+
+import tracemalloc
+from collections import Counter
+from hashlib import blake2b
+
+import pytest
+
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data.check import iter_unlabelled, load_labelled
+from mmsent_cli.data.encoding import decide
+from mmsent_cli.data.layouts import locate
+from mmsent_cli.errors import DataError
+from tests.data.builders import TAGS, huge_png, image_bytes, ten_tags, write_lab
+
+UTF8 = "utf-8"
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return write_lab(tmp_path / "lab", ten_tags(), ("20", "3b", "11"))
+
+
+def load(folder, **settings):
+    config = DataConfig(**{"data": str(folder), "encoding": UTF8, **settings})
+    return load_labelled(config, folder.parent / "cache")
+
+
+def stream(folder, problems=None, **settings):
+    config = DataConfig(data=str(folder), **settings)
+    return iter_unlabelled(locate(str(folder)), config, decide([], UTF8).decision, problems)
+
+
+DAMAGE = {
+    "missing image": ("5.jpg", None),
+    "missing text": ("5.txt", None),
+    "empty image": ("5.jpg", b""),
+    "empty text": ("5.txt", b""),
+    "blank text": ("5.txt", b" \r\n\t"),
+    "truncated jpeg": ("5.jpg", image_bytes(size=(200, 150))[:-2000]),
+    "text renamed to jpg": ("5.jpg", b"Just a tweet.\n"),
+    "30,000 x 30,000 png": ("5.jpg", huge_png()),
+}
+
+
+def damage(folder, name, guid="5"):
+    file, content = DAMAGE[name]
+    path = folder / "data" / file.replace("5", guid)
+    path.unlink() if content is None else path.write_bytes(content)
+
+
+def test_good_pairs_come_through_in_order(lab):
+    told = []
+    config = DataConfig(data=str(lab), encoding=UTF8)
+    dataset = load_labelled(config, lab.parent / "cache", lambda done, total: told.append((done, total)))
+    assert [(pair.guid, pair.tag) for pair in dataset.pairs] == list(ten_tags().items())
+    assert dataset.labels == TAGS
+    assert dataset.problems == ()
+    assert told[-1] == (10, 10)
+    pair = dataset.pairs[0]
+    assert pair.text is not None and pair.text.strip() == "text of 1"
+    assert pair.image_path == lab / "data/1.jpg"
+    assert pair.image_digest == blake2b((lab / "data/1.jpg").read_bytes(), digest_size=16).hexdigest()
+    assert str(lab) in dataset.notes[0]
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_stop_names_guid_and_file_and_the_remedy(lab, name):
+    damage(lab, name)
+    with pytest.raises(DataError) as caught:
+        load(lab)
+    assert "1 of 10 pairs" in caught.value.message
+    assert DAMAGE[name][0] in caught.value.message
+    assert "--on-bad drop" in caught.value.hint
+
+
+def test_stop_collects_all_and_shows_a_few(lab):
+    for number in range(1, 9):
+        damage(lab, "text renamed to jpg", str(number))
+    with pytest.raises(DataError, match=r"8 of 10 pairs.*and 3 more"):
+        load(lab)
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_drop_leaves_the_pair_out_and_lists_it(lab, name):
+    damage(lab, name)
+    dataset = load(lab, on_bad="drop")
+    assert [pair.guid for pair in dataset.pairs] == [guid for guid in ten_tags() if guid != "5"]
+    assert len(dataset.problems) == 1
+    assert dataset.problems[0].startswith("5: dropped: ")
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_blank_removes_the_bad_modality_alone_and_lists_it(lab, name):
+    damage(lab, name)
+    dataset = load(lab, on_bad="blank")
+    pair = dataset.pairs[4]
+    is_image = DAMAGE[name][0].endswith("jpg")
+    assert (pair.image_path is None, pair.text is None) == (is_image, not is_image)
+    assert (pair.image_digest == "") is is_image
+    assert len(dataset.pairs) == 10
+    assert [problem.split(":")[0] for problem in dataset.problems] == ["5"]
+
+
+def test_a_pair_with_nothing_left_is_dropped_by_blank(lab):
+    damage(lab, "missing text")
+    damage(lab, "truncated jpeg")
+    dataset = load(lab, on_bad="blank")
+    assert len(dataset.pairs) == 9
+    assert "dropped" in dataset.problems[0] and "5.txt" in dataset.problems[0] and "5.jpg" in dataset.problems[0]
+
+
+def test_bad_rows_stop_whatever_the_policy(lab):
+    with (lab / "train.txt").open("a") as file:
+        file.write("1,positive\n")
+    with pytest.raises(DataError, match="duplicate guid 1"):
+        load(lab, on_bad="drop")
+
+
+def test_no_pair_left_is_an_expected_failure(lab):
+    for path in (lab / "data").glob("*.jpg"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="no pair"):
+        load(lab, on_bad="drop")
+
+
+def test_unreadable_files_are_a_problem_of_their_pair(lab, monkeypatch):
+    from pathlib import Path
+
+    read = Path.read_bytes
+
+    def refuse(path):
+        if path.name == "5.jpg":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DataError, match=r"5\.jpg: Permission denied"):
+        load(lab)
+
+
+def test_undecodable_characters_are_counted_and_told(lab):
+    (lab / "data/5.txt").write_bytes(b"caf\xe9 \xff")
+    dataset = load(lab)
+    assert dataset.pairs[4].replaced == 2
+    assert any("2 characters in 1 texts" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize("limit", [6, 20, 60])
+def test_limit_keeps_every_class_in_proportion(tmp_path, limit):
+    tags = {str(n): "positive" if n % 10 < 7 else "negative" if n % 10 < 9 else "neutral" for n in range(100)}
+    folder = write_lab(tmp_path / "lab", tags)
+    pairs = load(folder, limit=limit).pairs
+    counts = Counter(pair.tag for pair in pairs)
+    assert len(pairs) == limit
+    assert min(counts.values()) >= 2 and len(counts) == 3
+    assert abs(counts["positive"] - 0.7 * limit) <= 3
+    assert [int(pair.guid) for pair in pairs] == sorted(int(pair.guid) for pair in pairs)
+    assert pairs == load(folder, limit=limit).pairs
+
+
+# Pairs to predict
+
+
+def test_unlabelled_pairs_stream_in_order(lab):
+    pairs = list(stream(lab))
+    assert [(pair.guid, pair.tag) for pair in pairs] == [("20", None), ("3b", None), ("11", None)]
+    assert all(pair.text and pair.image_path and pair.image_digest for pair in pairs)
+
+
+def test_a_pair_with_one_modality_is_no_problem_when_predicting(lab):
+    damage(lab, "missing text", "20")
+    damage(lab, "missing image", "11")
+    first, _, last = stream(lab)
+    assert first.text is None and first.image_path is not None
+    assert last.text is not None and last.image_path is None and last.image_digest == ""
+
+
+def test_broken_files_follow_the_policy_when_predicting(lab):
+    damage(lab, "truncated jpeg", "3b")
+    damage(lab, "empty text", "11")
+    with pytest.raises(DataError, match=r"2 of 3 pairs.*3b.*11"):
+        list(stream(lab))
+    problems: list[str] = []
+    assert [pair.guid for pair in stream(lab, problems, on_bad="drop")] == ["20"]
+    assert [problem.split(":")[0] for problem in problems] == ["3b", "11"]
+    blanked = list(stream(lab, on_bad="blank"))
+    assert [(pair.text is None, pair.image_path is None) for pair in blanked] == [
+        (False, False),
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_a_row_without_text_and_image_is_a_problem_when_predicting(lab):
+    damage(lab, "missing text", "3b")
+    damage(lab, "missing image", "3b")
+    with pytest.raises(DataError, match=r"1 of 3 pairs.*3b"):
+        list(stream(lab))
+    assert [pair.guid for pair in stream(lab, on_bad="blank")] == ["20", "11"]
+
+
+def test_bad_rows_are_refused_before_the_first_pair(lab):
+    with (lab / "test_without_label.txt").open("a") as file:
+        file.write("20,null\n")
+    with pytest.raises(DataError, match="duplicate guid 20"):
+        next(stream(lab))
+
+
+def test_streaming_does_not_hold_the_pairs(tmp_path):
+    folder = tmp_path / "lab"
+    (folder / "data").mkdir(parents=True)
+    guids = [f"g{number}" for number in range(1500)]
+    (folder / "test_without_label.txt").write_text("\n".join(["guid,tag", *(f"{guid},null" for guid in guids)]))
+    for guid in guids:
+        (folder / "data" / f"{guid}.txt").write_text("x" * 20_000)  # 30 MB in all
+    tracemalloc.start()
+    count = sum(1 for _ in stream(folder))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 1500
+    assert peak < 20e6
+
+
+# Manifests
+
+
+def test_a_manifest_is_checked_like_a_folder(tmp_path):
+    (tmp_path / "img").mkdir()
+    lines = ["guid,text,image,tag"]
+    for number in range(6):
+        (tmp_path / "img" / f"{number}.png").write_bytes(image_bytes(number, kind="PNG"))
+        lines.append(f"{number},text {number},img/{number}.png,{'good' if number % 2 else 'bad'}")
+    path = tmp_path / "pairs.csv"
+    path.write_text("\n".join([*lines, "7,lost,img/7.png,good", "8,,img/5.png,bad"]))
+    with pytest.raises(DataError, match=r"2 of 8 pairs.*7\.png.*pairs\.csv:9"):
+        load(path)
+    dataset = load(path, on_bad="drop")
+    assert dataset.labels == ("bad", "good")
+    assert [pair.text for pair in dataset.pairs] == [f"text {number}" for number in range(6)]
+
+
+def test_a_legacy_manifest_is_decoded_like_files(tmp_path):
+    (tmp_path / "1.png").write_bytes(image_bytes(kind="PNG"))
+    path = tmp_path / "pairs.csv"
+    path.write_bytes("guid,text,image,tag\n1,晴天…,1.png,good\n2,下雨了,1.png,bad\n".encode("gb18030"))
+    dataset = load(path, encoding="gb18030")
+    assert [pair.text for pair in dataset.pairs] == ["晴天…", "下雨了"]

@@ -1,0 +1,342 @@
+"""Layouts: which data is found, and which rows it gives or refuses."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data.layouts import inline_texts, labelled_rows, locate, text_paths, unlabelled_rows
+from mmsent_cli.errors import DataError
+from tests.data.builders import TAGS, image_bytes, ten_tags, write_lab
+
+
+def rows_of(path: Path, **settings):
+    return labelled_rows(locate(str(path)), DataConfig(**settings))
+
+
+def refusal(path: Path, **settings) -> DataError:
+    with pytest.raises(DataError) as caught:
+        rows_of(path, **settings)
+    return caught.value
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return write_lab(tmp_path / "lab", ten_tags(), ("20", "3b", "11"))
+
+
+# Where the data is
+
+
+def test_data_is_looked_for_in_the_documented_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MMSENT_DATA", raising=False)
+    with pytest.raises(DataError):
+        locate(None)
+    write_lab(tmp_path / "data/sample", ten_tags())
+    assert locate(None).path == Path("data/sample")
+    (tmp_path / "data/train.txt").write_text("guid,tag\n")
+    assert locate(None).path == Path("data")
+    write_lab(tmp_path / "other", ten_tags())
+    monkeypatch.setenv("MMSENT_DATA", "other")
+    assert locate(None).path == Path("other")
+    assert locate("data/sample").path == Path("data/sample")
+    assert "MMSENT_DATA" in locate(None).notice
+    assert "--data" in locate("other").notice
+
+
+@pytest.mark.parametrize("data", ["", "nowhere", "notes.pdf"])
+def test_data_that_is_no_layout_is_refused(tmp_path, monkeypatch, data):
+    monkeypatch.chdir(tmp_path)
+    Path("notes.pdf").write_bytes(b"%PDF")
+    with pytest.raises(DataError, match=data or "no such"):
+        locate(data)
+
+
+def test_empty_folder_names_the_list_it_lacks(tmp_path):
+    error = refusal(tmp_path)
+    assert "train.txt" in error.message and str(tmp_path) in error.message
+    with pytest.raises(DataError, match="no pairs to predict"):
+        unlabelled_rows(locate(str(tmp_path)), DataConfig())
+    with pytest.raises(DataError, match="no text files"):
+        text_paths(locate(str(tmp_path)))
+
+
+def test_a_folder_with_a_manifest_points_to_the_file(tmp_path):
+    (tmp_path / "pairs.csv").write_text("guid,text\n")
+    assert "pairs.csv" in refusal(tmp_path).hint
+
+
+def test_unreadable_folder_is_an_expected_failure(lab, monkeypatch):
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "data":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    error = refusal(lab)
+    assert str(lab / "data") in error.message and "permissions" in error.hint
+
+
+# The lab layout
+
+
+def test_rows_keep_the_order_of_the_list_and_know_their_files(lab):
+    rows = rows_of(lab)
+    assert [(row.guid, row.tag) for row in rows] == list(ten_tags().items())
+    assert rows[4].text_path == lab / "data/5.txt"
+    assert rows[4].image_path == lab / "data/5.jpg"
+    assert rows[4].where == "train.txt:6"
+
+
+def test_unlabelled_rows_keep_the_order_of_the_list_and_have_no_tag(lab):
+    (lab / "test_without_label.txt").write_text("guid,tag\n20,positive\n11,null\n3b,\n")
+    rows = list(unlabelled_rows(locate(str(lab)), DataConfig()))
+    assert [(row.guid, row.tag) for row in rows] == [("20", None), ("11", None), ("3b", None)]
+
+
+def test_a_folder_without_lists_gives_every_guid_in_natural_order(tmp_path):
+    for guid in ("10", "9", "a2", "a10"):
+        (tmp_path / f"{guid}.txt").write_text("hello")
+    (tmp_path / "11.jpg").write_bytes(image_bytes())
+    source = locate(str(tmp_path))
+    assert "every guid" in source.notice
+    rows = list(unlabelled_rows(source, DataConfig()))
+    assert [row.guid for row in rows] == ["9", "10", "11", "a2", "a10"]
+    assert rows[2].text_path is None and rows[2].image_path == tmp_path / "11.jpg"
+
+
+def test_text_paths_are_those_of_both_lists_and_no_other(lab):
+    (lab / "notes.txt").write_text("not a pair")
+    names = [path.name for path in text_paths(locate(str(lab)))]
+    assert names == [*(f"{n}.txt" for n in (1, 2, 3)), "3b.txt", *(f"{n}.txt" for n in (*range(4, 12), 20))]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpeg", ".JPG", ".Png"])
+def test_image_suffixes_of_any_kind_and_case(lab, suffix):
+    (lab / "data/4.jpg").unlink()
+    (lab / f"4{suffix}").write_bytes(image_bytes(kind="PNG"))
+    assert rows_of(lab)[3].image_path == lab / f"4{suffix}"
+
+
+def test_missing_files_leave_none_in_the_row(lab):
+    (lab / "data/1.jpg").unlink()
+    (lab / "data/2.txt").unlink()
+    first, second = rows_of(lab)[:2]
+    assert first.image_path is None and first.text_path is not None
+    assert second.text_path is None and second.image_path is not None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"guid,tag\r\n1,negative\r\n2,positive\r\n",
+        b"\xef\xbb\xbfguid,tag\n1,negative\n2,positive",
+        b" guid , Tag \n 1 , negative \n\n\t2,positive\n\n",
+        "guid,tag\n1,negative\n2,positive\n".encode("utf-16"),
+        b"guid,tag\r1,negative\r2,positive\r",
+    ],
+    ids=["crlf", "bom", "spaces", "utf-16", "cr"],
+)
+def test_line_ends_byte_order_marks_and_spaces_are_tolerated(lab, content):
+    (lab / "train.txt").write_bytes(content)
+    assert [(row.guid, row.tag) for row in rows_of(lab)] == [("1", "negative"), ("2", "positive")]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("1,positive\n2,negative\n", ("train.txt:1", "'1,positive'", "guid,tag")),
+        ("", ("train.txt is empty",)),
+        ("guid,tag\n", ("no labelled pairs",)),
+        ("guid,tag\n1,positive\n1,negative\n", ("train.txt:3", "duplicate guid 1", "train.txt:2")),
+        ("guid,tag\n1,positive\n2,postive\n3,negative\n", ("train.txt:3", "unknown tag 'postive'", "mean positive")),
+        ("guid,tag\n1,positive\n2\n3,negative\n", ("train.txt:3", "1 columns")),
+        ("guid,tag\n1,positive\n2,a,b\n3,negative\n", ("train.txt:3", "3 columns")),
+        ("guid,tag\n,positive\n3,negative\n", ("train.txt:2", "empty guid")),
+        ("guid,tag\n1,positive\n2,null\n3,negative\n", ("train.txt:3", "guid 2 has no tag")),
+        ("guid,tag\n../1,positive\n3,negative\n", ("train.txt:2", "'../1'")),
+        ("guid,tag\n..,positive\na\\b,negative\n", ("train.txt:2", "train.txt:3")),
+        ("guid,tag\n1,positive\n2,positive\n", ("two or more classes",)),
+    ],
+)
+def test_bad_rows_are_refused_with_file_and_line(lab, content, told):
+    (lab / "train.txt").write_text(content)
+    message = refusal(lab).message
+    assert [part for part in told if part not in message] == []
+
+
+def test_all_bad_rows_are_told_at_once(lab):
+    (lab / "train.txt").write_text("guid,tag\n1,positive\n1,positive\n,neutral\n4,negative\n5,sad\n")
+    message = refusal(lab).message
+    assert message.startswith("3 bad rows")
+    assert all(place in message for place in ("train.txt:3", "train.txt:4", "train.txt:6"))
+
+
+def test_a_list_that_is_not_utf8_is_refused(lab):
+    (lab / "train.txt").write_bytes("guid,tag\n1,正面\n".encode("gb18030"))
+    assert "train.txt" in refusal(lab).message
+
+
+def test_no_guid_leads_out_of_the_folder(lab):
+    (lab.parent / "secret.txt").write_text("secret")
+    (lab / "train.txt").write_text("guid,tag\n1,positive\n../secret,negative\n")
+    assert "../secret" in refusal(lab).message
+
+
+def test_two_files_for_one_guid_are_refused(lab):
+    (lab / "5.png").write_bytes(image_bytes(kind="PNG"))
+    message = refusal(lab).message
+    assert "train.txt:6" in message and "5.png" in message
+
+
+def test_given_labels_decide_what_is_known(lab):
+    (lab / "train.txt").write_text("guid,tag\n1,glad\n2,sad\n")
+    assert len(rows_of(lab)) == 2
+    assert len(rows_of(lab, labels=("sad", "glad"))) == 2
+    assert "unknown tag 'glad'" in refusal(lab, labels=("sad", "mad")).message
+
+
+NAMES = st.text(st.characters(categories=("L", "Nd"), include_characters="-_. "), min_size=1, max_size=12)
+GUIDS = NAMES.map(str.strip).filter(lambda guid: guid not in ("", ".", ".."))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    pairs=st.dictionaries(GUIDS, st.sampled_from(TAGS), min_size=2, max_size=8),
+    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
+    mark=st.sampled_from(["", "\ufeff"]),
+    pad=st.sampled_from(["", " ", "\t"]),
+    places=st.lists(st.tuples(st.booleans(), st.sampled_from([".jpg", ".PNG", ".webp"])), min_size=8, max_size=8),
+)
+def test_any_guid_is_found_wherever_its_files_lie(tmp_path_factory, pairs, line_end, mark, pad, places):
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "data").mkdir()
+    lines = ["guid,tag", *(f"{pad}{guid}{pad},{pad}{tag}" for guid, tag in pairs.items())]
+    (folder / "train.txt").write_bytes((mark + line_end.join(lines)).encode())
+    expected = []
+    for (guid, tag), (is_inside, suffix) in zip(pairs.items(), places, strict=False):
+        home = folder / "data" if is_inside or guid in ("train", "test_without_label") else folder
+        (home / f"{guid}.txt").write_text("x")
+        (home / f"{guid}{suffix}").write_bytes(b"x")
+        expected.append((guid, tag, home / f"{guid}.txt", home / f"{guid}{suffix}"))
+    if len(set(pairs.values())) < 2:
+        return
+    rows = rows_of(folder)
+    assert [(row.guid, row.tag, row.text_path, row.image_path) for row in rows] == expected
+
+
+# Manifests
+
+
+def write_manifest(folder: Path, kind: str, records: list[dict]) -> Path:
+    import pandas as pd
+
+    path = folder / f"pairs.{kind}"
+    frame = pd.DataFrame(records)
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    elif kind == "jsonl":
+        path.write_text("\n".join(json.dumps(record) for record in records) + "\n", encoding="utf-8")
+    else:
+        frame.to_parquet(path)
+    return path
+
+
+RECORDS = [
+    {"id": 1, "words": 'said "hi", then left\nsecond line', "file": "img/1.jpg", "mood": "positive"},
+    {"id": 2, "words": "naïve … 今天", "file": "/abs/2.png", "mood": "negative"},
+    {"id": 3, "words": "to predict", "file": None, "mood": None},
+    {"id": 4, "words": None, "file": "img/4.jpg", "mood": "neutral"},
+]
+COLUMNS = DataConfig(guid_column="id", text_column="words", image_column="file", tag_column="mood")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_manifests_of_all_kinds_give_the_same_rows(tmp_path, kind):
+    source = locate(str(write_manifest(tmp_path, kind, RECORDS)))
+    rows = labelled_rows(source, COLUMNS)
+    assert [(row.guid, row.tag, row.text) for row in rows] == [
+        ("1", "positive", RECORDS[0]["words"]),
+        ("2", "negative", RECORDS[1]["words"]),
+        ("4", "neutral", None),
+    ]
+    assert [row.image_path for row in rows] == [tmp_path / "img/1.jpg", Path("/abs/2.png"), tmp_path / "img/4.jpg"]
+    (to_predict,) = unlabelled_rows(source, COLUMNS)
+    assert (to_predict.guid, to_predict.text, to_predict.image_path) == ("3", "to predict", None)
+    assert inline_texts(source, COLUMNS) == []
+
+
+def test_missing_columns_are_told_with_those_there_are(tmp_path):
+    message = refusal(write_manifest(tmp_path, "csv", RECORDS)).message
+    assert all(name in message for name in ("'guid'", "'text'", "id, words, file, mood"))
+
+
+def test_a_manifest_without_tag_column_is_all_to_be_predicted(tmp_path):
+    path = tmp_path / "posts.csv"
+    path.write_text("guid,text\na,hello\nb,there\n")
+    assert [row.guid for row in unlabelled_rows(locate(str(path)), DataConfig())] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("1,again,b.jpg,positive", ("pairs.csv:3", "duplicate guid 1")),
+        (",nameless,b.jpg,positive", ("pairs.csv:3", "empty guid")),
+        ("2,short", ("pairs.csv:3", "2 columns instead of 4")),
+        ("2,text,b.jpg,postive", ("pairs.csv:3", "unknown tag 'postive'")),
+    ],
+)
+def test_bad_manifest_rows_are_refused_with_file_and_line(tmp_path, line, told):
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"guid,text,image,tag\n1,hi,a.jpg,positive\n{line}\n9,hi,c.jpg,negative\n")
+    message = refusal(path).message
+    assert [part for part in told if part not in message] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["not json", "[1, 2]", '{"id": {"a": 1}, "words": "x", "file": "y", "mood": "positive"}']
+)
+def test_bad_json_lines_are_refused_with_file_and_line(tmp_path, line):
+    path = write_manifest(tmp_path, "jsonl", RECORDS)
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(DataError, match=r"pairs\.jsonl:5"):
+        labelled_rows(locate(str(path)), COLUMNS)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_manifest_of_noise_is_an_expected_failure(tmp_path, kind):
+    path = tmp_path / f"pairs.{kind}"
+    path.write_bytes(os.urandom(500) + b"\x00\n\xff")
+    refusal(path)
+
+
+def test_bytes_of_a_legacy_manifest_reach_the_encoding_decision(tmp_path):
+    path = tmp_path / "pairs.csv"
+    texts = ['他说"你好", 然后走了', "晴天…"]
+    lines = ["guid,text,image,tag", '1,"他说""你好"", 然后走了",1.jpg,positive', "2,晴天…,2.jpg,negative"]
+    path.write_bytes("\r\n".join(lines).encode("gb18030"))
+    found = inline_texts(locate(str(path)), DataConfig())
+    assert [raw.decode("gb18030") for _, raw in found] == texts
+    assert found[0][0] == "pairs.csv:2"
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_and_a_byte_order_mark_in_csv(tmp_path, separator):
+    path = tmp_path / "pairs.csv"
+    lines = [["guid", "text", "image", "tag"], ["1", "a, b", "1.jpg", "good"], ["2", "c", "2.jpg", "bad"]]
+    path.write_text("\n".join(separator.join(line) for line in lines), encoding="utf-8-sig")
+    assert [(row.guid, row.text, row.tag) for row in rows_of(path)] == [("1", "a, b", "good"), ("2", "c", "bad")]
+
+
+def test_half_an_emoji_in_json_becomes_a_replacement_character(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"guid": "1", "text": "cut \\ud83d", "image": "1.jpg"}\n')
+    (row,) = unlabelled_rows(locate(str(path)), DataConfig())
+    assert row.text == "cut \ufffd"
