@@ -64,7 +64,7 @@ def _facts(result: TrainResult) -> list[tuple[str, str]]:
         ("Fusion", result.fusion),
         ("Parameters", parameters(result.trainable_parameters, result.total_parameters)),
         ("Device", f"{result.device}, {result.precision}"),
-        ("Time", f"{seconds(result.prepare_seconds)} to prepare, {seconds(result.seconds)} to train"),
+        ("Time", f"{seconds(result.seconds)}, of it {seconds(result.prepare_seconds)} to prepare"),
         ("Epochs", f"{result.epochs}, best {result.best_epoch}"),
         ("Pairs with problems", str(result.problems)),
         ("Run", result.run),

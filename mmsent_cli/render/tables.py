@@ -48,7 +48,7 @@ def print_paths(console: Console, heading: str, lines: Iterable[str]) -> None:
     """A heading and one unbroken line for each entry, so that it can be copied whole; nothing without entries."""
     entries = list(lines)
     if entries:
-        console.print(cell(f"\n{heading}", "bold"))
+        console.print(cell(f"\n{heading}", "bold"), soft_wrap=True)
     for entry in entries:
         console.print(cell(f"  {entry}"), soft_wrap=True)
 

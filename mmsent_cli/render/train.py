@@ -28,12 +28,13 @@ class LiveEpochs:
     row an epoch. Elsewhere: a line for each finished stage and epoch, without control characters.
 
     Args:
-        total_epochs: epochs asked for; fewer may come (early stopping).
+        total_epochs: epochs asked for; fewer may come (early stopping). May be set later as the attribute
+            `total_epochs`, when the configuration is resolved; while None, the time left is that of the epoch.
         quiet: show nothing at all.
     """
 
-    def __init__(self, total_epochs: int, quiet: bool) -> None:
-        self._total_epochs = total_epochs
+    def __init__(self, total_epochs: int | None = None, quiet: bool = False) -> None:
+        self.total_epochs = total_epochs
         self._quiet = quiet
         self._console: Console = err()
         self._history: list[EpochResult] = []
@@ -84,18 +85,15 @@ class LiveEpochs:
             self._training = self._progress.add_task("", total=None, unit="batches")
             for task in self._stages.values():
                 self._progress.remove_task(task)
-        self._progress.update(
-            self._training,
-            description=f"epoch {epoch} of {self._total_epochs}",
-            completed=(epoch - 1) * total + done,
-            total=self._total_epochs * total,
-        )
+        before, epochs = (0, 1) if self.total_epochs is None else (epoch - 1, self.total_epochs)
+        name = _epoch_name(epoch, self.total_epochs)
+        self._progress.update(self._training, description=name, completed=before * total + done, total=epochs * total)
 
     def epoch(self, result: EpochResult) -> None:
         """Add a finished epoch."""
         self._history.append(result)
         if not self._live:
-            self._line(_epoch_line(result, self._total_epochs))
+            self._line(_epoch_line(result, self.total_epochs))
             return
         rows = max(3, self._console.height - ROWS_AROUND_TABLE)
         self._live.update(Group(self._table(rows), self._progress), refresh=True)
@@ -126,10 +124,14 @@ def _cells(result: EpochResult, best: int | None) -> list[str]:
     ]
 
 
-def _epoch_line(result: EpochResult, total_epochs: int) -> str:
+def _epoch_name(epoch: int, total_epochs: int | None) -> str:
+    return f"epoch {epoch}" if total_epochs is None else f"epoch {epoch} of {total_epochs}"
+
+
+def _epoch_line(result: EpochResult, total_epochs: int | None) -> str:
     skipped = f", {_skipped(result.skipped_steps)}" if result.skipped_steps else ""
     return (
-        f"epoch {result.epoch} of {total_epochs}: train loss {result.train_loss:.4f}, "
+        f"{_epoch_name(result.epoch, total_epochs)}: train loss {result.train_loss:.4f}, "
         f"validation loss {result.val_loss:.4f}, accuracy {percent(result.accuracy)}, "
         f"macro-F1 {result.macro_f1:.3f}, rates {_rate(result.encoder_lr)} {_rate(result.head_lr)}, "
         f"{seconds(result.seconds)}{skipped}{' *' if result.is_best else ''}"

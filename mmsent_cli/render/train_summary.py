@@ -35,7 +35,7 @@ def print_train(result: TrainResult) -> None:
     print_table(console, f"Classes, epoch {result.best_epoch} *", _per_class(result))
     _print_confusion(console, result)
     print_notes(console, result.notes)
-    print_paths(console, "Written", result.files)
+    print_paths(console, f"Written to {result.run}", result.files)
     print_paths(console, "Next", [NEXT])
 
 
@@ -48,7 +48,7 @@ def _facts(result: TrainResult) -> Iterator[tuple[str, object]]:
     yield "Fusion", result.fusion
     yield "Device", f"{result.device}, {result.precision}"
     yield "Parameters", parameters(result.trainable_parameters, result.total_parameters)
-    yield "Time", f"{seconds(result.prepare_seconds)} to prepare, {seconds(result.seconds)} to train"
+    yield "Time", f"{seconds(result.seconds)}, of it {seconds(result.prepare_seconds)} to prepare"
 
 
 def _headline(result: TrainResult) -> Table:

@@ -36,6 +36,17 @@ def test_off_a_terminal_each_stage_and_epoch_is_one_plain_line_on_stderr(capsys,
         assert line.endswith("*") is result.is_best
 
 
+def test_the_number_of_epochs_may_be_told_later(capsys, history):
+    with LiveEpochs() as live:
+        live.step(1, 1, 2)
+        live.epoch(history[0])
+        live.total_epochs = 9
+        live.epoch(history[1])
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("epoch 1: ")
+    assert second.startswith("epoch 2 of 9: ")
+
+
 def test_quiet_shows_nothing(capsys, history):
     show(history, quiet=True)
     assert capsys.readouterr() == ("", "")
@@ -88,6 +99,7 @@ def test_summary_keeps_to_80_columns_but_leaves_paths_whole(capsys, monkeypatch,
     many = tuple(f"class-{number:02}" for number in range(20))
     matrix = tuple(tuple(range(20)) for _ in many)
     best = replace(train_result.best, confusion=matrix)
+    assert len(path) > 100
     wide = replace(train_result, labels=many, best=best, files=(path,), notes=("a long remark " * 20,))
     print_train(wide)
     lines = capsys.readouterr().out.splitlines()
