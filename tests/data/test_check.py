@@ -179,8 +179,10 @@ def test_a_pair_with_one_modality_is_no_problem_when_predicting(lab):
 def test_broken_files_follow_the_policy_when_predicting(lab):
     damage(lab, "truncated jpeg", "3b")
     damage(lab, "empty text", "11")
+    received = []
     with pytest.raises(DataError, match=r"2 of 3 pairs.*3b.*11"):
-        list(stream(lab))
+        received.extend(stream(lab))
+    assert received == []
     problems: list[str] = []
     assert [pair.guid for pair in stream(lab, problems, on_bad="drop")] == ["20"]
     assert [problem.split(":")[0] for problem in problems] == ["3b", "11"]
