@@ -38,7 +38,8 @@ class FileException:
 class EncodingResult:
     """What `inspect-encoding` found. `encoding` is the best guess even when `decided` is false.
 
-    `margin` is the lead over the best candidate that reads any file otherwise, in nats over all evidence.
+    `candidates` were weighed on the files in question: those that are not UTF-8, or all if there are none. `margin`
+    is the lead over the best candidate that reads any of them otherwise, in nats over all evidence.
     `exceptions` are files read otherwise than by `encoding`; `undecodable` counts those with U+FFFD in their text.
     `detector_disagrees` of `detector_checked` files read otherwise by a per-file detector.
     """

@@ -4,6 +4,7 @@ Chosen: a joint vote of all files (`encoding_vote`). Rejected: a detector per fi
 and is wrong on most short texts; Latin-1 or `errors="ignore"`, which never fail and never tell.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -79,8 +80,10 @@ def decide_cached(paths: Sequence[Path], forced: str, cache_dir: Path) -> Encodi
         return EncodingDecision.from_dict(json.loads(cached.read_text(encoding=UTF8)))
     except (OSError, ValueError, TypeError):
         decision, _, _ = choose(Files(paths, skip_unreadable=True), forced)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    write_whole(cached, json.dumps(decision.to_dict()).encode())
+    # Without a place to remember it, the decision costs a second every time; that is no reason to stop.
+    with contextlib.suppress(OSError):
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        write_whole(cached, json.dumps(decision.to_dict()).encode())
     return decision
 
 

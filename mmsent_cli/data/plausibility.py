@@ -68,6 +68,8 @@ LANGUAGES = {
 }
 KANA_IN_CHINESE = -3.0
 EM_ROUNDS = 4
+# Damage at the very end is less of a surprise: texts are cut to a number of bytes, also inside a character.
+CUT_CHARACTER = 12.0
 
 
 class Weighed(NamedTuple):
@@ -108,6 +110,8 @@ def weigh(text: str) -> Weighed:
             found.setdefault(FAMILY[kind], []).append(char.lower())
         kana += kind in "ik"
         previous = kind
+    if text.endswith("\ufffd"):
+        total += CUT_CHARACTER
     return Weighed(total, {family: _under_languages(family, chars, kana) for family, chars in found.items()})
 
 
