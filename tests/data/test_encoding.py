@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from mmsent_cli.data import encoding
 from mmsent_cli.data.encoding import EncodingDecision, decide, decide_cached, require_decided
 from mmsent_cli.data.encoding_decision import marked_codec, require_codec
-from mmsent_cli.data.encoding_vote import CODECS, MAX_EVIDENCE_BYTES, MAX_FILE_BYTES, Ballot, is_strict, places, vote
+from mmsent_cli.data.encoding_vote import (
+    CODECS,
+    MAX_EVIDENCE_BYTES,
+    MAX_FILE_BYTES,
+    Ballot,
+    Reading,
+    is_strict,
+    outcome_of,
+    places,
+    vote,
+)
 from mmsent_cli.data.plausibility import log_plausibility
 from mmsent_cli.errors import ConfigError, DataError
 
@@ -277,15 +287,30 @@ def test_utf8_cut_inside_a_character_stays_utf8_and_is_counted():
     assert [(each.name, each.encoding) for each in report.result.exceptions] == [("cut", None)]
 
 
-def test_lone_characters_cut_in_a_utf8_corpus_are_not_taken_for_another_encoding():
-    intact = [(f"{n}{m}", f"{m} {text}".encode()) for m in range(60) for n, text in enumerate(SENTENCES["french"])]
-    cut = [
-        (f"cut-{word}", word.encode()[:-1]) for word in ("café", "abbé", "thé", "pré", "blé", "gré", "clé", "canapé")
-    ]
+@pytest.mark.parametrize("count", [1, 8])
+def test_lone_characters_cut_in_a_utf8_corpus_are_not_taken_for_another_encoding(count):
+    intact = [(f"{n}{m}", f"{m} {text}".encode()) for m in range(20) for n, text in enumerate(SENTENCES["french"])]
+    words = ("café", "abbé", "thé", "pré", "blé", "gré", "clé", "canapé")[:count]
+    cut = [(f"cut-{word}", word.encode()[:-1]) for word in words]
     report = decide(intact + cut)
     assert (report.result.encoding, report.result.decided) == ("utf-8", True)
     assert {each.name for each in report.result.exceptions} == {name for name, _ in cut}
     assert report.result.replaced_characters == len(cut)
+
+
+def test_an_odd_file_in_a_utf8_corpus_is_shown_as_damaged_rather_than_guessed():
+    intact = [(f"{n}{m}", f"{m} {text}".encode()) for m in range(20) for n, text in enumerate(SENTENCES["french"])]
+    result = decide([*intact, ("odd", b"caf\xe9 na\xefve")]).result
+    assert (result.encoding, result.decided, result.undecodable, result.replaced_characters) == ("utf-8", True, 1, 2)
+
+
+@pytest.mark.parametrize(("differing", "is_clear"), [(1, True), (2, True), (10, False), (100, False)])
+def test_a_rival_counts_by_how_many_files_it_would_read_otherwise(differing, is_clear):
+    evidence = [b"a\x85 "] * 100
+    texts = ["a… "] * 100
+    best = Reading("cp1252", -300.0, tuple(texts))
+    rival = Reading("cp1254", -301.0, ("other",) * differing + tuple(texts[differing:]))
+    assert outcome_of(evidence, [best, rival]).is_clear == is_clear
 
 
 def test_one_file_of_noise_leaves_utf8_decided():
@@ -323,7 +348,7 @@ def test_kana_speak_against_chinese_characters_that_japanese_lacks():
 
 @pytest.mark.parametrize("raw", [b"caf\xe9", b"word\xa1\xad", b"\x85", b"a\xd0"])
 def test_one_telling_character_is_too_little_evidence(raw):
-    report = decide([("a", raw), ("b", b"plain words"), ("c", b"other " + raw)])
+    report = decide([("a", raw), ("b", b"plain words"), ("c", b"other " + raw), ("d", raw + b" now")])
     assert not report.result.decided
     with pytest.raises(DataError) as error:
         require_decided(report.decision)
