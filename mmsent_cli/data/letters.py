@@ -1,14 +1,14 @@
 """Which characters are common in which language: small tables written by hand for the encoding vote.
 
 Source: general knowledge of each language, most common characters first; no counts were taken from any data set.
-An exact frequency would add little: the vote only has to tell text from noise, and for that the order is enough.
+Frequencies follow from the order by the two usual laws (`ranked`, `alphabet`): near enough to tell text from noise.
 How common a Han character or Hangul syllable is otherwise comes from the national standards themselves, which put
 the common ones on a first level: GB 2312, Big5, JIS X 0208, KS X 1001 (read here from Python's own codecs).
 """
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 LATIN = {
     "french": "éèàêçùâîôûëïœæ",
@@ -82,11 +82,23 @@ UNSEEN = -16.0
 def ranked(chars: Iterable[str], mass: float = 0.98, offset: float = 4.0) -> dict[str, float]:
     """Log-probabilities of characters in order of frequency, falling like 1 / (rank + offset), summing to `mass`.
 
-    Source: Zipf's law with Mandelbrot's offset, which flattens the head.
+    For large sets of characters. Source: Zipf's law with Mandelbrot's offset, which flattens the head.
     """
-    unique = list(dict.fromkeys(chars))
-    weights = [1 / (rank + offset) for rank in range(1, len(unique) + 1)]
-    return {char: math.log(mass * weight / sum(weights)) for char, weight in zip(unique, weights, strict=True)}
+    return _shared_out(chars, mass, lambda rank: 1 / (rank + offset))
+
+
+def alphabet(chars: Iterable[str], mass: float = 0.98) -> dict[str, float]:
+    """The same for the letters of an alphabet, whose frequencies fall about exponentially with their rank.
+
+    With 9 ranks to a factor of e, Russian о to э come within a third of the usual textbook figures.
+    """
+    return _shared_out(chars, mass, lambda rank: math.exp(-rank / 9))
+
+
+def _shared_out(chars: Iterable[str], mass: float, weight_of: Callable[[int], float]) -> dict[str, float]:
+    weights = {char: weight_of(rank) for rank, char in enumerate(dict.fromkeys(chars), 1)}
+    whole = sum(weights.values())
+    return {char: math.log(mass * weight / whole) for char, weight in weights.items()}
 
 
 def _level(codec: str, leads: range, trails: Iterable[int]) -> set[str]:

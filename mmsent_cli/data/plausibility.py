@@ -30,7 +30,7 @@ AFTER_LETTER = {" ": -1.5, ".": -2.5, "0": -4.0, "p": -3.2, "s": -7.0, "e": -5.0
 WITHIN = {
     "aa": -0.3, "aA": -5.0, "Aa": -0.5, "AA": -1.0, "al": -3.5, "la": -0.4, "ll": -3.5, "Al": -4.5, "AL": -4.0,
     "LA": -1.5, "La": -1.0, "LL": -3.0, "aL": -8.0, "lA": -6.0, "lL": -8.0, "Ll": -4.5,
-    "cc": -0.2, "Cc": -0.5, "CC": -1.2, "cC": -6.0, "gg": -0.2, "Gg": -0.5, "GG": -1.2, "gG": -6.0,
+    "cc": -0.2, "Cc": -0.5, "CC": -0.5, "cC": -6.0, "gg": -0.2, "Gg": -0.5, "GG": -0.5, "gG": -6.0,
     "hh": -0.2, "rr": -0.2, "tt": -0.4, "tT": -1.5, "Tt": -0.3, "TT": -2.5, "oo": -0.3, "qq": -0.4,
     "ii": -0.5, "iz": -1.5, "zi": -1.2, "zz": -0.6, "kk": -0.4, "ki": -1.7, "ik": -2.5, "kz": -2.0, "zk": -2.5,
     "ij": -2.5, "kj": -2.5, "zj": -2.2, "oj": -5.0, "ji": -1.3, "jz": -1.2, "jk": -1.8, "jo": -3.0, "jj": -2.5,
@@ -43,7 +43,7 @@ LATIN_TO_CJK = -5.5
 CJK_TO_LATIN = -4.0
 
 WITHIN_KIND = {
-    "a": -2.9, "A": -3.2, "0": -2.3, " ": -0.2, ".": -2.7, "q": -4.1, "f": -4.2, "s": -6.5, "e": -6.5, "b": -4.0,
+    "a": -2.9, "A": -3.2, "0": -2.3, " ": -0.2, ".": -2.7, "q": -4.1, "f": -4.2, "e": -6.5, "b": -4.0,
     "u": -6.0, "x": -10.0,
 }  # fmt: skip
 SYMBOLS = letters.ranked("★☆♥♡♪→●■◆○※▲▼△▽□◇♬←↑↓√×½´√✔✿")
@@ -51,10 +51,10 @@ AFTER_WORD = letters.ranked("…’”—–™®»!°›‘“•€·", offset
 BEFORE_WORD = letters.ranked("“‘…—–«”’•£€¿¡©·°„»‹‚", offset=2.0)
 RARE_PUNCTUATION = -8.5
 TABLES: Mapping[str, Mapping[str, float]] = {
-    "g": letters.ranked(letters.GREEK),
-    "h": letters.ranked(letters.HEBREW),
-    "r": letters.ranked(letters.ARABIC),
-    "t": letters.ranked(letters.THAI),
+    "g": letters.alphabet(letters.GREEK),
+    "h": letters.alphabet(letters.HEBREW),
+    "r": letters.alphabet(letters.ARABIC),
+    "t": letters.alphabet(letters.THAI),
     "T": letters.ranked(letters.THAI_MARKS),
     "i": letters.ranked(letters.HIRAGANA),
     "k": letters.ranked(letters.KATAKANA),
@@ -64,7 +64,7 @@ TABLES: Mapping[str, Mapping[str, float]] = {
 UNLISTED = -8.0
 LANGUAGES = {
     "l": {name: letters.ranked(text, offset=2.0) for name, text in letters.LATIN.items()},
-    "c": {name: letters.ranked(text) for name, text in letters.CYRILLIC.items()},
+    "c": {name: letters.alphabet(text) for name, text in letters.CYRILLIC.items()},
 }
 KANA_IN_CHINESE = -3.0
 EM_ROUNDS = 4
@@ -170,7 +170,7 @@ def _own(char: str) -> float:
         return 0.0
     if kind == "o":
         return letters.hangul()[char]
-    if kind in WITHIN_KIND and kind != "s":
+    if kind in WITHIN_KIND:
         return WITHIN_KIND[kind]
     return TABLES["g" if kind == "G" else kind].get(char.lower(), UNLISTED)
 
