@@ -143,4 +143,4 @@ def _skipped(steps: int) -> str:
 
 
 def _rate(rate: float) -> str:
-    return f"{rate:.1e}" if rate else "-"
+    return f"{rate:.1e}" if rate else "0"
