@@ -110,15 +110,23 @@ def test_utf8_cut_inside_a_character_stays_utf8_and_is_counted():
     assert [(each.name, each.encoding) for each in report.result.exceptions] == [("cut", None)]
 
 
-@pytest.mark.parametrize("count", [1, 8])
-def test_lone_characters_cut_in_a_utf8_corpus_are_not_taken_for_another_encoding(count):
+@pytest.mark.parametrize(("count", "last", "bytes_kept"), [(1, "é", 1), (8, "é", 1), (8, "…", 2)])
+def test_lone_characters_cut_in_a_utf8_corpus_are_not_taken_for_another_encoding(count, last, bytes_kept):
     intact = [(f"{n}{m}", f"{m} {text}".encode()) for m in range(20) for n, text in enumerate(SENTENCES["french"])]
-    words = ("café", "abbé", "thé", "pré", "blé", "gré", "clé", "canapé")[:count]
-    cut = [(f"cut-{word}", word.encode()[:-1]) for word in words]
+    words = ("caf", "abb", "th", "pr", "bl", "gr", "cl", "canap")[:count]
+    cut = [(f"cut-{word}", word.encode() + last.encode()[:bytes_kept]) for word in words]
     report = decide(intact + cut)
     assert (report.result.encoding, report.result.decided) == ("utf-8", True)
     assert {each.name for each in report.result.exceptions} == {name for name, _ in cut}
     assert report.result.replaced_characters == len(cut)
+
+
+def test_the_share_of_utf8_speaks_for_the_files_that_are_cut():
+    intact = [(f"{n}-{m}", f"{m} {text}".encode()) for m in range(100) for n, text in enumerate(SENTENCES["french"])]
+    cut = [(f"cut-{n}", b"wait for number " + bytes([97 + n]) + "…".encode()[:1]) for n in range(25)]
+    report = decide(intact + cut)
+    assert (report.result.encoding, report.result.decided, report.result.undecodable) == ("utf-8", True, 25)
+    assert not decide(cut).result.decided or decide(cut).result.encoding != "utf-8"
 
 
 def test_an_odd_file_in_a_utf8_corpus_is_shown_as_damaged_rather_than_guessed():
