@@ -22,6 +22,10 @@ class DataError(MmsentError):
     """Input data that cannot be read or does not fit."""
 
 
+class UndecidedEncoding(DataError):
+    """A corpus with too little evidence of its encoding."""
+
+
 class WeightsUnavailable(MmsentError):
     """Pretrained weights that cannot be had here; `auto` falls back on this and on nothing else."""
 

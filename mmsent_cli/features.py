@@ -10,6 +10,7 @@ that was cut short kills the process, and touched pages count as the process's o
 Rejected: SQLite and LMDB, which bring locks and a write path for a store that only ever appends.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,9 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsent_cli.encoders.inputs import settings_digest
-from mmsent_cli.errors import MmsentError
-from mmsent_cli.results import StoreResult
+from mmsent_cli.files import write_whole
+from mmsent_cli.results import StoredSpace, StoreResult
 
 SHARD_BYTES = 256 * 2**20
 MAX_DIMS = 4
@@ -56,7 +56,7 @@ class Space:
     """
 
     def __init__(self, root: Path, description: dict[str, object]) -> None:
-        self.folder = root / settings_digest(description)
+        self.folder = root / _digest(description)
         self.corrupt = 0
         self._entries: dict[str, Entry] = {}
         self._open: dict[Path, int] = {}
@@ -132,6 +132,11 @@ class Space:
             os.close(descriptor)
 
 
+def _digest(description: dict[str, object]) -> str:
+    """BLAKE2b-128 hex digest of plain settings."""
+    return hashlib.blake2b(json.dumps(description, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
 class _ShardWriter:
     """Appends arrays to a hidden file; `finish` gives it its name and its index."""
 
@@ -166,52 +171,25 @@ class _ShardWriter:
         self._hidden.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file by temporary name and rename, so that it appears whole or not at all."""
-    hidden = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        hidden.write_bytes(content)
-        hidden.replace(path)
-    finally:
-        hidden.unlink(missing_ok=True)
-
-
 def store_report(root: Path) -> StoreResult:
-    """What the store holds: one row per space with its description, entries and bytes."""
-    rows = []
-    for folder in sorted(path for path in root.glob("*") if (path / "space.json").is_file()):
-        described = json.loads((folder / "space.json").read_text(encoding="utf-8"))
-        size = sum(path.stat().st_size for path in folder.iterdir())
-        rows.append(
-            {
-                "space": folder.name,
-                "encoder": str(described.get("encoder")),
-                "stages": str(described.get("stages")),
-                "bytes": size,
-            }
-        )
-    return StoreResult(folder=str(root), spaces=tuple(rows), bytes=sum(int(row["bytes"]) for row in rows))
+    """What the store holds, one row per space."""
+    spaces = [_describe_space(folder) for folder in _space_folders(root)]
+    return StoreResult(folder=str(root), spaces=tuple(spaces), bytes=sum(space.bytes for space in spaces))
 
 
 def clear_store(root: Path) -> None:
     """Delete every space. Runs that read the store right now keep their open files."""
-    for folder in [path for path in root.glob("*") if (path / "space.json").is_file()]:
+    for folder in _space_folders(root):
         shutil.rmtree(folder)
 
 
-def default_cache_dir(given: str | None) -> Path:
-    """The cache folder: the option, else `MMSENT_CACHE`, else the system's own place for caches.
+def _space_folders(root: Path) -> list[Path]:
+    return sorted(path.parent for path in root.glob("*/space.json"))
 
-    Raises:
-        MmsentError: it cannot be made or is no folder.
-    """
-    import platformdirs
 
-    path = Path(given or os.environ.get("MMSENT_CACHE") or platformdirs.user_cache_dir("mmsent"))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MmsentError(
-            f"cannot use the cache folder {path}: {error.strerror}", "choose one with --cache-dir"
-        ) from error
-    return path
+def _describe_space(folder: Path) -> StoredSpace:
+    described = json.loads((folder / "space.json").read_text(encoding="utf-8"))
+    entries = sum(path.stat().st_size for path in folder.glob("*.npy")) // INDEX.itemsize
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    encoder, stages = described["encoder"], described["stages"]
+    return StoredSpace(space=folder.name, encoder=encoder, stages=stages, entries=entries, bytes=size)

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmsent_cli import __version__
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.features import write_whole
+from mmsent_cli.files import write_whole
 
 BEST = "best_model.pt"
 LAST = "last.pt"

@@ -1,6 +1,6 @@
 """What commands return: plain values that renderers print and records write as JSON. Standard library only."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,10 +187,21 @@ class PredictResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSpace:
+    """One kind of feature on disk: `stages` reads "3 of 8", `entries` counts pairs or views."""
+
+    space: str
+    encoder: str
+    stages: str
+    entries: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """What the feature store holds, one row per kind of feature, and what clearing freed."""
+    """What the feature store holds, or held before it was cleared."""
 
     folder: str
-    spaces: tuple[dict[str, str | int], ...] = field(default_factory=tuple)
-    bytes: int = 0
+    spaces: tuple[StoredSpace, ...]
+    bytes: int
     cleared: bool = False

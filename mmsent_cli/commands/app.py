@@ -11,8 +11,11 @@ import typer
 from typer.core import TyperGroup
 
 from mmsent_cli import __version__
+from mmsent_cli.commands.cache import cache
 from mmsent_cli.commands.inspect_encoding import inspect_encoding
+from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.split import split
+from mmsent_cli.commands.train import train
 from mmsent_cli.errors import MmsentError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -62,6 +65,9 @@ def root(
 
 app.command("inspect-encoding")(inspect_encoding)
 app.command("split")(split)
+app.command("train")(train)
+app.command("predict")(predict)
+app.command("cache")(cache)
 
 
 def main() -> None:

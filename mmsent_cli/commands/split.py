@@ -26,7 +26,7 @@ def split(
     from mmsent_cli.data.split import describe, make_folds, make_split, write_split
     from mmsent_cli.data.split_file import require_writable
     from mmsent_cli.errors import ConfigError
-    from mmsent_cli.features import default_cache_dir
+    from mmsent_cli.files import default_cache_dir
     from mmsent_cli.render.console import notice, print_json
     from mmsent_cli.render.split import print_split
 

@@ -23,7 +23,11 @@ from mmsent_cli.results import TrainResult
 
 if TYPE_CHECKING:
     from mmsent_cli.records import Run
+    from mmsent_cli.render.report import ReportExample
     from mmsent_cli.training.run import Plan
+
+EXAMPLES = 6
+THUMBNAIL_PX = 160
 
 SECTIONS = {
     DataConfig: "data",
@@ -60,6 +64,7 @@ def train(
         else:
             plan = training.plan_run(layer(config, given), live)
             run = training.start_run(plan, runs_dir)
+        live.total_epochs = plan.config.fit.epochs
         result = training.execute(plan, run, live, with_frozen=save_all)
     result = write_outputs(result, plan, run)
     print_json(result) if json else print_train(result)
@@ -90,3 +95,39 @@ def write_outputs(result: TrainResult, plan: "Plan", run: "Run") -> TrainResult:
     result = replace(result, files=(*files, "result.json"))
     run.write_json("result.json", result)
     return result
+
+
+def report_examples(plan: "Plan", run: "Run") -> list["ReportExample"]:
+    """A few validation pairs for the report: the surest right ones and the surest wrong ones."""
+    from mmsent_cli.render.report import ReportExample
+    from mmsent_cli.training.run import validation_predictions
+
+    pairs = {pair.guid: pair for pair in plan.dataset.pairs}
+    rows = sorted(validation_predictions(run), key=lambda row: -float(row[row["predicted"]]))
+    right = [row for row in rows if row["tag"] == row["predicted"]]
+    wrong = [row for row in rows if row["tag"] != row["predicted"]]
+    return [
+        ReportExample(
+            guid=row["guid"],
+            text=pairs[row["guid"]].text or "",
+            thumbnail_jpeg=_thumbnail(pairs[row["guid"]].image_path),
+            true=row["tag"],
+            predicted=row["predicted"],
+            probability=float(row[row["predicted"]]),
+        )
+        for row in (*wrong[:EXAMPLES], *right[:EXAMPLES])
+    ]
+
+
+def _thumbnail(path: Path | None) -> bytes | None:
+    from io import BytesIO
+
+    from PIL import Image
+
+    from mmsent_cli.data.images import decode_image
+
+    if path is None:
+        return None
+    buffer = BytesIO()
+    Image.fromarray(decode_image(path, THUMBNAIL_PX)).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()

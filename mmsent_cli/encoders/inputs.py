@@ -1,7 +1,6 @@
 """Raw texts and images become the arrays that the first stage of an encoder takes."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +94,3 @@ def build_vocabulary(texts: Sequence[str], cleaning: Sequence[str], max_words: i
         counts.update(word for word, _ in splitter.pre_tokenizer.pre_tokenize_str(normal))
     ranked = sorted((-count, word) for word, count in counts.items() if count >= min_count)
     return tuple(word for _, word in ranked[:max_words])
-
-
-def settings_digest(settings: dict[str, object]) -> str:
-    """BLAKE2b-128 hex digest of plain settings."""
-    return hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16).hexdigest()

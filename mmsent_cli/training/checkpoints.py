@@ -16,7 +16,7 @@ import torch
 from mmsent_cli.config import ModelConfig, build, to_dict
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.features import write_whole
+from mmsent_cli.files import write_whole
 from mmsent_cli.model import SentimentModel, build_model
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.loop import Evaluation, FitState

@@ -88,7 +88,8 @@ class Column:
             epoch: the epoch when training, which picks the augmented view; None when evaluating.
         """
         arrays = [self._array(self.keys[row], epoch) for row in rows]
-        return as_activations(arrays, self.encoder)
+        pad = raw_pad(self.encoder) if self.encoder.frozen == 0 else 0
+        return stack(arrays, pad if is_ragged(self.encoder) else None)
 
     def _array(self, key: str, epoch: int | None) -> np.ndarray:
         if not key:
@@ -118,7 +119,14 @@ class Column:
         """Arrays for the missing keys, in any order."""
         batches = self._image_batches(missing, by_key) if self._is_image else self._text_batches(missing, by_key)
         for keys, arrays in batches:
-            yield from zip(keys, run_prefix(self.encoder, arrays, self._arithmetic), strict=False)
+            yield from zip(keys, self._run_prefix(arrays), strict=False)  # copies at the end have no key
+
+    def _run_prefix(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """The frozen stages' activations of raw arrays, float32; the arrays themselves where nothing is frozen."""
+        if self.encoder.frozen == 0:
+            return arrays
+        outputs = self._arithmetic.prefix(self.encoder, stack(arrays, raw_pad(self.encoder)))
+        return list(outputs.values.float().cpu().numpy())
 
     @property
     def _is_image(self) -> bool:
@@ -188,29 +196,27 @@ def is_ragged(encoder: Encoder) -> bool:
     return not isinstance(encoder.inputs, ImageInputs) and encoder.frozen < encoder.n_stages
 
 
-def as_activations(arrays: Sequence[np.ndarray], encoder: Encoder) -> Activations:
-    """Stack the arrays of some pairs; sequences are padded to the longest and masked."""
-    if not is_ragged(encoder):
+def stack(arrays: Sequence[np.ndarray], pad: int | None) -> Activations:
+    """The arrays of some pairs as one tensor; token ids become int64.
+
+    Args:
+        arrays: of equal shape, or sequences [T, …] of different lengths.
+        pad: what fills sequences up to the longest, which are then masked; None for arrays that are no sequences.
+    """
+    if pad is None:
         return Activations(torch.from_numpy(np.stack(arrays)))
     lengths = np.array([len(array) for array in arrays])
-    fill = encoder.inputs.pad_id if encoder.frozen == 0 else 0
-    padded = np.full((len(arrays), lengths.max(), *arrays[0].shape[1:]), fill, dtype=arrays[0].dtype)
+    padded = np.full((len(arrays), lengths.max(), *arrays[0].shape[1:]), pad, dtype=arrays[0].dtype)
     for row, array in enumerate(arrays):
         padded[row, : len(array)] = array
     mask = np.arange(lengths.max())[None, :] < lengths[:, None]  # [B, T]
     values = torch.from_numpy(padded)
-    return Activations(values.long() if encoder.frozen == 0 else values, torch.from_numpy(mask))
+    return Activations(values.long() if values.dtype == torch.int32 else values, torch.from_numpy(mask))
 
 
-def run_prefix(encoder: Encoder, arrays: Sequence[np.ndarray], arithmetic: Arithmetic) -> list[np.ndarray]:
-    """The frozen stages' activations of raw arrays of equal shape; float32, or the arrays themselves for no stage."""
-    if encoder.frozen == 0:
-        return list(arrays)
-    values = torch.from_numpy(np.stack(arrays))
-    is_text = not isinstance(encoder.inputs, ImageInputs)
-    inputs = Activations(values.long(), torch.ones(values.shape, dtype=torch.bool)) if is_text else Activations(values)
-    outputs = arithmetic.prefix(encoder, inputs).values
-    return list(outputs.float().cpu().numpy())
+def raw_pad(encoder: Encoder) -> int | None:
+    """What fills up raw inputs of an encoder: its padding id, or None for images."""
+    return None if isinstance(encoder.inputs, ImageInputs) else encoder.inputs.pad_id
 
 
 def _results(keys: list[str], futures: list[Future[np.ndarray]]) -> tuple[list[str], list[np.ndarray]]:

