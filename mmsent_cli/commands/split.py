@@ -24,9 +24,8 @@ def split(
     """Divide labelled pairs into training and validation, near-duplicates on one side, and write a split file."""
     from mmsent_cli.data.check import load_labelled
     from mmsent_cli.data.split import describe, make_folds, make_split, write_split
-    from mmsent_cli.data.split_file import require_writable
     from mmsent_cli.errors import ConfigError
-    from mmsent_cli.files import default_cache_dir
+    from mmsent_cli.files import default_cache_dir, require_writable
     from mmsent_cli.render.console import notice, print_json
     from mmsent_cli.render.split import print_split
 

@@ -115,7 +115,7 @@ def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> Enco
     """The one decision by which every text of the source is read.
 
     Raises:
-        DataError: too little evidence, and no `--encoding` given.
+        UndecidedEncoding: too little evidence, and no `--encoding` given.
     """
     if source.kind == "lab":
         decision = encoding.decide_cached(text_paths(source), config.encoding, cache_dir)

@@ -7,8 +7,6 @@ and is wrong on most short texts; Latin-1 or `errors="ignore"`, which never fail
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +14,8 @@ from pathlib import Path
 from mmsent_cli.data.encoding_choice import Corpus, Documents, choose, forced_decision
 from mmsent_cli.data.encoding_decision import UTF8, Decoded, EncodingDecision, marked_codec, plain_name
 from mmsent_cli.data.encoding_vote import Ballot, Outcome, Reading, outcome_of, read
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, UndecidedEncoding
+from mmsent_cli.files import write_whole
 from mmsent_cli.results import Candidate, EncodingResult, FileException
 
 __all__ = ["Decoded", "EncodingDecision", "EncodingReport", "Files", "decide", "decide_cached", "require_decided"]
@@ -91,26 +90,14 @@ def require_decided(decision: EncodingDecision) -> EncodingDecision:
     """Pass a decision on, or refuse to guess.
 
     Raises:
-        DataError: the corpus holds too little evidence.
+        UndecidedEncoding: the corpus holds too little evidence.
     """
     if decision.decided:
         return decision
-    raise DataError(
+    raise UndecidedEncoding(
         f"too little evidence to decide the text encoding (best guess: {decision.encoding})",
         f"name it, such as --encoding {decision.encoding}; mmsent inspect-encoding shows the evidence",
     )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it appears whole or not at all, replacing one of that name."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _evidence(decision: EncodingDecision, corpus: Corpus, outcome: Outcome | None) -> EncodingResult:

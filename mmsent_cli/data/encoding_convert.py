@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mmsent_cli.data.encoding import EncodingDecision, require_decided, write_whole
+from mmsent_cli.data.encoding import EncodingDecision, require_decided
 from mmsent_cli.errors import DataError, summarise
+from mmsent_cli.files import write_whole
 
 
 def convert(

@@ -41,7 +41,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
-    """All labelled pairs of a source, checked. `labels` gives the class order; `problems` one line per affected guid."""
+    """All labelled pairs of a source, checked.
+
+    `labels` gives the class order; `problems` has a line for each affected guid.
+    """
 
     source: Path
     pairs: tuple[Pair, ...]

@@ -1,8 +1,6 @@
 """A split as a value and as a file: made once, so that every run and every reader can use the same sides."""
 
-import contextlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.errors import DataError
+from mmsent_cli.files import require_writable, write_whole
 
 FORMAT = "mmsent split 1"
 REMAKE = "make it again with mmsent split"
@@ -35,35 +34,20 @@ def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
     return blake2b("".join(f"{guid}\t{side}\n" for guid, side in lines).encode(), digest_size=16).hexdigest()
 
 
-def require_writable(path: Path, force: bool) -> None:
-    """Refuse a file that is there already, before any work is done for it.
-
-    Raises:
-        DataError: it is there and `force` is not given.
-    """
-    if path.exists() and not force:
-        raise DataError(f"{path} is there already", "use --force to overwrite it, or another --out")
-
-
 def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None:
     """Write a split, or all folds of one, as JSON; the file appears whole or not at all.
 
     Raises:
-        DataError: the file is there already and `force` is not given, or it cannot be written there.
+        MmsentError: the file is there already and `force` is not given.
+        DataError: it cannot be written there.
     """
     require_writable(path, force)
     parts = [split] if isinstance(split, Split) else list(split)
     text = json.dumps({"format": FORMAT, "splits": [asdict(part) for part in parts]}, indent=1, ensure_ascii=False)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text + "\n", encoding="utf-8")
-        unfinished.replace(path)
-    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        write_whole(path, f"{text}\n".encode())
+    except PermissionError as error:
         raise DataError(f"cannot write {path}: {error.strerror}", "choose another --out") from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
 
 
 def read_split(path: Path, fold: int | None = None) -> Split:

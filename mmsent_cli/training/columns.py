@@ -19,11 +19,15 @@ from mmsent_cli.training.precision import Arithmetic
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the number done and the number in all."""
 
-BATCH = 32
+TEXT_BATCH = 32
+IMAGE_BATCH = 8
+"""Small enough for feature maps to stay in the cache: on a CPU, 32 images take four times as long each as 8."""
 ROWS = 16
 """Text batches are filled up to a multiple of this with copies. Below it, matrix kernels round differently by batch
 size, and a feature would depend on which other texts happened to be computed with it."""
 DECODERS = 2
+AHEAD = 4
+"""Image batches that are decoded ahead of the encoder."""
 FEATURE_FORMAT = 1
 
 
@@ -79,6 +83,10 @@ class Column:
             self.encoder.eval()
             self._space.add(_counted(self._compute(missing, by_key), self.encoder.name, len(missing), progress))
         return len(missing)
+
+    def length(self, row: int) -> int:
+        """Tokens of a pair's text as stored; 1 where features are pooled or the text is missing."""
+        return self._space.shape(self.keys[row])[0] if is_ragged(self.encoder) and self.keys[row] else 1
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
         """Activations of some pairs, padded to the longest.
@@ -140,8 +148,8 @@ class Column:
         pairs = sorted(zip(missing, arrays, strict=True), key=lambda pair: len(pair[1]))
         for _, same_length in groupby(pairs, key=lambda pair: len(pair[1])):
             group = list(same_length)
-            for start in range(0, len(group), BATCH):
-                part = group[start : start + BATCH]
+            for start in range(0, len(group), TEXT_BATCH):
+                part = group[start : start + TEXT_BATCH]
                 copies = -len(part) % ROWS
                 yield [key for key, _ in part], [ids for _, ids in part] + [part[0][1]] * copies
 
@@ -151,10 +159,10 @@ class Column:
         """Batches of decoded (and perhaps augmented) images; the next one is decoded while this one is used."""
         with ThreadPoolExecutor(DECODERS) as pool:
             ahead: list[tuple[list[str], list[Future[np.ndarray]]]] = []
-            for start in range(0, len(missing), BATCH):
-                keys = list(missing[start : start + BATCH])
+            for start in range(0, len(missing), IMAGE_BATCH):
+                keys = list(missing[start : start + IMAGE_BATCH])
                 ahead.append((keys, [pool.submit(self._decode, key, by_key) for key in keys]))
-                if len(ahead) > 1:
+                if len(ahead) > AHEAD:
                     yield _results(*ahead.pop(0))
             yield from (_results(*batch) for batch in ahead)
 
@@ -232,5 +240,5 @@ def _counted(
 ) -> Iterator[tuple[str, np.ndarray]]:
     for done, entry in enumerate(entries, start=1):
         yield entry
-        if done % BATCH == 0 or done == total:
+        if done % IMAGE_BATCH == 0 or done == total:
             progress(f"encoding with {name}", done, total)

@@ -93,8 +93,8 @@ class Trainer:
         self.labels = labels
         self.config = config
         self.accelerator = accelerator
-        self.sampler = EpochBatches(table.train, config.batch_size or 1, config.seed, is_training=True)
-        val_sampler = EpochBatches(table.val, EVALUATION_BATCH, config.seed, is_training=False)
+        self.sampler = EpochBatches(table, config.batch_size or 1, config.seed, is_training=True)
+        val_sampler = EpochBatches(table, EVALUATION_BATCH, config.seed, is_training=False)
         loaders = make_loader(table, self.sampler, workers), make_loader(table, val_sampler, workers)
         optimiser = build_optimiser(model, config)
         prepared = accelerator.prepare(model, optimiser, *loaders)

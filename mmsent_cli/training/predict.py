@@ -30,7 +30,7 @@ from mmsent_cli.training.precision import Arithmetic, choose_arithmetic
 from mmsent_cli.training.run import Listener
 
 CHUNK = 256
-BATCH = 32
+BATCH = 16
 DECODERS = 2
 
 

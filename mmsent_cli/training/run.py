@@ -164,8 +164,7 @@ def prepare_table(plan: Plan, model: SentimentModel, listener: Listener) -> tupl
     """
     pairs = plan.dataset.pairs
     rows = {pair.guid: row for row, pair in enumerate(pairs)}
-    train = tuple(rows[pair.guid] for pair in apply_split(plan.split, pairs)[0])
-    val = tuple(rows[pair.guid] for pair in apply_split(plan.split, pairs)[1])
+    train, val = ([rows[pair.guid] for pair in side] for side in apply_split(plan.split, pairs))
     fit = plan.config.fit
     augmentation = (fit.seed, fit.augmentation_views or 1) if fit.augmentation == "standard" else None
     text = Column(model.text, text_keys(pairs), plan.store, plan.arithmetic)
@@ -181,7 +180,7 @@ def prepare_table(plan: Plan, model: SentimentModel, listener: Listener) -> tupl
     notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
     numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
     targets = np.array([numbers[pair.tag or ""] for pair in pairs], dtype=np.int64)
-    return Table(text, image, targets, train, val), notes
+    return Table(text, image, targets, tuple(train), tuple(sorted(val, key=text.length))), notes
 
 
 def validation_predictions(run: Run) -> list[dict[str, str]]:
@@ -221,7 +220,7 @@ def _write_predictions(run: Run, plan: Plan, table: Table, trainer: Trainer) -> 
     """The best epoch's prediction for each validation pair, with its probabilities."""
     labels = plan.dataset.labels
     lines = [",".join(["guid", "tag", "predicted", *labels])]
-    for row, logits in zip(table.val, trainer.best.logits, strict=True):
+    for row, logits in sorted(zip(table.val, trainer.best.logits, strict=True), key=lambda item: item[0]):
         pair = plan.dataset.pairs[row]
         shares = [f"{share:.6f}" for share in softmax(logits)]
         lines.append(",".join([pair.guid, pair.tag or "", labels[int(logits.argmax())], *shares]))
