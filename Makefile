@@ -1,0 +1,44 @@
+# make demo   set up, then the main job on the sample        make test   set up, then all default tests
+# make check  lint, format, types, tests                     make real   tests on ../shared/mvsa, where it exists
+# make sample draw data/sample anew (the same bytes)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test check real sample
+
+demo: $(VENV)/.installed
+	$(BIN)/mmsent train --data data/sample
+	$(BIN)/mmsent predict --data data/sample --out submission.txt --force
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -n 2
+
+real: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m real
+
+sample: $(VENV)/.installed
+	$(BIN)/python -m mmsent_cli.data.sample --out data/sample --pairs 300 --seed 0 --force
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("mmsent needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing mmsent into $(VENV) (torch is some GB; a few minutes) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-test
+	$(PIP) -e '.[dev]'
+	@touch $@
