@@ -1,19 +1,61 @@
 """Files that appear whole or not at all, and where caches live. Imports nothing heavy."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmsent_cli.errors import MmsentError
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
+FREE_SPACE = "free some space and run it again"
+
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file by temporary name and rename, so that it appears whole or not at all."""
+    """Write a file by temporary name and rename, so that it appears whole or not at all.
+
+    Raises:
+        MmsentError: it cannot be written; an earlier file of that name is untouched.
+    """
+    with whole_file(path) as hidden:
+        hidden.write_bytes(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a hidden name to write to. It becomes `path` when the block ends, and is removed if the block fails.
+
+    The folder of `path` is made where it is missing.
+
+    Raises:
+        MmsentError: it cannot be written. Other errors of the block pass unchanged.
+    """
     hidden = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        hidden.write_bytes(content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield hidden
         hidden.replace(path)
+    except OSError as error:
+        if _is_about(error, hidden):
+            raise cannot_write(path, error) from error
+        raise
     finally:
-        hidden.unlink(missing_ok=True)
+        _remove(hidden)
+
+
+def cannot_write(path: Path, error: OSError, hint: str = "choose another place") -> MmsentError:
+    """The expected failure for an output file that the system refuses."""
+    is_full = error.errno in NO_SPACE
+    return MmsentError(f"cannot write {path}: {reason(error)}", FREE_SPACE if is_full else hint)
+
+
+def reason(error: OSError) -> str:
+    """What the system says, in words that fit a folder that is wanted where a file is."""
+    if error.errno in NOT_A_FOLDER:
+        return "a file is where a folder is needed"
+    return (error.strerror or type(error).__name__).lower()
 
 
 def default_cache_dir(given: str | None = None) -> Path:
@@ -29,22 +71,43 @@ def default_cache_dir(given: str | None = None) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MmsentError(
-            f"cannot use the cache folder {path}: {error.strerror}", "choose one with --cache-dir or MMSENT_CACHE"
+            f"cannot use the cache folder {path}: {reason(error)}", "choose one with --cache-dir or MMSENT_CACHE"
         ) from error
     return path
 
 
 def require_writable(path: Path, force: bool) -> None:
-    """Check that an output file may be written, before any work is done.
+    """Check that an output file may be written, before any work is done. Nothing is made.
 
     Raises:
-        MmsentError: it exists and `force` is not given, it is a folder, or its folder cannot be made.
+        MmsentError: it exists and `force` is not given, it is a folder, or its folder cannot be made or written.
     """
-    if path.is_dir():
-        raise MmsentError(f"{path} is a folder", "give a file name")
-    if path.exists() and not force:
-        raise MmsentError(f"{path} exists already", "choose another name, or overwrite it with --force")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        is_folder, is_there = path.is_dir(), path.exists()
+        base = next(parent for parent in path.absolute().parents if parent.exists())
     except OSError as error:
-        raise MmsentError(f"cannot make the folder {path.parent}: {error.strerror}", "choose another place") from error
+        raise cannot_write(path, error) from error
+    if is_folder:
+        raise MmsentError(f"{path} is a folder", "give the name of a file")
+    if is_there and not force:
+        raise MmsentError(f"{path} exists already", "choose another name, or overwrite it with --force")
+    if not base.is_dir():
+        raise MmsentError(f"cannot write {path}: {base} is a file, not a folder", "choose another place")
+    if not os.access(base, os.W_OK | os.X_OK):
+        raise MmsentError(f"cannot write {path}: nothing may be written in {base}", "choose another place")
+
+
+def _is_about(error: OSError, hidden: Path) -> bool:
+    """Whether writing failed: an error of a stream names no file, others name the hidden file or a folder above it."""
+    if error.filename is None:
+        return error.errno in (*NO_SPACE, errno.EFBIG)
+    return Path(error.filename) in (hidden, *hidden.parents)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file if it is there; a place without access never held it."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.EACCES, errno.ENAMETOOLONG):
+            raise

@@ -14,7 +14,7 @@ from pathlib import Path
 from mmsent_cli.data.encoding_choice import Corpus, Documents, choose, forced_decision
 from mmsent_cli.data.encoding_decision import UTF8, Decoded, EncodingDecision, marked_codec, plain_name
 from mmsent_cli.data.encoding_vote import Ballot, Outcome, Reading, outcome_of, read
-from mmsent_cli.errors import DataError, UndecidedEncoding
+from mmsent_cli.errors import DataError, MmsentError, UndecidedEncoding
 from mmsent_cli.files import write_whole
 from mmsent_cli.results import Candidate, EncodingResult, FileException
 
@@ -80,7 +80,7 @@ def decide_cached(paths: Sequence[Path], forced: str, cache_dir: Path) -> Encodi
     except (OSError, ValueError, TypeError):
         decision, _, _ = choose(Files(paths, skip_unreadable=True), forced)
     # Without a place to remember it, the decision costs a second every time; that is no reason to stop.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, MmsentError):
         cache_dir.mkdir(parents=True, exist_ok=True)
         write_whole(cached, json.dumps(decision.to_dict()).encode())
     return decision

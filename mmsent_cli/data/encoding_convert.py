@@ -26,7 +26,8 @@ def convert(
         Relative name and count of replaced characters of each file, after it was written.
 
     Raises:
-        DataError: undecided, the data's own folder, files that exist, or a folder that cannot be written.
+        DataError: undecided, the data's own folder, or files that exist.
+        MmsentError: a copy that cannot be written.
     """
     require_decided(decision)
     if target.resolve() == root.resolve():
@@ -37,11 +38,7 @@ def convert(
         raise DataError(f"already there: {summarise(existing, 'files')}", "give another folder, or add --force")
     for path, copy in copies:
         text, replaced = decision.decode(_read(path))
-        try:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(copy, text.encode("utf-8", errors="replace"))
-        except (PermissionError, FileExistsError, NotADirectoryError) as error:
-            raise DataError(f"cannot write {copy}: {error.strerror}", "give a folder that can be written") from error
+        write_whole(copy, text.encode("utf-8", errors="replace"))
         yield str(path.relative_to(root)), replaced
 
 

