@@ -6,6 +6,7 @@ and is filled in by `encoders.resolve`; a configuration that was run holds no su
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -16,6 +17,7 @@ from mmsent_cli.errors import ConfigError, summarise
 C = TypeVar("C")
 
 SENTIMENTS = ("negative", "neutral", "positive")
+KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "symbols", "stop-words")
 
 
@@ -175,6 +177,7 @@ class RuntimeConfig:
     )
     offline: bool = setting(False, "Never open a connection")
     cache_dir: str | None = setting(None, "Folder of the feature store and other caches ($MMSENT_CACHE)")
+    save_all: bool = setting(False, "Keep frozen weights in best_model.pt as well, for a machine that has none")
 
     def __post_init__(self) -> None:
         _raise_if(self, (self.workers < 0, "workers must not be negative"))
@@ -220,12 +223,17 @@ def read_train_config(path: Path) -> TrainConfig:
     path = path / "config.json" if path.is_dir() else path
     hint = "give the config.json of an earlier run, or its folder"
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error}", hint) from error
+        parts = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}", hint) from error
+    except ValueError as error:
+        raise ConfigError(f"the configuration {path} is not JSON: {error}", hint) from error
     if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
         raise ConfigError(f"{path} is not a configuration of mmsent", hint)
-    return train_config(parts)
+    try:
+        return train_config(parts)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.message}", error.hint) from error
 
 
 def train_config(parts: Mapping[str, Mapping[str, Any]]) -> TrainConfig:
@@ -267,15 +275,26 @@ def _convert(name: str, annotation: Any, value: Any) -> Any:
     try:
         if get_origin(kind) is tuple:
             parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-            return tuple(get_args(kind)[0](part) for part in parts)
+            return tuple(_scalar(get_args(kind)[0], part, is_text=isinstance(value, str)) for part in parts)
         if get_origin(kind) is Literal:
             if value not in get_args(kind):
                 raise ValueError(f"not one of {', '.join(get_args(kind))}")
             return value
-        if isinstance(value, bool) != (kind is bool):
-            raise ValueError(f"not a {kind.__name__}")
-        return kind(value)
+        return _scalar(kind, value)
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"{name}: {value!r} does not fit ({error})", "mmsent COMMAND --help lists the options"
         ) from None
+
+
+def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
+    """One value of a plain type. Nothing is rounded or turned into text; `is_text` says that a number is spelt out."""
+    if is_text and kind in (int, float):
+        value = float(value) if kind is float else int(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"not {KINDS[kind]}")
+    if kind is float and not math.isfinite(value):
+        raise ValueError("not a finite number")
+    return value

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import Any
 
 from mmsent_cli import __version__
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.files import write_whole
+from mmsent_cli.files import FREE_SPACE, NO_SPACE, reason, write_whole
 
 BEST = "best_model.pt"
 LAST = "last.pt"
 LATEST = "latest"
+SHOWN_RUNS = 3
 PACKAGES = ("torch", "torchvision", "transformers", "timm", "accelerate", "numpy", "scikit-learn", "pillow")
 
 
@@ -65,17 +67,12 @@ class Run:
         try:
             return json.loads(self.path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise MmsentError(f"cannot read {self.path(name)}: {error}", "start a new run") from error
+            why = reason(error) if isinstance(error, OSError) else str(error)
+            raise MmsentError(f"cannot read {self.path(name)}: {why}", "start a new run") from error
 
     def write_lines(self, name: str, lines: list[Any]) -> None:
         """Write one JSON value a line, in place of what was there."""
         self.write(name, "".join(json.dumps(_plain(line), ensure_ascii=False) + "\n" for line in lines))
-
-    def append_line(self, name: str, line: Any) -> None:
-        """Append one JSON value as a line, flushed to disk."""
-        with self.path(name).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(_plain(line), ensure_ascii=False) + "\n")
-            stream.flush()
 
 
 def create_run(runs_dir: Path, command: str, name: str) -> Run:
@@ -89,12 +86,22 @@ def create_run(runs_dir: Path, command: str, name: str) -> Run:
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         folder = _make_folder(runs_dir, base)
+        _point_latest(runs_dir, folder.name)
     except OSError as error:
-        raise MmsentError(
-            f"cannot make a run folder in {runs_dir}: {error.strerror}", "choose one with --runs-dir"
-        ) from error
-    _point_latest(runs_dir, folder.name)
+        hint = FREE_SPACE if error.errno in NO_SPACE else "choose another folder with --runs-dir"
+        raise MmsentError(f"cannot make a run folder in {runs_dir}: {reason(error)}", hint) from error
     return Run(folder)
+
+
+def discard_run(run: Run) -> None:
+    """Remove a run that never got to its first epoch; `latest` goes back to the newest of the others."""
+    runs_dir = run.folder.parent
+    shutil.rmtree(run.folder, ignore_errors=True)
+    others = sorted(path.parent.name for path in runs_dir.glob("*/config.json") if path.parent.name != LATEST)
+    if others:
+        _point_latest(runs_dir, others[-1])
+    else:
+        (runs_dir / LATEST).unlink(missing_ok=True)
 
 
 def find_run(spec: str | None, runs_dir: Path) -> Run:
@@ -107,8 +114,10 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
     for place in places:
         pointed = _follow(place)
         if pointed is not None:
-            return Run(pointed.resolve())
-    raise CheckpointError(f"no run {spec or 'yet'} in {runs_dir}", "train a model first: mmsent train")
+            return Run(pointed)
+    if spec is None or spec == LATEST:
+        raise CheckpointError(f"no run yet in {runs_dir}", "train a model first: mmsent train")
+    raise CheckpointError(f"no run {spec}, neither as a folder nor in {runs_dir}", _known_runs(runs_dir))
 
 
 def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
@@ -178,10 +187,19 @@ def _point_latest(runs_dir: Path, name: str) -> None:
 
 
 def _follow(path: Path) -> Path | None:
-    """The folder at `path`, or the one that a text file `latest` names."""
-    if path.name == LATEST and path.is_file():
+    """The folder at `path`, or the one that the link or text file `latest` names."""
+    if path.name == LATEST and path.is_symlink():
+        path = path.parent / path.readlink()
+    elif path.name == LATEST and path.is_file():
         path = path.parent / path.read_text(encoding="utf-8").strip()
     return path if path.is_dir() else None
+
+
+def _known_runs(runs_dir: Path) -> str:
+    """A hint with the newest runs."""
+    names = sorted((path.parent.name for path in runs_dir.glob("*/config.json")), reverse=True)
+    newest = [name for name in names if name != LATEST][:SHOWN_RUNS]
+    return f"the newest are {', '.join(newest)}" if newest else "train a model first: mmsent train"
 
 
 def _in_run(folder: Path, name: str) -> Path:

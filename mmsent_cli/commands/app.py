@@ -3,7 +3,6 @@
 Each command lives in a module of its own and imports what is heavy inside its body, so `mmsent --help` answers at once.
 """
 
-import errno
 import sys
 from typing import Any
 
@@ -17,8 +16,10 @@ from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.split import split
 from mmsent_cli.commands.train import train
 from mmsent_cli.errors import MmsentError
+from mmsent_cli.files import FREE_SPACE, NO_SPACE
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""
 
 
 class ErrorBoundary(TyperGroup):
@@ -32,7 +33,10 @@ class ErrorBoundary(TyperGroup):
         except OSError as error:
             if error.errno not in NO_SPACE:
                 raise
-            _fail(f"no space left while writing {error.filename or 'a file'}", "free some space and run it again")
+            _fail(f"no space left while writing {error.filename or 'a file'}", FREE_SPACE)
+        except KeyboardInterrupt as interruption:
+            print(f"\n{interruption}" if interruption.args else "\ninterrupted", file=sys.stderr)
+            raise SystemExit(INTERRUPTED) from None
 
 
 def _fail(message: str, hint: str) -> None:

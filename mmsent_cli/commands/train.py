@@ -47,7 +47,6 @@ def train(
     resume: Annotated[
         str | None, typer.Option(help="Go on with an unfinished run: its folder, name, or latest")
     ] = None,
-    save_all: Annotated[bool, typer.Option("--save-all", help="Keep frozen weights in best_model.pt as well")] = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
@@ -65,8 +64,10 @@ def train(
             plan = training.plan_run(layer(config, given), live)
             run = training.start_run(plan, runs_dir)
         live.total_epochs = plan.config.fit.epochs
-        result = training.execute(plan, run, live, with_frozen=save_all)
-    result = write_outputs(result, plan, run)
+        with training.kept_or_discarded(run, is_new=resume is None):
+            result = training.execute(plan, run, live)
+    with training.kept_or_discarded(run, is_new=False):
+        result = write_outputs(result, plan, run)
     print_json(result) if json else print_train(result)
 
 
@@ -100,7 +101,7 @@ def write_outputs(result: TrainResult, plan: "Plan", run: "Run") -> TrainResult:
 def report_examples(plan: "Plan", run: "Run") -> list["ReportExample"]:
     """A few validation pairs for the report: the surest right ones and the surest wrong ones."""
     from mmsent_cli.render.report import ReportExample
-    from mmsent_cli.training.run import validation_predictions
+    from mmsent_cli.training.outcome import validation_predictions
 
     pairs = {pair.guid: pair for pair in plan.dataset.pairs}
     rows = sorted(validation_predictions(run), key=lambda row: -float(row[row["predicted"]]))

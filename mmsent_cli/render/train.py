@@ -65,16 +65,17 @@ class LiveEpochs:
             self._live.update(self._table(len(self._history)) if self._history else Text(""))
             self._live.stop()
 
-    def prepare(self, stage: str, done: int, total: int) -> None:
-        """Report `done` of `total` pairs of a stage before training, such as checking or encoding."""
+    def prepare(self, stage: str, done: int, total: int | None) -> None:
+        """Report `done` of `total` pairs of a stage, such as checking or encoding; None while the total is unknown."""
+        is_done = total is not None and done >= total
         if self._live:
             task = self._stages.get(stage)
             if task is None:
                 task = self._stages[stage] = self._progress.add_task(stage, total=total, unit="pairs")
             self._progress.update(task, completed=done, total=total)
-        elif done >= total and stage not in self._finished:
-            self._line(f"{stage}: {total} pairs")
-        if done >= total:
+        elif is_done and stage not in self._finished:
+            self._line(f"{stage}: {counted(done, 'pair')}")
+        if is_done:
             self._finished.add(stage)
 
     def step(self, epoch: int, done: int, total: int) -> None:

@@ -103,6 +103,7 @@ class Trainer:
         self.schedule = build_schedule(optimiser, config, steps)
         targets = table.targets[list(table.train)].tolist()
         self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator.device)
+        self.rates = (0.0, 0.0)
         self.history: list[EpochResult] = []
         self.best = self.last = Evaluation(np.empty((0, len(labels))), np.empty(0))
 
@@ -122,8 +123,8 @@ class Trainer:
                 val_loss=metrics.loss,
                 accuracy=metrics.accuracy,
                 macro_f1=metrics.macro_f1,
-                encoder_lr=current_lr(self.optimiser, "encoder"),
-                head_lr=current_lr(self.optimiser, "head"),
+                encoder_lr=self.rates[0],
+                head_lr=self.rates[1],
                 skipped_steps=skipped,
                 seconds=time.perf_counter() - start,
                 is_best=self._is_better(metrics),
@@ -151,6 +152,7 @@ class Trainer:
         """An optimiser step, if this batch completes a group. Returns whether one was skipped as not finite."""
         if not self.accelerator.sync_gradients:
             return False
+        self.rates = current_lr(self.optimiser, "encoder"), current_lr(self.optimiser, "head")
         # Clipping unscales first, and an infinite limit leaves the gradients as they are.
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm or math.inf)
         if self.accelerator.scaler is None and not torch.isfinite(norm):

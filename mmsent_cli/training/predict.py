@@ -1,5 +1,6 @@
 """A trained model over new pairs, in a stream: a few hundred pairs are in memory, however many there are."""
 
+import csv
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,12 +16,13 @@ import torch
 from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled
 from mmsent_cli.data.encoding import EncodingDecision
+from mmsent_cli.data.images import verify_image
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.errors import DataError, UndecidedEncoding
-from mmsent_cli.files import default_cache_dir, require_writable
+from mmsent_cli.files import default_cache_dir, reason, require_writable, whole_file
 from mmsent_cli.model import Batch, SentimentModel
 from mmsent_cli.results import Prediction, PredictResult
 from mmsent_cli.training.checkpoints import Description, load_model
@@ -138,15 +140,11 @@ def predict_file(
     problems: list[str] = []
     tally = Tally()
     pairs = tally.watch(iter_unlabelled(source, data, decision, problems))
-    hidden = out.with_name(f".{out.name}.unfinished")
-    try:
-        with hidden.open("w", encoding="utf-8", newline="\n") as stream:
+    with whole_file(out) as hidden:
+        with hidden.open("w", encoding="utf-8", newline="") as stream:
             _write_rows(stream, predictor, pairs, tally, with_probabilities, listener)
         if not tally.pairs:
             raise DataError(f"{source.path} holds no pair to predict", "name a folder or manifest with --data")
-        hidden.replace(out)
-    finally:
-        hidden.unlink(missing_ok=True)
     return PredictResult(
         checkpoint=str(checkpoint),
         out=str(out),
@@ -170,6 +168,8 @@ def predict_one(checkpoint: Path, text: str | None, image: Path | None, runtime:
     has_text = bool(text and text.strip())
     if not has_text and image is None:
         raise DataError("neither a text nor an image is given", "give --text, --image, or both")
+    if image is not None:
+        _require_image(image)
     predictor = Predictor.load(checkpoint, runtime)
     pair = Pair(guid="-", tag=None, text=text if has_text else None, image_path=image)
     (prediction,) = predictor.predict([pair])
@@ -230,14 +230,26 @@ def _write_rows(
     with_probabilities: bool,
     listener: Listener,
 ) -> None:
-    labels = predictor.description.labels
-    print(",".join(["guid", "tag", *(("missing", *labels) if with_probabilities else ())]), file=stream)
+    rows = csv.writer(stream, lineterminator="\n")
+    rows.writerow(["guid", "tag", *(("missing", *predictor.description.labels) if with_probabilities else ())])
     for prediction in predictor.predict(pairs):
         tally.count(prediction)
         shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
-        print(",".join([prediction.guid, prediction.tag, *(shares if with_probabilities else ())]), file=stream)
+        rows.writerow([prediction.guid, prediction.tag, *(shares if with_probabilities else ())])
         if tally.pairs % BATCH == 0:
-            listener.prepare("predicting", tally.pairs, 0)
+            listener.prepare("predicting", tally.pairs, None)
+    listener.prepare("predicting", tally.pairs, tally.pairs)
+
+
+def _require_image(path: Path) -> None:
+    """Check the image of a single pair before the model is loaded."""
+    hint = "give another --image, or --text alone"
+    try:
+        problem = verify_image(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read the image {path}: {reason(error)}", hint) from error
+    if problem:
+        raise DataError(f"{path} {problem}", hint)
 
 
 def _decide(

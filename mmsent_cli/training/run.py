@@ -1,7 +1,8 @@
 """A whole training run, top to bottom: data, split, model, features, epochs, result."""
 
-import csv
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +17,10 @@ from mmsent_cli.encoders import resolve
 from mmsent_cli.encoders.inputs import build_vocabulary
 from mmsent_cli.encoders.light import MAX_WORDS, MIN_COUNT
 from mmsent_cli.encoders.weights import WeightSource
-from mmsent_cli.errors import ConfigError, DataError
-from mmsent_cli.files import default_cache_dir
-from mmsent_cli.model import SentimentModel, build_model, count_parameters
-from mmsent_cli.records import BEST, LAST, Run, create_run, environment, find_run
+from mmsent_cli.errors import CheckpointError, ConfigError, DataError, MmsentError
+from mmsent_cli.files import NO_SPACE, cannot_write, default_cache_dir
+from mmsent_cli.model import SentimentModel, build_model
+from mmsent_cli.records import BEST, LAST, Run, create_run, discard_run, environment, find_run
 from mmsent_cli.results import EpochResult, TrainResult
 from mmsent_cli.training.batches import Table
 from mmsent_cli.training.checkpoints import (
@@ -32,18 +33,20 @@ from mmsent_cli.training.checkpoints import (
     save_last,
 )
 from mmsent_cli.training.columns import Column, text_keys
-from mmsent_cli.training.loop import Step, Trainer, softmax
-from mmsent_cli.training.metrics import majority_accuracy
+from mmsent_cli.training.loop import Step, Trainer
+from mmsent_cli.training.outcome import summary, write_predictions
 from mmsent_cli.training.precision import Arithmetic, choose_arithmetic, make_accelerator
 from mmsent_cli.training.seeds import seed_everything
 
-VAL_PREDICTIONS = "val_predictions.csv"
+METRICS = "metrics.jsonl"
+SPLIT = "split.json"
+ENVIRONMENT = "environment.json"
 
 
 class Listener(Protocol):
     """Who watches a run; the command line draws what it hears."""
 
-    def prepare(self, stage: str, done: int, total: int) -> None: ...
+    def prepare(self, stage: str, done: int, total: int | None) -> None: ...
     def step(self, epoch: int, done: int, total: int) -> None: ...
     def epoch(self, result: EpochResult) -> None: ...
 
@@ -87,11 +90,9 @@ def start_run(plan: Plan, runs_dir: Path) -> Run:
     """Make the run's folder and write down what it is about to do."""
     model = plan.config.model
     run = create_run(runs_dir, "train", f"{model.encoders}-{model.fusion}")
-    run.write_json("config.json", to_dict(plan.config))
-    run.write_json("environment.json", environment(plan.arithmetic.device, plan.arithmetic.precision))
-    write_split(plan.split, run.path("split.json"), force=False)
-    if plan.dataset.problems:
-        run.write("problems.txt", "".join(f"{line}\n" for line in plan.dataset.problems))
+    with kept_or_discarded(run, is_new=True):
+        run.write_json("config.json", to_dict(plan.config))
+        _write_plan(plan, run)
     return run
 
 
@@ -106,18 +107,40 @@ def resume_run(spec: str, runs_dir: Path, listener: Listener) -> tuple[Plan, Run
         raise ConfigError(
             f"{run.folder} is finished, there is nothing to resume", "start a new run, or see its result.json"
         )
+    if not run.path("config.json").is_file():
+        raise CheckpointError(f"{run.folder} is no run folder: it has no config.json", "name a folder below runs/")
     config = train_config(run.read_json("config.json"))
-    return plan_run(config, listener, read_split(run.path("split.json"))), run
+    has_split = run.path(SPLIT).is_file()
+    plan = plan_run(config, listener, read_split(run.path(SPLIT)) if has_split else None)
+    _write_plan(plan, run)
+    return plan, run
 
 
-def execute(plan: Plan, run: Run, listener: Listener, with_frozen: bool = False) -> TrainResult:
+@contextmanager
+def kept_or_discarded(run: Run, is_new: bool) -> Iterator[None]:
+    """What becomes of a run's folder when the work in this block fails.
+
+    A new run that meets an expected failure before its first epoch goes: nothing in it can be used, and it would
+    stand in the way as the latest one. An interrupted run stays, and the interruption says how to go on with it.
+    """
+    try:
+        yield
+    except MmsentError:
+        if is_new and not run.path(LAST).is_file():
+            discard_run(run)
+        raise
+    except KeyboardInterrupt:
+        name = run.name if run.folder.parent == Path("runs") else run.folder
+        raise KeyboardInterrupt(f"interrupted; go on with: mmsent train --resume {name}") from None
+
+
+def execute(plan: Plan, run: Run, listener: Listener) -> TrainResult:
     """Encode what is frozen, train, keep the best and the last epoch.
 
     Args:
         plan: from `plan_run`.
         run: its folder; a `last.pt` in it is where training goes on.
         listener: hears of progress and epochs.
-        with_frozen: keep frozen weights in `best_model.pt` too.
 
     Returns:
         The result, not yet written as `result.json`.
@@ -148,12 +171,12 @@ def execute(plan: Plan, run: Run, listener: Listener, with_frozen: bool = False)
             listener.step(*event)
             continue
         if event.is_best:
-            save_checkpoint(run.path(BEST), model, description, event.epoch, with_frozen)
-        run.append_line("metrics.jsonl", event)
+            save_checkpoint(run.path(BEST), model, description, event.epoch, plan.config.runtime.save_all)
+        run.write_lines(METRICS, trainer.history)
         save_last(run.path(LAST), description, trainer.state())
         listener.epoch(event)
-    _write_predictions(run, plan, table, trainer)
-    return _result(plan, run, model, table, trainer, prepare_seconds, time.perf_counter() - start, notes)
+    write_predictions(run, plan, table, trainer)
+    return summary(plan, run, model, table, trainer, prepare_seconds, time.perf_counter() - start, notes)
 
 
 def prepare_table(plan: Plan, model: SentimentModel, listener: Listener) -> tuple[Table, list[str]]:
@@ -174,8 +197,9 @@ def prepare_table(plan: Plan, model: SentimentModel, listener: Listener) -> tupl
             raise DataError(
                 f"no pair of {plan.dataset.source} has a usable {name}", "mmsent needs both modalities to train"
             )
-    text.fill([pair.text or "" for pair in pairs], train, listener.prepare)
-    image.fill([pair.image_path for pair in pairs], train, listener.prepare)
+    with _room_for(plan.store):
+        text.fill([pair.text or "" for pair in pairs], train, listener.prepare)
+        image.fill([pair.image_path for pair in pairs], train, listener.prepare)
     damaged = text.corrupt + image.corrupt
     notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
     numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
@@ -183,10 +207,25 @@ def prepare_table(plan: Plan, model: SentimentModel, listener: Listener) -> tupl
     return Table(text, image, targets, tuple(train), tuple(sorted(val, key=text.length))), notes
 
 
-def validation_predictions(run: Run) -> list[dict[str, str]]:
-    """The rows of a run's `val_predictions.csv`: guid, tag, predicted, and one probability a label."""
-    with run.path(VAL_PREDICTIONS).open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+@contextmanager
+def _room_for(store: Path) -> Iterator[None]:
+    """A full disk while the feature store is filled, as an expected failure."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise cannot_write(store, error) from error
+
+
+def _write_plan(plan: Plan, run: Run) -> None:
+    """Write down what a run starts with, as far as it is not there yet."""
+    if not run.path(ENVIRONMENT).is_file():
+        run.write_json(ENVIRONMENT, environment(plan.arithmetic.device, plan.arithmetic.precision))
+    if not run.path(SPLIT).is_file():
+        write_split(plan.split, run.path(SPLIT), force=False)
+    if plan.dataset.problems:
+        run.write("problems.txt", "".join(f"{line}\n" for line in plan.dataset.problems))
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> Split:
@@ -213,55 +252,4 @@ def _go_on(trainer: Trainer, model: SentimentModel, run: Run) -> None:
     load_trained(model, state.model, run.path(LAST))
     trainer.load(state)
     # A kill between the two writes can leave one line more than epochs.
-    run.write_lines("metrics.jsonl", list(state.history))
-
-
-def _write_predictions(run: Run, plan: Plan, table: Table, trainer: Trainer) -> None:
-    """The best epoch's prediction for each validation pair, with its probabilities."""
-    labels = plan.dataset.labels
-    lines = [",".join(["guid", "tag", "predicted", *labels])]
-    for row, logits in sorted(zip(table.val, trainer.best.logits, strict=True), key=lambda item: item[0]):
-        pair = plan.dataset.pairs[row]
-        shares = [f"{share:.6f}" for share in softmax(logits)]
-        lines.append(",".join([pair.guid, pair.tag or "", labels[int(logits.argmax())], *shares]))
-    run.write(VAL_PREDICTIONS, "\n".join(lines) + "\n")
-
-
-def _result(
-    plan: Plan,
-    run: Run,
-    model: SentimentModel,
-    table: Table,
-    trainer: Trainer,
-    prepare_seconds: float,
-    seconds: float,
-    notes: list[str],
-) -> TrainResult:
-    best, last = trainer.best.metrics(plan.dataset.labels), trainer.last.metrics(plan.dataset.labels)
-    trainable, total = count_parameters(model)
-    targets = table.targets
-    return TrainResult(
-        run=str(run.folder),
-        encoders=plan.config.model.encoders,
-        fusion=plan.config.model.fusion,
-        accuracy=best.accuracy,
-        macro_f1=best.macro_f1,
-        majority_accuracy=majority_accuracy(targets[list(table.train)].tolist(), targets[list(table.val)].tolist()),
-        best_epoch=max(result.epoch for result in trainer.history if result.is_best),
-        epochs=len(trainer.history),
-        seconds=seconds,
-        prepare_seconds=prepare_seconds,
-        labels=plan.dataset.labels,
-        best=best,
-        last=last,
-        history=tuple(trainer.history),
-        train_pairs=len(table.train),
-        val_pairs=len(table.val),
-        trainable_parameters=trainable,
-        total_parameters=total,
-        device=plan.arithmetic.device,
-        precision=plan.arithmetic.precision,
-        encoding=plan.dataset.decision.encoding,
-        problems=len(plan.dataset.problems),
-        notes=(*plan.notes, *notes),
-    )
+    run.write_lines(METRICS, state.history)
