@@ -12,6 +12,7 @@ from mmsent_cli.encoders.inputs import TextInputs
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
 from mmsent_cli.encoders.stages import ClsPool, MeanPool, TokenBlock
+from mmsent_cli.encoders.weights import whole
 from mmsent_cli.errors import WeightsUnavailable
 
 BERT = "bert-base-uncased"
@@ -39,9 +40,10 @@ class Embeddings(nn.Module):
 class WholeModel(nn.Module):
     """A whole text model as one stage: ids [B, T] to the last hidden states [B, T, D]."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        self.model.pooler = None  # its output is not used, so no gradient would reach it
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         return self.model(input_ids=values, attention_mask=mask.long()).last_hidden_state
@@ -63,7 +65,7 @@ def build_named(request: BuildRequest, source: str, name: str, pool: nn.Module) 
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = request.weights.load(source, AutoTokenizer.from_pretrained)
-    model: Any = request.weights.load(source, AutoModel.from_pretrained)
+    model: Any = request.weights.load(source, whole(AutoModel.from_pretrained))
     inputs = text_inputs(request, tokenizer, model.config.max_position_embeddings)
     stages = text_stages(model)
     return Encoder(name=name, inputs=inputs, stages=stages, pool=pool, out_dim=model.config.hidden_size)

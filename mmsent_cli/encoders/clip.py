@@ -13,6 +13,7 @@ from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
 from mmsent_cli.encoders.stages import Normalise, Plain, TokenBlock
+from mmsent_cli.encoders.weights import whole
 from mmsent_cli.errors import ConfigError
 
 CLIP = "openai/clip-vit-base-patch32"
@@ -52,7 +53,7 @@ def build_text(request: BuildRequest) -> Encoder:
     from transformers import AutoTokenizer, CLIPTextModelWithProjection
 
     tokenizer = request.weights.load(CLIP, AutoTokenizer.from_pretrained)
-    model: Any = request.weights.load(CLIP, CLIPTextModelWithProjection.from_pretrained)
+    model: Any = request.weights.load(CLIP, whole(CLIPTextModelWithProjection.from_pretrained))
     tower = model.text_model
     return Encoder(
         name="clip-text",
@@ -68,7 +69,7 @@ def build_image(request: BuildRequest) -> Encoder:
     quiet_transformers()
     from transformers import CLIPVisionModelWithProjection
 
-    model: Any = request.weights.load(CLIP, CLIPVisionModelWithProjection.from_pretrained)
+    model: Any = request.weights.load(CLIP, whole(CLIPVisionModelWithProjection.from_pretrained))
     tower, native_px = model.vision_model, model.config.image_size
     if request.image_size_px not in (None, native_px):
         raise ConfigError(f"image_size_px {request.image_size_px}: this CLIP takes {native_px} px", "leave it out")

@@ -14,7 +14,7 @@ from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
 from mmsent_cli.encoders.stages import Normalise, Plain, SpatialPool
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.weights import WeightSource, first_line, whole
 from mmsent_cli.errors import WeightsUnavailable
 
 Channels = tuple[float, float, float]
@@ -79,7 +79,7 @@ def build_hf(request: BuildRequest) -> Encoder:
     from transformers import AutoImageProcessor, AutoModel
 
     processor: Any = request.weights.load(request.argument, AutoImageProcessor.from_pretrained)
-    model: Any = request.weights.load(request.argument, AutoModel.from_pretrained)
+    model: Any = request.weights.load(request.argument, whole(AutoModel.from_pretrained))
     size = processor.size if isinstance(processor.size, dict) else dict(processor.size)
     native_px = size.get("height") or size.get("shortest_edge") or 224
     stage = Plain(Normalise(tuple(processor.image_mean), tuple(processor.image_std)), HuggingFaceImage(model))
@@ -96,7 +96,8 @@ def _load_timm(argument: str, source: WeightSource) -> Any:
     folder = next((place for place in places if (place / "config.json").is_file()), None)
     if folder is not None:
         return _load_folder(folder)
-    hub_name = timm.get_pretrained_cfg(argument).hf_hub_id if timm.is_model(argument) else None
+    published = timm.get_pretrained_cfg(argument) if timm.is_model(argument) else None
+    hub_name = published.hf_hub_id if published else None
     if hub_name is None:
         raise WeightsUnavailable(
             f"no folder and no pretrained timm model {argument!r}", "timm.list_models(pretrained=True) lists the names"
@@ -118,16 +119,17 @@ def _load_folder(folder: Path) -> Any:
         WeightsUnavailable: files are missing or do not fit the architecture they name.
     """
     import timm
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         described = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        classes, arguments = described["num_classes"], described.get("model_args", {})
-        net: Any = timm.create_model(described["architecture"], num_classes=classes, **arguments)
+        arguments = {**(described.get("model_args") or {}), "num_classes": described["num_classes"]}
+        net: Any = timm.create_model(described["architecture"], **arguments)
         net.load_state_dict(load_file(folder / "model.safetensors"))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise WeightsUnavailable(f"cannot load a timm model from {folder}: {reason}", "save it with timm") from error
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        hint = "save it with timm.models.save_for_hf(model, folder, safe_serialization=True)"
+        raise WeightsUnavailable(f"cannot load a timm model from {folder}: {first_line(error)}", hint) from error
     settings = described.get("pretrained_cfg", {})
     net.pretrained_cfg = {**net.pretrained_cfg, **{name: value for name, value in settings.items() if value}}
     return net

@@ -53,15 +53,16 @@ class WeightSource:
         Raises:
             WeightsUnavailable: neither here nor to be had.
         """
+        from safetensors import SafetensorError
+
         folder = self._local(name)
         if folder is None and not is_cached(name):
             self.require_connection(os.environ.get("HF_ENDPOINT", HUB), name)
         is_local = folder is not None or is_cached(name)
         try:
             return load(str(folder or name), local_files_only=is_local)
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise WeightsUnavailable(f"cannot load {folder or name}: {reason}", OFFLINE_HINT) from error
+        except (OSError, ValueError, SafetensorError) as error:
+            raise WeightsUnavailable(f"cannot load {folder or name}: {first_line(error)}", OFFLINE_HINT) from error
 
     def require_connection(self, url: str, what: str) -> None:
         """Raise WeightsUnavailable unless downloads are allowed and the host answers within seconds."""
@@ -89,6 +90,31 @@ class WeightSource:
         """The first of these files in the weights folder, or None."""
         places = [] if self.folder is None else [self.folder / name for name in names]
         return next((place for place in places if place.is_file()), None)
+
+
+def whole(from_pretrained: Callable[..., Any]) -> Callable[..., Any]:
+    """A model's `from_pretrained` that refuses weights with gaps, which it would fill with random numbers.
+
+    A pooler that the weights lack, as many do, is taken out of the model instead.
+    """
+
+    def load_whole(place: str, local_files_only: bool) -> Any:
+        model, found = from_pretrained(place, local_files_only=local_files_only, output_loading_info=True)
+        missing = sorted(found["missing_keys"])
+        needed = [name for name in missing if not name.startswith("pooler.")]
+        if needed:
+            what = f"{len(needed)} of the model's weights, such as {needed[0]}"
+            raise WeightsUnavailable(f"the files of {place} lack {what}", OFFLINE_HINT)
+        if missing:
+            model.pooler = None
+        return model
+
+    return load_whole
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or its kind where it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def is_cached(name: str) -> bool:

