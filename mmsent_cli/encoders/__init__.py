@@ -87,21 +87,26 @@ COMMON: dict[str, Any] = {
 }
 
 ENCODERS: dict[str, EncoderPair] = {
+    # System B's own settings (224 px, balanced class weights, rate 2e-3, patience on macro-F1) end below the majority
+    # class on real tweets, as its report says. These keep its network and head; ours are what makes it learn.
     "light": EncoderPair(
         "light",
         "light",
         "BiGRU and a small CNN, trained from scratch; no download",
-        "system B's fallback",
+        "system B's fallback, other training settings",
         {
             "max_length_tokens": 96,
+            "image_size_px": 128,
             "head_hidden": (256,),
             "head_dropout": (0.25,),
+            "modality_dropout": 0.1,
+            "auxiliary_weight": 0.3,
             "epochs": 6,
-            "encoder_lr": 2e-3,
-            "head_lr": 2e-3,
-            "class_weights": "balanced",
+            "encoder_lr": 1e-3,
+            "head_lr": 1e-3,
+            "weight_decay": 1e-2,
+            "label_smoothing": 0.1,
             "patience": 3,
-            "monitor": "macro_f1",
             "augmentation": "standard",
         },
     ),
@@ -111,15 +116,14 @@ ENCODERS: dict[str, EncoderPair] = {
         "MiniLM-L6 and EfficientNet-Lite0 from the package index; no hub, no GPU",
         "this project",
         {
-            "freeze_text": "2",
+            "freeze_text": "3",
             "freeze_image": "all",
             "max_length_tokens": 96,
             "head_hidden": (256,),
             "head_dropout": (0.3,),
             "modality_dropout": 0.1,
             "auxiliary_weight": 0.3,
-            "epochs": 5,
-            "encoder_lr": 1e-4,
+            "epochs": 4,
             "head_lr": 1e-3,
             "weight_decay": 1e-2,
             "label_smoothing": 0.1,
