@@ -1,23 +1,27 @@
 """The feature store: what frozen layers compute is computed once per pair and kept on disk.
 
 A *space* is one kind of feature: an encoder's first k stages with their weights, preprocessing settings and
-arithmetic. Its folder holds immutable shards, each a packed `.bin` and an index `.npy` with a checksum per entry.
-The index appears by rename after its data is whole, so a shard either exists or does not, and two processes that
-fill one space at once write two shards.
+arithmetic. Its folder holds immutable shards, each a packed `.bin` and an index `.npy` with a checksum per entry and
+one of its own as its last four bytes. The index appears by rename after its data is whole, so a shard either exists
+or does not, and two processes that fill one space at once write two shards. Of two entries for one key the newer
+counts, so what was damaged and computed anew stays mended.
 
 Chosen: positioned reads (`os.pread`) instead of a memory map. The page cache serves both alike, but a map of a file
 that was cut short kills the process, and touched pages count as the process's own memory.
 Rejected: SQLite and LMDB, which bring locks and a write path for a store that only ever appends.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +31,9 @@ from mmsent_cli.results import StoredSpace, StoreResult
 
 SHARD_BYTES = 256 * 2**20
 MAX_DIMS = 4
+CHECKSUM_BYTES = 4
+ABANDONED_SECONDS = 24 * 3600
+"""An unfinished shard that nobody wrote to for so long was left by a process that was killed."""
 INDEX = np.dtype(
     [("key", "S64"), ("offset", "<u8"), ("size", "<u8"), ("shape", "<u4", (MAX_DIMS,)), ("dtype", "S8"), ("crc", "<u4")]
 )
@@ -63,7 +70,8 @@ class Space:
         self._verified: set[str] = set()
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / "space.json", json.dumps(description, indent=1, sort_keys=True).encode())
-        for index in sorted(self.folder.glob("*.npy")):
+        _remove_abandoned(self.folder)
+        for index in sorted(self.folder.glob("[!.]*.npy"), key=_age):
             self._load_shard(index)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
@@ -89,7 +97,7 @@ class Space:
                 if writer.size >= SHARD_BYTES:
                     self._load_shard(writer.finish())
                     writer = _ShardWriter(self.folder)
-            if writer.size:
+            if not writer.is_empty:
                 self._load_shard(writer.finish())
         finally:
             writer.discard()
@@ -97,21 +105,17 @@ class Space:
     def _load_shard(self, index: Path) -> None:
         data = index.with_suffix(".bin")
         try:
-            rows = np.load(index, allow_pickle=False)
-            size = data.stat().st_size
-        except (OSError, ValueError, EOFError):
+            rows = _read_index(index)
+        except ValueError:
+            # Without its index the shard is of no use to anyone.
             self.corrupt += 1
-            return
-        if rows.dtype != INDEX:
-            self.corrupt += 1
+            index.unlink(missing_ok=True)
+            data.unlink(missing_ok=True)
             return
         for row in rows:
-            key, offset, length = row["key"].decode(), int(row["offset"]), int(row["size"])
-            if offset + length > size:
-                self.corrupt += 1
-                continue
             shape = tuple(int(n) - 1 for n in row["shape"] if n)
-            self._entries[key] = Entry(data, offset, length, shape, row["dtype"].decode(), int(row["crc"]))
+            entry = Entry(data, int(row["offset"]), int(row["size"]), shape, row["dtype"].decode(), int(row["crc"]))
+            self._entries[row["key"].decode()] = entry
 
     def _is_sound(self, key: str) -> bool:
         if key in self._verified:
@@ -119,12 +123,19 @@ class Space:
         entry = self._entries.get(key)
         if entry is None:
             return False
-        if zlib.crc32(self._bytes(entry)) != entry.crc:
+        if not self._is_whole(entry):
             self.corrupt += 1
             del self._entries[key]
             return False
         self._verified.add(key)
         return True
+
+    def _is_whole(self, entry: Entry) -> bool:
+        try:
+            content = self._bytes(entry)
+        except OSError:
+            return False
+        return len(content) == entry.size and zlib.crc32(content) == entry.crc
 
     def _bytes(self, entry: Entry) -> bytes:
         if entry.shard not in self._open:
@@ -134,6 +145,39 @@ class Space:
     def __del__(self) -> None:
         for descriptor in self._open.values():
             os.close(descriptor)
+
+
+def _read_index(path: Path) -> np.ndarray:
+    """The rows of an index.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    raw = path.read_bytes()
+    content, checksum = raw[:-CHECKSUM_BYTES], raw[-CHECKSUM_BYTES:]
+    if _checksum(content) != checksum:
+        raise ValueError(f"{path} is damaged")
+    return np.load(BytesIO(content), allow_pickle=False)
+
+
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(CHECKSUM_BYTES, "little")
+
+
+def _age(index: Path) -> tuple[int, str]:
+    """Sorts the oldest index first; one that has just been cleared away sorts anywhere."""
+    with contextlib.suppress(FileNotFoundError):
+        return index.stat().st_mtime_ns, index.name
+    return 0, index.name
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what killed processes left: hidden files, and data whose index never came."""
+    for path in folder.iterdir():
+        is_unfinished = path.name.startswith(".") or (path.suffix == ".bin" and not path.with_suffix(".npy").exists())
+        with contextlib.suppress(FileNotFoundError):
+            if is_unfinished and path.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                path.unlink()
 
 
 def _digest(description: dict[str, object]) -> str:
@@ -148,9 +192,14 @@ class _ShardWriter:
         name = uuid.uuid4().hex
         self.size = 0
         self._final = folder / f"{name}.bin"
+        self._index = folder / f"{name}.npy"
         self._hidden = folder / f".{name}.bin"
         self._stream = self._hidden.open("wb")
         self._rows: list[tuple[object, ...]] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._rows
 
     def append(self, key: str, array: np.ndarray) -> None:
         raw = np.ascontiguousarray(array).tobytes()
@@ -163,16 +212,18 @@ class _ShardWriter:
     def finish(self) -> Path:
         self._stream.close()
         self._hidden.replace(self._final)
-        index = self._final.with_suffix(".npy")
-        hidden = index.with_name(f".{index.name}")
-        with hidden.open("wb") as stream:
-            np.save(stream, np.array(self._rows, dtype=INDEX))
-        hidden.replace(index)
-        return index
+        rows = BytesIO()
+        np.save(rows, np.array(self._rows, dtype=INDEX))
+        write_whole(self._index, rows.getvalue() + _checksum(rows.getvalue()))
+        return self._index
 
     def discard(self) -> None:
-        self._stream.close()
+        """Remove what is unfinished."""
+        with contextlib.suppress(OSError):  # closing writes the rest, which fails again on a full disk
+            self._stream.close()
         self._hidden.unlink(missing_ok=True)
+        if not self._index.exists():
+            self._final.unlink(missing_ok=True)
 
 
 def store_report(root: Path) -> StoreResult:
@@ -192,8 +243,18 @@ def _space_folders(root: Path) -> list[Path]:
 
 
 def _describe_space(folder: Path) -> StoredSpace:
-    described = json.loads((folder / "space.json").read_text(encoding="utf-8"))
-    entries = sum(path.stat().st_size for path in folder.glob("*.npy")) // INDEX.itemsize
+    try:
+        described = json.loads((folder / "space.json").read_text(encoding="utf-8"))
+    except ValueError:
+        described = {"encoder": "unknown (space.json is damaged)", "stages": "?"}
+    entries = sum(_count_entries(path) for path in folder.glob("[!.]*.npy"))
     size = sum(path.stat().st_size for path in folder.iterdir())
     encoder, stages = described["encoder"], described["stages"]
     return StoredSpace(space=folder.name, encoder=encoder, stages=stages, entries=entries, bytes=size)
+
+
+def _count_entries(index: Path) -> int:
+    try:
+        return len(_read_index(index))
+    except ValueError:
+        return 0

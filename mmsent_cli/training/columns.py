@@ -28,7 +28,7 @@ size, and a feature would depend on which other texts happened to be computed wi
 DECODERS = 2
 AHEAD = 4
 """Image batches that are decoded ahead of the encoder."""
-FEATURE_FORMAT = 1
+FEATURE_FORMAT = 2
 
 
 class Column:
