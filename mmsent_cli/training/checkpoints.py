@@ -23,6 +23,7 @@ from mmsent_cli.training.loop import Evaluation, FitState
 
 FORMAT = "mmsent checkpoint"
 VERSION = 1
+PARTS = ("model", "labels", "vocabulary", "encoding", "run", "precision", "epoch", "frozen", "with_frozen", "state")
 RETRAIN = "train again with mmsent train, or choose another checkpoint"
 
 
@@ -97,13 +98,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} holds more than tensors and plain data, and is not opened: such a file can run code", RETRAIN
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"cannot read the checkpoint {path}: {str(error).splitlines()[0]}", RETRAIN) from error
+        why = (str(error).splitlines() or ["it is empty or cut short"])[0]
+        raise CheckpointError(f"cannot read the checkpoint {path}: {why}", RETRAIN) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not a checkpoint of mmsent", RETRAIN)
-    if content["version"] != VERSION:
+    if content.get("version") != VERSION:
         raise CheckpointError(
-            f"{path} has checkpoint version {content['version']}, this mmsent reads {VERSION}", RETRAIN
+            f"{path} has checkpoint version {content.get('version')}, this mmsent reads {VERSION}", RETRAIN
         )
+    absent = [name for name in PARTS if name not in content]
+    if absent:
+        raise CheckpointError(f"{path} is damaged: it lacks {', '.join(absent)}", RETRAIN)
     return content
 
 
@@ -115,7 +120,7 @@ def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Descr
         WeightsUnavailable: the frozen encoders' weights cannot be had.
     """
     content = read_checkpoint(path)
-    description = describe(content)
+    description = describe(content, path)
     model = build_model(description.model, len(description.labels), weights, description.vocabulary)
     if not content["with_frozen"] and frozen_digests(model) != description.frozen:
         raise CheckpointError(f"{path} was trained on other frozen encoder weights than those on this machine", RETRAIN)
@@ -141,8 +146,8 @@ def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path) ->
     return set(outcome.missing_keys)
 
 
-def describe(content: Mapping[str, Any]) -> Description:
-    """The description inside a checkpoint's content."""
+def describe(content: Mapping[str, Any], path: Path) -> Description:
+    """The description inside the content of a checkpoint."""
     try:
         return Description(
             model=build(ModelConfig, content["model"]),
@@ -154,7 +159,7 @@ def describe(content: Mapping[str, Any]) -> Description:
             frozen=content["frozen"],
         )
     except (KeyError, TypeError, MmsentError) as error:
-        raise CheckpointError(f"the checkpoint's description is damaged: {error}", RETRAIN) from error
+        raise CheckpointError(f"the description in {path} is damaged: {error}", RETRAIN) from error
 
 
 def fit_state(content: Mapping[str, Any]) -> FitState:

@@ -1,0 +1,28 @@
+"""What tests of train and predict share: a folder of their own, and one trained run to read from."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import QUICK, small_lab, succeed
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """The current folder, empty but for a small lab layout in `lab`."""
+    monkeypatch.chdir(tmp_path)
+    return small_lab(tmp_path / "lab")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A finished run of one epoch on the small lab layout, next to it; not to be changed."""
+    folder, before = tmp_path_factory.mktemp("trained"), Path.cwd()
+    os.chdir(folder)
+    try:
+        small_lab(folder / "lab")
+        values = succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")
+    finally:
+        os.chdir(before)
+    return folder / values["run"]

@@ -1,0 +1,190 @@
+"""`mmsent predict`: which checkpoint, which pairs, what is written."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import assert_refused, mmsent, small_lab, succeed
+from tests.data.builders import image_bytes
+
+
+@pytest.fixture
+def ready(tmp_path, monkeypatch, trained):
+    """A copy of the trained run in `runs`, and its data in `lab`."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained.parent, "runs", symlinks=True)
+    return small_lab(tmp_path / "lab")
+
+
+def predict(*arguments):
+    return succeed("predict", "--data", "lab", *arguments, "--json")
+
+
+def rows(path="out.csv"):
+    with Path(path).open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_way_to_name_a_checkpoint(ready, trained):
+    best = f"runs/{trained.name}/best_model.pt"
+    last = f"runs/{trained.name}/last.pt"
+    shutil.copytree("runs", "elsewhere", symlinks=True)
+    named = {
+        (): best,
+        ("--checkpoint", "best_model.pt"): best,
+        ("--checkpoint", "last.pt"): last,
+        ("--checkpoint", trained.name): best,
+        ("--checkpoint", "latest"): best,
+        ("--checkpoint", f"runs/{trained.name}"): best,
+        ("--checkpoint", last): last,
+        ("--runs-dir", "elsewhere"): best.replace("runs", "elsewhere"),
+    }
+    found = {how: predict(*how, "--out", "out.csv", "--force")["checkpoint"] for how in named}
+    assert found == named
+    shutil.copy(best, "mine.pt")
+    shutil.rmtree("runs")
+    assert predict("--checkpoint", "mine.pt", "--out", "out.csv", "--force")["checkpoint"] == "mine.pt"
+
+
+@pytest.mark.parametrize("checkpoint", ["nope.pt", "nope/best_model.pt", "lab", "lab/train.txt"])
+def test_a_checkpoint_that_is_none(ready, checkpoint):
+    assert_refused(mmsent("predict", "--data", "lab", "--out", "out.csv", "--checkpoint", checkpoint), checkpoint)
+    assert not Path("out.csv").exists()
+
+
+def test_without_any_run(work):
+    assert_refused(mmsent("predict", "--data", "lab", "--out", "out.csv"), "mmsent train")
+
+
+def test_rows_keep_their_order_and_probabilities_sum_to_one(ready):
+    guids = ["103", "7", "101", "102", "3"]
+    (ready / "test_without_label.txt").write_text("guid,tag\r\n" + "".join(f"{guid},null\r\n" for guid in guids))
+    values = predict("--out", "new/folder/out.csv", "--probabilities")
+    answers = rows("new/folder/out.csv")
+    assert [row["guid"] for row in answers] == guids
+    assert list(answers[0]) == ["guid", "tag", "missing", "negative", "neutral", "positive"]
+    for row in answers:
+        shares = {label: float(row[label]) for label in ("negative", "neutral", "positive")}
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+        assert max(shares, key=shares.get) == row["tag"]
+    assert sum(values["counts"].values()) == values["pairs"] == 5
+
+
+def test_a_pair_gets_the_same_answer_in_any_company(ready):
+    predict("--out", "all.csv", "--probabilities")
+    (ready / "test_without_label.txt").write_text("guid,tag\n102,null\n")
+    predict("--out", "one.csv", "--probabilities")
+    alone = succeed("predict", "--text", "text of 102", "--image", "lab/data/102.jpg", "--json")["prediction"]
+    (of_all,) = [row for row in rows("all.csv") if row["guid"] == "102"]
+    (of_one,) = rows("one.csv")
+    for label, share in alone["probabilities"].items():
+        assert float(of_all[label]) == pytest.approx(share, abs=2e-6)
+        assert float(of_one[label]) == pytest.approx(share, abs=2e-6)
+
+
+def test_a_missing_modality_is_marked(ready):
+    (ready / "data/101.txt").unlink()
+    (ready / "data/103.jpg").unlink()
+    values = predict("--out", "out.csv", "--probabilities")
+    assert [row["missing"] for row in rows()] == ["text", "", "image"]
+    assert (values["missing_text"], values["missing_image"]) == (1, 1)
+    assert any("101" in note and "103" in note for note in values["notes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [
+        (("--text", "a fine day", "--image", "lab/data/1.jpg"), ""),
+        (("--text", "a fine day"), "image"),
+        (("--image", "lab/data/1.jpg"), "text"),
+        (("--text", " ", "--image", "lab/data/1.jpg"), "text"),
+    ],
+)
+def test_one_pair(ready, arguments, missing):
+    values = succeed("predict", *arguments, "--json")
+    prediction = values["prediction"]
+    assert (prediction["missing"], values["out"]) == (missing, None)
+    assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert max(prediction["probabilities"], key=prediction["probabilities"].get) == prediction["tag"]
+    assert prediction["tag"] in mmsent("predict", *arguments).stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--text", "a", "--out", "o.csv"), ("--text", " ")])
+def test_neither_a_file_nor_a_pair_or_both(ready, arguments):
+    assert_refused(mmsent("predict", *arguments), "--text")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"a text", image_bytes(1, (200, 200))[:900]])
+def test_an_image_that_cannot_be_read(ready, content):
+    if content is not None:
+        Path("my.jpg").write_bytes(content)
+    assert_refused(mmsent("predict", "--text", "a", "--image", "my.jpg"), "my.jpg", "--image")
+
+
+def test_a_manifest(ready):
+    lines = [{"guid": f"p{n}", "text": f"words {n}", "image": f"lab/data/{n}.jpg"} for n in (3, 1, 2)]
+    Path("new.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    succeed("predict", "--data", "new.jsonl", "--out", "out.csv")
+    assert [row["guid"] for row in rows()] == ["p3", "p1", "p2"]
+
+
+def test_an_output_is_overwritten_by_force_alone(ready):
+    Path("out.csv").write_text("mine")
+    assert_refused(mmsent("predict", "--data", "lab", "--out", "out.csv"), "out.csv", "--force")
+    assert Path("out.csv").read_text() == "mine"
+    predict("--out", "out.csv", "--force")
+    assert len(rows()) == 3
+
+
+@pytest.mark.parametrize("out", ["lab", "lab/train.txt/out.csv", "x" * 300])
+def test_a_place_that_cannot_be_written(ready, out):
+    before = sorted(Path().rglob("*"))
+    assert_refused(mmsent("predict", "--data", "lab", "--out", out), out)
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
+def test_a_prediction_that_stops_half_way_leaves_no_file(ready, monkeypatch, stop):
+    from mmsent_cli.training import predict as module
+
+    original = module.Predictor.predict
+
+    def stopping(self, pairs):
+        answers = original(self, pairs)
+        yield next(answers)
+        raise stop
+
+    monkeypatch.setattr(module.Predictor, "predict", stopping)
+    Path("old.csv").write_text("mine")
+    before = sorted(Path().glob("*"))
+    for out in ("out.csv", "old.csv"):
+        result = mmsent("predict", "--data", "lab", "--out", out, "--force")
+        assert result.exit_code == (130 if stop is KeyboardInterrupt else 1)
+    assert Path("old.csv").read_text() == "mine"
+    assert [path for path in sorted(Path().glob("*")) if path.name != "mmsent-cache"] == before
+
+
+def test_progress_off_a_terminal_is_one_line_with_the_true_number(ready):
+    for number in range(201, 241):
+        shutil.copy(ready / "data/1.txt", ready / f"data/{number}.txt")
+    with (ready / "test_without_label.txt").open("a") as stream:
+        stream.writelines(f"{number},null\n" for number in range(201, 241))
+    result = mmsent("predict", "--data", "lab", "--out", "out.csv", "--json")
+    assert result.stderr.splitlines() == ["predicting: 43 pairs"]
+    assert json.loads(result.stdout)["missing_image"] == 40
+
+
+def test_a_reader_that_goes_away_sees_no_traceback(ready):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", "from mmsent_cli.commands.app import main; main()", "predict", "--text", "a"]
+    done = subprocess.run([*command, "--json"], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr

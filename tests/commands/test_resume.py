@@ -1,0 +1,125 @@
+"""Runs that were interrupted: what is left, what is said, and that `--resume` ends as if nothing had happened."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mmsent_cli.render.train import LiveEpochs
+from tests.commands.running import (
+    QUICK,
+    RUN_FILES,
+    assert_refused,
+    epochs_of,
+    mmsent,
+    run_folders,
+    same_weights,
+    succeed,
+    weights,
+)
+
+TRAIN = ("train", "--data", "lab", *QUICK, "--epochs", 3)
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Press Ctrl-C when a method of the live view is called for the n-th time."""
+
+    def at(method, times):
+        original, calls = getattr(LiveEpochs, method), []
+
+        def press(self, *arguments):
+            calls.append(arguments)
+            if len(calls) == times:
+                raise KeyboardInterrupt
+            return original(self, *arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LiveEpochs, method, press)
+            return mmsent(*TRAIN)
+
+    return at
+
+
+def resume(spec):
+    return succeed("train", "--resume", spec, "--json")
+
+
+@pytest.mark.parametrize(("method", "times"), [("prepare", 3), ("step", 2), ("epoch", 1), ("step", 7), ("epoch", 3)])
+def test_an_interrupted_run_goes_on_to_the_same_end(work, interrupt, method, times):
+    result = interrupt(method, times)
+    assert result.exit_code == 130
+    assert isinstance(result.exception, SystemExit)
+    (run,) = run_folders()
+    assert result.stderr.splitlines()[-1].endswith(f"mmsent train --resume {run.name}")
+    values = resume(run.name)
+    assert run_folders() == [run]
+    assert {path.name for path in run.iterdir()} == RUN_FILES
+    assert json.loads((run / "result.json").read_text()) == values
+
+    whole = succeed(*TRAIN, "--json")
+    assert epochs_of(run) == epochs_of(whole["run"])
+    for name in ("best_model.pt", "last.pt"):
+        assert same_weights(weights(run, name), weights(whole["run"], name))
+    assert (run / "val_predictions.csv").read_bytes() == (Path(whole["run"]) / "val_predictions.csv").read_bytes()
+
+
+def test_ctrl_c_before_there_is_a_run(work, interrupt):
+    result = interrupt("prepare", 1)
+    assert (result.exit_code, result.stderr.strip()) == (130, "interrupted")
+    assert not Path("runs").exists()
+
+
+def test_a_run_is_found_by_name_folder_latest_and_elsewhere(work, interrupt):
+    interrupt("epoch", 1)
+    (run,) = run_folders()
+    for place in ("copy", "runs/copy", "other/copy"):
+        shutil.copytree(run, place)
+    Path("other/latest").write_text("copy")  # where links are not allowed
+    (Path("runs/latest")).unlink()
+    Path("runs/latest").symlink_to(run.name)
+    found = [resume("latest"), resume("copy"), resume("runs/copy")]
+    found.append(succeed("train", "--resume", "latest", "--runs-dir", "other", "--json"))
+    assert [Path(values["run"]) for values in found] == [run, *map(Path, ("copy", "runs/copy", "other/copy"))]
+    assert len({values["accuracy"] for values in found}) == 1
+
+
+def test_save_all_is_remembered(work, interrupt, monkeypatch):
+    monkeypatch.setattr("tests.commands.test_resume.TRAIN", (*TRAIN, "--save-all", "--freeze-image", "all"))
+    interrupt("epoch", 1)
+    (run,) = run_folders()
+    resume("latest")
+    assert any(name.startswith("image.") for name in weights(run))
+
+
+def test_what_cannot_be_resumed(work, interrupt):
+    assert_refused(mmsent("train", "--resume", "latest"), "mmsent train")
+    interrupt("epoch", 1)
+    (run,) = run_folders()
+    assert_refused(mmsent("train", "--resume", "nothing"), "nothing", run.name)
+    assert_refused(mmsent("train", "--resume", "lab"), "lab")
+    assert_refused(mmsent("train", "--resume", "latest", "--epochs", 5), "--resume")
+    assert_refused(mmsent("train", "--resume", "latest", "--config", run), "--resume")
+    (run / "last.pt").write_bytes((run / "last.pt").read_bytes()[:1000])
+    assert_refused(mmsent("train", "--resume", "latest"), "last.pt")
+    (run / "last.pt").unlink()
+    resume("latest")
+    assert_refused(mmsent("train", "--resume", "latest"), run.name)
+
+
+def test_a_run_killed_while_it_was_set_up(work, interrupt):
+    interrupt("step", 1)
+    (run,) = run_folders()
+    for name in ("split.json", "environment.json"):
+        (run / name).unlink()
+    resume("latest")
+    assert {path.name for path in run.iterdir()} == RUN_FILES
+
+
+def test_data_that_changed_since_is_noticed(work, interrupt):
+    interrupt("epoch", 1)
+    lines = (work / "train.txt").read_text().splitlines()
+    (work / "train.txt").write_text("\n".join(line for line in lines if not line.startswith("5,")))
+    assert_refused(mmsent("train", "--resume", "latest"), "5")
+    assert len(run_folders()) == 1
