@@ -134,19 +134,27 @@ class Trainer:
             yield result
 
     def _train_epoch(self, epoch: int) -> Iterator[Step]:
-        """Train on every pair once. Returns the mean loss and the number of skipped steps."""
+        """Train on every pair once. Returns the mean of the finite losses and the number of skipped steps."""
         self.sampler.epoch = epoch
         self.model.train()
         total, losses, skipped = len(self.train_loader), [], 0
         for done, batch in enumerate(self.train_loader, start=1):
             with self.accelerator.accumulate(self.model):
                 loss = self.loss(self.model(batch), batch)
-                self.accelerator.backward(loss)
+                self.accelerator.backward(loss * self._group_scale(done, total))
                 skipped += self._step()
             losses.append(loss.detach())
             yield Step(epoch, done, total)
-        mean = self.accelerator.reduce(torch.stack(losses).mean(), "mean")
+        stacked = torch.stack(losses)
+        finite = torch.where(stacked.isfinite(), stacked, torch.nan)
+        mean = torch.as_tensor(self.accelerator.reduce(finite.nanmean(), "mean"))
         return float(mean), skipped
+
+    def _group_scale(self, done: int, total: int) -> float:
+        """Accelerate divides by the size of a full group; this makes up for it in a last group that is not full."""
+        size = self.config.accumulation_steps or 1
+        first = (done - 1) // size * size
+        return size / min(size, total - first)
 
     def _step(self) -> bool:
         """An optimiser step, if this batch completes a group. Returns whether one was skipped as not finite."""
@@ -154,16 +162,15 @@ class Trainer:
             return False
         self.rates = current_lr(self.optimiser, "encoder"), current_lr(self.optimiser, "head")
         # Clipping unscales first, and an infinite limit leaves the gradients as they are.
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm or math.inf)
-        if self.accelerator.scaler is None and not torch.isfinite(norm):
-            is_skipped = True
-        else:
-            self.optimiser.step()
-            is_skipped = self.accelerator.optimizer_step_was_skipped
-        if not is_skipped:
+        limit = self.config.max_grad_norm or math.inf
+        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.model.parameters(), limit))
+        is_finite = bool(torch.isfinite(norm))
+        if is_finite or self.accelerator.scaler is not None:
+            self.optimiser.step()  # a scaler skips what is not finite by itself, and lowers its scale
+        if is_finite:
             self.schedule.step()
         self.optimiser.zero_grad()
-        return is_skipped
+        return not is_finite
 
     def _is_better(self, metrics: Metrics) -> bool:
         value = getattr(metrics, self.config.monitor or "accuracy")
