@@ -1,0 +1,107 @@
+"""The root command: what every command has in common."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from mmsent_cli import __version__
+from mmsent_cli.commands import app as module
+from mmsent_cli.commands.app import app
+from mmsent_cli.errors import DataError
+from tests.commands.running import assert_refused, mmsent
+
+README = Path(__file__).parents[2] / "README.md"
+ROOT = typer.main.get_command(app)
+COMMANDS = ("inspect-encoding", "split", "train", "predict", "cache")
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Let `mmsent cache` raise."""
+
+    def fail(error):
+        def refuse(*_):
+            raise error
+
+        monkeypatch.setattr("mmsent_cli.features.store_report", refuse)
+        return mmsent("cache")
+
+    return fail
+
+
+def test_all_commands_are_swept():
+    assert set(ROOT.commands) >= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", ROOT.commands)
+def test_every_command_and_option_is_documented(name):
+    command = ROOT.commands[name]
+    assert command.help
+    assert [parameter.name for parameter in command.params if not getattr(parameter, "help", None)] == []
+    assert any("--json" in parameter.opts for parameter in command.params)
+    shown = mmsent(name, "--help")
+    assert shown.exit_code == 0
+    assert f"mmsent {name}" in README.read_text(encoding="utf-8")
+
+
+def test_the_help_fits_80_columns_and_names_every_command(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for arguments in ((), *((name,) for name in ROOT.commands)):
+        text = mmsent(*arguments, "--help").stdout
+        assert max(map(len, text.splitlines())) <= 80
+    text = mmsent("--help").stdout
+    assert all(name in text for name in ROOT.commands)
+
+
+def test_the_version():
+    assert mmsent("--version").stdout.strip() == f"mmsent {__version__}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("trian",), ("train", "--epoch", 1), ("train", "--epochs", "x"), ("train", "--schedule", "up"), ("train", "x")],
+)
+def test_usage_errors_exit_2(arguments):
+    result = mmsent(*arguments)
+    assert result.exit_code == 2
+    assert isinstance(result.exception, SystemExit)
+    assert "Usage" in result.stderr
+    assert not result.stdout
+
+
+def test_an_expected_failure_is_two_lines_whatever_it_says(failing):
+    result = failing(DataError("first\nsecond\tline [bold]x[/bold]", "type this"))
+    assert_refused(result)
+    assert result.stderr.splitlines() == ["error: first second line [bold]x[/bold]", "hint: type this"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_anywhere_is_an_expected_failure(failing, number):
+    assert_refused(failing(OSError(number, os.strerror(number), "some/file")), "some/file", "free some space")
+    assert_refused(failing(OSError(number, os.strerror(number))), "no space left")
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), OSError(errno.EIO, "input/output error")])
+def test_a_bug_keeps_its_traceback(failing, error):
+    assert failing(error).exception is error
+
+
+def test_an_interruption_exits_130(failing):
+    for error, said in ((KeyboardInterrupt(), "interrupted"), (KeyboardInterrupt("go on so"), "go on so")):
+        result = failing(error)
+        assert isinstance(result.exception, SystemExit)
+        assert (result.exit_code, result.stderr.strip()) == (module.INTERRUPTED, said)
+
+
+def test_help_into_a_closed_pipe_shows_no_traceback():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", "from mmsent_cli.commands.app import main; main()", "train", "--help"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write)
+    assert done.stderr == ""

@@ -1,0 +1,44 @@
+"""`mmsent cache`: what the feature store holds, and clearing it."""
+
+import json
+from pathlib import Path
+
+from tests.commands.running import QUICK, assert_refused, mmsent, same_weights, succeed, weights
+
+
+def files(folder):
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_an_empty_store(work):
+    values = succeed("cache", "--json")
+    assert (values["spaces"], values["bytes"], values["cleared"]) == ([], 0, False)
+    assert values["folder"] == str(Path.cwd() / "mmsent-cache" / "features")
+    assert succeed("cache", "--clear", "--json")["cleared"]
+
+
+def test_what_training_stored_is_shown_cleared_and_computed_anew(work):
+    train = ("train", "--data", "lab", *QUICK, "--epochs", 1, "--cache-dir", "mine", "--json")
+    before = succeed(*train)
+    values = succeed("cache", "--cache-dir", "mine", "--json")
+    assert {space["encoder"] for space in values["spaces"]} == {"light-text", "light-image"}
+    assert [space["entries"] for space in values["spaces"]] == [18, 18]
+    assert values["bytes"] == sum(path.stat().st_size for path in files("mine/features"))
+    assert "light-text" in mmsent("cache", "--cache-dir", "mine").stdout
+
+    cleared = succeed("cache", "--cache-dir", "mine", "--clear", "--json")
+    assert (cleared["cleared"], cleared["bytes"]) == (True, values["bytes"])
+    assert files("mine/features") == []
+    assert files("mine") != []  # the encoding decision stays
+    after = succeed(*train)
+    assert same_weights(weights(before["run"]), weights(after["run"]))
+
+
+def test_the_folder_comes_from_the_variable(work, monkeypatch):
+    monkeypatch.setenv("MMSENT_CACHE", "elsewhere")
+    assert json.loads(mmsent("cache", "--json").stdout)["folder"] == str(Path("elsewhere/features"))
+
+
+def test_a_place_that_is_no_folder(work):
+    assert_refused(mmsent("cache", "--cache-dir", "lab/train.txt"), "lab/train.txt", "--cache-dir")
+    assert_refused(mmsent("cache", "--cache-dir", "lab/train.txt/x"), "lab/train.txt/x", "--cache-dir")

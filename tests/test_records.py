@@ -1,0 +1,134 @@
+"""Runs: folders that are never reused, `latest`, finding runs and checkpoints."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mmsent_cli import records
+from mmsent_cli.errors import CheckpointError, MmsentError
+from mmsent_cli.records import Run, create_run, discard_run, environment, file_digest, find_checkpoint, find_run
+from mmsent_cli.results import Prediction
+
+
+@pytest.fixture(params=["link", "text file"])
+def runs(request, tmp_path, monkeypatch):
+    """A runs folder on a system with links, and on one without."""
+    if request.param == "text file":
+
+        def refuse(*_):
+            raise OSError("links are not allowed")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    return tmp_path / "runs"
+
+
+def make(runs, name="light-concat"):
+    run = create_run(runs, "train", name)
+    run.write_json("config.json", {})
+    return run
+
+
+def test_two_runs_of_one_second_have_two_folders_and_latest_is_the_newer(runs):
+    made = [make(runs) for _ in range(3)]
+    assert len({run.name for run in made}) == 3
+    for spec in (None, "latest", str(runs / "latest")):
+        assert find_run(spec, runs).folder == made[-1].folder
+    for run in made:
+        assert find_run(run.name, runs).folder == find_run(str(run.folder), Path("elsewhere")).folder == run.folder
+    assert not [path for path in runs.iterdir() if path.name.startswith(".")]
+
+
+def test_a_name_becomes_a_file_name(tmp_path):
+    run = create_run(tmp_path, "train", "hf:some/../thing né")
+    assert run.folder.parent == tmp_path
+    assert run.name.endswith("-train-hf-some----thing-né")
+
+
+def test_a_discarded_run_gives_latest_back(runs):
+    first, second = make(runs), make(runs)
+    discard_run(second)
+    assert find_run(None, runs).folder == first.folder
+    discard_run(first)
+    assert list(runs.iterdir()) == []
+
+
+def test_a_run_that_is_not_there(runs):
+    for spec in (None, "latest", "nope"):
+        with pytest.raises(CheckpointError, match=str(runs)) as caught:
+            find_run(spec, runs)
+        assert "mmsent train" in caught.value.hint
+    run = make(runs)
+    with pytest.raises(CheckpointError) as caught:
+        find_run("nope", runs)
+    assert run.name in caught.value.hint
+
+
+def test_latest_may_point_to_a_run_that_was_deleted(runs):
+    run = make(runs)
+    (run.folder / "config.json").unlink()
+    run.folder.rmdir()
+    with pytest.raises(CheckpointError):
+        find_run(None, runs)
+
+
+def test_every_way_to_name_a_checkpoint(runs, tmp_path, monkeypatch):
+    older, newer = make(runs), make(runs)
+    for run in (older, newer):
+        for name in ("best_model.pt", "last.pt"):
+            run.write(name, b"")
+    monkeypatch.chdir(tmp_path)
+    assert find_checkpoint(None, runs) == newer.path("best_model.pt")
+    assert find_checkpoint("last.pt", runs) == newer.path("last.pt")
+    assert find_checkpoint(older.name, runs) == older.path("best_model.pt")
+    assert find_checkpoint(str(older.folder), runs) == older.path("best_model.pt")
+    assert find_checkpoint(str(older.path("last.pt")), runs) == older.path("last.pt")
+    Path("last.pt").write_bytes(b"")
+    assert find_checkpoint("last.pt", runs) == Path("last.pt")
+    for spec in ("nope.pt", "nope/nope.pt", str(tmp_path)):
+        with pytest.raises(CheckpointError):
+            find_checkpoint(spec, runs)
+
+
+@pytest.mark.parametrize("place", ["file", "file/runs"])
+def test_a_place_where_no_run_can_be_made(tmp_path, place):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MmsentError) as caught:
+        create_run(tmp_path / place, "train", "x")
+    assert str(tmp_path / place) in caught.value.message
+    assert "--runs-dir" in caught.value.hint
+
+
+def test_files_of_a_run(tmp_path):
+    run = Run(tmp_path)
+    assert not run.is_finished
+    prediction = Prediction(guid="ü", tag="a", probabilities={"a": 1.0})
+    run.write_lines("lines.jsonl", [prediction, {"guid": "b"}])
+    run.write_json("result.json", prediction)
+    assert run.is_finished
+    assert run.read_json("result.json") == {"guid": "ü", "tag": "a", "probabilities": {"a": 1.0}, "missing": ""}
+    lines = (tmp_path / "lines.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["guid"] for line in lines] == ["ü", "b"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff"])
+def test_a_damaged_file_of_a_run_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(MmsentError, match=r"config\.json"):
+        Run(tmp_path).read_json("config.json")
+
+
+def test_the_environment_names_versions_and_machine():
+    values = environment("cpu", "fp32")
+    assert set(values["packages"]) == set(records.PACKAGES)
+    assert (values["device"], values["precision"], values["cpu_count"]) == ("cpu", "fp32", os.cpu_count())
+    json.dumps(values)
+
+
+def test_a_file_digest_knows_every_byte(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"a" * 100_000)
+    other.write_bytes(b"a" * 99_999 + b"b")
+    assert file_digest(one) == file_digest(one) != file_digest(other)
