@@ -1,0 +1,200 @@
+"""What frozen layers compute is computed once, from one decoding, without padding. Fault 9 of the source systems."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from mmsent_cli.data import images
+from mmsent_cli.encoders import inputs
+from mmsent_cli.training.columns import Column, stack, text_key
+from mmsent_cli.training.precision import Arithmetic
+from tests.data.builders import image_bytes
+from tests.encoders.cases import fresh
+
+FP32 = Arithmetic("cpu", "fp32")
+TEXTS = ["good day", "a", "the sun is warm and so is this good day", "no sun", "a b", "", "good day today"]
+
+
+def silent(*_):
+    pass
+
+
+@pytest.fixture
+def text_encoder(weights_dir):
+    return fresh("text", "bert", weights_dir).freeze(2)
+
+
+@pytest.fixture
+def image_encoder(weights_dir):
+    return fresh("image", "light", weights_dir).freeze(2)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Eleven image files, with their digests."""
+    paths = [tmp_path / f"{number}.jpg" for number in range(11)]
+    for number, path in enumerate(paths):
+        path.write_bytes(image_bytes(number, (70, 50)))
+    return paths, [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in paths]
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Collects every image that is decoded."""
+    seen = []
+
+    def count(source, size_px):
+        seen.append(source)
+        return images.decode_image(source, size_px)
+
+    monkeypatch.setattr(inputs, "decode_image", count)
+    return seen
+
+
+def fill(column, sources, rows=()):
+    return column.fill(sources, rows, silent)
+
+
+def text_column(encoder, store, texts=TEXTS):
+    column = Column(encoder, [text_key(text) for text in texts], store, FP32)
+    fill(column, texts)
+    return column
+
+
+def count_rows(encoder):
+    """Counts the rows that each stage of an encoder computes."""
+    counts = [0] * encoder.n_stages
+    for index, stage in enumerate(encoder.stages):
+
+        def note(module, arguments, index=index):
+            counts[index] += len(arguments[0])
+
+        stage.register_forward_pre_hook(note)
+    return counts
+
+
+def test_images_are_decoded_and_encoded_once(image_encoder, pictures, decoded, tmp_path):
+    paths, digests = pictures
+    counts = count_rows(image_encoder)
+    column = Column(image_encoder, digests, tmp_path / "store", FP32)
+    assert fill(column, paths) == 11
+    assert len(decoded) == 11
+    assert counts == [11, 11, 0, 0, 0]
+    column.batch([3, 1])
+    again = Column(image_encoder, digests, tmp_path / "store", FP32)
+    assert fill(again, paths) == 0
+    assert torch.equal(again.batch(range(11)).values, column.batch(range(11)).values)
+    assert len(decoded) == 11
+    assert counts[:2] == [11, 11]
+
+
+def test_equal_images_are_computed_once(image_encoder, pictures, tmp_path):
+    paths, digests = pictures
+    column = Column(image_encoder, [digests[0], digests[1], digests[0], ""], tmp_path / "store", FP32)
+    assert fill(column, [paths[0], paths[1], paths[0], None]) == 2
+    values = column.batch([0, 2, 3]).values
+    assert torch.equal(values[0], values[1])
+    assert not values[2].any()
+
+
+def test_a_changed_byte_recomputes_that_pair_alone(text_encoder, tmp_path):
+    text_column(text_encoder, tmp_path)
+    changed = ["good day!", *TEXTS[1:]]
+    column = Column(text_encoder, [text_key(text) for text in changed], tmp_path, FP32)
+    assert fill(column, changed) == 1
+
+
+@pytest.mark.parametrize("change", ["weights", "cut", "length", "precision"])
+def test_nothing_stale_is_served(change, text_encoder, tmp_path):
+    text_column(text_encoder, tmp_path)
+    precision = "bf16" if change == "precision" else "fp32"
+    if change == "weights":
+        with torch.no_grad():
+            next(text_encoder.stages[1].parameters()).add_(0.1)
+    elif change == "cut":
+        text_encoder.freeze(3)
+    elif change == "length":
+        text_encoder.inputs = inputs.TextInputs(text_encoder.inputs.tokenizer, 0, 5, ())
+    column = Column(text_encoder, [text_key(text) for text in TEXTS], tmp_path, Arithmetic("cpu", precision))
+    assert fill(column, TEXTS) == len(TEXTS)
+
+
+def test_trained_layers_may_change_without_recomputing(text_encoder, tmp_path):
+    text_column(text_encoder, tmp_path)
+    with torch.no_grad():
+        next(text_encoder.stages[3].parameters()).add_(0.1)
+    assert fill(Column(text_encoder, [text_key(text) for text in TEXTS], tmp_path, FP32), TEXTS) == 0
+
+
+def test_batches_are_padded_to_their_longest_text(text_encoder, tmp_path):
+    column = text_column(text_encoder, tmp_path)
+    lengths = [column.length(row) for row in range(len(TEXTS))]
+    assert lengths == [len(ids) for ids in text_encoder.inputs.arrays(TEXTS)]
+    for rows in ([1, 4], [0, 2], [5]):
+        activations = column.batch(rows)
+        assert activations.values.shape[1] == max(lengths[row] for row in rows)
+        assert activations.mask.sum(dim=1).tolist() == [lengths[row] for row in rows]
+
+
+@pytest.mark.parametrize("frozen", range(6))
+def test_a_column_gives_what_the_encoder_gives(frozen, text_encoder, tmp_path):
+    text_encoder.freeze(frozen).eval()
+    column = text_column(text_encoder, tmp_path)
+    raw = stack(text_encoder.inputs.arrays(TEXTS), text_encoder.inputs.pad_id)
+    with torch.no_grad():
+        expected = text_encoder.suffix(raw, 0).pooled
+        actual = text_encoder(column.batch(range(len(TEXTS)))).pooled
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bert", "minilm", "light"])
+def test_a_text_feature_does_not_depend_on_its_company(name, weights_dir, tmp_path):
+    encoder = fresh("text", name, weights_dir)
+    encoder.freeze(3)
+    together = [" ".join(["sun"] * (1 + number % 2) + [letter]) for number, letter in enumerate("abcdefghijklm" * 3)]
+    together = [f"{text} {number}" for number, text in enumerate(together)]
+    whole = text_column(encoder, tmp_path / "whole", together)
+    parts = tmp_path / "parts"
+    for start, end in ((0, 1), (1, 4), (4, 39)):
+        text_column(encoder, parts, together[start:end])
+    piecewise = Column(encoder, whole.keys, parts, FP32)
+    assert fill(piecewise, together) == 0
+    assert torch.equal(piecewise.batch(range(39)).values, whole.batch(range(39)).values)
+
+
+def test_damaged_entries_are_counted_and_computed_anew(text_encoder, tmp_path):
+    before = text_column(text_encoder, tmp_path).batch(range(len(TEXTS))).values
+    (data,) = tmp_path.rglob("*.bin")
+    content = bytearray(data.read_bytes())
+    content[40] ^= 255
+    data.write_bytes(content)
+    column = Column(text_encoder, [text_key(text) for text in TEXTS], tmp_path, FP32)
+    assert fill(column, TEXTS) == 1
+    assert column.corrupt == 1
+    assert torch.equal(column.batch(range(len(TEXTS))).values, before)
+
+
+@pytest.mark.parametrize("frozen", [0, 2])
+def test_augmented_views_are_decided_by_seed_and_epoch(frozen, image_encoder, pictures, decoded, tmp_path):
+    paths, digests = pictures
+    image_encoder.freeze(frozen)
+
+    def column(seed):
+        made = Column(image_encoder, digests, tmp_path / "store", FP32, augmentation=(seed, 2))
+        fill(made, paths, rows=range(6))
+        return made
+
+    first, again, other = column(0), column(0), column(1)
+    plain = first.batch(range(6)).values
+    views = [first.batch(range(6), epoch=epoch).values for epoch in (1, 2, 3)]
+    assert torch.equal(again.batch(range(6), epoch=1).values, views[0])
+    assert not torch.equal(other.batch(range(6), epoch=1).values, views[0])
+    assert not torch.equal(views[0], views[1])
+    assert not torch.equal(views[0], plain)
+    assert torch.equal(views[0], views[2]) == (frozen > 0), "a frozen encoder sees a few kept views, in turn"
+    assert np.isfinite(plain.float()).all()
+    seen = len(decoded)
+    column(0)
+    assert len(decoded) == seen

@@ -1,0 +1,46 @@
+"""The figures of one evaluation, against scikit-learn and by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from mmsent_cli.stats import accuracy_interval
+from mmsent_cli.training.loop import Evaluation, softmax
+from mmsent_cli.training.metrics import compute_metrics, majority_accuracy
+
+LABELS = ("negative", "neutral", "positive")
+TRUE, PREDICTED = [0, 0, 1, 1, 2, 2, 2, 2], [0, 1, 1, 1, 2, 2, 0, 2]
+
+
+def test_figures_agree_with_scikit_learn():
+    metrics = compute_metrics(TRUE, PREDICTED, LABELS, loss=0.5)
+    assert metrics.accuracy == 6 / 8
+    assert metrics.macro_f1 == pytest.approx(f1_score(TRUE, PREDICTED, average="macro"))
+    assert metrics.confusion == ((1, 1, 0), (0, 2, 0), (1, 0, 3))
+    assert [row.support for row in metrics.per_class] == [2, 2, 4]
+    assert metrics.per_class[2].recall == 3 / 4
+
+
+def test_a_class_nobody_predicts_counts_as_zero():
+    metrics = compute_metrics([0, 1], [0, 0], LABELS, loss=0.0)
+    assert metrics.macro_f1 == pytest.approx((2 / 3) / 3)
+    assert metrics.per_class[2].support == 0
+
+
+def test_the_interval_is_wilsons():
+    low, high = accuracy_interval(600, 800)
+    assert (low, high) == (pytest.approx(0.7189, abs=1e-4), pytest.approx(0.7787, abs=1e-4))
+    assert compute_metrics(TRUE, PREDICTED, LABELS, 0.0).interval == accuracy_interval(6, 8)
+
+
+def test_the_majority_is_that_of_the_training_pairs():
+    assert majority_accuracy([2, 2, 1], [1, 1, 2, 0]) == 1 / 4
+
+
+def test_an_evaluation_turns_logits_into_figures():
+    logits = np.array([[2.0, 0, 0], [0, 0, 1.0]], dtype=np.float32)
+    metrics = Evaluation(logits, np.array([0, 1])).metrics(LABELS)
+    shares = softmax(logits)
+    assert metrics.accuracy == 0.5
+    assert metrics.loss == pytest.approx(-np.log([shares[0, 0], shares[1, 1]]).mean())
+    assert shares.sum(axis=1) == pytest.approx([1, 1])
