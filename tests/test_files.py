@@ -17,6 +17,14 @@ def test_a_file_appears_with_its_folder(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_a_reader_of_the_earlier_file_keeps_it_whole(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    os.link(path, tmp_path / "same")
+    write_whole(path, b"new")
+    assert ((tmp_path / "same").read_text(), path.read_text()) == ("old", "new")
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), ValueError(), KeyboardInterrupt()])
 def test_a_failure_leaves_what_was_there(tmp_path, error):
     path = tmp_path / "file.txt"

@@ -41,10 +41,10 @@ def empty_folder(lab):
 
 CUT_JPEG = image_bytes(1, (200, 200))[:900]
 BROKEN_IMAGES = {
-    "zero bytes": b"",
-    "truncated": CUT_JPEG,
-    "a text renamed": b"just words\n",
-    "30,000 x 30,000": huge_png(),
+    "zero bytes": (b"", "zero bytes"),
+    "truncated": (CUT_JPEG, "truncated"),
+    "a text renamed": (b"just words\n", "not an image"),
+    "30,000 x 30,000": (huge_png(), "30000 x 30000 pixels"),
 }
 ON_BAD = "--on-bad"
 
@@ -52,7 +52,7 @@ BAD_FOR_TRAINING = {
     "missing image": (remove("data/3.jpg"), "3.jpg", ON_BAD),
     "missing text": (remove("data/3.txt"), "3.txt", ON_BAD),
     "empty text": (put("data/3.txt", b" \n"), "3.txt", ON_BAD),
-    **{name: (put("data/3.jpg", content), "3.jpg", ON_BAD) for name, content in BROKEN_IMAGES.items()},
+    **{name: (put("data/3.jpg", raw), "3.jpg", why, ON_BAD) for name, (raw, why) in BROKEN_IMAGES.items()},
     "unknown tag": (add_line("train.txt", "101,glad"), "train.txt:20", "glad", "--labels"),
     "duplicate guid": (add_line("train.txt", "3,positive"), "train.txt:20", "duplicate guid 3"),
     "bad row": (add_line("train.txt", "101"), "train.txt:20", "guid,tag"),
@@ -65,7 +65,7 @@ BAD_FOR_TRAINING = {
 
 BAD_FOR_PREDICTING = {
     "empty text": (put("data/102.txt", b" \n"), "102.txt", ON_BAD),
-    **{name: (put("data/102.jpg", content), "102.jpg", ON_BAD) for name, content in BROKEN_IMAGES.items()},
+    **{name: (put("data/102.jpg", raw), "102.jpg", why, ON_BAD) for name, (raw, why) in BROKEN_IMAGES.items()},
     "nothing of a pair": (lambda lab: [path.unlink() for path in lab.glob("data/102.*")], "102", ON_BAD),
     "duplicate guid": (add_line("test_without_label.txt", "102,null"), "test_without_label.txt:5", "duplicate"),
     "missing header": (cut_header("test_without_label.txt"), "test_without_label.txt:1", "guid,tag"),

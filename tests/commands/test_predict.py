@@ -64,6 +64,8 @@ def test_without_any_run(work):
 
 def test_rows_keep_their_order_and_probabilities_sum_to_one(ready):
     guids = ["103", "7", "101", "102", "3"]
+    for length, guid in enumerate(guids):
+        (ready / f"data/{guid}.txt").write_text("word " * (7 - length))
     (ready / "test_without_label.txt").write_text("guid,tag\r\n" + "".join(f"{guid},null\r\n" for guid in guids))
     values = predict("--out", "new/folder/out.csv", "--probabilities")
     answers = rows("new/folder/out.csv")
