@@ -23,9 +23,9 @@ def session_cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def own_cache(session_cache, tmp_path, monkeypatch):
-    """A cache folder for each test."""
-    monkeypatch.setenv("MMSENT_CACHE", str(tmp_path / "mmsent-cache"))
+def own_cache(session_cache, tmp_path_factory, monkeypatch):
+    """A cache folder for each test, not in its `tmp_path`."""
+    monkeypatch.setenv("MMSENT_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ from mmsent_cli.training.loop import Evaluation, FitState
 FORMAT = "mmsent checkpoint"
 VERSION = 1
 PARTS = ("model", "labels", "vocabulary", "encoding", "run", "precision", "epoch", "frozen", "with_frozen", "state")
+BROKEN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)
+"""What reading a damaged file raises: its bytes are instructions to the reader."""
 RETRAIN = "train again with mmsent train, or choose another checkpoint"
 
 
@@ -92,12 +94,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: not to be read, holds pickled objects, or is no checkpoint of mmsent.
     """
     try:
+        _require_sound(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds more than tensors and plain data, and is not opened: such a file can run code", RETRAIN
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         why = (str(error).splitlines() or ["it is empty or cut short"])[0]
         raise CheckpointError(f"cannot read the checkpoint {path}: {why}", RETRAIN) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -112,6 +115,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def _require_sound(path: Path) -> None:
+    """Compare the archive's checksums, which `torch.load` does not: a damaged weight would load like any other."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"{damaged} is damaged")
+
+
 def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
     """Rebuild the trained model of a checkpoint, in eval mode.
 
@@ -122,8 +134,8 @@ def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Descr
     content = read_checkpoint(path)
     description = describe(content, path)
     model = build_model(description.model, len(description.labels), weights, description.vocabulary)
-    if not content["with_frozen"] and frozen_digests(model) != description.frozen:
-        raise CheckpointError(f"{path} was trained on other frozen encoder weights than those on this machine", RETRAIN)
+    if not content["with_frozen"]:
+        require_same_frozen(model, description.frozen, path)
     absent = load_trained(model, content["state"], path)
     if content["with_frozen"] and absent:
         raise CheckpointError(f"{path} lacks {', '.join(sorted(absent)[:3])}", RETRAIN)
@@ -144,6 +156,16 @@ def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path) ->
     if lacking or outcome.unexpected_keys:
         raise CheckpointError(f"{path} does not fit the model it describes", RETRAIN)
     return set(outcome.missing_keys)
+
+
+def require_same_frozen(model: SentimentModel, frozen: Mapping[str, str], path: Path) -> None:
+    """Check that the frozen stages of a model are those that a checkpoint was trained on.
+
+    Raises:
+        CheckpointError: they are not.
+    """
+    if frozen_digests(model) != frozen:
+        raise CheckpointError(f"{path} was trained on other frozen encoder weights than those on this machine", RETRAIN)
 
 
 def describe(content: Mapping[str, Any], path: Path) -> Description:

@@ -29,6 +29,7 @@ from mmsent_cli.training.checkpoints import (
     frozen_digests,
     load_trained,
     read_checkpoint,
+    require_same_frozen,
     save_checkpoint,
     save_last,
 )
@@ -248,7 +249,9 @@ def _go_on(trainer: Trainer, model: SentimentModel, run: Run) -> None:
     """Continue from the run's `last.pt`, if it got that far."""
     if not run.path(LAST).is_file():
         return
-    state = fit_state(read_checkpoint(run.path(LAST)))
+    content = read_checkpoint(run.path(LAST))
+    state = fit_state(content)
+    require_same_frozen(model, content["frozen"], run.path(LAST))
     load_trained(model, state.model, run.path(LAST))
     trainer.load(state)
     # A kill between the two writes can leave one line more than epochs.

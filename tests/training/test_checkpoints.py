@@ -1,0 +1,262 @@
+"""Checkpoints hold tensors and plain data only, and what does not fit is refused."""
+
+import contextlib
+import io
+import os
+import zipfile
+
+import pytest
+import torch
+
+from mmsent_cli.config import FitConfig, ModelConfig
+from mmsent_cli.encoders import resolve
+from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.errors import CheckpointError
+from mmsent_cli.model import build_model
+from mmsent_cli.training.checkpoints import (
+    Description,
+    describe,
+    fit_state,
+    frozen_digests,
+    load_model,
+    load_trained,
+    read_checkpoint,
+    save_checkpoint,
+    save_last,
+)
+from tests.training.builders import assert_equal, make_trainer, tiny_model, train, weights
+
+LABELS = ("negative", "neutral", "positive")
+WORDS = ("good", "day")
+
+
+@pytest.fixture
+def source(weights_dir):
+    return WeightSource(weights_dir, offline=True)
+
+
+@pytest.fixture
+def model_config(source):
+    """Small BERT and ResNet18, half frozen."""
+    wanted = ModelConfig(encoders="bert-resnet18", freeze_text="2", freeze_image="3", image_size_px=32)
+    return resolve(wanted, FitConfig(), "cpu", source)[0]
+
+
+@pytest.fixture
+def model(model_config, source):
+    torch.manual_seed(0)
+    return build_model(model_config, 3, source, None)
+
+
+def description(config, model, **changes):
+    values = {
+        "model": config,
+        "labels": LABELS,
+        "vocabulary": None,
+        "encoding": {"encoding": "utf-8"},
+        "run": "the-run",
+        "precision": "fp32",
+        "frozen": frozen_digests(model),
+    }
+    return Description(**(values | changes))
+
+
+@pytest.fixture
+def path(model, model_config, tmp_path):
+    """A saved checkpoint."""
+    file = tmp_path / "best_model.pt"
+    save_checkpoint(file, model, description(model_config, model), epoch=2)
+    return file
+
+
+def altered(path, **changes):
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, **changes}, path)
+    return path
+
+
+def test_a_checkpoint_rebuilds_the_model_and_says_whose_it_is(path, model, model_config, source):
+    loaded, described = load_model(path, source)
+    assert_equal(loaded.state_dict(), model.state_dict())
+    assert not loaded.training
+    assert described == description(model_config, model)
+    assert described.run == "the-run"
+    assert read_checkpoint(path)["epoch"] == 2
+
+
+def test_frozen_weights_are_kept_by_digest_or_on_request(path, model, model_config, source, tmp_path):
+    held = set(torch.load(path, weights_only=True)["state"])
+    assert held == set(model.trained_state()) < set(model.state_dict())
+    whole = tmp_path / "whole.pt"
+    save_checkpoint(whole, model, description(model_config, model), epoch=1, with_frozen=True)
+    assert set(torch.load(whole, weights_only=True)["state"]) == set(model.state_dict())
+    assert whole.stat().st_size > 1.2 * path.stat().st_size
+    assert_equal(load_model(whole, source)[0].state_dict(), model.state_dict())
+
+
+def test_other_frozen_weights_are_refused(model, model_config, source, tmp_path):
+    file = tmp_path / "m.pt"
+    with torch.no_grad():
+        next(model.image.stages[1].parameters()).add_(0.01)
+    save_checkpoint(file, model, description(model_config, model), epoch=1)
+    with pytest.raises(CheckpointError, match="other frozen"):
+        load_model(file, source)
+    save_checkpoint(file, model, description(model_config, model), epoch=1, with_frozen=True)
+    assert_equal(load_model(file, source)[0].state_dict(), model.state_dict())
+
+
+class Bomb:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_pickled_object_is_refused_and_not_run(path, tmp_path):
+    altered(path, extra=Bomb(tmp_path / "exploded"))
+    with pytest.raises(CheckpointError, match="more than tensors"):
+        read_checkpoint(path)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 0.3, 0.9, 0.999])
+def test_a_truncated_file_is_refused(keep, path):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content)) if keep < 1 and keep else int(keep)])
+    with pytest.raises(CheckpointError):
+        read_checkpoint(path)
+
+
+def torch_file(content):
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def zip_file():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.txt", "text")
+    return buffer.getvalue()
+
+
+FOREIGN = {
+    "empty": b"",
+    "text": b"guid,tag\n1,positive\n",
+    "zip": zip_file(),
+    "state dict": torch_file({"weight": torch.zeros(2)}),
+    "list": torch_file([torch.zeros(2)]),
+    "zeros": bytes(1000),
+    "pickle": b"\x80\x02]q\x00.",
+    "jpeg": b"\xff\xd8\xff\xe0" + bytes(range(256)) * 4,
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_file_is_refused(content, tmp_path):
+    file = tmp_path / "m.pt"
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError):
+        read_checkpoint(file)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")
+def test_a_torchscript_file_is_refused(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), tmp_path / "m.pt")
+    with pytest.raises(CheckpointError):
+        read_checkpoint(tmp_path / "m.pt")
+
+
+def test_no_damage_crashes_the_reader(model_config, tmp_path):
+    """Damage anywhere is refused or harmless; it never ends in another error."""
+    path = tmp_path / "tiny.pt"
+    save_checkpoint(path, tiny_model(), description(model_config, tiny_model()), epoch=1)
+    content, draws = path.read_bytes(), torch.Generator().manual_seed(0)
+    for _ in range(150):
+        start = int(torch.randint(0, len(content) - 8, (), generator=draws))
+        noise = bytes(torch.randint(0, 256, (8,), generator=draws).tolist())
+        tail = max(0, len(content) - 4000) + start % 3900  # the directory of the archive lies at its end
+        for position in (start % 3000, tail):
+            path.write_bytes(content[:position] + noise + content[position + 8 :])
+            with contextlib.suppress(CheckpointError):
+                describe(read_checkpoint(path), path)
+
+
+def test_a_damaged_weight_is_noticed(model_config, tmp_path):
+    path = tmp_path / "tiny.pt"
+    model = tiny_model()
+    save_checkpoint(path, model, description(model_config, model), epoch=1)
+    raw = model.head[0].weight.detach().numpy().tobytes()
+    content = path.read_bytes()
+    assert content.count(raw) == 1
+    path.write_bytes(content.replace(raw, raw[:-1] + bytes([raw[-1] ^ 1])))
+    with pytest.raises(CheckpointError):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("changes", [{"version": 99}, {"format": "other"}, {"labels": 3}, {"model": {"no": 1}}])
+def test_another_version_or_content_is_refused(changes, path, source):
+    with pytest.raises(CheckpointError):
+        load_model(altered(path, **changes), source)
+
+
+@pytest.mark.parametrize("name", ["version", "state", "with_frozen", "labels", "frozen"])
+def test_a_lacking_part_is_refused(name, path, source):
+    content = torch.load(path, weights_only=True)
+    del content[name]
+    torch.save(content, path)
+    with pytest.raises(CheckpointError):
+        load_model(path, source)
+
+
+def test_a_state_that_does_not_fit_is_refused(path, model, source):
+    state = dict(model.trained_state())
+    state.pop("head.0.weight")
+    for wrong in (state, {**model.trained_state(), "more": torch.zeros(1)}, {"head.0.weight": torch.zeros(1)}):
+        with pytest.raises(CheckpointError):
+            load_model(altered(path, state=wrong), source)
+
+
+def test_only_last_pt_can_be_resumed(path):
+    with pytest.raises(CheckpointError, match="no training state"):
+        fit_state(read_checkpoint(path))
+
+
+@pytest.mark.parametrize("stop_after", [1, 2])
+def test_training_goes_on_from_a_saved_state_to_the_same_bytes(stop_after, model_config, tmp_path):
+    whole = make_trainer(model=tiny_model(dropout=0.3, modality_dropout=0.2), accumulation_steps=4)
+    results = train(whole)
+    expected = weights(whole), whole.best.logits, [result.accuracy for result in results]
+
+    first = make_trainer(model=tiny_model(dropout=0.3, modality_dropout=0.2), accumulation_steps=4)
+    events = first.fit()
+    while len(first.history) < stop_after:
+        next(events)
+    file = tmp_path / "last.pt"
+    save_last(file, description(model_config, first.accelerator.unwrap_model(first.model)), first.state())
+    next(events), next(events)  # the kill comes in the middle of the next epoch
+
+    second = make_trainer(model=tiny_model(seed=9, dropout=0.3, modality_dropout=0.2), accumulation_steps=4)
+    state = fit_state(read_checkpoint(file))
+    load_trained(second.accelerator.unwrap_model(second.model), state.model, file)
+    second.load(state)
+    assert len(train(second)) == 3 - stop_after
+    assert_equal(weights(second), expected[0])
+    assert (second.best.logits == expected[1]).all()
+    assert [result.accuracy for result in second.history] == expected[2]
+
+
+def test_saving_replaces_a_file_whole_or_not_at_all(path, model, model_config, monkeypatch):
+    before = path.read_bytes()
+
+    def fails(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(path, model, description(model_config, model), epoch=3)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir() if file.suffix == ".pt"] == ["best_model.pt"]
