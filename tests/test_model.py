@@ -1,0 +1,129 @@
+"""The model: modalities switched off and dropped, auxiliary heads, what is trained and kept."""
+
+import pytest
+import torch
+
+from mmsent_cli.config import FitConfig, ModelConfig
+from mmsent_cli.encoders import ENCODERS, resolve
+from mmsent_cli.encoders.staged import Activations
+from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.model import Batch, build_head, build_model, count_parameters
+from mmsent_cli.training.columns import raw_pad, stack
+from tests.encoders.cases import VOCABULARY, raw_arrays
+from tests.training.builders import tiny_batch, tiny_model
+
+SMALL = {
+    "clip": {},
+    "light": {"image_size_px": 64},
+    "compact": {"image_size_px": 64},
+    "bert-resnet18": {"image_size_px": 64},
+}
+FROZEN = {"bert-resnet18": {"freeze_text": "2"}, "compact": {"freeze_text": "6"}}
+
+
+def resolved(weights_dir, **settings):
+    source = WeightSource(weights_dir, offline=True)
+    return resolve(ModelConfig(**settings), FitConfig(), "cpu", source)[0], source
+
+
+def raw_batch(model):
+    """Four pairs through the frozen stages."""
+    sides = ((model.text, "text"), (model.image, "image"))
+    values = [e.prefix(stack(raw_arrays(e, side), raw_pad(e)), e.frozen) for e, side in sides]
+    return Batch(*values, torch.ones(4, 2, dtype=torch.bool), torch.tensor([0, 1, 2, 0]))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_each_encoder_pair_trains_what_is_not_frozen(name, weights_dir):
+    assert set(ENCODERS) == set(SMALL)
+    config, source = resolved(weights_dir, encoders=name, **SMALL[name], **FROZEN.get(name, {}))
+    model = build_model(config, 3, source, VOCABULARY).train()
+    logits = model(raw_batch(model))
+    assert logits.main.shape == (4, 3)
+    sum(part.sum() for part in logits if part is not None).backward()
+    frozen = [p for e in (model.text, model.image) for stage in e.stages[: e.frozen] for p in stage.parameters()]
+    assert all(p.grad is None and not p.requires_grad for p in frozen)
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert [key for key, p in trained.items() if p.grad is None] == []
+    total = sum(p.numel() for p in model.parameters())
+    assert count_parameters(model) == (total - sum(p.numel() for p in frozen), total)
+    assert set(model.trained_state()) >= set(trained)
+    kept = {key for key in model.state_dict() if key not in model.trained_state()}
+    assert {key.split(".")[1] for key in kept} <= {"stages"}
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_each_fusion_builds_a_head_of_its_own_width(fusion, weights_dir):
+    config, source = resolved(weights_dir, encoders="light", fusion=fusion, image_size_px=64)
+    model = build_model(config, 5, source, VOCABULARY).eval()
+    assert model(raw_batch(model)).main.shape == (4, 5)
+    assert model.head[0].in_features == model.fusion.out_dim
+
+
+def test_a_missing_modality_cannot_change_the_output():
+    model = tiny_model().eval()
+    batch = tiny_batch()
+    changed = batch._replace(text=Activations(batch.text.values.clone()), image=Activations(batch.image.values.clone()))
+    changed.text.values[2] = 99.0
+    changed.image.values[1] = torch.inf
+    logits, other = model(batch).main, model(changed).main
+    assert torch.equal(logits, other)
+    everything = batch._replace(present=torch.ones(4, 2, dtype=torch.bool))
+    differs = (model(everything).main != logits).any(dim=1)
+    assert differs.tolist() == [False, True, True, False]
+
+
+def test_a_missing_modality_is_a_feature_that_learns():
+    model = tiny_model().eval()
+    model(tiny_batch()).main.sum().backward()
+    assert model.missing_text.grad.any()
+    assert model.missing_image.grad.any()
+
+
+def test_modality_dropout_drops_either_but_never_both_and_only_in_training():
+    model = tiny_model(modality_dropout=0.4)
+    torch.manual_seed(0)
+    present = torch.tensor([[True, True]] * 4000 + [[True, False]] * 500 + [[False, True]] * 500)
+    kept = model._drop_modalities(present)
+    assert kept.any(dim=1).all()
+    assert torch.equal(kept[4000:], present[4000:])
+    dropped = (~kept[:4000]).float().mean(dim=0)
+    assert dropped.tolist() == pytest.approx([0.2, 0.2], abs=0.03)
+    batch = tiny_batch(present=((True, True),) * 4)
+    assert torch.equal(model.eval()(batch).main, model(batch).main)
+    outputs = {tuple(model.train()(batch).main.flatten().tolist()) for _ in range(20)}
+    assert len(outputs) > 1
+
+
+def test_auxiliary_heads_see_one_modality_each():
+    model = tiny_model(auxiliary_classes=3).eval()
+    batch = tiny_batch()
+    before = model(batch)
+    after = model(batch._replace(image=Activations(batch.image.values + 1)))
+    assert torch.equal(after.text, before.text)
+    assert not torch.equal(after.image, before.image)
+    assert tiny_model()(batch).text is None
+
+
+def test_the_head_has_the_widths_and_dropout_asked_for():
+    head = build_head(10, (8, 4), (0.4, 0.3), 3)
+    widths = [(layer.in_features, layer.out_features) for layer in head if isinstance(layer, torch.nn.Linear)]
+    assert widths == [(10, 8), (8, 4), (4, 3)]
+    assert [layer.p for layer in head if isinstance(layer, torch.nn.Dropout)] == [0.4, 0.3]
+    assert len(build_head(10, (), (), 3)) == 1
+
+
+def test_unknown_names_answer_with_the_nearest(weights_dir):
+    for setting, wrong, near in (
+        ({"fusion": "wieghted"}, "wieghted", "weighted"),
+        ({"encoders": "compct"}, "compct", "compact"),
+        ({"text_encoder": "mini-lm"}, "mini-lm", "minilm"),
+        ({"image_encoder": "hf:"}, "hf:", "hf:NAME"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            config, source = resolved(weights_dir, **{"encoders": "light", **setting})
+            build_model(config, 3, source, VOCABULARY)
+        assert wrong in caught.value.message
+        assert near in caught.value.message + caught.value.hint

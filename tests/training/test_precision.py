@@ -1,0 +1,70 @@
+"""Device and arithmetic: what is refused, and what a user without a visible GPU is told."""
+
+import pytest
+import torch
+
+from mmsent_cli.config import RuntimeConfig
+from mmsent_cli.encoders.staged import Activations
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.training import precision
+from mmsent_cli.training.precision import Arithmetic, choose_arithmetic, diagnose_cuda, make_accelerator
+from tests.training.builders import IN_DIM, tiny_encoder
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        {"device": "cuda"},
+        {"device": "cuda:1"},
+        {"device": "mps"},
+        {"device": "tpu"},
+        {"device": "cpu", "precision": "fp16"},
+    ],
+)
+def test_what_this_machine_cannot_do_is_refused(runtime, no_gpu):
+    with pytest.raises(ConfigError):
+        choose_arithmetic(RuntimeConfig(**runtime))
+
+
+def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, monkeypatch):
+    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    for has_amx, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_amx=has_amx: has_amx)
+        assert choose_arithmetic(RuntimeConfig()) == (Arithmetic("cpu", expected), "")
+    assert choose_arithmetic(RuntimeConfig(device="cpu", precision="bf16"))[0].precision == "bf16"
+
+
+def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):
+    told = set()
+    monkeypatch.setattr(precision.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+    for cuda in (None, "12.8"):
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+        told.add(diagnose_cuda())
+        assert choose_arithmetic(RuntimeConfig())[1] == diagnose_cuda()
+    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    told.add(diagnose_cuda())
+    assert len(told) == 3
+
+
+def test_the_prefix_runs_in_the_precision_asked_for():
+    encoder = tiny_encoder("tiny").freeze(2).eval()
+    inputs = Activations(torch.randn(3, IN_DIM))
+    full = Arithmetic("cpu", "fp32").prefix(encoder, inputs).values
+    reduced = Arithmetic("cpu", "bf16").prefix(encoder, inputs).values
+    assert full.dtype == torch.float32
+    assert not torch.equal(full, reduced.float())
+    torch.testing.assert_close(full, reduced.float(), rtol=0.05, atol=0.02)
+    assert not full.requires_grad
+
+
+def test_a_second_run_in_one_process_does_not_inherit_the_first_ones_settings():
+    assert make_accelerator(Arithmetic("cpu", "bf16"), 4).mixed_precision == "bf16"
+    second = make_accelerator(Arithmetic("cpu", "fp32"), 1)
+    assert second.mixed_precision == "no"
+    assert second.gradient_accumulation_steps == 1
