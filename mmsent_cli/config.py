@@ -270,7 +270,7 @@ def value_type(annotation: Any) -> Any:
 def _convert(name: str, annotation: Any, value: Any) -> Any:
     """Turn a JSON or command-line value into the setting's type, or say why it does not fit."""
     kind = value_type(annotation)
-    if value is None:
+    if value is None and type(None) in get_args(annotation):
         return None
     try:
         if get_origin(kind) is tuple:

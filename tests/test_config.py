@@ -88,6 +88,9 @@ def test_a_file_may_leave_settings_and_sections_out():
         (RuntimeConfig, {"offline": 1}),
         (RuntimeConfig, {"offline": "yes"}),
         (RuntimeConfig, {"workers": -1}),
+        (RuntimeConfig, {"workers": None}),
+        (DataConfig, {"on_bad": None}),
+        (FitConfig, {"seed": None}),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_by_name(kind, values):

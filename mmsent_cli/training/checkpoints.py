@@ -5,6 +5,7 @@
 
 import io
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -95,7 +96,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         _require_sound(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch wonders aloud at a file that is refused just below
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} holds more than tensors and plain data, and is not opened: such a file can run code", RETRAIN

@@ -1,6 +1,7 @@
 """`mmsent cache`: what the feature store holds, and clearing it."""
 
 import json
+import os
 from pathlib import Path
 
 from tests.commands.running import QUICK, assert_refused, mmsent, same_weights, succeed, weights
@@ -13,7 +14,7 @@ def files(folder):
 def test_an_empty_store(work):
     values = succeed("cache", "--json")
     assert (values["spaces"], values["bytes"], values["cleared"]) == ([], 0, False)
-    assert values["folder"] == str(Path.cwd() / "mmsent-cache" / "features")
+    assert values["folder"] == str(Path(os.environ["MMSENT_CACHE"]) / "features")
     assert succeed("cache", "--clear", "--json")["cleared"]
 
 

@@ -1,6 +1,7 @@
 """A full disk: the error names the file, and what was there before stays whole."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_in_the_feature_store(work, monkeypatch):
     monkeypatch.setattr(features._ShardWriter, "append", refuse)
     assert_refused(mmsent(*TRAIN), "features", "free some space")
     assert not run_folders()
-    assert not list(Path("mmsent-cache").rglob("*.bin"))
+    assert not list(Path(os.environ["MMSENT_CACHE"]).rglob("*.bin"))
 
 
 def test_in_a_prediction(work, monkeypatch):
