@@ -1,13 +1,14 @@
 """Encoders + fusion + head -> logits; the only place that knows how a modality is switched off."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from mmsent_cli.config import ModelConfig
 from mmsent_cli.encoders import build_image_encoder, build_text_encoder, unknown_name
+from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.staged import Activations, Encoded, Encoder
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.fusion import FUSIONS
@@ -53,8 +54,8 @@ class SentimentModel(nn.Module):
 
     def __init__(
         self,
-        text: Encoder,
-        image: Encoder,
+        text: Encoder[TextInputs],
+        image: Encoder[ImageInputs],
         fusion: nn.Module,
         head: nn.Module,
         modality_dropout: float = 0.0,
@@ -126,7 +127,7 @@ def build_model(
         raise unknown_name("fusion", config.fusion, list(FUSIONS))
     text = build_text_encoder(config, weights, vocabulary)
     image = build_image_encoder(config, weights)
-    fusion = FUSIONS[config.fusion].build(text.out_dim, image.out_dim)
+    fusion: Any = FUSIONS[config.fusion].build(text.out_dim, image.out_dim)
     head = build_head(fusion.out_dim, config.head_hidden or (), config.head_dropout or (), n_classes)
     auxiliary = n_classes if config.auxiliary_weight else 0
     return SentimentModel(text, image, fusion, head, config.modality_dropout or 0.0, auxiliary)

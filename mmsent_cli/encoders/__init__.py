@@ -6,12 +6,13 @@ A new encoder is one builder and one row; contract tests pick it up unedited.
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Generic
 
 from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.encoders import bert, clip, compact, light, resnet, timm_image
+from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.staged import Activations, Encoded, Encoder, frozen_stages
+from mmsent_cli.encoders.staged import Activations, Encoded, Encoder, Inputs, frozen_stages
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.errors import ConfigError, WeightsUnavailable
 
@@ -19,15 +20,15 @@ __all__ = ["ENCODERS", "IMAGE_ENCODERS", "TEXT_ENCODERS", "Activations", "Encode
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderSpec:
+class EncoderSpec(Generic[Inputs]):
     """One encoder: how to build it, what it is, whose it is."""
 
-    build: Callable[[BuildRequest], Encoder]
+    build: Callable[[BuildRequest], Encoder[Inputs]]
     summary: str
     licence: str
 
 
-TEXT_ENCODERS: dict[str, EncoderSpec] = {
+TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
     "light": EncoderSpec(light.build_text, "embedding + BiGRU, from scratch", "MIT (this project)"),
     "minilm": EncoderSpec(compact.build_text, "MiniLM-L6, 384-d", "Apache-2.0"),
     "bert": EncoderSpec(bert.build_bert, "bert-base-uncased, 768-d", "Apache-2.0"),
@@ -35,7 +36,7 @@ TEXT_ENCODERS: dict[str, EncoderSpec] = {
     "hf": EncoderSpec(bert.build_hf, "any Hugging Face text encoder: hf:NAME or hf:FOLDER", "its own"),
 }
 
-IMAGE_ENCODERS: dict[str, EncoderSpec] = {
+IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
     "light": EncoderSpec(light.build_image, "4-layer CNN, from scratch", "MIT (this project)"),
     "efficientnet-lite0": EncoderSpec(compact.build_image, "EfficientNet-Lite0, 1280-d", "Apache-2.0"),
     "resnet18": EncoderSpec(resnet.build, "ResNet18, 512-d", "BSD-3-Clause"),
@@ -214,21 +215,23 @@ def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
     return "compact", f"encoders: compact ({reason}; its weights come with the package)"
 
 
-def build_text_encoder(model: ModelConfig, weights: WeightSource, vocabulary: tuple[str, ...] | None) -> Encoder:
+def build_text_encoder(
+    model: ModelConfig, weights: WeightSource, vocabulary: tuple[str, ...] | None
+) -> Encoder[TextInputs]:
     """The text encoder of a resolved configuration, frozen as it says."""
     kind, argument = parse_name("text_encoder", model.text_encoder or "", TEXT_ENCODERS)
     encoder = TEXT_ENCODERS[kind].build(_request(model, argument, weights, vocabulary))
     return encoder.freeze(frozen_stages(encoder, model.freeze_text or "none", "--freeze-text"))
 
 
-def build_image_encoder(model: ModelConfig, weights: WeightSource) -> Encoder:
+def build_image_encoder(model: ModelConfig, weights: WeightSource) -> Encoder[ImageInputs]:
     """The image encoder of a resolved configuration, frozen as it says."""
     kind, argument = parse_name("image_encoder", model.image_encoder or "", IMAGE_ENCODERS)
     encoder = IMAGE_ENCODERS[kind].build(_request(model, argument, weights, None))
     return encoder.freeze(frozen_stages(encoder, model.freeze_image or "none", "--freeze-image"))
 
 
-def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec]) -> tuple[str, str]:
+def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec[Any]]) -> tuple[str, str]:
     """Split `hf:NAME` into its kind and argument; a plain name has an empty argument.
 
     Raises:

@@ -8,13 +8,15 @@ for every encoder. Rejected: an encoder class per architecture with its own two 
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.errors import ConfigError
+
+Inputs = TypeVar("Inputs", bound=TextInputs | ImageInputs)
 
 
 class Activations(NamedTuple):
@@ -44,8 +46,8 @@ class Encoded(NamedTuple):
     mask: Tensor | None = None
 
 
-class Encoder(nn.Module):
-    """Stages, the last of which pools; the first `frozen` of them are never trained.
+class Encoder(nn.Module, Generic[Inputs]):
+    """Stages, the last of which pools; the first `frozen` of them are never trained. Generic in its `inputs`.
 
     Args:
         name: unique name, part of the feature store's key.
@@ -60,7 +62,7 @@ class Encoder(nn.Module):
     """
 
     def __init__(
-        self, *, name: str, inputs: TextInputs | ImageInputs, stages: Sequence[nn.Module], pool: nn.Module, out_dim: int
+        self, *, name: str, inputs: Inputs, stages: Sequence[nn.Module], pool: nn.Module, out_dim: int
     ) -> None:
         super().__init__()
         self.name = name
@@ -74,7 +76,7 @@ class Encoder(nn.Module):
         """Number of stages, pooling included."""
         return len(self.stages)
 
-    def freeze(self, frozen: int) -> "Encoder":
+    def freeze(self, frozen: int) -> Self:
         """Freeze the first `frozen` stages: no gradient, and eval mode whatever `train()` says."""
         if not 0 <= frozen <= self.n_stages:
             raise ValueError(f"{self.name} has {self.n_stages} stages, cannot freeze {frozen}")
@@ -83,7 +85,7 @@ class Encoder(nn.Module):
             stage.requires_grad_(index >= frozen)
         return self.train(self.training)
 
-    def train(self, mode: bool = True) -> "Encoder":
+    def train(self, mode: bool = True) -> Self:
         """Like `nn.Module.train`, but frozen stages stay in eval mode."""
         super().train(mode)
         for stage in self.stages[: self.frozen]:

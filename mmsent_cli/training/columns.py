@@ -1,7 +1,7 @@
 """One modality of many pairs, with its frozen features in the store: a `Column` fills the store and makes batches."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 
 from mmsent_cli.data.augment import augment
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.features import Space
 from mmsent_cli.training.precision import Arithmetic
@@ -76,7 +76,7 @@ class Column:
         Returns:
             The number of entries computed; 0 if the store held them all.
         """
-        by_key = {key: source for key, source in zip(self.keys, sources, strict=True) if key}
+        by_key = {key: source for key, source in zip(self.keys, sources, strict=True) if key and source is not None}
         wanted = [*by_key, *self._views(train_rows)]
         missing = self._space.missing(wanted)
         if missing:
@@ -123,9 +123,13 @@ class Column:
         views = range(self.augmentation[1])
         return [_view_key(self.keys[row], view) for row in train_rows if self.keys[row] for view in views]
 
-    def _compute(self, missing: Sequence[str], by_key: dict[str, str | Path]) -> Iterator[tuple[str, np.ndarray]]:
+    def _compute(self, missing: Sequence[str], by_key: Mapping[str, str | Path]) -> Iterator[tuple[str, np.ndarray]]:
         """Arrays for the missing keys, in any order."""
-        batches = self._image_batches(missing, by_key) if self._is_image else self._text_batches(missing, by_key)
+        inputs = self.encoder.inputs
+        if isinstance(inputs, ImageInputs):
+            batches = self._image_batches(inputs, missing, by_key)
+        else:
+            batches = self._text_batches(inputs, missing, by_key)
         for keys, arrays in batches:
             yield from zip(keys, self._run_prefix(arrays), strict=False)  # copies at the end have no key
 
@@ -136,15 +140,11 @@ class Column:
         outputs = self._arithmetic.prefix(self.encoder, stack(arrays, raw_pad(self.encoder)))
         return list(outputs.values.float().cpu().numpy())
 
-    @property
-    def _is_image(self) -> bool:
-        return isinstance(self.encoder.inputs, ImageInputs)
-
     def _text_batches(
-        self, missing: Sequence[str], by_key: dict[str, str]
+        self, inputs: TextInputs, missing: Sequence[str], by_key: Mapping[str, str | Path]
     ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
         """Batches of texts of one length, so that no feature depends on padding."""
-        arrays = self.encoder.inputs.arrays([by_key[key] for key in missing])
+        arrays = inputs.arrays([str(by_key[key]) for key in missing])
         pairs = sorted(zip(missing, arrays, strict=True), key=lambda pair: len(pair[1]))
         for _, same_length in groupby(pairs, key=lambda pair: len(pair[1])):
             group = list(same_length)
@@ -154,21 +154,21 @@ class Column:
                 yield [key for key, _ in part], [ids for _, ids in part] + [part[0][1]] * copies
 
     def _image_batches(
-        self, missing: Sequence[str], by_key: dict[str, Path]
+        self, inputs: ImageInputs, missing: Sequence[str], by_key: Mapping[str, str | Path]
     ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
         """Batches of decoded (and perhaps augmented) images; the next one is decoded while this one is used."""
         with ThreadPoolExecutor(DECODERS) as pool:
             ahead: list[tuple[list[str], list[Future[np.ndarray]]]] = []
             for start in range(0, len(missing), IMAGE_BATCH):
                 keys = list(missing[start : start + IMAGE_BATCH])
-                ahead.append((keys, [pool.submit(self._decode, key, by_key) for key in keys]))
+                ahead.append((keys, [pool.submit(self._decode, inputs, key, by_key) for key in keys]))
                 if len(ahead) > AHEAD:
                     yield _results(*ahead.pop(0))
             yield from (_results(*batch) for batch in ahead)
 
-    def _decode(self, key: str, by_key: dict[str, Path]) -> np.ndarray:
+    def _decode(self, inputs: ImageInputs, key: str, by_key: Mapping[str, str | Path]) -> np.ndarray:
         digest, _, view = key.partition("-view")
-        pixels = self.encoder.inputs.arrays([by_key[digest]])[0]
+        pixels = inputs.arrays([Path(by_key[digest])])[0]
         if not view or self.augmentation is None:
             return pixels
         return augment(pixels, self.augmentation[0], digest, int(view))

@@ -1,6 +1,7 @@
 """Where weights come from, and that only their absence counts as such."""
 
 import shutil
+import threading
 import time
 
 import pytest
@@ -40,10 +41,17 @@ def test_a_host_that_is_silent_is_given_up(tmp_path, no_connection):
 
 def test_a_silent_host_is_noticed_within_seconds(monkeypatch):
     monkeypatch.setattr(weights, "PROBE_SECONDS", 0.2)
-    monkeypatch.setattr(weights.urllib.request, "urlopen", lambda *_, **__: time.sleep(5))
+    released = threading.Event()
+
+    def is_silent(*_, **__):
+        released.wait(10)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(weights.urllib.request, "urlopen", is_silent)
     start = time.perf_counter()
     assert not weights.answers("https://example.org")
     assert time.perf_counter() - start < 2
+    released.set()
 
 
 def test_a_bug_in_a_builder_is_not_taken_for_missing_weights(weights_dir, monkeypatch):
