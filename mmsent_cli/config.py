@@ -8,9 +8,9 @@ and is filled in by `encoders.resolve`; a configuration that was run holds no su
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 from mmsent_cli.errors import ConfigError, summarise
 
@@ -202,7 +202,7 @@ def build(config_type: type[C], values: Mapping[str, Any]) -> C:
     Raises:
         ConfigError: a name that is no setting, a value of the wrong type or out of range.
     """
-    known = {f.name: f for f in fields(config_type)}
+    known = {f.name: f for f in fields(cast(Any, config_type))}
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise ConfigError(f"unknown settings: {', '.join(unknown)}", f"known settings: {', '.join(known)}")
@@ -238,7 +238,7 @@ def read_train_config(path: Path) -> TrainConfig:
 
 def train_config(parts: Mapping[str, Mapping[str, Any]]) -> TrainConfig:
     """Build a TrainConfig from nested plain values, the form `to_dict` gives."""
-    sections = {f.name: f.default_factory for f in fields(TrainConfig) if f.default_factory is not MISSING}
+    sections: dict[str, Any] = {f.name: f.default_factory for f in fields(TrainConfig)}
     unknown = sorted(set(parts) - set(sections))
     if unknown:
         raise ConfigError(f"unknown sections: {', '.join(unknown)}", f"known sections: {', '.join(sections)}")
@@ -275,7 +275,7 @@ def _convert(name: str, annotation: Any, value: Any) -> Any:
     try:
         if get_origin(kind) is tuple:
             parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-            return tuple(_scalar(get_args(kind)[0], part, is_text=isinstance(value, str)) for part in parts)
+            return tuple(_scalar(get_args(kind)[0], part, is_text=isinstance(value, str)) for part in cast(Any, parts))
         if get_origin(kind) is Literal:
             if value not in get_args(kind):
                 raise ValueError(f"not one of {', '.join(get_args(kind))}")

@@ -49,8 +49,7 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a dataclass or plain value as JSON, whole or not at all."""
-        plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
-        return self.write(name, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+        return self.write(name, json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n")
 
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file whole or not at all."""
@@ -212,7 +211,8 @@ def _in_run(folder: Path, name: str) -> Path:
 
 
 def _plain(value: Any) -> Any:
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+    is_record = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return dataclasses.asdict(value) if is_record else value
 
 
 def _as_file_name(name: str) -> str:

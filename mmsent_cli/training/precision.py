@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ def choose_arithmetic(runtime: RuntimeConfig) -> tuple[Arithmetic, str]:
     Raises:
         ConfigError: the device asked for is not to be had, or cannot compute in that precision.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("mmsent trains in one process; several are not supported yet", "start it without a launcher")
     keep_freed_memory()
     wanted = runtime.device
     device = _best_device() if wanted == "auto" else wanted
