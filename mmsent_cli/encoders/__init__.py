@@ -103,7 +103,7 @@ ENCODERS: dict[str, EncoderPair] = {
             "modality_dropout": 0.1,
             "auxiliary_weight": 0.3,
             "epochs": 6,
-            "encoder_lr": 1e-3,
+            "encoder_lr": 3e-3,
             "head_lr": 1e-3,
             "weight_decay": 1e-2,
             "label_smoothing": 0.1,

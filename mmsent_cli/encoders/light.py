@@ -3,6 +3,7 @@
 Source: system B's light fallback (widths, vocabulary rule and pooling as published there).
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -18,13 +19,17 @@ CHANNELS = (32, 64, 128, 256)
 MAX_WORDS = 30_000
 MIN_COUNT = 2
 DROPOUT = 0.25
-EMBEDDING_DROPOUT = 0.4
+EMBEDDING_DROPOUT = 0.5
 """Not in system B, whose encoder learns a few thousand tweets by heart within three epochs."""
 NATIVE_SIZE_PX = 224
 
 
 class GruStage(nn.Module):
-    """Bidirectional GRU over hidden states [B, T, D]; packed, so that padding never reaches it."""
+    """Bidirectional GRU over embeddings [B, T, D]; packed, so that padding never reaches it.
+
+    The embeddings themselves go on beside its states: in a few thousand tweets the words carry most of what can be
+    learned, and their order little.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,15 +39,16 @@ class GruStage(nn.Module):
         lengths = mask.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(values, lengths, batch_first=True, enforce_sorted=False)
         hidden, _ = self.gru(packed)
-        return pad_packed_sequence(hidden, batch_first=True, total_length=values.shape[1])[0]
+        states = pad_packed_sequence(hidden, batch_first=True, total_length=values.shape[1])[0]
+        return torch.cat([states, values], dim=-1)  # [B, T, 2 * GRU_DIM + EMBEDDING_DIM]
 
 
 class MeanProjection(nn.Module):
-    """Masked mean, then Linear, ReLU and dropout: [B, T, 2 * GRU_DIM] -> [B, FEATURE_DIM]."""
+    """Masked mean, then Linear, ReLU and dropout: [B, T, 2 * GRU_DIM + EMBEDDING_DIM] -> [B, FEATURE_DIM]."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.project = nn.Sequential(nn.Linear(2 * GRU_DIM, FEATURE_DIM), nn.ReLU(), nn.Dropout(DROPOUT))
+        self.project = nn.Sequential(nn.Linear(2 * GRU_DIM + EMBEDDING_DIM, FEATURE_DIM), nn.ReLU(), nn.Dropout(DROPOUT))
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         return self.project(masked_mean(values, mask))
