@@ -211,8 +211,9 @@ def _in_run(folder: Path, name: str) -> Path:
 
 
 def _plain(value: Any) -> Any:
-    is_record = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    return dataclasses.asdict(value) if is_record else value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value
 
 
 def _as_file_name(name: str) -> str:

@@ -48,7 +48,9 @@ class MeanProjection(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.project = nn.Sequential(nn.Linear(2 * GRU_DIM + EMBEDDING_DIM, FEATURE_DIM), nn.ReLU(), nn.Dropout(DROPOUT))
+        self.project = nn.Sequential(
+            nn.Linear(2 * GRU_DIM + EMBEDDING_DIM, FEATURE_DIM), nn.ReLU(), nn.Dropout(DROPOUT)
+        )
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         return self.project(masked_mean(values, mask))
