@@ -12,7 +12,7 @@ import mmsent_cli
 
 ROOT = Path(mmsent_cli.__file__).parent
 PACKAGE = "mmsent_cli"
-STANDARD = {"config", "errors", "results"}
+STANDARD = {"config", "errors", "findings", "results"}
 """Standard library only, and each other."""
 
 BELOW = {
