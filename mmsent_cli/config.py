@@ -141,15 +141,18 @@ class FitConfig:
     monitor: Literal["accuracy", "macro_f1", "loss"] | None = setting(
         None, "Validation metric that picks the best epoch"
     )
-    augmentation: Literal["none", "standard"] | None = setting(
-        None, "Training images: none, or flip p=0.5, rotation of 10 degrees, colour jitter 0.2"
+    augmentation: Literal["none", "standard", "flip", "geometry", "colour", "strong"] | None = setting(
+        None,
+        "Training images: none; standard is flip p=0.5, rotation of 10 degrees, colour jitter 0.2; flip; geometry is"
+        " flip and rotation; colour is the jitter alone; strong is more of each, and crops",
     )
     augmentation_views: int | None = setting(None, "Different augmented views kept of each training image")
+    augmentation_seed: int = setting(0, "Seed of the views; separate from the training seed, so seeds share the views")
     seed: int = setting(0, "Seed of initialisation, batches and dropout")
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "accumulation_steps", "augmentation_views")
-        not_negative = ("encoder_lr", "head_lr", "weight_decay", "max_grad_norm", "patience", "seed")
+        not_negative = ("encoder_lr", "head_lr", "weight_decay", "max_grad_norm", "patience", "seed", "augmentation_seed")
         _raise_if(
             self,
             *((_given(self, name) and getattr(self, name) < 1, f"{name} must be at least 1") for name in positive),

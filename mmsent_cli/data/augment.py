@@ -1,26 +1,69 @@
-"""Augmented views of training images, each decided by a seed, the image and the view's number alone.
-
-Source: system A's policy: horizontal flip p = 0.5, rotation by up to 10 degrees, brightness, contrast and saturation
-changed by up to 0.2.
-"""
+"""Augmented views of training images, each decided by a seed, the image and the view's number alone."""
 
 import hashlib
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from mmsent_cli.config import FitConfig
 
 if TYPE_CHECKING:
     import numpy as np
-
-FLIP_PROBABILITY = 0.5
-ROTATION_DEGREES = 10.0
-JITTER = 0.2
+    from PIL.Image import Image
 
 
-def augment(pixels: "np.ndarray", seed: int, image_digest: str, view: int) -> "np.ndarray":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What may happen to an image.
+
+    Attributes:
+        flip: probability of a horizontal flip.
+        rotation: largest rotation, in degrees to either side.
+        jitter: largest relative change of brightness, contrast and saturation.
+        crop: smallest share of each side that is kept; the rest is cut away at random and the image scaled back.
+    """
+
+    flip: float = 0.0
+    rotation: float = 0.0
+    jitter: float = 0.0
+    crop: float = 1.0
+
+
+POLICIES: dict[str, Policy] = {
+    "standard": Policy(flip=0.5, rotation=10.0, jitter=0.2),  # system A's
+    "flip": Policy(flip=0.5),
+    "geometry": Policy(flip=0.5, rotation=10.0),
+    "colour": Policy(jitter=0.2),
+    "strong": Policy(flip=0.5, rotation=15.0, jitter=0.4, crop=0.7),
+}
+"""By the names that `--augmentation` takes, beside `none`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Which views are made of each training image: a policy's name, the seed of its draws, and how many are kept."""
+
+    policy: str
+    seed: int
+    views: int
+
+    @classmethod
+    def of(cls, fit: FitConfig) -> "Augmentation | None":
+        """What a training configuration asks for; None without augmentation."""
+        if fit.augmentation in (None, "none"):
+            return None
+        return cls(fit.augmentation, fit.augmentation_seed, fit.augmentation_views or 1)
+
+    def describe(self) -> dict[str, object]:
+        """What decides a view's pixels; part of the feature store's key."""
+        return {"policy": asdict(POLICIES[self.policy]), "seed": self.seed}
+
+
+def augment(pixels: "np.ndarray", augmentation: Augmentation, image_digest: str, view: int) -> "np.ndarray":
     """One augmented view of an image.
 
     Args:
         pixels: uint8 [3, H, W].
-        seed: the run's seed.
+        augmentation: policy and seed.
         image_digest: digest of the image file, so equal images get equal views.
         view: number of the view.
 
@@ -30,14 +73,27 @@ def augment(pixels: "np.ndarray", seed: int, image_digest: str, view: int) -> "n
     import numpy as np
     from PIL import Image, ImageEnhance
 
-    draws = np.random.default_rng(_entropy(seed, image_digest, view))
+    policy = POLICIES[augmentation.policy]
+    draws = np.random.default_rng(_entropy(augmentation.seed, image_digest, view))
     image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    if draws.random() < FLIP_PROBABILITY:
+    if draws.random() < policy.flip:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    image = image.rotate(draws.uniform(-ROTATION_DEGREES, ROTATION_DEGREES), Image.Resampling.BILINEAR)
+    image = image.rotate(draws.uniform(-policy.rotation, policy.rotation), Image.Resampling.BILINEAR)
+    kept = draws.uniform(policy.crop, 1.0)
+    if kept < 1:
+        image = _crop(image, kept, draws.random(), draws.random())
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
-        image = enhance(image).enhance(draws.uniform(1 - JITTER, 1 + JITTER))
+        image = enhance(image).enhance(draws.uniform(1 - policy.jitter, 1 + policy.jitter))
     return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
+
+
+def _crop(image: "Image", kept: float, x: float, y: float) -> "Image":
+    """A part of the image, scaled back; `kept` is its share of each side, `x` and `y` where it lies, each 0 to 1."""
+    from PIL.Image import Resampling
+
+    left, upper = (1 - kept) * image.width * x, (1 - kept) * image.height * y
+    box = (left, upper, left + kept * image.width, upper + kept * image.height)
+    return image.resize(image.size, Resampling.BICUBIC, box=box)
 
 
 def _entropy(seed: int, image_digest: str, view: int) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsent_cli.data.augment import augment
+from mmsent_cli.data.augment import Augmentation, augment
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.staged import Activations, Encoder
@@ -39,7 +39,7 @@ class Column:
         keys: content digest of each pair's text or image; empty where the pair lacks it.
         store: folder of the feature store.
         arithmetic: device and precision of the frozen stages.
-        augmentation: `(seed, views)` to make augmented views of training images, or None.
+        augmentation: the views to make of training images, or None.
     """
 
     def __init__(
@@ -48,20 +48,23 @@ class Column:
         keys: Sequence[str],
         store: Path,
         arithmetic: Arithmetic,
-        augmentation: tuple[int, int] | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.encoder = encoder
         self.keys = list(keys)
         self.augmentation = augmentation
         self._arithmetic = arithmetic
-        self._space = Space(store, self._description())
         self._is_pixels = isinstance(encoder.inputs, ImageInputs) and encoder.frozen == 0
+        self._space = Space(store, self._description())
+        self._views = self._space
+        if augmentation is not None and not self._is_pixels:
+            self._views = Space(store, self._description() | {"augmentation": augmentation.describe()})
         self._empty: np.ndarray | None = None
 
     @property
     def corrupt(self) -> int:
         """Damaged store entries met so far; all were computed anew."""
-        return self._space.corrupt
+        return sum(space.corrupt for space in {self._space, self._views})
 
     def fill(
         self, sources: Sequence[str] | Sequence[Path | None], train_rows: Sequence[int], progress: Progress
@@ -77,12 +80,8 @@ class Column:
             The number of entries computed; 0 if the store held them all.
         """
         by_key = {key: source for key, source in zip(self.keys, sources, strict=True) if key and source is not None}
-        wanted = [*by_key, *self._views(train_rows)]
-        missing = self._space.missing(wanted)
-        if missing:
-            self.encoder.eval()
-            self._space.add(_counted(self._compute(missing, by_key), self.encoder.name, len(missing), progress))
-        return len(missing)
+        wanted = ((self._space, list(by_key)), (self._views, self._view_keys(train_rows)))
+        return sum(self._fill(space, space.missing(keys), by_key, progress) for space, keys in wanted)
 
     def length(self, row: int) -> int:
         """Tokens of a pair's text as stored; 1 where features are pooled or the text is missing."""
@@ -99,15 +98,20 @@ class Column:
         pad = raw_pad(self.encoder) if self.encoder.frozen == 0 else 0
         return stack(arrays, pad if is_ragged(self.encoder) else None)
 
+    def _fill(self, space: Space, missing: Sequence[str], by_key: Mapping[str, str | Path], progress: Progress) -> int:
+        if missing:
+            self.encoder.eval()
+            space.add(_counted(self._compute(missing, by_key), self.encoder.name, len(missing), progress))
+        return len(missing)
+
     def _array(self, key: str, epoch: int | None) -> np.ndarray:
         if not key:
             return self._placeholder()
         if epoch is None or self.augmentation is None:
             return self._space.read(key)
-        seed, views = self.augmentation
         if self._is_pixels:
-            return augment(self._space.read(key), seed, key, epoch)
-        return self._space.read(_view_key(key, epoch % views))
+            return augment(self._space.read(key), self.augmentation, key, epoch)
+        return self._views.read(_view_key(key, epoch % self.augmentation.views))
 
     def _placeholder(self) -> np.ndarray:
         """Stands in for a modality that a pair lacks; the model replaces its feature."""
@@ -117,10 +121,10 @@ class Column:
             self._empty = np.zeros_like(array[:1] if is_ragged(self.encoder) else array)
         return self._empty
 
-    def _views(self, train_rows: Sequence[int]) -> list[str]:
+    def _view_keys(self, train_rows: Sequence[int]) -> list[str]:
         if self.augmentation is None or self._is_pixels:
             return []
-        views = range(self.augmentation[1])
+        views = range(self.augmentation.views)
         return [_view_key(self.keys[row], view) for row in train_rows if self.keys[row] for view in views]
 
     def _compute(self, missing: Sequence[str], by_key: Mapping[str, str | Path]) -> Iterator[tuple[str, np.ndarray]]:
@@ -171,12 +175,12 @@ class Column:
         pixels = inputs.arrays([Path(by_key[digest])])[0]
         if not view or self.augmentation is None:
             return pixels
-        return augment(pixels, self.augmentation[0], digest, int(view))
+        return augment(pixels, self.augmentation, digest, int(view))
 
     def _description(self) -> dict[str, object]:
         """Everything that decides the stored values."""
         frozen = self.encoder.frozen
-        described: dict[str, object] = {
+        return {
             "format": FEATURE_FORMAT,
             "encoder": self.encoder.name,
             "stages": f"{frozen} of {self.encoder.n_stages}",
@@ -184,9 +188,6 @@ class Column:
             "inputs": self.encoder.inputs.settings(),
             "arithmetic": self._arithmetic.describe() if frozen else "none",
         }
-        if self.augmentation is not None and frozen:
-            described["augmentation"] = {"policy": "standard", "seed": self.augmentation[0]}
-        return described
 
 
 def text_key(text: str | None) -> str:

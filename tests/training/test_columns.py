@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmsent_cli.data import images
+from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.encoders import inputs
 from mmsent_cli.training.columns import Column, stack, text_key
 from mmsent_cli.training.precision import Arithmetic
@@ -181,7 +182,7 @@ def test_augmented_views_are_decided_by_seed_and_epoch(frozen, image_encoder, pi
     image_encoder.freeze(frozen)
 
     def column(seed):
-        made = Column(image_encoder, digests, tmp_path / "store", FP32, augmentation=(seed, 2))
+        made = Column(image_encoder, digests, tmp_path / "store", FP32, augmentation=Augmentation("standard", seed, 2))
         fill(made, paths, rows=range(6))
         return made
 

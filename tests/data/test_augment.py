@@ -1,0 +1,56 @@
+"""Augmented views: decided by policy, seed, image and number; each policy does what its name says."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from mmsent_cli.config import FitConfig, value_type
+from mmsent_cli.data.augment import POLICIES, Augmentation, augment
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (3, 24, 24), dtype=np.uint8)
+
+
+def views(policy, count=12, seed=0):
+    return [augment(PIXELS, Augmentation(policy, seed, count), "digest", view) for view in range(count)]
+
+
+def test_the_policies_are_those_that_the_option_takes():
+    offered = get_args(value_type(FitConfig.__annotations__["augmentation"]))
+    assert set(offered) == {"none", *POLICIES}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_view_is_decided_by_its_arguments(policy):
+    first, again = views(policy), views(policy)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert all(view.shape == PIXELS.shape and view.dtype == np.uint8 for view in first)
+    assert len({view.tobytes() for view in first}) > 1
+    assert not all(np.array_equal(a, b) for a, b in zip(first, views(policy, seed=1), strict=True))
+
+
+def test_flip_only_flips_about_half_of_the_views():
+    flipped = [np.array_equal(view, PIXELS[:, :, ::-1]) for view in views("flip", 200)]
+    kept = [np.array_equal(view, PIXELS) for view in views("flip", 200)]
+    assert all(a != b for a, b in zip(flipped, kept, strict=True))
+    assert 70 < sum(flipped) < 130
+
+
+def test_colour_changes_no_place():
+    grey = np.full((3, 8, 8), 100, dtype=np.uint8)
+    for view in (augment(grey, Augmentation("colour", 0, 1), "digest", number) for number in range(10)):
+        assert len(np.unique(view)) == 1
+        assert 80 <= view[0, 0, 0] <= 120
+
+
+def test_strong_shows_a_part():
+    ramp = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (3, 24, 1))
+    cropped = [augment(ramp, Augmentation("strong", 0, 1), str(number), 0) for number in range(20)]
+    assert len({view.tobytes() for view in cropped}) == 20
+
+
+def test_a_configuration_without_augmentation_makes_none():
+    assert Augmentation.of(FitConfig()) is None
+    assert Augmentation.of(FitConfig(augmentation="none")) is None
+    asked = FitConfig(augmentation="flip", augmentation_views=3, augmentation_seed=7)
+    assert Augmentation.of(asked) == Augmentation("flip", 7, 3)
