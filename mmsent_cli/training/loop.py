@@ -99,6 +99,7 @@ class Trainer:
         optimiser = build_optimiser(model, config)
         prepared = accelerator.prepare(model, optimiser, *loaders)
         self.model, self.optimiser, self.train_loader, self.val_loader = prepared
+        self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         steps = steps_per_epoch(len(self.train_loader), config.accumulation_steps or 1) * (config.epochs or 1)
         self.schedule = build_schedule(optimiser, config, steps)
         targets = table.targets[list(table.train)].tolist()
@@ -163,7 +164,7 @@ class Trainer:
         self.rates = current_lr(self.optimiser, "encoder"), current_lr(self.optimiser, "head")
         # Clipping unscales first, and an infinite limit leaves the gradients as they are.
         limit = self.config.max_grad_norm or math.inf
-        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.model.parameters(), limit))
+        norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.trained, limit))
         is_finite = bool(torch.isfinite(norm))
         if is_finite or self.accelerator.scaler is not None:
             self.optimiser.step()  # a scaler skips what is not finite by itself, and lowers its scale
