@@ -1,6 +1,6 @@
-"""Confidence intervals."""
+"""Interval of a share of pairs, one model."""
 
-CONFIDENCE = 0.95
+from mmsent_cli.stats.estimate import CONFIDENCE
 
 
 def accuracy_interval(correct: int, total: int) -> tuple[float, float]:

@@ -1,0 +1,46 @@
+"""Tests beside the intervals: exact McNemar of two models, Holm's adjustment of a family of p, and the verdict."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+LEVEL = 0.05
+VERDICTS = BETTER, WORSE, UNDECIDED = "better", "worse", "not distinguishable"
+
+
+def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
+    """Two-sided exact McNemar p of two models on the same pairs: a fair coin over the pairs that only one gets right.
+
+    It knows of one model an arm, so it says nothing about other seeds.
+
+    Source: McNemar 1947; exact form as in `statsmodels.stats.contingency_tables.mcnemar(exact=True)`.
+
+    Args:
+        arm, baseline: true where right [N].
+    """
+    from scipy.stats import binomtest
+
+    only_arm, only_baseline = int(np.sum(arm > baseline)), int(np.sum(arm < baseline))
+    if only_arm + only_baseline == 0:
+        return 1.0
+    return float(binomtest(only_arm, only_arm + only_baseline).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Holm's step-down adjustment, in the order given: the chance of any false alarm stays below the level.
+
+    Source: Holm 1979, doi.org/10.2307/4615733.
+    """
+    count = len(p_values)
+    adjusted, worst = [0.0] * count, 0.0
+    for rank, index in enumerate(sorted(range(count), key=lambda index: p_values[index])):
+        worst = max(worst, min(1.0, (count - rank) * p_values[index]))
+        adjusted[index] = worst
+    return tuple(adjusted)
+
+
+def verdict(difference: float, p_adjusted: float) -> str:
+    """The comparison in words: better, worse, or not distinguishable at the 5 % level."""
+    if p_adjusted >= LEVEL:
+        return UNDECIDED
+    return BETTER if difference > 0 else WORSE
