@@ -31,7 +31,7 @@ def resolved(weights_dir, **settings):
 def raw_batch(model):
     """Four pairs through the frozen stages."""
     sides = ((model.text, "text"), (model.image, "image"))
-    values = [e.prefix(stack(raw_arrays(e, side), raw_pad(e)), e.frozen) for e, side in sides]
+    values = [e.prefix(stack(raw_arrays(e, side), raw_pad(e)), e.cut) for e, side in sides]
     return Batch(*values, torch.ones(4, 2, dtype=torch.bool), torch.tensor([0, 1, 2, 0]))
 
 
@@ -59,7 +59,10 @@ def test_each_fusion_builds_a_head_of_its_own_width(fusion, weights_dir):
     config, source = resolved(weights_dir, encoders="light", fusion=fusion, image_size_px=64)
     model = build_model(config, 5, source, VOCABULARY).eval()
     assert model(raw_batch(model)).main.shape == (4, 5)
-    assert model.head[0].in_features == model.fusion.out_dim
+    if FUSIONS[fusion].reads == "logits":
+        assert model.fusion.out_dim == 5
+    else:
+        assert model.head[0].in_features == model.fusion.out_dim
 
 
 def test_a_missing_modality_cannot_change_the_output():

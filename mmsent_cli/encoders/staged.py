@@ -47,7 +47,10 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module, Generic[Inputs]):
-    """Stages, the last of which pools; the first `frozen` of them are never trained. Generic in its `inputs`.
+    """Stages, the last of which pools. Generic in its `inputs`.
+
+    The first `frozen` stages are never trained. The first `cut` of these are what the feature store keeps: all of
+    them, unless `keep_tokens` asks for what comes before the pooling.
 
     Args:
         name: unique name, part of the feature store's key.
@@ -70,6 +73,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         self.stages = nn.ModuleList([*stages, pool])
         self.out_dim = out_dim
         self.frozen = 0
+        self.cut = 0
 
     @property
     def n_stages(self) -> int:
@@ -77,13 +81,30 @@ class Encoder(nn.Module, Generic[Inputs]):
         return len(self.stages)
 
     def freeze(self, frozen: int) -> Self:
-        """Freeze the first `frozen` stages: no gradient, and eval mode whatever `train()` says."""
+        """Freeze the first `frozen` stages: no gradient, and eval mode whatever `train()` says. Sets `cut` as well."""
         if not 0 <= frozen <= self.n_stages:
             raise ValueError(f"{self.name} has {self.n_stages} stages, cannot freeze {frozen}")
-        self.frozen = frozen
+        self.frozen = self.cut = frozen
         for index, stage in enumerate(self.stages):
             stage.requires_grad_(index >= frozen)
         return self.train(self.training)
+
+    def keep_tokens(self) -> Self:
+        """Cut before the pooling at the latest, so that what is stored still gives tokens."""
+        self.cut = min(self.frozen, self.n_stages - 1)
+        return self
+
+    def token_dim(self) -> int | None:
+        """Width D' of this encoder's tokens, or None if it gives pooled features alone.
+
+        Found by encoding one dummy, since a stage does not tell the width of what it gives. Weights, modes and
+        random state stay as they are.
+        """
+        is_training = self.training
+        self.eval()
+        tokens, _ = _as_tokens(*self.prefix(self._dummy(), self.n_stages - 1))
+        self.train(is_training)
+        return None if tokens is None else tokens.shape[-1]
 
     def train(self, mode: bool = True) -> Self:
         """Like `nn.Module.train`, but frozen stages stay in eval mode."""
@@ -93,37 +114,46 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self
 
     @torch.no_grad()
-    def prefix(self, inputs: Activations, frozen: int) -> Activations:
-        """Run the first `frozen` stages without gradient."""
+    def prefix(self, inputs: Activations, cut: int) -> Activations:
+        """Run the first `cut` stages without gradient."""
         values = inputs.values
-        for stage in self.stages[:frozen]:
+        for stage in self.stages[:cut]:
             values = stage(values, inputs.mask)
-        return Activations(values, None if frozen == self.n_stages else inputs.mask)
+        return Activations(values, None if cut == self.n_stages else inputs.mask)
 
-    def suffix(self, activations: Activations, frozen: int) -> Encoded:
-        """Run the stages after the first `frozen` ones."""
-        if frozen == self.n_stages:
+    def suffix(self, activations: Activations, cut: int) -> Encoded:
+        """Run the stages after the first `cut` ones."""
+        if cut == self.n_stages:
             return Encoded(activations.values)
         values, mask = activations
-        for stage in self.stages[frozen:-1]:
+        for stage in self.stages[cut:-1]:
             values = stage(values, mask)
         return Encoded(self.stages[-1](values, mask), *_as_tokens(values, mask))
 
     def forward(self, activations: Activations) -> Encoded:
-        """Encode what the frozen stages left: `activations` are those of `prefix(…, self.frozen)`."""
-        return self.suffix(activations, self.frozen)
+        """Encode what the stored stages left: `activations` are those of `prefix(…, self.cut)`."""
+        return self.suffix(activations, self.cut)
 
     def encode(self, inputs: Activations) -> Encoded:
         """All stages: raw inputs to features."""
-        return self.suffix(self.prefix(inputs, self.frozen), self.frozen)
+        return self.suffix(self.prefix(inputs, self.cut), self.cut)
 
-    def digest(self, frozen: int) -> str:
-        """BLAKE2b-128 over the weights and statistics of the first `frozen` stages."""
+    def digest(self, stages: int) -> str:
+        """BLAKE2b-128 over the weights and statistics of the first `stages` stages."""
         digest = hashlib.blake2b(digest_size=16)
-        for name, tensor in self.stages[:frozen].state_dict().items():
+        for name, tensor in self.stages[:stages].state_dict().items():
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
         return digest.hexdigest()
+
+    def _dummy(self) -> Activations:
+        """The raw input of one pair, on the encoder's device."""
+        device = next(self.parameters()).device
+        if isinstance(self.inputs, ImageInputs):
+            side = self.inputs.image_size_px
+            return Activations(torch.zeros(1, 3, side, side, dtype=torch.uint8, device=device))
+        ids = torch.from_numpy(self.inputs.arrays(["a"])[0]).long().to(device)[None]  # [1, T]
+        return Activations(ids, torch.ones_like(ids, dtype=torch.bool))
 
 
 def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:

@@ -1,28 +1,145 @@
 """Fusion layers by name: two encoded modalities become one feature.
 
-A fusion is built from the widths of its inputs, states its `out_dim`, and is called as
-`fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. A new one is one file and one row.
+A fusion is built from the widths of what it reads, states its `out_dim`, and is called as
+`fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. One that weighs the modalities may say how with
+`gates(text, image) -> {name: [B]}`, each value in [0, 1]; `text` and `image` are the weights of the modalities.
+
+To add one: write a module of this kind in a file of its own, and add its row to FUSIONS. Everything else (the command
+line, the head, modality dropout, a pair without a modality, checkpoints, the contract tests) takes it from there.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from torch import nn
 
+from mmsent_cli.config import ModelConfig
+from mmsent_cli.encoders import unknown_name
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.fusion.blip import Blip
+from mmsent_cli.fusion.blip_advanced import BlipAdvanced
+from mmsent_cli.fusion.clip import Clip
 from mmsent_cli.fusion.concat import Concat
+from mmsent_cli.fusion.cross_attention import CrossAttention
+from mmsent_cli.fusion.early import Early
+from mmsent_cli.fusion.gmu import Gmu
+from mmsent_cli.fusion.logit_ensemble import LogitEnsemble
+from mmsent_cli.fusion.self_attention import SelfAttention
+from mmsent_cli.fusion.unimodal import ImageOnly, TextOnly
 from mmsent_cli.fusion.weighted import Weighted
 
 
 @dataclass(frozen=True, slots=True)
 class FusionSpec:
-    """One fusion: `build(text_dim, image_dim)`, what it does, where it comes from."""
+    """One fusion.
 
-    build: Callable[[int, int], nn.Module]
+    Attributes:
+        build: called with the widths of what it reads: `(text_dim, image_dim)`; with reads `tokens`,
+            `(text_dim, image_dim, text_token_dim, image_token_dim)`.
+        summary: what it computes; t and v are the pooled features of text and image.
+        source: where it comes from.
+        reads: `pooled` features; `tokens` as well; or, in place of features, the detached log-probabilities of two
+            unimodal heads (`logits`), whose combination needs no further head.
+        modalities: those it reads; the encoder of the other one is neither run nor trained.
+        is_published: one of the seven fusions that system A compared.
+        defaults: settings of ModelConfig that belong to it, used where the user gave none.
+    """
+
+    build: Callable[..., nn.Module]
     summary: str
     source: str
+    reads: Literal["pooled", "tokens", "logits"] = "pooled"
+    modalities: tuple[str, ...] = ("text", "image")
+    is_published: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_reference(self) -> bool:
+        """True for a single modality: no fusion, but what a fusion has to beat."""
+        return len(self.modalities) == 1
 
 
 FUSIONS: dict[str, FusionSpec] = {
-    "concat": FusionSpec(Concat, "[t; v]", "system A, late fusion"),
-    "weighted": FusionSpec(Weighted, "[σ(a)·t; σ(b)·v], a and b learned", "system A, weighted late fusion"),
+    "concat": FusionSpec(Concat, "[t; v]", "system A, late fusion", is_published=True),
+    "weighted": FusionSpec(
+        Weighted, "[σ(a)·t; σ(b)·v], a and b learned", "system A, weighted late fusion", is_published=True
+    ),
+    "self-attention": FusionSpec(
+        SelfAttention,
+        "4-head self-attention over the two modality tokens",
+        "system A, late fusion; its sequence of one token mended",
+        is_published=True,
+    ),
+    "early": FusionSpec(
+        Early,
+        "joint encoder over [LN(t); LN(v)], 1024 and 512 wide",
+        "system A, early fusion",
+        is_published=True,
+        defaults={"head_hidden": (256,), "head_dropout": (0.3,)},
+    ),
+    "clip": FusionSpec(
+        Clip,
+        "both projected to 512, L2-normalised, concatenated",
+        "system A, CLIP style; arXiv 2103.00020",
+        is_published=True,
+    ),
+    "blip": FusionSpec(
+        Blip,
+        "LN(P [t ⊙ σ(LN(W v)); v]): the image gates the text",
+        "system A, BLIP style; arXiv 2201.12086",
+        is_published=True,
+    ),
+    "blip-advanced": FusionSpec(
+        BlipAdvanced,
+        "LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]): gates both ways",
+        "system A, advanced BLIP style",
+        is_published=True,
+    ),
+    "gmu": FusionSpec(
+        Gmu, "z ⊙ tanh(P t) + (1 - z) ⊙ tanh(Q v), z = σ(R [t; v])", "gated multimodal unit, arXiv 1702.01992"
+    ),
+    "cross-attention": FusionSpec(
+        CrossAttention,
+        "text tokens query image tokens and the other way round",
+        "arXiv 1908.02265, arXiv 1906.00295",
+        reads="tokens",
+    ),
+    "logit-ensemble": FusionSpec(
+        LogitEnsemble,
+        "two unimodal heads, their log-probabilities scaled and added",
+        "products of experts (Hinton 2002), temperatures of arXiv 1706.04599",
+        reads="logits",
+        defaults={"auxiliary_weight": 1.0},
+    ),
+    "text-only": FusionSpec(TextOnly, "t", "reference", modalities=("text",)),
+    "image-only": FusionSpec(ImageOnly, "v", "reference", modalities=("image",)),
 }
+
+
+def find_fusion(name: str) -> FusionSpec:
+    """The row of a fusion.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in FUSIONS:
+        raise unknown_name("fusion", name, list(FUSIONS))
+    return FUSIONS[name]
+
+
+def fill_defaults(config: ModelConfig) -> ModelConfig:
+    """Fill gaps with the settings that belong to the fusion; to be called before the encoders fill the rest.
+
+    Raises:
+        ConfigError: an unknown fusion, or settings that it cannot work with.
+    """
+    spec = find_fusion(config.fusion)
+    gaps = {name: value for name, value in spec.defaults.items() if getattr(config, name) is None}
+    config = replace(config, **gaps)
+    if spec.reads == "logits" and not config.auxiliary_weight:
+        raise ConfigError(
+            f"--auxiliary-weight 0: the two heads of {config.fusion} are trained by nothing but their own losses",
+            "leave it out",
+        )
+    return config

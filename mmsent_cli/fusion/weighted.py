@@ -21,3 +21,11 @@ class Weighted(nn.Module):
         weighted_text = torch.sigmoid(self.text_weight) * text.pooled
         weighted_image = torch.sigmoid(self.image_weight) * image.pooled
         return torch.cat([weighted_text, weighted_image], dim=-1)  # [B, Dt + Dv]
+
+    def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
+        """The two weights, the same for each pair."""
+        rows = len(text.pooled)
+        return {
+            "text": torch.sigmoid(self.text_weight).expand(rows),
+            "image": torch.sigmoid(self.image_weight).expand(rows),
+        }

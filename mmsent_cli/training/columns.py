@@ -1,4 +1,4 @@
-"""One modality of many pairs, with its frozen features in the store: a `Column` fills the store and makes batches."""
+"""One modality of many pairs, with its features in the store: a `Column` fills the store and makes batches."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,13 +32,13 @@ FEATURE_FORMAT = 2
 
 
 class Column:
-    """The texts or the images of a list of pairs, as activations of the encoder's frozen stages.
+    """The texts or the images of a list of pairs, as activations of the encoder's stored stages.
 
     Args:
-        encoder: frozen as it will be trained.
+        encoder: frozen and cut as it will be trained.
         keys: content digest of each pair's text or image; empty where the pair lacks it.
         store: folder of the feature store.
-        arithmetic: device and precision of the frozen stages.
+        arithmetic: device and precision of the stored stages.
         augmentation: the views to make of training images, or None.
     """
 
@@ -54,7 +54,7 @@ class Column:
         self.keys = list(keys)
         self.augmentation = augmentation
         self._arithmetic = arithmetic
-        self._is_pixels = isinstance(encoder.inputs, ImageInputs) and encoder.frozen == 0
+        self._is_pixels = isinstance(encoder.inputs, ImageInputs) and encoder.cut == 0
         self._space = Space(store, self._description())
         self._views = self._space
         if augmentation is not None and not self._is_pixels:
@@ -95,7 +95,7 @@ class Column:
             epoch: the epoch when training, which picks the augmented view; None when evaluating.
         """
         arrays = [self._array(self.keys[row], epoch) for row in rows]
-        pad = raw_pad(self.encoder) if self.encoder.frozen == 0 else 0
+        pad = raw_pad(self.encoder) if self.encoder.cut == 0 else 0
         return stack(arrays, pad if is_ragged(self.encoder) else None)
 
     def _fill(self, space: Space, missing: Sequence[str], by_key: Mapping[str, str | Path], progress: Progress) -> int:
@@ -138,8 +138,8 @@ class Column:
             yield from zip(keys, self._run_prefix(arrays), strict=False)  # copies at the end have no key
 
     def _run_prefix(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        """The frozen stages' activations of raw arrays, float32; the arrays themselves where nothing is frozen."""
-        if self.encoder.frozen == 0:
+        """The stored stages' activations of raw arrays, float32; with none of them, the arrays themselves."""
+        if self.encoder.cut == 0:
             return arrays
         outputs = self._arithmetic.prefix(self.encoder, stack(arrays, raw_pad(self.encoder)))
         return list(outputs.values.float().cpu().numpy())
@@ -179,14 +179,14 @@ class Column:
 
     def _description(self) -> dict[str, object]:
         """Everything that decides the stored values."""
-        frozen = self.encoder.frozen
+        cut = self.encoder.cut
         return {
             "format": FEATURE_FORMAT,
             "encoder": self.encoder.name,
-            "stages": f"{frozen} of {self.encoder.n_stages}",
-            "weights": self.encoder.digest(frozen),
+            "stages": f"{cut} of {self.encoder.n_stages}",
+            "weights": self.encoder.digest(cut),
             "inputs": self.encoder.inputs.settings(),
-            "arithmetic": self._arithmetic.describe() if frozen else "none",
+            "arithmetic": self._arithmetic.describe() if cut else "none",
         }
 
 
@@ -202,7 +202,7 @@ def text_keys(pairs: Sequence[Pair]) -> list[str]:
 
 def is_ragged(encoder: Encoder) -> bool:
     """True if one pair's activations are a sequence of its own length."""
-    return not isinstance(encoder.inputs, ImageInputs) and encoder.frozen < encoder.n_stages
+    return not isinstance(encoder.inputs, ImageInputs) and encoder.cut < encoder.n_stages
 
 
 def stack(arrays: Sequence[np.ndarray], pad: int | None) -> Activations:

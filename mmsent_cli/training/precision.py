@@ -50,11 +50,11 @@ class Arithmetic:
             yield
 
     def prefix(self, encoder: Encoder, inputs: Activations) -> Activations:
-        """Run an encoder's frozen stages here."""
+        """Run an encoder's stored stages here."""
         encoder.to(self.device)
         mask = None if inputs.mask is None else inputs.mask.to(self.device)
         with torch.inference_mode(), self.autocast():
-            return encoder.prefix(Activations(inputs.values.to(self.device), mask), encoder.frozen)
+            return encoder.prefix(Activations(inputs.values.to(self.device), mask), encoder.cut)
 
 
 def choose_arithmetic(runtime: RuntimeConfig) -> tuple[Arithmetic, str]:

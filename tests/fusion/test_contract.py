@@ -1,101 +1,136 @@
 """What every fusion of the table must do."""
 
-import copy
-
 import pytest
 import torch
 
-from mmsent_cli.encoders.staged import Encoded
-from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.config import ModelConfig
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.fusion import FUSIONS, fill_defaults
+from tests.fusion.inputs import build, encoded, padded, pairs
 
-TEXT_DIM, IMAGE_DIM = 12, 20
 every_fusion = pytest.mark.parametrize("name", FUSIONS)
+SEVEN = ["concat", "weighted", "self-attention", "early", "clip", "blip", "blip-advanced"]
+GATES = {
+    "weighted": {"text", "image"},
+    "self-attention": {"text", "image"},
+    "blip": {"text"},
+    "blip-advanced": {"text", "image"},
+    "gmu": {"text", "image"},
+    "cross-attention": {"text_tokens", "image_tokens"},
+    "logit-ensemble": {"text", "image"},
+}
 
 
-def build(name, seed=0):
-    torch.manual_seed(seed)
-    return FUSIONS[name].build(TEXT_DIM, IMAGE_DIM)
-
-
-def encoded(seed=1, padding=0, rows=4):
-    """Both modalities of some pairs: five text tokens (the last of pair 0 is padding), nine image positions."""
-    draws = torch.Generator().manual_seed(seed)
-    text_mask = torch.ones(rows, 5 + padding, dtype=torch.bool)
-    text_mask[0, 4] = False
-    text_mask[:, 5:] = False
-    text_tokens, image_tokens = (torch.randn(rows, n, d, generator=draws) for n, d in ((5, TEXT_DIM), (9, IMAGE_DIM)))
-    filler = torch.full((rows, padding, TEXT_DIM), 7.0)
-    text = Encoded(torch.randn(rows, TEXT_DIM, generator=draws), torch.cat([text_tokens, filler], dim=1), text_mask)
-    image_mask = torch.ones(rows, 9, dtype=torch.bool)
-    return text, Encoded(torch.randn(rows, IMAGE_DIM, generator=draws), image_tokens, image_mask)
+def read_tensors(name, text, image):
+    """The inputs whose values a fusion reads."""
+    sides = [side for side, modality in ((text, "text"), (image, "image")) if modality in FUSIONS[name].modalities]
+    return [tensor for side in sides for tensor in (side.pooled, side.tokens) if tensor is not None]
 
 
 def test_the_sweep_covers_the_table():
-    assert len(FUSIONS) == 2
+    assert len(FUSIONS) == 12
     assert all(spec.summary and spec.source for spec in FUSIONS.values())
+    assert [name for name, spec in FUSIONS.items() if spec.is_published] == SEVEN
+    assert [name for name, spec in FUSIONS.items() if spec.is_reference] == ["text-only", "image-only"]
+    assert {name: spec.reads for name, spec in FUSIONS.items() if spec.reads != "pooled"} == {
+        "cross-attention": "tokens",
+        "logit-ensemble": "logits",
+    }
 
 
 @every_fusion
 def test_the_output_is_finite_and_as_wide_as_stated(name):
-    fusion = build(name).eval()
-    fused = fusion(*encoded())
+    fusion = build(name)
+    fused = fusion(*encoded(name))
     assert fused.shape == (4, fusion.out_dim)
     assert fused.isfinite().all()
 
 
 @every_fusion
-def test_both_modalities_matter_and_pooled_features_are_enough(name):
-    fusion = build(name).eval()
-    text, image = (Encoded(part.pooled) for part in encoded())
-    other_text, other_image = (Encoded(part.pooled) for part in encoded(seed=2))
+def test_the_modalities_it_reads_matter_and_no_other(name):
+    fusion = build(name)
+    text, image = encoded(name)
+    other_text, other_image = encoded(name, seed=2)
     fused = fusion(text, image)
-    assert not torch.allclose(fusion(other_text, image), fused)
-    assert not torch.allclose(fusion(text, other_image), fused)
+    modalities = FUSIONS[name].modalities
+    assert torch.allclose(fusion(other_text, image), fused) == ("text" not in modalities)
+    assert torch.allclose(fusion(text, other_image), fused) == ("image" not in modalities)
 
 
 @every_fusion
-def test_a_gradient_reaches_each_parameter_and_both_inputs(name):
-    fusion = build(name).eval()
-    text, image = encoded()
-    text.pooled.requires_grad_()
-    image.pooled.requires_grad_()
+def test_a_gradient_reaches_each_parameter_and_each_input(name):
+    fusion = build(name)
+    text, image = encoded(name)
+    inputs = read_tensors(name, text, image)
+    for tensor in inputs:
+        tensor.requires_grad_()
     fused = fusion(text, image)
     (fused * torch.randn(fused.shape, generator=torch.Generator().manual_seed(3))).sum().backward()
-    for tensor in (*fusion.parameters(), text.pooled, image.pooled):
-        assert tensor.grad is not None
-        assert tensor.grad.isfinite().all()
-        assert tensor.grad.any()
+    gradients = {key: parameter.grad for key, parameter in fusion.named_parameters()}
+    gradients |= {f"input {number}": tensor.grad for number, tensor in enumerate(inputs)}
+    assert [key for key, gradient in gradients.items() if gradient is None] == []
+    assert [key for key, gradient in gradients.items() if not gradient.isfinite().all() or not gradient.any()] == []
 
 
 @every_fusion
 def test_padding_and_neighbours_cannot_change_the_output(name):
-    fusion = build(name).eval()
-    fused = fusion(*encoded())
-    torch.testing.assert_close(fusion(*encoded(padding=3)), fused)
+    fusion = build(name)
+    text, image = encoded(name)
+    fused = fusion(text, image)
+    torch.testing.assert_close(fusion(padded(text), image), fused)
+    torch.testing.assert_close(fusion(text, padded(image)), fused)
     for row in range(4):
-        alone = fusion(*(Encoded(*(part[row : row + 1] for part in side)) for side in encoded()))
+        alone = fusion(pairs(text, [row]), pairs(image, [row]))
         torch.testing.assert_close(alone[0], fused[row])
 
 
 @every_fusion
 def test_seed_and_state_decide_the_output(name):
     first, again, other = build(name), build(name), build(name, seed=9)
-    inputs = encoded()
-    assert torch.equal(first.eval()(*inputs), again.eval()(*inputs))
+    inputs = encoded(name)
+    assert torch.equal(first(*inputs), again(*inputs))
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.add_(1)
     other.load_state_dict(first.state_dict())
-    assert torch.equal(other.eval()(*inputs), first(*inputs))
-    assert copy.deepcopy(first).out_dim == first.out_dim
+    assert torch.equal(other(*inputs), first(*inputs))
 
 
-def test_weighted_starts_at_the_published_weights():
-    text, image = encoded()
-    half = torch.sigmoid(torch.tensor(0.5))
-    assert torch.equal(build("weighted")(text, image), torch.cat([half * text.pooled, half * image.pooled], dim=1))
+@every_fusion
+def test_gates_are_shares_of_each_pair(name):
+    fusion = build(name)
+    gates = fusion.gates(*encoded(name)) if hasattr(fusion, "gates") else {}
+    assert set(gates) == GATES.get(name, set())
+    for values in gates.values():
+        assert values.shape == (4,)
+        assert ((values > 0) & (values < 1)).all()
 
 
-def test_concat_is_text_then_image():
-    text, image = encoded()
-    assert torch.equal(build("concat")(text, image), torch.cat([text.pooled, image.pooled], dim=1))
+@every_fusion
+def test_gates_do_not_depend_on_padding_or_neighbours(name):
+    fusion = build(name)
+    if not hasattr(fusion, "gates"):
+        return
+    text, image = encoded(name)
+    gates = fusion.gates(text, image)
+    for key, values in fusion.gates(padded(text), padded(image)).items():
+        torch.testing.assert_close(values, gates[key])
+    for key, values in fusion.gates(pairs(text, [2]), pairs(image, [2])).items():
+        torch.testing.assert_close(values[0], gates[key][2])
+
+
+def test_a_fusion_brings_the_settings_that_belong_to_it():
+    early = fill_defaults(ModelConfig(fusion="early"))
+    assert (early.head_hidden, early.head_dropout) == ((256,), (0.3,))
+    assert fill_defaults(ModelConfig(fusion="early", head_hidden=(8,))).head_hidden == (8,)
+    assert fill_defaults(ModelConfig(fusion="logit-ensemble")).auxiliary_weight == 1.0
+    assert fill_defaults(ModelConfig(fusion="concat")) == ModelConfig(fusion="concat")
+
+
+def test_settings_that_a_fusion_cannot_work_with_are_refused():
+    with pytest.raises(ConfigError) as caught:
+        fill_defaults(ModelConfig(fusion="blip-advnced"))
+    assert "blip-advanced" in caught.value.message
+    with pytest.raises(ConfigError) as caught:
+        fill_defaults(ModelConfig(fusion="logit-ensemble", auxiliary_weight=0.0))
+    assert "logit-ensemble" in caught.value.message

@@ -1,0 +1,42 @@
+"""Fusion in the style of BLIP: the image decides what of the text passes."""
+
+import torch
+from torch import Tensor, nn
+
+from mmsent_cli.encoders.staged import Encoded
+
+WIDTH = 1024
+
+
+class Gate(nn.Module):
+    """σ(LN(W x)) with an affine W: [B, in_dim] -> [B, out_dim], each in (0, 1)."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_dim, out_dim)
+        self.norm = nn.LayerNorm(out_dim)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return torch.sigmoid(self.norm(self.linear(values)))
+
+
+class Blip(nn.Module):
+    """LN(P [t ⊙ σ(LN(W v)); v]), P to 1024.
+
+    Source: system A's BLIP style, after Li et al. 2022, arXiv 2201.12086.
+    """
+
+    def __init__(self, text_dim: int, image_dim: int) -> None:
+        super().__init__()
+        self.out_dim = WIDTH
+        self.text_gate = Gate(image_dim, text_dim)
+        self.projection = nn.Linear(text_dim + image_dim, WIDTH)
+        self.norm = nn.LayerNorm(WIDTH)
+
+    def forward(self, text: Encoded, image: Encoded) -> Tensor:
+        guided = text.pooled * self.text_gate(image.pooled)  # [B, Dt]
+        return self.norm(self.projection(torch.cat([guided, image.pooled], dim=-1)))  # [B, 1024]
+
+    def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
+        """How much of the text passes, mean over its features."""
+        return {"text": self.text_gate(image.pooled).mean(dim=-1)}

@@ -1,0 +1,30 @@
+"""Fusion in the style of CLIP: both modalities as points on one sphere."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmsent_cli.encoders.staged import Encoded
+
+WIDTH = 512
+
+
+class Clip(nn.Module):
+    """[P t / |P t|; Q v / |Q v|], P and Q to 512.
+
+    The projections have a bias, which CLIP's have not: a modality that is zero (ablation, a pair that lacks it) then
+    still has a direction, and a gradient that is finite.
+
+    Source: system A's CLIP style; Radford et al. 2021, arXiv 2103.00020.
+    """
+
+    def __init__(self, text_dim: int, image_dim: int) -> None:
+        super().__init__()
+        self.out_dim = 2 * WIDTH
+        self.text_projection = nn.Linear(text_dim, WIDTH)
+        self.image_projection = nn.Linear(image_dim, WIDTH)
+
+    def forward(self, text: Encoded, image: Encoded) -> Tensor:
+        text_point = functional.normalize(self.text_projection(text.pooled), dim=-1)
+        image_point = functional.normalize(self.image_projection(image.pooled), dim=-1)
+        return torch.cat([text_point, image_point], dim=-1)  # [B, 1024]
