@@ -1,28 +1,18 @@
-"""The one-page report of a run: HTML with its style, figures and thumbnails inside, ready to be mailed."""
+"""The one-page report of a training run."""
 
-import base64
-import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.render.classes import class_grid
+from mmsent_cli.render.content import Picture, ReportExample
 from mmsent_cli.render.figures import confusion_png, curves_png
-from mmsent_cli.render.tables import interval, majority_macro_f1, parameters, percent, seconds
+from mmsent_cli.render.page import flat_rows, render_page, settings_rows
+from mmsent_cli.render.tables import majority_macro_f1, parameters, seconds
 from mmsent_cli.results import TrainResult
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportExample:
-    """One validation pair shown in the report. `probability` (0 to 1) is that of the predicted class."""
-
-    guid: str
-    text: str
-    thumbnail_jpeg: bytes | None
-    true: str
-    predicted: str
-    probability: float
+__all__ = ["ReportExample", "train_facts", "train_pictures", "train_report"]
 
 
 def train_report(
@@ -41,20 +31,22 @@ def train_report(
     """
     right = [example for example in examples if example.true == example.predicted]
     wrong = [example for example in examples if example.true != example.predicted]
-    return _template().render(
+    return render_page(
+        "report.html",
         result=result,
-        facts=_facts(result),
+        facts=train_facts(result),
         majority_macro_f1=majority_macro_f1(result.majority_accuracy, len(result.labels)),
-        curves=_data_uri(curves_png(result.history, result.majority_accuracy), "png") if result.history else None,
-        confusion=_data_uri(confusion_png(result.best.confusion, result.labels), "png"),
+        classes=class_grid(f"Epoch {result.best_epoch}", result.best.per_class),
+        pictures=train_pictures(result),
         groups=[(name, group) for name, group in (("Wrong", wrong), ("Right", right)) if group],
-        settings=[(f"{section} {name}", value) for section, name, value in _settings(config)],
-        environment=_flat(environment),
+        settings=settings_rows(config),
+        environment=flat_rows(environment),
         command=shlex.join(["mmsent", "train", "--config", str(Path(result.run) / "config.json")]),
     )
 
 
-def _facts(result: TrainResult) -> list[tuple[str, str]]:
+def train_facts(result: TrainResult) -> list[tuple[str, str]]:
+    """The set-up of a run as rows of a name and a value."""
     return [
         ("Training pairs", f"{result.train_pairs:,}"),
         ("Validation pairs", f"{result.val_pairs:,}"),
@@ -71,48 +63,18 @@ def _facts(result: TrainResult) -> list[tuple[str, str]]:
     ]
 
 
-def _settings(config: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    rows: list[tuple[str, str, str]] = []
-    for section, values in config.items():
-        rows += [
-            (section, name, value) for name, value in _flat(values if isinstance(values, Mapping) else {"": values})
-        ]
-    return rows
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested values as rows of a dotted name and a text."""
-    rows: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            rows += _flat(value, f"{prefix}{name}.")
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-            rows.append((f"{prefix}{name}", text))
-    return rows
-
-
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _unbroken(figure: str) -> str:
-    return figure.replace(" ", "\u00a0")
-
-
-def _template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def train_pictures(result: TrainResult) -> tuple[Picture, ...]:
+    """Curves over the epochs, where there are any, and the confusion matrix of the best one."""
+    curves = Picture(
+        png=curves_png(result.history, result.majority_accuracy) if result.history else b"",
+        alt="Losses, accuracy and macro-F1 over the epochs",
+        caption="Losses, and accuracy and macro-F1 on the validation pairs, over the epochs. "
+        "The dotted line marks the best epoch.",
     )
-    environment.filters.update(
-        percent=lambda share: _unbroken(percent(share)),
-        interval=lambda bounds: _unbroken(interval(bounds)),
-        jpeg=lambda content: _data_uri(content, "jpeg"),
+    confusion = Picture(
+        png=confusion_png(result.best.confusion, result.labels),
+        alt="Confusion matrix of the best epoch",
+        caption=f"Validation pairs by true and predicted class, epoch {result.best_epoch}: counts, and per cent of the "
+        "true class.",
     )
-    return environment.get_template("report.html")
+    return (curves, confusion) if result.history else (confusion,)

@@ -2,11 +2,18 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from mmsent_cli.render.content import Grid
+
+FOLDED_COLUMNS = 15
+"""Width that a column of words keeps at the least, before a table is divided."""
 
 
 def cell(value: object, style: str = "") -> Text:
@@ -94,3 +101,50 @@ def parameters(trainable: int, total: int) -> str:
 def majority_macro_f1(majority_accuracy: float, classes: int) -> float:
     """Macro-F1 of always answering the most frequent class: precision p, recall 1, and F1 = 0 for all others."""
     return 2 * majority_accuracy / (1 + majority_accuracy) / classes
+
+
+def print_grid(console: Console, grid: Grid) -> None:
+    """A grid under its title. Its numbers are never broken: what is too wide goes on in a second table below."""
+    parts = _parts(grid, console.width)
+    for part in parts:
+        print_table(console, part.title, _tight(part), part.foot if part is parts[-1] else "")
+
+
+def _tight(grid: Grid) -> Table:
+    table = figures_table(grid.columns, grid.rows)
+    table.padding = (0, 1, 0, 0)
+    for position, column in enumerate(table.columns):
+        column.no_wrap = position not in grid.words
+        column.justify = "left" if position in grid.words else "right"
+    return table
+
+
+def _parts(grid: Grid, width: int) -> list[Grid]:
+    """The grid, or its columns in two or more grids that keep to the width, each with the column of names."""
+    shown = len(grid.columns)
+    while shown > 2 and _needed(grid, shown) > width:
+        shown -= 1
+    if shown == len(grid.columns):
+        return [grid]
+    rest = (0, *range(shown, len(grid.columns)))
+    return [_chosen(grid, range(shown)), *_parts(_chosen(grid, rest), width)]
+
+
+def _chosen(grid: Grid, columns: Sequence[int]) -> Grid:
+    return replace(
+        grid,
+        columns=tuple(grid.columns[position] for position in columns),
+        rows=tuple(tuple(row[position] for position in columns) for row in grid.rows),
+        words=frozenset(place for place, position in enumerate(columns) if position in grid.words),
+    )
+
+
+def _needed(grid: Grid, shown: int) -> int:
+    """Terminal columns that the first `shown` columns need at the least: words may be folded, numbers may not."""
+    return sum(_least(grid, position) for position in range(shown)) + 2 * shown - 2
+
+
+def _least(grid: Grid, position: int) -> int:
+    heads = max(cell_len(word) for word in grid.columns[position].split("\n"))
+    cells = max((cell_len(row[position]) for row in grid.rows), default=0)
+    return min(FOLDED_COLUMNS, max(heads, cells)) if position in grid.words else max(heads, cells)

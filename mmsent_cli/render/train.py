@@ -3,21 +3,16 @@
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from mmsent_cli.render.console import err
+from mmsent_cli.render.live import Bar, LiveView
 from mmsent_cli.render.tables import counted, figures_table, percent, seconds
 from mmsent_cli.render.train_summary import print_train
 from mmsent_cli.results import EpochResult
 
 __all__ = ["LiveEpochs", "print_train"]
 
-ROWS_AROUND_TABLE = 9
-"""Terminal rows kept free for the table's head and the progress bars, so that the live view never scrolls."""
 COLUMNS = ("Epoch", "Train\nloss", "Val.\nloss", "Accu-\nracy", "Macro\nF1", "Rate\nencoder", "Rate\nhead", "Time")
 
 
@@ -35,69 +30,35 @@ class LiveEpochs:
 
     def __init__(self, total_epochs: int | None = None, quiet: bool = False) -> None:
         self.total_epochs = total_epochs
-        self._quiet = quiet
-        self._console: Console = err()
+        self._view = LiveView(quiet)
         self._history: list[EpochResult] = []
-        self._stages: dict[str, TaskID] = {}
-        self._finished: set[str] = set()
-        self._training: TaskID | None = None
-        self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-        )
-        is_live = self._console.is_terminal and not self._console.is_dumb_terminal and not quiet
-        self._live = Live(self._progress, console=self._console, refresh_per_second=4) if is_live else None
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
+        self._view.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live:
-            # What stays on the screen is the whole table, however long, without the bars.
-            self._live.update(self._table(len(self._history)) if self._history else Text(""))
-            self._live.stop()
+        self._view.stop(self._table(len(self._history)) if self._history else None)
 
     def prepare(self, stage: str, done: int, total: int | None) -> None:
         """Report `done` of `total` pairs of a stage, such as checking or encoding; None while the total is unknown."""
-        is_done = total is not None and done >= total
-        if self._live:
-            task = self._stages.get(stage)
-            if task is None:
-                task = self._stages[stage] = self._progress.add_task(stage, total=total, unit="pairs")
-            self._progress.update(task, completed=done, total=total)
-        elif is_done and stage not in self._finished:
-            self._line(f"{stage}: {counted(done, 'pair')}")
-        if is_done:
-            self._finished.add(stage)
+        self._view.prepare(stage, done, total)
 
     def step(self, epoch: int, done: int, total: int) -> None:
         """Report `done` of `total` batches of an epoch, counted from 1."""
-        if not self._live:
-            return
-        if self._training is None:
-            self._training = self._progress.add_task("", total=None, unit="batches")
-            for task in self._stages.values():
-                self._progress.remove_task(task)
         before, epochs = (0, 1) if self.total_epochs is None else (epoch - 1, self.total_epochs)
         name = _epoch_name(epoch, self.total_epochs)
-        self._progress.update(self._training, description=name, completed=before * total + done, total=epochs * total)
+        self._view.work(Bar("epochs", name, before * total + done, epochs * total, "batches"))
 
     def epoch(self, result: EpochResult) -> None:
         """Add a finished epoch."""
         self._history.append(result)
-        if not self._live:
-            self._line(_epoch_line(result, self.total_epochs))
-            return
-        rows = max(3, self._console.height - ROWS_AROUND_TABLE)
-        self._live.update(Group(self._table(rows), self._progress), refresh=True)
+        if self._view.is_live:
+            self._view.show(self._table(self._view.rows))
+        else:
+            self._view.line(_epoch_line(result, self.total_epochs))
 
     def _table(self, rows: int) -> Table:
         best = max((result.epoch for result in self._history if result.is_best), default=None)
@@ -107,9 +68,9 @@ class LiveEpochs:
         table.caption, table.caption_justify = Text(f"* best so far{remark}"), "left"
         return table
 
-    def _line(self, text: str) -> None:
-        if not self._quiet:
-            self._console.print(Text(text), soft_wrap=True)
+
+def _epoch_name(epoch: int, total_epochs: int | None) -> str:
+    return f"epoch {epoch}" if total_epochs is None else f"epoch {epoch} of {total_epochs}"
 
 
 def _cells(result: EpochResult, best: int | None) -> list[str]:
@@ -123,10 +84,6 @@ def _cells(result: EpochResult, best: int | None) -> list[str]:
         _rate(result.head_lr),
         seconds(result.seconds),
     ]
-
-
-def _epoch_name(epoch: int, total_epochs: int | None) -> str:
-    return f"epoch {epoch}" if total_epochs is None else f"epoch {epoch} of {total_epochs}"
 
 
 def _epoch_line(result: EpochResult, total_epochs: int | None) -> str:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
+from mmsent_cli.render.classes import class_grid
 from mmsent_cli.render.console import out
 from mmsent_cli.render.tables import (
     cell,
@@ -16,6 +17,7 @@ from mmsent_cli.render.tables import (
     majority_macro_f1,
     parameters,
     percent,
+    print_grid,
     print_notes,
     print_paths,
     print_table,
@@ -32,7 +34,7 @@ def print_train(result: TrainResult) -> None:
     console = out()
     console.print(facts_table(_facts(result)))
     print_table(console, f"Validation, {counted(result.val_pairs, 'pair')}", _headline(result), OPTIMISTIC)
-    print_table(console, f"Classes, epoch {result.best_epoch} *", _per_class(result))
+    print_grid(console, class_grid(f"Classes, epoch {result.best_epoch} *", result.best.per_class))
     _print_confusion(console, result)
     print_notes(console, result.notes)
     print_paths(console, f"Written to {result.run}", result.files)
@@ -61,15 +63,6 @@ def _headline(result: TrainResult) -> Table:
         ("Loss", f"{best.loss:.4f}", f"{last.loss:.4f}", ""),
     ]
     columns = ("", f"Best epoch ({result.best_epoch}) *", f"Last epoch ({result.epochs})", "Always most frequent")
-    return figures_table(columns, rows)
-
-
-def _per_class(result: TrainResult) -> Table:
-    rows = [
-        (one.label, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", one.support)
-        for one in result.best.per_class
-    ]
-    columns = ("Class", "Precision", "Recall", "F1", "Support")
     return figures_table(columns, rows)
 
 

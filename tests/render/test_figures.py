@@ -18,12 +18,12 @@ def opened(content):
     return image
 
 
-def test_curves_are_deterministic_150_dpi_and_carry_no_version(history):
+def test_curves_are_deterministic_210_dpi_and_carry_no_version(history):
     content = curves_png(history, 0.6)
     image = opened(content)
     assert content == curves_png(history, 0.6)
     assert image.format == "PNG"
-    assert image.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+    assert image.info["dpi"] == pytest.approx((210, 210), abs=0.1)
     assert not any(isinstance(value, str) for value in image.info.values())
     assert min(image.size) >= 900
 

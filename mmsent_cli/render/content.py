@@ -1,0 +1,55 @@
+"""What is shown, apart from where: terminals and pages draw the same grids, and only pages the pictures.
+
+So a figure that stands in both comes from one place and cannot differ. Standard library only.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table. The first column names the row; `words` are the columns that hold words, all others hold numbers.
+
+    `foot` explains marks. A line break in a column's name saves width on a terminal and is a space on a page.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    foot: str = ""
+    words: frozenset[int] = frozenset({0})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A figure as PNG bytes, with what it shows in few words (`alt`) and how to read it (`caption`)."""
+
+    png: bytes
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of a page: words, pictures, grids, in this order."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    grids: tuple[Grid, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportExample:
+    """One validation pair shown in a report.
+
+    `probability` (0 to 1) is that of the predicted class; `remark` is one more clause, such as what other arms say.
+    """
+
+    guid: str
+    text: str
+    thumbnail_jpeg: bytes | None
+    true: str
+    predicted: str
+    probability: float
+    remark: str = ""
