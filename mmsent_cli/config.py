@@ -48,7 +48,7 @@ class DataConfig:
     limit: int | None = setting(None, "Use only this many labelled pairs, for a quick try")
 
     def __post_init__(self) -> None:
-        _raise_if(
+        raise_if(
             self,
             (self.limit is not None and self.limit < 2, "limit must be at least 2"),
             (self.labels is not None and len(set(self.labels)) < 2, "labels needs two or more different names"),
@@ -69,7 +69,7 @@ class SplitConfig:
     fold: int | None = setting(None, "Which fold of the split file to validate on, counted from 1")
 
     def __post_init__(self) -> None:
-        _raise_if(self, (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"))
+        raise_if(self, (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class ModelConfig:
         unknown = [step for step in self.text_cleaning or () if step not in CLEANING_STEPS]
         hidden, dropout = self.head_hidden, self.head_dropout
         mismatched = hidden is not None and dropout is not None and len(hidden) != len(dropout)
-        _raise_if(
+        raise_if(
             self,
             (bool(unknown), f"unknown text_cleaning {', '.join(unknown)}; known: {', '.join(CLEANING_STEPS)}"),
             (mismatched, f"head_dropout needs one number per hidden layer: {hidden} against {dropout}"),
@@ -152,8 +152,16 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "accumulation_steps", "augmentation_views")
-        not_negative = ("encoder_lr", "head_lr", "weight_decay", "max_grad_norm", "patience", "seed", "augmentation_seed")
-        _raise_if(
+        not_negative = (
+            "encoder_lr",
+            "head_lr",
+            "weight_decay",
+            "max_grad_norm",
+            "patience",
+            "seed",
+            "augmentation_seed",
+        )
+        raise_if(
             self,
             *((_given(self, name) and getattr(self, name) < 1, f"{name} must be at least 1") for name in positive),
             *(
@@ -183,7 +191,7 @@ class RuntimeConfig:
     save_all: bool = setting(False, "Keep frozen weights in best_model.pt as well, for a machine that has none")
 
     def __post_init__(self) -> None:
-        _raise_if(self, (self.workers < 0, "workers must not be negative"))
+        raise_if(self, (self.workers < 0, "workers must not be negative"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +265,7 @@ def _freeze_check(name: str, value: str | None) -> tuple[bool, str]:
     return is_bad, f"{name} must be none, all or a number of layers, not {value!r}"
 
 
-def _raise_if(config: Any, *checks: tuple[bool, str]) -> None:
+def raise_if(config: Any, *checks: tuple[bool, str]) -> None:
     problems = [text for is_bad, text in checks if is_bad]
     if problems:
         raise ConfigError(f"{type(config).__name__}: {summarise(problems)}", "mmsent COMMAND --help lists the options")

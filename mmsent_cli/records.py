@@ -18,6 +18,10 @@ from mmsent_cli.files import FREE_SPACE, NO_SPACE, reason, write_whole
 
 BEST = "best_model.pt"
 LAST = "last.pt"
+CONFIG = "config.json"
+EXPERIMENT = "experiment.json"
+ARMS = "arms"
+"""Folder of an experiment's trained models, one result each."""
 LATEST = "latest"
 SHOWN_RUNS = 3
 PACKAGES = ("torch", "torchvision", "transformers", "timm", "accelerate", "numpy", "scikit-learn", "pillow")
@@ -42,6 +46,11 @@ class Run:
     def is_finished(self) -> bool:
         """True once `result.json` is there."""
         return (self.folder / "result.json").is_file()
+
+    @property
+    def has_progress(self) -> bool:
+        """True once an epoch, or a model of an experiment, is done and kept."""
+        return self.path(LAST).is_file() or any(self.path(ARMS).glob("*.json"))
 
     def path(self, name: str) -> Path:
         """Path of one of the run's files."""
@@ -81,7 +90,7 @@ def create_run(runs_dir: Path, command: str, name: str) -> Run:
         MmsentError: the folder cannot be made.
     """
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    base = f"{stamp}-{command}-{_as_file_name(name)}"
+    base = f"{stamp}-{command}-{as_file_name(name)}"
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         folder = _make_folder(runs_dir, base)
@@ -96,7 +105,7 @@ def discard_run(run: Run) -> None:
     """Remove a run that never got to its first epoch; `latest` goes back to the newest of the others."""
     runs_dir = run.folder.parent
     shutil.rmtree(run.folder, ignore_errors=True)
-    others = sorted(path.parent.name for path in runs_dir.glob("*/config.json") if path.parent.name != LATEST)
+    others = sorted(path.parent.name for path in runs_dir.glob(f"*/{CONFIG}") if path.parent.name != LATEST)
     if others:
         _point_latest(runs_dir, others[-1])
     else:
@@ -162,6 +171,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def as_file_name(name: str) -> str:
+    """A name with nothing in it that a file system or shell might mind."""
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+
+
 def _make_folder(runs_dir: Path, base: str) -> Path:
     """A folder that did not exist before, numbered if two runs start in one second."""
     for attempt in range(1, 1000):
@@ -196,7 +210,7 @@ def _follow(path: Path) -> Path | None:
 
 def _known_runs(runs_dir: Path) -> str:
     """A hint with the newest runs."""
-    names = sorted((path.parent.name for path in runs_dir.glob("*/config.json")), reverse=True)
+    names = sorted((path.parent.name for path in runs_dir.glob(f"*/{CONFIG}")), reverse=True)
     newest = [name for name in names if name != LATEST][:SHOWN_RUNS]
     return f"the newest are {', '.join(newest)}" if newest else "train a model first: mmsent train"
 
@@ -214,10 +228,6 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return value
-
-
-def _as_file_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
 
 
 def _git_commit() -> str | None:

@@ -1,6 +1,6 @@
 """What commands return: plain values that renderers print and records write as JSON. Standard library only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +116,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochResult:
-    """One finished epoch, counted from 1."""
+    """One finished epoch, counted from 1. `gates` holds the fusion's learned weights by name, mean over pairs."""
 
     epoch: int
     train_loss: float
@@ -128,6 +128,7 @@ class EpochResult:
     skipped_steps: int
     seconds: float
     is_best: bool
+    gates: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,15 +21,18 @@ __all__ = ["ENCODERS", "IMAGE_ENCODERS", "TEXT_ENCODERS", "Activations", "Encode
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec(Generic[Inputs]):
-    """One encoder: how to build it, what it is, whose it is."""
+    """One encoder: how to build it, what it is, whose it is, and whether it comes with trained weights."""
 
     build: Callable[[BuildRequest], Encoder[Inputs]]
     summary: str
     licence: str
+    is_pretrained: bool = True
 
 
 TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
-    "light": EncoderSpec(light.build_text, "embedding + BiGRU, from scratch", "MIT (this project)"),
+    "light": EncoderSpec(
+        light.build_text, "embedding + BiGRU, from scratch", "MIT (this project)", is_pretrained=False
+    ),
     "minilm": EncoderSpec(compact.build_text, "MiniLM-L6, 384-d", "Apache-2.0"),
     "bert": EncoderSpec(bert.build_bert, "bert-base-uncased, 768-d", "Apache-2.0"),
     "clip": EncoderSpec(clip.build_text, "CLIP ViT-B/32 text tower, 512-d", "MIT"),
@@ -37,7 +40,7 @@ TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
 }
 
 IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
-    "light": EncoderSpec(light.build_image, "4-layer CNN, from scratch", "MIT (this project)"),
+    "light": EncoderSpec(light.build_image, "4-layer CNN, from scratch", "MIT (this project)", is_pretrained=False),
     "efficientnet-lite0": EncoderSpec(compact.build_image, "EfficientNet-Lite0, 1280-d", "Apache-2.0"),
     "resnet18": EncoderSpec(resnet.build, "ResNet18, 512-d", "BSD-3-Clause"),
     "clip": EncoderSpec(clip.build_image, "CLIP ViT-B/32 image tower, 512-d", "MIT"),
@@ -229,6 +232,12 @@ def build_image_encoder(model: ModelConfig, weights: WeightSource) -> Encoder[Im
     kind, argument = parse_name("image_encoder", model.image_encoder or "", IMAGE_ENCODERS)
     encoder = IMAGE_ENCODERS[kind].build(_request(model, argument, weights, None))
     return encoder.freeze(frozen_stages(encoder, model.freeze_image or "none", "--freeze-image"))
+
+
+def is_from_scratch(model: ModelConfig) -> bool:
+    """True if one of the encoders starts from random weights, so that every seed begins with another."""
+    text, image = (name.partition(":")[0] for name in (model.text_encoder or "", model.image_encoder or ""))
+    return not (TEXT_ENCODERS[text].is_pretrained and IMAGE_ENCODERS[image].is_pretrained)
 
 
 def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec[Any]]) -> tuple[str, str]:

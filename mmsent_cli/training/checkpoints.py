@@ -79,7 +79,7 @@ def save_last(path: Path, description: Description, state: FitState) -> None:
     content = _header(description, len(state.history))
     content |= {
         "history": [asdict(result) for result in state.history],
-        "evaluations": [torch.from_numpy(array) for array in (*state.best, *state.last)],
+        "evaluations": [torch.from_numpy(array) for each in (state.best, state.last) for array in each[:2]],
         "state": _to_cpu(state.model),
         "optimiser": state.optimiser,
         "schedule": state.schedule,

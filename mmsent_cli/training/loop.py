@@ -6,7 +6,8 @@ continues from the last finished epoch to the same bytes as one that was not.
 
 import math
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from accelerate import Accelerator
 from torch.nn import functional
 
 from mmsent_cli.config import FitConfig
-from mmsent_cli.model import Batch, SentimentModel
+from mmsent_cli.model import Batch, Logits, SentimentModel
 from mmsent_cli.results import EpochResult, Metrics
 from mmsent_cli.training.batches import EpochBatches, Table, make_loader
 from mmsent_cli.training.loss import Loss
@@ -36,15 +37,21 @@ class Step(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Logits [N, C] and class numbers [N] of evaluated pairs, in row order."""
+    """Logits [N, C] and class numbers [N] of evaluated pairs, in row order, and the fusion's mean gates by name."""
 
     logits: np.ndarray
     targets: np.ndarray
+    gates: Mapping[str, float] = {}
 
     def metrics(self, labels: tuple[str, ...]) -> Metrics:
         """The figures of this evaluation."""
-        loss = functional.cross_entropy(torch.from_numpy(self.logits), torch.from_numpy(self.targets)).item()
+        loss = float(self.losses().mean())
         return compute_metrics(self.targets.tolist(), self.logits.argmax(axis=1).tolist(), labels, loss)
+
+    def losses(self) -> np.ndarray:
+        """Cross-entropy of each pair [N], float64, without smoothing or class weights."""
+        logits, targets = torch.from_numpy(self.logits).double(), torch.from_numpy(self.targets)
+        return functional.cross_entropy(logits, targets, reduction="none").numpy()
 
 
 @dataclass
@@ -129,6 +136,7 @@ class Trainer:
                 skipped_steps=skipped,
                 seconds=time.perf_counter() - start,
                 is_best=self._is_better(metrics),
+                gates=dict(self.last.gates),
             )
             self.history.append(result)
             self.best = self.last if result.is_best else self.best
@@ -206,15 +214,20 @@ class Trainer:
 
 @torch.no_grad()
 def evaluate(model: torch.nn.Module, loader: Any, accelerator: Accelerator) -> Evaluation:
-    """Logits of every pair of a loader, in eval mode."""
+    """Logits of every pair of a loader, in eval mode, and the mean of each gate of the fusion."""
     model.eval()
     logits, targets = [], []
+    gates: defaultdict[str, list[torch.Tensor]] = defaultdict(list)
     batch: Batch
     for batch in loader:
-        gathered = accelerator.gather_for_metrics((model(batch).main.float(), batch.target))
+        answer: Logits = model(batch)
+        gathered = accelerator.gather_for_metrics((answer.main.float(), batch.target))
         logits.append(gathered[0].cpu())
         targets.append(gathered[1].cpu())
-    return Evaluation(torch.cat(logits).numpy(), torch.cat(targets).numpy())
+        for name, gate in (answer.gates or {}).items():
+            gates[name].append(gate.float().cpu())
+    means = {name: float(torch.cat(parts).mean()) for name, parts in gates.items()}
+    return Evaluation(torch.cat(logits).numpy(), torch.cat(targets).numpy(), means)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

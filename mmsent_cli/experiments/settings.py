@@ -1,0 +1,81 @@
+"""What each experiment may be told beside the settings of a training run. Standard library only, as in `config`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mmsent_cli.config import raise_if, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareSettings:
+    """Settings of `compare-fusions`."""
+
+    fusions: tuple[str, ...] = setting(
+        ("sources",), "Fusions to compare, comma-separated; sources: the seven of the source systems; all: every one"
+    )
+    baseline: str = setting("concat", "Fusion that the others are compared with")
+    seeds: int = setting(3, "Models an arm: seeds --seed, --seed + 1, …")
+
+    def __post_init__(self) -> None:
+        raise_if(self, (self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions names none"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentSettings:
+    """Settings of `augment-compare`."""
+
+    policies: tuple[str, ...] = setting(
+        ("standard",), "Augmentations to compare with none, comma-separated: standard, flip, geometry, colour, strong"
+    )
+    seeds: int = setting(3, "Models an arm: seeds --seed, --seed + 1, …")
+
+    def __post_init__(self) -> None:
+        raise_if(self, (self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies names none"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AblateSettings:
+    """Settings of `ablate`."""
+
+    retrain: bool = setting(False, "Train a text-only and an image-only model as well: the fair comparison")
+    emap_pairs: int = setting(800, "EMAP pairs every text with every image of this many validation pairs")
+
+    def __post_init__(self) -> None:
+        raise_if(self, (self.emap_pairs < 2, "emap_pairs must be at least 2"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneSettings:
+    """Settings of `tune`."""
+
+    strategy: Literal["sequence", "grid", "tpe"] = setting(
+        "sequence", "sequence: rates at weight decay 1e-4, then decays at the best rate; grid and tpe search --space"
+    )
+    rates: tuple[float, ...] = setting(
+        (0.2, 0.4, 0.6, 1.0), "Learning rates of the sequence, as factors of the encoders' own (system A's four)"
+    )
+    decays: tuple[float, ...] = setting(
+        (1e-4, 3e-4, 5e-4), "Weight decays of the sequence; the first goes with the rates"
+    )
+    space: tuple[str, ...] = setting(
+        (), "Search space of grid and tpe: NAME=A|B|C or NAME=LOW:HIGH, or NAME=LOW:HIGH:log, comma-separated"
+    )
+    trials: int = setting(20, "Trials of tpe")
+    pruning: bool = setting(False, "Stop a trial of grid or tpe that is worse than most others were at its epoch")
+    seeds: int = setting(1, "Models a trial, averaged: seeds --seed, --seed + 1, …")
+    storage: str | None = setting(
+        None, "Database URL for the trials; several processes may share one (default: SQLite in the run's folder)"
+    )
+    study: str = setting("mmsent", "Name of the study in the database")
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self,
+            (self.seeds < 1, "seeds must be at least 1"),
+            (self.trials < 1, "trials must be at least 1"),
+            (not self.rates or min(self.rates) <= 0, "rates must be positive"),
+            (not self.decays or min(self.decays) < 0, "decays must not be negative"),
+            (self.strategy != "sequence" and not self.space, f"--strategy {self.strategy} needs a --space"),
+            (self.strategy == "sequence" and bool(self.space), "--space goes with --strategy grid or tpe"),
+            (self.strategy == "sequence" and self.pruning, "--pruning goes with --strategy grid or tpe"),
+        )

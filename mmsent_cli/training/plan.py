@@ -1,0 +1,87 @@
+"""What a run is about to do: configuration without gaps, every pair checked, the split; nothing computed yet."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, TrainConfig
+from mmsent_cli.data.check import load_labelled
+from mmsent_cli.data.pairs import Dataset
+from mmsent_cli.data.split import Split, make_split, read_split
+from mmsent_cli.encoders import resolve
+from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.files import default_cache_dir
+from mmsent_cli.fusion import fill_defaults
+from mmsent_cli.results import EpochResult
+from mmsent_cli.training.precision import Arithmetic, choose_arithmetic
+
+
+class Listener(Protocol):
+    """Who watches a run; the command line draws what it hears."""
+
+    def prepare(self, stage: str, done: int, total: int | None) -> None: ...
+    def step(self, epoch: int, done: int, total: int) -> None: ...
+    def epoch(self, result: EpochResult) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that can start.
+
+    Attributes:
+        asked: the configuration as the user gave it, with gaps.
+        config: the same without gaps.
+    """
+
+    asked: TrainConfig
+    config: TrainConfig
+    arithmetic: Arithmetic
+    weights: WeightSource
+    store: Path
+    dataset: Dataset
+    split: Split
+    notes: tuple[str, ...]
+
+    def variant(self, fusion: str | None = None, **fit: object) -> TrainConfig:
+        """This run's configuration with another fusion (which may bring its own head) and other training settings."""
+        asked = replace(self.asked.model, encoders=self.config.model.encoders)
+        asked = replace(asked, fusion=fusion or asked.fusion)
+        model, _, _ = _resolve(asked, self.asked.fit, self.arithmetic, self.weights)
+        return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
+
+
+def plan_run(config: TrainConfig, listener: Listener, split: Split | None = None) -> Plan:
+    """Resolve the configuration, read and check every pair, and divide them.
+
+    Args:
+        config: as the user gave it.
+        listener: hears how far the checks are.
+        split: a split made earlier, for a resumed run.
+
+    Raises:
+        MmsentError: anything that would keep the run from finishing, as far as it can be known now.
+    """
+    arithmetic, device_note = choose_arithmetic(config.runtime)
+    weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline)
+    model, fit, encoder_note = _resolve(config.model, config.fit, arithmetic, weights)
+    cache = default_cache_dir(config.runtime.cache_dir)
+    dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
+    split = split or _divide(dataset, config)
+    notes = (device_note, encoder_note, *dataset.notes)
+    data: DataConfig = replace(config.data, labels=dataset.labels)
+    resolved = replace(config, model=model, fit=fit, data=data)
+    return Plan(config, resolved, arithmetic, weights, cache / "features", dataset, split, tuple(n for n in notes if n))
+
+
+def _resolve(
+    model: ModelConfig, fit: FitConfig, arithmetic: Arithmetic, weights: WeightSource
+) -> tuple[ModelConfig, FitConfig, str]:
+    """Fill every gap: with what belongs to the fusion, then with what belongs to the encoders."""
+    return resolve(fill_defaults(model), fit, arithmetic.device_type, weights)
+
+
+def _divide(dataset: Dataset, config: TrainConfig) -> Split:
+    """The split that the configuration asks for: from a file, or made now."""
+    if config.split.split is not None:
+        return read_split(Path(config.split.split), config.split.fold)
+    return make_split(dataset.pairs, dataset.labels, config.split)

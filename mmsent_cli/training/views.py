@@ -1,0 +1,157 @@
+"""A trained model with one modality changed or taken away, on pairs encoded once.
+
+Shape letters: N pairs, C classes, D feature width.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate.utils import send_to_device
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mmsent_cli.encoders.staged import Encoded
+from mmsent_cli.model import MODALITIES, SentimentModel, replace_feature
+from mmsent_cli.training.batches import Table
+from mmsent_cli.training.loop import EVALUATION_BATCH
+from mmsent_cli.training.precision import Arithmetic
+
+CLASSIFIED = 1024
+"""Pairs that go through fusion and head at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One modality of N pairs, encoded: pooled features [N, D], and each pair's own tokens where there are any."""
+
+    pooled: Tensor
+    tokens: tuple[Tensor, ...] | None
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Encoded:
+        """The features of some pairs, tokens padded to the longest."""
+        index = torch.as_tensor(rows, device=self.pooled.device)
+        if self.tokens is None:
+            return Encoded(self.pooled[index])
+        chosen = [self.tokens[row] for row in rows]
+        mask = pad_sequence([part.new_ones(len(part), dtype=torch.bool) for part in chosen], batch_first=True)
+        return Encoded(self.pooled[index], pad_sequence(chosen, batch_first=True), mask)
+
+
+class Subject:
+    """A trained model with pairs as its encoders see them: ask it what it says when it sees something else.
+
+    Args:
+        model: trained.
+        table: the pairs.
+        rows: which of them, N.
+        arithmetic: device and precision.
+
+    Attributes:
+        text, image: features of the N pairs.
+        present: [N, 2] bool, whether a pair has its text and its image.
+    """
+
+    def __init__(self, model: SentimentModel, table: Table, rows: Sequence[int], arithmetic: Arithmetic) -> None:
+        self.model = model.to(arithmetic.device).eval()
+        self.arithmetic = arithmetic
+        self.text, self.image, self.present = self._encode(table, rows)
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def logits(
+        self,
+        text_rows: np.ndarray | None = None,
+        image_rows: np.ndarray | None = None,
+        features: Mapping[str, Tensor] | None = None,
+        absent: Collection[str] = (),
+    ) -> np.ndarray:
+        """What the model says of M pairs made of these texts and images [M, C].
+
+        Args:
+            text_rows: whose text each pair has [M]; None: the N pairs in their order.
+            image_rows: whose image, likewise.
+            features: one feature [D] in the place of a modality, by its name.
+            absent: modalities that every pair lacks; the model puts its own learned feature there.
+        """
+        texts = np.arange(len(self)) if text_rows is None else text_rows
+        images = np.arange(len(self)) if image_rows is None else image_rows
+        starts = range(0, len(texts), CLASSIFIED)
+        parts = [
+            self._classify(
+                texts[start : start + CLASSIFIED], images[start : start + CLASSIFIED], features or {}, absent
+            )
+            for start in starts
+        ]
+        return np.concatenate(parts)
+
+    def mean(self, side: str) -> Tensor:
+        """The mean pooled feature of a modality [D], over the pairs that have it."""
+        features: Features = getattr(self, side)
+        return features.pooled[self.present[:, MODALITIES.index(side)]].mean(dim=0)
+
+    @torch.inference_mode()
+    def _classify(
+        self, texts: np.ndarray, images: np.ndarray, features: Mapping[str, Tensor], absent: Collection[str]
+    ) -> np.ndarray:
+        seen = {"text": self.text.take(texts), "image": self.image.take(images)}
+        present = torch.stack([self.present[texts, 0], self.present[images, 1]], dim=1)
+        for column, side in enumerate(MODALITIES):
+            if side in features:
+                seen[side] = replace_feature(seen[side], torch.zeros_like(present[:, column]), features[side])
+            if side in absent:
+                present[:, column] = False
+        with self.arithmetic.autocast():
+            return self.model.classify(seen["text"], seen["image"], present).main.float().cpu().numpy()
+
+    @torch.inference_mode()
+    def _encode(self, table: Table, rows: Sequence[int]) -> tuple[Features, Features, Tensor]:
+        encoded: dict[str, list[Encoded]] = {side: [] for side in MODALITIES}
+        present: list[Tensor] = []
+        for start in range(0, len(rows), EVALUATION_BATCH):
+            batch = send_to_device(table.batch(rows[start : start + EVALUATION_BATCH]), self.arithmetic.device)
+            with self.arithmetic.autocast():
+                both = self.model.encode(batch)
+            for side, part in zip(MODALITIES, both, strict=True):
+                encoded[side].append(part)
+            present.append(batch.present)
+        return _features(encoded["text"]), _features(encoded["image"]), torch.cat(present)
+
+
+def another_pair(count: int, seed: int) -> np.ndarray:
+    """For each of `count` pairs the number of another one, each used once [N]; itself if it is the only one."""
+    order = np.random.default_rng(seed).permutation(count)
+    others = np.empty(count, dtype=np.int64)
+    others[order] = np.roll(order, 1)
+    return others
+
+
+def additive_part(subject: Subject, rows: np.ndarray) -> np.ndarray:
+    """The logits of some pairs without any interaction of their modalities [M, C].
+
+    Every text is seen with every image; what is left of a pair is the mean over all images with its text, plus the
+    mean over all texts with its image, minus the mean over all. Source: EMAP, Hessel and Lee 2020, arXiv 2010.06572.
+
+    Args:
+        subject: model and pairs.
+        rows: which pairs [M]; M x M combinations are computed, M at a time.
+    """
+    by_text, by_image = [], 0.0
+    for row in rows:
+        logits = subject.logits(np.full(len(rows), row), rows)  # [M, C], one text with every image
+        by_text.append(logits.mean(axis=0))
+        by_image = by_image + logits / len(rows)
+    of_texts = np.stack(by_text)
+    return of_texts + by_image - of_texts.mean(axis=0)
+
+
+def _features(parts: Sequence[Encoded]) -> Features:
+    tokens = [
+        row[mask]
+        for part in parts
+        if part.tokens is not None and part.mask is not None
+        for row, mask in zip(part.tokens, part.mask, strict=True)
+    ]
+    return Features(torch.cat([part.pooled for part in parts]), tuple(tokens) or None)
