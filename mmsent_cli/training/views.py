@@ -3,8 +3,9 @@
 Shape letters: N pairs, C classes, D feature width.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mmsent_cli.encoders.staged import Encoded
-from mmsent_cli.model import MODALITIES, SentimentModel, replace_feature
+from mmsent_cli.model import MODALITIES, Batch, SentimentModel, replace_feature
 from mmsent_cli.training.batches import Table
 from mmsent_cli.training.loop import EVALUATION_BATCH
 from mmsent_cli.training.precision import Arithmetic
@@ -54,9 +55,10 @@ class Subject:
     """
 
     def __init__(self, model: SentimentModel, table: Table, rows: Sequence[int], arithmetic: Arithmetic) -> None:
-        self.model = model.to(arithmetic.device).eval()
+        self.model = model
         self.arithmetic = arithmetic
-        self.text, self.image, self.present = self._encode(table, rows)
+        texts, images, present = zip(*encode_rows(model, table, rows, arithmetic), strict=True)
+        self.text, self.image, self.present = _features(texts), _features(images), torch.cat(present)
 
     def __len__(self) -> int:
         return len(self.present)
@@ -87,11 +89,6 @@ class Subject:
         ]
         return np.concatenate(parts)
 
-    def mean(self, side: str) -> Tensor:
-        """The mean pooled feature of a modality [D], over the pairs that have it."""
-        features: Features = getattr(self, side)
-        return features.pooled[self.present[:, MODALITIES.index(side)]].mean(dim=0)
-
     @torch.inference_mode()
     def _classify(
         self, texts: np.ndarray, images: np.ndarray, features: Mapping[str, Tensor], absent: Collection[str]
@@ -106,18 +103,31 @@ class Subject:
         with self.arithmetic.autocast():
             return self.model.classify(seen["text"], seen["image"], present).main.float().cpu().numpy()
 
-    @torch.inference_mode()
-    def _encode(self, table: Table, rows: Sequence[int]) -> tuple[Features, Features, Tensor]:
-        encoded: dict[str, list[Encoded]] = {side: [] for side in MODALITIES}
-        present: list[Tensor] = []
-        for start in range(0, len(rows), EVALUATION_BATCH):
-            batch = send_to_device(table.batch(rows[start : start + EVALUATION_BATCH]), self.arithmetic.device)
-            with self.arithmetic.autocast():
-                both = self.model.encode(batch)
-            for side, part in zip(MODALITIES, both, strict=True):
-                encoded[side].append(part)
-            present.append(batch.present)
-        return _features(encoded["text"]), _features(encoded["image"]), torch.cat(present)
+
+@torch.inference_mode()
+def encode_rows(
+    model: SentimentModel, table: Table, rows: Sequence[int], arithmetic: Arithmetic
+) -> Iterator[tuple[Encoded, Encoded, Tensor]]:
+    """Text features, image features and presence [B, 2] of some pairs, batch by batch."""
+    model.to(arithmetic.device).eval()
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        moved: Any = send_to_device(table.batch(rows[start : start + EVALUATION_BATCH]), arithmetic.device)
+        batch: Batch = moved
+        with arithmetic.autocast():
+            yield *model.encode(batch), batch.present
+
+
+def mean_features(
+    model: SentimentModel, table: Table, rows: Sequence[int], arithmetic: Arithmetic
+) -> dict[str, Tensor]:
+    """Mean pooled feature [D] of each modality, over those of the pairs that have it."""
+    sums: dict[str, Any] = dict.fromkeys(MODALITIES, 0.0)
+    counts: dict[str, Any] = dict.fromkeys(MODALITIES, 0)
+    for *both, present in encode_rows(model, table, rows, arithmetic):
+        for side, encoded, is_there in zip(MODALITIES, both, present.unbind(dim=1), strict=True):
+            sums[side] = sums[side] + encoded.pooled[is_there].double().sum(dim=0)
+            counts[side] = counts[side] + is_there.sum()
+    return {side: (sums[side] / counts[side]).float() for side in MODALITIES}
 
 
 def another_pair(count: int, seed: int) -> np.ndarray:
