@@ -1,4 +1,5 @@
-"""The model: modalities switched off and dropped, auxiliary heads, what is trained and kept."""
+"""The model: modalities switched off and dropped, auxiliary heads, what is trained and kept. See test_model_fusions.py
+for what holds under every fusion."""
 
 import pytest
 import torch
@@ -8,7 +9,6 @@ from mmsent_cli.encoders import ENCODERS, resolve
 from mmsent_cli.encoders.staged import Activations
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, build_head, build_model, count_parameters
 from mmsent_cli.training.columns import raw_pad, stack
 from tests.encoders.cases import VOCABULARY, raw_arrays
@@ -52,17 +52,6 @@ def test_each_encoder_pair_trains_what_is_not_frozen(name, weights_dir):
     assert set(model.trained_state()) >= set(trained)
     kept = {key for key in model.state_dict() if key not in model.trained_state()}
     assert {key.split(".")[1] for key in kept} <= {"stages"}
-
-
-@pytest.mark.parametrize("fusion", FUSIONS)
-def test_each_fusion_builds_a_head_of_its_own_width(fusion, weights_dir):
-    config, source = resolved(weights_dir, encoders="light", fusion=fusion, image_size_px=64)
-    model = build_model(config, 5, source, VOCABULARY).eval()
-    assert model(raw_batch(model)).main.shape == (4, 5)
-    if FUSIONS[fusion].reads == "logits":
-        assert model.fusion.out_dim == 5
-    else:
-        assert model.head[0].in_features == model.fusion.out_dim
 
 
 def test_a_missing_modality_cannot_change_the_output():

@@ -46,6 +46,41 @@ def test_cutting_anywhere_changes_nothing(side, name, weights_dir):
 
 
 @every_encoder
+@torch.no_grad()
+def test_every_stored_part_goes_on_to_the_same_features(side, name, weights_dir):
+    """What is stored ends at the cut, which lies in the frozen part or at its end."""
+    encoder = fresh(side, name, weights_dir)
+    inputs = sample(encoder, side)
+    whole = built(side, name, weights_dir)(inputs)
+    for frozen in range(encoder.n_stages + 1):
+        encoder.freeze(frozen)
+        assert encoder.cut == frozen
+        assert torch.equal(encoder(encoder.prefix(inputs, encoder.cut)).pooled, whole.pooled)
+        encoder.keep_tokens()
+        assert encoder.cut == min(frozen, encoder.n_stages - 1)
+        assert encoder.frozen == frozen
+        encoded = encoder(encoder.prefix(inputs, encoder.cut))
+        assert torch.equal(encoded.pooled, whole.pooled)
+        assert torch.equal(encoder.encode(inputs).pooled, whole.pooled)
+        assert (encoded.tokens is None) == (whole.tokens is None)
+        assert whole.tokens is None or torch.equal(encoded.tokens, whole.tokens)
+
+
+@every_encoder
+def test_the_width_of_tokens_is_known_before_any_is_seen(side, name, weights_dir):
+    encoder = fresh(side, name, weights_dir).train()
+    before = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
+    random_state = torch.get_rng_state()
+    width = encoder.token_dim()
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert all(module.training for module in encoder.modules())
+    assert all(torch.equal(tensor, before[key]) for key, tensor in encoder.state_dict().items())
+    with torch.no_grad():
+        tokens = encoder.eval()(sample(encoder, side)).tokens
+    assert width == (None if tokens is None else tokens.shape[2])
+
+
+@every_encoder
 def test_a_gradient_reaches_each_parameter(side, name, weights_dir):
     encoder = fresh(side, name, weights_dir)
     pooled = encoder(sample(encoder, side)).pooled

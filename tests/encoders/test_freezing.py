@@ -40,6 +40,22 @@ def test_a_frozen_stage_computes_as_in_eval_mode_inside_train(side, name, weight
     assert not any(module.training for stage in encoder.stages for module in stage.modules())
 
 
+@every_encoder
+def test_what_is_frozen_stays_so_where_less_of_it_is_stored(side, name, weights_dir):
+    """With tokens kept, the last frozen stage runs in every batch: in eval mode, and without a gradient."""
+    encoder = fresh(side, name, weights_dir)
+    inputs = sample(encoder, side)
+    expected = built(side, name, weights_dir)(inputs).pooled
+    digest = encoder.digest(encoder.n_stages)
+    encoder.freeze(encoder.n_stages).keep_tokens().train()
+    encoded = encoder(encoder.prefix(inputs, encoder.cut))
+    assert torch.equal(encoded.pooled, expected)
+    assert not encoded.pooled.requires_grad
+    assert count_parameters(encoder)[0] == 0
+    assert encoder.digest(encoder.frozen) == digest
+    assert not any(module.training for stage in encoder.stages for module in stage.modules())
+
+
 @pytest.mark.parametrize("name", ["light", "resnet18", "efficientnet-lite0"])
 def test_batch_norm_statistics_of_frozen_stages_do_not_move(name, weights_dir):
     encoder = fresh("image", name, weights_dir)

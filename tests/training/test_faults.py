@@ -2,7 +2,7 @@
 
 1, 2 Frozen layers that train, or stay in training mode: tests/encoders/test_freezing.py sweeps every encoder.
 3    Accumulation, schedule, clipping, master weights: here.
-4    Self-attention over one token: belongs to the fusion layers still to come, none of which exists yet.
+4    Self-attention over one token: here.
 5    An ablation of an untrained network: belongs to `ablate`, which does not exist yet; that a checkpoint is needed
      and names its run is tested in test_checkpoints.py.
 6    A fallback that hides bugs: here for `auto`, and tests/encoders/test_weights.py.
@@ -18,12 +18,15 @@ from accelerate.optimizer import AcceleratedOptimizer
 
 from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.encoders import compact, resolve
+from mmsent_cli.encoders.staged import Encoded
 from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.training import loop
 from mmsent_cli.training.loop import Evaluation, Step
 from mmsent_cli.training.optimiser import current_lr
 from tests.training.builders import (
     LABELS,
+    OUT_DIM,
     assert_close,
     assert_equal,
     make_trainer,
@@ -159,6 +162,32 @@ def test_master_weights_stay_fp32_under_bf16():
     assert {value.dtype for value in moments} == {torch.float32}
     assert trainer.best.logits.dtype == np.float32
     assert results[-1].train_loss < results[0].train_loss
+
+
+def curvature(attention, first, second):
+    """How far attention over tokens [B, T, D] is from a linear map: |f(a) + f(b) - f(a + b) - f(0)|, at its largest."""
+    parts = (first, second, first + second, torch.zeros_like(first))
+    one, other, both, nothing = (attention(tokens, tokens, tokens)[0] for tokens in parts)
+    return (one + other - both - nothing).abs().max().item()
+
+
+@torch.no_grad()
+def test_self_attention_has_something_to_attend_to():
+    """Over one token the softmax has one entry, and the layer is a linear map, as it was in the source."""
+    torch.manual_seed(0)
+    fusion = FUSIONS["self-attention"].build(OUT_DIM, OUT_DIM).eval()
+    seen = []
+    fusion.attention.register_forward_pre_hook(lambda module, arguments: seen.append(arguments))
+    text, image = (Encoded(torch.randn(5, OUT_DIM)) for _ in range(2))
+    fusion(text, image)
+    ((queries, keys, values),) = seen
+    assert queries.shape == keys.shape == values.shape == (5, 2, fusion.attention.embed_dim)
+    other = torch.randn(queries.shape)
+    assert curvature(fusion.attention, queries, other) > 0.1
+    assert curvature(fusion.attention, queries[:, :1], other[:, :1]) < 1e-4
+    shares = fusion.gates(text, image)["text"]
+    assert shares.std() > 0.001
+    assert ((shares > 0.01) & (shares < 0.99)).all()
 
 
 def test_auto_passes_a_bug_on(monkeypatch):

@@ -1,0 +1,49 @@
+"""Parameters of each layer at the widths of source A, counted by formula."""
+
+import pytest
+import torch
+
+from mmsent_cli.fusion import FUSIONS
+
+T, V = 768, 512  # BERT, ResNet18
+
+
+def linear(in_dim, out_dim):
+    return in_dim * out_dim + out_dim
+
+
+def norm(width):
+    return 2 * width
+
+
+def attention(width):
+    return 4 * linear(width, width)  # queries, keys, values, output
+
+
+EXPECTED = {
+    "concat": 0,
+    "weighted": 2,
+    "self-attention": linear(T, 512) + linear(V, 512) + attention(512) + 2 * norm(512),
+    "early": norm(T) + norm(V) + linear(T + V, 1024) + norm(1024) + linear(1024, 512) + norm(512),
+    "clip": linear(T, 512) + linear(V, 512),
+    "blip": linear(V, T) + norm(T) + linear(T + V, 1024) + norm(1024),
+    "blip-advanced": linear(V, T) + norm(T) + linear(T, V) + norm(V) + linear(T + V, 1024) + norm(1024),
+    "gmu": linear(T, 512) + linear(V, 512) + linear(T + V, 512),
+    "cross-attention": 2 * (linear(T, 256) + linear(V, 256) + norm(256) + attention(256) + norm(256)),
+    "logit-ensemble": 2 + 3,
+    "text-only": 0,
+    "image-only": 0,
+}
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_parameters_are_as_the_formula_says(name):
+    before = torch.get_rng_state()
+    assert FUSIONS[name].count_parameters(T, V, 3) == EXPECTED[name]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_count_is_that_of_the_layer_as_built():
+    for name, widths in (("early", (20, 30)), ("cross-attention", (20, 30, 20, 30)), ("logit-ensemble", (4, 4))):
+        built = FUSIONS[name].build(*widths)
+        assert FUSIONS[name].count_parameters(20, 30, 4) == sum(p.numel() for p in built.parameters())

@@ -1,0 +1,287 @@
+"""The model under every fusion: what it reads, what it trains, and how it does without a modality."""
+
+import copy
+
+import pytest
+import torch
+
+from mmsent_cli.config import FitConfig, ModelConfig
+from mmsent_cli.encoders import resolve
+from mmsent_cli.encoders.staged import Activations, Encoded
+from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.fusion import FUSIONS, fill_defaults
+from mmsent_cli.model import Batch, assemble, build_encoders, build_head, build_model, count_parameters
+from mmsent_cli.training.columns import Column, raw_pad, stack, text_key
+from mmsent_cli.training.loss import Loss
+from mmsent_cli.training.optimiser import build_optimiser
+from mmsent_cli.training.precision import Arithmetic
+from tests.encoders.cases import TEXTS, VOCABULARY, raw_arrays
+
+TOKEN_FUSION = "cross-attention"
+SIDES = ("text", "image")
+REFERENCES = {"text-only": "text", "image-only": "image"}
+every_fusion = pytest.mark.parametrize("name", FUSIONS)
+
+
+def make(name, seed=0, weights_dir=None, n_classes=3, **settings):
+    """A model of small light encoders, or of others, in training mode."""
+    torch.manual_seed(seed)
+    source = WeightSource(weights_dir, offline=True)
+    asked = ModelConfig(**{"encoders": "light", "image_size_px": 64, "fusion": name, **settings})
+    config, _, _ = resolve(fill_defaults(asked), FitConfig(), "cpu", source)
+    return build_model(config, n_classes, source, VOCABULARY).train()
+
+
+def raw_batch(model, present=((True, True),) * 4):
+    """Four pairs through the stored stages."""
+    values = []
+    for encoder, side in zip((model.text, model.image), SIDES, strict=True):
+        values.append(encoder.prefix(stack(raw_arrays(encoder, side), raw_pad(encoder)), encoder.cut))
+    return Batch(*values, torch.tensor(present), torch.tensor([0, 1, 2, 0]))
+
+
+def loss_of(model, batch, auxiliary_weight=1.0):
+    logits = model(batch)
+    return Loss(FitConfig(), [0, 1, 2], 3, auxiliary_weight, torch.device("cpu"))(logits, batch)
+
+
+def other_side(side):
+    return SIDES[1 - SIDES.index(side)]
+
+
+def spoilt(side):
+    """Features of pairs 1 and 2 that nothing may be computed with."""
+    pooled = side.pooled.clone()
+    pooled[1:3] = torch.nan
+    tokens = None if side.tokens is None else side.tokens.clone()
+    if tokens is not None:
+        tokens[1:3] = torch.nan
+    return Encoded(pooled, tokens, side.mask)
+
+
+@every_fusion
+def test_logits_have_a_column_per_class(name):
+    model = make(name, n_classes=5)
+    assert model(raw_batch(model)).main.shape == (4, 5)
+    if FUSIONS[name].reads != "logits":
+        assert model.head[0].in_features == model.fusion.out_dim
+
+
+@every_fusion
+@pytest.mark.parametrize("auxiliary_weight", [None, 0.5])
+def test_a_gradient_reaches_whatever_is_trained(name, auxiliary_weight):
+    model = make(name, auxiliary_weight=auxiliary_weight, modality_dropout=0.0)
+    present = ((True, True), (True, False), (False, True), (True, True))
+    model.eval()  # without dropout every unit takes part
+    loss_of(model, raw_batch(model, present)).backward()
+    trained = {key: p.grad for key, p in model.named_parameters() if p.requires_grad}
+    assert [key for key, gradient in trained.items() if gradient is None] == []
+    assert [key for key, gradient in trained.items() if not gradient.isfinite().all()] == []
+    if FUSIONS[name].reads != "logits":  # there, a pair without a modality teaches its head nothing
+        assert [key for key, gradient in trained.items() if not gradient.any()] == []
+
+
+@every_fusion
+def test_a_missing_modality_is_neither_seen_nor_fatal(name):
+    model = make(name).eval()
+    text, image = model.encode(raw_batch(model))
+    for number, side in enumerate(SIDES):
+        present = torch.ones(4, 2, dtype=torch.bool)
+        present[1:3, number] = False
+        broken = (spoilt(text), image) if side == "text" else (text, spoilt(image))
+        whole, without = model.classify(text, image, present).main, model.classify(*broken, present).main
+        assert torch.equal(whole, without)
+        assert whole.isfinite().all()
+        everything = model.classify(text, image, torch.ones(4, 2, dtype=torch.bool)).main
+        differs = (everything != whole).any(dim=1).tolist()
+        assert differs == [False, *[side in model.modalities] * 2, False]
+
+
+@every_fusion
+def test_the_stand_in_learns_from_modality_dropout(name):
+    model = make(name, modality_dropout=0.9)
+    torch.manual_seed(1)
+    loss_of(model, raw_batch(model)).backward()
+    for side in SIDES:
+        stand_in = getattr(model, f"missing_{side}")
+        if name in REFERENCES:
+            assert stand_in.grad is None or not stand_in.grad.any()
+        else:
+            assert stand_in.grad.any()
+
+
+@every_fusion
+def test_gates_are_told_in_eval_mode_only(name):
+    model = make(name)
+    batch = raw_batch(model, ((True, True), (True, False), (False, True), (True, True)))
+    assert model(batch).gates is None
+    gates = model.eval()(batch).gates
+    assert (gates != {}) == hasattr(model.fusion, "gates")
+    for values in gates.values():
+        assert values.shape == (4,)
+        assert ((values >= 0) & (values <= 1)).all()
+        assert not values.requires_grad
+
+
+def test_a_pair_without_tokens_attends_to_none():
+    model = make(TOKEN_FUSION).eval()
+    gates = model(raw_batch(model, ((True, True), (True, False), (False, True), (True, True)))).gates
+    assert [value > 1e-6 for value in gates["text_tokens"].tolist()] == [True, True, False, True]
+    assert [value > 1e-6 for value in gates["image_tokens"].tolist()] == [True, False, True, True]
+
+
+@every_fusion
+def test_encode_and_classify_are_the_forward_pass(name):
+    model = make(name, auxiliary_weight=0.3).eval()
+    batch = raw_batch(model)
+    apart, whole = model.classify(*model.encode(batch), batch.present), model(batch)
+    for one, other in zip(apart[:3], whole[:3], strict=True):
+        assert (one is None and other is None) or torch.equal(one, other)
+
+
+@every_fusion
+def test_the_trained_state_carries_the_model(name):
+    model, other = make(name, auxiliary_weight=0.3).eval(), make(name, seed=9, auxiliary_weight=0.3).eval()
+    batch = raw_batch(model)
+    assert not torch.equal(other(batch).main, model(batch).main)
+    outcome = other.load_state_dict(model.trained_state(), strict=False)
+    assert outcome.unexpected_keys == []
+    assert torch.equal(other(batch).main, model(batch).main)
+
+
+@pytest.mark.parametrize(("name", "side"), REFERENCES.items())
+def test_a_modality_that_is_not_read_is_neither_run_nor_trained(name, side):
+    model = make(name, auxiliary_weight=0.5, modality_dropout=0.5)
+    unread = getattr(model, other_side(side))
+    unread.register_forward_pre_hook(lambda *_: pytest.fail("the other encoder ran"))
+    batch = raw_batch(model)
+    loss_of(model, batch).backward()
+    assert not any(p.requires_grad for p in unread.parameters())
+    assert getattr(model, f"{other_side(side)}_head") is None
+    assert getattr(model, f"{side}_head") is not None
+    optimised = {id(p) for group in build_optimiser(model, FitConfig()).param_groups for p in group["params"]}
+    assert optimised == {id(p) for p in model.parameters() if p.grad is not None}
+    parts = (getattr(model, side), model.head, getattr(model, f"{side}_head"))
+    expected = sum(p.numel() for part in parts for p in part.parameters()) + getattr(model, f"missing_{side}").numel()
+    assert count_parameters(model)[0] == expected
+    assert not any(key.startswith(f"{other_side(side)}.") for key in model.trained_state())
+
+
+def test_modality_dropout_leaves_a_single_modality_alone():
+    model = make("text-only", modality_dropout=0.9)
+    present = torch.ones(200, 2, dtype=torch.bool)
+    assert torch.equal(model._drop_modalities(present), present)
+    assert not torch.equal(make("concat", modality_dropout=0.9)._drop_modalities(present), present)
+
+
+def test_each_head_of_an_ensemble_learns_from_its_own_loss_alone():
+    model = make("logit-ensemble")
+    heads = {"text": ("text.", "text_head."), "image": ("image.", "image_head."), "main": ("fusion.",)}
+    batch = raw_batch(model)
+    for part, own in heads.items():
+        model.zero_grad()
+        logits = model(batch)
+        torch.nn.functional.cross_entropy(getattr(logits, part), batch.target).backward()
+        reached = {key for key, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+        assert reached
+        assert all(key.startswith((*own, "missing_")) for key in reached)
+
+
+def test_an_ensemble_has_heads_as_asked_for_and_combines_what_they_say():
+    model = make("logit-ensemble", head_hidden=(7,), head_dropout=(0.1,)).eval()
+    assert model.text_head[0].out_features == model.image_head[0].out_features == 7
+    logits = model(raw_batch(model))
+    pooled = logits.text.log_softmax(dim=1) / 2 + logits.image.log_softmax(dim=1) / 2
+    torch.testing.assert_close(logits.main, pooled)
+
+
+def test_frozen_encoders_still_give_tokens(weights_dir, tmp_path):
+    frozen = {"encoders": "bert-resnet18", "freeze_text": "all", "freeze_image": "all"}
+    plain = make("concat", weights_dir=weights_dir, **frozen)
+    model = make(TOKEN_FUSION, weights_dir=weights_dir, **frozen)
+    for encoder, other in ((model.text, plain.text), (model.image, plain.image)):
+        assert (encoder.cut, encoder.frozen) == (encoder.n_stages - 1, encoder.n_stages)
+        assert other.cut == other.frozen == other.n_stages
+        assert not any(module.training for module in encoder.stages.modules() if module is not encoder.stages)
+        assert not any(p.requires_grad for p in encoder.parameters())
+    column = Column(model.text, [text_key(text) for text in TEXTS], tmp_path, Arithmetic("cpu", "fp32"))
+    column.fill(TEXTS, (), lambda *_: None)
+    encoded = model.text(column.batch(range(4)))
+    assert encoded.tokens.shape[1] == max(column.length(row) for row in range(4)) > 1
+    assert not encoded.pooled.requires_grad
+    raw = stack(raw_arrays(plain.text, "text"), raw_pad(plain.text))
+    torch.testing.assert_close(encoded.pooled, plain.text.encode(raw).pooled, rtol=1e-4, atol=1e-5)
+    kept = {key for key in model.trained_state() if key.startswith(("text.", "image."))}
+    assert kept == set()
+
+
+def test_encoders_may_go_from_one_fusion_to_the_next(weights_dir):
+    source = WeightSource(weights_dir, offline=True)
+    asked = ModelConfig(encoders="bert-resnet18", image_size_px=64, freeze_text="all", freeze_image="2")
+    config, _, _ = resolve(asked, FitConfig(), "cpu", source)
+    encoders = build_encoders(config, source, None)
+    states = []
+    for name in ("concat", TOKEN_FUSION, "text-only", "concat"):
+        model = assemble(ModelConfig(fusion=name), 3, *encoders)
+        trained = [key for key, p in model.named_parameters() if p.requires_grad]
+        states.append((model.text.cut, model.image.cut, trained))
+    assert states[0] == states[3]
+    assert states[1][:2] == (model.text.n_stages - 1, states[0][1])
+    assert [key for key in states[2][2] if key.startswith("image")] == []
+
+
+def test_an_encoder_without_tokens_is_refused_where_tokens_are_read(weights_dir):
+    with pytest.raises(ConfigError) as caught:
+        make(TOKEN_FUSION, weights_dir=weights_dir, image_encoder="timm:test_vit", image_size_px=None)
+    assert "timm:test_vit" in caught.value.message
+
+
+def test_fusion_and_head_start_the_same_whatever_the_encoders_drew():
+    source = WeightSource(None, offline=True)
+    config, _, _ = resolve(ModelConfig(encoders="light", fusion="gmu"), FitConfig(), "cpu", source)
+    states = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        encoders = build_encoders(config, source, VOCABULARY)
+        torch.manual_seed(0)
+        states.append(assemble(config, 3, *encoders).state_dict())
+    same = {key.split(".")[0]: torch.equal(states[0][key], states[1][key]) for key in states[0]}
+    assert same["fusion"]
+    assert same["head"]
+    assert not same["text"]
+
+
+@pytest.mark.parametrize(("name", "layer"), [("concat", set()), ("weighted", {"text_weight", "image_weight"})])
+def test_names_in_checkpoints_stay_as_they_were(name, layer):
+    state = make(name, auxiliary_weight=0.3).trained_state()
+    head = {f"head.{number}.{kind}" for number in (0, 3) for kind in ("weight", "bias")}
+    auxiliary = {f"{side}_head.{kind}" for side in SIDES for kind in ("weight", "bias")}
+    names = head | auxiliary | {"missing_text", "missing_image"} | {f"fusion.{key}" for key in layer}
+    assert {key for key in state if not key.startswith(("text.", "image."))} == names
+    assert {key.split(".")[1] for key in state if key.startswith(("text.", "image."))} == {"stages"}
+
+
+def test_probing_for_tokens_changes_no_start():
+    first, second = make(TOKEN_FUSION), make(TOKEN_FUSION)
+    again = copy.deepcopy(first)
+    assert all(torch.equal(p, q) for p, q in zip(first.parameters(), second.parameters(), strict=True))
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    assert again.image.token_dim() == again.fusion.image_tokens.tokens.in_features
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_activations_of_an_unread_modality_are_not_looked_at():
+    model = make("image-only").eval()
+    batch = raw_batch(model)
+    nothing = batch._replace(text=Activations(torch.empty(0)))
+    assert torch.equal(model(nothing).main, model(batch).main)
+
+
+def test_head_of_a_fusion_is_the_common_one():
+    model = make("early")
+    expected = build_head(512, (256,), (0.3,), 3)
+    assert [type(layer) for layer in model.head] == [type(layer) for layer in expected]
+    assert [p.shape for p in model.head.parameters()] == [p.shape for p in expected.parameters()]
+    assert model.head[2].p == 0.3
