@@ -10,7 +10,9 @@ import typer
 from typer.core import TyperGroup
 
 from mmsent_cli import __version__
+from mmsent_cli.commands.augment_compare import augment_compare
 from mmsent_cli.commands.cache import cache
+from mmsent_cli.commands.compare_fusions import compare_fusions
 from mmsent_cli.commands.inspect_encoding import inspect_encoding
 from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.split import split
@@ -70,6 +72,8 @@ def root(
 app.command("inspect-encoding")(inspect_encoding)
 app.command("split")(split)
 app.command("train")(train)
+app.command("compare-fusions")(compare_fusions)
+app.command("augment-compare")(augment_compare)
 app.command("predict")(predict)
 app.command("cache")(cache)
 

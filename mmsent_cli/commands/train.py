@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmsent_cli.commands.examples import EXAMPLES, report_example
 from mmsent_cli.commands.options import Json, RunsDir, options
 from mmsent_cli.config import (
     DataConfig,
@@ -23,11 +24,8 @@ from mmsent_cli.results import TrainResult
 
 if TYPE_CHECKING:
     from mmsent_cli.records import Run
-    from mmsent_cli.render.report import ReportExample
-    from mmsent_cli.training.run import Plan
-
-EXAMPLES = 6
-THUMBNAIL_PX = 160
+    from mmsent_cli.render.content import ReportExample
+    from mmsent_cli.training.plan import Plan
 
 SECTIONS = {
     DataConfig: "data",
@@ -54,6 +52,7 @@ def train(
     from mmsent_cli.render.console import print_json
     from mmsent_cli.render.train import LiveEpochs, print_train
     from mmsent_cli.training import run as training
+    from mmsent_cli.training.plan import plan_run
 
     if resume is not None and (config is not None or any(given.values())):
         raise ConfigError("--resume takes the run's own settings", "leave the other options out")
@@ -61,7 +60,8 @@ def train(
         if resume is not None:
             plan, run = training.resume_run(resume, runs_dir, live)
         else:
-            plan = training.plan_run(layer(config, given), live)
+            base = TrainConfig() if config is None else read_train_config(config)
+            plan = plan_run(layer(base, given), live)
             run = training.start_run(plan, runs_dir)
         live.total_epochs = plan.config.fit.epochs
         with training.kept_or_discarded(run, is_new=resume is None):
@@ -71,12 +71,11 @@ def train(
     print_json(result) if json else print_train(result)
 
 
-def layer(config: Path | None, given: dict[type, dict[str, Any]]) -> TrainConfig:
+def layer(base: TrainConfig, given: dict[type, dict[str, Any]]) -> TrainConfig:
     """The options given, over an earlier run's configuration or the defaults.
 
     A new `--encoders` takes the place of the text and image encoder that the earlier run settled on.
     """
-    base = TrainConfig() if config is None else read_train_config(config)
     if "encoders" in given[ModelConfig]:
         base = replace(base, model=replace(base.model, text_encoder=None, image_encoder=None))
     plain = to_dict(base)
@@ -100,7 +99,6 @@ def write_outputs(result: TrainResult, plan: "Plan", run: "Run") -> TrainResult:
 
 def report_examples(plan: "Plan", run: "Run") -> list["ReportExample"]:
     """A few validation pairs for the report: the surest right ones and the surest wrong ones."""
-    from mmsent_cli.render.report import ReportExample
     from mmsent_cli.training.outcome import validation_predictions
 
     pairs = {pair.guid: pair for pair in plan.dataset.pairs}
@@ -108,27 +106,6 @@ def report_examples(plan: "Plan", run: "Run") -> list["ReportExample"]:
     right = [row for row in rows if row["tag"] == row["predicted"]]
     wrong = [row for row in rows if row["tag"] != row["predicted"]]
     return [
-        ReportExample(
-            guid=row["guid"],
-            text=pairs[row["guid"]].text or "",
-            thumbnail_jpeg=_thumbnail(pairs[row["guid"]].image_path),
-            true=row["tag"],
-            predicted=row["predicted"],
-            probability=float(row[row["predicted"]]),
-        )
+        report_example(pairs[row["guid"]], row["predicted"], float(row[row["predicted"]]))
         for row in (*wrong[:EXAMPLES], *right[:EXAMPLES])
     ]
-
-
-def _thumbnail(path: Path | None) -> bytes | None:
-    from io import BytesIO
-
-    from PIL import Image
-
-    from mmsent_cli.data.images import decode_image
-
-    if path is None:
-        return None
-    buffer = BytesIO()
-    Image.fromarray(decode_image(path, THUMBNAIL_PX)).save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()

@@ -7,28 +7,23 @@ folder too, so the result says what the whole experiment cost, not what was left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 
-from mmsent_cli.config import TrainConfig, build, to_dict, train_config
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.config import TrainConfig
 from mmsent_cli.experiments.nested import best_epoch
 from mmsent_cli.experiments.trained import TrainedArm, load, save
 from mmsent_cli.findings import EpochScore, Setting
 from mmsent_cli.model import count_parameters
-from mmsent_cli.records import ARMS, EXPERIMENT, Run, as_file_name
+from mmsent_cli.records import ARMS, Run, as_file_name
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.loop import Evaluation, Step
 from mmsent_cli.training.metrics import majority_accuracy
-from mmsent_cli.training.plan import Listener, Plan, plan_run
-from mmsent_cli.training.run import find_unfinished, split_of, start_run, write_plan
+from mmsent_cli.training.plan import Listener, Plan
 
 ENCODER_RUNS = "encoder_runs.json"
-
-S = TypeVar("S")
 
 
 class ArmsListener(Listener, Protocol):
@@ -146,32 +141,6 @@ class Experiment:
 
     def _write_encoder_runs(self) -> None:
         self.run.write_json(ENCODER_RUNS, self.encoder_runs())
-
-
-def start_experiment(plan: Plan, command: str, settings: Any, runs_dir: Path) -> Run:
-    """Make an experiment's folder and write down what it is about to do."""
-    run = start_run(plan, runs_dir, command)
-    told = {"command": command, "asked": to_dict(plan.asked), "settings": to_dict(settings)}
-    run.write_json(EXPERIMENT, told)
-    return run
-
-
-def resume_experiment(
-    spec: str, command: str, settings_type: type[S], runs_dir: Path, listener: Listener
-) -> tuple[Plan, S, Run]:
-    """Find an unfinished experiment and plan its rest.
-
-    Raises:
-        MmsentError: no such run, one of another command, or one that is finished.
-    """
-    run = find_unfinished(spec, runs_dir)
-    told: dict[str, Any] = run.read_json(EXPERIMENT) if run.path(EXPERIMENT).is_file() else {"command": "train"}
-    if told["command"] != command:
-        other = told["command"]
-        raise ConfigError(f"{run.folder} is a run of {other}", f"go on with: mmsent {other} --resume {spec}")
-    plan = plan_run(train_config(told["asked"]), listener, split_of(run))
-    write_plan(plan, run)
-    return plan, build(settings_type, told["settings"]), run
 
 
 def arms_of(name: str, config: TrainConfig, seeds: Sequence[int], is_reference: bool = False) -> list[Arm]:

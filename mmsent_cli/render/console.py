@@ -24,9 +24,10 @@ def err() -> Console:
 
 
 def print_json(result: Any) -> None:
-    """Write a result dataclass as JSON on stdout. A number that is not finite becomes null, which JSON can hold."""
+    """Write a result, a dataclass or a mapping, as JSON on stdout; a number that is not finite becomes null."""
+    plain = result if isinstance(result, dict) else asdict(result)
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
-    text = json.dumps(_finite(asdict(result)), indent=2, ensure_ascii=not is_unicode)
+    text = json.dumps(_finite(plain), indent=2, ensure_ascii=not is_unicode)
     out().print(text, soft_wrap=True, markup=False)
 
 

@@ -12,7 +12,7 @@ from mmsent_cli.training.loop import Trainer, softmax
 from mmsent_cli.training.metrics import majority_accuracy
 
 if TYPE_CHECKING:
-    from mmsent_cli.training.run import Plan
+    from mmsent_cli.training.plan import Plan
 
 VAL_PREDICTIONS = "val_predictions.csv"
 

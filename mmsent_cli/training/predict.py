@@ -28,8 +28,8 @@ from mmsent_cli.results import Prediction, PredictResult
 from mmsent_cli.training.checkpoints import Description, load_model
 from mmsent_cli.training.columns import raw_pad, stack
 from mmsent_cli.training.loop import softmax
+from mmsent_cli.training.plan import Listener
 from mmsent_cli.training.precision import Arithmetic, choose_arithmetic
-from mmsent_cli.training.run import Listener
 
 CHUNK = 256
 BATCH = 16

@@ -18,7 +18,8 @@ from mmsent_cli.records import Run
 from mmsent_cli.training import checkpoints
 from mmsent_cli.training.outcome import validation_predictions
 from mmsent_cli.training.predict import Predictor
-from mmsent_cli.training.run import execute, plan_run, resume_run, start_run
+from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.run import execute, resume_run, start_run
 from tests.training.builders import assert_equal
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +125,8 @@ def test_patience_stops_training(tmp_path, monkeypatch):
 KILLED = """
 import sys, time
 from tests.training.test_run import Silent, train_config_of
-from mmsent_cli.training.run import execute, plan_run, start_run
+from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.run import execute, start_run
 
 class Slow(Silent):
     def step(self, epoch, done, total):

@@ -1,0 +1,36 @@
+"""`mmsent augment-compare`: a model trained with and without augmented images, and what the difference is worth."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.commands.experiment import Config, Resume, open_experiment, print_result_json, write_comparison
+from mmsent_cli.commands.options import Json, RunsDir, options
+from mmsent_cli.commands.train import SECTIONS
+from mmsent_cli.experiments.settings import AugmentSettings
+
+COMMAND = "augment-compare"
+
+
+@options(AugmentSettings, *SECTIONS, omit={"augmentation"})
+def augment_compare(
+    given: dict[type, dict[str, Any]],
+    config: Config = None,
+    resume: Resume = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Train one fusion without and with augmented images, on the same split and seeds, and say if it helps."""
+    from mmsent_cli.experiments import augment_compare as experiments
+    from mmsent_cli.render.arms import LiveArms
+    from mmsent_cli.render.compare import print_compare
+    from mmsent_cli.training.run import kept_or_discarded
+
+    start = time.perf_counter()
+    with LiveArms() as live:
+        plan, settings, run = open_experiment(COMMAND, AugmentSettings, given, config, resume, runs_dir, live)
+        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+            result, trained = experiments.augment_compare(plan, settings, run, live)
+    seconds = time.perf_counter() - start
+    files = write_comparison(COMMAND, plan, run, result, trained, seconds)
+    print_result_json(run, result, seconds) if json else print_compare(result, str(run.folder), files, seconds)

@@ -1,0 +1,55 @@
+"""`mmsent compare-fusions`: fusion layers side by side, and what their differences are worth."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsent_cli.commands.experiment import (
+    Config,
+    Resume,
+    open_experiment,
+    print_result_json,
+    write_comparison,
+)
+from mmsent_cli.commands.options import Json, RunsDir, options
+from mmsent_cli.commands.train import SECTIONS, layer
+from mmsent_cli.config import TrainConfig
+from mmsent_cli.experiments.settings import CompareSettings
+
+COMMAND = "compare-fusions"
+
+
+@options(CompareSettings, *SECTIONS, omit={"fusion"})
+def compare_fusions(
+    given: dict[type, dict[str, Any]],
+    config: Config = None,
+    resume: Resume = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List the fusions with source and parameters")] = False,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Train several fusion layers on the same encoders, split, batches and seeds, and say which differ."""
+    if show_list:
+        from mmsent_cli.experiments.fusion_list import list_fusions
+        from mmsent_cli.render.fusions import print_fusions
+
+        from mmsent_cli.render.console import print_json
+
+        listed = list_fusions(layer(TrainConfig(), given))
+        print_json(listed) if json else print_fusions(listed)
+        return
+    from mmsent_cli.experiments import compare_fusions as experiments
+    from mmsent_cli.render.arms import LiveArms
+    from mmsent_cli.render.compare import print_compare
+    from mmsent_cli.training.run import kept_or_discarded
+
+    start = time.perf_counter()
+    with LiveArms() as live:
+        plan, settings, run = open_experiment(COMMAND, CompareSettings, given, config, resume, runs_dir, live)
+        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+            result, trained = experiments.compare_fusions(plan, settings, run, live)
+    seconds = time.perf_counter() - start
+    files = write_comparison(COMMAND, plan, run, result, trained, seconds)
+    print_result_json(run, result, seconds) if json else print_compare(result, str(run.folder), files, seconds)

@@ -1,0 +1,149 @@
+"""What the commands of experiments share: start, resume or repeat one, and write everything with `result.json` last."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from mmsent_cli.commands.examples import agreement_groups
+from mmsent_cli.commands.train import layer
+from mmsent_cli.config import TrainConfig, build, read_train_config
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.records import CONFIG
+
+if TYPE_CHECKING:
+    from mmsent_cli.data.pairs import Pair
+    from mmsent_cli.experiments.trained import TrainedArm
+    from mmsent_cli.findings import CompareResult
+    from mmsent_cli.records import Run
+    from mmsent_cli.render.arms import LiveArms
+    from mmsent_cli.training.plan import Plan
+
+S = TypeVar("S")
+Given = dict[type, dict[str, Any]]
+"""Options typed, by config dataclass."""
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Repeat an earlier experiment (its folder), or start from a config.json"),
+]
+Resume = Annotated[
+    str | None, typer.Option("--resume", help="Go on with an unfinished experiment: its folder, name, or latest")
+]
+
+
+def open_experiment(
+    command: str,
+    settings_type: type[S],
+    given: Given,
+    config: Path | None,
+    resume: str | None,
+    runs_dir: Path,
+    live: "LiveArms",
+) -> tuple["Plan", S, "Run"]:
+    """Plan a new experiment, or the rest of an unfinished one.
+
+    Args:
+        command: its name.
+        settings_type: what it may be told beside the settings of a training run.
+        given: the options typed.
+        config: an earlier experiment to repeat, or a configuration to start from; options change it.
+        resume: the run to go on with; nothing else may then be given.
+        runs_dir: where runs are kept.
+        live: hears of progress.
+    """
+    from mmsent_cli.experiments.start import resume_experiment, start_experiment
+    from mmsent_cli.training.plan import plan_run
+
+    if resume is not None:
+        require_nothing_else(config, given)
+        return resume_experiment(resume, command, settings_type, runs_dir, live)
+    base, told = read_base(config, command)
+    settings = build(settings_type, {**told, **given[settings_type]})
+    plan = plan_run(layer(base, given), live)
+    return plan, settings, start_experiment(plan, command, settings, runs_dir)
+
+
+def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[str, Any]]:
+    """The configuration to start from, and the settings of an earlier experiment of this command."""
+    from mmsent_cli.experiments.start import find_told
+
+    if config is None:
+        return TrainConfig(), {}
+    told = find_told(config)
+    if told is None:
+        return read_train_config(config), {}
+    return told.config(), told.settings if told.command == command else {}
+
+
+def require_nothing_else(config: Path | None, given: Given) -> None:
+    """Refuse options beside `--resume`: a run goes on as it began."""
+    if config is not None or any(given.values()):
+        raise ConfigError("--resume takes the run's own settings", "leave the other options out")
+
+
+def write_outputs(run: "Run", result: Any, files: Mapping[str, str | bytes]) -> list[str]:
+    """Write an experiment's files and, last of all, `result.json`; the names of all files of the run."""
+    for name, content in files.items():
+        run.write(name, content)
+    run.write_json("result.json", result)
+    return sorted(path.name for path in run.folder.iterdir() if not path.name.startswith("."))
+
+
+def print_result_json(run: "Run", result: Any, seconds: float) -> None:
+    """The result as JSON on standard output, with its folder and how long it took."""
+    from mmsent_cli.render.console import print_json
+
+    print_json({"run": str(run.folder), "seconds": seconds, **asdict(result)})
+
+
+def repeat_command(command: str, run: "Run") -> str:
+    """The command line that repeats an experiment."""
+    return shlex.join(["mmsent", command, "--config", str(run.folder)])
+
+
+def write_comparison(
+    command: str,
+    plan: "Plan",
+    run: "Run",
+    result: "CompareResult",
+    trained: "Sequence[TrainedArm]",
+    seconds: float,
+) -> list[str]:
+    """Write a finished comparison's table of epochs, figures, report and result; the names of the run's files."""
+    import numpy as np
+
+    from mmsent_cli.experiments.epochs import epochs_csv
+    from mmsent_cli.experiments.nested import best_epoch
+    from mmsent_cli.render.compare_figures import arm_curves_png, differences_png, gates_png
+    from mmsent_cli.render.experiment_report import compare_report
+    from mmsent_cli.training.run import ENVIRONMENT
+
+    named = [{name: getattr(arm, name) for name in ("name", "fusion", "augmentation", "seed")} for arm in trained]
+    figures = {
+        "curves.png": arm_curves_png(result),
+        "differences.png": differences_png(result),
+        "weights.png": gates_png(result),
+    }
+    models = [arm.predicted[best_epoch(arm.curve, arm.monitor).epoch - 1] for arm in trained if not arm.is_reference]
+    groups = agreement_groups(validation_pairs(plan), result.setting.labels, np.stack(models))
+    report = compare_report(
+        result,
+        run.read_json(CONFIG),
+        run.read_json(ENVIRONMENT),
+        groups,
+        repeat_command(command, run),
+        seconds,
+    )
+    files: dict[str, str | bytes] = {name: png for name, png in figures.items() if png is not None}
+    files["epochs.csv"] = epochs_csv(zip(named, (arm.curve for arm in trained), strict=True))
+    return write_outputs(run, result, {**files, "report.html": report})
+
+
+def validation_pairs(plan: "Plan") -> list["Pair"]:
+    """The validation pairs in the order of the data set."""
+    val = set(plan.split.val)
+    return [pair for pair in plan.dataset.pairs if pair.guid in val]

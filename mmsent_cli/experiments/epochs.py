@@ -1,0 +1,32 @@
+"""Every epoch of every model of an experiment as one CSV table."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+from mmsent_cli.findings import EpochScore
+
+FIGURES = ("epoch", "train_loss", "val_loss", "accuracy", "macro_f1")
+
+
+def epochs_csv(curves: Iterable[tuple[Mapping[str, object], Iterable[EpochScore]]]) -> str:
+    """One row an epoch.
+
+    Args:
+        curves: for each model what names it, by column (the same columns for all), and its epochs.
+    """
+    rows = [
+        {**named, **{name: getattr(score, name) for name in FIGURES}, **_gates(score)}
+        for named, curve in curves
+        for score in curve
+    ]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _gates(score: EpochScore) -> dict[str, float]:
+    return {f"gate_{name}": value for name, value in score.gates.items()}
