@@ -3,7 +3,8 @@
 So a figure that stands in both comes from one place and cannot differ. Standard library only.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,17 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An experiment's question, its answer in one sentence, the figures behind it, and the set-up (name, value)."""
+
+    question: str
+    headline: str
+    paragraphs: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportExample:
     """One validation pair shown in a report.
 
@@ -53,3 +65,14 @@ class ReportExample:
     predicted: str
     probability: float
     remark: str = ""
+
+
+def picture(png: bytes | None, alt: str, caption: str) -> tuple[Picture, ...]:
+    """One picture, or none where there is nothing to draw."""
+    return () if png is None else (Picture(png=png, alt=alt, caption=caption),)
+
+
+def filled(sections: Sequence[Section]) -> list[Section]:
+    """The sections without grids that have no rows, and without those that are then empty."""
+    kept = [replace(section, grids=tuple(grid for grid in section.grids if grid.rows)) for section in sections]
+    return [section for section in kept if section.paragraphs or section.pictures or section.grids]

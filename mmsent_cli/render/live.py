@@ -16,6 +16,10 @@ ROWS_AROUND_TABLE = 9
 """Terminal rows kept free for the table's head and the progress bars, so that the live view never scrolls."""
 
 
+NAME_COLUMNS = 30
+"""Longest name beside a bar, so that it and the time left fit 80 columns."""
+
+
 class Bar(NamedTuple):
     """How far a part of the work is. Bars of the same `key` are one, drawn anew.
 
@@ -54,11 +58,11 @@ class LiveView:
         self._finished: set[str] = set()
         self._work: dict[str, TaskID] = {}
         self._progress = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=_one_line(NAME_COLUMNS)),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"),
-            TimeLeft(table_column=Column(no_wrap=True)),
+            TimeLeft(table_column=_one_line()),
             console=self._console,
         )
         self.is_live = self._console.is_terminal and not self._console.is_dumb_terminal and not quiet
@@ -120,3 +124,7 @@ class LiveView:
         """Write one plain line."""
         if not self._quiet:
             self._console.print(Text(text), soft_wrap=True)
+
+
+def _one_line(longest: int | None = None) -> Column:
+    return Column(no_wrap=True, overflow="ellipsis", max_width=longest)

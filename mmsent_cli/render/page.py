@@ -44,9 +44,10 @@ def _unbroken(figure: str) -> str:
     return figure.replace(" ", "\u00a0")
 
 
-def _minus(text: str) -> str:
-    """A true minus sign before numbers, where a hyphen stands that joins nothing."""
-    return re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text)
+def _typeset(text: str) -> str:
+    """A true minus sign before numbers, where a hyphen stands that joins nothing, and no line break before a unit."""
+    text = re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text)
+    return re.sub(r"(?<=\d) (?=%|points\b|pairs\b)", "\u00a0", text)
 
 
 def _environment() -> Any:
@@ -62,7 +63,7 @@ def _environment() -> Any:
     environment.filters.update(
         percent=lambda share: _unbroken(percent(share)),
         interval=lambda bounds: _unbroken(interval(bounds)),
-        minus=_minus,
+        typeset=_typeset,
         jpeg=lambda content: _data_uri(content, "jpeg"),
         png=lambda content: _data_uri(content, "png"),
     )

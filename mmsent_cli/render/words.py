@@ -49,6 +49,16 @@ def score(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else DASH
 
 
+def signed_score(difference: float) -> str:
+    """A difference of losses or macro-F1 with its sign, `+0.012`."""
+    return f"{round(difference, 3) + 0.0:+.3f}" if math.isfinite(difference) else DASH
+
+
+def score_interval(bounds: Interval) -> str:
+    """An interval of macro-F1, `0.612 to 0.688`."""
+    return f"{score(bounds[0])} to {score(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
+
+
 def score_spread(mean: float, sd: float, seeds: int) -> str:
     """Mean and standard deviation of macro-F1 over seeds, `0.652 ± 0.010`."""
     return f"{score(mean)} ± {score(sd)}" if seeds > 1 else score(mean)

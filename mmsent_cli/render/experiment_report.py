@@ -1,0 +1,78 @@
+"""The one-page reports of experiments; each is a page that a student can hand in."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmsent_cli.findings import AblateResult, CompareResult, TuneResult
+from mmsent_cli.render.ablate_sections import ablate_answer, ablate_sections
+from mmsent_cli.render.compare_sections import compare_answer, compare_sections
+from mmsent_cli.render.content import Answer, ReportExample, Section
+from mmsent_cli.render.page import flat_rows, render_page, settings_rows
+from mmsent_cli.render.tune_sections import tune_answer, tune_sections
+
+Groups = Sequence[tuple[str, Sequence[ReportExample]]]
+"""Validation pairs under headings, such as those on which the arms disagree."""
+
+
+def compare_report(
+    result: CompareResult,
+    config: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    groups: Groups,
+    command: str,
+    seconds: float,
+) -> str:
+    """Write the report of `compare-fusions` or `augment-compare` as one self-contained HTML page.
+
+    Args:
+        result: the comparison.
+        config: its resolved configuration: sections of settings.
+        environment: versions, device and digests, in any nesting.
+        groups: validation pairs to show, under their headings; empty groups are left out.
+        command: what to type to repeat it.
+        seconds: how long it took.
+    """
+    return _page(compare_answer(result, seconds), compare_sections(result), config, environment, groups, command)
+
+
+def ablate_report(
+    result: AblateResult,
+    config: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    groups: Groups,
+    command: str,
+    seconds: float,
+) -> str:
+    """Write the report of `ablate` as one self-contained HTML page; arguments as in `compare_report`."""
+    return _page(ablate_answer(result, seconds), ablate_sections(result), config, environment, groups, command)
+
+
+def tune_report(
+    result: TuneResult,
+    config: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    groups: Groups,
+    command: str,
+    seconds: float,
+) -> str:
+    """Write the report of `tune` as one self-contained HTML page; arguments as in `compare_report`."""
+    return _page(tune_answer(result, seconds), tune_sections(result), config, environment, groups, command)
+
+
+def _page(
+    answer: Answer,
+    sections: Sequence[Section],
+    config: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    groups: Groups,
+    command: str,
+) -> str:
+    return render_page(
+        "experiment.html",
+        answer=answer,
+        sections=sections,
+        groups=[(name, examples) for name, examples in groups if examples],
+        settings=settings_rows(config),
+        environment=flat_rows(environment),
+        command=command,
+    )
