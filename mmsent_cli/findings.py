@@ -239,3 +239,13 @@ class TuneResult:
     difference: Difference | None = None
     verdict: str = ""
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusionRow:
+    """One fusion layer as `compare-fusions --list` shows it. `parameters` counts those of fusion and heads."""
+
+    name: str
+    summary: str
+    source: str
+    parameters: int

@@ -132,7 +132,8 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
     """The checkpoint file that `spec` names.
 
     Args:
-        spec: a file, a run folder, a bare file name in the newest run, or None for the newest run's best model.
+        spec: a file, a run folder, a bare file name in the newest run, or None for the newest run's best model. The
+            newest run here is that of a training, for an experiment keeps no model.
         runs_dir: where runs are kept.
 
     Raises:
@@ -147,7 +148,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
         named = _follow(runs_dir / spec)
         if named is not None:
             return _in_run(named, BEST)
-    return _in_run(find_run(None, runs_dir).folder, spec or BEST)
+    return _in_run(_newest_training(runs_dir), spec or BEST)
 
 
 def environment(device: str, precision: str) -> dict[str, Any]:
@@ -206,6 +207,15 @@ def _follow(path: Path) -> Path | None:
     elif path.name == LATEST and path.is_file():
         path = path.parent / path.read_text(encoding="utf-8").strip()
     return path if path.is_dir() else None
+
+
+def _newest_training(runs_dir: Path) -> Path:
+    """The newest run; if that is an experiment, the newest one that keeps a model, where there is any."""
+    newest = find_run(None, runs_dir).folder
+    if not (newest / EXPERIMENT).is_file():
+        return newest
+    trained = sorted(path.parent for path in runs_dir.glob(f"*/{BEST}") if path.parent.name != LATEST)
+    return trained[-1] if trained else newest
 
 
 def _known_runs(runs_dir: Path) -> str:

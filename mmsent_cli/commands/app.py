@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from mmsent_cli import __version__
+from mmsent_cli.commands.ablate import ablate
 from mmsent_cli.commands.augment_compare import augment_compare
 from mmsent_cli.commands.cache import cache
 from mmsent_cli.commands.compare_fusions import compare_fusions
@@ -17,6 +18,7 @@ from mmsent_cli.commands.inspect_encoding import inspect_encoding
 from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.split import split
 from mmsent_cli.commands.train import train
+from mmsent_cli.commands.tune import tune
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE
 
@@ -71,7 +73,9 @@ def root(
 
 app.command("inspect-encoding")(inspect_encoding)
 app.command("split")(split)
+app.command("tune")(tune)
 app.command("train")(train)
+app.command("ablate")(ablate)
 app.command("compare-fusions")(compare_fusions)
 app.command("augment-compare")(augment_compare)
 app.command("predict")(predict)

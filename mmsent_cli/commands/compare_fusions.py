@@ -1,6 +1,7 @@
 """`mmsent compare-fusions`: fusion layers side by side, and what their differences are worth."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,12 +34,13 @@ def compare_fusions(
     """Train several fusion layers on the same encoders, split, batches and seeds, and say which differ."""
     if show_list:
         from mmsent_cli.experiments.fusion_list import list_fusions
+        from mmsent_cli.render.console import print_json
         from mmsent_cli.render.fusions import print_fusions
 
-        from mmsent_cli.render.console import print_json
-
-        listed = list_fusions(layer(TrainConfig(), given))
-        print_json(listed) if json else print_fusions(listed)
+        encoders, rows = list_fusions(layer(TrainConfig(), given))
+        print_json({"encoders": encoders, "fusions": [asdict(row) for row in rows]}) if json else print_fusions(
+            rows, encoders
+        )
         return
     from mmsent_cli.experiments import compare_fusions as experiments
     from mmsent_cli.render.arms import LiveArms

@@ -31,7 +31,7 @@ Command = Callable[..., None]
 
 
 def options(
-    *config_types: type, omit: Collection[str] = (), rename: Mapping[str, str] | None = None
+    *config_types: type, omit: Collection[str] = (), rename: Mapping[tuple[type, str], str] | None = None
 ) -> Callable[[Command], Command]:
     """Give a command the options of some config dataclasses.
 
@@ -42,7 +42,7 @@ def options(
     Args:
         config_types: dataclasses of `config`.
         omit: settings that are no option of this command and keep their default.
-        rename: option names in place of a setting's own, such as `{"split_seed": "seed"}`.
+        rename: option names in place of a setting's own, such as `{(SplitConfig, "split_seed"): "seed"}`.
 
     Example:
         @options(DataConfig)
@@ -55,7 +55,7 @@ def options(
         targets = {name: p.annotation for name, p in own.items() if p.annotation in config_types}
 
         def run(**values: Any) -> None:
-            given = {kind: _pop_given(values, settings) for kind, settings in offered.items()}
+            given = {kind: _pop_given(values, kind, settings) for kind, settings in offered.items()}
             built: dict[str, Any] = {name: build(kind, given[kind]) for name, kind in targets.items()}
             if "given" in own:
                 built["given"] = given
@@ -64,7 +64,8 @@ def options(
         kept = [
             p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.values() if p.name not in {*targets, "given"}
         ]
-        added = [_parameter(f, (rename or {}).get(f.name, f.name)) for settings in offered.values() for f in settings]
+        names = rename or {}
+        added = [_parameter(kind, f, names.get((kind, f.name), f.name)) for kind in offered for f in offered[kind]]
         run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
         run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]  # Typer reads it
         run.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
@@ -73,7 +74,7 @@ def options(
     return decorate
 
 
-def _parameter(config_field: Any, name: str) -> inspect.Parameter:
+def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Parameter:
     """The keyword parameter, with its Typer option, for one config field."""
     kind = value_type(config_field.type)
     is_listed = get_origin(kind) is tuple
@@ -85,7 +86,10 @@ def _parameter(config_field: Any, name: str) -> inspect.Parameter:
     )
     shown = str if is_listed else kind
     return inspect.Parameter(
-        config_field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[shown | None, option]
+        _key(config_type, config_field),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[shown | None, option],
     )
 
 
@@ -95,6 +99,11 @@ def _default_text(default: Any) -> str:
     return f" [default: {default}]"
 
 
-def _pop_given(values: dict[str, Any], settings: list[Field[Any]]) -> Given:
-    popped = {f.name: values.pop(f.name) for f in settings}
+def _key(config_type: type, config_field: Field[Any]) -> str:
+    """Name of the parameter: two dataclasses may have a setting of one name."""
+    return f"{config_type.__name__}_{config_field.name}"
+
+
+def _pop_given(values: dict[str, Any], config_type: type, settings: list[Field[Any]]) -> Given:
+    popped = {f.name: values.pop(_key(config_type, f)) for f in settings}
     return {name: value for name, value in popped.items() if value is not None}

@@ -6,12 +6,15 @@ any; the model's own stand-in is what it learned for a pair that lacks the modal
 show how well one alone could do: that takes models trained on one (`--retrain`).
 """
 
+import csv
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
+from mmsent_cli.data.pairs import Pair
 from mmsent_cli.experiments.comparison import accuracy_of, compare_accuracy, macro_f1_of
 from mmsent_cli.experiments.examined import Examined
 from mmsent_cli.experiments.experiment import ArmsListener, Experiment, arms_of
@@ -21,6 +24,7 @@ from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.findings import AblateResult, AblationArm, Agreement, Emap, Shapley
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.records import Run
+from mmsent_cli.training.loop import softmax
 from mmsent_cli.training.metrics import compute_metrics
 from mmsent_cli.training.views import Subject, additive_part, another_pair
 
@@ -29,6 +33,19 @@ TOKEN_EMAP_PAIRS = 100
 """A fusion that attends over tokens takes some hundred times as long for each combination."""
 PERMUTATION_SEEDS = {"text": 0, "image": 1}
 EMAP_SEED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What the figures were counted from.
+
+    Attributes:
+        predicted: class numbers [N] by the arm's name.
+        probabilities: those of the whole model [N, C].
+    """
+
+    predicted: dict[str, np.ndarray]
+    probabilities: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +59,7 @@ class Answers:
 
 def ablate(
     examined: Examined, settings: AblateSettings, run: Run, listener: ArmsListener
-) -> tuple[AblateResult, dict[str, np.ndarray]]:
+) -> tuple[AblateResult, Detail]:
     """Take each modality away in every way.
 
     Args:
@@ -52,7 +69,7 @@ def ablate(
         listener: hears of progress.
 
     Returns:
-        The result, not yet written, and the predictions by arm name, class numbers [N].
+        The result, not yet written, and what it was counted from.
     """
     experiment = Experiment(examined.plan, run, listener)
     subject, means = examined.subject(experiment.bench)
@@ -81,12 +98,22 @@ def ablate(
         emap=_emap(full[rows], additive_part(subject, rows), true[rows], labels),
         notes=(*examined.plan.notes, *experiment.bench.notes(), *examined.notes),
     )
-    return result, predicted
+    return result, Detail(predicted, softmax(full))
 
 
 def arm_name(side: str, method: str) -> str:
     """Name of the arm that sees one side, by a method."""
     return f"{side} only, {method}"
+
+
+def predictions_csv(pairs: Sequence[Pair], labels: Sequence[str], predicted: Mapping[str, np.ndarray]) -> str:
+    """Every arm's answer to every pair: a row a pair, a column an arm."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["guid", "tag", *predicted])
+    for row, pair in enumerate(pairs):
+        table.writerow([pair.guid, pair.tag, *(labels[answers[row]] for answers in predicted.values())])
+    return text.getvalue()
 
 
 def _taken_away(subject: Subject, means: Mapping[str, Tensor]) -> dict[str, Answers]:

@@ -46,7 +46,7 @@ class Plan:
         """This run's configuration with another fusion (which may bring its own head) and other training settings."""
         asked = replace(self.asked.model, encoders=self.config.model.encoders)
         asked = replace(asked, fusion=fusion or asked.fusion)
-        model, _, _ = _resolve(asked, self.asked.fit, self.arithmetic, self.weights)
+        model, _, _ = fill_gaps(asked, self.asked.fit, self.arithmetic, self.weights)
         return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
 
 
@@ -63,7 +63,7 @@ def plan_run(config: TrainConfig, listener: Listener, split: Split | None = None
     """
     arithmetic, device_note = choose_arithmetic(config.runtime)
     weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline)
-    model, fit, encoder_note = _resolve(config.model, config.fit, arithmetic, weights)
+    model, fit, encoder_note = fill_gaps(config.model, config.fit, arithmetic, weights)
     cache = default_cache_dir(config.runtime.cache_dir)
     dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
     split = split or _divide(dataset, config)
@@ -73,7 +73,7 @@ def plan_run(config: TrainConfig, listener: Listener, split: Split | None = None
     return Plan(config, resolved, arithmetic, weights, cache / "features", dataset, split, tuple(n for n in notes if n))
 
 
-def _resolve(
+def fill_gaps(
     model: ModelConfig, fit: FitConfig, arithmetic: Arithmetic, weights: WeightSource
 ) -> tuple[ModelConfig, FitConfig, str]:
     """Fill every gap: with what belongs to the fusion, then with what belongs to the encoders."""

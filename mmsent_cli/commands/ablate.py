@@ -1,0 +1,172 @@
+"""`mmsent ablate`: what the text and the image are worth to a trained model."""
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmsent_cli.commands.examples import EXAMPLES, report_example
+from mmsent_cli.commands.experiment import (
+    Resume,
+    print_result_json,
+    require_nothing_else,
+    validation_pairs,
+    write_outputs,
+)
+from mmsent_cli.commands.options import Checkpoint, Json, RunsDir, options
+from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.settings import AblateSettings
+from mmsent_cli.records import CONFIG, EXPERIMENT
+
+if TYPE_CHECKING:
+    from mmsent_cli.data.pairs import Pair
+    from mmsent_cli.experiments.ablate import Detail
+    from mmsent_cli.experiments.examined import Examined
+    from mmsent_cli.findings import AblateResult
+    from mmsent_cli.records import Run
+    from mmsent_cli.render.arms import LiveArms
+    from mmsent_cli.render.content import ReportExample
+
+COMMAND = "ablate"
+SHOWN = "permuted"
+"""The method whose answers the examples show: the stand-in feature is a real one, and nothing of it fits the pair."""
+
+
+@options(AblateSettings, DataConfig, RuntimeConfig, omit={"labels", "workers", "save_all"})
+def ablate(
+    given: dict[type, dict[str, Any]],
+    checkpoint: Checkpoint = None,
+    split: Annotated[str | None, typer.Option(help="With --data: only the validation side of this split file")] = None,
+    resume: Resume = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Take the text or the image away from a trained model, in several ways, and see what is left.
+
+    The pairs are those that the checkpoint's run validated on, or those of --data.
+    """
+    from mmsent_cli.experiments import ablate as experiments
+    from mmsent_cli.render.ablate import print_ablate
+    from mmsent_cli.render.arms import LiveArms
+    from mmsent_cli.training.run import kept_or_discarded
+
+    start = time.perf_counter()
+    with LiveArms() as live:
+        if resume is not None:
+            if checkpoint is not None or split is not None:
+                raise ConfigError("--resume takes the run's own settings", "leave the other options out")
+            require_nothing_else(None, given)
+            examined, settings, run = _resume(resume, runs_dir, live)
+        else:
+            examined, settings, run = _start(checkpoint, split, given, runs_dir, live)
+        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+            result, detail = experiments.ablate(examined, settings, run, live)
+    seconds = time.perf_counter() - start
+    files = write_ablation(examined, run, result, detail, seconds)
+    print_result_json(run, result, seconds) if json else print_ablate(result, str(run.folder), files, seconds)
+
+
+def _start(
+    checkpoint: str | None, split: str | None, given: dict[type, dict[str, Any]], runs_dir: Path, live: "LiveArms"
+) -> tuple["Examined", AblateSettings, "Run"]:
+    from mmsent_cli.experiments.start import start_experiment
+    from mmsent_cli.records import find_checkpoint
+
+    if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
+        raise ConfigError("options about the data go with --data", "name a folder or manifest with --data")
+    subject = {
+        "checkpoint": str(find_checkpoint(checkpoint, runs_dir)),
+        "data": given[DataConfig] or None,
+        "split": split,
+        "runtime": to_dict(build(RuntimeConfig, given[RuntimeConfig])),
+    }
+    settings = build(AblateSettings, given[AblateSettings])
+    examined = _examine(subject, live)
+    return examined, settings, start_experiment(examined.plan, COMMAND, settings, runs_dir, subject)
+
+
+def _resume(resume: str, runs_dir: Path, live: "LiveArms") -> tuple["Examined", AblateSettings, "Run"]:
+    from mmsent_cli.experiments.start import find_experiment
+
+    run, told = find_experiment(resume, COMMAND, runs_dir)
+    return _examine(told.subject, live), build(AblateSettings, told.settings), run
+
+
+def _examine(subject: Mapping[str, Any], live: "LiveArms") -> "Examined":
+    from mmsent_cli.experiments.examined import examine
+
+    data = None if subject["data"] is None else build(DataConfig, subject["data"])
+    runtime = build(RuntimeConfig, subject["runtime"])
+    return examine(Path(subject["checkpoint"]), data, subject["split"], runtime, live)
+
+
+def write_ablation(
+    examined: "Examined", run: "Run", result: "AblateResult", detail: "Detail", seconds: float
+) -> list[str]:
+    """Write a finished ablation's figures, predictions, report and result; the names of the run's files."""
+    from mmsent_cli.experiments.ablate import predictions_csv
+    from mmsent_cli.render.ablate_figures import contributions_png, views_png
+    from mmsent_cli.render.experiment_report import ablate_report
+    from mmsent_cli.training.run import ENVIRONMENT
+
+    pairs = validation_pairs(examined.plan)
+    figures = {"ablation.png": views_png(result), "contributions.png": contributions_png(result)}
+    files: dict[str, str | bytes] = {name: png for name, png in figures.items() if png is not None}
+    files["predictions.csv"] = predictions_csv(pairs, result.labels, detail.predicted)
+    groups = _groups(pairs, result.labels, detail)
+    command = _repeat(run)
+    report = ablate_report(result, run.read_json(CONFIG), run.read_json(ENVIRONMENT), groups, command, seconds)
+    return write_outputs(run, result, {**files, "report.html": report})
+
+
+def _repeat(run: "Run") -> str:
+    """The command line that repeats an ablation."""
+    from mmsent_cli.experiments.start import read_told
+
+    told = read_told(run.path(EXPERIMENT))
+    subject, settings = told.subject, told.settings
+    options = {"checkpoint": subject["checkpoint"], **(subject["data"] or {}), "split": subject["split"]}
+    options["emap_pairs"] = settings["emap_pairs"]
+    words = [part for name, value in options.items() if value is not None for part in (_option(name), str(value))]
+    return shlex.join(["mmsent", COMMAND, *words, *(["--retrain"] if settings["retrain"] else [])])
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _groups(
+    pairs: "Sequence[Pair]", labels: Sequence[str], detail: "Detail"
+) -> list[tuple[str, list["ReportExample"]]]:
+    """Pairs by what is needed to get them right, the other modality being another pair's."""
+    import numpy as np
+
+    from mmsent_cli.experiments.ablate import BOTH, arm_name
+
+    true = np.array([labels.index(pair.tag or "") for pair in pairs])
+    both, text, image = (
+        detail.predicted[name] == true for name in (BOTH, arm_name("text", SHOWN), arm_name("image", SHOWN))
+    )
+    chosen = {
+        "Right with both, wrong with either alone": both & ~text & ~image,
+        "Right by the text, wrong by the image": both & text & ~image,
+        "Right by the image, wrong by the text": both & image & ~text,
+        "Wrong with both, right with one alone": ~both & (text | image),
+        "Wrong in every way": ~both & ~text & ~image,
+    }
+    return [
+        (name, [_example(pairs[row], labels, detail, row) for row in np.flatnonzero(rows)[:EXAMPLES]])
+        for name, rows in chosen.items()
+    ]
+
+
+def _example(pair: "Pair", labels: Sequence[str], detail: "Detail", row: int) -> "ReportExample":
+    from mmsent_cli.experiments.ablate import arm_name
+
+    shares = detail.probabilities[row]
+    alone = [f"{side} alone {labels[detail.predicted[arm_name(side, SHOWN)][row]]}" for side in ("text", "image")]
+    return report_example(pair, labels[int(shares.argmax())], float(shares.max()), ", ".join(alone))

@@ -1,0 +1,80 @@
+"""`mmsent tune`: try settings on the same pairs, and keep the best as a configuration for `train`."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsent_cli.commands.examples import agreement_groups
+from mmsent_cli.commands.experiment import (
+    Config,
+    Resume,
+    open_experiment,
+    print_result_json,
+    read_base,
+    repeat_command,
+    validation_pairs,
+    write_outputs,
+)
+from mmsent_cli.commands.options import Json, RunsDir, options
+from mmsent_cli.commands.train import SECTIONS
+from mmsent_cli.config import FitConfig, SplitConfig
+from mmsent_cli.experiments.settings import TuneSettings
+from mmsent_cli.records import CONFIG
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmsent_cli.findings import TuneResult
+    from mmsent_cli.records import Run
+    from mmsent_cli.training.plan import Plan
+
+COMMAND = "tune"
+EPOCHS = 5
+"""System A's epochs a trial."""
+
+
+@options(TuneSettings, *SECTIONS, rename={(SplitConfig, "strategy"): "split_strategy"})
+def tune(
+    given: dict[type, dict[str, Any]],
+    config: Config = None,
+    resume: Resume = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Try training settings, 5 epochs each unless --epochs says otherwise, and write the best as a configuration."""
+    from mmsent_cli.experiments import tune as experiments
+    from mmsent_cli.render.arms import LiveArms
+    from mmsent_cli.render.tune import print_tune
+    from mmsent_cli.training.run import kept_or_discarded
+
+    is_repeated = bool(read_base(config, COMMAND)[1])
+    if resume is None and not is_repeated:
+        given[FitConfig] = {"epochs": EPOCHS, **given[FitConfig]}
+    start = time.perf_counter()
+    with LiveArms() as live:
+        plan, settings, run = open_experiment(COMMAND, TuneSettings, given, config, resume, runs_dir, live)
+        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+            result, predicted = experiments.tune(plan, settings, run, live)
+    seconds = time.perf_counter() - start
+    files = write_tuning(plan, run, result, predicted, seconds)
+    print_result_json(run, result, seconds) if json else print_tune(result, str(run.folder), files, seconds)
+
+
+def write_tuning(plan: "Plan", run: "Run", result: "TuneResult", predicted: "np.ndarray", seconds: float) -> list[str]:
+    """Write a finished tuning's table of epochs, figure, report and result; the names of the run's files."""
+    from mmsent_cli.experiments.epochs import epochs_csv
+    from mmsent_cli.render.experiment_report import tune_report
+    from mmsent_cli.render.tune_figures import tune_png
+    from mmsent_cli.training.run import ENVIRONMENT
+
+    config, environment = run.read_json(CONFIG), run.read_json(ENVIRONMENT)
+    groups = agreement_groups(validation_pairs(plan), result.setting.labels, predicted)
+    report = tune_report(result, config, environment, groups, repeat_command(COMMAND, run), seconds)
+    curves = [
+        ({"trial": trial.number, "phase": trial.phase, "state": trial.state, "seed": seed, **trial.settings}, curve)
+        for trial in result.trials
+        for seed, curve in zip(result.setting.seeds, trial.curves, strict=False)
+    ]
+    return write_outputs(
+        run, result, {"epochs.csv": epochs_csv(curves), "tuning.png": tune_png(result), "report.html": report}
+    )
