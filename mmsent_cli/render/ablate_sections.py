@@ -63,7 +63,7 @@ def ablate_sections(result: AblateResult) -> list[Section]:
                 grids=(shapley_grid(result), agreement_grid(result)),
             ),
             Section(title="Interaction", grids=(emap_grid(result),)),
-            Section(title="Classes", grids=(recalls_grid(result), *class_grids(result))),
+            Section(title="Classes", grids=(recalls_grid(result),), folded=class_grids(result)),
             Section(title="How it was measured, and what it cannot show", paragraphs=tuple(methods_text(result))),
         ]
     )

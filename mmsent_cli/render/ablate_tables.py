@@ -103,7 +103,7 @@ def recalls_grid(result: AblateResult) -> Grid:
 
 def class_grids(result: AblateResult) -> tuple[Grid, ...]:
     """A per-class report for each thing the model sees."""
-    return tuple(class_grid(arm.name, arm.per_class) for arm in result.arms)
+    return tuple(class_grid(f"Classes, {arm.name}", arm.per_class) for arm in result.arms)
 
 
 def used_methods(result: AblateResult) -> set[str]:

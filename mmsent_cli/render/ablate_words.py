@@ -8,7 +8,7 @@ from mmsent_cli.render.tables import percent
 from mmsent_cli.render.words import in_pairs, is_shown, listed, number_interval, points, points_interval, size
 
 QUESTION = "What do the text and the image contribute to this model?"
-PREFERRED = ("mean", "permuted", "zero", "missing", "retrained")
+PREFERRED = ("permuted", "mean", "zero", "missing", "retrained")
 """Which way of taking a modality away is spoken of. Not first the stand-in, which a model without modality dropout has
 never learned, nor other models than this one."""
 

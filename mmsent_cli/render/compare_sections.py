@@ -31,7 +31,10 @@ def compare_sections(result: CompareResult) -> list[Section]:
     """All parts below the head, those without content left out."""
     sections = [
         Section(
-            title="Differences", pictures=_differences(result), grids=(difference_grid(result), mcnemar_grid(result))
+            title="Differences",
+            pictures=_differences(result),
+            grids=(difference_grid(result),),
+            folded=(mcnemar_grid(result),),
         ),
         Section(title="Accuracy", pictures=_curves(result), grids=(accuracy_grid(result), macro_f1_grid(result))),
         Section(title="Classes", grids=(recalls_grid(result),)),

@@ -91,7 +91,7 @@ def macro_f1_grid(result: CompareResult) -> Grid:
             "Accuracy,\n95 % interval",
             "Macro-F1",
             "At last\nepoch",
-            "Differ-\nence",
+            "Diff.",
             "95 % interval",
         ),
         rows=(*rows, (MOST_FREQUENT, DASH, majority, majority, DASH, DASH)),

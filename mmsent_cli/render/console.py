@@ -7,7 +7,7 @@ Rich itself leaves out colour and cursor movement off a terminal, and colour whe
 import json
 import math
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -26,6 +26,7 @@ def err() -> Console:
 def print_json(result: Any) -> None:
     """Write a result, a dataclass or a mapping, as JSON on stdout; a number that is not finite becomes null."""
     plain = result if isinstance(result, dict) else asdict(result)
+    plain = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     text = json.dumps(_finite(plain), indent=2, ensure_ascii=not is_unicode)
     out().print(text, soft_wrap=True, markup=False)

@@ -32,12 +32,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of a page: words, pictures, grids, in this order."""
+    """A part of a page: words, pictures, grids, in this order; `folded` grids open on a click and in print."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     grids: tuple[Grid, ...] = ()
+    folded: tuple[Grid, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,5 +75,9 @@ def picture(png: bytes | None, alt: str, caption: str) -> tuple[Picture, ...]:
 
 def filled(sections: Sequence[Section]) -> list[Section]:
     """The sections without grids that have no rows, and without those that are then empty."""
-    kept = [replace(section, grids=tuple(grid for grid in section.grids if grid.rows)) for section in sections]
-    return [section for section in kept if section.paragraphs or section.pictures or section.grids]
+    kept = [replace(one, grids=_with_rows(one.grids), folded=_with_rows(one.folded)) for one in sections]
+    return [one for one in kept if one.paragraphs or one.pictures or one.grids or one.folded]
+
+
+def _with_rows(grids: Sequence[Grid]) -> tuple[Grid, ...]:
+    return tuple(grid for grid in grids if grid.rows)

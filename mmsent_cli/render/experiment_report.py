@@ -32,7 +32,9 @@ def compare_report(
         command: what to type to repeat it.
         seconds: how long it took.
     """
-    return _page(compare_answer(result, seconds), compare_sections(result), config, environment, groups, command)
+    return experiment_page(
+        compare_answer(result, seconds), compare_sections(result), config, environment, groups, command
+    )
 
 
 def ablate_report(
@@ -44,7 +46,9 @@ def ablate_report(
     seconds: float,
 ) -> str:
     """Write the report of `ablate` as one self-contained HTML page; arguments as in `compare_report`."""
-    return _page(ablate_answer(result, seconds), ablate_sections(result), config, environment, groups, command)
+    return experiment_page(
+        ablate_answer(result, seconds), ablate_sections(result), config, environment, groups, command
+    )
 
 
 def tune_report(
@@ -56,10 +60,10 @@ def tune_report(
     seconds: float,
 ) -> str:
     """Write the report of `tune` as one self-contained HTML page; arguments as in `compare_report`."""
-    return _page(tune_answer(result, seconds), tune_sections(result), config, environment, groups, command)
+    return experiment_page(tune_answer(result, seconds), tune_sections(result), config, environment, groups, command)
 
 
-def _page(
+def experiment_page(
     answer: Answer,
     sections: Sequence[Section],
     config: Mapping[str, Any],
@@ -67,6 +71,7 @@ def _page(
     groups: Groups,
     command: str,
 ) -> str:
+    """The page of an experiment: its answer, its sections, and what all reports share."""
     return render_page(
         "experiment.html",
         answer=answer,

@@ -14,6 +14,7 @@ from mmsent_cli.findings import (
     TrialResult,
     TuneResult,
 )
+from mmsent_cli.render.published import Published, PublishedArm, PublishedTrial
 from mmsent_cli.results import ClassMetrics
 
 LABELS = ("negative", "neutral", "positive")
@@ -222,3 +223,49 @@ def tune_result(**changes):
         "verdict": "not distinguishable",
     }
     return TuneResult(**(values | changes))
+
+
+def augment_result(**changes):
+    arms = (
+        compared_arm("none", 0.742),
+        compared_arm("standard", 0.747, **tested(0.005, p_adjusted=0.4, detectable=0.026)),
+    )
+    values = {"experiment": "augment-compare", "baseline": "none", "setting": setting(), "arms": arms}
+    return CompareResult(**(values | changes))
+
+
+def published(**changes):
+    """The figures of source system A."""
+    rows = {
+        "concat": (0.7462, 4, 0.6147, 0.7448),
+        "weighted": (0.7575, 10, 0.3438, 0.7967),
+        "self-attention": (0.7512, 3, 0.6687, 0.7391),
+        "early": (0.7488, 9, 0.3992, 0.9907),
+        "clip": (0.7063, 9, 0.4233, 0.8834),
+        "blip": (0.7438, 4, 0.6333, 0.7472),
+        "blip-advanced": (0.7462, 4, 0.5670, 0.7683),
+    }
+    values = {
+        "name": "source system A",
+        "set_up": "bert-base-uncased and ResNet18, partly frozen",
+        "val_pairs": 800,
+        "tune": (
+            PublishedTrial(name="rate 1e-5, decay 1e-4", accuracy=0.7275, trial=0),
+            PublishedTrial(name="rate 2e-5, decay 1e-4", accuracy=None, trial=1),
+            PublishedTrial(name="rate 5e-5, decay 1e-4", accuracy=0.7512, trial=3),
+            PublishedTrial(name="decay 1e-4, rate 5e-5", accuracy=0.745, trial=3),
+            PublishedTrial(name="decay 3e-4, rate 5e-5", accuracy=0.7512, trial=5),
+            PublishedTrial(name="decay 7e-4, rate 5e-5", accuracy=0.735, trial=None),
+        ),
+        "train": 0.7538,
+        "ablation": {"both": 0.7538, "text": 0.5988, "image": 0.6488},
+        "fusions": tuple(
+            PublishedArm(name=name, accuracy=row[0], epoch=row[1], train_loss=row[2], val_loss=row[3])
+            for name, row in rows.items()
+        ),
+        "augmentation": (
+            PublishedArm(name="none", accuracy=0.7438),
+            PublishedArm(name="standard", accuracy=0.75),
+        ),
+    }
+    return Published(**(values | changes))

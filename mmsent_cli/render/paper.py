@@ -1,0 +1,168 @@
+"""The report of a whole published work repeated: our figures beside the published ones, experiment by experiment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mmsent_cli.findings import CompareResult
+from mmsent_cli.render import ablate_words, compare_words, paper_words, tune_words
+from mmsent_cli.render.ablate_sections import ablate_sections
+from mmsent_cli.render.classes import class_grid
+from mmsent_cli.render.compare_sections import compare_sections
+from mmsent_cli.render.content import Answer, Grid, Section, filled, picture
+from mmsent_cli.render.experiment_report import Groups, experiment_page
+from mmsent_cli.render.paper_figures import beside_png
+from mmsent_cli.render.paper_tables import (
+    ablation_beside,
+    comparison_beside,
+    differences_beside,
+    losses_beside,
+    train_beside,
+    tune_beside,
+)
+from mmsent_cli.render.published import PaperResults, Published, PublishedArm
+from mmsent_cli.render.report import train_pictures
+from mmsent_cli.render.setting import setting_facts
+from mmsent_cli.render.tables import percent
+from mmsent_cli.render.tables import seconds as duration
+from mmsent_cli.render.tune_sections import tune_sections
+from mmsent_cli.render.words import number_interval
+
+
+def paper_report(
+    results: PaperResults,
+    published: Published,
+    config: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    groups: Groups,
+    command: str,
+    seconds: float,
+) -> str:
+    """Write the report of all experiments as one self-contained HTML page.
+
+    Args:
+        results: ours.
+        published: theirs.
+        config: resolved configurations: sections of settings; may be empty.
+        environment: versions, device and digests, in any nesting.
+        groups: validation pairs to show, under their headings; empty groups are left out.
+        command: what to type to repeat it.
+        seconds: how long all of it took.
+    """
+    answer = Answer(
+        question=paper_words.question(published),
+        headline=paper_words.headline(results, published),
+        paragraphs=tuple(paper_words.summary(results, published)),
+        facts=(("Published", published.set_up), *setting_facts(results.fusions.setting), ("Time", duration(seconds))),
+        notes=tuple(_notes(results)),
+    )
+    return experiment_page(answer, paper_sections(results, published), config, environment, groups, command)
+
+
+def paper_sections(results: PaperResults, published: Published) -> list[Section]:
+    """The five experiments in the order in which the work ran them, then how all of it was measured."""
+    compared = (
+        ("4. Fusions", results.fusions, published.fusions),
+        ("5. Augmentation", results.augmentation, published.augmentation),
+    )
+    methods = [
+        *_named("Fusions and augmentation", compare_words.methods_text(results.fusions)),
+        *_named("Ablation", ablate_words.methods_text(results.ablate)),
+        *_named("Tuning", tune_words.methods_text(results.tune)),
+    ]
+    return filled(
+        [
+            _tune(results, published),
+            _train(results, published),
+            _ablate(results, published),
+            *(_compare(title, result, rows) for title, result, rows in compared),
+            Section(title="How it was measured, and what it cannot show", paragraphs=tuple(methods)),
+        ]
+    )
+
+
+def _tune(results: PaperResults, published: Published) -> Section:
+    title = f"1. Tuning: {tune_words.headline(results.tune)}"
+    return _joined(
+        title, tune_words.findings_text(results.tune), [tune_beside(results, published)], tune_sections(results.tune)
+    )
+
+
+def _train(results: PaperResults, published: Published) -> Section:
+    result = results.train
+    return Section(
+        title=f"2. Training: {percent(result.best.accuracy)} *",
+        paragraphs=(
+            f"{result.encoders} with {result.fusion}: {percent(result.best.accuracy)} at epoch {result.best_epoch} "
+            f"(95 % interval {number_interval(result.best.interval)} %), {percent(result.last.accuracy)} at the last "
+            f"epoch, {result.epochs}. Always answering the most frequent class gives "
+            f"{percent(result.majority_accuracy)}.",
+        ),
+        pictures=train_pictures(result),
+        grids=(
+            train_beside(results, published),
+            class_grid(f"Classes, epoch {result.best_epoch} *", result.best.per_class),
+        ),
+    )
+
+
+def _ablate(results: PaperResults, published: Published) -> Section:
+    result = results.ablate
+    title = f"3. Ablation: {ablate_words.headline(result)}"
+    return _joined(
+        title, ablate_words.findings_text(result), [ablation_beside(results, published)], ablate_sections(result)
+    )
+
+
+def _compare(title: str, result: CompareResult, published: tuple[PublishedArm, ...]) -> Section:
+    beside = picture(
+        beside_png(result, published),
+        "Published and own accuracies",
+        "Orange: published best epochs, one run each. Grey: our best epochs, blue: nested selection with its 95 % "
+        "interval, mean over seeds.",
+    )
+    grids = [
+        comparison_beside(result, published),
+        differences_beside(result, published),
+        losses_beside(result, published),
+    ]
+    section = _joined(
+        f"{title}: {compare_words.headline(result)}",
+        compare_words.findings_text(result),
+        grids,
+        compare_sections(result),
+    )
+    return replace(section, pictures=(*beside, *section.pictures))
+
+
+def _joined(title: str, paragraphs: Sequence[str], grids: Sequence[Grid], parts: Sequence[Section]) -> Section:
+    """One section of an experiment's own, without its methods, the published figures first."""
+    shown = [part for part in parts if not part.paragraphs]
+    return Section(
+        title=title,
+        paragraphs=tuple(paragraphs),
+        pictures=tuple(one for part in shown for one in part.pictures),
+        grids=(*grids, *(grid for part in shown for grid in part.grids)),
+        folded=tuple(grid for part in shown for grid in part.folded),
+    )
+
+
+def _notes(results: PaperResults) -> list[str]:
+    """Remarks of all experiments, each once, and with its name where only one has it."""
+    parts = {
+        "Tuning": results.tune,
+        "Training": results.train,
+        "Ablation": results.ablate,
+        "Fusions": results.fusions,
+        "Augmentation": results.augmentation,
+    }
+    said: dict[str, list[str]] = {}
+    for name, result in parts.items():
+        for note in result.notes:
+            said.setdefault(note, []).append(name)
+    return [f"{names[0]}: {note}" if len(names) == 1 else note for note, names in said.items()]
+
+
+def _named(name: str, paragraphs: Sequence[str]) -> list[str]:
+    """Paragraphs, the first of which begins with what they are about."""
+    return [f"{name}. {paragraphs[0]}", *paragraphs[1:]]
