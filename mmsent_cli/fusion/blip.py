@@ -38,5 +38,5 @@ class Blip(nn.Module):
         return self.norm(self.projection(torch.cat([guided, image.pooled], dim=-1)))  # [B, 1024]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """How much of the text passes, mean over its features."""
+        """How much of the text passes, mean over its features; near 1/2 until the norm has learned otherwise."""
         return {"text": self.text_gate(image.pooled).mean(dim=-1)}

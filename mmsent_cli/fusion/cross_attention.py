@@ -6,14 +6,15 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.staged import Encoded
 from mmsent_cli.encoders.stages import masked_mean
 
-WIDTH = 256
+WIDTH = 128
+"""On the sample, 64, 128 and 256 cannot be told apart; the work for each pair grows with it."""
 HEADS = 4
 
 
 class CrossAttention(nn.Module):
     """Text tokens query image tokens, image tokens query text tokens; the mean of each side, concatenated.
 
-    Each side is its pooled feature and its tokens, projected to 256 and normed: x [B, 1 + T, 256] and y of the other
+    Each side is its pooled feature and its tokens, projected to 128 and normed: x [B, 1 + T, 128] and y of the other
     modality likewise. Its output is the mean of LN(x + attention(x, y, y)) over the real tokens. Padding is masked.
     The pooled feature is a token too, so a pair without a modality has one to attend to: the learned stand-in.
 
@@ -36,9 +37,9 @@ class CrossAttention(nn.Module):
         regions, is_region = self.image_tokens(image)
         to_words, _ = self.text_queries(words, regions, regions, ~is_region, need_weights=False)
         to_regions, _ = self.image_queries(regions, words, words, ~is_word, need_weights=False)
-        text_side = masked_mean(self.text_norm(words + to_words), is_word)  # [B, 256]
-        image_side = masked_mean(self.image_norm(regions + to_regions), is_region)  # [B, 256]
-        return torch.cat([text_side, image_side], dim=-1)  # [B, 512]
+        text_side = masked_mean(self.text_norm(words + to_words), is_word)  # [B, 128]
+        image_side = masked_mean(self.image_norm(regions + to_regions), is_region)  # [B, 128]
+        return torch.cat([text_side, image_side], dim=-1)  # [B, 256]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
         """The share of attention that goes to a modality's tokens; the rest goes to its pooled feature."""
@@ -53,7 +54,7 @@ class CrossAttention(nn.Module):
 
 
 class Sequence(nn.Module):
-    """A modality as one sequence: its pooled feature, then its tokens, [B, 1 + T, 256], and which of them are real."""
+    """A modality as one sequence: its pooled feature, then its tokens, [B, 1 + T, 128], and which of them are real."""
 
     def __init__(self, pooled_dim: int, token_dim: int) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ EXPECTED = {
     "blip": linear(V, T) + norm(T) + linear(T + V, 1024) + norm(1024),
     "blip-advanced": linear(V, T) + norm(T) + linear(T, V) + norm(V) + linear(T + V, 1024) + norm(1024),
     "gmu": linear(T, 512) + linear(V, 512) + linear(T + V, 512),
-    "cross-attention": 2 * (linear(T, 256) + linear(V, 256) + norm(256) + attention(256) + norm(256)),
+    "cross-attention": 2 * (linear(T, 128) + linear(V, 128) + norm(128) + attention(128) + norm(128)),
     "logit-ensemble": 2 + 3,
     "text-only": 0,
     "image-only": 0,
