@@ -57,7 +57,8 @@ def _views(result: AblateResult) -> Iterator[str]:
     intervals = [f"{arm.view} {number_interval(arm.interval)} %" for arm in arms]
     majority = f"Always answering the most frequent class gives {percent(result.majority_accuracy)}."
     if intervals:
-        yield f"95 % intervals: {listed(intervals)}. {METHODS.get(method, method).capitalize()}. {majority}"
+        how = f" (the other one: {METHODS[method]})" if method in METHODS else ""
+        yield f"95 % intervals{how}: {listed(intervals)}. {majority}"
 
 
 def _shapley(result: AblateResult) -> Iterator[str]:

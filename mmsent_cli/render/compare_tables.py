@@ -135,7 +135,7 @@ def gates_grid(result: CompareResult) -> Grid:
         columns=("", "First\nepoch", "Best\nepoch", "Last\nepoch"),
         rows=tuple(rows),
         foot="Mean over pairs and seeds. A weight says what the layer lets through, not what a modality is worth: a "
-        "small weight can stand before large features. `mmsent ablate` measures that.",
+        "small weight can stand before large features. mmsent ablate measures that.",
     )
 
 

@@ -99,7 +99,7 @@ def compared_arm(name, accuracy, *, is_reference=False, seeds=3, labels=LABELS, 
     return ComparedArm(**(values | changes))
 
 
-def tested(difference, verdict="not distinguishable", p_adjusted=0.31, detectable=0.034, seeds=3):
+def against_baseline(difference, verdict="not distinguishable", p_adjusted=0.31, detectable=0.034, seeds=3):
     """What a tested arm has beside its own figures."""
     return {
         "difference": difference,
@@ -121,11 +121,14 @@ def compare_result(**changes):
         compared_arm("concat", 0.741),
         *(
             compared_arm(
-                name, 0.741 + gap, gates={"text": 0.5, "image": 0.4} if name == "weighted" else None, **tested(gap)
+                name,
+                0.741 + gap,
+                gates={"text": 0.5, "image": 0.4} if name == "weighted" else None,
+                **against_baseline(gap),
             )
             for name, gap in differences.items()
         ),
-        compared_arm("clip", 0.7, **tested(-0.041, "worse", 0.0004, 0.028)),
+        compared_arm("clip", 0.7, **against_baseline(-0.041, "worse", 0.0004, 0.028)),
         compared_arm("text-only", 0.703, is_reference=True),
         compared_arm("image-only", 0.618, is_reference=True),
     ]
@@ -228,7 +231,7 @@ def tune_result(**changes):
 def augment_result(**changes):
     arms = (
         compared_arm("none", 0.742),
-        compared_arm("standard", 0.747, **tested(0.005, p_adjusted=0.4, detectable=0.026)),
+        compared_arm("standard", 0.747, **against_baseline(0.005, p_adjusted=0.4, detectable=0.026)),
     )
     values = {"experiment": "augment-compare", "baseline": "none", "setting": setting(), "arms": arms}
     return CompareResult(**(values | changes))

@@ -3,47 +3,14 @@
 import base64
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
 from mmsent_cli.render.report import ReportExample, train_report
+from tests.render.pages import Page
 
 CONFIG = {"fit": {"epochs": 3, "patience": None}, "data": {"labels": ["a", "b"]}}
 ENVIRONMENT = {"python": "3.11.2", "packages": {"torch": "2.9.1"}, "threads": 2}
-VOID = {"meta", "img", "br", "hr", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Collects text, table rows, images and any address; notes tags that do not close in order."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.open, self.rows, self.images, self.addresses, self.badly_closed = [], [], [], [], []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("th", "td"):
-            self.rows[-1].append("")
-        values = dict(attrs)
-        self.images += [values] if tag == "img" else []
-        self.addresses += [values[name] for name in ("src", "href", "action") if name in values]
-
-    def handle_endtag(self, tag):
-        if self.open.pop() != tag:
-            self.badly_closed.append(tag)
-
-    def handle_data(self, data):
-        if "style" in self.open:
-            return
-        self.text += data
-        if self.rows and {"th", "td"} & set(self.open):
-            self.rows[-1][-1] += data
 
 
 @pytest.fixture
