@@ -84,10 +84,6 @@ class Space:
         entry = self._entries[key]
         return np.frombuffer(self._bytes(entry), dtype=entry.dtype).reshape(entry.shape)
 
-    def shape(self, key: str) -> tuple[int, ...]:
-        """Shape of the array stored under `key`."""
-        return self._entries[key].shape
-
     def add(self, entries: Iterable[tuple[str, np.ndarray]]) -> None:
         """Write arrays as new shards; each shard appears whole or not at all."""
         writer = _ShardWriter(self.folder)

@@ -50,7 +50,7 @@ def test_arrays_of_all_shapes_come_back(tmp_path):
     space = Space(tmp_path, DESCRIPTION)
     assert space.missing([*ARRAYS, "unknown", "unknown"]) == ["unknown"]
     assert all(same(space.read(key), array) for key, array in ARRAYS.items())
-    assert space.shape("pixels") == (3, 4, 4)
+    assert space.read("pixels").shape == (3, 4, 4)
     assert space.corrupt == 0
     assert hidden(tmp_path) == []
 

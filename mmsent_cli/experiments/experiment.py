@@ -76,7 +76,13 @@ class Experiment:
         self._earlier = Counter(run.read_json(ENCODER_RUNS) if run.path(ENCODER_RUNS).is_file() else {})
 
     def train(self, arms: Sequence[Arm]) -> list[TrainedArm]:
-        """Train every arm that the run's folder does not hold yet; all of them, in order."""
+        """Train every arm that the run's folder does not hold yet; all of them, in order.
+
+        Raises:
+            ConfigError: encoders that do not suit one of the fusions; found before the first arm is trained.
+        """
+        for arm in arms:
+            self.bench.model(arm.config.model, arm.seed)
         return [self._trained(arm, number, len(arms)) for number, arm in enumerate(arms)]
 
     def epochs(self, arm: Arm) -> Iterator["TrainedArm"]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from mmsent_cli.config import ModelConfig
@@ -59,16 +58,6 @@ class FusionSpec:
     def is_reference(self) -> bool:
         """True for a single modality: no fusion, but what a fusion has to beat."""
         return len(self.modalities) == 1
-
-    def count_parameters(self, text_dim: int, image_dim: int, n_classes: int) -> int:
-        """Parameters of the layer alone, for tokens as wide as the pooled features (as those of BERT and ResNet18)."""
-        widths = {
-            "pooled": (text_dim, image_dim),
-            "tokens": (text_dim, image_dim, text_dim, image_dim),
-            "logits": (n_classes, n_classes),
-        }
-        with torch.device("meta"):  # nothing is drawn or held
-            return sum(parameter.numel() for parameter in self.build(*widths[self.reads]).parameters())
 
 
 FUSIONS: dict[str, FusionSpec] = {

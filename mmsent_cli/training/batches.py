@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mmsent_cli.model import Batch
-from mmsent_cli.training.columns import Column
+from mmsent_cli.training.columns import Column, Unread
 from mmsent_cli.training.seeds import epoch_batches
 
 
@@ -20,13 +20,16 @@ class Table:
     Attributes:
         text: the texts' activations.
         image: the images' activations.
+        lengths: tokens of each pair's text [N]; batches go by them whatever is stored, so models that store different
+            stages of one encoder meet the pairs in the same batches.
         targets: class number of each pair [N].
         train: rows to train on.
         val: rows to validate on, in order of text length, which saves padding.
     """
 
-    text: Column
-    image: Column
+    text: Column | Unread
+    image: Column | Unread
+    lengths: Sequence[int]
     targets: np.ndarray
     train: tuple[int, ...]
     val: tuple[int, ...]
@@ -47,7 +50,7 @@ class EpochBatches(Sampler[list[int]]):
 
     def __init__(self, table: Table, batch_size: int, seed: int, is_training: bool) -> None:
         self.rows = table.train if is_training else table.val
-        self.lengths = [table.text.length(row) for row in self.rows]
+        self.lengths = [table.lengths[row] for row in self.rows]
         self.batch_size = batch_size
         self.drop_last = False  # Accelerate asks
         self.seed = seed

@@ -20,7 +20,7 @@ from mmsent_cli.errors import DataError
 from mmsent_cli.files import NO_SPACE, cannot_write
 from mmsent_cli.model import SentimentModel, assemble, build_encoders
 from mmsent_cli.training.batches import Table
-from mmsent_cli.training.columns import Column, text_keys
+from mmsent_cli.training.columns import Column, Unread, text_keys
 from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.plan import Listener, Plan
 from mmsent_cli.training.precision import make_accelerator
@@ -56,6 +56,7 @@ class Bench:
         self.targets = np.array([numbers[pair.tag or ""] for pair in pairs], dtype=np.int64)
         self._encoders: dict[tuple[object, ...], tuple[Encoder, Encoder]] = {}
         self._columns: dict[tuple[object, ...], Column] = {}
+        self._lengths: list[int] | None = None
 
     def trainer(self, config: TrainConfig) -> tuple[SentimentModel, Table, Trainer]:
         """A model as its seed begins it, its table, and a trainer that has not begun.
@@ -82,10 +83,18 @@ class Bench:
     def table(self, model: SentimentModel, fit: FitConfig) -> Table:
         """The pairs as this model's encoders take them; computes what the feature store lacks."""
         pairs = self.plan.dataset.pairs
-        text = self._column("text", model.text, text_keys(pairs), [pair.text or "" for pair in pairs], None)
-        digests, paths = [pair.image_digest for pair in pairs], [pair.image_path for pair in pairs]
-        image = self._column("image", model.image, digests, paths, Augmentation.of(fit))
-        return Table(text, image, self.targets, self.train, tuple(sorted(self.val, key=text.length)))
+        texts, paths = [pair.text or "" for pair in pairs], [pair.image_path for pair in pairs]
+        keys = {"text": text_keys(pairs), "image": [pair.image_digest for pair in pairs]}
+        if self._lengths is None:
+            self._lengths = [len(ids) for ids in model.text.inputs.arrays(texts)]
+        lengths = self._lengths
+        columns: dict[str, Column | Unread] = {side: Unread(keys[side]) for side in keys}
+        if "text" in model.modalities:
+            columns["text"] = self._column("text", model.text, keys["text"], texts, None)
+        if "image" in model.modalities:
+            columns["image"] = self._column("image", model.image, keys["image"], paths, Augmentation.of(fit))
+        val = tuple(sorted(self.val, key=lengths.__getitem__))
+        return Table(columns["text"], columns["image"], lengths, self.targets, self.train, val)
 
     def notes(self) -> list[str]:
         """What the user should know of the preparation."""

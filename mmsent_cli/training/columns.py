@@ -83,10 +83,6 @@ class Column:
         wanted = ((self._space, list(by_key)), (self._views, self._view_keys(train_rows)))
         return sum(self._fill(space, space.missing(keys), by_key, progress) for space, keys in wanted)
 
-    def length(self, row: int) -> int:
-        """Tokens of a pair's text as stored; 1 where features are pooled or the text is missing."""
-        return self._space.shape(self.keys[row])[0] if is_ragged(self.encoder) and self.keys[row] else 1
-
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
         """Activations of some pairs, padded to the longest.
 
@@ -188,6 +184,23 @@ class Column:
             "inputs": self.encoder.inputs.settings(),
             "arithmetic": self._arithmetic.describe() if cut else "none",
         }
+
+
+class Unread:
+    """Stands in for the column of a modality that the model does not read: nothing is encoded, nothing is kept.
+
+    Args:
+        keys: content digest of each pair's text or image; empty where the pair lacks it.
+    """
+
+    corrupt = 0
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = list(keys)
+
+    def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
+        """As many empty rows as asked for [B, 0]."""
+        return Activations(torch.empty(len(rows), 0))
 
 
 def text_key(text: str | None) -> str:

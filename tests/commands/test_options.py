@@ -18,9 +18,11 @@ from mmsent_cli.config import (
     RuntimeConfig,
     SplitConfig,
     TrainConfig,
+    read_train_config,
     to_dict,
     value_type,
 )
+from mmsent_cli.experiments.settings import TuneSettings
 from tests.commands.test_app import ROOT
 
 
@@ -73,14 +75,26 @@ def test_every_setting_reaches_its_dataclass_and_no_other_is_given(section):
 def test_options_can_be_left_out_and_renamed():
     seen = {}
 
-    @options(SplitConfig, omit={"split", "fold"}, rename={"split_seed": "seed"})
+    @options(SplitConfig, omit={"split", "fold"}, rename={(SplitConfig, "split_seed"): "seed"})
     def command(config: SplitConfig) -> None:
         """Keep what comes."""
         seen["config"] = config
 
-    assert not {"split", "fold"} & set(inspect.signature(command).parameters)
+    assert not {"SplitConfig_split", "SplitConfig_fold"} & set(inspect.signature(command).parameters)
     run(command, "--seed", 5)
     assert seen["config"] == SplitConfig(split_seed=5)
+
+
+def test_two_dataclasses_may_have_a_setting_of_one_name():
+    seen = {}
+
+    @options(TuneSettings, SplitConfig, rename={(SplitConfig, "strategy"): "split_strategy"})
+    def command(settings: TuneSettings, config: SplitConfig) -> None:
+        """Keep what comes."""
+        seen.update(settings=settings, config=config)
+
+    run(command, "--strategy", "sequence", "--split-strategy", "plain-80-20")
+    assert (seen["settings"].strategy, seen["config"].strategy) == ("sequence", "plain-80-20")
 
 
 def given(**sections):
@@ -97,9 +111,10 @@ def test_options_lie_over_an_earlier_configuration_and_defaults_do_not(tmp_path)
     )
     path = tmp_path / "config.json"
     path.write_text(json.dumps(to_dict(earlier)))
-    assert layer(path, given()) == earlier
-    changed = layer(path, given(fit={"epochs": 2}, data={"on_bad": "stop"}))
+    base = read_train_config(path)
+    assert layer(base, given()) == earlier
+    changed = layer(base, given(fit={"epochs": 2}, data={"on_bad": "stop"}))
     assert (changed.fit, changed.data) == (FitConfig(epochs=2, seed=4), DataConfig(labels=("a", "b")))
-    other = layer(path, given(model={"encoders": "light"}))
+    other = layer(base, given(model={"encoders": "light"}))
     assert (other.model.encoders, other.model.text_encoder, other.model.image_encoder) == ("light", None, None)
-    assert layer(None, given(fit={"epochs": 2})) == TrainConfig(fit=FitConfig(epochs=2))
+    assert layer(TrainConfig(), given(fit={"epochs": 2})) == TrainConfig(fit=FitConfig(epochs=2))

@@ -49,9 +49,6 @@ class Rows:
     def batch(self, rows, epoch=None):
         return Activations(self.values[list(rows)])
 
-    def length(self, row):
-        return 1
-
 
 def tiny_encoder(name):
     stage = Plain(nn.Linear(IN_DIM, OUT_DIM), nn.Tanh())
@@ -74,7 +71,7 @@ def tiny_table(train=24, val=12, seed=0):
     targets = (text[:, :3] + image[:, :3]).argmax(dim=1).numpy().astype(np.int64)
     keys = [str(row) for row in range(total)]
     rows = tuple(range(total))
-    return Table(Rows(text, list(keys)), Rows(image, list(keys)), targets, rows[:train], rows[train:])
+    return Table(Rows(text, list(keys)), Rows(image, list(keys)), [1] * total, targets, rows[:train], rows[train:])
 
 
 def tiny_batch(present=((True, True), (True, False), (False, True), (True, True)), seed=0):

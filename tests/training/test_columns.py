@@ -130,8 +130,7 @@ def test_trained_layers_may_change_without_recomputing(text_encoder, tmp_path):
 
 def test_batches_are_padded_to_their_longest_text(text_encoder, tmp_path):
     column = text_column(text_encoder, tmp_path)
-    lengths = [column.length(row) for row in range(len(TEXTS))]
-    assert lengths == [len(ids) for ids in text_encoder.inputs.arrays(TEXTS)]
+    lengths = [len(ids) for ids in text_encoder.inputs.arrays(TEXTS)]
     for rows in ([1, 4], [0, 2], [5]):
         activations = column.batch(rows)
         assert activations.values.shape[1] == max(lengths[row] for row in rows)

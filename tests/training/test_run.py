@@ -17,8 +17,8 @@ from mmsent_cli.errors import CheckpointError
 from mmsent_cli.records import Run
 from mmsent_cli.training import checkpoints
 from mmsent_cli.training.outcome import validation_predictions
-from mmsent_cli.training.predict import Predictor
 from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.predict import Predictor
 from mmsent_cli.training.run import execute, resume_run, start_run
 from tests.training.builders import assert_equal
 
