@@ -50,7 +50,7 @@ def train_beside(results: PaperResults, published: Published) -> Grid:
         rows=(
             (
                 results.train.fusion,
-                number(published.train),
+                _share(published.train),
                 number(best.accuracy),
                 number_interval(best.interval),
                 number(last.accuracy),

@@ -1,21 +1,14 @@
 """Figures are whole PNGs of readable size, the same bytes each time, and differ where their values differ."""
 
-import io
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from mmsent_cli.render.figures import confusion_png, curves_png
+from tests.render.pictures import opened
 
 LABELS = ("negative", "neutral", "positive")
 COUNTS = ((8, 1, 1), (2, 3, 5), (0, 0, 0))
-
-
-def opened(content):
-    image = Image.open(io.BytesIO(content))
-    image.load()
-    return image
 
 
 def test_curves_are_deterministic_210_dpi_and_carry_no_version(history):
