@@ -78,15 +78,18 @@ def _start(
 
     if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
         raise ConfigError("options about the data go with --data", "name a folder or manifest with --data")
-    subject = {
-        "checkpoint": str(find_checkpoint(checkpoint, runs_dir)),
-        "data": given[DataConfig] or None,
-        "split": split,
-        "runtime": to_dict(build(RuntimeConfig, given[RuntimeConfig])),
-    }
+    found, runtime = find_checkpoint(checkpoint, runs_dir), build(RuntimeConfig, given[RuntimeConfig])
+    subject = ablation_subject(found, runtime, given[DataConfig] or None, split)
     settings = build(AblateSettings, given[AblateSettings])
     examined = _examine(subject, live)
     return examined, settings, start_experiment(examined.plan, COMMAND, settings, runs_dir, subject)
+
+
+def ablation_subject(
+    checkpoint: Path, runtime: RuntimeConfig, data: dict[str, Any] | None = None, split: str | None = None
+) -> dict[str, Any]:
+    """What an ablation is about, as plain values: enough to take it up again."""
+    return {"checkpoint": str(checkpoint), "data": data, "split": split, "runtime": to_dict(runtime)}
 
 
 def _resume(resume: str, runs_dir: Path, live: "LiveArms") -> tuple["Examined", AblateSettings, "Run"]:

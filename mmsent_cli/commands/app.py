@@ -15,6 +15,7 @@ from mmsent_cli.commands.augment_compare import augment_compare
 from mmsent_cli.commands.cache import cache
 from mmsent_cli.commands.compare_fusions import compare_fusions
 from mmsent_cli.commands.inspect_encoding import inspect_encoding
+from mmsent_cli.commands.paper import paper
 from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.split import split
 from mmsent_cli.commands.train import train
@@ -78,6 +79,7 @@ app.command("train")(train)
 app.command("ablate")(ablate)
 app.command("compare-fusions")(compare_fusions)
 app.command("augment-compare")(augment_compare)
+app.command("paper")(paper)
 app.command("predict")(predict)
 app.command("cache")(cache)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mmsent_cli.findings import CompareResult
     from mmsent_cli.records import Run
     from mmsent_cli.render.arms import LiveArms
+    from mmsent_cli.render.content import ReportExample
     from mmsent_cli.training.plan import Plan
 
 S = TypeVar("S")
@@ -114,10 +115,7 @@ def write_comparison(
     seconds: float,
 ) -> list[str]:
     """Write a finished comparison's table of epochs, figures, report and result; the names of the run's files."""
-    import numpy as np
-
     from mmsent_cli.experiments.epochs import epochs_csv
-    from mmsent_cli.experiments.nested import best_epoch
     from mmsent_cli.render.compare_figures import arm_curves_png, differences_png, gates_png
     from mmsent_cli.render.experiment_report import compare_report
     from mmsent_cli.training.run import ENVIRONMENT
@@ -128,19 +126,27 @@ def write_comparison(
         "differences.png": differences_png(result),
         "weights.png": gates_png(result),
     }
-    models = [arm.predicted[best_epoch(arm.curve, arm.monitor).epoch - 1] for arm in trained if not arm.is_reference]
-    groups = agreement_groups(validation_pairs(plan), result.setting.labels, np.stack(models))
     report = compare_report(
         result,
         run.read_json(CONFIG),
         run.read_json(ENVIRONMENT),
-        groups,
+        model_groups(plan, trained),
         repeat_command(command, run),
         seconds,
     )
     files: dict[str, str | bytes] = {name: png for name, png in figures.items() if png is not None}
     files["epochs.csv"] = epochs_csv(zip(named, (arm.curve for arm in trained), strict=True))
     return write_outputs(run, result, {**files, "report.html": report})
+
+
+def model_groups(plan: "Plan", trained: "Sequence[TrainedArm]") -> "list[tuple[str, list[ReportExample]]]":
+    """Validation pairs by how many of the compared models' best epochs get them right."""
+    import numpy as np
+
+    from mmsent_cli.experiments.nested import best_epoch
+
+    models = [arm.predicted[best_epoch(arm.curve, arm.monitor).epoch - 1] for arm in trained if not arm.is_reference]
+    return agreement_groups(validation_pairs(plan), plan.dataset.labels, np.stack(models))
 
 
 def validation_pairs(plan: "Plan") -> list["Pair"]:

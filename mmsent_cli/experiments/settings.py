@@ -73,9 +73,20 @@ class TuneSettings:
             self,
             (self.seeds < 1, "seeds must be at least 1"),
             (self.trials < 1, "trials must be at least 1"),
+            (not self.study, "study needs a name"),
             (not self.rates or min(self.rates) <= 0, "rates must be positive"),
             (not self.decays or min(self.decays) < 0, "decays must not be negative"),
             (self.strategy != "sequence" and not self.space, f"--strategy {self.strategy} needs a --space"),
             (self.strategy == "sequence" and bool(self.space), "--space goes with --strategy grid or tpe"),
             (self.strategy == "sequence" and self.pruning, "--pruning goes with --strategy grid or tpe"),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperSettings:
+    """Settings of `paper`."""
+
+    seeds: int = setting(3, "Models an arm of the comparisons: seeds --seed, --seed + 1, …")
+
+    def __post_init__(self) -> None:
+        raise_if(self, (self.seeds < 1, "seeds must be at least 1"))

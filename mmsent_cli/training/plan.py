@@ -42,6 +42,11 @@ class Plan:
     split: Split
     notes: tuple[str, ...]
 
+    def asking(self, asked: TrainConfig) -> "Plan":
+        """A plan for other model and training settings on the same pairs and split."""
+        model, fit, _ = fill_gaps(asked.model, asked.fit, self.arithmetic, self.weights)
+        return replace(self, asked=asked, config=replace(self.config, model=model, fit=fit))
+
     def variant(self, fusion: str | None = None, **fit: object) -> TrainConfig:
         """This run's configuration with another fusion (which may bring its own head) and other training settings."""
         asked = replace(self.asked.model, encoders=self.config.model.encoders)
