@@ -1,13 +1,17 @@
 # make demo   set up, then the main job on the sample        make test   set up, then all default tests
 # make check  lint, format, types, tests                     make real   tests on ../shared/mvsa, where it exists
 # make sample draw data/sample anew (the same bytes)
+# make paper  system A's experiments on DATA (default data/sample), encoders frozen unless OPTIONS say otherwise
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check real sample
+.PHONY: demo test check real sample paper
+
+DATA ?= data/sample
+OPTIONS ?= --freeze-text all --freeze-image all
 
 demo: $(VENV)/.installed
 	$(BIN)/mmsent train --data data/sample
@@ -24,6 +28,9 @@ check: $(VENV)/.installed-dev
 
 real: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m real
+
+paper: $(VENV)/.installed
+	$(BIN)/mmsent paper --data $(DATA) $(OPTIONS)
 
 sample: $(VENV)/.installed
 	$(BIN)/python -m mmsent_cli.data.sample --out data/sample --pairs 300 --seed 0 --force

@@ -81,7 +81,11 @@ class ModelConfig:
     image_encoder: str | None = setting(
         None, "Image encoder in place of the pair's: light, efficientnet-lite0, resnet18, clip, hf:NAME, timm:NAME"
     )
-    fusion: str = setting("weighted", "Fusion layer: concat, weighted")
+    fusion: str = setting(
+        "weighted",
+        "Fusion layer: concat, weighted, self-attention, early, clip, blip, blip-advanced, gmu, cross-attention,"
+        " logit-ensemble, text-only, image-only; compare-fusions --list tells more",
+    )
     freeze_text: str | None = setting(
         None, "Frozen part of the text encoder: none, all, or N (embeddings and the first N layers)"
     )
