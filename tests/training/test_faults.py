@@ -3,11 +3,11 @@
 1, 2 Frozen layers that train, or stay in training mode: tests/encoders/test_freezing.py sweeps every encoder.
 3    Accumulation, schedule, clipping, master weights: here.
 4    Self-attention over one token: here.
-5    An ablation of an untrained network: belongs to `ablate`, which does not exist yet; that a checkpoint is needed
-     and names its run is tested in test_checkpoints.py.
+5    An ablation of an untrained network: tests/experiments/test_ablate.py, tests/commands/test_ablate.py.
 6    A fallback that hides bugs: here for `auto`, and tests/encoders/test_weights.py.
 7    The last epoch reported as the best: here, and with the saved model in test_run.py.
-8    Figures without their uncertainty: the interval of one run in test_metrics.py; comparisons are still to come.
+8    Figures without their uncertainty, ranks out of noise: the interval of one run in test_metrics.py, comparisons in
+     tests/stats and tests/experiments/test_comparison.py.
 9    Padding to a fixed length, decoding and encoding again and again: test_columns.py.
 """
 
