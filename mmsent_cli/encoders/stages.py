@@ -59,10 +59,17 @@ class MeanPool(nn.Module):
 
 
 class SpatialPool(nn.Module):
-    """Mean over positions: [B, C, H, W] -> [B, C]."""
+    """Mean over positions: [B, C, H, W] -> [B, D]; after convolutions that widen C to D, where an encoder ends in such.
+
+    They belong to the pooling, so that the tokens kept for a fusion are the narrow ones.
+    """
+
+    def __init__(self, *head: nn.Module) -> None:
+        super().__init__()
+        self.head = nn.Sequential(*head)
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        return values.mean(dim=(2, 3))
+        return self.head(values).mean(dim=(2, 3))
 
 
 def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:

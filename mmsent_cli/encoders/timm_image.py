@@ -66,11 +66,11 @@ def build_timm(request: BuildRequest) -> Encoder:
 
 
 def efficientnet_encoder(name: str, net: Any, request: BuildRequest, mean: Channels, std: Channels) -> Encoder:
-    """Stem, the blocks, the last convolution, mean over positions."""
-    stem = Plain(Normalise(mean, std), net.conv_stem, net.bn1)
-    stages = [stem, *(Plain(block) for block in net.blocks), Plain(net.conv_head, net.bn2)]
+    """Stem, the blocks, then the last convolution with the mean over positions."""
+    stages = [Plain(Normalise(mean, std), net.conv_stem, net.bn1), *(Plain(block) for block in net.blocks)]
+    pool = SpatialPool(net.conv_head, net.bn2)
     inputs = ImageInputs(request.image_size_px or net.pretrained_cfg["input_size"][-1])
-    return Encoder(name=name, inputs=inputs, stages=stages, pool=SpatialPool(), out_dim=net.num_features)
+    return Encoder(name=name, inputs=inputs, stages=stages, pool=pool, out_dim=net.num_features)
 
 
 def build_hf(request: BuildRequest) -> Encoder:
