@@ -132,8 +132,8 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
     """The checkpoint file that `spec` names.
 
     Args:
-        spec: a file, a run folder, a bare file name in the newest run, or None for the newest run's best model. The
-            newest run here is that of a training, for an experiment keeps no model.
+        spec: a file, a run folder, a bare file name in the newest run, or `latest` or None for the newest run's best
+            model. The newest run here is that of a training, for an experiment keeps no model.
         runs_dir: where runs are kept.
 
     Raises:
@@ -142,13 +142,14 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
     if spec is not None:
         given = Path(spec)
         if given.is_file():
-            return given
+            # Not through `latest`, which the next run points elsewhere.
+            return (_follow(given.parent) or given.parent) / given.name
         if given.is_dir() or len(given.parts) > 1:
-            return _in_run(given, BEST)
+            return _in_run(_follow(given) or given, BEST)
         named = _follow(runs_dir / spec)
-        if named is not None:
+        if named is not None and spec != LATEST:
             return _in_run(named, BEST)
-    return _in_run(_newest_training(runs_dir), spec or BEST)
+    return _in_run(_newest_training(runs_dir), BEST if spec in (None, LATEST) else spec)
 
 
 def environment(device: str, precision: str) -> dict[str, Any]:

@@ -66,19 +66,24 @@ def ablate(
         with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
             result, detail = experiments.ablate(examined, settings, run, live)
     seconds = time.perf_counter() - start
-    files = write_ablation(examined, run, result, detail, seconds)
+    with kept_or_discarded(run, is_new=False, command=COMMAND):
+        files = write_ablation(examined, run, result, detail, seconds)
     print_result_json(run, result, seconds) if json else print_ablate(result, str(run.folder), files, seconds)
 
 
 def _start(
     checkpoint: str | None, split: str | None, given: dict[type, dict[str, Any]], runs_dir: Path, live: "LiveArms"
 ) -> tuple["Examined", AblateSettings, "Run"]:
+    from mmsent_cli.experiments.examined import own_config
     from mmsent_cli.experiments.start import start_experiment
     from mmsent_cli.records import find_checkpoint
 
     if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
         raise ConfigError("options about the data go with --data", "name a folder or manifest with --data")
-    found, runtime = find_checkpoint(checkpoint, runs_dir), build(RuntimeConfig, given[RuntimeConfig])
+    found = find_checkpoint(checkpoint, runs_dir)
+    own = own_config(found)
+    # The run's own arithmetic, weights and cache, so that the whole model gets the figures that its run reported.
+    runtime = build(RuntimeConfig, {**(to_dict(own.runtime) if own else {}), **given[RuntimeConfig]})
     subject = ablation_subject(found, runtime, given[DataConfig] or None, split)
     settings = build(AblateSettings, given[AblateSettings])
     examined = _examine(subject, live)
@@ -93,10 +98,12 @@ def ablation_subject(
 
 
 def _resume(resume: str, runs_dir: Path, live: "LiveArms") -> tuple["Examined", AblateSettings, "Run"]:
-    from mmsent_cli.experiments.start import find_experiment
+    from mmsent_cli.experiments.start import find_experiment, require_same_plan
 
     run, told = find_experiment(resume, COMMAND, runs_dir)
-    return _examine(told.subject, live), build(AblateSettings, told.settings), run
+    examined = _examine(told.subject, live)
+    require_same_plan(examined.plan, run)
+    return examined, build(AblateSettings, told.settings), run
 
 
 def _examine(subject: Mapping[str, Any], live: "LiveArms") -> "Examined":

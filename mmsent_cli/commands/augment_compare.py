@@ -32,5 +32,6 @@ def augment_compare(
         with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
             result, trained = experiments.augment_compare(plan, settings, run, live)
     seconds = time.perf_counter() - start
-    files = write_comparison(COMMAND, plan, run, result, trained, seconds)
+    with kept_or_discarded(run, is_new=False, command=COMMAND):
+        files = write_comparison(COMMAND, plan, run, result, trained, seconds)
     print_result_json(run, result, seconds) if json else print_compare(result, str(run.folder), files, seconds)

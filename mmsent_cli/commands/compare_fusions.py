@@ -53,5 +53,6 @@ def compare_fusions(
         with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
             result, trained = experiments.compare_fusions(plan, settings, run, live)
     seconds = time.perf_counter() - start
-    files = write_comparison(COMMAND, plan, run, result, trained, seconds)
+    with kept_or_discarded(run, is_new=False, command=COMMAND):
+        files = write_comparison(COMMAND, plan, run, result, trained, seconds)
     print_result_json(run, result, seconds) if json else print_compare(result, str(run.folder), files, seconds)

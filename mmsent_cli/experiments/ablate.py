@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.comparison import accuracy_of, compare_accuracy, macro_f1_of
 from mmsent_cli.experiments.examined import Examined
 from mmsent_cli.experiments.experiment import ArmsListener, Experiment, arms_of
@@ -70,7 +71,13 @@ def ablate(
 
     Returns:
         The result, not yet written, and what it was counted from.
+
+    Raises:
+        ConfigError: models are to be trained on the pairs that they are judged by.
     """
+    split = examined.plan.split
+    if settings.retrain and not set(split.train).isdisjoint(split.val):
+        raise ConfigError("--retrain would train on the pairs that it is judged by", "say with --split which are which")
     experiment = Experiment(examined.plan, run, listener)
     subject, means = examined.subject(experiment.bench)
     true, labels = experiment.true, examined.description.labels

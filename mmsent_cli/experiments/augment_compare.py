@@ -3,7 +3,7 @@
 from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.encoders import unknown_name
 from mmsent_cli.experiments.comparison import compare
-from mmsent_cli.experiments.experiment import Arm, ArmsListener, Experiment, arms_of, seeds_of
+from mmsent_cli.experiments.experiment import Arm, ArmsListener, Experiment, arms_of, seed_notes, seeds_of
 from mmsent_cli.experiments.settings import AugmentSettings
 from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.findings import CompareResult
@@ -39,7 +39,7 @@ def augment_compare(
         baseline=BASELINE,
         setting=experiment.setting(plan.config, seeds_of(plan.config, settings.seeds)),
         arms=compare(trained, experiment.true, plan.dataset.labels, BASELINE),
-        notes=(*plan.notes, *experiment.bench.notes()),
+        notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
     )
     return result, trained
 

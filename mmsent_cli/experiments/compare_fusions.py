@@ -3,7 +3,7 @@
 from mmsent_cli.encoders import unknown_name
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.comparison import compare
-from mmsent_cli.experiments.experiment import Arm, ArmsListener, Experiment, arms_of, seeds_of
+from mmsent_cli.experiments.experiment import Arm, ArmsListener, Experiment, arms_of, seed_notes, seeds_of
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.findings import CompareResult
@@ -44,7 +44,7 @@ def compare_fusions(
         baseline=settings.baseline,
         setting=experiment.setting(plan.config, seeds),
         arms=rows,
-        notes=(*plan.notes, *experiment.bench.notes(), *_notes(settings)),
+        notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
     )
     return result, trained
 
@@ -82,9 +82,3 @@ def _expand(word: str) -> list[str]:
     if word == "all":
         return [name for name in FUSIONS if name not in REFERENCES]
     return [word]
-
-
-def _notes(settings: CompareSettings) -> list[str]:
-    if settings.seeds > 1:
-        return []
-    return ["one seed: intervals cover the choice of pairs alone, and another seed may turn a verdict; use --seeds 3"]

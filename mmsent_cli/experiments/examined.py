@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, train_config
+from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, read_train_config
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.split import Split, digest_of
 from mmsent_cli.encoders.weights import WeightSource
@@ -17,7 +17,7 @@ from mmsent_cli.records import CONFIG, Run
 from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.checkpoints import Description, load_model, read_checkpoint
 from mmsent_cli.training.plan import Listener, Plan, plan_run
-from mmsent_cli.training.run import split_of
+from mmsent_cli.training.run import SPLIT, split_of
 from mmsent_cli.training.views import Subject, mean_features
 
 
@@ -47,7 +47,8 @@ class Examined:
         table = bench.table(self.model, replace(self.plan.config.fit, augmentation="none"))
         arithmetic = self.plan.arithmetic
         means = mean_features(self.model, table, bench.train, arithmetic)
-        return Subject(self.model, table, bench.val, arithmetic), means
+        keeps_tokens = find_fusion(self.description.model.fusion).reads == "tokens"
+        return Subject(self.model, table, bench.val, arithmetic, keeps_tokens), means
 
 
 def examine(
@@ -67,7 +68,7 @@ def examine(
         MmsentError: data that cannot be used.
     """
     epoch = read_checkpoint(checkpoint)["epoch"]
-    if epoch < 1:
+    if not isinstance(epoch, int) or epoch < 1:
         raise CheckpointError(
             f"{checkpoint} is not trained (epoch {epoch}): an ablation would compare guesses", "train a model first"
         )
@@ -78,12 +79,14 @@ def examine(
             "ablate a model that reads text and image",
         )
     if data is None:
-        plan, source = _own_pairs(checkpoint, runtime, listener)
-        return Examined(checkpoint, epoch, model, description, plan, source)
+        plan, source, notes = _own_pairs(checkpoint, description, runtime, listener)
+        return Examined(checkpoint, epoch, model, description, plan, source, notes)
+    own = own_config(checkpoint) or TrainConfig()
     config = TrainConfig(
         data=replace(data, labels=description.labels),
         split=SplitConfig(split=split),
         model=description.model,
+        fit=own.fit,
         runtime=runtime,
     )
     if split is not None:
@@ -95,17 +98,27 @@ def examine(
     return Examined(checkpoint, epoch, model, description, plan, source, notes)
 
 
-def _own_pairs(checkpoint: Path, runtime: RuntimeConfig, listener: Listener) -> tuple[Plan, str]:
-    """The pairs of the run whose folder holds the checkpoint."""
+def own_config(checkpoint: Path) -> TrainConfig | None:
+    """The configuration of the run whose folder holds the checkpoint, or None where it lies elsewhere."""
     run = Run(checkpoint.parent)
-    split = split_of(run)
-    if split is None or not run.path(CONFIG).is_file():
+    is_there = all(run.path(name).is_file() for name in (CONFIG, SPLIT))
+    return read_train_config(run.folder) if is_there else None
+
+
+def _own_pairs(
+    checkpoint: Path, description: Description, runtime: RuntimeConfig, listener: Listener
+) -> tuple[Plan, str, tuple[str, ...]]:
+    """The pairs of the run whose folder holds the checkpoint, what to call them, and a note if they are doubtful."""
+    run = Run(checkpoint.parent)
+    split, config = split_of(run), own_config(checkpoint)
+    if split is None or config is None or config.model != description.model:
         raise CheckpointError(
             f"{checkpoint} does not lie in its run's folder, so the pairs it was validated on are not known",
             "give --data FOLDER, and --split FILE if only its validation side is meant",
         )
-    config = replace(train_config(run.read_json(CONFIG)), runtime=runtime)
-    return plan_run(config, listener, split), f"validation pairs of {run.name}"
+    moved = f"the checkpoint says that it was trained as {description.run}; the pairs are those of {run.name}"
+    plan = plan_run(replace(config, runtime=runtime), listener, split)
+    return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
 
 
 def _every_pair(config: TrainConfig) -> Split:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from mmsent_cli.config import TrainConfig
+from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.nested import best_epoch
 from mmsent_cli.experiments.trained import TrainedArm, load, save
 from mmsent_cli.findings import EpochScore, Setting
@@ -65,14 +66,19 @@ class Experiment:
     Attributes:
         bench: makes models and tables.
         true: class numbers of the validation pairs, in the order of the data set [N].
+
+    Raises:
+        DataError: a single validation pair.
     """
 
     def __init__(self, plan: Plan, run: Run, listener: ArmsListener) -> None:
         self.plan = plan
         self.run = run
         self.listener = listener
-        self.bench = Bench(plan, listener)
+        self.bench = Bench(plan, listener, self._write_encoder_runs)
         self.true = self.bench.targets[list(self.bench.val)]
+        if len(self.true) < 2:
+            raise DataError("there is one validation pair: nothing can be said of its choice", "use a larger split")
         self._earlier = Counter(run.read_json(ENCODER_RUNS) if run.path(ENCODER_RUNS).is_file() else {})
 
     def train(self, arms: Sequence[Arm]) -> list[TrainedArm]:
@@ -88,7 +94,6 @@ class Experiment:
     def epochs(self, arm: Arm) -> Iterator["TrainedArm"]:
         """Train one arm; what there is of it after each epoch, so that a caller may stop early."""
         model, table, trainer = self.bench.trainer(arm.config)
-        self._write_encoder_runs()
         trainable, _ = count_parameters(model)
         order = np.argsort(table.val)  # the table goes by text length
         evaluations: list[Evaluation] = []
@@ -146,6 +151,7 @@ class Experiment:
         return trained
 
     def _write_encoder_runs(self) -> None:
+        """Keep the count as soon as what was counted is kept: a killed experiment finds it in the feature store."""
         self.run.write_json(ENCODER_RUNS, self.encoder_runs())
 
 
@@ -158,6 +164,13 @@ def arms_of(name: str, config: TrainConfig, seeds: Sequence[int], is_reference: 
 def seeds_of(config: TrainConfig, count: int) -> tuple[int, ...]:
     """As many seeds as asked for, from the configuration's own on."""
     return tuple(range(config.fit.seed, config.fit.seed + count))
+
+
+def seed_notes(count: int) -> list[str]:
+    """What the reader of a comparison should know of its number of seeds."""
+    if count > 1:
+        return []
+    return ["one seed: intervals cover the choice of pairs alone, and another seed may turn a verdict; use --seeds 3"]
 
 
 def _score(result: EpochResult) -> EpochScore:

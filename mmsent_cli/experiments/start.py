@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from mmsent_cli.config import TrainConfig, build, to_dict, train_config
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.records import EXPERIMENT, Run
+from mmsent_cli.records import CONFIG, EXPERIMENT, Run
 from mmsent_cli.training.plan import Listener, Plan, plan_run
-from mmsent_cli.training.run import find_unfinished, split_of, start_run, write_plan
+from mmsent_cli.training.run import ENVIRONMENT, find_unfinished, split_of, start_run, write_plan
 
 S = TypeVar("S")
 
@@ -75,7 +75,25 @@ def resume_experiment(
     run, told = find_experiment(spec, command, runs_dir)
     plan = plan_run(told.config(), listener, split_of(run))
     write_plan(plan, run)
+    require_same_plan(plan, run)
     return plan, build(settings_type, told.settings), run
+
+
+def require_same_plan(plan: Plan, run: Run) -> None:
+    """Check that the rest of an experiment is computed as its beginning was: what is `auto` may have changed since.
+
+    Raises:
+        ConfigError: other encoders, defaults, labels, device or precision.
+    """
+    before, now = run.read_json(CONFIG), to_dict(plan.config)
+    changed = [name for section in now for name in now[section] if now[section][name] != before[section].get(name)]
+    environment = run.read_json(ENVIRONMENT)
+    changed += [name for name in ("device", "precision") if environment[name] != getattr(plan.arithmetic, name)]
+    if changed:
+        raise ConfigError(
+            f"{run.folder} began with another {', '.join(changed)} than it would go on with here",
+            f"begin anew: mmsent {read_told(run.path(EXPERIMENT)).command} --config {run.folder}",
+        )
 
 
 def read_told(path: Path) -> Told:

@@ -1,8 +1,9 @@
 """What the models of one experiment share: the encoders as they come, and every pair prepared once."""
 
 import copy
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Bench:
     Args:
         plan: what all models have in common.
         listener: hears how far the encoding is.
+        encoded: called whenever the texts or images of a table are in the feature store.
 
     Attributes:
         vocabulary: words of the training split, for a text encoder that starts from scratch.
@@ -44,9 +46,10 @@ class Bench:
         targets: class number of each row [N].
     """
 
-    def __init__(self, plan: Plan, listener: Listener) -> None:
+    def __init__(self, plan: Plan, listener: Listener, encoded: Callable[[], None] = lambda: None) -> None:
         self.plan = plan
         self.listener = listener
+        self.encoded = encoded
         self.vocabulary = _vocabulary(plan)
         self.encoder_runs: Counter[str] = Counter(text=0, image=0)
         pairs = plan.dataset.pairs
@@ -115,7 +118,8 @@ class Bench:
         self, side: str, encoder: Encoder, keys: list[str], sources: Sequence[Any], augmentation: Augmentation | None
     ) -> Column:
         """The texts or images as an encoder's stored stages leave them; filled once for the models that share these."""
-        identity = (side, *map(id, encoder.stages[: encoder.cut]), augmentation)
+        inputs = json.dumps(encoder.inputs.settings(), sort_keys=True)
+        identity = (side, inputs, *map(id, encoder.stages[: encoder.cut]), augmentation)
         if identity not in self._columns:
             if not any(keys):
                 source = self.plan.dataset.source
@@ -123,6 +127,7 @@ class Bench:
             column = Column(encoder, keys, self.plan.store, self.plan.arithmetic, augmentation)
             with _room_for(self.plan.store):
                 self.encoder_runs[side] += column.fill(sources, self.train, self.listener.prepare)
+            self.encoded()
             self._columns[identity] = column
         return self._columns[identity]
 

@@ -48,16 +48,23 @@ class Subject:
         table: the pairs.
         rows: which of them, N.
         arithmetic: device and precision.
+        keeps_tokens: whether the fusion reads tokens; those of all pairs are many, and it costs time to pad them.
 
     Attributes:
         text, image: features of the N pairs.
         present: [N, 2] bool, whether a pair has its text and its image.
     """
 
-    def __init__(self, model: SentimentModel, table: Table, rows: Sequence[int], arithmetic: Arithmetic) -> None:
+    def __init__(
+        self, model: SentimentModel, table: Table, rows: Sequence[int], arithmetic: Arithmetic, keeps_tokens: bool
+    ) -> None:
         self.model = model
         self.arithmetic = arithmetic
-        texts, images, present = zip(*encode_rows(model, table, rows, arithmetic), strict=True)
+        texts, images, present = [], [], []
+        for text, image, is_there in encode_rows(model, table, rows, arithmetic):
+            texts.append(text if keeps_tokens else Encoded(text.pooled))
+            images.append(image if keeps_tokens else Encoded(image.pooled))
+            present.append(is_there)
         self.text, self.image, self.present = _features(texts), _features(images), torch.cat(present)
 
     def __len__(self) -> int:
@@ -75,7 +82,8 @@ class Subject:
         Args:
             text_rows: whose text each pair has [M]; None: the N pairs in their order.
             image_rows: whose image, likewise.
-            features: one feature [D] in the place of a modality, by its name.
+            features: one feature [D] in the place of a modality, by its name; a pair that lacks the modality gets it
+                as well.
             absent: modalities that every pair lacks; the model puts its own learned feature there.
         """
         texts = np.arange(len(self)) if text_rows is None else text_rows
@@ -98,6 +106,7 @@ class Subject:
         for column, side in enumerate(MODALITIES):
             if side in features:
                 seen[side] = replace_feature(seen[side], torch.zeros_like(present[:, column]), features[side])
+                present[:, column] = True
             if side in absent:
                 present[:, column] = False
         with self.arithmetic.autocast():
