@@ -18,6 +18,8 @@ from mmsent_cli.render.words import (
     size,
 )
 
+AGAIN = "(again)"
+"""Ends the name of an arm that is another one with other seeds."""
 NOUNS = {"compare-fusions": "fusion layer", "augment-compare": "augmentation of the training images"}
 QUESTIONS = {
     "compare-fusions": "Does another fusion layer than {baseline} classify text with image better?",
@@ -62,11 +64,15 @@ def findings_text(result: CompareResult) -> list[str]:
 def methods_text(result: CompareResult) -> list[str]:
     """What was compared, on what, and what the figures can and cannot show."""
     setting, what = result.setting, NOUNS.get(result.experiment, "arm")
+    again = [arm.name for arm in result.arms if arm.name.endswith(AGAIN)]
+    control = (
+        f" {listed(again)} is a control: trained anew with other seeds, so without a true difference." if again else ""
+    )
     return [
         f"The arms differ in one thing, the {what}. All have the same encoders ({setting.encoders}), the same "
         f"{setting.train_pairs:,} training and {setting.val_pairs:,} validation pairs, the same batches, the same "
         f"budget of {setting.epochs} epochs and the same seeds of initialisation and dropout ({seeds_text(setting)}). "
-        "Text-only and image-only rows are references; they are shown and not tested.",
+        f"Text-only and image-only rows are references; they are shown and not tested.{control}",
         "Best epoch is the figure that the literature mostly quotes. It is optimistic, because the epoch is chosen on "
         "the pairs on which it is then measured. Nested selection mends that: the validation pairs are dealt into five "
         "parts, and each part is predicted by the epoch that is best on the other four. Differences, intervals and "

@@ -28,4 +28,8 @@ def seeds_text(setting: Setting) -> str:
 
 def _encoder_runs(setting: Setting) -> str:
     runs = [f"{count:,} {name}{'s' if count > 1 else ''}" for name, count in setting.encoder_runs.items() if count]
-    return f"{listed(runs)}, once each for the whole experiment" if runs else "none: all features were stored already"
+    return (
+        f"{listed(runs)} through the encoders, shared by all models"
+        if runs
+        else "none: all features were stored already"
+    )

@@ -139,6 +139,12 @@ def test_question_and_methods_say_what_was_compared(result, words):
     assert question(result).endswith("?")
 
 
+def test_a_control_with_other_seeds_is_called_one():
+    arms = (compared_arm("concat", 0.74), compared_arm("concat (again)", 0.742, **against_baseline(0.002)))
+    assert "concat (again) is a control" in methods_text(compare_result(arms=arms))[0]
+    assert "control" not in methods_text(compare_result())[0]
+
+
 @pytest.mark.parametrize(
     "result", [compare_result(), augment_result(), many_arms(12), many_arms(2, labels=("no", "yes"))]
 )
