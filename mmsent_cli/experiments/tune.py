@@ -1,0 +1,102 @@
+"""`tune`: settings tried on the same pairs, and whether the best are really better than the next.
+
+All that is known of a trial is in the study's database, so a killed process goes on where it was, and several may
+share the work: each ends with the same result.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mmsent_cli.config import to_dict
+from mmsent_cli.experiments.experiment import ArmsListener, Experiment
+from mmsent_cli.experiments.search import Search
+from mmsent_cli.experiments.settings import TuneSettings
+from mmsent_cli.experiments.space import configure
+from mmsent_cli.experiments.study import database_errors, open_study, quiet_optuna
+from mmsent_cli.experiments.tasks import TaskList
+from mmsent_cli.experiments.tried import Tried, compare_trials, describe, distinct, rank
+from mmsent_cli.experiments.tuner import Tuner
+from mmsent_cli.findings import TuneResult
+from mmsent_cli.records import Run
+from mmsent_cli.stats import verdict
+from mmsent_cli.training.plan import Plan
+
+BEST_CONFIG = "best_config.json"
+STUDY = "study.db"
+
+
+def tune(plan: Plan, settings: TuneSettings, run: Run, listener: ArmsListener) -> TuneResult:
+    """Try settings, and write the best to `best_config.json`, which `mmsent train --config` takes.
+
+    Training with that file repeats the best trial's first seed to the last bit.
+
+    Args:
+        plan: what all trials share; its epochs are a trial's, its learning rates the base of the sequence's factors.
+        settings: strategy, space, seeds, storage.
+        run: folder that keeps the trained models, and the study unless that has a storage of its own.
+        listener: hears of progress.
+
+    Returns:
+        The result, not yet written; the same in every process that shared the study.
+
+    Raises:
+        ConfigError: a space that cannot be searched, a storage that cannot be opened, a study of something else.
+        MmsentError: the database failed in the middle.
+    """
+    search = Search(plan, settings)
+    experiment = Experiment(plan, run, listener)
+    direction = "minimize" if search.monitor == "loss" else "maximize"
+    with quiet_optuna(), database_errors():
+        study, storage = open_study(settings, run.path(STUDY), direction, _digest(plan, settings))
+        tuner = Tuner(experiment, search, TaskList(study, storage, is_shared=settings.storage is not None))
+        result = _result(tuner, tuner.run())
+    run.write_json(BEST_CONFIG, to_dict(configure(plan, result.trials[result.best].settings)))
+    return result
+
+
+def _result(tuner: Tuner, proposed: Sequence[Tried]) -> TuneResult:
+    experiment, search = tuner.experiment, tuner.search
+    plan, true = experiment.plan, experiment.true
+    tried = distinct(proposed)
+    best, *others = rank(tried, search.monitor)
+    difference = compare_trials(tried[best], tried[others[0]], true) if others else None
+    setting = experiment.setting(plan.config, search.seeds)
+    return TuneResult(
+        strategy=search.settings.strategy,
+        fusion=configure(plan, tried[best].settings).model.fusion,
+        setting=replace(setting, encoder_runs=tuner.encoder_runs()),
+        trials=tuple(describe(trial, number, true, search.monitor) for number, trial in enumerate(tried)),
+        best=best,
+        best_config=BEST_CONFIG,
+        runner_up=others[0] if others else None,
+        difference=difference,
+        verdict="" if difference is None else verdict(difference.difference, difference.p),
+        notes=(*plan.notes, *experiment.bench.notes(), *_notes(search, len(proposed) - len(tried))),
+    )
+
+
+def _notes(search: Search, repeated: int) -> list[str]:
+    notes = [f"{repeated} of {search.total} proposals repeated settings that were tried before"] if repeated else []
+    if len(search.seeds) == 1:
+        notes.append("one seed: intervals cover the choice of pairs alone, and another seed may turn a verdict")
+    return notes
+
+
+def _digest(plan: Plan, settings: TuneSettings) -> str:
+    """Of all that a trial's figures depend on, and of how trials are chosen; not of where things lie.
+
+    More proposals of tpe make no other study, so one can be extended.
+    """
+    config = to_dict(plan.config)
+    told = {
+        "pairs": [[pair.guid, pair.tag, pair.text, pair.image_digest] for pair in plan.dataset.pairs],
+        "labels": plan.dataset.labels,
+        "split": plan.split.digest,
+        "model": config["model"],
+        "fit": config["fit"],
+        "arithmetic": [plan.arithmetic.device_type, plan.arithmetic.precision],
+        "settings": {k: v for k, v in to_dict(settings).items() if k not in ("storage", "study", "trials")},
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode("utf-8")).hexdigest()

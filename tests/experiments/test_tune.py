@@ -1,0 +1,343 @@
+"""`tune` on a small lab folder: what it tries, that its best configuration repeats, and that nothing is lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from mmsent_cli.config import read_train_config
+from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.experiments.search import Search
+from mmsent_cli.experiments.settings import TuneSettings
+from mmsent_cli.experiments.space import configure
+from mmsent_cli.experiments.tasks import TaskList
+from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.run import execute, start_run
+from tests.experiments.tuning import PAIRS, Watcher, search, small_plan
+
+ROOT = Path(__file__).parents[2]
+GRID = {"strategy": "grid", "space": ("batch_size=4|8", "fusion=early|concat")}
+TPE = {"strategy": "tpe", "space": ("encoder_lr=1e-4:1e-2:log", "schedule=cosine|linear"), "trials": 4}
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """Two epochs of the light encoders; the features are in the store already."""
+    small = small_plan(tmp_path_factory.mktemp("tune") / "lab")
+    search(small, Path(small.config.runtime.cache_dir or "").parent / "warm", rates=(1.0,), decays=(0.0,))
+    return small
+
+
+@pytest.fixture(scope="module")
+def sequence(plan, tmp_path_factory):
+    """A sequence that nothing disturbed."""
+    watcher = Watcher()
+    return (*search(plan, tmp_path_factory.mktemp("runs"), watcher), watcher)
+
+
+@pytest.fixture(scope="module")
+def grid(plan, tmp_path_factory):
+    """A grid of two seeds a trial."""
+    watcher = Watcher()
+    return (*search(plan, tmp_path_factory.mktemp("runs"), watcher, seeds=2, **GRID), watcher)
+
+
+def settings_of(result):
+    return [trial.settings for trial in result.trials]
+
+
+def test_the_sequence_is_system_as_at_its_encoders_own_rate(plan):
+    fit = replace(plan.config.fit, encoder_lr=5e-5, head_lr=5e-5)
+    found = Search(replace(plan, config=replace(plan.config, fit=fit)), TuneSettings())
+    assert [task.settings for task in found.first] == [
+        {"encoder_lr": rate, "head_lr": rate, "weight_decay": 1e-4} for rate in (1e-5, 2e-5, 3e-5, 5e-5)
+    ]
+    assert found.total == 6
+
+
+def test_the_sequence_takes_the_best_rate_on_to_the_other_decays(sequence):
+    result, _, watcher = sequence
+    assert [trial.phase for trial in result.trials] == ["rates"] * 4 + ["decays"] * 2
+    rates = result.trials[:4]
+    assert [(t.settings["encoder_lr"], t.settings["head_lr"]) for t in rates] == [
+        (6e-4, 2e-4),
+        (1.2e-3, 4e-4),
+        (1.8e-3, 6e-4),
+        (3e-3, 1e-3),
+    ]
+    best = min(rates, key=lambda trial: min(score.val_loss for score in trial.curves[0]))
+    assert settings_of(result)[4:] == [{**best.settings, "weight_decay": decay} for decay in (3e-4, 5e-4)]
+    assert len(watcher.trained) == len(set(watcher.trained)) == 6
+    assert watcher.begun == [(done, 6) for done in range(6)]
+    assert result.best == min(range(6), key=lambda number: result.trials[number].val_loss)
+
+
+def test_a_grid_trains_every_combination_with_every_seed(grid, plan):
+    result, run, watcher = grid
+    assert settings_of(result) == [
+        {"batch_size": size, "fusion": fusion} for size in (4, 8) for fusion in ("early", "concat")
+    ]
+    assert len(watcher.trained) == len(set(watcher.trained)) == 8
+    assert [[len(curve) for curve in trial.curves] for trial in result.trials] == [[2, 2]] * 4
+    assert len(list(run.path("arms").glob("*.json"))) == 8
+    assert result.setting.seeds == (0, 1)
+    assert [trial.number for trial in result.trials] == [0, 1, 2, 3]
+
+
+def test_the_result_names_the_best_and_compares_it_with_the_runner_up(grid):
+    result, _, _ = grid
+    order = sorted(range(4), key=lambda number: result.trials[number].val_loss)
+    assert [result.best, result.runner_up] == order[:2]
+    assert result.fusion == result.trials[result.best].settings["fusion"]
+    assert result.difference is not None
+    low, high = result.difference.interval
+    assert low <= result.difference.difference <= high
+    assert result.verdict == "not distinguishable"
+
+
+@pytest.mark.parametrize("name", ["sequence", "grid"])
+def test_training_with_the_best_configuration_repeats_the_trial_to_the_last_bit(name, request, tmp_path):
+    result, run, _ = request.getfixturevalue(name)
+    plan = plan_run(read_train_config(run.path(result.best_config)), Watcher())
+    trained = execute(plan, start_run(plan, tmp_path), Watcher())
+    curve = result.trials[result.best].curves[0]
+    names = list(asdict(curve[0]))
+    assert len(names) == 6
+    assert [{name: getattr(epoch, name) for name in names} for epoch in trained.history] == [asdict(e) for e in curve]
+    plain = json.loads(run.path("best_config.json").read_text())
+    assert all(value is not None for value in (*plain["fit"].values(), *plain["model"].values()))
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_at(epoch):
+    """Fail in an epoch, as a process that is killed there: the trial stays marked as running."""
+
+    def disturb(watcher):
+        if watcher.epochs == epoch:
+            raise Stopped
+
+    return Watcher(disturb)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize(
+    ("settings", "stop", "heard", "epochs"),
+    [
+        ({}, 5, 2, 8),  # in the third trial of six
+        ({**GRID, "pruning": True}, 6, 2, 4),  # at the end of the third trial of four
+        ({**TPE, "seeds": 2}, 7, 3, 10),  # in the second seed of the second trial of four
+    ],
+    ids=["sequence", "grid", "tpe"],
+)
+def test_a_search_that_was_stopped_goes_on_to_the_same_result(
+    plan, tmp_path, monkeypatch, settings, stop, heard, epochs, is_killed
+):
+    whole, _ = search(plan, tmp_path, **settings)
+    run = start_run(plan, tmp_path, "tune")
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        if is_killed:
+            patch.setattr(TaskList, "give_up", lambda self, number: None)
+        search(plan, tmp_path, stop_at(stop), run, **settings)
+    assert run.has_progress
+    watcher = Watcher()
+    assert search(plan, tmp_path, watcher, run, **settings)[0] == whole
+    assert (len(watcher.heard), watcher.epochs) == (heard, epochs)
+    third = Watcher()
+    assert search(plan, tmp_path, third, run, **settings)[0] == whole
+    assert (third.trained, third.epochs) == ([], 0)
+
+
+def test_the_cost_of_all_processes_is_added_up(tmp_path):
+    plan = small_plan(tmp_path / "lab")
+    run = start_run(plan, tmp_path, "tune")
+    settings = {"rates": (1.0,), "decays": (0.0, 0.1), "storage": f"sqlite:///{tmp_path}/study.db"}
+    with pytest.raises(Stopped):
+        search(plan, tmp_path, stop_at(1), run, **settings)
+    result, _ = search(plan, tmp_path, run=run, **settings)
+    assert result.setting.encoder_runs == {"text": PAIRS, "image": PAIRS}
+    watcher = Watcher()
+    assert search(plan, tmp_path, watcher, **settings)[0] == result
+    assert (len(watcher.heard), watcher.epochs) == (2, 0)
+
+
+def test_proposals_are_decided_by_the_seed(plan, tmp_path):
+    one, two = (search(plan, tmp_path, **TPE)[0] for _ in range(2))
+    assert one == two
+    assert len(one.trials) == 4
+    assert {trial.phase for trial in one.trials} == {"tpe"}
+    assert all(1e-4 <= float(settings["encoder_lr"]) <= 1e-2 for settings in settings_of(one))
+    other = replace(plan, config=replace(plan.config, fit=replace(plan.config.fit, seed=7)))
+    assert settings_of(search(other, tmp_path, **TPE)[0]) != settings_of(one)
+
+
+def test_settings_proposed_again_are_not_trained_again(plan, tmp_path):
+    watcher = Watcher()
+    result, _ = search(plan, tmp_path, watcher, strategy="tpe", space=("schedule=cosine|linear",), trials=6)
+    assert len(watcher.trained) == len(result.trials) == 2
+    assert any(note.startswith("4 of 6 proposals") for note in result.notes)
+
+
+def test_a_hopeless_trial_is_pruned(plan, tmp_path):
+    longer = replace(plan, config=replace(plan.config, fit=replace(plan.config.fit, epochs=3)))
+    rates = "|".join(f"{rate}e-4" for rate in range(1, 6))
+    watcher = Watcher()
+    settings = {"strategy": "grid", "space": (f"head_lr={rates}|500",), "seeds": 2}
+    result, run = search(longer, tmp_path, watcher, pruning=True, **settings)
+    assert [trial.state for trial in result.trials] == ["complete"] * 5 + ["pruned"]
+    assert [len(curve) for curve in result.trials[5].curves] == [2]
+    assert watcher.epochs == 5 * 2 * 3 + 2
+    assert 5 not in (result.best, result.runner_up)
+    assert search(longer, tmp_path, Watcher(), run, pruning=True, **settings)[0] == result
+
+
+def test_a_single_trial_has_nothing_to_be_compared_with(plan, tmp_path):
+    result, _ = search(plan, tmp_path, rates=(1.0,), decays=(0.01, 0.01))
+    assert len(result.trials) == 1
+    assert (result.best, result.runner_up, result.difference, result.verdict) == (0, None, None, "")
+
+
+def test_a_study_of_other_settings_or_data_is_refused_and_one_of_tpe_extended(plan, tmp_path):
+    shared = {**TPE, "storage": f"sqlite:///{tmp_path}/study.db"}
+    few, _ = search(plan, tmp_path, **{**shared, "trials": 2})
+    watcher = Watcher()
+    more, _ = search(plan, tmp_path, watcher, **shared)
+    assert more.trials[:2] == few.trials
+    assert (len(watcher.heard), len(watcher.trained)) == (2, 2)
+    pairs = plan.dataset.pairs
+    other_text = replace(plan.dataset, pairs=(replace(pairs[0], text="changed"), *pairs[1:]))
+    other_fit = replace(plan.config, fit=replace(plan.config.fit, seed=3))
+    for changed in (replace(plan, dataset=other_text), replace(plan, config=other_fit)):
+        with pytest.raises(ConfigError, match="other settings or other data"):
+            search(changed, tmp_path, **shared)
+    with pytest.raises(ConfigError, match="other settings or other data"):
+        search(plan, tmp_path, **{**shared, "seeds": 2})
+
+
+def test_settings_that_do_not_go_together_are_refused_before_anything_is_trained(plan, tmp_path):
+    run = start_run(plan, tmp_path, "tune")
+    space = ("fusion=concat|logit-ensemble", "auxiliary_weight=0|1")
+    with pytest.raises(ConfigError, match="auxiliary-weight"):
+        search(plan, tmp_path, run=run, strategy="grid", space=space)
+    assert not run.path("study.db").exists()
+    assert configure(plan, {"fusion": "logit-ensemble", "auxiliary_weight": 1.0}).model.auxiliary_weight == 1.0
+
+
+def test_a_database_that_is_gone_is_told(plan, tmp_path):
+    import sqlite3
+
+    run = start_run(plan, tmp_path, "tune")
+
+    def disturb(watcher):
+        if watcher.epochs == 1:
+            with sqlite3.connect(run.path("study.db")) as connection:
+                connection.execute("DROP TABLE trials")
+
+    with pytest.raises(MmsentError, match="no such table: trials") as caught:
+        search(plan, tmp_path, Watcher(disturb), run)
+    assert "--resume" in caught.value.hint
+
+
+def test_a_trial_that_another_process_took_for_lost_is_done_again(plan, tmp_path, sequence):
+    import optuna
+
+    url = f"sqlite:///{tmp_path}/study.db"
+
+    def disturb(watcher):
+        if watcher.epochs == 1:
+            study = optuna.load_study(study_name="mmsent", storage=url)
+            study.tell(0, state=optuna.trial.TrialState.FAIL)
+
+    watcher = Watcher(disturb)
+    result, _ = search(plan, tmp_path, watcher, storage=url)
+    assert result == sequence[0]
+    assert watcher.epochs == 6 * 2 + 1
+
+
+SHARING = """
+import json, sys, time
+from dataclasses import asdict
+from pathlib import Path
+from mmsent_cli.experiments import study, tasks
+from tests.experiments.tuning import PAIRS, Watcher, search, small_plan
+
+study.HEARTBEAT_SECONDS = study.GRACE_SECONDS = tasks.HEARTBEAT_SECONDS = 1
+tasks.POLL_SECONDS = 0.1
+
+def hang(watcher):
+    print("in a trial", flush=True)
+    time.sleep(600)
+
+lab, runs, url, settings, is_hanging = sys.argv[1:]
+plan = small_plan(Path(lab))
+print("ready", flush=True)
+sys.stdin.readline()
+watcher = Watcher(hang if is_hanging == "yes" else None)
+result, run = search(plan, Path(runs), watcher, storage=url, **json.loads(settings))
+print(json.dumps([asdict(result), watcher.trained]), flush=True)
+"""
+
+
+@pytest.fixture
+def share(plan, tmp_path):
+    """Start processes that share one study."""
+    started = []
+
+    def start(is_hanging=False, **settings):
+        told = [plan.config.data.data, tmp_path, f"sqlite:///{tmp_path}/study.db", json.dumps(settings)]
+        process = subprocess.Popen(
+            [sys.executable, "-c", SHARING, *map(str, told), "yes" if is_hanging else "no"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        started.append(process)
+        assert read(process) == "ready"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def read(process):
+    line = process.stdout.readline().strip()
+    assert line, "the process died"
+    return line
+
+
+def go(process):
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def test_two_processes_share_a_study_and_do_each_combination_once(grid, share):
+    processes = [share(seeds=2, **GRID) for _ in range(2)]
+    for process in processes:
+        go(process)
+    answers = [json.loads(read(process)) for process in processes]
+    whole = json.loads(json.dumps(asdict(grid[0])))
+    assert [result for result, _ in answers] == [whole, whole]
+    trained = [tuple(model) for _, models in answers for model in models]
+    assert sorted(trained) == sorted(grid[2].trained)
+
+
+def test_the_trial_of_a_killed_process_is_taken_up_by_another(sequence, share):
+    killed, other = share(is_hanging=True), share()
+    go(killed)
+    assert read(killed) == "in a trial"
+    go(other)
+    killed.send_signal(signal.SIGKILL)
+    result, trained = json.loads(read(other))
+    assert result == json.loads(json.dumps(asdict(sequence[0])))
+    assert len(trained) == 6
