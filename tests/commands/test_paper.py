@@ -1,0 +1,92 @@
+"""All of system A's experiments in one go, on a few pairs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmsent_cli.commands.system_a import DECAYS, FUSIONS, RATES
+from mmsent_cli.experiments import augment_compare as augmentation
+from mmsent_cli.training import loop
+from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
+
+STEPS = ["tune", "train", "ablate", "compare-fusions", "augment-compare"]
+PAPER = ("paper", "--data", "lab", *QUICK, "--epochs", 1, "--seeds", 1)
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory):
+    """A finished repetition; its folder and what it printed as JSON."""
+    folder = tmp_path_factory.mktemp("paper")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        small_lab(folder / "lab")
+        values = succeed(*PAPER, "--json")
+    return folder / values["run"], values
+
+
+def test_every_experiment_is_a_finished_run_of_its_own(repeated):
+    run, values = repeated
+    steps = sorted((run / "steps").glob("*/result.json"))
+    assert [next(step for step in STEPS if f"-{step}-" in path.parent.name) for path in steps] == sorted(
+        STEPS, key=lambda step: next(path.parent.name for path in steps if f"-{step}-" in path.parent.name)
+    )
+    assert len(steps) == len(STEPS)
+    assert all((path.parent / "report.html").is_file() for path in steps)
+    assert json.loads((run / "result.json").read_text()).keys() == {
+        "tune", "train", "ablate", "fusions", "augmentation"
+    }  # fmt: skip
+    assert values["seconds"] > 0
+
+
+def test_later_steps_use_what_the_tuning_found(repeated):
+    run, values = repeated
+    best = values["tune"]["trials"][values["tune"]["best"]]["settings"]
+    for step in ("train", "compare-fusions", "augment-compare"):
+        (folder,) = (run / "steps").glob(f"*-{step}-*")
+        fit = json.loads((folder / "config.json").read_text())["fit"]
+        assert {name: fit[name] for name in ("encoder_lr", "head_lr", "weight_decay")} == best
+        assert fit["epochs"] == 1
+    assert values["tune"]["setting"]["epochs"] == 5
+
+
+def test_all_steps_share_the_split(repeated):
+    run, _ = repeated
+    assert len({path.read_bytes() for path in [run / "split.json", *run.glob("steps/*/split.json")]}) == 1
+
+
+def test_the_page_holds_the_published_figures(repeated):
+    run, _ = repeated
+    page = (run / "report.html").read_text(encoding="utf-8")
+    published = [row.accuracy for row in FUSIONS] + [*RATES.values(), *DECAYS.values()]
+    assert all(f"{100 * share:.1f}" in page for share in published if share is not None)
+    assert 'src="http' not in page
+
+
+def test_an_interrupted_repetition_trains_nothing_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small_lab(tmp_path / "lab")
+    trained = []
+    fit = loop.Trainer.fit
+
+    def counted(trainer):
+        if len(trainer.history) < (trainer.config.epochs or 0):
+            trained.append(trainer)
+        return fit(trainer)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop.Trainer, "fit", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(augmentation, "augment_compare", interrupt)
+        stopped = mmsent(*PAPER)
+    assert stopped.exit_code == 130
+    (run,) = run_folders()
+    assert f"mmsent paper --resume {run.name}" in stopped.stderr
+    before = len(trained)
+    assert before > 10
+    values = succeed("paper", "--resume", "latest", "--json")
+    assert len(trained) - before == 2, "the two arms of the augmentation"
+    assert Path(values["run"]) == run
+    assert_refused(mmsent("paper", "--resume", "latest"), "finished")
