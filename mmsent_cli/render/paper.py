@@ -1,6 +1,6 @@
-"""The report of a whole published work repeated: our figures beside the published ones, experiment by experiment."""
+"""A whole published work repeated: our figures beside the published ones, as a page and on a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from mmsent_cli.render.ablate_sections import ablate_sections
 from mmsent_cli.render.classes import class_grid
 from mmsent_cli.render.compare_sections import compare_sections
 from mmsent_cli.render.content import Answer, Grid, Section, filled, picture
+from mmsent_cli.render.experiment import print_experiment
 from mmsent_cli.render.experiment_report import Groups, experiment_page
 from mmsent_cli.render.paper_figures import beside_png
 from mmsent_cli.render.paper_tables import (
@@ -49,14 +50,28 @@ def paper_report(
         command: what to type to repeat it.
         seconds: how long all of it took.
     """
-    answer = Answer(
-        question=paper_words.question(published),
-        headline=paper_words.headline(results, published),
-        paragraphs=tuple(paper_words.summary(results, published)),
-        facts=(("Published", published.set_up), *setting_facts(results.fusions.setting), ("Time", duration(seconds))),
-        notes=tuple(_notes(results)),
-    )
+    answer = _answer(results, published, seconds)
     return experiment_page(answer, paper_sections(results, published), config, environment, groups, command)
+
+
+def print_paper(results: PaperResults, published: Published, run: str, files: Iterable[str], seconds: float) -> None:
+    """Print all experiments beside the published figures on stdout.
+
+    Args:
+        results: ours.
+        published: theirs.
+        run: the run's folder.
+        files: names of the files in it.
+        seconds: how long all of it took.
+    """
+    beside = [
+        replace(tune_beside(results, published), title="Tuning: best accuracies, %"),
+        train_beside(results, published),
+        ablation_beside(results, published),
+        *_comparison_grids("Fusions", results.fusions, published.fusions),
+        *_comparison_grids("Augmentation", results.augmentation, published.augmentation),
+    ]
+    print_experiment(_answer(results, published, seconds), [grid for grid in beside if grid.rows], run, files)
 
 
 def paper_sections(results: PaperResults, published: Published) -> list[Section]:
@@ -79,6 +94,21 @@ def paper_sections(results: PaperResults, published: Published) -> list[Section]
             Section(title="How it was measured, and what it cannot show", paragraphs=tuple(methods)),
         ]
     )
+
+
+def _answer(results: PaperResults, published: Published, seconds: float) -> Answer:
+    return Answer(
+        question=paper_words.question(published),
+        headline=paper_words.headline(results, published),
+        paragraphs=tuple(paper_words.summary(results, published)),
+        facts=(("Published", published.set_up), *setting_facts(results.fusions.setting), ("Time", duration(seconds))),
+        notes=tuple(_notes(results)),
+    )
+
+
+def _comparison_grids(name: str, result: CompareResult, published: tuple[PublishedArm, ...]) -> list[Grid]:
+    grids = comparison_beside(result, published), differences_beside(result, published)
+    return [replace(grid, title=f"{name}: {grid.title}") for grid in grids]
 
 
 def _tune(results: PaperResults, published: Published) -> Section:

@@ -42,6 +42,7 @@ class Published:
         train: accuracy of the trained model.
         ablation: accuracy by view (both, text, image), the other feature set to zero.
         fusions, augmentation: rows in the order published.
+        repeated: accuracies published for one and the same setting, which tell how far runs differ by chance alone.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Published:
     ablation: Mapping[str, float]
     fusions: tuple[PublishedArm, ...]
     augmentation: tuple[PublishedArm, ...]
+    repeated: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

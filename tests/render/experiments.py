@@ -270,5 +270,6 @@ def published(**changes):
             PublishedArm(name="none", accuracy=0.7438),
             PublishedArm(name="standard", accuracy=0.75),
         ),
+        "repeated": (0.7512, 0.745),
     }
     return Published(**(values | changes))

@@ -99,7 +99,7 @@ def test_twelve_arms_and_two_references_all_look_different():
 def test_any_number_of_arms_seeds_and_epochs_can_be_drawn(arms):
     made = [
         compared_arm(
-            f"名前 ${n}_x$ [b]",
+            f"名前 ${n}_{{x$ [b]",
             0.7,
             seeds=1,
             epochs=1,

@@ -48,7 +48,7 @@ def test_confusion_shows_counts_and_labels_and_survives_an_empty_class():
 
 
 def test_labels_of_any_script_and_with_dollar_signs_are_drawn_as_they_are():
-    opened(confusion_png(COUNTS, ("$x_{1", "消极", "très positif et encore plus long")))
+    opened(confusion_png(COUNTS, ("$x_{1$", "消极", "très positif et encore plus long")))
 
 
 def test_pyplot_is_not_loaded():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmsent_cli.render.paper import paper_report
+from mmsent_cli.render.paper import paper_report, print_paper
 from mmsent_cli.render.paper_tables import (
     ablation_beside,
     agreement,
@@ -163,3 +163,26 @@ def test_fewer_arms_than_published_are_no_error(results):
     small = replace(results, fusions=compare_result(arms=arms), tune=tune_result(difference=None, runner_up=None))
     html = paper_report(small, published(fusions=(PublishedArm(name="concat", accuracy=0.7462),)), {}, {}, [], "x", 1.0)
     assert "Here a single trial was completed" in Page(html).words
+
+
+def test_without_a_published_repetition_nothing_is_said_of_one(results):
+    assert "one and the same setting" not in " ".join(summary(results, published(repeated=())))
+
+
+def test_prints_published_and_own_figures_within_80_columns(results, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    print_paper(results, published(set_up="[b]BERT[/b]"), "runs/p", ("report.html",), 800.0)
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    for title in (
+        "Tuning: best",
+        "The trained model",
+        "One modality set to zero",
+        "Fusions: Acc",
+        "Augmentation: Diff",
+    ):
+        assert title in text
+    assert "[b]BERT[/b]" in text
+    weighted = [line.split() for line in text.splitlines() if line.startswith("weighted")]
+    assert ["75.75", "10", "76.5", "±", "0.4", "3,", "4,", "5", "75.0", "±", "0.4"] in [row[1:] for row in weighted]
+    assert "1 can be shown here" in text
