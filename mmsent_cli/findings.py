@@ -107,6 +107,7 @@ class ComparedArm:
     detectable: float | None = None
     verdict: str | None = None
     mcnemar: tuple[float, ...] = ()
+    seeds: tuple[int, ...] = ()
     macro_f1_difference: float | None = None
     macro_f1_interval: Interval | None = None
 
@@ -168,7 +169,8 @@ class Shapley:
 class Emap:
     """The model without cross-modal interaction (EMAP, arXiv 2010.06572), on `pairs` validation pairs.
 
-    `full_accuracy` is that of the whole model on the same pairs; `changed` the share of predictions that differ.
+    `full_accuracy` and `full_macro_f1` are those of the whole model on the same pairs; `changed` the share of
+    predictions that differ.
     `difference` is the whole model's accuracy minus that of its additive part.
     """
 
@@ -176,6 +178,7 @@ class Emap:
     accuracy: float
     macro_f1: float
     full_accuracy: float
+    full_macro_f1: float
     changed: float
     difference: Difference
 
@@ -204,7 +207,7 @@ class AblateResult:
 class TrialResult:
     """One tuned setting. `state` is complete or pruned; figures are of its best epoch, mean over seeds (optimistic).
 
-    `phase` is rates or decays in the sequence strategy, else the strategy's name. `curves` runs over seeds.
+    `best_epoch` is the first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name. `curves` runs over seeds.
     """
 
     number: int

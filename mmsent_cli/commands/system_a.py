@@ -41,8 +41,9 @@ def published_by_system_a(tuned: TuneResult) -> Published:
         tune=tuple(
             PublishedTrial(name=name, accuracy=accuracy, trial=trial.number) for (name, accuracy), trial in steps
         ),
-        train=0.7575,
+        train=0.7538,
         ablation={"both": 0.7538, "text": 0.5988, "image": 0.6488},
         fusions=FUSIONS,
         augmentation=(PublishedArm(name="none", accuracy=0.7438), PublishedArm(name="standard", accuracy=0.7500)),
+        repeated=(0.7512, 0.7450),
     )

@@ -214,13 +214,14 @@ def _emap_rows(count: int, examined: Examined, settings: AblateSettings) -> np.n
 
 def _emap(full: np.ndarray, additive: np.ndarray, true: np.ndarray, labels: Sequence[str]) -> Emap:
     whole, part = full.argmax(axis=1), additive.argmax(axis=1)
-    metrics = compute_metrics(true.tolist(), part.tolist(), labels, float("nan"))
-    right = [(predicted == true)[None].astype(float) for predicted in (whole, part)]
+    metrics = [compute_metrics(true.tolist(), answer.tolist(), labels, float("nan")) for answer in (whole, part)]
+    right = [(answer == true)[None].astype(float) for answer in (whole, part)]
     return Emap(
         pairs=len(true),
-        accuracy=metrics.accuracy,
-        macro_f1=metrics.macro_f1,
-        full_accuracy=float(right[0].mean()),
+        accuracy=metrics[1].accuracy,
+        macro_f1=metrics[1].macro_f1,
+        full_accuracy=metrics[0].accuracy,
+        full_macro_f1=metrics[0].macro_f1,
         changed=float((whole != part).mean()),
         difference=compare_accuracy(right[0], right[1]),
     )

@@ -137,6 +137,7 @@ def _describe(arm: Judged, true: np.ndarray, labels: Sequence[str]) -> ComparedA
         fusion=first.fusion,
         augmentation=first.augmentation,
         is_reference=first.is_reference,
+        seeds=tuple(model.seed for model in arm.models),
         trainable_parameters=first.trainable_parameters,
         accuracy_mean=_mean(accuracies),
         accuracy_sd=_sd(accuracies),

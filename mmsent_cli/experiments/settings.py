@@ -38,7 +38,7 @@ class AblateSettings:
     """Settings of `ablate`."""
 
     retrain: bool = setting(False, "Train a text-only and an image-only model as well: the fair comparison")
-    emap_pairs: int = setting(800, "EMAP pairs every text with every image of this many validation pairs")
+    emap_pairs: int = setting(1000, "EMAP pairs every text with every image of this many validation pairs")
 
     def __post_init__(self) -> None:
         raise_if(self, (self.emap_pairs < 2, "emap_pairs must be at least 2"))

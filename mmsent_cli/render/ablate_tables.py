@@ -89,7 +89,7 @@ def emap_grid(result: AblateResult) -> Grid:
         title=f"Without cross-modal interaction (EMAP), {emap.pairs:,} pairs",
         columns=("", "Accuracy,\n%", "Macro-F1"),
         rows=(
-            ("whole model", number(emap.full_accuracy), DASH),
+            ("whole model", number(emap.full_accuracy), score(emap.full_macro_f1)),
             ("additive part", number(emap.accuracy), score(emap.macro_f1)),
         ),
         foot=f"{number(emap.changed)} % of the predictions differ.",
