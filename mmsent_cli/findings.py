@@ -207,7 +207,8 @@ class AblateResult:
 class TrialResult:
     """One tuned setting. `state` is complete or pruned; figures are of its best epoch, mean over seeds (optimistic).
 
-    `best_epoch` is the first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name. `curves` runs over seeds.
+    `best_epoch` is the first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name.
+    `curves` runs over seeds.
     """
 
     number: int
