@@ -1,0 +1,196 @@
+"""Arms of an experiment: trained as if alone, kept, read back, and counted once however often it was stopped."""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.experiment import ENCODER_RUNS, Arm, Experiment, arms_of, seeds_of
+from mmsent_cli.experiments.trained import TrainedArm
+from mmsent_cli.records import Run
+from mmsent_cli.training.outcome import validation_predictions
+from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.run import execute, start_run
+from tests.commands.running import small_lab
+from tests.experiments.tuning import PAIRS, Watcher, small_config, small_plan
+
+ENCODED = {"text": PAIRS, "image": PAIRS}
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    """Two epochs of the light encoders; the features are in the store already."""
+    folder = tmp_path_factory.mktemp("experiment")
+    small = small_plan(folder / "lab")
+    (folder / "warm").mkdir()
+    Experiment(small, Run(folder / "warm"), Watcher()).train([Arm(name="warm", config=small.variant("concat"))])
+    return small
+
+
+def arms_for(plan, *fusions, seeds=(0, 1)):
+    return [arm for name in fusions for arm in arms_of(name, plan.variant(name), seeds)]
+
+
+def train(plan, folder, arms, watcher=None):
+    folder.mkdir(exist_ok=True)
+    experiment = Experiment(plan, Run(folder), watcher or Watcher())
+    return experiment.train(arms), experiment
+
+
+def same(one, other):
+    """Whether two trained models are equal to the bit."""
+    plain = [name for name in TrainedArm.__slots__ if name not in ("predicted", "losses")]
+    return (
+        all(getattr(one, name) == getattr(other, name) for name in plain)
+        and one.predicted.tobytes() == other.predicted.tobytes()
+        and one.losses.tobytes() == other.losses.tobytes()
+    )
+
+
+def test_an_arm_is_trained_as_it_would_be_alone(plan, tmp_path):
+    arms = arms_for(plan, "concat", "gmu", "image-only", seeds=(3, 4))
+    trained, experiment = train(plan, tmp_path / "run", arms)
+    assert [(model.name, model.fusion, model.seed) for model in trained] == [
+        (name, name, seed) for name in ("concat", "gmu", "image-only") for seed in (3, 4)
+    ]
+    for arm, model in zip(arms[1::2], trained[1::2], strict=True):
+        run = start_run(plan, tmp_path / arm.name)
+        result = execute(replace(plan, config=arm.config), run, Watcher())
+        assert [asdict(score) for score in model.curve] == [
+            {name: getattr(epoch, name) for name in asdict(model.curve[0])} for epoch in result.history
+        ]
+        rows = validation_predictions(run)
+        answers = [plan.dataset.labels[number] for number in model.predicted[result.best_epoch - 1]]
+        assert answers == [row["predicted"] for row in rows]
+        assert [plan.dataset.labels[number] for number in experiment.true] == [row["tag"] for row in rows]
+        assert model.trainable_parameters == result.trainable_parameters
+    for model in trained:
+        right = (model.predicted == experiment.true).mean(axis=1)
+        assert right.tolist() == [score.accuracy for score in model.curve]
+        assert model.losses.mean(axis=1) == pytest.approx([score.val_loss for score in model.curve])
+
+
+def test_arms_of_one_seed_share_their_batches_and_other_seeds_do_not(plan, tmp_path):
+    """The same fusion under another name ends the same; another seed does not."""
+    twice = [
+        Arm(name=name, config=plan.variant("weighted", seed=seed)) for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    ]
+    (one, other, third), _ = train(plan, tmp_path / "run", twice)
+    assert np.array_equal(one.losses, other.losses)
+    assert not np.array_equal(one.losses, third.losses)
+    assert one.curve[0].gates.keys() == {"text", "image"}
+    assert one.curve[0].gates != third.curve[0].gates
+
+
+def test_finished_arms_are_read_back_and_not_trained_again(plan, tmp_path):
+    arms, first, second = arms_for(plan, "concat", "early"), Watcher(), Watcher()
+    trained, _ = train(plan, tmp_path / "run", arms, first)
+    assert first.begun == [(done, 4) for done in range(4)]
+    assert (len(first.trained), first.heard, first.epochs) == (4, [], 8)
+    again, _ = train(plan, tmp_path / "run", arms, second)
+    assert (second.trained, second.heard, second.epochs) == ([], first.trained, 0)
+    assert second.begun == first.begun
+    assert all(same(one, other) for one, other in zip(trained, again, strict=True))
+    files = {path.name for path in (tmp_path / "run" / "arms").iterdir()}
+    assert files == {f"{arm.stem}.{kind}" for arm in arms for kind in ("json", "npz")}
+
+
+@pytest.mark.parametrize("name", ["concat-seed-1.npz", "concat-seed-1.json"])
+@pytest.mark.parametrize("harm", ["cut", "altered", "gone"])
+def test_a_damaged_arm_is_trained_again(plan, tmp_path, name, harm):
+    arms, watcher = arms_for(plan, "concat"), Watcher()
+    trained, _ = train(plan, tmp_path / "run", arms)
+    path = tmp_path / "run" / "arms" / name
+    whole = path.read_bytes()
+    if harm == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:100] if harm == "cut" else whole[:-9] + b"0" + whole[-8:])
+    again, _ = train(plan, tmp_path / "run", arms, watcher)
+    assert (watcher.trained, watcher.heard) == ([("concat", 1)], [("concat", 0)])
+    assert all(same(one, other) for one, other in zip(trained, again, strict=True))
+    assert path.read_bytes() == whole
+
+
+def test_fusions_that_do_not_suit_are_found_before_the_first_arm(tmp_path, weights_dir):
+    small_lab(tmp_path / "lab", PAIRS)
+    config = small_config(tmp_path / "lab")
+    model = replace(config.model, image_encoder="timm:test_vit", image_size_px=None)
+    runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True)
+    plan, watcher = plan_run(replace(config, model=model, runtime=runtime), Watcher()), Watcher()
+    with pytest.raises(ConfigError, match="test_vit"):
+        train(plan, tmp_path / "run", arms_for(plan, "concat", "cross-attention", seeds=(0,)), watcher)
+    assert watcher.begun == []
+    assert not (tmp_path / "run" / "arms").exists()
+
+
+class Stopped(Exception):
+    pass
+
+
+class Stopping(Watcher):
+    """Stops the process for good at a stage of the preparation, or at the end of its n-th epoch."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+
+    def prepare(self, stage, done, total):
+        if str(self.place) in stage:
+            raise Stopped
+
+    def epoch(self, result):
+        super().epoch(result)
+        if self.epochs == self.place:
+            raise Stopped
+
+
+@pytest.mark.parametrize("places", [(), ("light-text",), ("light-image",), (1,), ("light-image", 3, 1)])
+def test_texts_and_images_count_once_however_often_the_experiment_was_stopped(tmp_path, places):
+    plan = small_plan(tmp_path / "lab")
+    arms = arms_for(plan, "image-only", "text-only", "concat", seeds=(0,))
+    for place in places:
+        with pytest.raises(Stopped):
+            train(plan, tmp_path / "run", arms, Stopping(place))
+    _, experiment = train(plan, tmp_path / "run", arms)
+    assert experiment.encoder_runs() == ENCODED
+    assert json.loads((tmp_path / "run" / ENCODER_RUNS).read_text()) == ENCODED
+    _, full = train(plan, tmp_path / "other", arms)
+    assert full.encoder_runs() == {"text": 0, "image": 0}
+
+
+def test_equal_texts_and_images_are_encoded_once(tmp_path):
+    lab = small_lab(tmp_path / "lab", PAIRS)
+    (lab / "data/5.txt").write_text((lab / "data/2.txt").read_text())
+    (lab / "data/8.txt").write_text((lab / "data/2.txt").read_text())
+    (lab / "data/9.jpg").write_bytes((lab / "data/3.jpg").read_bytes())
+    plan = small_plan(lab)
+    _, experiment = train(plan, tmp_path / "run", arms_for(plan, "concat", "weighted"))
+    assert experiment.encoder_runs() == {"text": PAIRS - 2, "image": PAIRS - 1}
+
+
+def test_the_setting_is_what_all_arms_share(plan, tmp_path):
+    _, experiment = train(plan, tmp_path / "run", arms_for(plan, "concat", seeds=(7,)))
+    setting = experiment.setting(plan.config, (7, 8))
+    assert (setting.encoders, setting.labels) == ("light", ("negative", "neutral", "positive"))
+    assert (setting.train_pairs, setting.val_pairs) == (len(plan.split.train), len(plan.split.val))
+    assert (setting.epochs, setting.seeds, setting.device, setting.precision) == (2, (7, 8), "cpu", "fp32")
+    assert plan.split.digest in setting.split and "grouped" in setting.split
+    tags = {pair.guid: pair.tag for pair in plan.dataset.pairs}
+    often = max(plan.dataset.labels, key=[tags[guid] for guid in plan.split.train].count)
+    assert setting.majority_accuracy == np.mean([tags[guid] == often for guid in plan.split.val])
+
+
+def test_seeds_go_on_from_the_configurations_own(plan):
+    config = replace(plan.config, fit=replace(plan.config.fit, seed=4))
+    assert seeds_of(config, 3) == (4, 5, 6)
+    assert [arm.config.fit.seed for arm in arms_of("a", config, (9, 2))] == [9, 2]
+
+
+def test_each_model_has_files_of_its_own(plan):
+    names = ("concat", "concat (again)", "clip", "blip", "blip-advanced")
+    stems = [arm.stem for name in names for arm in arms_of(name, plan.config, (1, 11))]
+    assert len(set(stems)) == 10
+    assert all(stem.isascii() and "/" not in stem and " " not in stem for stem in stems)
