@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mmsent_cli.config import ModelConfig
 from mmsent_cli.experiments.experiment import seeds_of
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.space import Value, combinations, configure, parse_space
@@ -26,6 +27,7 @@ class Search:
 
     Attributes:
         first: tasks that need no result of others.
+        models: the different models among what is tried, one setting at a time where a sampler chooses.
         total: how many trials there will be in all.
 
     Raises:
@@ -39,6 +41,7 @@ class Search:
         self.seeds = seeds_of(plan.config, settings.seeds)
         self.space = parse_space(settings.space)
         self.decays = tuple(dict.fromkeys(settings.decays))
+        self.models: tuple[ModelConfig, ...] = ()
         self.first = self._begin()
         self.total = len(self.first) + (len(self.decays) - 1 if settings.strategy == "sequence" else 0)
 
@@ -67,8 +70,7 @@ class Search:
 
     def _check(self, tried: Sequence[dict[str, Value]]) -> None:
         """Refuse settings that do not go together before the first model is trained."""
-        for chosen in tried:
-            configure(self.plan, chosen)
+        self.models = tuple(dict.fromkeys(configure(self.plan, chosen).model for chosen in tried))
 
 
 def _times(rate: float, factor: float) -> float:

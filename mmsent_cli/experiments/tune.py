@@ -9,8 +9,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from mmsent_cli.config import to_dict
-from mmsent_cli.experiments.experiment import ArmsListener, Experiment
+from mmsent_cli.experiments.experiment import ArmsListener, Experiment, seed_notes
 from mmsent_cli.experiments.search import Search
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.space import configure
@@ -27,7 +29,7 @@ BEST_CONFIG = "best_config.json"
 STUDY = "study.db"
 
 
-def tune(plan: Plan, settings: TuneSettings, run: Run, listener: ArmsListener) -> TuneResult:
+def tune(plan: Plan, settings: TuneSettings, run: Run, listener: ArmsListener) -> tuple[TuneResult, np.ndarray]:
     """Try settings, and write the best to `best_config.json`, which `mmsent train --config` takes.
 
     Training with that file repeats the best trial's first seed to the last bit.
@@ -39,27 +41,32 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, listener: ArmsListener) -
         listener: hears of progress.
 
     Returns:
-        The result, not yet written; the same in every process that shared the study.
+        The result, not yet written, and what each model of a complete trial predicts by nested selection, class
+        numbers [M, N] of M models and N validation pairs. Both are the same in every process that shared the study.
 
     Raises:
-        ConfigError: a space that cannot be searched, a storage that cannot be opened, a study of something else.
+        ConfigError: a space that cannot be searched, encoders that do not suit a fusion in it, a storage that cannot
+            be opened, a study of something else.
         MmsentError: the database failed in the middle.
     """
     search = Search(plan, settings)
     experiment = Experiment(plan, run, listener)
+    for model in search.models:  # what does not suit the encoders shall not be found after hours
+        experiment.bench.model(model, plan.config.fit.seed)
     direction = "minimize" if search.monitor == "loss" else "maximize"
     with quiet_optuna(), database_errors():
         study, storage = open_study(settings, run.path(STUDY), direction, _digest(plan, settings))
         tuner = Tuner(experiment, search, TaskList(study, storage, is_shared=settings.storage is not None))
-        result = _result(tuner, tuner.run())
+        proposed = tuner.run()
+        tried = distinct(proposed)
+        result = _result(tuner, tried, len(proposed) - len(tried))
     run.write_json(BEST_CONFIG, to_dict(configure(plan, result.trials[result.best].settings)))
-    return result
+    return result, np.stack([model.nested for trial in tried if trial.is_complete for model in trial.models])
 
 
-def _result(tuner: Tuner, proposed: Sequence[Tried]) -> TuneResult:
+def _result(tuner: Tuner, tried: Sequence[Tried], repeated: int) -> TuneResult:
     experiment, search = tuner.experiment, tuner.search
     plan, true = experiment.plan, experiment.true
-    tried = distinct(proposed)
     best, *others = rank(tried, search.monitor)
     difference = compare_trials(tried[best], tried[others[0]], true) if others else None
     setting = experiment.setting(plan.config, search.seeds)
@@ -73,15 +80,13 @@ def _result(tuner: Tuner, proposed: Sequence[Tried]) -> TuneResult:
         runner_up=others[0] if others else None,
         difference=difference,
         verdict="" if difference is None else verdict(difference.difference, difference.p),
-        notes=(*plan.notes, *experiment.bench.notes(), *_notes(search, len(proposed) - len(tried))),
+        notes=(*plan.notes, *experiment.bench.notes(), *_notes(search, repeated)),
     )
 
 
 def _notes(search: Search, repeated: int) -> list[str]:
-    notes = [f"{repeated} of {search.total} proposals repeated settings that were tried before"] if repeated else []
-    if len(search.seeds) == 1:
-        notes.append("one seed: intervals cover the choice of pairs alone, and another seed may turn a verdict")
-    return notes
+    again = [f"{repeated} of {search.total} proposals repeated settings that were tried before"] if repeated else []
+    return [*again, *seed_notes(len(search.seeds))]
 
 
 def _digest(plan: Plan, settings: TuneSettings) -> str:

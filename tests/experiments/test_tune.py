@@ -16,6 +16,7 @@ from mmsent_cli.experiments.search import Search
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.space import configure
 from mmsent_cli.experiments.tasks import TaskList
+from mmsent_cli.experiments.tune import tune
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute, start_run
 from tests.experiments.tuning import PAIRS, Watcher, search, small_plan
@@ -87,6 +88,32 @@ def test_a_grid_trains_every_combination_with_every_seed(grid, plan):
     assert len(list(run.path("arms").glob("*.json"))) == 8
     assert result.setting.seeds == (0, 1)
     assert [trial.number for trial in result.trials] == [0, 1, 2, 3]
+
+
+def test_what_every_model_predicts_comes_with_the_result(grid, plan):
+    result, run, _ = grid
+    again, predicted = tune(plan, TuneSettings(seeds=2, **GRID), run, Watcher())
+    assert again == result
+    assert predicted.shape == (8, result.setting.val_pairs)
+    assert set(predicted.ravel()) <= {0, 1, 2}
+    pair = [2 * number for number in (result.best, result.runner_up)]
+    numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
+    true = [numbers[p.tag] for p in plan.dataset.pairs if p.guid in set(plan.split.val)]
+    right = [(predicted[row : row + 2] == true).mean() for row in pair]
+    assert result.difference.difference == pytest.approx(right[0] - right[1])
+
+
+def test_encoders_that_do_not_suit_a_fusion_are_found_before_anything_is_trained(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr("mmsent_cli.model._token_dim", refuse)
+    for settings in ({"strategy": "grid"}, {"strategy": "tpe"}):
+        watcher = Watcher()
+        with pytest.raises(ConfigError, match="no tokens"):
+            search(plan, tmp_path, watcher, space=("fusion=concat|cross-attention",), **settings)
+        assert watcher.begun == []
+
+
+def refuse(encoder):
+    raise ConfigError("no tokens", "choose another fusion")
 
 
 def test_the_result_names_the_best_and_compares_it_with_the_runner_up(grid):

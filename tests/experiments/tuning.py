@@ -60,4 +60,4 @@ def small_plan(lab: Path, **fit) -> Plan:
 def search(plan: Plan, runs: Path, watcher: Watcher | None = None, run: Run | None = None, **settings):
     """Tune in this process; the result and the run."""
     run = run or start_run(plan, runs, "tune")
-    return tune(plan, TuneSettings(**settings), run, watcher or Watcher()), run
+    return tune(plan, TuneSettings(**settings), run, watcher or Watcher())[0], run
