@@ -257,6 +257,11 @@ def test_settings_that_do_not_go_together_are_refused_before_anything_is_trained
     assert configure(plan, {"fusion": "logit-ensemble", "auxiliary_weight": 1.0}).model.auxiliary_weight == 1.0
 
 
+def test_a_fusion_that_is_tried_brings_its_own_head(plan):
+    assert configure(plan, {"fusion": "early"}).model.head_dropout == (0.3,)
+    assert configure(plan, {"fusion": "gmu"}).model.head_dropout == plan.config.model.head_dropout == (0.25,)
+
+
 def test_a_database_that_is_gone_is_told(plan, tmp_path):
     import sqlite3
 
