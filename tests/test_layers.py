@@ -31,7 +31,19 @@ BELOW = {
 """What each room may import beside itself and STANDARD; `commands` may import everything."""
 
 DRAWING = {"rich", "matplotlib", "jinja2"}
-HEAVY = ("torch", "transformers", "pandas", "sklearn", "scipy", "PIL", "numpy", "matplotlib", "rich.live", "accelerate")
+HEAVY = (
+    "torch",
+    "transformers",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "PIL",
+    "numpy",
+    "matplotlib",
+    "rich.live",
+    "accelerate",
+    "optuna",
+)
 
 
 def modules():

@@ -94,7 +94,7 @@ def accuracy_of(right: np.ndarray) -> Interval:
     """
     if len(right) == 1:
         return accuracy_interval(int(right.sum()), right.size)
-    return _within_shares(interval(estimate_mean(right)))
+    return _within(0.0, interval(estimate_mean(right)))
 
 
 def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interval:
@@ -105,7 +105,7 @@ def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interv
         predicted: class numbers [S, N]; of one model [1, N].
         classes: C.
     """
-    return _within_shares(interval(estimate_mean(macro_f1_scores(true, predicted, classes))))
+    return _within(0.0, interval(estimate_mean(macro_f1_scores(true, predicted, classes))))
 
 
 def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
@@ -176,7 +176,7 @@ def _with_difference(
         verdict=verdict(difference.difference, p_adjusted),
         mcnemar=tuple(mcnemar(of_arm, of_baseline) for of_arm, of_baseline in pairs),
         macro_f1_difference=macro_f1.value,
-        macro_f1_interval=interval(macro_f1),
+        macro_f1_interval=_within(-1.0, interval(macro_f1)),
     )
 
 
@@ -196,15 +196,15 @@ def mean_per_class(metrics: Sequence[Metrics]) -> tuple[ClassMetrics, ...]:
 def _difference(estimate: Estimate, comparisons: int) -> Difference:
     return Difference(
         difference=estimate.value,
-        interval=interval(estimate),
+        interval=_within(-1.0, interval(estimate)),
         p=p_value(estimate),
-        detectable=detectable(estimate, comparisons),
+        detectable=min(detectable(estimate, comparisons), 1.0),
     )
 
 
-def _within_shares(ends: Interval) -> Interval:
-    """Cut at 0 and 1: the t interval does not know that a share ends there."""
-    return max(ends[0], 0.0), min(ends[1], 1.0)
+def _within(lowest: float, ends: Interval) -> Interval:
+    """Cut where a share (0 to 1) or a difference of shares (-1 to 1) ends, which the t interval does not know."""
+    return max(ends[0], lowest), min(ends[1], 1.0)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -32,7 +32,7 @@ def test_tables_hold_the_values():
     assert views_grid(result).rows[-1] == ("(most frequent class)", "57.7", "-", "0.244", "-")
     assert agreement_grid(result).rows[0] == ("zero", "50.0", "18.3", "9.0", "22.7")
     assert shapley_grid(result).rows[0] == ("zero", "57.7", "+12.8", "+3.6", "74.1")
-    assert emap_grid(result).rows == (("whole model", "73.7", "-"), ("additive part", "73.2", "0.621"))
+    assert emap_grid(result).rows == (("whole model", "73.7", "0.631"), ("additive part", "73.2", "0.621"))
     assert emap_grid(result).foot.startswith("2.8 %")
     assert recalls_grid(result).rows[0] == ("both", "0.541", "0.588", "0.635")
     assert class_grids(result)[0].rows[1] == ("neutral", "0.572", "0.588", "0.580", "91")
