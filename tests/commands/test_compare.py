@@ -1,0 +1,346 @@
+"""`mmsent compare-fusions` and `mmsent augment-compare`: files, JSON, interruption, repetition, refusals."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from mmsent_cli.errors import DataError
+from mmsent_cli.experiments.experiment import Experiment
+from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.render.arms import LiveArms
+from tests.commands.running import PROGRESS, QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
+
+ROOT = Path(__file__).parents[2]
+COMPARE = ("compare-fusions", "--data", "lab", *QUICK, "--epochs", 2, "--fusions", "concat,gmu", "--seeds", 2)
+AUGMENT = ("augment-compare", "--data", "lab", *QUICK, "--epochs", 2, "--policies", "flip,colour", "--seeds", 2)
+COMMANDS = {"compare-fusions": COMPARE, "augment-compare": AUGMENT}
+MODELS = {"compare-fusions": 8, "augment-compare": 6}
+ISSUE_KEYS = {"fusion", "accuracy_mean", "accuracy_sd", "difference", "interval", "p_adjusted", "verdict"}
+FILES = {
+    "arms",
+    "config.json",
+    "curves.png",
+    "differences.png",
+    "encoder_runs.json",
+    "environment.json",
+    "epochs.csv",
+    "experiment.json",
+    "report.html",
+    "result.json",
+    "split.json",
+    "weights.png",
+}
+
+each_command = pytest.mark.parametrize("command", COMMANDS)
+
+
+class Finished(NamedTuple):
+    """A comparison that nothing disturbed, from an empty feature store; `cache` is its store, full by then."""
+
+    values: dict[str, Any]
+    folder: Path
+    stderr: str
+    cache: Path
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One of each command; not to be changed."""
+    folder, runs = tmp_path_factory.mktemp("finished"), {}
+    small_lab(folder / "lab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for command, arguments in COMMANDS.items():
+            patch.setenv("MMSENT_CACHE", str(folder / command))
+            result = mmsent(*arguments, "--json")
+            assert result.exit_code == 0, result.output
+            values = json.loads(result.stdout)
+            runs[command] = Finished(values, folder / values["run"], result.stderr, folder / command)
+    return runs
+
+
+@pytest.fixture(autouse=True)
+def undrawn(finished, monkeypatch):
+    """Leave out the figures and the page, which take half of the time, wherever nobody looks at them."""
+    for name in ("arm_curves_png", "differences_png", "gates_png"):
+        monkeypatch.setattr(f"mmsent_cli.render.compare_figures.{name}", lambda _: None)
+    monkeypatch.setattr("mmsent_cli.render.experiment_report.compare_report", lambda *_: "a page")
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Press Ctrl-C when a method of the live view is called for the n-th time."""
+
+    def at(method, times, *arguments):
+        original, calls = getattr(LiveArms, method), []
+
+        def press(self, *details, **named):
+            calls.append(details)
+            if len(calls) == times:
+                raise KeyboardInterrupt
+            return original(self, *details, **named)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LiveArms, method, press)
+            return mmsent(*arguments)
+
+    return at
+
+
+def kept(run, name="result.json"):
+    return (Path(run) / name).read_bytes()
+
+
+def figures(values):
+    """A result without where and how long."""
+    return {name: value for name, value in values.items() if name not in ("run", "seconds")}
+
+
+@each_command
+def test_a_comparison_writes_its_run_and_its_json(finished, command):
+    values, folder, stderr, _ = finished[command]
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert json.loads(kept(folder)) == figures(values)
+    assert all(arm.keys() >= ISSUE_KEYS for arm in values["arms"])
+    assert values["seconds"] > 0
+    assert len(list((folder / "arms").glob("*.json"))) == MODELS[command]
+    assert f"mmsent {command} --config {values['run']}" in kept(folder, "report.html").decode()
+    assert "\x1b" not in stderr
+    assert sum(line.startswith("model ") for line in stderr.splitlines()) == MODELS[command]
+    assert all(line.startswith((*PROGRESS, "model ")) for line in stderr.splitlines())
+
+
+@each_command
+def test_every_epoch_is_in_the_table(finished, command):
+    values, folder, *_ = finished[command]
+    with (folder / "epochs.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == MODELS[command] * 2
+    for arm in values["arms"]:
+        seeds = zip(("0", "1"), arm["curves"], strict=True)
+        told = [(seed, str(epoch["epoch"]), epoch["val_loss"]) for seed, curve in seeds for epoch in curve]
+        own = [row for row in rows if row["name"] == arm["name"]]
+        assert [(row["seed"], row["epoch"], float(row["val_loss"])) for row in own] == told
+        assert {(row["fusion"], row["augmentation"]) for row in own} == {(arm["fusion"], arm["augmentation"])}
+
+
+def test_a_table_for_people(work):
+    shown = mmsent(*COMPARE)
+    assert shown.exit_code == 0, shown.output
+    (run,) = run_folders()
+    assert run.name in shown.stdout
+    assert all(arm["name"] in shown.stdout for arm in json.loads(kept(run))["arms"])
+
+
+def test_the_same_method_twice_cannot_be_told_apart(work):
+    values = succeed(*COMPARE, "--fusions", "concat,concat", "--seeds", 3, "--json")
+    again = next(arm for arm in values["arms"] if arm["name"] == "concat (again)")
+    assert (again["fusion"], again["verdict"]) == ("concat", "not distinguishable")
+
+
+@each_command
+def test_the_same_command_again_encodes_nothing_and_says_the_same(work, finished, monkeypatch, command):
+    monkeypatch.setenv("MMSENT_CACHE", str(finished[command].cache))
+    again, first = figures(succeed(*COMMANDS[command], "--json")), figures(finished[command].values)
+    assert first["setting"]["encoder_runs"] == {"text": 18, "image": 18}
+    assert again["setting"]["encoder_runs"] == {"text": 0, "image": 0}
+    first = {**first, "setting": {**first["setting"], "encoder_runs": again["setting"]["encoder_runs"]}}
+    assert again == first
+
+
+def test_the_list_of_fusions_trains_nothing(work):
+    values = succeed("compare-fusions", "--list", "--encoders", "light", "--json")
+    assert values["encoders"] == "light"
+    assert [row["name"] for row in values["fusions"]] == list(FUSIONS)
+    assert all(row["source"] and row["parameters"] > 0 for row in values["fusions"])
+    shown = mmsent("compare-fusions", "--list", "--encoders", "light")
+    assert shown.exit_code == 0
+    assert all(name in shown.stdout for name in FUSIONS)
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((*COMPARE, "--fusions", "concat,wieghted"), ("wieghted", "weighted")),
+        ((*COMPARE, "--baseline", "cat"), ("cat", "concat")),
+        ((*COMPARE, "--fusions", "gmu,gmu,gmu"), ("gmu", "twice")),
+        ((*AUGMENT, "--policies", "flop"), ("flop", "flip")),
+        ((*COMPARE, "--seeds", 0), ("seeds",)),
+        ((*COMPARE, "--data", "nowhere"), ("nowhere",)),
+        ((*COMPARE, "--text-encoder", "bert", "--weights-dir", "lab", "--offline"), ("bert",)),
+    ],
+)
+def test_what_cannot_be_compared_leaves_no_run(work, arguments, told):
+    assert_refused(mmsent(*arguments), *told)
+    assert run_folders() == []
+    assert not Path("runs/latest").is_symlink()
+
+
+@each_command
+def test_a_first_arm_that_fails_leaves_no_folder_behind(work, monkeypatch, command):
+    before = Path(succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"])
+    original = Experiment.epochs
+
+    def fail_at(number):
+        calls = []
+
+        def epochs(self, arm):
+            calls.append(arm)
+            if len(calls) == number:
+                raise DataError("the disk is full", "free some space")
+            return original(self, arm)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Experiment, "epochs", epochs)
+            failed = mmsent(*COMMANDS[command])
+        assert failed.exit_code == 1
+        assert failed.stderr.splitlines()[-2:] == ["error: the disk is full", "hint: free some space"]
+
+    fail_at(1)
+    assert run_folders() == [before]
+    assert Path("runs/latest").resolve() == before.resolve()
+    fail_at(3)
+    assert len(run_folders()) == 2
+    resumed = mmsent(command, "--resume", "latest")
+    assert resumed.exit_code == 0
+    assert resumed.stderr.count("done before") == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "method", "times"),
+    [
+        ("compare-fusions", "prepare", 3),  # the images are being encoded
+        ("compare-fusions", "begin", 1),
+        ("compare-fusions", "step", 7),
+        ("compare-fusions", "epoch", 8),
+        ("augment-compare", "finish", 2),
+        ("augment-compare", "step", 42),
+    ],
+)
+def test_an_interrupted_comparison_goes_on_to_the_same_end(work, finished, interrupt, command, method, times):
+    stopped = interrupt(method, times, *COMMANDS[command])
+    assert stopped.exit_code == 130
+    assert isinstance(stopped.exception, SystemExit)
+    (run,) = run_folders()
+    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent {command} --resume {run.name}")
+    values = succeed(command, "--resume", "latest", "--json")
+    assert run_folders() == [run]
+    for name in ("result.json", "epochs.csv"):
+        assert kept(run, name) == kept(finished[command].folder, name)
+    assert figures(values) == figures(finished[command].values)
+
+
+def test_an_interruption_while_the_report_is_written(work, monkeypatch):
+    def press(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mmsent_cli.render.experiment_report.compare_report", press)
+        stopped = mmsent(*COMPARE)
+    (run,) = run_folders()
+    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")
+    assert not (run / "result.json").exists()
+    resumed = mmsent("compare-fusions", "--resume", run.name)
+    assert resumed.exit_code == 0
+    assert resumed.stderr.count("done before") == 8
+
+
+def test_an_interruption_names_a_folder_that_lies_elsewhere(work, interrupt):
+    stopped = interrupt("epoch", 1, *COMPARE, "--runs-dir", "other/runs")
+    (run,) = run_folders(Path("other/runs"))
+    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run}")
+    succeed("compare-fusions", "--resume", run)
+    assert (run / "result.json").is_file()
+
+
+KILLED = """
+import time
+from mmsent_cli.commands.app import main
+from mmsent_cli.render.arms import LiveArms
+
+def step(self, epoch, done, total):
+    if (self._model.number, epoch) == (4, 2):
+        print("in the fourth model", flush=True)
+        time.sleep(60)
+
+LiveArms.step = step
+main()
+"""
+
+
+def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, finished):
+    arguments = [sys.executable, "-c", KILLED, *map(str, COMPARE)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(arguments, **streams, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "in the fourth model"
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    (run,) = run_folders()
+    assert len(list((run / "arms").glob("*.json"))) == 3
+    assert not (run / "result.json").exists()
+    damaged = sorted((run / "arms").glob("*.npz"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    resumed = mmsent("compare-fusions", "--resume", run.name)
+    assert resumed.exit_code == 0, resumed.output
+    assert resumed.stderr.count("done before") == 2
+    for name in ("result.json", "epochs.csv"):
+        assert kept(run, name) == kept(finished["compare-fusions"].folder, name)
+
+
+def test_what_cannot_be_resumed(work, interrupt):
+    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "no run yet")
+    interrupt("epoch", 1, *COMPARE)
+    (run,) = run_folders()
+    assert_refused(mmsent("compare-fusions", "--resume", "nothing"), "nothing", run.name)
+    for arguments in (("--seeds", 5), ("--fusions", "gmu"), ("--epochs", 5), ("--config", run)):
+        assert_refused(mmsent("compare-fusions", "--resume", "latest", *arguments), "--resume")
+    for command in ("train", "augment-compare", "ablate"):
+        told = f"mmsent compare-fusions --resume {run.name}"
+        assert_refused(mmsent(command, "--resume", run.name), "a run of compare-fusions", told)
+    succeed("compare-fusions", "--resume", "latest")
+    assert_refused(mmsent("compare-fusions", "--resume", "latest"), run.name, "finished")
+    trained = Path(succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"])
+    (trained / "result.json").unlink()
+    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "a run of train", "mmsent train --resume latest")
+    assert len(run_folders()) == 2
+
+
+@each_command
+def test_the_folder_of_a_comparison_repeats_it(work, finished, monkeypatch, command):
+    values, folder, _, cache = finished[command]
+    monkeypatch.setenv("MMSENT_CACHE", str(cache))
+    again = succeed(command, "--config", folder, "--json")
+    assert again["arms"] == values["arms"]
+    changed = succeed(command, "--config", folder, "--seeds", 1, "--epochs", 1, "--json")
+    assert changed["setting"]["seeds"] == [0]
+    assert [arm["name"] for arm in changed["arms"]] == [arm["name"] for arm in values["arms"]]
+    assert [len(arm["curves"][0]) for arm in changed["arms"]] == [1] * len(values["arms"])
+
+
+def test_a_comparison_may_start_from_another_runs_settings(work):
+    trained = succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--seed", 4, "--json")["run"]
+    values = succeed("compare-fusions", "--config", trained, "--fusions", "concat", "--seeds", 1, "--json")
+    assert (values["setting"]["seeds"], values["setting"]["epochs"]) == ([4], 1)
+    other = succeed("augment-compare", "--config", values["run"], "--seeds", 1, "--json")
+    assert [arm["name"] for arm in other["arms"]] == ["none", "standard"]
+    assert (other["setting"]["seeds"], other["setting"]["epochs"]) == ([4], 1)
+    assert {arm["fusion"] for arm in other["arms"]} == {"weighted"}
+
+
+def test_training_a_fusion_repeats_its_arm(work, finished):
+    values = finished["compare-fusions"].values
+    trained = succeed("train", *COMPARE[1:-4], "--fusion", "gmu", "--seed", 1, "--json")
+    arm = next(arm for arm in values["arms"] if arm["name"] == "gmu")
+    names = list(arm["curves"][1][0])
+    assert [{name: epoch[name] for name in names} for epoch in trained["history"]] == arm["curves"][1]
+    assert arm["best_accuracies"][1] == trained["accuracy"]
+    assert values["setting"]["majority_accuracy"] == trained["majority_accuracy"]
