@@ -44,7 +44,7 @@ def macro_f1_scores(true: np.ndarray, predicted: np.ndarray, classes: int) -> np
     A pair's value is N·F − (N − 1)·F without that pair, which depends only on its true and predicted class.
 
     Source: Tukey's pseudo-values as used by Dorfman, Berbaum and Metz 1992; moved ("normalised") after Hillis,
-    Berbaum and Metz 2008, doi.org/10.1016/j.acra.2007.12.015.
+    Berbaum and Metz 2008, Academic Radiology 15:647.
 
     Args:
         true: class numbers [N].
