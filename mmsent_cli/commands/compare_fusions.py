@@ -12,11 +12,11 @@ from mmsent_cli.commands.experiment import (
     Resume,
     open_experiment,
     print_result_json,
+    read_base,
     write_comparison,
 )
 from mmsent_cli.commands.options import Json, RunsDir, options
 from mmsent_cli.commands.train import SECTIONS, layer
-from mmsent_cli.config import TrainConfig
 from mmsent_cli.experiments.settings import CompareSettings
 
 COMMAND = "compare-fusions"
@@ -37,7 +37,7 @@ def compare_fusions(
         from mmsent_cli.render.console import print_json
         from mmsent_cli.render.fusions import print_fusions
 
-        encoders, rows = list_fusions(layer(TrainConfig(), given))
+        encoders, rows = list_fusions(layer(read_base(config, COMMAND)[0], given))
         print_json({"encoders": encoders, "fusions": [asdict(row) for row in rows]}) if json else print_fusions(
             rows, encoders
         )

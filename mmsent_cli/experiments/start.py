@@ -14,7 +14,7 @@ from mmsent_cli.config import TrainConfig, build, to_dict, train_config
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.records import CONFIG, EXPERIMENT, Run
 from mmsent_cli.training.plan import Listener, Plan, plan_run
-from mmsent_cli.training.run import ENVIRONMENT, find_unfinished, split_of, start_run, write_plan
+from mmsent_cli.training.run import ENVIRONMENT, find_unfinished, kept_or_discarded, split_of, start_run, write_plan
 
 S = TypeVar("S")
 
@@ -46,7 +46,8 @@ def start_experiment(
     """Make an experiment's folder and write down what it is about to do."""
     run = start_run(plan, runs_dir, command)
     told = Told(command=command, asked=to_dict(plan.asked), settings=to_dict(settings), subject=subject or {})
-    run.write_json(EXPERIMENT, told)
+    with kept_or_discarded(run, is_new=True, command=command):
+        run.write_json(EXPERIMENT, told)
     return run
 
 

@@ -166,6 +166,14 @@ def test_the_list_of_fusions_trains_nothing(work):
     assert not Path("runs").exists()
 
 
+def test_the_list_is_about_the_encoders_of_a_configuration(work, finished):
+    folder = finished["compare-fusions"].folder
+    assert succeed("compare-fusions", "--list", "--config", folder, "--json")["encoders"] == "light"
+    wide = succeed("compare-fusions", "--list", "--config", folder, "--head-hidden", "512", "--json")["fusions"]
+    sizes = {row["name"]: row["parameters"] for row in wide}
+    assert sizes["text-only"] == 256 * 512 + 512 + 512 * 3 + 3 + 256 * 3 + 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -21,9 +21,12 @@ ENCODED = {"text": PAIRS, "image": PAIRS}
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
-    """Two epochs of the light encoders; the features are in the store already."""
+    """Two epochs of the light encoders on texts of many lengths; the features are in the store already."""
     folder = tmp_path_factory.mktemp("experiment")
-    small = small_plan(folder / "lab")
+    lab = small_lab(folder / "lab", PAIRS)
+    for number in range(1, PAIRS + 1):
+        (lab / f"data/{number}.txt").write_text("word " * (1 + number * 7 % PAIRS))
+    small = small_plan(lab)
     (folder / "warm").mkdir()
     Experiment(small, Run(folder / "warm"), Watcher()).train([Arm(name="warm", config=small.variant("concat"))])
     return small

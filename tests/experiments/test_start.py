@@ -10,7 +10,7 @@ import pytest
 from mmsent_cli.config import to_dict
 from mmsent_cli.data.split import make_folds, write_split
 from mmsent_cli.data.split_file import digest_of
-from mmsent_cli.errors import CheckpointError, ConfigError
+from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.experiments.settings import AugmentSettings, CompareSettings
 from mmsent_cli.experiments.start import (
     find_experiment,
@@ -20,6 +20,7 @@ from mmsent_cli.experiments.start import (
     resume_experiment,
     start_experiment,
 )
+from mmsent_cli.records import Run
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import resume_run, start_run
 from tests.commands.running import small_lab
@@ -175,3 +176,17 @@ def test_an_experiment_is_found_to_be_repeated(begun, tmp_path):
     training = Path(shutil.copytree(begun.folder, tmp_path / "training"))
     (training / "experiment.json").unlink()
     assert find_told(training) is find_told(tmp_path / "nothing") is None
+
+
+def test_an_experiment_that_cannot_say_what_it_was_told_leaves_no_folder(plan, runs, monkeypatch):
+    write = Run.write
+
+    def refuse(self, name, content):
+        if name == "experiment.json":
+            raise MmsentError("the disk is full", "free some space")
+        return write(self, name, content)
+
+    monkeypatch.setattr(Run, "write", refuse)
+    with pytest.raises(MmsentError, match="the disk is full"):
+        start_experiment(plan, "compare-fusions", SETTINGS, runs)
+    assert list(runs.iterdir()) == []
