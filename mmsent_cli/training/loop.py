@@ -23,6 +23,7 @@ from mmsent_cli.training.batches import EpochBatches, Table, make_loader
 from mmsent_cli.training.loss import Loss
 from mmsent_cli.training.metrics import compute_metrics
 from mmsent_cli.training.optimiser import build_optimiser, build_schedule, current_lr, steps_per_epoch
+from mmsent_cli.training.precision import suited_threads
 from mmsent_cli.training.seeds import seed_everything
 
 EVALUATION_BATCH = 64
@@ -106,6 +107,7 @@ class Trainer:
         optimiser = build_optimiser(model, config)
         prepared = accelerator.prepare(model, optimiser, *loaders)
         self.model, self.optimiser, self.train_loader, self.val_loader = prepared
+        self.trains_encoders = any(p.requires_grad for part in (model.text, model.image) for p in part.parameters())
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         steps = steps_per_epoch(len(self.train_loader), config.accumulation_steps or 1) * (config.epochs or 1)
         self.schedule = build_schedule(optimiser, config, steps)
@@ -122,8 +124,9 @@ class Trainer:
                 return
             start = time.perf_counter()
             seed_everything(self.config.seed, epoch)
-            train_loss, skipped = yield from self._train_epoch(epoch)
-            self.last = evaluate(self.model, self.val_loader, self.accelerator)
+            with suited_threads(self.trains_encoders):
+                train_loss, skipped = yield from self._train_epoch(epoch)
+                self.last = evaluate(self.model, self.val_loader, self.accelerator)
             metrics = self.last.metrics(self.labels)
             result = EpochResult(
                 epoch=epoch,

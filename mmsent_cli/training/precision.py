@@ -94,6 +94,21 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+@contextlib.contextmanager
+def suited_threads(trains_encoders: bool) -> Iterator[None]:
+    """One thread for training fusion and head alone, all of them otherwise; on a GPU it does not matter.
+
+    Their matrices are so small that a second thread gains little (measured: 0.73 against 0.80 s an epoch on two idle
+    cores), while it waits in vain for a core that other programs use (6 s against 0.8 s with one of two cores taken).
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if trains_encoders else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def make_accelerator(arithmetic: Arithmetic, accumulation_steps: int) -> Accelerator:
     """The Accelerate object that carries device, precision, accumulation and processes of one run."""
     # Accelerate keeps the first run's precision for the whole process; a second run in it must not inherit that.
