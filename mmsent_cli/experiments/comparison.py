@@ -69,21 +69,29 @@ def compare(
     judged = {name: _judge(models, true, len(labels)) for name, models in arms.items()}
     rows = {name: _describe(arm, true, labels) for name, arm in judged.items()}
     tested = [name for name, row in rows.items() if name != baseline and not row.is_reference]
-    differences = [compare_accuracy(judged[name].right, judged[baseline].right, len(tested)) for name in tested]
-    adjusted = holm([difference.p for difference in differences])
-    for name, difference, p_adjusted in zip(tested, differences, adjusted, strict=True):
-        rows[name] = _with_difference(rows[name], difference, p_adjusted, judged[name], judged[baseline])
+    others = {name: [judged[other] for other in tested if other != name] for name in tested}
+    accuracies = [
+        compare_accuracy(judged[name].right, judged[baseline].right, len(tested), [arm.right for arm in others[name]])
+        for name in tested
+    ]
+    adjusted = holm([difference.p for difference in accuracies])
+    for name, difference, p_adjusted in zip(tested, accuracies, adjusted, strict=True):
+        row = _with_difference(rows[name], difference, p_adjusted)
+        rows[name] = _with_details(row, judged[name], judged[baseline], others[name])
     return tuple(sorted(rows.values(), key=lambda row: row.is_reference))
 
 
-def compare_accuracy(arm: np.ndarray, baseline: np.ndarray, comparisons: int = 1) -> Difference:
+def compare_accuracy(
+    arm: np.ndarray, baseline: np.ndarray, comparisons: int = 1, others: Sequence[np.ndarray] = ()
+) -> Difference:
     """The difference of two accuracies on the same pairs.
 
     Args:
         arm, baseline: 1 where right [S, N]; for one model each [1, N].
         comparisons: how many differences are judged together (Holm).
+        others: 1 where right of further arms of the comparison, which help to tell how much seeds vary.
     """
-    return _difference(estimate_difference(arm, baseline), comparisons)
+    return _difference(estimate_difference(arm, baseline, others), comparisons)
 
 
 def accuracy_of(right: np.ndarray) -> Interval:
@@ -161,11 +169,7 @@ def _describe(arm: Judged, true: np.ndarray, labels: Sequence[str]) -> ComparedA
     )
 
 
-def _with_difference(
-    row: ComparedArm, difference: Difference, p_adjusted: float, arm: Judged, baseline: Judged
-) -> ComparedArm:
-    macro_f1 = estimate_difference(arm.f1_scores, baseline.f1_scores)
-    pairs = zip(arm.right, baseline.right, strict=True)
+def _with_difference(row: ComparedArm, difference: Difference, p_adjusted: float) -> ComparedArm:
     return replace(
         row,
         difference=difference.difference,
@@ -174,6 +178,15 @@ def _with_difference(
         p_adjusted=p_adjusted,
         detectable=difference.detectable,
         verdict=verdict(difference.difference, p_adjusted),
+    )
+
+
+def _with_details(row: ComparedArm, arm: Judged, baseline: Judged, others: Sequence[Judged]) -> ComparedArm:
+    """Add McNemar's test of each seed and the difference in macro-F1."""
+    macro_f1 = estimate_difference(arm.f1_scores, baseline.f1_scores, [other.f1_scores for other in others])
+    pairs = zip(arm.right, baseline.right, strict=True)
+    return replace(
+        row,
         mcnemar=tuple(mcnemar(of_arm, of_baseline) for of_arm, of_baseline in pairs),
         macro_f1_difference=macro_f1.value,
         macro_f1_interval=_within(-1.0, interval(macro_f1)),

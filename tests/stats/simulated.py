@@ -66,6 +66,7 @@ def simulate(
 
 
 def estimates(count: int, **settings) -> list[Estimate]:
-    """Estimated differences of `count` simulated comparisons, always the same ones."""
+    """Estimated differences of the first two arms of `count` simulated comparisons, always the same ones."""
     generator = np.random.default_rng(0)
-    return [estimate_difference(*simulate(generator, **settings)) for _ in range(count)]
+    compared = (simulate(generator, **settings) for _ in range(count))
+    return [estimate_difference(arm, baseline, others) for arm, baseline, *others in compared]

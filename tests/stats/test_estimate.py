@@ -62,6 +62,22 @@ def test_variances_of_pairs_and_seeds_by_hand():
     assert estimate.degrees_of_freedom == close((of_seeds + of_pairs) ** 2 / (of_seeds**2 / 1 + of_pairs**2 / 5))
 
 
+def test_other_arms_count_half_for_the_variance_of_seeds():
+    # Each arm alone, as in the test above: variance of seeds 25/144 with noise 1/144 in the first, 1/36 with noise 1/90
+    # in the other, none in the baseline.
+    arm = np.array([[1.0, 1, 1, 1, 1, 1], [1, 0, 0, 0, 0, 0]])
+    other = np.array([[1.0, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0]])
+    baseline = np.array([[0.0, 0, 0, 0, 1, 0]] * 2)
+    estimate = estimate_difference(arm, baseline, [other])
+    ratio = (1 / 144) / (1 / 144 + 1 / 90)
+    parts = np.array([(1 + ratio) / 2 * 25 / 144, ratio / 2 / 36])
+    of_pairs = np.var([1, 0.5, 0.5, 0.5, -0.5, 0.5], ddof=1) / 6 - 1 / 144
+    assert estimate.standard_error**2 == close(parts.sum() + of_pairs)
+    spread = (parts**2).sum() + of_pairs**2 / 5
+    assert estimate.degrees_of_freedom == close((parts.sum() + of_pairs) ** 2 / spread)
+    assert estimate.value == estimate_difference(arm, baseline).value
+
+
 @given(two_arms())
 def test_p_and_interval_agree_and_the_interval_holds_the_estimate(arms):
     estimate = estimate_difference(*arms)
@@ -81,10 +97,12 @@ def test_swapping_the_arms_swaps_the_sign(arms):
 
 
 @given(two_arms(), st.randoms(use_true_random=False))
-def test_the_order_of_pairs_and_seeds_is_nothing(arms, random):
-    seeds, pairs = arms[0].shape
-    rows, columns = random.sample(range(seeds), seeds), random.sample(range(pairs), pairs)
-    ordered, shuffled = estimate_difference(*arms), estimate_difference(*(arm[rows][:, columns] for arm in arms))
+def test_the_order_of_pairs_seeds_and_other_arms_is_nothing(arms, random):
+    arm, baseline = arms
+    others = [1 - arm, np.roll(baseline, 1, axis=1), np.roll(arm, 1, axis=1)]
+    rows, columns = (random.sample(range(size), size) for size in arm.shape)
+    mixed = [given[rows][:, columns] for given in (arm, baseline, *random.sample(others, 3))]
+    ordered, shuffled = estimate_difference(arm, baseline, others), estimate_difference(*mixed[:2], mixed[2:])
     assert shuffled.value == close(ordered.value)
     assert interval(shuffled) == close(interval(ordered))
     assert detectable(shuffled, 3) == close(detectable(ordered, 3))
