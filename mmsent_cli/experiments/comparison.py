@@ -4,18 +4,16 @@ Shape letters: S seeds, E epochs, N validation pairs, C classes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from mmsent_cli.experiments.nested import best_epoch, nested_selection
+from mmsent_cli.experiments.judged import Judged, describe, judge
 from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.findings import ComparedArm, Difference, Interval
-from mmsent_cli.results import ClassMetrics, Metrics
 from mmsent_cli.stats import (
     Estimate,
     accuracy_interval,
-    accuracy_scores,
     detectable,
     estimate_difference,
     estimate_mean,
@@ -26,24 +24,6 @@ from mmsent_cli.stats import (
     p_value,
     verdict,
 )
-from mmsent_cli.training.metrics import compute_metrics
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Judged:
-    """An arm with one prediction a seed and pair, by nested selection.
-
-    Attributes:
-        models: one a seed.
-        predicted: class numbers [S, N].
-        right: 1 where right [S, N].
-        f1_scores: pseudo-values of macro-F1 [S, N].
-    """
-
-    models: tuple[TrainedArm, ...]
-    predicted: np.ndarray
-    right: np.ndarray
-    f1_scores: np.ndarray
 
 
 def compare(
@@ -66,8 +46,8 @@ def compare(
     arms = _group(trained)
     if baseline not in arms or len({len(models) for models in arms.values()}) != 1:
         raise ValueError(f"no arm {baseline}, or not one model a seed: { {name: len(m) for name, m in arms.items()} }")
-    judged = {name: _judge(models, true, len(labels)) for name, models in arms.items()}
-    rows = {name: _describe(arm, true, labels) for name, arm in judged.items()}
+    judged = {name: judge(models, true, len(labels)) for name, models in arms.items()}
+    rows = {name: describe(arm, true, labels, accuracy_of(arm.right)) for name, arm in judged.items()}
     tested = [name for name, row in rows.items() if name != baseline and not row.is_reference]
     others = {name: [judged[other] for other in tested if other != name] for name in tested}
     accuracies = [
@@ -121,54 +101,6 @@ def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
     return {name: tuple(model for model in trained if model.name == name) for name in names}
 
 
-def _judge(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) -> Judged:
-    chosen = [nested_selection(model.predicted, true, model.monitor, classes, model.losses) for model in models]
-    predicted = np.stack(chosen)
-    return Judged(
-        models=models,
-        predicted=predicted,
-        right=accuracy_scores(true, predicted),
-        f1_scores=macro_f1_scores(true, predicted, classes),
-    )
-
-
-def _describe(arm: Judged, true: np.ndarray, labels: Sequence[str]) -> ComparedArm:
-    """An arm's own figures, without its difference to the baseline."""
-    first, nan = arm.models[0], float("nan")
-    nested = [compute_metrics(true.tolist(), row.tolist(), labels, nan) for row in arm.predicted]
-    best = [best_epoch(model.curve, model.monitor) for model in arm.models]
-    last = [model.curve[-1] for model in arm.models]
-    accuracies, macro_f1s = [row.accuracy for row in nested], [row.macro_f1 for row in nested]
-    best_accuracies, last_accuracies = [score.accuracy for score in best], [score.accuracy for score in last]
-    return ComparedArm(
-        name=first.name,
-        fusion=first.fusion,
-        augmentation=first.augmentation,
-        is_reference=first.is_reference,
-        seeds=tuple(model.seed for model in arm.models),
-        trainable_parameters=first.trainable_parameters,
-        accuracy_mean=_mean(accuracies),
-        accuracy_sd=_sd(accuracies),
-        accuracy_interval=accuracy_of(arm.right),
-        macro_f1_mean=_mean(macro_f1s),
-        macro_f1_sd=_sd(macro_f1s),
-        accuracies=tuple(accuracies),
-        macro_f1s=tuple(macro_f1s),
-        best_accuracy_mean=_mean(best_accuracies),
-        best_accuracy_sd=_sd(best_accuracies),
-        best_accuracies=tuple(best_accuracies),
-        best_epochs=tuple(score.epoch for score in best),
-        best_train_losses=tuple(score.train_loss for score in best),
-        best_val_losses=tuple(score.val_loss for score in best),
-        last_accuracy_mean=_mean(last_accuracies),
-        last_accuracy_sd=_sd(last_accuracies),
-        last_accuracies=tuple(last_accuracies),
-        last_macro_f1s=tuple(score.macro_f1 for score in last),
-        per_class=mean_per_class(nested),
-        curves=tuple(model.curve for model in arm.models),
-    )
-
-
 def _with_difference(row: ComparedArm, difference: Difference, p_adjusted: float) -> ComparedArm:
     return replace(
         row,
@@ -193,19 +125,6 @@ def _with_details(row: ComparedArm, arm: Judged, baseline: Judged, others: Seque
     )
 
 
-def mean_per_class(metrics: Sequence[Metrics]) -> tuple[ClassMetrics, ...]:
-    """Each class's figures, mean over evaluations of the same pairs."""
-    return tuple(
-        replace(
-            rows[0],
-            precision=_mean([row.precision for row in rows]),
-            recall=_mean([row.recall for row in rows]),
-            f1=_mean([row.f1 for row in rows]),
-        )
-        for rows in zip(*(evaluation.per_class for evaluation in metrics), strict=True)
-    )
-
-
 def _difference(estimate: Estimate, comparisons: int) -> Difference:
     return Difference(
         difference=estimate.value,
@@ -218,12 +137,3 @@ def _difference(estimate: Estimate, comparisons: int) -> Difference:
 def _within(lowest: float, ends: Interval) -> Interval:
     """Cut where a share (0 to 1) or a difference of shares (-1 to 1) ends, which the t interval does not know."""
     return max(ends[0], lowest), min(ends[1], 1.0)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
-
-
-def _sd(values: Sequence[float]) -> float:
-    """Standard deviation over seeds; 0 with a single one."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
