@@ -131,7 +131,7 @@ def test_each_method_takes_the_other_modality_away(method):
     """On a linear model whose answers depend on every number of every pair."""
     model, table = linear_model(), pooled_table(60)
     subject = subject_of(model, table)
-    put = {"text": torch.tensor([2.0, -1.0, 0.5]), "image": torch.tensor([-2.0, 1.0])}
+    put = {"text": torch.tensor([0.5, -0.5, 0.2]), "image": torch.tensor([-0.5, 0.3])}
     text, image = features(table)
     stand_ins = {
         "zero": (torch.zeros_like(text), torch.zeros_like(image)),
@@ -145,7 +145,7 @@ def test_each_method_takes_the_other_modality_away(method):
     assert np.array_equal(answers.image, shown(model, no_text, image))
     assert np.array_equal(answers.nothing, shown(model, no_text, no_image))
     views = (answers.text, answers.image, answers.nothing, shown(model, text, image))
-    assert len({tuple(view) for view in views}) >= 3
+    assert len({tuple(view) for view in views}) == 4
 
 
 def test_the_mean_feature_is_that_of_the_training_pairs(checkpoint):
@@ -199,15 +199,24 @@ def test_agreement_by_hand():
     assert (row.both_right, row.only_text_right, row.only_image_right, row.neither_right) == (0.4, 0.2, 0.2, 0.2)
 
 
-def test_emap_is_about_the_same_pairs_as_the_whole_model(ablated, checkpoint, tmp_path):
-    result, *_ = ablated
+def test_emap_is_about_the_same_pairs_as_the_whole_model(ablated, checkpoint, true, tmp_path):
+    result, detail, *_ = ablated
     assert result.emap.pairs == result.val_pairs
     assert result.emap.full_accuracy == result.arms[0].accuracy
     few, again = (run_ablate(examined_of(checkpoint), tmp_path / name, emap_pairs=5)[0].emap for name in "ab")
     assert (few.pairs, few) == (5, again)
-    for emap in (result.emap, few):
-        assert emap.difference.difference == pytest.approx(emap.full_accuracy - emap.accuracy)
-        assert 0 <= emap.changed <= 1
+    drawn = module._emap_rows(len(true), examined_of(checkpoint), AblateSettings(emap_pairs=5))
+    assert len(set(drawn)) == 5
+    assert few.full_accuracy == accuracy(detail.predicted["both"][drawn], true[drawn])
+
+
+def test_emap_by_hand():
+    """Four pairs: three right by the whole model, two by its additive part, which changes three answers."""
+    full, additive = np.eye(3)[[0, 1, 2, 2]], np.eye(3)[[0, 2, 0, 0]]
+    emap = module._emap(full, additive, np.array([0, 1, 2, 0]), ("a", "b", "c"))
+    assert (emap.pairs, emap.full_accuracy, emap.accuracy, emap.changed) == (4, 0.75, 0.5, 0.75)
+    assert emap.difference.difference == 0.25
+    assert emap.macro_f1 == pytest.approx((2 * 2 / (2 + 3) + 0 + 0) / 3)
 
 
 def test_emap_takes_fewer_pairs_where_tokens_are_read(tmp_path, monkeypatch):
@@ -362,6 +371,19 @@ def test_a_single_validation_pair_is_refused(checkpoint, lab, tmp_path):
     write_split(replace(split, val=one, digest=digest_of(split.train, one)), tmp_path / "one.json", force=False)
     with pytest.raises(DataError, match="one validation pair"):
         run_ablate(examined_of(checkpoint, lab, str(tmp_path / "one.json")), tmp_path / "ablation")
+
+
+def test_the_labels_are_those_of_the_checkpoint_in_its_order(tmp_path):
+    backwards = ("positive", "neutral", "negative")
+    data = replace(QUICK.data, labels=backwards)
+    reported, run = train(tmp_path / "runs", data=data, fit=replace(QUICK.fit, epochs=1))
+    examined = examined_of(run.path("best_model.pt"), QUICK.data)
+    assert examined.plan.dataset.labels == backwards
+    result, detail = run_ablate(examined, tmp_path / "ablation")
+    assert result.labels == reported.labels == backwards
+    tags = [pair.tag for pair in examined.plan.dataset.pairs]
+    answers = [backwards[number] for number in detail.predicted["both"]]
+    assert result.arms[0].accuracy == np.mean([one == other for one, other in zip(answers, tags, strict=True)])
 
 
 def test_data_with_other_labels_is_refused(checkpoint, tmp_path):

@@ -1,6 +1,7 @@
 """Arms of an experiment: trained as if alone, kept, read back, and counted once however often it was stopped."""
 
 import json
+import math
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.experiment import ENCODER_RUNS, Arm, Experiment, arms_of, seeds_of
 from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.records import Run
+from mmsent_cli.results import EpochResult
+from mmsent_cli.training.loop import Evaluation
 from mmsent_cli.training.outcome import validation_predictions
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute, start_run
@@ -73,6 +76,34 @@ def test_an_arm_is_trained_as_it_would_be_alone(plan, tmp_path):
         right = (model.predicted == experiment.true).mean(axis=1)
         assert right.tolist() == [score.accuracy for score in model.curve]
         assert model.losses.mean(axis=1) == pytest.approx([score.val_loss for score in model.curve])
+
+
+class Foretold:
+    """A trainer of one epoch, whose answer to each pair is known: its row's number modulo 3."""
+
+    def __init__(self, table):
+        logits = np.eye(3)[[row % 3 for row in table.val]] * np.array([[1 + row] for row in table.val])
+        self.last = Evaluation(logits, table.targets[list(table.val)])
+        figures = {"accuracy": 0.5, "macro_f1": 0.5, "encoder_lr": 0.1, "head_lr": 0.1, "seconds": 1.0}
+        self.history = [EpochResult(epoch=1, train_loss=1.0, val_loss=1.0, skipped_steps=0, is_best=True, **figures)]
+
+    def fit(self):
+        yield from self.history
+
+
+def test_answers_are_in_the_order_of_the_data_and_not_of_the_length(plan, tmp_path, monkeypatch):
+    experiment = Experiment(plan, Run(tmp_path), Watcher())
+    model, table, _ = experiment.bench.trainer(plan.config)
+    assert list(table.val) != sorted(table.val)
+    monkeypatch.setattr(experiment.bench, "trainer", lambda config: (model, table, Foretold(table)))
+    (trained,) = experiment.train([Arm(name="a", config=plan.config)])
+    rows = sorted(table.val)
+    assert trained.predicted.tolist() == [[row % 3 for row in rows]]
+    assert experiment.true.tolist() == [table.targets[row] for row in rows]
+    odds = [math.exp(1 + row) for row in rows]
+    right = trained.predicted[0] == experiment.true
+    told = [-math.log((odd if is_right else 1) / (odd + 2)) for odd, is_right in zip(odds, right, strict=True)]
+    np.testing.assert_allclose(trained.losses[0], told)
 
 
 def test_arms_of_one_seed_share_their_batches_and_other_seeds_do_not(plan, tmp_path):

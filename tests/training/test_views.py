@@ -56,8 +56,8 @@ def linear_model(fusion=None):
     head = nn.Sequential(nn.Linear(fusion.out_dim, CLASSES))
     model = SentimentModel(as_it_comes("t", TEXT_DIM), as_it_comes("v", IMAGE_DIM), fusion, head)
     with torch.no_grad():
-        model.missing_text.copy_(torch.tensor([1.0, -2.0, 3.0]))
-        model.missing_image.copy_(torch.tensor([-4.0, 5.0]))
+        model.missing_text.copy_(torch.tensor([0.3, -0.2, 0.1]))
+        model.missing_image.copy_(torch.tensor([-0.4, 0.2]))
     return model
 
 
