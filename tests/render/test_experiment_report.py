@@ -105,7 +105,7 @@ def test_answers_carry_their_uncertainty():
     words = Page(html_of("compare")).words.replace("\u2212", "-")
     assert "clip is worse than concat; none of the other 5 arms is distinguishable from it." in words
     assert "95 % interval of the difference -6.3 to -2.0 points" in words
-    assert "a true difference of 3.4 points (27 of 800 pairs) in four of five repetitions" in words
+    assert "a true difference of about 3.4 points (27 of 800 pairs) in four of five repetitions" in words
 
 
 def test_class_and_arm_names_that_look_like_html_are_shown_as_they_are():
