@@ -80,8 +80,8 @@ def methods_text(result: CompareResult) -> list[str]:
         "An interval adds up two sources of chance, which pairs happened to be held out and which seed a model got "
         "(Satterthwaite's degrees of freedom); with a single seed it covers the pairs alone. p is of no difference and "
         "Holm's adjustment keeps the chance of any false alarm among all rows below 5 %. "
-        "What an arm could show is about the smallest true difference that this comparison would detect in four of five "
-        "repetitions, at the strictest of Holm's levels.",
+        "What an arm could show is about the smallest true difference that this comparison would detect in four of "
+        "five repetitions, at the strictest of Holm's levels.",
         "What this cannot show: how the arms compare on other data, on another split, or with settings tuned for each "
         "of them. Not distinguishable does not mean equal; it means that a difference, if there is one, is too small "
         "for this many pairs and seeds.",
