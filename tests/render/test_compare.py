@@ -110,7 +110,7 @@ def test_the_answer_names_what_is_better_worse_and_undecided():
         "early is better than concat",
     ]
     undecided = compare_result(arms=(base, other, replace(other, name="clip")))
-    assert headline(undecided) == "none of the 2 arms is distinguishable from concat on these pairs"
+    assert headline(undecided) == "None of the 2 arms is distinguishable from concat on these pairs"
 
 
 def test_findings_give_differences_in_points_and_pairs_and_what_could_be_shown():
