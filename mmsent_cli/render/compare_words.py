@@ -102,7 +102,8 @@ def detectable_range(arms: list[ComparedArm]) -> tuple[float, float] | None:
 def _none_of(names: list[str], which: str = "") -> str:
     if len(names) == 1:
         return f"{names[0]} is {NOT_DISTINGUISHABLE}"
-    return f"{'none' if which else 'None'} of the {which}{len(names)} arms is {NOT_DISTINGUISHABLE.removeprefix('not ')}"
+    none = "none" if which else "None"  # alone, it begins the sentence
+    return f"{none} of the {which}{len(names)} arms is {NOT_DISTINGUISHABLE.removeprefix('not ')}"
 
 
 def _decided(result: CompareResult, arm: ComparedArm) -> str:
