@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 COMMAND = "ablate"
 SHOWN = "permuted"
 """The method whose answers the examples show: the stand-in feature is a real one, and nothing of it fits the pair."""
+NO_MATTER = ("workers", "save_all", "cache_dir")
+"""Settings of the run that leave the figures as they are."""
 
 
 @options(AblateSettings, DataConfig, RuntimeConfig, omit={"labels", "workers", "save_all"})
@@ -138,15 +140,25 @@ def _repeat(run: "Run") -> str:
     from mmsent_cli.experiments.start import read_told
 
     told = read_told(run.path(EXPERIMENT))
-    subject, settings = told.subject, told.settings
-    options = {"checkpoint": subject["checkpoint"], **(subject["data"] or {}), "split": subject["split"]}
-    options["emap_pairs"] = settings["emap_pairs"]
-    words = [part for name, value in options.items() if value is not None for part in (_option(name), str(value))]
-    return shlex.join(["mmsent", COMMAND, *words, *(["--retrain"] if settings["retrain"] else [])])
+    subject, usual = told.subject, to_dict(RuntimeConfig())
+    runtime = {name: value for name, value in subject["runtime"].items() if name not in NO_MATTER}
+    options = {
+        "checkpoint": subject["checkpoint"],
+        **(subject["data"] or {}),
+        "split": subject["split"],
+        **told.settings,
+        **{name: value for name, value in runtime.items() if value != usual[name]},
+    }
+    words = [word for name, value in options.items() for word in _typed(name, value)]
+    return shlex.join(["mmsent", COMMAND, *words])
 
 
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+def _typed(name: str, value: Any) -> list[str]:
+    """A setting as it is typed: nothing where it is off, a switch alone, or an option with its value."""
+    option = f"--{name.replace('_', '-')}"
+    if value is None or value is False:
+        return []
+    return [option] if value is True else [option, str(value)]
 
 
 def _groups(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -250,13 +251,28 @@ def test_options_about_the_data_need_data(ready, other):
     assert Path("runs/latest").resolve() == training().resolve()
 
 
-def test_the_repeat_command_of_the_page_repeats_it(ready, other, monkeypatch):
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--data", "other", "--on-bad", "drop", "--emap-pairs", 5, "--cache-dir", "its own"),
+        ("--data", "other", "--split", "split.json", "--retrain", "--precision", "bf16", "--offline"),
+    ],
+)
+def test_the_repeat_command_of_the_page_repeats_it(ready, other, monkeypatch, options):
     told = []
     monkeypatch.setattr("mmsent_cli.render.experiment_report.ablate_report", lambda *parts: told.append(parts[4]) or "")
-    first = ablate("--data", "other", "--on-bad", "drop", "--emap-pairs", 5)
-    command = told[0].split()
+    succeed("split", "--data", "other", "--out", "split.json")
+    first = ablate(*options)
+    command = shlex.split(told[0])
     assert command[:2] == ["mmsent", "ablate"]
-    assert figures(ablate(*command[2:])) == figures(first)
+    again = ablate(*command[2:])
+    assert figures(again) == figures(first)
+    subjects = [
+        json.loads((Path(values["run"]) / "experiment.json").read_text())["subject"] for values in (first, again)
+    ]
+    for subject in subjects:
+        subject["runtime"].pop("cache_dir")
+    assert subjects[0] == subjects[1]
 
 
 def test_the_runs_own_arithmetic_and_cache_are_used(work, tmp_path, monkeypatch):
