@@ -98,8 +98,9 @@ def keep_freed_memory() -> None:
 def suited_threads(trains_encoders: bool) -> Iterator[None]:
     """One thread for training fusion and head alone, all of them otherwise; on a GPU it does not matter.
 
-    Their matrices are so small that a second thread gains little (measured: 0.73 against 0.80 s an epoch on two idle
-    cores), while it waits in vain for a core that other programs use (6 s against 0.8 s with one of two cores taken).
+    Their matrices are small, so a second thread gains a quarter (measured on two idle cores, by the size of the fusion:
+    0.8 to 2.5 s an epoch with one, 0.7 to 1.8 s with two), but where another program has one of the cores it waits in
+    vain for it (the smallest: 0.8 s with one, 6 s with two).
     """
     before = torch.get_num_threads()
     torch.set_num_threads(before if trains_encoders else 1)

@@ -50,7 +50,8 @@ def resume_run(spec: str, runs_dir: Path, listener: Listener) -> tuple[Plan, Run
     """
     run = find_unfinished(spec, runs_dir)
     if run.path(EXPERIMENT).is_file():
-        command = run.read_json(EXPERIMENT)["command"]
+        told = run.read_json(EXPERIMENT)
+        command = told.get("command", "EXPERIMENT") if isinstance(told, dict) else "EXPERIMENT"
         raise ConfigError(f"{run.folder} is a run of {command}", f"go on with: mmsent {command} --resume {spec}")
     plan = plan_run(train_config(run.read_json(CONFIG)), listener, split_of(run))
     write_plan(plan, run)

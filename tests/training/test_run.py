@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig, to_dict, train_config
-from mmsent_cli.errors import CheckpointError
+from mmsent_cli.errors import CheckpointError, ConfigError
 from mmsent_cli.records import Run
 from mmsent_cli.training import checkpoints
 from mmsent_cli.training.outcome import validation_predictions
@@ -192,3 +192,13 @@ def test_a_run_says_what_it_trained_before_it_is_over(tmp_path):
     result, _ = run_once(replace(CONFIG, fit=replace(CONFIG.fit, epochs=2)), tmp_path, Look())
     assert seen == [(1, 1, True), (2, 2, True)]
     assert 0 < result.prepare_seconds < result.seconds < time.perf_counter() - start
+
+
+@pytest.mark.parametrize("told", ["[]", "{}", '{"command": "tune"}'])
+def test_an_experiment_is_not_resumed_as_a_training_run(tmp_path, told):
+    run = start_run(plan_run(CONFIG, Silent()), tmp_path)
+    run.write("experiment.json", told)
+    with pytest.raises(ConfigError) as caught:
+        resume_run(run.name, tmp_path, Silent())
+    command = "tune" if "tune" in told else "EXPERIMENT"
+    assert caught.value.hint == f"go on with: mmsent {command} --resume {run.name}"
