@@ -18,7 +18,7 @@ C = TypeVar("C")
 
 SENTIMENTS = ("negative", "neutral", "positive")
 KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-CLEANING_STEPS = ("lowercase", "urls", "mentions", "symbols", "stop-words")
+CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 
 
 def setting(default: Any, help: str) -> Any:
@@ -77,9 +77,13 @@ class ModelConfig:
     """Encoders, freezing, fusion and head. Stored in each checkpoint."""
 
     encoders: str = setting("auto", "Encoder pair: auto, light, compact, bert-resnet18, clip")
-    text_encoder: str | None = setting(None, "Text encoder in place of the pair's: light, minilm, bert, clip, hf:NAME")
+    text_encoder: str | None = setting(
+        None, "Text encoder in place of the pair's: light, minilm, minilm-layers, bert, clip, hf:NAME"
+    )
     image_encoder: str | None = setting(
-        None, "Image encoder in place of the pair's: light, efficientnet-lite0, resnet18, clip, hf:NAME, timm:NAME"
+        None,
+        "Image encoder in place of the pair's: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18, clip,"
+        " hf:NAME, timm:NAME",
     )
     fusion: str = setting(
         "weighted",

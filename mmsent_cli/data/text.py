@@ -10,6 +10,11 @@ URL = re.compile(r"\bhttps?:?\S*|\bwww\.\S+|\bh(?:tt?)?(?:…|\.\.\.)", re.IGNOR
 
 MENTION = re.compile(r"(?<!\w)@\w+")
 RETWEET = re.compile(r"\bRT\b", re.IGNORECASE)
+RETWEET_SIGN = re.compile(r"\bRT\b\s*:?")
+HASHTAG = re.compile(r"#(\w+)")
+WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|_|(?<=[A-Za-z])(?=\d)")
+"""Where a hashtag's words meet: `StopThis_now2`."""
+
 JOINERS = "\u200d\ufe0e\ufe0f"
 """Zero-width joiner and variation selectors: what is left of an emoji once its symbols are gone."""
 
@@ -19,14 +24,20 @@ def clean(text: str, steps: Collection[str]) -> str:
 
     Args:
         text: Any text.
-        steps: Of `config.CLEANING_STEPS`. urls and mentions are removed; symbols removes punctuation, emoji and
-            other symbols (letters, digits and the vowel signs of any script stay); stop-words removes
-            scikit-learn's English list, which holds "not" and "never": it costs a sentiment model its negations.
+        steps: Of `config.CLEANING_STEPS`. urls, mentions and retweets (the leading RT) are removed; hashtags loses
+            the sign and divides `#StopThis` into its words, so that a tokenizer knows them; symbols removes
+            punctuation, emoji and other symbols (letters, digits and the vowel signs of any script stay); stop-words
+            removes scikit-learn's English list, which holds "not" and "never": it costs a sentiment model its
+            negations.
     """
     if "urls" in steps:
         text = URL.sub(" ", text)
     if "mentions" in steps:
         text = MENTION.sub(" ", text)
+    if "retweets" in steps:
+        text = RETWEET_SIGN.sub(" ", text)
+    if "hashtags" in steps:
+        text = HASHTAG.sub(lambda match: f" {WORD_BREAK.sub(' ', match[1])}", text)
     if "symbols" in steps:
         text = _without_symbols(text)
     if "lowercase" in steps:

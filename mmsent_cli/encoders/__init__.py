@@ -34,6 +34,9 @@ TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
         light.build_text, "embedding + BiGRU, from scratch", "MIT (this project)", is_pretrained=False
     ),
     "minilm": EncoderSpec(compact.build_text, "MiniLM-L6, 384-d", "Apache-2.0"),
+    "minilm-layers": EncoderSpec(
+        compact.build_text_layers, "MiniLM-L6, means of its last four layers, 1536-d", "Apache-2.0"
+    ),
     "bert": EncoderSpec(bert.build_bert, "bert-base-uncased, 768-d", "Apache-2.0"),
     "clip": EncoderSpec(clip.build_text, "CLIP ViT-B/32 text tower, 512-d", "MIT"),
     "hf": EncoderSpec(bert.build_hf, "any Hugging Face text encoder: hf:NAME or hf:FOLDER", "its own"),
@@ -42,6 +45,9 @@ TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
 IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
     "light": EncoderSpec(light.build_image, "4-layer CNN, from scratch", "MIT (this project)", is_pretrained=False),
     "efficientnet-lite0": EncoderSpec(compact.build_image, "EfficientNet-Lite0, 1280-d", "Apache-2.0"),
+    "efficientnet-lite0-stages": EncoderSpec(
+        compact.build_image_stages, "EfficientNet-Lite0, means of its last stages as well, 1984-d", "Apache-2.0"
+    ),
     "resnet18": EncoderSpec(resnet.build, "ResNet18, 512-d", "BSD-3-Clause"),
     "clip": EncoderSpec(clip.build_image, "CLIP ViT-B/32 image tower, 512-d", "MIT"),
     "timm": EncoderSpec(timm_image.build_timm, "any timm network: timm:NAME or timm:FOLDER", "its own"),

@@ -4,14 +4,18 @@ Sources: Wang et al. 2020, arXiv 2002.10957 (MiniLM), tuned for sentences by its
 arXiv 1905.11946, in the Lite0 form. The digests are those of the published files.
 """
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from mmsent_cli.encoders.bert import quiet_transformers, text_stages
-from mmsent_cli.encoders.inputs import TextInputs
+from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
-from mmsent_cli.encoders.stages import MeanPool
-from mmsent_cli.encoders.timm_image import efficientnet_encoder
+from mmsent_cli.encoders.stages import MeanPool, Normalise, masked_mean
+from mmsent_cli.encoders.timm_image import Pooled, efficientnet_encoder
 from mmsent_cli.encoders.weights import load_state, wheel_file
 from mmsent_cli.errors import WeightsUnavailable
 
@@ -22,8 +26,77 @@ LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db
 NORMALISATION = (0.5, 0.5, 0.5)
 
 
+TEXT_LAYERS = (3, 4, 5, 6)
+"""Layers whose means `minilm-layers` puts side by side; together they tell more than the last one."""
+IMAGE_STAGES = {3: 80, 4: 112, 5: 192, 6: 320}
+"""Stages, with their channels, whose means `efficientnet-lite0-stages` adds to the last feature."""
+
+
+class LayerMeans(nn.Module):
+    """Token ids [B, T] to the means over the real tokens of several layers, side by side: [B, len(layers) · D].
+
+    Args:
+        blocks: the embeddings and the layers.
+        layers: numbers of the layers that are kept, 0 for the embeddings.
+    """
+
+    def __init__(self, blocks: Sequence[nn.Module], layers: Collection[int]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.layers = frozenset(layers)
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        means = []
+        for number, block in enumerate(self.blocks):
+            values = block(values, mask)
+            if number in self.layers:
+                means.append(masked_mean(values, mask))
+        return torch.cat(means, dim=1)
+
+
+class StageMeans(nn.Module):
+    """Pixels [B, 3, H, W] to the means over positions of several stages and of the last one: [B, D].
+
+    Args:
+        stem: pixels to the first feature map.
+        blocks: the stages.
+        head: feature map of the last stage to what is pooled last.
+        kept: numbers of the stages that are kept beside it.
+    """
+
+    def __init__(self, stem: nn.Module, blocks: Sequence[nn.Module], head: nn.Module, kept: Collection[int]) -> None:
+        super().__init__()
+        self.stem = stem
+        self.blocks = nn.ModuleList(blocks)
+        self.head = head
+        self.kept = frozenset(kept)
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        values, means = self.stem(values), []
+        for number, block in enumerate(self.blocks):
+            values = block(values)
+            if number in self.kept:
+                means.append(values.mean(dim=(2, 3)))
+        return torch.cat([self.head(values).mean(dim=(2, 3)), *means], dim=1)
+
+
 def build_text(request: BuildRequest) -> Encoder:
     """MiniLM-L6: 6 layers, 384 wide, mean over the real tokens."""
+    model, inputs = _minilm(request)
+    width = model.config.hidden_size
+    return Encoder(name="minilm", inputs=inputs, stages=text_stages(model), pool=MeanPool(), out_dim=width)
+
+
+def build_text_layers(request: BuildRequest) -> Encoder:
+    """MiniLM-L6 in one stage that gives the means of its last four layers, 1536 wide."""
+    model, inputs = _minilm(request)
+    stage = LayerMeans(text_stages(model), TEXT_LAYERS)
+    width = model.config.hidden_size * len(TEXT_LAYERS)
+    return Encoder(name="minilm-layers", inputs=inputs, stages=[stage], pool=Pooled(), out_dim=width)
+
+
+def _minilm(request: BuildRequest) -> tuple[Any, TextInputs]:
+    """The published network and its tokenizer."""
     quiet_transformers()
     from tokenizers import Tokenizer
     from transformers import BertConfig, BertModel
@@ -33,12 +106,26 @@ def build_text(request: BuildRequest) -> Encoder:
     model: Any = BertModel.from_pretrained(str(folder), config=config, add_pooling_layer=False, local_files_only=True)
     length = min(request.max_length_tokens, config.max_position_embeddings)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    inputs = TextInputs(tokenizer, config.pad_token_id or 0, length, request.cleaning)
-    return Encoder(name="minilm", inputs=inputs, stages=text_stages(model), pool=MeanPool(), out_dim=config.hidden_size)
+    return model, TextInputs(tokenizer, config.pad_token_id or 0, length, request.cleaning)
 
 
 def build_image(request: BuildRequest) -> Encoder:
-    """EfficientNet-Lite0: 1280 wide; the published file fills timm's network entry by entry, in order."""
+    """EfficientNet-Lite0: 1280 wide."""
+    return efficientnet_encoder("efficientnet-lite0", _lite0(), request, NORMALISATION, NORMALISATION)
+
+
+def build_image_stages(request: BuildRequest) -> Encoder:
+    """EfficientNet-Lite0 in one stage that adds the means of its middle stages to the last feature, 1984 wide."""
+    net = _lite0()
+    stem = nn.Sequential(Normalise(NORMALISATION, NORMALISATION), net.conv_stem, net.bn1)
+    stage = StageMeans(stem, list(net.blocks), nn.Sequential(net.conv_head, net.bn2), IMAGE_STAGES)
+    width = net.num_features + sum(IMAGE_STAGES.values())
+    inputs = ImageInputs(request.image_size_px or net.pretrained_cfg["input_size"][-1])
+    return Encoder(name="efficientnet-lite0-stages", inputs=inputs, stages=[stage], pool=Pooled(), out_dim=width)
+
+
+def _lite0() -> Any:
+    """timm's network with the published weights, which fill it entry by entry, in order."""
     import timm
 
     path = wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256)
@@ -47,7 +134,7 @@ def build_image(request: BuildRequest) -> Encoder:
     if [tuple(v.shape) for v in published.values()] != [tuple(v.shape) for v in own.values()]:
         raise WeightsUnavailable(f"{path} does not fit timm's tf_efficientnet_lite0", "install the pinned timm version")
     net.load_state_dict(dict(zip(own, published.values(), strict=True)))
-    return efficientnet_encoder("efficientnet-lite0", net, request, NORMALISATION, NORMALISATION)
+    return net
 
 
 def check_weights() -> None:

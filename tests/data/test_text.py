@@ -19,13 +19,31 @@ TWEET = "RT @Ann_B:  So   HAPPY :) 😀\u200d👍 don't miss http://t.co/Ab1… 
         (("lowercase",), "rt @ann_b: so happy :) 😀\u200d👍 don't miss http://t.co/ab1… हिन्दी"),
         (("urls",), "RT @Ann_B: So HAPPY :) 😀\u200d👍 don't miss हिन्दी"),
         (("mentions",), "RT : So HAPPY :) 😀\u200d👍 don't miss http://t.co/Ab1… हिन्दी"),
+        (("retweets",), "@Ann_B: So HAPPY :) 😀\u200d👍 don't miss http://t.co/Ab1… हिन्दी"),
         (("symbols",), "RT Ann B So HAPPY don t miss http t co Ab1 हिन्दी"),
         (("stop-words",), "RT @Ann_B: HAPPY :) 😀\u200d👍 don't miss http://t.co/Ab1… हिन्दी"),
-        (CLEANING_STEPS, "rt happy don t miss हिन्दी"),
+        (CLEANING_STEPS, "happy don t miss हिन्दी"),
     ],
 )
 def test_each_step_removes_its_own_and_no_more(steps, expected):
     assert clean(TWEET, steps) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#StopThisNow", "Stop This Now"),
+        ("so#happy2day", "so happy 2day"),
+        ("#the_end, #NASA", "the end, NASA"),
+        ("a # alone", "a # alone"),
+    ],
+)
+def test_hashtags_become_words(text, expected):
+    assert clean(text, ("hashtags",)) == expected
+
+
+def test_rt_is_removed_as_a_word_only():
+    assert clean("RT @ann: START now, RT: stop", ("retweets",)) == "@ann: START now, stop"
 
 
 @given(st.text(), st.sets(st.sampled_from(CLEANING_STEPS)))

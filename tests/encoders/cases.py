@@ -14,10 +14,20 @@ from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.training.columns import raw_pad, stack
 from tests.data.builders import image_bytes
 
-TEXT_NAMES = ("light", "minilm", "bert", "clip", "hf:small-roberta", "hf:small-distilbert", "hf:small-albert")
+TEXT_NAMES = (
+    "light",
+    "minilm",
+    "minilm-layers",
+    "bert",
+    "clip",
+    "hf:small-roberta",
+    "hf:small-distilbert",
+    "hf:small-albert",
+)
 IMAGE_NAMES = (
     "light",
     "efficientnet-lite0",
+    "efficientnet-lite0-stages",
     "resnet18",
     "clip",
     "timm:test_resnet",

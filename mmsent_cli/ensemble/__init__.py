@@ -1,0 +1,12 @@
+"""Several judges of one pair, and the rule that joins them: networks, linear experts, and a stacker.
+
+Chosen: late stacking on out-of-fold answers. A network that sees everything learns the training pairs by heart within
+three epochs and then trusts itself too much; a character model does so at once. What each of them says of pairs that
+it did not see tells how far to trust it, and a handful of numbers is enough to say it. Rejected: joining words as one
+more input of the network, which drowns them in features that fit faster; and one network with a larger head.
+"""
+
+from mmsent_cli.ensemble.experts import EXPERTS, Expert, ExpertInputs, fit_expert
+from mmsent_cli.ensemble.stacking import Stacker, fit_stacker, stack_out_of_fold
+
+__all__ = ["EXPERTS", "Expert", "ExpertInputs", "Stacker", "fit_expert", "fit_stacker", "stack_out_of_fold"]

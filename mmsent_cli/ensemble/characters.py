@@ -1,0 +1,53 @@
+"""Character n-grams of a text, weighted by TF-IDF: hashtags, emoticons and misspelt words without a tokenizer.
+
+The n-grams and their weights are plain data, so that they can lie in a checkpoint; scikit-learn counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.data.text import clean
+
+NGRAMS = (2, 5)
+MIN_TEXTS = 2
+MAX_NGRAMS = 60_000
+STEPS = ("urls", "mentions")
+
+
+@dataclass(frozen=True, slots=True)
+class Characters:
+    """Which n-grams are counted, and their inverse document frequencies [V], float64."""
+
+    ngrams: tuple[str, ...]
+    idf: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Characters":
+        """The n-grams of some training texts that occur in two or more of them, the most frequent first counted.
+
+        Raises:
+            ValueError: no n-gram occurs in two texts.
+        """
+        counter = _counter(min_df=MIN_TEXTS, max_features=MAX_NGRAMS)
+        counter.fit([prepare(text) for text in texts])
+        return cls(tuple(counter.get_feature_names_out().tolist()), np.asarray(counter.idf_))
+
+    def features(self, texts: Sequence[str]) -> Any:
+        """Sparse float64 [N, V], each row of length 1 (or 0 for a text without known n-grams)."""
+        counter = _counter(vocabulary=self.ngrams)
+        counter.idf_ = self.idf
+        return counter.transform([prepare(text) for text in texts])
+
+
+def prepare(text: str) -> str:
+    """The text without addresses and mentions; a hashtag's sign goes, its word stays whole."""
+    return clean(text, STEPS).replace("#", " ")
+
+
+def _counter(**settings: Any) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True, lowercase=True, **settings)

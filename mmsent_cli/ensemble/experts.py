@@ -1,0 +1,138 @@
+"""Linear experts: logistic regressions that each look at one side of a pair, fit in seconds, and join late.
+
+An expert is plain data once it is fit: a weight a feature and class, so that it can lie in a checkpoint.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from mmsent_cli.ensemble.characters import Characters
+from mmsent_cli.ensemble.lexicon import lexicon_features
+from mmsent_cli.ensemble.linear import fit_logistic
+
+Side = Literal["text", "image"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertSpec:
+    """One expert.
+
+    Attributes:
+        side: the modality that it looks at; a pair that lacks it gets the class shares of the training pairs.
+        features: what it reads: the `text` itself, or the `pooled` features of that side's frozen encoder.
+        strength: inverse strength of the L2 penalty (scikit-learn's C), on standardised features where dense.
+        summary: what it is.
+        source: whose idea it is.
+    """
+
+    side: Side
+    features: Literal["lexicon", "characters", "pooled"]
+    strength: float
+    summary: str
+    source: str
+
+
+EXPERTS: dict[str, ExpertSpec] = {
+    "image": ExpertSpec(
+        "image", "pooled", 5e-4, "logistic regression on the frozen image encoder's features", "linear probing"
+    ),
+    "text": ExpertSpec(
+        "text", "pooled", 1e-3, "logistic regression on the frozen text encoder's features", "linear probing"
+    ),
+    "characters": ExpertSpec(
+        "text", "characters", 3.0, "logistic regression on TF-IDF of 2 to 5 characters", "Wang and Manning 2012"
+    ),
+    "lexicon": ExpertSpec(
+        "text", "lexicon", 0.1, "logistic regression on VADER's scores, marks and length", "Hutto and Gilbert 2014"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertInputs:
+    """What experts may read of N pairs.
+
+    Attributes:
+        texts: N texts, empty where the pair has none.
+        pooled: features of the frozen encoders, float32 [N, D] by side; a side is absent where its encoder is trained.
+        present: bool [N] by side: whether the pair has its text and its image.
+    """
+
+    texts: Sequence[str]
+    pooled: Mapping[str, np.ndarray]
+    present: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Expert:
+    """A fitted expert.
+
+    Attributes:
+        name: of the table.
+        weight: float32 [F, C].
+        bias: float64 [C].
+        prior: logarithms of the training pairs' class shares [C].
+        characters: n-grams, for an expert that counts them.
+    """
+
+    name: str
+    weight: np.ndarray
+    bias: np.ndarray
+    prior: np.ndarray
+    characters: Characters | None = None
+
+    def log_probabilities(self, inputs: ExpertInputs) -> np.ndarray:
+        """Logarithms of the class probabilities of N pairs, float64 [N, C]."""
+        from scipy.special import log_softmax
+
+        spec = EXPERTS[self.name]
+        features = _features(spec, inputs, self.characters)
+        logits = np.asarray(features @ self.weight.astype(np.float64)) + self.bias
+        return np.where(inputs.present[spec.side][:, None], log_softmax(logits, axis=1), self.prior)
+
+
+def fit_expert(name: str, inputs: ExpertInputs, targets: np.ndarray, rows: Sequence[int], n_classes: int) -> Expert:
+    """Fit an expert on some rows of the inputs.
+
+    Args:
+        name: of the table.
+        inputs: of all N pairs.
+        targets: class number of each pair [N].
+        rows: training pairs; those that lack the expert's modality are left out.
+        n_classes: C.
+    """
+    spec = EXPERTS[name]
+    chosen = [row for row in rows if inputs.present[spec.side][row]]
+    part = _take(inputs, chosen)
+    characters = Characters.of(part.texts) if spec.features == "characters" else None
+    features = _features(spec, part, characters)
+    shares = np.bincount(targets[list(rows)], minlength=n_classes) + 1e-3
+    weight, bias = fit_logistic(features, targets[chosen], n_classes, spec.strength, is_scaled=characters is None)
+    return Expert(
+        name=name,
+        weight=weight.astype(np.float32),
+        bias=bias,
+        prior=np.log(shares / shares.sum()),
+        characters=characters,
+    )
+
+
+def _features(spec: ExpertSpec, inputs: ExpertInputs, characters: Characters | None) -> Any:
+    """The feature matrix [N, F] of an expert; sparse for characters."""
+    if spec.features == "pooled":
+        return np.asarray(inputs.pooled[spec.side], dtype=np.float64)
+    if characters is not None:
+        return characters.features(inputs.texts)
+    return lexicon_features(inputs.texts)
+
+
+def _take(inputs: ExpertInputs, rows: Sequence[int]) -> ExpertInputs:
+    chosen = list(rows)
+    return ExpertInputs(
+        texts=[inputs.texts[row] for row in chosen],
+        pooled={side: values[chosen] for side, values in inputs.pooled.items()},
+        present={side: values[chosen] for side, values in inputs.present.items()},
+    )
