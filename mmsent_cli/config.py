@@ -20,6 +20,8 @@ SENTIMENTS = ("negative", "neutral", "positive")
 KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 
+EXPERTS = ("image", "text", "characters", "lexicon")
+
 
 def setting(default: Any, help: str) -> Any:
     """A dataclass field with the help text that `--help` shows for it."""
@@ -67,9 +69,23 @@ class SplitConfig:
 
     split: str | None = setting(None, "Split file written by mmsent split, in place of making a split")
     fold: int | None = setting(None, "Which fold of the split file to validate on, counted from 1")
+    folds: int | None = setting(
+        None,
+        "Train on all pairs: one network a fold, which predicts the pairs of that fold; figures are out of fold, and"
+        " the checkpoint is the ensemble",
+    )
 
     def __post_init__(self) -> None:
-        raise_if(self, (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"))
+        raise_if(
+            self,
+            (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"),
+            (self.folds is not None and self.folds < 2, "folds must be at least 2"),
+            (self.folds is not None and self.split is not None, "folds are made anew; leave out split, or folds"),
+            (
+                self.folds is not None and self.strategy != "grouped",
+                f"folds keep near-duplicates together; strategy {self.strategy} does not",
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +125,28 @@ class ModelConfig:
     auxiliary_weight: float | None = setting(
         None, "Weight of the losses of a text-only and an image-only head that train beside the main one"
     )
+    experts: tuple[str, ...] | None = setting(
+        None,
+        f"Linear models that join the network late, of {', '.join(EXPERTS)}; image and text read the features of a"
+        " frozen encoder. Needs --folds",
+    )
+    networks: int = setting(1, "Networks a fold, of seed, seed + 1, …; their mean counts as one. Needs --folds")
+    class_offsets: Literal["none", "balanced"] | None = setting(
+        None,
+        "With --folds: none keeps the joined probabilities; balanced moves them towards rare classes, as far as the"
+        " sum of accuracy and macro-F1 out of fold gains",
+    )
 
     def __post_init__(self) -> None:
         unknown = [step for step in self.text_cleaning or () if step not in CLEANING_STEPS]
+        strange = [name for name in self.experts or () if name not in EXPERTS]
         hidden, dropout = self.head_hidden, self.head_dropout
         mismatched = hidden is not None and dropout is not None and len(hidden) != len(dropout)
         raise_if(
             self,
             (bool(unknown), f"unknown text_cleaning {', '.join(unknown)}; known: {', '.join(CLEANING_STEPS)}"),
+            (self.networks < 1, "networks must be at least 1"),
+            (bool(strange), f"unknown experts {', '.join(strange)}; known: {', '.join(EXPERTS)}"),
             (mismatched, f"head_dropout needs one number per hidden layer: {hidden} against {dropout}"),
             (any(not 0 <= p < 1 for p in dropout or ()), "head_dropout must lie in [0, 1)"),
             (any(width < 1 for width in hidden or ()), "head_hidden must be positive"),

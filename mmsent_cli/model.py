@@ -1,5 +1,6 @@
 """Encoders + fusion + head -> logits; the only place that knows how a modality is switched off."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -224,6 +225,14 @@ def build_head(in_dim: int, hidden: Sequence[int], dropout: Sequence[float], n_c
         layers += [nn.Linear(in_dim, width), nn.ReLU(), nn.Dropout(probability)]
         in_dim = width
     return nn.Sequential(*layers, nn.Linear(in_dim, n_classes))
+
+
+def copy_network(model: SentimentModel) -> SentimentModel:
+    """A copy with its own trained parameters; frozen stages and tokenizers are shared."""
+    shared = [
+        part for encoder in (model.text, model.image) for part in (encoder.inputs, *encoder.stages[: encoder.frozen])
+    ]
+    return copy.deepcopy(model, {id(part): part for part in shared})
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:

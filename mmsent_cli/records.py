@@ -22,6 +22,8 @@ CONFIG = "config.json"
 EXPERIMENT = "experiment.json"
 ARMS = "arms"
 """Folder of an experiment's trained models, one result each."""
+FOLDS = "folds"
+"""Folder of a training over folds: the network of each finished fold."""
 LATEST = "latest"
 SHOWN_RUNS = 3
 PACKAGES = ("torch", "torchvision", "transformers", "timm", "accelerate", "numpy", "scikit-learn", "pillow")
@@ -50,7 +52,8 @@ class Run:
     @property
     def has_progress(self) -> bool:
         """True once an epoch, or a model of an experiment, is done and kept."""
-        return self.path(LAST).is_file() or any(self.path(ARMS).glob("*.json"))
+        is_begun = self.path(LAST).is_file() or any(self.path(FOLDS).glob("*.pt"))
+        return is_begun or any(self.path(ARMS).glob("*.json"))
 
     def path(self, name: str) -> Path:
         """Path of one of the run's files."""

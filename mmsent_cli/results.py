@@ -162,6 +162,65 @@ class TrainResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeResult:
+    """What one judge of an ensemble is worth alone: `loss` is the cross-entropy of its out-of-fold probabilities."""
+
+    name: str
+    accuracy: float
+    macro_f1: float
+    interval: tuple[float, float]
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldResult:
+    """One fold's network on the pairs that it did not see, after its last epoch."""
+
+    fold: int
+    train_pairs: int
+    val_pairs: int
+    accuracy: float
+    macro_f1: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldsResult:
+    """A finished training over folds. All figures are out of fold: no judge and no weight saw the pair it is asked of.
+
+    `accuracy`, `macro_f1` and `figures` belong to the ensemble's rule, `judges` to its parts alone, `folds` to the
+    network of each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The
+    ensemble that is kept averages the networks and has its experts fit on all pairs, which these figures do not show.
+    """
+
+    run: str
+    encoders: str
+    fusion: str
+    experts: tuple[str, ...]
+    accuracy: float
+    macro_f1: float
+    majority_accuracy: float
+    calibration_error: float
+    epochs: int
+    seconds: float
+    prepare_seconds: float
+    labels: tuple[str, ...]
+    figures: Metrics
+    judges: tuple[JudgeResult, ...]
+    folds: tuple[FoldResult, ...]
+    class_offsets: dict[str, float]
+    pairs: int
+    trainable_parameters: int
+    total_parameters: int
+    device: str
+    precision: str
+    encoding: str
+    problems: int
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """One predicted pair. `missing` names the modality it lacked: text, image, or nothing (empty)."""
 

@@ -12,7 +12,7 @@ import mmsent_cli
 
 ROOT = Path(mmsent_cli.__file__).parent
 PACKAGE = "mmsent_cli"
-STANDARD = {"config", "errors", "findings", "results"}
+STANDARD = {"config", "errors", "findings", "presets", "results"}
 """Standard library only, and each other."""
 
 BELOW = {
@@ -24,7 +24,8 @@ BELOW = {
     "records": {"files"},
     "encoders": {"data", "files"},
     "model": {"encoders", "fusion"},
-    "training": {"model", "encoders", "fusion", "data", "features", "records", "files", "stats"},
+    "ensemble": {"model", "data", "files"},
+    "training": {"ensemble", "model", "encoders", "fusion", "data", "features", "records", "files", "stats"},
     "experiments": {"training", "model", "encoders", "fusion", "data", "features", "records", "files", "stats"},
     "render": {"files", "stats"},
 }

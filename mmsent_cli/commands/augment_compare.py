@@ -4,7 +4,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.commands.experiment import Config, Resume, open_experiment, print_result_json, write_comparison
+from mmsent_cli.commands.experiment import (
+    FOLDS_ONLY,
+    Config,
+    Resume,
+    open_experiment,
+    print_result_json,
+    write_comparison,
+)
 from mmsent_cli.commands.options import Json, RunsDir, options
 from mmsent_cli.commands.train import SECTIONS
 from mmsent_cli.experiments.settings import AugmentSettings
@@ -12,7 +19,7 @@ from mmsent_cli.experiments.settings import AugmentSettings
 COMMAND = "augment-compare"
 
 
-@options(AugmentSettings, *SECTIONS, omit={"augmentation"})
+@options(AugmentSettings, *SECTIONS, omit=FOLDS_ONLY | {"augmentation"})
 def augment_compare(
     given: dict[type, dict[str, Any]],
     config: Config = None,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsent_cli.commands.experiment import (
+    FOLDS_ONLY,
     Config,
     Resume,
     open_experiment,
@@ -22,7 +23,7 @@ from mmsent_cli.experiments.settings import CompareSettings
 COMMAND = "compare-fusions"
 
 
-@options(CompareSettings, *SECTIONS, omit={"fusion"})
+@options(CompareSettings, *SECTIONS, omit=FOLDS_ONLY | {"fusion"})
 def compare_fusions(
     given: dict[type, dict[str, Any]],
     config: Config = None,

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mmsent_cli.training.plan import Plan
 
 S = TypeVar("S")
+FOLDS_ONLY = frozenset({"folds", "experts", "networks", "class_offsets"})
+"""Settings of a training over folds, which an experiment over single networks does not offer."""
 Given = dict[type, dict[str, Any]]
 """Options typed, by config dataclass."""
 
@@ -64,7 +66,13 @@ def open_experiment(
         return resume_experiment(resume, command, settings_type, runs_dir, live)
     base, told = read_base(config, command)
     settings = build(settings_type, {**told, **given[settings_type]})
-    plan = plan_run(layer(base, given), live)
+    asked = layer(base, given)
+    if asked.split.folds is not None:
+        raise ConfigError(
+            f"{command} compares single networks, and the configuration is of a training over folds",
+            "name another configuration",
+        )
+    plan = plan_run(asked, live)
     return plan, settings, start_experiment(plan, command, settings, runs_dir)
 
 

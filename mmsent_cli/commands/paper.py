@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmsent_cli.commands.ablate import ablation_subject, write_ablation
 from mmsent_cli.commands.experiment import (
+    FOLDS_ONLY,
     Config,
     Resume,
     model_groups,
@@ -47,7 +48,7 @@ STEPS = "steps"
 """Folder of the five experiments, each a run of its own."""
 
 
-@options(PaperSettings, *SECTIONS, omit={"augmentation"})
+@options(PaperSettings, *SECTIONS, omit=FOLDS_ONLY | {"augmentation"})
 def paper(
     given: dict[type, dict[str, Any]],
     config: Config = None,

@@ -12,7 +12,7 @@ Folds = Annotated[int | None, typer.Option(help="Make N grouped folds in place o
 Out = Annotated[Path | None, typer.Option(help="The split file [default: splits/<strategy>-<seed>.json]")]
 
 
-@options(DataConfig, SplitConfig, omit={"split", "fold"}, rename={(SplitConfig, "split_seed"): "seed"})
+@options(DataConfig, SplitConfig, omit={"split", "fold", "folds"}, rename={(SplitConfig, "split_seed"): "seed"})
 def split(
     data: DataConfig,
     config: SplitConfig,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,12 +20,15 @@ from mmsent_cli.config import (
     to_dict,
 )
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.results import TrainResult
+from mmsent_cli.presets import PRESETS, find_preset
+from mmsent_cli.results import FoldsResult, TrainResult
 
 if TYPE_CHECKING:
     from mmsent_cli.records import Run
     from mmsent_cli.render.content import ReportExample
     from mmsent_cli.training.plan import Plan
+
+R = TypeVar("R", TrainResult, FoldsResult)
 
 SECTIONS = {
     DataConfig: "data",
@@ -39,6 +42,9 @@ SECTIONS = {
 @options(*SECTIONS)
 def train(
     given: dict[type, dict[str, Any]],
+    preset: Annotated[
+        str | None, typer.Option(help=f"A whole set of settings, which other options change: {', '.join(PRESETS)}")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Replay the config.json of an earlier run; other options change it")
     ] = None,
@@ -50,25 +56,45 @@ def train(
 ) -> None:
     """Train a model on labelled pairs, validate it, and write everything to a new run folder."""
     from mmsent_cli.render.console import print_json
+    from mmsent_cli.render.folds import print_folds
     from mmsent_cli.render.train import LiveEpochs, print_train
     from mmsent_cli.training import run as training
+    from mmsent_cli.training.folds import execute_folds
     from mmsent_cli.training.plan import plan_run
 
-    if resume is not None and (config is not None or any(given.values())):
+    if resume is not None and (config is not None or preset is not None or any(given.values())):
         raise ConfigError("--resume takes the run's own settings", "leave the other options out")
+    if config is not None and preset is not None:
+        raise ConfigError("--config and --preset both are whole sets of settings", "give one of them")
     with LiveEpochs() as live:
         if resume is not None:
             plan, run = training.resume_run(resume, runs_dir, live)
         else:
             base = TrainConfig() if config is None else read_train_config(config)
-            plan = plan_run(layer(base, given), live)
+            plan = plan_run(layer(base if preset is None else with_preset(base, preset), given), live)
             run = training.start_run(plan, runs_dir)
         live.total_epochs = plan.config.fit.epochs
         with training.kept_or_discarded(run, is_new=resume is None):
-            result = training.execute(plan, run, live)
+            result = execute_folds(plan, run, live) if plan.folds else training.execute(plan, run, live)
     with training.kept_or_discarded(run, is_new=False):
-        result = write_outputs(result, plan, run)
-    print_json(result) if json else print_train(result)
+        if isinstance(result, FoldsResult):
+            result = write_fold_outputs(result, plan, run)
+        else:
+            result = write_outputs(result, plan, run)
+    if json:
+        print_json(result)
+    elif isinstance(result, FoldsResult):
+        print_folds(result)
+    else:
+        print_train(result)
+
+
+def with_preset(base: TrainConfig, name: str) -> TrainConfig:
+    """A configuration with a preset's settings over it."""
+    sections = find_preset(name).sections()
+    plain = to_dict(base)
+    parts = {name: build(kind, plain[name] | dict(sections.get(name, {}))) for kind, name in SECTIONS.items()}
+    return replace(base, **parts)
 
 
 def layer(base: TrainConfig, given: dict[type, dict[str, Any]]) -> TrainConfig:
@@ -86,23 +112,43 @@ def write_outputs(result: TrainResult, plan: "Plan", run: "Run") -> TrainResult:
     """Figures, report and, last of all, `result.json`; returns the result with the names of the run's files."""
     from mmsent_cli.render.figures import confusion_png, curves_png
     from mmsent_cli.render.report import train_report
+    from mmsent_cli.training.outcome import VAL_PREDICTIONS
 
     run.write("curves.png", curves_png(result.history, result.majority_accuracy))
     run.write("confusion.png", confusion_png(result.best.confusion, result.labels))
     config, environment = run.read_json("config.json"), run.read_json("environment.json")
-    run.write("report.html", train_report(result, config, environment, report_examples(plan, run)))
+    examples = report_examples(plan, run, VAL_PREDICTIONS)
+    run.write("report.html", train_report(result, config, environment, examples))
+    return _finish(result, run)
+
+
+def write_fold_outputs(result: FoldsResult, plan: "Plan", run: "Run") -> FoldsResult:
+    """The same for a training over folds."""
+    from mmsent_cli.render.figures import confusion_png
+    from mmsent_cli.render.folds import folds_report
+    from mmsent_cli.training.folds import OUT_OF_FOLD
+
+    run.write("confusion.png", confusion_png(result.figures.confusion, result.labels))
+    config, environment = run.read_json("config.json"), run.read_json("environment.json")
+    examples = report_examples(plan, run, OUT_OF_FOLD)
+    run.write("report.html", folds_report(result, config, environment, examples))
+    return _finish(result, run)
+
+
+def _finish(result: R, run: "Run") -> R:
+    """Write `result.json`, with the names of all files of the run."""
     files = sorted(path.name for path in run.folder.iterdir() if not path.name.startswith("."))
     result = replace(result, files=(*files, "result.json"))
     run.write_json("result.json", result)
     return result
 
 
-def report_examples(plan: "Plan", run: "Run") -> list["ReportExample"]:
-    """A few validation pairs for the report: the surest right ones and the surest wrong ones."""
-    from mmsent_cli.training.outcome import validation_predictions
+def report_examples(plan: "Plan", run: "Run", predictions: str) -> list["ReportExample"]:
+    """A few pairs of a file of predictions for the report: the surest right ones and the surest wrong ones."""
+    from mmsent_cli.training.outcome import read_predictions
 
     pairs = {pair.guid: pair for pair in plan.dataset.pairs}
-    rows = sorted(validation_predictions(run), key=lambda row: -float(row[row["predicted"]]))
+    rows = sorted(read_predictions(run, predictions), key=lambda row: -float(row[row["predicted"]]))
     right = [row for row in rows if row["tag"] == row["predicted"]]
     wrong = [row for row in rows if row["tag"] != row["predicted"]]
     return [

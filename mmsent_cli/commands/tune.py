@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmsent_cli.commands.examples import agreement_groups
 from mmsent_cli.commands.experiment import (
+    FOLDS_ONLY,
     Config,
     Resume,
     open_experiment,
@@ -33,7 +34,7 @@ EPOCHS = 5
 """System A's epochs a trial."""
 
 
-@options(TuneSettings, *SECTIONS, rename={(SplitConfig, "strategy"): "split_strategy"})
+@options(TuneSettings, *SECTIONS, omit=FOLDS_ONLY, rename={(SplitConfig, "strategy"): "split_strategy"})
 def tune(
     given: dict[type, dict[str, Any]],
     config: Config = None,

@@ -79,6 +79,8 @@ COMMON: dict[str, Any] = {
     "text_cleaning": (),
     "modality_dropout": 0.0,
     "auxiliary_weight": 0.0,
+    "experts": (),
+    "class_offsets": "none",
     "epochs": 10,
     "batch_size": 16,
     "accumulation_steps": 1,

@@ -6,7 +6,22 @@ it did not see tells how far to trust it, and a handful of numbers is enough to 
 more input of the network, which drowns them in features that fit faster; and one network with a larger head.
 """
 
-from mmsent_cli.ensemble.experts import EXPERTS, Expert, ExpertInputs, fit_expert
+from mmsent_cli.ensemble.ensemble import Ensemble, expert_inputs, is_frozen, log_softmax, mean_answer
+from mmsent_cli.ensemble.experts import EXPERTS, Expert, ExpertInputs, fit_expert, join_inputs
 from mmsent_cli.ensemble.stacking import Stacker, fit_stacker, stack_out_of_fold
 
-__all__ = ["EXPERTS", "Expert", "ExpertInputs", "Stacker", "fit_expert", "fit_stacker", "stack_out_of_fold"]
+__all__ = [
+    "EXPERTS",
+    "Ensemble",
+    "Expert",
+    "ExpertInputs",
+    "Stacker",
+    "expert_inputs",
+    "fit_expert",
+    "fit_stacker",
+    "is_frozen",
+    "join_inputs",
+    "log_softmax",
+    "mean_answer",
+    "stack_out_of_fold",
+]

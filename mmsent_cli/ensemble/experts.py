@@ -65,6 +65,14 @@ class ExpertInputs:
     pooled: Mapping[str, np.ndarray]
     present: Mapping[str, np.ndarray]
 
+    def take(self, rows: np.ndarray) -> "ExpertInputs":
+        """The inputs of some pairs."""
+        return ExpertInputs(
+            texts=[self.texts[row] for row in rows],
+            pooled={side: values[rows] for side, values in self.pooled.items()},
+            present={side: values[rows] for side, values in self.present.items()},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Expert:
@@ -94,22 +102,22 @@ class Expert:
         return np.where(inputs.present[spec.side][:, None], log_softmax(logits, axis=1), self.prior)
 
 
-def fit_expert(name: str, inputs: ExpertInputs, targets: np.ndarray, rows: Sequence[int], n_classes: int) -> Expert:
+def fit_expert(name: str, inputs: ExpertInputs, targets: np.ndarray, rows: np.ndarray, n_classes: int) -> Expert:
     """Fit an expert on some rows of the inputs.
 
     Args:
         name: of the table.
         inputs: of all N pairs.
         targets: class number of each pair [N].
-        rows: training pairs; those that lack the expert's modality are left out.
+        rows: numbers of the training pairs; those that lack the expert's modality are left out.
         n_classes: C.
     """
     spec = EXPERTS[name]
-    chosen = [row for row in rows if inputs.present[spec.side][row]]
-    part = _take(inputs, chosen)
+    chosen = rows[inputs.present[spec.side][rows]]
+    part = inputs.take(chosen)
     characters = Characters.of(part.texts) if spec.features == "characters" else None
     features = _features(spec, part, characters)
-    shares = np.bincount(targets[list(rows)], minlength=n_classes) + 1e-3
+    shares = np.bincount(targets[rows], minlength=n_classes) + 1e-3
     weight, bias = fit_logistic(features, targets[chosen], n_classes, spec.strength, is_scaled=characters is None)
     return Expert(
         name=name,
@@ -120,6 +128,16 @@ def fit_expert(name: str, inputs: ExpertInputs, targets: np.ndarray, rows: Seque
     )
 
 
+def join_inputs(parts: Sequence[ExpertInputs]) -> ExpertInputs:
+    """The inputs of several batches as one."""
+    first = parts[0]
+    return ExpertInputs(
+        texts=[text for part in parts for text in part.texts],
+        pooled={side: np.concatenate([part.pooled[side] for part in parts]) for side in first.pooled},
+        present={side: np.concatenate([part.present[side] for part in parts]) for side in first.present},
+    )
+
+
 def _features(spec: ExpertSpec, inputs: ExpertInputs, characters: Characters | None) -> Any:
     """The feature matrix [N, F] of an expert; sparse for characters."""
     if spec.features == "pooled":
@@ -127,12 +145,3 @@ def _features(spec: ExpertSpec, inputs: ExpertInputs, characters: Characters | N
     if characters is not None:
         return characters.features(inputs.texts)
     return lexicon_features(inputs.texts)
-
-
-def _take(inputs: ExpertInputs, rows: Sequence[int]) -> ExpertInputs:
-    chosen = list(rows)
-    return ExpertInputs(
-        texts=[inputs.texts[row] for row in chosen],
-        pooled={side: values[chosen] for side, values in inputs.pooled.items()},
-        present={side: values[chosen] for side, values in inputs.present.items()},
-    )

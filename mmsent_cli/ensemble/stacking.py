@@ -2,15 +2,16 @@
 
 Multinomial logistic regression over the judges' log-probabilities, fit on answers that were given out of fold. It is
 its own calibration: its probabilities are those that the out-of-fold answers bear out. Class offsets, added to its
-logarithms, then move the decision from the plain majority of mistakes towards rare classes.
+logarithms, then move the decision from the fewest mistakes towards rare classes.
 
-Source: Wolpert 1992, "Stacked generalization"; offsets as in Menon et al. 2021, arXiv 2007.07314, but chosen by
-search, since macro-F1 is no mean over pairs.
+Chosen: offsets along one line, a share of the classes' own log-frequencies. Rejected: an offset a class, found by
+search: on 4,000 tweets the freer search gained less macro-F1 on the fold it had not seen and lost twice the accuracy.
+
+Source: Wolpert 1992, "Stacked generalization"; Menon et al. 2021, arXiv 2007.07314 (logit adjustment).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
@@ -20,10 +21,8 @@ STRENGTH = 0.05
 """Inverse strength of the L2 penalty on standardised log-probabilities; 0.01 to 0.3 gave the same on real tweets."""
 FLOOR = float(np.log(1e-6))
 """No judge's doubt counts for more than this."""
-OFFSETS = np.round(np.arange(-0.4, 1.61, 0.1), 1)
-"""What is tried for each class."""
-GRID_CLASSES = 3
-"""Up to so many classes all combinations of offsets are tried; with more, one class after the other."""
+ADJUSTMENTS = np.arange(0.0, 1.01, 0.05)
+"""What is tried: 0 leaves the decision as it is, 1 decides as if all classes were equally frequent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,34 +90,16 @@ def stack_out_of_fold(
 
 
 def best_offsets(log_probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Class offsets [C], the most frequent class at 0, that make the sum of accuracy and macro-F1 largest.
+    """Class offsets [C] that make the sum of accuracy and macro-F1 largest, the smallest such; 0 for the largest class.
 
     Args:
         log_probabilities: [N, C].
         targets: [N].
     """
-    n_classes = log_probabilities.shape[1]
-    free = [c for c in range(n_classes) if c != np.bincount(targets, minlength=n_classes).argmax()]
-    if n_classes > GRID_CLASSES:
-        return _one_by_one(log_probabilities, targets, free)
-    best, found = -1.0, np.zeros(n_classes)
-    for values in product(OFFSETS, repeat=len(free)):
-        offsets = np.zeros(n_classes)
-        offsets[free] = values
-        score = _score(log_probabilities + offsets, targets)
-        if score > best + 1e-12:
-            best, found = score, offsets
-    return found
-
-
-def _one_by_one(log_probabilities: np.ndarray, targets: np.ndarray, free: Sequence[int]) -> np.ndarray:
-    """Offsets found one class after the other, twice round."""
-    offsets = np.zeros(log_probabilities.shape[1])
-    for c in [*free, *free]:
-        trials = [np.where(np.arange(len(offsets)) == c, value, offsets) for value in OFFSETS]
-        scores = [_score(log_probabilities + trial, targets) for trial in trials]
-        offsets = trials[int(np.argmax(scores))]
-    return offsets
+    counts = np.bincount(targets, minlength=log_probabilities.shape[1])
+    direction = np.log(counts.max() / np.maximum(counts, 1))
+    scores = [_score(log_probabilities + share * direction, targets) for share in ADJUSTMENTS]
+    return ADJUSTMENTS[int(np.argmax(scores))] * direction
 
 
 def _score(log_probabilities: np.ndarray, targets: np.ndarray) -> float:

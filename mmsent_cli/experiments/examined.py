@@ -17,7 +17,7 @@ from mmsent_cli.records import CONFIG, Run
 from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.checkpoints import Description, load_model, read_checkpoint
 from mmsent_cli.training.plan import Listener, Plan, plan_run
-from mmsent_cli.training.run import SPLIT, split_of
+from mmsent_cli.training.run import SPLIT, splits_of
 from mmsent_cli.training.views import Subject, mean_features
 
 
@@ -92,7 +92,7 @@ def examine(
     if split is not None:
         plan = plan_run(config, listener)
         return Examined(checkpoint, epoch, model, description, plan, f"validation pairs of {split}")
-    plan = plan_run(config, listener, _every_pair(config))
+    plan = plan_run(config, listener, [_every_pair(config)])
     source = f"every labelled pair of {plan.dataset.source}"
     notes = ("if the model was trained on some of these pairs, its figures here are too good",)
     return Examined(checkpoint, epoch, model, description, plan, source, notes)
@@ -110,14 +110,14 @@ def _own_pairs(
 ) -> tuple[Plan, str, tuple[str, ...]]:
     """The pairs of the run whose folder holds the checkpoint, what to call them, and a note if they are doubtful."""
     run = Run(checkpoint.parent)
-    split, config = split_of(run), own_config(checkpoint)
-    if split is None or config is None or config.model != description.model:
+    splits, config = splits_of(run), own_config(checkpoint)
+    if not splits or config is None or config.model != description.model:
         raise CheckpointError(
             f"{checkpoint} does not lie in its run's folder, so the pairs it was validated on are not known",
             "give --data FOLDER, and --split FILE if only its validation side is meant",
         )
     moved = f"the checkpoint says that it was trained as {description.run}; the pairs are those of {run.name}"
-    plan = plan_run(replace(config, runtime=runtime), listener, split)
+    plan = plan_run(replace(config, runtime=runtime), listener, splits)
     return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
 
 

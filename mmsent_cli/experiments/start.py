@@ -14,7 +14,7 @@ from mmsent_cli.config import TrainConfig, build, to_dict, train_config
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.records import CONFIG, EXPERIMENT, Run
 from mmsent_cli.training.plan import Listener, Plan, plan_run
-from mmsent_cli.training.run import ENVIRONMENT, find_unfinished, kept_or_discarded, split_of, start_run, write_plan
+from mmsent_cli.training.run import ENVIRONMENT, find_unfinished, kept_or_discarded, splits_of, start_run, write_plan
 
 S = TypeVar("S")
 
@@ -74,7 +74,7 @@ def resume_experiment(
         MmsentError: no such run, one of another command, or one that is finished.
     """
     run, told = find_experiment(spec, command, runs_dir)
-    plan = plan_run(told.config(), listener, split_of(run))
+    plan = plan_run(told.config(), listener, splits_of(run))
     write_plan(plan, run)
     require_same_plan(plan, run)
     return plan, build(settings_type, told.settings), run

@@ -32,6 +32,7 @@ class LiveEpochs:
         self.total_epochs = total_epochs
         self._view = LiveView(quiet)
         self._history: list[EpochResult] = []
+        self._network = ""
 
     def __enter__(self) -> Self:
         self._view.start()
@@ -46,10 +47,14 @@ class LiveEpochs:
         """Report `done` of `total` pairs of a stage, such as checking or encoding; None while the total is unknown."""
         self._view.prepare(stage, done, total)
 
+    def network(self, name: str) -> None:
+        """Say which of several networks trains from now on, such as `fold 2 of 5`; its epochs start a new table."""
+        self._network, self._history = f"{name}, ", []
+
     def step(self, epoch: int, done: int, total: int) -> None:
         """Report `done` of `total` batches of an epoch, counted from 1."""
         before, epochs = (0, 1) if self.total_epochs is None else (epoch - 1, self.total_epochs)
-        name = _epoch_name(epoch, self.total_epochs)
+        name = self._network + _epoch_name(epoch, self.total_epochs)
         self._view.work(Bar("epochs", name, before * total + done, epochs * total, "batches"))
 
     def epoch(self, result: EpochResult) -> None:
@@ -58,7 +63,7 @@ class LiveEpochs:
         if self._view.is_live:
             self._view.show(self._table(self._view.rows))
         else:
-            self._view.line(_epoch_line(result, self.total_epochs))
+            self._view.line(self._network + _epoch_line(result, self.total_epochs))
 
     def _table(self, rows: int) -> Table:
         best = max((result.epoch for result in self._history if result.is_best), default=None)

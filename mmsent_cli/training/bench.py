@@ -12,7 +12,7 @@ import numpy as np
 
 from mmsent_cli.config import FitConfig, ModelConfig, TrainConfig
 from mmsent_cli.data.augment import Augmentation
-from mmsent_cli.data.split import apply_split
+from mmsent_cli.data.split import Split, apply_split
 from mmsent_cli.encoders import is_from_scratch
 from mmsent_cli.encoders.inputs import build_vocabulary
 from mmsent_cli.encoders.light import MAX_WORDS, MIN_COUNT
@@ -52,14 +52,19 @@ class Bench:
         self.encoded = encoded
         self.vocabulary = _vocabulary(plan)
         self.encoder_runs: Counter[str] = Counter(text=0, image=0)
+        self.use_split(plan.split)
         pairs = plan.dataset.pairs
-        rows = {pair.guid: row for row, pair in enumerate(pairs)}
-        self.train, self.val = (tuple(sorted(rows[p.guid] for p in side)) for side in apply_split(plan.split, pairs))
         numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
         self.targets = np.array([numbers[pair.tag or ""] for pair in pairs], dtype=np.int64)
         self._encoders: dict[tuple[object, ...], tuple[Encoder, Encoder]] = {}
         self._columns: dict[tuple[object, ...], Column] = {}
         self._lengths: list[int] | None = None
+
+    def use_split(self, split: Split) -> None:
+        """Divide the same pairs otherwise; features and encoders stay as they are."""
+        pairs = self.plan.dataset.pairs
+        rows = {pair.guid: row for row, pair in enumerate(pairs)}
+        self.train, self.val = (tuple(sorted(rows[p.guid] for p in side)) for side in apply_split(split, pairs))
 
     def trainer(self, config: TrainConfig) -> tuple[SentimentModel, Table, Trainer]:
         """A model as its seed begins it, its table, and a trainer that has not begun.

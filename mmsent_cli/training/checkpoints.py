@@ -7,24 +7,27 @@ import io
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from mmsent_cli.config import ModelConfig, build, to_dict
 from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.ensemble import Ensemble
+from mmsent_cli.ensemble.plain import expert_content, read_expert, read_stacker, stacker_content
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import write_whole
-from mmsent_cli.model import SentimentModel, build_model
+from mmsent_cli.model import SentimentModel, build_model, copy_network
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.loop import Evaluation, FitState
 
 FORMAT = "mmsent checkpoint"
 VERSION = 1
-PARTS = ("model", "labels", "vocabulary", "encoding", "run", "precision", "epoch", "frozen", "with_frozen", "state")
+PARTS = ("model", "labels", "vocabulary", "encoding", "run", "precision", "epoch", "frozen", "with_frozen")
 BROKEN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)
 """What reading a damaged file raises: its bytes are instructions to the reader."""
 RETRAIN = "train again with mmsent train, or choose another checkpoint"
@@ -88,6 +91,58 @@ def save_last(path: Path, description: Description, state: FitState) -> None:
     _save(path, content)
 
 
+def save_ensemble(
+    path: Path, description: Description, epoch: int, states: Sequence[Mapping[str, Any]], joined: Ensemble
+) -> None:
+    """Write an ensemble: the trained state of each network, the experts and the stacker.
+
+    Args:
+        path: where to.
+        description: of every network.
+        epoch: the epochs that each was trained.
+        states: of the networks, as `SentimentModel.trained_state` gives them.
+        joined: whose experts and stacker are kept; its networks are not looked at.
+    """
+    content = _header(description, epoch) | {
+        "states": [_to_cpu(state) for state in states],
+        "experts": [expert_content(expert) for expert in joined.experts],
+        "stacker": stacker_content(joined.stacker),
+    }
+    _save(path, content)
+
+
+def save_fold(
+    path: Path,
+    description: Description,
+    states: Sequence[Mapping[str, Any]],
+    logits: np.ndarray,
+    history: Sequence[EpochResult],
+) -> None:
+    """Write the finished networks of one fold, their logits [K, N, C] of its pairs, and their epochs."""
+    content = _header(description, len(history)) | {
+        "states": [_to_cpu(state) for state in states],
+        "logits": torch.from_numpy(logits),
+        "history": [asdict(result) for result in history],
+    }
+    _save(path, content)
+
+
+def read_fold(path: Path, description: Description) -> tuple[list[dict[str, Any]], np.ndarray, list[EpochResult]]:
+    """States, logits and epochs of a finished fold.
+
+    Raises:
+        CheckpointError: damaged, or trained on other frozen weights.
+    """
+    content = read_checkpoint(path)
+    if content["frozen"] != description.frozen:
+        raise CheckpointError(f"{path} was trained on other frozen encoder weights", "start a new run")
+    try:
+        history = [EpochResult(**values) for values in content["history"]]
+        return content["states"], content["logits"].numpy(), history
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "delete it, and this fold is trained again") from error
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint's plain content.
 
@@ -127,14 +182,49 @@ def _require_sound(path: Path) -> None:
             raise zipfile.BadZipFile(f"{damaged} is damaged")
 
 
-def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
-    """Rebuild the trained model of a checkpoint, in eval mode.
+def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Description]:
+    """Rebuild what a checkpoint predicts with, a single network or an ensemble, in eval mode.
 
     Raises:
         CheckpointError: unreadable, or its frozen encoder weights differ from those on this machine.
         WeightsUnavailable: the frozen encoders' weights cannot be had.
     """
     content = read_checkpoint(path)
+    if "states" not in content:
+        model, description = _rebuild(content, path, weights)
+        return Ensemble((model,)), description
+    states = content["states"]
+    first, description = _rebuild(content | {"state": states[0]}, path, weights)
+    networks = [first, *(copy_network(first) for _ in states[1:])]
+    for network, state in zip(networks, states, strict=True):
+        load_trained(network, state, path)
+    try:
+        experts = tuple(read_expert(part) for part in content["experts"])
+        return Ensemble(tuple(network.eval() for network in networks), experts, read_stacker(content)), description
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"the experts in {path} are damaged: {error}", RETRAIN) from error
+
+
+def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
+    """Rebuild the single network of a checkpoint, in eval mode.
+
+    Raises:
+        CheckpointError: unreadable, an ensemble, or its frozen encoder weights differ from those on this machine.
+        WeightsUnavailable: the frozen encoders' weights cannot be had.
+    """
+    content = read_checkpoint(path)
+    if "states" in content:
+        raise CheckpointError(
+            f"{path} is an ensemble of {len(content['states'])} networks, and this needs a single one",
+            "train without --folds, or name another checkpoint with --checkpoint",
+        )
+    return _rebuild(content, path, weights)
+
+
+def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
+    """The network of a checkpoint's `state`, in eval mode."""
+    if "state" not in content:
+        raise CheckpointError(f"{path} is damaged: it lacks state", RETRAIN)
     description = describe(content, path)
     model = build_model(description.model, len(description.labels), weights, description.vocabulary)
     if not content["with_frozen"]:

@@ -1,5 +1,6 @@
 """What a run is about to do: configuration without gaps, every pair checked, the split; nothing computed yet."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -7,9 +8,10 @@ from typing import Protocol
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, TrainConfig
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.pairs import Dataset
-from mmsent_cli.data.split import Split, make_split, read_split
-from mmsent_cli.encoders import resolve
+from mmsent_cli.data.split import Split, make_folds, make_split, read_split
+from mmsent_cli.encoders import is_from_scratch, resolve
 from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import default_cache_dir
 from mmsent_cli.fusion import fill_defaults
 from mmsent_cli.results import EpochResult
@@ -31,6 +33,7 @@ class Plan:
     Attributes:
         asked: the configuration as the user gave it, with gaps.
         config: the same without gaps.
+        folds: all folds, of which `split` is the first; empty in a training with one validation side.
     """
 
     asked: TrainConfig
@@ -41,6 +44,7 @@ class Plan:
     dataset: Dataset
     split: Split
     notes: tuple[str, ...]
+    folds: tuple[Split, ...] = ()
 
     def asking(self, asked: TrainConfig) -> "Plan":
         """A plan for other model and training settings on the same pairs and split."""
@@ -55,13 +59,13 @@ class Plan:
         return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
 
 
-def plan_run(config: TrainConfig, listener: Listener, split: Split | None = None) -> Plan:
+def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = ()) -> Plan:
     """Resolve the configuration, read and check every pair, and divide them.
 
     Args:
         config: as the user gave it.
         listener: hears how far the checks are.
-        split: a split made earlier, for a resumed run.
+        splits: the split made earlier, or its folds, for a resumed run.
 
     Raises:
         MmsentError: anything that would keep the run from finishing, as far as it can be known now.
@@ -69,13 +73,24 @@ def plan_run(config: TrainConfig, listener: Listener, split: Split | None = None
     arithmetic, device_note = choose_arithmetic(config.runtime)
     weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline)
     model, fit, encoder_note = fill_gaps(config.model, config.fit, arithmetic, weights)
+    resolved = replace(config, model=model, fit=fit)
+    _require_folds(resolved)
     cache = default_cache_dir(config.runtime.cache_dir)
     dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
-    split = split or _divide(dataset, config)
+    splits = splits or _divide(dataset, config)
     notes = (device_note, encoder_note, *dataset.notes)
     data: DataConfig = replace(config.data, labels=dataset.labels)
-    resolved = replace(config, model=model, fit=fit, data=data)
-    return Plan(config, resolved, arithmetic, weights, cache / "features", dataset, split, tuple(n for n in notes if n))
+    return Plan(
+        asked=config,
+        config=replace(resolved, data=data),
+        arithmetic=arithmetic,
+        weights=weights,
+        store=cache / "features",
+        dataset=dataset,
+        split=splits[0],
+        notes=tuple(note for note in notes if note),
+        folds=tuple(splits) if config.split.folds else (),
+    )
 
 
 def fill_gaps(
@@ -85,8 +100,28 @@ def fill_gaps(
     return resolve(fill_defaults(model), fit, arithmetic.device_type, weights)
 
 
-def _divide(dataset: Dataset, config: TrainConfig) -> Split:
-    """The split that the configuration asks for: from a file, or made now."""
+def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
+    """The split or the folds that the configuration asks for: from a file, or made now."""
+    if config.split.folds is not None:
+        return make_folds(dataset.pairs, dataset.labels, config.split.folds, config.split.split_seed)
     if config.split.split is not None:
-        return read_split(Path(config.split.split), config.split.fold)
-    return make_split(dataset.pairs, dataset.labels, config.split)
+        return [read_split(Path(config.split.split), config.split.fold)]
+    return [make_split(dataset.pairs, dataset.labels, config.split)]
+
+
+def _require_folds(config: TrainConfig) -> None:
+    """Check what goes with folds and what does not, before any pair is read.
+
+    Raises:
+        ConfigError: experts or offsets without folds, or folds of encoders that know words by their training side.
+    """
+    if config.split.folds is None:
+        if config.model.experts or config.model.class_offsets != "none":
+            raise ConfigError(
+                "experts and class offsets are fit on what is said out of fold", "add --folds 5, or leave them out"
+            )
+    elif is_from_scratch(config.model):
+        raise ConfigError(
+            "folds need encoders that come with trained weights: light takes its words from each training side",
+            "choose --encoders compact, or leave --folds out",
+        )

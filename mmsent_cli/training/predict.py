@@ -21,13 +21,13 @@ from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.files import default_cache_dir, reason, require_writable, whole_file
 from mmsent_cli.model import Batch, SentimentModel
 from mmsent_cli.results import Prediction, PredictResult
-from mmsent_cli.training.checkpoints import Description, load_model
+from mmsent_cli.training.checkpoints import Description, load_ensemble
 from mmsent_cli.training.columns import raw_pad, stack
-from mmsent_cli.training.loop import softmax
 from mmsent_cli.training.plan import Listener
 from mmsent_cli.training.precision import Arithmetic, choose_arithmetic
 
@@ -41,22 +41,29 @@ class Predictor:
     """A checkpoint ready to predict.
 
     Attributes:
-        model: in eval mode, on the device.
+        ensemble: in eval mode, on the device; a single network is one of one.
         description: what the checkpoint says of it.
         arithmetic: device and precision.
     """
 
-    model: SentimentModel
+    ensemble: Ensemble
     description: Description
     arithmetic: Arithmetic
 
     @classmethod
     def load(cls, checkpoint: Path, runtime: RuntimeConfig) -> "Predictor":
-        """Rebuild the model of a checkpoint on the device that `runtime` asks for."""
+        """Rebuild what a checkpoint holds on the device that `runtime` asks for."""
         arithmetic, _ = choose_arithmetic(runtime)
         weights = WeightSource.of(runtime.weights_dir, runtime.offline)
-        model, description = load_model(checkpoint, weights)
-        return cls(model.to(arithmetic.device), description, arithmetic)
+        ensemble, description = load_ensemble(checkpoint, weights)
+        for network in ensemble.networks:
+            network.to(arithmetic.device)
+        return cls(ensemble, description, arithmetic)
+
+    @property
+    def model(self) -> SentimentModel:
+        """The network whose encoders say how pairs are read."""
+        return self.ensemble.network
 
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
         """Predict pairs in their order; a pair may lack its text or its image, not both."""
@@ -74,8 +81,8 @@ class Predictor:
         answers: dict[int, Prediction] = {}
         for group, futures in zip(groups, images, strict=True):
             pixels = [future.result() for future in futures]
-            logits = self._logits([chunk[row] for row in group], [ids[row] for row in group], pixels)
-            answers |= {row: self._answer(chunk[row], softmax(part)) for row, part in zip(group, logits, strict=True)}
+            shares = self._probabilities([chunk[row] for row in group], [ids[row] for row in group], pixels)
+            answers |= {row: self._answer(chunk[row], part) for row, part in zip(group, shares, strict=True)}
         return [answers[row] for row in range(len(chunk))]
 
     def _pixels(self, pair: Pair) -> np.ndarray:
@@ -85,7 +92,8 @@ class Predictor:
         return inputs.arrays([pair.image_path])[0]
 
     @torch.inference_mode()
-    def _logits(self, pairs: Sequence[Pair], ids: list[np.ndarray], pixels: list[np.ndarray]) -> np.ndarray:
+    def _probabilities(self, pairs: Sequence[Pair], ids: list[np.ndarray], pixels: list[np.ndarray]) -> np.ndarray:
+        """Class probabilities [B, C] of a batch."""
         device = self.arithmetic.device
         present = torch.tensor([[pair.text is not None, pair.image_path is not None] for pair in pairs])
         batch = Batch(
@@ -95,7 +103,7 @@ class Predictor:
             torch.full((len(pairs),), -1, device=device),
         )
         with self.arithmetic.autocast():
-            return self.model(batch).main.float().cpu().numpy()
+            return np.exp(self.ensemble.log_probabilities(batch, [pair.text or "" for pair in pairs]))
 
     def _activations(self, encoder: Encoder, arrays: list[np.ndarray]) -> Activations:
         return self.arithmetic.prefix(encoder, stack(arrays, raw_pad(encoder)))

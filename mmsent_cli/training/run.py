@@ -13,9 +13,7 @@ from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, LAST, Run, create_run, 
 from mmsent_cli.results import TrainResult
 from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.checkpoints import (
-    Description,
     fit_state,
-    frozen_digests,
     load_trained,
     read_checkpoint,
     require_same_frozen,
@@ -23,10 +21,9 @@ from mmsent_cli.training.checkpoints import (
     save_last,
 )
 from mmsent_cli.training.loop import Step, Trainer
-from mmsent_cli.training.outcome import summary, write_predictions
+from mmsent_cli.training.outcome import METRICS, describe_run, summary, write_predictions
 from mmsent_cli.training.plan import Listener, Plan, plan_run
 
-METRICS = "metrics.jsonl"
 SPLIT = "split.json"
 ENVIRONMENT = "environment.json"
 
@@ -53,7 +50,8 @@ def resume_run(spec: str, runs_dir: Path, listener: Listener) -> tuple[Plan, Run
         told = run.read_json(EXPERIMENT)
         command = told.get("command", "EXPERIMENT") if isinstance(told, dict) else "EXPERIMENT"
         raise ConfigError(f"{run.folder} is a run of {command}", f"go on with: mmsent {command} --resume {spec}")
-    plan = plan_run(train_config(run.read_json(CONFIG)), listener, split_of(run))
+    config = train_config(run.read_json(CONFIG))
+    plan = plan_run(config, listener, splits_of(run, config.split.folds))
     write_plan(plan, run)
     return plan, run
 
@@ -74,9 +72,11 @@ def find_unfinished(spec: str, runs_dir: Path) -> Run:
     return run
 
 
-def split_of(run: Run) -> Split | None:
-    """The split that a run wrote down, or None if it did not get that far."""
-    return read_split(run.path(SPLIT)) if run.path(SPLIT).is_file() else None
+def splits_of(run: Run, folds: int | None = None) -> list[Split]:
+    """The split that a run wrote down, or its folds; nothing if it did not get that far."""
+    path = run.path(SPLIT)
+    numbers = range(1, folds + 1) if folds else [None]
+    return [read_split(path, number) for number in numbers] if path.is_file() else []
 
 
 def write_plan(plan: Plan, run: Run) -> None:
@@ -84,7 +84,7 @@ def write_plan(plan: Plan, run: Run) -> None:
     if not run.path(ENVIRONMENT).is_file():
         run.write_json(ENVIRONMENT, environment(plan.arithmetic.device, plan.arithmetic.precision))
     if not run.path(SPLIT).is_file():
-        write_split(plan.split, run.path(SPLIT), force=False)
+        write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:
         run.write("problems.txt", "".join(f"{line}\n" for line in plan.dataset.problems))
 
@@ -122,15 +122,7 @@ def execute(plan: Plan, run: Run, listener: Listener) -> TrainResult:
     bench = Bench(plan, listener)
     model, table, trainer = bench.trainer(plan.config)
     prepare_seconds = time.perf_counter() - start
-    description = Description(
-        model=plan.config.model,
-        labels=plan.dataset.labels,
-        vocabulary=bench.vocabulary,
-        encoding=plan.dataset.decision.to_dict(),
-        run=run.name,
-        precision=plan.arithmetic.precision,
-        frozen=frozen_digests(model),
-    )
+    description = describe_run(plan, run, model, bench.vocabulary)
     _go_on(trainer, model, run)
     for event in trainer.fit():
         if isinstance(event, Step):

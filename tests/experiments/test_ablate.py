@@ -23,7 +23,7 @@ from mmsent_cli.experiments.trained import load
 from mmsent_cli.records import Run
 from mmsent_cli.stats import accuracy_interval
 from mmsent_cli.training.bench import Bench
-from mmsent_cli.training.outcome import validation_predictions
+from mmsent_cli.training.outcome import read_predictions
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.views import another_pair
 from tests.commands.running import small_lab
@@ -99,7 +99,7 @@ def test_the_whole_model_gets_the_figures_that_its_run_reported(ablated, trained
     assert (both.name, both.view, both.method) == ("both", "both", "none")
     assert (both.accuracy, both.macro_f1) == (reported.accuracy, reported.macro_f1)
     assert both.per_class == reported.best.per_class
-    rows = validation_predictions(run)
+    rows = read_predictions(run)
     assert [result.labels[number] for number in detail.predicted["both"]] == [row["predicted"] for row in rows]
     shares = [[float(row[label]) for label in result.labels] for row in rows]
     np.testing.assert_allclose(detail.probabilities, shares, atol=1e-5)
@@ -240,7 +240,7 @@ def assert_trained_alone(ablation, folder, **sections):
         reported, run = train(folder / side, f"{side}-only", **sections)
         kept = load(arms, f"{side}-only-seed-0")
         assert kept is not None and curve(kept.curve) == curve(reported.history)
-        answers = [row["predicted"] for row in validation_predictions(run)]
+        answers = [row["predicted"] for row in read_predictions(run)]
         assert [reported.labels[number] for number in detail.predicted[f"{side} only, retrained"]] == answers
 
 
@@ -262,7 +262,7 @@ def test_retrained_models_are_kept(ablated, checkpoint):
 def test_predictions_have_a_row_a_pair_and_a_column_an_arm(ablated, trained, true):
     result, detail, *_ = ablated
     pairs = {pair.guid: pair for pair in plan_run(QUICK, Watcher()).dataset.pairs}
-    val = [pairs[row["guid"]] for row in validation_predictions(trained[1])]
+    val = [pairs[row["guid"]] for row in read_predictions(trained[1])]
     rows = list(csv.DictReader(io.StringIO(predictions_csv(val, result.labels, detail.predicted))))
     assert [(row["guid"], row["tag"]) for row in rows] == [(pair.guid, pair.tag) for pair in val]
     for arm in result.arms:

@@ -13,7 +13,7 @@ from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.records import Run
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.loop import Evaluation
-from mmsent_cli.training.outcome import validation_predictions
+from mmsent_cli.training.outcome import read_predictions
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute, start_run
 from tests.commands.running import small_lab
@@ -67,7 +67,7 @@ def test_an_arm_is_trained_as_it_would_be_alone(plan, tmp_path):
         assert [asdict(score) for score in model.curve] == [
             {name: getattr(epoch, name) for name in asdict(model.curve[0])} for epoch in result.history
         ]
-        rows = validation_predictions(run)
+        rows = read_predictions(run)
         answers = [plan.dataset.labels[number] for number in model.predicted[result.best_epoch - 1]]
         assert answers == [row["predicted"] for row in rows]
         assert [plan.dataset.labels[number] for number in experiment.true] == [row["tag"] for row in rows]

@@ -16,7 +16,7 @@ from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig,
 from mmsent_cli.errors import CheckpointError, ConfigError
 from mmsent_cli.records import Run
 from mmsent_cli.training import checkpoints
-from mmsent_cli.training.outcome import validation_predictions
+from mmsent_cli.training.outcome import read_predictions
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predict import Predictor
 from mmsent_cli.training.run import execute, resume_run, start_run
@@ -96,7 +96,7 @@ def test_the_saved_model_is_the_best_epochs_and_predicts_what_was_reported(finis
     )
     assert torch.load(run.path("best_model.pt"), weights_only=True)["epoch"] == result.best_epoch
     plan = plan_run(CONFIG, Silent())
-    rows = {row["guid"]: row for row in validation_predictions(run)}
+    rows = {row["guid"]: row for row in read_predictions(run)}
     pairs = [pair for pair in plan.dataset.pairs if pair.guid in rows]
     answers = list(Predictor.load(run.path("best_model.pt"), CONFIG.runtime).predict(pairs))
     assert [answer.tag for answer in answers] == [rows[answer.guid]["predicted"] for answer in answers]

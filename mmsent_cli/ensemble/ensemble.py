@@ -1,0 +1,80 @@
+"""What predicts a pair: one network or several, linear experts beside them, and the rule that joins their answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mmsent_cli.ensemble.experts import Expert, ExpertInputs
+from mmsent_cli.ensemble.stacking import Stacker
+from mmsent_cli.model import MODALITIES, Batch, SentimentModel
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """Judges of one pair.
+
+    Attributes:
+        networks: in eval mode, on one device; they read the same inputs, and share their frozen stages. Their mean
+            is the first judge.
+        experts: the other judges.
+        stacker: joins them; None where one network is all there is.
+    """
+
+    networks: tuple[SentimentModel, ...]
+    experts: tuple[Expert, ...] = ()
+    stacker: Stacker | None = None
+
+    @property
+    def network(self) -> SentimentModel:
+        """The first network, whose encoders say how pairs are read."""
+        return self.networks[0]
+
+    @torch.inference_mode()
+    def log_probabilities(self, batch: Batch, texts: Sequence[str]) -> np.ndarray:
+        """Logarithms of the class probabilities of B pairs.
+
+        Args:
+            batch: activations of the encoders' stored stages, on the networks' device.
+            texts: the same pairs' texts, empty where there is none.
+
+        Returns:
+            float64 [B, C].
+        """
+        logits = [network(batch).main.float().cpu().numpy() for network in self.networks]
+        answer = mean_answer([log_softmax(each) for each in logits])
+        if self.stacker is None:
+            return answer
+        inputs = expert_inputs(self.network, batch, texts)
+        answers = [answer, *(expert.log_probabilities(inputs) for expert in self.experts)]
+        return self.stacker.log_probabilities(np.stack(answers, axis=1))
+
+
+def expert_inputs(network: SentimentModel, batch: Batch, texts: Sequence[str]) -> ExpertInputs:
+    """What experts may read of a batch: pooled features only of encoders that are frozen whole."""
+    sides = [side for side in MODALITIES if is_frozen(network, side)]
+    encoded = {side: getattr(network, side)(getattr(batch, side)).pooled for side in sides}
+    return ExpertInputs(
+        texts=texts,
+        pooled={side: pooled.float().cpu().numpy() for side, pooled in encoded.items()},
+        present={side: batch.present[:, index].cpu().numpy() for index, side in enumerate(MODALITIES)},
+    )
+
+
+def is_frozen(network: SentimentModel, side: str) -> bool:
+    """True if an encoder runs and nothing of it is trained."""
+    encoder = getattr(network, side)
+    return side in network.modalities and encoder.frozen == encoder.n_stages
+
+
+def mean_answer(answers: Sequence[np.ndarray]) -> np.ndarray:
+    """The normalised geometric mean of log-probabilities, each [N, C]."""
+    return log_softmax(np.mean(answers, axis=0))
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Log-probabilities float64 [N, C] of logits [N, C]."""
+    from scipy.special import log_softmax as scipy_log_softmax
+
+    return scipy_log_softmax(np.asarray(logits, dtype=np.float64), axis=1)

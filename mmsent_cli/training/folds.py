@@ -1,0 +1,164 @@
+"""Training over folds, top to bottom: networks a fold, experts, the rule that joins them, one ensemble.
+
+Every figure is out of fold. A network is asked after its last epoch, never after its best one, for the pairs that
+would choose the best epoch are the pairs that judge; so no pair has a say in what is said of it.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from mmsent_cli.config import TrainConfig
+from mmsent_cli.data.split import Split
+from mmsent_cli.ensemble import Ensemble, fit_stacker, log_softmax, mean_answer, stack_out_of_fold
+from mmsent_cli.model import count_parameters
+from mmsent_cli.records import BEST, FOLDS, Run
+from mmsent_cli.results import EpochResult, FoldResult, FoldsResult
+from mmsent_cli.training.bench import Bench
+from mmsent_cli.training.checkpoints import Description, read_fold, save_ensemble, save_fold
+from mmsent_cli.training.experts import cross_fit, require_experts
+from mmsent_cli.training.loop import Step
+from mmsent_cli.training.outcome import METRICS, describe_run, write_rows
+from mmsent_cli.training.plan import Listener, Plan
+from mmsent_cli.training.reckoning import figures_of, folds_result
+
+OUT_OF_FOLD = "oof_predictions.csv"
+
+
+class FoldListener(Listener, Protocol):
+    """Who watches a training over folds."""
+
+    def network(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedFold:
+    """One fold's networks, and what they say of the fold.
+
+    Attributes:
+        states: trained parameters of K networks.
+        logits: of the fold's N pairs [K, N, C], in the order of the split's `val`.
+        history: the networks' epochs, one network after the other.
+    """
+
+    states: list[dict[str, Any]]
+    logits: np.ndarray
+    history: list[EpochResult]
+
+    def answer(self) -> np.ndarray:
+        """The networks' mean log-probabilities [N, C]."""
+        return mean_answer([log_softmax(logits) for logits in self.logits])
+
+
+def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
+    """Train the networks, fit the experts and the stacker, and keep the ensemble.
+
+    Args:
+        plan: from `plan_run`, with folds.
+        run: its folder; folds that are finished in it are not trained again.
+        listener: hears of progress, networks and epochs.
+
+    Returns:
+        The result, not yet written as `result.json`.
+
+    Raises:
+        MmsentError: an expert without a frozen encoder to read, or no room for features or files.
+    """
+    start = time.perf_counter()
+    # Stopping early would choose an epoch by the pairs that judge.
+    config = replace(plan.config, fit=replace(plan.config.fit, patience=0))
+    bench = Bench(plan, listener)
+    model = bench.model(config.model, config.fit.seed)
+    require_experts(config.model, model)
+    table = bench.table(model, config.fit)
+    description = describe_run(plan, run, model, bench.vocabulary)
+    prepare_seconds = time.perf_counter() - start
+
+    trained = [_train_fold(bench, config, run, split, description, listener) for split in plan.folds]
+    run.write_lines(METRICS, [_line(number, epoch) for number, fold in enumerate(trained, 1) for epoch in fold.history])
+    rows = [_rows(plan, split) for split in plan.folds]
+    network = _out_of_fold([fold.answer() for fold in trained], rows)
+    said, experts = cross_fit(config.model.experts or (), model, table, bench, rows)
+
+    answers = np.stack([network, *said], axis=1)  # [N, M, C]
+    is_balanced = config.model.class_offsets == "balanced"
+    judged = stack_out_of_fold(answers, table.targets, rows, is_balanced)
+    stacker = fit_stacker(answers, table.targets, is_balanced)
+    states = [state for fold in trained for state in fold.states]
+    save_ensemble(run.path(BEST), description, config.fit.epochs or 0, states, Ensemble((model,), experts, stacker))
+    write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(judged)))
+    return folds_result(
+        plan=plan,
+        run=str(run.folder),
+        answers=answers,
+        judged=judged,
+        targets=table.targets,
+        folds=[_fold_result(plan, *each, table.targets) for each in zip(trained, plan.folds, rows, strict=True)],
+        stacker=stacker,
+        parameters=count_parameters(model),
+        times=(prepare_seconds, time.perf_counter() - start),
+        notes=bench.notes(),
+    )
+
+
+def _train_fold(
+    bench: Bench, config: TrainConfig, run: Run, split: Split, description: Description, listener: FoldListener
+) -> TrainedFold:
+    """The fold's networks as the run's folder has them, or trained now."""
+    path = run.path(f"{FOLDS}/fold-{split.fold}.pt")
+    if path.is_file():
+        return TrainedFold(*read_fold(path, description))
+    bench.use_split(split)
+    seeds = [config.fit.seed + number for number in range(config.model.networks)]
+    states, answers, history = [], [], []
+    for number, seed in enumerate(seeds, start=1):
+        listener.network(_name(split, number, len(seeds)))
+        model, table, trainer = bench.trainer(replace(config, fit=replace(config.fit, seed=seed)))
+        for event in trainer.fit():
+            listener.step(*event) if isinstance(event, Step) else listener.epoch(event)
+        said = dict(zip(table.val, trainer.last.logits, strict=True))
+        answers.append(np.stack([said[row] for row in _rows(bench.plan, split)]))
+        states.append({name: tensor.detach().cpu().clone() for name, tensor in model.trained_state().items()})
+        history += trainer.history
+    fold = TrainedFold(states, np.stack(answers), history)
+    save_fold(path, description, fold.states, fold.logits, fold.history)
+    return fold
+
+
+def _name(split: Split, network: int, networks: int) -> str:
+    fold = f"fold {split.fold} of {split.folds}"
+    return fold if networks == 1 else f"{fold}, network {network} of {networks}"
+
+
+def _rows(plan: Plan, split: Split) -> np.ndarray:
+    """Row numbers of a fold's pairs, in the order of the split."""
+    rows = {pair.guid: row for row, pair in enumerate(plan.dataset.pairs)}
+    return np.array([rows[guid] for guid in split.val])
+
+
+def _out_of_fold(parts: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
+    """What is said of each fold's rows, as one array [N, C] in the order of the rows."""
+    result = np.empty((sum(map(len, rows)), parts[0].shape[1]))
+    for part, chosen in zip(parts, rows, strict=True):
+        result[chosen] = part
+    return result
+
+
+def _fold_result(plan: Plan, trained: TrainedFold, split: Split, rows: np.ndarray, targets: np.ndarray) -> FoldResult:
+    """The fold's figures, of its networks' mean."""
+    figures = figures_of(trained.answer(), targets[rows], plan.dataset.labels)
+    return FoldResult(
+        fold=split.fold or 0,
+        train_pairs=len(split.train),
+        val_pairs=len(split.val),
+        accuracy=figures.accuracy,
+        macro_f1=figures.macro_f1,
+        seconds=sum(result.seconds for result in trained.history),
+    )
+
+
+def _line(fold: int, epoch: EpochResult) -> dict[str, Any]:
+    return {"fold": fold, **asdict(epoch)}

@@ -1,0 +1,98 @@
+"""The figures of a training over folds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmsent_cli.ensemble import Stacker
+from mmsent_cli.results import FoldResult, FoldsResult, JudgeResult, Metrics
+from mmsent_cli.training.metrics import compute_metrics, majority_accuracy
+from mmsent_cli.training.plan import Plan
+
+NETWORK = "network"
+BINS = 15
+"""Of the expected calibration error, as in Guo et al. 2017, arXiv 1706.04599."""
+
+
+def folds_result(
+    *,
+    plan: Plan,
+    run: str,
+    answers: np.ndarray,
+    judged: np.ndarray,
+    targets: np.ndarray,
+    folds: Sequence[FoldResult],
+    stacker: Stacker,
+    parameters: tuple[int, int],
+    times: tuple[float, float],
+    notes: Sequence[str],
+) -> FoldsResult:
+    """The result of a training over folds that is over.
+
+    Args:
+        plan: what was trained.
+        run: the run's folder.
+        answers: the judges' log-probabilities out of fold [N, M, C]: the networks' mean, then each expert.
+        judged: joined log-probabilities out of fold [N, C].
+        targets: class numbers [N].
+        folds: the networks' own figures.
+        stacker: the rule that is kept.
+        parameters: trained and total of one network.
+        times: seconds to prepare, and in all.
+        notes: of the preparation.
+    """
+    labels, model = plan.dataset.labels, plan.config.model
+    figures = figures_of(judged, targets, labels)
+    names = (NETWORK, *(model.experts or ()))
+    alone = [(name, figures_of(answers[:, number], targets, labels)) for number, name in enumerate(names)]
+    return FoldsResult(
+        run=run,
+        encoders=model.encoders,
+        fusion=model.fusion,
+        experts=tuple(model.experts or ()),
+        accuracy=figures.accuracy,
+        macro_f1=figures.macro_f1,
+        majority_accuracy=majority_accuracy(targets.tolist(), targets.tolist()),
+        calibration_error=calibration_error(np.exp(judged), targets),
+        epochs=plan.config.fit.epochs or 0,
+        seconds=times[1],
+        prepare_seconds=times[0],
+        labels=labels,
+        figures=figures,
+        judges=tuple(
+            JudgeResult(name=name, accuracy=m.accuracy, macro_f1=m.macro_f1, interval=m.interval, loss=m.loss)
+            for name, m in alone
+        ),
+        folds=tuple(folds),
+        class_offsets={label: float(offset) for label, offset in zip(labels, stacker.offsets, strict=True)},
+        pairs=len(targets),
+        trainable_parameters=parameters[0],
+        total_parameters=parameters[1],
+        device=plan.arithmetic.device,
+        precision=plan.arithmetic.precision,
+        encoding=plan.dataset.decision.encoding,
+        problems=len(plan.dataset.problems),
+        notes=(*plan.notes, *notes),
+    )
+
+
+def figures_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Metrics:
+    """Metrics of log-probabilities [N, C]."""
+    loss = float(-log_probabilities[np.arange(len(targets)), targets].mean())
+    return compute_metrics(targets.tolist(), log_probabilities.argmax(axis=1).tolist(), labels, loss)
+
+
+def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Expected calibration error: how far the probability of the predicted class is off, mean over pairs.
+
+    Source: Guo et al. 2017, arXiv 1706.04599: 15 bins of equal width.
+
+    Args:
+        probabilities: [N, C].
+        targets: class numbers [N].
+    """
+    confidence = probabilities.max(axis=1)
+    is_right = probabilities.argmax(axis=1) == targets
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [abs(float((is_right[bins == b] - confidence[bins == b]).sum())) for b in range(BINS)]
+    return sum(gaps) / len(targets)
