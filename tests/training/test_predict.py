@@ -9,6 +9,7 @@ from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders import resolve
 from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.model import build_model
 from mmsent_cli.training.checkpoints import Description
 from mmsent_cli.training.precision import Arithmetic
@@ -30,7 +31,7 @@ def predictor():
     description = Description(
         model=model, labels=LABELS, vocabulary=WORDS, encoding={}, run="r", precision="fp32", frozen={}
     )
-    return Predictor(built, description, Arithmetic("cpu", "fp32"))
+    return Predictor(Ensemble((built,)), description, Arithmetic("cpu", "fp32"))
 
 
 @pytest.fixture

@@ -1,0 +1,128 @@
+"""Each expert of the table, fit on a few pairs: it learns, answers in probabilities, and lies in a checkpoint whole."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from mmsent_cli.config import EXPERTS as NAMES
+from mmsent_cli.ensemble import EXPERTS, ExpertInputs, fit_expert, join_inputs
+from mmsent_cli.ensemble.characters import Characters
+from mmsent_cli.ensemble.lexicon import N_FEATURES, lexicon_features
+from mmsent_cli.ensemble.plain import expert_content, read_expert
+
+TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
+PAIRS = 60
+every_expert = pytest.mark.parametrize("name", EXPERTS)
+
+
+def inputs(pairs=PAIRS, seed=0):
+    """Pairs whose text and features both tell the class, which is the row's remainder by three."""
+    draws = np.random.default_rng(seed)
+    classes = np.arange(pairs) % 3
+    features = np.eye(3)[classes] * 3 + draws.normal(size=(pairs, 3))
+    return ExpertInputs(
+        texts=[f"{TEXTS[c]} {draws.integers(99)}" for c in classes],
+        pooled={side: features.astype(np.float32) for side in ("text", "image")},
+        present={side: np.ones(pairs, dtype=bool) for side in ("text", "image")},
+    ), classes
+
+
+def fitted(name):
+    given, classes = inputs()
+    return fit_expert(name, given, classes, np.arange(PAIRS), 3)
+
+
+def without(given, side, row):
+    present = {name: values.copy() for name, values in given.present.items()}
+    present[side][row] = False
+    return ExpertInputs(given.texts, given.pooled, present)
+
+
+def test_the_options_name_each_row_of_the_table():
+    assert set(NAMES) == set(EXPERTS)
+    assert len(EXPERTS) == 4
+
+
+@every_expert
+def test_an_expert_learns_what_its_side_tells(name):
+    given, classes = inputs(seed=1)
+    said = fitted(name).log_probabilities(given)
+    np.testing.assert_allclose(np.exp(said).sum(axis=1), 1)
+    assert (said.argmax(axis=1) == classes).mean() > 0.8
+
+
+@every_expert
+def test_a_pair_without_the_experts_side_gets_the_class_shares_of_training(name):
+    given, classes = inputs()
+    rows = np.flatnonzero((classes != 1) | (np.arange(PAIRS) < 30))  # 20, 10 and 20 of the classes
+    expert = fit_expert(name, given, classes, rows, 3)
+    said = np.exp(expert.log_probabilities(without(given, EXPERTS[name].side, 7)))
+    np.testing.assert_allclose(said[7], [0.4, 0.2, 0.4], atol=1e-3)
+    assert not np.allclose(said[8], said[7], atol=2e-3)
+
+
+@every_expert
+def test_a_pair_without_the_experts_side_teaches_it_nothing(name):
+    given, classes = inputs()
+    side = EXPERTS[name].side
+    lacking = without(given, side, 7)
+    changed = ExpertInputs(
+        texts=["never seen before" if row == 7 else text for row, text in enumerate(given.texts)],
+        pooled={key: np.where(np.arange(PAIRS)[:, None] == 7, 99, values) for key, values in given.pooled.items()},
+        present=lacking.present,
+    )
+    one, other = (fit_expert(name, part, classes, np.arange(PAIRS), 3) for part in (lacking, changed))
+    assert np.array_equal(one.weight, other.weight)
+
+
+@every_expert
+def test_an_expert_survives_a_checkpoint(name):
+    expert, (given, _) = fitted(name), inputs(seed=2)
+    buffer = io.BytesIO()
+    torch.save(expert_content(expert), buffer)
+    buffer.seek(0)
+    again = read_expert(torch.load(buffer, weights_only=True))
+    assert np.array_equal(again.log_probabilities(given), expert.log_probabilities(given))
+
+
+def test_ngrams_that_do_not_fit_the_weights_are_refused():
+    content = expert_content(fitted("characters"))
+    with pytest.raises(ValueError, match="characters"):
+        read_expert({**content, "ngrams": content["ngrams"][1:]})
+    with pytest.raises(ValueError, match="lexicon"):
+        read_expert({**expert_content(fitted("lexicon")), "ngrams": ["a"], "idf": torch.ones(1)})
+
+
+@every_expert
+def test_a_pair_alone_gets_the_answer_that_it_gets_among_others(name):
+    expert, (given, _) = fitted(name), inputs(seed=3)
+    among = expert.log_probabilities(given)[5]
+    np.testing.assert_allclose(expert.log_probabilities(given.take(np.array([5])))[0], among, atol=1e-9)
+
+
+def test_joined_batches_are_what_they_were_apart():
+    given, _ = inputs()
+    parts = [given.take(np.arange(start, start + 20)) for start in (0, 20, 40)]
+    joined = join_inputs(parts)
+    assert joined.texts == given.texts
+    assert np.array_equal(joined.pooled["image"], given.pooled["image"])
+    assert np.array_equal(joined.present["text"], given.present["text"])
+
+
+def test_the_lexicon_tells_good_words_from_bad_ones_inside_hashtags_too():
+    good, bad, tagged, none = lexicon_features(["happy", "horrible", "#SoHappy", "12:30"])
+    compound, split_compound = 3, 3 + N_FEATURES // 2
+    assert good[compound] > 0 > bad[compound]
+    assert tagged[split_compound] > 0 == tagged[compound]
+    assert not none[: compound - 1].any()
+    assert lexicon_features([]).shape == (0, N_FEATURES)
+
+
+def test_ngrams_come_from_two_texts_or_more_and_see_neither_addresses_nor_mentions():
+    characters = Characters.of(["good http://t.co/xyzq @someone", "good http://t.co/xyzq @someone", "odd"])
+    assert "good" in characters.ngrams
+    assert not any("xyz" in ngram or "som" in ngram for ngram in characters.ngrams)
+    assert not any("dd" in ngram for ngram in characters.ngrams)
+    assert characters.features(["", "good"]).toarray().any(axis=1).tolist() == [False, True]
