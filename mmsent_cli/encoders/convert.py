@@ -44,7 +44,7 @@ class Stored(nn.Module):
 
 
 def convert(encoder: Encoder) -> Any:
-    """Translate the stored stages into an `openvino.Model` with free batch size and text length.
+    """Translate the stored stages into an `openvino.Model`: for one image, or for texts of any number and length.
 
     Raises:
         CannotConvert: PyTorch cannot trace them, or OpenVINO lacks an operation.
@@ -59,14 +59,17 @@ def convert(encoder: Encoder) -> Any:
         frontend.OpConversionFailure,
         frontend.OpValidationFailure,
     )
-    example = torch.cat([check_inputs(encoder)[0]] * 2)
+    example = check_inputs(encoder)[0]
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what tracing might get wrong: `agrees` looks whether it did
             traced = torch.jit.trace(Stored(encoder).eval(), example, check_trace=False, strict=False)
         decoder = TorchScriptPythonDecoder(traced)  # OpenVINO reads from it to the end, so it needs a name
         translator = frontend.FrontEndManager().load_by_framework("pytorch")
-        return translator.convert(translator.load(decoder))
+        network = translator.convert(translator.load(decoder))
+        if isinstance(encoder.inputs, ImageInputs):
+            network.reshape(list(example.shape))  # a fixed size spares computing the paddings each time
+        return network
     except failures as error:
         raise CannotConvert(f"OpenVINO cannot translate it: {last_line(error)}") from error
 

