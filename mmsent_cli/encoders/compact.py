@@ -4,13 +4,15 @@ Sources: Wang et al. 2020, arXiv 2002.10957 (MiniLM), tuned for sentences by its
 arXiv 1905.11946, in the Lite0 form. The digests are those of the published files.
 """
 
+import json
 from typing import Any
 
-from mmsent_cli.encoders.bert import quiet_transformers, text_stages
+from mmsent_cli.encoders.bert import Embeddings
 from mmsent_cli.encoders.inputs import TextInputs
+from mmsent_cli.encoders.minilm import load_minilm
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
-from mmsent_cli.encoders.stages import MeanPool
+from mmsent_cli.encoders.stages import MeanPool, TokenBlock
 from mmsent_cli.encoders.timm_image import efficientnet_encoder
 from mmsent_cli.encoders.weights import load_state, wheel_file
 from mmsent_cli.errors import WeightsUnavailable
@@ -24,17 +26,17 @@ NORMALISATION = (0.5, 0.5, 0.5)
 
 def build_text(request: BuildRequest) -> Encoder:
     """MiniLM-L6: 6 layers, 384 wide, mean over the real tokens."""
-    quiet_transformers()
+    from safetensors.torch import load_file
     from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel
 
-    folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
-    config = BertConfig.from_pretrained(str(folder), local_files_only=True)
-    model: Any = BertModel.from_pretrained(str(folder), config=config, add_pooling_layer=False, local_files_only=True)
-    length = min(request.max_length_tokens, config.max_position_embeddings)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    inputs = TextInputs(tokenizer, config.pad_token_id or 0, length, request.cleaning)
-    return Encoder(name="minilm", inputs=inputs, stages=text_stages(model), pool=MeanPool(), out_dim=config.hidden_size)
+    weights = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256)
+    config = json.loads((weights.parent / "config.json").read_text(encoding="utf-8"))
+    embeddings, layers = load_minilm(config, load_file(weights))
+    length = min(request.max_length_tokens, config["max_position_embeddings"])
+    tokenizer = Tokenizer.from_file(str(weights.parent / "tokenizer.json"))
+    inputs = TextInputs(tokenizer, config["pad_token_id"], length, request.cleaning)
+    stages = [Embeddings(embeddings), *(TokenBlock(layer) for layer in layers)]
+    return Encoder(name="minilm", inputs=inputs, stages=stages, pool=MeanPool(), out_dim=config["hidden_size"])
 
 
 def build_image(request: BuildRequest) -> Encoder:

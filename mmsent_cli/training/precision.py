@@ -6,16 +6,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.engine import Engine, choose_engine
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import default_cache_dir
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameter numbers of glibc's malloc.h."""
@@ -129,8 +131,11 @@ def suited_threads(trains_encoders: bool) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def make_accelerator(arithmetic: Arithmetic, accumulation_steps: int) -> Accelerator:
+def make_accelerator(arithmetic: Arithmetic, accumulation_steps: int) -> "Accelerator":
     """The Accelerate object that carries device, precision, accumulation and processes of one run."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
     # Accelerate keeps the first run's precision for the whole process; a second run in it must not inherit that.
     AcceleratorState._reset_state(reset_partial_state=True)
     mixed = "no" if arithmetic.precision == "fp32" else arithmetic.precision
