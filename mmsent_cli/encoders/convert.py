@@ -1,8 +1,8 @@
 """An encoder's stored stages as an OpenVINO network, kept as a file so that only the first run translates them.
 
 Chosen: OpenVINO's PyTorch frontend, called directly. Rejected: `openvino.convert_model`, which does the same after a
-detour of several seconds and reports each use to its maker over the network; ONNX Runtime, which wants the stages
-exported to a file by a further package and has no bf16 on a CPU.
+detour of several seconds and reports each use to its maker over the network; ONNX Runtime,
+untried, since it wants the stages exported to a file by a further package.
 """
 
 import contextlib
