@@ -219,6 +219,11 @@ class RuntimeConfig:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
         "auto", "Arithmetic of the forward pass; weights stay fp32. auto: bf16 where the hardware has it"
     )
+    engine: Literal["auto", "torch", "openvino"] = setting(
+        "auto",
+        "What computes frozen encoder stages: auto is openvino on a CPU where it is installed and can run them, else"
+        " torch. Features agree to a cosine of 0.999; what is trained always runs in torch",
+    )
     workers: int = setting(0, "Extra processes that load batches")
     weights_dir: str | None = setting(
         None,

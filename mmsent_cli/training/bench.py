@@ -106,8 +106,10 @@ class Bench:
 
     def notes(self) -> list[str]:
         """What the user should know of the preparation."""
-        damaged = sum(column.corrupt for column in self._columns.values())
-        return [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
+        columns = self._columns.values()
+        damaged = sum(column.corrupt for column in columns)
+        notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
+        return notes + self.plan.arithmetic.refusals(*(column.encoder for column in columns))
 
     def _own_encoders(self, config: ModelConfig) -> tuple[Encoder, Encoder]:
         """A new model's encoders: drawn anew if one starts from scratch, else copies of those read from disk."""

@@ -15,6 +15,7 @@ from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.features import Space
 from mmsent_cli.training.precision import Arithmetic
+from mmsent_cli.training.streams import in_order
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage's name, the number done and the number in all."""
@@ -23,8 +24,8 @@ TEXT_BATCH = 32
 IMAGE_BATCH = 8
 """Small enough for feature maps to stay in the cache: on a CPU, 32 images take four times as long each as 8."""
 ROWS = 16
-"""Text batches are filled up to a multiple of this with copies. Below it, matrix kernels round differently by batch
-size, and a feature would depend on which other texts happened to be computed with it."""
+"""In torch, text batches are filled up to a multiple of this with copies. Below it, its matrix kernels round
+differently by batch size, and a feature would depend on which other texts happened to be computed with it."""
 DECODERS = 2
 AHEAD = 4
 """Image batches that are decoded ahead of the encoder."""
@@ -54,6 +55,7 @@ class Column:
         self.keys = list(keys)
         self.augmentation = augmentation
         self._arithmetic = arithmetic
+        self._engine = arithmetic.engine_for(encoder)
         self._is_pixels = isinstance(encoder.inputs, ImageInputs) and encoder.cut == 0
         self._space = Space(store, self._description())
         self._views = self._space
@@ -130,15 +132,16 @@ class Column:
             batches = self._image_batches(inputs, missing, by_key)
         else:
             batches = self._text_batches(inputs, missing, by_key)
-        for keys, arrays in batches:
-            yield from zip(keys, self._run_prefix(arrays), strict=False)  # copies at the end have no key
+        for keys, outputs in in_order(self._run_prefix, batches, self._engine.streams if self._engine else 1):
+            yield from zip(keys, outputs, strict=False)  # copies at the end have no key
 
-    def _run_prefix(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        """The stored stages' activations of raw arrays, float32; with none of them, the arrays themselves."""
+    def _run_prefix(self, batch: tuple[list[str], list[np.ndarray]]) -> tuple[list[str], list[np.ndarray]]:
+        """Keys with the stored stages' activations of raw arrays, float32; with no stage, the arrays themselves."""
+        keys, arrays = batch
         if self.encoder.cut == 0:
-            return arrays
+            return batch
         outputs = self._arithmetic.prefix(self.encoder, stack(arrays, raw_pad(self.encoder)))
-        return list(outputs.values.float().cpu().numpy())
+        return keys, list(outputs.values.float().cpu().numpy())
 
     def _text_batches(
         self, inputs: TextInputs, missing: Sequence[str], by_key: Mapping[str, str | Path]
@@ -150,7 +153,7 @@ class Column:
             group = list(same_length)
             for start in range(0, len(group), TEXT_BATCH):
                 part = group[start : start + TEXT_BATCH]
-                copies = -len(part) % ROWS
+                copies = 0 if self._engine else -len(part) % ROWS
                 yield [key for key, _ in part], [ids for _, ids in part] + [part[0][1]] * copies
 
     def _image_batches(
@@ -182,7 +185,7 @@ class Column:
             "stages": f"{cut} of {self.encoder.n_stages}",
             "weights": self.encoder.digest(cut),
             "inputs": self.encoder.inputs.settings(),
-            "arithmetic": self._arithmetic.describe() if cut else "none",
+            "arithmetic": self._arithmetic.describe(self.encoder) if cut else "none",
         }
 
 

@@ -6,14 +6,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from mmsent_cli.config import RuntimeConfig
+from mmsent_cli.encoders.engine import Engine, choose_engine
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.files import default_cache_dir
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameter numbers of glibc's malloc.h."""
@@ -28,19 +32,32 @@ class Arithmetic:
     Attributes:
         device: `cpu`, `cuda:0`, …
         precision: `fp32`, `bf16` or `fp16` of the forward pass; weights stay fp32.
+        engine: what computes stored stages in the place of torch, or None.
     """
 
     device: str
     precision: str
+    engine: Engine | None = None
 
     @property
     def device_type(self) -> str:
         """`cpu`, `cuda` or `mps`."""
         return self.device.partition(":")[0]
 
-    def describe(self) -> dict[str, str]:
-        """What decides rounding; part of the feature store's key."""
-        return {"device": self.device_type, "precision": self.precision}
+    def engine_for(self, encoder: Encoder) -> Engine | None:
+        """The engine, if it computes this encoder's stored stages; None if torch does."""
+        return self.engine if self.engine and encoder.cut and not self.engine.refusal(encoder) else None
+
+    def describe(self, encoder: Encoder) -> dict[str, str]:
+        """What decides the rounding of an encoder's stored stages; part of the feature store's key."""
+        engine = self.engine_for(encoder)
+        own = {"device": self.device_type, "precision": self.precision}
+        return own | engine.describe(encoder) if engine else own
+
+    def refusals(self, *encoders: Encoder) -> list[str]:
+        """What the user should know of encoders that the engine cannot run."""
+        refused = {each.name: self.engine.refusal(each) for each in encoders if self.engine and each.cut}
+        return [f"engine: torch computes {name}. {why}" for name, why in refused.items() if why]
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
@@ -52,13 +69,16 @@ class Arithmetic:
     def prefix(self, encoder: Encoder, inputs: Activations) -> Activations:
         """Run an encoder's stored stages here."""
         encoder.to(self.device)
+        outputs = self.engine.run(encoder, inputs) if self.engine and encoder.cut else None
+        if outputs is not None:
+            return outputs
         mask = None if inputs.mask is None else inputs.mask.to(self.device)
         with torch.inference_mode(), self.autocast():
             return encoder.prefix(Activations(inputs.values.to(self.device), mask), encoder.cut)
 
 
 def choose_arithmetic(runtime: RuntimeConfig) -> tuple[Arithmetic, str]:
-    """The device and precision to use, and a note if a GPU is here that torch does not see.
+    """The device, precision and engine to use, and a note if a GPU or an engine is missing that could be had.
 
     Raises:
         ConfigError: the device asked for is not to be had, or cannot compute in that precision.
@@ -78,8 +98,9 @@ def choose_arithmetic(runtime: RuntimeConfig) -> tuple[Arithmetic, str]:
     precision = _best_precision(kind) if runtime.precision == "auto" else runtime.precision
     if precision == "fp16" and kind != "cuda":
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
-    note = diagnose_cuda() if wanted == "auto" and kind == "cpu" and shutil.which("nvidia-smi") else ""
-    return Arithmetic(device, precision), note
+    engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, default_cache_dir(runtime.cache_dir))
+    gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" and shutil.which("nvidia-smi") else ""
+    return Arithmetic(device, precision, engine), "; ".join(note for note in (gpu_note, engine_note) if note)
 
 
 def keep_freed_memory() -> None:
@@ -110,8 +131,11 @@ def suited_threads(trains_encoders: bool) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def make_accelerator(arithmetic: Arithmetic, accumulation_steps: int) -> Accelerator:
+def make_accelerator(arithmetic: Arithmetic, accumulation_steps: int) -> "Accelerator":
     """The Accelerate object that carries device, precision, accumulation and processes of one run."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
     # Accelerate keeps the first run's precision for the whole process; a second run in it must not inherit that.
     AcceleratorState._reset_state(reset_partial_state=True)
     mixed = "no" if arithmetic.precision == "fp32" else arithmetic.precision

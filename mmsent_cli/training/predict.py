@@ -30,6 +30,7 @@ from mmsent_cli.training.checkpoints import Description, load_ensemble
 from mmsent_cli.training.columns import raw_pad, stack
 from mmsent_cli.training.plan import Listener
 from mmsent_cli.training.precision import Arithmetic, choose_arithmetic
+from mmsent_cli.training.streams import in_order
 
 CHUNK = 256
 BATCH = 16
@@ -43,45 +44,57 @@ class Predictor:
     Attributes:
         ensemble: in eval mode, on the device; a single network is one of one.
         description: what the checkpoint says of it.
-        arithmetic: device and precision.
+        arithmetic: device, precision and engine.
+        note: what the user should know of these, or an empty string.
     """
 
     ensemble: Ensemble
     description: Description
     arithmetic: Arithmetic
+    note: str = ""
 
     @classmethod
     def load(cls, checkpoint: Path, runtime: RuntimeConfig) -> "Predictor":
         """Rebuild what a checkpoint holds on the device that `runtime` asks for."""
-        arithmetic, _ = choose_arithmetic(runtime)
+        arithmetic, note = choose_arithmetic(runtime)
         weights = WeightSource.of(runtime.weights_dir, runtime.offline)
         ensemble, description = load_ensemble(checkpoint, weights)
         for network in ensemble.networks:
             network.to(arithmetic.device)
-        return cls(ensemble, description, arithmetic)
+        return cls(ensemble, description, arithmetic, note)
 
     @property
     def model(self) -> SentimentModel:
         """The network whose encoders say how pairs are read."""
         return self.ensemble.network
 
+    def notes(self) -> list[str]:
+        """What the user should know of how the answers are computed."""
+        return [*([self.note] if self.note else []), *self.arithmetic.refusals(self.model.text, self.model.image)]
+
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
         """Predict pairs in their order; a pair may lack its text or its image, not both."""
         stream = iter(pairs)
+        engine = self.arithmetic.engine_for(self.model.image)
         with ThreadPoolExecutor(DECODERS) as decoders:
             while chunk := list(islice(stream, CHUNK)):
-                yield from self._predict_chunk(chunk, decoders)
+                yield from self._predict_chunk(chunk, decoders, engine.streams if engine else 1)
 
-    def _predict_chunk(self, chunk: Sequence[Pair], decoders: ThreadPoolExecutor) -> list[Prediction]:
+    def _predict_chunk(self, chunk: Sequence[Pair], decoders: ThreadPoolExecutor, streams: int) -> list[Prediction]:
         """Predict in order of length, which saves padding; answer in the order given."""
         ids = self.model.text.inputs.arrays([pair.text or "" for pair in chunk])
         order = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
         groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         images = [[decoders.submit(self._pixels, chunk[row]) for row in group] for group in groups]
+
+        def prepare(number: int) -> tuple[Activations, Activations]:
+            pixels = [future.result() for future in images[number]]
+            texts = [ids[row] for row in groups[number]]
+            return self._activations(self.model.text, texts), self._activations(self.model.image, pixels)
+
         answers: dict[int, Prediction] = {}
-        for group, futures in zip(groups, images, strict=True):
-            pixels = [future.result() for future in futures]
-            shares = self._probabilities([chunk[row] for row in group], [ids[row] for row in group], pixels)
+        for group, activations in zip(groups, in_order(prepare, range(len(groups)), streams), strict=True):
+            shares = self._probabilities([chunk[row] for row in group], *activations)
             answers |= {row: self._answer(chunk[row], part) for row, part in zip(group, shares, strict=True)}
         return [answers[row] for row in range(len(chunk))]
 
@@ -92,13 +105,13 @@ class Predictor:
         return inputs.arrays([pair.image_path])[0]
 
     @torch.inference_mode()
-    def _probabilities(self, pairs: Sequence[Pair], ids: list[np.ndarray], pixels: list[np.ndarray]) -> np.ndarray:
+    def _probabilities(self, pairs: Sequence[Pair], text: Activations, image: Activations) -> np.ndarray:
         """Class probabilities [B, C] of a batch."""
         device = self.arithmetic.device
         present = torch.tensor([[pair.text is not None, pair.image_path is not None] for pair in pairs])
         batch = Batch(
-            self._activations(self.model.text, ids),
-            self._activations(self.model.image, pixels),
+            text,
+            image,
             present.to(device),
             torch.full((len(pairs),), -1, device=device),
         )
@@ -162,7 +175,7 @@ def predict_file(
         missing_image=tally.missing["image"],
         replaced_characters=tally.replaced,
         seconds=time.perf_counter() - start,
-        notes=(source.notice, *notes, *tally.notes(), *problems),
+        notes=(source.notice, *notes, *predictor.notes(), *tally.notes(), *problems),
     )
 
 
@@ -191,6 +204,7 @@ def predict_one(checkpoint: Path, text: str | None, image: Path | None, runtime:
         replaced_characters=0,
         seconds=time.perf_counter() - start,
         prediction=prediction,
+        notes=tuple(predictor.notes()),
     )
 
 

@@ -34,6 +34,8 @@ def example(setting):
     if get_origin(kind) is Literal:
         return (get_args(kind)[-1],), get_args(kind)[-1]
     if get_origin(kind) is tuple:
+        if setting.name == "experts":
+            return ("image, lexicon",), ("image", "lexicon")
         values = {str: ("urls", "mentions"), int: (8, 4), float: (0.5, 0.25)}[get_args(kind)[0]]
         return (", ".join(map(str, values)),), values
     value = {int: 64, float: 0.5, str: "2"}[kind]

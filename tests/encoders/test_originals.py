@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.encoders.cases import built, raw_arrays, sample
+from tests.encoders.cases import built, fresh, raw_arrays, sample
 
 EXACT = {"rtol": 1e-5, "atol": 1e-6}
 pytestmark = pytest.mark.usefixtures("no_gradient")
@@ -62,6 +62,49 @@ def test_minilm_is_the_published_sentence_model():
     torch.testing.assert_close(encoder(sample(encoder, "text")).pooled, mean, rtol=1e-4, atol=1e-5)
     near, far = functional.cosine_similarity(mean[:1], mean[[3, 1]])
     assert near > far, "'good day' is nearer to 'no sun today' than to 'a'"
+
+
+def test_minilm_has_the_modules_of_bert_in_training_too():
+    """The same names in the same order, which checkpoints hold, and the same dropout from the same seed."""
+    from transformers import BertModel
+
+    from mmsent_cli.encoders.bert import text_stages
+    from mmsent_cli.encoders.compact import MINILM_SHA256, MINILM_WHEEL
+    from mmsent_cli.encoders.weights import wheel_file
+
+    folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
+    original = torch.nn.ModuleList(text_stages(BertModel.from_pretrained(folder, add_pooling_layer=False)))
+    own = fresh("text", "minilm", folder).stages[:-1]
+    assert list(own.state_dict()) == list(original.state_dict())
+    ids, mask = sample(built("text", "minilm", folder), "text")
+    results = []
+    for stages in (original, own):
+        values = ids
+        torch.manual_seed(1)
+        for stage in stages.train():
+            values = stage(values, mask)
+        results.append(values)
+    torch.testing.assert_close(*results, **EXACT)
+
+
+def test_lite0_is_the_network_of_timm_in_training_too():
+    import timm
+
+    from mmsent_cli.encoders.compact import LITE0_SHA256, LITE0_WHEEL
+    from mmsent_cli.encoders.lite0 import load_lite0
+    from mmsent_cli.encoders.weights import load_state, wheel_file
+
+    published = load_state(wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256))
+    original = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
+    original.load_state_dict(dict(zip(original.state_dict(), published.values(), strict=True)))
+    own = load_lite0(published)
+    assert list(own.state_dict()) == list(original.state_dict())[: len(own.state_dict())]
+    for size, is_training in (((64, 64), False), ((97, 65), False), ((64, 64), True)):
+        values = torch.rand(2, 3, *size)
+        results = []
+        for net in (original.train(is_training), own.train(is_training)):
+            results.append(net.bn2(net.conv_head(net.blocks(net.bn1(net.conv_stem(values))))))
+        torch.testing.assert_close(*results, **EXACT)
 
 
 def test_clip_texts_are_the_projected_features(weights_dir):

@@ -1,6 +1,7 @@
 """What frozen layers compute is computed once, from one decoding, without padding. Fault 9 of the source systems."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from mmsent_cli.data import images
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.encoders import inputs
+from mmsent_cli.encoders.engine import Engine, choose_engine
 from mmsent_cli.training.columns import Column, stack, text_key
 from mmsent_cli.training.precision import Arithmetic
 from tests.data.builders import image_bytes
@@ -57,8 +59,15 @@ def fill(column, sources, rows=()):
     return column.fill(sources, rows, silent)
 
 
-def text_column(encoder, store, texts=TEXTS):
-    column = Column(encoder, [text_key(text) for text in texts], store, FP32)
+@pytest.fixture
+def with_engine(tmp_path):
+    """The arithmetic of a CPU that has the engine."""
+    engine, _ = choose_engine("openvino", "cpu", "auto", tmp_path)
+    return Arithmetic("cpu", "fp32", engine)
+
+
+def text_column(encoder, store, texts=TEXTS, arithmetic=FP32):
+    column = Column(encoder, [text_key(text) for text in texts], store, arithmetic)
     fill(column, texts)
     return column
 
@@ -148,17 +157,55 @@ def test_a_column_gives_what_the_encoder_gives(frozen, text_encoder, tmp_path):
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("change", ["none", "engine", "version", "precision"])
+def test_features_of_one_engine_are_not_served_to_another(change, with_engine, text_encoder, tmp_path):
+    text_column(text_encoder, tmp_path, arithmetic=with_engine)
+    engine = with_engine.engine
+    engines = {
+        "none": engine,
+        "engine": None,
+        "version": replace(engine, version="0"),
+        "precision": replace(engine, text="fp32" if engine.text == "bf16" else "bf16"),
+    }
+    column = Column(text_encoder, [text_key(t) for t in TEXTS], tmp_path, replace(FP32, engine=engines[change]))
+    assert fill(column, TEXTS) == (0 if change == "none" else len(TEXTS))
+
+
+def test_what_the_engine_refuses_shares_the_store_with_torch(with_engine, text_encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(Engine, "refusal", lambda self, encoder: "no")
+    monkeypatch.setattr(Engine, "run", lambda self, encoder, inputs: None)
+    refused = text_column(text_encoder, tmp_path, arithmetic=with_engine)
+    torch_column = Column(text_encoder, refused.keys, tmp_path, FP32)
+    assert fill(torch_column, TEXTS) == 0
+
+
+def test_images_are_encoded_in_streams_without_mixing_them_up(with_engine, image_encoder, pictures, tmp_path):
+    paths, digests = pictures
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        column = Column(image_encoder, digests, tmp_path / "store", with_engine)
+        assert fill(column, paths) == 11
+    finally:
+        torch.set_num_threads(before)
+    wanted = Column(image_encoder, digests, tmp_path / "store", FP32)
+    assert fill(wanted, paths) == 11
+    torch.testing.assert_close(column.batch(range(11)).values, wanted.batch(range(11)).values, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("uses_engine", [False, True])
 @pytest.mark.parametrize("name", ["bert", "minilm", "light"])
-def test_a_text_feature_does_not_depend_on_its_company(name, weights_dir, tmp_path):
+def test_a_text_feature_does_not_depend_on_its_company(name, uses_engine, with_engine, weights_dir, tmp_path):
+    arithmetic = with_engine if uses_engine else FP32
     encoder = fresh("text", name, weights_dir)
     encoder.freeze(3)
     together = [" ".join(["sun"] * (1 + number % 2) + [letter]) for number, letter in enumerate("abcdefghijklm" * 3)]
     together = [f"{text} {number}" for number, text in enumerate(together)]
-    whole = text_column(encoder, tmp_path / "whole", together)
+    whole = text_column(encoder, tmp_path / "whole", together, arithmetic)
     parts = tmp_path / "parts"
     for start, end in ((0, 1), (1, 4), (4, 39)):
-        text_column(encoder, parts, together[start:end])
-    piecewise = Column(encoder, whole.keys, parts, FP32)
+        text_column(encoder, parts, together[start:end], arithmetic)
+    piecewise = Column(encoder, whole.keys, parts, arithmetic)
     assert fill(piecewise, together) == 0
     assert torch.equal(piecewise.batch(range(39)).values, whole.batch(range(39)).values)
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmsent_cli.config import RuntimeConfig
+from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.staged import Activations
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.training import precision
@@ -36,7 +37,7 @@ def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, mo
     monkeypatch.setattr(precision.shutil, "which", lambda _: None)
     for has_amx, expected in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_amx=has_amx: has_amx)
-        assert choose_arithmetic(RuntimeConfig()) == (Arithmetic("cpu", expected), "")
+        assert choose_arithmetic(RuntimeConfig(engine="torch")) == (Arithmetic("cpu", expected), "")
     assert choose_arithmetic(RuntimeConfig(device="cpu", precision="bf16"))[0].precision == "bf16"
 
 
@@ -50,6 +51,19 @@ def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):
     monkeypatch.setattr(precision.shutil, "which", lambda _: None)
     told.add(diagnose_cuda())
     assert len(told) == 3
+
+
+def test_a_cpu_has_the_engine_and_says_if_it_cannot_run_an_encoder(no_gpu, tmp_path):
+    arithmetic, _ = choose_arithmetic(RuntimeConfig(cache_dir=str(tmp_path)))
+    encoder = tiny_encoder("tiny").freeze(1).eval()
+    encoder.inputs = ImageInputs(32)  # its stage takes no pixels
+    assert arithmetic.engine is not None
+    pixels = Activations(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+    with pytest.raises(RuntimeError):
+        arithmetic.prefix(encoder, pixels)
+    assert arithmetic.engine_for(encoder) is None
+    assert "tiny" in arithmetic.refusals(encoder)[0]
+    assert arithmetic.refusals(tiny_encoder("tiny").freeze(0)) == []
 
 
 def test_the_prefix_runs_in_the_precision_asked_for():
