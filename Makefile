@@ -1,6 +1,7 @@
 # make demo   set up, then the main job on the sample        make test   set up, then all default tests
 # make check  lint, format, types, tests                     make real   tests on ../shared/mvsa, where it exists
 # make sample draw data/sample anew (the same bytes)
+# make bench  mmsent beside a plain loop that does the same, in one table (BENCH="--pairs 1000 --only fusions")
 # make paper  system A's experiments on DATA (default data/sample), encoders frozen unless OPTIONS say otherwise
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check real sample paper
+.PHONY: demo test check real sample paper bench
 
 DATA ?= data/sample
 OPTIONS ?= --freeze-text all --freeze-image all
@@ -31,6 +32,9 @@ real: $(VENV)/.installed-test
 
 paper: $(VENV)/.installed
 	$(BIN)/mmsent paper --data $(DATA) $(OPTIONS)
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks --data $(DATA) $(BENCH)
 
 sample: $(VENV)/.installed
 	$(BIN)/python -m mmsent_cli.data.sample --out data/sample --pairs 300 --seed 0 --force

@@ -62,6 +62,7 @@ class EncoderPair:
     Attributes:
         defaults: settings of ModelConfig and FitConfig, used where the user gave none.
         cuda_defaults: those that differ on a CUDA device.
+        frozen_defaults: those that differ where both encoders are frozen whole, so that only fusion and head train.
     """
 
     text: str
@@ -70,6 +71,7 @@ class EncoderPair:
     source: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     cuda_defaults: Mapping[str, Any] = field(default_factory=dict)
+    frozen_defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 COMMON: dict[str, Any] = {
@@ -138,6 +140,9 @@ ENCODERS: dict[str, EncoderPair] = {
             "weight_decay": 1e-2,
             "label_smoothing": 0.1,
         },
+        # With 64 pairs a batch, most of a step is arithmetic; with 16 it is memory traffic. They predict as well: mean
+        # accuracy and macro-F1 of three fusions and three seeds on 800 real pairs .688 and .565, with 16 .683 and .569.
+        frozen_defaults={"batch_size": 64, "head_lr": 5e-4},
     ),
     "bert-resnet18": EncoderPair(
         "bert",
@@ -209,6 +214,7 @@ def resolve(
     defaults = {**COMMON, **pair.defaults, **(pair.cuda_defaults if device_type == "cuda" else {})}
     defaults |= {"encoders": name, "text_encoder": pair.text, "image_encoder": pair.image}
     model = _fill(replace(model, encoders=name), defaults)
+    defaults |= pair.frozen_defaults if model.freeze_text == model.freeze_image == "all" else {}
     for option, table in (("text_encoder", TEXT_ENCODERS), ("image_encoder", IMAGE_ENCODERS)):
         parse_name(option, getattr(model, option), table)
     return model, _fill(fit, defaults), note

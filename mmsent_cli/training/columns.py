@@ -15,6 +15,7 @@ from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.features import Space
 from mmsent_cli.training.precision import Arithmetic
+from mmsent_cli.training.resident import Resident, make_resident
 from mmsent_cli.training.streams import in_order
 
 Progress = Callable[[str, int, int], None]
@@ -62,6 +63,8 @@ class Column:
         if augmentation is not None and not self._is_pixels:
             self._views = Space(store, self._description() | {"augmentation": augmentation.describe()})
         self._empty: np.ndarray | None = None
+        self._resident: Resident | None = None
+        self._is_loaded = False
 
     @property
     def corrupt(self) -> int:
@@ -92,9 +95,22 @@ class Column:
             rows: pair numbers.
             epoch: the epoch when training, which picks the augmented view; None when evaluating.
         """
-        arrays = [self._array(self.keys[row], epoch) for row in rows]
+        resident = self._load() if epoch is None or self.augmentation is None else None
+        if resident is not None:
+            return resident.batch(rows)
+        return stack([self._array(self.keys[row], epoch) for row in rows], self._pad())
+
+    def _load(self) -> Resident | None:
+        """All rows without augmentation in memory, read at the first batch; None if they are too many for that."""
+        if not self._is_loaded:
+            self._is_loaded = True
+            self._resident = make_resident(lambda row: self._array(self.keys[row], None), len(self.keys), self._pad())
+        return self._resident
+
+    def _pad(self) -> int | None:
+        """What fills up a row of a batch, or None where all rows have one shape."""
         pad = raw_pad(self.encoder) if self.encoder.cut == 0 else 0
-        return stack(arrays, pad if is_ragged(self.encoder) else None)
+        return pad if is_ragged(self.encoder) else None
 
     def _fill(self, space: Space, missing: Sequence[str], by_key: Mapping[str, str | Path], progress: Progress) -> int:
         if missing:

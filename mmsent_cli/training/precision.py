@@ -15,6 +15,7 @@ from mmsent_cli.encoders.engine import Engine, choose_engine
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import default_cache_dir
+from mmsent_cli.training.bf16_probe import Probe, probe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -78,7 +79,7 @@ class Arithmetic:
 
 
 def choose_arithmetic(runtime: RuntimeConfig) -> tuple[Arithmetic, str]:
-    """The device, precision and engine to use, and a note if a GPU or an engine is missing that could be had.
+    """The device, precision and engine to use, and a note: what is missing that could be had, what was measured.
 
     Raises:
         ConfigError: the device asked for is not to be had, or cannot compute in that precision.
@@ -95,12 +96,14 @@ def choose_arithmetic(runtime: RuntimeConfig) -> tuple[Arithmetic, str]:
         raise ConfigError(f"--device {wanted}: {diagnose_cuda()}", "use --device cpu, or mend the installation")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("--device mps: this torch has no Metal device", "use --device cpu")
-    precision = _best_precision(kind) if runtime.precision == "auto" else runtime.precision
+    probed = probe(default_cache_dir(runtime.cache_dir)) if runtime.precision == "auto" and _needs_probe(kind) else None
+    precision = _best_precision(kind, probed) if runtime.precision == "auto" else runtime.precision
     if precision == "fp16" and kind != "cuda":
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
     engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, default_cache_dir(runtime.cache_dir))
     gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" and shutil.which("nvidia-smi") else ""
-    return Arithmetic(device, precision, engine), "; ".join(note for note in (gpu_note, engine_note) if note)
+    notes = (gpu_note, probed.note() if probed else "", engine_note)
+    return Arithmetic(device, precision, engine), "; ".join(note for note in notes if note)
 
 
 def keep_freed_memory() -> None:
@@ -164,13 +167,17 @@ def _best_device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def _best_precision(device_type: str) -> str:
-    """bf16 where the hardware multiplies matrices in it, fp16 on older CUDA, else fp32.
+def _needs_probe(device_type: str) -> bool:
+    """True for a CPU with AVX-512 BF16 but without AMX, which may be faster or slower in bf16."""
+    return device_type == "cpu" and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 
-    A CPU with AVX-512 BF16 but without AMX trains slower in bf16 than in fp32 (measured: 13 against 9 ms a pair).
-    """
+
+def _best_precision(device_type: str, probed: Probe | None) -> str:
+    """bf16 where the hardware multiplies matrices in it faster, fp16 on older CUDA, else fp32."""
     if device_type == "cuda":
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
+    if probed is not None:
+        return "bf16" if probed.prefers_bf16 else "fp32"
     if device_type == "cpu" and torch.cpu._is_amx_tile_supported():
         return "bf16"
     return "fp32"

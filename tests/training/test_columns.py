@@ -3,15 +3,20 @@
 import hashlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmsent_cli.data import images
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.encoders import inputs
 from mmsent_cli.encoders.engine import Engine, choose_engine
+from mmsent_cli.training import resident
 from mmsent_cli.training.columns import Column, stack, text_key
 from mmsent_cli.training.precision import Arithmetic
+from mmsent_cli.training.resident import Resident
 from tests.data.builders import image_bytes
 from tests.encoders.cases import fresh
 
@@ -244,3 +249,34 @@ def test_augmented_views_are_decided_by_seed_and_epoch(frozen, image_encoder, pi
     seen = len(decoded)
     column(0)
     assert len(decoded) == seen
+
+
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=12), data=st.data(), width=st.sampled_from([None, 3]))
+def test_rows_in_memory_make_the_batches_that_stacking_makes(lengths, data, width):
+    shapes = [(length,) if width is None else (length, width) for length in lengths]
+    dtype, pad = (np.int32, 7) if width is None else (np.float32, 0)
+    arrays = [np.arange(1, 1 + np.prod(shape)).reshape(shape).astype(dtype) + row for row, shape in enumerate(shapes)]
+    rows = data.draw(st.lists(st.integers(0, len(arrays) - 1), min_size=1, max_size=8))
+    expected, got = stack([arrays[row] for row in rows], pad), Resident(arrays, pad).batch(rows)
+    assert torch.equal(got.values, expected.values)
+    assert got.values.dtype == expected.values.dtype
+    assert torch.equal(got.mask, expected.mask)
+
+
+def test_a_column_too_large_for_memory_gives_the_same_batches_from_the_store(text_encoder, tmp_path, monkeypatch):
+    in_memory, from_store = text_column(text_encoder, tmp_path), text_column(text_encoder, tmp_path)
+    rows = [4, 0, 2]
+    one = in_memory.batch(rows)
+    assert in_memory._load() is not None
+    monkeypatch.setattr(resident, "RESIDENT_BYTES", 100)
+    other = from_store.batch(rows)
+    assert from_store._load() is None
+    assert torch.equal(one.values, other.values)
+    assert torch.equal(one.mask, other.mask)
+
+
+def test_equal_arrays_that_would_not_fit_are_not_read_to_find_out(monkeypatch):
+    monkeypatch.setattr(resident, "RESIDENT_BYTES", 100)
+    read = []
+    assert resident.make_resident(lambda row: read.append(row) or np.zeros(4, dtype=np.float32), 100, None) is None
+    assert read == [0]

@@ -7,7 +7,7 @@ from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.staged import Activations
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.training import precision
+from mmsent_cli.training import bf16_probe, precision
 from mmsent_cli.training.precision import Arithmetic, choose_arithmetic, diagnose_cuda, make_accelerator
 from tests.training.builders import IN_DIM, tiny_encoder
 
@@ -35,13 +35,53 @@ def test_what_this_machine_cannot_do_is_refused(runtime, no_gpu):
 
 def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, monkeypatch):
     monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     for has_amx, expected in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_amx=has_amx: has_amx)
         assert choose_arithmetic(RuntimeConfig(engine="torch")) == (Arithmetic("cpu", expected), "")
     assert choose_arithmetic(RuntimeConfig(device="cpu", precision="bf16"))[0].precision == "bf16"
 
 
+@pytest.mark.parametrize(
+    ("speeds", "expected"), [((185.0, 400.0), "bf16"), ((290.0, 155.0), "fp32"), ((10.0, 12.0), "fp32")]
+)
+def test_avx512_bf16_is_measured_once_and_the_decision_kept(speeds, expected, no_gpu, monkeypatch, tmp_path):
+    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    measured = []
+    monkeypatch.setattr(bf16_probe, "measure", lambda *dtypes: measured.append(dtypes) or list(speeds))
+    runtime = RuntimeConfig(cache_dir=str(tmp_path))
+    first, again = choose_arithmetic(runtime), choose_arithmetic(runtime)
+    assert first == again
+    assert first[0].precision == expected
+    assert expected in first[1]
+    assert measured == [(torch.float32, torch.bfloat16)]
+    asked = choose_arithmetic(RuntimeConfig(cache_dir=str(tmp_path), precision="bf16"))
+    assert asked == (Arithmetic("cpu", "bf16"), "")
+    monkeypatch.setattr(torch, "__version__", "another")
+    choose_arithmetic(runtime)
+    assert len(measured) == 2
+
+
+def test_a_damaged_measurement_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(bf16_probe, "measure", lambda *_: [1.0, 2.0])
+    first = bf16_probe.probe(tmp_path)
+    (path,) = (tmp_path / bf16_probe.FOLDER).iterdir()
+    for content in ("{", "[1]", '{"cpu": "x"}', path.read_text().replace("1.0", "0.0")):
+        path.write_text(content)
+        assert bf16_probe.probe(tmp_path) == first
+        assert bf16_probe.probe(tmp_path) == first
+
+
+def test_the_measured_speeds_are_those_of_each_type():
+    speeds = bf16_probe.measure(torch.float32, torch.bfloat16)
+    assert len(speeds) == 2
+    assert min(speeds) > 0
+
+
 def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     told = set()
     monkeypatch.setattr(precision.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     for cuda in (None, "12.8"):

@@ -1,0 +1,53 @@
+"""`python -m benchmarks`: one table, every ratio measured side by side in this run."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import rows_limit, rows_process, rows_speed
+from benchmarks.machine import describe
+from benchmarks.tables import Row, render
+
+NAMES = ("prepare", "true-size", "fusions", "limit", "growth", "startup")
+
+
+def main() -> None:
+    """Measure what was asked for and print it."""
+    asked = _parser().parse_args()
+    rows: list[Row] = []
+    for name in asked.only or NAMES:
+        print(f"measuring {name} ...", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="mmsent-bench-") as folder:
+            rows += measure(name, asked, Path(folder))
+    print(f"machine: {describe()}\ndata: {asked.data}, repeated up to the numbers of pairs given")
+    print("ratio: how many times as long the plain loop takes; in row 4, the share of the limit\n")
+    print(render(rows))
+
+
+def measure(name: str, asked: argparse.Namespace, work: Path) -> list[Row]:
+    """The rows of one name."""
+    if name == "growth":
+        return rows_process.growth(asked.data, work, asked.predict_pairs)
+    if name == "startup":
+        return rows_process.startup(asked.data, work)
+    by_name = {
+        "prepare": rows_speed.prepare,
+        "true-size": rows_speed.true_size,
+        "fusions": rows_speed.fusions,
+        "limit": rows_limit.limit,
+    }
+    return by_name[name](asked.data, work, asked.pairs)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("data/sample"), help="lab folder (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=400, help="pairs of rows 1 to 4 (default: %(default)s)")
+    parser.add_argument("--only", action="append", choices=NAMES, help="measure this alone; may be repeated")
+    parser.add_argument("--predict-pairs", type=int, default=0, help="predict as many; 50,000 take minutes")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

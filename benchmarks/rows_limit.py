@@ -1,0 +1,91 @@
+"""Row 4: how near the preparation of pairs comes to what this machine can do, stage by stage."""
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import machine, ours
+from benchmarks.inputs import make_pairs
+from benchmarks.rows_speed import FROZEN
+from benchmarks.tables import Row
+from mmsent_cli.encoders.staged import Activations
+from mmsent_cli.training.bench import Bench
+
+
+def limit(data: Path, work: Path, pairs: int) -> list[Row]:
+    """Decoding and tokenising alone, and operations over the measured peak, against the time taken."""
+    plan = ours.make_plan(make_pairs(data, work / "pairs", pairs), work / "cache", FROZEN)
+    bench = Bench(plan, ours.Silent())
+    model = bench.model(plan.config.model, 0)
+    texts = [pair.text or "" for pair in plan.dataset.pairs]
+    paths = [pair.image_path for pair in plan.dataset.pairs if pair.image_path is not None]
+    tokenise = _timed(lambda: model.text.inputs.arrays(texts))
+    decode = _timed(lambda: _on_all_cores(lambda path: model.image.inputs.arrays([path]), paths))
+    lengths = [len(ids) for ids in model.text.inputs.arrays(texts)]
+    spent = fill_seconds(bench, model, plan.config.fit)
+    precision = plan.arithmetic.precision
+    matmul, convolution = machine.matmul_gflops(precision), machine.convolution_gflops(precision)
+    peak = max(matmul, convolution)
+    side = model.image.inputs.image_size_px
+    text_flops = sum(
+        count * machine.flops(model.text, _text(int(length))) for length, count in zip(*_counted(lengths), strict=True)
+    )
+    image_flops = len(paths) * machine.flops(model.image, Activations(torch.zeros(1, 3, side, side, dtype=torch.uint8)))
+    text_limit, image_limit = tokenise + text_flops / peak / 1e9, decode + image_flops / peak / 1e9
+    return [
+        Row("4 limit of the texts", spent["minilm"], text_limit, _share(text_flops, tokenise, "tokenise")),
+        Row("  limit of the images", spent["efficientnet-lite0"], image_limit, _share(image_flops, decode, "decode")),
+        Row(
+            "  limit of both",
+            sum(spent.values()),
+            text_limit + image_limit,
+            f"{pairs} pairs; peak {precision}: matrices {matmul:.0f}, 1x1 convolutions {convolution:.0f} GFLOP/s;"
+            " the ratio is the share of the limit that is reached",
+        ),
+    ]
+
+
+def fill_seconds(bench: Bench, model, fit) -> dict[str, float]:
+    """Seconds until each encoder's last pair is in the store, by its name."""
+    ends: dict[str, float] = {}
+
+    class Clock(ours.Silent):
+        def prepare(self, stage: str, done: int, total: int | None) -> None:
+            ends[stage.rpartition(" ")[2]] = time.perf_counter()
+
+    bench.listener = Clock()
+    start = time.perf_counter()
+    bench.table(model, fit)
+    spent = {}
+    for name, end in ends.items():
+        spent[name], start = end - start, end
+    return spent
+
+
+def _on_all_cores(work: Callable, items: list) -> None:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(work, items))
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _counted(lengths: list[int]) -> tuple[list[int], list[int]]:
+    values, counts = np.unique(lengths, return_counts=True)
+    return values.tolist(), counts.tolist()
+
+
+def _text(length: int) -> Activations:
+    return Activations(torch.zeros(1, length, dtype=torch.int64), torch.ones(1, length, dtype=torch.bool))
+
+
+def _share(flops: int, alone: float, what: str) -> str:
+    return f"{flops / 1e9:.0f} GFLOP; {what} alone on all cores {alone:.1f} s"
