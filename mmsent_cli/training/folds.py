@@ -4,6 +4,7 @@ Every figure is out of fold. A network is asked after its last epoch, never afte
 would choose the best epoch are the pairs that judge; so no pair has a say in what is said of it.
 """
 
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +27,8 @@ from mmsent_cli.training.plan import Listener, Plan
 from mmsent_cli.training.reckoning import figures_of, folds_result
 
 OUT_OF_FOLD = "oof_predictions.csv"
+ANSWERS = "oof_answers.npy"
+"""Log-probabilities of each pair by each judge [N, M, C], rows as in `OUT_OF_FOLD`, judges as in the result."""
 
 
 class FoldListener(Listener, Protocol):
@@ -90,6 +93,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     states = [state for fold in trained for state in fold.states]
     save_ensemble(run.path(BEST), description, config.fit.epochs or 0, states, Ensemble((model,), experts, stacker))
     write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(judged)))
+    run.write(ANSWERS, _npy(answers))
     return folds_result(
         plan=plan,
         run=str(run.folder),
@@ -126,6 +130,12 @@ def _train_fold(
     fold = TrainedFold(states, np.stack(answers), history)
     save_fold(path, description, fold.states, fold.logits, fold.history)
     return fold
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
 
 
 def _name(split: Split, network: int, networks: int) -> str:

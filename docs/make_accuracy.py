@@ -1,0 +1,202 @@
+"""Write docs/accuracy.md, the ladder from a plain network to the presets, out of recorded training runs.
+
+    python docs/make_accuracy.py record NAME=RUN,RUN,… …    # figures of run folders into docs/accuracy.json
+    python docs/make_accuracy.py                            # docs/accuracy.json into docs/accuracy.md
+
+Runs are those of `mmsent train --folds 5`, one a seed, all with the same folds. NAME is one of ARMS. Only figures are
+kept, never a pair or a tag.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmsent_cli.ensemble import log_softmax, mean_answer, stack_out_of_fold
+from mmsent_cli.records import FOLDS, Run
+from mmsent_cli.stats.estimate import estimate_difference, interval
+from mmsent_cli.stats.scores import accuracy_scores, macro_f1_scores
+from mmsent_cli.training.checkpoints import read_checkpoint
+from mmsent_cli.training.outcome import read_predictions
+from mmsent_cli.training.reckoning import calibration_error
+
+HERE = Path(__file__).parent
+DATA, PAGE = HERE / "accuracy.json", HERE / "accuracy.md"
+
+HEAD = "| | accuracy | macro-F1 | gain in accuracy | gain in macro-F1 | ECE |\n|---|---|---|---|---|---|\n"
+ARMS = {
+    "compact": "`--encoders compact` as it comes",
+    "cleaned": "texts without addresses, mentions and RT, hashtags as words",
+    "stages": "images at 320 px, means of the middle stages beside the last feature",
+    "rates": "32 pairs a batch, encoder rate 1e-4, three epochs",
+    "best": "`--preset best`",
+    "fast": "`--preset fast`",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One row: its figures, mean over seeds, and what it changed. Shares of 0 to 1; intervals are 95 %."""
+
+    name: str
+    seeds: int
+    accuracy: float
+    accuracy_sd: float
+    macro_f1: float
+    macro_f1_sd: float
+    calibration_error: float
+    accuracy_gain: float | None = None
+    accuracy_interval: tuple[float, float] | None = None
+    macro_f1_gain: float | None = None
+    macro_f1_interval: tuple[float, float] | None = None
+
+
+class Recorded:
+    """What the judges of one run said out of fold."""
+
+    def __init__(self, folder: str) -> None:
+        run = Run(Path(folder))
+        result, rows = run.read_json("result.json"), read_predictions(run, "oof_predictions.csv")
+        self.labels = result["labels"]
+        self.targets = np.array([self.labels.index(row["tag"]) for row in rows])
+        self.judged = np.log(np.array([[float(row[label]) for label in self.labels] for row in rows]).clip(1e-6))
+        answers = np.load(run.path("oof_answers.npy"))
+        self.judges = {judge["name"]: answers[:, number] for number, judge in enumerate(result["judges"])}
+        place = {row["guid"]: number for number, row in enumerate(rows)}
+        splits = run.read_json("split.json")["splits"]
+        self.folds = [np.array([place[guid] for guid in part["val"]]) for part in splits]
+        self.networks = self._networks(run)
+
+    def _networks(self, run: Run) -> np.ndarray:
+        """Log-probabilities of each network alone [K, N, C]."""
+        parts = [
+            read_checkpoint(run.path(f"{FOLDS}/fold-{n}.pt"))["logits"].numpy() for n in range(1, len(self.folds) + 1)
+        ]
+        result = np.empty((len(parts[0]), len(self.targets), len(self.labels)))
+        for part, rows in zip(parts, self.folds, strict=True):
+            result[:, rows] = [log_softmax(logits) for logits in part]
+        return result
+
+    def joined(self, names: list[str], networks: int, is_balanced: bool = False) -> np.ndarray:
+        """Log-probabilities [N, C] of some judges, joined as `train` does."""
+        network = [mean_answer(list(self.networks[:networks]))] if networks else []
+        answers = np.stack([*network, *(self.judges[name] for name in names)], axis=1)
+        return stack_out_of_fold(answers, self.targets, self.folds, is_balanced)
+
+
+def step(name: str, said: list[np.ndarray], targets: np.ndarray, before: list[np.ndarray] | None) -> Step:
+    """A row's figures.
+
+    Args:
+        name: of the row.
+        said: log-probabilities [N, C] by each seed.
+        targets: class numbers [N].
+        before: those of the row that it is compared with.
+    """
+    classes = said[0].shape[1]
+    predicted = np.stack([each.argmax(axis=1) for each in said])
+    scores = accuracy_scores(targets, predicted), macro_f1_scores(targets, predicted, classes)
+    changes = [None] * 4
+    if before is not None:
+        earlier = np.stack([each.argmax(axis=1) for each in before])
+        others = accuracy_scores(targets, earlier), macro_f1_scores(targets, earlier, classes)
+        gains = [estimate_difference(*pair) for pair in zip(scores, others, strict=True)]
+        changes = [part for gain in gains for part in (gain.value, interval(gain))]
+    sd = [float(score.mean(axis=1).std(ddof=1)) if len(said) > 1 else 0.0 for score in scores]
+    return Step(
+        name=name,
+        seeds=len(said),
+        accuracy=float(scores[0].mean()),
+        accuracy_sd=sd[0],
+        macro_f1=float(scores[1].mean()),
+        macro_f1_sd=sd[1],
+        calibration_error=float(np.mean([calibration_error(np.exp(each), targets) for each in said])),
+        accuracy_gain=changes[0],
+        accuracy_interval=changes[1],
+        macro_f1_gain=changes[2],
+        macro_f1_interval=changes[3],
+    )
+
+
+def network_ladder(runs: dict[str, list[Recorded]]) -> list[Step]:
+    """One network a fold, one change after the other."""
+    steps, before = [], None
+    for arm in ("compact", "cleaned", "stages", "rates"):
+        if arm in runs:
+            said = [run.networks[0] for run in runs[arm]]
+            steps.append(step(ARMS[arm], said, runs[arm][0].targets, before))
+            before = said
+    return steps
+
+
+def joined_ladder(runs: list[Recorded], networks: int, experts: list[str]) -> list[Step]:
+    """Judges joined one after the other, then the balanced decision."""
+    targets = runs[0].targets
+    rows: list[tuple[str, list[np.ndarray]]] = [("one network", [run.networks[0] for run in runs])]
+    if networks > 1:
+        rows.append((f"{networks} networks", [mean_answer(list(run.networks)) for run in runs]))
+    rows.append(("stacked: the network's trust in itself set right", [run.joined([], networks) for run in runs]))
+    for count, name in enumerate(experts, start=1):
+        rows.append((f"and {name}", [run.joined(experts[:count], networks) for run in runs]))
+    rows.append(("balanced decision", [run.joined(experts, networks, is_balanced=True) for run in runs]))
+    befores = [None, *(said for _, said in rows)]
+    return [step(name, said, targets, before) for (name, said), before in zip(rows, befores, strict=False)]
+
+
+def alone(runs: list[Recorded]) -> list[Step]:
+    """Each judge by itself."""
+    return [step(name, [run.judges[name] for run in runs], runs[0].targets, None) for name in runs[0].judges]
+
+
+def record(arguments: list[str]) -> None:
+    """Read run folders and keep their figures."""
+    runs = {
+        name: [Recorded(folder) for folder in folders.split(",")]
+        for name, _, folders in (a.partition("=") for a in arguments)
+    }
+    tables = {"One network a fold": network_ladder(runs)}
+    for preset in ("best", "fast"):
+        if preset in runs:
+            first = runs[preset][0]
+            experts = [name for name in first.judges if name != "network"]
+            tables[f"`--preset {preset}`, joined step by step"] = joined_ladder(
+                runs[preset], len(first.networks), experts
+            )
+            tables[f"`--preset {preset}`, each judge alone"] = alone(runs[preset])
+    kept = {name: [asdict(row) for row in rows] for name, rows in tables.items() if rows}
+    DATA.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def page(tables: dict[str, list[dict]]) -> str:
+    """The page of recorded figures."""
+    parts = [(HERE / "accuracy-head.md").read_text(encoding="utf-8")]
+    for title, rows in tables.items():
+        parts.append(f"## {title}\n\n{HEAD}")
+        parts += [_line(Step(**row)) for row in rows]
+        parts.append("\n")
+    parts.append((HERE / "accuracy-tail.md").read_text(encoding="utf-8"))
+    return "".join(parts)
+
+
+def _line(row: Step) -> str:
+    figures = f"{row.accuracy:.4f} ± {row.accuracy_sd:.4f} | {row.macro_f1:.4f} ± {row.macro_f1_sd:.4f}"
+    gains = f"{_gain(row.accuracy_gain, row.accuracy_interval)} | {_gain(row.macro_f1_gain, row.macro_f1_interval)}"
+    return f"| {row.name} | {figures} | {gains} | {row.calibration_error:.3f} |\n"
+
+
+def _gain(value: float | None, bounds: tuple[float, float] | None) -> str:
+    if value is None or bounds is None:
+        return ""
+    return f"{100 * value:+.1f} ({100 * bounds[0]:+.1f} to {100 * bounds[1]:+.1f})"
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["record"]:
+        record(sys.argv[2:])
+    PAGE.write_text(page(json.loads(DATA.read_text(encoding="utf-8"))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,214 @@
+"""`train --folds` and presets on the command line: files, figures out of fold, resume, replay, predict, refusals."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, f1_score
+
+from mmsent_cli.commands.train import with_preset
+from mmsent_cli.config import TrainConfig
+from mmsent_cli.presets import PRESETS
+from mmsent_cli.render.train import LiveEpochs
+from tests.commands.running import assert_refused, mmsent, run_folders, succeed
+
+FILES = {
+    "best_model.pt",
+    "config.json",
+    "confusion.png",
+    "environment.json",
+    "folds",
+    "metrics.jsonl",
+    "oof_answers.npy",
+    "oof_predictions.csv",
+    "report.html",
+    "result.json",
+    "split.json",
+}
+EXPERTS = ("--experts", "image,characters,lexicon")
+
+
+@pytest.fixture
+def small(weights_dir):
+    """Options of a training over three folds with small encoders that come with weights; images frozen."""
+    encoders = ("--encoders", "bert-resnet18", "--weights-dir", weights_dir, "--offline", "--image-size-px", 32)
+    freezing = ("--freeze-text", 1, "--freeze-image", "all")
+    return ("train", "--data", "lab", *encoders, *freezing, "--folds", 3, "--epochs", 2, "--batch-size", 8, *EXPERTS)
+
+
+def rows(path):
+    return list(csv.DictReader(Path(path).open(encoding="utf-8")))
+
+
+def clockless(values):
+    """A result without what the clock and the folder say."""
+    kept = {name: value for name, value in values.items() if name not in ("seconds", "prepare_seconds", "run", "files")}
+    folds = [{key: value for key, value in fold.items() if key != "seconds"} for fold in kept["folds"]]
+    return {**kept, "folds": folds}
+
+
+def state(run):
+    return torch.load(Path(run) / "best_model.pt", weights_only=True)
+
+
+def same(one, other):
+    """Equal plain values and tensors, to the bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one if key != "run")
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def test_a_run_over_folds_writes_figures_that_its_predictions_bear_out(work, small):
+    values = succeed(*small, "--class-offsets", "balanced", "--json")
+    run = Path(values["run"])
+    assert {path.name for path in run.iterdir()} == FILES
+    said = rows(run / "oof_predictions.csv")
+    tags = [row["tag"] for row in said]
+    predicted = [row["predicted"] for row in said]
+    assert len(said) == 18
+    assert values["accuracy"] == pytest.approx(accuracy_score(tags, predicted))
+    assert values["macro_f1"] == pytest.approx(f1_score(tags, predicted, average="macro", zero_division=0))
+    assert [judge["name"] for judge in values["judges"]] == ["network", "image", "characters", "lexicon"]
+    assert sum(fold["val_pairs"] for fold in values["folds"]) == 18
+    shares = np.array([[float(row[label]) for label in values["labels"]] for row in said])
+    assert predicted == [values["labels"][index] for index in shares.argmax(axis=1)]
+    answers = np.load(run / "oof_answers.npy")
+    assert answers.shape == (18, 4, 3)
+    right = answers.argmax(axis=2) == np.array([values["labels"].index(tag) for tag in tags])[:, None]
+    assert right.mean(axis=0) == pytest.approx([judge["accuracy"] for judge in values["judges"]])
+    assert json.loads((run / "result.json").read_text()) == values
+
+
+def test_each_pair_is_judged_by_a_network_that_did_not_train_on_it(work, small):
+    run = Path(succeed(*small, "--json")["run"])
+    splits = json.loads((run / "split.json").read_text())["splits"]
+    held_out = [guid for part in splits for guid in part["val"]]
+    assert sorted(held_out) == sorted({row["guid"] for row in rows(run / "oof_predictions.csv")})
+    assert all(not set(part["train"]) & set(part["val"]) for part in splits)
+
+
+def test_an_ensemble_is_one_checkpoint_to_predict_with(work, small):
+    run = succeed(*small, "--networks", 2, "--json")["run"]
+    assert len(state(run)["states"]) == 6
+    options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
+    shutil.copytree(run, "elsewhere")
+    succeed("predict", "--data", "lab", "--out", "all.csv", "--probabilities", *options)
+    assert [row["guid"] for row in rows("all.csv")] == ["101", "102", "103"]
+    text = Path("lab/data/101.txt").read_bytes().decode()
+    alone = succeed("predict", "--text", text, "--image", "lab/data/101.jpg", *options, "--json")["prediction"]
+    together = rows("all.csv")[0]
+    for label, share in alone["probabilities"].items():
+        assert share == pytest.approx(float(together[label]), abs=1e-4)
+    no_image = succeed("predict", "--text", text, *options, "--json")["prediction"]
+    assert no_image["missing"] == "image"
+
+
+def test_the_same_command_gives_the_same_bytes_and_another_seed_other_ones(work, small):
+    first, second, other = (succeed(*small, "--seed", seed, "--json") for seed in (0, 0, 1))
+    assert clockless(first) == clockless(second)
+    assert same(state(first["run"]), state(second["run"]))
+    assert not same(state(first["run"])["states"], state(other["run"])["states"])
+
+
+def test_a_run_replays_from_its_configuration(work, small):
+    first = succeed(*small, "--json")
+    again = succeed("train", "--config", f"{first['run']}/config.json", "--json")
+    assert clockless(first) == clockless(again)
+
+
+@pytest.mark.parametrize(("method", "times"), [("step", 1), ("step", 9), ("network", 3)])
+def test_an_interrupted_run_goes_on_to_the_same_end(work, small, monkeypatch, method, times):
+    whole = succeed(*small, "--json")
+    original, calls = getattr(LiveEpochs, method), []
+
+    def press(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == times:
+            raise KeyboardInterrupt
+        return original(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiveEpochs, method, press)
+        assert mmsent(*small).exit_code == 130
+    run = run_folders()[-1]
+    trained = {path.name for path in run.glob("folds/*.pt")}
+    before = [path.stat().st_mtime_ns for path in sorted(run.glob("folds/*.pt"))]
+    values = succeed("train", "--resume", run.name, "--json")
+    assert [path.stat().st_mtime_ns for path in sorted(run.glob("folds/*.pt")) if path.name in trained] == before
+    assert clockless(values) == clockless(whole)
+    assert same(state(run), state(whole["run"]))
+
+
+def test_a_network_a_fold_learns_nothing_from_the_epoch_that_would_be_best(work, small):
+    """Patience chooses an epoch by the pairs that judge, so it is not heard."""
+    values = succeed(*small, "--patience", 1, "--monitor", "loss", "--json")
+    lines = [json.loads(line) for line in (Path(values["run"]) / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["fold"], line["epoch"]) for line in lines] == [(f, e) for f in (1, 2, 3) for e in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--encoders", "compact", *EXPERTS), "--folds 5"),
+        (("--encoders", "compact", "--class-offsets", "balanced"), "--folds 5"),
+        (("--encoders", "light", "--folds", 3), "light"),
+        (("--folds", 1), "folds must be at least 2"),
+        (("--folds", 3, "--strategy", "plain-80-20"), "near-duplicates"),
+        (("--folds", 3, "--experts", "oracle"), "oracle"),
+        (("--folds", 40, "--encoders", "compact"), "folds"),
+        (("--networks", 0), "networks"),
+        (("--preset", "fastest"), "fast: "),
+        (("--preset", "fast", "--config", "config.json"), "give one of them"),
+        (("--preset", "fast", "--resume", "latest"), "leave the other options out"),
+    ],
+)
+def test_what_cannot_be_joined_is_refused_before_training(work, arguments, told):
+    assert_refused(mmsent("train", "--data", "lab", *arguments), told)
+    assert run_folders() == []
+
+
+def test_an_expert_without_a_frozen_encoder_is_refused_and_leaves_nothing(work, small):
+    assert_refused(mmsent(*small, "--experts", "text"), "--freeze-text all")
+    assert run_folders() == []
+
+
+def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small):
+    run = succeed(*small, "--json")["run"]
+    answer = mmsent("ablate", "--checkpoint", f"{run}/best_model.pt", "--weights-dir", small[6], "--offline")
+    assert_refused(answer, "ensemble of 3 networks", "train without --folds")
+    assert_refused(mmsent("compare-fusions", "--config", run), "over folds")
+
+
+@pytest.mark.parametrize("part", ["experts", "stacker"])
+def test_a_damaged_ensemble_is_told_by_name(work, small, part):
+    run = succeed(*small, "--json")["run"]
+    content = state(run)
+    content[part] = [{"name": "lexicon"}] if part == "experts" else {"weight": torch.ones(1)}
+    torch.save(content, "damaged.pt")
+    options = ("--weights-dir", small[6], "--offline", "--checkpoint", "damaged.pt")
+    assert_refused(mmsent("predict", "--data", "lab", "--out", "out.csv", *options), "damaged.pt")
+    assert not Path("out.csv").exists()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_configuration(name):
+    config = with_preset(TrainConfig(), name)
+    assert config != TrainConfig()
+    assert len(PRESETS) == 6
+
+
+def test_options_change_a_preset(work):
+    preset = ("train", "--data", "lab", "--preset", "fast", "--folds", 2, "--epochs", 1, "--experts", "lexicon")
+    values = succeed(*preset, "--image-size-px", 64, "--json")
+    assert (len(values["folds"]), values["epochs"], values["experts"]) == (2, 1, ["lexicon"])
+    config = json.loads((Path(values["run"]) / "config.json").read_text())
+    assert config["model"]["text_encoder"] == "minilm-layers"
+    assert config["model"]["image_size_px"] == 64
