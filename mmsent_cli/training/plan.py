@@ -44,7 +44,8 @@ class Plan:
 
     def asking(self, asked: TrainConfig) -> "Plan":
         """A plan for other model and training settings on the same pairs and split."""
-        model, fit, _ = fill_gaps(asked.model, asked.fit, self.arithmetic, self.weights)
+        pairs = len(self.dataset.pairs)
+        model, fit, _ = fill_gaps(asked.model, asked.fit, self.arithmetic, self.weights, pairs)
         return replace(self, asked=asked, config=replace(self.config, model=model, fit=fit))
 
     def variant(self, fusion: str | None = None, **fit: object) -> TrainConfig:
@@ -71,6 +72,7 @@ def plan_run(config: TrainConfig, listener: Listener, split: Split | None = None
     model, fit, encoder_note = fill_gaps(config.model, config.fit, arithmetic, weights)
     cache = default_cache_dir(config.runtime.cache_dir)
     dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
+    _, fit, _ = fill_gaps(model, config.fit, arithmetic, weights, len(dataset.pairs))
     split = split or _divide(dataset, config)
     notes = (device_note, encoder_note, *dataset.notes)
     data: DataConfig = replace(config.data, labels=dataset.labels)
@@ -79,10 +81,10 @@ def plan_run(config: TrainConfig, listener: Listener, split: Split | None = None
 
 
 def fill_gaps(
-    model: ModelConfig, fit: FitConfig, arithmetic: Arithmetic, weights: WeightSource
+    model: ModelConfig, fit: FitConfig, arithmetic: Arithmetic, weights: WeightSource, pairs: int = 0
 ) -> tuple[ModelConfig, FitConfig, str]:
-    """Fill every gap: with what belongs to the fusion, then with what belongs to the encoders."""
-    return resolve(fill_defaults(model), fit, arithmetic.device_type, weights)
+    """Fill every gap: with what belongs to the fusion, then with what belongs to the encoders and so many pairs."""
+    return resolve(fill_defaults(model), fit, arithmetic.device_type, weights, pairs)
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> Split:
