@@ -62,7 +62,7 @@ class EncoderPair:
     Attributes:
         defaults: settings of ModelConfig and FitConfig, used where the user gave none.
         cuda_defaults: those that differ on a CUDA device.
-        frozen_defaults: those that differ where both encoders are frozen whole, so that only fusion and head train.
+        frozen_defaults: those that differ where only fusion and head train, on `MANY_PAIRS` or more.
     """
 
     text: str
@@ -99,6 +99,9 @@ COMMON: dict[str, Any] = {
     "augmentation": "none",
     "augmentation_views": 4,
 }
+
+MANY_PAIRS = 2000
+"""On fewer, larger batches leave too few steps: 192 training pairs are 3 batches of 64 an epoch."""
 
 ENCODERS: dict[str, EncoderPair] = {
     # System B's own settings (224 px, augmentation, balanced class weights, rate 2e-3, patience on macro-F1) end below
@@ -191,7 +194,7 @@ ENCODERS: dict[str, EncoderPair] = {
 
 
 def resolve(
-    model: ModelConfig, fit: FitConfig, device_type: str, weights: WeightSource
+    model: ModelConfig, fit: FitConfig, device_type: str, weights: WeightSource, pairs: int = 0
 ) -> tuple[ModelConfig, FitConfig, str]:
     """Fill every gap with the encoder pair's own default.
 
@@ -200,6 +203,7 @@ def resolve(
         fit: as the user gave it.
         device_type: `cpu`, `cuda` or `mps`; some defaults depend on it.
         weights: where `auto` looks for pretrained weights.
+        pairs: labelled pairs, as far as they are known; some defaults want many.
 
     Returns:
         The two configurations without gaps, and a note on what `auto` chose and why (else empty).
@@ -214,7 +218,8 @@ def resolve(
     defaults = {**COMMON, **pair.defaults, **(pair.cuda_defaults if device_type == "cuda" else {})}
     defaults |= {"encoders": name, "text_encoder": pair.text, "image_encoder": pair.image}
     model = _fill(replace(model, encoders=name), defaults)
-    defaults |= pair.frozen_defaults if model.freeze_text == model.freeze_image == "all" else {}
+    is_frozen = model.freeze_text == model.freeze_image == "all"
+    defaults |= pair.frozen_defaults if is_frozen and pairs >= MANY_PAIRS else {}
     for option, table in (("text_encoder", TEXT_ENCODERS), ("image_encoder", IMAGE_ENCODERS)):
         parse_name(option, getattr(model, option), table)
     return model, _fill(fit, defaults), note

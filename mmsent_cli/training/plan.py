@@ -48,7 +48,8 @@ class Plan:
 
     def asking(self, asked: TrainConfig) -> "Plan":
         """A plan for other model and training settings on the same pairs and split."""
-        model, fit, _ = fill_gaps(asked.model, asked.fit, self.arithmetic, self.weights)
+        pairs = len(self.dataset.pairs)
+        model, fit, _ = fill_gaps(asked.model, asked.fit, self.arithmetic, self.weights, pairs)
         return replace(self, asked=asked, config=replace(self.config, model=model, fit=fit))
 
     def variant(self, fusion: str | None = None, **fit: object) -> TrainConfig:
@@ -77,12 +78,13 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
     _require_folds(resolved)
     cache = default_cache_dir(config.runtime.cache_dir)
     dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
+    _, fit, _ = fill_gaps(model, config.fit, arithmetic, weights, len(dataset.pairs))
     splits = splits or _divide(dataset, config)
     notes = (device_note, encoder_note, *dataset.notes)
     data: DataConfig = replace(config.data, labels=dataset.labels)
     return Plan(
         asked=config,
-        config=replace(resolved, data=data),
+        config=replace(resolved, fit=fit, data=data),
         arithmetic=arithmetic,
         weights=weights,
         store=cache / "features",
@@ -94,10 +96,10 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
 
 
 def fill_gaps(
-    model: ModelConfig, fit: FitConfig, arithmetic: Arithmetic, weights: WeightSource
+    model: ModelConfig, fit: FitConfig, arithmetic: Arithmetic, weights: WeightSource, pairs: int = 0
 ) -> tuple[ModelConfig, FitConfig, str]:
-    """Fill every gap: with what belongs to the fusion, then with what belongs to the encoders."""
-    return resolve(fill_defaults(model), fit, arithmetic.device_type, weights)
+    """Fill every gap: with what belongs to the fusion, then with what belongs to the encoders and so many pairs."""
+    return resolve(fill_defaults(model), fit, arithmetic.device_type, weights, pairs)
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:

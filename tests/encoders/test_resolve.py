@@ -57,12 +57,12 @@ def test_names_carry_an_argument_where_they_need_one():
     assert parse_name("image_encoder", "resnet18", IMAGE_ENCODERS) == ("resnet18", "")
 
 
-def test_compact_trains_head_alone_in_larger_batches_unless_told_otherwise():
+def test_compact_trains_the_head_alone_in_larger_batches_where_there_are_many_pairs():
     frozen = ModelConfig(encoders="compact", freeze_text="all", freeze_image="all")
-    found = {}
-    for name, model in (("frozen", frozen), ("as it comes", ModelConfig(encoders="compact"))):
-        _, fit, _ = resolve(model, FitConfig(), "cpu", OFFLINE)
-        found[name] = fit.batch_size, fit.head_lr
-    assert found == {"frozen": (64, 5e-4), "as it comes": (16, 1e-3)}
-    _, asked, _ = resolve(frozen, FitConfig(batch_size=8, head_lr=0.1), "cpu", OFFLINE)
+    found = []
+    for model, pairs in ((frozen, 4000), (frozen, 300), (frozen, 0), (ModelConfig(encoders="compact"), 4000)):
+        _, fit, _ = resolve(model, FitConfig(), "cpu", OFFLINE, pairs)
+        found.append((fit.batch_size, fit.head_lr))
+    assert found == [(64, 5e-4), (16, 1e-3), (16, 1e-3), (16, 1e-3)]
+    _, asked, _ = resolve(frozen, FitConfig(batch_size=8, head_lr=0.1), "cpu", OFFLINE, 4000)
     assert (asked.batch_size, asked.head_lr) == (8, 0.1)
