@@ -20,7 +20,7 @@ SENTIMENTS = ("negative", "neutral", "positive")
 KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 
-EXPERTS = ("image", "text", "characters", "lexicon")
+EXPERTS = ("image", "text", "characters", "lexicon", "writing", "writing-characters")
 
 
 def setting(default: Any, help: str) -> Any:
@@ -128,7 +128,7 @@ class ModelConfig:
     experts: tuple[str, ...] | None = setting(
         None,
         f"Linear models that join the network late, of {', '.join(EXPERTS)}; image and text read the features of a"
-        " frozen encoder. Needs --folds",
+        " frozen encoder, writing the words that stand in the image. Needs --folds",
     )
     networks: int = setting(1, "Networks a fold, of seed, seed + 1, …; their mean counts as one. Needs --folds")
     class_offsets: Literal["none", "balanced"] | None = setting(

@@ -9,6 +9,7 @@ squeezed into the square without a crop, as in source A (SPEC.md): the sentiment
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -47,17 +48,41 @@ def decode_image(source: Path | bytes, size_px: int) -> "np.ndarray":
     import numpy as np
     from PIL import Image
 
+    def squeezed(rgb: Any) -> Any:
+        return rgb.resize((size_px, size_px), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+
+    return np.array(_decode(source, size_px, squeezed))  # a copy of its own, since torch wants arrays to write to
+
+
+def decode_whole(source: Path | bytes, longest_px: int) -> "np.ndarray":
+    """Decode an image in its own proportions, made smaller where its longer side is over `longest_px`.
+
+    Returns:
+        uint8 array [H, W, 3].
+
+    Raises:
+        DataError: as `decode_image`.
+    """
+    import numpy as np
+
+    def reduced(rgb: Any) -> Any:
+        rgb.thumbnail((longest_px, longest_px), reducing_gap=REDUCING_GAP)
+        return rgb
+
+    return np.array(_decode(source, longest_px, reduced))
+
+
+def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) -> Any:
+    """The upright RGB image, resized; a JPEG is decoded no smaller than twice `size_px`."""
     name = "the image" if isinstance(source, bytes) else str(source)
     try:
         raw = source if isinstance(source, bytes) else source.read_bytes()
         image = _open(raw)
         gap_px = int(size_px * REDUCING_GAP)
         image.draft(None, (gap_px, gap_px))
-        rgb = _upright(image, _rgb(image))
-        square = rgb.resize((size_px, size_px), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+        return resize(_upright(image, _rgb(image)))
     except BROKEN as error:
         raise DataError(f"{name}: {_reason(error)}", REMEDY) from error
-    return np.array(square)  # a copy of its own, since torch wants arrays that may be written
 
 
 def verify_image(raw: bytes) -> str | None:

@@ -7,7 +7,7 @@ more input of the network, which drowns them in features that fit faster; and on
 """
 
 from mmsent_cli.ensemble.ensemble import Ensemble, expert_inputs, is_frozen, log_softmax, mean_answer
-from mmsent_cli.ensemble.experts import EXPERTS, Expert, ExpertInputs, fit_expert, join_inputs
+from mmsent_cli.ensemble.experts import EXPERTS, Expert, ExpertInputs, fit_expert, join_inputs, reads_writing
 from mmsent_cli.ensemble.stacking import Stacker, fit_stacker, stack_out_of_fold
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "join_inputs",
     "log_softmax",
     "mean_answer",
+    "reads_writing",
     "stack_out_of_fold",
 ]

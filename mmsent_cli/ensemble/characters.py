@@ -15,6 +15,8 @@ NGRAMS = (2, 5)
 MIN_TEXTS = 2
 MAX_NGRAMS = 60_000
 STEPS = ("urls", "mentions")
+NO_NGRAM = "\0"
+"""Stands for n-grams where texts share none: a column of zeros, from which nothing is learnt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,12 @@ class Characters:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Characters":
-        """The n-grams of some training texts that occur in two or more of them, the most frequent first counted.
-
-        Raises:
-            ValueError: no n-gram occurs in two texts.
-        """
+        """The n-grams of some training texts that occur in two or more of them, the most frequent ones."""
         counter = _counter(min_df=MIN_TEXTS, max_features=MAX_NGRAMS)
-        counter.fit([prepare(text) for text in texts])
+        try:
+            counter.fit([prepare(text) for text in texts])
+        except ValueError:  # scikit-learn's for texts that share nothing; there is no other way to ask
+            return cls((NO_NGRAM,), np.ones(1))
         return cls(tuple(counter.get_feature_names_out().tolist()), np.asarray(counter.idf_))
 
     def features(self, texts: Sequence[str]) -> Any:

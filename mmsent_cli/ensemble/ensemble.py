@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mmsent_cli.ensemble.experts import Expert, ExpertInputs
+from mmsent_cli.data.writing import Writing
+from mmsent_cli.ensemble.experts import Expert, ExpertInputs, reads_writing
 from mmsent_cli.ensemble.stacking import Stacker
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
@@ -31,13 +32,19 @@ class Ensemble:
         """The first network, whose encoders say how pairs are read."""
         return self.networks[0]
 
+    @property
+    def reads_writing(self) -> bool:
+        """Whether an expert looks at the words in images."""
+        return reads_writing([expert.name for expert in self.experts])
+
     @torch.inference_mode()
-    def log_probabilities(self, batch: Batch, texts: Sequence[str]) -> np.ndarray:
+    def log_probabilities(self, batch: Batch, texts: Sequence[str], writings: Sequence[Writing] = ()) -> np.ndarray:
         """Logarithms of the class probabilities of B pairs.
 
         Args:
             batch: activations of the encoders' stored stages, on the networks' device.
             texts: the same pairs' texts, empty where there is none.
+            writings: what stands in their images, where `reads_writing`.
 
         Returns:
             float64 [B, C].
@@ -46,12 +53,14 @@ class Ensemble:
         answer = mean_answer([log_softmax(each) for each in logits])
         if self.stacker is None:
             return answer
-        inputs = expert_inputs(self.network, batch, texts)
+        inputs = expert_inputs(self.network, batch, texts, writings)
         answers = [answer, *(expert.log_probabilities(inputs) for expert in self.experts)]
         return self.stacker.log_probabilities(np.stack(answers, axis=1))
 
 
-def expert_inputs(network: SentimentModel, batch: Batch, texts: Sequence[str]) -> ExpertInputs:
+def expert_inputs(
+    network: SentimentModel, batch: Batch, texts: Sequence[str], writings: Sequence[Writing] = ()
+) -> ExpertInputs:
     """What experts may read of a batch: pooled features only of encoders that are frozen whole."""
     sides = [side for side in MODALITIES if is_frozen(network, side)]
     encoded = {side: getattr(network, side)(getattr(batch, side)).pooled for side in sides}
@@ -59,6 +68,7 @@ def expert_inputs(network: SentimentModel, batch: Batch, texts: Sequence[str]) -
         texts=texts,
         pooled={side: pooled.float().cpu().numpy() for side, pooled in encoded.items()},
         present={side: batch.present[:, index].cpu().numpy() for index, side in enumerate(MODALITIES)},
+        writings=writings,
     )
 
 

@@ -3,14 +3,15 @@
 An expert is plain data once it is fit: a weight a feature and class, so that it can lie in a checkpoint.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from mmsent_cli.data.writing import Writing
 from mmsent_cli.ensemble.characters import Characters
-from mmsent_cli.ensemble.lexicon import lexicon_features
+from mmsent_cli.ensemble.lexicon import lexicon_features, writing_features
 from mmsent_cli.ensemble.linear import fit_logistic
 
 Side = Literal["text", "image"]
@@ -22,7 +23,8 @@ class ExpertSpec:
 
     Attributes:
         side: the modality that it looks at; a pair that lacks it gets the class shares of the training pairs.
-        features: what it reads: the `text` itself, or the `pooled` features of that side's frozen encoder.
+        features: what it reads: the `pooled` features of that side's frozen encoder; `characters` or `lexicon`, the
+            n-grams or the lexicon's numbers of the text (on the image's side of the words that stand in the image).
         strength: inverse strength of the L2 penalty (scikit-learn's C), on standardised features where dense.
         summary: what it is.
         source: whose idea it is.
@@ -48,6 +50,12 @@ EXPERTS: dict[str, ExpertSpec] = {
     "lexicon": ExpertSpec(
         "text", "lexicon", 0.1, "logistic regression on VADER's scores, marks and length", "Hutto and Gilbert 2014"
     ),
+    "writing": ExpertSpec(
+        "image", "lexicon", 0.05, "the same of the words in the image, with their number and area", "this project"
+    ),
+    "writing-characters": ExpertSpec(
+        "image", "characters", 1.0, "characters of the words that stand in the image", "this project"
+    ),
 }
 
 
@@ -59,11 +67,17 @@ class ExpertInputs:
         texts: N texts, empty where the pair has none.
         pooled: features of the frozen encoders, float32 [N, D] by side; a side is absent where its encoder is trained.
         present: bool [N] by side: whether the pair has its text and its image.
+        writings: what stands in each image, N of them; empty where no expert asks for it.
     """
 
     texts: Sequence[str]
     pooled: Mapping[str, np.ndarray]
     present: Mapping[str, np.ndarray]
+    writings: Sequence[Writing] = ()
+
+    def words(self, side: str) -> list[str]:
+        """The words of a side: the texts, or what stands in the images."""
+        return list(self.texts) if side == "text" else [writing.text for writing in self.writings]
 
     def take(self, rows: np.ndarray) -> "ExpertInputs":
         """The inputs of some pairs."""
@@ -71,6 +85,7 @@ class ExpertInputs:
             texts=[self.texts[row] for row in rows],
             pooled={side: values[rows] for side, values in self.pooled.items()},
             present={side: values[rows] for side, values in self.present.items()},
+            writings=[self.writings[row] for row in rows] if self.writings else (),
         )
 
 
@@ -115,7 +130,7 @@ def fit_expert(name: str, inputs: ExpertInputs, targets: np.ndarray, rows: np.nd
     spec = EXPERTS[name]
     chosen = rows[inputs.present[spec.side][rows]]
     part = inputs.take(chosen)
-    characters = Characters.of(part.texts) if spec.features == "characters" else None
+    characters = Characters.of(part.words(spec.side)) if spec.features == "characters" else None
     features = _features(spec, part, characters)
     shares = np.bincount(targets[rows], minlength=n_classes) + 1e-3
     weight, bias = fit_logistic(features, targets[chosen], n_classes, spec.strength, is_scaled=characters is None)
@@ -135,6 +150,7 @@ def join_inputs(parts: Sequence[ExpertInputs]) -> ExpertInputs:
         texts=[text for part in parts for text in part.texts],
         pooled={side: np.concatenate([part.pooled[side] for part in parts]) for side in first.pooled},
         present={side: np.concatenate([part.present[side] for part in parts]) for side in first.present},
+        writings=[writing for part in parts for writing in part.writings],
     )
 
 
@@ -143,5 +159,11 @@ def _features(spec: ExpertSpec, inputs: ExpertInputs, characters: Characters | N
     if spec.features == "pooled":
         return np.asarray(inputs.pooled[spec.side], dtype=np.float64)
     if characters is not None:
-        return characters.features(inputs.texts)
-    return lexicon_features(inputs.texts)
+        return characters.features(inputs.words(spec.side))
+    numbers = lexicon_features(inputs.words(spec.side))
+    return numbers if spec.side == "text" else np.hstack([numbers, writing_features(inputs.writings)])
+
+
+def reads_writing(names: Collection[str]) -> bool:
+    """Whether any of these experts looks at the words in images."""
+    return any(EXPERTS[name].side == "image" and EXPERTS[name].features != "pooled" for name in names)

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.data.text import clean
+from mmsent_cli.data.writing import Writing
 
 EDGES = "#.,!?:;\"'()"
 SCORES = ("pos", "neg", "neu", "compound")
 N_FEATURES = 32
+LEAST = (10, 30, 80)
+"""Characters of a word, a line and a saying."""
 
 
 def lexicon_features(texts: Sequence[str]) -> np.ndarray:
@@ -29,6 +32,16 @@ def lexicon_features(texts: Sequence[str]) -> np.ndarray:
     steps = ("urls", "mentions", "hashtags")
     rows = [[*_numbers(text), *_numbers(clean(text, steps))] for text in texts]
     return np.array(rows, dtype=np.float64).reshape(len(texts), N_FEATURES)
+
+
+def writing_features(writings: Sequence[Writing]) -> np.ndarray:
+    """How much stands in each image: characters, lines, share of the area, and whether it is a word, a line, a saying.
+
+    Returns:
+        float64 [N, 6], not scaled.
+    """
+    rows = [[len(w.text), w.lines, w.area, *(len(w.text) >= least for least in LEAST)] for w in writings]
+    return np.array(rows, dtype=np.float64).reshape(len(writings), 3 + len(LEAST))
 
 
 def _numbers(text: str) -> list[float]:

@@ -31,6 +31,8 @@ WORDS = {
     "text": "Text, linear",
     "characters": "Characters, linear",
     "lexicon": "Lexicon, linear",
+    "writing": "Words in the image, linear",
+    "writing-characters": "Their characters, linear",
 }
 """What the judges are called; one without words goes by its name."""
 KEPT = (

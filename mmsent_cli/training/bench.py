@@ -132,7 +132,7 @@ class Bench:
                 source = self.plan.dataset.source
                 raise DataError(f"no pair of {source} has a usable {side}", "mmsent needs both modalities to train")
             column = Column(encoder, keys, self.plan.store, self.plan.arithmetic, augmentation)
-            with _room_for(self.plan.store):
+            with room_for(self.plan.store):
                 self.encoder_runs[side] += column.fill(sources, self.train, self.listener.prepare)
             self.encoded()
             self._columns[identity] = column
@@ -140,7 +140,7 @@ class Bench:
 
 
 @contextmanager
-def _room_for(store: Path) -> Iterator[None]:
+def room_for(store: Path) -> Iterator[None]:
     """A full disk while the feature store is filled, as an expected failure."""
     try:
         yield

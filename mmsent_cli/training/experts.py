@@ -1,18 +1,32 @@
 """The experts of a training over folds: what they read, and what each says of pairs that it was not fit on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 
 from mmsent_cli.config import ModelConfig
-from mmsent_cli.ensemble import EXPERTS, Expert, ExpertInputs, expert_inputs, fit_expert, is_frozen, join_inputs
+from mmsent_cli.data.writing import Writing, describe_reader, read_writing
+from mmsent_cli.ensemble import (
+    EXPERTS,
+    Expert,
+    ExpertInputs,
+    expert_inputs,
+    fit_expert,
+    is_frozen,
+    join_inputs,
+    reads_writing,
+)
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.features import Space
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.training.batches import Table
-from mmsent_cli.training.bench import Bench
+from mmsent_cli.training.bench import Bench, room_for
+from mmsent_cli.training.streams import in_order
 
 BATCH = 256
+STEP = 8
+Entry = tuple[str, np.ndarray]
 
 
 def require_experts(config: ModelConfig, model: SentimentModel) -> None:
@@ -47,7 +61,8 @@ def cross_fit(
     """
     if not names:
         return [], ()
-    inputs = _inputs(model, table, [pair.text or "" for pair in bench.plan.dataset.pairs])
+    writings = read_writings(bench) if reads_writing(names) else ()
+    inputs = _inputs(model, table, [pair.text or "" for pair in bench.plan.dataset.pairs], writings)
     n_classes = len(bench.plan.dataset.labels)
     every = np.arange(len(table.targets))
     said, experts = [], []
@@ -63,8 +78,28 @@ def cross_fit(
 
 
 @torch.inference_mode()
-def _inputs(model: SentimentModel, table: Table, texts: Sequence[str]) -> ExpertInputs:
+def _inputs(model: SentimentModel, table: Table, texts: Sequence[str], writings: Sequence[Writing]) -> ExpertInputs:
     """What experts may read of all pairs."""
     model.eval().to("cpu")
-    chunks = [range(start, min(start + BATCH, len(texts))) for start in range(0, len(texts), BATCH)]
-    return join_inputs([expert_inputs(model, table.batch(chunk), [texts[row] for row in chunk]) for chunk in chunks])
+    parts = [slice(start, start + BATCH) for start in range(0, len(texts), BATCH)]
+    rows = range(len(texts))
+    return join_inputs([expert_inputs(model, table.batch(rows[part]), texts[part], writings[part]) for part in parts])
+
+
+def read_writings(bench: Bench) -> list[Writing]:
+    """What stands in each pair's image; read once an image and kept in the feature store."""
+    pairs = bench.plan.dataset.pairs
+    space = Space(bench.plan.store, describe_reader())
+    paths = {pair.image_digest: pair.image_path for pair in pairs if pair.image_path is not None}
+    missing = space.missing(paths)
+    read = in_order(lambda key: (key, read_writing(paths[key]).to_bytes()), missing, torch.get_num_threads())
+    with room_for(bench.plan.store):
+        space.add(_counted(read, len(missing), bench))
+    return [Writing.from_bytes(space.read(pair.image_digest)) if pair.image_digest else Writing() for pair in pairs]
+
+
+def _counted(read: Iterable[Entry], total: int, bench: Bench) -> Iterator[Entry]:
+    for done, entry in enumerate(read, start=1):
+        yield entry
+        if done % STEP == 0 or done == total:
+            bench.listener.prepare("reading words in images", done, total)

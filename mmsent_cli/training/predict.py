@@ -19,6 +19,7 @@ from mmsent_cli.data.encoding import EncodingDecision
 from mmsent_cli.data.images import verify_image
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.writing import Writing, read_writing
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.ensemble import Ensemble
@@ -87,16 +88,20 @@ class Predictor:
         groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         images = [[decoders.submit(self._pixels, chunk[row]) for row in group] for group in groups]
 
-        def prepare(number: int) -> tuple[Activations, Activations]:
+        def prepare(number: int) -> tuple[Activations, Activations, list[Writing]]:
+            writings = [self._writing(chunk[row]) for row in groups[number]] if self.ensemble.reads_writing else []
             pixels = [future.result() for future in images[number]]
             texts = [ids[row] for row in groups[number]]
-            return self._activations(self.model.text, texts), self._activations(self.model.image, pixels)
+            return self._activations(self.model.text, texts), self._activations(self.model.image, pixels), writings
 
         answers: dict[int, Prediction] = {}
-        for group, activations in zip(groups, in_order(prepare, range(len(groups)), streams), strict=True):
-            shares = self._probabilities([chunk[row] for row in group], *activations)
+        for group, prepared in zip(groups, in_order(prepare, range(len(groups)), streams), strict=True):
+            shares = self._probabilities([chunk[row] for row in group], *prepared)
             answers |= {row: self._answer(chunk[row], part) for row, part in zip(group, shares, strict=True)}
         return [answers[row] for row in range(len(chunk))]
+
+    def _writing(self, pair: Pair) -> Writing:
+        return Writing() if pair.image_path is None else read_writing(pair.image_path)
 
     def _pixels(self, pair: Pair) -> np.ndarray:
         inputs = self.model.image.inputs
@@ -105,7 +110,9 @@ class Predictor:
         return inputs.arrays([pair.image_path])[0]
 
     @torch.inference_mode()
-    def _probabilities(self, pairs: Sequence[Pair], text: Activations, image: Activations) -> np.ndarray:
+    def _probabilities(
+        self, pairs: Sequence[Pair], text: Activations, image: Activations, writings: list[Writing]
+    ) -> np.ndarray:
         """Class probabilities [B, C] of a batch."""
         device = self.arithmetic.device
         present = torch.tensor([[pair.text is not None, pair.image_path is not None] for pair in pairs])
@@ -116,7 +123,7 @@ class Predictor:
             torch.full((len(pairs),), -1, device=device),
         )
         with self.arithmetic.autocast():
-            return np.exp(self.ensemble.log_probabilities(batch, [pair.text or "" for pair in pairs]))
+            return np.exp(self.ensemble.log_probabilities(batch, [pair.text or "" for pair in pairs], writings))
 
     def _activations(self, encoder: Encoder, arrays: list[np.ndarray]) -> Activations:
         return self.arithmetic.prefix(encoder, stack(arrays, raw_pad(encoder)))

@@ -1,12 +1,14 @@
 """Each expert of the table, fit on a few pairs: it learns, answers in probabilities, and lies in a checkpoint whole."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from mmsent_cli.config import EXPERTS as NAMES
+from mmsent_cli.data.writing import Writing
 from mmsent_cli.ensemble import EXPERTS, ExpertInputs, fit_expert, join_inputs
 from mmsent_cli.ensemble.characters import Characters
 from mmsent_cli.ensemble.lexicon import N_FEATURES, lexicon_features
@@ -26,6 +28,7 @@ def inputs(pairs=PAIRS, seed=0):
         texts=[f"{TEXTS[c]} {draws.integers(99)}" for c in classes],
         pooled={side: features.astype(np.float32) for side in ("text", "image")},
         present={side: np.ones(pairs, dtype=bool) for side in ("text", "image")},
+        writings=[Writing(TEXTS[c], c, c / 4) for c in classes],
     ), classes
 
 
@@ -37,12 +40,12 @@ def fitted(name):
 def without(given, side, row):
     present = {name: values.copy() for name, values in given.present.items()}
     present[side][row] = False
-    return ExpertInputs(given.texts, given.pooled, present)
+    return replace(given, present=present)
 
 
 def test_the_options_name_each_row_of_the_table():
     assert set(NAMES) == set(EXPERTS)
-    assert len(EXPERTS) == 4
+    assert len(EXPERTS) == 6
 
 
 @every_expert
@@ -68,10 +71,11 @@ def test_a_pair_without_the_experts_side_teaches_it_nothing(name):
     given, classes = inputs()
     side = EXPERTS[name].side
     lacking = without(given, side, 7)
-    changed = ExpertInputs(
+    changed = replace(
+        lacking,
         texts=["never seen before" if row == 7 else text for row, text in enumerate(given.texts)],
         pooled={key: np.where(np.arange(PAIRS)[:, None] == 7, 99, values) for key, values in given.pooled.items()},
-        present=lacking.present,
+        writings=[Writing("never seen", 9, 0.9) if row == 7 else each for row, each in enumerate(given.writings)],
     )
     one, other = (fit_expert(name, part, classes, np.arange(PAIRS), 3) for part in (lacking, changed))
     assert np.array_equal(one.weight, other.weight)
@@ -109,6 +113,7 @@ def test_joined_batches_are_what_they_were_apart():
     assert joined.texts == given.texts
     assert np.array_equal(joined.pooled["image"], given.pooled["image"])
     assert np.array_equal(joined.present["text"], given.present["text"])
+    assert list(joined.writings) == list(given.writings)
 
 
 def test_the_lexicon_tells_good_words_from_bad_ones_inside_hashtags_too():
@@ -126,3 +131,10 @@ def test_ngrams_come_from_two_texts_or_more_and_see_neither_addresses_nor_mentio
     assert not any("xyz" in ngram or "som" in ngram for ngram in characters.ngrams)
     assert not any("dd" in ngram for ngram in characters.ngrams)
     assert characters.features(["", "good"]).toarray().any(axis=1).tolist() == [False, True]
+
+
+def test_texts_that_share_nothing_teach_nothing_and_break_nothing():
+    given, classes = inputs()
+    silent = replace(given, writings=[Writing() for _ in classes])
+    said = fit_expert("writing-characters", silent, classes, np.arange(PAIRS), 3).log_probabilities(silent)
+    np.testing.assert_allclose(np.exp(said), 1 / 3, atol=1e-3)
