@@ -5,7 +5,7 @@ Text", as its authors publish it.
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from mmsent_cli.data.writing import Writing
 EDGES = "#.,!?:;\"'()"
 SCORES = ("pos", "neg", "neu", "compound")
 N_FEATURES = 32
+REMEMBERED = 2**15
+"""Texts whose numbers are kept; a few MB."""
 LEAST = (10, 30, 80)
 """Characters of a word, a line and a saying."""
 
@@ -44,14 +46,18 @@ def writing_features(writings: Sequence[Writing]) -> np.ndarray:
     return np.array(rows, dtype=np.float64).reshape(len(writings), 3 + len(LEAST))
 
 
-def _numbers(text: str) -> list[float]:
-    """VADER's four scores; extremes, sums and counts of its positive and negative words; marks, shouting, length."""
+@lru_cache(REMEMBERED)
+def _numbers(text: str) -> tuple[float, ...]:
+    """VADER's four scores; extremes, sums and counts of its positive and negative words; marks, shouting, length.
+
+    Remembered, since every fold asks for the same texts again.
+    """
     analyser = _analyser()
     scores = analyser.polarity_scores(text)
     words = text.split()
     valences = [analyser.lexicon.get(word.lower().strip(EDGES), 0.0) for word in words]
     positive, negative = [v for v in valences if v > 0], [v for v in valences if v < 0]
-    return [
+    return (
         *(scores[name] for name in SCORES),
         max(positive, default=0.0),
         min(negative, default=0.0),
@@ -65,7 +71,7 @@ def _numbers(text: str) -> list[float]:
         len(text) / 140,
         text.startswith("RT"),
         sum(word.isupper() and len(word) > 2 for word in words),
-    ]
+    )
 
 
 @cache

@@ -1,9 +1,11 @@
 """The experts of a training over folds: what they read, and what each says of pairs that it was not fit on."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from mmsent_cli.config import ModelConfig
 from mmsent_cli.data.writing import Writing, describe_reader, read_writing
@@ -26,7 +28,7 @@ from mmsent_cli.training.streams import in_order
 
 BATCH = 256
 STEP = 8
-Entry = tuple[str, np.ndarray]
+Item = TypeVar("Item")
 
 
 def require_experts(config: ModelConfig, model: SentimentModel) -> None:
@@ -65,16 +67,27 @@ def cross_fit(
     inputs = _inputs(model, table, [pair.text or "" for pair in bench.plan.dataset.pairs], writings)
     n_classes = len(bench.plan.dataset.labels)
     every = np.arange(len(table.targets))
-    said, experts = [], []
-    for number, name in enumerate(names, start=1):
-        answer = np.empty((len(every), n_classes))
-        for fold in folds:
-            expert = fit_expert(name, inputs, table.targets, np.setdiff1d(every, fold), n_classes)
-            answer[fold] = expert.log_probabilities(inputs.take(fold))
-        said.append(answer)
-        experts.append(fit_expert(name, inputs, table.targets, every, n_classes))
-        bench.listener.prepare("fitting experts", number, len(names))
-    return said, tuple(experts)
+
+    def fit(task: tuple[str, np.ndarray]) -> tuple[Expert, np.ndarray]:
+        name, held_out = task
+        expert = fit_expert(name, inputs, table.targets, np.setdiff1d(every, held_out), n_classes)
+        return expert, expert.log_probabilities(inputs.take(held_out))
+
+    parts = (*folds, np.array([], dtype=np.int64))  # the last fit holds out nothing
+    tasks = [(name, part) for name in names for part in parts]
+    with threadpool_limits(1):  # fits run side by side
+        fitted = list(_counted(in_order(fit, tasks, torch.get_num_threads()), len(tasks), "fitting experts", bench))
+    by_name = [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
+    said = [out_of_fold([answer for _, answer in own[:-1]], folds) for own in by_name]
+    return said, tuple(own[-1][0] for own in by_name)
+
+
+def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.ndarray:
+    """What is said of the rows of each fold, as one array [N, C] in the order of the rows."""
+    result = np.empty((sum(map(len, folds)), parts[0].shape[1]))
+    for part, rows in zip(parts, folds, strict=True):
+        result[rows] = part
+    return result
 
 
 @torch.inference_mode()
@@ -94,12 +107,13 @@ def read_writings(bench: Bench) -> list[Writing]:
     missing = space.missing(paths)
     read = in_order(lambda key: (key, read_writing(paths[key]).to_bytes()), missing, torch.get_num_threads())
     with room_for(bench.plan.store):
-        space.add(_counted(read, len(missing), bench))
+        space.add(_counted(read, len(missing), "reading words in images", bench))
     return [Writing.from_bytes(space.read(pair.image_digest)) if pair.image_digest else Writing() for pair in pairs]
 
 
-def _counted(read: Iterable[Entry], total: int, bench: Bench) -> Iterator[Entry]:
-    for done, entry in enumerate(read, start=1):
-        yield entry
+def _counted(items: Iterable[Item], total: int, stage: str, bench: Bench) -> Iterator[Item]:
+    """Pass items on and tell the listener how many there were."""
+    for done, item in enumerate(items, start=1):
+        yield item
         if done % STEP == 0 or done == total:
-            bench.listener.prepare("reading words in images", done, total)
+            bench.listener.prepare(stage, done, total)

@@ -6,7 +6,6 @@ would choose the best epoch are the pairs that judge; so no pair has a say in wh
 
 import io
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -20,7 +19,7 @@ from mmsent_cli.records import BEST, FOLDS, Run
 from mmsent_cli.results import EpochResult, FoldResult, FoldsResult
 from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.checkpoints import Description, read_fold, save_ensemble, save_fold
-from mmsent_cli.training.experts import cross_fit, require_experts
+from mmsent_cli.training.experts import cross_fit, out_of_fold, require_experts
 from mmsent_cli.training.loop import Step
 from mmsent_cli.training.outcome import METRICS, describe_run, write_rows
 from mmsent_cli.training.plan import Listener, Plan
@@ -83,7 +82,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     trained = [_train_fold(bench, config, run, split, description, listener) for split in plan.folds]
     run.write_lines(METRICS, [_line(number, epoch) for number, fold in enumerate(trained, 1) for epoch in fold.history])
     rows = [_rows(plan, split) for split in plan.folds]
-    network = _out_of_fold([fold.answer() for fold in trained], rows)
+    network = out_of_fold([fold.answer() for fold in trained], rows)
     said, experts = cross_fit(config.model.experts or (), model, table, bench, rows)
 
     answers = np.stack([network, *said], axis=1)  # [N, M, C]
@@ -147,14 +146,6 @@ def _rows(plan: Plan, split: Split) -> np.ndarray:
     """Row numbers of a fold's pairs, in the order of the split."""
     rows = {pair.guid: row for row, pair in enumerate(plan.dataset.pairs)}
     return np.array([rows[guid] for guid in split.val])
-
-
-def _out_of_fold(parts: Sequence[np.ndarray], rows: Sequence[np.ndarray]) -> np.ndarray:
-    """What is said of each fold's rows, as one array [N, C] in the order of the rows."""
-    result = np.empty((sum(map(len, rows)), parts[0].shape[1]))
-    for part, chosen in zip(parts, rows, strict=True):
-        result[chosen] = part
-    return result
 
 
 def _fold_result(plan: Plan, trained: TrainedFold, split: Split, rows: np.ndarray, targets: np.ndarray) -> FoldResult:
