@@ -1,0 +1,38 @@
+"""Figures of a training over folds, against their definitions."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score, log_loss
+
+from mmsent_cli.training.reckoning import calibration_error, figures_of
+
+LABELS = ("negative", "neutral", "positive")
+
+
+def test_calibration_error_by_hand():
+    """Two bins: three pairs said at .9 of which two are right, one pair said at .5 that is right."""
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.5, 0.5]])
+    targets = np.array([0, 1, 1, 0])
+    assert calibration_error(probabilities, targets) == pytest.approx((3 * (0.9 - 2 / 3) + (1 - 0.5)) / 4)
+
+
+def test_a_judge_that_is_right_as_often_as_it_says_has_hardly_any_calibration_error():
+    draws = np.random.default_rng(0)
+    shares = draws.dirichlet([1, 1, 1], size=20_000)
+    targets = np.array([draws.choice(3, p=share) for share in shares])
+    assert calibration_error(shares, targets) < 0.02
+    assert calibration_error(shares**4 / (shares**4).sum(axis=1, keepdims=True), targets) > 0.15
+
+
+def test_a_probability_of_one_falls_into_the_last_bin():
+    assert calibration_error(np.array([[1.0, 0.0]]), np.array([0])) == 0
+
+
+def test_figures_are_those_of_the_most_probable_classes():
+    draws = np.random.default_rng(1)
+    shares, targets = draws.dirichlet([1, 1, 1], size=200), draws.integers(3, size=200)
+    figures = figures_of(np.log(shares), targets, LABELS)
+    predicted = shares.argmax(axis=1)
+    assert figures.accuracy == pytest.approx(accuracy_score(targets, predicted))
+    assert figures.macro_f1 == pytest.approx(f1_score(targets, predicted, average="macro"))
+    assert figures.loss == pytest.approx(log_loss(targets, shares))
