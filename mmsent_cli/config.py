@@ -128,7 +128,7 @@ class ModelConfig:
     experts: tuple[str, ...] | None = setting(
         None,
         f"Linear models that join the network late, of {', '.join(EXPERTS)}; image and text read the features of a"
-        " frozen encoder, writing the words that stand in the image. Needs --folds",
+        " frozen encoder, writing the words that stand in the image (pip install 'mmsent[ocr]'). Needs --folds",
     )
     networks: int = setting(1, "Networks a fold, of seed, seed + 1, …; their mean counts as one. Needs --folds")
     class_offsets: Literal["none", "balanced"] | None = setting(

@@ -46,7 +46,7 @@ PRESETS: dict[str, Preset] = {
             "encoders": "compact",
             "freeze_text": "3",
             "text_cleaning": CLEAN,
-            "experts": ("image", "characters", "lexicon", "writing", "writing-characters"),
+            "experts": ("image", "characters", "lexicon"),
             "networks": 2,
             "class_offsets": "balanced",
         },

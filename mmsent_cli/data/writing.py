@@ -1,7 +1,7 @@
 """The words that stand in an image, as an OCR program reads them: a saying, a headline, a caption in a meme.
 
 Chosen: RapidOCR with the small models that its package holds, run by OpenVINO, so nothing is downloaded. Images are
-looked at small: most of the words that matter are large, and the time goes with the pixels.
+looked at small, for the time goes with the pixels; at 256 px a quarter of the letters is lost, and with them the gain.
 Source: Cui et al. 2025, arXiv 2507.05595 (PP-OCR).
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from mmsent_cli.data.images import decode_whole
 from mmsent_cli.errors import ConfigError
 
-SIDE_PX = 256
+SIDE_PX = 384
 """Longer side at which words are looked for; what is found is read in the image itself."""
 LONGEST_PX = 512
 """Larger images are made so small first."""
@@ -103,7 +103,7 @@ def _load() -> Any:
         from rapidocr import EngineType, RapidOCR
     except ImportError as error:
         raise ConfigError(
-            f"the words in images cannot be read: {error}", "pip install rapidocr, or leave out the writing experts"
+            f"the words in images cannot be read: {error}", "pip install 'mmsent[ocr]', or leave out the writing experts"
         ) from error
     cv2.setNumThreads(1)  # one thread an image, several images at a time
     return RapidOCR(params=_settings(EngineType.OPENVINO))
