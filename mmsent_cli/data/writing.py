@@ -97,14 +97,22 @@ def _program() -> Any:
     return _local.program
 
 
+def require_reader() -> None:
+    """Load the OCR program, to learn early whether it is here.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    _program()
+
+
 def _load() -> Any:
     try:
         import cv2
         from rapidocr import EngineType, RapidOCR
     except ImportError as error:
-        raise ConfigError(
-            f"the words in images cannot be read: {error}", "pip install 'mmsent[ocr]', or leave out the writing experts"
-        ) from error
+        hint = "pip install 'mmsent[ocr]', or leave out the writing experts"
+        raise ConfigError(f"the words in images cannot be read: {error}", hint) from error
     cv2.setNumThreads(1)  # one thread an image, several images at a time
     return RapidOCR(params=_settings(EngineType.OPENVINO))
 

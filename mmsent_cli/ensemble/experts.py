@@ -82,10 +82,10 @@ class ExpertInputs:
     def take(self, rows: np.ndarray) -> "ExpertInputs":
         """The inputs of some pairs."""
         return ExpertInputs(
-            texts=[self.texts[row] for row in rows],
+            texts=[self.texts[row] for row in rows.tolist()],
             pooled={side: values[rows] for side, values in self.pooled.items()},
             present={side: values[rows] for side, values in self.present.items()},
-            writings=[self.writings[row] for row in rows] if self.writings else (),
+            writings=[self.writings[row] for row in rows.tolist()] if self.writings else (),
         )
 
 

@@ -8,7 +8,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from mmsent_cli.config import ModelConfig
-from mmsent_cli.data.writing import Writing, describe_reader, read_writing
+from mmsent_cli.data.writing import Writing, describe_reader, read_writing, require_reader
 from mmsent_cli.ensemble import (
     EXPERTS,
     Expert,
@@ -32,11 +32,13 @@ Item = TypeVar("Item")
 
 
 def require_experts(config: ModelConfig, model: SentimentModel) -> None:
-    """Check that each expert has a frozen encoder to read.
+    """Check that each expert has what it reads: a frozen encoder, or the program that reads words in images.
 
     Raises:
-        ConfigError: one has none.
+        ConfigError: one has not.
     """
+    if reads_writing(config.experts or ()):
+        require_reader()
     for name in config.experts or ():
         spec = EXPERTS[name]
         if spec.features == "pooled" and not is_frozen(model, spec.side):

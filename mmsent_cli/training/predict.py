@@ -19,7 +19,7 @@ from mmsent_cli.data.encoding import EncodingDecision
 from mmsent_cli.data.images import verify_image
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.data.writing import Writing, read_writing
+from mmsent_cli.data.writing import Writing, read_writing, require_reader
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.ensemble import Ensemble
@@ -60,6 +60,8 @@ class Predictor:
         arithmetic, note = choose_arithmetic(runtime)
         weights = WeightSource.of(runtime.weights_dir, runtime.offline)
         ensemble, description = load_ensemble(checkpoint, weights)
+        if ensemble.reads_writing:
+            require_reader()
         for network in ensemble.networks:
             network.to(arithmetic.device)
         return cls(ensemble, description, arithmetic, note)

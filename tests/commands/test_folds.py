@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mmsent_cli.commands.train import with_preset
 from mmsent_cli.config import TrainConfig
+from mmsent_cli.data import writing
 from mmsent_cli.presets import PRESETS
 from mmsent_cli.render.train import LiveEpochs
 from tests.commands.running import assert_refused, mmsent, run_folders, succeed
@@ -177,6 +180,20 @@ def test_what_cannot_be_joined_is_refused_before_training(work, arguments, told)
 
 def test_an_expert_without_a_frozen_encoder_is_refused_and_leaves_nothing(work, small):
     assert_refused(mmsent(*small, "--experts", "text"), "--freeze-text all")
+    assert run_folders() == []
+
+
+def test_words_in_images_are_read_in_training_and_prediction(work, small):
+    run = succeed(*small, "--experts", "writing,writing-characters", "--json")["run"]
+    options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
+    succeed("predict", "--data", "lab", "--out", "all.csv", *options)
+    assert len(rows("all.csv")) == 3
+
+
+def test_without_the_program_that_reads_images_nothing_is_trained(work, small, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    monkeypatch.setattr(writing, "_local", threading.local())
+    assert_refused(mmsent(*small, "--experts", "writing"), "mmsent[ocr]")
     assert run_folders() == []
 
 
