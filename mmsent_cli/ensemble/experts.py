@@ -81,11 +81,12 @@ class ExpertInputs:
 
     def take(self, rows: np.ndarray) -> "ExpertInputs":
         """The inputs of some pairs."""
+        texts: list[str] = [self.texts[row] for row in map(int, rows)]
         return ExpertInputs(
-            texts=[self.texts[row] for row in rows.tolist()],
+            texts=texts,
             pooled={side: values[rows] for side, values in self.pooled.items()},
             present={side: values[rows] for side, values in self.present.items()},
-            writings=[self.writings[row] for row in rows.tolist()] if self.writings else (),
+            writings=[self.writings[row] for row in map(int, rows)] if self.writings else (),
         )
 
 

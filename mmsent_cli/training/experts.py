@@ -28,6 +28,7 @@ from mmsent_cli.training.streams import in_order
 
 BATCH = 256
 STEP = 8
+NOTHING = np.empty((0, 0))
 Item = TypeVar("Item")
 
 
@@ -73,7 +74,7 @@ def cross_fit(
     def fit(task: tuple[str, np.ndarray]) -> tuple[Expert, np.ndarray]:
         name, held_out = task
         expert = fit_expert(name, inputs, table.targets, np.setdiff1d(every, held_out), n_classes)
-        return expert, expert.log_probabilities(inputs.take(held_out))
+        return expert, expert.log_probabilities(inputs.take(held_out)) if len(held_out) else NOTHING
 
     parts = (*folds, np.array([], dtype=np.int64))  # the last fit holds out nothing
     tasks = [(name, part) for name in names for part in parts]
