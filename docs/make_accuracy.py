@@ -26,6 +26,8 @@ HERE = Path(__file__).parent
 DATA, PAGE = HERE / "accuracy.json", HERE / "accuracy.md"
 
 HEAD = "| | accuracy | macro-F1 | gain in accuracy | gain in macro-F1 | ECE |\n|---|---|---|---|---|---|\n"
+ADJUSTMENT = 0.25
+"""That of the presets."""
 ARMS = {
     "compact": "`--encoders compact` as it comes",
     "cleaned": "texts without addresses, mentions and RT, hashtags as words",
@@ -79,11 +81,11 @@ class Recorded:
             result[:, rows] = [log_softmax(logits) for logits in part]
         return result
 
-    def joined(self, names: list[str], networks: int, is_balanced: bool = False) -> np.ndarray:
+    def joined(self, names: list[str], networks: int, adjustment: float = 0.0) -> np.ndarray:
         """Log-probabilities [N, C] of some judges, joined as `train` does."""
         network = [mean_answer(list(self.networks[:networks]))] if networks else []
         answers = np.stack([*network, *(self.judges[name] for name in names)], axis=1)
-        return stack_out_of_fold(answers, self.targets, self.folds, is_balanced)
+        return stack_out_of_fold(answers, self.targets, self.folds, adjustment)
 
 
 def step(name: str, said: list[np.ndarray], targets: np.ndarray, before: list[np.ndarray] | None) -> Step:
@@ -132,7 +134,7 @@ def network_ladder(runs: dict[str, list[Recorded]]) -> list[Step]:
 
 
 def joined_ladder(runs: list[Recorded], networks: int, experts: list[str]) -> list[Step]:
-    """Judges joined one after the other, then the balanced decision."""
+    """Judges joined one after the other, then the decision moved."""
     targets = runs[0].targets
     rows: list[tuple[str, list[np.ndarray]]] = [("one network", [run.networks[0] for run in runs])]
     if networks > 1:
@@ -140,7 +142,7 @@ def joined_ladder(runs: list[Recorded], networks: int, experts: list[str]) -> li
     rows.append(("stacked: the network's trust in itself set right", [run.joined([], networks) for run in runs]))
     for count, name in enumerate(experts, start=1):
         rows.append((f"and {name}", [run.joined(experts[:count], networks) for run in runs]))
-    rows.append(("balanced decision", [run.joined(experts, networks, is_balanced=True) for run in runs]))
+    rows.append((f"logit adjustment {ADJUSTMENT}", [run.joined(experts, networks, ADJUSTMENT) for run in runs]))
     befores = [None, *(said for _, said in rows)]
     return [step(name, said, targets, before) for (name, said), before in zip(rows, befores, strict=False)]
 

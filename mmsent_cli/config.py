@@ -131,10 +131,10 @@ class ModelConfig:
         " frozen encoder, writing the words that stand in the image (pip install 'mmsent[ocr]'). Needs --folds",
     )
     networks: int = setting(1, "Networks a fold, of seed, seed + 1, …; their mean counts as one. Needs --folds")
-    class_offsets: Literal["none", "balanced"] | None = setting(
+    logit_adjustment: float | None = setting(
         None,
-        "With --folds: none keeps the joined probabilities; balanced moves them towards rare classes, as far as the"
-        " sum of accuracy and macro-F1 out of fold gains",
+        "How far the joined decision moves towards rare classes, for macro-F1: 0 not at all, 1 as if all classes were"
+        " equally frequent. Needs --folds",
     )
 
     def __post_init__(self) -> None:
@@ -145,6 +145,7 @@ class ModelConfig:
         raise_if(
             self,
             (bool(unknown), f"unknown text_cleaning {', '.join(unknown)}; known: {', '.join(CLEANING_STEPS)}"),
+            (not 0 <= (self.logit_adjustment or 0) <= 1, "logit_adjustment must lie in [0, 1]"),
             (self.networks < 1, "networks must be at least 1"),
             (bool(strange), f"unknown experts {', '.join(strange)}; known: {', '.join(EXPERTS)}"),
             (mismatched, f"head_dropout needs one number per hidden layer: {hidden} against {dropout}"),

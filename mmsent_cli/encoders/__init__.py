@@ -82,7 +82,7 @@ COMMON: dict[str, Any] = {
     "modality_dropout": 0.0,
     "auxiliary_weight": 0.0,
     "experts": (),
-    "class_offsets": "none",
+    "logit_adjustment": 0.0,
     "epochs": 10,
     "batch_size": 16,
     "accumulation_steps": 1,

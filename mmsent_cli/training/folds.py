@@ -86,9 +86,9 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     said, experts = cross_fit(config.model.experts or (), model, table, bench, rows)
 
     answers = np.stack([network, *said], axis=1)  # [N, M, C]
-    is_balanced = config.model.class_offsets == "balanced"
-    judged = stack_out_of_fold(answers, table.targets, rows, is_balanced)
-    stacker = fit_stacker(answers, table.targets, is_balanced)
+    adjustment = config.model.logit_adjustment or 0.0
+    judged = stack_out_of_fold(answers, table.targets, rows, adjustment)
+    stacker = fit_stacker(answers, table.targets, adjustment)
     states = [state for fold in trained for state in fold.states]
     save_ensemble(run.path(BEST), description, config.fit.epochs or 0, states, Ensemble((model,), experts, stacker))
     write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(judged)))

@@ -115,12 +115,12 @@ def _require_folds(config: TrainConfig) -> None:
     """Check what goes with folds and what does not, before any pair is read.
 
     Raises:
-        ConfigError: experts or offsets without folds, or folds of encoders that know words by their training side.
+        ConfigError: experts or an adjustment without folds, or folds of encoders that start from scratch.
     """
     if config.split.folds is None:
-        if config.model.experts or config.model.class_offsets != "none":
+        if config.model.experts or config.model.logit_adjustment:
             raise ConfigError(
-                "experts and class offsets are fit on what is said out of fold", "add --folds 5, or leave them out"
+                "experts and logit adjustment join on what is said out of fold", "add --folds 5, or leave them out"
             )
     elif is_from_scratch(config.model):
         raise ConfigError(

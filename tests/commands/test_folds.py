@@ -70,7 +70,7 @@ def same(one, other):
 
 
 def test_a_run_over_folds_writes_figures_that_its_predictions_bear_out(work, small):
-    values = succeed(*small, "--class-offsets", "balanced", "--json")
+    values = succeed(*small, "--logit-adjustment", 0.25, "--json")
     run = Path(values["run"])
     assert {path.name for path in run.iterdir()} == FILES
     said = rows(run / "oof_predictions.csv")
@@ -161,7 +161,7 @@ def test_a_network_a_fold_learns_nothing_from_the_epoch_that_would_be_best(work,
     ("arguments", "told"),
     [
         (("--encoders", "compact", *EXPERTS), "--folds 5"),
-        (("--encoders", "compact", "--class-offsets", "balanced"), "--folds 5"),
+        (("--encoders", "compact", "--logit-adjustment", 0.25), "--folds 5"),
         (("--encoders", "light", "--folds", 3), "light"),
         (("--folds", 1), "folds must be at least 2"),
         (("--folds", 3, "--strategy", "plain-80-20"), "near-duplicates"),

@@ -9,7 +9,6 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mmsent_cli.ensemble import fit_stacker, log_softmax, mean_answer, stack_out_of_fold
 from mmsent_cli.ensemble.linear import NEVER, fit_logistic
-from mmsent_cli.ensemble.stacking import best_offsets
 
 SHARES = (0.3, 0.1, 0.6)
 
@@ -32,13 +31,13 @@ def folds(pairs, n=5):
 
 def test_two_judges_together_are_right_more_often_than_each_alone():
     targets, answers = judged((1.5, 1.0))
-    together = accuracy(stack_out_of_fold(answers, targets, folds(1500), False), targets)
+    together = accuracy(stack_out_of_fold(answers, targets, folds(1500), 0.0), targets)
     assert together > max(accuracy(answers[:, 0], targets), accuracy(answers[:, 1], targets)) + 0.02
 
 
 def test_a_judge_that_knows_nothing_is_not_heard():
     targets, answers = judged((1.5, 0.0))
-    stacker = fit_stacker(answers, targets, False)
+    stacker = fit_stacker(answers, targets, 0.0)
     good, useless = np.abs(stacker.weight[:3]).sum(), np.abs(stacker.weight[3:]).sum()
     assert useless < 0.15 * good
 
@@ -46,7 +45,7 @@ def test_a_judge_that_knows_nothing_is_not_heard():
 def test_a_judge_that_trusts_itself_too_much_is_brought_back_to_what_it_knows():
     targets, answers = judged((1.0,))
     loud = log_softmax(6 * answers[:, 0])[:, None]
-    said = stack_out_of_fold(loud, targets, folds(1500), False)
+    said = stack_out_of_fold(loud, targets, folds(1500), 0.0)
     sure = np.exp(said.max(axis=1)).mean()
     assert abs(sure - accuracy(said, targets)) < 0.03
     assert np.exp(loud.max(axis=2)).mean() > sure + 0.1
@@ -54,31 +53,28 @@ def test_a_judge_that_trusts_itself_too_much_is_brought_back_to_what_it_knows():
 
 def test_no_pair_has_a_say_in_what_is_said_of_it():
     targets, answers = judged((1.0,), pairs=300)
-    before = stack_out_of_fold(answers, targets, folds(300), True)
+    before = stack_out_of_fold(answers, targets, folds(300), 0.5)
     changed = targets.copy()
     changed[folds(300)[0]] = 0
-    after = stack_out_of_fold(answers, changed, folds(300), True)
+    after = stack_out_of_fold(answers, changed, folds(300), 0.5)
     assert np.array_equal(before[folds(300)[0]], after[folds(300)[0]])
     assert not np.array_equal(before[folds(300)[1]], after[folds(300)[1]])
 
 
-def test_balanced_offsets_gain_macro_f1_on_pairs_they_were_not_chosen_on():
+def test_an_adjustment_gains_macro_f1_on_pairs_that_it_has_not_seen():
     targets, answers = judged((1.0,), pairs=4000)
-    plain, balanced = (stack_out_of_fold(answers, targets, folds(4000), is_balanced) for is_balanced in (False, True))
-    scores = [f1_score(targets, said.argmax(axis=1), average="macro") for said in (plain, balanced)]
+    plain, moved = (stack_out_of_fold(answers, targets, folds(4000), adjustment) for adjustment in (0.0, 0.4))
+    scores = [f1_score(targets, said.argmax(axis=1), average="macro") for said in (plain, moved)]
     assert scores[1] > scores[0] + 0.02
 
 
-def test_offsets_leave_the_largest_class_alone_and_grow_with_rarity():
+def test_an_adjustment_of_one_takes_the_class_shares_out_of_the_decision():
     targets, answers = judged((1.0,))
-    offsets = best_offsets(fit_stacker(answers, targets, False).log_probabilities(answers), targets)
-    assert offsets[2] == 0
-    assert 0 < offsets[0] < offsets[1]
-
-
-def test_offsets_are_none_where_nothing_is_to_be_gained():
-    targets, answers = judged((50.0,))
-    assert not best_offsets(answers[:, 0], targets).any()
+    plain, moved = (fit_stacker(answers, targets, adjustment) for adjustment in (0.0, 1.0))
+    assert not plain.offsets.any()
+    shares = np.bincount(targets) / len(targets)
+    expected = np.exp(plain.log_probabilities(answers)) / shares
+    np.testing.assert_allclose(np.exp(moved.log_probabilities(answers)), expected / expected.sum(axis=1, keepdims=True))
 
 
 @given(st.integers(2, 5), st.integers(1, 3), st.integers(0, 99))
@@ -86,7 +82,7 @@ def test_answers_are_probabilities_for_any_number_of_classes_and_judges(classes,
     draws = np.random.default_rng(seed)
     targets = np.arange(40) % classes
     answers = log_softmax(draws.normal(size=(40 * judges, classes))).reshape(40, judges, classes)
-    said = fit_stacker(answers, targets, True).log_probabilities(answers)
+    said = fit_stacker(answers, targets, 0.25).log_probabilities(answers)
     assert said.shape == (40, classes)
     np.testing.assert_allclose(np.exp(said).sum(axis=1), 1)
 
