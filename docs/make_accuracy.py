@@ -3,8 +3,8 @@
     python docs/make_accuracy.py record NAME=RUN,RUN,… …    # figures of run folders into docs/accuracy.json
     python docs/make_accuracy.py                            # docs/accuracy.json into docs/accuracy.md
 
-Runs are those of `mmsent train --folds 5`, one a seed, all with the same folds. NAME is one of ARMS. Only figures are
-kept, never a pair or a tag.
+Runs are those of `mmsent train --folds 5`, one a seed, all with the same folds. NAME is one of ARMS, `best` or `fast`.
+Only figures are kept, never a pair or a tag.
 """
 
 import json
@@ -29,13 +29,11 @@ HEAD = "| | accuracy | macro-F1 | gain in accuracy | gain in macro-F1 | ECE |\n|
 ADJUSTMENT = 0.25
 """That of the presets."""
 ARMS = {
-    "compact": "`--encoders compact` as it comes",
-    "cleaned": "texts without addresses, mentions and RT, hashtags as words",
-    "stages": "images at 320 px, means of the middle stages beside the last feature",
-    "rates": "32 pairs a batch, encoder rate 1e-4, three epochs",
-    "best": "`--preset best`",
-    "fast": "`--preset fast`",
+    "frozen": "`--encoders compact`, frozen: MiniLM's last layer, EfficientNet-Lite0's last feature at 224 px",
+    "layers": "`--text-encoder minilm-layers`: the means of MiniLM's last four layers",
+    "stages": "`--image-encoder efficientnet-lite0-stages --image-size-px 320`: larger, and the middle stages' means",
 }
+"""Arms of one network a fold; beside them `best` and `fast` are recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +123,7 @@ def step(name: str, said: list[np.ndarray], targets: np.ndarray, before: list[np
 def network_ladder(runs: dict[str, list[Recorded]]) -> list[Step]:
     """One network a fold, one change after the other."""
     steps, before = [], None
-    for arm in ("compact", "cleaned", "stages", "rates"):
+    for arm in ARMS:
         if arm in runs:
             said = [run.networks[0] for run in runs[arm]]
             steps.append(step(ARMS[arm], said, runs[arm][0].targets, before))
@@ -158,7 +156,7 @@ def record(arguments: list[str]) -> None:
         name: [Recorded(folder) for folder in folders.split(",")]
         for name, _, folders in (a.partition("=") for a in arguments)
     }
-    tables = {"One network a fold": network_ladder(runs)}
+    tables = {"One network a fold, encoders frozen": network_ladder(runs)}
     for preset in ("best", "fast"):
         if preset in runs:
             first = runs[preset][0]

@@ -39,6 +39,7 @@ TUNABLE = (
 )
 ENCODED = "what the encoders compute once for all trials would change with it"
 SEVERAL = "it holds several numbers"
+JOINED = "it joins what networks say out of fold, and trials are single networks"
 NOT_TUNABLE = {
     "encoders": ENCODED,
     "text_encoder": ENCODED,
@@ -53,6 +54,9 @@ NOT_TUNABLE = {
     "augmentation_seed": ENCODED,
     "head_hidden": SEVERAL,
     "head_dropout": SEVERAL,
+    "experts": JOINED,
+    "networks": JOINED,
+    "logit_adjustment": JOINED,
     "monitor": "all trials are judged by the same figure",
     "seed": "the best of several seeds is luck and no setting (see --seeds)",
 }

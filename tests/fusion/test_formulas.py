@@ -8,7 +8,8 @@ from mmsent_cli.encoders.staged import Encoded
 from mmsent_cli.fusion import FUSIONS
 from tests.fusion.inputs import build, encoded
 
-CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+CLOSE = {"rtol": 1e-4, "atol": 1e-4}
+"""float32 against float64: a few hundred products summed in another order differ by up to 4e-5, by processor."""
 
 
 def shaken(name):

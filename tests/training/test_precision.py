@@ -57,7 +57,7 @@ def test_avx512_bf16_is_measured_once_and_the_decision_kept(speeds, expected, no
     assert first[0].precision == expected
     assert expected in first[1]
     assert measured == [(torch.float32, torch.bfloat16)]
-    asked = choose_arithmetic(RuntimeConfig(cache_dir=str(tmp_path), precision="bf16"))
+    asked = choose_arithmetic(RuntimeConfig(cache_dir=str(tmp_path), precision="bf16", engine="torch"))
     assert asked == (Arithmetic("cpu", "bf16"), "")
     monkeypatch.setattr(torch, "__version__", "another")
     choose_arithmetic(runtime)
