@@ -63,6 +63,6 @@ def test_compact_trains_the_head_alone_in_larger_batches_where_there_are_many_pa
     for model, pairs in ((frozen, 4000), (frozen, 300), (frozen, 0), (ModelConfig(encoders="compact"), 4000)):
         _, fit, _ = resolve(model, FitConfig(), "cpu", OFFLINE, pairs)
         found.append((fit.batch_size, fit.head_lr))
-    assert found == [(64, 5e-4), (16, 1e-3), (16, 1e-3), (16, 1e-3)]
+    assert found == [(64, 2e-3), (16, 1e-3), (16, 1e-3), (16, 1e-3)]
     _, asked, _ = resolve(frozen, FitConfig(batch_size=8, head_lr=0.1), "cpu", OFFLINE, 4000)
     assert (asked.batch_size, asked.head_lr) == (8, 0.1)
