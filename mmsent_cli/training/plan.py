@@ -122,6 +122,10 @@ def _require_folds(config: TrainConfig) -> None:
             raise ConfigError(
                 "experts and logit adjustment join on what is said out of fold", "add --folds 5, or leave them out"
             )
+    elif config.runtime.save_all:
+        raise ConfigError(
+            "an ensemble keeps no frozen weights, so --save-all cannot be had with --folds", "leave one of them out"
+        )
     elif is_from_scratch(config.model):
         raise ConfigError(
             "folds need encoders that come with trained weights: light takes its words from each training side",
