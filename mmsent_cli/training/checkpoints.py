@@ -194,6 +194,8 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         model, description = _rebuild(content, path, weights)
         return Ensemble((model,)), description
     states = content["states"]
+    if not states:
+        raise CheckpointError(f"{path} is damaged: it holds no network", RETRAIN)
     first, description = _rebuild(content | {"state": states[0]}, path, weights)
     networks = [first, *(copy_network(first) for _ in states[1:])]
     for network, state in zip(networks, states, strict=True):

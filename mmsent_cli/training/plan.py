@@ -118,9 +118,10 @@ def _require_folds(config: TrainConfig) -> None:
         ConfigError: experts or an adjustment without folds, or folds of encoders that start from scratch.
     """
     if config.split.folds is None:
-        if config.model.experts or config.model.logit_adjustment:
+        if config.model.experts or config.model.logit_adjustment or config.model.networks > 1:
             raise ConfigError(
-                "experts and logit adjustment join on what is said out of fold", "add --folds 5, or leave them out"
+                "several networks, experts and logit adjustment join on what is said out of fold",
+                "add --folds 5, or leave them out",
             )
     elif config.runtime.save_all:
         raise ConfigError(

@@ -163,6 +163,7 @@ def test_a_network_a_fold_learns_nothing_from_the_epoch_that_would_be_best(work,
         (("--encoders", "compact", *EXPERTS), "--folds 5"),
         (("--encoders", "compact", "--logit-adjustment", 0.25), "--folds 5"),
         (("--encoders", "light", "--folds", 3), "light"),
+        (("--encoders", "compact", "--networks", 2), "--folds 5"),
         (("--encoders", "compact", "--folds", 3, "--save-all"), "--save-all"),
         (("--folds", 1), "folds must be at least 2"),
         (("--folds", 3, "--strategy", "plain-80-20"), "near-duplicates"),
@@ -205,11 +206,13 @@ def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small):
     assert_refused(mmsent("compare-fusions", "--config", run), "over folds")
 
 
-@pytest.mark.parametrize("part", ["experts", "stacker"])
-def test_a_damaged_ensemble_is_told_by_name(work, small, part):
+@pytest.mark.parametrize(
+    ("part", "damaged"), [("experts", [{"name": "lexicon"}]), ("stacker", {"weight": torch.ones(1)}), ("states", [])]
+)
+def test_a_damaged_ensemble_is_told_by_name(work, small, part, damaged):
     run = succeed(*small, "--json")["run"]
     content = state(run)
-    content[part] = [{"name": "lexicon"}] if part == "experts" else {"weight": torch.ones(1)}
+    content[part] = damaged
     torch.save(content, "damaged.pt")
     options = ("--weights-dir", small[6], "--offline", "--checkpoint", "damaged.pt")
     assert_refused(mmsent("predict", "--data", "lab", "--out", "out.csv", *options), "damaged.pt")
