@@ -133,10 +133,14 @@ class Bench:
                 raise DataError(f"no pair of {source} has a usable {side}", "mmsent needs both modalities to train")
             column = Column(encoder, keys, self.plan.store, self.plan.arithmetic, augmentation)
             with room_for(self.plan.store):
-                self.encoder_runs[side] += column.fill(sources, self.train, self.listener.prepare)
+                self.encoder_runs[side] += column.fill(sources, self._viewed(), self.listener.prepare)
             self.encoded()
             self._columns[identity] = column
         return self._columns[identity]
+
+    def _viewed(self) -> Sequence[int]:
+        """Rows that augmented views are wanted of: over folds each pair trains some network."""
+        return range(len(self.targets)) if self.plan.folds else self.train
 
 
 @contextmanager

@@ -157,6 +157,21 @@ def test_a_network_a_fold_learns_nothing_from_the_epoch_that_would_be_best(work,
     assert [(line["fold"], line["epoch"]) for line in lines] == [(f, e) for f in (1, 2, 3) for e in (1, 2)]
 
 
+def test_a_network_is_asked_after_its_last_epoch(work, small):
+    """With equal accuracies the first epoch counts as the best one, so the two differ here."""
+    values = succeed(*small, "--json")
+    lines = [json.loads(line) for line in (Path(values["run"]) / "metrics.jsonl").read_text().splitlines()]
+    losses = {line["fold"]: line["val_loss"] for line in lines}  # the last line of a fold stays
+    assert any(line["is_best"] and line["val_loss"] != losses[line["fold"]] for line in lines)
+    mean = sum(fold["val_pairs"] * losses[fold["fold"]] for fold in values["folds"]) / 18
+    assert values["judges"][0]["loss"] == pytest.approx(mean, abs=1e-6)
+
+
+def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, small):
+    values = succeed(*small, "--augmentation", "standard", "--augmentation-views", 2, "--json")
+    assert len(values["folds"]) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
