@@ -10,6 +10,7 @@ from mmsent_cli.render.console import out
 from mmsent_cli.render.content import Grid, Picture, ReportExample
 from mmsent_cli.render.figures import confusion_png
 from mmsent_cli.render.page import flat_rows, render_page, settings_rows
+from mmsent_cli.render.report import example_groups
 from mmsent_cli.render.tables import (
     counted,
     facts_table,
@@ -22,9 +23,9 @@ from mmsent_cli.render.tables import (
     print_paths,
     seconds,
 )
+from mmsent_cli.render.train_summary import NEXT
 from mmsent_cli.results import FoldsResult
 
-NEXT = "mmsent predict --out submission.txt"
 WORDS = {
     "network": "Network (text and image)",
     "image": "Image, linear",
@@ -109,8 +110,6 @@ def folds_report(
         environment: versions, device and digests, in any nesting.
         examples: pairs, right and wrong out of fold, in the order to be shown.
     """
-    right = [example for example in examples if example.true == example.predicted]
-    wrong = [example for example in examples if example.true != example.predicted]
     confusion = Picture(
         png=confusion_png(result.figures.confusion, result.labels),
         alt="Confusion matrix, out of fold",
@@ -125,7 +124,7 @@ def folds_report(
         grids=[judges_grid(result), fold_grid(result)],
         classes=class_grid("Out of fold", result.figures.per_class),
         pictures=(confusion,),
-        groups=[(name, group) for name, group in (("Wrong", wrong), ("Right", right)) if group],
+        groups=example_groups(examples),
         settings=settings_rows(config),
         environment=flat_rows(environment),
         command=shlex.join(["mmsent", "train", "--config", str(Path(result.run) / "config.json")]),

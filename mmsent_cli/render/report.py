@@ -12,7 +12,7 @@ from mmsent_cli.render.page import flat_rows, render_page, settings_rows
 from mmsent_cli.render.tables import majority_macro_f1, parameters, seconds
 from mmsent_cli.results import TrainResult
 
-__all__ = ["ReportExample", "train_facts", "train_pictures", "train_report"]
+__all__ = ["ReportExample", "example_groups", "train_facts", "train_pictures", "train_report"]
 
 
 def train_report(
@@ -29,8 +29,6 @@ def train_report(
         environment: versions, device and digests, in any nesting.
         examples: validation pairs, right and wrong, in the order to be shown.
     """
-    right = [example for example in examples if example.true == example.predicted]
-    wrong = [example for example in examples if example.true != example.predicted]
     return render_page(
         "report.html",
         result=result,
@@ -38,11 +36,18 @@ def train_report(
         majority_macro_f1=majority_macro_f1(result.majority_accuracy, len(result.labels)),
         classes=class_grid(f"Epoch {result.best_epoch}", result.best.per_class),
         pictures=train_pictures(result),
-        groups=[(name, group) for name, group in (("Wrong", wrong), ("Right", right)) if group],
+        groups=example_groups(examples),
         settings=settings_rows(config),
         environment=flat_rows(environment),
         command=shlex.join(["mmsent", "train", "--config", str(Path(result.run) / "config.json")]),
     )
+
+
+def example_groups(examples: Sequence[ReportExample]) -> list[tuple[str, list[ReportExample]]]:
+    """The wrong examples, then the right ones, each under its heading; a group without any is left out."""
+    wrong = [example for example in examples if example.true != example.predicted]
+    right = [example for example in examples if example.true == example.predicted]
+    return [(name, group) for name, group in (("Wrong", wrong), ("Right", right)) if group]
 
 
 def train_facts(result: TrainResult) -> list[tuple[str, str]]:
