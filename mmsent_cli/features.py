@@ -222,16 +222,22 @@ class _ShardWriter:
             self._final.unlink(missing_ok=True)
 
 
-def store_report(root: Path) -> StoreResult:
-    """What the store holds, one row per space."""
+def store_report(root: Path, networks: Path) -> StoreResult:
+    """What the store holds, one row per space, and the size of the networks that the engine keeps beside it."""
     spaces = [_describe_space(folder) for folder in _space_folders(root)]
-    return StoreResult(folder=str(root), spaces=tuple(spaces), bytes=sum(space.bytes for space in spaces))
+    return StoreResult(
+        folder=str(root),
+        spaces=tuple(spaces),
+        bytes=sum(space.bytes for space in spaces),
+        networks_bytes=sum(path.stat().st_size for path in networks.rglob("*") if path.is_file()),
+    )
 
 
-def clear_store(root: Path) -> None:
-    """Delete every space. Runs that read the store right now keep their open files."""
+def clear_store(root: Path, networks: Path) -> None:
+    """Delete every space and every translated network. Runs that read them right now keep their open files."""
     for folder in _space_folders(root):
         shutil.rmtree(folder)
+    shutil.rmtree(networks, ignore_errors=True)
 
 
 def _space_folders(root: Path) -> list[Path]:

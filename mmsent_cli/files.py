@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mmsent_cli.errors import MmsentError
 
+NETWORKS = "engine"
+"""Folder of the cache that keeps networks translated for the engine."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 FREE_SPACE = "free some space and run it again"

@@ -11,18 +11,21 @@ from mmsent_cli.commands.options import Json
 
 def cache(
     cache_dir: Annotated[Path | None, typer.Option(help="Folder of the caches [default: $MMSENT_CACHE]")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Delete all stored features; they are computed anew")] = False,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Delete all stored features and translated networks; they are made anew")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show what the feature store holds, or clear it."""
     from mmsent_cli.features import clear_store, store_report
-    from mmsent_cli.files import default_cache_dir
+    from mmsent_cli.files import NETWORKS, default_cache_dir
     from mmsent_cli.render.cache import print_store
     from mmsent_cli.render.console import print_json
 
-    root = default_cache_dir(None if cache_dir is None else str(cache_dir)) / "features"
-    result = store_report(root)
+    folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
+    places = folder / "features", folder / NETWORKS
+    result = store_report(*places)
     if clear:
-        clear_store(root)
+        clear_store(*places)
         result = replace(result, cleared=True)
     print_json(result) if json else print_store(result)

@@ -23,7 +23,7 @@ from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.network import Network
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.files import write_whole
+from mmsent_cli.files import NETWORKS, write_whole
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MAX_STREAMS = 8
@@ -186,7 +186,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
     text, image = ("bf16", "fp32") if precision == "auto" else (precision, precision)
     if "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         text = image = "fp32"  # what OpenVINO would do unasked, and the feature store must know
-    folder = cache_dir / "engine"
+    folder = cache_dir / NETWORKS
     folder.mkdir(exist_ok=True)
     return Engine(openvino.__version__.partition("-")[0], text, image, folder), ""
 

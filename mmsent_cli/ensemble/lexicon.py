@@ -17,7 +17,7 @@ EDGES = "#.,!?:;\"'()"
 SCORES = ("pos", "neg", "neu", "compound")
 N_FEATURES = 32
 REMEMBERED = 2**15
-"""Texts whose numbers are kept; a few MB."""
+"""Texts whose numbers are kept; 30 MB at the most."""
 LEAST = (10, 30, 80)
 """Characters of a word, a line and a saying."""
 

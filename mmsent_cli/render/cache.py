@@ -11,7 +11,9 @@ def print_store(result: StoreResult) -> None:
     """Print the feature store's content on stdout."""
     console = out()
     size = f"{result.bytes / MEGABYTE:.1f} MB"
-    console.print(facts_table([("Folder", result.folder), ("Cleared" if result.cleared else "Size", size)]))
+    networks = f"{result.networks_bytes / MEGABYTE:.1f} MB of translated networks" if result.networks_bytes else ""
+    facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", networks)]
+    console.print(facts_table(facts))
     if result.spaces and not result.cleared:
         rows = [
             (space.encoder, space.stages, space.entries, f"{space.bytes / MEGABYTE:.1f}") for space in result.spaces

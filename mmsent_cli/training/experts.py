@@ -44,7 +44,7 @@ def require_experts(config: ModelConfig, model: SentimentModel) -> None:
         spec = EXPERTS[name]
         if spec.features == "pooled" and not is_frozen(model, spec.side):
             raise ConfigError(
-                f"the expert {name} reads the features of a frozen encoder, and the {spec.side} encoder is trained",
+                f"the expert {name} reads a frozen encoder, and that of the {spec.side} is trained, or not used",
                 f"add --freeze-{spec.side} all, or leave the expert out",
             )
 

@@ -78,6 +78,7 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
     _require_folds(resolved)
     cache = default_cache_dir(config.runtime.cache_dir)
     dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
+    # Once more, since the batch size may go by the number of pairs, and a wrong option should not wait for the check.
     _, fit, _ = fill_gaps(model, config.fit, arithmetic, weights, len(dataset.pairs))
     splits = splits or _divide(dataset, config)
     notes = (device_note, encoder_note, *dataset.notes)

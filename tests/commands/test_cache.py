@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from mmsent_cli.files import NETWORKS
 from tests.commands.running import QUICK, assert_refused, mmsent, same_weights, succeed, weights
 
 
@@ -33,6 +34,16 @@ def test_what_training_stored_is_shown_cleared_and_computed_anew(work):
     assert files("mine") != []  # the encoding decision stays
     after = succeed(*train)
     assert same_weights(weights(before["run"]), weights(after["run"]))
+
+
+def test_translated_networks_are_counted_and_cleared(work):
+    place = Path("mine") / NETWORKS
+    place.mkdir(parents=True)
+    (place / "one.bin").write_bytes(bytes(2_000_000))
+    assert succeed("cache", "--cache-dir", "mine", "--json")["networks_bytes"] == 2_000_000
+    assert "2.0 MB" in mmsent("cache", "--cache-dir", "mine").stdout
+    succeed("cache", "--cache-dir", "mine", "--clear", "--json")
+    assert files("mine") == []
 
 
 def test_the_folder_comes_from_the_variable(work, monkeypatch):
