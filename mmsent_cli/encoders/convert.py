@@ -6,9 +6,9 @@ untried, since it wants the stages exported to a file by a further package.
 """
 
 import contextlib
-import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,25 +53,43 @@ def convert(encoder: Encoder) -> Any:
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     failures = (
-        RuntimeError,  # of the tracer, and of OpenVINO where it names no other
+        RuntimeError,
         frontend.GeneralFailure,
         frontend.NotImplementedFailure,
         frontend.OpConversionFailure,
         frontend.OpValidationFailure,
     )
-    example = check_inputs(encoder)[0]
+    traced = _trace(encoder)
     try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what tracing might get wrong: `agrees` looks whether it did
-            traced = torch.jit.trace(Stored(encoder).eval(), example, check_trace=False, strict=False)
         decoder = TorchScriptPythonDecoder(traced)  # OpenVINO reads from it to the end, so it needs a name
         translator = frontend.FrontEndManager().load_by_framework("pytorch")
         network = translator.convert(translator.load(decoder))
         if isinstance(encoder.inputs, ImageInputs):
-            network.reshape(list(example.shape))  # a fixed size spares computing the paddings each time
+            # A fixed size spares computing the paddings each time.
+            network.reshape(list(check_inputs(encoder)[0].shape))
         return network
     except failures as error:
         raise CannotConvert(f"OpenVINO cannot translate it: {last_line(error)}") from error
+
+
+def _trace(encoder: Encoder) -> Any:
+    """The stored stages as PyTorch's tracer records them, tried on inputs of other lengths than the recorded one.
+
+    A trace that holds on to one length is refused here, since OpenVINO would run it into memory that is not its own.
+
+    Raises:
+        CannotConvert: they cannot be traced, or the trace fails on other lengths.
+    """
+    example, *others = check_inputs(encoder)
+    try:
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what tracing might get wrong: it is looked at here and by `agrees`
+            traced = torch.jit.trace(Stored(encoder).eval(), example, check_trace=False, strict=False)
+            for values in others:
+                traced(values)
+    except Exception as error:  # what any network raises under the tracer; PyTorch runs it instead, and a note says why
+        raise CannotConvert(f"PyTorch cannot trace it: {last_line(error)}") from error
+    return traced
 
 
 def agrees(encoder: Encoder, compiled: Any) -> bool:
@@ -101,13 +119,19 @@ def save(network: Any, path: Path) -> None:
     """
     import openvino
 
-    hidden = Path(tempfile.mkdtemp(prefix=".", dir=path.parent))
-    with contextlib.suppress(OSError, RuntimeError):
+    with contextlib.suppress(OSError, RuntimeError), _hidden_folder(path.parent) as hidden:
         openvino.save_model(network, hidden / path.name, compress_to_fp16=False)
         openvino.Core().read_model(hidden / path.name)  # fails if it was cut short
         for name in (path.with_suffix(".bin").name, path.name):
             (hidden / name).replace(path.with_name(name))
-    shutil.rmtree(hidden, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _hidden_folder(parent: Path) -> Iterator[Path]:
+    """A folder inside another one, which is made if need be; it goes in the end."""
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=parent) as name:
+        yield Path(name)
 
 
 def last_line(error: BaseException) -> str:

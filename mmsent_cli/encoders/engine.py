@@ -7,6 +7,7 @@ One text length at a time: OpenVINO then gives a row the same bits in any batch,
 padding. Several streams of few threads each, because small batches do not fill a processor.
 """
 
+import contextlib
 import json
 import threading
 import weakref
@@ -22,7 +23,7 @@ from mmsent_cli.encoders.convert import MIN_COSINE, CannotConvert, agrees, conve
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.network import Network
 from mmsent_cli.encoders.staged import Activations, Encoder
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.errors import ConfigError, MmsentError
 from mmsent_cli.files import NETWORKS, write_whole
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -36,11 +37,12 @@ _loaded: "weakref.WeakKeyDictionary[Encoder, Loaded]" = weakref.WeakKeyDictionar
 
 
 class Loaded(NamedTuple):
-    """An encoder's compiled stages: their number, the digest they go by, and the network, or None where refused."""
+    """An encoder's compiled stages: their number, the digest they go by, and the network, or why there is none."""
 
     stages: int
     digest: str
     network: Network | None
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ class Engine:
         """Why PyTorch computes an encoder's stored stages instead, or an empty string. Translates them if need be."""
         digest = self._digest(encoder)
         with _lock:
-            if encoder in _loaded and _loaded[encoder].digest != digest:
-                del _loaded[encoder]
-            refused = self._refused(digest)
-            if not refused.exists() and not self._file(digest).exists():
-                self._load(encoder, digest)
-            return refused.read_text(encoding="utf-8") if refused.exists() else ""
+            if encoder in _loaded and _loaded[encoder].digest == digest:
+                return _loaded[encoder].refusal
+            _loaded.pop(encoder, None)
+            refusal = self._known_refusal(digest)
+            if refusal or self._file(digest).exists():  # compiled only when there is something to compute
+                return refusal
+            self._load(encoder, digest)
+            return _loaded[encoder].refusal
 
     def run(self, encoder: Encoder, inputs: Activations) -> Activations | None:
         """The stored stages' activations, or None if PyTorch has to compute them.
@@ -98,14 +102,23 @@ class Engine:
 
     def _load(self, encoder: Encoder, digest: str) -> None:
         """Compile an encoder's stored stages from their file, or after translating them; a refusal is written down."""
-        network = None
-        if not self._refused(digest).exists():
+        network, refusal = None, self._known_refusal(digest)
+        if not refusal:
             try:
                 network = Network(self._read(encoder, digest) or self._translate(encoder, digest))
             except CannotConvert as error:
-                self._file(digest).unlink(missing_ok=True)
-                write_whole(self._refused(digest), str(error).encode())
-        _loaded[encoder] = Loaded(encoder.cut, digest, network)
+                refusal = f"{error}; mmsent cache --clear lets it be tried again"
+                with contextlib.suppress(MmsentError, OSError):  # the next process finds out by itself
+                    self._file(digest).unlink(missing_ok=True)
+                    write_whole(self._refused(digest), refusal.encode())
+        _loaded[encoder] = Loaded(encoder.cut, digest, network, refusal)
+
+    def _known_refusal(self, digest: str) -> str:
+        """What an earlier process found out, or an empty string."""
+        try:
+            return self._refused(digest).read_text(encoding="utf-8")
+        except OSError:
+            return ""
 
     def _read(self, encoder: Encoder, digest: str) -> Any:
         """The network that an earlier process kept, compiled; None if there is none or it is damaged."""
@@ -113,9 +126,9 @@ class Engine:
             return None
         try:
             compiled = self._compile(encoder, self._file(digest))
+            return compiled if agrees(encoder, compiled) else None
         except RuntimeError:  # OpenVINO's for a file that is no network, or cut short
             return None
-        return compiled if agrees(encoder, compiled) else None
 
     def _translate(self, encoder: Encoder, digest: str) -> Any:
         """The network translated anew, compiled, compared with PyTorch, and kept.
@@ -126,9 +139,10 @@ class Engine:
         network = convert(encoder)
         try:
             compiled = self._compile(encoder, network)
+            faithful = agrees(encoder, compiled)
         except RuntimeError as error:
-            raise CannotConvert(f"OpenVINO cannot compile it: {last_line(error)}") from error
-        if not agrees(encoder, compiled):
+            raise CannotConvert(f"OpenVINO cannot run it: {last_line(error)}") from error
+        if not faithful:
             raise CannotConvert(f"in OpenVINO its features differ from PyTorch's (cosine below {MIN_COSINE})")
         save(network, self._file(digest))
         return compiled
@@ -186,9 +200,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
     text, image = ("bf16", "fp32") if precision == "auto" else (precision, precision)
     if "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         text = image = "fp32"  # what OpenVINO would do unasked, and the feature store must know
-    folder = cache_dir / NETWORKS
-    folder.mkdir(exist_ok=True)
-    return Engine(openvino.__version__.partition("-")[0], text, image, folder), ""
+    return Engine(openvino.__version__.partition("-")[0], text, image, cache_dir / NETWORKS), ""
 
 
 @cache

@@ -7,7 +7,7 @@ for every encoder. Rejected: an encoder class per architecture with its own two 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic, NamedTuple, Self, TypeVar
 
 import torch
@@ -74,6 +74,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         self.out_dim = out_dim
         self.frozen = 0
         self.cut = 0
+        self._digests: dict[int, tuple[object, str]] = {}
 
     @property
     def n_stages(self) -> int:
@@ -139,12 +140,15 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self.suffix(self.prefix(inputs, self.cut), self.cut)
 
     def digest(self, stages: int) -> str:
-        """BLAKE2b-128 over the weights and statistics of the first `stages` stages."""
-        digest = hashlib.blake2b(digest_size=16)
-        for name, tensor in self.stages[:stages].state_dict().items():
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-        return digest.hexdigest()
+        """BLAKE2b-128 over the weights and statistics of the first `stages` stages.
+
+        Remembered as long as no tensor is written to, since hashing takes a tenth of a second.
+        """
+        tensors = self.stages[:stages].state_dict()
+        written = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors.values())
+        if self._digests.get(stages, ("", ""))[0] != written:
+            self._digests[stages] = written, _digest(tensors)
+        return self._digests[stages][1]
 
     def _dummy(self) -> Activations:
         """The raw input of one pair, on the encoder's device."""
@@ -154,6 +158,14 @@ class Encoder(nn.Module, Generic[Inputs]):
             return Activations(torch.zeros(1, 3, side, side, dtype=torch.uint8, device=device))
         ids = torch.from_numpy(self.inputs.arrays(["a"])[0]).long().to(device)[None]  # [1, T]
         return Activations(ids, torch.ones_like(ids, dtype=torch.bool))
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in tensors.items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:

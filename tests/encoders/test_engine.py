@@ -54,6 +54,26 @@ class Forgetful(nn.Module):
         return values.float().mean(dim=(2, 3)) + torch.tensor([1.0, 2.0, 3.0]) * 1000 * (-1) ** self.calls
 
 
+class OneLength(nn.Module):
+    """A stage that holds on to the length it was traced with, as a position table cut by a Python number does."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.places = nn.Embedding(99, 8), nn.Parameter(torch.randn(64, 8))
+
+    def forward(self, values, mask=None):
+        return self.words(values % 99) + self.places[torch.arange(int(values.shape[1]))]
+
+
+class Unlucky(nn.Module):
+    """A stage that the tracer cannot get through, for a reason of its own."""
+
+    def forward(self, values, mask=None):
+        if torch.jit.is_tracing():
+            raise TypeError("not while traced")
+        return values.float().mean(dim=(2, 3))
+
+
 def compact(side):
     """An encoder with its published weights, all of it stored."""
     from mmsent_cli.encoders.request import BuildRequest
@@ -129,7 +149,26 @@ def test_a_damaged_network_is_translated_anew(engine, bert):
         assert torch.equal(engine.run(bert, inputs).values, first)
 
 
-@pytest.mark.parametrize("stage", [Untraceable(), Forgetful()])
+def test_a_trace_of_one_length_never_reaches_memory_that_is_not_its_own(engine, bert):
+    """OpenVINO would run it, and take the process with it; the next network must still work."""
+    stages = [OneLength()]
+    broken = Encoder(name="own", inputs=bert.inputs, stages=stages, pool=nn.Identity(), out_dim=8).freeze(1).eval()
+    inputs = stack(raw_arrays(bert, "text"), 0)
+    if engine.refusal(broken) == "":  # the tracer kept the length open after all: then it must be right
+        assert cosines(engine.run(broken, inputs).values, broken.prefix(inputs, 1).values).min() > MIN_COSINE
+    assert engine.refusal(bert) == ""
+    assert engine.run(bert, inputs) is not None
+
+
+def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, bert):
+    (tmp_path / "engine").write_text("a file where a folder is needed")
+    made, _ = choose_engine("auto", "cpu", "auto", tmp_path)
+    assert made.refusal(bert) == ""
+    assert made.run(bert, stack(raw_arrays(bert, "text"), 0)) is not None
+    assert made.refusal(image_encoder(Unlucky())) != ""
+
+
+@pytest.mark.parametrize("stage", [Untraceable(), Forgetful(), Unlucky()])
 def test_what_it_cannot_run_faithfully_is_refused_and_remembered(stage, engine, monkeypatch):
     encoder = image_encoder(stage)
     why = engine.refusal(encoder)
