@@ -19,7 +19,7 @@ C = TypeVar("C")
 SENTIMENTS = ("negative", "neutral", "positive")
 KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
-
+VAL_SIZE = 0.2
 EXPERTS = ("image", "text", "characters", "lexicon", "writing", "writing-characters")
 
 
@@ -64,7 +64,7 @@ class SplitConfig:
     strategy: Literal["grouped", "plain-80-20", "plain-90-10"] = setting(
         "grouped", "grouped keeps near-duplicates on one side; the plain ones are the sources' stratified splits"
     )
-    val_size: float = setting(0.2, "Share of pairs held out for validation (grouped only)")
+    val_size: float = setting(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
     split_seed: int = setting(42, "Seed of the split; separate from the training seed, so seeds share one split")
 
     split: str | None = setting(None, "Split file written by mmsent split, in place of making a split")
@@ -81,6 +81,11 @@ class SplitConfig:
             (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"),
             (self.folds is not None and self.folds < 2, "folds must be at least 2"),
             (self.folds is not None and self.split is not None, "folds are made anew; leave out split, or folds"),
+            (self.folds is not None and self.fold is not None, "folds trains on each fold; leave out fold, or folds"),
+            (
+                self.folds is not None and self.val_size != VAL_SIZE,
+                "folds are equal; leave out val_size, or folds",
+            ),
             (
                 self.folds is not None and self.strategy != "grouped",
                 f"folds keep near-duplicates together; strategy {self.strategy} does not",
@@ -130,7 +135,7 @@ class ModelConfig:
         f"Linear models that join the network late, of {', '.join(EXPERTS)}; image and text read the features of a"
         " frozen encoder, writing the words that stand in the image (pip install 'mmsent[ocr]'). Needs --folds",
     )
-    networks: int = setting(1, "Networks a fold, of seed, seed + 1, …; their mean counts as one. Needs --folds")
+    networks: int = setting(1, "Networks a fold, each of another seed; their mean counts as one. Needs --folds")
     logit_adjustment: float | None = setting(
         None,
         "How far the joined decision moves towards rare classes, for macro-F1: 0 not at all, 1 as if all classes were"
@@ -176,7 +181,9 @@ class FitConfig:
     class_weights: Literal["none", "balanced", "sqrt"] | None = setting(
         None, "Loss weights: none; balanced is inverse frequency, mean 1; sqrt its square root"
     )
-    patience: int | None = setting(None, "Epochs without improvement before training stops; 0 never stops early")
+    patience: int | None = setting(
+        None, "Epochs without improvement before training stops; 0 never stops early, as with --folds"
+    )
     monitor: Literal["accuracy", "macro_f1", "loss"] | None = setting(
         None, "Validation metric that picks the best epoch"
     )
@@ -218,12 +225,15 @@ class RuntimeConfig:
 
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
-        "auto", "Arithmetic of the forward pass; weights stay fp32. auto: bf16 where the hardware has it"
+        "auto",
+        "Arithmetic of the forward pass; weights stay fp32. auto: bf16 where the hardware is faster in it; a CPU with"
+        " AVX-512 BF16 is measured once",
     )
     engine: Literal["auto", "torch", "openvino"] = setting(
         "auto",
         "What computes frozen encoder stages: auto is openvino on a CPU where it is installed and can run them, else"
-        " torch. Features agree to a cosine of 0.999; what is trained always runs in torch",
+        " torch. Features agree with float32 to a cosine of 0.999, unless --precision bf16 is given. What is trained"
+        " runs in torch",
     )
     workers: int = setting(0, "Extra processes that load batches")
     weights_dir: str | None = setting(

@@ -26,7 +26,20 @@ FOLDS = "folds"
 """Folder of a training over folds: the network of each finished fold."""
 LATEST = "latest"
 SHOWN_RUNS = 3
-PACKAGES = ("torch", "torchvision", "transformers", "timm", "accelerate", "numpy", "scikit-learn", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "timm",
+    "accelerate",
+    "openvino",
+    "numpy",
+    "scikit-learn",
+    "vaderSentiment",
+    "rapidocr",
+    "pillow",
+)
+"""What figures may depend on."""
 
 
 class Run:
@@ -155,17 +168,18 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
     return _in_run(_newest_training(runs_dir), BEST if spec in (None, LATEST) else spec)
 
 
-def environment(device: str, precision: str) -> dict[str, Any]:
+def environment(device: str, precision: str, engine: str) -> dict[str, Any]:
     """What a reader needs to repeat a run: versions, machine, git commit."""
     return {
         "mmsent": __version__,
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
         "system": platform.system(),
         "machine": platform.machine(),
         "cpu_count": os.cpu_count(),
         "device": device,
         "precision": precision,
+        "engine": engine,
         "git_commit": _git_commit(),
     }
 
@@ -242,6 +256,14 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return value
+
+
+def _version(package: str) -> str | None:
+    """The version of a package; None for an extra that is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _git_commit() -> str | None:

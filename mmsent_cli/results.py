@@ -186,7 +186,10 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldsResult:
-    """A finished training over folds. All figures are out of fold: no judge and no weight saw the pair it is asked of.
+    """A finished training over folds, all figures out of fold.
+
+    No network and no expert saw the pair it is asked of. The stacker that joins them was fit without the pair's fold,
+    though on answers of judges that trained on it.
 
     `accuracy`, `macro_f1` and `figures` belong to the ensemble's rule, `judges` to its parts alone, `folds` to the
     network of each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The

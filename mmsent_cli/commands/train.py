@@ -92,9 +92,7 @@ def train(
 def with_preset(base: TrainConfig, name: str) -> TrainConfig:
     """A configuration with a preset's settings over it."""
     sections = find_preset(name).sections()
-    plain = to_dict(base)
-    parts = {name: build(kind, plain[name] | dict(sections.get(name, {}))) for kind, name in SECTIONS.items()}
-    return replace(base, **parts)
+    return layer(base, {kind: dict(sections.get(section, {})) for kind, section in SECTIONS.items()})
 
 
 def layer(base: TrainConfig, given: dict[type, dict[str, Any]]) -> TrainConfig:

@@ -11,7 +11,17 @@ from mmsent_cli.data.split_file import Split, digest_of, read_split, write_split
 from mmsent_cli.errors import ConfigError, DataError, summarise
 from mmsent_cli.results import SplitResult
 
-__all__ = ["Split", "apply_split", "describe", "groups_of", "make_folds", "make_split", "read_split", "write_split"]
+__all__ = [
+    "Split",
+    "apply_split",
+    "describe",
+    "groups_of",
+    "make_folds",
+    "make_split",
+    "read_split",
+    "require_all_in_folds",
+    "write_split",
+]
 
 PLAIN_VAL_SIZES = {"plain-80-20": 0.2, "plain-90-10": 0.1}
 """Source A and source B (SPEC.md); with the default seed 42 equal to theirs, row for row."""
@@ -68,6 +78,21 @@ def apply_split(split: Split, pairs: Iterable[Pair]) -> tuple[list[Pair], list[P
             "use the data the split was made from, without --limit, or make a new split with mmsent split",
         )
     return [by_guid[guid] for guid in split.train], [by_guid[guid] for guid in split.val]
+
+
+def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
+    """Check that folds that were made earlier divide these very pairs.
+
+    Raises:
+        DataError: pairs that are in no fold, or in a fold and no longer in the data.
+    """
+    in_folds = {guid for fold in folds for guid in fold.val}
+    strange = sorted(in_folds ^ {pair.guid for pair in pairs})
+    if strange:
+        raise DataError(
+            f"{len(strange)} pairs are in the data or in its folds, not in both: {summarise(strange, 'guids')}",
+            "use the data that the run began with, or start a new run",
+        )
 
 
 def describe(splits: Sequence[Split], pairs: Sequence[Pair], labels: Sequence[str], path: Path) -> SplitResult:

@@ -24,7 +24,7 @@ def clean(text: str, steps: Collection[str]) -> str:
 
     Args:
         text: Any text.
-        steps: Of `config.CLEANING_STEPS`. urls, mentions and retweets (the leading RT) are removed; hashtags loses
+        steps: Of `config.CLEANING_STEPS`. urls, mentions and retweets (each RT) are removed; hashtags loses
             the sign and divides `#StopThis` into its words, so that a tokenizer knows them; symbols removes
             punctuation, emoji and other symbols (letters, digits and the vowel signs of any script stay); stop-words
             removes scikit-learn's English list, which holds "not" and "never": it costs a sentiment model its

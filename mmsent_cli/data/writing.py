@@ -98,21 +98,24 @@ def _program() -> Any:
 
 
 def require_reader() -> None:
-    """Load the OCR program, to learn early whether it is here.
+    """Learn early whether the OCR program is here.
 
     Raises:
         ConfigError: it is not.
     """
-    _program()
-
-
-def _load() -> Any:
     try:
-        import cv2
-        from rapidocr import EngineType, RapidOCR
+        import cv2  # noqa: F401 - only whether it can be imported is asked
+        import rapidocr  # noqa: F401 - likewise
     except ImportError as error:
         hint = "pip install 'mmsent[ocr]', or leave out the writing experts"
         raise ConfigError(f"the words in images cannot be read: {error}", hint) from error
+
+
+def _load() -> Any:
+    require_reader()
+    import cv2
+    from rapidocr import EngineType, RapidOCR
+
     cv2.setNumThreads(1)  # one thread an image, several images at a time
     return RapidOCR(params=_settings(EngineType.OPENVINO))
 

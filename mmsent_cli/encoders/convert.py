@@ -84,7 +84,7 @@ def _trace(encoder: Encoder) -> Any:
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what tracing might get wrong: it is looked at here and by `agrees`
-            traced = torch.jit.trace(Stored(encoder).eval(), example, check_trace=False, strict=False)
+            traced: Any = torch.jit.trace(Stored(encoder).eval(), example, check_trace=False, strict=False)
             for values in others:
                 traced(values)
     except Exception as error:  # what any network raises under the tracer; PyTorch runs it instead, and a note says why

@@ -5,6 +5,7 @@ The n-grams and their weights are plain data, so that they can lie in a checkpoi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ NO_NGRAM = "\0"
 """Stands for n-grams where texts share none: a column of zeros, from which nothing is learnt."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Characters:
     """Which n-grams are counted, and their inverse document frequencies [V], float64."""
 
@@ -38,9 +39,18 @@ class Characters:
 
     def features(self, texts: Sequence[str]) -> Any:
         """Sparse float64 [N, V], each row of length 1 (or 0 for a text without known n-grams)."""
+        from scipy.sparse import csr_matrix
+
+        if not texts:
+            return csr_matrix((0, len(self.ngrams)))
+        return self._own_counter.transform([prepare(text) for text in texts])
+
+    @cached_property
+    def _own_counter(self) -> Any:
+        """Kept, since making it takes longer than a batch of texts."""
         counter = _counter(vocabulary=self.ngrams)
         counter.idf_ = self.idf
-        return counter.transform([prepare(text) for text in texts])
+        return counter
 
 
 def prepare(text: str) -> str:

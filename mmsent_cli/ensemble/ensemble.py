@@ -61,9 +61,10 @@ class Ensemble:
 def expert_inputs(
     network: SentimentModel, batch: Batch, texts: Sequence[str], writings: Sequence[Writing] = ()
 ) -> ExpertInputs:
-    """What experts may read of a batch: pooled features only of encoders that are frozen whole."""
+    """What experts may read of a batch: pooled features only of encoders that are frozen whole, always in float32."""
     sides = [side for side in MODALITIES if is_frozen(network, side)]
-    encoded = {side: getattr(network, side)(getattr(batch, side)).pooled for side in sides}
+    with torch.autocast(batch.present.device.type, enabled=False):
+        encoded = {side: getattr(network, side)(getattr(batch, side)).pooled for side in sides}
     return ExpertInputs(
         texts=texts,
         pooled={side: pooled.float().cpu().numpy() for side, pooled in encoded.items()},

@@ -11,8 +11,8 @@ import numpy as np
 
 from mmsent_cli.data.writing import Writing
 from mmsent_cli.ensemble.characters import Characters
-from mmsent_cli.ensemble.lexicon import lexicon_features, writing_features
-from mmsent_cli.ensemble.linear import fit_logistic
+from mmsent_cli.ensemble.lexicon import N_LEXICON, N_WRITING, lexicon_features, writing_features
+from mmsent_cli.ensemble.linear import fit_logistic, log_shares
 
 Side = Literal["text", "image"]
 
@@ -133,13 +133,12 @@ def fit_expert(name: str, inputs: ExpertInputs, targets: np.ndarray, rows: np.nd
     part = inputs.take(chosen)
     characters = Characters.of(part.words(spec.side)) if spec.features == "characters" else None
     features = _features(spec, part, characters)
-    shares = np.bincount(targets[rows], minlength=n_classes) + 1e-3
     weight, bias = fit_logistic(features, targets[chosen], n_classes, spec.strength, is_scaled=characters is None)
     return Expert(
         name=name,
         weight=weight.astype(np.float32),
         bias=bias,
-        prior=np.log(shares / shares.sum()),
+        prior=log_shares(np.bincount(targets[rows], minlength=n_classes)),
         characters=characters,
     )
 
@@ -163,6 +162,22 @@ def _features(spec: ExpertSpec, inputs: ExpertInputs, characters: Characters | N
         return characters.features(inputs.words(spec.side))
     numbers = lexicon_features(inputs.words(spec.side))
     return numbers if spec.side == "text" else np.hstack([numbers, writing_features(inputs.writings)])
+
+
+def count_features(name: str, pooled: Mapping[str, int], characters: Characters | None) -> int:
+    """How many features an expert reads.
+
+    Args:
+        name: of the table.
+        pooled: width of each side's pooled features.
+        characters: its n-grams, if it counts them.
+    """
+    spec = EXPERTS[name]
+    if spec.features == "pooled":
+        return pooled[spec.side]
+    if characters is not None:
+        return len(characters.ngrams)
+    return N_LEXICON if spec.side == "text" else N_LEXICON + N_WRITING
 
 
 def reads_writing(names: Collection[str]) -> bool:

@@ -15,11 +15,12 @@ from mmsent_cli.data.writing import Writing
 
 EDGES = "#.,!?:;\"'()"
 SCORES = ("pos", "neg", "neu", "compound")
-N_FEATURES = 32
+N_LEXICON = 32
 REMEMBERED = 2**15
 """Texts whose numbers are kept; 30 MB at the most."""
 LEAST = (10, 30, 80)
 """Characters of a word, a line and a saying."""
+N_WRITING = 3 + len(LEAST)
 
 
 def lexicon_features(texts: Sequence[str]) -> np.ndarray:
@@ -33,7 +34,7 @@ def lexicon_features(texts: Sequence[str]) -> np.ndarray:
     """
     steps = ("urls", "mentions", "hashtags")
     rows = [[*_numbers(text), *_numbers(clean(text, steps))] for text in texts]
-    return np.array(rows, dtype=np.float64).reshape(len(texts), N_FEATURES)
+    return np.array(rows, dtype=np.float64).reshape(len(texts), N_LEXICON)
 
 
 def writing_features(writings: Sequence[Writing]) -> np.ndarray:
@@ -43,7 +44,7 @@ def writing_features(writings: Sequence[Writing]) -> np.ndarray:
         float64 [N, 6], not scaled.
     """
     rows = [[len(w.text), w.lines, w.area, *(len(w.text) >= least for least in LEAST)] for w in writings]
-    return np.array(rows, dtype=np.float64).reshape(len(writings), 3 + len(LEAST))
+    return np.array(rows, dtype=np.float64).reshape(len(writings), N_WRITING)
 
 
 @lru_cache(REMEMBERED)

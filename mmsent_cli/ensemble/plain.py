@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mmsent_cli.ensemble.characters import Characters
-from mmsent_cli.ensemble.experts import EXPERTS, Expert
+from mmsent_cli.ensemble.experts import EXPERTS, Expert, count_features
 from mmsent_cli.ensemble.stacking import Stacker
 
 STACKER_PARTS = ("weight", "bias", "offsets")
@@ -26,20 +26,27 @@ def expert_content(expert: Expert) -> dict[str, Any]:
     }
 
 
-def read_expert(content: Mapping[str, Any]) -> Expert:
+def read_expert(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, int]) -> Expert:
     """The expert that `expert_content` wrote.
+
+    Args:
+        content: of one expert.
+        n_classes: C.
+        pooled: width of each side's pooled features.
 
     Raises:
         KeyError: a part is missing, or the table has no expert of that name.
-        ValueError: the parts do not fit each other.
+        ValueError: the parts do not fit each other or the classes.
     """
     name = content["name"]
     weight, bias, prior = (content[part].numpy() for part in ("weight", "bias", "prior"))
     ngrams = content["ngrams"]
     characters = None if ngrams is None else Characters(tuple(ngrams), content["idf"].numpy())
-    needs_ngrams = EXPERTS[name].features == "characters"
-    if needs_ngrams != (characters is not None) or (characters and len(characters.ngrams) != len(weight)):
-        raise ValueError(f"the n-grams of the expert {name} do not fit its weights")
+    if (EXPERTS[name].features == "characters") != (characters is not None):
+        raise ValueError(f"the expert {name} lacks n-grams, or has them without need")
+    shapes = (weight.shape, bias.shape, prior.shape)
+    if shapes != ((count_features(name, pooled, characters), n_classes), (n_classes,), (n_classes,)):
+        raise ValueError(f"the weights of the expert {name} fit neither its features nor {n_classes} classes")
     return Expert(name, weight, bias, prior, characters)
 
 
@@ -50,11 +57,18 @@ def stacker_content(stacker: Stacker | None) -> dict[str, torch.Tensor] | None:
     return {part: torch.from_numpy(np.ascontiguousarray(getattr(stacker, part))) for part in STACKER_PARTS}
 
 
-def read_stacker(content: Mapping[str, Any]) -> Stacker | None:
+def read_stacker(content: Mapping[str, Any], judges: int, n_classes: int) -> Stacker | None:
     """The stacker of a checkpoint's content.
 
     Raises:
         KeyError: a part is missing.
+        ValueError: it is not made for so many judges and classes.
     """
     parts = content["stacker"]
-    return None if parts is None else Stacker(*(parts[part].numpy() for part in STACKER_PARTS))
+    if parts is None:
+        return None
+    stacker = Stacker(*(parts[part].numpy() for part in STACKER_PARTS))
+    shapes = (stacker.weight.shape, stacker.bias.shape, stacker.offsets.shape)
+    if shapes != ((judges * n_classes, n_classes), (n_classes,), (n_classes,)):
+        raise ValueError(f"the stacker does not fit {judges} judges and {n_classes} classes")
+    return stacker

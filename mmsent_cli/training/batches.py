@@ -83,6 +83,9 @@ class _BatchDataset(Dataset[Any]):
 
 def make_loader(table: Table, sampler: EpochBatches, workers: int) -> DataLoader[Any]:
     """A loader that yields `Batch`es in the sampler's order."""
+    if workers:  # each would read all rows into a memory of its own
+        table.text.load()
+        table.image.load()
     dataset = _BatchDataset(table, sampler)
     return DataLoader(dataset, batch_sampler=sampler, collate_fn=_as_it_is, num_workers=workers)
 

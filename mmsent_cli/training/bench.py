@@ -42,6 +42,7 @@ class Bench:
     Attributes:
         vocabulary: words of the training split, for a text encoder that starts from scratch.
         encoder_runs: texts and images encoded so far; what the feature store held is not counted.
+        damaged: entries of the feature store, beside those of columns, that had to be computed anew.
         train, val: rows of each side, in the order of the data set.
         targets: class number of each row [N].
     """
@@ -52,6 +53,7 @@ class Bench:
         self.encoded = encoded
         self.vocabulary = _vocabulary(plan)
         self.encoder_runs: Counter[str] = Counter(text=0, image=0)
+        self.damaged = 0
         self.use_split(plan.split)
         pairs = plan.dataset.pairs
         numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
@@ -107,7 +109,7 @@ class Bench:
     def notes(self) -> list[str]:
         """What the user should know of the preparation."""
         columns = self._columns.values()
-        damaged = sum(column.corrupt for column in columns)
+        damaged = self.damaged + sum(column.corrupt for column in columns)
         notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
         return notes + self.plan.arithmetic.refusals(*(column.encoder for column in columns))
 

@@ -17,11 +17,11 @@ import torch
 
 from mmsent_cli.config import ModelConfig, build, to_dict
 from mmsent_cli.encoders.weights import WeightSource
-from mmsent_cli.ensemble import Ensemble
+from mmsent_cli.ensemble import Ensemble, Expert, Stacker
 from mmsent_cli.ensemble.plain import expert_content, read_expert, read_stacker, stacker_content
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import write_whole
-from mmsent_cli.model import SentimentModel, build_model, copy_network
+from mmsent_cli.model import MODALITIES, SentimentModel, build_model, copy_network
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.loop import Evaluation, FitState
 
@@ -92,7 +92,12 @@ def save_last(path: Path, description: Description, state: FitState) -> None:
 
 
 def save_ensemble(
-    path: Path, description: Description, epoch: int, states: Sequence[Mapping[str, Any]], joined: Ensemble
+    path: Path,
+    description: Description,
+    epoch: int,
+    states: Sequence[Mapping[str, Any]],
+    experts: Sequence[Expert],
+    stacker: Stacker,
 ) -> None:
     """Write an ensemble: the trained state of each network, the experts and the stacker.
 
@@ -101,12 +106,13 @@ def save_ensemble(
         description: of every network.
         epoch: the epochs that each was trained.
         states: of the networks, as `SentimentModel.trained_state` gives them.
-        joined: whose experts and stacker are kept; its networks are not looked at.
+        experts: beside them.
+        stacker: joins them all.
     """
     content = _header(description, epoch) | {
         "states": [_to_cpu(state) for state in states],
-        "experts": [expert_content(expert) for expert in joined.experts],
-        "stacker": stacker_content(joined.stacker),
+        "experts": [expert_content(expert) for expert in experts],
+        "stacker": stacker_content(stacker),
     }
     _save(path, content)
 
@@ -127,20 +133,34 @@ def save_fold(
     _save(path, content)
 
 
-def read_fold(path: Path, description: Description) -> tuple[list[dict[str, Any]], np.ndarray, list[EpochResult]]:
+def read_fold(
+    path: Path, description: Description, pairs: int
+) -> tuple[list[dict[str, Any]], np.ndarray, list[EpochResult]]:
     """States, logits and epochs of a finished fold.
+
+    Args:
+        path: where it is.
+        description: of the run's networks.
+        pairs: N, the fold's.
 
     Raises:
         CheckpointError: damaged, or trained on other frozen weights.
     """
-    content = read_checkpoint(path)
+    hint = "delete it, and this fold is trained again"
+    try:
+        content = read_checkpoint(path)
+    except CheckpointError as error:
+        raise CheckpointError(error.message, hint) from error
     if content["frozen"] != description.frozen:
         raise CheckpointError(f"{path} was trained on other frozen encoder weights", "start a new run")
     try:
         history = [EpochResult(**values) for values in content["history"]]
-        return content["states"], content["logits"].numpy(), history
+        states, logits = content["states"], content["logits"].numpy()
     except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}", "delete it, and this fold is trained again") from error
+        raise CheckpointError(f"{path} is damaged: {error}", hint) from error
+    if logits.shape != (description.model.networks, pairs, len(description.labels)) or len(states) != len(logits):
+        raise CheckpointError(f"{path} holds other networks or pairs than the run has now", hint)
+    return states, logits, history
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -197,12 +217,15 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
     if not states:
         raise CheckpointError(f"{path} is damaged: it holds no network", RETRAIN)
     first, description = _rebuild(content | {"state": states[0]}, path, weights)
-    networks = [first, *(copy_network(first) for _ in states[1:])]
-    for network, state in zip(networks, states, strict=True):
+    networks = [copy_network(first) for _ in states[1:]]
+    for network, state in zip(networks, states[1:], strict=True):
         load_trained(network, state, path)
+    n_classes = len(description.labels)
+    pooled = {side: getattr(first, side).out_dim for side in MODALITIES}
     try:
-        experts = tuple(read_expert(part) for part in content["experts"])
-        return Ensemble(tuple(network.eval() for network in networks), experts, read_stacker(content)), description
+        experts = tuple(read_expert(part, n_classes, pooled) for part in content["experts"])
+        stacker = read_stacker(content, 1 + len(experts), n_classes)
+        return Ensemble((first, *(network.eval() for network in networks)), experts, stacker), description
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"the experts in {path} are damaged: {error}", RETRAIN) from error
 

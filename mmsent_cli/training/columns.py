@@ -1,7 +1,7 @@
 """One modality of many pairs, with its features in the store: a `Column` fills the store and makes batches."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
@@ -16,10 +16,7 @@ from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.features import Space
 from mmsent_cli.training.precision import Arithmetic
 from mmsent_cli.training.resident import Resident, make_resident
-from mmsent_cli.training.streams import in_order
-
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the number done and the number in all."""
+from mmsent_cli.training.streams import Progress, counted, in_order
 
 TEXT_BATCH = 32
 IMAGE_BATCH = 8
@@ -95,12 +92,12 @@ class Column:
             rows: pair numbers.
             epoch: the epoch when training, which picks the augmented view; None when evaluating.
         """
-        resident = self._load() if epoch is None or self.augmentation is None else None
+        resident = self.load() if epoch is None or self.augmentation is None else None
         if resident is not None:
             return resident.batch(rows)
         return stack([self._array(self.keys[row], epoch) for row in rows], self._pad())
 
-    def _load(self) -> Resident | None:
+    def load(self) -> Resident | None:
         """All rows without augmentation in memory, read at the first batch; None if they are too many for that."""
         if not self._is_loaded:
             self._is_loaded = True
@@ -115,7 +112,8 @@ class Column:
     def _fill(self, space: Space, missing: Sequence[str], by_key: Mapping[str, str | Path], progress: Progress) -> int:
         if missing:
             self.encoder.eval()
-            space.add(_counted(self._compute(missing, by_key), self.encoder.name, len(missing), progress))
+            entries = self._compute(missing, by_key)
+            space.add(counted(entries, len(missing), f"encoding with {self.encoder.name}", progress))
         return len(missing)
 
     def _array(self, key: str, epoch: int | None) -> np.ndarray:
@@ -221,6 +219,9 @@ class Unread:
         """As many empty rows as asked for [B, 0]."""
         return Activations(torch.empty(len(rows), 0))
 
+    def load(self) -> None:
+        """There is nothing to load."""
+
 
 def text_key(text: str | None) -> str:
     """Content digest of a decoded text; empty for None."""
@@ -266,12 +267,3 @@ def _results(keys: list[str], futures: list[Future[np.ndarray]]) -> tuple[list[s
 
 def _view_key(key: str, view: int) -> str:
     return f"{key}-view{view}"
-
-
-def _counted(
-    entries: Iterable[tuple[str, np.ndarray]], name: str, total: int, progress: Progress
-) -> Iterator[tuple[str, np.ndarray]]:
-    for done, entry in enumerate(entries, start=1):
-        yield entry
-        if done % IMAGE_BATCH == 0 or done == total:
-            progress(f"encoding with {name}", done, total)

@@ -1,7 +1,6 @@
 """The experts of a training over folds: what they read, and what each says of pairs that it was not fit on."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -24,12 +23,10 @@ from mmsent_cli.features import Space
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.training.batches import Table
 from mmsent_cli.training.bench import Bench, room_for
-from mmsent_cli.training.streams import in_order
+from mmsent_cli.training.streams import counted, in_order
 
 BATCH = 256
-STEP = 8
 NOTHING = np.empty((0, 0))
-Item = TypeVar("Item")
 
 
 def require_experts(config: ModelConfig, model: SentimentModel) -> None:
@@ -78,8 +75,9 @@ def cross_fit(
 
     parts = (*folds, np.array([], dtype=np.int64))  # the last fit holds out nothing
     tasks = [(name, part) for name in names for part in parts]
+    fits = in_order(fit, tasks, torch.get_num_threads())
     with threadpool_limits(1):  # fits run side by side
-        fitted = list(_counted(in_order(fit, tasks, torch.get_num_threads()), len(tasks), "fitting experts", bench))
+        fitted = list(counted(fits, len(tasks), "fitting experts", bench.listener.prepare))
     by_name = [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
     said = [out_of_fold([answer for _, answer in own[:-1]], folds) for own in by_name]
     return said, tuple(own[-1][0] for own in by_name)
@@ -110,13 +108,6 @@ def read_writings(bench: Bench) -> list[Writing]:
     missing = space.missing(paths)
     read = in_order(lambda key: (key, read_writing(paths[key]).to_bytes()), missing, torch.get_num_threads())
     with room_for(bench.plan.store):
-        space.add(_counted(read, len(missing), "reading words in images", bench))
+        space.add(counted(read, len(missing), "reading words in images", bench.listener.prepare))
+    bench.damaged += space.corrupt
     return [Writing.from_bytes(space.read(pair.image_digest)) if pair.image_digest else Writing() for pair in pairs]
-
-
-def _counted(items: Iterable[Item], total: int, stage: str, bench: Bench) -> Iterator[Item]:
-    """Pass items on and tell the listener how many there were."""
-    for done, item in enumerate(items, start=1):
-        yield item
-        if done % STEP == 0 or done == total:
-            bench.listener.prepare(stage, done, total)

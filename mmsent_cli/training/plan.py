@@ -8,7 +8,7 @@ from typing import Protocol
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, TrainConfig
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.pairs import Dataset
-from mmsent_cli.data.split import Split, make_folds, make_split, read_split
+from mmsent_cli.data.split import Split, make_folds, make_split, read_split, require_all_in_folds
 from mmsent_cli.encoders import is_from_scratch, resolve
 from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.errors import ConfigError
@@ -81,6 +81,9 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
     # Once more, since the batch size may go by the number of pairs, and a wrong option should not wait for the check.
     _, fit, _ = fill_gaps(model, config.fit, arithmetic, weights, len(dataset.pairs))
     splits = splits or _divide(dataset, config)
+    if config.split.folds:
+        require_all_in_folds(splits, dataset.pairs)
+        fit = replace(fit, patience=0)  # stopping early would choose an epoch by the pairs that judge
     notes = (device_note, encoder_note, *dataset.notes)
     data: DataConfig = replace(config.data, labels=dataset.labels)
     return Plan(

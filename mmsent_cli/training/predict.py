@@ -79,11 +79,14 @@ class Predictor:
         """Predict pairs in their order; a pair may lack its text or its image, not both."""
         stream = iter(pairs)
         engine = self.arithmetic.engine_for(self.model.image)
-        with ThreadPoolExecutor(DECODERS) as decoders:
+        streams = engine.streams if engine else 1
+        with ThreadPoolExecutor(DECODERS) as decoders, ThreadPoolExecutor(streams) as encoders:
             while chunk := list(islice(stream, CHUNK)):
-                yield from self._predict_chunk(chunk, decoders, engine.streams if engine else 1)
+                yield from self._predict_chunk(chunk, decoders, encoders, streams)
 
-    def _predict_chunk(self, chunk: Sequence[Pair], decoders: ThreadPoolExecutor, streams: int) -> list[Prediction]:
+    def _predict_chunk(
+        self, chunk: Sequence[Pair], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor, streams: int
+    ) -> list[Prediction]:
         """Predict in order of length, which saves padding; answer in the order given."""
         ids = self.model.text.inputs.arrays([pair.text or "" for pair in chunk])
         order = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
@@ -97,7 +100,8 @@ class Predictor:
             return self._activations(self.model.text, texts), self._activations(self.model.image, pixels), writings
 
         answers: dict[int, Prediction] = {}
-        for group, prepared in zip(groups, in_order(prepare, range(len(groups)), streams), strict=True):
+        batches = in_order(prepare, range(len(groups)), streams, encoders)
+        for group, prepared in zip(groups, batches, strict=True):
             shares = self._probabilities([chunk[row] for row in group], *prepared)
             answers |= {row: self._answer(chunk[row], part) for row, part in zip(group, shares, strict=True)}
         return [answers[row] for row in range(len(chunk))]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.config import to_dict, train_config
@@ -23,6 +24,7 @@ from mmsent_cli.training.checkpoints import (
 from mmsent_cli.training.loop import Step, Trainer
 from mmsent_cli.training.outcome import METRICS, describe_run, summary, write_predictions
 from mmsent_cli.training.plan import Listener, Plan, plan_run
+from mmsent_cli.training.precision import DTYPES
 
 SPLIT = "split.json"
 ENVIRONMENT = "environment.json"
@@ -53,7 +55,15 @@ def resume_run(spec: str, runs_dir: Path, listener: Listener) -> tuple[Plan, Run
     config = train_config(run.read_json(CONFIG))
     plan = plan_run(config, listener, splits_of(run, config.split.folds))
     write_plan(plan, run)
-    return plan, run
+    return _as_begun(plan, run), run
+
+
+def _as_begun(plan: Plan, run: Run) -> Plan:
+    """A resumed run's plan in the precision that it began with, should `auto` choose another one by now."""
+    began = run.read_json(ENVIRONMENT)
+    if began.get("device") != plan.arithmetic.device or began.get("precision") not in DTYPES:
+        return plan
+    return replace(plan, arithmetic=replace(plan.arithmetic, precision=began["precision"]))
 
 
 def find_unfinished(spec: str, runs_dir: Path) -> Run:
@@ -82,7 +92,9 @@ def splits_of(run: Run, folds: int | None = None) -> list[Split]:
 def write_plan(plan: Plan, run: Run) -> None:
     """Write down what a run starts with, as far as it is not there yet."""
     if not run.path(ENVIRONMENT).is_file():
-        run.write_json(ENVIRONMENT, environment(plan.arithmetic.device, plan.arithmetic.precision))
+        engine = plan.arithmetic.engine
+        name = f"openvino {engine.version}" if engine else "torch"
+        run.write_json(ENVIRONMENT, environment(plan.arithmetic.device, plan.arithmetic.precision, name))
     if not run.path(SPLIT).is_file():
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:

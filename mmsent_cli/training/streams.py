@@ -1,30 +1,49 @@
-"""Several batches at a time, answered in order."""
+"""Several batches at a time, answered in order, and counted."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Progress = Callable[[str, int, int], None]
+"""Called with a stage's name, the number done and the number in all."""
+STEP = 8
+"""Items between two reports of progress."""
 
 
-def in_order(function: Callable[[Item], Answer], items: Iterable[Item], streams: int) -> Iterator[Answer]:
+def in_order(
+    function: Callable[[Item], Answer],
+    items: Iterable[Item],
+    streams: int,
+    pool: ThreadPoolExecutor | None = None,
+) -> Iterator[Answer]:
     """Like `map`, with `streams` threads at work and no more than one answer each waiting; one stream is `map` itself.
 
     Args:
         function: what lets other threads run while it computes.
         items: taken as they are needed.
         streams: number of threads.
+        pool: whose threads these are, where they outlive the call; else they are made for it.
     """
     if streams == 1:
         yield from map(function, items)
         return
     ahead: deque[Future[Answer]] = deque()
-    with ThreadPoolExecutor(streams) as pool:
+    with nullcontext(pool) if pool else ThreadPoolExecutor(streams) as threads:
         for item in items:
-            ahead.append(pool.submit(function, item))
+            ahead.append(threads.submit(function, item))
             if len(ahead) > 2 * streams:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+
+
+def counted(items: Iterable[Item], total: int, stage: str, progress: Progress) -> Iterator[Item]:
+    """Pass items on and report how many there were."""
+    for done, item in enumerate(items, start=1):
+        yield item
+        if done % STEP == 0 or done == total:
+            progress(stage, done, total)
