@@ -12,9 +12,11 @@ import numpy as np
 from mmsent_cli.data.writing import Writing
 from mmsent_cli.ensemble.characters import Characters
 from mmsent_cli.ensemble.lexicon import N_LEXICON, N_WRITING, lexicon_features, writing_features
-from mmsent_cli.ensemble.linear import fit_logistic, log_shares
+from mmsent_cli.ensemble.linear import fit_logistic
 
 Side = Literal["text", "image"]
+LEAST = 1e-3
+"""Added to the count of a class, so that its share has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ def fit_expert(name: str, inputs: ExpertInputs, targets: np.ndarray, rows: np.nd
         name: of the table.
         inputs: of all N pairs.
         targets: class number of each pair [N].
-        rows: numbers of the training pairs; those that lack the expert's modality are left out.
+        rows: numbers of the training pairs; those that lack the expert's modality are left out. Where fewer than two
+            classes have it, the expert says the class shares of all of them.
         n_classes: C.
     """
     spec = EXPERTS[name]
@@ -133,12 +136,17 @@ def fit_expert(name: str, inputs: ExpertInputs, targets: np.ndarray, rows: np.nd
     part = inputs.take(chosen)
     characters = Characters.of(part.words(spec.side)) if spec.features == "characters" else None
     features = _features(spec, part, characters)
-    weight, bias = fit_logistic(features, targets[chosen], n_classes, spec.strength, is_scaled=characters is None)
+    shares = np.bincount(targets[rows], minlength=n_classes) + LEAST
+    prior = np.log(shares / shares.sum())
+    if len(np.unique(targets[chosen])) < 2:  # nothing to learn
+        weight, bias = np.zeros((features.shape[1], n_classes)), prior
+    else:
+        weight, bias = fit_logistic(features, targets[chosen], n_classes, spec.strength, is_scaled=characters is None)
     return Expert(
         name=name,
         weight=weight.astype(np.float32),
         bias=bias,
-        prior=log_shares(np.bincount(targets[rows], minlength=n_classes)),
+        prior=prior,
         characters=characters,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mmsent_cli.findings import CompareResult
+from mmsent_cli.findings import CompareResult, Setting
 from mmsent_cli.render import ablate_words, compare_words, paper_words, tune_words
 from mmsent_cli.render.ablate_sections import ablate_sections
 from mmsent_cli.render.classes import class_grid
@@ -101,9 +101,16 @@ def _answer(results: PaperResults, published: Published, seconds: float) -> Answ
         question=paper_words.question(published),
         headline=paper_words.headline(results, published),
         paragraphs=tuple(paper_words.summary(results, published)),
-        facts=(("Published", published.set_up), *setting_facts(results.fusions.setting), ("Time", duration(seconds))),
+        facts=(("Published", published.set_up), *setting_facts(_setting(results)), ("Time", duration(seconds))),
         notes=tuple(_notes(results)),
     )
+
+
+def _setting(results: PaperResults) -> Setting:
+    """What the comparison of the fusions shares with the rest; the encoders ran in whichever step came first."""
+    steps = (results.tune, results.fusions, results.augmentation)
+    runs = {side: sum(step.setting.encoder_runs[side] for step in steps) for side in ("text", "image")}
+    return replace(results.fusions.setting, encoder_runs=runs)
 
 
 def _comparison_grids(name: str, result: CompareResult, published: tuple[PublishedArm, ...]) -> list[Grid]:

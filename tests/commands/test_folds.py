@@ -150,11 +150,84 @@ def test_an_interrupted_run_goes_on_to_the_same_end(work, small, monkeypatch, me
     assert same(state(run), state(whole["run"]))
 
 
+def begun(run, name):
+    """A run that has its settings, its folds and nothing else, as if it had been stopped at once."""
+    folder = Path("runs") / name
+    folder.mkdir()
+    for part in ("config.json", "environment.json", "split.json"):
+        shutil.copy(Path(run) / part, folder)
+    return folder
+
+
+def test_no_judge_of_a_fold_learns_from_the_tags_of_that_fold(work, small):
+    run = Path(succeed(*small, "--json")["run"])
+    held_out = json.loads((run / "split.json").read_text())["splits"][0]["val"]
+    tags = Path("lab/train.txt").read_text().splitlines()
+    turned = {"positive": "negative", "negative": "neutral", "neutral": "positive"}
+    changed = [
+        f"{guid},{turned[tag] if guid in held_out else tag}" for guid, tag in (line.split(",") for line in tags[1:])
+    ]
+    folder = begun(run, "turned")
+    Path("lab/train.txt").write_text("\n".join([tags[0], *changed]) + "\n")
+    succeed("train", "--resume", folder.name, "--json")
+    guids = [row["guid"] for row in rows(run / "oof_predictions.csv")]
+    is_held_out = np.isin(guids, held_out)
+    one, other = (np.load(each / "oof_answers.npy") for each in (run, folder))
+    assert np.array_equal(one[is_held_out], other[is_held_out])
+    assert (one[~is_held_out] != other[~is_held_out]).any(axis=(0, 2)).all()  # every judge learnt from them elsewhere
+
+
+def test_a_run_does_not_go_on_over_other_pairs(work, small):
+    folder = begun(succeed(*small, "--json")["run"], "begun")
+    table = Path("lab/train.txt").read_text()
+    lost = table.splitlines()[-1].split(",")[0]
+    for kind in ("txt", "jpg"):
+        shutil.copy(f"lab/data/{lost}.{kind}", f"lab/data/new.{kind}")
+    for guid, content in ((lost, table.rsplit("\n", 2)[0] + "\n"), ("new", table + "new,positive\n")):
+        Path("lab/train.txt").write_text(content)
+        assert_refused(mmsent("train", "--resume", folder.name), guid, "the data that the run began with")
+
+
+def test_a_run_goes_on_in_the_precision_that_it_began_with(work, small):
+    folder = begun(succeed(*small, "--json")["run"], "begun")
+    environment = json.loads((folder / "environment.json").read_text())
+    other = {"fp32": "bf16", "bf16": "fp32"}[environment["precision"]]
+    (folder / "environment.json").write_text(json.dumps({**environment, "precision": other}))
+    assert succeed("train", "--resume", folder.name, "--json")["precision"] == other
+
+
+def test_a_damaged_fold_says_what_to_delete(work, small):
+    run = Path(succeed(*small, "--json")["run"])
+    (run / "result.json").unlink()
+    fold = run / "folds" / "fold-2.pt"
+    whole = fold.read_bytes()
+    other = torch.load(run / "folds" / "fold-1.pt", weights_only=True)
+    other["logits"] = other["logits"][:, 1:]
+    torch.save(other, "other.pt")
+    for content in (whole[: len(whole) // 2], Path("other.pt").read_bytes()):
+        fold.write_bytes(content)
+        assert_refused(mmsent("train", "--resume", run.name), "fold-2.pt", "delete it, and this fold is trained again")
+    fold.unlink()
+    succeed("train", "--resume", run.name)
+    assert (run / "result.json").is_file()
+
+
 def test_a_network_a_fold_learns_nothing_from_the_epoch_that_would_be_best(work, small):
     """Patience chooses an epoch by the pairs that judge, so it is not heard."""
     values = succeed(*small, "--patience", 1, "--monitor", "loss", "--json")
     lines = [json.loads(line) for line in (Path(values["run"]) / "metrics.jsonl").read_text().splitlines()]
     assert [(line["fold"], line["epoch"]) for line in lines] == [(f, e) for f in (1, 2, 3) for e in (1, 2)]
+    assert json.loads((Path(values["run"]) / "config.json").read_text())["fit"]["patience"] == 0
+
+
+def test_each_network_of_a_fold_begins_with_a_seed_of_its_own(work, small):
+    """Its line says which it is; two seeds share no network."""
+    runs = [Path(succeed(*small, "--networks", 2, "--seed", seed, "--json")["run"]) for seed in (0, 1)]
+    lines = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in runs]
+    numbers = [(line["fold"], line["network"], line["epoch"]) for line in lines[0]]
+    assert numbers == [(f, n, e) for f in (1, 2, 3) for n in (1, 2) for e in (1, 2)]
+    losses = [line["train_loss"] for own in lines for line in own]
+    assert len(set(losses)) == len(losses)
 
 
 def test_a_network_is_asked_after_its_last_epoch(work, small):
@@ -180,6 +253,8 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
         (("--encoders", "light", "--folds", 3), "light"),
         (("--encoders", "compact", "--networks", 2), "--folds 5"),
         (("--encoders", "compact", "--folds", 3, "--save-all"), "--save-all"),
+        (("--folds", 3, "--fold", 1), "fold"),
+        (("--folds", 3, "--val-size", 0.3), "val_size"),
         (("--folds", 1), "folds must be at least 2"),
         (("--folds", 3, "--strategy", "plain-80-20"), "near-duplicates"),
         (("--folds", 3, "--experts", "oracle"), "oracle"),
@@ -222,7 +297,14 @@ def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small):
 
 
 @pytest.mark.parametrize(
-    ("part", "damaged"), [("experts", [{"name": "lexicon"}]), ("stacker", {"weight": torch.ones(1)}), ("states", [])]
+    ("part", "damaged"),
+    [
+        ("experts", [{"name": "lexicon"}]),
+        ("experts", []),  # the stacker counts on three
+        ("stacker", {"weight": torch.ones(1)}),
+        ("stacker", {"weight": torch.ones(12, 2), "bias": torch.ones(3), "offsets": torch.ones(3)}),
+        ("states", []),
+    ],
 )
 def test_a_damaged_ensemble_is_told_by_name(work, small, part, damaged):
     run = succeed(*small, "--json")["run"]

@@ -11,11 +11,12 @@ from mmsent_cli.config import EXPERTS as NAMES
 from mmsent_cli.data.writing import Writing
 from mmsent_cli.ensemble import EXPERTS, ExpertInputs, fit_expert, join_inputs
 from mmsent_cli.ensemble.characters import Characters
-from mmsent_cli.ensemble.lexicon import N_FEATURES, lexicon_features
+from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.plain import expert_content, read_expert
 
 TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
 PAIRS = 60
+POOLED = {"text": 3, "image": 3}
 every_expert = pytest.mark.parametrize("name", EXPERTS)
 
 
@@ -87,16 +88,36 @@ def test_an_expert_survives_a_checkpoint(name):
     buffer = io.BytesIO()
     torch.save(expert_content(expert), buffer)
     buffer.seek(0)
-    again = read_expert(torch.load(buffer, weights_only=True))
+    again = read_expert(torch.load(buffer, weights_only=True), 3, POOLED)
     assert np.array_equal(again.log_probabilities(given), expert.log_probabilities(given))
 
 
-def test_ngrams_that_do_not_fit_the_weights_are_refused():
-    content = expert_content(fitted("characters"))
-    with pytest.raises(ValueError, match="characters"):
-        read_expert({**content, "ngrams": content["ngrams"][1:]})
-    with pytest.raises(ValueError, match="lexicon"):
-        read_expert({**expert_content(fitted("lexicon")), "ngrams": ["a"], "idf": torch.ones(1)})
+@pytest.mark.parametrize(
+    ("name", "part", "damage"),
+    [
+        ("characters", "ngrams", lambda ngrams: ngrams[1:]),
+        ("characters", "ngrams", lambda ngrams: None),
+        ("lexicon", "ngrams", lambda ngrams: ["a"]),
+        ("lexicon", "weight", lambda weight: weight[1:]),
+        ("image", "weight", lambda weight: weight[:, 1:]),
+        ("image", "bias", lambda bias: bias[1:]),
+        ("text", "prior", lambda prior: prior[:1]),
+    ],
+)
+def test_parts_that_do_not_fit_each_other_are_refused(name, part, damage):
+    content = expert_content(fitted(name)) | {"idf": torch.ones(1)}
+    with pytest.raises(ValueError, match=name):
+        read_expert(content | {part: damage(content[part])}, 3, POOLED)
+
+
+@every_expert
+@pytest.mark.parametrize("classes_with_it", [(), (2,)])
+def test_where_fewer_than_two_classes_have_its_side_it_says_the_class_shares(name, classes_with_it):
+    given, classes = inputs()
+    side = EXPERTS[name].side
+    lacking = replace(given, present={**given.present, side: np.isin(classes, classes_with_it)})
+    expert = fit_expert(name, lacking, classes, np.arange(PAIRS), 3)
+    np.testing.assert_allclose(np.exp(expert.log_probabilities(given)), 1 / 3, atol=1e-3)
 
 
 @every_expert
@@ -118,11 +139,11 @@ def test_joined_batches_are_what_they_were_apart():
 
 def test_the_lexicon_tells_good_words_from_bad_ones_inside_hashtags_too():
     good, bad, tagged, none = lexicon_features(["happy", "horrible", "#SoHappy", "12:30"])
-    compound, split_compound = 3, 3 + N_FEATURES // 2
+    compound, split_compound = 3, 3 + N_LEXICON // 2
     assert good[compound] > 0 > bad[compound]
     assert tagged[split_compound] > 0 == tagged[compound]
     assert not none[: compound - 1].any()
-    assert lexicon_features([]).shape == (0, N_FEATURES)
+    assert lexicon_features([]).shape == (0, N_LEXICON)
 
 
 def test_ngrams_come_from_two_texts_or_more_and_see_neither_addresses_nor_mentions():

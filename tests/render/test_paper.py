@@ -39,6 +39,16 @@ def results(train_result):
     )
 
 
+def test_encoder_runs_of_all_steps_are_told(results, capsys):
+    """Whichever step comes first fills the store, so the others' own counts are nothing."""
+    stored = replace(results.fusions.setting, encoder_runs={"text": 0, "image": 0})
+    views = replace(results.augmentation.setting, encoder_runs={"text": 0, "image": 12000})
+    fusions = replace(results.fusions, setting=stored)
+    augmentation = replace(results.augmentation, setting=views)
+    print_paper(replace(results, fusions=fusions, augmentation=augmentation), published(), "runs/x", [], 60.0)
+    assert "3,987 texts and 16,000 images" in " ".join(capsys.readouterr().out.split())
+
+
 def test_tables_set_published_figures_beside_ours(results):
     tuned = tune_beside(results, published()).rows
     assert tuned[0] == (

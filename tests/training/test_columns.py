@@ -267,7 +267,7 @@ def test_a_column_too_large_for_memory_gives_the_same_batches_from_the_store(tex
     in_memory, from_store = text_column(text_encoder, tmp_path), text_column(text_encoder, tmp_path)
     rows = [4, 0, 2]
     one = in_memory.batch(rows)
-    assert in_memory._load() is not None
+    assert in_memory.load() is not None
     monkeypatch.setattr(resident, "RESIDENT_BYTES", 100)
     other = from_store.batch(rows)
     assert from_store._load() is None
