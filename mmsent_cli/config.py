@@ -20,7 +20,7 @@ SENTIMENTS = ("negative", "neutral", "positive")
 KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 VAL_SIZE = 0.2
-EXPERTS = ("image", "text", "characters", "lexicon", "writing", "writing-characters")
+EXPERTS = ("image", "text", "minilm", "mpnet", "characters", "lexicon", "writing", "writing-characters")
 
 
 def setting(default: Any, help: str) -> Any:
@@ -99,7 +99,8 @@ class ModelConfig:
 
     encoders: str = setting("auto", "Encoder pair: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = setting(
-        None, "Text encoder in place of the pair's: light, minilm, minilm-layers, bert, clip, hf:NAME"
+        None,
+        "Text encoder in place of the pair's: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip, hf:NAME",
     )
     image_encoder: str | None = setting(
         None,
@@ -132,8 +133,9 @@ class ModelConfig:
     )
     experts: tuple[str, ...] | None = setting(
         None,
-        f"Linear models that join the network late, of {', '.join(EXPERTS)}; image and text read the features of a"
-        " frozen encoder, writing the words that stand in the image (pip install 'mmsent[ocr]'). Needs --folds",
+        f"Linear models that join the network late, of {', '.join(EXPERTS)}; image and text read the features of the"
+        " network's encoder if frozen, minilm and mpnet those of one more, writing the words that stand in the image"
+        " (pip install 'mmsent[ocr]'). Needs --folds",
     )
     networks: int = setting(1, "Networks a fold, each of another seed; their mean counts as one. Needs --folds")
     logit_adjustment: float | None = setting(

@@ -222,22 +222,29 @@ class _ShardWriter:
             self._final.unlink(missing_ok=True)
 
 
-def store_report(root: Path, networks: Path) -> StoreResult:
-    """What the store holds, one row per space, and the size of the networks that the engine keeps beside it."""
+def store_report(root: Path, networks: Path, weights: Path) -> StoreResult:
+    """What the store holds, one row per space, and the size of translated networks and unpacked weights beside it."""
     spaces = [_describe_space(folder) for folder in _space_folders(root)]
     return StoreResult(
         folder=str(root),
         spaces=tuple(spaces),
         bytes=sum(space.bytes for space in spaces),
-        networks_bytes=sum(path.stat().st_size for path in networks.rglob("*") if path.is_file()),
+        networks_bytes=_size(networks),
+        weights_bytes=_size(weights),
     )
 
 
-def clear_store(root: Path, networks: Path) -> None:
-    """Delete every space and every translated network. Runs that read them right now keep their open files."""
+def clear_store(root: Path, *beside: Path) -> None:
+    """Delete every space, and folders beside the store. Runs that read them right now keep their open files."""
     for folder in _space_folders(root):
         shutil.rmtree(folder)
-    shutil.rmtree(networks, ignore_errors=True)
+    for folder in beside:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _space_folders(root: Path) -> list[Path]:

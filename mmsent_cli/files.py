@@ -10,6 +10,8 @@ from mmsent_cli.errors import MmsentError
 
 NETWORKS = "engine"
 """Folder of the cache that keeps networks translated for the engine."""
+WEIGHTS = "weights"
+"""Folder of the cache that keeps weights taken out of an archive."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 FREE_SPACE = "free some space and run it again"

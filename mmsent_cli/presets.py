@@ -40,15 +40,14 @@ PRESETS: dict[str, Preset] = {
         split={"folds": 5},
     ),
     "best": Preset(
-        "fine-tuned compact text encoder, two networks a fold, with linear experts, joined over 5 folds",
+        "fine-tuned compact encoders, and linear experts that also read MPNet, joined over 5 folds",
         model={
             **IMAGE,
             "encoders": "compact",
             "freeze_text": "3",
             "text_cleaning": CLEAN,
-            "experts": ("image", "characters", "lexicon"),
-            "networks": 2,
-            "logit_adjustment": 0.25,
+            "experts": ("image", "minilm", "mpnet", "characters", "lexicon"),
+            "logit_adjustment": 0.2,
         },
         fit={"epochs": 3, "batch_size": 32, "encoder_lr": 1e-4, "head_lr": 1e-3},
         split={"folds": 5},

@@ -262,10 +262,11 @@ class StoredSpace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """What the feature store holds, or held before it was cleared; `networks_bytes` is that of translated networks."""
+    """What the feature store holds, or held before it was cleared; beside it translated networks, unpacked weights."""
 
     folder: str
     spaces: tuple[StoredSpace, ...]
     bytes: int
     networks_bytes: int = 0
+    weights_bytes: int = 0
     cleared: bool = False

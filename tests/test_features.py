@@ -228,18 +228,18 @@ def test_memory_stays_bounded_however_much_is_added(tmp_path, monkeypatch):
 def test_the_report_counts_and_clearing_empties(tmp_path):
     filled(tmp_path).add([("more", np.zeros(3, dtype=np.uint8))])
     Space(tmp_path, {**DESCRIPTION, "encoder": "clip"})
-    report = store_report(tmp_path, tmp_path / "none")
+    report = store_report(tmp_path, tmp_path / "none", tmp_path / "none")
     counted = {space.encoder: space.entries for space in report.spaces}
     assert counted == {"bert": len(ARRAYS) + 1, "clip": 0}
     assert report.bytes == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     clear_store(tmp_path, tmp_path / "none")
-    assert store_report(tmp_path, tmp_path / "none").spaces == ()
-    assert store_report(tmp_path / "never made", tmp_path / "none").bytes == 0
+    assert store_report(tmp_path, tmp_path / "none", tmp_path / "none").spaces == ()
+    assert store_report(tmp_path / "never made", tmp_path / "none", tmp_path / "none").bytes == 0
 
 
 def test_a_damaged_description_does_not_hide_the_space_from_the_report(tmp_path):
     (filled(tmp_path).folder / "space.json").write_text("{")
-    (space,) = store_report(tmp_path, tmp_path / "none").spaces
+    (space,) = store_report(tmp_path, tmp_path / "none", tmp_path / "none").spaces
     assert space.entries == len(ARRAYS)
     clear_store(tmp_path, tmp_path / "none")
     assert list(tmp_path.iterdir()) == []

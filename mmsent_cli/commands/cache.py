@@ -12,18 +12,19 @@ from mmsent_cli.commands.options import Json
 def cache(
     cache_dir: Annotated[Path | None, typer.Option(help="Folder of the caches [default: $MMSENT_CACHE]")] = None,
     clear: Annotated[
-        bool, typer.Option("--clear", help="Delete all stored features and translated networks; they are made anew")
+        bool,
+        typer.Option("--clear", help="Delete features, translated networks and unpacked weights; they are made anew"),
     ] = False,
     json: Json = False,
 ) -> None:
     """Show what the feature store holds, or clear it."""
     from mmsent_cli.features import clear_store, store_report
-    from mmsent_cli.files import NETWORKS, default_cache_dir
+    from mmsent_cli.files import NETWORKS, WEIGHTS, default_cache_dir
     from mmsent_cli.render.cache import print_store
     from mmsent_cli.render.console import print_json
 
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
-    places = folder / "features", folder / NETWORKS
+    places = folder / "features", folder / NETWORKS, folder / WEIGHTS
     result = store_report(*places)
     if clear:
         clear_store(*places)

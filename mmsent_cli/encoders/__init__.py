@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic
 
 from mmsent_cli.config import FitConfig, ModelConfig
-from mmsent_cli.encoders import bert, clip, compact, light, resnet, timm_image
+from mmsent_cli.encoders import bert, clip, compact, light, mpnet, resnet, timm_image
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Activations, Encoded, Encoder, Inputs, frozen_stages
@@ -37,6 +37,8 @@ TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
     "minilm-layers": EncoderSpec(
         compact.build_text_layers, "MiniLM-L6, means of its last four layers, 1536-d", "Apache-2.0"
     ),
+    "mpnet": EncoderSpec(mpnet.build, "MPNet-base, 768-d", "Apache-2.0"),
+    "mpnet-layers": EncoderSpec(mpnet.build_layers, "MPNet-base, means of its last four layers, 3072-d", "Apache-2.0"),
     "bert": EncoderSpec(bert.build_bert, "bert-base-uncased, 768-d", "Apache-2.0"),
     "clip": EncoderSpec(clip.build_text, "CLIP ViT-B/32 text tower, 512-d", "MIT"),
     "hf": EncoderSpec(bert.build_hf, "any Hugging Face text encoder: hf:NAME or hf:FOLDER", "its own"),
@@ -252,6 +254,21 @@ def build_image_encoder(model: ModelConfig, weights: WeightSource) -> Encoder[Im
     kind, argument = parse_name("image_encoder", model.image_encoder or "", IMAGE_ENCODERS)
     encoder = IMAGE_ENCODERS[kind].build(_request(model, argument, weights, None))
     return encoder.freeze(frozen_stages(encoder, model.freeze_image or "none", "--freeze-image"))
+
+
+def build_reader(name: str, config: ModelConfig, weights: WeightSource) -> Encoder[TextInputs]:
+    """A text encoder of the table, frozen whole, that reads texts as they stand; for experts beside the network.
+
+    Args:
+        name: of the table.
+        config: of the network, whose longest text counts here too.
+        weights: where pretrained weights may come from.
+
+    Raises:
+        WeightsUnavailable: its weights cannot be had.
+    """
+    own = replace(config, text_encoder=name, freeze_text="all", text_cleaning=())
+    return build_text_encoder(own, weights, None).eval()
 
 
 def is_from_scratch(model: ModelConfig) -> bool:

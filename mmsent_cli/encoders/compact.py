@@ -16,7 +16,7 @@ from mmsent_cli.encoders.lite0 import Lite0, load_lite0
 from mmsent_cli.encoders.minilm import load_minilm
 from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
-from mmsent_cli.encoders.stages import MeanPool, Normalise, TokenBlock, masked_mean
+from mmsent_cli.encoders.stages import LayerMeans, MeanPool, Normalise, TokenBlock
 from mmsent_cli.encoders.timm_image import Pooled, efficientnet_encoder
 from mmsent_cli.encoders.weights import load_state, wheel_file
 
@@ -31,28 +31,6 @@ TEXT_LAYERS = (3, 4, 5, 6)
 """Layers whose means `minilm-layers` puts side by side; together they tell more than the last one."""
 IMAGE_STAGES = {3: 80, 4: 112, 5: 192, 6: 320}
 """Stages, with their channels, whose means `efficientnet-lite0-stages` adds to the last feature."""
-
-
-class LayerMeans(nn.Module):
-    """Token ids [B, T] to the means over the real tokens of several layers, side by side: [B, len(layers) · D].
-
-    Args:
-        blocks: the embeddings and the layers.
-        layers: numbers of the layers that are kept, 0 for the embeddings.
-    """
-
-    def __init__(self, blocks: Sequence[nn.Module], layers: Collection[int]) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(blocks)
-        self.layers = frozenset(layers)
-
-    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        means = []
-        for number, block in enumerate(self.blocks):
-            values = block(values, mask)
-            if number in self.layers:
-                means.append(masked_mean(values, mask))
-        return torch.cat(means, dim=1)
 
 
 class StageMeans(nn.Module):

@@ -1,5 +1,7 @@
 """Small stage modules shared by encoders; each is called as `stage(values, mask)`."""
 
+from collections.abc import Collection, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -56,6 +58,28 @@ class MeanPool(nn.Module):
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return masked_mean(values, mask)
+
+
+class LayerMeans(nn.Module):
+    """Token ids [B, T] to the means over the real tokens of several layers, side by side: [B, len(layers) · D].
+
+    Args:
+        blocks: the embeddings and the layers.
+        layers: numbers of the layers that are kept, 0 for the embeddings.
+    """
+
+    def __init__(self, blocks: Sequence[nn.Module], layers: Collection[int]) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.layers = frozenset(layers)
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        means = []
+        for number, block in enumerate(self.blocks):
+            values = block(values, mask)
+            if number in self.layers:
+                means.append(masked_mean(values, mask))
+        return torch.cat(means, dim=1)
 
 
 class SpatialPool(nn.Module):

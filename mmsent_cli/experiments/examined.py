@@ -72,7 +72,8 @@ def examine(
         raise CheckpointError(
             f"{checkpoint} is not trained (epoch {epoch}): an ablation would compare guesses", "train a model first"
         )
-    model, description = load_model(checkpoint, WeightSource.of(runtime.weights_dir, runtime.offline))
+    source = WeightSource.of(runtime.weights_dir, runtime.offline, runtime.cache_dir)
+    model, description = load_model(checkpoint, source)
     if find_fusion(description.model.fusion).is_reference:
         raise CheckpointError(
             f"{checkpoint} is a model of {description.model.fusion}: there is no second modality to take away",

@@ -21,7 +21,7 @@ def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
         MmsentError: encoders that cannot be had.
     """
     arithmetic, _ = choose_arithmetic(config.runtime)
-    weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline)
+    weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline, config.runtime.cache_dir)
 
     def variant(name: str) -> ModelConfig:
         return fill_gaps(replace(config.model, fusion=name), config.fit, arithmetic, weights)[0]

@@ -2,6 +2,7 @@
 
 from mmsent_cli.render.console import out
 from mmsent_cli.render.tables import facts_table, figures_table, print_table
+from mmsent_cli.render.words import listed
 from mmsent_cli.results import StoreResult
 
 MEGABYTE = 10**6
@@ -11,8 +12,9 @@ def print_store(result: StoreResult) -> None:
     """Print the feature store's content on stdout."""
     console = out()
     size = f"{result.bytes / MEGABYTE:.1f} MB"
-    networks = f"{result.networks_bytes / MEGABYTE:.1f} MB of translated networks" if result.networks_bytes else ""
-    facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", networks)]
+    kinds = ((result.networks_bytes, "translated networks"), (result.weights_bytes, "unpacked weights"))
+    beside = listed([f"{size / MEGABYTE:.1f} MB of {kind}" for size, kind in kinds if size])
+    facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", beside)]
     console.print(facts_table(facts))
     if result.spaces and not result.cleared:
         rows = [

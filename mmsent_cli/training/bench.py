@@ -17,6 +17,7 @@ from mmsent_cli.encoders import is_from_scratch
 from mmsent_cli.encoders.inputs import build_vocabulary
 from mmsent_cli.encoders.light import MAX_WORDS, MIN_COUNT
 from mmsent_cli.encoders.staged import Encoder
+from mmsent_cli.ensemble import pool
 from mmsent_cli.errors import DataError
 from mmsent_cli.files import NO_SPACE, cannot_write
 from mmsent_cli.model import SentimentModel, assemble, build_encoders
@@ -54,6 +55,7 @@ class Bench:
         self.vocabulary = _vocabulary(plan)
         self.encoder_runs: Counter[str] = Counter(text=0, image=0)
         self.damaged = 0
+        self._refusals: list[str] = []
         self.use_split(plan.split)
         pairs = plan.dataset.pairs
         numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
@@ -106,12 +108,24 @@ class Bench:
         val = tuple(sorted(self.val, key=lengths.__getitem__))
         return Table(columns["text"], columns["image"], lengths, self.targets, self.train, val)
 
+    def features(self, encoder: Encoder) -> np.ndarray:
+        """Features float32 [N, D] of every text by a frozen encoder, which is not kept."""
+        pairs = self.plan.dataset.pairs
+        column = Column(encoder, text_keys(pairs), self.plan.store, self.plan.arithmetic)
+        with room_for(self.plan.store):
+            filled = column.fill([pair.text or "" for pair in pairs], (), self.listener.prepare)
+        features = pool(encoder, column.batch(range(len(pairs))))
+        self.encoder_runs["text"] += filled
+        self.damaged += column.corrupt
+        self._refusals += self.plan.arithmetic.refusals(encoder)
+        return features
+
     def notes(self) -> list[str]:
         """What the user should know of the preparation."""
         columns = self._columns.values()
         damaged = self.damaged + sum(column.corrupt for column in columns)
         notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
-        return notes + self.plan.arithmetic.refusals(*(column.encoder for column in columns))
+        return [*notes, *self.plan.arithmetic.refusals(*(column.encoder for column in columns)), *self._refusals]
 
     def _own_encoders(self, config: ModelConfig) -> tuple[Encoder, Encoder]:
         """A new model's encoders: drawn anew if one starts from scratch, else copies of those read from disk."""

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from mmsent_cli.config import ModelConfig, build, to_dict
+from mmsent_cli.encoders import build_reader
 from mmsent_cli.encoders.weights import WeightSource
-from mmsent_cli.ensemble import Ensemble, Expert, Stacker
+from mmsent_cli.ensemble import Ensemble, Expert, Stacker, encoders_read
 from mmsent_cli.ensemble.plain import expert_content, read_expert, read_stacker, stacker_content
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import write_whole
@@ -30,6 +31,7 @@ VERSION = 1
 PARTS = ("model", "labels", "vocabulary", "encoding", "run", "precision", "epoch", "frozen", "with_frozen")
 BROKEN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)
 """What reading a damaged file raises: its bytes are instructions to the reader."""
+OTHER_WEIGHTS = "{} was trained on other frozen encoder weights than those on this machine"
 RETRAIN = "train again with mmsent train, or choose another checkpoint"
 
 
@@ -98,6 +100,7 @@ def save_ensemble(
     states: Sequence[Mapping[str, Any]],
     experts: Sequence[Expert],
     stacker: Stacker,
+    readers: Mapping[str, str],
 ) -> None:
     """Write an ensemble: the trained state of each network, the experts and the stacker.
 
@@ -108,11 +111,13 @@ def save_ensemble(
         states: of the networks, as `SentimentModel.trained_state` gives them.
         experts: beside them.
         stacker: joins them all.
+        readers: digest of the weights of each encoder that only experts read, by name.
     """
     content = _header(description, epoch) | {
         "states": [_to_cpu(state) for state in states],
         "experts": [expert_content(expert) for expert in experts],
         "stacker": stacker_content(stacker),
+        "readers": dict(readers),
     }
     _save(path, content)
 
@@ -221,11 +226,17 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
     for network, state in zip(networks, states[1:], strict=True):
         load_trained(network, state, path)
     n_classes = len(description.labels)
-    pooled = {side: getattr(first, side).out_dim for side in MODALITIES}
     try:
+        names = encoders_read([part["name"] for part in content["experts"]])
+        readers = {name: build_reader(name, description.model, weights) for name in names}
+        if {name: reader.digest(reader.n_stages) for name, reader in readers.items()} != content["readers"]:
+            raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
+        pooled = {side: getattr(first, side).out_dim for side in MODALITIES}
+        pooled |= {name: reader.out_dim for name, reader in readers.items()}
         experts = tuple(read_expert(part, n_classes, pooled) for part in content["experts"])
         stacker = read_stacker(content, 1 + len(experts), n_classes)
-        return Ensemble((first, *(network.eval() for network in networks)), experts, stacker), description
+        judges = (first, *(network.eval() for network in networks))
+        return Ensemble(judges, experts, stacker, readers), description
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"the experts in {path} are damaged: {error}", RETRAIN) from error
 
@@ -283,7 +294,7 @@ def require_same_frozen(model: SentimentModel, frozen: Mapping[str, str], path: 
         CheckpointError: they are not.
     """
     if frozen_digests(model) != frozen:
-        raise CheckpointError(f"{path} was trained on other frozen encoder weights than those on this machine", RETRAIN)
+        raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
 
 
 def describe(content: Mapping[str, Any], path: Path) -> Description:

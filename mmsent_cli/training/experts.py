@@ -1,6 +1,7 @@
 """The experts of a training over folds: what they read, and what each says of pairs that it was not fit on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,10 +9,12 @@ from threadpoolctl import threadpool_limits
 
 from mmsent_cli.config import ModelConfig
 from mmsent_cli.data.writing import Writing, describe_reader, read_writing, require_reader
+from mmsent_cli.encoders import build_reader
 from mmsent_cli.ensemble import (
     EXPERTS,
     Expert,
     ExpertInputs,
+    encoders_read,
     expert_inputs,
     fit_expert,
     is_frozen,
@@ -39,15 +42,46 @@ def require_experts(config: ModelConfig, model: SentimentModel) -> None:
         require_reader()
     for name in config.experts or ():
         spec = EXPERTS[name]
-        if spec.features == "pooled" and not is_frozen(model, spec.side):
+        if spec.features == "pooled" and not spec.encoder and not is_frozen(model, spec.side):
             raise ConfigError(
                 f"the expert {name} reads a frozen encoder, and that of the {spec.side} is trained, or not used",
                 f"add --freeze-{spec.side} all, or leave the expert out",
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What encoders that only experts read say of all N texts.
+
+    Attributes:
+        pooled: their features [N, D], by name.
+        digests: of their weights, by name.
+    """
+
+    pooled: Mapping[str, np.ndarray]
+    digests: Mapping[str, str]
+
+
+def read_frozen(bench: Bench) -> Reading:
+    """Let the encoders that only experts read go over all texts, one after the other.
+
+    Raises:
+        WeightsUnavailable: the weights of one cannot be had.
+    """
+    model, pooled, digests = bench.plan.config.model, {}, {}
+    for name in encoders_read(model.experts or ()):
+        encoder = build_reader(name, model, bench.plan.weights)
+        pooled[name], digests[name] = bench.features(encoder), encoder.digest(encoder.n_stages)
+    return Reading(pooled, digests)
+
+
 def cross_fit(
-    names: Sequence[str], model: SentimentModel, table: Table, bench: Bench, folds: Sequence[np.ndarray]
+    names: Sequence[str],
+    model: SentimentModel,
+    table: Table,
+    bench: Bench,
+    folds: Sequence[np.ndarray],
+    reading: Reading,
 ) -> tuple[list[np.ndarray], tuple[Expert, ...]]:
     """Fit experts without each fold in turn, then on all pairs.
 
@@ -57,6 +91,7 @@ def cross_fit(
         table: all pairs as the model takes them.
         bench: knows the texts, and who listens.
         folds: rows of each fold.
+        reading: of the encoders that only experts read.
 
     Returns:
         Each expert's log-probabilities out of fold [N, C], and the experts fit on all pairs.
@@ -64,7 +99,8 @@ def cross_fit(
     if not names:
         return [], ()
     writings = read_writings(bench) if reads_writing(names) else ()
-    inputs = _inputs(model, table, [pair.text or "" for pair in bench.plan.dataset.pairs], writings)
+    texts = [pair.text or "" for pair in bench.plan.dataset.pairs]
+    inputs = _inputs(model, table, texts, writings, reading.pooled)
     n_classes = len(bench.plan.dataset.labels)
     every = np.arange(len(table.targets))
 
@@ -92,12 +128,29 @@ def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.
 
 
 @torch.inference_mode()
-def _inputs(model: SentimentModel, table: Table, texts: Sequence[str], writings: Sequence[Writing]) -> ExpertInputs:
+def _inputs(
+    model: SentimentModel,
+    table: Table,
+    texts: Sequence[str],
+    writings: Sequence[Writing],
+    pooled: Mapping[str, np.ndarray],
+) -> ExpertInputs:
     """What experts may read of all pairs."""
     model.eval().to("cpu")
     parts = [slice(start, start + BATCH) for start in range(0, len(texts), BATCH)]
     rows = range(len(texts))
-    return join_inputs([expert_inputs(model, table.batch(rows[part]), texts[part], writings[part]) for part in parts])
+    return join_inputs(
+        [
+            expert_inputs(
+                model,
+                table.batch(rows[part]),
+                texts[part],
+                writings[part],
+                {name: values[part] for name, values in pooled.items()},
+            )
+            for part in parts
+        ]
+    )
 
 
 def read_writings(bench: Bench) -> list[Writing]:

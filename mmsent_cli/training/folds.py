@@ -22,7 +22,7 @@ from mmsent_cli.records import BEST, FOLDS, Run
 from mmsent_cli.results import EpochResult, FoldResult, FoldsResult
 from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.checkpoints import Description, read_fold, save_ensemble, save_fold
-from mmsent_cli.training.experts import cross_fit, out_of_fold, require_experts
+from mmsent_cli.training.experts import cross_fit, out_of_fold, read_frozen, require_experts
 from mmsent_cli.training.loop import Step
 from mmsent_cli.training.outcome import METRICS, describe_run, write_rows
 from mmsent_cli.training.plan import Listener, Plan
@@ -77,6 +77,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     bench = Bench(plan, listener)
     model = bench.model(config.model, config.fit.seed)
     require_experts(config.model, model)
+    reading = read_frozen(bench)
     table = bench.table(model, config.fit)
     description = describe_run(plan, run, model, bench.vocabulary)
     prepare_seconds = time.perf_counter() - start
@@ -87,14 +88,15 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
         run.write_lines(METRICS, _lines(trained))
     rows = [_rows(plan, split) for split in plan.folds]
     network = out_of_fold([fold.answer() for fold in trained], rows)
-    said, experts = cross_fit(config.model.experts or (), model, table, bench, rows)
+    said, experts = cross_fit(config.model.experts or (), model, table, bench, rows, reading)
 
     answers = np.stack([network, *said], axis=1)  # [N, M, C]
     adjustment = config.model.logit_adjustment or 0.0
     judged = stack_out_of_fold(answers, table.targets, rows, adjustment)
     stacker = fit_stacker(answers, table.targets, adjustment)
     states = [state for fold in trained for state in fold.states]
-    save_ensemble(run.path(BEST), description, config.fit.epochs or 0, states, experts, stacker)
+    epochs = config.fit.epochs or 0
+    save_ensemble(run.path(BEST), description, epochs, states, experts, stacker, reading.digests)
     write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(judged)))
     run.write(ANSWERS, _npy(answers))
     return folds_result(

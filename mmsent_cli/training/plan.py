@@ -72,7 +72,7 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
         MmsentError: anything that would keep the run from finishing, as far as it can be known now.
     """
     arithmetic, device_note = choose_arithmetic(config.runtime)
-    weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline)
+    weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline, config.runtime.cache_dir)
     model, fit, encoder_note = fill_gaps(config.model, config.fit, arithmetic, weights)
     resolved = replace(config, model=model, fit=fit)
     _require_folds(resolved)

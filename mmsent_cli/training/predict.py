@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import numpy as np
 import torch
@@ -58,7 +58,7 @@ class Predictor:
     def load(cls, checkpoint: Path, runtime: RuntimeConfig) -> "Predictor":
         """Rebuild what a checkpoint holds on the device that `runtime` asks for."""
         arithmetic, note = choose_arithmetic(runtime)
-        weights = WeightSource.of(runtime.weights_dir, runtime.offline)
+        weights = WeightSource.of(runtime.weights_dir, runtime.offline, runtime.cache_dir)
         ensemble, description = load_ensemble(checkpoint, weights)
         if ensemble.reads_writing:
             require_reader()
@@ -73,7 +73,8 @@ class Predictor:
 
     def notes(self) -> list[str]:
         """What the user should know of how the answers are computed."""
-        return [*([self.note] if self.note else []), *self.arithmetic.refusals(self.model.text, self.model.image)]
+        encoders = (self.model.text, self.model.image, *self.ensemble.readers.values())
+        return [*([self.note] if self.note else []), *self.arithmetic.refusals(*encoders)]
 
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
         """Predict pairs in their order; a pair may lack its text or its image, not both."""
@@ -93,16 +94,24 @@ class Predictor:
         groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         images = [[decoders.submit(self._pixels, chunk[row]) for row in group] for group in groups]
 
-        def prepare(number: int) -> tuple[Activations, Activations, list[Writing]]:
-            writings = [self._writing(chunk[row]) for row in groups[number]] if self.ensemble.reads_writing else []
-            pixels = [future.result() for future in images[number]]
-            texts = [ids[row] for row in groups[number]]
-            return self._activations(self.model.text, texts), self._activations(self.model.image, pixels), writings
+        def prepare(number: int) -> Prepared:
+            pairs = [chunk[row] for row in groups[number]]
+            texts = [pair.text or "" for pair in pairs]
+            return Prepared(
+                pairs=pairs,
+                text=self._activations(self.model.text, [ids[row] for row in groups[number]]),
+                image=self._activations(self.model.image, [future.result() for future in images[number]]),
+                writings=[self._writing(pair) for pair in pairs] if self.ensemble.reads_writing else [],
+                read={
+                    name: self._activations(encoder, encoder.inputs.arrays(texts))
+                    for name, encoder in self.ensemble.readers.items()
+                },
+            )
 
         answers: dict[int, Prediction] = {}
         batches = in_order(prepare, range(len(groups)), streams, encoders)
         for group, prepared in zip(groups, batches, strict=True):
-            shares = self._probabilities([chunk[row] for row in group], *prepared)
+            shares = self._probabilities(prepared)
             answers |= {row: self._answer(chunk[row], part) for row, part in zip(group, shares, strict=True)}
         return [answers[row] for row in range(len(chunk))]
 
@@ -116,20 +125,15 @@ class Predictor:
         return inputs.arrays([pair.image_path])[0]
 
     @torch.inference_mode()
-    def _probabilities(
-        self, pairs: Sequence[Pair], text: Activations, image: Activations, writings: list[Writing]
-    ) -> np.ndarray:
+    def _probabilities(self, given: "Prepared") -> np.ndarray:
         """Class probabilities [B, C] of a batch."""
         device = self.arithmetic.device
-        present = torch.tensor([[pair.text is not None, pair.image_path is not None] for pair in pairs])
-        batch = Batch(
-            text,
-            image,
-            present.to(device),
-            torch.full((len(pairs),), -1, device=device),
-        )
+        present = torch.tensor([[pair.text is not None, pair.image_path is not None] for pair in given.pairs])
+        unknown = torch.full((len(given.pairs),), -1, device=device)
+        batch = Batch(given.text, given.image, present.to(device), unknown)
+        texts = [pair.text or "" for pair in given.pairs]
         with self.arithmetic.autocast():
-            return np.exp(self.ensemble.log_probabilities(batch, [pair.text or "" for pair in pairs], writings))
+            return np.exp(self.ensemble.log_probabilities(batch, texts, given.writings, given.read))
 
     def _activations(self, encoder: Encoder, arrays: list[np.ndarray]) -> Activations:
         return self.arithmetic.prefix(encoder, stack(arrays, raw_pad(encoder)))
@@ -141,6 +145,16 @@ class Predictor:
         return Prediction(
             guid=pair.guid, tag=labels[int(shares.argmax())], probabilities=probabilities, missing=missing
         )
+
+
+class Prepared(NamedTuple):
+    """A batch of pairs and what stored stages, and the reader of words in images, make of them."""
+
+    pairs: list[Pair]
+    text: Activations
+    image: Activations
+    writings: list[Writing]
+    read: dict[str, Activations]
 
 
 def predict_file(

@@ -4,7 +4,9 @@ import json
 import os
 from pathlib import Path
 
-from mmsent_cli.files import NETWORKS
+import pytest
+
+from mmsent_cli.files import NETWORKS, WEIGHTS
 from tests.commands.running import QUICK, assert_refused, mmsent, same_weights, succeed, weights
 
 
@@ -36,11 +38,12 @@ def test_what_training_stored_is_shown_cleared_and_computed_anew(work):
     assert same_weights(weights(before["run"]), weights(after["run"]))
 
 
-def test_translated_networks_are_counted_and_cleared(work):
-    place = Path("mine") / NETWORKS
+@pytest.mark.parametrize(("folder", "counted"), [(NETWORKS, "networks_bytes"), (WEIGHTS, "weights_bytes")])
+def test_what_lies_beside_the_store_is_counted_and_cleared(work, folder, counted):
+    place = Path("mine") / folder
     place.mkdir(parents=True)
     (place / "one.bin").write_bytes(bytes(2_000_000))
-    assert succeed("cache", "--cache-dir", "mine", "--json")["networks_bytes"] == 2_000_000
+    assert succeed("cache", "--cache-dir", "mine", "--json")[counted] == 2_000_000
     assert "2.0 MB" in mmsent("cache", "--cache-dir", "mine").stdout
     succeed("cache", "--cache-dir", "mine", "--clear", "--json")
     assert files("mine") == []

@@ -18,6 +18,7 @@ TEXT_NAMES = (
     "light",
     "minilm",
     "minilm-layers",
+    "mpnet",
     "bert",
     "clip",
     "hf:small-roberta",

@@ -13,6 +13,7 @@ def write_weights(folder: Path) -> Path:
     torch.manual_seed(0)
     _write_bert(folder / "bert-base-uncased")
     _write_clip(folder / "clip-vit-base-patch32")
+    _write_mpnet(folder / "all-mpnet-base-v2")
     _write_roberta(folder / "small-roberta")
     _write_distilbert(folder / "small-distilbert")
     _write_albert(folder / "small-albert")
@@ -62,6 +63,14 @@ def _write_bert(folder: Path) -> None:
 
     words = _write_tokenizer(folder, "[CLS]", "[SEP]", "[PAD]", 64)
     shake(BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **_sizes()))).save_pretrained(folder)
+
+
+def _write_mpnet(folder: Path) -> None:
+    from transformers import MPNetConfig, MPNetModel
+
+    words = _write_tokenizer(folder, "<s>", "</s>", "<pad>", 62)
+    config = MPNetConfig(vocab_size=len(words), max_position_embeddings=64, pad_token_id=0, **_sizes())
+    shake(MPNetModel(config, add_pooling_layer=False)).save_pretrained(folder)
 
 
 def _write_roberta(folder: Path) -> None:

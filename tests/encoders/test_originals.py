@@ -5,6 +5,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from mmsent_cli.encoders import TEXT_ENCODERS
+from mmsent_cli.encoders.mpnet import distance_biases
+from mmsent_cli.encoders.mpnet_files import unpacked
+from mmsent_cli.encoders.request import BuildRequest
+from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.training.columns import raw_pad, stack
 from tests.encoders.cases import built, fresh, raw_arrays, sample
 
 EXACT = {"rtol": 1e-5, "atol": 1e-6}
@@ -85,6 +91,44 @@ def test_minilm_has_the_modules_of_bert_in_training_too():
             values = stage(values, mask)
         results.append(values)
     torch.testing.assert_close(*results, **EXACT)
+
+
+def test_mpnet_is_the_mean_over_the_mask_with_long_distances_too(weights_dir):
+    """60 tokens lie in buckets of their own and in shared ones, before and after each other."""
+    from transformers import MPNetModel
+
+    original = MPNetModel.from_pretrained(weights_dir / "all-mpnet-base-v2", add_pooling_layer=False).eval()
+    encoder = built("text", "mpnet", weights_dir)
+    arrays = encoder.inputs.arrays(["good day", "so " * 40])
+    inputs = stack(arrays, raw_pad(encoder))
+    assert len(arrays[1]) > 60
+    hidden = original(input_ids=inputs.values, attention_mask=inputs.mask.long()).last_hidden_state
+    mean = (hidden * inputs.mask[..., None]).sum(1) / inputs.mask.sum(1, keepdim=True)
+    torch.testing.assert_close(encoder(inputs).pooled, mean, **EXACT)
+
+
+def test_mpnet_distances_are_those_of_the_original():
+    from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
+
+    table = torch.arange(32.0)[:, None]  # each bucket is its own bias
+    ours = distance_biases(table, 512)[0]
+    assert torch.equal(ours, MPNetEncoder.relative_position_bucket(torch.arange(-511, 512)).float())
+
+
+def test_mpnet_is_the_published_sentence_model(tmp_path):
+    """The digest of the weights is checked on the way; a second call takes what the first one unpacked."""
+    source = WeightSource(None, offline=True, cache_dir=str(tmp_path))
+    encoder = TEXT_ENCODERS["mpnet"].build(BuildRequest(weights=source)).eval()
+    written = tmp_path / "weights" / "all-mpnet-base-v2" / "model.safetensors"
+    before = written.stat().st_mtime_ns
+    near, far, good = encoder(sample(encoder, "text")).pooled[[3, 1, 0]]
+    assert functional.cosine_similarity(good, near, dim=0) > functional.cosine_similarity(good, far, dim=0)
+    written.write_bytes(written.read_bytes()[:-1] + b"!")
+    unpacked(tmp_path / "weights")
+    assert written.stat().st_mtime_ns != before
+    before = written.stat().st_mtime_ns
+    unpacked(tmp_path / "weights")
+    assert written.stat().st_mtime_ns == before
 
 
 def test_lite0_is_the_network_of_timm_in_training_too():

