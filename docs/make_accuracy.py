@@ -3,7 +3,8 @@
     python docs/make_accuracy.py record NAME=RUN,RUN,… …    # figures of run folders into docs/accuracy.json
     python docs/make_accuracy.py                            # docs/accuracy.json into docs/accuracy.md
 
-Runs are those of `mmsent train --folds 5`, one a seed, all with the same folds. NAME is one of ARMS, `best` or `fast`.
+Runs are those of `mmsent train --folds 5`, one a seed, all with the same folds. NAME is one of ARMS, `best` or `fast`;
+tables that no run given belongs to stay as they were.
 Only figures are kept, never a pair or a tag.
 """
 
@@ -26,8 +27,6 @@ HERE = Path(__file__).parent
 DATA, PAGE = HERE / "accuracy.json", HERE / "accuracy.md"
 
 HEAD = "| | accuracy | macro-F1 | gain in accuracy | gain in macro-F1 | ECE |\n|---|---|---|---|---|---|\n"
-ADJUSTMENT = 0.25
-"""That of the presets."""
 ARMS = {
     "frozen": "`--encoders compact`, frozen: MiniLM's last layer, EfficientNet-Lite0's last feature at 224 px",
     "layers": "`--text-encoder minilm-layers`: the means of MiniLM's last four layers",
@@ -60,6 +59,7 @@ class Recorded:
         run = Run(Path(folder))
         result, rows = run.read_json("result.json"), read_predictions(run, "oof_predictions.csv")
         self.labels = result["labels"]
+        self.adjustment = run.read_json("config.json")["model"]["logit_adjustment"]
         self.targets = np.array([self.labels.index(row["tag"]) for row in rows])
         self.judged = np.log(np.array([[float(row[label]) for label in self.labels] for row in rows]).clip(1e-6))
         answers = np.load(run.path("oof_answers.npy"))
@@ -140,7 +140,8 @@ def joined_ladder(runs: list[Recorded], networks: int, experts: list[str]) -> li
     rows.append(("stacked: the network's trust in itself set right", [run.joined([], networks) for run in runs]))
     for count, name in enumerate(experts, start=1):
         rows.append((f"and {name}", [run.joined(experts[:count], networks) for run in runs]))
-    rows.append((f"logit adjustment {ADJUSTMENT}", [run.joined(experts, networks, ADJUSTMENT) for run in runs]))
+    adjusted = [run.joined(experts, networks, run.adjustment) for run in runs]
+    rows.append((f"logit adjustment {runs[0].adjustment}", adjusted))
     befores = [None, *(said for _, said in rows)]
     return [step(name, said, targets, before) for (name, said), before in zip(rows, befores, strict=False)]
 
@@ -165,7 +166,8 @@ def record(arguments: list[str]) -> None:
                 runs[preset], len(first.networks), experts
             )
             tables[f"`--preset {preset}`, each judge alone"] = alone(runs[preset])
-    kept = {name: [asdict(row) for row in rows] for name, rows in tables.items() if rows}
+    kept = json.loads(DATA.read_text(encoding="utf-8")) if DATA.is_file() else {}
+    kept |= {name: [asdict(row) for row in rows] for name, rows in tables.items() if rows}
     DATA.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

@@ -48,4 +48,5 @@ def test_recorded_runs_are_joined_as_the_run_itself_did(script, tmp_path, monkey
     run = succeed("train", "--data", "lab", *encoders, *rest, *joined, "--json")["run"]
     recorded = script.Recorded(run)
     assert recorded.networks.shape == (2, 18, 3)
-    np.testing.assert_allclose(recorded.joined(["image", "lexicon"], 2, 0.25), recorded.judged, atol=1e-4)
+    joined = recorded.joined(["image", "lexicon"], 2, recorded.adjustment)
+    np.testing.assert_allclose(joined, recorded.judged, atol=1e-4)

@@ -53,17 +53,19 @@ class Engine:
         version: of the package.
         text, image: precision of each side's stages, `bf16` or `fp32`.
         folder: where translated networks are kept.
+        threads: how many it may use.
     """
 
     version: str
     text: str
     image: str
     folder: Path
+    threads: int
 
     @property
     def streams(self) -> int:
         """How many batches are best computed at the same time."""
-        return min(torch.get_num_threads(), MAX_STREAMS)
+        return min(self.threads, MAX_STREAMS)
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
         """What decides rounding, beside the device."""
@@ -153,7 +155,7 @@ class Engine:
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": HINTS[self._precision(encoder)],
-                "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+                "INFERENCE_NUM_THREADS": self.threads,
                 "NUM_STREAMS": self.streams,
                 "ENABLE_CPU_PINNING": False,  # other programs have cores to themselves where they need them
             },
@@ -200,7 +202,8 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
     text, image = ("bf16", "fp32") if precision == "auto" else (precision, precision)
     if "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         text = image = "fp32"  # what OpenVINO would do unasked, and the feature store must know
-    return Engine(openvino.__version__.partition("-")[0], text, image, cache_dir / NETWORKS), ""
+    version = openvino.__version__.partition("-")[0]
+    return Engine(version, text, image, cache_dir / NETWORKS, torch.get_num_threads()), ""
 
 
 @cache

@@ -118,16 +118,21 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-@contextlib.contextmanager
-def suited_threads(trains_encoders: bool) -> Iterator[None]:
+def suited_threads(trains_encoders: bool) -> contextlib.AbstractContextManager[None]:
     """One thread for training fusion and head alone, all of them otherwise; on a GPU it does not matter.
 
     Their matrices are small, so a second thread gains a quarter (measured on two idle cores, by the size of the fusion:
     0.8 to 2.5 s an epoch with one, 0.7 to 1.8 s with two), but where another program has one of the cores it waits in
     vain for it (the smallest: 0.8 s with one, 6 s with two).
     """
+    return torch_threads(torch.get_num_threads() if trains_encoders else 1)
+
+
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads for PyTorch."""
     before = torch.get_num_threads()
-    torch.set_num_threads(before if trains_encoders else 1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from mmsent_cli.commands.app import app
+from mmsent_cli.render.train import LiveEpochs
 from tests.data.builders import TAGS, write_lab
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -52,6 +53,21 @@ def assert_refused(result, *told: str) -> None:
 def small_lab(folder: Path, pairs: int = 18, unlabelled: tuple[str, ...] = ("101", "102", "103")) -> Path:
     """A lab layout that trains in a second."""
     return write_lab(folder, {str(number): TAGS[number % 3] for number in range(1, pairs + 1)}, unlabelled)
+
+
+def interrupted(monkeypatch, method: str, times: int, *arguments):
+    """The answer to a command line at which Ctrl-C is pressed: the n-th time that the live view hears of something."""
+    original, calls = getattr(LiveEpochs, method), []
+
+    def press(self, *heard):
+        calls.append(heard)
+        if len(calls) == times:
+            raise KeyboardInterrupt
+        return original(self, *heard)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LiveEpochs, method, press)
+        return mmsent(*arguments)
 
 
 def run_folders(runs: Path = Path("runs")) -> list[Path]:

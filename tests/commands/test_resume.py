@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mmsent_cli.render.train import LiveEpochs
 from tests.commands.running import (
     QUICK,
     RUN_FILES,
     assert_refused,
     epochs_of,
+    interrupted,
     mmsent,
     run_folders,
     same_weights,
@@ -25,21 +25,7 @@ TRAIN = ("train", "--data", "lab", *QUICK, "--epochs", 3)
 @pytest.fixture
 def interrupt(monkeypatch):
     """Press Ctrl-C when a method of the live view is called for the n-th time."""
-
-    def at(method, times):
-        original, calls = getattr(LiveEpochs, method), []
-
-        def press(self, *arguments):
-            calls.append(arguments)
-            if len(calls) == times:
-                raise KeyboardInterrupt
-            return original(self, *arguments)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(LiveEpochs, method, press)
-            return mmsent(*TRAIN)
-
-    return at
+    return lambda method, times: interrupted(monkeypatch, method, times, *TRAIN)
 
 
 def resume(spec):

@@ -19,6 +19,7 @@ TEXT_NAMES = (
     "minilm",
     "minilm-layers",
     "mpnet",
+    "mpnet-layers",
     "bert",
     "clip",
     "hf:small-roberta",

@@ -9,7 +9,14 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.model import count_parameters
 from tests.encoders.cases import CASES, built, fresh, sample
 
-WHOLE = ("minilm-layers", "efficientnet-lite0-stages", "hf:small-albert", "hf:small-vit", "timm:test_vit")
+WHOLE = (
+    "minilm-layers",
+    "mpnet-layers",
+    "efficientnet-lite0-stages",
+    "hf:small-albert",
+    "hf:small-vit",
+    "timm:test_vit",
+)
 """One stage and the pooling: nothing to train after a cut."""
 
 every_encoder = pytest.mark.parametrize(("side", "name"), CASES)

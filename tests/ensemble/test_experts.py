@@ -16,7 +16,8 @@ from mmsent_cli.ensemble.plain import expert_content, read_expert
 
 TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
 PAIRS = 60
-POOLED = {"text": 3, "image": 3}
+POOLED = dict.fromkeys(("text", "image", "minilm-layers", "mpnet-layers"), 3)
+"""Widths of the features of frozen encoders."""
 every_expert = pytest.mark.parametrize("name", EXPERTS)
 
 
@@ -27,7 +28,7 @@ def inputs(pairs=PAIRS, seed=0):
     features = np.eye(3)[classes] * 3 + draws.normal(size=(pairs, 3))
     return ExpertInputs(
         texts=[f"{TEXTS[c]} {draws.integers(99)}" for c in classes],
-        pooled={side: features.astype(np.float32) for side in ("text", "image")},
+        pooled={name: features.astype(np.float32) for name in POOLED},
         present={side: np.ones(pairs, dtype=bool) for side in ("text", "image")},
         writings=[Writing(TEXTS[c], c, c / 4) for c in classes],
     ), classes
@@ -46,7 +47,7 @@ def without(given, side, row):
 
 def test_the_options_name_each_row_of_the_table():
     assert set(NAMES) == set(EXPERTS)
-    assert len(EXPERTS) == 6
+    assert len(EXPERTS) == 8
 
 
 @every_expert

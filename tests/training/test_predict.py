@@ -67,6 +67,12 @@ def test_a_missing_modality_is_marked_and_its_stand_in_does_not_matter(predictor
     assert list(among_long.probabilities.values()) == pytest.approx(list(no_text.probabilities.values()), abs=1e-5)
 
 
+def test_threads_are_the_same_afterwards(predictor, picture):
+    before = torch.get_num_threads()
+    assert len(list(predictor.predict([pair(1, "good", picture)]))) == 1
+    assert torch.get_num_threads() == before
+
+
 def test_pairs_are_taken_a_chunk_at_a_time(predictor):
     taken = []
 
