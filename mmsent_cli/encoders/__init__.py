@@ -256,21 +256,18 @@ def build_image_encoder(model: ModelConfig, weights: WeightSource) -> Encoder[Im
     return encoder.freeze(frozen_stages(encoder, model.freeze_image or "none", "--freeze-image"))
 
 
-def build_reader(
-    name: str, cleaning: tuple[str, ...], config: ModelConfig, weights: WeightSource
-) -> Encoder[TextInputs]:
-    """A text encoder of the table, frozen whole, for experts beside the network.
+def build_reader(name: str, config: ModelConfig, weights: WeightSource) -> Encoder[TextInputs]:
+    """A text encoder of the table, frozen whole, that reads texts as they stand; for experts beside the network.
 
     Args:
         name: of the table.
-        cleaning: steps that texts go through.
         config: of the network, whose longest text counts here too.
         weights: where pretrained weights may come from.
 
     Raises:
         WeightsUnavailable: its weights cannot be had.
     """
-    own = replace(config, text_encoder=name, freeze_text="all", text_cleaning=cleaning)
+    own = replace(config, text_encoder=name, freeze_text="all", text_cleaning=())
     return build_text_encoder(own, weights, None).eval()
 
 

@@ -30,8 +30,8 @@ class ExpertSpec:
         strength: inverse strength of the L2 penalty (scikit-learn's C), on standardised features where dense.
         summary: what it is.
         source: whose idea it is.
-        encoder: a text encoder of the table, frozen; empty for the network's own encoder, which must then be frozen.
-        cleaning: steps that texts go through before that encoder reads them.
+        encoder: a row of the encoder tables that is frozen and read as its texts or images stand; empty for the
+            network's own encoder, which must then be frozen whole.
     """
 
     side: Side
@@ -40,7 +40,6 @@ class ExpertSpec:
     summary: str
     source: str
     encoder: str = ""
-    cleaning: tuple[str, ...] = ()
 
     @property
     def reads(self) -> str:
@@ -59,13 +58,7 @@ EXPERTS: dict[str, ExpertSpec] = {
         "text", "pooled", 1e-3, "the same on MiniLM-L6, frozen beside the network", "linear probing", "minilm-layers"
     ),
     "mpnet": ExpertSpec(
-        "text",
-        "pooled",
-        3e-4,
-        "the same on MPNet-base, frozen beside the network; fewer tokens, since it is the dearest",
-        "linear probing",
-        "mpnet-layers",
-        ("urls", "mentions", "retweets", "hashtags"),
+        "text", "pooled", 3e-4, "the same on MPNet-base, frozen beside the network", "linear probing", "mpnet-layers"
     ),
     "characters": ExpertSpec(
         "text", "characters", 3.0, "logistic regression on TF-IDF of 2 to 5 characters", "Wang and Manning 2012"
@@ -210,9 +203,9 @@ def count_features(name: str, pooled: Mapping[str, int], characters: Characters 
     return N_LEXICON if spec.side == "text" else N_LEXICON + N_WRITING
 
 
-def encoders_read(names: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Encoders that only experts read, with the cleaning of their texts."""
-    return {EXPERTS[name].encoder: EXPERTS[name].cleaning for name in names if EXPERTS[name].encoder}
+def encoders_read(names: Collection[str]) -> list[str]:
+    """Encoders that only experts read, each once."""
+    return list(dict.fromkeys(EXPERTS[name].encoder for name in names if EXPERTS[name].encoder))
 
 
 def reads_writing(names: Collection[str]) -> bool:

@@ -227,8 +227,8 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         load_trained(network, state, path)
     n_classes = len(description.labels)
     try:
-        read = encoders_read([part["name"] for part in content["experts"]])
-        readers = {name: build_reader(name, steps, description.model, weights) for name, steps in read.items()}
+        names = encoders_read([part["name"] for part in content["experts"]])
+        readers = {name: build_reader(name, description.model, weights) for name in names}
         if {name: reader.digest(reader.n_stages) for name, reader in readers.items()} != content["readers"]:
             raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
         pooled = {side: getattr(first, side).out_dim for side in MODALITIES}

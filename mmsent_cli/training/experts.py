@@ -69,8 +69,8 @@ def read_frozen(bench: Bench) -> Reading:
         WeightsUnavailable: the weights of one cannot be had.
     """
     model, pooled, digests = bench.plan.config.model, {}, {}
-    for name, cleaning in encoders_read(model.experts or ()).items():
-        encoder = build_reader(name, cleaning, model, bench.plan.weights)
+    for name in encoders_read(model.experts or ()):
+        encoder = build_reader(name, model, bench.plan.weights)
         pooled[name], digests[name] = bench.features(encoder), encoder.digest(encoder.n_stages)
     return Reading(pooled, digests)
 
