@@ -42,7 +42,7 @@ def list_files(folder: Path) -> Listing:
         DataError: not a folder, or one that may not be read.
     """
     listing = Listing()
-    own = [path for path in _files_in(folder) if os.path.basename(path) not in LISTS]  # noqa: PTH119 see below
+    own = [path for path in _files_in(folder) if os.path.basename(path) not in LISTS]  # noqa: PTH119 Paths are slow
     for path in [*own, *_files_in(folder / "data", must_exist=False)]:
         stem, dot, suffix = path.rpartition(".")
         guid, kind = os.path.basename(stem), dot + suffix.lower()  # noqa: PTH119 a Path per file costs ten times this

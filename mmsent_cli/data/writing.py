@@ -105,7 +105,7 @@ def require_reader() -> None:
     """
     try:
         import cv2  # noqa: F401 - only whether it can be imported is asked
-        import rapidocr  # noqa: F401 - likewise
+        import rapidocr  # noqa: F401 - asked the same way
     except ImportError as error:
         hint = "pip install 'mmsent[ocr]', or leave out the writing experts"
         raise ConfigError(f"the words in images cannot be read: {error}", hint) from error

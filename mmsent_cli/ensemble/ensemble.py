@@ -46,7 +46,7 @@ class Ensemble:
         batch: Batch,
         texts: Sequence[str],
         writings: Sequence[Writing] = (),
-        read: Mapping[str, Activations] | None = None,
+        read: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Logarithms of the class probabilities of B pairs.
 
@@ -54,7 +54,7 @@ class Ensemble:
             batch: activations of the encoders' stored stages, on the networks' device.
             texts: the same pairs' texts, empty where there is none.
             writings: what stands in their images, where `reads_writing`.
-            read: activations of each reader's stored stages.
+            read: features [B, D] by each reader.
 
         Returns:
             float64 [B, C].
@@ -63,8 +63,7 @@ class Ensemble:
         answer = mean_answer([log_softmax(each) for each in logits])
         if self.stacker is None:
             return answer
-        pooled = {name: pool(self.readers[name], stored) for name, stored in (read or {}).items()}
-        inputs = expert_inputs(self.network, batch, texts, writings, pooled)
+        inputs = expert_inputs(self.network, batch, texts, writings, read or {})
         answers = [answer, *(expert.log_probabilities(inputs) for expert in self.experts)]
         return self.stacker.log_probabilities(np.stack(answers, axis=1))
 

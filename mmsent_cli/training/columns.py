@@ -162,13 +162,9 @@ class Column:
     ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
         """Batches of texts of one length, so that no feature depends on padding."""
         arrays = inputs.arrays([str(by_key[key]) for key in missing])
-        pairs = sorted(zip(missing, arrays, strict=True), key=lambda pair: len(pair[1]))
-        for _, same_length in groupby(pairs, key=lambda pair: len(pair[1])):
-            group = list(same_length)
-            for start in range(0, len(group), TEXT_BATCH):
-                part = group[start : start + TEXT_BATCH]
-                copies = 0 if self._engine else -len(part) % ROWS
-                yield [key for key, _ in part], [ids for _, ids in part] + [part[0][1]] * copies
+        for rows in rows_by_length(arrays):
+            copies = 0 if self._engine else -len(rows) % ROWS
+            yield [missing[row] for row in rows], [arrays[row] for row in rows] + [arrays[rows[0]]] * copies
 
     def _image_batches(
         self, inputs: ImageInputs, missing: Sequence[str], by_key: Mapping[str, str | Path]
@@ -231,6 +227,14 @@ def text_key(text: str | None) -> str:
 def text_keys(pairs: Sequence[Pair]) -> list[str]:
     """Content digest of each pair's text."""
     return [text_key(pair.text) for pair in pairs]
+
+
+def rows_by_length(arrays: Sequence[np.ndarray]) -> Iterator[list[int]]:
+    """Numbers of texts of one length, at most `TEXT_BATCH` at a time, the shortest first."""
+    rows = sorted(range(len(arrays)), key=lambda row: len(arrays[row]))
+    for _, same_length in groupby(rows, key=lambda row: len(arrays[row])):
+        group = list(same_length)
+        yield from (group[start : start + TEXT_BATCH] for start in range(0, len(group), TEXT_BATCH))
 
 
 def is_ragged(encoder: Encoder) -> bool:

@@ -22,13 +22,13 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.writing import Writing, read_writing, require_reader
 from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.encoders.weights import WeightSource
-from mmsent_cli.ensemble import Ensemble
+from mmsent_cli.ensemble import Ensemble, pool
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.files import default_cache_dir, reason, require_writable, whole_file
 from mmsent_cli.model import Batch, SentimentModel
 from mmsent_cli.results import Prediction, PredictResult
 from mmsent_cli.training.checkpoints import Description, load_ensemble
-from mmsent_cli.training.columns import raw_pad, stack
+from mmsent_cli.training.columns import raw_pad, rows_by_length, stack
 from mmsent_cli.training.plan import Listener
 from mmsent_cli.training.precision import Arithmetic, choose_arithmetic, torch_threads
 from mmsent_cli.training.streams import in_order
@@ -97,23 +97,21 @@ class Predictor:
         self, chunk: Sequence[Pair], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor, streams: int
     ) -> list[Prediction]:
         """Predict in order of length, which saves padding; answer in the order given."""
-        ids = self.model.text.inputs.arrays([pair.text or "" for pair in chunk])
+        texts = [pair.text or "" for pair in chunk]
+        ids = self.model.text.inputs.arrays(texts)
         order = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
         groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         images = [[decoders.submit(self._pixels, chunk[row]) for row in group] for group in groups]
+        read = {name: self._read(each, texts, encoders, streams) for name, each in self.ensemble.readers.items()}
 
         def prepare(number: int) -> Prepared:
             pairs = [chunk[row] for row in groups[number]]
-            texts = [pair.text or "" for pair in pairs]
             return Prepared(
                 pairs=pairs,
                 text=self._activations(self.model.text, [ids[row] for row in groups[number]]),
                 image=self._activations(self.model.image, [future.result() for future in images[number]]),
                 writings=[self._writing(pair) for pair in pairs] if self.ensemble.reads_writing else [],
-                read={
-                    name: self._activations(encoder, encoder.inputs.arrays(texts))
-                    for name, encoder in self.ensemble.readers.items()
-                },
+                read={name: features[groups[number]] for name, features in read.items()},
             )
 
         answers: dict[int, Prediction] = {}
@@ -122,6 +120,19 @@ class Predictor:
             shares = self._probabilities(prepared)
             answers |= {row: self._answer(chunk[row], part) for row, part in zip(group, shares, strict=True)}
         return [answers[row] for row in range(len(chunk))]
+
+    def _read(self, encoder: Encoder, texts: Sequence[str], encoders: ThreadPoolExecutor, streams: int) -> np.ndarray:
+        """Features [N, D] of texts by an encoder that only experts read. All texts of one length go together, since
+        such an encoder is large, and its weights pass through the cores once a batch."""
+        ids = encoder.inputs.arrays(texts)
+        groups = list(rows_by_length(ids))
+        batches = in_order(
+            lambda rows: self._activations(encoder, [ids[row] for row in rows]), groups, streams, encoders
+        )
+        features = np.empty((len(texts), encoder.out_dim), dtype=np.float32)
+        for rows, stored in zip(groups, in_order(store, groups, streams, encoders), strict=True):
+            features[rows] = pool(encoder, stored)
+        return features
 
     def _writing(self, pair: Pair) -> Writing:
         return Writing() if pair.image_path is None else read_writing(pair.image_path)
@@ -162,7 +173,7 @@ class Prepared(NamedTuple):
     text: Activations
     image: Activations
     writings: list[Writing]
-    read: dict[str, Activations]
+    read: dict[str, np.ndarray]
 
 
 def predict_file(
