@@ -126,9 +126,10 @@ class Predictor:
         such an encoder is large, and its weights pass through the cores once a batch."""
         ids = encoder.inputs.arrays(texts)
         groups = list(rows_by_length(ids))
-        batches = in_order(
-            lambda rows: self._activations(encoder, [ids[row] for row in rows]), groups, streams, encoders
-        )
+
+        def store(rows: list[int]) -> Activations:
+            return self._activations(encoder, [ids[row] for row in rows])
+
         features = np.empty((len(texts), encoder.out_dim), dtype=np.float32)
         for rows, stored in zip(groups, in_order(store, groups, streams, encoders), strict=True):
             features[rows] = pool(encoder, stored)
