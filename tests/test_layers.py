@@ -24,7 +24,7 @@ BELOW = {
     "records": {"files"},
     "encoders": {"data", "files"},
     "model": {"encoders", "fusion"},
-    "ensemble": {"model", "data", "files"},
+    "ensemble": {"model", "encoders", "data", "files"},
     "training": {"ensemble", "model", "encoders", "fusion", "data", "features", "records", "files", "stats"},
     "experiments": {"training", "model", "encoders", "fusion", "data", "features", "records", "files", "stats"},
     "render": {"files", "stats"},

@@ -1,5 +1,6 @@
 """Runs: folders that are never reused, `latest`, finding runs and checkpoints."""
 
+import importlib.metadata
 import json
 import os
 from pathlib import Path
@@ -121,9 +122,20 @@ def test_a_damaged_file_of_a_run_is_named(tmp_path, content):
 
 
 def test_the_environment_names_versions_and_machine():
-    values = environment("cpu", "fp32")
+    values = environment("cpu", "fp32", "torch")
     assert set(values["packages"]) == set(records.PACKAGES)
-    assert (values["device"], values["precision"], values["cpu_count"]) == ("cpu", "fp32", os.cpu_count())
+    assert (values["device"], values["precision"], values["engine"]) == ("cpu", "fp32", "torch")
+    assert values["cpu_count"] == os.cpu_count()
+    assert values["packages"]["torch"] == importlib.metadata.version("torch")
+
+
+def test_an_extra_that_is_not_installed_is_told_as_such(monkeypatch):
+    monkeypatch.setattr(records, "PACKAGES", ("torch", "no-such-package"))
+    assert environment("cpu", "fp32", "torch")["packages"]["no-such-package"] is None
+
+
+def test_the_environment_is_plain_values():
+    values = environment("cpu", "fp32", "torch")
     json.dumps(values)
 
 

@@ -30,6 +30,8 @@ WORDS = {
     "network": "Network (text and image)",
     "image": "Image, linear",
     "text": "Text, linear",
+    "minilm": "Text by MiniLM, linear",
+    "mpnet": "Text by MPNet, linear",
     "characters": "Characters, linear",
     "lexicon": "Lexicon, linear",
     "writing": "Words in the image, linear",

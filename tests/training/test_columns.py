@@ -270,7 +270,7 @@ def test_a_column_too_large_for_memory_gives_the_same_batches_from_the_store(tex
     assert in_memory.load() is not None
     monkeypatch.setattr(resident, "RESIDENT_BYTES", 100)
     other = from_store.batch(rows)
-    assert from_store._load() is None
+    assert from_store.load() is None
     assert torch.equal(one.values, other.values)
     assert torch.equal(one.mask, other.mask)
 
