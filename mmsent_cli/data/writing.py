@@ -5,6 +5,7 @@ looked at small, for the time goes with the pixels; at 256 px a quarter of the l
 Source: Cui et al. 2025, arXiv 2507.05595 (PP-OCR).
 """
 
+import importlib
 import json
 import threading
 from dataclasses import asdict, dataclass
@@ -104,8 +105,8 @@ def require_reader() -> None:
         ConfigError: it is not.
     """
     try:
-        import cv2  # noqa: F401 - only whether it can be imported is asked
-        import rapidocr  # noqa: F401 - asked the same way
+        for name in ("cv2", "rapidocr"):
+            importlib.import_module(name)
     except ImportError as error:
         hint = "pip install 'mmsent[ocr]', or leave out the writing experts"
         raise ConfigError(f"the words in images cannot be read: {error}", hint) from error

