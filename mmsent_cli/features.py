@@ -26,7 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsent_cli.files import write_whole
+from mmsent_cli.errors import MmsentError
+from mmsent_cli.files import reason, write_whole
 from mmsent_cli.results import StoredSpace, StoreResult
 
 SHARD_BYTES = 256 * 2**20
@@ -239,12 +240,20 @@ def clear_store(root: Path, *beside: Path) -> None:
     for folder in _space_folders(root):
         shutil.rmtree(folder)
     for folder in beside:
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            if folder.exists():
+                shutil.rmtree(folder.resolve())
+        except OSError as error:
+            raise MmsentError(f"cannot clear {folder}: {reason(error)}", "delete the folder by hand") from error
 
 
 def _size(folder: Path) -> int:
     """Bytes of all files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # a run renames its file just now
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _space_folders(root: Path) -> list[Path]:

@@ -121,7 +121,7 @@ class Engine:
     def _known_refusal(self, digest: str) -> str:
         """What an earlier process found out, or an empty string."""
         try:
-            return self._refused(digest).read_text(encoding="utf-8")
+            return self._refused(digest).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 

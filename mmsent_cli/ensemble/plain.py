@@ -44,20 +44,24 @@ def read_expert(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str,
     characters = None if ngrams is None else Characters(tuple(ngrams), content["idf"].numpy())
     if (EXPERTS[name].features == "characters") != (characters is not None):
         raise ValueError(f"the expert {name} lacks n-grams, or has them without need")
+    if characters is not None and (
+        characters.idf.shape != (len(characters.ngrams),) or len(set(characters.ngrams)) != len(characters.ngrams)
+    ):
+        raise ValueError(f"the n-grams of the expert {name} and their frequencies do not fit each other")
+    if not all(np.isfinite(part).all() for part in (weight, bias, prior)):
+        raise ValueError(f"the weights of the expert {name} are not finite")
     shapes = (weight.shape, bias.shape, prior.shape)
     if shapes != ((count_features(name, pooled, characters), n_classes), (n_classes,), (n_classes,)):
         raise ValueError(f"the weights of the expert {name} fit neither its features nor {n_classes} classes")
     return Expert(name, weight, bias, prior, characters)
 
 
-def stacker_content(stacker: Stacker | None) -> dict[str, torch.Tensor] | None:
+def stacker_content(stacker: Stacker) -> dict[str, torch.Tensor]:
     """A stacker without objects."""
-    if stacker is None:
-        return None
     return {part: torch.from_numpy(np.ascontiguousarray(getattr(stacker, part))) for part in STACKER_PARTS}
 
 
-def read_stacker(content: Mapping[str, Any], judges: int, n_classes: int) -> Stacker | None:
+def read_stacker(content: Mapping[str, Any], judges: int, n_classes: int) -> Stacker:
     """The stacker of a checkpoint's content.
 
     Raises:
@@ -65,8 +69,6 @@ def read_stacker(content: Mapping[str, Any], judges: int, n_classes: int) -> Sta
         ValueError: it is not made for so many judges and classes.
     """
     parts = content["stacker"]
-    if parts is None:
-        return None
     stacker = Stacker(*(parts[part].numpy() for part in STACKER_PARTS))
     shapes = (stacker.weight.shape, stacker.bias.shape, stacker.offsets.shape)
     if shapes != ((judges * n_classes, n_classes), (n_classes,), (n_classes,)):

@@ -219,7 +219,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         model, description = _rebuild(content, path, weights)
         return Ensemble((model,)), description
     states = content["states"]
-    if not states:
+    if not isinstance(states, list) or not states or not all(isinstance(state, dict) for state in states):
         raise CheckpointError(f"{path} is damaged: it holds no network", RETRAIN)
     first, description = _rebuild(content | {"state": states[0]}, path, weights)
     networks = [copy_network(first) for _ in states[1:]]
@@ -229,7 +229,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
     try:
         names = encoders_read([part["name"] for part in content["experts"]])
         readers = {name: build_reader(name, description.model, weights) for name in names}
-        if {name: reader.digest(reader.n_stages) for name, reader in readers.items()} != content["readers"]:
+        if {name: reader.digest(reader.n_stages) for name, reader in readers.items()} != content.get("readers", {}):
             raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
         pooled = {side: getattr(first, side).out_dim for side in MODALITIES}
         pooled |= {name: reader.out_dim for name, reader in readers.items()}
@@ -237,7 +237,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         stacker = read_stacker(content, 1 + len(experts), n_classes)
         judges = (first, *(network.eval() for network in networks))
         return Ensemble(judges, experts, stacker, readers), description
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"the experts in {path} are damaged: {error}", RETRAIN) from error
 
 
@@ -279,7 +279,7 @@ def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path) ->
     """
     try:
         outcome = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} does not fit the model it describes: {error}", RETRAIN) from error
     lacking = set(outcome.missing_keys) & set(model.trained_state())
     if lacking or outcome.unexpected_keys:

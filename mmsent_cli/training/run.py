@@ -24,7 +24,6 @@ from mmsent_cli.training.checkpoints import (
 from mmsent_cli.training.loop import Step, Trainer
 from mmsent_cli.training.outcome import METRICS, describe_run, summary, write_predictions
 from mmsent_cli.training.plan import Listener, Plan, plan_run
-from mmsent_cli.training.precision import DTYPES
 
 SPLIT = "split.json"
 ENVIRONMENT = "environment.json"
@@ -61,9 +60,12 @@ def resume_run(spec: str, runs_dir: Path, listener: Listener) -> tuple[Plan, Run
 def _as_begun(plan: Plan, run: Run) -> Plan:
     """A resumed run's plan in the precision that it began with, should `auto` choose another one by now."""
     began = run.read_json(ENVIRONMENT)
-    if began.get("device") != plan.arithmetic.device or began.get("precision") not in DTYPES:
+    if not isinstance(began, dict) or began.get("device") != plan.arithmetic.device:
         return plan
-    return replace(plan, arithmetic=replace(plan.arithmetic, precision=began["precision"]))
+    precision = began.get("precision")
+    if precision not in (["fp32", "bf16", "fp16"] if plan.arithmetic.device_type == "cuda" else ["fp32", "bf16"]):
+        return plan
+    return replace(plan, arithmetic=replace(plan.arithmetic, precision=precision))
 
 
 def find_unfinished(spec: str, runs_dir: Path) -> Run:

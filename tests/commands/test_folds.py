@@ -322,7 +322,10 @@ def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small):
         ("experts", []),  # the stacker counts on three
         ("stacker", {"weight": torch.ones(1)}),
         ("stacker", {"weight": torch.ones(12, 2), "bias": torch.ones(3), "offsets": torch.ones(3)}),
+        ("stacker", None),
         ("states", []),
+        ("states", 5),
+        ("states", [5]),
     ],
 )
 def test_a_damaged_ensemble_is_told_by_name(work, small, part, damaged):

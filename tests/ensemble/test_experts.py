@@ -98,7 +98,9 @@ def test_an_expert_survives_a_checkpoint(name):
     [
         ("characters", "ngrams", lambda ngrams: ngrams[1:]),
         ("characters", "ngrams", lambda ngrams: None),
-        ("lexicon", "ngrams", lambda ngrams: ["a"]),
+        ("characters", "ngrams", lambda ngrams: [ngrams[0], *ngrams[:-1]]),
+        ("characters", "idf", lambda idf: idf[1:]),
+        ("lexicon", "weight", lambda weight: weight * float("nan")),
         ("lexicon", "weight", lambda weight: weight[1:]),
         ("image", "weight", lambda weight: weight[:, 1:]),
         ("image", "bias", lambda bias: bias[1:]),
@@ -106,7 +108,7 @@ def test_an_expert_survives_a_checkpoint(name):
     ],
 )
 def test_parts_that_do_not_fit_each_other_are_refused(name, part, damage):
-    content = expert_content(fitted(name)) | {"idf": torch.ones(1)}
+    content = expert_content(fitted(name))
     with pytest.raises(ValueError, match=name):
         read_expert(content | {part: damage(content[part])}, 3, POOLED)
 
