@@ -238,6 +238,11 @@ class RuntimeConfig:
         " runs in torch",
     )
     workers: int = setting(0, "Extra processes that load batches")
+    jobs: int = setting(
+        0,
+        "Models that a comparison trains side by side on a CPU, one thread each; the results are the same. 0: as many"
+        " as there are cores, at most 4, where processes repay their start and 2 GB are free for each",
+    )
     weights_dir: str | None = setting(
         None,
         "Folder with downloaded weights: bert-base-uncased/, clip-vit-base-patch32/, resnet18.pth ($MMSENT_WEIGHTS)",
@@ -247,7 +252,11 @@ class RuntimeConfig:
     save_all: bool = setting(False, "Keep frozen weights in best_model.pt as well, for a machine that has none")
 
     def __post_init__(self) -> None:
-        raise_if(self, (self.workers < 0, "workers must not be negative"))
+        raise_if(
+            self,
+            (self.workers < 0, "workers must not be negative"),
+            (self.jobs < 0, "jobs must not be negative"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,10 @@ class MmsentError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type["MmsentError"], tuple[str, str]]:
+        """Both parts go with it from one process to another."""
+        return type(self), (self.message, self.hint)
+
 
 class ConfigError(MmsentError):
     """An option or configuration file that cannot be used."""

@@ -21,7 +21,6 @@ class Preset:
         return {"model": self.model, "fit": self.fit, "split": self.split}
 
 
-CLEAN = ("urls", "mentions", "retweets", "hashtags")
 IMAGE = {"image_encoder": "efficientnet-lite0-stages", "image_size_px": 320, "freeze_image": "all"}
 """Larger images, and the features of the middle stages beside the last: docs/accuracy.md has what each is worth."""
 
@@ -33,6 +32,7 @@ PRESETS: dict[str, Preset] = {
             "encoders": "compact",
             "text_encoder": "minilm-layers",
             "freeze_text": "all",
+            "text_cleaning": (),
             "experts": ("image", "text", "characters", "lexicon"),
             "logit_adjustment": 0.25,
         },
@@ -45,7 +45,6 @@ PRESETS: dict[str, Preset] = {
             **IMAGE,
             "encoders": "compact",
             "freeze_text": "3",
-            "text_cleaning": CLEAN,
             "experts": ("image", "minilm", "mpnet", "characters", "lexicon"),
             "logit_adjustment": 0.2,
         },

@@ -10,7 +10,7 @@ from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.errors import ConfigError
 
 
-@options(DataConfig, RuntimeConfig, omit={"labels", "limit", "workers", "save_all"})
+@options(DataConfig, RuntimeConfig, omit={"labels", "limit", "workers", "jobs", "save_all"})
 def predict(
     data: DataConfig,
     runtime: RuntimeConfig,

@@ -39,7 +39,7 @@ SECTIONS = {
 }
 
 
-@options(*SECTIONS)
+@options(*SECTIONS, omit={"jobs"})
 def train(
     given: dict[type, dict[str, Any]],
     preset: Annotated[

@@ -34,7 +34,7 @@ EPOCHS = 5
 """System A's epochs a trial."""
 
 
-@options(TuneSettings, *SECTIONS, omit=FOLDS_ONLY, rename={(SplitConfig, "strategy"): "split_strategy"})
+@options(TuneSettings, *SECTIONS, omit=FOLDS_ONLY | {"jobs"}, rename={(SplitConfig, "strategy"): "split_strategy"})
 def tune(
     given: dict[type, dict[str, Any]],
     config: Config = None,

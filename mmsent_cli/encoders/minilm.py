@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmsent_cli.encoders.dropout import Dropout
+
 
 class MiniLMEmbeddings(nn.Module):
     """Token ids [B, T] to hidden states [B, T, D]: the sum of word, position and segment, all of segment 0."""
@@ -22,7 +24,7 @@ class MiniLMEmbeddings(nn.Module):
         self.position_embeddings = nn.Embedding(config["max_position_embeddings"], width)
         self.token_type_embeddings = nn.Embedding(config["type_vocab_size"], width)
         self.LayerNorm = nn.LayerNorm(width, eps=config["layer_norm_eps"])
-        self.dropout = nn.Dropout(config["hidden_dropout_prob"])
+        self.dropout = Dropout(config["hidden_dropout_prob"])
 
     def forward(self, input_ids: Tensor) -> Tensor:
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
@@ -50,7 +52,8 @@ class Attention(nn.Module):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         width = config["hidden_size"]
-        self.heads, self.p = config["num_attention_heads"], config["attention_probs_dropout_prob"]
+        self.heads = config["num_attention_heads"]
+        self.dropout = Dropout(config["attention_probs_dropout_prob"])
         self.self = nn.ModuleDict({name: nn.Linear(width, width) for name in ("query", "key", "value")})
         self.output = Residual(width, config)
 
@@ -58,9 +61,15 @@ class Attention(nn.Module):
         query, key, value = (  # [B, T, D] -> [B, heads, T, D / heads]
             each(values).unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in self.self.values()
         )
-        dropout = self.p if self.training else 0.0
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        attend = self._attend if self.training else functional.scaled_dot_product_attention
+        attended = attend(query, key, value, mask)
         return self.output(attended.transpose(1, 2).flatten(2), values)  # [B, heads, T, D / heads] -> [B, T, D]
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """Attention with dropout [B, heads, T, D / heads]: PyTorch's own has no fast way for it on a CPU."""
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # [B, heads, T, T]
+        weights = (scores if mask is None else scores + mask).softmax(dim=-1)
+        return self.dropout(weights).to(value.dtype) @ value
 
 
 class Residual(nn.Module):
@@ -70,7 +79,7 @@ class Residual(nn.Module):
         super().__init__()
         self.dense = nn.Linear(in_dim, config["hidden_size"])
         self.LayerNorm = nn.LayerNorm(config["hidden_size"], eps=config["layer_norm_eps"])
-        self.dropout = nn.Dropout(config["hidden_dropout_prob"])
+        self.dropout = Dropout(config["hidden_dropout_prob"])
 
     def forward(self, values: Tensor, before: Tensor) -> Tensor:
         return self.LayerNorm(self.dropout(self.dense(values)) + before)

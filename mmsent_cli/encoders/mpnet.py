@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsent_cli.encoders.bert import Embeddings
+from mmsent_cli.encoders.dropout import Dropout
 from mmsent_cli.encoders.inputs import TextInputs
 from mmsent_cli.encoders.minilm import MiniLMLayer
 from mmsent_cli.encoders.mpnet_files import NAME, unpacked
@@ -47,7 +48,7 @@ class MPNetEmbeddings(nn.Module):
         self.word_embeddings = nn.Embedding(config["vocab_size"], width, padding_idx=config["pad_token_id"])
         self.position_embeddings = nn.Embedding(config["max_position_embeddings"], width)
         self.LayerNorm = nn.LayerNorm(width, eps=config["layer_norm_eps"])
-        self.dropout = nn.Dropout(config["hidden_dropout_prob"])
+        self.dropout = Dropout(config["hidden_dropout_prob"])
 
     def forward(self, input_ids: Tensor) -> Tensor:
         positions = torch.arange(input_ids.shape[1], device=input_ids.device) + FIRST_POSITION

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.arm import arms_of
 from mmsent_cli.experiments.comparison import accuracy_of, compare_accuracy, macro_f1_of
 from mmsent_cli.experiments.examined import Examined
-from mmsent_cli.experiments.experiment import ArmsListener, Experiment, arms_of
+from mmsent_cli.experiments.experiment import ArmsListener, Experiment
 from mmsent_cli.experiments.nested import best_epoch
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.experiments.trained import TrainedArm

@@ -2,8 +2,9 @@
 
 from mmsent_cli.encoders import unknown_name
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
 from mmsent_cli.experiments.comparison import compare
-from mmsent_cli.experiments.experiment import Arm, ArmsListener, Experiment, arms_of, seed_notes, seeds_of
+from mmsent_cli.experiments.experiment import ArmsListener, Experiment, seed_notes
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.findings import CompareResult

@@ -1,4 +1,4 @@
-"""A running experiment: arms trained one after the other on one bench, each kept when it is done.
+"""A running experiment: arms trained on one bench, side by side where that is faster, each kept when it is done.
 
 A killed experiment goes on from the arms that its run folder holds. What was computed for them is added up in the
 folder too, so the result says what the whole experiment cost, not what was left of it.
@@ -6,53 +6,34 @@ folder too, so the result says what the whole experiment cost, not what was left
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
-
-import numpy as np
 
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.errors import DataError
+from mmsent_cli.experiments.arm import Arm, train_arm
 from mmsent_cli.experiments.nested import best_epoch
+from mmsent_cli.experiments.side_by_side import count_side_by_side, train_side_by_side
 from mmsent_cli.experiments.trained import TrainedArm, load, save
-from mmsent_cli.findings import EpochScore, Setting
-from mmsent_cli.model import count_parameters
-from mmsent_cli.records import ARMS, Run, as_file_name
+from mmsent_cli.findings import Setting
+from mmsent_cli.records import ARMS, Run
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.bench import Bench
-from mmsent_cli.training.loop import Evaluation, Step
+from mmsent_cli.training.loop import Step
 from mmsent_cli.training.metrics import majority_accuracy
 from mmsent_cli.training.plan import Listener, Plan
+from mmsent_cli.training.precision import torch_threads
 
 ENCODER_RUNS = "encoder_runs.json"
 
 
 class ArmsListener(Listener, Protocol):
-    """Who watches an experiment."""
+    """Who watches an experiment. Steps and epochs are of the model begun, or turned to, last."""
 
     total_epochs: int | None
 
     def begin(self, name: str, seed: int, done: int, total: int) -> None: ...
+    def turn(self, name: str, seed: int) -> None: ...
     def finish(self, name: str, seed: int, accuracy: float, macro_f1: float, resumed: bool) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arm:
-    """One model to train. Arms of one name differ by seed only; references are shown and not tested."""
-
-    name: str
-    config: TrainConfig
-    is_reference: bool = False
-
-    @property
-    def seed(self) -> int:
-        """Seed of the model."""
-        return self.config.fit.seed
-
-    @property
-    def stem(self) -> str:
-        """Name of its files in the run's folder."""
-        return as_file_name(f"{self.name}-seed-{self.seed}")
 
 
 class Experiment:
@@ -89,32 +70,21 @@ class Experiment:
         """
         for arm in arms:
             self.bench.model(arm.config.model, arm.seed)
-        return [self._trained(arm, number, len(arms)) for number, arm in enumerate(arms)]
+        folder = self.run.path(ARMS)
+        trained = {arm.stem: model for arm in arms if (model := load(folder, arm.stem)) is not None}
+        missing = [arm for arm in arms if arm.stem not in trained]
+        for done, model in enumerate(trained.values()):
+            self.listener.begin(model.name, model.seed, done, len(arms))
+            self._finish(model, is_resumed=True)
+        for arm, model in self._train(missing, len(trained), len(arms)):
+            save(folder, arm.stem, model)
+            trained[arm.stem] = model
+            self._finish(model)
+        return [trained[arm.stem] for arm in arms]
 
-    def epochs(self, arm: Arm) -> Iterator["TrainedArm"]:
+    def epochs(self, arm: Arm) -> Iterator[TrainedArm]:
         """Train one arm; what there is of it after each epoch, so that a caller may stop early."""
-        model, table, trainer = self.bench.trainer(arm.config)
-        trainable, _ = count_parameters(model)
-        order = np.argsort(table.val)  # the table goes by text length
-        evaluations: list[Evaluation] = []
-        for event in trainer.fit():
-            if isinstance(event, Step):
-                self.listener.step(*event)
-                continue
-            self.listener.epoch(event)
-            evaluations.append(trainer.last)
-            yield TrainedArm(
-                name=arm.name,
-                fusion=arm.config.model.fusion,
-                augmentation=arm.config.fit.augmentation or "none",
-                seed=arm.seed,
-                is_reference=arm.is_reference,
-                trainable_parameters=trainable,
-                monitor=arm.config.fit.monitor or "accuracy",
-                curve=tuple(map(_score, trainer.history)),
-                predicted=np.stack([evaluation.logits.argmax(axis=1) for evaluation in evaluations])[:, order],
-                losses=np.stack([evaluation.losses() for evaluation in evaluations])[:, order],
-            )
+        return train_arm(self.bench, arm, self.listener)
 
     def setting(self, config: TrainConfig, seeds: Sequence[int]) -> Setting:
         """What all arms share, for the result."""
@@ -138,32 +108,43 @@ class Experiment:
         """Texts and images that went through an encoder's stored stages, in this process and those before it."""
         return {side: self._earlier[side] + self.bench.encoder_runs[side] for side in ("text", "image")}
 
-    def _trained(self, arm: Arm, done: int, total: int) -> TrainedArm:
-        folder = self.run.path(ARMS)
-        self.listener.begin(arm.name, arm.seed, done, total)
-        trained = load(folder, arm.stem)
-        is_resumed = trained is not None
-        if trained is None:
-            *_, trained = self.epochs(arm)
-            save(folder, arm.stem, trained)
+    def _train(self, arms: Sequence[Arm], done: int, total: int) -> Iterator[tuple[Arm, TrainedArm]]:
+        """Train arms, of which `done` of `total` are there already; each as soon as it is finished."""
+        jobs = count_side_by_side(self.plan, arms)
+        if jobs > 1:
+            yield from self._train_side_by_side(arms, jobs, done, total)
+            return
+        for number, arm in enumerate(arms, start=done):
+            self.listener.begin(arm.name, arm.seed, number, total)
+            with torch_threads(1):
+                *_, trained = self.epochs(arm)
+            yield arm, trained
+
+    def _train_side_by_side(
+        self, arms: Sequence[Arm], jobs: int, done: int, total: int
+    ) -> Iterator[tuple[Arm, TrainedArm]]:
+        for arm in arms:  # so that no text and no image is encoded twice
+            self.bench.table(self.bench.model(arm.config.model, arm.seed), arm.config.fit)
+        for arm, event in train_side_by_side(self.plan, arms, jobs):
+            if event is None:
+                self.listener.begin(arm.name, arm.seed, done, total)
+                done += 1
+                continue
+            self.listener.turn(arm.name, arm.seed)
+            if isinstance(event, Step):
+                self.listener.step(*event)
+            elif isinstance(event, EpochResult):
+                self.listener.epoch(event)
+            else:
+                yield arm, event
+
+    def _finish(self, trained: TrainedArm, is_resumed: bool = False) -> None:
         best = best_epoch(trained.curve, trained.monitor)
-        self.listener.finish(arm.name, arm.seed, best.accuracy, best.macro_f1, is_resumed)
-        return trained
+        self.listener.finish(trained.name, trained.seed, best.accuracy, best.macro_f1, is_resumed)
 
     def _write_encoder_runs(self) -> None:
         """Keep the count as soon as what was counted is kept: a killed experiment finds it in the feature store."""
         self.run.write_json(ENCODER_RUNS, self.encoder_runs())
-
-
-def arms_of(name: str, config: TrainConfig, seeds: Sequence[int], is_reference: bool = False) -> list[Arm]:
-    """One arm's models, one a seed."""
-    configs = [replace(config, fit=replace(config.fit, seed=seed)) for seed in seeds]
-    return [Arm(name=name, config=seeded, is_reference=is_reference) for seeded in configs]
-
-
-def seeds_of(config: TrainConfig, count: int) -> tuple[int, ...]:
-    """As many seeds as asked for, from the configuration's own on."""
-    return tuple(range(config.fit.seed, config.fit.seed + count))
 
 
 def seed_notes(count: int) -> list[str]:
@@ -171,14 +152,3 @@ def seed_notes(count: int) -> list[str]:
     if count > 1:
         return []
     return ["one seed: intervals cover the choice of pairs alone, and another seed may turn a verdict; use --seeds 3"]
-
-
-def _score(result: EpochResult) -> EpochScore:
-    return EpochScore(
-        epoch=result.epoch,
-        train_loss=result.train_loss,
-        val_loss=result.val_loss,
-        accuracy=result.accuracy,
-        macro_f1=result.macro_f1,
-        gates=result.gates,
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mmsent_cli.config import ModelConfig
-from mmsent_cli.experiments.experiment import seeds_of
+from mmsent_cli.experiments.arm import seeds_of
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.space import Value, combinations, configure, parse_space
 from mmsent_cli.experiments.tasks import Task

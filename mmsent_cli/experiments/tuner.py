@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mmsent_cli.experiments.experiment import Arm, Experiment, arms_of
+from mmsent_cli.experiments.arm import Arm, arms_of
+from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.nested import best_epoch
 from mmsent_cli.experiments.search import Search
 from mmsent_cli.experiments.space import Value, configure

@@ -30,13 +30,16 @@ class Finished(NamedTuple):
 
 
 class Pace(NamedTuple):
-    """How fast models are trained here: those read back from an earlier run cost nothing and tell nothing."""
+    """How fast models are trained here, one or several at a time: `models` in `seconds` during which any trained.
+
+    Those read back from an earlier run cost nothing and tell nothing.
+    """
 
     models: int = 0
     seconds: float = 0.0
 
     def left(self, fraction: float, busy: float, rest: float) -> float:
-        """Seconds for the `rest` of the models, `fraction` of the running one done in `busy` seconds.
+        """Seconds for the `rest` of the models, `fraction` of the running ones done in `busy` seconds.
 
         Not a number before there is anything to reckon with.
         """
@@ -46,7 +49,10 @@ class Pace(NamedTuple):
 
 @dataclass
 class Model:
-    """The model in training: `number` of `total`, counted from 1, begun at `start`, `epochs` of it done."""
+    """A model in training: `number` of `total`, counted from 1, begun at `start`, `epochs` of it done.
+
+    `place` tells the bars of models that train side by side apart.
+    """
 
     name: str = ""
     seed: int = 0
@@ -55,6 +61,7 @@ class Model:
     start: float = 0.0
     epochs: float = 0.0
     accuracy: str = ""
+    place: int = 0
 
     def title(self) -> str:
         """`model 3 of 21: weighted, seed 1`."""
@@ -80,7 +87,9 @@ class LiveArms:
         self.total_epochs = total_epochs
         self._view = LiveView(quiet)
         self._clock = clock
-        self._model = Model()
+        self._model = self._newest = Model()
+        self._running: dict[tuple[str, int], Model] = {}
+        self._begun = 0.0
         self._pace = Pace()
         self._finished: list[Finished] = []
 
@@ -98,9 +107,19 @@ class LiveArms:
         self._view.prepare(stage, done, total)
 
     def begin(self, name: str, seed: int, done: int, total: int) -> None:
-        """Model `done` + 1 of `total` starts."""
-        self._model = Model(name, seed, done + 1, total, self._clock())
+        """Model `done` + 1 of `total` starts; others may still be in training."""
+        now = self._clock()
+        if not self._running:
+            self._begun = now
+        taken = {model.place for model in self._running.values()}
+        place = next(place for place in range(len(taken) + 1) if place not in taken)
+        self._model = self._newest = Model(name, seed, done + 1, total, now, place=place)
+        self._running[name, seed] = self._model
         self._show_bars()
+
+    def turn(self, name: str, seed: int) -> None:
+        """What is reported next is of this model, which was begun before."""
+        self._model = self._running[name, seed]
 
     def step(self, epoch: int, done: int, total: int) -> None:
         """Report `done` of `total` batches of an epoch of the model in training, counted from 1."""
@@ -115,32 +134,44 @@ class LiveArms:
 
     def finish(self, name: str, seed: int, accuracy: float, macro_f1: float, resumed: bool) -> None:
         """A model is finished: the figures of its best epoch, and whether they were read back from an earlier run."""
-        model = self._model
-        if (name, seed) != (model.name, model.seed):
-            # Read back without having been begun.
-            model = self._model = Model(name, seed, model.number + 1, max(model.total, model.number + 1))
+        model = self._running.pop((name, seed), None)
+        if model is None:  # read back without having been begun
+            number = self._newest.number + 1
+            model = self._newest = Model(name, seed, number, max(self._newest.total, number))
         duration = None if resumed else self._clock() - model.start
         if duration is not None:
-            self._pace = Pace(self._pace.models + 1, self._pace.seconds + duration)
+            self._pace = Pace(self._pace.models + 1, self._pace.seconds)
+        if not self._running:
+            self._pace = Pace(self._pace.models, self._pace.seconds + (0.0 if resumed else self._busy()))
         self._finished.append(Finished(name, seed, accuracy, macro_f1, duration))
         if self._view.is_live:
-            self._view.work(self._all_models(0.0, 0.0, model.number))
+            self._show_all_models()
             self._view.show(self._table(self._view.rows))
         else:
             self._view.line(f"{model.title()}: {_figures(self._finished[-1])}")
 
     def _show_bars(self) -> None:
         model = self._model
-        fraction = min(1.0, model.epochs / self.total_epochs) if self.total_epochs else 0.0
+        fraction = self._fraction(model)
         busy = self._clock() - model.start if fraction else 0.0
         left = Pace().left(fraction, busy, 1 - fraction)
         name, unit = f"{model.name}, seed {model.seed}", f"epochs{model.accuracy}"
-        self._view.work(Bar("model", name, model.epochs, self.total_epochs, unit, left))
-        self._view.work(self._all_models(fraction, busy, model.number - 1 + fraction))
+        self._view.work(Bar(f"model-{model.place}", name, model.epochs, self.total_epochs, unit, left))
+        self._show_all_models()
 
-    def _all_models(self, fraction: float, busy: float, done: float) -> Bar:
-        total = self._model.total
-        return Bar("all", "all models", done, total, "models", self._pace.left(fraction, busy, total - done))
+    def _show_all_models(self) -> None:
+        """The bar of all models, and the time left for them."""
+        fraction = sum(map(self._fraction, self._running.values()))
+        done, total = self._newest.number - len(self._running) + fraction, self._newest.total
+        left = self._pace.left(fraction, self._busy() if self._running else 0.0, total - done)
+        self._view.work(Bar("all", "all models", done, total, "models", left))
+
+    def _fraction(self, model: Model) -> float:
+        return min(1.0, model.epochs / self.total_epochs) if self.total_epochs else 0.0
+
+    def _busy(self) -> float:
+        """Seconds for which any model has been in training without a break."""
+        return self._clock() - self._begun
 
     def _table(self, rows: int) -> Table:
         table = figures_table(COLUMNS, [_cells(finished) for finished in self._finished[-rows:]])

@@ -230,8 +230,12 @@ def text_keys(pairs: Sequence[Pair]) -> list[str]:
 
 
 def rows_by_length(arrays: Sequence[np.ndarray]) -> Iterator[list[int]]:
-    """Numbers of texts of one length, at most `TEXT_BATCH` at a time, the shortest first."""
-    rows = sorted(range(len(arrays)), key=lambda row: len(arrays[row]))
+    """Numbers of texts of one length, at most `TEXT_BATCH` at a time, the longest first.
+
+    Blocks that the longest texts leave free are large enough for all that follow. The other way round memory grew with
+    the number of texts, by 0.2 GB from 500 to 4,000.
+    """
+    rows = sorted(range(len(arrays)), key=lambda row: -len(arrays[row]))
     for _, same_length in groupby(rows, key=lambda row: len(arrays[row])):
         group = list(same_length)
         yield from (group[start : start + TEXT_BATCH] for start in range(0, len(group), TEXT_BATCH))

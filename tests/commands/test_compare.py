@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -300,6 +301,44 @@ def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, 
     resumed = mmsent("compare-fusions", "--resume", run.name)
     assert resumed.exit_code == 0, resumed.output
     assert resumed.stderr.count("done before") == 2
+    for name in ("result.json", "epochs.csv"):
+        assert kept(run, name) == kept(finished["compare-fusions"].folder, name)
+
+
+SIDE_BY_SIDE = """
+import os, signal
+from mmsent_cli.commands.app import main
+from mmsent_cli.render.arms import LiveArms
+
+def finish(self, *told):
+    children = open(f"/proc/self/task/{os.getpid()}/children").read().split()
+    print(*children, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    LiveArms.finish = finish
+    main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the processes that a process has begun")
+def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_with_the_same_bytes(work, finished):
+    arguments = [sys.executable, "-c", SIDE_BY_SIDE, *map(str, COMPARE), "--jobs", "2"]
+    killed = subprocess.run(
+        arguments, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    children = [Path("/proc", number) for number in killed.stdout.split()]
+    assert len(children) >= 2
+    for _ in range(100):
+        if not any(child.exists() for child in children):
+            break
+        time.sleep(0.1)
+    assert not any(child.exists() for child in children)
+    (run,) = run_folders()
+    resumed = mmsent("compare-fusions", "--resume", run.name)
+    assert resumed.exit_code == 0, resumed.output
+    assert resumed.stderr.count("done before") == 1
     for name in ("result.json", "epochs.csv"):
         assert kept(run, name) == kept(finished["compare-fusions"].folder, name)
 

@@ -57,12 +57,14 @@ def test_names_carry_an_argument_where_they_need_one():
     assert parse_name("image_encoder", "resnet18", IMAGE_ENCODERS) == ("resnet18", "")
 
 
-def test_compact_trains_the_head_alone_in_larger_batches_where_there_are_many_pairs():
-    frozen = ModelConfig(encoders="compact", freeze_text="all", freeze_image="all")
+def test_compact_trains_in_larger_batches_where_there_are_many_pairs():
+    """Larger still where the head trains alone."""
+    tuned, frozen = (ModelConfig(encoders="compact", freeze_text=text, freeze_image="all") for text in (None, "all"))
     found = []
-    for model, pairs in ((frozen, 4000), (frozen, 300), (frozen, 0), (ModelConfig(encoders="compact"), 4000)):
+    for model, pairs in ((frozen, 4000), (frozen, 300), (frozen, 0), (tuned, 4000), (tuned, 300)):
         _, fit, _ = resolve(model, FitConfig(), "cpu", OFFLINE, pairs)
-        found.append((fit.batch_size, fit.head_lr))
-    assert found == [(64, 2e-3), (16, 1e-3), (16, 1e-3), (16, 1e-3)]
+        found.append((fit.batch_size, fit.head_lr, fit.encoder_lr))
+    few = (16, 1e-3, 5e-5)
+    assert found == [(64, 2e-3, 1e-4), few, few, (32, 1e-3, 1e-4), few]
     _, asked, _ = resolve(frozen, FitConfig(batch_size=8, head_lr=0.1), "cpu", OFFLINE, 4000)
     assert (asked.batch_size, asked.head_lr) == (8, 0.1)

@@ -150,7 +150,9 @@ def test_the_lexicon_tells_good_words_from_bad_ones_inside_hashtags_too():
 
 
 def test_ngrams_come_from_two_texts_or_more_and_see_neither_addresses_nor_mentions():
-    characters = Characters.of(["good http://t.co/xyzq @someone", "good http://t.co/xyzq @someone", "odd"])
+    texts = ["good http://t.co/xyzq @someone", "good http://t.co/xyzq @someone", "odd"]
+    characters, features = Characters.fit(texts)
+    np.testing.assert_allclose(features.toarray(), characters.features(texts).toarray())
     assert "good" in characters.ngrams
     assert not any("xyz" in ngram or "som" in ngram for ngram in characters.ngrams)
     assert not any("dd" in ngram for ngram in characters.ngrams)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.experiment import ENCODER_RUNS, Arm, Experiment, arms_of, seeds_of
+from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
+from mmsent_cli.experiments.experiment import ENCODER_RUNS, Experiment
 from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.records import Run
 from mmsent_cli.results import EpochResult

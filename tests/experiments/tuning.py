@@ -32,6 +32,9 @@ class Watcher:
     def begin(self, name, seed, done, total):
         self.begun.append((done, total))
 
+    def turn(self, name, seed):
+        pass
+
     def epoch(self, result):
         self.epochs += 1
         self.disturb(self)

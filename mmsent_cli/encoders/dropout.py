@@ -1,0 +1,52 @@
+"""Dropout whose random numbers cost a CPU a fifth of what PyTorch's cost.
+
+PyTorch draws 32 random bits a value with one thread, 6 ns each: an eighth of the time in which two layers of MiniLM
+are trained. Here 16 bits a value decide, so a probability is kept to within 1 in 65,536.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEVELS = 2**16
+LOWEST = torch.iinfo(torch.int16).min
+
+
+class Dropout(nn.Module):
+    """Zero a share `p` of the values in training, and scale the others by 1 / (1 - p). Any shape in, the same out."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return values
+        if not values.is_cpu:
+            return functional.dropout(values, self.p)
+        return _Masked.apply(values, _mask(values, self.p), 1 / (1 - self.p))
+
+
+class _Masked(torch.autograd.Function):
+    """values · mask · scale, which keeps the mask alone for the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, mask: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(mask)
+        ctx.scale = scale
+        return values.mul(mask).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (mask,) = ctx.saved_tensors
+        return gradients[0].mul(mask).mul_(ctx.scale), None, None
+
+
+def _mask(values: Tensor, p: float) -> Tensor:
+    """One where a value is kept, else zero; of the values' type, since a mask of bool is multiplied more slowly."""
+    draws = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
+    bits = draws.view(torch.int16)[: values.numel()].view(values.shape)
+    kept = LOWEST + round((1 - p) * LEVELS)
+    return torch.lt(bits, kept, out=torch.empty(values.shape, dtype=values.dtype))
