@@ -68,8 +68,8 @@ class Attention(nn.Module):
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         """Attention with dropout [B, heads, T, D / heads]: PyTorch's own has no fast way for it on a CPU."""
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # [B, heads, T, T]
-        weights = (scores if mask is None else scores + mask).softmax(dim=-1)
-        return self.dropout(weights).to(value.dtype) @ value
+        weights = (scores if mask is None else scores + mask.to(scores.dtype)).softmax(dim=-1)
+        return self.dropout(weights) @ value
 
 
 class Residual(nn.Module):
