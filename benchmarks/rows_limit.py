@@ -4,7 +4,9 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,26 +30,45 @@ def limit(data: Path, work: Path, pairs: int) -> list[Row]:
     decode = _timed(lambda: _on_all_cores(lambda path: model.image.inputs.arrays([path]), paths))
     lengths = [len(ids) for ids in model.text.inputs.arrays(texts)]
     spent = fill_seconds(bench, model, plan.config.fit)
-    precision = plan.arithmetic.precision
-    matmul, convolution = machine.matmul_gflops(precision), machine.convolution_gflops(precision)
-    peak = max(matmul, convolution)
     side = model.image.inputs.image_size_px
     text_flops = sum(
         count * machine.flops(model.text, _text(int(length))) for length, count in zip(*_counted(lengths), strict=True)
     )
     image_flops = len(paths) * machine.flops(model.image, Activations(torch.zeros(1, 3, side, side, dtype=torch.uint8)))
-    text_limit, image_limit = tokenise + text_flops / peak / 1e9, decode + image_flops / peak / 1e9
+    text_peak, image_peak = (measure_peak(plan.arithmetic.describe(e)["precision"]) for e in (model.text, model.image))
+    text_limit, image_limit = tokenise + text_peak.seconds(text_flops), decode + image_peak.seconds(image_flops)
     return [
-        Row("4 limit of the texts", spent["minilm"], text_limit, _share(text_flops, tokenise, "tokenise")),
-        Row("  limit of the images", spent["efficientnet-lite0"], image_limit, _share(image_flops, decode, "decode")),
+        Row("4 limit of the texts", spent["minilm"], text_limit, _share(text_flops, text_peak, tokenise, "tokenise")),
+        Row(
+            "  limit of the images",
+            spent["efficientnet-lite0"],
+            image_limit,
+            _share(image_flops, image_peak, decode, "decode"),
+        ),
         Row(
             "  limit of both",
             sum(spent.values()),
             text_limit + image_limit,
-            f"{pairs} pairs; peak {precision}: matrices {matmul:.0f}, 1x1 convolutions {convolution:.0f} GFLOP/s;"
-            " the ratio is the share of the limit that is reached",
+            f"{pairs} pairs; the ratio is the share of the limit that is reached, at the precision that parity allows",
         ),
     ]
+
+
+class Peak(NamedTuple):
+    """The most that this machine computes in a precision, in billions of operations a second."""
+
+    precision: str
+    gflops: float
+
+    def seconds(self, flops: int) -> float:
+        """What so many operations take at least."""
+        return flops / self.gflops / 1e9
+
+
+@cache
+def measure_peak(precision: str) -> Peak:
+    """The better of a matrix product and a 1x1 convolution."""
+    return Peak(precision, max(machine.matmul_gflops(precision), machine.convolution_gflops(precision)))
 
 
 def fill_seconds(bench: Bench, model, fit) -> dict[str, float]:
@@ -87,5 +108,6 @@ def _text(length: int) -> Activations:
     return Activations(torch.zeros(1, length, dtype=torch.int64), torch.ones(1, length, dtype=torch.bool))
 
 
-def _share(flops: int, alone: float, what: str) -> str:
-    return f"{flops / 1e9:.0f} GFLOP; {what} alone on all cores {alone:.1f} s"
+def _share(flops: int, peak: Peak, alone: float, what: str) -> str:
+    arithmetic = f"{flops / 1e9:.0f} GFLOP at {peak.gflops:.0f} GFLOP/s ({peak.precision})"
+    return f"{arithmetic}; {what} alone on all cores {alone:.1f} s"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 COMMAND = "ablate"
 SHOWN = "permuted"
 """The method whose answers the examples show: the stand-in feature is a real one, and nothing of it fits the pair."""
-NO_MATTER = ("workers", "save_all", "cache_dir")
+NO_MATTER = ("workers", "jobs", "save_all", "cache_dir")
 """Settings of the run that leave the figures as they are."""
 
 

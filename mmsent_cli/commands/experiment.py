@@ -10,7 +10,7 @@ import typer
 
 from mmsent_cli.commands.examples import agreement_groups
 from mmsent_cli.commands.train import layer
-from mmsent_cli.config import TrainConfig, build, read_train_config
+from mmsent_cli.config import RuntimeConfig, TrainConfig, build, read_train_config
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.records import CONFIG
 
@@ -54,7 +54,7 @@ def open_experiment(
         settings_type: what it may be told beside the settings of a training run.
         given: the options typed.
         config: an earlier experiment to repeat, or a configuration to start from; options change it.
-        resume: the run to go on with; nothing else may then be given.
+        resume: the run to go on with; nothing but `jobs` may then be given.
         runs_dir: where runs are kept.
         live: hears of progress.
     """
@@ -62,8 +62,9 @@ def open_experiment(
     from mmsent_cli.training.plan import plan_run
 
     if resume is not None:
+        jobs = given[RuntimeConfig].pop("jobs", None)
         require_nothing_else(config, given)
-        return resume_experiment(resume, command, settings_type, runs_dir, live)
+        return resume_experiment(resume, command, settings_type, runs_dir, live, jobs)
     base, told = read_base(config, command)
     settings = build(settings_type, {**told, **given[settings_type]})
     asked = layer(base, given)

@@ -64,8 +64,8 @@ class EncoderPair:
     Attributes:
         defaults: settings of ModelConfig and FitConfig, used where the user gave none.
         cuda_defaults: those that differ on a CUDA device.
-        many_defaults: those that differ on `MANY_PAIRS` or more.
-        frozen_defaults: those that differ further where only fusion and head train on so many.
+        tuned_defaults: those that differ where its own text encoder is trained, on `MANY_PAIRS` or more.
+        frozen_defaults: those that differ where only fusion and head train, on as many.
     """
 
     text: str
@@ -74,7 +74,7 @@ class EncoderPair:
     source: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     cuda_defaults: Mapping[str, Any] = field(default_factory=dict)
-    many_defaults: Mapping[str, Any] = field(default_factory=dict)
+    tuned_defaults: Mapping[str, Any] = field(default_factory=dict)
     frozen_defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -153,7 +153,7 @@ ENCODERS: dict[str, EncoderPair] = {
         },
         # As accurate as 16 pairs at 5e-5 in three quarters of the time: .731 and .598 against .731 and .596, out of
         # five folds, mean of two seeds.
-        many_defaults={"batch_size": 32, "encoder_lr": 1e-4},
+        tuned_defaults={"batch_size": 32, "encoder_lr": 1e-4},
         # With 64 pairs a batch, most of a step is arithmetic; with 16 it is memory traffic. The rate grows with the
         # root of the batch. They predict as well: accuracy and macro-F1 of the best of four epochs, mean of three seeds
         # on 800 real pairs, .700 and .580, with 16 .698 and .574.
@@ -230,9 +230,9 @@ def resolve(
     defaults = {**COMMON, **pair.defaults, **(pair.cuda_defaults if device_type == "cuda" else {})}
     defaults |= {"encoders": name, "text_encoder": pair.text, "image_encoder": pair.image}
     model = _fill(replace(model, encoders=name), defaults)
-    if pairs >= MANY_PAIRS:
-        is_frozen = model.freeze_text == model.freeze_image == "all"
-        defaults |= {**pair.many_defaults, **(pair.frozen_defaults if is_frozen else {})}
+    if pairs >= MANY_PAIRS and model.freeze_image == "all":
+        is_tuned = model.freeze_text != "all" and model.text_encoder == pair.text
+        defaults |= pair.frozen_defaults if model.freeze_text == "all" else pair.tuned_defaults if is_tuned else {}
     for option, table in (("text_encoder", TEXT_ENCODERS), ("image_encoder", IMAGE_ENCODERS)):
         parse_name(option, getattr(model, option), table)
     return model, _fill(fit, defaults), note

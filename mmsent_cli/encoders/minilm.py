@@ -61,8 +61,11 @@ class Attention(nn.Module):
         query, key, value = (  # [B, T, D] -> [B, heads, T, D / heads]
             each(values).unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in self.self.values()
         )
-        attend = self._attend if self.training else functional.scaled_dot_product_attention
-        attended = attend(query, key, value, mask)
+        p = self.dropout.p if self.training else 0.0
+        if p and values.is_cpu:
+            attended = self._attend(query, key, value, mask)
+        else:
+            attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=p)
         return self.output(attended.transpose(1, 2).flatten(2), values)  # [B, heads, T, D / heads] -> [B, T, D]
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

@@ -116,7 +116,8 @@ def load_mpnet(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MPNetE
     """Embeddings and layers with the published weights; the pooler's, which nothing here reads, are left out.
 
     Raises:
-        RuntimeError: the weights do not fit.
+        KeyError: the weights lack a part.
+        RuntimeError: they do not fit.
     """
     distances = distance_biases(state["encoder.relative_attention_bias.weight"], config["max_position_embeddings"])
     with torch.device("meta"):  # drawing 110 million numbers that are replaced at once takes half a second

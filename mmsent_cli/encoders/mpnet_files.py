@@ -4,6 +4,7 @@ They are taken out once and kept in the cache folder: unpacking takes seconds, a
 """
 
 import bisect
+import contextlib
 import hashlib
 import io
 import itertools
@@ -67,7 +68,8 @@ class Slices(io.RawIOBase):
     """Several files read as the one that they are slices of."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._files = [path.open("rb") for path in paths]
+        self._opened = contextlib.ExitStack()
+        self._files = [self._opened.enter_context(path.open("rb")) for path in paths]
         self._ends = list(itertools.accumulate(path.stat().st_size for path in paths))
         self._at = 0
 
@@ -94,6 +96,5 @@ class Slices(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        for file in self._files:
-            file.close()
+        self._opened.close()
         super().close()

@@ -13,7 +13,6 @@ from mmsent_cli.records import as_file_name
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.loop import Evaluation, Step
-from mmsent_cli.training.plan import Listener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +45,20 @@ def seeds_of(config: TrainConfig, count: int) -> tuple[int, ...]:
     return tuple(range(config.fit.seed, config.fit.seed + count))
 
 
-def train_arm(bench: Bench, arm: Arm, listener: Listener) -> Iterator[TrainedArm]:
-    """Train one arm; what there is of it after each epoch, so that a caller may stop early."""
+def train_arm(bench: Bench, arm: Arm) -> Iterator[TrainedArm]:
+    """Train one arm; what there is of it after each epoch, so that a caller may stop early.
+
+    The bench's listener hears of steps and epochs.
+    """
     model, table, trainer = bench.trainer(arm.config)
     trainable, _ = count_parameters(model)
     order = np.argsort(table.val)  # the table goes by text length
     evaluations: list[Evaluation] = []
     for event in trainer.fit():
         if isinstance(event, Step):
-            listener.step(*event)
+            bench.listener.step(*event)
             continue
-        listener.epoch(event)
+        bench.listener.epoch(event)
         evaluations.append(trainer.last)
         yield TrainedArm(
             name=arm.name,

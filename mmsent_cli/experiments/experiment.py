@@ -4,7 +4,7 @@ A killed experiment goes on from the arms that its run folder holds. What was co
 folder too, so the result says what the whole experiment cost, not what was left of it.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -12,9 +12,10 @@ from mmsent_cli.config import TrainConfig
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.arm import Arm, train_arm
 from mmsent_cli.experiments.nested import best_epoch
-from mmsent_cli.experiments.side_by_side import count_side_by_side, train_side_by_side
+from mmsent_cli.experiments.side_by_side import BEGUN, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.experiments.trained import TrainedArm, load, save
 from mmsent_cli.findings import Setting
+from mmsent_cli.model import count_parameters
 from mmsent_cli.records import ARMS, Run
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.bench import Bench
@@ -84,7 +85,7 @@ class Experiment:
 
     def epochs(self, arm: Arm) -> Iterator[TrainedArm]:
         """Train one arm; what there is of it after each epoch, so that a caller may stop early."""
-        return train_arm(self.bench, arm, self.listener)
+        return train_arm(self.bench, arm)
 
     def setting(self, config: TrainConfig, seeds: Sequence[int]) -> Setting:
         """What all arms share, for the result."""
@@ -110,23 +111,30 @@ class Experiment:
 
     def _train(self, arms: Sequence[Arm], done: int, total: int) -> Iterator[tuple[Arm, TrainedArm]]:
         """Train arms, of which `done` of `total` are there already; each as soon as it is finished."""
-        jobs = count_side_by_side(self.plan, arms)
+        jobs = count_side_by_side(self.plan, arms, self._prepare(arms))
         if jobs > 1:
             yield from self._train_side_by_side(arms, jobs, done, total)
             return
         for number, arm in enumerate(arms, start=done):
             self.listener.begin(arm.name, arm.seed, number, total)
-            with torch_threads(1):
-                *_, trained = self.epochs(arm)
+            with torch_threads(threads_for(self.plan)):
+                trained = deque(self.epochs(arm), maxlen=1).pop()
             yield arm, trained
+
+    def _prepare(self, arms: Sequence[Arm]) -> int:
+        """Put the features of all arms into the store, each once; the trained parameters of the largest."""
+        most = 0
+        for arm in arms:
+            model = self.bench.model(arm.config.model, arm.seed)
+            self.bench.table(model, arm.config.fit)
+            most = max(most, count_parameters(model)[0])
+        return most
 
     def _train_side_by_side(
         self, arms: Sequence[Arm], jobs: int, done: int, total: int
     ) -> Iterator[tuple[Arm, TrainedArm]]:
-        for arm in arms:  # so that no text and no image is encoded twice
-            self.bench.table(self.bench.model(arm.config.model, arm.seed), arm.config.fit)
         for arm, event in train_side_by_side(self.plan, arms, jobs):
-            if event is None:
+            if event == BEGUN:
                 self.listener.begin(arm.name, arm.seed, done, total)
                 done += 1
                 continue
@@ -135,7 +143,7 @@ class Experiment:
                 self.listener.step(*event)
             elif isinstance(event, EpochResult):
                 self.listener.epoch(event)
-            else:
+            elif isinstance(event, TrainedArm):
                 yield arm, event
 
     def _finish(self, trained: TrainedArm, is_resumed: bool = False) -> None:

@@ -6,7 +6,7 @@ fusions fill a gap in their own way, so what it needs to be repeated is the conf
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ from mmsent_cli.training.plan import Listener, Plan, plan_run
 from mmsent_cli.training.run import ENVIRONMENT, find_unfinished, kept_or_discarded, splits_of, start_run, write_plan
 
 S = TypeVar("S")
+NO_MATTER = ("jobs", "workers")
+"""Settings that change no figure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +68,18 @@ def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, Told]
 
 
 def resume_experiment(
-    spec: str, command: str, settings_type: type[S], runs_dir: Path, listener: Listener
+    spec: str, command: str, settings_type: type[S], runs_dir: Path, listener: Listener, jobs: int | None = None
 ) -> tuple[Plan, S, Run]:
-    """Find an unfinished experiment and plan its rest.
+    """Find an unfinished experiment and plan its rest, with as many models at a time as asked for.
 
     Raises:
         MmsentError: no such run, one of another command, or one that is finished.
     """
     run, told = find_experiment(spec, command, runs_dir)
-    plan = plan_run(told.config(), listener, splits_of(run))
+    asked = told.config()
+    if jobs is not None:
+        asked = replace(asked, runtime=replace(asked.runtime, jobs=jobs))
+    plan = plan_run(asked, listener, splits_of(run))
     write_plan(plan, run)
     require_same_plan(plan, run)
     return plan, build(settings_type, told.settings), run
@@ -84,12 +89,14 @@ def require_same_plan(plan: Plan, run: Run) -> None:
     """Check that the rest of an experiment is computed as its beginning was: what is `auto` may have changed since.
 
     Raises:
-        ConfigError: other encoders, defaults, labels, device or precision.
+        ConfigError: other encoders, defaults, labels, device, precision or engine.
     """
     before, now = run.read_json(CONFIG), to_dict(plan.config)
-    changed = [name for section in now for name in now[section] if now[section][name] != before[section].get(name)]
-    environment = run.read_json(ENVIRONMENT)
-    changed += [name for name in ("device", "precision") if environment[name] != getattr(plan.arithmetic, name)]
+    names = [(section, name) for section in now for name in now[section] if name not in NO_MATTER]
+    changed = [name for section, name in names if now[section][name] != before[section].get(name)]
+    environment, how = run.read_json(ENVIRONMENT), plan.arithmetic
+    here = {"device": how.device, "precision": how.precision, "engine": how.engine_name}
+    changed += [name for name in here if here[name] != environment.get(name)]
     if changed:
         raise ConfigError(
             f"{run.folder} began with another {', '.join(changed)} than it would go on with here",

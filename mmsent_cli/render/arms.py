@@ -63,6 +63,11 @@ class Model:
     accuracy: str = ""
     place: int = 0
 
+    @property
+    def bar(self) -> str:
+        """Key of its bar."""
+        return f"model-{self.place}"
+
     def title(self) -> str:
         """`model 3 of 21: weighted, seed 1`."""
         return f"model {self.number} of {self.total}: {self.name}, seed {self.seed}"
@@ -145,6 +150,7 @@ class LiveArms:
             self._pace = Pace(self._pace.models, self._pace.seconds + (0.0 if resumed else self._busy()))
         self._finished.append(Finished(name, seed, accuracy, macro_f1, duration))
         if self._view.is_live:
+            self._view.end_work(model.bar)
             self._show_all_models()
             self._view.show(self._table(self._view.rows))
         else:
@@ -156,8 +162,8 @@ class LiveArms:
         busy = self._clock() - model.start if fraction else 0.0
         left = Pace().left(fraction, busy, 1 - fraction)
         name, unit = f"{model.name}, seed {model.seed}", f"epochs{model.accuracy}"
-        self._view.work(Bar(f"model-{model.place}", name, model.epochs, self.total_epochs, unit, left))
         self._show_all_models()
+        self._view.work(Bar(model.bar, name, model.epochs, self.total_epochs, unit, left))
 
     def _show_all_models(self) -> None:
         """The bar of all models, and the time left for them."""

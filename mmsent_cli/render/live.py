@@ -13,7 +13,7 @@ from mmsent_cli.render.console import err
 from mmsent_cli.render.tables import counted, seconds
 
 ROWS_AROUND_TABLE = 9
-"""Terminal rows kept free for the table's head and the progress bars, so that the live view never scrolls."""
+"""Terminal rows kept free for the table's head and two bars, so that the live view never scrolls."""
 
 
 NAME_COLUMNS = 30
@@ -71,7 +71,7 @@ class LiveView:
     @property
     def rows(self) -> int:
         """Table rows that fit above the bars."""
-        return max(3, self._console.height - ROWS_AROUND_TABLE)
+        return max(3, self._console.height - ROWS_AROUND_TABLE - max(0, len(self._work) - 2))
 
     def start(self) -> None:
         """Begin to draw."""
@@ -114,6 +114,11 @@ class LiveView:
             unit=bar.unit,
             left=bar.seconds_left,
         )
+
+    def end_work(self, key: str) -> None:
+        """Take away the bar of this key, if there is one."""
+        if key in self._work:
+            self._progress.remove_task(self._work.pop(key))
 
     def show(self, table: Table) -> None:
         """Draw a table above the bars."""

@@ -251,7 +251,7 @@ def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Descr
     content = read_checkpoint(path)
     if "states" in content:
         raise CheckpointError(
-            f"{path} is an ensemble of {len(content['states'])} networks, and this needs a single one",
+            f"{path} is an ensemble, and this needs a single network",
             "train without --folds, or name another checkpoint with --checkpoint",
         )
     return _rebuild(content, path, weights)

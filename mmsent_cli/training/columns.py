@@ -146,7 +146,7 @@ class Column:
             batches = self._image_batches(inputs, missing, by_key)
         else:
             batches = self._text_batches(inputs, missing, by_key)
-        for keys, outputs in in_order(self._run_prefix, batches, self._engine.streams if self._engine else 1):
+        for keys, outputs in in_order(self._run_prefix, batches, self._arithmetic.streams_for(self.encoder)):
             yield from zip(keys, outputs, strict=False)  # copies at the end have no key
 
     def _run_prefix(self, batch: tuple[list[str], list[np.ndarray]]) -> tuple[list[str], list[np.ndarray]]:

@@ -45,9 +45,19 @@ class Arithmetic:
         """`cpu`, `cuda` or `mps`."""
         return self.device.partition(":")[0]
 
+    @property
+    def engine_name(self) -> str:
+        """What computes stored stages, with its version."""
+        return f"openvino {self.engine.version}" if self.engine else "torch"
+
     def engine_for(self, encoder: Encoder) -> Engine | None:
         """The engine, if it computes this encoder's stored stages; None if torch does."""
         return self.engine if self.engine and encoder.cut and not self.engine.refusal(encoder) else None
+
+    def streams_for(self, encoder: Encoder) -> int:
+        """How many batches of an encoder's stored stages are best computed at the same time."""
+        engine = self.engine_for(encoder)
+        return engine.streams if engine else 1
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
         """What decides the rounding of an encoder's stored stages; part of the feature store's key."""

@@ -82,19 +82,13 @@ class Predictor:
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
         """Predict pairs in their order; a pair may lack its text or its image, not both."""
         stream = iter(pairs)
-        engine = self.arithmetic.engine_for(self.model.image)
-        streams = engine.streams if engine else 1
-        threads = max(1, streams // SHARE) if engine else torch.get_num_threads()
-        with (
-            ThreadPoolExecutor(DECODERS) as decoders,
-            ThreadPoolExecutor(streams) as encoders,
-            torch_threads(threads),
-        ):
+        streams = max(map(self.arithmetic.streams_for, (self.model.image, *self.ensemble.readers.values())))
+        with ThreadPoolExecutor(DECODERS) as decoders, ThreadPoolExecutor(streams) as encoders:
             while chunk := list(islice(stream, CHUNK)):
-                yield from self._predict_chunk(chunk, decoders, encoders, streams)
+                yield from self._predict_chunk(chunk, decoders, encoders)
 
     def _predict_chunk(
-        self, chunk: Sequence[Pair], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor, streams: int
+        self, chunk: Sequence[Pair], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor
     ) -> list[Prediction]:
         """Predict in order of length, which saves padding; answer in the order given."""
         texts = [pair.text or "" for pair in chunk]
@@ -102,7 +96,7 @@ class Predictor:
         order = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
         groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         images = [[decoders.submit(self._pixels, chunk[row]) for row in group] for group in groups]
-        read = {name: self._read(each, texts, encoders, streams) for name, each in self.ensemble.readers.items()}
+        read = {name: self._read(each, texts, encoders) for name, each in self.ensemble.readers.items()}
 
         def prepare(number: int) -> Prepared:
             pairs = [chunk[row] for row in groups[number]]
@@ -115,13 +109,14 @@ class Predictor:
             )
 
         answers: dict[int, Prediction] = {}
-        batches = in_order(prepare, range(len(groups)), streams, encoders)
-        for group, prepared in zip(groups, batches, strict=True):
-            shares = self._probabilities(prepared)
-            answers |= {row: self._answer(chunk[row], part) for row, part in zip(group, shares, strict=True)}
+        streams = self.arithmetic.streams_for(self.model.image)
+        with torch_threads(torch.get_num_threads() if streams == 1 else max(1, streams // SHARE)):
+            for group, prepared in zip(groups, in_order(prepare, range(len(groups)), streams, encoders), strict=True):
+                shares = self._probabilities(prepared)
+                answers |= {row: self._answer(chunk[row], part) for row, part in zip(group, shares, strict=True)}
         return [answers[row] for row in range(len(chunk))]
 
-    def _read(self, encoder: Encoder, texts: Sequence[str], encoders: ThreadPoolExecutor, streams: int) -> np.ndarray:
+    def _read(self, encoder: Encoder, texts: Sequence[str], encoders: ThreadPoolExecutor) -> np.ndarray:
         """Features [N, D] of texts by an encoder that only experts read. All texts of one length go together, since
         such an encoder is large, and its weights pass through the cores once a batch."""
         ids = encoder.inputs.arrays(texts)
@@ -131,6 +126,7 @@ class Predictor:
             return self._activations(encoder, [ids[row] for row in rows])
 
         features = np.empty((len(texts), encoder.out_dim), dtype=np.float32)
+        streams = self.arithmetic.streams_for(encoder)
         for rows, stored in zip(groups, in_order(store, groups, streams, encoders), strict=True):
             features[rows] = pool(encoder, stored)
         return features

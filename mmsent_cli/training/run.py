@@ -94,9 +94,8 @@ def splits_of(run: Run, folds: int | None = None) -> list[Split]:
 def write_plan(plan: Plan, run: Run) -> None:
     """Write down what a run starts with, as far as it is not there yet."""
     if not run.path(ENVIRONMENT).is_file():
-        engine = plan.arithmetic.engine
-        name = f"openvino {engine.version}" if engine else "torch"
-        run.write_json(ENVIRONMENT, environment(plan.arithmetic.device, plan.arithmetic.precision, name))
+        how = plan.arithmetic
+        run.write_json(ENVIRONMENT, environment(how.device, how.precision, how.engine_name))
     if not run.path(SPLIT).is_file():
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:

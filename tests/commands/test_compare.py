@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from mmsent_cli.errors import DataError
@@ -324,12 +325,13 @@ if __name__ == "__main__":
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the processes that a process has begun")
 def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_with_the_same_bytes(work, finished):
     arguments = [sys.executable, "-c", SIDE_BY_SIDE, *map(str, COMPARE), "--jobs", "2"]
-    killed = subprocess.run(
-        arguments, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False
-    )
+    with Path("children.txt").open("w") as stream:
+        streams = {"stdout": stream, "stderr": subprocess.DEVNULL}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        killed = subprocess.run(arguments, **streams, env=environment, timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL
-    children = [Path("/proc", number) for number in killed.stdout.split()]
-    assert len(children) >= 2
+    children = [Path("/proc", number) for number in Path("children.txt").read_text().split()]
+    assert len(children) == 3  # two trainers, and what multiprocessing has to clean up
     for _ in range(100):
         if not any(child.exists() for child in children):
             break
@@ -341,6 +343,15 @@ def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_w
     assert resumed.stderr.count("done before") == 1
     for name in ("result.json", "epochs.csv"):
         assert kept(run, name) == kept(finished["compare-fusions"].folder, name)
+
+
+def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(work, finished, interrupt):
+    stopped = interrupt("epoch", 3, *COMPARE, "--jobs", 2)
+    (run,) = run_folders()
+    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")
+    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    assert mmsent("compare-fusions", "--resume", run.name, "--jobs", 1).exit_code == 0
+    assert kept(run, "result.json") == kept(finished["compare-fusions"].folder, "result.json")
 
 
 def test_what_cannot_be_resumed(work, interrupt):

@@ -13,9 +13,10 @@ from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments import side_by_side
 from mmsent_cli.experiments.arm import arms_of
 from mmsent_cli.experiments.experiment import Experiment
-from mmsent_cli.experiments.side_by_side import count_side_by_side, train_side_by_side
+from mmsent_cli.experiments.side_by_side import BEGUN, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.experiments.trained import TrainedArm
 from mmsent_cli.records import Run
+from mmsent_cli.training.precision import torch_threads
 from tests.experiments.test_experiment import same
 from tests.experiments.tuning import Watcher, small_plan
 
@@ -55,38 +56,63 @@ class Turning(Watcher):
 
     def epoch(self, result):
         super().epoch(result)
-        self.of[self.current] += 1
+        self.of[self.current or next(reversed(self.of))] += 1
 
 
-def test_models_side_by_side_are_those_of_one_after_the_other(plan, tmp_path):
-    watcher = Turning()
-    one_by_one, before = train(with_jobs(plan, 1), tmp_path / "one", Watcher())
-    together, after = train(with_jobs(plan, 2), tmp_path / "two", watcher)
+def test_models_side_by_side_are_those_of_one_after_the_other(tmp_path, monkeypatch):
+    """Each way with a feature store of its own, and two threads for whoever does not ask for fewer."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    found = {}
+    with torch_threads(2):
+        for jobs in (1, 2):
+            plan, watcher = small_plan(tmp_path / str(jobs) / "lab"), Turning()
+            models, experiment = train(with_jobs(plan, jobs), tmp_path / f"run-{jobs}", watcher)
+            assert experiment.encoder_runs() == {"text": 24, "image": 24}
+            found[jobs] = models, watcher
+    (one_by_one, _), (together, watcher) = found.values()
     assert [(model.name, model.seed) for model in together] == [(model.name, model.seed) for model in one_by_one]
     assert all(same(one, other) for one, other in zip(one_by_one, together, strict=True))
     assert watcher.begun == [(done, 6) for done in range(6)]
     assert watcher.of == {(model.name, model.seed): 2 for model in together}
     assert sorted(watcher.trained) == sorted(watcher.of)
-    assert before.encoder_runs()["text"] > 0 and after.encoder_runs() == {"text": 0, "image": 0}
-
-
-def test_every_text_and_image_is_encoded_once_and_counted(tmp_path):
-    plan = small_plan(tmp_path / "lab")
-    _, experiment = train(with_jobs(plan, 2), tmp_path / "run", Watcher())
-    assert experiment.encoder_runs() == {"text": 24, "image": 24}
 
 
 def test_a_process_that_is_ended_from_outside_is_told_and_the_others_end(plan):
     events = train_side_by_side(with_jobs(plan, 2), arms_for(plan, "concat"), 2)
     begun = [next(events), next(events)]
-    assert [event for _, event in begun] == [None, None]
+    assert [event for _, event in begun] == [BEGUN, BEGUN]
     children = psutil.Process().children(recursive=True)
     trainers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
     os.kill(trainers[0].pid, signal.SIGKILL)
-    with pytest.raises(MmsentError, match="ended from outside") as caught:
+    with pytest.raises(MmsentError, match="signal 9") as caught:
         list(events)
     assert "--resume" in caught.value.hint and "--jobs 1" in caught.value.hint
     assert not any(child.is_running() for child in trainers)
+
+
+class Unsendable(Exception):
+    """An error that another process cannot make anew."""
+
+    def __init__(self, one, other):
+        super().__init__(f"{one} {other}")
+
+
+def fail(*_):
+    raise Unsendable("no", "luck")
+
+
+def test_what_a_process_does_not_expect_is_raised_here_with_its_traceback(plan):
+    (arm,) = arms_for(plan, "concat", seeds=(0,))
+    fit = replace(arm.config.fit)
+    object.__setattr__(fit, "epochs", "many")
+    with pytest.raises(RuntimeError, match="in build_schedule"):
+        list(train_side_by_side(plan, [replace(arm, config=replace(arm.config, fit=fit))], 1))
+
+
+def test_an_error_that_cannot_be_sent_is_sent_as_text(monkeypatch):
+    monkeypatch.setattr(side_by_side, "train_arm", fail)
+    answer = side_by_side._train(None, None)
+    assert isinstance(answer, RuntimeError) and "no luck" in str(answer)
 
 
 def test_an_error_in_a_process_is_raised_here(plan):
@@ -107,7 +133,7 @@ def test_who_stops_listening_ends_the_processes(plan):
 
 def test_an_idle_process_gets_the_next_arm(plan):
     heard = list(train_side_by_side(plan, arms_for(plan, "concat", seeds=(0, 1, 2)), 2))
-    assert sum(event is None for _, event in heard) == 3
+    assert sum(event == BEGUN for _, event in heard) == 3
     assert sorted(arm.seed for arm, event in heard if isinstance(event, TrainedArm)) == [0, 1, 2]
 
 
@@ -122,8 +148,10 @@ def test_an_idle_process_gets_the_next_arm(plan):
         ({"device": "cuda:0", "jobs": 2}, 1),
         ({"free": 5 * 2**30}, 2),
         ({"free": 2**30}, 1),
+        ({"free": 5 * 2**30, "parameters": 2**27}, 1),
         ({"threads": 1}, 1),
         ({"threads": 64}, 4),
+        ({"threads": 64, "jobs": 5}, 5),
         ({"freeze": "all"}, 1),
         ({"freeze": "all", "epochs": 30_000}, 3),
     ],
@@ -141,4 +169,15 @@ def test_how_many_train_at_a_time(plan, monkeypatch, change, expected):
         plan.config, model=model, fit=replace(plan.config.fit, epochs=change.get("epochs", 1000))
     )
     arms = arms_of("a", config, range(6))
-    assert count_side_by_side(replace(plan, config=config), arms) == expected
+    assert count_side_by_side(replace(plan, config=config), arms, change.get("parameters", 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("freeze", "device", "threads", "expected"),
+    [("all", "cpu", 64, 1), ("none", "cpu", 2, 1), ("none", "cpu", 64, 16), ("none", "cuda:0", 64, 64)],
+)
+def test_the_threads_of_a_model(plan, monkeypatch, freeze, device, threads, expected):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    model = replace(plan.config.model, freeze_text=freeze, freeze_image=freeze)
+    plan = replace(plan, config=replace(plan.config, model=model), arithmetic=replace(plan.arithmetic, device=device))
+    assert threads_for(plan) == expected

@@ -118,6 +118,7 @@ def test_a_folder_that_was_killed_while_it_was_set_up_is_completed(begun, runs):
         ("config.json", ("data", "labels"), ["a", "b"], "labels"),
         ("environment.json", ("device",), "cuda", "device"),
         ("environment.json", ("precision",), "bf16", "precision"),
+        ("environment.json", ("engine",), "another", "engine"),
     ],
 )
 def test_an_experiment_does_not_go_on_as_another(begun, runs, file, names, value, told):

@@ -107,19 +107,44 @@ def test_time_left_is_that_of_all_models_and_resumed_ones_do_not_count(capsys, m
     clock = Clock()
     with LiveArms(2, clock=clock) as live:
         train_model(live, clock, "concat", 0, 0, 5, history[0], is_resumed=True)
-        assert math.isnan(live._view._progress.tasks[1].fields["left"])
+        assert math.isnan(live._view._progress.tasks[0].fields["left"])
         train_model(live, clock, "concat", 1, 1, 5, history[0])
         live.begin("clip", 0, 2, 5)
         clock.now += 10
         live.step(1, 2, 2)
         live._view._live.refresh()
-        one, every = live._view._progress.tasks
+        every, one = live._view._progress.tasks
     # One and a half models in 30 seconds; two and a half are left.
     assert (every.completed, every.total, every.fields["left"]) == (2.5, 5, pytest.approx(50))
     assert (one.completed, one.total, one.fields["left"]) == (1, 2, pytest.approx(10))
     screen = ESCAPES.sub("", capsys.readouterr().err)
     assert re.search(r"clip, seed 0 .* 1/2 epochs.* 10 s left", screen)
     assert re.search(r"all models .* 2/5 models.* 50 s left", screen)
+
+
+def test_models_that_train_side_by_side_have_a_bar_each_and_one_time_left(monkeypatch, history):
+    """Two models of two epochs begin together; the first ends after 30 seconds, and a third takes its place."""
+    on_terminal(monkeypatch)
+    clock = Clock()
+    with LiveArms(2, clock=clock) as live:
+        live.begin("concat", 0, 0, 4)
+        live.begin("clip", 0, 1, 4)
+        clock.now += 20
+        live.turn("concat", 0)
+        live.step(1, 2, 2)
+        live.turn("clip", 0)
+        live.step(1, 1, 2)
+        every, one, other = live._view._progress.tasks
+        assert (one.description, one.completed, one.fields["left"]) == ("concat, seed 0", 1, pytest.approx(20))
+        assert (other.description, other.completed, other.fields["left"]) == ("clip, seed 0", 0.5, pytest.approx(60))
+        # Three quarters of a model in 20 seconds.
+        assert (every.completed, every.fields["left"]) == (pytest.approx(0.75), pytest.approx(3.25 / 0.75 * 20))
+        clock.now += 10
+        live.finish("concat", 0, 0.75, 0.65, False)
+        live.begin("gmu", 0, 2, 4)
+        every, other, new = live._view._progress.tasks
+        assert (other.description, new.description) == ("clip, seed 0", "gmu, seed 0")
+        assert (every.completed, every.fields["left"]) == (pytest.approx(1.25), pytest.approx(2.75 / 1.25 * 30))
 
 
 def test_pace_has_nothing_to_say_before_anything_is_done():

@@ -14,7 +14,7 @@ from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.encoders import inputs
 from mmsent_cli.encoders.engine import Engine, choose_engine
 from mmsent_cli.training import resident
-from mmsent_cli.training.columns import Column, stack, text_key
+from mmsent_cli.training.columns import TEXT_BATCH, Column, rows_by_length, stack, text_key
 from mmsent_cli.training.precision import Arithmetic
 from mmsent_cli.training.resident import Resident
 from tests.data.builders import image_bytes
@@ -280,3 +280,12 @@ def test_equal_arrays_that_would_not_fit_are_not_read_to_find_out(monkeypatch):
     read = []
     assert resident.make_resident(lambda row: read.append(row) or np.zeros(4, dtype=np.float32), 100, None) is None
     assert read == [0]
+
+
+@given(st.lists(st.integers(1, 9), max_size=200))
+def test_texts_go_by_length_the_longest_first(lengths):
+    groups = list(rows_by_length([np.zeros(length) for length in lengths]))
+    assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
+    assert all(len({lengths[row] for row in group}) == 1 and len(group) <= TEXT_BATCH for group in groups)
+    firsts = [lengths[group[0]] for group in groups]
+    assert firsts == sorted(firsts, reverse=True)

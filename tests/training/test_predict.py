@@ -12,7 +12,7 @@ from mmsent_cli.encoders.weights import WeightSource
 from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.model import build_model
 from mmsent_cli.training.checkpoints import Description
-from mmsent_cli.training.precision import Arithmetic
+from mmsent_cli.training.precision import Arithmetic, torch_threads
 from mmsent_cli.training.predict import BATCH, CHUNK, Predictor
 from tests.data.builders import image_bytes
 
@@ -67,10 +67,12 @@ def test_a_missing_modality_is_marked_and_its_stand_in_does_not_matter(predictor
     assert list(among_long.probabilities.values()) == pytest.approx(list(no_text.probabilities.values()), abs=1e-5)
 
 
-def test_threads_are_the_same_afterwards(predictor, picture):
-    before = torch.get_num_threads()
-    assert len(list(predictor.predict([pair(1, "good", picture)]))) == 1
-    assert torch.get_num_threads() == before
+def test_who_takes_the_answers_keeps_all_threads(predictor, picture, monkeypatch):
+    monkeypatch.setattr(Arithmetic, "streams_for", lambda *_: 2)
+    with torch_threads(2):
+        for _ in predictor.predict([pair(1, "good", picture), pair(2, "bad", picture)]):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
 
 
 def test_pairs_are_taken_a_chunk_at_a_time(predictor):
