@@ -22,13 +22,15 @@ class Preset:
 
 
 IMAGE = {"image_encoder": "efficientnet-lite0-stages", "image_size_px": 320, "freeze_image": "all"}
-"""Larger images, and the features of the middle stages beside the last: docs/accuracy.md has what each is worth."""
+"""Larger images (`fast` has time for 256 px), and the features of the middle stages beside the last: docs/accuracy.md
+has what each is worth."""
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
         "nothing fine-tuned: frozen compact encoders and linear experts, joined over 5 folds",
         model={
             **IMAGE,
+            "image_size_px": 256,
             "encoders": "compact",
             "text_encoder": "minilm-layers",
             "freeze_text": "all",
