@@ -28,8 +28,8 @@ DATA, PAGE = HERE / "accuracy.json", HERE / "accuracy.md"
 
 HEAD = "| | accuracy | macro-F1 | gain in accuracy | gain in macro-F1 | ECE |\n|---|---|---|---|---|---|\n"
 ARMS = {
-    "frozen": "`--encoders compact`, frozen, `--text-cleaning ''`: MiniLM's last layer, EfficientNet-Lite0's last feature"
-    " at 224 px",
+    "frozen": "`--encoders compact`, frozen, `--text-cleaning ''`: MiniLM's last layer,"
+    " EfficientNet-Lite0's last feature at 224 px",
     "layers": "`--text-encoder minilm-layers`: the means of MiniLM's last four layers",
     "stages": "`--image-encoder efficientnet-lite0-stages --image-size-px 320`: larger, and the middle stages' means",
 }
