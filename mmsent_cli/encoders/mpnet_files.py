@@ -27,7 +27,8 @@ SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 """Of the weights."""
 BUFFER = 2**20
 DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError)
-"""What reading a damaged archive raises."""
+"""What `zipfile` raises on a damaged archive: a missing member is a KeyError, one that claims to be encrypted a
+RuntimeError, an unknown compression a NotImplementedError."""
 
 
 def unpacked(parent: Path) -> Path:

@@ -213,5 +213,5 @@ def _train(bench: Bench, arm: Arm) -> TrainedArm | Exception:
         raise
     except MmsentError as error:
         return error
-    except Exception as error:
+    except Exception as error:  # whatever it is, the process that waits must hear of it, with where it arose
         return RuntimeError("".join(traceback.format_exception(error)))
