@@ -240,7 +240,7 @@ class RuntimeConfig:
     workers: int = setting(0, "Extra processes that load batches")
     jobs: int = setting(
         0,
-        "Models that a comparison trains side by side on a CPU, one thread each; the results are the same. 0: as many"
+        "Models that a comparison trains side by side on a CPU, few threads each; the results are the same. 0: as many"
         " as there are cores, at most 4, where processes repay their start and 2 GB are free for each",
     )
     weights_dir: str | None = setting(
