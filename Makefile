@@ -37,7 +37,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks --data $(DATA) $(BENCH)
 
 sample: $(VENV)/.installed
-	$(BIN)/python -m mmsent_cli.data.sample --out data/sample --pairs 300 --seed 0 --force
+	$(BIN)/python -m tools.sample.draw --out data/sample --pairs 300 --seed 0 --force
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("mmsent needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'

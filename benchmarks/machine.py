@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmsent_cli.encoders.staged import Activations, Encoder
-from mmsent_cli.training.bf16_probe import cpu_model
-from mmsent_cli.training.precision import DTYPES
+from mmsent_cli.compute.bf16_probe import cpu_model
+from mmsent_cli.compute.device import DTYPES
+from mmsent_cli.encoders.contract import Activations, Encoder
 
 
 def describe() -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, SplitConfig, TrainConfig
 from mmsent_cli.results import EpochResult
-from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.plan import Plan, plan_run
+from mmsent_cli.training.workspace import Workspace
 
 
 class Silent:
@@ -30,7 +30,7 @@ def make_plan(data: Path, cache: Path, model: ModelConfig, epochs: int = 10, wei
 def train_models(plan: Plan, fusions: Sequence[str]) -> float:
     """Seconds to train one model a fusion, one after the other, filling the feature store included."""
     start = time.perf_counter()
-    bench = Bench(plan, Silent())
+    bench = Workspace(plan, Silent())
     for fusion in fusions:
         _, _, trainer = bench.trainer(plan.variant(fusion))
         for _ in trainer.fit():
@@ -40,5 +40,5 @@ def train_models(plan: Plan, fusions: Sequence[str]) -> float:
 
 def split_sizes(plan: Plan) -> tuple[int, int]:
     """Training and validation pairs."""
-    bench = Bench(plan, Silent())
+    bench = Workspace(plan, Silent())
     return len(bench.train), len(bench.val)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from benchmarks.tables import PairCost
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.encoders.staged import Activations, Encoder
+from mmsent_cli.encoders.contract import Activations, Encoder
 
 PADDED_TOKENS = 128
 BATCH = 16
@@ -37,7 +37,7 @@ class PlainLoop:
             nn.Linear(text.out_dim + image.out_dim, 256), nn.ReLU(), nn.Dropout(0.3), nn.Linear(256, classes)
         )
         modules = nn.ModuleList([text, image, self.head])
-        self.optimiser = torch.optim.AdamW([p for p in modules.parameters() if p.requires_grad], lr=1e-4)
+        self.optimizer = torch.optim.AdamW([p for p in modules.parameters() if p.requires_grad], lr=1e-4)
 
     def encode(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
         """Features from raw texts and files."""
@@ -49,9 +49,9 @@ class PlainLoop:
     def train_batch(self, pairs: Sequence[Pair], targets: Tensor) -> None:
         """A step."""
         loss = functional.cross_entropy(self.head(torch.cat(self.encode(pairs), dim=1)), targets)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
 
     @torch.no_grad()
     def validate_batch(self, pairs: Sequence[Pair]) -> None:

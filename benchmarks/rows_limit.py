@@ -15,14 +15,14 @@ from benchmarks import machine, ours
 from benchmarks.inputs import make_pairs
 from benchmarks.rows_speed import FROZEN
 from benchmarks.tables import Row
-from mmsent_cli.encoders.staged import Activations
-from mmsent_cli.training.bench import Bench
+from mmsent_cli.encoders.contract import Activations
+from mmsent_cli.training.workspace import Workspace
 
 
 def limit(data: Path, work: Path, pairs: int) -> list[Row]:
     """Decoding and tokenising alone, and operations over the measured peak, against the time taken."""
     plan = ours.make_plan(make_pairs(data, work / "pairs", pairs), work / "cache", FROZEN)
-    bench = Bench(plan, ours.Silent())
+    bench = Workspace(plan, ours.Silent())
     model = bench.model(plan.config.model, 0)
     texts = [pair.text or "" for pair in plan.dataset.pairs]
     paths = [pair.image_path for pair in plan.dataset.pairs if pair.image_path is not None]
@@ -35,7 +35,7 @@ def limit(data: Path, work: Path, pairs: int) -> list[Row]:
         count * machine.flops(model.text, _text(int(length))) for length, count in zip(*_counted(lengths), strict=True)
     )
     image_flops = len(paths) * machine.flops(model.image, Activations(torch.zeros(1, 3, side, side, dtype=torch.uint8)))
-    text_peak, image_peak = (measure_peak(plan.arithmetic.describe(e)["precision"]) for e in (model.text, model.image))
+    text_peak, image_peak = (measure_peak(plan.compute.describe(e)["precision"]) for e in (model.text, model.image))
     text_limit, image_limit = tokenise + text_peak.seconds(text_flops), decode + image_peak.seconds(image_flops)
     return [
         Row("4 limit of the texts", spent["minilm"], text_limit, _share(text_flops, text_peak, tokenise, "tokenise")),
@@ -71,7 +71,7 @@ def measure_peak(precision: str) -> Peak:
     return Peak(precision, max(machine.matmul_gflops(precision), machine.convolution_gflops(precision)))
 
 
-def fill_seconds(bench: Bench, model, fit) -> dict[str, float]:
+def fill_seconds(bench: Workspace, model, fit) -> dict[str, float]:
     """Seconds until each encoder's last pair is in the store, by its name."""
     ends: dict[str, float] = {}
 
@@ -109,5 +109,5 @@ def _text(length: int) -> Activations:
 
 
 def _share(flops: int, peak: Peak, alone: float, what: str) -> str:
-    arithmetic = f"{flops / 1e9:.0f} GFLOP at {peak.gflops:.0f} GFLOP/s ({peak.precision})"
-    return f"{arithmetic}; {what} alone on all cores {alone:.1f} s"
+    compute = f"{flops / 1e9:.0f} GFLOP at {peak.gflops:.0f} GFLOP/s ({peak.precision})"
+    return f"{compute}; {what} alone on all cores {alone:.1f} s"

@@ -11,10 +11,10 @@ from benchmarks.inputs import make_pairs
 from benchmarks.tables import PairCost, Row
 from mmsent_cli.config import ModelConfig
 from mmsent_cli.encoders.compact import MINILM_SHA256, MINILM_WHEEL
-from mmsent_cli.encoders.weights import wheel_file
+from mmsent_cli.encoders.weights.source import wheel_file
 from mmsent_cli.fusion import FUSIONS
-from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.plan import Plan
+from mmsent_cli.training.workspace import Workspace
 
 EPOCHS = 10
 FROZEN = ModelConfig(encoders="compact", freeze_text="all", freeze_image="all")
@@ -24,13 +24,13 @@ SCALED = f"plain: {{batches}} batches of {plain.BATCH}, scaled by pairs and epoc
 def prepare(data: Path, work: Path, pairs: int) -> list[Row]:
     """Raw pairs to features, `compact`."""
     plan = ours.make_plan(make_pairs(data, work / "pairs", pairs), work / "cache", FROZEN)
-    bench = Bench(plan, ours.Silent())
+    bench = Workspace(plan, ours.Silent())
     model = bench.model(plan.config.model, 0)
     start = time.perf_counter()
     bench.table(model, plan.config.fit)
     seconds = time.perf_counter() - start
     cost = _plain_cost(plan)
-    note = f"{pairs} pairs, {plan.arithmetic.precision}; plain: 6 batches of {plain.BATCH}, scaled by pairs"
+    note = f"{pairs} pairs, {plan.compute.precision}; plain: 6 batches of {plain.BATCH}, scaled by pairs"
     return [Row("1 prepare raw pairs", seconds, pairs * cost.val, note)]
 
 
@@ -43,7 +43,7 @@ def true_size(data: Path, work: Path, pairs: int) -> list[Row]:
     seconds = time.perf_counter() - start + ours.train_models(plan, ["concat"])
     cost = _plain_cost(plan, batches=3)
     total = cost.scaled(*ours.split_sizes(plan), EPOCHS)
-    note = f"{pairs} pairs, {plan.arithmetic.precision}; {SCALED.format(batches=3)}; target 6"
+    note = f"{pairs} pairs, {plan.compute.precision}; {SCALED.format(batches=3)}; target 6"
     return [Row("2 BERT-base + ResNet18, 10 epochs", seconds, total, note)]
 
 
@@ -56,7 +56,7 @@ def fusions(data: Path, work: Path, pairs: int) -> list[Row]:
     seconds = time.perf_counter() - start + ours.train_models(plan, names)
     total = _plain_cost(plan).scaled(*ours.split_sizes(plan), EPOCHS, len(names))
     again = ours.train_models(plan, names)
-    note = f"{pairs} pairs, {plan.arithmetic.precision}"
+    note = f"{pairs} pairs, {plan.compute.precision}"
     name = f"3 {len(names)} fusions x {EPOCHS} epochs, frozen"
     return [
         Row(name, seconds, total, f"{note}; {SCALED.format(batches=6)} and fusions; target 100"),
@@ -83,5 +83,5 @@ def write_true_size(folder: Path) -> Path:
 
 def _plain_cost(plan: Plan, batches: int = 6) -> PairCost:
     """What a pair costs the plain loop, on networks frozen as the plan has them."""
-    model = Bench(plan, ours.Silent()).model(plan.config.model, 0)
+    model = Workspace(plan, ours.Silent()).model(plan.config.model, 0)
     return plain.measure(plain.PlainLoop(model.text, model.image), plan.dataset.pairs, batches)

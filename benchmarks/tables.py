@@ -1,4 +1,4 @@
-"""Measured rows, and the arithmetic that scales a part to the whole."""
+"""Measured rows, and the compute that scales a part to the whole."""
 
 from dataclasses import dataclass
 

@@ -20,7 +20,7 @@ from mmsent_cli.records import FOLDS, Run
 from mmsent_cli.stats.estimate import estimate_difference, interval
 from mmsent_cli.stats.scores import accuracy_scores, macro_f1_scores
 from mmsent_cli.training.checkpoints import read_checkpoint
-from mmsent_cli.training.outcome import read_predictions
+from mmsent_cli.training.predictions import read_predictions
 from mmsent_cli.training.reckoning import calibration_error
 
 HERE = Path(__file__).parent
@@ -54,7 +54,7 @@ class Step:
 
 
 class Recorded:
-    """What the judges of one run said out of fold."""
+    """What the members of one run said out of fold."""
 
     def __init__(self, folder: str) -> None:
         run = Run(Path(folder))
@@ -63,8 +63,8 @@ class Recorded:
         self.adjustment = run.read_json("config.json")["model"]["logit_adjustment"]
         self.targets = np.array([self.labels.index(row["tag"]) for row in rows])
         self.judged = np.log(np.array([[float(row[label]) for label in self.labels] for row in rows]).clip(1e-6))
-        answers = np.load(run.path("oof_answers.npy"))
-        self.judges = {judge["name"]: answers[:, number] for number, judge in enumerate(result["judges"])}
+        answers = np.load(run.path("oof_log_probabilities.npy"))
+        self.members = {judge["name"]: answers[:, number] for number, judge in enumerate(result["members"])}
         place = {row["guid"]: number for number, row in enumerate(rows)}
         splits = run.read_json("split.json")["splits"]
         self.folds = [np.array([place[guid] for guid in part["val"]]) for part in splits]
@@ -81,9 +81,9 @@ class Recorded:
         return result
 
     def joined(self, names: list[str], networks: int, adjustment: float = 0.0) -> np.ndarray:
-        """Log-probabilities [N, C] of some judges, joined as `train` does."""
+        """Log-probabilities [N, C] of some members, joined as `train` does."""
         network = [mean_answer(list(self.networks[:networks]))] if networks else []
-        answers = np.stack([*network, *(self.judges[name] for name in names)], axis=1)
+        answers = np.stack([*network, *(self.members[name] for name in names)], axis=1)
         return stack_out_of_fold(answers, self.targets, self.folds, adjustment)
 
 
@@ -132,16 +132,16 @@ def network_ladder(runs: dict[str, list[Recorded]]) -> list[Step]:
     return steps
 
 
-def joined_ladder(runs: list[Recorded], networks: int, experts: list[str]) -> list[Step]:
+def joined_ladder(runs: list[Recorded], networks: int, probes: list[str]) -> list[Step]:
     """Judges joined one after the other, then the decision moved."""
     targets = runs[0].targets
     rows: list[tuple[str, list[np.ndarray]]] = [("one network", [run.networks[0] for run in runs])]
     if networks > 1:
         rows.append((f"{networks} networks", [mean_answer(list(run.networks)) for run in runs]))
     rows.append(("stacked: the network's trust in itself set right", [run.joined([], networks) for run in runs]))
-    for count, name in enumerate(experts, start=1):
-        rows.append((f"and {name}", [run.joined(experts[:count], networks) for run in runs]))
-    adjusted = [run.joined(experts, networks, run.adjustment) for run in runs]
+    for count, name in enumerate(probes, start=1):
+        rows.append((f"and {name}", [run.joined(probes[:count], networks) for run in runs]))
+    adjusted = [run.joined(probes, networks, run.adjustment) for run in runs]
     rows.append((f"logit adjustment {runs[0].adjustment}", adjusted))
     befores = [None, *(said for _, said in rows)]
     return [step(name, said, targets, before) for (name, said), before in zip(rows, befores, strict=False)]
@@ -149,7 +149,7 @@ def joined_ladder(runs: list[Recorded], networks: int, experts: list[str]) -> li
 
 def alone(runs: list[Recorded]) -> list[Step]:
     """Each judge by itself."""
-    return [step(name, [run.judges[name] for run in runs], runs[0].targets, None) for name in runs[0].judges]
+    return [step(name, [run.members[name] for run in runs], runs[0].targets, None) for name in runs[0].members]
 
 
 def record(arguments: list[str]) -> None:
@@ -162,9 +162,9 @@ def record(arguments: list[str]) -> None:
     for preset in ("best", "fast"):
         if preset in runs:
             first = runs[preset][0]
-            experts = [name for name in first.judges if name != "network"]
+            probes = [name for name in first.members if name != "network"]
             tables[f"`--preset {preset}`, joined step by step"] = joined_ladder(
-                runs[preset], len(first.networks), experts
+                runs[preset], len(first.networks), probes
             )
             tables[f"`--preset {preset}`, each judge alone"] = alone(runs[preset])
     kept = json.loads(DATA.read_text(encoding="utf-8")) if DATA.is_file() else {}

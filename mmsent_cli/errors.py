@@ -1,5 +1,6 @@
 """Expected failures. Each says what is wrong and where (`message`) and what to do (`hint`)."""
 
+import difflib
 from collections.abc import Sequence
 
 SHOWN_PROBLEMS = 5
@@ -38,8 +39,15 @@ class CheckpointError(MmsentError):
     """A checkpoint that cannot be found, read or used."""
 
 
-def summarise(problems: Sequence[str], what: str = "problems") -> str:
+def summarize(problems: Sequence[str], what: str = "problems") -> str:
     """Join the first few problems and the count of all into one message line."""
     shown = "; ".join(problems[:SHOWN_PROBLEMS])
     rest = len(problems) - SHOWN_PROBLEMS
     return f"{shown}; and {rest} more {what}" if rest > 0 else shown
+
+
+def unknown_name(option: str, name: str, known: list[str]) -> ConfigError:
+    """The error for a name that is in no table, with the nearest one."""
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    return ConfigError(f"--{option.replace('_', '-')}: unknown {name!r}{guess}", f"known: {', '.join(known)}")

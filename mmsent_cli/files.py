@@ -17,18 +17,18 @@ NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 FREE_SPACE = "free some space and run it again"
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def atomic_write(path: Path, content: bytes) -> None:
     """Write a file by temporary name and rename, so that it appears whole or not at all.
 
     Raises:
         MmsentError: it cannot be written; an earlier file of that name is untouched.
     """
-    with whole_file(path) as hidden:
+    with atomic_path(path) as hidden:
         hidden.write_bytes(content)
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Give a hidden name to write to. It becomes `path` when the block ends, and is removed if the block fails.
 
     The folder of `path` is made where it is missing.

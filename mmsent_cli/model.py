@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from mmsent_cli.config import ModelConfig
-from mmsent_cli.encoders import build_image_encoder, build_text_encoder
+from mmsent_cli.encoders.contract import Activations, Encoded, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
-from mmsent_cli.encoders.staged import Activations, Encoded, Encoder
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.registry import build_image_encoder, build_text_encoder
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.fusion import FusionSpec, find_fusion
 

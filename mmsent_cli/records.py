@@ -14,7 +14,7 @@ from typing import Any
 
 from mmsent_cli import __version__
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.files import FREE_SPACE, NO_SPACE, reason, write_whole
+from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, reason
 
 BEST = "best_model.pt"
 LAST = "last.pt"
@@ -79,7 +79,7 @@ class Run:
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file whole or not at all."""
         path = self.path(name)
-        write_whole(path, content.encode("utf-8") if isinstance(content, str) else content)
+        atomic_write(path, content.encode("utf-8") if isinstance(content, str) else content)
         return path
 
     def read_json(self, name: str) -> Any:

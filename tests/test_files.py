@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.errors import MmsentError
-from mmsent_cli.files import default_cache_dir, require_writable, whole_file, write_whole
+from mmsent_cli.files import atomic_path, atomic_write, default_cache_dir, require_writable
 
 
 def test_a_file_appears_with_its_folder(tmp_path):
     path = tmp_path / "a" / "b" / "file.txt"
-    write_whole(path, b"all of it")
+    atomic_write(path, b"all of it")
     assert path.read_bytes() == b"all of it"
     assert list(path.parent.iterdir()) == [path]
 
@@ -21,7 +21,7 @@ def test_a_reader_of_the_earlier_file_keeps_it_whole(tmp_path):
     path = tmp_path / "file.txt"
     path.write_text("old")
     os.link(path, tmp_path / "same")
-    write_whole(path, b"new")
+    atomic_write(path, b"new")
     assert ((tmp_path / "same").read_text(), path.read_text()) == ("old", "new")
 
 
@@ -29,7 +29,7 @@ def test_a_reader_of_the_earlier_file_keeps_it_whole(tmp_path):
 def test_a_failure_leaves_what_was_there(tmp_path, error):
     path = tmp_path / "file.txt"
     path.write_text("old")
-    with pytest.raises((MmsentError, type(error))), whole_file(path) as hidden:
+    with pytest.raises((MmsentError, type(error))), atomic_path(path) as hidden:
         hidden.write_text("new")
         raise error
     assert path.read_text() == "old"
@@ -37,14 +37,14 @@ def test_a_failure_leaves_what_was_there(tmp_path, error):
 
 
 def test_a_full_disk_names_the_file_and_says_what_to_do(tmp_path):
-    with pytest.raises(MmsentError) as caught, whole_file(tmp_path / "file.txt"):
+    with pytest.raises(MmsentError) as caught, atomic_path(tmp_path / "file.txt"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(tmp_path / "file.txt") in caught.value.message
     assert "free some space" in caught.value.hint
 
 
 def test_errors_of_other_files_pass_unchanged(tmp_path):
-    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "file.txt"):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "file.txt"):
         (tmp_path / "input.txt").read_bytes()
 
 
@@ -55,13 +55,13 @@ def test_a_refusal_of_the_system_is_an_expected_failure(tmp_path, monkeypatch, n
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(MmsentError) as caught:
-        write_whole(tmp_path / "file.txt", b"")
+        atomic_write(tmp_path / "file.txt", b"")
     assert str(tmp_path / "file.txt") in caught.value.message
 
 
 def test_a_place_below_a_file(tmp_path):
     (tmp_path / "file").write_text("")
-    for act in (lambda path: write_whole(path, b""), lambda path: require_writable(path, force=True)):
+    for act in (lambda path: atomic_write(path, b""), lambda path: require_writable(path, force=True)):
         with pytest.raises(MmsentError) as caught:
             act(tmp_path / "file" / "deep" / "new.txt")
         assert "new.txt" in caught.value.message

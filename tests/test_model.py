@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from mmsent_cli.config import FitConfig, ModelConfig
-from mmsent_cli.encoders import ENCODERS, resolve
-from mmsent_cli.encoders.staged import Activations
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.contract import Activations
+from mmsent_cli.encoders.registry import ENCODERS, resolve
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.features.column import raw_pad, stack
 from mmsent_cli.model import Batch, build_head, build_model, count_parameters
-from mmsent_cli.training.columns import raw_pad, stack
 from tests.encoders.cases import VOCABULARY, raw_arrays
 from tests.training.builders import tiny_batch, tiny_model
 

@@ -5,17 +5,17 @@ import copy
 import pytest
 import torch
 
+from mmsent_cli.compute.device import Compute
 from mmsent_cli.config import FitConfig, ModelConfig
-from mmsent_cli.encoders import resolve
-from mmsent_cli.encoders.staged import Activations, Encoded
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.contract import Activations, Encoded
+from mmsent_cli.encoders.registry import resolve
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.features.column import Column, raw_pad, stack, text_key
 from mmsent_cli.fusion import FUSIONS, fill_defaults
 from mmsent_cli.model import Batch, assemble, build_encoders, build_head, build_model, count_parameters
-from mmsent_cli.training.columns import Column, raw_pad, stack, text_key
 from mmsent_cli.training.loss import Loss
-from mmsent_cli.training.optimiser import build_optimiser
-from mmsent_cli.training.precision import Arithmetic
+from mmsent_cli.training.optimizer import build_optimizer
 from tests.encoders.cases import TEXTS, VOCABULARY, raw_arrays
 
 TOKEN_FUSION = "cross-attention"
@@ -160,7 +160,7 @@ def test_a_modality_that_is_not_read_is_neither_run_nor_trained(name, side):
     assert not any(p.requires_grad for p in unread.parameters())
     assert getattr(model, f"{other_side(side)}_head") is None
     assert getattr(model, f"{side}_head") is not None
-    optimised = {id(p) for group in build_optimiser(model, FitConfig()).param_groups for p in group["params"]}
+    optimised = {id(p) for group in build_optimizer(model, FitConfig()).param_groups for p in group["params"]}
     assert optimised == {id(p) for p in model.parameters() if p.grad is not None}
     parts = (getattr(model, side), model.head, getattr(model, f"{side}_head"))
     expected = sum(p.numel() for part in parts for p in part.parameters()) + getattr(model, f"missing_{side}").numel()
@@ -205,7 +205,7 @@ def test_frozen_encoders_still_give_tokens(weights_dir, tmp_path):
         assert other.cut == other.frozen == other.n_stages
         assert not any(module.training for module in encoder.stages.modules() if module is not encoder.stages)
         assert not any(p.requires_grad for p in encoder.parameters())
-    column = Column(model.text, [text_key(text) for text in TEXTS], tmp_path, Arithmetic("cpu", "fp32"))
+    column = Column(model.text, [text_key(text) for text in TEXTS], tmp_path, Compute("cpu", "fp32"))
     column.fill(TEXTS, (), lambda *_: None)
     encoded = model.text(column.batch(range(4)))
     assert encoded.tokens.shape[1] == max(len(ids) for ids in model.text.inputs.arrays(TEXTS[:4])) > 1

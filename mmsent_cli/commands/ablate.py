@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmsent_cli.commands.examples import EXAMPLES, report_example
 from mmsent_cli.commands.experiment import (
     Resume,
     print_result_json,
@@ -21,15 +20,16 @@ from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.records import CONFIG, EXPERIMENT
+from mmsent_cli.reports.examples import EXAMPLES, report_example
 
 if TYPE_CHECKING:
     from mmsent_cli.data.pairs import Pair
-    from mmsent_cli.experiments.ablate import Detail
-    from mmsent_cli.experiments.examined import Examined
-    from mmsent_cli.findings import AblateResult
+    from mmsent_cli.experiments.ablation.ablate import Detail
+    from mmsent_cli.experiments.ablation.target import AblationTarget
     from mmsent_cli.records import Run
-    from mmsent_cli.render.arms import LiveArms
-    from mmsent_cli.render.content import ReportExample
+    from mmsent_cli.reports.blocks import ReportExample
+    from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.results import AblateResult
 
 COMMAND = "ablate"
 SHOWN = "permuted"
@@ -51,13 +51,13 @@ def ablate(
 
     The pairs are those that the checkpoint's run validated on, or those of --data.
     """
-    from mmsent_cli.experiments import ablate as experiments
-    from mmsent_cli.render.ablate import print_ablate
-    from mmsent_cli.render.arms import LiveArms
-    from mmsent_cli.training.run import kept_or_discarded
+    from mmsent_cli.experiments.ablation import ablate as experiments
+    from mmsent_cli.reports.ablation.summary import print_ablate
+    from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.training.run import cleanup_on_failure
 
     start = time.perf_counter()
-    with LiveArms() as live:
+    with ExperimentView() as live:
         if resume is not None:
             if checkpoint is not None or split is not None:
                 raise ConfigError("--resume takes the run's own settings", "leave the other options out")
@@ -65,26 +65,26 @@ def ablate(
             examined, settings, run = _resume(resume, runs_dir, live)
         else:
             examined, settings, run = _start(checkpoint, split, given, runs_dir, live)
-        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+        with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
             result, detail = experiments.ablate(examined, settings, run, live)
     seconds = time.perf_counter() - start
-    with kept_or_discarded(run, is_new=False, command=COMMAND):
+    with cleanup_on_failure(run, is_new=False, command=COMMAND):
         files = write_ablation(examined, run, result, detail, seconds)
     print_result_json(run, result, seconds) if json else print_ablate(result, str(run.folder), files, seconds)
 
 
 def _start(
-    checkpoint: str | None, split: str | None, given: dict[type, dict[str, Any]], runs_dir: Path, live: "LiveArms"
-) -> tuple["Examined", AblateSettings, "Run"]:
-    from mmsent_cli.experiments.examined import own_config
-    from mmsent_cli.experiments.start import start_experiment
+    checkpoint: str | None, split: str | None, given: dict[type, dict[str, Any]], runs_dir: Path, live: "ExperimentView"
+) -> tuple["AblationTarget", AblateSettings, "Run"]:
+    from mmsent_cli.experiments.ablation.target import own_config
+    from mmsent_cli.experiments.request import start_experiment
     from mmsent_cli.records import find_checkpoint
 
     if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
         raise ConfigError("options about the data go with --data", "name a folder or manifest with --data")
     found = find_checkpoint(checkpoint, runs_dir)
     own = own_config(found)
-    # The run's own arithmetic, weights and cache, so that the whole model gets the figures that its run reported.
+    # The run's own compute, weights and cache, so that the whole model gets the figures that its run reported.
     runtime = build(RuntimeConfig, {**(to_dict(own.runtime) if own else {}), **given[RuntimeConfig]})
     subject = ablation_subject(found, runtime, given[DataConfig] or None, split)
     settings = build(AblateSettings, given[AblateSettings])
@@ -99,8 +99,8 @@ def ablation_subject(
     return {"checkpoint": str(checkpoint), "data": data, "split": split, "runtime": to_dict(runtime)}
 
 
-def _resume(resume: str, runs_dir: Path, live: "LiveArms") -> tuple["Examined", AblateSettings, "Run"]:
-    from mmsent_cli.experiments.start import find_experiment, require_same_plan
+def _resume(resume: str, runs_dir: Path, live: "ExperimentView") -> tuple["AblationTarget", AblateSettings, "Run"]:
+    from mmsent_cli.experiments.request import find_experiment, require_same_plan
 
     run, told = find_experiment(resume, COMMAND, runs_dir)
     examined = _examine(told.subject, live)
@@ -108,8 +108,8 @@ def _resume(resume: str, runs_dir: Path, live: "LiveArms") -> tuple["Examined", 
     return examined, build(AblateSettings, told.settings), run
 
 
-def _examine(subject: Mapping[str, Any], live: "LiveArms") -> "Examined":
-    from mmsent_cli.experiments.examined import examine
+def _examine(subject: Mapping[str, Any], live: "ExperimentView") -> "AblationTarget":
+    from mmsent_cli.experiments.ablation.target import examine
 
     data = None if subject["data"] is None else build(DataConfig, subject["data"])
     runtime = build(RuntimeConfig, subject["runtime"])
@@ -117,12 +117,12 @@ def _examine(subject: Mapping[str, Any], live: "LiveArms") -> "Examined":
 
 
 def write_ablation(
-    examined: "Examined", run: "Run", result: "AblateResult", detail: "Detail", seconds: float
+    examined: "AblationTarget", run: "Run", result: "AblateResult", detail: "Detail", seconds: float
 ) -> list[str]:
     """Write a finished ablation's figures, predictions, report and result; the names of the run's files."""
-    from mmsent_cli.experiments.ablate import predictions_csv
-    from mmsent_cli.render.ablate_figures import contributions_png, views_png
-    from mmsent_cli.render.experiment_report import ablate_report
+    from mmsent_cli.experiments.ablation.ablate import predictions_csv
+    from mmsent_cli.reports.ablation.figures import contributions_png, views_png
+    from mmsent_cli.reports.experiment_report import ablate_report
     from mmsent_cli.training.run import ENVIRONMENT
 
     pairs = validation_pairs(examined.plan)
@@ -137,9 +137,9 @@ def write_ablation(
 
 def _repeat(run: "Run") -> str:
     """The command line that repeats an ablation."""
-    from mmsent_cli.experiments.start import read_told
+    from mmsent_cli.experiments.request import read_request
 
-    told = read_told(run.path(EXPERIMENT))
+    told = read_request(run.path(EXPERIMENT))
     subject, usual = told.subject, to_dict(RuntimeConfig())
     runtime = {name: value for name, value in subject["runtime"].items() if name not in NO_MATTER}
     options = {
@@ -167,7 +167,7 @@ def _groups(
     """Pairs by what is needed to get them right, the other modality being another pair's."""
     import numpy as np
 
-    from mmsent_cli.experiments.ablate import BOTH, arm_name
+    from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name
 
     true = np.array([labels.index(pair.tag or "") for pair in pairs])
     both, text, image = (
@@ -187,7 +187,7 @@ def _groups(
 
 
 def _example(pair: "Pair", labels: Sequence[str], detail: "Detail", row: int) -> "ReportExample":
-    from mmsent_cli.experiments.ablate import arm_name
+    from mmsent_cli.experiments.ablation.ablate import arm_name
 
     shares = detail.probabilities[row]
     alone = [f"{side} alone {labels[detail.predicted[arm_name(side, SHOWN)][row]]}" for side in ("text", "image")]

@@ -28,17 +28,17 @@ def augment_compare(
     json: Json = False,
 ) -> None:
     """Train one fusion without and with augmented images, on the same split and seeds, and say if it helps."""
-    from mmsent_cli.experiments import augment_compare as experiments
-    from mmsent_cli.render.arms import LiveArms
-    from mmsent_cli.render.compare import print_compare
-    from mmsent_cli.training.run import kept_or_discarded
+    from mmsent_cli.experiments.comparison import augmentation as experiments
+    from mmsent_cli.reports.comparison.summary import print_compare
+    from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.training.run import cleanup_on_failure
 
     start = time.perf_counter()
-    with LiveArms() as live:
+    with ExperimentView() as live:
         plan, settings, run = open_experiment(COMMAND, AugmentSettings, given, config, resume, runs_dir, live)
-        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+        with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
             result, trained = experiments.augment_compare(plan, settings, run, live)
     seconds = time.perf_counter() - start
-    with kept_or_discarded(run, is_new=False, command=COMMAND):
+    with cleanup_on_failure(run, is_new=False, command=COMMAND):
         files = write_comparison(COMMAND, plan, run, result, trained, seconds)
     print_result_json(run, result, seconds) if json else print_compare(result, str(run.folder), files, seconds)

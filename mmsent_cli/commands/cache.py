@@ -18,10 +18,10 @@ def cache(
     json: Json = False,
 ) -> None:
     """Show what the feature store holds, or clear it."""
-    from mmsent_cli.features import clear_store, store_report
+    from mmsent_cli.features.store import clear_store, store_report
     from mmsent_cli.files import NETWORKS, WEIGHTS, default_cache_dir
-    from mmsent_cli.render.cache import print_store
-    from mmsent_cli.render.console import print_json
+    from mmsent_cli.reports.cache import print_store
+    from mmsent_cli.reports.console import print_json
 
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
     places = folder / "features", folder / NETWORKS, folder / WEIGHTS

@@ -34,26 +34,26 @@ def compare_fusions(
 ) -> None:
     """Train several fusion layers on the same encoders, split, batches and seeds, and say which differ."""
     if show_list:
-        from mmsent_cli.experiments.fusion_list import list_fusions
-        from mmsent_cli.render.console import print_json
-        from mmsent_cli.render.fusions import print_fusions
+        from mmsent_cli.experiments.comparison.fusion_list import list_fusions
+        from mmsent_cli.reports.console import print_json
+        from mmsent_cli.reports.fusions import print_fusions
 
         encoders, rows = list_fusions(layer(read_base(config, COMMAND)[0], given))
         print_json({"encoders": encoders, "fusions": [asdict(row) for row in rows]}) if json else print_fusions(
             rows, encoders
         )
         return
-    from mmsent_cli.experiments import compare_fusions as experiments
-    from mmsent_cli.render.arms import LiveArms
-    from mmsent_cli.render.compare import print_compare
-    from mmsent_cli.training.run import kept_or_discarded
+    from mmsent_cli.experiments.comparison import fusions as experiments
+    from mmsent_cli.reports.comparison.summary import print_compare
+    from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.training.run import cleanup_on_failure
 
     start = time.perf_counter()
-    with LiveArms() as live:
+    with ExperimentView() as live:
         plan, settings, run = open_experiment(COMMAND, CompareSettings, given, config, resume, runs_dir, live)
-        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+        with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
             result, trained = experiments.compare_fusions(plan, settings, run, live)
     seconds = time.perf_counter() - start
-    with kept_or_discarded(run, is_new=False, command=COMMAND):
+    with cleanup_on_failure(run, is_new=False, command=COMMAND):
         files = write_comparison(COMMAND, plan, run, result, trained, seconds)
     print_result_json(run, result, seconds) if json else print_compare(result, str(run.folder), files, seconds)

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from mmsent_cli.commands.examples import agreement_groups
 from mmsent_cli.commands.train import layer
 from mmsent_cli.config import RuntimeConfig, TrainConfig, build, read_train_config
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.records import CONFIG
+from mmsent_cli.reports.examples import agreement_groups
 
 if TYPE_CHECKING:
     from mmsent_cli.data.pairs import Pair
-    from mmsent_cli.experiments.trained import TrainedArm
-    from mmsent_cli.findings import CompareResult
+    from mmsent_cli.experiments.trained_arm import TrainedArm
     from mmsent_cli.records import Run
-    from mmsent_cli.render.arms import LiveArms
-    from mmsent_cli.render.content import ReportExample
+    from mmsent_cli.reports.blocks import ReportExample
+    from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.results import CompareResult
     from mmsent_cli.training.plan import Plan
 
 S = TypeVar("S")
-FOLDS_ONLY = frozenset({"folds", "experts", "networks", "logit_adjustment"})
+FOLDS_ONLY = frozenset({"folds", "probes", "networks", "logit_adjustment"})
 """Settings of a training over folds, which an experiment over single networks does not offer."""
 Given = dict[type, dict[str, Any]]
 """Options typed, by config dataclass."""
@@ -45,7 +45,7 @@ def open_experiment(
     config: Path | None,
     resume: str | None,
     runs_dir: Path,
-    live: "LiveArms",
+    live: "ExperimentView",
 ) -> tuple["Plan", S, "Run"]:
     """Plan a new experiment, or the rest of an unfinished one.
 
@@ -58,7 +58,7 @@ def open_experiment(
         runs_dir: where runs are kept.
         live: hears of progress.
     """
-    from mmsent_cli.experiments.start import resume_experiment, start_experiment
+    from mmsent_cli.experiments.request import resume_experiment, start_experiment
     from mmsent_cli.training.plan import plan_run
 
     if resume is not None:
@@ -79,11 +79,11 @@ def open_experiment(
 
 def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[str, Any]]:
     """The configuration to start from, and the settings of an earlier experiment of this command."""
-    from mmsent_cli.experiments.start import find_told
+    from mmsent_cli.experiments.request import find_request
 
     if config is None:
         return TrainConfig(), {}
-    told = find_told(config)
+    told = find_request(config)
     if told is None:
         return read_train_config(config), {}
     return told.config(), told.settings if told.command == command else {}
@@ -105,7 +105,7 @@ def write_outputs(run: "Run", result: Any, files: Mapping[str, str | bytes]) -> 
 
 def print_result_json(run: "Run", result: Any, seconds: float) -> None:
     """The result as JSON on standard output, with its folder and how long it took."""
-    from mmsent_cli.render.console import print_json
+    from mmsent_cli.reports.console import print_json
 
     print_json({"run": str(run.folder), "seconds": seconds, **asdict(result)})
 
@@ -125,8 +125,8 @@ def write_comparison(
 ) -> list[str]:
     """Write a finished comparison's table of epochs, figures, report and result; the names of the run's files."""
     from mmsent_cli.experiments.epochs import epochs_csv
-    from mmsent_cli.render.compare_figures import arm_curves_png, differences_png, gates_png
-    from mmsent_cli.render.experiment_report import compare_report
+    from mmsent_cli.reports.comparison.figures import arm_curves_png, differences_png, gates_png
+    from mmsent_cli.reports.experiment_report import compare_report
     from mmsent_cli.training.run import ENVIRONMENT
 
     named = [{name: getattr(arm, name) for name in ("name", "fusion", "augmentation", "seed")} for arm in trained]
@@ -152,7 +152,7 @@ def model_groups(plan: "Plan", trained: "Sequence[TrainedArm]") -> "list[tuple[s
     """Validation pairs by how many of the compared models' best epochs get them right."""
     import numpy as np
 
-    from mmsent_cli.experiments.nested import best_epoch
+    from mmsent_cli.experiments.selection import best_epoch
 
     models = [arm.predicted[best_epoch(arm.curve, arm.monitor).epoch - 1] for arm in trained if not arm.is_reference]
     return agreement_groups(validation_pairs(plan), plan.dataset.labels, np.stack(models))

@@ -10,7 +10,7 @@ from mmsent_cli.commands.options import Force, Json, options
 from mmsent_cli.config import DataConfig
 
 if TYPE_CHECKING:
-    from mmsent_cli.data.encoding import EncodingDecision
+    from mmsent_cli.charsets.decide import EncodingDecision
     from mmsent_cli.data.layouts import Source
 
 ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of the texts to this folder")]
@@ -21,11 +21,11 @@ def inspect_encoding(data: DataConfig, convert_to: ConvertTo = None, force: Forc
     """Decide the text encoding of a whole corpus and show the evidence."""
     from dataclasses import replace
 
-    from mmsent_cli.data.encoding import decide
-    from mmsent_cli.data.encoding_examples import illustrate
+    from mmsent_cli.charsets.decide import decide
+    from mmsent_cli.charsets.examples import illustrate
     from mmsent_cli.data.layouts import locate
-    from mmsent_cli.render.console import notice, print_json
-    from mmsent_cli.render.encoding import print_encoding
+    from mmsent_cli.reports.console import notice, print_json
+    from mmsent_cli.reports.encoding import print_encoding
 
     source = locate(data.data)
     notice(source.notice)
@@ -40,7 +40,7 @@ def inspect_encoding(data: DataConfig, convert_to: ConvertTo = None, force: Forc
 
 def _documents(source: "Source", data: DataConfig) -> tuple[Iterable[tuple[str, bytes]], str]:
     """The texts as bytes, and the encoding that is given: a manifest that is UTF-8 leaves nothing to decide."""
-    from mmsent_cli.data.encoding import Files
+    from mmsent_cli.charsets.decide import Files
     from mmsent_cli.data.layouts import has_raw_texts, inline_texts, text_paths
     from mmsent_cli.data.manifests import read_rows
 
@@ -54,15 +54,15 @@ def _documents(source: "Source", data: DataConfig) -> tuple[Iterable[tuple[str, 
 
 def _convert(source: "Source", target: Path, decision: "EncodingDecision", force: bool) -> int:
     """Write the copies, and name the files in which something was lost."""
-    from mmsent_cli.data.encoding_convert import convert
+    from mmsent_cli.charsets.convert import convert
     from mmsent_cli.data.layouts import text_paths
-    from mmsent_cli.errors import DataError, summarise
-    from mmsent_cli.render.console import notice
+    from mmsent_cli.errors import DataError, summarize
+    from mmsent_cli.reports.console import notice
 
     if source.kind == "manifest":
         raise DataError(f"{source.path} is one file, not a folder of texts", "--convert-to needs the lab layout")
     copies = list(convert(text_paths(source), source.path, target, decision, force))
     lossy = [f"{name} ({replaced})" for name, replaced in copies if replaced]
     if lossy:
-        notice(f"warning: characters replaced by U+FFFD in {len(lossy)} files: {summarise(lossy, 'files')}")
+        notice(f"warning: characters replaced by U+FFFD in {len(lossy)} files: {summarize(lossy, 'files')}")
     return len(copies)

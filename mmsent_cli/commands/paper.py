@@ -35,10 +35,9 @@ from mmsent_cli.experiments.settings import (
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, Run
 
 if TYPE_CHECKING:
-    from mmsent_cli.experiments.trained import TrainedArm
-    from mmsent_cli.findings import AblateResult, CompareResult, TuneResult
-    from mmsent_cli.render.arms import LiveArms
-    from mmsent_cli.results import TrainResult
+    from mmsent_cli.experiments.trained_arm import TrainedArm
+    from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.results import AblateResult, CompareResult, TrainResult, TuneResult
     from mmsent_cli.training.plan import Plan
 
 COMMAND = "paper"
@@ -57,17 +56,17 @@ def paper(
     json: Json = False,
 ) -> None:
     """Repeat system A: tune, train, ablate, compare-fusions, augment-compare; one report beside its figures."""
-    from mmsent_cli.render.arms import LiveArms
-    from mmsent_cli.render.paper import paper_report, print_paper
-    from mmsent_cli.render.published import PaperResults
-    from mmsent_cli.training.run import ENVIRONMENT, kept_or_discarded
+    from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.reports.paper.page import paper_report, print_paper
+    from mmsent_cli.reports.paper.published import PaperResults
+    from mmsent_cli.training.run import ENVIRONMENT, cleanup_on_failure
 
     if resume is None and not read_base(config, COMMAND)[1]:
         given[FitConfig] = {"epochs": EPOCHS, **given[FitConfig]}
     start = time.perf_counter()
-    with LiveArms() as live:
+    with ExperimentView() as live:
         plan, settings, run = open_experiment(COMMAND, PaperSettings, given, config, resume, runs_dir, live)
-        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+        with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
             work = Repetition(plan, settings, run.path(STEPS), live)
             tuned = work.tune()
             trained, checkpoint = work.train()
@@ -97,7 +96,7 @@ class Repetition:
         live: hears of progress.
     """
 
-    def __init__(self, plan: "Plan", settings: PaperSettings, folder: Path, live: "LiveArms") -> None:
+    def __init__(self, plan: "Plan", settings: PaperSettings, folder: Path, live: "ExperimentView") -> None:
         self.plan = plan
         self.settings = settings
         self.folder = folder
@@ -106,7 +105,7 @@ class Repetition:
 
     def tune(self) -> "TuneResult":
         """System A's sequence; the plan goes on with the rates and the decay found."""
-        from mmsent_cli.experiments import tune as experiments
+        from mmsent_cli.experiments.tuning import tune as experiments
 
         asked = self.plan.asked
         plan = self.plan.asking(replace(asked, fit=replace(asked.fit, epochs=TUNE_EPOCHS)))
@@ -132,8 +131,8 @@ class Repetition:
 
     def ablate(self, checkpoint: Path) -> "AblateResult":
         """The trained model without each modality, and models trained on one."""
-        from mmsent_cli.experiments import ablate as experiments
-        from mmsent_cli.experiments.examined import examine
+        from mmsent_cli.experiments.ablation import ablate as experiments
+        from mmsent_cli.experiments.ablation.target import examine
 
         settings = AblateSettings(retrain=True)
         examined = examine(checkpoint, None, None, self.plan.config.runtime, self.live)
@@ -144,7 +143,7 @@ class Repetition:
 
     def compare_fusions(self) -> tuple["CompareResult", "list[TrainedArm]"]:
         """The seven fusions; also the trained models, for examples."""
-        from mmsent_cli.experiments import compare_fusions as experiments
+        from mmsent_cli.experiments.comparison import fusions as experiments
 
         settings = CompareSettings(seeds=self.settings.seeds)
         run = self._run("compare-fusions", self.plan, settings)
@@ -154,7 +153,7 @@ class Repetition:
 
     def augment_compare(self) -> "CompareResult":
         """System A's augmentation against none."""
-        from mmsent_cli.experiments import augment_compare as experiments
+        from mmsent_cli.experiments.comparison import augmentation as experiments
 
         settings = AugmentSettings(seeds=self.settings.seeds)
         run = self._run("augment-compare", self.plan, settings)
@@ -164,7 +163,7 @@ class Repetition:
 
     def _run(self, command: str, plan: "Plan", settings: Any, checkpoint: Path | None = None) -> Run:
         """The run that an interrupted repetition began, else a new one."""
-        from mmsent_cli.experiments.start import start_experiment
+        from mmsent_cli.experiments.request import start_experiment
         from mmsent_cli.training.run import start_run
 
         begun = sorted(self.folder.glob(f"*-{command}-*/{CONFIG if command == 'train' else EXPERIMENT}"))

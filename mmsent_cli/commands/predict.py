@@ -35,14 +35,14 @@ def predict(
 
     found = find_checkpoint(checkpoint, runs_dir)
 
-    from mmsent_cli.render.console import print_json
-    from mmsent_cli.render.predict import print_predict
-    from mmsent_cli.render.train import LiveEpochs
-    from mmsent_cli.training.predict import predict_file, predict_one
+    from mmsent_cli.inference.predictor import predict_file, predict_one
+    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.live_epochs import TrainingView
+    from mmsent_cli.reports.predict import print_predict
 
     if out is None:
         result = predict_one(found, text, image, runtime)
     else:
-        with LiveEpochs() as live:
+        with TrainingView() as live:
             result = predict_file(found, data, runtime, out, live, probabilities, force)
     print_json(result) if json else print_predict(result)

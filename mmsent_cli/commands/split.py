@@ -26,8 +26,8 @@ def split(
     from mmsent_cli.data.split import describe, make_folds, make_split, write_split
     from mmsent_cli.errors import ConfigError
     from mmsent_cli.files import default_cache_dir, require_writable
-    from mmsent_cli.render.console import notice, print_json
-    from mmsent_cli.render.split import print_split
+    from mmsent_cli.reports.console import notice, print_json
+    from mmsent_cli.reports.split import print_split
 
     if folds is not None and config.strategy != "grouped":
         raise ConfigError(f"folds are grouped, not {config.strategy}", "leave out --folds or --strategy")

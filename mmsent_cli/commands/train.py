@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from mmsent_cli.commands.examples import EXAMPLES, report_example
 from mmsent_cli.commands.options import Json, RunsDir, options
 from mmsent_cli.config import (
     DataConfig,
@@ -19,13 +18,14 @@ from mmsent_cli.config import (
     read_train_config,
     to_dict,
 )
+from mmsent_cli.config.presets import PRESETS, find_preset
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.presets import PRESETS, find_preset
+from mmsent_cli.reports.examples import EXAMPLES, report_example
 from mmsent_cli.results import FoldsResult, TrainResult
 
 if TYPE_CHECKING:
     from mmsent_cli.records import Run
-    from mmsent_cli.render.content import ReportExample
+    from mmsent_cli.reports.blocks import ReportExample
     from mmsent_cli.training.plan import Plan
 
 R = TypeVar("R", TrainResult, FoldsResult)
@@ -55,9 +55,9 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a model on labelled pairs, validate it, and write everything to a new run folder."""
-    from mmsent_cli.render.console import print_json
-    from mmsent_cli.render.folds import print_folds
-    from mmsent_cli.render.train import LiveEpochs, print_train
+    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.folds import print_folds
+    from mmsent_cli.reports.live_epochs import TrainingView, print_train
     from mmsent_cli.training import run as training
     from mmsent_cli.training.folds import execute_folds
     from mmsent_cli.training.plan import plan_run
@@ -66,7 +66,7 @@ def train(
         raise ConfigError("--resume takes the run's own settings", "leave the other options out")
     if config is not None and preset is not None:
         raise ConfigError("--config and --preset both are whole sets of settings", "give one of them")
-    with LiveEpochs() as live:
+    with TrainingView() as live:
         if resume is not None:
             plan, run = training.resume_run(resume, runs_dir, live)
         else:
@@ -74,9 +74,9 @@ def train(
             plan = plan_run(layer(base if preset is None else with_preset(base, preset), given), live)
             run = training.start_run(plan, runs_dir)
         live.total_epochs = plan.config.fit.epochs
-        with training.kept_or_discarded(run, is_new=resume is None):
+        with training.cleanup_on_failure(run, is_new=resume is None):
             result = execute_folds(plan, run, live) if plan.folds else training.execute(plan, run, live)
-    with training.kept_or_discarded(run, is_new=False):
+    with training.cleanup_on_failure(run, is_new=False):
         if isinstance(result, FoldsResult):
             result = write_fold_outputs(result, plan, run)
         else:
@@ -108,9 +108,9 @@ def layer(base: TrainConfig, given: dict[type, dict[str, Any]]) -> TrainConfig:
 
 def write_outputs(result: TrainResult, plan: "Plan", run: "Run") -> TrainResult:
     """Figures, report and, last of all, `result.json`; returns the result with the names of the run's files."""
-    from mmsent_cli.render.figures import confusion_png, curves_png
-    from mmsent_cli.render.report import train_report
-    from mmsent_cli.training.outcome import VAL_PREDICTIONS
+    from mmsent_cli.reports.figures import confusion_png, curves_png
+    from mmsent_cli.reports.report import train_report
+    from mmsent_cli.training.predictions import VAL_PREDICTIONS
 
     run.write("curves.png", curves_png(result.history, result.majority_accuracy))
     run.write("confusion.png", confusion_png(result.best.confusion, result.labels))
@@ -122,8 +122,8 @@ def write_outputs(result: TrainResult, plan: "Plan", run: "Run") -> TrainResult:
 
 def write_fold_outputs(result: FoldsResult, plan: "Plan", run: "Run") -> FoldsResult:
     """The same for a training over folds."""
-    from mmsent_cli.render.figures import confusion_png
-    from mmsent_cli.render.folds import folds_report
+    from mmsent_cli.reports.figures import confusion_png
+    from mmsent_cli.reports.folds import folds_report
     from mmsent_cli.training.folds import OUT_OF_FOLD
 
     run.write("confusion.png", confusion_png(result.figures.confusion, result.labels))
@@ -143,7 +143,7 @@ def _finish(result: R, run: "Run") -> R:
 
 def report_examples(plan: "Plan", run: "Run", predictions: str) -> list["ReportExample"]:
     """A few pairs of a file of predictions for the report: the surest right ones and the surest wrong ones."""
-    from mmsent_cli.training.outcome import read_predictions
+    from mmsent_cli.training.predictions import read_predictions
 
     pairs = {pair.guid: pair for pair in plan.dataset.pairs}
     rows = sorted(read_predictions(run, predictions), key=lambda row: -float(row[row["predicted"]]))

@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsent_cli.commands.examples import agreement_groups
 from mmsent_cli.commands.experiment import (
     FOLDS_ONLY,
     Config,
@@ -21,12 +20,13 @@ from mmsent_cli.commands.train import SECTIONS
 from mmsent_cli.config import FitConfig, SplitConfig
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.records import CONFIG
+from mmsent_cli.reports.examples import agreement_groups
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from mmsent_cli.findings import TuneResult
     from mmsent_cli.records import Run
+    from mmsent_cli.results import TuneResult
     from mmsent_cli.training.plan import Plan
 
 COMMAND = "tune"
@@ -43,18 +43,18 @@ def tune(
     json: Json = False,
 ) -> None:
     """Try training settings, 5 epochs each unless --epochs says otherwise, and write the best as a configuration."""
-    from mmsent_cli.experiments import tune as experiments
-    from mmsent_cli.render.arms import LiveArms
-    from mmsent_cli.render.tune import print_tune
-    from mmsent_cli.training.run import kept_or_discarded
+    from mmsent_cli.experiments.tuning import tune as experiments
+    from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.reports.tuning.summary import print_tune
+    from mmsent_cli.training.run import cleanup_on_failure
 
     is_repeated = bool(read_base(config, COMMAND)[1])
     if resume is None and not is_repeated:
         given[FitConfig] = {"epochs": EPOCHS, **given[FitConfig]}
     start = time.perf_counter()
-    with LiveArms() as live:
+    with ExperimentView() as live:
         plan, settings, run = open_experiment(COMMAND, TuneSettings, given, config, resume, runs_dir, live)
-        with kept_or_discarded(run, is_new=resume is None, command=COMMAND):
+        with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
             result, predicted = experiments.tune(plan, settings, run, live)
     seconds = time.perf_counter() - start
     files = write_tuning(plan, run, result, predicted, seconds)
@@ -64,8 +64,8 @@ def tune(
 def write_tuning(plan: "Plan", run: "Run", result: "TuneResult", predicted: "np.ndarray", seconds: float) -> list[str]:
     """Write a finished tuning's table of epochs, figure, report and result; the names of the run's files."""
     from mmsent_cli.experiments.epochs import epochs_csv
-    from mmsent_cli.render.experiment_report import tune_report
-    from mmsent_cli.render.tune_figures import tune_png
+    from mmsent_cli.reports.experiment_report import tune_report
+    from mmsent_cli.reports.tuning.figures import tune_png
     from mmsent_cli.training.run import ENVIRONMENT
 
     config, environment = run.read_json(CONFIG), run.read_json(ENVIRONMENT)

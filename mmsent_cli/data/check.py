@@ -11,9 +11,9 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
+from mmsent_cli.charsets import decide as encoding
+from mmsent_cli.charsets.decide import EncodingDecision
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data import encoding
-from mmsent_cli.data.encoding import EncodingDecision
 from mmsent_cli.data.images import verify_image
 from mmsent_cli.data.layouts import (
     Source,
@@ -27,7 +27,7 @@ from mmsent_cli.data.layouts import (
 from mmsent_cli.data.manifests import raw_bytes, without_surrogates
 from mmsent_cli.data.pairs import Dataset, Pair, PairRow
 from mmsent_cli.data.rows import labels_of, limited
-from mmsent_cli.errors import DataError, summarise
+from mmsent_cli.errors import DataError, summarize
 
 DIGEST_BYTES = 16
 CHUNK_ROWS = 256
@@ -70,7 +70,7 @@ def load_labelled(config: DataConfig, cache_dir: Path, progress: Progress | None
     if problems and config.on_bad == "stop":
         raise _unusable(problems, len(rows))
     if not pairs:
-        raise DataError(f"no pair of {source.path} can be used: {summarise(problems)}", "mend the files")
+        raise DataError(f"no pair of {source.path} can be used: {summarize(problems)}", "mend the files")
     return Dataset(
         source=source.path,
         pairs=tuple(pairs),
@@ -202,7 +202,7 @@ def _apply_policy(item: _Checked, on_bad: str, problems: list[str], may_lack: bo
 
 
 def _unusable(problems: Sequence[str], total: int) -> DataError:
-    return DataError(f"{len(problems)} of {total} pairs cannot be used: {summarise(problems)}", HINT)
+    return DataError(f"{len(problems)} of {total} pairs cannot be used: {summarize(problems)}", HINT)
 
 
 def _notes(source: Source, pairs: list[Pair], config: DataConfig) -> list[str]:

@@ -14,7 +14,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data import lab, manifests
 from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.data.rows import labels_of, require_classes, tag_problems
-from mmsent_cli.errors import DataError, summarise
+from mmsent_cli.errors import DataError, summarize
 
 VARIABLE = "MMSENT_DATA"
 DEFAULT_FOLDER, SAMPLE_FOLDER = Path("data"), Path("data/sample")
@@ -157,4 +157,4 @@ def _unlabelled(source: Source, config: DataConfig, problems: list[str]) -> Iter
 def _raise_rows(problems: list[str], hint: str) -> None:
     if problems:
         count = f"{len(problems)} bad rows: " if len(problems) > 1 else ""
-        raise DataError(count + summarise(problems), hint)
+        raise DataError(count + summarize(problems), hint)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmsent_cli.data.encoding import EncodingDecision
+from mmsent_cli.charsets.decide import EncodingDecision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

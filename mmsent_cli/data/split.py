@@ -8,7 +8,7 @@ from mmsent_cli.config import SplitConfig
 from mmsent_cli.data.grouping import assign, groups_of
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.split_file import Split, digest_of, read_split, write_split
-from mmsent_cli.errors import ConfigError, DataError, summarise
+from mmsent_cli.errors import ConfigError, DataError, summarize
 from mmsent_cli.results import SplitResult
 
 __all__ = [
@@ -74,7 +74,7 @@ def apply_split(split: Split, pairs: Iterable[Pair]) -> tuple[list[Pair], list[P
     missing = [guid for guid in split.train + split.val if guid not in by_guid]
     if missing:
         raise DataError(
-            f"{len(missing)} pairs of the split are not in the data: {summarise(missing, 'guids')}",
+            f"{len(missing)} pairs of the split are not in the data: {summarize(missing, 'guids')}",
             "use the data the split was made from, without --limit, or make a new split with mmsent split",
         )
     return [by_guid[guid] for guid in split.train], [by_guid[guid] for guid in split.val]
@@ -90,7 +90,7 @@ def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
     strange = sorted(in_folds ^ {pair.guid for pair in pairs})
     if strange:
         raise DataError(
-            f"{len(strange)} pairs are in the data or in its folds, not in both: {summarise(strange, 'guids')}",
+            f"{len(strange)} pairs are in the data or in its folds, not in both: {summarize(strange, 'guids')}",
             "use the data that the run began with, or start a new run",
         )
 

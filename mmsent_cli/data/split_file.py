@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.errors import DataError
-from mmsent_cli.files import require_writable, write_whole
+from mmsent_cli.files import atomic_write, require_writable
 
 FORMAT = "mmsent split 1"
 REMAKE = "make it again with mmsent split"
@@ -43,7 +43,7 @@ def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None
     require_writable(path, force)
     parts = [split] if isinstance(split, Split) else list(split)
     text = json.dumps({"format": FORMAT, "splits": [asdict(part) for part in parts]}, indent=1, ensure_ascii=False)
-    write_whole(path, f"{text}\n".encode())
+    atomic_write(path, f"{text}\n".encode())
 
 
 def read_split(path: Path, fold: int | None = None) -> Split:

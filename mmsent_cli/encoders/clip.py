@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmsent_cli.encoders.bert import Embeddings, quiet_transformers, text_inputs
+from mmsent_cli.encoders.contract import Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.staged import Encoder
 from mmsent_cli.encoders.stages import Normalise, Plain, TokenBlock
-from mmsent_cli.encoders.weights import whole
+from mmsent_cli.encoders.text.bert import Embeddings, quiet_transformers, text_inputs
+from mmsent_cli.encoders.weights.source import whole
 from mmsent_cli.errors import ConfigError
 
 CLIP = "openai/clip-vit-base-patch32"

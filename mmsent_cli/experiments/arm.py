@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmsent_cli.config import TrainConfig
-from mmsent_cli.experiments.trained import TrainedArm
-from mmsent_cli.findings import EpochScore
+from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.model import count_parameters
 from mmsent_cli.records import as_file_name
-from mmsent_cli.results import EpochResult
-from mmsent_cli.training.bench import Bench
+from mmsent_cli.results import EpochResult, EpochScore
 from mmsent_cli.training.loop import Evaluation, Step
+from mmsent_cli.training.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ def seeds_of(config: TrainConfig, count: int) -> tuple[int, ...]:
     return tuple(range(config.fit.seed, config.fit.seed + count))
 
 
-def train_arm(bench: Bench, arm: Arm) -> Iterator[TrainedArm]:
+def train_arm(bench: Workspace, arm: Arm) -> Iterator[TrainedArm]:
     """Train one arm; what there is of it after each epoch, so that a caller may stop early.
 
     The bench's listener hears of steps and epochs.

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 
-from mmsent_cli.findings import EpochScore
+from mmsent_cli.results import EpochScore
 
 FIGURES = ("epoch", "train_loss", "val_loss", "accuracy", "macro_f1")
 

@@ -8,21 +8,20 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from mmsent_cli.compute.device import torch_threads
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.arm import Arm, train_arm
-from mmsent_cli.experiments.nested import best_epoch
-from mmsent_cli.experiments.side_by_side import BEGUN, count_side_by_side, threads_for, train_side_by_side
-from mmsent_cli.experiments.trained import TrainedArm, load, save
-from mmsent_cli.findings import Setting
+from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
+from mmsent_cli.experiments.selection import best_epoch
+from mmsent_cli.experiments.trained_arm import TrainedArm, load, save
 from mmsent_cli.model import count_parameters
 from mmsent_cli.records import ARMS, Run
-from mmsent_cli.results import EpochResult
-from mmsent_cli.training.bench import Bench
+from mmsent_cli.results import EpochResult, SharedSetup
 from mmsent_cli.training.loop import Step
 from mmsent_cli.training.metrics import majority_accuracy
 from mmsent_cli.training.plan import Listener, Plan
-from mmsent_cli.training.precision import torch_threads
+from mmsent_cli.training.workspace import Workspace
 
 ENCODER_RUNS = "encoder_runs.json"
 
@@ -57,7 +56,7 @@ class Experiment:
         self.plan = plan
         self.run = run
         self.listener = listener
-        self.bench = Bench(plan, listener, self._write_encoder_runs)
+        self.bench = Workspace(plan, listener, self._write_encoder_runs)
         self.true = self.bench.targets[list(self.bench.val)]
         if len(self.true) < 2:
             raise DataError("there is one validation pair: nothing can be said of its choice", "use a larger split")
@@ -87,11 +86,11 @@ class Experiment:
         """Train one arm; what there is of it after each epoch, so that a caller may stop early."""
         return train_arm(self.bench, arm)
 
-    def setting(self, config: TrainConfig, seeds: Sequence[int]) -> Setting:
+    def setting(self, config: TrainConfig, seeds: Sequence[int]) -> SharedSetup:
         """What all arms share, for the result."""
         plan, bench = self.plan, self.bench
         targets = bench.targets
-        return Setting(
+        return SharedSetup(
             encoders=config.model.encoders,
             labels=plan.dataset.labels,
             train_pairs=len(bench.train),
@@ -101,8 +100,8 @@ class Experiment:
             seeds=tuple(seeds),
             majority_accuracy=majority_accuracy(targets[list(bench.train)].tolist(), self.true.tolist()),
             encoder_runs=self.encoder_runs(),
-            device=plan.arithmetic.device,
-            precision=plan.arithmetic.precision,
+            device=plan.compute.device,
+            precision=plan.compute.precision,
         )
 
     def encoder_runs(self) -> dict[str, int]:

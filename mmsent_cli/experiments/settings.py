@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mmsent_cli.config import raise_if, setting
+from mmsent_cli.config import option, raise_if
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareSettings:
     """Settings of `compare-fusions`."""
 
-    fusions: tuple[str, ...] = setting(
+    fusions: tuple[str, ...] = option(
         ("sources",), "Fusions to compare, comma-separated; sources: the seven of the source systems; all: every one"
     )
-    baseline: str = setting("concat", "Fusion that the others are compared with")
-    seeds: int = setting(3, "Models an arm: seeds --seed, --seed + 1, …")
+    baseline: str = option("concat", "Fusion that the others are compared with")
+    seeds: int = option(3, "Models an arm: seeds --seed, --seed + 1, …")
 
     def __post_init__(self) -> None:
         raise_if(self, (self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions names none"))
@@ -24,10 +24,10 @@ class CompareSettings:
 class AugmentSettings:
     """Settings of `augment-compare`."""
 
-    policies: tuple[str, ...] = setting(
+    policies: tuple[str, ...] = option(
         ("standard",), "Augmentations to compare with none, comma-separated: standard, flip, geometry, colour, strong"
     )
-    seeds: int = setting(3, "Models an arm: seeds --seed, --seed + 1, …")
+    seeds: int = option(3, "Models an arm: seeds --seed, --seed + 1, …")
 
     def __post_init__(self) -> None:
         raise_if(self, (self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies names none"))
@@ -37,8 +37,8 @@ class AugmentSettings:
 class AblateSettings:
     """Settings of `ablate`."""
 
-    retrain: bool = setting(False, "Train a text-only and an image-only model as well: the fair comparison")
-    emap_pairs: int = setting(1000, "EMAP pairs every text with every image of this many validation pairs")
+    retrain: bool = option(False, "Train a text-only and an image-only model as well: the fair comparison")
+    emap_pairs: int = option(1000, "EMAP pairs every text with every image of this many validation pairs")
 
     def __post_init__(self) -> None:
         raise_if(self, (self.emap_pairs < 2, "emap_pairs must be at least 2"))
@@ -48,25 +48,25 @@ class AblateSettings:
 class TuneSettings:
     """Settings of `tune`."""
 
-    strategy: Literal["sequence", "grid", "tpe"] = setting(
+    strategy: Literal["sequence", "grid", "tpe"] = option(
         "sequence", "sequence: rates at weight decay 1e-4, then decays at the best rate; grid and tpe search --space"
     )
-    rates: tuple[float, ...] = setting(
+    rates: tuple[float, ...] = option(
         (0.2, 0.4, 0.6, 1.0), "Learning rates of the sequence, as factors of the encoders' own (system A's four)"
     )
-    decays: tuple[float, ...] = setting(
+    decays: tuple[float, ...] = option(
         (1e-4, 3e-4, 5e-4), "Weight decays of the sequence; the first goes with the rates"
     )
-    space: tuple[str, ...] = setting(
+    space: tuple[str, ...] = option(
         (), "Search space of grid and tpe: NAME=A|B|C or NAME=LOW:HIGH, or NAME=LOW:HIGH:log, comma-separated"
     )
-    trials: int = setting(20, "Trials of tpe")
-    pruning: bool = setting(False, "Stop a trial of grid or tpe that is worse than most others were at its epoch")
-    seeds: int = setting(1, "Models a trial, averaged: seeds --seed, --seed + 1, …")
-    storage: str | None = setting(
+    trials: int = option(20, "Trials of tpe")
+    pruning: bool = option(False, "Stop a trial of grid or tpe that is worse than most others were at its epoch")
+    seeds: int = option(1, "Models a trial, averaged: seeds --seed, --seed + 1, …")
+    storage: str | None = option(
         None, "Database URL for the trials; several processes may share one (default: SQLite in the run's folder)"
     )
-    study: str = setting("mmsent", "Name of the study in the database")
+    study: str = option("mmsent", "Name of the study in the database")
 
     def __post_init__(self) -> None:
         raise_if(
@@ -86,7 +86,7 @@ class TuneSettings:
 class PaperSettings:
     """Settings of `paper`."""
 
-    seeds: int = setting(3, "Models an arm of the comparisons: seeds --seed, --seed + 1, …")
+    seeds: int = option(3, "Models an arm of the comparisons: seeds --seed, --seed + 1, …")
 
     def __post_init__(self) -> None:
         raise_if(self, (self.seeds < 1, "seeds must be at least 1"))

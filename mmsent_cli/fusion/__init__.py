@@ -15,8 +15,7 @@ from typing import Any, Literal
 from torch import nn
 
 from mmsent_cli.config import ModelConfig
-from mmsent_cli.encoders import unknown_name
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.errors import ConfigError, unknown_name
 from mmsent_cli.fusion.blip import Blip
 from mmsent_cli.fusion.blip_advanced import BlipAdvanced
 from mmsent_cli.fusion.clip import Clip
@@ -108,7 +107,7 @@ FUSIONS: dict[str, FusionSpec] = {
     "logit-ensemble": FusionSpec(
         LogitEnsemble,
         "two unimodal heads, their log-probabilities scaled and added",
-        "products of experts (Hinton 2002), temperatures of arXiv 1706.04599",
+        "products of probes (Hinton 2002), temperatures of arXiv 1706.04599",
         reads="logits",
         defaults={"auxiliary_weight": 1.0},
     ),

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmsent_cli.encoders.staged import Encoded
+from mmsent_cli.encoders.contract import Encoded
 
 WIDTH = 512
 

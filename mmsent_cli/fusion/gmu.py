@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mmsent_cli.encoders.staged import Encoded
+from mmsent_cli.encoders.contract import Encoded
 
 WIDTH = 512
 

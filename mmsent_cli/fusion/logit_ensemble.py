@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from mmsent_cli.encoders.staged import Encoded
+from mmsent_cli.encoders.contract import Encoded
 
 INITIAL_SCALE = 0.5
 """Both halves make the geometric mean of the two predictions."""
@@ -19,7 +19,7 @@ class LogitEnsemble(nn.Module):
     neither modality can hide behind the other. The scales are inverse temperatures and calibrate each head, on the
     pairs it was trained on; the bias makes up for a class prior that is counted twice.
 
-    Sources: Hinton 2002, "Training products of experts"; Guo et al. 2017, arXiv 1706.04599 (temperatures).
+    Sources: Hinton 2002, "Training products of probes"; Guo et al. 2017, arXiv 1706.04599 (temperatures).
     """
 
     def __init__(self, text_classes: int, image_classes: int) -> None:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from mmsent_cli.encoders.staged import Encoded
+from mmsent_cli.encoders.contract import Encoded
 
 
 class TextOnly(nn.Module):

@@ -1,1 +1,1 @@
-"""From checked pairs to a trained model: features, loop, optimiser, precision, checkpoints, metrics, seeds."""
+"""From checked pairs to a trained model: features, loop, optimizer, precision, checkpoints, metrics, seeds."""

@@ -1,6 +1,6 @@
 """Checkpoints: trained parameters, plain data, and a digest of the frozen rest. They load with `weights_only=True`.
 
-`best_model.pt` is what `predict` wants; `last.pt` adds the optimiser's state, for `--resume`.
+`best_model.pt` is what `predict` wants; `last.pt` adds the optimizer's state, for `--resume`.
 """
 
 import io
@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from mmsent_cli.config import ModelConfig, build, to_dict
-from mmsent_cli.encoders import build_reader
-from mmsent_cli.encoders.weights import WeightSource
-from mmsent_cli.ensemble import Ensemble, Expert, Stacker, encoders_read
-from mmsent_cli.ensemble.plain import expert_content, read_expert, read_stacker, stacker_content
+from mmsent_cli.encoders.registry import build_auxiliary_encoder
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.ensemble import Ensemble, Probe, Stacker, encoders_read
+from mmsent_cli.ensemble.serialize import probe_content, read_probe, read_stacker, stacker_content
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.files import write_whole
+from mmsent_cli.files import atomic_write
 from mmsent_cli.model import MODALITIES, SentimentModel, build_model, copy_network
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.loop import Evaluation, FitState
@@ -45,7 +45,7 @@ class Description:
         vocabulary: words of an encoder that started from scratch, else None.
         encoding: the training corpus's encoding decision, as plain values.
         run: name of the run.
-        precision: arithmetic it was trained with.
+        precision: compute it was trained with.
         frozen: digest of the frozen stages of the `text` and `image` encoder.
     """
 
@@ -86,7 +86,7 @@ def save_last(path: Path, description: Description, state: FitState) -> None:
         "history": [asdict(result) for result in state.history],
         "evaluations": [torch.from_numpy(array) for each in (state.best, state.last) for array in each[:2]],
         "state": _to_cpu(state.model),
-        "optimiser": state.optimiser,
+        "optimizer": state.optimizer,
         "schedule": state.schedule,
         "scaler": state.scaler,
     }
@@ -98,24 +98,24 @@ def save_ensemble(
     description: Description,
     epoch: int,
     states: Sequence[Mapping[str, Any]],
-    experts: Sequence[Expert],
+    probes: Sequence[Probe],
     stacker: Stacker,
     readers: Mapping[str, str],
 ) -> None:
-    """Write an ensemble: the trained state of each network, the experts and the stacker.
+    """Write an ensemble: the trained state of each network, the probes and the stacker.
 
     Args:
         path: where to.
         description: of every network.
         epoch: the epochs that each was trained.
         states: of the networks, as `SentimentModel.trained_state` gives them.
-        experts: beside them.
+        probes: beside them.
         stacker: joins them all.
-        readers: digest of the weights of each encoder that only experts read, by name.
+        readers: digest of the weights of each encoder that only probes read, by name.
     """
     content = _header(description, epoch) | {
         "states": [_to_cpu(state) for state in states],
-        "experts": [expert_content(expert) for expert in experts],
+        "probes": [probe_content(probe) for probe in probes],
         "stacker": stacker_content(stacker),
         "readers": dict(readers),
     }
@@ -227,18 +227,18 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         load_trained(network, state, path)
     n_classes = len(description.labels)
     try:
-        names = encoders_read([part["name"] for part in content["experts"]])
-        readers = {name: build_reader(name, description.model, weights) for name in names}
+        names = encoders_read([part["name"] for part in content["probes"]])
+        readers = {name: build_auxiliary_encoder(name, description.model, weights) for name in names}
         if {name: reader.digest(reader.n_stages) for name, reader in readers.items()} != content.get("readers", {}):
             raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
         pooled = {side: getattr(first, side).out_dim for side in MODALITIES}
         pooled |= {name: reader.out_dim for name, reader in readers.items()}
-        experts = tuple(read_expert(part, n_classes, pooled) for part in content["experts"])
-        stacker = read_stacker(content, 1 + len(experts), n_classes)
-        judges = (first, *(network.eval() for network in networks))
-        return Ensemble(judges, experts, stacker, readers), description
+        probes = tuple(read_probe(part, n_classes, pooled) for part in content["probes"])
+        stacker = read_stacker(content, 1 + len(probes), n_classes)
+        members = (first, *(network.eval() for network in networks))
+        return Ensemble(members, probes, stacker, readers), description
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"the experts in {path} are damaged: {error}", RETRAIN) from error
+        raise CheckpointError(f"the probes in {path} are damaged: {error}", RETRAIN) from error
 
 
 def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
@@ -315,7 +315,7 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
 
 def fit_state(content: Mapping[str, Any]) -> FitState:
     """The training state inside a `last.pt`."""
-    if "optimiser" not in content:
+    if "optimizer" not in content:
         raise CheckpointError("this checkpoint holds a model but no training state", "resume needs the run's last.pt")
     arrays = [tensor.numpy() for tensor in content["evaluations"]]
     return FitState(
@@ -323,7 +323,7 @@ def fit_state(content: Mapping[str, Any]) -> FitState:
         last=Evaluation(*arrays[2:]),
         history=[EpochResult(**values) for values in content["history"]],
         model=content["state"],
-        optimiser=content["optimiser"],
+        optimizer=content["optimizer"],
         schedule=content["schedule"],
         scaler=content["scaler"],
     )
@@ -348,7 +348,7 @@ def _header(description: Description, epoch: int) -> dict[str, Any]:
 def _save(path: Path, content: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    write_whole(path, buffer.getvalue())
+    atomic_write(path, buffer.getvalue())
 
 
 def _to_cpu(state: Mapping[str, Any]) -> dict[str, Any]:

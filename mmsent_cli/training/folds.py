@@ -1,8 +1,8 @@
-"""Training over folds, top to bottom: networks a fold, experts, the rule that joins them, one ensemble.
+"""Training over folds, top to bottom: networks a fold, probes, the rule that joins them, one ensemble.
 
 Every figure is out of fold. A network is asked after its last epoch, never after its best one, for the pairs that
-would choose the best epoch are the pairs that judge. The stacker that judges a fold is fit without it, on answers that
-are out of fold as well; but the networks and experts that gave those answers trained on the judged fold. That second
+would choose the best epoch are the pairs that judge. The stacker that members a fold is fit without it, on answers that
+are out of fold as well; but the networks and probes that gave those answers trained on the judged fold. That second
 trace is what stacking costs everywhere but in a nested cross-validation, which would train five times as many networks;
 a handful of numbers is fit to it.
 """
@@ -20,17 +20,17 @@ from mmsent_cli.ensemble import fit_stacker, log_softmax, mean_answer, stack_out
 from mmsent_cli.model import count_parameters
 from mmsent_cli.records import BEST, FOLDS, Run
 from mmsent_cli.results import EpochResult, FoldResult, FoldsResult
-from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.checkpoints import Description, read_fold, save_ensemble, save_fold
-from mmsent_cli.training.experts import cross_fit, out_of_fold, read_frozen, require_experts
 from mmsent_cli.training.loop import Step
-from mmsent_cli.training.outcome import METRICS, describe_run, write_rows
 from mmsent_cli.training.plan import Listener, Plan
+from mmsent_cli.training.predictions import METRICS, describe_run, write_rows
+from mmsent_cli.training.probes import cross_fit, out_of_fold, read_frozen, require_probes
 from mmsent_cli.training.reckoning import figures_of, folds_result
+from mmsent_cli.training.workspace import Workspace
 
 OUT_OF_FOLD = "oof_predictions.csv"
-ANSWERS = "oof_answers.npy"
-"""Log-probabilities of each pair by each judge [N, M, C], rows as in `OUT_OF_FOLD`, judges as in the result."""
+OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
+"""Log-probabilities of each pair by each judge [N, M, C], rows as in `OUT_OF_FOLD`, members as in the result."""
 
 
 class FoldListener(Listener, Protocol):
@@ -59,7 +59,7 @@ class TrainedFold:
 
 
 def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
-    """Train the networks, fit the experts and the stacker, and keep the ensemble.
+    """Train the networks, fit the probes and the stacker, and keep the ensemble.
 
     Args:
         plan: from `plan_run`, with folds.
@@ -70,13 +70,13 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
         The result, not yet written as `result.json`.
 
     Raises:
-        MmsentError: an expert without a frozen encoder to read, or no room for features or files.
+        MmsentError: an probe without a frozen encoder to read, or no room for features or files.
     """
     start = time.perf_counter()
     config = plan.config
-    bench = Bench(plan, listener)
+    bench = Workspace(plan, listener)
     model = bench.model(config.model, config.fit.seed)
-    require_experts(config.model, model)
+    require_probes(config.model, model)
     reading = read_frozen(bench)
     table = bench.table(model, config.fit)
     description = describe_run(plan, run, model, bench.vocabulary)
@@ -88,7 +88,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
         run.write_lines(METRICS, _lines(trained))
     rows = [_rows(plan, split) for split in plan.folds]
     network = out_of_fold([fold.answer() for fold in trained], rows)
-    said, experts = cross_fit(config.model.experts or (), model, table, bench, rows, reading)
+    said, probes = cross_fit(config.model.probes or (), model, table, bench, rows, reading)
 
     answers = np.stack([network, *said], axis=1)  # [N, M, C]
     adjustment = config.model.logit_adjustment or 0.0
@@ -96,9 +96,9 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     stacker = fit_stacker(answers, table.targets, adjustment)
     states = [state for fold in trained for state in fold.states]
     epochs = config.fit.epochs or 0
-    save_ensemble(run.path(BEST), description, epochs, states, experts, stacker, reading.digests)
+    save_ensemble(run.path(BEST), description, epochs, states, probes, stacker, reading.digests)
     write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(judged)))
-    run.write(ANSWERS, _npy(answers))
+    run.write(OOF_LOG_PROBABILITIES, _npy(answers))
     return folds_result(
         plan=plan,
         run=str(run.folder),
@@ -113,7 +113,9 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     )
 
 
-def _train_fold(bench: Bench, run: Run, split: Split, description: Description, listener: FoldListener) -> TrainedFold:
+def _train_fold(
+    bench: Workspace, run: Run, split: Split, description: Description, listener: FoldListener
+) -> TrainedFold:
     """The fold's networks as the run's folder has them, or trained now."""
     path = run.path(f"{FOLDS}/fold-{split.fold}.pt")
     if path.is_file():

@@ -16,14 +16,14 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional
 
+from mmsent_cli.compute.device import suited_threads
 from mmsent_cli.config import FitConfig
+from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.model import Batch, Logits, SentimentModel
 from mmsent_cli.results import EpochResult, Metrics
-from mmsent_cli.training.batches import EpochBatches, Table, make_loader
 from mmsent_cli.training.loss import Loss
 from mmsent_cli.training.metrics import compute_metrics
-from mmsent_cli.training.optimiser import build_optimiser, build_schedule, current_lr, steps_per_epoch
-from mmsent_cli.training.precision import suited_threads
+from mmsent_cli.training.optimizer import build_optimizer, build_schedule, current_lr, steps_per_epoch
 from mmsent_cli.training.seeds import seed_everything
 
 EVALUATION_BATCH = 64
@@ -63,14 +63,14 @@ class FitState:
         history: results of the finished epochs.
         best, last: logits of the validation pairs after the best and the last epoch.
         model: trained parameters and moving statistics, by name.
-        optimiser, schedule, scaler: their state dicts.
+        optimizer, schedule, scaler: their state dicts.
     """
 
     history: list[EpochResult]
     best: Evaluation
     last: Evaluation
     model: dict[str, Any] = field(default_factory=dict)
-    optimiser: dict[str, Any] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
     schedule: dict[str, Any] = field(default_factory=dict)
     scaler: dict[str, Any] = field(default_factory=dict)
 
@@ -104,13 +104,13 @@ class Trainer:
         self.sampler = EpochBatches(table, config.batch_size or 1, config.seed, is_training=True)
         val_sampler = EpochBatches(table, EVALUATION_BATCH, config.seed, is_training=False)
         loaders = make_loader(table, self.sampler, workers), make_loader(table, val_sampler, workers)
-        optimiser = build_optimiser(model, config)
-        prepared = accelerator.prepare(model, optimiser, *loaders)
-        self.model, self.optimiser, self.train_loader, self.val_loader = prepared
+        optimizer = build_optimizer(model, config)
+        prepared = accelerator.prepare(model, optimizer, *loaders)
+        self.model, self.optimizer, self.train_loader, self.val_loader = prepared
         self.trains_encoders = any(p.requires_grad for part in (model.text, model.image) for p in part.parameters())
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         steps = steps_per_epoch(len(self.train_loader), config.accumulation_steps or 1) * (config.epochs or 1)
-        self.schedule = build_schedule(optimiser, config, steps)
+        self.schedule = build_schedule(optimizer, config, steps)
         targets = table.targets[list(table.train)].tolist()
         self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator.device)
         self.rates = (0.0, 0.0)
@@ -169,19 +169,19 @@ class Trainer:
         return size / min(size, total - first)
 
     def _step(self) -> bool:
-        """An optimiser step, if this batch completes a group. Returns whether one was skipped as not finite."""
+        """An optimizer step, if this batch completes a group. Returns whether one was skipped as not finite."""
         if not self.accelerator.sync_gradients:
             return False
-        self.rates = current_lr(self.optimiser, "encoder"), current_lr(self.optimiser, "head")
+        self.rates = current_lr(self.optimizer, "encoder"), current_lr(self.optimizer, "head")
         # Clipping unscales first, and an infinite limit leaves the gradients as they are.
         limit = self.config.max_grad_norm or math.inf
         norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.trained, limit))
         is_finite = bool(torch.isfinite(norm))
         if is_finite or self.accelerator.scaler is not None:
-            self.optimiser.step()  # a scaler skips what is not finite by itself, and lowers its scale
+            self.optimizer.step()  # a scaler skips what is not finite by itself, and lowers its scale
         if is_finite:
             self.schedule.step()
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         return not is_finite
 
     def _is_better(self, metrics: Metrics) -> bool:
@@ -200,7 +200,7 @@ class Trainer:
             best=self.best,
             last=self.last,
             model=self.accelerator.unwrap_model(self.model).trained_state(),
-            optimiser=self.optimiser.state_dict(),
+            optimizer=self.optimizer.state_dict(),
             schedule=self.schedule.state_dict(),
             scaler=scaler.state_dict() if scaler is not None else {},
         )
@@ -209,7 +209,7 @@ class Trainer:
         """Go on from a state that `state()` gave."""
         self.history, self.best, self.last = list(state.history), state.best, state.last
         self.accelerator.unwrap_model(self.model).load_state_dict(state.model, strict=False)
-        self.optimiser.load_state_dict(state.optimiser)
+        self.optimizer.load_state_dict(state.optimizer)
         self.schedule.load_state_dict(state.schedule)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)

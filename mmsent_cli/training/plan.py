@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from mmsent_cli.compute.device import Compute, choose_compute
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, TrainConfig
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.data.split import Split, make_folds, make_split, read_split, require_all_in_folds
-from mmsent_cli.encoders import is_from_scratch, resolve
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.registry import is_from_scratch, resolve
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import default_cache_dir
 from mmsent_cli.fusion import fill_defaults
 from mmsent_cli.results import EpochResult
-from mmsent_cli.training.precision import Arithmetic, choose_arithmetic
 
 
 class Listener(Protocol):
@@ -38,7 +38,7 @@ class Plan:
 
     asked: TrainConfig
     config: TrainConfig
-    arithmetic: Arithmetic
+    compute: Compute
     weights: WeightSource
     store: Path
     dataset: Dataset
@@ -49,14 +49,14 @@ class Plan:
     def asking(self, asked: TrainConfig) -> "Plan":
         """A plan for other model and training settings on the same pairs and split."""
         pairs = len(self.dataset.pairs)
-        model, fit, _ = fill_gaps(asked.model, asked.fit, self.arithmetic, self.weights, pairs)
+        model, fit, _ = fill_gaps(asked.model, asked.fit, self.compute, self.weights, pairs)
         return replace(self, asked=asked, config=replace(self.config, model=model, fit=fit))
 
     def variant(self, fusion: str | None = None, **fit: object) -> TrainConfig:
         """This run's configuration with another fusion (which may bring its own head) and other training settings."""
         asked = replace(self.asked.model, encoders=self.config.model.encoders)
         asked = replace(asked, fusion=fusion or asked.fusion)
-        model, _, _ = fill_gaps(asked, self.asked.fit, self.arithmetic, self.weights)
+        model, _, _ = fill_gaps(asked, self.asked.fit, self.compute, self.weights)
         return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
 
 
@@ -71,15 +71,15 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
     Raises:
         MmsentError: anything that would keep the run from finishing, as far as it can be known now.
     """
-    arithmetic, device_note = choose_arithmetic(config.runtime)
+    compute, device_note = choose_compute(config.runtime)
     weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline, config.runtime.cache_dir)
-    model, fit, encoder_note = fill_gaps(config.model, config.fit, arithmetic, weights)
+    model, fit, encoder_note = fill_gaps(config.model, config.fit, compute, weights)
     resolved = replace(config, model=model, fit=fit)
     _require_folds(resolved)
     cache = default_cache_dir(config.runtime.cache_dir)
     dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
     # Once more, since the batch size may go by the number of pairs, and a wrong option should not wait for the check.
-    _, fit, _ = fill_gaps(model, config.fit, arithmetic, weights, len(dataset.pairs))
+    _, fit, _ = fill_gaps(model, config.fit, compute, weights, len(dataset.pairs))
     splits = splits or _divide(dataset, config)
     if config.split.folds:
         require_all_in_folds(splits, dataset.pairs)
@@ -89,7 +89,7 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
     return Plan(
         asked=config,
         config=replace(resolved, fit=fit, data=data),
-        arithmetic=arithmetic,
+        compute=compute,
         weights=weights,
         store=cache / "features",
         dataset=dataset,
@@ -100,10 +100,10 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
 
 
 def fill_gaps(
-    model: ModelConfig, fit: FitConfig, arithmetic: Arithmetic, weights: WeightSource, pairs: int = 0
+    model: ModelConfig, fit: FitConfig, compute: Compute, weights: WeightSource, pairs: int = 0
 ) -> tuple[ModelConfig, FitConfig, str]:
     """Fill every gap: with what belongs to the fusion, then with what belongs to the encoders and so many pairs."""
-    return resolve(fill_defaults(model), fit, arithmetic.device_type, weights, pairs)
+    return resolve(fill_defaults(model), fit, compute.device_type, weights, pairs)
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
@@ -119,12 +119,12 @@ def _require_folds(config: TrainConfig) -> None:
     """Check what goes with folds and what does not, before any pair is read.
 
     Raises:
-        ConfigError: experts or an adjustment without folds, or folds of encoders that start from scratch.
+        ConfigError: probes or an adjustment without folds, or folds of encoders that start from scratch.
     """
     if config.split.folds is None:
-        if config.model.experts or config.model.logit_adjustment or config.model.networks > 1:
+        if config.model.probes or config.model.logit_adjustment or config.model.networks > 1:
             raise ConfigError(
-                "several networks, experts and logit adjustment join on what is said out of fold",
+                "several networks, probes and logit adjustment join on what is said out of fold",
                 "add --folds 5, or leave them out",
             )
     elif config.runtime.save_all:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmsent_cli.ensemble import Stacker
-from mmsent_cli.results import FoldResult, FoldsResult, JudgeResult, Metrics
+from mmsent_cli.results import FoldResult, FoldsResult, MemberResult, Metrics
 from mmsent_cli.training.metrics import compute_metrics, majority_accuracy
 from mmsent_cli.training.plan import Plan
 
@@ -32,7 +32,7 @@ def folds_result(
     Args:
         plan: what was trained.
         run: the run's folder.
-        answers: the judges' log-probabilities out of fold [N, M, C]: the networks' mean, then each expert.
+        answers: the members' log-probabilities out of fold [N, M, C]: the networks' mean, then each probe.
         judged: joined log-probabilities out of fold [N, C].
         targets: class numbers [N].
         folds: the networks' own figures.
@@ -43,12 +43,12 @@ def folds_result(
     """
     labels, model = plan.dataset.labels, plan.config.model
     figures = figures_of(judged, targets, labels)
-    names = (NETWORK, *(model.experts or ()))
+    names = (NETWORK, *(model.probes or ()))
     return FoldsResult(
         run=run,
         encoders=model.encoders,
         fusion=model.fusion,
-        experts=tuple(model.experts or ()),
+        probes=tuple(model.probes or ()),
         accuracy=figures.accuracy,
         macro_f1=figures.macro_f1,
         majority_accuracy=majority_accuracy(targets.tolist(), targets.tolist()),
@@ -58,24 +58,24 @@ def folds_result(
         prepare_seconds=times[0],
         labels=labels,
         figures=figures,
-        judges=tuple(
-            _judge(name, figures_of(answers[:, number], targets, labels)) for number, name in enumerate(names)
+        members=tuple(
+            _member(name, figures_of(answers[:, number], targets, labels)) for number, name in enumerate(names)
         ),
         folds=tuple(folds),
         class_offsets={label: float(offset) for label, offset in zip(labels, stacker.offsets, strict=True)},
         pairs=len(targets),
         trainable_parameters=parameters[0],
         total_parameters=parameters[1],
-        device=plan.arithmetic.device,
-        precision=plan.arithmetic.precision,
+        device=plan.compute.device,
+        precision=plan.compute.precision,
         encoding=plan.dataset.decision.encoding,
         problems=len(plan.dataset.problems),
         notes=(*plan.notes, *notes),
     )
 
 
-def _judge(name: str, figures: Metrics) -> JudgeResult:
-    return JudgeResult(
+def _member(name: str, figures: Metrics) -> MemberResult:
+    return MemberResult(
         name=name,
         accuracy=figures.accuracy,
         macro_f1=figures.macro_f1,

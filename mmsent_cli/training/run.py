@@ -12,7 +12,6 @@ from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, LAST, Run, create_run, discard_run, environment, find_run
 from mmsent_cli.results import TrainResult
-from mmsent_cli.training.bench import Bench
 from mmsent_cli.training.checkpoints import (
     fit_state,
     load_trained,
@@ -22,8 +21,9 @@ from mmsent_cli.training.checkpoints import (
     save_last,
 )
 from mmsent_cli.training.loop import Step, Trainer
-from mmsent_cli.training.outcome import METRICS, describe_run, summary, write_predictions
 from mmsent_cli.training.plan import Listener, Plan, plan_run
+from mmsent_cli.training.predictions import METRICS, describe_run, summary, write_predictions
+from mmsent_cli.training.workspace import Workspace
 
 SPLIT = "split.json"
 ENVIRONMENT = "environment.json"
@@ -34,7 +34,7 @@ def start_run(plan: Plan, runs_dir: Path, command: str = "train") -> Run:
     model = plan.config.model
     name = model.encoders if command == "compare-fusions" else f"{model.encoders}-{model.fusion}"
     run = create_run(runs_dir, command, name)
-    with kept_or_discarded(run, is_new=True, command=command):
+    with cleanup_on_failure(run, is_new=True, command=command):
         run.write_json(CONFIG, to_dict(plan.config))
         write_plan(plan, run)
     return run
@@ -54,18 +54,18 @@ def resume_run(spec: str, runs_dir: Path, listener: Listener) -> tuple[Plan, Run
     config = train_config(run.read_json(CONFIG))
     plan = plan_run(config, listener, splits_of(run, config.split.folds))
     write_plan(plan, run)
-    return _as_begun(plan, run), run
+    return _with_recorded_precision(plan, run), run
 
 
-def _as_begun(plan: Plan, run: Run) -> Plan:
+def _with_recorded_precision(plan: Plan, run: Run) -> Plan:
     """A resumed run's plan in the precision that it began with, should `auto` choose another one by now."""
     began = run.read_json(ENVIRONMENT)
-    if not isinstance(began, dict) or began.get("device") != plan.arithmetic.device:
+    if not isinstance(began, dict) or began.get("device") != plan.compute.device:
         return plan
     precision = began.get("precision")
-    if precision not in (["fp32", "bf16", "fp16"] if plan.arithmetic.device_type == "cuda" else ["fp32", "bf16"]):
+    if precision not in (["fp32", "bf16", "fp16"] if plan.compute.device_type == "cuda" else ["fp32", "bf16"]):
         return plan
-    return replace(plan, arithmetic=replace(plan.arithmetic, precision=precision))
+    return replace(plan, compute=replace(plan.compute, precision=precision))
 
 
 def find_unfinished(spec: str, runs_dir: Path) -> Run:
@@ -94,7 +94,7 @@ def splits_of(run: Run, folds: int | None = None) -> list[Split]:
 def write_plan(plan: Plan, run: Run) -> None:
     """Write down what a run starts with, as far as it is not there yet."""
     if not run.path(ENVIRONMENT).is_file():
-        how = plan.arithmetic
+        how = plan.compute
         run.write_json(ENVIRONMENT, environment(how.device, how.precision, how.engine_name))
     if not run.path(SPLIT).is_file():
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
@@ -103,7 +103,7 @@ def write_plan(plan: Plan, run: Run) -> None:
 
 
 @contextmanager
-def kept_or_discarded(run: Run, is_new: bool, command: str = "train") -> Iterator[None]:
+def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterator[None]:
     """What becomes of a run's folder when the work in this block fails.
 
     A new run that meets an expected failure before its first epoch or model goes: nothing in it can be used, and it
@@ -132,11 +132,11 @@ def execute(plan: Plan, run: Run, listener: Listener) -> TrainResult:
         The result, not yet written as `result.json`.
     """
     start = time.perf_counter()
-    bench = Bench(plan, listener)
+    bench = Workspace(plan, listener)
     model, table, trainer = bench.trainer(plan.config)
     prepare_seconds = time.perf_counter() - start
     description = describe_run(plan, run, model, bench.vocabulary)
-    _go_on(trainer, model, run)
+    _resume_last(trainer, model, run)
     for event in trainer.fit():
         if isinstance(event, Step):
             listener.step(*event)
@@ -150,7 +150,7 @@ def execute(plan: Plan, run: Run, listener: Listener) -> TrainResult:
     return summary(plan, run, model, table, trainer, prepare_seconds, time.perf_counter() - start, bench.notes())
 
 
-def _go_on(trainer: Trainer, model: SentimentModel, run: Run) -> None:
+def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:
     """Continue from the run's `last.pt`, if it got that far."""
     if not run.path(LAST).is_file():
         return

@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic and inputs; no test asserts a time."""
+"""The benchmark's own compute and inputs; no test asserts a time."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from benchmarks.tables import PairCost, Row, duration, render
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.encoders.staged import Activations
+from mmsent_cli.encoders.contract import Activations
 from tests.encoders.cases import fresh
 from tests.training.builders import IN_DIM, OUT_DIM, tiny_encoder
 

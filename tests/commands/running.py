@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from mmsent_cli.commands.app import app
-from mmsent_cli.render.train import LiveEpochs
+from mmsent_cli.reports.live_epochs import TrainingView
 from tests.data.builders import TAGS, write_lab
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -57,7 +57,7 @@ def small_lab(folder: Path, pairs: int = 18, unlabelled: tuple[str, ...] = ("101
 
 def interrupted(monkeypatch, method: str, times: int, *arguments):
     """The answer to a command line at which Ctrl-C is pressed: the n-th time that the live view hears of something."""
-    original, calls = getattr(LiveEpochs, method), []
+    original, calls = getattr(TrainingView, method), []
 
     def press(self, *heard):
         calls.append(heard)
@@ -66,7 +66,7 @@ def interrupted(monkeypatch, method: str, times: int, *arguments):
         return original(self, *heard)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LiveEpochs, method, press)
+        patch.setattr(TrainingView, method, press)
         return mmsent(*arguments)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from mmsent_cli.data.split import read_split
 from mmsent_cli.experiments.settings import AblateSettings
-from mmsent_cli.render.arms import LiveArms
+from mmsent_cli.reports.live_arms import ExperimentView
 from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
 
 SIDES, METHODS = ("text", "image"), ("zero", "mean", "permuted", "missing")
@@ -45,8 +45,8 @@ def finished(trained):
 def undrawn(finished, monkeypatch):
     """Leave out the figures and the page, which take most of the time, wherever nobody looks at them."""
     for name in ("views_png", "contributions_png"):
-        monkeypatch.setattr(f"mmsent_cli.render.ablate_figures.{name}", lambda _: None)
-    monkeypatch.setattr("mmsent_cli.render.experiment_report.ablate_report", lambda *_: "a page")
+        monkeypatch.setattr(f"mmsent_cli.reports.ablation.figures.{name}", lambda _: None)
+    monkeypatch.setattr("mmsent_cli.reports.experiment_report.ablate_report", lambda *_: "a page")
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def interrupt(monkeypatch):
     """Press Ctrl-C when a method of the live view is called for the n-th time."""
 
     def at(method, times, *arguments):
-        original, calls = getattr(LiveArms, method), []
+        original, calls = getattr(ExperimentView, method), []
 
         def press(self, *details, **named):
             calls.append(details)
@@ -71,7 +71,7 @@ def interrupt(monkeypatch):
             return original(self, *details, **named)
 
         with monkeypatch.context() as patch:
-            patch.setattr(LiveArms, method, press)
+            patch.setattr(ExperimentView, method, press)
             return mmsent(*arguments)
 
     return at
@@ -260,7 +260,9 @@ def test_options_about_the_data_need_data(ready, other):
 )
 def test_the_repeat_command_of_the_page_repeats_it(ready, other, monkeypatch, options):
     told = []
-    monkeypatch.setattr("mmsent_cli.render.experiment_report.ablate_report", lambda *parts: told.append(parts[4]) or "")
+    monkeypatch.setattr(
+        "mmsent_cli.reports.experiment_report.ablate_report", lambda *parts: told.append(parts[4]) or ""
+    )
     succeed("split", "--data", "other", "--out", "split.json")
     first = ablate(*options)
     command = shlex.split(told[0])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsent_cli.encoders import weights as weight_room
+from mmsent_cli.encoders.weights import source as weight_room
 from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, same_weights, succeed, weights
 from tests.data.builders import huge_png, image_bytes
 

@@ -16,7 +16,7 @@ import pytest
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.fusion import FUSIONS
-from mmsent_cli.render.arms import LiveArms
+from mmsent_cli.reports.live_arms import ExperimentView
 from tests.commands.running import PROGRESS, QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
 
 ROOT = Path(__file__).parents[2]
@@ -72,8 +72,8 @@ def finished(tmp_path_factory):
 def undrawn(finished, monkeypatch):
     """Leave out the figures and the page, which take half of the time, wherever nobody looks at them."""
     for name in ("arm_curves_png", "differences_png", "gates_png"):
-        monkeypatch.setattr(f"mmsent_cli.render.compare_figures.{name}", lambda _: None)
-    monkeypatch.setattr("mmsent_cli.render.experiment_report.compare_report", lambda *_: "a page")
+        monkeypatch.setattr(f"mmsent_cli.reports.comparison.figures.{name}", lambda _: None)
+    monkeypatch.setattr("mmsent_cli.reports.experiment_report.compare_report", lambda *_: "a page")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def interrupt(monkeypatch):
     """Press Ctrl-C when a method of the live view is called for the n-th time."""
 
     def at(method, times, *arguments):
-        original, calls = getattr(LiveArms, method), []
+        original, calls = getattr(ExperimentView, method), []
 
         def press(self, *details, **named):
             calls.append(details)
@@ -90,7 +90,7 @@ def interrupt(monkeypatch):
             return original(self, *details, **named)
 
         with monkeypatch.context() as patch:
-            patch.setattr(LiveArms, method, press)
+            patch.setattr(ExperimentView, method, press)
             return mmsent(*arguments)
 
     return at
@@ -253,7 +253,7 @@ def test_an_interruption_while_the_report_is_written(work, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("mmsent_cli.render.experiment_report.compare_report", press)
+        patch.setattr("mmsent_cli.reports.experiment_report.compare_report", press)
         stopped = mmsent(*COMPARE)
     (run,) = run_folders()
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")
@@ -274,14 +274,14 @@ def test_an_interruption_names_a_folder_that_lies_elsewhere(work, interrupt):
 KILLED = """
 import time
 from mmsent_cli.commands.app import main
-from mmsent_cli.render.arms import LiveArms
+from mmsent_cli.reports.live_arms import ExperimentView
 
 def step(self, epoch, done, total):
     if (self._model.number, epoch) == (4, 2):
         print("in the fourth model", flush=True)
         time.sleep(60)
 
-LiveArms.step = step
+ExperimentView.step = step
 main()
 """
 
@@ -309,7 +309,7 @@ def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, 
 SIDE_BY_SIDE = """
 import os, signal
 from mmsent_cli.commands.app import main
-from mmsent_cli.render.arms import LiveArms
+from mmsent_cli.reports.live_arms import ExperimentView
 
 def finish(self, *told):
     children = open(f"/proc/self/task/{os.getpid()}/children").read().split()
@@ -317,7 +317,7 @@ def finish(self, *told):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if __name__ == "__main__":
-    LiveArms.finish = finish
+    ExperimentView.finish = finish
     main()
 """
 

@@ -14,9 +14,9 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from mmsent_cli.commands.train import with_preset
 from mmsent_cli.config import TrainConfig
-from mmsent_cli.data import writing
-from mmsent_cli.encoders import mpnet_files
-from mmsent_cli.presets import PRESETS
+from mmsent_cli.config.presets import PRESETS
+from mmsent_cli.data import ocr as writing
+from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
 from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, succeed
 
 FILES = {
@@ -26,13 +26,13 @@ FILES = {
     "environment.json",
     "folds",
     "metrics.jsonl",
-    "oof_answers.npy",
+    "oof_log_probabilities.npy",
     "oof_predictions.csv",
     "report.html",
     "result.json",
     "split.json",
 }
-EXPERTS = ("--experts", "image,characters,lexicon")
+PROBES = ("--probes", "image,characters,lexicon")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def small(weights_dir):
     """Options of a training over three folds with small encoders that come with weights; images frozen."""
     encoders = ("--encoders", "bert-resnet18", "--weights-dir", weights_dir, "--offline", "--image-size-px", 32)
     freezing = ("--freeze-text", 1, "--freeze-image", "all")
-    return ("train", "--data", "lab", *encoders, *freezing, "--folds", 3, "--epochs", 2, "--batch-size", 8, *EXPERTS)
+    return ("train", "--data", "lab", *encoders, *freezing, "--folds", 3, "--epochs", 2, "--batch-size", 8, *PROBES)
 
 
 def rows(path):
@@ -79,14 +79,14 @@ def test_a_run_over_folds_writes_figures_that_its_predictions_bear_out(work, sma
     assert len(said) == 18
     assert values["accuracy"] == pytest.approx(accuracy_score(tags, predicted))
     assert values["macro_f1"] == pytest.approx(f1_score(tags, predicted, average="macro", zero_division=0))
-    assert [judge["name"] for judge in values["judges"]] == ["network", "image", "characters", "lexicon"]
+    assert [judge["name"] for judge in values["members"]] == ["network", "image", "characters", "lexicon"]
     assert sum(fold["val_pairs"] for fold in values["folds"]) == 18
     shares = np.array([[float(row[label]) for label in values["labels"]] for row in said])
     assert predicted == [values["labels"][index] for index in shares.argmax(axis=1)]
-    answers = np.load(run / "oof_answers.npy")
+    answers = np.load(run / "oof_log_probabilities.npy")
     assert answers.shape == (18, 4, 3)
     right = answers.argmax(axis=2) == np.array([values["labels"].index(tag) for tag in tags])[:, None]
-    assert right.mean(axis=0) == pytest.approx([judge["accuracy"] for judge in values["judges"]])
+    assert right.mean(axis=0) == pytest.approx([judge["accuracy"] for judge in values["members"]])
     assert json.loads((run / "result.json").read_text()) == values
 
 
@@ -162,7 +162,7 @@ def test_no_judge_of_a_fold_learns_from_the_tags_of_that_fold(work, small):
     succeed("train", "--resume", folder.name, "--json")
     guids = [row["guid"] for row in rows(run / "oof_predictions.csv")]
     is_held_out = np.isin(guids, held_out)
-    one, other = (np.load(each / "oof_answers.npy") for each in (run, folder))
+    one, other = (np.load(each / "oof_log_probabilities.npy") for each in (run, folder))
     assert np.array_equal(one[is_held_out], other[is_held_out])
     assert (one[~is_held_out] != other[~is_held_out]).any(axis=(0, 2)).all()  # every judge learnt from them elsewhere
 
@@ -227,7 +227,7 @@ def test_a_network_is_asked_after_its_last_epoch(work, small):
     losses = {line["fold"]: line["val_loss"] for line in lines}  # the last line of a fold stays
     assert any(line["is_best"] and line["val_loss"] != losses[line["fold"]] for line in lines)
     mean = sum(fold["val_pairs"] * losses[fold["fold"]] for fold in values["folds"]) / 18
-    assert values["judges"][0]["loss"] == pytest.approx(mean, abs=1e-6)
+    assert values["members"][0]["loss"] == pytest.approx(mean, abs=1e-6)
 
 
 def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, small):
@@ -238,7 +238,7 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--encoders", "compact", *EXPERTS), "--folds 5"),
+        (("--encoders", "compact", *PROBES), "--folds 5"),
         (("--encoders", "compact", "--logit-adjustment", 0.25), "--folds 5"),
         (("--encoders", "light", "--folds", 3), "light"),
         (("--encoders", "compact", "--networks", 2), "--folds 5"),
@@ -247,7 +247,7 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
         (("--folds", 3, "--val-size", 0.3), "val_size"),
         (("--folds", 1), "folds must be at least 2"),
         (("--folds", 3, "--strategy", "plain-80-20"), "near-duplicates"),
-        (("--folds", 3, "--experts", "oracle"), "oracle"),
+        (("--folds", 3, "--probes", "oracle"), "oracle"),
         (("--folds", 40, "--encoders", "compact"), "40 or more"),
         (("--networks", 0), "networks"),
         (("--preset", "fastest"), "fast: "),
@@ -261,13 +261,13 @@ def test_what_cannot_be_joined_is_refused_before_training(work, arguments, told)
 
 
 def test_an_expert_without_a_frozen_encoder_is_refused_and_leaves_nothing(work, small):
-    assert_refused(mmsent(*small, "--experts", "text"), "--freeze-text all")
+    assert_refused(mmsent(*small, "--probes", "text"), "--freeze-text all")
     assert run_folders() == []
 
 
 def test_an_expert_reads_an_encoder_of_its_own(work, small):
     """Its weights are no part of the checkpoint; another encoder in their place is refused."""
-    run = Path(succeed(*small, "--experts", "mpnet", "--json")["run"])
+    run = Path(succeed(*small, "--probes", "mpnet", "--json")["run"])
     assert not any("distances" in name for name in state(run)["states"][0])
     options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
     succeed("predict", "--data", "lab", "--out", "all.csv", "--probabilities", *options)
@@ -289,13 +289,13 @@ def test_without_the_weights_of_an_expert_nothing_is_trained(work, small, monkey
     for name in ("bert-base-uncased", "resnet18.pth"):
         own.mkdir(exist_ok=True)
         (own / name).symlink_to(small[6] / name)
-    answer = mmsent(*small[:6], own, *small[7:], "--experts", "mpnet")
+    answer = mmsent(*small[:6], own, *small[7:], "--probes", "mpnet")
     assert_refused(answer, "no-such-wheel is not installed", "pip install")
     assert run_folders() == []
 
 
 def test_words_in_images_are_read_in_training_and_prediction(work, small):
-    run = succeed(*small, "--experts", "writing,writing-characters", "--json")["run"]
+    run = succeed(*small, "--probes", "ocr,ocr-characters", "--json")["run"]
     options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
     succeed("predict", "--data", "lab", "--out", "all.csv", *options)
     assert len(rows("all.csv")) == 3
@@ -304,7 +304,7 @@ def test_words_in_images_are_read_in_training_and_prediction(work, small):
 def test_without_the_program_that_reads_images_nothing_is_trained(work, small, monkeypatch):
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     monkeypatch.setattr(writing, "_local", threading.local())
-    assert_refused(mmsent(*small, "--experts", "writing"), "mmsent[ocr]")
+    assert_refused(mmsent(*small, "--probes", "ocr"), "mmsent[ocr]")
     assert run_folders() == []
 
 
@@ -318,8 +318,8 @@ def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small):
 @pytest.mark.parametrize(
     ("part", "damaged"),
     [
-        ("experts", [{"name": "lexicon"}]),
-        ("experts", []),  # the stacker counts on three
+        ("probes", [{"name": "lexicon"}]),
+        ("probes", []),  # the stacker counts on three
         ("stacker", {"weight": torch.ones(1)}),
         ("stacker", {"weight": torch.ones(12, 2), "bias": torch.ones(3), "offsets": torch.ones(3)}),
         ("stacker", None),
@@ -346,9 +346,9 @@ def test_every_preset_is_a_configuration(name):
 
 
 def test_options_change_a_preset(work):
-    preset = ("train", "--data", "lab", "--preset", "fast", "--folds", 2, "--epochs", 1, "--experts", "lexicon")
+    preset = ("train", "--data", "lab", "--preset", "fast", "--folds", 2, "--epochs", 1, "--probes", "lexicon")
     values = succeed(*preset, "--image-size-px", 64, "--json")
-    assert (len(values["folds"]), values["epochs"], values["experts"]) == (2, 1, ["lexicon"])
+    assert (len(values["folds"]), values["epochs"], values["probes"]) == (2, 1, ["lexicon"])
     config = json.loads((Path(values["run"]) / "config.json").read_text())
     assert config["model"]["text_encoder"] == "minilm-layers"
     assert config["model"]["image_size_px"] == 64

@@ -34,7 +34,7 @@ def example(setting):
     if get_origin(kind) is Literal:
         return (get_args(kind)[-1],), get_args(kind)[-1]
     if get_origin(kind) is tuple:
-        if setting.name == "experts":
+        if setting.name == "probes":
             return ("image, lexicon",), ("image", "lexicon")
         values = {str: ("urls", "mentions"), int: (8, 4), float: (0.5, 0.25)}[get_args(kind)[0]]
         return (", ".join(map(str, values)),), values

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.commands.system_a import DECAYS, FUSIONS, RATES
-from mmsent_cli.experiments import augment_compare as augmentation
+from mmsent_cli.experiments.comparison import augmentation
 from mmsent_cli.training import loop
 from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
 

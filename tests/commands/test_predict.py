@@ -153,7 +153,7 @@ def test_a_place_that_cannot_be_written(ready, out):
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
 def test_a_prediction_that_stops_half_way_leaves_no_file(ready, monkeypatch, stop):
-    from mmsent_cli.training import predict as module
+    from mmsent_cli.inference import predictor as module
 
     original = module.Predictor.predict
 

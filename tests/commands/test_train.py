@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.config import read_train_config
-from mmsent_cli.render.live import LiveView
+from mmsent_cli.reports.live_view import LiveView
 from tests.commands.running import (
     QUICK,
     RUN_FILES,

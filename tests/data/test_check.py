@@ -6,9 +6,9 @@ from hashlib import blake2b
 
 import pytest
 
+from mmsent_cli.charsets.decide import decide
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import iter_unlabelled, load_labelled
-from mmsent_cli.data.encoding import decide
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.errors import DataError
 from tests.data.builders import TAGS, huge_png, image_bytes, ten_tags, write_lab

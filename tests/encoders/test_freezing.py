@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmsent_cli.encoders.staged import frozen_stages
+from mmsent_cli.encoders.contract import frozen_stages
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.model import count_parameters
 from tests.encoders.cases import CASES, built, fresh, sample
@@ -28,11 +28,11 @@ def test_frozen_stages_stay_as_they_are_and_the_rest_learns(side, name, weights_
     cut = encoder.n_stages // 2
     encoder.freeze(cut).train()
     before = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
-    optimiser = torch.optim.AdamW(encoder.parameters(), lr=0.01, weight_decay=0.1)
+    optimizer = torch.optim.AdamW(encoder.parameters(), lr=0.01, weight_decay=0.1)
     inputs = sample(encoder, side)
     encoder(encoder.prefix(inputs, cut)).pooled.pow(2).mean().backward()
     assert all(p.grad is None for stage in encoder.stages[:cut] for p in stage.parameters())
-    optimiser.step()
+    optimizer.step()
     moved = {key for key, tensor in encoder.state_dict().items() if not torch.equal(tensor, before[key])}
     frozen = {key for key in before if int(key.split(".")[1]) < cut}
     assert not moved & frozen

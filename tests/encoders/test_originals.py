@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mmsent_cli.encoders import TEXT_ENCODERS
-from mmsent_cli.encoders.mpnet import distance_biases
-from mmsent_cli.encoders.mpnet_files import unpacked
+from mmsent_cli.encoders.registry import TEXT_ENCODERS
 from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.weights import WeightSource
-from mmsent_cli.training.columns import raw_pad, stack
+from mmsent_cli.encoders.text.mpnet import distance_biases
+from mmsent_cli.encoders.weights.mpnet_slices import unpacked
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.features.column import raw_pad, stack
 from tests.encoders.cases import built, fresh, raw_arrays, sample
 
 EXACT = {"rtol": 1e-5, "atol": 1e-6}
@@ -57,7 +57,7 @@ def test_minilm_is_the_published_sentence_model():
     from transformers import BertModel
 
     from mmsent_cli.encoders.compact import MINILM_SHA256, MINILM_WHEEL
-    from mmsent_cli.encoders.weights import wheel_file
+    from mmsent_cli.encoders.weights.source import wheel_file
 
     folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
     original = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
@@ -74,9 +74,9 @@ def test_minilm_has_the_modules_of_bert_in_training_too():
     """The same names in the same order, which checkpoints hold, and the same values where nothing is dropped."""
     from transformers import BertModel
 
-    from mmsent_cli.encoders.bert import text_stages
     from mmsent_cli.encoders.compact import MINILM_SHA256, MINILM_WHEEL
-    from mmsent_cli.encoders.weights import wheel_file
+    from mmsent_cli.encoders.text.bert import text_stages
+    from mmsent_cli.encoders.weights.source import wheel_file
 
     folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
     original = torch.nn.ModuleList(text_stages(BertModel.from_pretrained(folder, add_pooling_layer=False)))
@@ -137,8 +137,8 @@ def test_lite0_is_the_network_of_timm_in_training_too():
     import timm
 
     from mmsent_cli.encoders.compact import LITE0_SHA256, LITE0_WHEEL
-    from mmsent_cli.encoders.lite0 import load_lite0
-    from mmsent_cli.encoders.weights import load_state, wheel_file
+    from mmsent_cli.encoders.image.lite0 import load_lite0
+    from mmsent_cli.encoders.weights.source import load_state, wheel_file
 
     published = load_state(wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256))
     original = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
@@ -189,7 +189,7 @@ def test_hf_images_are_the_pooled_output_of_their_own_preprocessing(weights_dir)
 def test_resnet18_is_torchvisions_without_classifier(weights_dir):
     from torchvision.models import resnet18
 
-    from mmsent_cli.encoders.resnet import MEAN, STD
+    from mmsent_cli.encoders.image.resnet import MEAN, STD
 
     original = resnet18()
     original.load_state_dict(torch.load(weights_dir / "resnet18.pth"))
@@ -203,7 +203,7 @@ def test_efficientnet_lite0_is_timms_with_the_published_weights(weights_dir):
     import timm
 
     from mmsent_cli.encoders.compact import LITE0_SHA256, LITE0_WHEEL
-    from mmsent_cli.encoders.weights import wheel_file
+    from mmsent_cli.encoders.weights.source import wheel_file
 
     original = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
     published = torch.load(wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256))

@@ -5,8 +5,8 @@ from dataclasses import fields, replace
 import pytest
 
 from mmsent_cli.config import FitConfig, ModelConfig
-from mmsent_cli.encoders import ENCODERS, IMAGE_ENCODERS, TEXT_ENCODERS, parse_name, resolve
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.registry import ENCODERS, IMAGE_ENCODERS, TEXT_ENCODERS, parse_name, resolve
+from mmsent_cli.encoders.weights.source import WeightSource
 
 OFFLINE = WeightSource(offline=True)
 

@@ -7,10 +7,11 @@ import time
 import pytest
 from safetensors.torch import load_file, save_file
 
-from mmsent_cli.encoders import build_image_encoder, build_text_encoder, choose, compact, weights
+from mmsent_cli.encoders.image.resnet import build as build_resnet18
+from mmsent_cli.encoders.registry import build_image_encoder, build_text_encoder, choose, compact
 from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.resnet import build as build_resnet18
-from mmsent_cli.encoders.weights import WeightSource, wheel_file
+from mmsent_cli.encoders.weights import source as weights
+from mmsent_cli.encoders.weights.source import WeightSource, wheel_file
 from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
 from tests.encoders.cases import build, sample
 

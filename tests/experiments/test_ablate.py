@@ -15,21 +15,21 @@ from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.split import make_split, write_split
 from mmsent_cli.data.split_file import digest_of
 from mmsent_cli.errors import CheckpointError, ConfigError, DataError
-from mmsent_cli.experiments import ablate as module
-from mmsent_cli.experiments.ablate import Answers, ablate, predictions_csv
-from mmsent_cli.experiments.examined import examine
+from mmsent_cli.experiments.ablation import ablate as module
+from mmsent_cli.experiments.ablation.ablate import Answers, ablate, predictions_csv
+from mmsent_cli.experiments.ablation.perturb import another_pair
+from mmsent_cli.experiments.ablation.target import examine
 from mmsent_cli.experiments.settings import AblateSettings
-from mmsent_cli.experiments.trained import load
+from mmsent_cli.experiments.trained_arm import load
 from mmsent_cli.records import Run
 from mmsent_cli.stats import accuracy_interval
-from mmsent_cli.training.bench import Bench
-from mmsent_cli.training.outcome import read_predictions
 from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.views import another_pair
+from mmsent_cli.training.predictions import read_predictions
+from mmsent_cli.training.workspace import Workspace
 from tests.commands.running import small_lab
+from tests.experiments.test_perturb import by_hand, features, linear_model, pooled_table, subject_of
 from tests.experiments.tuning import Watcher
 from tests.training.test_run import CONFIG, run_once
-from tests.training.test_views import by_hand, features, linear_model, pooled_table, subject_of
 
 METHODS = ("zero", "mean", "permuted", "missing")
 SIDES = ("text", "image")
@@ -72,7 +72,7 @@ def ablated(checkpoint, tmp_path_factory):
 @pytest.fixture(scope="module")
 def true(checkpoint):
     """Class numbers of the validation pairs."""
-    bench = Bench(examined_of(checkpoint).plan, Watcher())
+    bench = Workspace(examined_of(checkpoint).plan, Watcher())
     return bench.targets[list(bench.val)]
 
 
@@ -150,7 +150,7 @@ def test_each_method_takes_the_other_modality_away(method):
 
 def test_the_mean_feature_is_that_of_the_training_pairs(checkpoint):
     examined = examined_of(checkpoint)
-    bench = Bench(examined.plan, Watcher())
+    bench = Workspace(examined.plan, Watcher())
     subject, means = examined.subject(bench)
     table = bench.table(examined.model, examined.plan.config.fit)
     with torch.no_grad():

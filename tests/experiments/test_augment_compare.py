@@ -7,7 +7,7 @@ import pytest
 from mmsent_cli.config import to_dict
 from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.augment_compare import augment_compare, plan_arms
+from mmsent_cli.experiments.comparison.augmentation import augment_compare, plan_arms
 from mmsent_cli.experiments.settings import AugmentSettings
 from mmsent_cli.records import Run
 from mmsent_cli.training.plan import plan_run

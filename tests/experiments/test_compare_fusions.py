@@ -6,8 +6,8 @@ import pytest
 
 from mmsent_cli.config import to_dict
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.compare_fusions import compare_fusions, plan_arms
-from mmsent_cli.experiments.fusion_list import list_fusions
+from mmsent_cli.experiments.comparison.fusion_list import list_fusions
+from mmsent_cli.experiments.comparison.fusions import compare_fusions, plan_arms
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.records import Run

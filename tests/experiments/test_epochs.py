@@ -5,7 +5,7 @@ import io
 import math
 
 from mmsent_cli.experiments.epochs import epochs_csv
-from mmsent_cli.findings import EpochScore
+from mmsent_cli.results import EpochScore
 
 
 def score(epoch, accuracy, **gates):

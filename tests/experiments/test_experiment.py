@@ -10,12 +10,12 @@ import pytest
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
 from mmsent_cli.experiments.experiment import ENCODER_RUNS, Experiment
-from mmsent_cli.experiments.trained import TrainedArm
+from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.records import Run
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.loop import Evaluation
-from mmsent_cli.training.outcome import read_predictions
 from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.predictions import read_predictions
 from mmsent_cli.training.run import execute, start_run
 from tests.commands.running import small_lab
 from tests.experiments.tuning import PAIRS, Watcher, small_config, small_plan

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mmsent_cli.data.sample import bayes_accuracies
-from mmsent_cli.encoders import compact
+from mmsent_cli.encoders.registry import compact
 from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.fusion import FUSIONS
 from tests.commands.running import SAMPLE, succeed
+from tools.sample.draw import bayes_accuracies
 
 FROZEN = ("--data", SAMPLE, "--encoders", "compact", "--freeze-text", "all", "--freeze-image", "all")
 PRECISE = ("--device", "cpu", "--precision", "fp32", "--epochs", 8)

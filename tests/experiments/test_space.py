@@ -6,7 +6,7 @@ import pytest
 
 from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.space import NOT_TUNABLE, TUNABLE, Choices, Range, combinations, parse_space
+from mmsent_cli.experiments.tuning.space import NOT_TUNABLE, TUNABLE, Choices, Range, combinations, parse_space
 
 
 def test_every_setting_is_tunable_or_has_a_reason_why_not():

@@ -7,7 +7,7 @@ import pytest
 
 from mmsent_cli.errors import ConfigError, MmsentError
 from mmsent_cli.experiments.settings import TuneSettings
-from mmsent_cli.experiments.study import database_errors, open_study, quiet_optuna
+from mmsent_cli.experiments.tuning.study import database_errors, open_study, quiet_optuna
 
 
 @pytest.fixture(autouse=True)

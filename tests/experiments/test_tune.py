@@ -12,11 +12,11 @@ import pytest
 
 from mmsent_cli.config import read_train_config
 from mmsent_cli.errors import ConfigError, MmsentError
-from mmsent_cli.experiments.search import Search
 from mmsent_cli.experiments.settings import TuneSettings
-from mmsent_cli.experiments.space import configure
-from mmsent_cli.experiments.tasks import TaskList
-from mmsent_cli.experiments.tune import tune
+from mmsent_cli.experiments.tuning.queue import TaskList
+from mmsent_cli.experiments.tuning.search import Search
+from mmsent_cli.experiments.tuning.space import configure
+from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute, start_run
 from tests.experiments.tuning import PAIRS, Watcher, search, small_plan
@@ -297,7 +297,8 @@ SHARING = """
 import json, sys, time
 from dataclasses import asdict
 from pathlib import Path
-from mmsent_cli.experiments import study, tasks
+from mmsent_cli.experiments.tuning import study
+from mmsent_cli.experiments.tuning import queue as tasks
 from tests.experiments.tuning import PAIRS, Watcher, search, small_plan
 
 study.HEARTBEAT_SECONDS = study.GRACE_SECONDS = tasks.HEARTBEAT_SECONDS = 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig
 from mmsent_cli.experiments.settings import TuneSettings
-from mmsent_cli.experiments.tune import tune
+from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.records import Run
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run import start_run

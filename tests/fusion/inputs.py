@@ -2,7 +2,7 @@
 
 import torch
 
-from mmsent_cli.encoders.staged import Encoded
+from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.fusion import FUSIONS
 
 TEXT_DIM, IMAGE_DIM, TEXT_TOKEN_DIM, IMAGE_TOKEN_DIM, CLASSES = 12, 20, 6, 10, 3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmsent_cli.encoders.staged import Encoded
+from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.fusion import FUSIONS
 from tests.fusion.inputs import build, encoded
 

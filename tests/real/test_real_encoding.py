@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsent_cli.data.encoding import Files, decide
+from mmsent_cli.charsets.decide import Files, decide
 
 FOLDER = Path(__file__).parents[3] / "shared" / "mvsa" / "data"
 

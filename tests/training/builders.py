@@ -6,17 +6,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from mmsent_cli.compute.device import Compute, make_accelerator
 from mmsent_cli.config import FitConfig
+from mmsent_cli.encoders.contract import Activations, Encoder
+from mmsent_cli.encoders.image.timm_image import Pooled
 from mmsent_cli.encoders.inputs import ImageInputs
-from mmsent_cli.encoders.staged import Activations, Encoder
 from mmsent_cli.encoders.stages import Plain
-from mmsent_cli.encoders.timm_image import Pooled
+from mmsent_cli.features.table import Table
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, SentimentModel, build_head
 from mmsent_cli.results import EpochResult
-from mmsent_cli.training.batches import Table
 from mmsent_cli.training.loop import Trainer
-from mmsent_cli.training.precision import Arithmetic, make_accelerator
 
 LABELS = ("negative", "neutral", "positive")
 IN_DIM, OUT_DIM = 6, 8
@@ -87,7 +87,7 @@ def tiny_batch(present=((True, True), (True, False), (False, True), (True, True)
 def make_trainer(model=None, table=None, precision="fp32", auxiliary_weight=0.0, **changes):
     """A trainer of QUICK settings with some changed. Accelerate's state is one a process: train it before the next."""
     config = replace(QUICK, **changes)
-    accelerator = make_accelerator(Arithmetic("cpu", precision), config.accumulation_steps)
+    accelerator = make_accelerator(Compute("cpu", precision), config.accumulation_steps)
     return Trainer(model or tiny_model(), table or tiny_table(), LABELS, config, auxiliary_weight, accelerator)
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mmsent_cli.config import FitConfig, ModelConfig
-from mmsent_cli.encoders import resolve
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.registry import resolve
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import CheckpointError
 from mmsent_cli.model import build_model
 from mmsent_cli.training.checkpoints import (

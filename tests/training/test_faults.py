@@ -17,13 +17,13 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 
 from mmsent_cli.config import FitConfig, ModelConfig
-from mmsent_cli.encoders import compact, resolve
-from mmsent_cli.encoders.staged import Encoded
-from mmsent_cli.encoders.weights import WeightSource
+from mmsent_cli.encoders.contract import Encoded
+from mmsent_cli.encoders.registry import compact, resolve
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.training import loop
 from mmsent_cli.training.loop import Evaluation, Step
-from mmsent_cli.training.optimiser import current_lr
+from mmsent_cli.training.optimizer import current_lr
 from tests.training.builders import (
     LABELS,
     OUT_DIM,
@@ -38,14 +38,14 @@ from tests.training.builders import (
 
 
 def gradient_norms(trainer):
-    """Collects the norm of all gradients as the optimiser sees it at each of its steps."""
+    """Collects the norm of all gradients as the optimizer sees it at each of its steps."""
     norms = []
 
-    def note(optimiser, *_):
-        gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+    def note(optimizer, *_):
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         norms.append(torch.cat([gradient.flatten() for gradient in gradients]).norm().item())
 
-    trainer.optimiser.optimizer.register_step_pre_hook(note)
+    trainer.optimizer.optimizer.register_step_pre_hook(note)
     return norms
 
 
@@ -53,8 +53,8 @@ def add_scaler(trainer):
     """Give a trainer the gradient scaler that fp16 needs on a GPU."""
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**14)
     trainer.accelerator.scaler = scaler
-    trainer.optimiser = AcceleratedOptimizer(trainer.optimiser.optimizer, device_placement=False, scaler=scaler)
-    trainer.accelerator._optimizers = [trainer.optimiser]
+    trainer.optimizer = AcceleratedOptimizer(trainer.optimizer.optimizer, device_placement=False, scaler=scaler)
+    trainer.accelerator._optimizers = [trainer.optimizer]
     trainer.accelerator.native_amp, trainer.accelerator.state._mixed_precision = True, "fp16"
     return scaler
 
@@ -91,7 +91,7 @@ def test_the_schedule_moves_with_each_step_and_reaches_its_end(accumulation_step
     rates, counts = [], []
     for event in trainer.fit():
         if isinstance(event, Step):
-            rates.append(current_lr(trainer.optimiser, "head"))
+            rates.append(current_lr(trainer.optimizer, "head"))
         else:
             counts.append(trainer.schedule.last_epoch)
     assert counts == [steps_an_epoch * epoch for epoch in (1, 2, 3, 4)]
@@ -99,14 +99,14 @@ def test_the_schedule_moves_with_each_step_and_reaches_its_end(accumulation_step
     assert max(rates) == pytest.approx(0.02)
     assert rates.index(max(rates)) < len(rates) / 2
     assert len({round(rate, 9) for rate in rates}) > 4
-    assert current_lr(trainer.optimiser, "encoder") == pytest.approx(0.0, abs=1e-12)
+    assert current_lr(trainer.optimizer, "encoder") == pytest.approx(0.0, abs=1e-12)
 
 
 def test_constant_and_linear_schedules():
     rates = {}
     for schedule in ("constant", "linear"):
         trainer = make_trainer(schedule=schedule, warmup=0.0)
-        rates[schedule] = [current_lr(trainer.optimiser, "encoder") for event in trainer.fit()]
+        rates[schedule] = [current_lr(trainer.optimizer, "encoder") for event in trainer.fit()]
     assert set(rates["constant"]) == {0.01}
     assert rates["linear"][-1] == pytest.approx(0.0, abs=1e-12)
     assert rates["linear"] == sorted(rates["linear"], reverse=True)
@@ -158,7 +158,7 @@ def test_master_weights_stay_fp32_under_bf16():
     results = train(trainer)
     assert set(computed) == {torch.bfloat16}
     assert {tensor.dtype for tensor in weights(trainer).values()} == {torch.float32}
-    moments = [value for state in trainer.optimiser.state.values() for value in state.values()]
+    moments = [value for state in trainer.optimizer.state.values() for value in state.values()]
     assert {value.dtype for value in moments} == {torch.float32}
     assert trainer.best.logits.dtype == np.float32
     assert results[-1].train_loss < results[0].train_loss

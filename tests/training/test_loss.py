@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from mmsent_cli.model import Logits
 from mmsent_cli.training.loss import Loss, class_weights
-from mmsent_cli.training.optimiser import build_optimiser, steps_per_epoch
+from mmsent_cli.training.optimizer import build_optimizer, steps_per_epoch
 from tests.training.builders import QUICK, tiny_batch, tiny_model
 
 TARGETS = [0] * 10 + [1] * 40 + [2] * 50
@@ -55,9 +55,9 @@ def test_an_auxiliary_head_does_not_count_pairs_without_its_modality():
 def test_encoders_and_head_have_their_own_rates_and_norms_and_biases_do_not_decay():
     model = tiny_model(auxiliary_classes=3)
     model.text.freeze(2)
-    optimiser = build_optimiser(model, QUICK)
+    optimizer = build_optimizer(model, QUICK)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    groups = {names[id(p)]: group for group in optimiser.param_groups for p in group["params"]}
+    groups = {names[id(p)]: group for group in optimizer.param_groups for p in group["params"]}
     assert set(groups) == {name for name, p in model.named_parameters() if p.requires_grad}
     for name, group in groups.items():
         assert group["lr"] == (0.01 if name.startswith("image.") else 0.02), name

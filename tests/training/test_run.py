@@ -14,11 +14,11 @@ import torch
 
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig, to_dict, train_config
 from mmsent_cli.errors import CheckpointError, ConfigError
+from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.records import Run
 from mmsent_cli.training import checkpoints
-from mmsent_cli.training.outcome import read_predictions
 from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.predict import Predictor
+from mmsent_cli.training.predictions import read_predictions
 from mmsent_cli.training.run import execute, resume_run, start_run
 from tests.training.builders import assert_equal
 

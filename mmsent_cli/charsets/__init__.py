@@ -1,0 +1,1 @@
+"""Which character set a corpus of texts is in."""

@@ -1,0 +1,1 @@
+"""Frozen encoder stages compiled by OpenVINO for a CPU."""

@@ -1,0 +1,43 @@
+"""Every setting of the program, once: type, default, help, check."""
+
+from mmsent_cli.config.settings import (
+    CLEANING_STEPS,
+    KINDS,
+    PROBES,
+    SENTIMENTS,
+    VAL_SIZE,
+    DataConfig,
+    FitConfig,
+    ModelConfig,
+    RuntimeConfig,
+    SplitConfig,
+    TrainConfig,
+    build,
+    option,
+    raise_if,
+    read_train_config,
+    to_dict,
+    train_config,
+    value_type,
+)
+
+__all__ = [
+    "CLEANING_STEPS",
+    "KINDS",
+    "PROBES",
+    "SENTIMENTS",
+    "VAL_SIZE",
+    "DataConfig",
+    "FitConfig",
+    "ModelConfig",
+    "RuntimeConfig",
+    "SplitConfig",
+    "TrainConfig",
+    "build",
+    "option",
+    "raise_if",
+    "read_train_config",
+    "to_dict",
+    "train_config",
+    "value_type",
+]

@@ -1,0 +1,72 @@
+"""Whole sets of settings by a name that says what they are for. Options typed beside a preset change it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmsent_cli.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Settings by section of TrainConfig, and what they are good for."""
+
+    summary: str
+    model: Mapping[str, Any] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    split: Mapping[str, Any] = field(default_factory=dict)
+
+    def sections(self) -> dict[str, Mapping[str, Any]]:
+        """The settings as `TrainConfig` is divided."""
+        return {"model": self.model, "fit": self.fit, "split": self.split}
+
+
+IMAGE = {"image_encoder": "efficientnet-lite0-stages", "image_size_px": 320, "freeze_image": "all"}
+"""Larger images (`fast` has time for 256 px), and the features of the middle stages beside the last: docs/accuracy.md
+has what each is worth."""
+
+PRESETS: dict[str, Preset] = {
+    "fast": Preset(
+        "nothing fine-tuned: frozen compact encoders and linear probes, joined over 5 folds",
+        model={
+            **IMAGE,
+            "image_size_px": 256,
+            "encoders": "compact",
+            "text_encoder": "minilm-layers",
+            "freeze_text": "all",
+            "text_cleaning": (),
+            "probes": ("image", "text", "characters", "lexicon"),
+            "logit_adjustment": 0.25,
+        },
+        fit={"epochs": 4, "batch_size": 64, "head_lr": 1e-3},
+        split={"folds": 5},
+    ),
+    "best": Preset(
+        "fine-tuned compact encoders, and linear probes that also read MPNet, joined over 5 folds",
+        model={
+            **IMAGE,
+            "encoders": "compact",
+            "freeze_text": "3",
+            "probes": ("image", "minilm", "mpnet", "characters", "lexicon"),
+            "logit_adjustment": 0.2,
+        },
+        fit={"epochs": 3, "batch_size": 32, "encoder_lr": 1e-4, "head_lr": 1e-3},
+        split={"folds": 5},
+    ),
+    "compact": Preset("compact encoders as they come, one validation side", model={"encoders": "compact"}),
+    "light": Preset("system B's fallback, from scratch", model={"encoders": "light"}),
+    "bert-resnet18": Preset("system A: BERT and ResNet18", model={"encoders": "bert-resnet18"}),
+    "clip": Preset("system B: CLIP ViT-B/32", model={"encoders": "clip"}),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in PRESETS:
+        known = "; ".join(f"{key}: {preset.summary}" for key, preset in PRESETS.items())
+        raise ConfigError(f"--preset: unknown {name!r}", f"known: {known}")
+    return PRESETS[name]

@@ -1,0 +1,376 @@
+"""Every setting of the program, once: type, default, help, check.
+
+The command line is built from these dataclasses (`commands/options.py`), a run's `config.json` is written from
+them, and `--config` reads them back, so the three cannot drift apart. `None` means "the encoder's own default"
+and is filled in by `encoders.resolve`; a configuration that was run holds no such gap.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
+
+from mmsent_cli.errors import ConfigError, summarize
+
+C = TypeVar("C")
+
+SENTIMENTS = ("negative", "neutral", "positive")
+KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
+VAL_SIZE = 0.2
+PROBES = ("image", "text", "minilm", "mpnet", "characters", "lexicon", "ocr", "ocr-characters")
+
+
+def option(default: Any, help: str) -> Any:
+    """A dataclass field with the help text that `--help` shows for it."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataConfig:
+    """Which pairs, and how their files are read."""
+
+    data: str | None = option(
+        None,
+        "Folder in the lab layout, or a .csv/.jsonl/.parquet manifest (default: $MMSENT_DATA, ./data, ./data/sample)",
+    )
+    guid_column: str = option("guid", "Manifest column with the pair's name")
+    text_column: str = option("text", "Manifest column with the text")
+    image_column: str = option("image", "Manifest column with the image path, relative to the manifest")
+    tag_column: str = option("tag", "Manifest column with the label; a pair without one is to be predicted")
+    labels: tuple[str, ...] | None = option(
+        None, "Labels in order, comma-separated (default: the three sentiments if they fit, else those found)"
+    )
+    encoding: str = option("auto", "Text encoding; auto decides for the whole corpus (see inspect-encoding)")
+    on_bad: Literal["stop", "drop", "blank"] = option(
+        "stop", "Unusable text or image: stop; drop the pair; or blank that modality. Affected guids are listed"
+    )
+    limit: int | None = option(None, "Use only this many labelled pairs, for a quick try")
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self,
+            (self.limit is not None and self.limit < 2, "limit must be at least 2"),
+            (self.labels is not None and len(set(self.labels)) < 2, "labels needs two or more different names"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitConfig:
+    """How labelled pairs are divided into training and validation."""
+
+    strategy: Literal["grouped", "plain-80-20", "plain-90-10"] = option(
+        "grouped", "grouped keeps near-duplicates on one side; the plain ones are the sources' stratified splits"
+    )
+    val_size: float = option(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
+    split_seed: int = option(42, "Seed of the split; separate from the training seed, so seeds share one split")
+
+    split: str | None = option(None, "Split file written by mmsent split, in place of making a split")
+    fold: int | None = option(None, "Which fold of the split file to validate on, counted from 1")
+    folds: int | None = option(
+        None,
+        "Train on all pairs: one network a fold, which predicts the pairs of that fold; figures are out of fold, and"
+        " the checkpoint is the ensemble",
+    )
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self,
+            (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"),
+            (self.folds is not None and self.folds < 2, "folds must be at least 2"),
+            (self.folds is not None and self.split is not None, "folds are made anew; leave out split, or folds"),
+            (self.folds is not None and self.fold is not None, "folds trains on each fold; leave out fold, or folds"),
+            (
+                self.folds is not None and self.val_size != VAL_SIZE,
+                "folds are equal; leave out val_size, or folds",
+            ),
+            (
+                self.folds is not None and self.strategy != "grouped",
+                f"folds keep near-duplicates together; strategy {self.strategy} does not",
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """Encoders, freezing, fusion and head. Stored in each checkpoint."""
+
+    encoders: str = option("auto", "Encoder pair: auto, light, compact, bert-resnet18, clip")
+    text_encoder: str | None = option(
+        None,
+        "Text encoder in place of the pair's: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip, hf:NAME",
+    )
+    image_encoder: str | None = option(
+        None,
+        "Image encoder in place of the pair's: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18, clip,"
+        " hf:NAME, timm:NAME",
+    )
+    fusion: str = option(
+        "weighted",
+        "Fusion layer: concat, weighted, self-attention, early, clip, blip, blip-advanced, gmu, cross-attention,"
+        " logit-ensemble, text-only, image-only; compare-fusions --list tells more",
+    )
+    freeze_text: str | None = option(
+        None, "Frozen part of the text encoder: none, all, or N (embeddings and the first N layers)"
+    )
+    freeze_image: str | None = option(
+        None, "Frozen part of the image encoder: none, all, or N (stem and the first N stages)"
+    )
+    max_length_tokens: int | None = option(None, "Longest text in tokens; the rest is cut")
+    image_size_px: int | None = option(None, "Images are resized to this square")
+    text_cleaning: tuple[str, ...] | None = option(
+        None, f"Comma-separated, of {', '.join(CLEANING_STEPS)}; white space is always squeezed"
+    )
+    head_hidden: tuple[int, ...] | None = option(None, "Widths of the head's hidden layers, comma-separated")
+    head_dropout: tuple[float, ...] | None = option(None, "Dropout after each hidden layer, comma-separated")
+    modality_dropout: float | None = option(
+        None, "Probability that a training pair loses one modality, so the model can do with either"
+    )
+    auxiliary_weight: float | None = option(
+        None, "Weight of the losses of a text-only and an image-only head that train beside the main one"
+    )
+    probes: tuple[str, ...] | None = option(
+        None,
+        f"Linear models that join the network late, of {', '.join(PROBES)}; image and text read the features of the"
+        " network's encoder if frozen, minilm and mpnet those of one more, writing the words that stand in the image"
+        " (pip install 'mmsent[ocr]'). Needs --folds",
+    )
+    networks: int = option(1, "Networks a fold, each of another seed; their mean counts as one. Needs --folds")
+    logit_adjustment: float | None = option(
+        None,
+        "How far the joined decision moves towards rare classes, for macro-F1: 0 not at all, 1 as if all classes were"
+        " equally frequent. Needs --folds",
+    )
+
+    def __post_init__(self) -> None:
+        unknown = [step for step in self.text_cleaning or () if step not in CLEANING_STEPS]
+        strange = [name for name in self.probes or () if name not in PROBES]
+        hidden, dropout = self.head_hidden, self.head_dropout
+        mismatched = hidden is not None and dropout is not None and len(hidden) != len(dropout)
+        raise_if(
+            self,
+            (bool(unknown), f"unknown text_cleaning {', '.join(unknown)}; known: {', '.join(CLEANING_STEPS)}"),
+            (not 0 <= (self.logit_adjustment or 0) <= 1, "logit_adjustment must lie in [0, 1]"),
+            (self.networks < 1, "networks must be at least 1"),
+            (bool(strange), f"unknown probes {', '.join(strange)}; known: {', '.join(PROBES)}"),
+            (mismatched, f"head_dropout needs one number per hidden layer: {hidden} against {dropout}"),
+            (any(not 0 <= p < 1 for p in dropout or ()), "head_dropout must lie in [0, 1)"),
+            (any(width < 1 for width in hidden or ()), "head_hidden must be positive"),
+            (not 0 <= (self.modality_dropout or 0) < 1, "modality_dropout must lie in [0, 1)"),
+            ((self.auxiliary_weight or 0) < 0, "auxiliary_weight must not be negative"),
+            (self.max_length_tokens is not None and self.max_length_tokens < 4, "max_length_tokens must be at least 4"),
+            (self.image_size_px is not None and self.image_size_px < 32, "image_size_px must be at least 32"),
+            *(_freeze_check(name, getattr(self, name)) for name in ("freeze_text", "freeze_image")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitConfig:
+    """How the model is trained."""
+
+    epochs: int | None = option(None, "Passes over the training pairs")
+    batch_size: int | None = option(None, "Pairs per batch")
+    accumulation_steps: int | None = option(None, "Batches per optimizer step")
+    encoder_lr: float | None = option(None, "Learning rate of encoder layers")
+    head_lr: float | None = option(None, "Learning rate of fusion and head")
+    weight_decay: float | None = option(None, "AdamW weight decay; not on biases and norms")
+    warmup: float | None = option(None, "Share of all steps in which the learning rate rises")
+    schedule: Literal["cosine", "linear", "constant"] | None = option(None, "Learning rate after the warm-up")
+    max_grad_norm: float | None = option(None, "Gradients are clipped to this norm; 0 switches it off")
+    label_smoothing: float | None = option(None, "Label smoothing of the cross-entropy")
+    class_weights: Literal["none", "balanced", "sqrt"] | None = option(
+        None, "Loss weights: none; balanced is inverse frequency, mean 1; sqrt its square root"
+    )
+    patience: int | None = option(
+        None, "Epochs without improvement before training stops; 0 never stops early, as with --folds"
+    )
+    monitor: Literal["accuracy", "macro_f1", "loss"] | None = option(
+        None, "Validation metric that picks the best epoch"
+    )
+    augmentation: Literal["none", "standard", "flip", "geometry", "colour", "strong"] | None = option(
+        None,
+        "Training images: none; standard is flip p=0.5, rotation of 10 degrees, colour jitter 0.2; flip; geometry is"
+        " flip and rotation; colour is the jitter alone; strong is more of each, and crops",
+    )
+    augmentation_views: int | None = option(None, "Different augmented views kept of each training image")
+    augmentation_seed: int = option(0, "Seed of the views; separate from the training seed, so seeds share the views")
+    seed: int = option(0, "Seed of initialisation, batches and dropout")
+
+    def __post_init__(self) -> None:
+        positive = ("epochs", "batch_size", "accumulation_steps", "augmentation_views")
+        not_negative = (
+            "encoder_lr",
+            "head_lr",
+            "weight_decay",
+            "max_grad_norm",
+            "patience",
+            "seed",
+            "augmentation_seed",
+        )
+        raise_if(
+            self,
+            *((_given(self, name) and getattr(self, name) < 1, f"{name} must be at least 1") for name in positive),
+            *(
+                (_given(self, name) and getattr(self, name) < 0, f"{name} must not be negative")
+                for name in not_negative
+            ),
+            (not 0 <= (self.warmup or 0) <= 1, "warmup must lie in [0, 1]"),
+            (not 0 <= (self.label_smoothing or 0) < 1, "label_smoothing must lie in [0, 1)"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeConfig:
+    """Where and with what a command runs. Changes no model, only how it is computed."""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+        "auto",
+        "Compute of the forward pass; weights stay fp32. auto: bf16 where the hardware is faster in it; a CPU with"
+        " AVX-512 BF16 is measured once",
+    )
+    engine: Literal["auto", "torch", "openvino"] = option(
+        "auto",
+        "What computes frozen encoder stages: auto is openvino on a CPU where it is installed and can run them, else"
+        " torch. Features agree with float32 to a cosine of 0.999, unless --precision bf16 is given. What is trained"
+        " runs in torch",
+    )
+    workers: int = option(0, "Extra processes that load batches")
+    jobs: int = option(
+        0,
+        "Models that a comparison trains side by side on a CPU, few threads each; the results are the same. 0: as many"
+        " as there are cores, at most 4, where processes repay their start and 2 GB are free for each",
+    )
+    weights_dir: str | None = option(
+        None,
+        "Folder with downloaded weights: bert-base-uncased/, clip-vit-base-patch32/, resnet18.pth ($MMSENT_WEIGHTS)",
+    )
+    offline: bool = option(False, "Never open a connection")
+    cache_dir: str | None = option(None, "Folder of the feature store and other caches ($MMSENT_CACHE)")
+    save_all: bool = option(False, "Keep frozen weights in best_model.pt as well, for a machine that has none")
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self,
+            (self.workers < 0, "workers must not be negative"),
+            (self.jobs < 0, "jobs must not be negative"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """One training run, whole: what `config.json` holds and `--config` replays."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+
+def build(config_type: type[C], values: Mapping[str, Any]) -> C:
+    """Build a config from plain values, as they come from JSON or the command line.
+
+    Lists and comma-separated strings become tuples.
+
+    Raises:
+        ConfigError: a name that is no setting, a value of the wrong type or out of range.
+    """
+    known = {f.name: f for f in fields(cast(Any, config_type))}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(f"unknown settings: {', '.join(unknown)}", f"known settings: {', '.join(known)}")
+    return config_type(**{name: _convert(name, known[name].type, value) for name, value in values.items()})
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The config as plain JSON values."""
+    return json.loads(json.dumps(asdict(config)))
+
+
+def read_train_config(path: Path) -> TrainConfig:
+    """Read a run's `config.json`, or a run folder that holds one.
+
+    Raises:
+        ConfigError: no such file, not JSON, or unknown settings.
+    """
+    path = path / "config.json" if path.is_dir() else path
+    hint = "give the config.json of an earlier run, or its folder"
+    try:
+        parts = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}", hint) from error
+    except ValueError as error:
+        raise ConfigError(f"the configuration {path} is not JSON: {error}", hint) from error
+    if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
+        raise ConfigError(f"{path} is not a configuration of mmsent", hint)
+    try:
+        return train_config(parts)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.message}", error.hint) from error
+
+
+def train_config(parts: Mapping[str, Mapping[str, Any]]) -> TrainConfig:
+    """Build a TrainConfig from nested plain values, the form `to_dict` gives."""
+    sections: dict[str, Any] = {f.name: f.default_factory for f in fields(TrainConfig)}
+    unknown = sorted(set(parts) - set(sections))
+    if unknown:
+        raise ConfigError(f"unknown sections: {', '.join(unknown)}", f"known sections: {', '.join(sections)}")
+    return TrainConfig(**{name: build(sections[name], values) for name, values in parts.items()})
+
+
+def _given(config: Any, name: str) -> bool:
+    return getattr(config, name) is not None
+
+
+def _freeze_check(name: str, value: str | None) -> tuple[bool, str]:
+    is_bad = value is not None and value not in ("none", "all") and not value.isdigit()
+    return is_bad, f"{name} must be none, all or a number of layers, not {value!r}"
+
+
+def raise_if(config: Any, *checks: tuple[bool, str]) -> None:
+    problems = [text for is_bad, text in checks if is_bad]
+    if problems:
+        raise ConfigError(f"{type(config).__name__}: {summarize(problems)}", "mmsent COMMAND --help lists the options")
+
+
+def value_type(annotation: Any) -> Any:
+    """The type of a setting without its `| None`."""
+    if get_origin(annotation) in (None, tuple, Literal):
+        return annotation
+    return next(part for part in get_args(annotation) if part is not type(None))
+
+
+def _convert(name: str, annotation: Any, value: Any) -> Any:
+    """Turn a JSON or command-line value into the setting's type, or say why it does not fit."""
+    kind = value_type(annotation)
+    if value is None and type(None) in get_args(annotation):
+        return None
+    try:
+        if get_origin(kind) is tuple:
+            parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+            return tuple(_scalar(get_args(kind)[0], part, is_text=isinstance(value, str)) for part in cast(Any, parts))
+        if get_origin(kind) is Literal:
+            if value not in get_args(kind):
+                raise ValueError(f"not one of {', '.join(get_args(kind))}")
+            return value
+        return _scalar(kind, value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{name}: {value!r} does not fit ({error})", "mmsent COMMAND --help lists the options"
+        ) from None
+
+
+def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
+    """One value of a plain type. Nothing is rounded or turned into text; `is_text` says that a number is spelt out."""
+    if is_text and kind in (int, float):
+        value = float(value) if kind is float else int(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"not {KINDS[kind]}")
+    if kind is float and not math.isfinite(value):
+        raise ValueError("not a finite number")
+    return value

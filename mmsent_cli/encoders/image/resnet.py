@@ -1,0 +1,52 @@
+"""ResNet18 with ImageNet weights and without its classifier, 512 wide, as in system A.
+
+Source: He et al. 2015, arXiv 1512.03385; weights of torchvision (IMAGENET1K_V1).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.encoders.request import BuildRequest
+from mmsent_cli.encoders.stages import Normalise, Plain, SpatialPool
+from mmsent_cli.encoders.weights.source import WeightSource, load_state
+from mmsent_cli.errors import CheckpointError
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+NATIVE_SIZE_PX = 224
+OUT_DIM = 512
+
+
+def build(request: BuildRequest) -> Encoder:
+    """ResNet18: stem, four stages, mean over positions."""
+    from torchvision.models import resnet18
+
+    net: Any = resnet18()
+    state = _weights(request.weights)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"the ResNet18 weights do not fit: {error}", "use torchvision's resnet18 file") from error
+    stem = Plain(Normalise(MEAN, STD), net.conv1, net.bn1, net.relu, net.maxpool)
+    stages: list[nn.Module] = [stem, *(Plain(getattr(net, f"layer{number}")) for number in (1, 2, 3, 4))]
+    inputs = ImageInputs(request.image_size_px or NATIVE_SIZE_PX)
+    return Encoder(name="resnet18", inputs=inputs, stages=stages, pool=SpatialPool(), out_dim=OUT_DIM)
+
+
+def _weights(source: WeightSource) -> dict[str, Any]:
+    """The state dict from the weights folder, torch's download cache, or a download."""
+    import torch
+    from torchvision.models import ResNet18_Weights
+
+    published = ResNet18_Weights.IMAGENET1K_V1
+    file_name = Path(published.url).name
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name
+    local = source.find_file("resnet18.pth", file_name) or (cached if cached.is_file() else None)
+    if local is not None:
+        return load_state(local)
+    source.require_connection(published.url, "resnet18")
+    return dict(published.get_state_dict(progress=False, check_hash=True))

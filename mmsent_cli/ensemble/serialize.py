@@ -1,0 +1,76 @@
+"""Probes and stacker as plain data and tensors, the form in which a checkpoint keeps them, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmsent_cli.ensemble.ngrams import Characters
+from mmsent_cli.ensemble.probes import PROBES, Probe, count_features
+from mmsent_cli.ensemble.stacker import Stacker
+
+STACKER_PARTS = ("weight", "bias", "offsets")
+
+
+def probe_content(probe: Probe) -> dict[str, Any]:
+    """An probe without objects."""
+    characters = probe.characters
+    return {
+        "name": probe.name,
+        "weight": torch.from_numpy(probe.weight),
+        "bias": torch.from_numpy(probe.bias),
+        "prior": torch.from_numpy(probe.prior),
+        "ngrams": None if characters is None else list(characters.ngrams),
+        "idf": None if characters is None else torch.from_numpy(characters.idf),
+    }
+
+
+def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, int]) -> Probe:
+    """The probe that `probe_content` wrote.
+
+    Args:
+        content: of one probe.
+        n_classes: C.
+        pooled: width of the features of each frozen encoder, named as in `ProbeInputs`.
+
+    Raises:
+        KeyError: a part is missing, or the table has no probe of that name.
+        ValueError: the parts do not fit each other or the classes.
+    """
+    name = content["name"]
+    weight, bias, prior = (content[part].numpy() for part in ("weight", "bias", "prior"))
+    ngrams = content["ngrams"]
+    characters = None if ngrams is None else Characters(tuple(ngrams), content["idf"].numpy())
+    if (PROBES[name].features == "characters") != (characters is not None):
+        raise ValueError(f"the probe {name} lacks n-grams, or has them without need")
+    if characters is not None and (
+        characters.idf.shape != (len(characters.ngrams),) or len(set(characters.ngrams)) != len(characters.ngrams)
+    ):
+        raise ValueError(f"the n-grams of the probe {name} and their frequencies do not fit each other")
+    if not all(np.isfinite(part).all() for part in (weight, bias, prior)):
+        raise ValueError(f"the weights of the probe {name} are not finite")
+    shapes = (weight.shape, bias.shape, prior.shape)
+    if shapes != ((count_features(name, pooled, characters), n_classes), (n_classes,), (n_classes,)):
+        raise ValueError(f"the weights of the probe {name} fit neither its features nor {n_classes} classes")
+    return Probe(name, weight, bias, prior, characters)
+
+
+def stacker_content(stacker: Stacker) -> dict[str, torch.Tensor]:
+    """A stacker without objects."""
+    return {part: torch.from_numpy(np.ascontiguousarray(getattr(stacker, part))) for part in STACKER_PARTS}
+
+
+def read_stacker(content: Mapping[str, Any], members: int, n_classes: int) -> Stacker:
+    """The stacker of a checkpoint's content.
+
+    Raises:
+        KeyError: a part is missing.
+        ValueError: it is not made for so many members and classes.
+    """
+    parts = content["stacker"]
+    stacker = Stacker(*(parts[part].numpy() for part in STACKER_PARTS))
+    shapes = (stacker.weight.shape, stacker.bias.shape, stacker.offsets.shape)
+    if shapes != ((members * n_classes, n_classes), (n_classes,), (n_classes,)):
+        raise ValueError(f"the stacker does not fit {members} members and {n_classes} classes")
+    return stacker

@@ -1,0 +1,1 @@
+"""What text and image contribute to a trained model."""

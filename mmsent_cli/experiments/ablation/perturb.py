@@ -1,0 +1,174 @@
+"""A trained model with one modality changed or taken away, on pairs encoded once.
+
+Shape letters: N pairs, C classes, D feature width.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import send_to_device
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from mmsent_cli.compute.device import Compute
+from mmsent_cli.encoders.contract import Encoded
+from mmsent_cli.features.table import Table
+from mmsent_cli.model import MODALITIES, Batch, SentimentModel, replace_feature
+from mmsent_cli.training.loop import EVALUATION_BATCH
+
+CLASSIFIED = 1024
+"""Pairs that go through fusion and head at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One modality of N pairs, encoded: pooled features [N, D], and each pair's own tokens where there are any."""
+
+    pooled: Tensor
+    tokens: tuple[Tensor, ...] | None
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> Encoded:
+        """The features of some pairs, tokens padded to the longest."""
+        index = torch.as_tensor(rows, device=self.pooled.device)
+        if self.tokens is None:
+            return Encoded(self.pooled[index])
+        chosen = [self.tokens[row] for row in rows]
+        mask = pad_sequence([part.new_ones(len(part), dtype=torch.bool) for part in chosen], batch_first=True)
+        return Encoded(self.pooled[index], pad_sequence(chosen, batch_first=True), mask)
+
+
+class EncodedModel:
+    """A trained model with pairs as its encoders see them: ask it what it says when it sees something else.
+
+    Args:
+        model: trained.
+        table: the pairs.
+        rows: which of them, N.
+        compute: device and precision.
+        keeps_tokens: whether the fusion reads tokens; those of all pairs are many, and it costs time to pad them.
+
+    Attributes:
+        text, image: features of the N pairs.
+        present: [N, 2] bool, whether a pair has its text and its image.
+    """
+
+    def __init__(
+        self, model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute, keeps_tokens: bool
+    ) -> None:
+        self.model = model
+        self.compute = compute
+        texts, images, present = [], [], []
+        for text, image, is_there in encode_rows(model, table, rows, compute):
+            texts.append(text if keeps_tokens else Encoded(text.pooled))
+            images.append(image if keeps_tokens else Encoded(image.pooled))
+            present.append(is_there)
+        self.text, self.image, self.present = _features(texts), _features(images), torch.cat(present)
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def logits(
+        self,
+        text_rows: np.ndarray | None = None,
+        image_rows: np.ndarray | None = None,
+        features: Mapping[str, Tensor] | None = None,
+        absent: Collection[str] = (),
+    ) -> np.ndarray:
+        """What the model says of M pairs made of these texts and images [M, C].
+
+        Args:
+            text_rows: whose text each pair has [M]; None: the N pairs in their order.
+            image_rows: whose image, likewise.
+            features: one feature [D] in the place of a modality, by its name; a pair that lacks the modality gets it
+                as well.
+            absent: modalities that every pair lacks; the model puts its own learned feature there.
+        """
+        texts = np.arange(len(self)) if text_rows is None else text_rows
+        images = np.arange(len(self)) if image_rows is None else image_rows
+        starts = range(0, len(texts), CLASSIFIED)
+        parts = [
+            self._classify(
+                texts[start : start + CLASSIFIED], images[start : start + CLASSIFIED], features or {}, absent
+            )
+            for start in starts
+        ]
+        return np.concatenate(parts)
+
+    @torch.inference_mode()
+    def _classify(
+        self, texts: np.ndarray, images: np.ndarray, features: Mapping[str, Tensor], absent: Collection[str]
+    ) -> np.ndarray:
+        seen = {"text": self.text.take(texts), "image": self.image.take(images)}
+        present = torch.stack([self.present[texts, 0], self.present[images, 1]], dim=1)
+        for column, side in enumerate(MODALITIES):
+            if side in features:
+                seen[side] = replace_feature(seen[side], torch.zeros_like(present[:, column]), features[side])
+                present[:, column] = True
+            if side in absent:
+                present[:, column] = False
+        with self.compute.autocast():
+            return self.model.classify(seen["text"], seen["image"], present).main.float().cpu().numpy()
+
+
+@torch.inference_mode()
+def encode_rows(
+    model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute
+) -> Iterator[tuple[Encoded, Encoded, Tensor]]:
+    """Text features, image features and presence [B, 2] of some pairs, batch by batch."""
+    model.to(compute.device).eval()
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        moved: Any = send_to_device(table.batch(rows[start : start + EVALUATION_BATCH]), compute.device)
+        batch: Batch = moved
+        with compute.autocast():
+            yield *model.encode(batch), batch.present
+
+
+def mean_features(model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute) -> dict[str, Tensor]:
+    """Mean pooled feature [D] of each modality, over those of the pairs that have it."""
+    sums: dict[str, Any] = dict.fromkeys(MODALITIES, 0.0)
+    counts: dict[str, Any] = dict.fromkeys(MODALITIES, 0)
+    for *both, present in encode_rows(model, table, rows, compute):
+        for side, encoded, is_there in zip(MODALITIES, both, present.unbind(dim=1), strict=True):
+            sums[side] = sums[side] + encoded.pooled[is_there].double().sum(dim=0)
+            counts[side] = counts[side] + is_there.sum()
+    return {side: (sums[side] / counts[side]).float() for side in MODALITIES}
+
+
+def another_pair(count: int, seed: int) -> np.ndarray:
+    """For each of `count` pairs the number of another one, each used once [N]; itself if it is the only one."""
+    order = np.random.default_rng(seed).permutation(count)
+    others = np.empty(count, dtype=np.int64)
+    others[order] = np.roll(order, 1)
+    return others
+
+
+def additive_part(subject: EncodedModel, rows: np.ndarray) -> np.ndarray:
+    """The logits of some pairs without any interaction of their modalities [M, C].
+
+    Every text is seen with every image; what is left of a pair is the mean over all images with its text, plus the
+    mean over all texts with its image, minus the mean over all. Source: EMAP, Hessel and Lee 2020, arXiv 2010.06572.
+
+    Args:
+        subject: model and pairs.
+        rows: which pairs [M]; M x M combinations are computed, M at a time.
+    """
+    by_text, by_image = [], 0.0
+    for row in rows:
+        logits = subject.logits(np.full(len(rows), row), rows)  # [M, C], one text with every image
+        by_text.append(logits.mean(axis=0))
+        by_image = by_image + logits / len(rows)
+    of_texts = np.stack(by_text)
+    return of_texts + by_image - of_texts.mean(axis=0)
+
+
+def _features(parts: Sequence[Encoded]) -> Features:
+    tokens = [
+        row[mask]
+        for part in parts
+        if part.tokens is not None and part.mask is not None
+        for row, mask in zip(part.tokens, part.mask, strict=True)
+    ]
+    return Features(torch.cat([part.pooled for part in parts]), tuple(tokens) or None)

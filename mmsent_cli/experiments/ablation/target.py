@@ -1,0 +1,129 @@
+"""A checkpoint under examination, with the labelled pairs it is put to."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, read_train_config
+from mmsent_cli.data.check import load_labelled
+from mmsent_cli.data.split import Split, digest_of
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.errors import CheckpointError
+from mmsent_cli.experiments.ablation.perturb import EncodedModel, mean_features
+from mmsent_cli.files import default_cache_dir
+from mmsent_cli.fusion import find_fusion
+from mmsent_cli.model import SentimentModel
+from mmsent_cli.records import CONFIG, Run
+from mmsent_cli.training.checkpoints import Description, load_model, read_checkpoint
+from mmsent_cli.training.plan import Listener, Plan, plan_run
+from mmsent_cli.training.run import SPLIT, splits_of
+from mmsent_cli.training.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class AblationTarget:
+    """A trained model and its pairs.
+
+    Attributes:
+        checkpoint: the file.
+        epoch: of the training run, counted from 1.
+        model, description: what the file holds.
+        plan: the pairs; the training side gives mean features and trains unimodal models.
+        source: which pairs they are, in words.
+        notes: what the reader of the figures should know.
+    """
+
+    checkpoint: Path
+    epoch: int
+    model: SentimentModel
+    description: Description
+    plan: Plan
+    source: str
+    notes: tuple[str, ...] = ()
+
+    def subject(self, bench: Workspace) -> tuple[EncodedModel, dict[str, Tensor]]:
+        """The model with the encoded validation pairs, and the mean features [D] of the training pairs."""
+        table = bench.table(self.model, replace(self.plan.config.fit, augmentation="none"))
+        compute = self.plan.compute
+        means = mean_features(self.model, table, bench.train, compute)
+        keeps_tokens = find_fusion(self.description.model.fusion).reads == "tokens"
+        return EncodedModel(self.model, table, bench.val, compute, keeps_tokens), means
+
+
+def examine(
+    checkpoint: Path, data: DataConfig | None, split: str | None, runtime: RuntimeConfig, listener: Listener
+) -> AblationTarget:
+    """Open a checkpoint and find its pairs: those its own run validated on, or others.
+
+    Args:
+        checkpoint: the file.
+        data: other labelled pairs, or None for those of the checkpoint's run.
+        split: a split file for `data`, whose validation side is meant; None: every labelled pair of it.
+        runtime: device, precision, weights, cache.
+        listener: hears how far the checks are.
+
+    Raises:
+        CheckpointError: unreadable, not trained, of one modality alone, or without a run beside it and without `data`.
+        MmsentError: data that cannot be used.
+    """
+    epoch = read_checkpoint(checkpoint)["epoch"]
+    if not isinstance(epoch, int) or epoch < 1:
+        raise CheckpointError(
+            f"{checkpoint} is not trained (epoch {epoch}): an ablation would compare guesses", "train a model first"
+        )
+    source = WeightSource.of(runtime.weights_dir, runtime.offline, runtime.cache_dir)
+    model, description = load_model(checkpoint, source)
+    if find_fusion(description.model.fusion).is_reference:
+        raise CheckpointError(
+            f"{checkpoint} is a model of {description.model.fusion}: there is no second modality to take away",
+            "ablate a model that reads text and image",
+        )
+    if data is None:
+        plan, source, notes = _own_pairs(checkpoint, description, runtime, listener)
+        return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
+    own = own_config(checkpoint) or TrainConfig()
+    config = TrainConfig(
+        data=replace(data, labels=description.labels),
+        split=SplitConfig(split=split),
+        model=description.model,
+        fit=own.fit,
+        runtime=runtime,
+    )
+    if split is not None:
+        plan = plan_run(config, listener)
+        return AblationTarget(checkpoint, epoch, model, description, plan, f"validation pairs of {split}")
+    plan = plan_run(config, listener, [_every_pair(config)])
+    source = f"every labelled pair of {plan.dataset.source}"
+    notes = ("if the model was trained on some of these pairs, its figures here are too good",)
+    return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
+
+
+def own_config(checkpoint: Path) -> TrainConfig | None:
+    """The configuration of the run whose folder holds the checkpoint, or None where it lies elsewhere."""
+    run = Run(checkpoint.parent)
+    is_there = all(run.path(name).is_file() for name in (CONFIG, SPLIT))
+    return read_train_config(run.folder) if is_there else None
+
+
+def _own_pairs(
+    checkpoint: Path, description: Description, runtime: RuntimeConfig, listener: Listener
+) -> tuple[Plan, str, tuple[str, ...]]:
+    """The pairs of the run whose folder holds the checkpoint, what to call them, and a note if they are doubtful."""
+    run = Run(checkpoint.parent)
+    splits, config = splits_of(run), own_config(checkpoint)
+    if not splits or config is None or config.model != description.model:
+        raise CheckpointError(
+            f"{checkpoint} does not lie in its run's folder, so the pairs it was validated on are not known",
+            "give --data FOLDER, and --split FILE if only its validation side is meant",
+        )
+    moved = f"the checkpoint says that it was trained as {description.run}; the pairs are those of {run.name}"
+    plan = plan_run(replace(config, runtime=runtime), listener, splits)
+    return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
+
+
+def _every_pair(config: TrainConfig) -> Split:
+    """All labelled pairs on both sides: the mean features are then theirs as well."""
+    dataset = load_labelled(config.data, default_cache_dir(config.runtime.cache_dir))
+    guids = tuple(pair.guid for pair in dataset.pairs)
+    return Split(guids, guids, "every labelled pair", 0, 0.0, digest_of(guids, guids))

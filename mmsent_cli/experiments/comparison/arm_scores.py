@@ -1,0 +1,116 @@
+"""One arm of a comparison: a prediction for each seed and pair, and the figures that need no other arm.
+
+Shape letters: S seeds, N validation pairs, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmsent_cli.experiments.selection import best_epoch, nested_selection
+from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.results import ClassMetrics, ComparedArm, Interval, Metrics
+from mmsent_cli.stats import accuracy_scores, macro_f1_scores
+from mmsent_cli.training.metrics import compute_metrics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArmScores:
+    """An arm with one prediction a seed and pair, by nested selection.
+
+    Attributes:
+        models: one a seed.
+        predicted: class numbers [S, N].
+        right: 1 where right [S, N].
+        f1_scores: pseudo-values of macro-F1 [S, N].
+    """
+
+    models: tuple[TrainedArm, ...]
+    predicted: np.ndarray
+    right: np.ndarray
+    f1_scores: np.ndarray
+
+
+def judge(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) -> ArmScores:
+    """Predict each pair by each model's nested selection.
+
+    Args:
+        models: of one arm, one a seed.
+        true: class numbers [N].
+        classes: C.
+    """
+    chosen = [nested_selection(model.predicted, true, model.monitor, classes, model.losses) for model in models]
+    predicted = np.stack(chosen)
+    return ArmScores(
+        models=models,
+        predicted=predicted,
+        right=accuracy_scores(true, predicted),
+        f1_scores=macro_f1_scores(true, predicted, classes),
+    )
+
+
+def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_interval: Interval) -> ComparedArm:
+    """The arm's row without its difference to the baseline.
+
+    Args:
+        arm: see there.
+        true: class numbers [N].
+        labels: class names in order.
+        accuracy_interval: of its accuracy.
+    """
+    first, nan = arm.models[0], float("nan")
+    nested = [compute_metrics(true.tolist(), row.tolist(), labels, nan) for row in arm.predicted]
+    best = [best_epoch(model.curve, model.monitor) for model in arm.models]
+    last = [model.curve[-1] for model in arm.models]
+    accuracies, macro_f1s = [row.accuracy for row in nested], [row.macro_f1 for row in nested]
+    best_accuracies, last_accuracies = [score.accuracy for score in best], [score.accuracy for score in last]
+    return ComparedArm(
+        name=first.name,
+        fusion=first.fusion,
+        augmentation=first.augmentation,
+        is_reference=first.is_reference,
+        seeds=tuple(model.seed for model in arm.models),
+        trainable_parameters=first.trainable_parameters,
+        accuracy_mean=_mean(accuracies),
+        accuracy_sd=_sd(accuracies),
+        accuracy_interval=accuracy_interval,
+        macro_f1_mean=_mean(macro_f1s),
+        macro_f1_sd=_sd(macro_f1s),
+        accuracies=tuple(accuracies),
+        macro_f1s=tuple(macro_f1s),
+        best_accuracy_mean=_mean(best_accuracies),
+        best_accuracy_sd=_sd(best_accuracies),
+        best_accuracies=tuple(best_accuracies),
+        best_epochs=tuple(score.epoch for score in best),
+        best_train_losses=tuple(score.train_loss for score in best),
+        best_val_losses=tuple(score.val_loss for score in best),
+        last_accuracy_mean=_mean(last_accuracies),
+        last_accuracy_sd=_sd(last_accuracies),
+        last_accuracies=tuple(last_accuracies),
+        last_macro_f1s=tuple(score.macro_f1 for score in last),
+        per_class=mean_per_class(nested),
+        curves=tuple(model.curve for model in arm.models),
+    )
+
+
+def mean_per_class(metrics: Sequence[Metrics]) -> tuple[ClassMetrics, ...]:
+    """Each class's figures, mean over evaluations of the same pairs."""
+    return tuple(
+        replace(
+            rows[0],
+            precision=_mean([row.precision for row in rows]),
+            recall=_mean([row.recall for row in rows]),
+            f1=_mean([row.f1 for row in rows]),
+        )
+        for rows in zip(*(evaluation.per_class for evaluation in metrics), strict=True)
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _sd(values: Sequence[float]) -> float:
+    """Standard deviation over seeds; 0 with a single one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

@@ -1,0 +1,55 @@
+"""`augment-compare`: one fusion trained on the images as they are, and on augmented ones."""
+
+from mmsent_cli.data.augment import POLICIES
+from mmsent_cli.errors import unknown_name
+from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
+from mmsent_cli.experiments.comparison.compare import compare
+from mmsent_cli.experiments.experiment import ArmsListener, Experiment, seed_notes
+from mmsent_cli.experiments.settings import AugmentSettings
+from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.records import Run
+from mmsent_cli.results import CompareResult
+from mmsent_cli.training.plan import Plan
+
+BASELINE = "none"
+
+
+def augment_compare(
+    plan: Plan, settings: AugmentSettings, run: Run, listener: ArmsListener
+) -> tuple[CompareResult, list[TrainedArm]]:
+    """Train the plan's fusion without and with each augmentation, and say what the differences are worth.
+
+    Args:
+        plan: what all arms share; its own augmentation plays no part.
+        settings: which policies, how many seeds.
+        run: folder that keeps the arms; those that are there already are not trained again.
+        listener: hears of progress.
+
+    Returns:
+        The result, not yet written, and the trained arms.
+
+    Raises:
+        ConfigError: an unknown policy.
+    """
+    experiment = Experiment(plan, run, listener)
+    arms = plan_arms(plan, settings)
+    listener.total_epochs = plan.config.fit.epochs
+    trained = experiment.train(arms)
+    result = CompareResult(
+        experiment="augment-compare",
+        baseline=BASELINE,
+        setting=experiment.setting(plan.config, seeds_of(plan.config, settings.seeds)),
+        arms=compare(trained, experiment.true, plan.dataset.labels, BASELINE),
+        notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
+    )
+    return result, trained
+
+
+def plan_arms(plan: Plan, settings: AugmentSettings) -> list[Arm]:
+    """No augmentation, then each policy; each with every seed."""
+    unknown = [policy for policy in settings.policies if policy not in POLICIES]
+    if unknown:
+        raise unknown_name("policies", unknown[0], list(POLICIES))
+    seeds = seeds_of(plan.config, settings.seeds)
+    policies = dict.fromkeys((BASELINE, *settings.policies))
+    return [arm for policy in policies for arm in arms_of(policy, plan.variant(augmentation=policy), seeds)]

@@ -1,0 +1,139 @@
+"""From trained models to rows of a comparison: pure functions from arrays to findings.
+
+Shape letters: S seeds, E epochs, N validation pairs, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mmsent_cli.experiments.comparison.arm_scores import ArmScores, describe, judge
+from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.results import ComparedArm, Difference, Interval
+from mmsent_cli.stats import (
+    Estimate,
+    accuracy_interval,
+    detectable,
+    estimate_difference,
+    estimate_mean,
+    holm,
+    interval,
+    macro_f1_scores,
+    mcnemar,
+    p_value,
+    verdict,
+)
+
+
+def compare(
+    trained: Sequence[TrainedArm], true: np.ndarray, labels: Sequence[str], baseline: str
+) -> tuple[ComparedArm, ...]:
+    """One row an arm, in the order in which the names first come; reference rows last.
+
+    Seeds keep the order given. The n-th model of an arm is set against the n-th of the baseline in McNemar's test; the
+    interval takes the seeds of both arms as drawn apart.
+
+    Args:
+        trained: all models; each arm with as many seeds as the baseline.
+        true: class numbers of the validation pairs [N], N at least 2.
+        labels: class names in order.
+        baseline: name of the arm that all others are compared with.
+
+    Raises:
+        ValueError: no such baseline, or arms with other numbers of seeds.
+    """
+    arms = _group(trained)
+    if baseline not in arms or len({len(models) for models in arms.values()}) != 1:
+        raise ValueError(f"no arm {baseline}, or not one model a seed: { {name: len(m) for name, m in arms.items()} }")
+    judged = {name: judge(models, true, len(labels)) for name, models in arms.items()}
+    rows = {name: describe(arm, true, labels, accuracy_of(arm.right)) for name, arm in judged.items()}
+    tested = [name for name, row in rows.items() if name != baseline and not row.is_reference]
+    others = {name: [judged[other] for other in tested if other != name] for name in tested}
+    accuracies = [
+        compare_accuracy(judged[name].right, judged[baseline].right, len(tested), [arm.right for arm in others[name]])
+        for name in tested
+    ]
+    adjusted = holm([difference.p for difference in accuracies])
+    for name, difference, p_adjusted in zip(tested, accuracies, adjusted, strict=True):
+        row = _with_difference(rows[name], difference, p_adjusted)
+        rows[name] = _with_details(row, judged[name], judged[baseline], others[name])
+    return tuple(sorted(rows.values(), key=lambda row: row.is_reference))
+
+
+def compare_accuracy(
+    arm: np.ndarray, baseline: np.ndarray, comparisons: int = 1, others: Sequence[np.ndarray] = ()
+) -> Difference:
+    """The difference of two accuracies on the same pairs.
+
+    Args:
+        arm, baseline: 1 where right [S, N]; for one model each [1, N].
+        comparisons: how many differences are judged together (Holm).
+        others: 1 where right of further arms of the comparison, which help to tell how much seeds vary.
+    """
+    return _difference(estimate_difference(arm, baseline, others), comparisons)
+
+
+def accuracy_of(right: np.ndarray) -> Interval:
+    """The 95 % interval of an arm's accuracy over pairs and seeds; of one model, Wilson's over pairs.
+
+    Args:
+        right: 1 where right [S, N].
+    """
+    if len(right) == 1:
+        return accuracy_interval(int(right.sum()), right.size)
+    return _within(0.0, interval(estimate_mean(right)))
+
+
+def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interval:
+    """The 95 % interval of an arm's macro-F1 over pairs and seeds; of one model, over pairs.
+
+    Args:
+        true: class numbers [N].
+        predicted: class numbers [S, N]; of one model [1, N].
+        classes: C.
+    """
+    return _within(0.0, interval(estimate_mean(macro_f1_scores(true, predicted, classes))))
+
+
+def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
+    names = dict.fromkeys(model.name for model in trained)
+    return {name: tuple(model for model in trained if model.name == name) for name in names}
+
+
+def _with_difference(row: ComparedArm, difference: Difference, p_adjusted: float) -> ComparedArm:
+    return replace(
+        row,
+        difference=difference.difference,
+        interval=difference.interval,
+        p=difference.p,
+        p_adjusted=p_adjusted,
+        detectable=difference.detectable,
+        verdict=verdict(difference.difference, p_adjusted),
+    )
+
+
+def _with_details(row: ComparedArm, arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> ComparedArm:
+    """Add McNemar's test of each seed and the difference in macro-F1."""
+    macro_f1 = estimate_difference(arm.f1_scores, baseline.f1_scores, [other.f1_scores for other in others])
+    pairs = zip(arm.right, baseline.right, strict=True)
+    return replace(
+        row,
+        mcnemar=tuple(mcnemar(of_arm, of_baseline) for of_arm, of_baseline in pairs),
+        macro_f1_difference=macro_f1.value,
+        macro_f1_interval=_within(-1.0, interval(macro_f1)),
+    )
+
+
+def _difference(estimate: Estimate, comparisons: int) -> Difference:
+    return Difference(
+        difference=estimate.value,
+        interval=_within(-1.0, interval(estimate)),
+        p=p_value(estimate),
+        detectable=min(detectable(estimate, comparisons), 1.0),
+    )
+
+
+def _within(lowest: float, ends: Interval) -> Interval:
+    """Cut where a share (0 to 1) or a difference of shares (-1 to 1) ends, which the t interval does not know."""
+    return max(ends[0], lowest), min(ends[1], 1.0)

@@ -1,0 +1,217 @@
+"""Models trained side by side on a CPU: a process each, with few threads each.
+
+Small matrices leave half of a second thread idle: with MiniLM's last two layers trained, an epoch of two models took
+two cores 11 s side by side and 14 s one after the other.
+
+Chosen: the threads of a model follow from the machine and from what is trained, never from how many models train at a
+time, so that no figure does either. Processes begin anew rather than as forks, which PyTorch's threads do not survive;
+a script that compares models therefore needs `if __name__ == "__main__":`. Rejected: threads, which share one random
+state.
+"""
+
+import multiprocessing
+import signal
+import traceback
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, cast
+
+import psutil
+import torch
+
+from mmsent_cli.compute.device import keep_freed_memory
+from mmsent_cli.errors import MmsentError
+from mmsent_cli.experiments.arm import Arm, train_arm
+from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.results import EpochResult
+from mmsent_cli.training.loop import Step
+from mmsent_cli.training.plan import Plan
+from mmsent_cli.training.workspace import Workspace
+
+MOST = 4
+"""Processes, unless more are asked for."""
+FREE_BYTES = 2 * 2**30
+"""Free memory for each process, unless their number is asked for: libraries, features and what a batch needs."""
+PARAMETER_BYTES = 16
+"""Of each trained parameter beside: itself, its gradient, and the optimizer's two averages."""
+WORTH = 200_000
+"""Passes of a pair through frozen encoders' fusion and head that repay the five seconds in which processes begin."""
+TRAINED_COST = 10
+"""What a pass costs when encoders are trained, in passes with frozen ones."""
+
+BEGUN = "begun"
+Event = Step | EpochResult | TrainedArm
+Worker = tuple[Any, Connection]
+
+
+def threads_for(plan: Plan) -> int:
+    """PyTorch's threads for one model of a comparison: one for fusion and head alone; all of them on a GPU's host."""
+    every = torch.get_num_threads()
+    if plan.compute.device_type != "cpu":
+        return every
+    return 1 if _is_frozen(plan) else max(1, every // MOST)
+
+
+def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int) -> int:
+    """How many of these models are best trained at a time; 1 on a GPU, which one model fills.
+
+    Args:
+        plan: what they share.
+        arms: to be trained.
+        trained_parameters: of the largest.
+    """
+    if plan.compute.device_type != "cpu" or not arms or multiprocessing.current_process().daemon:
+        return 1
+    if plan.config.runtime.jobs:
+        return min(plan.config.runtime.jobs, len(arms))
+    passes = sum(len(plan.split.train) * (arm.config.fit.epochs or 0) for arm in arms)
+    if passes * (1 if _is_frozen(plan) else TRAINED_COST) < WORTH:
+        return 1
+    room = psutil.virtual_memory().available // (FREE_BYTES + PARAMETER_BYTES * trained_parameters)
+    return max(1, min(len(arms), torch.get_num_threads() // threads_for(plan), room, MOST))
+
+
+def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[tuple[Arm, Event | str]]:
+    """Train arms whose features are in the store, so many at a time.
+
+    Yields:
+        An arm with `BEGUN`, with each of its steps and epochs, and last with what was trained.
+
+    Raises:
+        MmsentError: a process could not begin, or was ended from outside.
+    """
+    waiting = deque(arms)
+    busy: dict[Connection, Arm] = {}
+    workers: list[Worker] = []
+    try:
+        with _deaf_to_interrupts():  # Ctrl-C reaches every process; this one ends the others
+            for _ in range(jobs):
+                workers.append(_start())
+        for worker in workers:
+            _send(worker, (plan, threads_for(plan)))
+        processes = {connection: process for process, connection in workers}
+        for connection in processes:
+            yield from _give(connection, waiting, busy)
+        while busy:
+            for ready in wait(list(busy)):
+                connection = cast(Connection, ready)  # on Windows it is of another class
+                event = _hear((processes[connection], connection))
+                yield busy[connection], event
+                if isinstance(event, TrainedArm):
+                    del busy[connection]
+                    yield from _give(connection, waiting, busy)
+    finally:
+        for process, connection in workers:
+            connection.close()
+            process.terminate()
+        for process, _ in workers:
+            process.join()
+
+
+def _is_frozen(plan: Plan) -> bool:
+    return plan.config.model.freeze_text == plan.config.model.freeze_image == "all"
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C; processes begun meanwhile ignore it for good."""
+    before = None
+    with suppress(ValueError):  # only the main thread may
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _start() -> Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(theirs,))
+    process.start()
+    theirs.close()  # or the end of the process would not be heard
+    return process, ours
+
+
+def _give(connection: Connection, waiting: deque[Arm], busy: dict[Connection, Arm]) -> Iterator[tuple[Arm, str]]:
+    """Give a process its next arm, if there is one."""
+    if waiting:
+        busy[connection] = waiting.popleft()
+        with suppress(OSError):  # a process that is gone is heard of when it should answer
+            connection.send(busy[connection])
+        yield busy[connection], BEGUN
+
+
+def _send(worker: Worker, value: object) -> None:
+    try:
+        worker[1].send(value)
+    except OSError as error:
+        raise _lost(worker) from error
+
+
+def _hear(worker: Worker) -> Event:
+    """The next event of a process; raises what it raised."""
+    try:
+        event = worker[1].recv()
+    except (EOFError, OSError) as error:
+        raise _lost(worker) from error
+    if isinstance(event, BaseException):
+        raise event
+    return event
+
+
+def _lost(worker: Worker) -> MmsentError:
+    """The error of a process that is gone."""
+    worker[0].join()
+    if worker[0].exitcode < 0:
+        return MmsentError(
+            f"a process that trained a model was ended from outside (signal {-worker[0].exitcode}), perhaps for lack of"
+            " memory",
+            "go on with --resume and --jobs 1; finished models are kept",
+        )
+    return MmsentError(
+        "a process that should train models could not begin",
+        'give --jobs 1; a script of your own needs: if __name__ == "__main__":',
+    )
+
+
+class _Teller:
+    """Sends what it hears to the process that waits for it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def prepare(self, stage: str, done: int, total: int | None) -> None:
+        """Everything is prepared already."""
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        self.connection.send(Step(epoch, done, total))
+
+    def epoch(self, result: EpochResult) -> None:
+        self.connection.send(result)
+
+
+def _work(connection: Connection) -> None:
+    """Train the arms that come, until the other end is closed or its process is gone."""
+    with suppress(EOFError, ConnectionError):
+        plan, threads = connection.recv()
+        keep_freed_memory()
+        torch.set_num_threads(threads)
+        bench = Workspace(plan, _Teller(connection))
+        while True:
+            connection.send(_train(bench, connection.recv()))
+
+
+def _train(bench: Workspace, arm: Arm) -> TrainedArm | Exception:
+    """What became of an arm, or the error that it ended with; as text, since not every error can be sent."""
+    try:
+        return deque(train_arm(bench, arm), maxlen=1).pop()
+    except ConnectionError:
+        raise
+    except MmsentError as error:
+        return error
+    except Exception as error:  # whatever it is, the process that waits must hear of it, with where it arose
+        return RuntimeError("".join(traceback.format_exception(error)))

@@ -1,0 +1,145 @@
+"""What a trial leaves in the study, and the rows that are made of it, by whichever process.
+
+Shape letters: S seeds, E epochs, N validation pairs.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmsent_cli.experiments.comparison.compare import accuracy_of, compare_accuracy
+from mmsent_cli.experiments.selection import best_epoch, nested_selection
+from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.experiments.tuning.queue import PHASE, SETTINGS
+from mmsent_cli.experiments.tuning.space import Value
+from mmsent_cli.results import Difference, EpochScore, TrialResult
+from mmsent_cli.stats import accuracy_scores
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+MODEL = "model "
+"""User attributes with what each seed gave: `model 0`, `model 1`, …"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """One seed of a trial.
+
+    Attributes:
+        curve: one score an epoch.
+        best: class numbers that the best epoch predicted [N].
+        nested: those of nested selection [N].
+    """
+
+    curve: tuple[EpochScore, ...]
+    best: np.ndarray
+    nested: np.ndarray
+
+    @classmethod
+    def of(cls, trained: TrainedArm, true: np.ndarray, classes: int) -> "Model":
+        """What there is to know of a model for tuning, trained to its end or stopped early."""
+        best = best_epoch(trained.curve, trained.monitor).epoch - 1
+        nested = nested_selection(trained.predicted, true, trained.monitor, classes, trained.losses)
+        return cls(trained.curve, trained.predicted[best], nested)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Model":
+        """What `to_plain` gave."""
+        curve = tuple(EpochScore(**score) for score in plain["curve"])
+        return cls(curve, np.array(plain["best"]), np.array(plain["nested"]))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        curve = [asdict(score) for score in self.curve]
+        return {"curve": curve, "best": self.best.tolist(), "nested": self.nested.tolist()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A finished trial; `is_complete` is false for one that was stopped early."""
+
+    phase: str
+    settings: dict[str, Value]
+    is_complete: bool
+    models: tuple[Model, ...]
+
+    @classmethod
+    def of(cls, trial: "FrozenTrial") -> "Tried":
+        """Read a trial of the study. One that repeated an earlier proposal has no models."""
+        attributes = trial.user_attrs
+        names = [f"{MODEL}{number}" for number in range(len(attributes))]
+        models = tuple(Model.from_plain(attributes[name]) for name in names if name in attributes)
+        is_complete = trial.state.name == "COMPLETE"
+        return cls(attributes[PHASE], attributes[SETTINGS], is_complete, models)
+
+    def value(self, monitor: str) -> float:
+        """Mean over seeds of the best epoch's figure."""
+        return float(np.mean([figure(best_epoch(model.curve, monitor), monitor) for model in self.models]))
+
+
+def figure(score: EpochScore, monitor: str) -> float:
+    """The monitored figure of an epoch; a loss that is no number counts as infinite."""
+    if monitor == "loss":
+        return math.inf if math.isnan(score.val_loss) else score.val_loss
+    return getattr(score, monitor)
+
+
+def rank(tried: Sequence[Tried], monitor: str) -> list[int]:
+    """Numbers of the complete trials, best first; of equal ones the earlier first."""
+    sign = 1 if monitor == "loss" else -1
+    complete = [number for number, trial in enumerate(tried) if trial.is_complete]
+    return sorted(complete, key=lambda number: sign * tried[number].value(monitor))
+
+
+def distinct(tried: Sequence[Tried]) -> list[Tried]:
+    """Each settings once, where a sampler proposed them again: the complete trial, if there is one."""
+    kept: dict[tuple[tuple[str, Value], ...], Tried] = {}
+    for trial in tried:
+        key = tuple(trial.settings.items())
+        if trial.models and (key not in kept or (trial.is_complete and not kept[key].is_complete)):
+            kept[key] = trial
+    return list(kept.values())
+
+
+def describe(trial: Tried, number: int, true: np.ndarray, monitor: str) -> TrialResult:
+    """A trial's row. `interval` is of the best epoch's accuracy, like the other figures; `best_epoch` the first seed's.
+
+    Args:
+        trial: with at least one model.
+        number: its place among the trials.
+        true: class numbers of the validation pairs [N].
+        monitor: accuracy, macro_f1 or loss.
+    """
+    best = [best_epoch(model.curve, monitor) for model in trial.models]
+
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(score, name) for score in best]))
+
+    return TrialResult(
+        number=number,
+        phase=trial.phase,
+        settings=trial.settings,
+        state="complete" if trial.is_complete else "pruned",
+        accuracy=mean("accuracy"),
+        macro_f1=mean("macro_f1"),
+        interval=accuracy_of(accuracy_scores(true, np.stack([model.best for model in trial.models]))),
+        best_epoch=best[0].epoch,
+        train_loss=mean("train_loss"),
+        val_loss=mean("val_loss"),
+        curves=tuple(model.curve for model in trial.models),
+    )
+
+
+def compare_trials(best: Tried, other: Tried, true: np.ndarray) -> Difference:
+    """The difference of two trials in accuracy, by nested selection.
+
+    Args:
+        best, other: complete, with the same seeds.
+        true: class numbers of the validation pairs [N].
+    """
+    right = [accuracy_scores(true, np.stack([model.nested for model in trial.models])) for trial in (best, other)]
+    return compare_accuracy(right[0], right[1])

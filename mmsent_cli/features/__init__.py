@@ -1,0 +1,1 @@
+"""From pairs to stored activations to batches."""

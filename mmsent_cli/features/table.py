@@ -1,0 +1,122 @@
+"""Batches of a training run: rows of two columns, in an order that seed and epoch decide."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mmsent_cli.features.column import Column, SkippedModality
+from mmsent_cli.model import Batch
+
+WINDOW = 50
+"""Batches that are sorted by length together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All pairs of a run, prepared.
+
+    Attributes:
+        text: the texts' activations.
+        image: the images' activations.
+        lengths: tokens of each pair's text [N]; batches go by them whatever is stored, so models that store different
+            stages of one encoder meet the pairs in the same batches.
+        targets: class number of each pair [N].
+        train: rows to train on.
+        val: rows to validate on, in order of text length, which saves padding.
+    """
+
+    text: Column | SkippedModality
+    image: Column | SkippedModality
+    lengths: Sequence[int]
+    targets: np.ndarray
+    train: tuple[int, ...]
+    val: tuple[int, ...]
+
+    def batch(self, rows: Sequence[int], epoch: int | None = None) -> Batch:
+        """The batch of these rows; `epoch` picks augmented views and is None when evaluating."""
+        present = [[bool(self.text.keys[row]), bool(self.image.keys[row])] for row in rows]
+        targets = torch.from_numpy(self.targets[list(rows)])
+        return Batch(self.text.batch(rows, epoch), self.image.batch(rows, epoch), torch.tensor(present), targets)
+
+
+class EpochBatches(Sampler[list[int]]):
+    """Row lists of one epoch; `epoch` None means evaluation, in the order given.
+
+    Attributes:
+        epoch: set before each pass over the loader.
+    """
+
+    def __init__(self, table: Table, batch_size: int, seed: int, is_training: bool) -> None:
+        self.rows = table.train if is_training else table.val
+        self.lengths = [table.lengths[row] for row in self.rows]
+        self.batch_size = batch_size
+        self.drop_last = False  # Accelerate asks
+        self.seed = seed
+        self.epoch: int | None = 1 if is_training else None
+
+    def __iter__(self) -> Iterator[list[int]]:
+        if self.epoch is not None:
+            batches = epoch_batches(self.lengths, self.batch_size, self.seed, self.epoch)
+            return ([self.rows[index] for index in batch] for batch in batches)
+        starts = range(0, len(self.rows), self.batch_size)
+        return (list(self.rows[start : start + self.batch_size]) for start in starts)
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+
+class _BatchDataset(Dataset[Any]):
+    """Hands whole batches to the loader, so that padding and reading happen once a batch."""
+
+    def __init__(self, table: Table, sampler: EpochBatches) -> None:
+        self.table = table
+        self.sampler = sampler
+
+    def __getitems__(self, rows: list[int]) -> Batch:
+        return self.table.batch(rows, self.sampler.epoch)
+
+    def __len__(self) -> int:
+        return len(self.sampler.rows)
+
+
+def make_loader(table: Table, sampler: EpochBatches, workers: int) -> DataLoader[Any]:
+    """A loader that yields `Batch`es in the sampler's order."""
+    if workers:  # each would read all rows into a memory of its own
+        table.text.load()
+        table.image.load()
+    dataset = _BatchDataset(table, sampler)
+    return DataLoader(dataset, batch_sampler=sampler, collate_fn=_as_it_is, num_workers=workers)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """The batches of an epoch: pairs of about equal length together, in an order that seed and epoch decide.
+
+    Rows are shuffled, sorted by length within windows of `WINDOW` batches, cut, and the batches shuffled. On tweets
+    this halves the padding of plain shuffling, and which pairs meet in a batch still changes each epoch.
+
+    Args:
+        lengths: tokens of each training pair [N].
+        batch_size: pairs a batch; the last one may be smaller.
+        seed: the run's seed.
+        epoch: counted from 1.
+
+    Returns:
+        Lists of indices into `lengths`; each index once.
+    """
+    draws = np.random.default_rng([seed, epoch])
+    order = draws.permutation(len(lengths)).tolist()
+    window = WINDOW * batch_size
+    windows = [
+        sorted(order[start : start + window], key=lambda i: lengths[i]) for start in range(0, len(order), window)
+    ]
+    by_length = [index for part in windows for index in part]
+    batches = [by_length[start : start + batch_size] for start in range(0, len(by_length), batch_size)]
+    return [batches[number] for number in draws.permutation(len(batches))]

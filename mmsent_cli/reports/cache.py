@@ -1,0 +1,23 @@
+"""What `cache` prints: the kinds of features on disk and their sizes."""
+
+from mmsent_cli.reports.console import out
+from mmsent_cli.reports.format import listed
+from mmsent_cli.reports.tables import facts_table, figures_table, print_table
+from mmsent_cli.results import StoreResult
+
+MEGABYTE = 10**6
+
+
+def print_store(result: StoreResult) -> None:
+    """Print the feature store's content on stdout."""
+    console = out()
+    size = f"{result.bytes / MEGABYTE:.1f} MB"
+    kinds = ((result.networks_bytes, "translated networks"), (result.weights_bytes, "unpacked weights"))
+    beside = listed([f"{size / MEGABYTE:.1f} MB of {kind}" for size, kind in kinds if size])
+    facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", beside)]
+    console.print(facts_table(facts))
+    if result.spaces and not result.cleared:
+        rows = [
+            (space.encoder, space.stages, space.entries, f"{space.bytes / MEGABYTE:.1f}") for space in result.spaces
+        ]
+        print_table(console, "Features", figures_table(("Encoder", "Stages", "Entries", "MB"), rows))

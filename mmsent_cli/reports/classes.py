@@ -1,0 +1,30 @@
+"""Per-class figures as grids."""
+
+from collections.abc import Sequence
+
+from mmsent_cli.reports.blocks import Grid
+from mmsent_cli.reports.format import score
+from mmsent_cli.results import ClassMetrics
+
+
+def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") -> Grid:
+    """Precision, recall, F1 and support, a row a class."""
+    return Grid(
+        title=title,
+        columns=("Class", "Precision", "Recall", "F1", "Support"),
+        rows=tuple(
+            (one.label, score(one.precision), score(one.recall), score(one.f1), str(one.support)) for one in per_class
+        ),
+        foot=foot,
+    )
+
+
+def recall_grid(title: str, rows: Sequence[tuple[str, Sequence[ClassMetrics]]], foot: str = "") -> Grid:
+    """Recall of each class, a row for each name; all rows have the same classes in the same order."""
+    labels = tuple(one.label for one in rows[0][1]) if rows else ()
+    return Grid(
+        title=title,
+        columns=("", *labels),
+        rows=tuple((name, *(score(one.recall) for one in per_class)) for name, per_class in rows),
+        foot=foot,
+    )

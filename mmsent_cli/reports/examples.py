@@ -1,0 +1,78 @@
+"""Pairs shown in reports: their decoded text, a thumbnail, and what models said of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mmsent_cli.data.pairs import Pair
+    from mmsent_cli.reports.blocks import ReportExample
+
+EXAMPLES = 6
+THUMBNAIL_PX = 160
+
+
+def report_example(pair: "Pair", predicted: str, probability: float, remark: str = "") -> "ReportExample":
+    """A labelled pair with an answer to it; `probability` is the answer's, or the share of models that gave it."""
+    from mmsent_cli.reports.blocks import ReportExample
+
+    return ReportExample(
+        guid=pair.guid,
+        text=pair.text or "",
+        thumbnail_jpeg=_thumbnail(pair.image_path),
+        true=pair.tag or "",
+        predicted=predicted,
+        probability=probability,
+        remark=remark,
+    )
+
+
+def agreement_groups(
+    pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray"
+) -> list[tuple[str, list["ReportExample"]]]:
+    """Pairs that all models get right, that divide them most, and that all get wrong.
+
+    Args:
+        pairs: validation pairs, N.
+        labels: class names in order.
+        predicted: class numbers of M models [M, N].
+    """
+    import numpy as np
+
+    true = np.array([labels.index(pair.tag or "") for pair in pairs])
+    share = (predicted == true).mean(axis=0)  # [N]
+    divided = np.argsort(np.abs(share - 0.5), kind="stable")
+    groups = {
+        "Every model right": np.flatnonzero(share == 1),
+        "Models divided": divided[np.abs(share[divided] - 0.5) < 0.5],
+        "Every model wrong": np.flatnonzero(share == 0),
+    }
+    return [
+        (name, [_most_frequent(pairs[row], labels, predicted[:, row]) for row in rows[:EXAMPLES]])
+        for name, rows in groups.items()
+    ]
+
+
+def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> "ReportExample":
+    """The pair with the answer that most models give."""
+    counts = Counter(answers.tolist())
+    answer, count = map(int, counts.most_common(1)[0])
+    rest = ", ".join(f"{labels[other]} {number}" for other, number in counts.most_common()[1:])
+    remark = f"given by {count} of {len(answers)} models" + (f"; {rest}" if rest else "")
+    return report_example(pair, labels[answer], count / len(answers), remark)
+
+
+def _thumbnail(path: Path | None) -> bytes | None:
+    from PIL import Image
+
+    from mmsent_cli.data.images import decode_image
+
+    if path is None:
+        return None
+    buffer = BytesIO()
+    Image.fromarray(decode_image(path, THUMBNAIL_PX)).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()

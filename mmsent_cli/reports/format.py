@@ -1,0 +1,110 @@
+"""Numbers and verdicts as words, the same on terminals and pages. Standard library only.
+
+Shares of 0 to 1 become per cent and differences percentage points, both with one decimal.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from mmsent_cli.results import Interval
+
+NOT_DISTINGUISHABLE = "not distinguishable"
+DASH = "-"
+SHOWN_VALUES = 4
+
+
+def points(difference: float) -> str:
+    """A difference in percentage points with its sign, `+1.2`; zero has a plus."""
+    # Adding zero turns -0.0 into 0.0.
+    return f"{round(100 * difference, 1) + 0.0:+.1f}" if math.isfinite(difference) else DASH
+
+
+def points_interval(bounds: Interval) -> str:
+    """An interval of a difference, `-0.3 to +2.7`."""
+    return f"{points(bounds[0])} to {points(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
+
+
+def size(difference: float) -> str:
+    """How large a difference is whatever its sign, `1.2 points`."""
+    return f"{abs(100 * difference):.1f} points" if math.isfinite(difference) else DASH
+
+
+def number(share: float) -> str:
+    """A share in per cent without the sign, `74.6`; for tables that name the unit."""
+    return f"{100 * share:.1f}" if math.isfinite(share) else DASH
+
+
+def number_interval(bounds: Interval) -> str:
+    """An interval of shares in per cent without the sign, `71.5 to 77.5`."""
+    return f"{number(bounds[0])} to {number(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
+
+
+def spread(mean: float, sd: float, seeds: int) -> str:
+    """Mean and standard deviation over seeds in per cent, `74.6 ± 0.5`; the figure alone with one seed."""
+    return f"{number(mean)} ± {number(sd)}" if seeds > 1 else number(mean)
+
+
+def score(value: float) -> str:
+    """A loss or macro-F1 with three decimals."""
+    return f"{value:.3f}" if math.isfinite(value) else DASH
+
+
+def signed_score(difference: float) -> str:
+    """A difference of losses or macro-F1 with its sign, `+0.012`."""
+    return f"{round(difference, 3) + 0.0:+.3f}" if math.isfinite(difference) else DASH
+
+
+def score_interval(bounds: Interval) -> str:
+    """An interval of macro-F1, `0.612 to 0.688`."""
+    return f"{score(bounds[0])} to {score(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
+
+
+def score_spread(mean: float, sd: float, seeds: int) -> str:
+    """Mean and standard deviation of macro-F1 over seeds, `0.652 ± 0.010`."""
+    return f"{score(mean)} ± {score(sd)}" if seeds > 1 else score(mean)
+
+
+def probability(p: float | None) -> str:
+    """A p value: `0.034`, or `<0.001`; a dash without one."""
+    if p is None or not math.isfinite(p):
+        return DASH
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def mean(values: Sequence[float]) -> float:
+    """Mean over seeds; not a number without any."""
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def several(values: Sequence[int]) -> str:
+    """A few whole numbers one by one, `4, 7, 10`, many as their range, `3 to 10`."""
+    if len(values) <= SHOWN_VALUES:
+        return ", ".join(map(str, values)) or DASH
+    return f"{min(values)} to {max(values)}"
+
+
+def listed(names: Sequence[str], joint: str = "and") -> str:
+    """Names as part of a sentence, `a, b and c`."""
+    return f"{', '.join(names[:-1])} {joint} {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def in_pairs(difference: float, pairs: int) -> str:
+    """A difference of shares as a count of pairs, `9 of 800 pairs`."""
+    return f"{round(abs(difference) * pairs)} of {pairs:,} pairs"
+
+
+def settings_text(settings: Mapping[str, float | int | str]) -> str:
+    """Tuned settings on one line, `encoder_lr 5e-05, weight_decay 0.0003`."""
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in settings.items()
+    )
+
+
+def is_shown(interval: Interval) -> bool:
+    """True if an interval of a difference leaves out zero."""
+    return not interval[0] <= 0 <= interval[1]
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter."""
+    return text[:1].upper() + text[1:]

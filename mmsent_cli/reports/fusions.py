@@ -1,0 +1,25 @@
+"""What `compare-fusions --list` prints: each fusion with what it computes, where it comes from, how large it is."""
+
+from collections.abc import Sequence
+
+from mmsent_cli.reports.blocks import Grid
+from mmsent_cli.reports.console import out
+from mmsent_cli.reports.tables import print_grid
+from mmsent_cli.results import FusionRow
+
+
+def print_fusions(rows: Sequence[FusionRow], encoders: str = "") -> None:
+    """Print the fusions on stdout.
+
+    Args:
+        rows: in the order to be shown.
+        encoders: whose widths the parameters are counted for.
+    """
+    grid = Grid(
+        title=f"Fusions, parameters of fusion and head{f' over {encoders}' if encoders else ''}",
+        columns=("Fusion", "Parameters", "What it computes", "Source"),
+        rows=tuple((row.name, f"{row.parameters:,}", row.summary, row.source) for row in rows),
+        foot="t, v: features of text and image; σ: logistic function; LN: layer norm; ⊙: element by element.",
+        words=frozenset({0, 2, 3}),
+    )
+    print_grid(out(), grid)

@@ -1,0 +1,70 @@
+"""What all report pages share: templates, filters, and settings as rows. A page is one file that can be mailed."""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.reports.tables import interval, percent
+
+
+def render_page(template: str, **values: Any) -> str:
+    """One self-contained HTML page from a template of this folder, all values escaped."""
+    return _environment().get_template(template).render(**values)
+
+
+def settings_rows(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A configuration, sections of settings, as rows of a name and a value."""
+    rows: list[tuple[str, str]] = []
+    for section, values in config.items():
+        nested = values if isinstance(values, Mapping) else {"": values}
+        rows += [(f"{section} {name}", value) for name, value in flat_rows(nested)]
+    return rows
+
+
+def flat_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested values as rows of a dotted name and a text."""
+    rows: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            rows += flat_rows(value, f"{prefix}{name}.")
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+            rows.append((f"{prefix}{name}", text))
+    return rows
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _unbroken(figure: str) -> str:
+    return figure.replace(" ", "\u00a0")
+
+
+def _typeset(text: str) -> str:
+    """A true minus sign before numbers, where a hyphen stands that joins nothing, and no line break before a unit."""
+    text = re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text)
+    return re.sub(r"(?<=\d) (?=%|points\b|pairs\b)", "\u00a0", text)
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=lambda share: _unbroken(percent(share)),
+        interval=lambda bounds: _unbroken(interval(bounds)),
+        typeset=_typeset,
+        jpeg=lambda content: _data_uri(content, "jpeg"),
+        png=lambda content: _data_uri(content, "png"),
+    )
+    return environment

@@ -1,0 +1,1 @@
+"""The page that sets our experiments beside published results."""

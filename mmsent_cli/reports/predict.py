@@ -1,0 +1,71 @@
+"""What `predict` prints: counts of a whole prediction, or the tag and the probabilities of a single pair."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from mmsent_cli.reports.console import out
+from mmsent_cli.reports.tables import (
+    cell,
+    counted,
+    facts_table,
+    figures_table,
+    percent,
+    print_notes,
+    print_paths,
+    print_table,
+    seconds,
+)
+from mmsent_cli.results import Prediction, PredictResult
+
+BAR_COLUMNS = 30
+
+
+def print_predict(result: PredictResult) -> None:
+    """Print a finished prediction on stdout."""
+    console = out()
+    console.print(facts_table(_facts(result)))
+    if result.prediction is None:
+        _print_counts(console, result)
+    else:
+        _print_single(console, result.prediction)
+    print_notes(console, result.notes)
+    print_paths(console, "Written", [result.out] if result.out else [])
+
+
+def _facts(result: PredictResult) -> Iterator[tuple[str, object]]:
+    yield "Checkpoint", result.checkpoint
+    if result.prediction is None:
+        yield "Pairs", f"{result.pairs} in {seconds(result.seconds)}"
+        yield "Without text", f"{result.missing_text} predicted from the image alone" if result.missing_text else ""
+        yield "Without image", f"{result.missing_image} predicted from the text alone" if result.missing_image else ""
+    if result.replaced_characters:
+        yield "Undecodable", f"{counted(result.replaced_characters, 'character')} replaced by U+FFFD"
+
+
+def _print_counts(console: Console, result: PredictResult) -> None:
+    rows = []
+    for label, count in result.counts.items():
+        share = count / result.pairs if result.pairs else 0.0
+        rows.append((label, count, percent(share), cell(_bar(console, share))))
+    table = figures_table(("Class", "Pairs", "Share", ""), rows)
+    table.columns[3].justify = "left"
+    print_table(console, "Predicted", table)
+
+
+def _print_single(console: Console, prediction: Prediction) -> None:
+    missing = (
+        f"This pair has no {prediction.missing}: predicted from the other modality alone." if prediction.missing else ""
+    )
+    rows = [
+        (label, percent(probability), cell(_bar(console, probability), "bold" if label == prediction.tag else ""))
+        for label, probability in prediction.probabilities.items()
+    ]
+    table = figures_table(("Class", "Probability", ""), rows)
+    table.columns[2].justify = "left"
+    print_table(console, prediction.tag, table, missing)
+
+
+def _bar(console: Console, share: float) -> str:
+    block = "█" if console.encoding.startswith("utf") else "#"
+    return block * round(share * BAR_COLUMNS)

@@ -1,0 +1,150 @@
+"""Pieces that the renderers share: cells that are never read as markup, tables that keep to 80 columns, numbers."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mmsent_cli.reports.blocks import Grid
+
+FOLDED_COLUMNS = 15
+"""Width that a column of words keeps at the least, before a table is divided."""
+
+
+def cell(value: object, style: str = "") -> Text:
+    """A table cell that shows the value as it is, square brackets included."""
+    return Text(str(value), style=style)
+
+
+def figures_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table whose first column names the row, left-aligned, and whose other columns hold numbers, right-aligned."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(cell(column), justify="right" if position else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(part if isinstance(part, Text) else cell(part) for part in row))
+    return table
+
+
+def print_table(console: Console, title: str, table: Table, foot: str = "") -> None:
+    """A table under its title, with a line of remarks below it; the title may be wider than the table."""
+    console.print()
+    console.print(cell(title, "bold"))
+    console.print(table)
+    if foot:
+        console.print(cell(foot, "dim"))
+
+
+def facts_table(facts: Iterable[tuple[str, object]]) -> Table:
+    """Names and values without a frame, for headers; facts without a value are left out."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        if value not in (None, ""):
+            table.add_row(cell(name), cell(value))
+    return table
+
+
+def print_paths(console: Console, heading: str, lines: Iterable[str]) -> None:
+    """A heading and one unbroken line for each entry, so that it can be copied whole; nothing without entries."""
+    entries = list(lines)
+    if entries:
+        console.print(cell(f"\n{heading}", "bold"), soft_wrap=True)
+    for entry in entries:
+        console.print(cell(f"  {entry}"), soft_wrap=True)
+
+
+def print_notes(console: Console, notes: Iterable[str]) -> None:
+    """Remarks as a list, wrapped to the console's width; nothing without any."""
+    table = facts_table((" -", note) for note in notes)
+    if table.row_count:
+        console.print(cell("\nNotes", "bold"))
+        console.print(table)
+
+
+def counted(count: int, what: str) -> str:
+    """A count with its noun, `1 step` or `2 steps`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1 as per cent with one decimal, `74.6 %`; a dash where it is not a number."""
+    return f"{100 * share:.1f} %" if math.isfinite(share) else "-"
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """Both bounds of an interval of shares in per cent, `71.5 to 77.5 %`."""
+    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+
+
+def seconds(duration: float) -> str:
+    """A duration in the unit that suits it: `0.4 s`, `38 s`, `4 min 10 s`, `2 h 5 min`."""
+    whole = round(duration)
+    if whole < 10:
+        return f"{duration:.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def parameters(trainable: int, total: int) -> str:
+    """Trainable and all parameters, `1,234,567 of 37,000,000 trainable (3.3 %)`."""
+    return f"{trainable:,} of {total:,} trainable ({percent(trainable / total if total else 0.0)})"
+
+
+def majority_macro_f1(majority_accuracy: float, classes: int) -> float:
+    """Macro-F1 of always answering the most frequent class: precision p, recall 1, and F1 = 0 for all others."""
+    return 2 * majority_accuracy / (1 + majority_accuracy) / classes
+
+
+def print_grid(console: Console, grid: Grid) -> None:
+    """A grid under its title. Its numbers are never broken: what is too wide goes on in a second table below."""
+    parts = _parts(grid, console.width)
+    for part in parts:
+        print_table(console, part.title, _tight(part), part.foot if part is parts[-1] else "")
+
+
+def _tight(grid: Grid) -> Table:
+    table = figures_table(grid.columns, grid.rows)
+    table.padding = (0, 1, 0, 0)
+    for position, column in enumerate(table.columns):
+        column.no_wrap = position not in grid.words
+        column.justify = "left" if position in grid.words else "right"
+    return table
+
+
+def _parts(grid: Grid, width: int) -> list[Grid]:
+    """The grid, or its columns in two or more grids that keep to the width, each with the column of names."""
+    shown = len(grid.columns)
+    while shown > 2 and _needed(grid, shown) > width:
+        shown -= 1
+    if shown == len(grid.columns):
+        return [grid]
+    rest = (0, *range(shown, len(grid.columns)))
+    return [_chosen(grid, range(shown)), *_parts(_chosen(grid, rest), width)]
+
+
+def _chosen(grid: Grid, columns: Sequence[int]) -> Grid:
+    return replace(
+        grid,
+        columns=tuple(grid.columns[position] for position in columns),
+        rows=tuple(tuple(row[position] for position in columns) for row in grid.rows),
+        words=frozenset(place for place, position in enumerate(columns) if position in grid.words),
+    )
+
+
+def _needed(grid: Grid, shown: int) -> int:
+    """Terminal columns that the first `shown` columns need at the least: words may be folded, numbers may not."""
+    return sum(_least(grid, position) for position in range(shown)) + 2 * shown - 2
+
+
+def _least(grid: Grid, position: int) -> int:
+    heads = max(cell_len(word) for word in grid.columns[position].split("\n"))
+    cells = max((cell_len(row[position]) for row in grid.rows), default=0)
+    return min(FOLDED_COLUMNS, max(heads, cells)) if position in grid.words else max(heads, cells)

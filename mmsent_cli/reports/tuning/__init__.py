@@ -1,0 +1,1 @@
+"""Terminal, figures and page of a search."""

@@ -1,0 +1,73 @@
+"""What commands return: plain values that reports print and records write as JSON. Standard library only."""
+
+from mmsent_cli.results.data import (
+    Candidate,
+    EncodingResult,
+    FileException,
+    Snippet,
+    SplitResult,
+    StoredFeatures,
+    StoreResult,
+)
+from mmsent_cli.results.experiments import (
+    AblateResult,
+    AblationArm,
+    Agreement,
+    ComparedArm,
+    CompareResult,
+    Difference,
+    Emap,
+    EpochScore,
+    FusionRow,
+    Interval,
+    Shapley,
+    SharedSetup,
+    TrialResult,
+    TuneResult,
+)
+from mmsent_cli.results.prediction import (
+    Prediction,
+    PredictResult,
+)
+from mmsent_cli.results.training import (
+    ClassMetrics,
+    EpochResult,
+    FoldResult,
+    FoldsResult,
+    MemberResult,
+    Metrics,
+    TrainResult,
+)
+
+__all__ = [
+    "AblateResult",
+    "AblationArm",
+    "Agreement",
+    "Candidate",
+    "ClassMetrics",
+    "CompareResult",
+    "ComparedArm",
+    "Difference",
+    "Emap",
+    "EncodingResult",
+    "EpochResult",
+    "EpochScore",
+    "FileException",
+    "FoldResult",
+    "FoldsResult",
+    "FusionRow",
+    "Interval",
+    "MemberResult",
+    "Metrics",
+    "PredictResult",
+    "Prediction",
+    "Shapley",
+    "SharedSetup",
+    "Snippet",
+    "SplitResult",
+    "StoreResult",
+    "StoredFeatures",
+    "TrainResult",
+    "TrialResult",
+    "TuneResult",
+]

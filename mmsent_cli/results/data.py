@@ -1,0 +1,111 @@
+"""What `inspect-encoding`, `split` and `cache` return."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One encoding in the vote. `score` is log-plausibility in nats per non-ASCII byte; higher is better.
+
+    `failures` counts the files of the vote that hold bytes the encoding does not have.
+    """
+
+    encoding: str
+    score: float
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snippet:
+    """Part of a text before (Latin-1, which never fails) and after decoding, with a per-file detector's word for it."""
+
+    name: str
+    before: str
+    after: str
+    detector: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileException:
+    """A file that is read otherwise than the corpus: its encoding, or None where it cannot be decoded strictly."""
+
+    name: str
+    encoding: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodingResult:
+    """What `inspect-encoding` found. `encoding` is the best guess even when `decided` is false.
+
+    `candidates` were weighed on the files in question: those that are not UTF-8, or all if there are none. `margin`
+    is the lead over the best candidate that reads any of them otherwise, in nats over all evidence.
+    `exceptions` are files read otherwise than by `encoding`; `undecodable` counts those with U+FFFD in their text.
+    `detector_disagrees` of `detector_checked` files read otherwise by a per-file detector.
+    """
+
+    encoding: str
+    decided: bool
+    files: int
+    non_ascii_files: int
+    undecodable: int
+    margin: float
+    candidates: tuple[Candidate, ...]
+    replaced_characters: int = 0
+    exceptions: tuple[FileException, ...] = ()
+    snippets: tuple[Snippet, ...] = ()
+    detector_checked: int = 0
+    detector_disagrees: int = 0
+    converted_to: str | None = None
+    converted_files: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitResult:
+    """What `split` did: sizes and class counts per side, and what grouping caught.
+
+    `groups`, `grouped_pairs`: near-duplicates (two pairs or more); `conflicting_groups`: those with several tags.
+    `leaks` counts validation pairs with a near-duplicate in training, `leaks_without_groups` those of a plain
+    stratified split of the same size and seed (None: too few pairs for one). With folds, sides and leaks are those
+    of fold 1, `digest` has the digests of all folds, and `fold_counts` the validation counts of each.
+    """
+
+    path: str
+    digest: str
+    strategy: str
+    seed: int
+    val_size: float
+    train: int
+    val: int
+    train_counts: dict[str, int]
+    val_counts: dict[str, int]
+    groups: int
+    grouped_pairs: int
+    conflicting_groups: int
+    leaks: int
+    leaks_without_groups: int | None
+    folds: int | None = None
+    fold_counts: tuple[dict[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFeatures:
+    """One kind of feature on disk: `stages` reads "3 of 8", `entries` counts pairs or views."""
+
+    space: str
+    encoder: str
+    stages: str
+    entries: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreResult:
+    """What the feature store holds, or held before it was cleared; beside it translated networks, unpacked weights."""
+
+    folder: str
+    spaces: tuple[StoredFeatures, ...]
+    bytes: int
+    networks_bytes: int = 0
+    weights_bytes: int = 0
+    cleared: bool = False

@@ -1,0 +1,255 @@
+"""What experiments return: plain values that renderers print and records write as JSON. Standard library only.
+
+No clock time and no path is in them, so an experiment that was killed and resumed ends with the same `result.json`
+as one that was not. Shape letters: S seeds, E epochs, N validation pairs.
+"""
+
+from dataclasses import dataclass, field
+
+from mmsent_cli.results.training import ClassMetrics
+
+Interval = tuple[float, float]
+"""Lower and upper end of a 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSetup:
+    """What all arms of an experiment share.
+
+    `encoder_runs` counts how often a text and an image went through their encoder for the whole experiment, once per
+    distinct text or image at most; what the feature store held already counts as not run.
+    """
+
+    encoders: str
+    labels: tuple[str, ...]
+    train_pairs: int
+    val_pairs: int
+    split: str
+    epochs: int
+    seeds: tuple[int, ...]
+    majority_accuracy: float
+    encoder_runs: dict[str, int]
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochScore:
+    """One epoch of one trained model, counted from 1. `gates` holds learned modality weights, mean over pairs."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    accuracy: float
+    macro_f1: float
+    gates: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """An arm's mean over seeds minus the baseline's, on the same pairs. Shares of 0 to 1, not per cent.
+
+    Attributes:
+        difference: arm minus baseline.
+        interval: 95 % interval of it.
+        p: of no difference, two-sided.
+        detectable: the smallest true difference that this comparison would show in four of five repetitions.
+    """
+
+    difference: float
+    interval: Interval
+    p: float
+    detectable: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedArm:
+    """One row of a comparison: the same model trained with S seeds.
+
+    `accuracies` and `macro_f1s` are by nested selection: each validation pair is predicted by the epoch that is best on
+    the other pairs, so no pair members an epoch chosen by itself. `best_…` belong to the epoch that is best on all
+    validation pairs (optimistic), `last_…` to the last epoch. Tuples run over seeds.
+
+    `interval`, `p`, `p_adjusted` (Holm over the arms), `detectable` and `verdict` (better, worse, not distinguishable)
+    are about `difference`, accuracy minus the baseline's; None in the baseline itself and in reference rows
+    (`is_reference`: text-only and image-only), which are shown but not tested. `mcnemar` has the exact McNemar p of
+    each seed.
+    """
+
+    name: str
+    fusion: str
+    augmentation: str
+    is_reference: bool
+    trainable_parameters: int
+    accuracy_mean: float
+    accuracy_sd: float
+    accuracy_interval: Interval
+    macro_f1_mean: float
+    macro_f1_sd: float
+    accuracies: tuple[float, ...]
+    macro_f1s: tuple[float, ...]
+    best_accuracy_mean: float
+    best_accuracy_sd: float
+    best_accuracies: tuple[float, ...]
+    best_epochs: tuple[int, ...]
+    best_train_losses: tuple[float, ...]
+    best_val_losses: tuple[float, ...]
+    last_accuracy_mean: float
+    last_accuracy_sd: float
+    last_accuracies: tuple[float, ...]
+    last_macro_f1s: tuple[float, ...]
+    per_class: tuple[ClassMetrics, ...]
+    curves: tuple[tuple[EpochScore, ...], ...]
+    difference: float | None = None
+    interval: Interval | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    detectable: float | None = None
+    verdict: str | None = None
+    mcnemar: tuple[float, ...] = ()
+    seeds: tuple[int, ...] = ()
+    macro_f1_difference: float | None = None
+    macro_f1_interval: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareResult:
+    """A finished `compare-fusions` or `augment-compare`. `arms` in the order given, the references last."""
+
+    experiment: str
+    baseline: str
+    setting: SharedSetup
+    arms: tuple[ComparedArm, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AblationArm:
+    """One row of an ablation.
+
+    `view` is both, text or image: what the model still sees. `method` says how the other modality was taken away:
+    none, zero, mean, permuted, missing (the model's own learned stand-in), retrained.
+    """
+
+    name: str
+    view: str
+    method: str
+    accuracy: float
+    macro_f1: float
+    interval: Interval
+    macro_f1_interval: Interval
+    per_class: tuple[ClassMetrics, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """Shares of pairs (sum 1) by which of the text-only and image-only views of a method is right."""
+
+    method: str
+    both_right: float
+    only_text_right: float
+    only_image_right: float
+    neither_right: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shapley:
+    """Contribution of each modality to the accuracy, by a method; `nothing` is the accuracy without either.
+
+    `nothing + text + image` is the accuracy with both.
+    """
+
+    method: str
+    nothing: float
+    text: float
+    image: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emap:
+    """The model without cross-modal interaction (EMAP, arXiv 2010.06572), on `pairs` validation pairs.
+
+    `full_accuracy` and `full_macro_f1` are those of the whole model on the same pairs; `changed` the share of
+    predictions that differ.
+    `difference` is the whole model's accuracy minus that of its additive part.
+    """
+
+    pairs: int
+    accuracy: float
+    macro_f1: float
+    full_accuracy: float
+    full_macro_f1: float
+    changed: float
+    difference: Difference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AblateResult:
+    """A finished `ablate`: whose checkpoint, on which pairs, and what each modality is worth."""
+
+    checkpoint: str
+    trained_by: str
+    epoch: int
+    encoders: str
+    fusion: str
+    labels: tuple[str, ...]
+    source: str
+    val_pairs: int
+    majority_accuracy: float
+    arms: tuple[AblationArm, ...]
+    agreements: tuple[Agreement, ...]
+    shapley: tuple[Shapley, ...]
+    emap: Emap
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialResult:
+    """One tuned setting. `state` is complete or pruned; figures are of its best epoch, mean over seeds (optimistic).
+
+    `best_epoch` is the first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name.
+    `curves` runs over seeds.
+    """
+
+    number: int
+    phase: str
+    settings: dict[str, float | int | str]
+    state: str
+    accuracy: float
+    macro_f1: float
+    interval: Interval
+    best_epoch: int
+    train_loss: float
+    val_loss: float
+    curves: tuple[tuple[EpochScore, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneResult:
+    """A finished `tune`: trials in order, the number of the best one, and whether it is really better.
+
+    `runner_up` is the second best trial's number and `difference` best minus runner-up on the same pairs (None with a
+    single complete trial); `verdict` says it in words. `best_config` is the file in the run's folder that
+    `mmsent train --config` takes.
+    """
+
+    strategy: str
+    fusion: str
+    setting: SharedSetup
+    trials: tuple[TrialResult, ...]
+    best: int
+    best_config: str
+    runner_up: int | None = None
+    difference: Difference | None = None
+    verdict: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusionRow:
+    """One fusion layer as `compare-fusions --list` shows it. `parameters` counts those of fusion and heads."""
+
+    name: str
+    summary: str
+    source: str
+    parameters: int

@@ -1,0 +1,166 @@
+"""The probes of a training over folds: what they read, and what each says of pairs that it was not fit on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from mmsent_cli.config import ModelConfig
+from mmsent_cli.data.ocr import OcrText, describe_ocr, read_ocr, require_ocr
+from mmsent_cli.encoders.registry import build_auxiliary_encoder
+from mmsent_cli.ensemble import (
+    PROBES,
+    Probe,
+    ProbeInputs,
+    encoders_read,
+    fit_probe,
+    is_frozen,
+    join_inputs,
+    probe_inputs,
+    reads_ocr,
+)
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.features.parallel_map import counted, in_order
+from mmsent_cli.features.store import Space
+from mmsent_cli.features.table import Table
+from mmsent_cli.model import SentimentModel
+from mmsent_cli.training.workspace import Workspace, disk_full_as_error
+
+BATCH = 256
+NOTHING = np.empty((0, 0))
+
+
+def require_probes(config: ModelConfig, model: SentimentModel) -> None:
+    """Check that each probe has what it reads: a frozen encoder, or the program that reads words in images.
+
+    Raises:
+        ConfigError: one has not.
+    """
+    if reads_ocr(config.probes or ()):
+        require_ocr()
+    for name in config.probes or ():
+        spec = PROBES[name]
+        if spec.features == "pooled" and not spec.encoder and not is_frozen(model, spec.side):
+            raise ConfigError(
+                f"the probe {name} reads a frozen encoder, and that of the {spec.side} is trained, or not used",
+                f"add --freeze-{spec.side} all, or leave the probe out",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What encoders that only probes read say of all N texts.
+
+    Attributes:
+        pooled: their features [N, D], by name.
+        digests: of their weights, by name.
+    """
+
+    pooled: Mapping[str, np.ndarray]
+    digests: Mapping[str, str]
+
+
+def read_frozen(bench: Workspace) -> Reading:
+    """Let the encoders that only probes read go over all texts, one after the other.
+
+    Raises:
+        WeightsUnavailable: the weights of one cannot be had.
+    """
+    model, pooled, digests = bench.plan.config.model, {}, {}
+    for name in encoders_read(model.probes or ()):
+        encoder = build_auxiliary_encoder(name, model, bench.plan.weights)
+        pooled[name], digests[name] = bench.features(encoder), encoder.digest(encoder.n_stages)
+    return Reading(pooled, digests)
+
+
+def cross_fit(
+    names: Sequence[str],
+    model: SentimentModel,
+    table: Table,
+    bench: Workspace,
+    folds: Sequence[np.ndarray],
+    reading: Reading,
+) -> tuple[list[np.ndarray], tuple[Probe, ...]]:
+    """Fit probes without each fold in turn, then on all pairs.
+
+    Args:
+        names: of the probes.
+        model: whose frozen encoders they read.
+        table: all pairs as the model takes them.
+        bench: knows the texts, and who listens.
+        folds: rows of each fold.
+        reading: of the encoders that only probes read.
+
+    Returns:
+        Each probe's log-probabilities out of fold [N, C], and the probes fit on all pairs.
+    """
+    if not names:
+        return [], ()
+    ocr_texts = read_ocr_texts(bench) if reads_ocr(names) else ()
+    texts = [pair.text or "" for pair in bench.plan.dataset.pairs]
+    inputs = _inputs(model, table, texts, ocr_texts, reading.pooled)
+    n_classes = len(bench.plan.dataset.labels)
+    every = np.arange(len(table.targets))
+
+    def fit(task: tuple[str, np.ndarray]) -> tuple[Probe, np.ndarray]:
+        name, held_out = task
+        probe = fit_probe(name, inputs, table.targets, np.setdiff1d(every, held_out), n_classes)
+        return probe, probe.log_probabilities(inputs.take(held_out)) if len(held_out) else NOTHING
+
+    parts = (*folds, np.array([], dtype=np.int64))  # the last fit holds out nothing
+    tasks = [(name, part) for name in names for part in parts]
+    fits = in_order(fit, tasks, torch.get_num_threads())
+    with threadpool_limits(1):  # fits run side by side
+        fitted = list(counted(fits, len(tasks), "fitting probes", bench.listener.prepare))
+    by_name = [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
+    said = [out_of_fold([answer for _, answer in own[:-1]], folds) for own in by_name]
+    return said, tuple(own[-1][0] for own in by_name)
+
+
+def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.ndarray:
+    """What is said of the rows of each fold, as one array [N, C] in the order of the rows."""
+    result = np.empty((sum(map(len, folds)), parts[0].shape[1]))
+    for part, rows in zip(parts, folds, strict=True):
+        result[rows] = part
+    return result
+
+
+@torch.inference_mode()
+def _inputs(
+    model: SentimentModel,
+    table: Table,
+    texts: Sequence[str],
+    ocr_texts: Sequence[OcrText],
+    pooled: Mapping[str, np.ndarray],
+) -> ProbeInputs:
+    """What probes may read of all pairs."""
+    model.eval().to("cpu")
+    parts = [slice(start, start + BATCH) for start in range(0, len(texts), BATCH)]
+    rows = range(len(texts))
+    return join_inputs(
+        [
+            probe_inputs(
+                model,
+                table.batch(rows[part]),
+                texts[part],
+                ocr_texts[part],
+                {name: values[part] for name, values in pooled.items()},
+            )
+            for part in parts
+        ]
+    )
+
+
+def read_ocr_texts(bench: Workspace) -> list[OcrText]:
+    """What stands in each pair's image; read once an image and kept in the feature store."""
+    pairs = bench.plan.dataset.pairs
+    space = Space(bench.plan.store, describe_ocr())
+    paths = {pair.image_digest: pair.image_path for pair in pairs if pair.image_path is not None}
+    missing = space.missing(paths)
+    read = in_order(lambda key: (key, read_ocr(paths[key]).to_bytes()), missing, torch.get_num_threads())
+    with disk_full_as_error(bench.plan.store):
+        space.add(counted(read, len(missing), "reading words in images", bench.listener.prepare))
+    bench.damaged += space.corrupt
+    return [OcrText.from_bytes(space.read(pair.image_digest)) if pair.image_digest else OcrText() for pair in pairs]

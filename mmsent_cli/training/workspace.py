@@ -1,0 +1,185 @@
+"""What the models of one experiment share: the encoders as they come, and every pair prepared once."""
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.compute.device import make_accelerator
+from mmsent_cli.config import FitConfig, ModelConfig, TrainConfig
+from mmsent_cli.data.augment import Augmentation
+from mmsent_cli.data.split import Split, apply_split
+from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.inputs import build_vocabulary
+from mmsent_cli.encoders.light import MAX_WORDS, MIN_COUNT
+from mmsent_cli.encoders.registry import is_from_scratch
+from mmsent_cli.ensemble import pool
+from mmsent_cli.errors import DataError
+from mmsent_cli.features.column import Column, SkippedModality, text_keys
+from mmsent_cli.features.table import Table
+from mmsent_cli.files import NO_SPACE, cannot_write
+from mmsent_cli.model import SentimentModel, assemble, build_encoders
+from mmsent_cli.training.loop import Trainer
+from mmsent_cli.training.plan import Listener, Plan
+from mmsent_cli.training.seeds import seed_everything
+
+
+class Workspace:
+    """Makes the models of one plan and the tables they train on.
+
+    Pretrained encoders are read once; a model gets a copy of what it trains and shares what is frozen. Equal features
+    are one column. So ten fusions with three seeds cost one pass over the encoders.
+
+    Args:
+        plan: what all models have in common.
+        listener: hears how far the encoding is.
+        encoded: called whenever the texts or images of a table are in the feature store.
+
+    Attributes:
+        vocabulary: words of the training split, for a text encoder that starts from scratch.
+        encoder_runs: texts and images encoded so far; what the feature store held is not counted.
+        damaged: entries of the feature store, beside those of columns, that had to be computed anew.
+        train, val: rows of each side, in the order of the data set.
+        targets: class number of each row [N].
+    """
+
+    def __init__(self, plan: Plan, listener: Listener, encoded: Callable[[], None] = lambda: None) -> None:
+        self.plan = plan
+        self.listener = listener
+        self.encoded = encoded
+        self.vocabulary = _vocabulary(plan)
+        self.encoder_runs: Counter[str] = Counter(text=0, image=0)
+        self.damaged = 0
+        self._refusals: list[str] = []
+        self.use_split(plan.split)
+        pairs = plan.dataset.pairs
+        numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
+        self.targets = np.array([numbers[pair.tag or ""] for pair in pairs], dtype=np.int64)
+        self._encoders: dict[tuple[object, ...], tuple[Encoder, Encoder]] = {}
+        self._columns: dict[tuple[object, ...], Column] = {}
+        self._lengths: list[int] | None = None
+
+    def use_split(self, split: Split) -> None:
+        """Divide the same pairs otherwise; features and encoders stay as they are."""
+        pairs = self.plan.dataset.pairs
+        rows = {pair.guid: row for row, pair in enumerate(pairs)}
+        self.train, self.val = (tuple(sorted(rows[p.guid] for p in side)) for side in apply_split(split, pairs))
+
+    def trainer(self, config: TrainConfig) -> tuple[SentimentModel, Table, Trainer]:
+        """A model as its seed begins it, its table, and a trainer that has not begun.
+
+        Accelerate keeps one state a process: train one model to its end before asking for the next.
+
+        Raises:
+            MmsentError: no pair has a text, or none has an image; or there is no room for the features.
+        """
+        model = self.model(config.model, config.fit.seed)
+        table = self.table(model, config.fit)
+        accelerator = make_accelerator(self.plan.compute, config.fit.accumulation_steps or 1)
+        weight = config.model.auxiliary_weight or 0.0
+        labels, workers = self.plan.dataset.labels, config.runtime.workers
+        return model, table, Trainer(model, table, labels, config.fit, weight, accelerator, workers)
+
+    def model(self, config: ModelConfig, seed: int) -> SentimentModel:
+        """A model before its first step; fusion and head start the same from one seed, whatever the encoders drew."""
+        seed_everything(seed)
+        text, image = self._own_encoders(config)
+        seed_everything(seed)
+        return assemble(config, len(self.plan.dataset.labels), text, image)
+
+    def table(self, model: SentimentModel, fit: FitConfig) -> Table:
+        """The pairs as this model's encoders take them; computes what the feature store lacks."""
+        pairs = self.plan.dataset.pairs
+        texts, paths = [pair.text or "" for pair in pairs], [pair.image_path for pair in pairs]
+        keys = {"text": text_keys(pairs), "image": [pair.image_digest for pair in pairs]}
+        if self._lengths is None:
+            self._lengths = [len(ids) for ids in model.text.inputs.arrays(texts)]
+        lengths = self._lengths
+        columns: dict[str, Column | SkippedModality] = {side: SkippedModality(keys[side]) for side in keys}
+        if "text" in model.modalities:
+            columns["text"] = self._column("text", model.text, keys["text"], texts, None)
+        if "image" in model.modalities:
+            columns["image"] = self._column("image", model.image, keys["image"], paths, Augmentation.of(fit))
+        val = tuple(sorted(self.val, key=lengths.__getitem__))
+        return Table(columns["text"], columns["image"], lengths, self.targets, self.train, val)
+
+    def features(self, encoder: Encoder) -> np.ndarray:
+        """Features float32 [N, D] of every text by a frozen encoder, which is not kept."""
+        pairs = self.plan.dataset.pairs
+        column = Column(encoder, text_keys(pairs), self.plan.store, self.plan.compute)
+        with disk_full_as_error(self.plan.store):
+            filled = column.fill([pair.text or "" for pair in pairs], (), self.listener.prepare)
+        features = pool(encoder, column.batch(range(len(pairs))))
+        self.encoder_runs["text"] += filled
+        self.damaged += column.corrupt
+        self._refusals += self.plan.compute.refusals(encoder)
+        return features
+
+    def notes(self) -> list[str]:
+        """What the user should know of the preparation."""
+        columns = self._columns.values()
+        damaged = self.damaged + sum(column.corrupt for column in columns)
+        notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
+        return [*notes, *self.plan.compute.refusals(*(column.encoder for column in columns)), *self._refusals]
+
+    def _own_encoders(self, config: ModelConfig) -> tuple[Encoder, Encoder]:
+        """A new model's encoders: drawn anew if one starts from scratch, else copies of those read from disk."""
+        if is_from_scratch(config):
+            return build_encoders(config, self.plan.weights, self.vocabulary)
+        key = (config.text_encoder, config.image_encoder, config.freeze_text, config.freeze_image)
+        if key not in self._encoders:
+            self._encoders[key] = build_encoders(config, self.plan.weights, self.vocabulary)
+        text, image = self._encoders[key]
+        return _copy(text), _copy(image)
+
+    def _column(
+        self, side: str, encoder: Encoder, keys: list[str], sources: Sequence[Any], augmentation: Augmentation | None
+    ) -> Column:
+        """The texts or images as an encoder's stored stages leave them; filled once for the models that share these."""
+        inputs = json.dumps(encoder.inputs.settings(), sort_keys=True)
+        identity = (side, inputs, *map(id, encoder.stages[: encoder.cut]), augmentation)
+        if identity not in self._columns:
+            if not any(keys):
+                source = self.plan.dataset.source
+                raise DataError(f"no pair of {source} has a usable {side}", "mmsent needs both modalities to train")
+            column = Column(encoder, keys, self.plan.store, self.plan.compute, augmentation)
+            with disk_full_as_error(self.plan.store):
+                self.encoder_runs[side] += column.fill(sources, self._viewed(), self.listener.prepare)
+            self.encoded()
+            self._columns[identity] = column
+        return self._columns[identity]
+
+    def _viewed(self) -> Sequence[int]:
+        """Rows that augmented views are wanted of: over folds each pair trains some network."""
+        return range(len(self.targets)) if self.plan.folds else self.train
+
+
+@contextmanager
+def disk_full_as_error(store: Path) -> Iterator[None]:
+    """A full disk while the feature store is filled, as an expected failure."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise cannot_write(store, error) from error
+
+
+def _copy(encoder: Encoder) -> Encoder:
+    """A copy with its own trained stages; the frozen ones and the tokenizer are shared."""
+    shared = [encoder.inputs, *encoder.stages[: encoder.frozen]]
+    return copy.deepcopy(encoder, {id(part): part for part in shared})
+
+
+def _vocabulary(plan: Plan) -> tuple[str, ...] | None:
+    """Words of the training split, where the text encoder starts from scratch."""
+    model = plan.config.model
+    if model.text_encoder != "light":
+        return None
+    texts = [pair.text or "" for pair in apply_split(plan.split, plan.dataset.pairs)[0]]
+    return build_vocabulary(texts, model.text_cleaning or (), MAX_WORDS, MIN_COUNT)

@@ -1,0 +1,125 @@
+"""Device and compute: what is refused, and what a user without a visible GPU is told."""
+
+import pytest
+import torch
+
+from mmsent_cli.compute import bf16_probe
+from mmsent_cli.compute import device as precision
+from mmsent_cli.compute.device import Compute, choose_compute, diagnose_cuda, make_accelerator
+from mmsent_cli.config import RuntimeConfig
+from mmsent_cli.encoders.contract import Activations
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.errors import ConfigError
+from tests.training.builders import IN_DIM, tiny_encoder
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        {"device": "cuda"},
+        {"device": "cuda:1"},
+        {"device": "mps"},
+        {"device": "tpu"},
+        {"device": "cpu", "precision": "fp16"},
+    ],
+)
+def test_what_this_machine_cannot_do_is_refused(runtime, no_gpu):
+    with pytest.raises(ConfigError):
+        choose_compute(RuntimeConfig(**runtime))
+
+
+def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, monkeypatch):
+    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    for has_amx, expected in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_amx=has_amx: has_amx)
+        assert choose_compute(RuntimeConfig(engine="torch")) == (Compute("cpu", expected), "")
+    assert choose_compute(RuntimeConfig(device="cpu", precision="bf16"))[0].precision == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("speeds", "expected"), [((185.0, 400.0), "bf16"), ((290.0, 155.0), "fp32"), ((10.0, 12.0), "fp32")]
+)
+def test_avx512_bf16_is_measured_once_and_the_decision_kept(speeds, expected, no_gpu, monkeypatch, tmp_path):
+    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    measured = []
+    monkeypatch.setattr(bf16_probe, "measure", lambda *dtypes: measured.append(dtypes) or list(speeds))
+    runtime = RuntimeConfig(cache_dir=str(tmp_path))
+    first, again = choose_compute(runtime), choose_compute(runtime)
+    assert first == again
+    assert first[0].precision == expected
+    assert expected in first[1]
+    assert measured == [(torch.float32, torch.bfloat16)]
+    asked = choose_compute(RuntimeConfig(cache_dir=str(tmp_path), precision="bf16", engine="torch"))
+    assert asked == (Compute("cpu", "bf16"), "")
+    monkeypatch.setattr(torch, "__version__", "another")
+    choose_compute(runtime)
+    assert len(measured) == 2
+
+
+def test_a_damaged_measurement_is_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(bf16_probe, "measure", lambda *_: [1.0, 2.0])
+    first = bf16_probe.probe_bf16(tmp_path)
+    (path,) = (tmp_path / bf16_probe.FOLDER).iterdir()
+    for content in ("{", "[1]", '{"cpu": "x"}', path.read_text().replace("1.0", "0.0")):
+        path.write_text(content)
+        assert bf16_probe.probe_bf16(tmp_path) == first
+        assert bf16_probe.probe_bf16(tmp_path) == first
+
+
+def test_the_measured_speeds_are_those_of_each_type():
+    speeds = bf16_probe.measure(torch.float32, torch.bfloat16)
+    assert len(speeds) == 2
+    assert min(speeds) > 0
+
+
+def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    told = set()
+    monkeypatch.setattr(precision.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+    for cuda in (None, "12.8"):
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+        told.add(diagnose_cuda())
+        assert choose_compute(RuntimeConfig())[1] == diagnose_cuda()
+    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    told.add(diagnose_cuda())
+    assert len(told) == 3
+
+
+def test_a_cpu_has_the_engine_and_says_if_it_cannot_run_an_encoder(no_gpu, tmp_path):
+    compute, _ = choose_compute(RuntimeConfig(cache_dir=str(tmp_path)))
+    encoder = tiny_encoder("tiny").freeze(1).eval()
+    encoder.inputs = ImageInputs(32)  # its stage takes no pixels
+    assert compute.engine is not None
+    pixels = Activations(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+    with pytest.raises(RuntimeError):
+        compute.prefix(encoder, pixels)
+    assert compute.engine_for(encoder) is None
+    assert "tiny" in compute.refusals(encoder)[0]
+    assert compute.refusals(tiny_encoder("tiny").freeze(0)) == []
+
+
+def test_the_prefix_runs_in_the_precision_asked_for():
+    encoder = tiny_encoder("tiny").freeze(2).eval()
+    inputs = Activations(torch.randn(3, IN_DIM))
+    full = Compute("cpu", "fp32").prefix(encoder, inputs).values
+    reduced = Compute("cpu", "bf16").prefix(encoder, inputs).values
+    assert full.dtype == torch.float32
+    assert not torch.equal(full, reduced.float())
+    torch.testing.assert_close(full, reduced.float(), rtol=0.05, atol=0.02)
+    assert not full.requires_grad
+
+
+def test_a_second_run_in_one_process_does_not_inherit_the_first_ones_settings():
+    assert make_accelerator(Compute("cpu", "bf16"), 4).mixed_precision == "bf16"
+    second = make_accelerator(Compute("cpu", "fp32"), 1)
+    assert second.mixed_precision == "no"
+    assert second.gradient_accumulation_steps == 1

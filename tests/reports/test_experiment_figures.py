@@ -1,0 +1,176 @@
+"""Figures of experiments: whole, readable, the same bytes for the same values, and other bytes for other values."""
+
+from dataclasses import replace
+
+import pytest
+
+from mmsent_cli.reports.ablation.figures import contributions_png, views_png
+from mmsent_cli.reports.comparison.figures import arm_curves_png, arm_styles, differences_png, gates_png, mean_curve
+from mmsent_cli.reports.paper.figures import beside_png
+from mmsent_cli.reports.plot_style import BLACK
+from mmsent_cli.reports.tuning.figures import tune_png
+from tests.reports.experiments import (
+    ablate_result,
+    against_baseline,
+    augment_result,
+    compare_result,
+    compared_arm,
+    curve,
+    published,
+    setting,
+    trial,
+    tune_result,
+)
+from tests.reports.pictures import assert_sane
+
+
+def drawn():
+    """Every figure of the usual results, by name."""
+    compared, ablated = compare_result(), ablate_result()
+    return {
+        "curves": arm_curves_png(compared),
+        "differences": differences_png(compared),
+        "gates": gates_png(compared),
+        "views": views_png(ablated),
+        "contributions": contributions_png(ablated),
+        "tune": tune_png(tune_result()),
+        "beside": beside_png(compared, published().fusions),
+    }
+
+
+def changed_arm(result, place, **changes):
+    arms = list(result.arms)
+    arms[place] = replace(arms[place], **changes)
+    return replace(result, arms=tuple(arms))
+
+
+def test_all_figures_are_readable_and_deterministic():
+    first, second = drawn(), drawn()
+    assert len(first) == 7
+    for name, content in first.items():
+        assert_sane(content)
+        assert content == second[name], name
+
+
+def test_curves_show_each_loss_the_accuracy_and_the_majority():
+    result = compare_result()
+    wanted = [arm_curves_png(result)]
+    for changes in ({"train_loss": 2.0}, {"val_loss": 2.0}, {"accuracy": 0.4}):
+        curves = tuple((replace(one[0], **changes), *one[1:]) for one in result.arms[1].curves)
+        wanted.append(arm_curves_png(changed_arm(result, 1, curves=curves)))
+    wanted.append(arm_curves_png(replace(result, setting=setting(majority_accuracy=0.5))))
+    assert len(set(wanted)) == 5
+
+
+def test_single_seeds_are_drawn_for_few_arms_only():
+    def without_spread(result):
+        arms = tuple(replace(arm, curves=(arm.curves[0],) * 3) for arm in result.arms)
+        return replace(result, arms=arms)
+
+    few = augment_result()
+    mirrored = tuple(
+        tuple(replace(epoch, val_loss=epoch.val_loss + shift) for epoch in few.arms[0].curves[0])
+        for shift in (-0.05, 0.0, 0.05)
+    )
+    spread = changed_arm(without_spread(few), 0, curves=mirrored)  # the same mean, other seeds
+    assert mean_curve(mirrored, lambda epoch: epoch.val_loss) == pytest.approx(
+        [epoch.val_loss for epoch in few.arms[0].curves[0]]
+    )
+    assert arm_curves_png(spread) != arm_curves_png(without_spread(few))
+
+
+def test_a_mean_ends_where_the_first_seed_stopped():
+    long, short = curve(0.7, 2, epochs=5), curve(0.8, 2, epochs=3)
+    assert mean_curve((long, short), lambda epoch: epoch.accuracy) == pytest.approx(
+        [(long[i].accuracy + short[i].accuracy) / 2 for i in range(3)]
+    )
+
+
+def test_twelve_arms_and_two_references_all_look_different():
+    names = [f"arm {number}" for number in range(12)]
+    arms = [compared_arm(name, 0.7) for name in names]
+    arms += [compared_arm(name, 0.6, is_reference=True) for name in ("text-only", "image-only")]
+    styles = arm_styles(compare_result(baseline="arm 0", arms=tuple(arms)))
+    assert len({(style.colour, str(style.dashes)) for style in styles.values()}) == 14
+    assert [name for name, style in styles.items() if style.colour == BLACK] == ["arm 0"]
+
+
+@pytest.mark.parametrize("arms", [1, 2, 12])
+def test_any_number_of_arms_seeds_and_epochs_can_be_drawn(arms):
+    made = [
+        compared_arm(
+            f"名前 ${n}_{{x$ [b]",
+            0.7,
+            seeds=1,
+            epochs=1,
+            gates={"text": 0.2, "image": 0.7},
+            **(against_baseline(0.01 * n - 0.03) if n else {}),
+        )
+        for n in range(arms)
+    ]
+    result = compare_result(baseline=made[0].name, arms=tuple(made), setting=setting(seeds=(0,), epochs=1))
+    assert_sane(arm_curves_png(result))
+    assert_sane(gates_png(result))
+    assert (differences_png(result) is None) is (arms == 1)
+
+
+def test_differences_show_value_interval_verdict_and_what_could_be_shown():
+    result = compare_result()
+    arm = result.arms[1]
+    changes = (
+        {"difference": 0.015},
+        {"interval": (-0.02, 0.03)},
+        {"verdict": "better"},
+        {"detectable": 0.01},
+        {"detectable": None},
+    )
+    contents = {differences_png(changed_arm(result, 1, **change)) for change in changes}
+    assert len({*contents, differences_png(result)}) == 6
+    assert arm.verdict == "not distinguishable"
+
+
+def test_nothing_is_drawn_where_there_is_nothing():
+    result = augment_result()
+    assert gates_png(result) is None
+    assert contributions_png(ablate_result(agreements=(), shapley=())) is None
+
+
+def test_contributions_are_drawn_with_either_half_missing_and_below_zero():
+    result = ablate_result()
+    below = replace(result.shapley[0], image=-0.02)
+    for part in (
+        replace(result, agreements=()),
+        replace(result, shapley=()),
+        replace(result, shapley=(below,)),
+    ):
+        assert_sane(contributions_png(part))
+
+
+def test_views_show_each_value():
+    result = ablate_result()
+    changes = ({"accuracy": 0.8}, {"interval": (0.5, 0.9)}, {"view": "text"}, {"name": "other"})
+    contents = {views_png(changed_arm(result, 0, **change)) for change in changes}
+    assert len({*contents, views_png(result), views_png(replace(result, majority_accuracy=0.3))}) == 6
+
+
+@pytest.mark.parametrize("count", [1, 7, 30])
+def test_any_number_of_trials_stays_readable(count):
+    trials = tuple(
+        trial(n, "tpe", {"lr": 1e-5 * n, "decay": n, "dropout": 0.1 * n}, 0.7, "pruned" if n % 3 == 1 else "complete")
+        for n in range(count)
+    )
+    assert_sane(tune_png(tune_result(strategy="tpe", trials=trials, best=0)))
+
+
+def test_tuning_shows_losses_accuracies_intervals_and_the_best():
+    result = tune_result()
+    first = result.trials[0]
+    contents = {tune_png(result), tune_png(replace(result, best=0))}
+    for changes in ({"accuracy": 0.5}, {"interval": (0.1, 0.9)}, {"curves": (curve(0.6, 3, shift=1.0),)}):
+        contents.add(tune_png(replace(result, trials=(replace(first, **changes), *result.trials[1:]))))
+    assert len(contents) == 5
+
+
+def test_published_figures_are_drawn_where_there_are_any():
+    result, rows = compare_result(), published().fusions
+    assert len({beside_png(result, rows), beside_png(result, rows[1:]), beside_png(result, ())}) == 3

@@ -1,0 +1,70 @@
+"""Numbers as words: units, signs, and what is no number."""
+
+import math
+
+from mmsent_cli.reports import format as words
+
+
+def test_points_carry_their_sign_and_zero_is_never_negative():
+    assert [words.points(value) for value in (0.0125, -0.0041, -0.0004, 0.0, math.nan)] == [
+        "+1.2",
+        "-0.4",
+        "+0.0",
+        "+0.0",
+        "-",
+    ]
+    assert words.points_interval((-0.003, 0.027)) == "-0.3 to +2.7"
+    assert words.points_interval((math.nan, 0.1)) == "-"
+    assert words.size(-0.0123) == "1.2 points"
+    assert [words.signed_score(value) for value in (0.0123, -0.0001)] == ["+0.012", "+0.000"]
+
+
+def test_shares_and_scores():
+    assert (words.number(0.7462), words.number(math.inf)) == ("74.6", "-")
+    assert words.number_interval((0.715, 0.775)) == "71.5 to 77.5"
+    assert (words.spread(0.7462, 0.005, 3), words.spread(0.7462, 0.0, 1)) == ("74.6 ± 0.5", "74.6")
+    assert (words.score(0.65), words.score(math.nan)) == ("0.650", "-")
+    assert (words.score_spread(0.65, 0.01, 2), words.score_interval((0.6, 0.7))) == ("0.650 ± 0.010", "0.600 to 0.700")
+
+
+def test_p_values():
+    assert [words.probability(p) for p in (0.0341, 0.0009, 1.0, None, math.nan)] == [
+        "0.034",
+        "<0.001",
+        "1.000",
+        "-",
+        "-",
+    ]
+
+
+def test_lists_counts_and_settings():
+    assert (words.several((4, 7, 10)), words.several((4, 7, 10, 3, 9)), words.several(())) == (
+        "4, 7, 10",
+        "3 to 10",
+        "-",
+    )
+    assert [words.listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert words.in_pairs(-0.01125, 800) == "9 of 800 pairs"
+    assert (
+        words.settings_text({"encoder_lr": 5e-5, "epochs": 5, "fusion": "gmu"})
+        == "encoder_lr 5e-05, epochs 5, fusion gmu"
+    )
+
+
+def test_a_difference_is_shown_when_its_interval_leaves_out_zero():
+    assert [words.is_shown(bounds) for bounds in ((0.01, 0.02), (-0.02, -0.01), (-0.01, 0.01), (0.0, 0.02))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_mean_of_nothing_is_no_number():
+    assert words.mean([1.0, 2.0]) == 1.5
+    assert math.isnan(words.mean([]))

@@ -1,0 +1,23 @@
+"""The list of fusions shows name, size, summary and source of each."""
+
+import re
+
+from mmsent_cli.reports.fusions import print_fusions
+from mmsent_cli.results import FusionRow
+
+
+def test_fusions_are_listed_within_80_columns_as_they_are(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [
+        FusionRow(name="concat", summary="[t; v]", source="system A, late fusion", parameters=790_531),
+        FusionRow(
+            name="cross-attention", summary="text tokens query " * 5, source="arXiv 1908.02265", parameters=12_345_678
+        ),
+    ]
+    print_fusions(rows, "compact")
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    line = next(line for line in text.splitlines() if line.startswith("concat"))
+    assert re.split(r"\s{2,}", line.strip()) == ["concat", "790,531", "[t; v]", "system A, late fusion"]
+    assert "12,345,678" in text
+    assert "over compact" in text

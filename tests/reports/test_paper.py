@@ -1,0 +1,198 @@
+"""The page of a repeated work sets published figures beside ours, and claims no ranking that the data cannot bear."""
+
+from dataclasses import replace
+
+import pytest
+
+from mmsent_cli.reports.paper.page import paper_report, print_paper
+from mmsent_cli.reports.paper.published import PaperResults, PublishedArm
+from mmsent_cli.reports.paper.tables import (
+    ablation_beside,
+    agreement,
+    comparison_beside,
+    differences_beside,
+    losses_beside,
+    train_beside,
+    tune_beside,
+)
+from mmsent_cli.reports.paper.text import headline, outcomes, published_steps, summary
+from tests.reports.experiments import (
+    ablate_result,
+    against_baseline,
+    augment_result,
+    compare_result,
+    compared_arm,
+    published,
+    tune_result,
+)
+from tests.reports.pages import Page
+
+
+@pytest.fixture
+def results(train_result):
+    return PaperResults(
+        tune=tune_result(),
+        train=train_result,
+        ablate=ablate_result(notes=("only here",)),
+        fusions=compare_result(notes=("in both",)),
+        augmentation=augment_result(notes=("in both",)),
+    )
+
+
+def test_encoder_runs_of_all_steps_are_told(results, capsys):
+    """Whichever step comes first fills the store, so the others' own counts are nothing."""
+    stored = replace(results.fusions.setting, encoder_runs={"text": 0, "image": 0})
+    views = replace(results.augmentation.setting, encoder_runs={"text": 0, "image": 12000})
+    fusions = replace(results.fusions, setting=stored)
+    augmentation = replace(results.augmentation, setting=views)
+    print_paper(replace(results, fusions=fusions, augmentation=augmentation), published(), "runs/x", [], 60.0)
+    assert "3,987 texts and 16,000 images" in " ".join(capsys.readouterr().out.split())
+
+
+def test_tables_set_published_figures_beside_ours(results):
+    tuned = tune_beside(results, published()).rows
+    assert tuned[0] == (
+        "rate 1e-5, decay 1e-4",
+        "72.75",
+        "72.8",
+        "69.5 to 75.5",
+        "encoder_lr 1e-05, weight_decay 0.0001",
+    )
+    assert tuned[1][1] == "-"
+    assert tuned[-1] == ("decay 7e-4, rate 5e-5", "73.50", "-", "-", "-")
+    assert train_beside(results, published()).rows == (("weighted", "75.38", "75.0", "68.6 to 80.5", "70.0"),)
+    assert ablation_beside(results, published()).rows == (
+        ("both", "75.38", "74.1", "70.9 to 76.9"),
+        ("text", "59.88", "68.3", "65.1 to 71.1"),
+        ("image", "64.88", "59.1", "55.9 to 61.9"),
+    )
+
+
+def test_comparison_has_published_epochs_and_losses_and_no_references(results):
+    rows = {row[0]: row[1:] for row in comparison_beside(results.fusions, published().fusions).rows}
+    assert rows["weighted"] == ("75.75", "10", "76.5 ± 0.4", "3, 4, 5", "75.0 ± 0.4")
+    assert "text-only" not in rows
+    losses = {row[0]: row[1:] for row in losses_beside(results.fusions, published().fusions).rows}
+    assert (losses["early"][0], losses["early"][2]) == ("0.3992", "0.9907")
+    assert losses_beside(results.augmentation, published().augmentation).rows == ()
+
+
+def test_an_arm_that_was_not_published_is_shown_without_a_published_figure(results):
+    rows = {row[0]: row[1:3] for row in comparison_beside(results.fusions, published().fusions[:1]).rows}
+    assert rows["concat"] == ("74.62", "4")
+    assert rows["clip"] == ("-", "-")
+
+
+def test_differences_are_compared_only_with_a_published_baseline(results):
+    rows = {row[0]: row[1:] for row in differences_beside(results.fusions, published().fusions).rows}
+    assert rows["weighted"] == ("+1.1", "+0.9", "-1.3 to +3.0", "not distinguishable")
+    assert rows["clip"] == ("-4.0", "-4.1", "-6.3 to -2.0", "shown")
+    assert differences_beside(results.fusions, published().fusions[1:]).rows == ()
+    assert outcomes(results.fusions, published().fusions[1:]) == {}
+
+
+def test_a_published_difference_is_shown_only_by_a_verdict_of_the_same_sign():
+    cases = [
+        (0.01, 0.03, "better"),
+        (-0.01, 0.03, "better"),
+        (0.01, 0.03, "not distinguishable"),
+        (0.01, -0.03, "worse"),
+    ]
+    assert [agreement(*case) for case in cases] == ["shown", "contradicted", "not distinguishable", "contradicted"]
+
+
+def test_the_answer_counts_what_is_shown_contradicted_and_undecided(results):
+    assert headline(results, published()) == (
+        "Of 7 published differences, 1 can be shown here, none are contradicted, 6 cannot be told from chance"
+    )
+    arms = (compared_arm("concat", 0.74), compared_arm("weighted", 0.7, **against_baseline(-0.04, "worse", 0.01)))
+    against = replace(results, fusions=compare_result(arms=arms))
+    assert "none can be shown here, 1 is contradicted, 1 cannot" in headline(against, published())
+    assert headline(results, published(fusions=(), augmentation=())) == "No published difference was tested here"
+
+
+def test_the_summary_measures_the_published_ranking_by_what_could_be_shown(results):
+    text = " ".join(summary(results, published()))
+    assert (
+        "between 70.6 % (clip) and 75.8 % (weighted); neighbours in that ranking are 0 to 30 of 800 pairs apart" in text
+    )
+    assert "would reliably show is 2.8 points, 22 of 800 pairs: 5 of the 6 steps" in text
+    assert "Shown here as well: the difference to concat of clip." in text
+    assert "Not distinguishable from concat here: weighted, self-attention, early, blip and blip-advanced." in text
+    assert "Augmentation. Published +0.6 points, 5 of 800 pairs; here +0.5 (95 % interval -1.7 to +2.6)" in text
+    assert (
+        "75.1 % and 74.5 % for one and the same setting: running it again made a difference of 5 of 800 pairs" in text
+    )
+    assert "text alone 59.9 % and image alone 64.9 %, 40 of 800 pairs apart; here 68.3 %" in text
+    assert "the opposite order, and the intervals do not overlap" in text
+    assert "1.5 points above nested selection" in text
+
+
+def test_steps_of_the_published_ranking_that_repeating_a_setting_exceeds_are_counted(results):
+    steps = published_steps(published())
+    assert steps == pytest.approx([0.0375, 0.0024, 0.0, 0.0026, 0.0024, 0.0063])
+    assert sum(step <= 0.7512 - 0.745 for step in steps) == 4
+    assert "and 4 of the 6 steps of the published ranking" in " ".join(summary(results, published()))
+
+
+def test_overlapping_intervals_of_the_modalities_decide_nothing(results):
+    arms = tuple(replace(arm, interval=(0.5, 0.8)) for arm in results.ablate.arms)
+    text = " ".join(summary(replace(results, ablate=ablate_result(arms=arms)), published()))
+    assert "the intervals overlap, so this alone does not decide" in text
+    same = published(ablation={"both": 0.75, "text": 0.7, "image": 0.6})
+    assert "the same order, and the intervals do not overlap" in " ".join(summary(results, same))
+
+
+def test_the_page_is_whole_and_has_all_five_experiments_with_all_figures(results):
+    html = paper_report(
+        results, published(name="<system>"), {"fit": {"epochs": 5}}, {"python": "3.11"}, [], "make paper", 800.0
+    )
+    page = Page(html)
+    assert page.open == page.badly_closed == []
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert len(page.images) == 1 + 2 + 2 + 4 + 3
+    places = [page.words.index(title) for title in ("1. Tuning", "2. Training", "3. Ablation", "4. Fusions", "5. Augm")]
+    assert places == sorted(places)
+    assert "Which conclusions of <system> does this data support?" in page.words
+    assert "make paper" in page.words
+    assert page.words.count("what it cannot show") == 1
+
+
+def test_remarks_come_once_and_with_their_experiment_where_only_one_has_them(results):
+    words = Page(paper_report(results, published(), {}, {}, [], "make paper", 800.0)).words
+    assert "Ablation: only here" in words
+    assert words.count("in both") == 1
+    assert "Fusions: in both" not in words
+
+
+def test_fewer_arms_than_published_are_no_error(results):
+    arms = (
+        compared_arm("concat", 0.74, seeds=1),
+        compared_arm("gmu", 0.75, seeds=1, **against_baseline(0.01, seeds=1)),
+    )
+    small = replace(results, fusions=compare_result(arms=arms), tune=tune_result(difference=None, runner_up=None))
+    html = paper_report(small, published(fusions=(PublishedArm(name="concat", accuracy=0.7462),)), {}, {}, [], "x", 1.0)
+    assert "Here a single trial was completed" in Page(html).words
+
+
+def test_without_a_published_repetition_nothing_is_said_of_one(results):
+    assert "one and the same setting" not in " ".join(summary(results, published(repeated=())))
+
+
+def test_prints_published_and_own_figures_within_80_columns(results, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    print_paper(results, published(set_up="[b]BERT[/b]"), "runs/p", ("report.html",), 800.0)
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 80
+    for title in (
+        "Tuning: best",
+        "The trained model",
+        "One modality set to zero",
+        "Fusions: Acc",
+        "Augmentation: Diff",
+    ):
+        assert title in text
+    assert "[b]BERT[/b]" in text
+    weighted = [line.split() for line in text.splitlines() if line.startswith("weighted")]
+    assert ["75.75", "10", "76.5", "±", "0.4", "3,", "4,", "5", "75.0", "±", "0.4"] in [row[1:] for row in weighted]
+    assert "1 can be shown here" in text

@@ -1,0 +1,90 @@
+"""Tables and words of a tuning hold its values, a phase a table; the best is not called better than was shown."""
+
+from mmsent_cli.reports.tuning.figures import trial_colours, trial_labels
+from mmsent_cli.reports.tuning.summary import print_tune
+from mmsent_cli.reports.tuning.tables import tune_grids
+from mmsent_cli.reports.tuning.text import findings_text, headline, methods_text
+from tests.reports.experiments import setting, trial, tune_result
+
+
+def tpe_result(count=30):
+    trials = tuple(
+        trial(
+            number,
+            "tpe",
+            {"encoder_lr": 1e-5 * (number + 1), "weight_decay": 1e-4 * (number + 1), "fusion": "[b]gmu[/b]"},
+            0.7 + 0.001 * number,
+            "pruned" if number % 4 == 1 else "complete",
+        )
+        for number in range(count)
+    )
+    return tune_result(strategy="tpe", trials=trials, best=28, runner_up=27)
+
+
+def test_each_phase_has_a_table_with_what_varies_in_its_rows_and_the_rest_in_its_title():
+    rates, decays = tune_grids(tune_result())
+    assert rates.title == "Learning rates, weight_decay 0.0001"
+    assert decays.title == "Weight decays at the best learning rate, encoder_lr 5e-05"
+    first = tune_result().trials[0]
+    losses = (f"{first.train_loss:.3f}", f"{first.val_loss:.3f}")
+    assert rates.rows[0] == ("0", "encoder_lr 1e-05", "72.8", "69.5 to 75.5", "0.608", "1", *losses)
+    assert [row[0] for row in decays.rows] == ["4", "5 best", "6", "-"]
+    assert decays.rows[-1][2:5] == ("57.7", "-", "0.244")
+
+
+def test_pruned_trials_are_marked_and_counted():
+    (grid,) = tune_grids(tpe_result())
+    assert [row[0] for row in grid.rows if "(pruned)" in row[1]] == [str(n) for n in range(30) if n % 4 == 1]
+    assert any("8 trials stopped early" in text for text in findings_text(tpe_result()))
+
+
+def test_the_answer_compares_the_best_with_the_runner_up_and_says_twice_optimistic():
+    assert headline(tune_result()) == "Best of 7 trials: encoder_lr 5e-05, weight_decay 0.0003, 75.4 % *"
+    text = " ".join(findings_text(tune_result()))
+    assert "best minus runner-up (trial 4: encoder_lr 5e-05, weight_decay 0.0001): +0.2 points (2 of 800 pairs)" in text
+    assert "95 % interval -1.1 to +1.6, p 0.720: not distinguishable" in text
+    assert "A true difference of 1.9 points would show" in text
+    assert "between 72.8 % (trial 0) and 75.4 % (trial 5)" in text
+    assert "optimistic twice over" in text
+
+
+def test_a_single_trial_has_nothing_to_be_compared_with(capsys):
+    alone = tune_result(trials=tune_result().trials[:1], best=0, runner_up=None, difference=None, verdict="")
+    text = " ".join(findings_text(alone))
+    assert "nothing to compare it with" in text
+    assert "runner-up" not in text
+    assert tune_grids(alone)[0].rows[0][1] == "encoder_lr 1e-05, weight_decay 0.0001"
+    print_tune(alone, "runs/t", (), 1.0)
+    assert "Best of 1 trial:" in capsys.readouterr().out
+
+
+def test_methods_name_strategy_model_and_budget():
+    text = " ".join(methods_text(tune_result(setting=setting(seeds=(3, 4)))))
+    for part in ("Strategy sequence", "compact with concat", "5 epochs", "seeds 3 and 4", "800 validation pairs"):
+        assert part in text
+
+
+def test_prints_within_80_columns_and_ends_with_the_command_to_train(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for result in (tune_result(), tpe_result()):
+        print_tune(result, "runs/t", ("curves.png",), 61.0)
+        text = capsys.readouterr().out
+        assert max(map(len, text.splitlines())) <= 80
+        assert text.splitlines()[-1].strip() == "mmsent train --config runs/t/best_config.json"
+        numbers = [cell for grid in tune_grids(result) for row in grid.rows for cell in row[2:]]
+        assert [cell for cell in numbers if cell not in text] == []
+    assert "[b]gmu[/b]" in text
+
+
+def test_bars_are_named_by_what_varies_and_by_number_where_that_is_long_or_they_are_many():
+    assert list(trial_labels(tune_result()).values())[:1] == ["encoder_lr 1e-05"]
+    assert trial_labels(tpe_result(5))[2] == "encoder_lr 3e-05\nweight_decay 0.0003"
+    assert trial_labels(tpe_result())[2] == "trial 2"
+    long = tune_result(trials=tuple(trial(n, "grid", {"a_setting_with_a_long_name": n}, 0.7) for n in range(2)), best=0)
+    assert trial_labels(long)[1] == "trial 1"
+
+
+def test_few_trials_have_a_colour_each_and_of_many_the_best_stands_out():
+    few, many = trial_colours(tune_result()), trial_colours(tpe_result())
+    assert len(set(few.values())) == 7
+    assert sum(colour == many[28] for colour in many.values()) == 1

@@ -1,0 +1,1 @@
+"""Draws data/sample anew; not part of the package."""
