@@ -13,7 +13,7 @@ from mmsent_cli.compute.device import Compute
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.data import images
 from mmsent_cli.data.augment import Augmentation
-from mmsent_cli.encoders.registry import inputs
+from mmsent_cli.encoders import inputs
 from mmsent_cli.features import memory as resident
 from mmsent_cli.features.column import TEXT_BATCH, Column, rows_by_length, stack, text_key
 from mmsent_cli.features.memory import Resident
