@@ -191,7 +191,7 @@ def _read_image(path: Path) -> tuple[str, str | None]:
 
 def _apply_policy(item: _Checked, on_bad: str, problems: list[str], may_lack: bool) -> Pair | None:
     """The pair as it may be used, or None; what was wrong goes to `problems`, one line a guid."""
-    pair, is_blank = item.pair, item.pair.text is None and item.pair.image_path is None
+    pair, is_blank = item.pair, item.pair.text is None and item.pair.image is None
     wrong = item.broken if may_lack and not is_blank else item.missing + item.broken
     if not wrong:
         return pair

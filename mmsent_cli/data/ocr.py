@@ -64,16 +64,16 @@ def describe_ocr() -> dict[str, object]:
     }
 
 
-def read_ocr(path: Path) -> OcrText:
+def read_ocr(image: Path | bytes) -> OcrText:
     """Read one image; several threads may do so at the same time.
 
     Args:
-        path: an image that `data.images` has verified.
+        image: a file that `data.images` has verified, or the bytes of one.
 
     Raises:
         ConfigError: the OCR program cannot be loaded.
     """
-    pixels = decode_whole(path, LONGEST_PX)
+    pixels = decode_whole(image, LONGEST_PX)
     found = _program()(np.ascontiguousarray(pixels[:, :, ::-1]))  # it wants blue first
     if found.txts is None or found.boxes is None or found.scores is None:
         return OcrText()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,6 +19,8 @@ from mmsent_cli.features.memory import Resident, make_resident
 from mmsent_cli.features.parallel_map import Progress, counted, in_order
 from mmsent_cli.features.store import Space
 
+RawInput = str | Path | bytes
+"""A text; an image file, or the bytes of one."""
 TEXT_BATCH = 32
 IMAGE_BATCH = 8
 """Small enough for feature maps to stay in the cache: on a CPU, 32 images take four times as long each as 8."""
@@ -69,7 +72,7 @@ class Column:
         return sum(space.corrupt for space in {self._space, self._views})
 
     def fill(
-        self, sources: Sequence[str] | Sequence[Path | None], train_rows: Sequence[int], progress: Progress
+        self, sources: Sequence[str] | Sequence[Path | bytes | None], train_rows: Sequence[int], progress: Progress
     ) -> int:
         """Compute what the store lacks.
 
@@ -109,7 +112,7 @@ class Column:
         pad = raw_pad(self.encoder) if self.encoder.cut == 0 else 0
         return pad if is_ragged(self.encoder) else None
 
-    def _fill(self, space: Space, missing: Sequence[str], by_key: Mapping[str, str | Path], progress: Progress) -> int:
+    def _fill(self, space: Space, missing: Sequence[str], by_key: Mapping[str, RawInput], progress: Progress) -> int:
         if missing:
             self.encoder.eval()
             entries = self._compute(missing, by_key)
@@ -139,7 +142,7 @@ class Column:
         views = range(self.augmentation.views)
         return [_view_key(self.keys[row], view) for row in train_rows if self.keys[row] for view in views]
 
-    def _compute(self, missing: Sequence[str], by_key: Mapping[str, str | Path]) -> Iterator[tuple[str, np.ndarray]]:
+    def _compute(self, missing: Sequence[str], by_key: Mapping[str, RawInput]) -> Iterator[tuple[str, np.ndarray]]:
         """Arrays for the missing keys, in any order."""
         inputs = self.encoder.inputs
         if isinstance(inputs, ImageInputs):
@@ -158,7 +161,7 @@ class Column:
         return keys, list(outputs.values.float().cpu().numpy())
 
     def _text_batches(
-        self, inputs: TextInputs, missing: Sequence[str], by_key: Mapping[str, str | Path]
+        self, inputs: TextInputs, missing: Sequence[str], by_key: Mapping[str, RawInput]
     ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
         """Batches of texts of one length, so that no feature depends on padding."""
         arrays = inputs.arrays([str(by_key[key]) for key in missing])
@@ -167,7 +170,7 @@ class Column:
             yield [missing[row] for row in rows], [arrays[row] for row in rows] + [arrays[rows[0]]] * copies
 
     def _image_batches(
-        self, inputs: ImageInputs, missing: Sequence[str], by_key: Mapping[str, str | Path]
+        self, inputs: ImageInputs, missing: Sequence[str], by_key: Mapping[str, RawInput]
     ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
         """Batches of decoded (and perhaps augmented) images; the next one is decoded while this one is used."""
         with ThreadPoolExecutor(DECODERS) as pool:
@@ -179,9 +182,9 @@ class Column:
                     yield _results(*ahead.pop(0))
             yield from (_results(*batch) for batch in ahead)
 
-    def _decode(self, inputs: ImageInputs, key: str, by_key: Mapping[str, str | Path]) -> np.ndarray:
+    def _decode(self, inputs: ImageInputs, key: str, by_key: Mapping[str, RawInput]) -> np.ndarray:
         digest, _, view = key.partition("-view")
-        pixels = inputs.arrays([Path(by_key[digest])])[0]
+        pixels = inputs.arrays([cast(Path | bytes, by_key[digest])])[0]
         if not view or self.augmentation is None:
             return pixels
         return augment(pixels, self.augmentation, digest, int(view))

@@ -132,19 +132,19 @@ class Predictor:
         return features
 
     def _writing(self, pair: Pair) -> OcrText:
-        return OcrText() if pair.image_path is None else read_ocr(pair.image_path)
+        return OcrText() if pair.image is None else read_ocr(pair.image)
 
     def _pixels(self, pair: Pair) -> np.ndarray:
         inputs = self.model.image.inputs
-        if pair.image_path is None:
+        if pair.image is None:
             return np.zeros((3, inputs.image_size_px, inputs.image_size_px), dtype=np.uint8)
-        return inputs.arrays([pair.image_path])[0]
+        return inputs.arrays([pair.image])[0]
 
     @torch.inference_mode()
     def _probabilities(self, given: "Prepared") -> np.ndarray:
         """Class probabilities [B, C] of a batch."""
         device = self.compute.device
-        present = torch.tensor([[pair.text is not None, pair.image_path is not None] for pair in given.pairs])
+        present = torch.tensor([[pair.text is not None, pair.image is not None] for pair in given.pairs])
         unknown = torch.full((len(given.pairs),), -1, device=device)
         batch = Batch(given.text, given.image, present.to(device), unknown)
         texts = [pair.text or "" for pair in given.pairs]
@@ -156,7 +156,7 @@ class Predictor:
 
     def _answer(self, pair: Pair, shares: np.ndarray) -> Prediction:
         labels = self.description.labels
-        missing = "text" if pair.text is None else "image" if pair.image_path is None else ""
+        missing = "text" if pair.text is None else "image" if pair.image is None else ""
         probabilities = {label: float(share) for label, share in zip(labels, shares, strict=True)}
         return Prediction(
             guid=pair.guid, tag=labels[int(shares.argmax())], probabilities=probabilities, missing=missing

@@ -157,9 +157,9 @@ def read_ocr_texts(bench: Workspace) -> list[OcrText]:
     """What stands in each pair's image; read once an image and kept in the feature store."""
     pairs = bench.plan.dataset.pairs
     space = Space(bench.plan.store, describe_ocr())
-    paths = {pair.image_digest: pair.image_path for pair in pairs if pair.image_path is not None}
-    missing = space.missing(paths)
-    read = in_order(lambda key: (key, read_ocr(paths[key]).to_bytes()), missing, torch.get_num_threads())
+    images = {pair.image_digest: pair.image for pair in pairs if pair.image is not None}
+    missing = space.missing(images)
+    read = in_order(lambda key: (key, read_ocr(images[key]).to_bytes()), missing, torch.get_num_threads())
     with disk_full_as_error(bench.plan.store):
         space.add(counted(read, len(missing), "reading words in images", bench.listener.prepare))
     bench.damaged += space.corrupt

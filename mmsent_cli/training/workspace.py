@@ -95,7 +95,7 @@ class Workspace:
     def table(self, model: SentimentModel, fit: FitConfig) -> Table:
         """The pairs as this model's encoders take them; computes what the feature store lacks."""
         pairs = self.plan.dataset.pairs
-        texts, paths = [pair.text or "" for pair in pairs], [pair.image_path for pair in pairs]
+        texts, images = [pair.text or "" for pair in pairs], [pair.image for pair in pairs]
         keys = {"text": text_keys(pairs), "image": [pair.image_digest for pair in pairs]}
         if self._lengths is None:
             self._lengths = [len(ids) for ids in model.text.inputs.arrays(texts)]
@@ -104,7 +104,7 @@ class Workspace:
         if "text" in model.modalities:
             columns["text"] = self._column("text", model.text, keys["text"], texts, None)
         if "image" in model.modalities:
-            columns["image"] = self._column("image", model.image, keys["image"], paths, Augmentation.of(fit))
+            columns["image"] = self._column("image", model.image, keys["image"], images, Augmentation.of(fit))
         val = tuple(sorted(self.val, key=lengths.__getitem__))
         return Table(columns["text"], columns["image"], lengths, self.targets, self.train, val)
 

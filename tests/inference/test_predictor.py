@@ -87,3 +87,10 @@ def test_pairs_are_taken_a_chunk_at_a_time(predictor):
     next(answers)
     assert len(taken) == CHUNK
     answers.close()
+
+
+def test_an_image_in_memory_is_predicted_as_its_file_is(predictor, picture):
+    in_memory = Pair(guid="1", tag=None, text="good", image_path=None, image_bytes=picture.read_bytes())
+    from_file, from_memory = predictor.predict([pair(1, "good", picture), in_memory])
+    assert from_memory == from_file
+    assert from_memory.missing == ""
