@@ -23,7 +23,7 @@ def make_pairs(source: Path, folder: Path, count: int, has_tags: bool = True) ->
     lines = ["guid,tag"]
     for number, row in enumerate(islice(cycle(rows), count)):
         round_number = number // len(rows)
-        for path in (row.text_path, row.image_path):
+        for path in (row.text_path, row.image):
             if path is not None:
                 target = data / f"{number}{path.suffix.lower()}"
                 _repeat(path, target, round_number if has_tags else 0)

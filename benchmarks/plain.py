@@ -6,6 +6,7 @@ padded to 128 tokens, everything is fp32, frozen layers are computed again for e
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -60,9 +61,9 @@ class PlainLoop:
 
     def _decode(self, pair: Pair) -> np.ndarray:
         side = self.image.inputs.image_size_px
-        if pair.image_path is None:
-            raise ValueError(f"pair {pair.guid} has no image: measure on complete pairs")
-        with Image.open(pair.image_path) as image:
+        if not isinstance(pair.image, Path):
+            raise ValueError(f"pair {pair.guid} has no image file: measure on complete pairs")
+        with Image.open(pair.image) as image:
             return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
     def _tokens(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,7 @@ def limit(data: Path, work: Path, pairs: int) -> list[Row]:
     bench = Workspace(plan, ours.Silent())
     model = bench.model(plan.config.model, 0)
     texts = [pair.text or "" for pair in plan.dataset.pairs]
-    paths = [pair.image_path for pair in plan.dataset.pairs if pair.image_path is not None]
+    paths = [pair.image for pair in plan.dataset.pairs if pair.image is not None]
     tokenise = _timed(lambda: model.text.inputs.arrays(texts))
     decode = _timed(lambda: _on_all_cores(lambda path: model.image.inputs.arrays([path]), paths))
     lengths = [len(ids) for ids in model.text.inputs.arrays(texts)]

@@ -14,7 +14,8 @@ from pathlib import Path
 from mmsent_cli.charsets import decide as encoding
 from mmsent_cli.charsets.decide import EncodingDecision
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.images import verify_image
+from mmsent_cli.data import frames
+from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.layouts import (
     Source,
     has_raw_texts,
@@ -24,8 +25,8 @@ from mmsent_cli.data.layouts import (
     text_paths,
     unlabelled_rows,
 )
-from mmsent_cli.data.manifests import raw_bytes, without_surrogates
-from mmsent_cli.data.pairs import Dataset, Pair, PairRow
+from mmsent_cli.data.manifests import SUFFIXES, raw_bytes, without_surrogates
+from mmsent_cli.data.pairs import Dataset, ImageFile, ImageSource, Pair, PairRow
 from mmsent_cli.data.rows import labels_of, limited
 from mmsent_cli.errors import DataError, summarize
 
@@ -45,18 +46,21 @@ class _Checked:
     broken: tuple[str, ...] = ()
 
 
-def load_labelled(config: DataConfig, cache_dir: Path, progress: Progress | None = None) -> Dataset:
-    """Read and check every labelled pair of the source that `config.data` names.
+def load_labelled(
+    config: DataConfig, cache_dir: Path, progress: Progress | None = None, source: Source | None = None
+) -> Dataset:
+    """Read and check every labelled pair of a source.
 
     Args:
         config: Source, columns, labels, encoding, policy for bad pairs, limit.
         cache_dir: Where the encoding decision is kept.
         progress: Called with the pairs checked so far and the number of all.
+        source: From `locate` or `frame_source`; None for what `config.data` names.
 
     Raises:
         DataError: bad rows, an undecided encoding, and with `on_bad` stop any pair that cannot be used.
     """
-    source = locate(config.data)
+    source = source or locate(config.data)
     every_row = labelled_rows(source, config)
     rows = limited(every_row, config.limit)
     decision = decide_encoding(source, config, cache_dir)
@@ -70,9 +74,9 @@ def load_labelled(config: DataConfig, cache_dir: Path, progress: Progress | None
     if problems and config.on_bad == "stop":
         raise _unusable(problems, len(rows))
     if not pairs:
-        raise DataError(f"no pair of {source.path} can be used: {summarize(problems)}", "mend the files")
+        raise DataError(f"no pair of {source.name} can be used: {summarize(problems)}", "mend the files")
     return Dataset(
-        source=source.path,
+        source=source.name,
         pairs=tuple(pairs),
         labels=labels_of(every_row, config.labels),
         decision=decision,
@@ -136,7 +140,7 @@ def _check(
 
 
 def _check_row(row: PairRow, decision: EncodingDecision, inline: EncodingDecision | None) -> _Checked:
-    pair = Pair(guid=row.guid, tag=row.tag, text=None, image_path=None)
+    pair = Pair(guid=row.guid, tag=row.tag, text=None, image=None)
     missing, broken = [], []
     if row.text is None and row.text_path is None:
         missing.append(f"no text ({_expected(row, 'txt')})")
@@ -144,18 +148,18 @@ def _check_row(row: PairRow, decision: EncodingDecision, inline: EncodingDecisio
         text, replaced, problem = _read_text(row, decision, inline)
         pair = replace(pair, text=text, replaced=replaced)
         broken += [problem] if problem else []
-    if row.image_path is None:
+    if row.image is None:
         missing.append(f"no image ({_expected(row, 'jpg')})")
     else:
-        digest, problem = _read_image(row.image_path)
-        pair = pair if problem else replace(pair, image_path=row.image_path, image_digest=digest)
+        image, digest, problem = _read_image(row.image, row.where)
+        pair = pair if problem else replace(pair, image=image, image_digest=digest)
         broken += [problem] if problem else []
     return _Checked(pair, tuple(missing), tuple(broken))
 
 
 def _expected(row: PairRow, suffix: str) -> str:
-    is_manifest = row.where.rpartition(":")[0].endswith((".csv", ".jsonl", ".parquet"))
-    return f"empty cell, {row.where}" if is_manifest else f"no {row.guid}.{suffix}, {row.where}"
+    is_table = row.where.rpartition(":")[0].endswith((*SUFFIXES, frames.NAME))
+    return f"empty cell, {row.where}" if is_table else f"no {row.guid}.{suffix}, {row.where}"
 
 
 def _read_text(
@@ -179,14 +183,18 @@ def _inline_text(text: str, inline: EncodingDecision | None) -> tuple[str, int]:
     return whole, whole.count("\ufffd")
 
 
-def _read_image(path: Path) -> tuple[str, str | None]:
-    """Digest of the file's bytes, and what is wrong."""
+def _read_image(source: ImageSource, where: str) -> tuple[ImageFile, str, str | None]:
+    """The image as a file or its bytes, the digest of these bytes, and what is wrong."""
+    name = str(source) if isinstance(source, Path) else f"the image of {where}"
     try:
-        raw = path.read_bytes()
+        raw = image_bytes(source)
     except OSError as error:
-        return "", f"cannot read {path}: {error.strerror}"
+        return b"", "", f"cannot read {name}: {error.strerror}"
+    except ValueError as error:
+        return b"", "", f"{name} {error}"
     problem = verify_image(raw)
-    return blake2b(raw, digest_size=DIGEST_BYTES).hexdigest(), f"{path} {problem}" if problem else None
+    image = source if isinstance(source, Path) else raw
+    return image, blake2b(raw, digest_size=DIGEST_BYTES).hexdigest(), f"{name} {problem}" if problem else None
 
 
 def _apply_policy(item: _Checked, on_bad: str, problems: list[str], may_lack: bool) -> Pair | None:

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from mmsent_cli.data.pairs import ImageSource
 from mmsent_cli.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
 """What Pillow's decoders raise on damaged bytes."""
+
+PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+_loading = Lock()
+"""Pillow reads the pixels of an opened file when they are first used; two rows may hold the same image."""
 
 REDUCING_GAP = 2.0
 EXIF_ORIENTATION = 0x0112
@@ -83,6 +89,29 @@ def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) ->
         return resize(_upright(image, _rgb(image)))
     except BROKEN as error:
         raise DataError(f"{name}: {_reason(error)}", REMEDY) from error
+
+
+def image_bytes(source: ImageSource) -> bytes:
+    """The bytes of an image file. A PIL image is encoded without loss: as PNG, upright by its EXIF tag.
+
+    Raises:
+        OSError: a file that cannot be read.
+        ValueError: a PIL image that cannot be used.
+    """
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, Path):
+        return source.read_bytes()
+    try:
+        with _loading:
+            source.load()
+        image = _upright(source, source)
+        image = image if image.mode in PNG_MODES else _rgb(image)
+        buffer = BytesIO()
+        image.save(buffer, "PNG", compress_level=1)
+    except BROKEN as error:
+        raise ValueError(_reason(error)) from error
+    return buffer.getvalue()
 
 
 def verify_image(raw: bytes) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from mmsent_cli.data.pairs import PairRow
-from mmsent_cli.data.rows import NO_TAG, guid_problem
+from mmsent_cli.data.rows import guid_problem, tag_or_none
 from mmsent_cli.errors import DataError
 
 LABELLED_LIST, UNLABELLED_LIST = "train.txt", "test_without_label.txt"
@@ -157,10 +157,10 @@ def _row(guid: str, tag: str, where: str, listing: Listing) -> PairRow:
     text, image = listing.texts.get(guid), listing.images.get(guid)
     return PairRow(
         guid=guid,
-        tag=None if tag.lower() in NO_TAG else tag,
+        tag=tag_or_none(tag),
         text=None,
         text_path=Path(text) if text else None,
-        image_path=Path(image) if image else None,
+        image=Path(image) if image else None,
         where=where,
     )
 

@@ -8,13 +8,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data import lab, manifests
+from mmsent_cli.data import frames, lab, manifests
 from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.data.rows import labels_of, require_classes, tag_problems
 from mmsent_cli.errors import DataError, summarize
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 VARIABLE = "MMSENT_DATA"
 DEFAULT_FOLDER, SAMPLE_FOLDER = Path("data"), Path("data/sample")
@@ -22,11 +25,25 @@ DEFAULT_FOLDER, SAMPLE_FOLDER = Path("data"), Path("data/sample")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The data in use: a folder in the lab layout or a manifest file; `notice` says which and why."""
+    """The data in use: a folder in the lab layout, a manifest file or a DataFrame; `notice` says which and why.
+
+    `path` is None for a DataFrame.
+    """
 
     path: Path
-    kind: Literal["lab", "manifest"]
+    kind: Literal["lab", "manifest", "frame"]
     notice: str
+    frame: "DataFrame | None" = None
+
+    @property
+    def name(self) -> str:
+        """The source in messages."""
+        return str(self.path)
+
+
+def frame_source(frame: "DataFrame") -> Source:
+    """A DataFrame as a source of pairs."""
+    return Source(Path(frames.NAME), "frame", f"data: a DataFrame of {len(frame):,} rows", frame)
 
 
 def locate(data: str | None) -> Source:
@@ -59,8 +76,7 @@ def labelled_rows(source: Source, config: DataConfig) -> list[PairRow]:
     if source.kind == "lab":
         rows = lab.read_rows(source.path, lab.LABELLED_LIST, problems)
     else:
-        manifests.require_columns(source.path, config, is_labelled=True)
-        rows = [row for row in manifests.read_rows(source.path, config, problems) if row.tag is not None]
+        rows = [row for row in _table_rows(source, config, problems, is_labelled=True) if row.tag is not None]
     if not rows and not problems:
         raise DataError(f"{source.path} has no labelled pairs", "add rows with a guid and a tag")
     labels = labels_of(rows, config.labels)
@@ -73,7 +89,8 @@ def labelled_rows(source: Source, config: DataConfig) -> list[PairRow]:
 def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
     """The rows to predict, in the order of the file; a folder without lists gives every guid that has a file.
 
-    The file is checked to its end before the first row comes, so that nothing is computed for a list with bad rows.
+    Every row of a DataFrame is predicted, whatever its tag. All rows are checked before the first one is returned,
+    so that nothing is computed for a list with bad rows.
 
     Raises:
         DataError: all bad rows of the file, or no row at all.
@@ -98,7 +115,7 @@ def text_paths(source: Source) -> list[Path]:
     Raises:
         DataError: a folder without text files.
     """
-    if source.kind == "manifest":
+    if source.kind != "lab":
         return []
     paths = lab.text_files(source.path)
     if not paths:
@@ -144,14 +161,22 @@ def _source(data: str, reason: str) -> Source:
 
 
 def _unlabelled(source: Source, config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
-    if source.kind == "manifest":
-        manifests.require_columns(source.path, config, is_labelled=False)
-        rows = manifests.read_rows(source.path, config, problems)
-        yield from (row for row in rows if row.tag is None)
+    if source.kind == "frame":
+        yield from (replace(row, tag=None) for row in _table_rows(source, config, problems, is_labelled=False))
+    elif source.kind == "manifest":
+        yield from (row for row in _table_rows(source, config, problems, is_labelled=False) if row.tag is None)
     elif lab.holds_list(source.path):
         yield from (replace(row, tag=None) for row in lab.read_rows(source.path, lab.UNLABELLED_LIST, problems))
     else:
         yield from lab.rows_without_list(source.path)
+
+
+def _table_rows(source: Source, config: DataConfig, problems: list[str], is_labelled: bool) -> Iterator[PairRow]:
+    if source.frame is None:
+        manifests.require_columns(source.path, config, is_labelled)
+        return manifests.read_rows(source.path, config, problems)
+    manifests.require_named(source.name, frames.columns_of(source.frame, config), config, is_labelled)
+    return frames.read_rows(source.frame, config, problems)
 
 
 def _raise_rows(problems: list[str], hint: str) -> None:

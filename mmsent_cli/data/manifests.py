@@ -9,13 +9,13 @@ import codecs
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.pairs import PairRow
-from mmsent_cli.data.rows import NO_TAG, guid_problem
+from mmsent_cli.data.rows import guid_problem, tag_or_none
 from mmsent_cli.errors import DataError
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
@@ -65,6 +65,15 @@ def require_columns(path: Path, config: DataConfig, is_labelled: bool) -> None:
         found.update(dict.fromkeys(record))
     if not found:
         raise DataError(f"{path} has no rows", "it needs a header and a row for each pair")
+    require_named(str(path), list(found), config, is_labelled)
+
+
+def require_named(source: str, found: Sequence[str], config: DataConfig, is_labelled: bool) -> None:
+    """Check that the columns named by the settings are among those found.
+
+    Raises:
+        DataError: columns that are missing, with those there are.
+    """
     options = ("guid", "text", "image", "tag") if is_labelled else ("guid", "text", "image")
     missing = [name for name in options if getattr(config, f"{name}_column") not in found]
     if not is_labelled and len({"text", "image"} & set(missing)) == 1:
@@ -72,7 +81,7 @@ def require_columns(path: Path, config: DataConfig, is_labelled: bool) -> None:
     if missing:
         wanted = ", ".join(f"{getattr(config, f'{name}_column')!r}" for name in missing)
         flags = ", ".join(f"--{name}-column" for name in missing)
-        raise DataError(f"{path} has no column {wanted}; it has {', '.join(found)}", f"name the columns with {flags}")
+        raise DataError(f"{source} has no column {wanted}; it has {', '.join(found)}", f"name the columns with {flags}")
 
 
 def has_raw_texts(path: Path, config: DataConfig) -> bool:
@@ -172,10 +181,10 @@ def _row(path: Path, record: Mapping[str, Any], where: str, config: DataConfig) 
     guid, tag, image = (_name(cells[name], name, config) for name in ("guid", "tag", "image"))
     return PairRow(
         guid=guid,
-        tag=None if tag.lower() in NO_TAG else tag,
-        text=HALF_PAIR.sub("\ufffd", _plain(cells["text"], "text")) or None,
+        tag=tag_or_none(tag),
+        text=HALF_PAIR.sub("\ufffd", plain(cells["text"], "text")) or None,
         text_path=None,
-        image_path=path.parent / image if image else None,
+        image=path.parent / image if image else None,
         where=where,
     )
 
@@ -186,14 +195,19 @@ def _name(value: Any, column: str, config: DataConfig) -> str:
     Raises:
         ValueError: not UTF-8, or no text.
     """
-    text = _plain(value, column).strip()
+    text = plain(value, column).strip()
     try:
         return raw_bytes(text).decode("utf-8" if config.encoding == "auto" or text.isascii() else config.encoding)
     except (UnicodeError, LookupError):
         raise ValueError(f"{column} is not UTF-8: save the manifest as UTF-8, or name its --encoding") from None
 
 
-def _plain(value: Any, column: str) -> str:
+def plain(value: Any, column: str) -> str:
+    """A cell as text; empty where there is nothing.
+
+    Raises:
+        ValueError: a value that is no text and no number.
+    """
     if value is None or value != value:  # NaN, parquet's way to say nothing, is unequal to itself
         return ""
     if isinstance(value, float) and value.is_integer():

@@ -11,12 +11,12 @@ import threading
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmsent_cli.data.images import decode_whole
+from mmsent_cli.data.pairs import ImageFile
 from mmsent_cli.errors import ConfigError
 
 SIDE_PX = 384
@@ -64,11 +64,11 @@ def describe_ocr() -> dict[str, object]:
     }
 
 
-def read_ocr(image: Path | bytes) -> OcrText:
+def read_ocr(image: ImageFile) -> OcrText:
     """Read one image; several threads may do so at the same time.
 
     Args:
-        image: a file that `data.images` has verified, or the bytes of one.
+        image: file or bytes of an image that `data.images` has verified.
 
     Raises:
         ConfigError: the OCR program cannot be loaded.

@@ -14,6 +14,11 @@ NO_TAG = ("", "null")
 """How a row says that it has no tag, in lower case."""
 
 
+def tag_or_none(tag: str) -> str | None:
+    """The tag of a row, or None where the row says that it has none."""
+    return None if tag.lower() in NO_TAG else tag
+
+
 def guid_problem(guid: str, where: str, seen: dict[str, str]) -> str | None:
     """Why a guid cannot name a pair, or None; then it is noted in `seen` with its place.
 

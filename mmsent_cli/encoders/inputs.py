@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmsent_cli.data.images import decode_image
+from mmsent_cli.data.pairs import ImageFile
 from mmsent_cli.data.text import clean
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ImageInputs:
 
     image_size_px: int
 
-    def arrays(self, images: Sequence[Path | bytes]) -> list[np.ndarray]:
+    def arrays(self, images: Sequence[ImageFile]) -> list[np.ndarray]:
         """Pixels of each image: uint8 [3, H, W]."""
         return [np.ascontiguousarray(decode_image(image, self.image_size_px).transpose(2, 0, 1)) for image in images]
 

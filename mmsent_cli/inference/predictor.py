@@ -235,7 +235,7 @@ def predict_one(checkpoint: Path, text: str | None, image: Path | None, runtime:
     if image is not None:
         _require_image(image)
     predictor = Predictor.load(checkpoint, runtime)
-    pair = Pair(guid="-", tag=None, text=text if has_text else None, image_path=image)
+    pair = Pair(guid="-", tag=None, text=text if has_text else None, image=image)
     (prediction,) = predictor.predict([pair])
     return PredictResult(
         checkpoint=str(checkpoint),

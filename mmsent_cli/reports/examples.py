@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from mmsent_cli.data.pairs import Pair
+    from mmsent_cli.data.pairs import ImageFile, Pair
     from mmsent_cli.reports.blocks import ReportExample
 
 EXAMPLES = 6
@@ -23,7 +22,7 @@ def report_example(pair: "Pair", predicted: str, probability: float, remark: str
     return ReportExample(
         guid=pair.guid,
         text=pair.text or "",
-        thumbnail_jpeg=_thumbnail(pair.image_path),
+        thumbnail_jpeg=_thumbnail(pair.image),
         true=pair.tag or "",
         predicted=predicted,
         probability=probability,
@@ -66,13 +65,13 @@ def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -
     return report_example(pair, labels[answer], count / len(answers), remark)
 
 
-def _thumbnail(path: Path | None) -> bytes | None:
+def _thumbnail(image: "ImageFile | None") -> bytes | None:
     from PIL import Image
 
     from mmsent_cli.data.images import decode_image
 
-    if path is None:
+    if image is None:
         return None
     buffer = BytesIO()
-    Image.fromarray(decode_image(path, THUMBNAIL_PX)).save(buffer, "JPEG", quality=80)
+    Image.fromarray(decode_image(image, THUMBNAIL_PX)).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

@@ -89,7 +89,7 @@ def test_the_plain_loop_pads_every_text_and_trains_what_is_not_frozen(weights_di
 def test_the_plain_loop_refuses_a_pair_without_image(weights_dir):
     loop = plain.PlainLoop(fresh("text", "bert", weights_dir), fresh("image", "light", weights_dir))
     with pytest.raises(ValueError, match="no image"):
-        loop.encode([Pair(guid="1", tag=None, text="a", image_path=None)])
+        loop.encode([Pair(guid="1", tag=None, text="a", image=None)])
 
 
 def test_a_child_is_measured_by_itself_and_a_failing_one_is_no_measurement():

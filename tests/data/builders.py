@@ -59,4 +59,4 @@ def make_pair(guid: str, tag: str, text: str | None = None, digest: str | None =
     """A checked pair; text and image are its own unless given."""
     text = f"word{guid}" if text is None else text
     digest = f"digest-{guid}" if digest is None else digest
-    return Pair(guid=guid, tag=tag, text=text, image_path=Path(f"{guid}.jpg"), image_digest=digest)
+    return Pair(guid=guid, tag=tag, text=text, image=Path(f"{guid}.jpg"), image_digest=digest)

@@ -59,7 +59,7 @@ def test_good_pairs_come_through_in_order(lab):
     assert told[-1] == (10, 10)
     pair = dataset.pairs[0]
     assert pair.text is not None and pair.text.strip() == "text of 1"
-    assert pair.image_path == lab / "data/1.jpg"
+    assert pair.image == lab / "data/1.jpg"
     assert pair.image_digest == blake2b((lab / "data/1.jpg").read_bytes(), digest_size=16).hexdigest()
     assert str(lab) in dataset.notes[0]
 
@@ -96,7 +96,7 @@ def test_blank_removes_the_bad_modality_alone_and_lists_it(lab, name):
     dataset = load(lab, on_bad="blank")
     pair = dataset.pairs[4]
     is_image = DAMAGE[name][0].endswith("jpg")
-    assert (pair.image_path is None, pair.text is None) == (is_image, not is_image)
+    assert (pair.image is None, pair.text is None) == (is_image, not is_image)
     assert (pair.image_digest == "") is is_image
     assert len(dataset.pairs) == 10
     assert [problem.split(":")[0] for problem in dataset.problems] == ["5"]
@@ -165,15 +165,15 @@ def test_limit_keeps_every_class_in_proportion(tmp_path, limit):
 def test_unlabelled_pairs_stream_in_order(lab):
     pairs = list(stream(lab))
     assert [(pair.guid, pair.tag) for pair in pairs] == [("20", None), ("3b", None), ("11", None)]
-    assert all(pair.text and pair.image_path and pair.image_digest for pair in pairs)
+    assert all(pair.text and pair.image and pair.image_digest for pair in pairs)
 
 
 def test_a_pair_with_one_modality_is_no_problem_when_predicting(lab):
     damage(lab, "missing text", "20")
     damage(lab, "missing image", "11")
     first, _, last = stream(lab)
-    assert first.text is None and first.image_path is not None
-    assert last.text is not None and last.image_path is None and last.image_digest == ""
+    assert first.text is None and first.image is not None
+    assert last.text is not None and last.image is None and last.image_digest == ""
 
 
 def test_broken_files_follow_the_policy_when_predicting(lab):
@@ -187,7 +187,7 @@ def test_broken_files_follow_the_policy_when_predicting(lab):
     assert [pair.guid for pair in stream(lab, problems, on_bad="drop")] == ["20"]
     assert [problem.split(":")[0] for problem in problems] == ["3b", "11"]
     blanked = list(stream(lab, on_bad="blank"))
-    assert [(pair.text is None, pair.image_path is None) for pair in blanked] == [
+    assert [(pair.text is None, pair.image is None) for pair in blanked] == [
         (False, False),
         (False, True),
         (True, False),

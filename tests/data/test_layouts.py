@@ -91,7 +91,7 @@ def test_rows_keep_the_order_of_the_list_and_know_their_files(lab):
     rows = rows_of(lab)
     assert [(row.guid, row.tag) for row in rows] == list(ten_tags().items())
     assert rows[4].text_path == lab / "data/5.txt"
-    assert rows[4].image_path == lab / "data/5.jpg"
+    assert rows[4].image == lab / "data/5.jpg"
     assert rows[4].where == "train.txt:6"
 
 
@@ -109,7 +109,7 @@ def test_a_folder_without_lists_gives_every_guid_in_natural_order(tmp_path):
     assert "every guid" in source.notice
     rows = list(unlabelled_rows(source, DataConfig()))
     assert [row.guid for row in rows] == ["9", "10", "11", "a2", "a10"]
-    assert rows[2].text_path is None and rows[2].image_path == tmp_path / "11.jpg"
+    assert rows[2].text_path is None and rows[2].image == tmp_path / "11.jpg"
 
 
 def test_text_paths_are_those_of_both_lists_and_no_other(lab):
@@ -122,15 +122,15 @@ def test_text_paths_are_those_of_both_lists_and_no_other(lab):
 def test_image_suffixes_of_any_kind_and_case(lab, suffix):
     (lab / "data/4.jpg").unlink()
     (lab / f"4{suffix}").write_bytes(image_bytes(kind="PNG"))
-    assert rows_of(lab)[3].image_path == lab / f"4{suffix}"
+    assert rows_of(lab)[3].image == lab / f"4{suffix}"
 
 
 def test_missing_files_leave_none_in_the_row(lab):
     (lab / "data/1.jpg").unlink()
     (lab / "data/2.txt").unlink()
     first, second = rows_of(lab)[:2]
-    assert first.image_path is None and first.text_path is not None
-    assert second.text_path is None and second.image_path is not None
+    assert first.image is None and first.text_path is not None
+    assert second.text_path is None and second.image is not None
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_any_guid_is_found_wherever_its_files_lie(tmp_path_factory, pairs, line_
     if len(set(pairs.values())) < 2:
         return
     rows = rows_of(folder)
-    assert [(row.guid, row.tag, row.text_path, row.image_path) for row in rows] == expected
+    assert [(row.guid, row.tag, row.text_path, row.image) for row in rows] == expected
 
 
 # Manifests
@@ -267,9 +267,9 @@ def test_manifests_of_all_kinds_give_the_same_rows(tmp_path, kind):
         ("2", "negative", RECORDS[1]["words"]),
         ("4", "neutral", None),
     ]
-    assert [row.image_path for row in rows] == [tmp_path / "img/1.jpg", Path("/abs/2.png"), tmp_path / "img/4.jpg"]
+    assert [row.image for row in rows] == [tmp_path / "img/1.jpg", Path("/abs/2.png"), tmp_path / "img/4.jpg"]
     (to_predict,) = unlabelled_rows(source, COLUMNS)
-    assert (to_predict.guid, to_predict.text, to_predict.image_path) == ("3", "to predict", None)
+    assert (to_predict.guid, to_predict.text, to_predict.image) == ("3", "to predict", None)
     assert inline_texts(source, COLUMNS) == []
 
 

@@ -42,7 +42,7 @@ def picture(tmp_path):
 
 
 def pair(number, text: str | None, image: Path | None):
-    return Pair(guid=str(number), tag=None, text=text, image_path=image)
+    return Pair(guid=str(number), tag=None, text=text, image=image)
 
 
 def test_answers_keep_the_order_and_do_not_depend_on_company(predictor, picture):
@@ -90,7 +90,7 @@ def test_pairs_are_taken_a_chunk_at_a_time(predictor):
 
 
 def test_an_image_in_memory_is_predicted_as_its_file_is(predictor, picture):
-    in_memory = Pair(guid="1", tag=None, text="good", image_path=None, image_bytes=picture.read_bytes())
+    in_memory = Pair(guid="1", tag=None, text="good", image=picture.read_bytes())
     from_file, from_memory = predictor.predict([pair(1, "good", picture), in_memory])
     assert from_memory == from_file
     assert from_memory.missing == ""

@@ -33,7 +33,7 @@ def test_unlabelled_pairs_come_in_the_order_of_the_list(dataset):
     pairs = list(iter_unlabelled(locate(str(DATA)), DataConfig(), dataset.decision))
     lines = (DATA / "test_without_label.txt").read_text().split()[1:]
     assert [pair.guid for pair in pairs] == [line.split(",")[0] for line in lines]
-    assert all(pair.text and pair.image_path for pair in pairs)
+    assert all(pair.text and pair.image for pair in pairs)
 
 
 def test_near_duplicates_are_found(dataset):

@@ -1,0 +1,85 @@
+"""A DataFrame as a source of pairs: one row a pair, its image a path, a PIL image or the bytes of an image file.
+
+The columns are named as those of a manifest. A guid column is optional: without one, the index names the pairs, or
+the row number where index labels repeat.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data.manifests import plain
+from mmsent_cli.data.pairs import ImageSource, PairRow
+from mmsent_cli.data.rows import guid_problem, tag_or_none
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+NAME = "DataFrame"
+"""Stands where other sources have a file name."""
+
+
+def columns_of(frame: "DataFrame", config: DataConfig) -> list[str]:
+    """The frame's columns; the guid's is added, since the index can name the pairs."""
+    return [*map(str, frame.columns), config.guid_column]
+
+
+def read_rows(frame: "DataFrame", config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
+    """The rows of a frame, labelled or not; rows that cannot be used are described in `problems`."""
+    seen: dict[str, str] = {}
+    names = ("guid", "text", "image", "tag")
+    columns = [_cells(frame, getattr(config, f"{name}_column")) for name in names]
+    columns[0] = columns[0] if config.guid_column in frame.columns else _index(frame)
+    for number, cells in enumerate(zip(*columns, strict=True), 1):
+        where = f"{NAME}:{number}"
+        try:
+            row = _row(dict(zip(names, cells, strict=True)), where)
+        except ValueError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        problem = guid_problem(row.guid, where, seen)
+        if problem:
+            problems.append(problem)
+        else:
+            yield row
+
+
+def _cells(frame: "DataFrame", column: str) -> list[Any]:
+    """A column as Python values, None for everything that pandas counts as missing."""
+    if column not in frame.columns:
+        return [None] * len(frame)
+    values = frame[column]
+    return [None if is_missing else value for value, is_missing in zip(values.tolist(), values.isna(), strict=True)]
+
+
+def _index(frame: "DataFrame") -> list[Any]:
+    return frame.index.tolist() if frame.index.is_unique else list(range(len(frame)))
+
+
+def _row(cells: dict[str, Any], where: str) -> PairRow:
+    return PairRow(
+        guid=plain(cells["guid"], "guid").strip(),
+        tag=tag_or_none(plain(cells["tag"], "tag").strip()),
+        text=plain(cells["text"], "text") or None,
+        text_path=None,
+        image=_image(cells["image"]),
+        where=where,
+    )
+
+
+def _image(value: Any) -> ImageSource | None:
+    """A path, the bytes of an image file or a PIL image; None for an empty cell.
+
+    Raises:
+        ValueError: something else.
+    """
+    from PIL.Image import Image
+
+    if isinstance(value, bytearray | memoryview):
+        value = bytes(value)
+    if isinstance(value, str):
+        value = Path(value.strip()) if value.strip() else None
+    if value is None or isinstance(value, Path | bytes | Image):
+        return value
+    raise ValueError(f"image holds a {type(value).__name__}, not a path, a PIL image or the bytes of an image file")
