@@ -10,8 +10,7 @@ from benchmarks import ours, plain
 from benchmarks.inputs import make_pairs
 from benchmarks.tables import PairCost, Row
 from mmsent_cli.config import ModelConfig
-from mmsent_cli.encoders.compact import MINILM_SHA256, MINILM_WHEEL
-from mmsent_cli.encoders.weights.source import wheel_file
+from mmsent_cli.encoders.text.minilm import published_weights
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
@@ -72,7 +71,7 @@ def write_true_size(folder: Path) -> Path:
     torch.manual_seed(0)
     place = folder / "bert-base-uncased"
     BertModel(BertConfig(), add_pooling_layer=False).save_pretrained(place)
-    source = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent / "tokenizer.json"
+    source = published_weights().parent / "tokenizer.json"
     shutil.copy(source, place / "tokenizer.json")
     words = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(source), model_max_length=512, **words)

@@ -8,19 +8,42 @@ for every encoder. Rejected: an encoder class per architecture with its own two 
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 
 Inputs = TypeVar("Inputs", bound=TextInputs | ImageInputs)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """The arguments of an encoder's `build` function.
+
+    Attributes:
+        argument: the part after `hf:` or `timm:`, else empty.
+        max_length_tokens: longest text; an encoder with a shorter context uses its own limit.
+        image_size_px: image side, None for the encoder's native size.
+        cleaning: text cleaning steps.
+        vocabulary: words of the training split, for an encoder that is trained from scratch.
+        weights: where to look for pretrained weights.
+    """
+
+    argument: str = ""
+    max_length_tokens: int = 128
+    image_size_px: int | None = None
+    cleaning: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] | None = None
+    weights: WeightSource
+
+
 class Activations(NamedTuple):
-    """What flows between stages.
+    """The tensors that pass from stage to stage.
 
     Attributes:
         values: token ids [B, T] or uint8 images [B, 3, H, W] at the start; hidden states [B, T, D] or feature maps

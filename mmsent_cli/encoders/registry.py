@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Generic
 
 from mmsent_cli.config import FitConfig, ModelConfig
-from mmsent_cli.encoders import clip, compact, light
-from mmsent_cli.encoders.contract import Activations, Encoded, Encoder, Inputs, frozen_stages
-from mmsent_cli.encoders.image import resnet, timm_image
+from mmsent_cli.encoders.contract import Activations, BuildRequest, Encoded, Encoder, Inputs, frozen_stages
+from mmsent_cli.encoders.image import clip as clip_image
+from mmsent_cli.encoders.image import hf as hf_image
+from mmsent_cli.encoders.image import light as light_image
+from mmsent_cli.encoders.image import lite0, resnet, timm
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
-from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.text import bert, mpnet
+from mmsent_cli.encoders.text import bert, clip, light, minilm, mpnet
+from mmsent_cli.encoders.weights.hub import CLIP
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import WeightsUnavailable, unknown_name
 
@@ -31,30 +33,26 @@ class EncoderSpec(Generic[Inputs]):
 
 
 TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
-    "light": EncoderSpec(
-        light.build_text, "embedding + BiGRU, from scratch", "MIT (this project)", is_pretrained=False
-    ),
-    "minilm": EncoderSpec(compact.build_text, "MiniLM-L6, 384-d", "Apache-2.0"),
-    "minilm-layers": EncoderSpec(
-        compact.build_text_layers, "MiniLM-L6, means of its last four layers, 1536-d", "Apache-2.0"
-    ),
+    "light": EncoderSpec(light.build, "embedding + BiGRU, from scratch", "MIT (this project)", is_pretrained=False),
+    "minilm": EncoderSpec(minilm.build, "MiniLM-L6, 384-d", "Apache-2.0"),
+    "minilm-layers": EncoderSpec(minilm.build_layers, "MiniLM-L6, means of its last four layers, 1536-d", "Apache-2.0"),
     "mpnet": EncoderSpec(mpnet.build, "MPNet-base, 768-d", "Apache-2.0"),
     "mpnet-layers": EncoderSpec(mpnet.build_layers, "MPNet-base, means of its last four layers, 3072-d", "Apache-2.0"),
-    "bert": EncoderSpec(bert.build_bert, "bert-base-uncased, 768-d", "Apache-2.0"),
-    "clip": EncoderSpec(clip.build_text, "CLIP ViT-B/32 text tower, 512-d", "MIT"),
+    "bert": EncoderSpec(bert.build, "bert-base-uncased, 768-d", "Apache-2.0"),
+    "clip": EncoderSpec(clip.build, "CLIP ViT-B/32 text tower, 512-d", "MIT"),
     "hf": EncoderSpec(bert.build_hf, "any Hugging Face text encoder: hf:NAME or hf:FOLDER", "its own"),
 }
 
 IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
-    "light": EncoderSpec(light.build_image, "4-layer CNN, from scratch", "MIT (this project)", is_pretrained=False),
-    "efficientnet-lite0": EncoderSpec(compact.build_image, "EfficientNet-Lite0, 1280-d", "Apache-2.0"),
+    "light": EncoderSpec(light_image.build, "4-layer CNN, from scratch", "MIT (this project)", is_pretrained=False),
+    "efficientnet-lite0": EncoderSpec(lite0.build, "EfficientNet-Lite0, 1280-d", "Apache-2.0"),
     "efficientnet-lite0-stages": EncoderSpec(
-        compact.build_image_stages, "EfficientNet-Lite0, means of its last stages as well, 1984-d", "Apache-2.0"
+        lite0.build_stages, "EfficientNet-Lite0, means of its last stages as well, 1984-d", "Apache-2.0"
     ),
     "resnet18": EncoderSpec(resnet.build, "ResNet18, 512-d", "BSD-3-Clause"),
-    "clip": EncoderSpec(clip.build_image, "CLIP ViT-B/32 image tower, 512-d", "MIT"),
-    "timm": EncoderSpec(timm_image.build_timm, "any timm network: timm:NAME or timm:FOLDER", "its own"),
-    "hf": EncoderSpec(timm_image.build_hf, "any Hugging Face image model: hf:NAME or hf:FOLDER", "its own"),
+    "clip": EncoderSpec(clip_image.build, "CLIP ViT-B/32 image tower, 512-d", "MIT"),
+    "timm": EncoderSpec(timm.build, "any timm network: timm:NAME or timm:FOLDER", "its own"),
+    "hf": EncoderSpec(hf_image.build, "any Hugging Face image model: hf:NAME or hf:FOLDER", "its own"),
 }
 
 
@@ -241,11 +239,12 @@ def resolve(
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
     """What `auto` means here, and why: clip, else compact, else light."""
-    if device_type == "cuda" and weights.has(clip.CLIP):
+    if device_type == "cuda" and weights.has(CLIP):
         return "clip", "encoders: clip (its weights are here, and so is a GPU)"
     reason = "no GPU" if device_type != "cuda" else "no CLIP weights on this machine"
     try:
-        compact.check_weights()
+        minilm.published_weights()
+        lite0.published_weights()
     except WeightsUnavailable as error:
         return "light", f"encoders: light ({reason}; not compact, since {error.message})"
     return "compact", f"encoders: compact ({reason}; its weights come with the package)"

@@ -1,4 +1,4 @@
-"""Small stage modules shared by encoders; each is called as `stage(values, mask)`."""
+"""Stage modules shared by encoders, each called as `stage(values, mask)`. Shape letters as in contract.py."""
 
 from collections.abc import Collection, Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Plain(nn.Module):
-    """Runs modules that take only values, such as a convolution stage."""
+    """Modules that take no mask, such as convolutions, in sequence."""
 
     def __init__(self, *modules: nn.Module) -> None:
         super().__init__()
@@ -17,8 +17,8 @@ class Plain(nn.Module):
         return self.body(values)
 
 
-class Normalise(nn.Module):
-    """uint8 pixels [B, 3, H, W] to floats of the statistics an encoder was trained with, channels last in memory."""
+class Normalize(nn.Module):
+    """uint8 pixels [B, 3, H, W] to floats (x / 255 - mean) / std, in channels-last memory layout."""
 
     mean: Tensor
     std: Tensor
@@ -46,6 +46,24 @@ class TokenBlock(nn.Module):
         return output[0] if isinstance(output, tuple) else output
 
 
+class Embeddings(nn.Module):
+    """A Hugging Face embedding module: token ids [B, T] to hidden states [B, T, D]."""
+
+    def __init__(self, embeddings: nn.Module) -> None:
+        super().__init__()
+        self.embeddings = embeddings
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.embeddings(input_ids=values)
+
+
+class NoPool(nn.Module):
+    """The identity, for an encoder whose last stage gives pooled features [B, D] already."""
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        return values
+
+
 class ClsPool(nn.Module):
     """The first token's hidden state: [B, T, D] -> [B, D]."""
 
@@ -61,11 +79,11 @@ class MeanPool(nn.Module):
 
 
 class LayerMeans(nn.Module):
-    """Token ids [B, T] to the means over the real tokens of several layers, side by side: [B, len(layers) · D].
+    """Token ids [B, T] to the concatenated masked means of several layers: [B, len(layers) · D].
 
     Args:
-        blocks: the embeddings and the layers.
-        layers: numbers of the layers that are kept, 0 for the embeddings.
+        blocks: the embeddings, then the layers.
+        layers: numbers of the layers whose means are returned; 0 is the embeddings.
     """
 
     def __init__(self, blocks: Sequence[nn.Module], layers: Collection[int]) -> None:
@@ -83,9 +101,9 @@ class LayerMeans(nn.Module):
 
 
 class SpatialPool(nn.Module):
-    """Mean over positions: [B, C, H, W] -> [B, D]; after convolutions that widen C to D, where an encoder ends in such.
+    """Optional convolutions that widen C to D, then the mean over positions: [B, C, H, W] -> [B, D].
 
-    They belong to the pooling, so that the tokens kept for a fusion are the narrow ones.
+    The convolutions belong to the pooling, so that a fusion that reads tokens gets the narrow feature map.
     """
 
     def __init__(self, *head: nn.Module) -> None:
@@ -105,7 +123,7 @@ def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def attention_mask(values: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor | None:
-    """Additive mask [B or 1, 1, T or 1, T]: 0 where a token may be attended to, the lowest number elsewhere."""
+    """Additive mask [B or 1, 1, T or 1, T]: 0 where attention is allowed, the lowest finite number elsewhere."""
     length = values.shape[1]
     allowed = None if mask is None else mask[:, None, None, :]
     if is_causal:

@@ -16,8 +16,8 @@ from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.data.split import Split, apply_split
 from mmsent_cli.encoders.contract import Encoder
 from mmsent_cli.encoders.inputs import build_vocabulary
-from mmsent_cli.encoders.light import MAX_WORDS, MIN_COUNT
 from mmsent_cli.encoders.registry import is_from_scratch
+from mmsent_cli.encoders.text.light import MAX_WORDS, MIN_COUNT
 from mmsent_cli.ensemble import pool
 from mmsent_cli.errors import DataError
 from mmsent_cli.features.column import Column, SkippedModality, text_keys

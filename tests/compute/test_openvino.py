@@ -76,7 +76,7 @@ class Unlucky(nn.Module):
 
 def compact(side):
     """An encoder with its published weights, all of it stored."""
-    from mmsent_cli.encoders.request import BuildRequest
+    from mmsent_cli.encoders.contract import BuildRequest
 
     name = {"text": "minilm", "image": "efficientnet-lite0"}[side]
     encoder = TABLES[side][name].build(BuildRequest(weights=WeightSource(offline=True)))

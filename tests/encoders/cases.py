@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsent_cli.encoders.contract import Activations, Encoder
+from mmsent_cli.encoders.contract import Activations, BuildRequest, Encoder
 from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS
-from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.features.column import raw_pad, stack
 from tests.data.builders import image_bytes

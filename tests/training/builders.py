@@ -9,9 +9,8 @@ from torch import nn
 from mmsent_cli.compute.device import Compute, make_accelerator
 from mmsent_cli.config import FitConfig
 from mmsent_cli.encoders.contract import Activations, Encoder
-from mmsent_cli.encoders.image.timm_image import Pooled
 from mmsent_cli.encoders.inputs import ImageInputs
-from mmsent_cli.encoders.stages import Plain
+from mmsent_cli.encoders.stages import NoPool, Plain
 from mmsent_cli.features.table import Table
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, SentimentModel, build_head
@@ -55,7 +54,7 @@ class Rows:
 
 def tiny_encoder(name):
     stage = Plain(nn.Linear(IN_DIM, OUT_DIM), nn.Tanh())
-    return Encoder(name=name, inputs=ImageInputs(32), stages=[stage], pool=Pooled(), out_dim=OUT_DIM)
+    return Encoder(name=name, inputs=ImageInputs(32), stages=[stage], pool=NoPool(), out_dim=OUT_DIM)
 
 
 def tiny_model(seed=0, dropout=0.0, modality_dropout=0.0, auxiliary_classes=0):

@@ -18,7 +18,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 
 from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.encoders.contract import Encoded
-from mmsent_cli.encoders.registry import compact, resolve
+from mmsent_cli.encoders.registry import minilm, resolve
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.training import loop
@@ -194,7 +194,7 @@ def test_auto_passes_a_bug_on(monkeypatch):
     def has_a_bug(*_):
         raise RuntimeError("a bug, not a missing file")
 
-    monkeypatch.setattr(compact, "wheel_file", has_a_bug)
+    monkeypatch.setattr(minilm, "wheel_file", has_a_bug)
     with pytest.raises(RuntimeError):
         resolve(ModelConfig(), FitConfig(), "cpu", WeightSource(offline=True))
 

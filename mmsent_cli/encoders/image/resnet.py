@@ -8,10 +8,9 @@ from typing import Any
 
 from torch import nn
 
-from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
-from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.stages import Normalise, Plain, SpatialPool
+from mmsent_cli.encoders.stages import Normalize, Plain, SpatialPool
 from mmsent_cli.encoders.weights.source import WeightSource, load_state
 from mmsent_cli.errors import CheckpointError
 
@@ -31,7 +30,7 @@ def build(request: BuildRequest) -> Encoder:
         net.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(f"the ResNet18 weights do not fit: {error}", "use torchvision's resnet18 file") from error
-    stem = Plain(Normalise(MEAN, STD), net.conv1, net.bn1, net.relu, net.maxpool)
+    stem = Plain(Normalize(MEAN, STD), net.conv1, net.bn1, net.relu, net.maxpool)
     stages: list[nn.Module] = [stem, *(Plain(getattr(net, f"layer{number}")) for number in (1, 2, 3, 4))]
     inputs = ImageInputs(request.image_size_px or NATIVE_SIZE_PX)
     return Encoder(name="resnet18", inputs=inputs, stages=stages, pool=SpatialPool(), out_dim=OUT_DIM)

