@@ -1,7 +1,6 @@
-"""Device and compute: what this machine offers, and what to do when a GPU is there but not seen."""
+"""Device, precision, engine and batch sizes of a run, and why a GPU cannot be used."""
 
 import contextlib
-import ctypes
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import torch
 
 from mmsent_cli.compute.bf16_probe import Bf16Probe, probe_bf16
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
+from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.errors import ConfigError
@@ -20,20 +20,24 @@ from mmsent_cli.files import default_cache_dir
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Parameter numbers of glibc's malloc.h."""
-
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+CUBLAS_WORKSPACE = ":4096:8"
+"""Lets cuBLAS repeat its results. Source: CUDA's cuBLAS manual, "Results Reproducibility"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Where and how numbers are computed.
+    """Device, precision and engine of a run, and the batch sizes that suit them.
+
+    Batches are small on a CPU, where feature maps should stay in the cache: 32 images at once take four times as long
+    each as 8.
 
     Attributes:
         device: `cpu`, `cuda:0`, …
         precision: `fp32`, `bf16` or `fp16` of the forward pass; weights stay fp32.
-        engine: what computes stored stages in the place of torch, or None.
+        engine: computes stored stages instead of torch, or None.
     """
 
     device: str
@@ -46,39 +50,59 @@ class Compute:
         return self.device.partition(":")[0]
 
     @property
+    def text_batch(self) -> int:
+        """Texts that go through an encoder's stored stages at once."""
+        return 256 if self.device_type == "cuda" else 32
+
+    @property
+    def image_batch(self) -> int:
+        """Images that go through an encoder's stored stages at once."""
+        return 256 if self.device_type == "cuda" else 8
+
+    @property
+    def predict_batch(self) -> int:
+        """Pairs that are predicted at once."""
+        return 256 if self.device_type == "cuda" else 16
+
+    @property
+    def decoders(self) -> int:
+        """Threads that decode images: every core beside a GPU; two on a CPU, whose cores also run the encoders."""
+        return os.cpu_count() or 1 if self.device_type == "cuda" else 2
+
+    @property
     def engine_name(self) -> str:
         """What computes stored stages, with its version."""
         return f"openvino {self.engine.version}" if self.engine else "torch"
 
     def engine_for(self, encoder: Encoder) -> Engine | None:
-        """The engine, if it computes this encoder's stored stages; None if torch does."""
+        """The engine if it computes this encoder's stored stages; None if torch does."""
         return self.engine if self.engine and encoder.cut and not self.engine.refusal(encoder) else None
 
     def streams_for(self, encoder: Encoder) -> int:
-        """How many batches of an encoder's stored stages are best computed at the same time."""
+        """How many batches of an encoder's stored stages are computed at the same time."""
         engine = self.engine_for(encoder)
         return engine.streams if engine else 1
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
-        """What decides the rounding of an encoder's stored stages; part of the feature store's key."""
+        """Everything that decides the rounding of an encoder's stored stages; part of the feature store's key."""
         engine = self.engine_for(encoder)
         own = {"device": self.device_type, "precision": self.precision}
         return own | engine.describe(encoder) if engine else own
 
     def refusals(self, *encoders: Encoder) -> list[str]:
-        """What the user should know of encoders that the engine cannot run."""
+        """A note for each encoder that the engine cannot run."""
         refused = {each.name: self.engine.refusal(each) for each in encoders if self.engine and each.cut}
         return [f"engine: torch computes {name}. {why}" for name, why in refused.items() if why]
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
-        """Reduced precision where this compute asks for it."""
+        """Run the block in reduced precision if this run uses it."""
         is_reduced = self.precision != "fp32"
         with torch.autocast(self.device_type, dtype=DTYPES[self.precision], enabled=is_reduced):
             yield
 
     def prefix(self, encoder: Encoder, inputs: Activations) -> Activations:
-        """Run an encoder's stored stages here."""
+        """Run an encoder's stored stages on this device."""
         encoder.to(self.device)
         outputs = self.engine.run(encoder, inputs) if self.engine and encoder.cut else None
         if outputs is not None:
@@ -89,74 +113,66 @@ class Compute:
 
 
 def choose_compute(runtime: RuntimeConfig) -> tuple[Compute, str]:
-    """The device, precision and engine to use, and a note: what is missing that could be had, what was measured.
+    """Choose device, precision and engine.
+
+    Returns:
+        The choice, and a note on what was measured and on hardware that is there but cannot be used (else empty).
 
     Raises:
-        ConfigError: the device asked for is not to be had, or cannot compute in that precision.
+        ConfigError: the device is not available, or cannot compute in the precision asked for.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ConfigError("mmsent trains in one process; several are not supported yet", "start it without a launcher")
+        raise ConfigError(
+            "multi-process training (accelerate launch, torchrun) is not supported yet", "run mmsent directly"
+        )
     keep_freed_memory()
     wanted = runtime.device
     device = _best_device() if wanted == "auto" else wanted
-    kind = device.partition(":")[0]
-    if kind not in ("cpu", "cuda", "mps"):
-        raise ConfigError(f"unknown device {wanted!r}", "give auto, cpu, cuda, cuda:N or mps")
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"--device {wanted}: {diagnose_cuda()}", "use --device cpu, or mend the installation")
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("--device mps: this torch has no Metal device", "use --device cpu")
-    probed = (
-        probe_bf16(default_cache_dir(runtime.cache_dir)) if runtime.precision == "auto" and _needs_probe(kind) else None
-    )
+    kind = _open_device(device)
+    cache_dir = default_cache_dir(runtime.cache_dir)
+    probed = probe_bf16(cache_dir) if runtime.precision == "auto" and _needs_probe(kind) else None
     precision = _best_precision(kind, probed) if runtime.precision == "auto" else runtime.precision
     if precision == "fp16" and kind != "cuda":
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
-    engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, default_cache_dir(runtime.cache_dir))
+    engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, cache_dir)
     gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" and shutil.which("nvidia-smi") else ""
     notes = (gpu_note, probed.note() if probed else "", engine_note)
     return Compute(device, precision, engine), "; ".join(note for note in notes if note)
 
 
-def keep_freed_memory() -> None:
-    """Let glibc keep freed blocks instead of handing each back to the system.
+def _open_device(device: str) -> str:
+    """Check that a device is available; `cuda:N` becomes the process's current GPU.
 
-    Every batch frees and allocates the same tensors; without this, a large share of the time on a CPU goes to page
-    faults (measured: 16 against 11 ms an image, 8.3 against 6.5 ms a training pair). Elsewhere it does nothing.
+    Returns:
+        Its type: `cpu`, `cuda` or `mps`.
+
+    Raises:
+        ConfigError: an unknown name, or a device that this machine does not have.
     """
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        mallopt(M_MMAP_THRESHOLD, 2**25)  # the most that glibc takes
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def suited_threads(trains_encoders: bool) -> contextlib.AbstractContextManager[None]:
-    """One thread for training fusion and head alone, all of them otherwise; on a GPU it does not matter.
-
-    Their matrices are small, so a second thread gains a quarter (measured on two idle cores, by the size of the fusion:
-    0.8 to 2.5 s an epoch with one, 0.7 to 1.8 s with two), but where another program has one of the cores it waits in
-    vain for it (the smallest: 0.8 s with one, 6 s with two).
-    """
-    return torch_threads(torch.get_num_threads() if trains_encoders else 1)
-
-
-@contextlib.contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """So many threads for PyTorch."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    kind, colon, index = device.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not index.isdecimal())):
+        raise ConfigError(f"unknown device {device!r}", "give auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)  # read when CUDA starts
+        if not torch.cuda.is_available():
+            raise ConfigError(f"--device {device}: {diagnose_cuda()}", "use --device cpu, or fix the installation")
+        count = torch.cuda.device_count()
+        if index and int(index) >= count:
+            known = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+            raise ConfigError(f"--device {device}: this machine has {count} CUDA device(s)", f"give {known}")
+        if index:  # everything that names no number, Accelerate included, then runs there as well
+            torch.cuda.set_device(int(index))
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("--device mps: this torch has no Metal device", "use --device cpu")
+    return kind
 
 
 def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator":
-    """The Accelerate object that carries device, precision, accumulation and processes of one run."""
+    """The Accelerate object of one run: device, precision, accumulation."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    # Accelerate keeps the first run's precision for the whole process; a second run in it must not inherit that.
+    # Accelerate keeps the first run's precision for the whole process; a second run must not inherit it.
     AcceleratorState._reset_state(reset_partial_state=True)
     mixed = "no" if compute.precision == "fp32" else compute.precision
     return Accelerator(
@@ -168,14 +184,13 @@ def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator"
 
 
 def diagnose_cuda() -> str:
-    """Why `torch.cuda.is_available()` is false on this machine, as far as can be told."""
+    """The likely reason why `torch.cuda.is_available()` is false on this machine."""
     if torch.version.cuda is None:
         return f"this torch ({torch.__version__}) was built without CUDA; install a CUDA build of the same version"
     if shutil.which("nvidia-smi") is None:
         return "no NVIDIA driver was found (nvidia-smi is not on the PATH)"
-    return (
-        f"a driver is here, but torch {torch.__version__} cannot use it (CUDA {torch.version.cuda}); update the driver"
-    )
+    built_for = f"torch {torch.__version__} for CUDA {torch.version.cuda}"
+    return f"an NVIDIA driver is installed, but {built_for} cannot use it; update the driver"
 
 
 def _best_device() -> str:

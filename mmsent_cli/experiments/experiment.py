@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from mmsent_cli.compute.device import torch_threads
+from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.arm import Arm, train_arm

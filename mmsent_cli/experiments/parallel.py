@@ -21,7 +21,7 @@ from typing import Any, cast
 import psutil
 import torch
 
-from mmsent_cli.compute.device import keep_freed_memory
+from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments.arm import Arm, train_arm
 from mmsent_cli.experiments.trained_arm import TrainedArm

@@ -21,13 +21,9 @@ from mmsent_cli.features.store import Space
 
 RawInput = str | Path | bytes
 """A text; an image file, or the bytes of one."""
-TEXT_BATCH = 32
-IMAGE_BATCH = 8
-"""Small enough for feature maps to stay in the cache: on a CPU, 32 images take four times as long each as 8."""
 ROWS = 16
 """In torch, text batches are filled up to a multiple of this with copies. Below it, its matrix kernels round
 differently by batch size, and a feature would depend on which other texts happened to be computed with it."""
-DECODERS = 2
 AHEAD = 4
 """Image batches that are decoded ahead of the encoder."""
 FEATURE_FORMAT = 2
@@ -165,7 +161,7 @@ class Column:
     ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
         """Batches of texts of one length, so that no feature depends on padding."""
         arrays = inputs.arrays([str(by_key[key]) for key in missing])
-        for rows in rows_by_length(arrays):
+        for rows in rows_by_length(arrays, self._arithmetic.text_batch):
             copies = 0 if self._engine else -len(rows) % ROWS
             yield [missing[row] for row in rows], [arrays[row] for row in rows] + [arrays[rows[0]]] * copies
 
@@ -173,10 +169,11 @@ class Column:
         self, inputs: ImageInputs, missing: Sequence[str], by_key: Mapping[str, RawInput]
     ) -> Iterator[tuple[list[str], list[np.ndarray]]]:
         """Batches of decoded (and perhaps augmented) images; the next one is decoded while this one is used."""
-        with ThreadPoolExecutor(DECODERS) as pool:
+        with ThreadPoolExecutor(self._arithmetic.decoders) as pool:
             ahead: list[tuple[list[str], list[Future[np.ndarray]]]] = []
-            for start in range(0, len(missing), IMAGE_BATCH):
-                keys = list(missing[start : start + IMAGE_BATCH])
+            size = self._arithmetic.image_batch
+            for start in range(0, len(missing), size):
+                keys = list(missing[start : start + size])
                 ahead.append((keys, [pool.submit(self._decode, inputs, key, by_key) for key in keys]))
                 if len(ahead) > AHEAD:
                     yield _results(*ahead.pop(0))
@@ -232,8 +229,8 @@ def text_keys(pairs: Sequence[Pair]) -> list[str]:
     return [text_key(pair.text) for pair in pairs]
 
 
-def rows_by_length(arrays: Sequence[np.ndarray]) -> Iterator[list[int]]:
-    """Numbers of texts of one length, at most `TEXT_BATCH` at a time, the longest first.
+def rows_by_length(arrays: Sequence[np.ndarray], batch: int) -> Iterator[list[int]]:
+    """Numbers of texts of one length, at most `batch` at a time, the longest first.
 
     Blocks that the longest texts leave free are large enough for all that follow. The other way round memory grew with
     the number of texts, by 0.2 GB from 500 to 4,000.
@@ -241,7 +238,7 @@ def rows_by_length(arrays: Sequence[np.ndarray]) -> Iterator[list[int]]:
     rows = sorted(range(len(arrays)), key=lambda row: -len(arrays[row]))
     for _, same_length in groupby(rows, key=lambda row: len(arrays[row])):
         group = list(same_length)
-        yield from (group[start : start + TEXT_BATCH] for start in range(0, len(group), TEXT_BATCH))
+        yield from (group[start : start + batch] for start in range(0, len(group), batch))
 
 
 def is_ragged(encoder: Encoder) -> bool:

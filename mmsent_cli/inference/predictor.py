@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from mmsent_cli.charsets.decide import EncodingDecision
-from mmsent_cli.compute.device import Compute, choose_compute, torch_threads
+from mmsent_cli.compute.device import Compute, choose_compute
+from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled
 from mmsent_cli.data.images import verify_image
@@ -33,9 +34,10 @@ from mmsent_cli.results import Prediction, PredictResult
 from mmsent_cli.training.checkpoints import Description, load_ensemble
 from mmsent_cli.training.plan import Listener
 
-CHUNK = 256
-BATCH = 16
-DECODERS = 2
+CHUNK_BATCHES = 16
+"""Batches whose pairs are read and sorted by length together."""
+PROGRESS_STEP = 16
+"""Pairs between two reports of progress."""
 SHARE = 4
 """While the engine works, PyTorch takes a thread for so many of its: it waits in vain for cores that are busy (on two
 cores an ensemble's trained layers took 23 s for 511 pairs with two threads, 7 s with one)."""
@@ -83,8 +85,8 @@ class Predictor:
         """Predict pairs in their order; a pair may lack its text or its image, not both."""
         stream = iter(pairs)
         streams = max(map(self.compute.streams_for, (self.model.image, *self.ensemble.readers.values())))
-        with ThreadPoolExecutor(DECODERS) as decoders, ThreadPoolExecutor(streams) as encoders:
-            while chunk := list(islice(stream, CHUNK)):
+        with ThreadPoolExecutor(self.compute.decoders) as decoders, ThreadPoolExecutor(streams) as encoders:
+            while chunk := list(islice(stream, CHUNK_BATCHES * self.compute.predict_batch)):
                 yield from self._predict_chunk(chunk, decoders, encoders)
 
     def _predict_chunk(
@@ -94,7 +96,8 @@ class Predictor:
         texts = [pair.text or "" for pair in chunk]
         ids = self.model.text.inputs.arrays(texts)
         order = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
-        groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        size = self.compute.predict_batch
+        groups = [order[start : start + size] for start in range(0, len(order), size)]
         images = [[decoders.submit(self._pixels, chunk[row]) for row in group] for group in groups]
         read = {name: self._read(each, texts, encoders) for name, each in self.ensemble.readers.items()}
 
@@ -120,7 +123,7 @@ class Predictor:
         """Features [N, D] of texts by an encoder that only probes read. All texts of one length go together, since
         such an encoder is large, and its weights pass through the cores once a batch."""
         ids = encoder.inputs.arrays(texts)
-        groups = list(rows_by_length(ids))
+        groups = list(rows_by_length(ids, self.compute.text_batch))
 
         def store(rows: list[int]) -> Activations:
             return self._activations(encoder, [ids[row] for row in rows])
@@ -301,7 +304,7 @@ def _write_rows(
         tally.count(prediction)
         shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
         rows.writerow([prediction.guid, prediction.tag, *(shares if with_probabilities else ())])
-        if tally.pairs % BATCH == 0:
+        if tally.pairs % PROGRESS_STEP == 0:
             listener.prepare("predicting", tally.pairs, None)
     listener.prepare("predicting", tally.pairs, tally.pairs)
 

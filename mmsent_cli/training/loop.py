@@ -16,7 +16,7 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional
 
-from mmsent_cli.compute.device import suited_threads
+from mmsent_cli.compute.threads import suited_threads
 from mmsent_cli.config import FitConfig
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.model import Batch, Logits, SentimentModel

@@ -1,5 +1,7 @@
 """Device and compute: what is refused, and what a user without a visible GPU is told."""
 
+import os
+
 import pytest
 import torch
 
@@ -26,12 +28,59 @@ def no_gpu(monkeypatch):
         {"device": "cuda:1"},
         {"device": "mps"},
         {"device": "tpu"},
+        {"device": "cpu:1"},
+        {"device": "cuda:x"},
+        {"device": "cuda:"},
         {"device": "cpu", "precision": "fp16"},
     ],
 )
 def test_what_this_machine_cannot_do_is_refused(runtime, no_gpu):
     with pytest.raises(ConfigError):
         choose_compute(RuntimeConfig(**runtime))
+
+
+@pytest.fixture
+def one_gpu(monkeypatch):
+    """A machine with one GPU; collects the device that is made the current one."""
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    return chosen
+
+
+@pytest.mark.parametrize(("device", "chosen"), [("auto", []), ("cuda", []), ("cuda:0", [0])])
+def test_a_gpu_becomes_the_current_one_and_repeats_its_results(device, chosen, one_gpu):
+    compute, note = choose_compute(RuntimeConfig(device=device))
+    assert (compute, note) == (Compute("cuda" if device == "auto" else device, "bf16"), "")
+    assert one_gpu == chosen
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+
+
+def test_a_gpu_that_is_not_there_is_refused_by_its_number(one_gpu):
+    with pytest.raises(ConfigError, match="cuda:9") as refused:
+        choose_compute(RuntimeConfig(device="cuda:9"))
+    assert "cuda:0" in (refused.value.hint or "")
+    assert one_gpu == []
+
+
+def test_the_users_own_setting_of_cublas_stays(one_gpu, monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    choose_compute(RuntimeConfig(device="cuda"))
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_batches_follow_from_the_device():
+    sizes = [
+        (each.text_batch, each.image_batch, each.predict_batch)
+        for each in (Compute("cpu", "fp32"), Compute("cuda:1", "bf16"))
+    ]
+    assert sizes == [(32, 8, 16), (256, 256, 256)]
+    assert Compute("cpu", "fp32").decoders == 2
+    assert Compute("cuda", "bf16").decoders == os.cpu_count()
 
 
 def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, monkeypatch):

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import torch
 
-from mmsent_cli.compute.device import torch_threads
+from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments import parallel as side_by_side

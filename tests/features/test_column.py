@@ -15,7 +15,7 @@ from mmsent_cli.data import images
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.encoders import inputs
 from mmsent_cli.features import memory as resident
-from mmsent_cli.features.column import TEXT_BATCH, Column, rows_by_length, stack, text_key
+from mmsent_cli.features.column import Column, rows_by_length, stack, text_key
 from mmsent_cli.features.memory import Resident
 from tests.data.builders import image_bytes
 from tests.encoders.cases import fresh
@@ -284,8 +284,8 @@ def test_equal_arrays_that_would_not_fit_are_not_read_to_find_out(monkeypatch):
 
 @given(st.lists(st.integers(1, 9), max_size=200))
 def test_texts_go_by_length_the_longest_first(lengths):
-    groups = list(rows_by_length([np.zeros(length) for length in lengths]))
+    groups = list(rows_by_length([np.zeros(length) for length in lengths], 32))
     assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
-    assert all(len({lengths[row] for row in group}) == 1 and len(group) <= TEXT_BATCH for group in groups)
+    assert all(len({lengths[row] for row in group}) == 1 and len(group) <= 32 for group in groups)
     firsts = [lengths[group[0]] for group in groups]
     assert firsts == sorted(firsts, reverse=True)

@@ -5,19 +5,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsent_cli.compute.device import Compute, torch_threads
+from mmsent_cli.compute.device import Compute
+from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.registry import resolve
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble
-from mmsent_cli.inference.predictor import BATCH, CHUNK, Predictor
+from mmsent_cli.inference.predictor import CHUNK_BATCHES, Predictor
 from mmsent_cli.model import build_model
 from mmsent_cli.training.checkpoints import Description
 from tests.data.builders import image_bytes
 
 LABELS = ("negative", "neutral", "positive")
 WORDS = ("good", "day", "bad")
+CPU = Compute("cpu", "fp32")
+CHUNK = CHUNK_BATCHES * CPU.predict_batch
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def predictor():
     description = Description(
         model=model, labels=LABELS, vocabulary=WORDS, encoding={}, run="r", precision="fp32", frozen={}
     )
-    return Predictor(Ensemble((built,)), description, Compute("cpu", "fp32"))
+    return Predictor(Ensemble((built,)), description, CPU)
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def pair(number, text: str | None, image: Path | None):
 
 
 def test_answers_keep_the_order_and_do_not_depend_on_company(predictor, picture):
-    texts = ["good " * (1 + number * 7 % 11) + "bad" * (number % 2) for number in range(BATCH * 2 + 3)]
+    texts = ["good " * (1 + number * 7 % 11) + "bad" * (number % 2) for number in range(CPU.predict_batch * 2 + 3)]
     pairs = [pair(number, text, picture) for number, text in enumerate(texts)]
     together = list(predictor.predict(pairs))
     assert [answer.guid for answer in together] == [one.guid for one in pairs]
