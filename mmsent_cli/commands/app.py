@@ -53,6 +53,7 @@ def _fail(message: str, hint: str) -> None:
 app = typer.Typer(
     cls=ErrorBoundary,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Sentiment of a text with its image: train, predict, and know how far to trust the figures.",

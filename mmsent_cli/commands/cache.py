@@ -10,7 +10,7 @@ from mmsent_cli.commands.options import Json
 
 
 def cache(
-    cache_dir: Annotated[Path | None, typer.Option(help="Folder of the caches [default: $MMSENT_CACHE]")] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Folder of the caches (default: $MMSENT_CACHE)")] = None,
     clear: Annotated[
         bool,
         typer.Option("--clear", help="Delete features, translated networks and unpacked weights; they are made anew"),

@@ -13,10 +13,29 @@ from typing import Annotated, Any, get_origin
 
 import typer
 
-from mmsent_cli.config import build, value_type
+from mmsent_cli.config import (
+    DataConfig,
+    FitConfig,
+    ModelConfig,
+    RuntimeConfig,
+    SplitConfig,
+    build,
+    value_type,
+)
 
 Given = dict[str, Any]
 """The settings of one config dataclass that were given on the command line, by name."""
+
+RUN_PANEL = "Run"
+EXPERIMENT_PANEL = "Experiment"
+PANELS: dict[type, str] = {
+    DataConfig: "Data",
+    SplitConfig: "Split",
+    ModelConfig: "Model",
+    FitConfig: "Optimization",
+    RuntimeConfig: "Runtime",
+}
+"""Panel of each dataclass's options in `--help`; those of an experiment's own settings stand under its own."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output file")]
@@ -61,9 +80,7 @@ def options(
                 built["given"] = given
             command(**built, **values)
 
-        kept = [
-            p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own.values() if p.name not in {*targets, "given"}
-        ]
+        kept = [_in_run_panel(p) for p in own.values() if p.name not in {*targets, "given"}]
         names = rename or {}
         added = [_parameter(kind, f, names.get((kind, f.name), f.name)) for kind in offered for f in offered[kind]]
         run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
@@ -74,14 +91,23 @@ def options(
     return decorate
 
 
+def _in_run_panel(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A command's own parameter, keyword-only, with its option in the panel of the run."""
+    for option in getattr(parameter.annotation, "__metadata__", ()):
+        option.rich_help_panel = RUN_PANEL
+    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+
+
 def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Parameter:
     """The keyword parameter, with its Typer option, for one config field."""
     kind = value_type(config_field.type)
     is_listed = get_origin(kind) is tuple
+    metadata = config_field.metadata
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=config_field.metadata["help"] + _default_text(config_field.default),
+        help=_markup_free(f"{metadata['help']} [default: {_default_text(config_field)}]"),
         show_default=False,
+        rich_help_panel=metadata["panel"] or PANELS.get(config_type, EXPERIMENT_PANEL),
         metavar="A,B,…" if is_listed else None,
     )
     shown = str if is_listed else kind
@@ -93,10 +119,23 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
     )
 
 
-def _default_text(default: Any) -> str:
-    if default is None or default is False:
-        return ""
-    return f" [default: {default}]"
+def _default_text(config_field: Field[Any]) -> str:
+    """The default as `--help` shows it; a switch that is off reads "no"."""
+    default = config_field.default
+    if config_field.metadata["shown"]:
+        return config_field.metadata["shown"]
+    if isinstance(default, bool):
+        return "yes" if default else "no"
+    return (
+        ",".join(f"{value:g}" if isinstance(value, float) else str(value) for value in default)
+        if isinstance(default, tuple)
+        else str(default)
+    )
+
+
+def _markup_free(text: str) -> str:
+    """The text with its square brackets escaped: Rich reads `[ocr]` as a style and leaves it out."""
+    return text.replace("[", r"\[")
 
 
 def _key(config_type: type, config_field: Field[Any]) -> str:

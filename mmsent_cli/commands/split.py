@@ -9,7 +9,7 @@ from mmsent_cli.commands.options import Force, Json, options
 from mmsent_cli.config import DataConfig, SplitConfig
 
 Folds = Annotated[int | None, typer.Option(help="Make N grouped folds in place of one split")]
-Out = Annotated[Path | None, typer.Option(help="The split file [default: splits/<strategy>-<seed>.json]")]
+Out = Annotated[Path | None, typer.Option(help="The split file (default: splits/<strategy>-<seed>.json)")]
 
 
 @options(DataConfig, SplitConfig, omit={"split", "fold", "folds"}, rename={(SplitConfig, "split_seed"): "seed"})

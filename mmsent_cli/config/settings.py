@@ -17,15 +17,24 @@ from mmsent_cli.errors import ConfigError, summarize
 C = TypeVar("C")
 
 SENTIMENTS = ("negative", "neutral", "positive")
+BY_ENCODERS = "depends on the encoders"
+ENSEMBLE = "Ensemble"
 KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 VAL_SIZE = 0.2
 PROBES = ("image", "text", "minilm", "mpnet", "characters", "lexicon", "ocr", "ocr-characters")
 
 
-def option(default: Any, help: str) -> Any:
-    """A dataclass field with the help text that `--help` shows for it."""
-    return field(default=default, metadata={"help": help})
+def option(default: Any, help: str, shown: str = "", panel: str = "") -> Any:
+    """A dataclass field that becomes a command-line option.
+
+    Args:
+        default: the setting's value where none is given.
+        help: what `--help` says.
+        shown: the default as `--help` shows it, where it is not `default` itself.
+        panel: the panel of `--help`, where it is not that of the dataclass.
+    """
+    return field(default=default, metadata={"help": help, "shown": shown, "panel": panel})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +43,21 @@ class DataConfig:
 
     data: str | None = option(
         None,
-        "Folder in the lab layout, or a .csv/.jsonl/.parquet manifest (default: $MMSENT_DATA, ./data, ./data/sample)",
+        "Folder in the lab layout, or a .csv/.jsonl/.parquet manifest",
+        shown="$MMSENT_DATA, ./data, ./data/sample",
     )
     guid_column: str = option("guid", "Manifest column with the pair's name")
     text_column: str = option("text", "Manifest column with the text")
     image_column: str = option("image", "Manifest column with the image path, relative to the manifest")
     tag_column: str = option("tag", "Manifest column with the label; a pair without one is to be predicted")
     labels: tuple[str, ...] | None = option(
-        None, "Labels in order, comma-separated (default: the three sentiments if they fit, else those found)"
+        None, "Labels in order, comma-separated", shown="the three sentiments if they fit, else those found"
     )
     encoding: str = option("auto", "Text encoding; auto decides for the whole corpus (see inspect-encoding)")
     on_bad: Literal["stop", "drop", "blank"] = option(
         "stop", "Unusable text or image: stop; drop the pair; or blank that modality. Affected guids are listed"
     )
-    limit: int | None = option(None, "Use only this many labelled pairs, for a quick try")
+    limit: int | None = option(None, "Use only this many labelled pairs, for a quick try", shown="all pairs")
 
     def __post_init__(self) -> None:
         raise_if(
@@ -62,17 +72,22 @@ class SplitConfig:
     """How labelled pairs are divided into training and validation."""
 
     strategy: Literal["grouped", "plain-80-20", "plain-90-10"] = option(
-        "grouped", "grouped keeps near-duplicates on one side; the plain ones are the sources' stratified splits"
+        "grouped",
+        "grouped keeps near-duplicates in one split; the plain ones are the stratified splits of the source systems",
     )
     val_size: float = option(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
-    split_seed: int = option(42, "Seed of the split; separate from the training seed, so seeds share one split")
+    split_seed: int = option(
+        42, "Seed of the split, separate from the training seed: all training seeds share one split"
+    )
 
-    split: str | None = option(None, "Split file written by mmsent split, in place of making a split")
-    fold: int | None = option(None, "Which fold of the split file to validate on, counted from 1")
+    split: str | None = option(None, "Split file written by mmsent split", shown="a new split")
+    fold: int | None = option(None, "Which fold of the split file to validate on, counted from 1", shown="none")
     folds: int | None = option(
         None,
-        "Train on all pairs: one network a fold, which predicts the pairs of that fold; figures are out of fold, and"
-        " the checkpoint is the ensemble",
+        "Cross-validate: each fold is predicted by models trained on the other folds, metrics are out-of-fold, and"
+        " the checkpoint is an ensemble of all fold models",
+        shown="none: one validation split",
+        panel=ENSEMBLE,
     )
 
     def __post_init__(self) -> None:
@@ -101,11 +116,13 @@ class ModelConfig:
     text_encoder: str | None = option(
         None,
         "Text encoder in place of the pair's: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip, hf:NAME",
+        shown=BY_ENCODERS,
     )
     image_encoder: str | None = option(
         None,
         "Image encoder in place of the pair's: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18, clip,"
         " hf:NAME, timm:NAME",
+        shown=BY_ENCODERS,
     )
     fusion: str = option(
         "weighted",
@@ -113,35 +130,47 @@ class ModelConfig:
         " logit-ensemble, text-only, image-only; compare-fusions --list tells more",
     )
     freeze_text: str | None = option(
-        None, "Frozen part of the text encoder: none, all, or N (embeddings and the first N layers)"
+        None, "Frozen part of the text encoder: none, all, or N (embeddings and the first N layers)", shown=BY_ENCODERS
     )
     freeze_image: str | None = option(
-        None, "Frozen part of the image encoder: none, all, or N (stem and the first N stages)"
+        None, "Frozen part of the image encoder: none, all, or N (stem and the first N stages)", shown=BY_ENCODERS
     )
-    max_length_tokens: int | None = option(None, "Longest text in tokens; the rest is cut")
-    image_size_px: int | None = option(None, "Images are resized to this square")
+    max_length_tokens: int | None = option(None, "Longest text in tokens; the rest is cut", shown=BY_ENCODERS)
+    image_size_px: int | None = option(None, "Images are resized to this square", shown=BY_ENCODERS)
     text_cleaning: tuple[str, ...] | None = option(
-        None, f"Comma-separated, of {', '.join(CLEANING_STEPS)}; white space is always squeezed"
+        None, f"Comma-separated, of {', '.join(CLEANING_STEPS)}; white space is always squeezed", shown=BY_ENCODERS
     )
-    head_hidden: tuple[int, ...] | None = option(None, "Widths of the head's hidden layers, comma-separated")
-    head_dropout: tuple[float, ...] | None = option(None, "Dropout after each hidden layer, comma-separated")
+    head_hidden: tuple[int, ...] | None = option(
+        None, "Widths of the head's hidden layers, comma-separated", shown=BY_ENCODERS
+    )
+    head_dropout: tuple[float, ...] | None = option(
+        None, "Dropout after each hidden layer, comma-separated", shown=BY_ENCODERS
+    )
     modality_dropout: float | None = option(
-        None, "Probability that a training pair loses one modality, so the model can do with either"
+        None, "Probability that a training pair loses one modality, so the model can do with either", shown=BY_ENCODERS
     )
     auxiliary_weight: float | None = option(
-        None, "Weight of the losses of a text-only and an image-only head that train beside the main one"
+        None,
+        "Weight of the losses of a text-only and an image-only head that train beside the main one",
+        shown=BY_ENCODERS,
     )
     probes: tuple[str, ...] | None = option(
         None,
-        f"Linear models that join the network late, of {', '.join(PROBES)}; image and text read the features of the"
-        " network's encoder if frozen, minilm and mpnet those of one more, writing the words that stand in the image"
-        " (pip install 'mmsent[ocr]'). Needs --folds",
+        "Linear probes stacked with the model: image, text (its own frozen encoders); minilm, mpnet (an extra frozen"
+        " text encoder); characters; lexicon; ocr, ocr-characters (words in the image: pip install 'mmsent[ocr]')."
+        " Needs --folds",
+        shown="none",
+        panel=ENSEMBLE,
     )
-    networks: int = option(1, "Networks a fold, each of another seed; their mean counts as one. Needs --folds")
+    networks: int = option(
+        1, "Networks a fold, each of another seed; their mean counts as one. Needs --folds", panel=ENSEMBLE
+    )
     logit_adjustment: float | None = option(
         None,
-        "How far the joined decision moves towards rare classes, for macro-F1: 0 not at all, 1 as if all classes were"
-        " equally frequent. Needs --folds",
+        "Strength of logit adjustment towards rare classes (raises macro-F1): 0 = off, 1 = uniform class prior. Needs"
+        " --folds",
+        shown="0",
+        panel=ENSEMBLE,
     )
 
     def __post_init__(self) -> None:
@@ -170,31 +199,40 @@ class ModelConfig:
 class FitConfig:
     """How the model is trained."""
 
-    epochs: int | None = option(None, "Passes over the training pairs")
-    batch_size: int | None = option(None, "Pairs per batch")
-    accumulation_steps: int | None = option(None, "Batches per optimizer step")
-    encoder_lr: float | None = option(None, "Learning rate of encoder layers")
-    head_lr: float | None = option(None, "Learning rate of fusion and head")
-    weight_decay: float | None = option(None, "AdamW weight decay; not on biases and norms")
-    warmup: float | None = option(None, "Share of all steps in which the learning rate rises")
-    schedule: Literal["cosine", "linear", "constant"] | None = option(None, "Learning rate after the warm-up")
-    max_grad_norm: float | None = option(None, "Gradients are clipped to this norm; 0 switches it off")
-    label_smoothing: float | None = option(None, "Label smoothing of the cross-entropy")
+    epochs: int | None = option(None, "Passes over the training pairs", shown=BY_ENCODERS)
+    batch_size: int | None = option(None, "Pairs per batch", shown=BY_ENCODERS)
+    accumulation_steps: int | None = option(None, "Batches per optimizer step", shown=BY_ENCODERS)
+    encoder_lr: float | None = option(None, "Learning rate of encoder layers", shown=BY_ENCODERS)
+    head_lr: float | None = option(None, "Learning rate of fusion and head", shown=BY_ENCODERS)
+    weight_decay: float | None = option(None, "AdamW weight decay; not on biases and norms", shown=BY_ENCODERS)
+    warmup: float | None = option(None, "Share of all steps in which the learning rate rises", shown=BY_ENCODERS)
+    schedule: Literal["cosine", "linear", "constant"] | None = option(
+        None, "Learning rate after the warm-up", shown=BY_ENCODERS
+    )
+    max_grad_norm: float | None = option(
+        None, "Gradients are clipped to this norm; 0 switches it off", shown=BY_ENCODERS
+    )
+    label_smoothing: float | None = option(None, "Label smoothing of the cross-entropy", shown=BY_ENCODERS)
     class_weights: Literal["none", "balanced", "sqrt"] | None = option(
-        None, "Loss weights: none; balanced is inverse frequency, mean 1; sqrt its square root"
+        None, "Loss weights: none; balanced is inverse frequency, mean 1; sqrt its square root", shown=BY_ENCODERS
     )
     patience: int | None = option(
-        None, "Epochs without improvement before training stops; 0 never stops early, as with --folds"
+        None,
+        "Epochs without improvement before training stops; 0 never stops early, as with --folds",
+        shown=BY_ENCODERS,
     )
     monitor: Literal["accuracy", "macro_f1", "loss"] | None = option(
-        None, "Validation metric that picks the best epoch"
+        None, "Validation metric that picks the best epoch", shown=BY_ENCODERS
     )
     augmentation: Literal["none", "standard", "flip", "geometry", "colour", "strong"] | None = option(
         None,
         "Training images: none; standard is flip p=0.5, rotation of 10 degrees, colour jitter 0.2; flip; geometry is"
         " flip and rotation; colour is the jitter alone; strong is more of each, and crops",
+        shown=BY_ENCODERS,
     )
-    augmentation_views: int | None = option(None, "Different augmented views kept of each training image")
+    augmentation_views: int | None = option(
+        None, "Different augmented views kept of each training image", shown=BY_ENCODERS
+    )
     augmentation_seed: int = option(0, "Seed of the views; separate from the training seed, so seeds share the views")
     seed: int = option(0, "Seed of initialisation, batches and dropout")
 
@@ -228,27 +266,30 @@ class RuntimeConfig:
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
-        "Compute of the forward pass; weights stay fp32. auto: bf16 where the hardware is faster in it; a CPU with"
-        " AVX-512 BF16 is measured once",
+        "Precision of the forward pass; weights stay fp32. auto: bf16 where it is faster; a CPU with AVX-512 BF16 is"
+        " measured once",
     )
     engine: Literal["auto", "torch", "openvino"] = option(
         "auto",
-        "What computes frozen encoder stages: auto is openvino on a CPU where it is installed and can run them, else"
-        " torch. Features agree with float32 to a cosine of 0.999, unless --precision bf16 is given. What is trained"
-        " runs in torch",
+        "Backend for frozen encoder stages. auto: openvino on a CPU where it is installed and supports the encoder,"
+        " else torch. Features agree with float32 to a cosine of 0.999 (0.99 with --precision bf16). Trained stages always"
+        " run in torch",
     )
     workers: int = option(0, "Extra processes that load batches")
     jobs: int = option(
         0,
-        "Models that a comparison trains side by side on a CPU, few threads each; the results are the same. 0: as many"
-        " as there are cores, at most 4, where processes repay their start and 2 GB are free for each",
+        "Models trained in parallel on a CPU; does not affect results. 0 = automatic: one per core, at most 4, 2 GB of"
+        " memory each",
     )
     weights_dir: str | None = option(
         None,
-        "Folder with downloaded weights: bert-base-uncased/, clip-vit-base-patch32/, resnet18.pth ($MMSENT_WEIGHTS)",
+        "Folder with downloaded weights: bert-base-uncased/, clip-vit-base-patch32/, resnet18.pth",
+        shown="$MMSENT_WEIGHTS",
     )
     offline: bool = option(False, "Never open a connection")
-    cache_dir: str | None = option(None, "Folder of the feature store and other caches ($MMSENT_CACHE)")
+    cache_dir: str | None = option(
+        None, "Folder of the feature store and other caches", shown="$MMSENT_CACHE, else the user's cache folder"
+    )
     save_all: bool = option(False, "Keep frozen weights in best_model.pt as well, for a machine that has none")
 
     def __post_init__(self) -> None:

@@ -58,13 +58,15 @@ class TuneSettings:
         (1e-4, 3e-4, 5e-4), "Weight decays of the sequence; the first goes with the rates"
     )
     space: tuple[str, ...] = option(
-        (), "Search space of grid and tpe: NAME=A|B|C or NAME=LOW:HIGH, or NAME=LOW:HIGH:log, comma-separated"
+        (),
+        "Search space of grid and tpe: NAME=A|B|C or NAME=LOW:HIGH, or NAME=LOW:HIGH:log, comma-separated",
+        shown="none",
     )
     trials: int = option(20, "Trials of tpe")
     pruning: bool = option(False, "Stop a trial of grid or tpe that is worse than most others were at its epoch")
     seeds: int = option(1, "Models a trial, averaged: seeds --seed, --seed + 1, …")
     storage: str | None = option(
-        None, "Database URL for the trials; several processes may share one (default: SQLite in the run's folder)"
+        None, "Database URL for the trials; several processes may share one", shown="SQLite in the run's folder"
     )
     study: str = option("mmsent", "Name of the study in the database")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from mmsent_cli import __version__
 from mmsent_cli.commands import app as module
@@ -105,3 +106,23 @@ def test_help_into_a_closed_pipe_shows_no_traceback():
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert done.stderr == ""
+
+
+def test_the_options_of_train_stand_in_panels_with_their_defaults():
+    panels = {option.rich_help_panel for option in ROOT.commands["train"].params if option.name != "help"}
+    assert panels == {"Data", "Split", "Model", "Ensemble", "Optimization", "Runtime", "Run"}
+    text = help_of("train")
+    assert text.count("[default:") + text.count("[env") >= 50
+    assert "depends on the encoders" in text
+
+
+@pytest.mark.parametrize("command", sorted(ROOT.commands))
+def test_short_and_long_help_are_one_and_keep_square_brackets(command):
+    assert help_of(command) == help_of(command, "-h")
+    assert ("mmsent[ocr]" in help_of(command)) == ("--probes" in help_of(command))
+
+
+def help_of(command, option="--help"):
+    """The help of a command on one line, without the frame of its panels."""
+    shown = CliRunner().invoke(app, [command, option], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    return " ".join(shown.replace("│", " ").split())
