@@ -272,8 +272,8 @@ class RuntimeConfig:
     engine: Literal["auto", "torch", "openvino"] = option(
         "auto",
         "Backend for frozen encoder stages. auto: openvino on a CPU where it is installed and supports the encoder,"
-        " else torch. Features agree with float32 to a cosine of 0.999 (0.99 with --precision bf16). Trained stages always"
-        " run in torch",
+        " else torch. Features agree with float32 to a cosine of 0.999 (0.99 with --precision bf16). What is trained"
+        " always runs in torch",
     )
     workers: int = option(0, "Extra processes that load batches")
     jobs: int = option(
