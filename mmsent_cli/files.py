@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mmsent_cli.errors import MmsentError
 
-NETWORKS = "engine"
-"""Folder of the cache that keeps networks translated for the engine."""
+COMPILED_MODELS = "openvino"
+"""Folder of the cache for encoder stages converted to OpenVINO."""
 WEIGHTS = "weights"
 """Folder of the cache that keeps weights taken out of an archive."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)

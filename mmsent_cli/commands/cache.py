@@ -19,12 +19,12 @@ def cache(
 ) -> None:
     """Show what the feature store holds, or clear it."""
     from mmsent_cli.features.store import clear_store, store_report
-    from mmsent_cli.files import NETWORKS, WEIGHTS, default_cache_dir
+    from mmsent_cli.files import COMPILED_MODELS, WEIGHTS, default_cache_dir
     from mmsent_cli.reports.cache import print_store
     from mmsent_cli.reports.console import print_json
 
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
-    places = folder / "features", folder / NETWORKS, folder / WEIGHTS
+    places = folder / "features", folder / COMPILED_MODELS, folder / WEIGHTS
     result = store_report(*places)
     if clear:
         clear_store(*places)

@@ -230,7 +230,7 @@ def store_report(root: Path, networks: Path, weights: Path) -> StoreResult:
         folder=str(root),
         spaces=tuple(spaces),
         bytes=sum(space.bytes for space in spaces),
-        networks_bytes=_size(networks),
+        compiled_models_bytes=_size(networks),
         weights_bytes=_size(weights),
     )
 

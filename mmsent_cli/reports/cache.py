@@ -12,7 +12,7 @@ def print_store(result: StoreResult) -> None:
     """Print the feature store's content on stdout."""
     console = out()
     size = f"{result.bytes / MEGABYTE:.1f} MB"
-    kinds = ((result.networks_bytes, "translated networks"), (result.weights_bytes, "unpacked weights"))
+    kinds = ((result.compiled_models_bytes, "converted models"), (result.weights_bytes, "unpacked weights"))
     beside = listed([f"{size / MEGABYTE:.1f} MB of {kind}" for size, kind in kinds if size])
     facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", beside)]
     console.print(facts_table(facts))

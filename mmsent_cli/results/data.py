@@ -106,6 +106,6 @@ class StoreResult:
     folder: str
     spaces: tuple[StoredFeatures, ...]
     bytes: int
-    networks_bytes: int = 0
+    compiled_models_bytes: int = 0
     weights_bytes: int = 0
     cleared: bool = False

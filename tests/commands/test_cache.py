@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsent_cli.files import NETWORKS, WEIGHTS
+from mmsent_cli.files import COMPILED_MODELS, WEIGHTS
 from tests.commands.running import QUICK, assert_refused, mmsent, same_weights, succeed, weights
 
 
@@ -38,7 +38,9 @@ def test_what_training_stored_is_shown_cleared_and_computed_anew(work):
     assert same_weights(weights(before["run"]), weights(after["run"]))
 
 
-@pytest.mark.parametrize(("folder", "counted"), [(NETWORKS, "networks_bytes"), (WEIGHTS, "weights_bytes")])
+@pytest.mark.parametrize(
+    ("folder", "counted"), [(COMPILED_MODELS, "compiled_models_bytes"), (WEIGHTS, "weights_bytes")]
+)
 def test_what_lies_beside_the_store_is_counted_and_cleared(work, folder, counted):
     place = Path("mine") / folder
     place.mkdir(parents=True)

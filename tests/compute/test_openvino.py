@@ -65,6 +65,17 @@ class OneLength(nn.Module):
         return self.words(values % 99) + self.places[torch.arange(int(values.shape[1]))]
 
 
+class OneRow(nn.Module):
+    """A stage that gives the first text's features to all, as one does that indexes with `len(values)`."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(99, 3)
+
+    def forward(self, values, mask=None):
+        return self.words(values % 99)[torch.arange(len(values)), mask.sum(dim=1) - 1]
+
+
 class Unlucky(nn.Module):
     """A stage that the tracer cannot get through, for a reason of its own."""
 
@@ -113,6 +124,16 @@ def test_features_are_those_of_torch_in_any_company(side, precision, tmp_path):
     assert together.shape == wanted.shape == (24, encoder.out_dim)
 
 
+@pytest.mark.parametrize("name", ["clip", "bert", "mpnet", "hf:small-roberta"])
+def test_texts_of_one_length_keep_their_own_features_in_a_batch(name, engine, weights_dir):
+    encoder = fresh("text", name, weights_dir)
+    encoder.freeze(encoder.n_stages).eval()
+    inputs = stack(encoder.inputs.arrays(["good day", "some sun", "warm sea"]), encoder.inputs.pad_id)
+    assert inputs.mask.all()
+    assert engine.refusal(encoder) == ""
+    assert cosines(engine.run(encoder, inputs).values, encoder.prefix(inputs, encoder.cut).values).min() > MIN_COSINE
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3])
 def test_hidden_states_of_padded_texts_are_those_of_each_alone(cut, engine, bert):
     bert.freeze(cut)
@@ -125,21 +146,21 @@ def test_hidden_states_of_padded_texts_are_those_of_each_alone(cut, engine, bert
         assert not padded.values[row, len(ids) :].any()
 
 
-def test_an_encoder_is_translated_once_and_compiled_once_a_process(engine, bert, monkeypatch):
+def test_an_encoder_is_convertd_once_and_compiled_once_a_process(engine, bert, monkeypatch):
     calls = []
-    for name in ("_translate", "_read"):
+    for name in ("_convert", "_read"):
         real = getattr(Engine, name)
         monkeypatch.setattr(Engine, name, lambda *given, real=real, name=name: calls.append(name) or real(*given))
     inputs = stack(raw_arrays(bert, "text"), 0)
     first = engine.run(bert, inputs).values
     engine.run(bert, inputs)
-    assert calls == ["_read", "_translate"]
+    assert calls == ["_read", "_convert"]
     engine_module._loaded.clear()  # as in the next process
     assert torch.equal(engine.run(bert, inputs).values, first)
-    assert calls == ["_read", "_translate", "_read"]
+    assert calls == ["_read", "_convert", "_read"]
 
 
-def test_a_damaged_network_is_translated_anew(engine, bert):
+def test_a_damaged_network_is_convertd_anew(engine, bert):
     inputs = stack(raw_arrays(bert, "text"), 0)
     first = engine.run(bert, inputs).values
     for suffix in ("xml", "bin"):
@@ -150,7 +171,7 @@ def test_a_damaged_network_is_translated_anew(engine, bert):
 
 
 def test_a_trace_of_one_length_never_reaches_memory_that_is_not_its_own(engine, bert):
-    """OpenVINO would run it, and take the process with it; the next network must still work."""
+    """OpenVINO would run it, and crash the process; the next model must still work."""
     stages = [OneLength()]
     broken = Encoder(name="own", inputs=bert.inputs, stages=stages, pool=nn.Identity(), out_dim=8).freeze(1).eval()
     inputs = stack(raw_arrays(bert, "text"), 0)
@@ -160,8 +181,14 @@ def test_a_trace_of_one_length_never_reaches_memory_that_is_not_its_own(engine, 
     assert engine.run(bert, inputs) is not None
 
 
+def test_a_trace_of_one_row_is_refused(engine, bert):
+    stages = [OneRow()]
+    broken = Encoder(name="own", inputs=bert.inputs, stages=stages, pool=nn.Identity(), out_dim=3).freeze(1).eval()
+    assert "differ" in engine.refusal(broken)
+
+
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, bert):
-    (tmp_path / "engine").write_text("a file where a folder is needed")
+    (tmp_path / "openvino").write_text("a file where a folder is needed")
     made, _ = choose_engine("auto", "cpu", "auto", tmp_path)
     assert made.refusal(bert) == ""
     assert made.run(bert, stack(raw_arrays(bert, "text"), 0)) is not None
@@ -175,7 +202,7 @@ def test_what_it_cannot_run_faithfully_is_refused_and_remembered(stage, engine, 
     assert why
     assert engine.run(encoder, Activations(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))) is None
     engine_module._loaded.clear()
-    monkeypatch.setattr(Engine, "_translate", None)
+    monkeypatch.setattr(Engine, "_convert", None)
     assert engine.refusal(encoder) == why
 
 

@@ -1,1 +1,1 @@
-"""Frozen encoder stages compiled by OpenVINO for a CPU."""
+"""Frozen encoder stages, compiled by OpenVINO for the CPU."""

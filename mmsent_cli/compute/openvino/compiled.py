@@ -1,4 +1,4 @@
-"""A compiled OpenVINO network as a function over arrays."""
+"""A compiled OpenVINO model as a function over arrays."""
 
 import threading
 from typing import Any
@@ -6,25 +6,29 @@ from typing import Any
 import numpy as np
 
 
-class Network:
-    """A compiled network; threads may call it at the same time."""
+class CompiledModel:
+    """Wraps an `openvino.CompiledModel` with one infer request a thread, so that threads may call it concurrently."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
         self._local = threading.local()
 
-    def one_by_one(self, images: np.ndarray) -> np.ndarray:
-        """Run images [B, 3, H, W], each by itself: a fifth faster than sixteen at once, whose maps leave the cache."""
-        return np.concatenate([self(images[row : row + 1]) for row in range(len(images))])
-
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Run rows of one shape [B, …]."""
+        """Run rows of one shape: [B, …]."""
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
         return self._local.request.infer([values], share_inputs=True)[0]
 
+    def one_by_one(self, images: np.ndarray) -> np.ndarray:
+        """Run images [B, 3, H, W] one at a time: 20 % faster than 16 at once, whose feature maps exceed the cache."""
+        return np.concatenate([self(images[row : row + 1]) for row in range(len(images))])
+
     def by_length(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Run padded texts [B, T], those of one length at a time and without padding, which is 0 in what comes out."""
+        """Run padded texts [B, T], all texts of one length together and without padding.
+
+        Returns:
+            Pooled features [B, D], or hidden states [B, T, D] with zeros where a text is padded.
+        """
         parts = [(rows, self(ids[rows, :length])) for length, rows in _rows_by_length(lengths)]
         is_pooled = parts[0][1].ndim == 2
         shape = (len(ids), *parts[0][1].shape[1:]) if is_pooled else (*ids.shape, *parts[0][1].shape[2:])

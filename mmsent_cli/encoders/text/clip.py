@@ -24,7 +24,7 @@ class EndOfTextPool(nn.Module):
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         last = mask.sum(dim=1).clamp(min=1) - 1
-        rows = torch.arange(len(values), device=values.device)
+        rows = torch.arange(values.shape[0], device=values.device)  # len() would become a constant under the tracer
         return self.projection(self.norm(values)[rows, last])
 
 
