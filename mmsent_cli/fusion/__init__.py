@@ -1,11 +1,15 @@
 """Fusion layers by name: two encoded modalities become one feature.
 
-A fusion is built from the widths of what it reads, states its `out_dim`, and is called as
-`fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. One that weighs the modalities may say how with
-`gates(text, image) -> {name: [B]}`, each value in [0, 1]; `text` and `image` are the weights of the modalities.
+A fusion is built from the widths of the features that it reads, has an `out_dim`, and is called as
+`fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. A fusion that weights the modalities may report the weights
+with `gates(text, image) -> {name: [B]}`, each in [0, 1]; `text` and `image` are the weights of the modalities.
 
-To add one: write a module of this kind in a file of its own, and add its row to FUSIONS. Everything else (the command
-line, the head, modality dropout, a pair without a modality, checkpoints, the contract tests) takes it from there.
+To add one: write such a module in a file of its own, and add a row to FUSIONS. The command line, the head, modality
+dropout, missing modalities, checkpoints and the contract tests work from that row.
+
+Shape letters: B pairs, T text tokens, T' image positions, Dt and Dv widths of the pooled features, C classes.
+In formulas, t [Dt] and v [Dv] are the pooled features of text and image, σ the sigmoid, ⊙ the product by elements,
+LN layer normalization; P, Q, R, U, W are affine maps with learned weights and biases.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,28 +38,30 @@ class FusionSpec:
     """One fusion.
 
     Attributes:
-        build: called with the widths of what it reads: `(text_dim, image_dim)`; with reads `tokens`,
-            `(text_dim, image_dim, text_token_dim, image_token_dim)`.
-        summary: what it computes; t and v are the pooled features of text and image.
-        source: where it comes from.
-        reads: `pooled` features; `tokens` as well; or, in place of features, the detached log-probabilities of two
-            unimodal heads (`logits`), whose combination needs no further head.
-        modalities: those it reads; the encoder of the other one is neither run nor trained.
+        build: called as `build(text_dim, image_dim)`; if it reads tokens, as
+            `build(text_dim, image_dim, text_token_dim, image_token_dim)`; if it has heads, as
+            `build(text_head, image_head, n_classes)`.
+        summary: its formula in one line.
+        source: system or paper.
+        reads: `pooled` features, or `tokens` and pooled features.
+        has_heads: it classifies by itself, with one head for each modality, and returns `ClassScores`.
+        modalities: those that it reads; the encoder of the other one is neither run nor trained.
         is_published: one of the seven fusions that system A compared.
-        defaults: settings of ModelConfig that belong to it, used where the user gave none.
+        defaults: settings of ModelConfig used with this fusion unless the user gives others.
     """
 
     build: Callable[..., nn.Module]
     summary: str
     source: str
-    reads: Literal["pooled", "tokens", "logits"] = "pooled"
+    reads: Literal["pooled", "tokens"] = "pooled"
+    has_heads: bool = False
     modalities: tuple[str, ...] = ("text", "image")
     is_published: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_reference(self) -> bool:
-        """True for a single modality: no fusion, but what a fusion has to beat."""
+        """True for a single modality: a baseline for fusions."""
         return len(self.modalities) == 1
 
 
@@ -67,7 +73,7 @@ FUSIONS: dict[str, FusionSpec] = {
     "self-attention": FusionSpec(
         SelfAttention,
         "4-head self-attention over the two modality tokens",
-        "system A, late fusion; its sequence of one token mended",
+        "system A, late fusion; its sequence of one token fixed",
         is_published=True,
     ),
     "early": FusionSpec(
@@ -107,8 +113,8 @@ FUSIONS: dict[str, FusionSpec] = {
     "logit-ensemble": FusionSpec(
         LogitEnsemble,
         "two unimodal heads, their log-probabilities scaled and added",
-        "products of probes (Hinton 2002), temperatures of arXiv 1706.04599",
-        reads="logits",
+        "products of experts (Hinton 2002), temperatures of arXiv 1706.04599",
+        has_heads=True,
         defaults={"auxiliary_weight": 1.0},
     ),
     "text-only": FusionSpec(TextOnly, "t", "reference", modalities=("text",)),
@@ -136,7 +142,7 @@ def fill_defaults(config: ModelConfig) -> ModelConfig:
     spec = find_fusion(config.fusion)
     gaps = {name: value for name, value in spec.defaults.items() if getattr(config, name) is None}
     config = replace(config, **gaps)
-    if spec.reads == "logits" and not config.auxiliary_weight:
+    if spec.has_heads and not config.auxiliary_weight:
         raise ConfigError(
             f"--auxiliary-weight 0: the two heads of {config.fusion} are trained by nothing but their own losses",
             "leave it out",

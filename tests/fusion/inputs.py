@@ -1,24 +1,34 @@
 """Encoded pairs for fusion layers, of widths that all differ."""
 
 import torch
+from torch import nn
 
 from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.fusion import FUSIONS
 
 TEXT_DIM, IMAGE_DIM, TEXT_TOKEN_DIM, IMAGE_TOKEN_DIM, CLASSES = 12, 20, 6, 10, 3
 TEXT_TOKENS, IMAGE_TOKENS = 5, 9
-WIDTHS = {
-    "pooled": (TEXT_DIM, IMAGE_DIM),
-    "tokens": (TEXT_DIM, IMAGE_DIM, TEXT_TOKEN_DIM, IMAGE_TOKEN_DIM),
-    "logits": (CLASSES, CLASSES),
-}
+WIDTHS = TEXT_DIM, IMAGE_DIM
+TOKEN_WIDTHS = TEXT_TOKEN_DIM, IMAGE_TOKEN_DIM
 
 
 def build(name, seed=0):
     """A fusion of the table in eval mode."""
     torch.manual_seed(seed)
-    spec = FUSIONS[name]
-    return spec.build(*WIDTHS[spec.reads]).eval()
+    return build_fusion(FUSIONS[name], WIDTHS, TOKEN_WIDTHS).eval()
+
+
+def build_fusion(spec, widths, token_widths):
+    """Build from the widths of text and image; heads are linear."""
+    if spec.has_heads:
+        return spec.build(*(nn.Linear(width, CLASSES) for width in widths), CLASSES)
+    return spec.build(*widths, *(token_widths if spec.reads == "tokens" else ()))
+
+
+def output(fusion, text, image):
+    """All that a fusion returns, [B, out_dim] or [B, 3 * out_dim]."""
+    fused = fusion(text, image)
+    return torch.cat(fused, dim=1) if isinstance(fused, tuple) else fused
 
 
 def encoded(name, seed=1, rows=4):
@@ -29,9 +39,7 @@ def encoded(name, seed=1, rows=4):
     def normal(*shape):
         return torch.randn(*shape, generator=draws)
 
-    text, image = (normal(rows, width) for width in WIDTHS[reads][:2])
-    if reads == "logits":
-        return Encoded(text.log_softmax(dim=1)), Encoded(image.log_softmax(dim=1))
+    text, image = (normal(rows, width) for width in WIDTHS)
     if reads == "pooled":
         return Encoded(text), Encoded(image)
     is_word = torch.ones(rows, TEXT_TOKENS, dtype=torch.bool)

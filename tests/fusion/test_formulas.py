@@ -204,17 +204,22 @@ def test_cross_attention():
 
 
 def test_logit_ensemble():
-    text, image = arrays("logit-ensemble")
-    _, weights = shaken("logit-ensemble")
+    fusion, weights = shaken("logit-ensemble")
+    logits = [
+        linear(x, weights, f"{side}_head") for side, x in zip(("text", "image"), arrays("logit-ensemble"), strict=True)
+    ]
     a, b = np.exp(weights["text_log_scale"]), np.exp(weights["image_log_scale"])
-    check("logit-ensemble", a * text + b * image + weights["bias"])
+    text, image = (x - np.log(np.exp(x).sum(axis=1, keepdims=True)) for x in logits)
+    scores = fusion(*encoded("logit-ensemble"))
+    for found, expected in zip(scores, (a * text + b * image + weights["bias"], *logits), strict=True):
+        np.testing.assert_allclose(found.detach().numpy(), expected, **CLOSE)
     check_gates("logit-ensemble", {"text": np.full(4, a / (a + b)), "image": np.full(4, b / (a + b))})
 
 
 def test_logit_ensemble_begins_as_the_geometric_mean():
     fusion = build("logit-ensemble")
     text, image = torch.tensor([[0.5, 0.25, 0.25]]), torch.tensor([[0.08, 0.9, 0.02]])
-    shares = fusion(Encoded(text.log()), Encoded(image.log())).softmax(dim=1)
+    shares = fusion.combine(text.log(), image.log()).softmax(dim=1)
     mean = torch.tensor([[0.2, 0.4743416, 0.0707107]])  # roots of .04, .225, .005
     torch.testing.assert_close(shares, mean / mean.sum())
 

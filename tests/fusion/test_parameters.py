@@ -3,6 +3,7 @@
 import pytest
 
 from mmsent_cli.fusion import FUSIONS
+from tests.fusion.inputs import CLASSES, build_fusion
 
 T, V = 768, 512  # BERT, ResNet18
 
@@ -29,16 +30,13 @@ EXPECTED = {
     "blip-advanced": linear(V, T) + norm(T) + linear(T, V) + norm(V) + linear(T + V, 1024) + norm(1024),
     "gmu": linear(T, 512) + linear(V, 512) + linear(T + V, 512),
     "cross-attention": 2 * (linear(T, 128) + linear(V, 128) + norm(128) + attention(128) + norm(128)),
-    "logit-ensemble": 2 + 3,
+    "logit-ensemble": 2 + CLASSES + linear(T, CLASSES) + linear(V, CLASSES),
     "text-only": 0,
     "image-only": 0,
 }
 
 
-WIDTHS = {"pooled": (T, V), "tokens": (T, V, T, V), "logits": (3, 3)}
-
-
 @pytest.mark.parametrize("name", FUSIONS)
 def test_parameters_are_as_the_formula_says(name):
-    spec = FUSIONS[name]
-    assert sum(p.numel() for p in spec.build(*WIDTHS[spec.reads]).parameters()) == EXPECTED[name]
+    fusion = build_fusion(FUSIONS[name], (T, V), (T, V))
+    assert sum(p.numel() for p in fusion.parameters()) == EXPECTED[name]
