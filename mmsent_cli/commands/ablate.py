@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,14 +20,11 @@ from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.records import CONFIG, EXPERIMENT
-from mmsent_cli.reports.examples import EXAMPLES, report_example
 
 if TYPE_CHECKING:
-    from mmsent_cli.data.pairs import Pair
     from mmsent_cli.experiments.ablation.ablate import Detail
     from mmsent_cli.experiments.ablation.target import AblationTarget
     from mmsent_cli.records import Run
-    from mmsent_cli.reports.blocks import ReportExample
     from mmsent_cli.reports.live_arms import ExperimentView
     from mmsent_cli.results import AblateResult
 
@@ -52,8 +49,8 @@ def ablate(
     The pairs are those that the checkpoint's run validated on, or those of --data.
     """
     from mmsent_cli.experiments.ablation import ablate as experiments
-    from mmsent_cli.reports.ablation.summary import print_ablate
     from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.reports.outputs import print_result
     from mmsent_cli.training.run import cleanup_on_failure
 
     start = time.perf_counter()
@@ -70,7 +67,10 @@ def ablate(
     seconds = time.perf_counter() - start
     with cleanup_on_failure(run, is_new=False, command=COMMAND):
         files = write_ablation(examined, run, result, detail, seconds)
-    print_result_json(run, result, seconds) if json else print_ablate(result, str(run.folder), files, seconds)
+    if json:
+        print_result_json(run, result, seconds)
+    else:
+        print_result(result, folder=run.folder, files=files, seconds=seconds)
 
 
 def _start(
@@ -120,19 +120,24 @@ def write_ablation(
     examined: "AblationTarget", run: "Run", result: "AblateResult", detail: "Detail", seconds: float
 ) -> list[str]:
     """Write a finished ablation's figures, predictions, report and result; the names of the run's files."""
-    from mmsent_cli.experiments.ablation.ablate import predictions_csv
-    from mmsent_cli.reports.ablation.figures import contributions_png, views_png
-    from mmsent_cli.reports.experiment_report import ablate_report
+    from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_csv
+    from mmsent_cli.reports.examples import modality_groups
+    from mmsent_cli.reports.outputs import run_files
     from mmsent_cli.training.run import ENVIRONMENT
 
     pairs = validation_pairs(examined.plan)
-    figures = {"ablation.png": views_png(result), "contributions.png": contributions_png(result)}
-    files: dict[str, str | bytes] = {name: png for name, png in figures.items() if png is not None}
-    files["predictions.csv"] = predictions_csv(pairs, result.labels, detail.predicted)
-    groups = _groups(pairs, result.labels, detail)
-    command = _repeat(run)
-    report = ablate_report(result, run.read_json(CONFIG), run.read_json(ENVIRONMENT), groups, command, seconds)
-    return write_outputs(run, result, {**files, "report.html": report})
+    shown = {"both": BOTH, "text": arm_name("text", SHOWN), "image": arm_name("image", SHOWN)}
+    predicted = {name: detail.predicted[arm] for name, arm in shown.items()}
+    files = run_files(
+        result,
+        config=run.read_json(CONFIG),
+        environment=run.read_json(ENVIRONMENT),
+        groups=modality_groups(pairs, result.labels, predicted, detail.probabilities),
+        command=_repeat(run),
+        seconds=seconds,
+    )
+    predictions = predictions_csv(pairs, result.labels, detail.predicted)
+    return write_outputs(run, result, {"predictions.csv": predictions, **files})
 
 
 def _repeat(run: "Run") -> str:
@@ -159,36 +164,3 @@ def _typed(name: str, value: Any) -> list[str]:
     if value is None or value is False:
         return []
     return [option] if value is True else [option, str(value)]
-
-
-def _groups(
-    pairs: "Sequence[Pair]", labels: Sequence[str], detail: "Detail"
-) -> list[tuple[str, list["ReportExample"]]]:
-    """Pairs by what is needed to get them right, the other modality being another pair's."""
-    import numpy as np
-
-    from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name
-
-    true = np.array([labels.index(pair.tag or "") for pair in pairs])
-    both, text, image = (
-        detail.predicted[name] == true for name in (BOTH, arm_name("text", SHOWN), arm_name("image", SHOWN))
-    )
-    chosen = {
-        "Right with both, wrong with either alone": both & ~text & ~image,
-        "Right by the text, wrong by the image": both & text & ~image,
-        "Right by the image, wrong by the text": both & image & ~text,
-        "Wrong with both, right with one alone": ~both & (text | image),
-        "Wrong in every way": ~both & ~text & ~image,
-    }
-    return [
-        (name, [_example(pairs[row], labels, detail, row) for row in np.flatnonzero(rows)[:EXAMPLES]])
-        for name, rows in chosen.items()
-    ]
-
-
-def _example(pair: "Pair", labels: Sequence[str], detail: "Detail", row: int) -> "ReportExample":
-    from mmsent_cli.experiments.ablation.ablate import arm_name
-
-    shares = detail.probabilities[row]
-    alone = [f"{side} alone {labels[detail.predicted[arm_name(side, SHOWN)][row]]}" for side in ("text", "image")]
-    return report_example(pair, labels[int(shares.argmax())], float(shares.max()), ", ".join(alone))

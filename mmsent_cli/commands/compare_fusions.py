@@ -44,8 +44,8 @@ def compare_fusions(
         )
         return
     from mmsent_cli.experiments.comparison import fusions as experiments
-    from mmsent_cli.reports.comparison.summary import print_compare
     from mmsent_cli.reports.live_arms import ExperimentView
+    from mmsent_cli.reports.outputs import print_result
     from mmsent_cli.training.run import cleanup_on_failure
 
     start = time.perf_counter()
@@ -56,4 +56,7 @@ def compare_fusions(
     seconds = time.perf_counter() - start
     with cleanup_on_failure(run, is_new=False, command=COMMAND):
         files = write_comparison(COMMAND, plan, run, result, trained, seconds)
-    print_result_json(run, result, seconds) if json else print_compare(result, str(run.folder), files, seconds)
+    if json:
+        print_result_json(run, result, seconds)
+    else:
+        print_result(result, folder=run.folder, files=files, seconds=seconds)

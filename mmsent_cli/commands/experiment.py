@@ -125,27 +125,20 @@ def write_comparison(
 ) -> list[str]:
     """Write a finished comparison's table of epochs, figures, report and result; the names of the run's files."""
     from mmsent_cli.experiments.epochs import epochs_csv
-    from mmsent_cli.reports.comparison.figures import arm_curves_png, differences_png, gates_png
-    from mmsent_cli.reports.experiment_report import compare_report
+    from mmsent_cli.reports.outputs import run_files
     from mmsent_cli.training.run import ENVIRONMENT
 
     named = [{name: getattr(arm, name) for name in ("name", "fusion", "augmentation", "seed")} for arm in trained]
-    figures = {
-        "curves.png": arm_curves_png(result),
-        "differences.png": differences_png(result),
-        "weights.png": gates_png(result),
-    }
-    report = compare_report(
+    files = run_files(
         result,
-        run.read_json(CONFIG),
-        run.read_json(ENVIRONMENT),
-        model_groups(plan, trained),
-        repeat_command(command, run),
-        seconds,
+        config=run.read_json(CONFIG),
+        environment=run.read_json(ENVIRONMENT),
+        groups=model_groups(plan, trained),
+        command=repeat_command(command, run),
+        seconds=seconds,
     )
-    files: dict[str, str | bytes] = {name: png for name, png in figures.items() if png is not None}
-    files["epochs.csv"] = epochs_csv(zip(named, (arm.curve for arm in trained), strict=True))
-    return write_outputs(run, result, {**files, "report.html": report})
+    epochs = epochs_csv(zip(named, (arm.curve for arm in trained), strict=True))
+    return write_outputs(run, result, {"epochs.csv": epochs, **files})
 
 
 def model_groups(plan: "Plan", trained: "Sequence[TrainedArm]") -> "list[tuple[str, list[ReportExample]]]":

@@ -57,8 +57,8 @@ def paper(
 ) -> None:
     """Repeat system A: tune, train, ablate, compare-fusions, augment-compare; one report beside its figures."""
     from mmsent_cli.reports.live_arms import ExperimentView
-    from mmsent_cli.reports.paper.page import paper_report, print_paper
-    from mmsent_cli.reports.paper.published import PaperResults
+    from mmsent_cli.reports.outputs import print_result, run_files
+    from mmsent_cli.results import PaperResult
     from mmsent_cli.training.run import ENVIRONMENT, cleanup_on_failure
 
     if resume is None and not read_base(config, COMMAND)[1]:
@@ -74,16 +74,27 @@ def paper(
             fusions, models = work.compare_fusions()
             augmentation = work.augment_compare()
     seconds = time.perf_counter() - start
-    results = PaperResults(tune=tuned, train=trained, ablate=ablated, fusions=fusions, augmentation=augmentation)
-    published = published_by_system_a(tuned)
-    told, environment = run.read_json(CONFIG), run.read_json(ENVIRONMENT)
-    groups, command = model_groups(plan, models), repeat_command(COMMAND, run)
-    report = paper_report(results, published, told, environment, groups, command, seconds)
-    files = write_outputs(run, results, {"report.html": report})
+    result = PaperResult(
+        tune=tuned,
+        train=trained,
+        ablate=ablated,
+        fusions=fusions,
+        augmentation=augmentation,
+        published=published_by_system_a(tuned),
+    )
+    outputs = run_files(
+        result,
+        config=run.read_json(CONFIG),
+        environment=run.read_json(ENVIRONMENT),
+        groups=model_groups(plan, models),
+        command=repeat_command(COMMAND, run),
+        seconds=seconds,
+    )
+    files = write_outputs(run, result, outputs)
     if json:
-        print_result_json(run, results, seconds)
+        print_result_json(run, result, seconds)
     else:
-        print_paper(results, published, str(run.folder), files, seconds)
+        print_result(result, folder=run.folder, files=files, seconds=seconds)
 
 
 class Repetition:

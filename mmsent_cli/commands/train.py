@@ -1,5 +1,6 @@
 """`mmsent train`: one training run with its figures and report."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -20,15 +21,13 @@ from mmsent_cli.config import (
 )
 from mmsent_cli.config.presets import PRESETS, find_preset
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.reports.examples import EXAMPLES, report_example
 from mmsent_cli.results import FoldsResult, TrainResult
 
 if TYPE_CHECKING:
     from mmsent_cli.records import Run
-    from mmsent_cli.reports.blocks import ReportExample
     from mmsent_cli.training.plan import Plan
 
-R = TypeVar("R", TrainResult, FoldsResult)
+R = TypeVar("R", bound=TrainResult | FoldsResult)
 
 SECTIONS = {
     DataConfig: "data",
@@ -56,8 +55,8 @@ def train(
 ) -> None:
     """Train a model on labelled pairs, validate it, and write everything to a new run folder."""
     from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.folds import print_folds
-    from mmsent_cli.reports.live_epochs import TrainingView, print_train
+    from mmsent_cli.reports.live_epochs import TrainingView
+    from mmsent_cli.reports.outputs import print_result
     from mmsent_cli.training import run as training
     from mmsent_cli.training.folds import execute_folds
     from mmsent_cli.training.plan import plan_run
@@ -77,16 +76,11 @@ def train(
         with training.cleanup_on_failure(run, is_new=resume is None):
             result = execute_folds(plan, run, live) if plan.folds else training.execute(plan, run, live)
     with training.cleanup_on_failure(run, is_new=False):
-        if isinstance(result, FoldsResult):
-            result = write_fold_outputs(result, plan, run)
-        else:
-            result = write_outputs(result, plan, run)
+        result = write_outputs(result, plan, run)
     if json:
         print_json(result)
-    elif isinstance(result, FoldsResult):
-        print_folds(result)
     else:
-        print_train(result)
+        print_result(result, folder=run.folder, files=result.files, seconds=result.seconds)
 
 
 def with_preset(base: TrainConfig, name: str) -> TrainConfig:
@@ -106,50 +100,26 @@ def layer(base: TrainConfig, given: dict[type, dict[str, Any]]) -> TrainConfig:
     return replace(base, **{name: build(kind, plain[name] | given[kind]) for kind, name in SECTIONS.items()})
 
 
-def write_outputs(result: TrainResult, plan: "Plan", run: "Run") -> TrainResult:
+def write_outputs(result: R, plan: "Plan", run: "Run") -> R:
     """Figures, report and, last of all, `result.json`; returns the result with the names of the run's files."""
-    from mmsent_cli.reports.figures import confusion_png, curves_png
-    from mmsent_cli.reports.report import train_report
-    from mmsent_cli.training.predictions import VAL_PREDICTIONS
-
-    run.write("curves.png", curves_png(result.history, result.majority_accuracy))
-    run.write("confusion.png", confusion_png(result.best.confusion, result.labels))
-    config, environment = run.read_json("config.json"), run.read_json("environment.json")
-    examples = report_examples(plan, run, VAL_PREDICTIONS)
-    run.write("report.html", train_report(result, config, environment, examples))
-    return _finish(result, run)
-
-
-def write_fold_outputs(result: FoldsResult, plan: "Plan", run: "Run") -> FoldsResult:
-    """The same for a training over folds."""
-    from mmsent_cli.reports.figures import confusion_png
-    from mmsent_cli.reports.folds import folds_report
+    from mmsent_cli.reports.examples import error_groups
+    from mmsent_cli.reports.outputs import run_files
     from mmsent_cli.training.folds import OUT_OF_FOLD
+    from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
 
-    run.write("confusion.png", confusion_png(result.figures.confusion, result.labels))
-    config, environment = run.read_json("config.json"), run.read_json("environment.json")
-    examples = report_examples(plan, run, OUT_OF_FOLD)
-    run.write("report.html", folds_report(result, config, environment, examples))
-    return _finish(result, run)
-
-
-def _finish(result: R, run: "Run") -> R:
-    """Write `result.json`, with the names of all files of the run."""
-    files = sorted(path.name for path in run.folder.iterdir() if not path.name.startswith("."))
-    result = replace(result, files=(*files, "result.json"))
+    predictions = OUT_OF_FOLD if isinstance(result, FoldsResult) else VAL_PREDICTIONS
+    pairs = {pair.guid: pair for pair in plan.dataset.pairs}
+    files = run_files(
+        result,
+        config=run.read_json("config.json"),
+        environment=run.read_json("environment.json"),
+        groups=error_groups(pairs, read_predictions(run, predictions)),
+        command=shlex.join(["mmsent", "train", "--config", str(run.path("config.json"))]),
+        seconds=result.seconds,
+    )
+    for name, content in files.items():
+        run.write(name, content)
+    names = sorted(path.name for path in run.folder.iterdir() if not path.name.startswith("."))
+    result = replace(result, files=(*names, "result.json"))
     run.write_json("result.json", result)
     return result
-
-
-def report_examples(plan: "Plan", run: "Run", predictions: str) -> list["ReportExample"]:
-    """A few pairs of a file of predictions for the report: the surest right ones and the surest wrong ones."""
-    from mmsent_cli.training.predictions import read_predictions
-
-    pairs = {pair.guid: pair for pair in plan.dataset.pairs}
-    rows = sorted(read_predictions(run, predictions), key=lambda row: -float(row[row["predicted"]]))
-    right = [row for row in rows if row["tag"] == row["predicted"]]
-    wrong = [row for row in rows if row["tag"] != row["predicted"]]
-    return [
-        report_example(pairs[row["guid"]], row["predicted"], float(row[row["predicted"]]))
-        for row in (*wrong[:EXAMPLES], *right[:EXAMPLES])
-    ]

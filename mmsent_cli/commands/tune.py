@@ -45,7 +45,7 @@ def tune(
     """Try training settings, 5 epochs each unless --epochs says otherwise, and write the best as a configuration."""
     from mmsent_cli.experiments.tuning import tune as experiments
     from mmsent_cli.reports.live_arms import ExperimentView
-    from mmsent_cli.reports.tuning.summary import print_tune
+    from mmsent_cli.reports.outputs import print_result
     from mmsent_cli.training.run import cleanup_on_failure
 
     is_repeated = bool(read_base(config, COMMAND)[1])
@@ -58,24 +58,29 @@ def tune(
             result, predicted = experiments.tune(plan, settings, run, live)
     seconds = time.perf_counter() - start
     files = write_tuning(plan, run, result, predicted, seconds)
-    print_result_json(run, result, seconds) if json else print_tune(result, str(run.folder), files, seconds)
+    if json:
+        print_result_json(run, result, seconds)
+    else:
+        print_result(result, folder=run.folder, files=files, seconds=seconds)
 
 
 def write_tuning(plan: "Plan", run: "Run", result: "TuneResult", predicted: "np.ndarray", seconds: float) -> list[str]:
     """Write a finished tuning's table of epochs, figure, report and result; the names of the run's files."""
     from mmsent_cli.experiments.epochs import epochs_csv
-    from mmsent_cli.reports.experiment_report import tune_report
-    from mmsent_cli.reports.tuning.figures import tune_png
+    from mmsent_cli.reports.outputs import run_files
     from mmsent_cli.training.run import ENVIRONMENT
 
-    config, environment = run.read_json(CONFIG), run.read_json(ENVIRONMENT)
-    groups = agreement_groups(validation_pairs(plan), result.setting.labels, predicted)
-    report = tune_report(result, config, environment, groups, repeat_command(COMMAND, run), seconds)
+    files = run_files(
+        result,
+        config=run.read_json(CONFIG),
+        environment=run.read_json(ENVIRONMENT),
+        groups=agreement_groups(validation_pairs(plan), result.setting.labels, predicted),
+        command=repeat_command(COMMAND, run),
+        seconds=seconds,
+    )
     curves = [
         ({"trial": trial.number, "phase": trial.phase, "state": trial.state, "seed": seed, **trial.settings}, curve)
         for trial in result.trials
         for seed, curve in zip(result.setting.seeds, trial.curves, strict=False)
     ]
-    return write_outputs(
-        run, result, {"epochs.csv": epochs_csv(curves), "tuning.png": tune_png(result), "report.html": report}
-    )
+    return write_outputs(run, result, {"epochs.csv": epochs_csv(curves), **files})

@@ -3,8 +3,11 @@
 So a figure that stands in both comes from one place and cannot differ. Standard library only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+Figures = Mapping[str, bytes]
+"""A result's figures, drawn once: PNG bytes by file name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +46,17 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An experiment's question, its answer in one sentence, the figures behind it, and the set-up (name, value)."""
+    """A question, its answer in one sentence, the numbers behind it, and the set-up as (name, value).
+
+    `number` stands in large letters at the head of the page, where one number answers the question.
+    """
 
     question: str
     headline: str
     paragraphs: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = ()
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from mmsent_cli.reports.console import out
-from mmsent_cli.reports.tables import cell, counted, figures_table, print_table
+from mmsent_cli.reports.format import counted
+from mmsent_cli.reports.tables import cell, figures_table, print_table
 from mmsent_cli.results import EncodingResult
 
 SHOWN_CANDIDATES, SHOWN_EXCEPTIONS = 6, 10

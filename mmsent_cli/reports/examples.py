@@ -1,24 +1,25 @@
 """Pairs shown in reports: their decoded text, a thumbnail, and what models said of them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
+
+from mmsent_cli.reports.blocks import ReportExample
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mmsent_cli.data.pairs import ImageFile, Pair
-    from mmsent_cli.reports.blocks import ReportExample
 
+Groups = list[tuple[str, list[ReportExample]]]
+"""Pairs under headings."""
 EXAMPLES = 6
 THUMBNAIL_PX = 160
 
 
-def report_example(pair: "Pair", predicted: str, probability: float, remark: str = "") -> "ReportExample":
+def report_example(pair: "Pair", predicted: str, probability: float, remark: str = "") -> ReportExample:
     """A labelled pair with an answer to it; `probability` is the answer's, or the share of models that gave it."""
-    from mmsent_cli.reports.blocks import ReportExample
-
     return ReportExample(
         guid=pair.guid,
         text=pair.text or "",
@@ -30,9 +31,65 @@ def report_example(pair: "Pair", predicted: str, probability: float, remark: str
     )
 
 
-def agreement_groups(
-    pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray"
-) -> list[tuple[str, list["ReportExample"]]]:
+def error_groups(pairs: "Mapping[str, Pair]", rows: Sequence[Mapping[str, str]]) -> Groups:
+    """Labelled pairs of a file of predictions: the wrong ones with the highest probabilities, then the right ones.
+
+    Args:
+        pairs: by guid.
+        rows: of the file, with the columns `guid`, `tag`, `predicted` and one for each class.
+    """
+    ordered = sorted(rows, key=lambda row: -float(row[row["predicted"]]))
+    groups = {
+        "Wrong": [row for row in ordered if row["tag"] != row["predicted"]],
+        "Right": [row for row in ordered if row["tag"] == row["predicted"]],
+    }
+    return [
+        (
+            name,
+            [
+                report_example(pairs[row["guid"]], row["predicted"], float(row[row["predicted"]]))
+                for row in group[:EXAMPLES]
+            ],
+        )
+        for name, group in groups.items()
+    ]
+
+
+def modality_groups(
+    pairs: "Sequence[Pair]",
+    labels: Sequence[str],
+    predicted: "Mapping[str, np.ndarray]",
+    probabilities: "np.ndarray",
+) -> Groups:
+    """Pairs by which inputs a model needs to get them right.
+
+    Args:
+        pairs: validation pairs, N.
+        labels: class names in order.
+        predicted: class numbers [N] with `both` inputs, with the `text` alone, with the `image` alone.
+        probabilities: with both inputs [N, C].
+    """
+    import numpy as np
+
+    true = np.array([labels.index(pair.tag or "") for pair in pairs])
+    both, text, image = (predicted[name] == true for name in ("both", "text", "image"))
+    groups = {
+        "Right with both, wrong with either alone": both & ~text & ~image,
+        "Right by the text, wrong by the image": both & text & ~image,
+        "Right by the image, wrong by the text": both & image & ~text,
+        "Wrong with both, right with one alone": ~both & (text | image),
+        "Wrong in every way": ~both & ~text & ~image,
+    }
+
+    def example(row: int) -> ReportExample:
+        alone = [f"{name} alone {labels[predicted[name][row]]}" for name in ("text", "image")]
+        shares = probabilities[row]
+        return report_example(pairs[row], labels[int(shares.argmax())], float(shares.max()), ", ".join(alone))
+
+    return [(name, [example(row) for row in np.flatnonzero(rows)[:EXAMPLES]]) for name, rows in groups.items()]
+
+
+def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Groups:
     """Pairs that all models get right, that divide them most, and that all get wrong.
 
     Args:
@@ -56,7 +113,7 @@ def agreement_groups(
     ]
 
 
-def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> "ReportExample":
+def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> ReportExample:
     """The pair with the answer that most models give."""
     counts = Counter(answers.tolist())
     answer, count = map(int, counts.most_common(1)[0])

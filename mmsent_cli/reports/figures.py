@@ -17,6 +17,8 @@ from mmsent_cli.reports.plot_style import (
 )
 from mmsent_cli.results import EpochResult
 
+CURVES, CONFUSION = "curves.png", "confusion.png"
+
 
 def curves_png(history: Sequence[EpochResult], majority: float) -> bytes:
     """Losses above, accuracy and macro-F1 below, over the epochs, with the best epoch marked.

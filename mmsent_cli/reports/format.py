@@ -108,3 +108,38 @@ def is_shown(interval: Interval) -> bool:
 def sentence(text: str) -> str:
     """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def counted(count: int, what: str) -> str:
+    """A count with its noun, `1 step` or `2 steps`."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def percent(share: float) -> str:
+    """A share of 0 to 1 as per cent with one decimal, `74.6 %`; a dash where it is not a number."""
+    return f"{100 * share:.1f} %" if math.isfinite(share) else "-"
+
+
+def interval(bounds: tuple[float, float]) -> str:
+    """Both bounds of an interval of shares in per cent, `71.5 to 77.5 %`."""
+    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """A duration in the unit that suits it: `0.4 s`, `38 s`, `4 min 10 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 10:
+        return f"{seconds:.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def parameters(trainable: int, total: int) -> str:
+    """Trainable and all parameters, `1,234,567 of 37,000,000 trainable (3.3 %)`."""
+    return f"{trainable:,} of {total:,} trainable ({percent(trainable / total if total else 0.0)})"
+
+
+def majority_macro_f1(majority_accuracy: float, classes: int) -> float:
+    """Macro-F1 of always answering the most frequent class: precision p, recall 1, and F1 = 0 for all others."""
+    return 2 * majority_accuracy / (1 + majority_accuracy) / classes

@@ -10,8 +10,9 @@ from typing import NamedTuple, Self
 from rich.table import Table
 from rich.text import Text
 
+from mmsent_cli.reports.format import duration, percent
 from mmsent_cli.reports.live_view import Bar, LiveView
-from mmsent_cli.reports.tables import figures_table, percent, seconds
+from mmsent_cli.reports.tables import figures_table
 from mmsent_cli.results import EpochResult
 
 COLUMNS = ("Model", "Seed", "Best\naccuracy *", "Macro\nF1 *", "Time")
@@ -202,4 +203,4 @@ def _figures(finished: Finished) -> str:
 
 
 def _time(finished: Finished) -> str:
-    return RESUMED if finished.duration is None else seconds(finished.duration)
+    return RESUMED if finished.duration is None else duration(finished.duration)

@@ -1,4 +1,4 @@
-"""`train` while it runs: a live table on a terminal, one plain line an epoch elsewhere. The summary is re-exported."""
+"""`train` while it runs: a live table on a terminal, one plain line an epoch elsewhere.."""
 
 from types import TracebackType
 from typing import Self
@@ -6,12 +6,12 @@ from typing import Self
 from rich.table import Table
 from rich.text import Text
 
+from mmsent_cli.reports.format import counted, duration, percent
 from mmsent_cli.reports.live_view import Bar, LiveView
-from mmsent_cli.reports.tables import counted, figures_table, percent, seconds
-from mmsent_cli.reports.train_summary import print_train
+from mmsent_cli.reports.tables import figures_table
 from mmsent_cli.results import EpochResult
 
-__all__ = ["TrainingView", "print_train"]
+__all__ = ["TrainingView"]
 
 COLUMNS = ("Epoch", "Train\nloss", "Val.\nloss", "Accu-\nracy", "Macro\nF1", "Rate\nencoder", "Rate\nhead", "Time")
 
@@ -87,7 +87,7 @@ def _cells(result: EpochResult, best: int | None) -> list[str]:
         f"{result.macro_f1:.3f}",
         _rate(result.encoder_lr),
         _rate(result.head_lr),
-        seconds(result.seconds),
+        duration(result.seconds),
     ]
 
 
@@ -97,7 +97,7 @@ def _epoch_line(result: EpochResult, total_epochs: int | None) -> str:
         f"{_epoch_name(result.epoch, total_epochs)}: train loss {result.train_loss:.4f}, "
         f"validation loss {result.val_loss:.4f}, accuracy {percent(result.accuracy)}, "
         f"macro-F1 {result.macro_f1:.3f}, rates {_rate(result.encoder_lr)} {_rate(result.head_lr)}, "
-        f"{seconds(result.seconds)}{skipped}{' *' if result.is_best else ''}"
+        f"{duration(result.seconds)}{skipped}{' *' if result.is_best else ''}"
     )
 
 

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mmsent_cli.reports.console import err
-from mmsent_cli.reports.tables import counted, seconds
+from mmsent_cli.reports.format import counted, duration
 
 ROWS_AROUND_TABLE = 9
 """Terminal rows kept free for the table's head and two bars, so that the live view never scrolls."""
@@ -41,7 +41,7 @@ class TimeLeft(TimeRemainingColumn):
         left = task.fields.get("left")
         if left is None:
             return super().render(task)
-        return Text(f"{seconds(left)} left" if math.isfinite(left) else "", "progress.remaining")
+        return Text(f"{duration(left)} left" if math.isfinite(left) else "", "progress.remaining")
 
 
 class LiveView:

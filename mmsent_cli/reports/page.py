@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.reports.tables import interval, percent
+from mmsent_cli.reports.format import interval, percent
 
 
 def render_page(template: str, **values: Any) -> str:

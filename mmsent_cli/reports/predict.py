@@ -5,17 +5,8 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from mmsent_cli.reports.console import out
-from mmsent_cli.reports.tables import (
-    cell,
-    counted,
-    facts_table,
-    figures_table,
-    percent,
-    print_notes,
-    print_paths,
-    print_table,
-    seconds,
-)
+from mmsent_cli.reports.format import counted, duration, percent
+from mmsent_cli.reports.tables import cell, facts_table, figures_table, print_notes, print_paths, print_table
 from mmsent_cli.results import Prediction, PredictResult
 
 BAR_COLUMNS = 30
@@ -36,7 +27,7 @@ def print_predict(result: PredictResult) -> None:
 def _facts(result: PredictResult) -> Iterator[tuple[str, object]]:
     yield "Checkpoint", result.checkpoint
     if result.prediction is None:
-        yield "Pairs", f"{result.pairs} in {seconds(result.seconds)}"
+        yield "Pairs", f"{result.pairs} in {duration(result.seconds)}"
         yield "Without text", f"{result.missing_text} predicted from the image alone" if result.missing_text else ""
         yield "Without image", f"{result.missing_image} predicted from the text alone" if result.missing_image else ""
     if result.replaced_characters:

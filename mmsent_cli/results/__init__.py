@@ -25,6 +25,7 @@ from mmsent_cli.results.experiments import (
     TrialResult,
     TuneResult,
 )
+from mmsent_cli.results.paper import PaperResult, Published, PublishedArm, PublishedTrial
 from mmsent_cli.results.prediction import (
     Prediction,
     PredictResult,
@@ -59,8 +60,12 @@ __all__ = [
     "Interval",
     "MemberResult",
     "Metrics",
+    "PaperResult",
     "PredictResult",
     "Prediction",
+    "Published",
+    "PublishedArm",
+    "PublishedTrial",
     "Shapley",
     "SharedSetup",
     "Snippet",

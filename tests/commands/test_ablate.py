@@ -44,9 +44,7 @@ def finished(trained):
 @pytest.fixture(autouse=True)
 def undrawn(finished, monkeypatch):
     """Leave out the figures and the page, which take most of the time, wherever nobody looks at them."""
-    for name in ("views_png", "contributions_png"):
-        monkeypatch.setattr(f"mmsent_cli.reports.ablation.figures.{name}", lambda _: None)
-    monkeypatch.setattr("mmsent_cli.reports.experiment_report.ablate_report", lambda *_: "a page")
+    monkeypatch.setattr("mmsent_cli.reports.outputs.run_files", lambda *_, **named: {"report.html": "a page"})
 
 
 @pytest.fixture
@@ -260,9 +258,7 @@ def test_options_about_the_data_need_data(ready, other):
 )
 def test_the_repeat_command_of_the_page_repeats_it(ready, other, monkeypatch, options):
     told = []
-    monkeypatch.setattr(
-        "mmsent_cli.reports.experiment_report.ablate_report", lambda *parts: told.append(parts[4]) or ""
-    )
+    monkeypatch.setattr("mmsent_cli.reports.outputs.run_files", lambda _, command, **named: told.append(command) or {})
     succeed("split", "--data", "other", "--out", "split.json")
     first = ablate(*options)
     command = shlex.split(told[0])

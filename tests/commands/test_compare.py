@@ -71,9 +71,7 @@ def finished(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def undrawn(finished, monkeypatch):
     """Leave out the figures and the page, which take half of the time, wherever nobody looks at them."""
-    for name in ("arm_curves_png", "differences_png", "gates_png"):
-        monkeypatch.setattr(f"mmsent_cli.reports.comparison.figures.{name}", lambda _: None)
-    monkeypatch.setattr("mmsent_cli.reports.experiment_report.compare_report", lambda *_: "a page")
+    monkeypatch.setattr("mmsent_cli.reports.outputs.run_files", lambda *_, **named: {"report.html": "a page"})
 
 
 @pytest.fixture
@@ -249,11 +247,11 @@ def test_an_interrupted_comparison_goes_on_to_the_same_end(work, finished, inter
 
 
 def test_an_interruption_while_the_report_is_written(work, monkeypatch):
-    def press(*_):
+    def press(*_, **named):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("mmsent_cli.reports.experiment_report.compare_report", press)
+        patch.setattr("mmsent_cli.reports.outputs.run_files", press)
         stopped = mmsent(*COMPARE)
     (run,) = run_folders()
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")

@@ -1,8 +1,18 @@
-"""A finished run built by hand: 200 validation pairs, three epochs of which the second is the best."""
+"""Finished trainings built by hand: 200 pairs, three epochs of which the second is the best."""
 
 import pytest
 
-from mmsent_cli.results import ClassMetrics, EpochResult, Metrics, TrainResult
+from mmsent_cli.results import (
+    ClassMetrics,
+    EpochResult,
+    FoldResult,
+    FoldsResult,
+    MemberResult,
+    Metrics,
+    PaperResult,
+    TrainResult,
+)
+from tests.reports.experiments import ablate_result, augment_result, compare_result, published, tune_result
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -63,3 +73,66 @@ def train_result(history):
         encoding="gb18030",
         problems=0,
     )
+
+
+@pytest.fixture
+def folds_result(train_result):
+    members = [("network", 0.73), ("image", 0.66), ("lexicon", 0.64)]
+    return FoldsResult(
+        run="runs/2025-01-02-03-04-05-train",
+        encoders="compact",
+        fusion="weighted",
+        probes=("image", "lexicon"),
+        accuracy=0.75,
+        macro_f1=0.65,
+        majority_accuracy=0.6,
+        calibration_error=0.0214,
+        epochs=3,
+        seconds=615.0,
+        prepare_seconds=40.0,
+        labels=train_result.labels,
+        figures=train_result.best,
+        members=tuple(
+            MemberResult(name=name, accuracy=share, macro_f1=share - 0.1, interval=(0.6, 0.7), loss=0.8)
+            for name, share in members
+        ),
+        folds=tuple(
+            FoldResult(fold=n, train_pairs=133, val_pairs=67 - n, accuracy=0.7, macro_f1=0.6, seconds=60.0)
+            for n in (1, 2, 3)
+        ),
+        class_offsets={"negative": 0.14, "neutral": 0.35, "positive": 0.0},
+        pairs=200,
+        trainable_parameters=40,
+        total_parameters=1000,
+        device="cpu",
+        precision="fp32",
+        encoding="gb18030",
+        problems=0,
+        notes=("data: [here]",),
+    )
+
+
+@pytest.fixture
+def paper_result(train_result):
+    return PaperResult(
+        tune=tune_result(),
+        train=train_result,
+        ablate=ablate_result(notes=("only here",)),
+        fusions=compare_result(notes=("in both",)),
+        augmentation=augment_result(notes=("in both",)),
+        published=published(),
+    )
+
+
+@pytest.fixture
+def results(train_result, folds_result, paper_result):
+    """One result of each kind of report, by name."""
+    return {
+        "train": train_result,
+        "folds": folds_result,
+        "compare": compare_result(),
+        "augment": augment_result(),
+        "ablate": ablate_result(),
+        "tune": tune_result(),
+        "paper": paper_result,
+    }

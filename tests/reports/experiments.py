@@ -1,6 +1,5 @@
 """Experiments' results built by hand, figures chosen so that no two are alike."""
 
-from mmsent_cli.reports.paper.published import Published, PublishedArm, PublishedTrial
 from mmsent_cli.results import (
     AblateResult,
     AblationArm,
@@ -11,6 +10,9 @@ from mmsent_cli.results import (
     Difference,
     Emap,
     EpochScore,
+    Published,
+    PublishedArm,
+    PublishedTrial,
     Shapley,
     SharedSetup,
     TrialResult,

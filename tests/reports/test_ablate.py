@@ -1,13 +1,10 @@
 """Tables and words of an ablation hold its values, and an interaction is claimed only where its interval shows one."""
 
-import re
 from dataclasses import replace
 
 import pytest
 
-from mmsent_cli.reports.ablation.summary import print_ablate
 from mmsent_cli.reports.ablation.tables import (
-    ablate_grids,
     agreement_grid,
     class_grids,
     emap_grid,
@@ -72,24 +69,3 @@ def test_methods_name_the_checkpoint_and_its_training():
     text = " ".join(methods_text(ablate_result()))
     for part in ("best_model.pt", "compact, weighted", "epoch 4", "800 pairs", "feature set to zero (zero)"):
         assert part in text
-
-
-def test_prints_within_80_columns_with_markup_as_it_is(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    arms = tuple(replace(arm, name=f"[i]{arm.name}[/i] 文本") for arm in ablate_result().arms)
-    print_ablate(ablate_result(arms=arms, notes=("a note",)), "runs/y", ("ablation.png",), 3.0)
-    text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 80
-    flat = re.sub(r"\s+", " ", text)
-    assert "[i]text only, zero[/i] 文本" in flat
-    for part in ("optimistic", "a note", " ablation.png", "Trained by"):
-        assert part in flat
-    numbers = [cell for grid in ablate_grids(ablate_result()) for row in grid.rows for cell in row[1:]]
-    assert [cell for cell in numbers if cell not in text] == []
-
-
-def test_nothing_but_the_whole_model_can_be_shown(capsys):
-    bare = ablate_result(arms=ablate_result().arms[:1], agreements=(), shapley=())
-    print_ablate(bare, "runs/y", (), 3.0)
-    assert "With both 74.1 %" in capsys.readouterr().out
-    assert "Shapley" not in " ".join(grid.title for grid in ablate_grids(bare))

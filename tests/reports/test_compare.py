@@ -1,11 +1,9 @@
 """Tables and words of a comparison hold its values, within 80 columns, and never call a chance difference a finding."""
 
-import re
 from dataclasses import replace
 
 import pytest
 
-from mmsent_cli.reports.comparison.summary import print_compare
 from mmsent_cli.reports.comparison.tables import (
     accuracy_grid,
     compare_grids,
@@ -16,6 +14,8 @@ from mmsent_cli.reports.comparison.tables import (
     recalls_grid,
 )
 from mmsent_cli.reports.comparison.text import findings_text, headline, methods_text, question
+from mmsent_cli.reports.facts import setup_facts
+from mmsent_cli.reports.outputs import print_result
 from tests.reports.experiments import SEVEN, against_baseline, augment_result, compare_result, compared_arm, setting
 
 
@@ -25,7 +25,7 @@ def rows_of(grid):
 
 def printed(capsys, monkeypatch, result, columns=80):
     monkeypatch.setenv("COLUMNS", str(columns))
-    print_compare(result, "runs/x", ("curves.png", "[a]/report.html"), 75.0)
+    print_result(result, folder="runs/x", files=("curves.png", "[a]/report.html"), seconds=75.0)
     return capsys.readouterr().out
 
 
@@ -177,20 +177,7 @@ def test_a_table_too_wide_goes_on_below_with_its_names(capsys, monkeypatch):
     assert max(map(len, text.splitlines())) <= 60
 
 
-def test_run_files_notes_and_markup_are_printed_as_they_are(capsys, monkeypatch):
-    result = compare_result(notes=("see [red]/data[/red]",), setting=setting(encoders="[bold]x"))
-    text = printed(capsys, monkeypatch, result)
-    for part in ("see [red]/data[/red]", "[bold]x", "  [a]/report.html", "1 min 15 s", "3,987 texts and 4,000 images"):
-        assert part in text
-    assert not re.search(r"\x1b", text)
-
-
-def test_the_mark_of_the_optimistic_figure_is_explained(capsys, monkeypatch):
-    text = re.sub(r"\s+", " ", printed(capsys, monkeypatch, compare_result()))
-    assert "epoch *" in text
-    assert "* Best epoch: chosen on the same pairs that it is measured on, so it is optimistic." in text
-
-
-def test_stored_features_are_told(capsys, monkeypatch):
-    text = printed(capsys, monkeypatch, compare_result(setting=setting(encoder_runs={"text": 0, "image": 0})))
-    assert "none: all features were stored already" in text
+def test_features_that_were_in_the_cache_already_are_called_so():
+    stored = setup_facts(setting(encoder_runs={"text": 0, "image": 0}))
+    assert dict(stored)["Encoder passes"] == "none: all features were already in the cache"
+    assert dict(setup_facts(setting()))["Encoder passes"] == "3,987 texts and 4,000 images, shared by all models"

@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from mmsent_cli.reports import format as words
 
 
@@ -68,3 +70,24 @@ def test_a_difference_is_shown_when_its_interval_leaves_out_zero():
 def test_a_mean_of_nothing_is_no_number():
     assert words.mean([1.0, 2.0]) == 1.5
     assert math.isnan(words.mean([]))
+
+
+def test_numbers_are_written_in_the_unit_that_suits_them():
+    assert [words.duration(value) for value in (0.42, 9.96, 59.7, 250, 7500)] == [
+        "0.4 s",
+        "10 s",
+        "1 min 0 s",
+        "4 min 10 s",
+        "2 h 5 min",
+    ]
+    assert (words.percent(0.74625), words.percent(float("nan"))) == ("74.6 %", "-")
+    assert (words.counted(1, "pair"), words.counted(2, "pair")) == ("1 pair", "2 pairs")
+    assert words.parameters(0, 0) == "0 of 0 trainable (0.0 %)"
+
+
+def test_majority_macro_f1_equals_scikit_learns():
+    from sklearn.metrics import f1_score
+
+    true = ["positive"] * 6 + ["negative"] * 3 + ["neutral"]
+    expected = f1_score(true, ["positive"] * 10, average="macro", zero_division=0)
+    assert words.majority_macro_f1(0.6, 3) == pytest.approx(expected)

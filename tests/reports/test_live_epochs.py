@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmsent_cli.reports.live_epochs import TrainingView, print_train
-from mmsent_cli.reports.tables import counted, majority_macro_f1, parameters, percent, seconds
+from mmsent_cli.reports.live_epochs import TrainingView
 
 
 def show(history, quiet=False):
@@ -72,64 +71,3 @@ def test_a_live_view_ends_cleanly_when_training_fails(monkeypatch, history):
         live.step(1, 1, 4)
         raise KeyboardInterrupt
     show(history)  # a second live view may start: the first one was stopped
-
-
-def test_summary_shows_both_epochs_the_baseline_and_all_counts(capsys, monkeypatch, train_result):
-    monkeypatch.setenv("COLUMNS", "80")
-    print_train(train_result)
-    text = capsys.readouterr().out
-    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
-    assert re.findall(r"[\d.]+ %", " ".join(rows["Accuracy"])) == ["75.0 %", "70.0 %", "60.0 %"]
-    assert rows["Macro-F1"][1:] == ["0.650", "0.600", "0.250"]
-    assert rows["95"][3:] == ["68.6", "to", "80.5", "%", "63.3", "to", "75.9", "%"]
-    assert "40 of 1,000 trainable (4.0 %)" in text
-    classes, confusions = text.split("Confusions")
-    for one, counts in zip(train_result.best.per_class, train_result.best.confusion, strict=True):
-        assert [f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", str(one.support)] in [
-            line.split()[1:] for line in classes.splitlines()
-        ]
-        assert [one.label, *map(str, counts)] in [line.split() for line in confusions.splitlines()]
-    assert "optimistic" in text
-    assert [line.strip() for line in text.splitlines()][-1] == "mmsent predict --out submission.txt"
-
-
-def test_summary_keeps_to_80_columns_but_leaves_paths_whole(capsys, monkeypatch, train_result):
-    monkeypatch.setenv("COLUMNS", "80")
-    path = "runs/" + "long-name-" * 12 + "/best_model.pt"
-    many = tuple(f"class-{number:02}" for number in range(20))
-    matrix = tuple(tuple(range(20)) for _ in many)
-    best = replace(train_result.best, confusion=matrix)
-    assert len(path) > 100
-    wide = replace(train_result, labels=many, best=best, files=(path,), notes=("a long remark " * 20,))
-    print_train(wide)
-    lines = capsys.readouterr().out.splitlines()
-    assert f"  {path}" in lines
-    assert all(len(line) <= 80 for line in lines if path not in line)
-    assert "too wide" in "".join(lines)
-
-
-def test_names_are_never_read_as_markup(capsys, train_result):
-    print_train(replace(train_result, encoders="[red]light[/red]", notes=("see [/data]",), files=("[x]/a.pt",)))
-    text = capsys.readouterr().out
-    assert all(name in text for name in ("[red]light[/red]", "see [/data]", "  [x]/a.pt"))
-
-
-def test_numbers_are_written_in_the_unit_that_suits_them():
-    assert [seconds(value) for value in (0.42, 9.96, 59.7, 250, 7500)] == [
-        "0.4 s",
-        "10 s",
-        "1 min 0 s",
-        "4 min 10 s",
-        "2 h 5 min",
-    ]
-    assert (percent(0.74625), percent(float("nan"))) == ("74.6 %", "-")
-    assert (counted(1, "pair"), counted(2, "pair")) == ("1 pair", "2 pairs")
-    assert parameters(0, 0) == "0 of 0 trainable (0.0 %)"
-
-
-def test_majority_macro_f1_equals_scikit_learns():
-    from sklearn.metrics import f1_score
-
-    true = ["positive"] * 6 + ["negative"] * 3 + ["neutral"]
-    expected = f1_score(true, ["positive"] * 10, average="macro", zero_division=0)
-    assert majority_macro_f1(0.6, 3) == pytest.approx(expected)

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmsent_cli.reports.paper.page import paper_report, print_paper
-from mmsent_cli.reports.paper.published import PaperResults, PublishedArm
+from mmsent_cli.reports.paper.page import paper_answer, paper_sections
 from mmsent_cli.reports.paper.tables import (
     ablation_beside,
     agreement,
@@ -16,37 +15,30 @@ from mmsent_cli.reports.paper.tables import (
     tune_beside,
 )
 from mmsent_cli.reports.paper.text import headline, outcomes, published_steps, summary
+from mmsent_cli.results import PublishedArm
 from tests.reports.experiments import (
     ablate_result,
     against_baseline,
-    augment_result,
     compare_result,
     compared_arm,
     published,
     tune_result,
 )
-from tests.reports.pages import Page
 
 
 @pytest.fixture
-def results(train_result):
-    return PaperResults(
-        tune=tune_result(),
-        train=train_result,
-        ablate=ablate_result(notes=("only here",)),
-        fusions=compare_result(notes=("in both",)),
-        augmentation=augment_result(notes=("in both",)),
-    )
+def results(paper_result):
+    return paper_result
 
 
-def test_encoder_runs_of_all_steps_are_told(results, capsys):
+def test_encoder_runs_of_all_steps_are_added_up(results):
     """Whichever step comes first fills the store, so the others' own counts are nothing."""
     stored = replace(results.fusions.setting, encoder_runs={"text": 0, "image": 0})
     views = replace(results.augmentation.setting, encoder_runs={"text": 0, "image": 12000})
     fusions = replace(results.fusions, setting=stored)
     augmentation = replace(results.augmentation, setting=views)
-    print_paper(replace(results, fusions=fusions, augmentation=augmentation), published(), "runs/x", [], 60.0)
-    assert "3,987 texts and 16,000 images" in " ".join(capsys.readouterr().out.split())
+    answer = paper_answer(replace(results, fusions=fusions, augmentation=augmentation), 60.0)
+    assert dict(answer.facts)["Encoder passes"].startswith("3,987 texts and 16,000 images")
 
 
 def test_tables_set_published_figures_beside_ours(results):
@@ -143,26 +135,8 @@ def test_overlapping_intervals_of_the_modalities_decide_nothing(results):
     assert "the same order, and the intervals do not overlap" in " ".join(summary(results, same))
 
 
-def test_the_page_is_whole_and_has_all_five_experiments_with_all_figures(results):
-    html = paper_report(
-        results, published(name="<system>"), {"fit": {"epochs": 5}}, {"python": "3.11"}, [], "make paper", 800.0
-    )
-    page = Page(html)
-    assert page.open == page.badly_closed == []
-    assert all(address.startswith("data:image/") for address in page.addresses)
-    assert len(page.images) == 1 + 2 + 2 + 4 + 3
-    places = [page.words.index(title) for title in ("1. Tuning", "2. Training", "3. Ablation", "4. Fusions", "5. Augm")]
-    assert places == sorted(places)
-    assert "Which conclusions of <system> does this data support?" in page.words
-    assert "make paper" in page.words
-    assert page.words.count("what it cannot show") == 1
-
-
 def test_remarks_come_once_and_with_their_experiment_where_only_one_has_them(results):
-    words = Page(paper_report(results, published(), {}, {}, [], "make paper", 800.0)).words
-    assert "Ablation: only here" in words
-    assert words.count("in both") == 1
-    assert "Fusions: in both" not in words
+    assert paper_answer(results, 1.0).notes == ("Ablation: only here", "in both")
 
 
 def test_fewer_arms_than_published_are_no_error(results):
@@ -170,29 +144,12 @@ def test_fewer_arms_than_published_are_no_error(results):
         compared_arm("concat", 0.74, seeds=1),
         compared_arm("gmu", 0.75, seeds=1, **against_baseline(0.01, seeds=1)),
     )
-    small = replace(results, fusions=compare_result(arms=arms), tune=tune_result(difference=None, runner_up=None))
-    html = paper_report(small, published(fusions=(PublishedArm(name="concat", accuracy=0.7462),)), {}, {}, [], "x", 1.0)
-    assert "Here a single trial was completed" in Page(html).words
+    rows = published(fusions=(PublishedArm(name="concat", accuracy=0.7462),))
+    tuned = tune_result(difference=None, runner_up=None)
+    small = replace(results, fusions=compare_result(arms=arms), tune=tuned, published=rows)
+    assert paper_sections(small, {})
+    assert "Here a single trial was completed" in " ".join(paper_answer(small, 1.0).paragraphs)
 
 
 def test_without_a_published_repetition_nothing_is_said_of_one(results):
     assert "one and the same setting" not in " ".join(summary(results, published(repeated=())))
-
-
-def test_prints_published_and_own_figures_within_80_columns(results, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    print_paper(results, published(set_up="[b]BERT[/b]"), "runs/p", ("report.html",), 800.0)
-    text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 80
-    for title in (
-        "Tuning: best",
-        "The trained model",
-        "One modality set to zero",
-        "Fusions: Acc",
-        "Augmentation: Diff",
-    ):
-        assert title in text
-    assert "[b]BERT[/b]" in text
-    weighted = [line.split() for line in text.splitlines() if line.startswith("weighted")]
-    assert ["75.75", "10", "76.5", "±", "0.4", "3,", "4,", "5", "75.0", "±", "0.4"] in [row[1:] for row in weighted]
-    assert "1 can be shown here" in text

@@ -10,24 +10,10 @@ from mmsent_cli.reports.ablation.tables import (
     views_grid,
 )
 from mmsent_cli.reports.ablation.text import QUESTION, findings_text, headline, methods_text
-from mmsent_cli.reports.blocks import Answer, Section, filled, picture
-from mmsent_cli.reports.tables import percent
-from mmsent_cli.reports.tables import seconds as duration
+from mmsent_cli.reports.blocks import Answer, Figures, Section, filled, picture
+from mmsent_cli.reports.facts import checkpoint_facts
+from mmsent_cli.reports.format import duration
 from mmsent_cli.results import AblateResult
-
-
-def ablate_facts(result: AblateResult, seconds: float) -> list[tuple[str, str]]:
-    """Whose checkpoint, on which pairs."""
-    return [
-        ("Checkpoint", result.checkpoint),
-        ("Trained by", f"{result.trained_by}, epoch {result.epoch}"),
-        ("Encoders", result.encoders),
-        ("Fusion", result.fusion),
-        ("Pairs", f"{result.val_pairs:,}, {result.source}"),
-        ("Classes", ", ".join(result.labels)),
-        ("Most frequent class", f"{percent(result.majority_accuracy)} of the pairs"),
-        ("Time", duration(seconds)),
-    ]
 
 
 def ablate_answer(result: AblateResult, seconds: float) -> Answer:
@@ -36,20 +22,26 @@ def ablate_answer(result: AblateResult, seconds: float) -> Answer:
         question=QUESTION,
         headline=headline(result),
         paragraphs=tuple(findings_text(result)),
-        facts=tuple(ablate_facts(result, seconds)),
+        facts=(*checkpoint_facts(result), ("Time", duration(seconds))),
         notes=result.notes,
     )
 
 
-def ablate_sections(result: AblateResult) -> list[Section]:
+def ablate_figures(result: AblateResult) -> Figures:
+    """Accuracy by what the model sees; contributions and agreement, where there are any."""
+    drawn = {"ablation.png": views_png(result), "contributions.png": contributions_png(result)}
+    return {name: png for name, png in drawn.items() if png is not None}
+
+
+def ablate_sections(result: AblateResult, figures: Figures) -> list[Section]:
     """All parts below the head, those without content left out."""
     views = picture(
-        views_png(result),
+        figures.get("ablation.png"),
         "Accuracy by what the model sees",
         "Accuracy with its 95 % interval by what the model sees. Blue: text, orange: image, grey: both.",
     )
     contributions = picture(
-        contributions_png(result),
+        figures.get("contributions.png"),
         "Contributions of text and image, and which of them is right",
         "Above: what each modality adds to the accuracy, by how the other was taken away. Below: on which share of the "
         "pairs the model is right when it sees the text alone or the image alone.",

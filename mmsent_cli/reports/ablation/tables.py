@@ -1,10 +1,8 @@
 """An ablation as grids: accuracy by what the model sees, who is right, contributions, interaction, classes."""
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.classes import class_grid, recall_grid
-from mmsent_cli.reports.format import DASH, number, number_interval, points, score, score_interval
-from mmsent_cli.reports.setting import MOST_FREQUENT
-from mmsent_cli.reports.tables import majority_macro_f1
+from mmsent_cli.reports.class_grids import MOST_FREQUENT, class_grid, recall_grid
+from mmsent_cli.reports.format import DASH, majority_macro_f1, number, number_interval, points, score, score_interval
 from mmsent_cli.results import AblateResult
 
 METHODS = {

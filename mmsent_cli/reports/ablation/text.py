@@ -3,8 +3,16 @@
 from collections.abc import Iterator
 
 from mmsent_cli.reports.ablation.tables import METHODS, used_methods
-from mmsent_cli.reports.format import in_pairs, is_shown, listed, number_interval, points, points_interval, size
-from mmsent_cli.reports.tables import percent
+from mmsent_cli.reports.format import (
+    in_pairs,
+    is_shown,
+    listed,
+    number_interval,
+    percent,
+    points,
+    points_interval,
+    size,
+)
 from mmsent_cli.results import AblateResult
 
 QUESTION = "What do the text and the image contribute to this model?"

@@ -6,10 +6,11 @@ Three small tables in place of one wide one, so that each fits 80 columns and a 
 from collections.abc import Iterator
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.classes import recall_grid
+from mmsent_cli.reports.class_grids import MOST_FREQUENT, recall_grid
 from mmsent_cli.reports.format import (
     DASH,
     NOT_DISTINGUISHABLE,
+    majority_macro_f1,
     mean,
     number,
     number_interval,
@@ -23,8 +24,6 @@ from mmsent_cli.reports.format import (
     size,
     spread,
 )
-from mmsent_cli.reports.setting import MOST_FREQUENT
-from mmsent_cli.reports.tables import majority_macro_f1
 from mmsent_cli.results import ComparedArm, CompareResult
 
 OPTIMISTIC = (

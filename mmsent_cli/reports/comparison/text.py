@@ -3,19 +3,19 @@
 import math
 from collections.abc import Iterator
 
+from mmsent_cli.reports.facts import seeds_text
 from mmsent_cli.reports.format import (
     NOT_DISTINGUISHABLE,
     in_pairs,
     listed,
     mean,
+    percent,
     points,
     points_interval,
     probability,
     sentence,
     size,
 )
-from mmsent_cli.reports.setting import seeds_text
-from mmsent_cli.reports.tables import percent
 from mmsent_cli.results import ComparedArm, CompareResult
 
 AGAIN = "(again)"

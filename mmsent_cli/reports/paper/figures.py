@@ -1,8 +1,7 @@
 """Published and own accuracies of a comparison in one figure."""
 
-from mmsent_cli.reports.paper.published import PublishedArm
 from mmsent_cli.reports.plot_style import BLUE, GREY, ORANGE, SMALL_POINTS, as_png, clean, new_figure, plain
-from mmsent_cli.results import CompareResult
+from mmsent_cli.results import CompareResult, PublishedArm
 
 
 def beside_png(result: CompareResult, published: tuple[PublishedArm, ...]) -> bytes:

@@ -1,21 +1,18 @@
 """A whole published work repeated: our figures beside the published ones, as a page and on a terminal."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from mmsent_cli.reports.ablation import text as ablate_words
 from mmsent_cli.reports.ablation.sections import ablate_sections
-from mmsent_cli.reports.blocks import Answer, Grid, Section, filled, picture
-from mmsent_cli.reports.classes import class_grid
+from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, filled, picture
+from mmsent_cli.reports.class_grids import class_grid
 from mmsent_cli.reports.comparison import text as compare_words
 from mmsent_cli.reports.comparison.sections import compare_sections
-from mmsent_cli.reports.experiment import print_experiment
-from mmsent_cli.reports.experiment_report import Groups, experiment_page
-from mmsent_cli.reports.format import number_interval
+from mmsent_cli.reports.facts import setup_facts
+from mmsent_cli.reports.format import duration, number_interval, percent
 from mmsent_cli.reports.paper import text as paper_words
 from mmsent_cli.reports.paper.figures import beside_png
-from mmsent_cli.reports.paper.published import PaperResults, Published, PublishedArm
 from mmsent_cli.reports.paper.tables import (
     ablation_beside,
     comparison_beside,
@@ -24,65 +21,41 @@ from mmsent_cli.reports.paper.tables import (
     train_beside,
     tune_beside,
 )
-from mmsent_cli.reports.report import train_pictures
-from mmsent_cli.reports.setting import setting_facts
-from mmsent_cli.reports.tables import percent
-from mmsent_cli.reports.tables import seconds as duration
+from mmsent_cli.reports.train import train_pictures
 from mmsent_cli.reports.tuning import text as tune_words
 from mmsent_cli.reports.tuning.sections import tune_sections
-from mmsent_cli.results import CompareResult, SharedSetup
+from mmsent_cli.results import CompareResult, PaperResult, Published, PublishedArm, SharedSetup
 
 
-def paper_report(
-    results: PaperResults,
-    published: Published,
-    config: Mapping[str, Any],
-    environment: Mapping[str, Any],
-    groups: Groups,
-    command: str,
-    seconds: float,
-) -> str:
-    """Write the report of all experiments as one self-contained HTML page.
-
-    Args:
-        results: ours.
-        published: theirs.
-        config: resolved configurations: sections of settings; may be empty.
-        environment: versions, device and digests, in any nesting.
-        groups: validation pairs to show, under their headings; empty groups are left out.
-        command: what to type to repeat it.
-        seconds: how long all of it took.
-    """
-    answer = _answer(results, published, seconds)
-    return experiment_page(answer, paper_sections(results, published), config, environment, groups, command)
+def paper_figures(result: PaperResult) -> Figures:
+    """Published accuracies beside ours, one figure a comparison."""
+    return {f"{name}.png": beside_png(ours, rows) for name, _, ours, rows in _comparisons(result)}
 
 
-def print_paper(results: PaperResults, published: Published, run: str, files: Iterable[str], seconds: float) -> None:
-    """Print all experiments beside the published figures on stdout.
-
-    Args:
-        results: ours.
-        published: theirs.
-        run: the run's folder.
-        files: names of the files in it.
-        seconds: how long all of it took.
-    """
+def paper_grids(result: PaperResult) -> list[Grid]:
+    """What a terminal shows: our scores beside the published ones, a table or two an experiment."""
+    published = result.published
     beside = [
-        replace(tune_beside(results, published), title="Tuning: best accuracies, %"),
-        train_beside(results, published),
-        ablation_beside(results, published),
-        *_comparison_grids("Fusions", results.fusions, published.fusions),
-        *_comparison_grids("Augmentation", results.augmentation, published.augmentation),
+        replace(tune_beside(result, published), title="Tuning: best accuracies, %"),
+        train_beside(result, published),
+        ablation_beside(result, published),
+        *(
+            replace(grid, title=f"{name.capitalize()}: {grid.title}")
+            for name, _, ours, rows in _comparisons(result)
+            for grid in (comparison_beside(ours, rows), differences_beside(ours, rows))
+        ),
     ]
-    print_experiment(_answer(results, published, seconds), [grid for grid in beside if grid.rows], run, files)
+    return [grid for grid in beside if grid.rows]
 
 
-def paper_sections(results: PaperResults, published: Published) -> list[Section]:
-    """The five experiments in the order in which the work ran them, then how all of it was measured."""
-    compared = (
-        ("4. Fusions", results.fusions, published.fusions),
-        ("5. Augmentation", results.augmentation, published.augmentation),
-    )
+def paper_sections(results: PaperResult, figures: Figures) -> list[Section]:
+    """The five experiments in the order in which the work ran them, then how all of it was measured.
+
+    Args:
+        results: ours and theirs.
+        figures: its own, and those of its steps under names such as `tune/tuning.png`.
+    """
+    published = results.published
     methods = [
         *_named("Fusions and augmentation", compare_words.methods_text(results.fusions)),
         *_named("Ablation", ablate_words.methods_text(results.ablate)),
@@ -90,45 +63,62 @@ def paper_sections(results: PaperResults, published: Published) -> list[Section]
     ]
     return filled(
         [
-            _tune(results, published),
-            _train(results, published),
-            _ablate(results, published),
-            *(_compare(title, result, rows) for title, result, rows in compared),
+            _tune(results, published, _figures_of("tune", figures)),
+            _train(results, published, _figures_of("train", figures)),
+            _ablate(results, published, _figures_of("ablate", figures)),
+            *(
+                _compare(title, ours, rows, figures.get(f"{name}.png"), _figures_of(name, figures))
+                for name, title, ours, rows in _comparisons(results)
+            ),
             Section(title="How it was measured, and what it cannot show", paragraphs=tuple(methods)),
         ]
     )
 
 
-def _answer(results: PaperResults, published: Published, seconds: float) -> Answer:
+def paper_answer(results: PaperResult, seconds: float) -> Answer:
+    """The head of the page; `seconds` is how long all experiments took."""
+    published = results.published
     return Answer(
         question=paper_words.question(published),
         headline=paper_words.headline(results, published),
         paragraphs=tuple(paper_words.summary(results, published)),
-        facts=(("Published", published.set_up), *setting_facts(_setting(results)), ("Time", duration(seconds))),
+        facts=(("Published", published.set_up), *setup_facts(_setting(results)), ("Time", duration(seconds))),
         notes=tuple(_notes(results)),
     )
 
 
-def _setting(results: PaperResults) -> SharedSetup:
+def _setting(results: PaperResult) -> SharedSetup:
     """What the comparison of the fusions shares with the rest; the encoders ran in whichever step came first."""
     steps = (results.tune, results.fusions, results.augmentation)
     runs = {side: sum(step.setting.encoder_runs[side] for step in steps) for side in ("text", "image")}
     return replace(results.fusions.setting, encoder_runs=runs)
 
 
-def _comparison_grids(name: str, result: CompareResult, published: tuple[PublishedArm, ...]) -> list[Grid]:
-    grids = comparison_beside(result, published), differences_beside(result, published)
-    return [replace(grid, title=f"{name}: {grid.title}") for grid in grids]
+def _comparisons(results: PaperResult) -> list[tuple[str, str, CompareResult, tuple[PublishedArm, ...]]]:
+    """Both comparisons: name of the step, title, our result, published rows."""
+    published = results.published
+    return [
+        ("fusions", "4. Fusions", results.fusions, published.fusions),
+        ("augmentation", "5. Augmentation", results.augmentation, published.augmentation),
+    ]
 
 
-def _tune(results: PaperResults, published: Published) -> Section:
+def _figures_of(step: str, figures: Figures) -> Figures:
+    """The figures of one step by their names in its own run."""
+    return {name.removeprefix(f"{step}/"): png for name, png in figures.items() if name.startswith(f"{step}/")}
+
+
+def _tune(results: PaperResult, published: Published, figures: Figures) -> Section:
     title = f"1. Tuning: {tune_words.headline(results.tune)}"
     return _joined(
-        title, tune_words.findings_text(results.tune), [tune_beside(results, published)], tune_sections(results.tune)
+        title,
+        tune_words.findings_text(results.tune),
+        [tune_beside(results, published)],
+        tune_sections(results.tune, figures),
     )
 
 
-def _train(results: PaperResults, published: Published) -> Section:
+def _train(results: PaperResult, published: Published, figures: Figures) -> Section:
     result = results.train
     return Section(
         title=f"2. Training: {percent(result.best.accuracy)} *",
@@ -138,7 +128,7 @@ def _train(results: PaperResults, published: Published) -> Section:
             f"epoch, {result.epochs}. Always answering the most frequent class gives "
             f"{percent(result.majority_accuracy)}.",
         ),
-        pictures=train_pictures(result),
+        pictures=train_pictures(result, figures),
         grids=(
             train_beside(results, published),
             class_grid(f"Classes, epoch {result.best_epoch} *", result.best.per_class),
@@ -146,17 +136,22 @@ def _train(results: PaperResults, published: Published) -> Section:
     )
 
 
-def _ablate(results: PaperResults, published: Published) -> Section:
+def _ablate(results: PaperResult, published: Published, figures: Figures) -> Section:
     result = results.ablate
     title = f"3. Ablation: {ablate_words.headline(result)}"
     return _joined(
-        title, ablate_words.findings_text(result), [ablation_beside(results, published)], ablate_sections(result)
+        title,
+        ablate_words.findings_text(result),
+        [ablation_beside(results, published)],
+        ablate_sections(result, figures),
     )
 
 
-def _compare(title: str, result: CompareResult, published: tuple[PublishedArm, ...]) -> Section:
+def _compare(
+    title: str, result: CompareResult, published: tuple[PublishedArm, ...], own: bytes | None, figures: Figures
+) -> Section:
     beside = picture(
-        beside_png(result, published),
+        own,
         "Published and own accuracies",
         "Orange: published best epochs, one run each. Grey: our best epochs, blue: nested selection with its 95 % "
         "interval, mean over seeds.",
@@ -170,7 +165,7 @@ def _compare(title: str, result: CompareResult, published: tuple[PublishedArm, .
         f"{title}: {compare_words.headline(result)}",
         compare_words.findings_text(result),
         grids,
-        compare_sections(result),
+        compare_sections(result, figures),
     )
     return replace(section, pictures=(*beside, *section.pictures))
 
@@ -187,7 +182,7 @@ def _joined(title: str, paragraphs: Sequence[str], grids: Sequence[Grid], parts:
     )
 
 
-def _notes(results: PaperResults) -> list[str]:
+def _notes(results: PaperResult) -> list[str]:
     """Remarks of all experiments, each once, and with its name where only one has it."""
     parts = {
         "Tuning": results.tune,

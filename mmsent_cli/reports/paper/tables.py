@@ -11,14 +11,13 @@ from mmsent_cli.reports.format import (
     several,
     spread,
 )
-from mmsent_cli.reports.paper.published import PaperResults, Published, PublishedArm
 from mmsent_cli.reports.tuning.text import trial_numbered
-from mmsent_cli.results import CompareResult
+from mmsent_cli.results import CompareResult, PaperResult, Published, PublishedArm
 
 BEST = "* Best epoch, chosen on the same pairs: optimistic on both sides. Published figures are of a single run each."
 
 
-def tune_beside(results: PaperResults, published: Published) -> Grid:
+def tune_beside(results: PaperResult, published: Published) -> Grid:
     """Published tuning steps beside our trials."""
     rows = []
     for step in published.tune:
@@ -41,7 +40,7 @@ def tune_beside(results: PaperResults, published: Published) -> Grid:
     )
 
 
-def train_beside(results: PaperResults, published: Published) -> Grid:
+def train_beside(results: PaperResult, published: Published) -> Grid:
     """The published model's accuracy beside ours."""
     best, last = results.train.best, results.train.last
     return Grid(
@@ -60,7 +59,7 @@ def train_beside(results: PaperResults, published: Published) -> Grid:
     )
 
 
-def ablation_beside(results: PaperResults, published: Published) -> Grid:
+def ablation_beside(results: PaperResult, published: Published) -> Grid:
     """The published ablation beside ours by the same method."""
     arms = [arm for arm in results.ablate.arms if arm.method in ("none", "zero")]
     return Grid(

@@ -11,14 +11,13 @@ from mmsent_cli.reports.format import (
     listed,
     mean,
     number_interval,
+    percent,
     points,
     points_interval,
     size,
 )
-from mmsent_cli.reports.paper.published import PaperResults, Published, PublishedArm
 from mmsent_cli.reports.paper.tables import agreement
-from mmsent_cli.reports.tables import percent
-from mmsent_cli.results import AblationArm, CompareResult
+from mmsent_cli.results import AblationArm, CompareResult, PaperResult, Published, PublishedArm
 
 
 def question(published: Published) -> str:
@@ -26,7 +25,7 @@ def question(published: Published) -> str:
     return f"Which conclusions of {published.name} does this data support?"
 
 
-def headline(results: PaperResults, published: Published) -> str:
+def headline(results: PaperResult, published: Published) -> str:
     """The answer in one sentence."""
     rows = {**outcomes(results.fusions, published.fusions), **outcomes(results.augmentation, published.augmentation)}
     counts = Counter(rows.values())
@@ -52,7 +51,7 @@ def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[s
     }
 
 
-def summary(results: PaperResults, published: Published) -> list[str]:
+def summary(results: PaperResult, published: Published) -> list[str]:
     """The head of the page: each experiment in a paragraph, then what the figures have in common."""
     return [
         *fusions_text(results, published),
@@ -63,7 +62,7 @@ def summary(results: PaperResults, published: Published) -> list[str]:
     ]
 
 
-def fusions_text(results: PaperResults, published: Published) -> Iterator[str]:
+def fusions_text(results: PaperResult, published: Published) -> Iterator[str]:
     """The published ranking of the fusions against what this comparison could show."""
     ranked = sorted(published.fusions, key=lambda row: row.accuracy)
     bounds = detectable_range(tested_arms(results.fusions))
@@ -80,7 +79,7 @@ def fusions_text(results: PaperResults, published: Published) -> Iterator[str]:
     yield from _outcome_text(results.fusions, published.fusions)
 
 
-def _steps_text(steps: Sequence[float], detectable: float, results: PaperResults) -> str:
+def _steps_text(steps: Sequence[float], detectable: float, results: PaperResult) -> str:
     below = sum(step < detectable for step in steps)
     seeds = len(results.fusions.setting.seeds)
     return (
@@ -102,7 +101,7 @@ def _outcome_text(result: CompareResult, published: Sequence[PublishedArm]) -> I
             yield f"{words} {listed(names)}."
 
 
-def augmentation_text(results: PaperResults, published: Published) -> Iterator[str]:
+def augmentation_text(results: PaperResult, published: Published) -> Iterator[str]:
     """The published gain of augmentation against ours."""
     result = results.augmentation
     known = {row.name: row.accuracy for row in published.augmentation}
@@ -116,7 +115,7 @@ def augmentation_text(results: PaperResults, published: Published) -> Iterator[s
             )
 
 
-def tune_text(results: PaperResults, published: Published) -> Iterator[str]:
+def tune_text(results: PaperResult, published: Published) -> Iterator[str]:
     """The published choice of settings against ours, and what repeating a setting alone does."""
     known = sorted((step for step in published.tune if step.accuracy is not None), key=lambda step: step.accuracy or 0)
     if known:
@@ -130,7 +129,7 @@ def tune_text(results: PaperResults, published: Published) -> Iterator[str]:
     yield from _repeated(published)
 
 
-def _our_choice(results: PaperResults) -> str:
+def _our_choice(results: PaperResult) -> str:
     gap = results.tune.difference
     if gap is None:
         return "Here a single trial was completed."
@@ -159,7 +158,7 @@ def published_steps(published: Published) -> list[float]:
     return [high - low for low, high in pairwise(ranked)]
 
 
-def ablation_text(results: PaperResults, published: Published) -> Iterator[str]:
+def ablation_text(results: PaperResult, published: Published) -> Iterator[str]:
     """The published order of the modalities against ours."""
     ours = {arm.view: arm for arm in results.ablate.arms if arm.method == "zero"}
     if not {"text", "image"} <= ours.keys() & published.ablation.keys():
@@ -183,7 +182,7 @@ def _order(text: AblationArm, image: AblationArm, published_gap: float) -> str:
     return "the opposite order, and the intervals do not overlap; the encoders are others, so that contradicts nothing"
 
 
-def _level(results: PaperResults, published: Published) -> Iterator[str]:
+def _level(results: PaperResult, published: Published) -> Iterator[str]:
     arms = [arm for arm in results.fusions.arms if not arm.is_reference]
     gain = mean([arm.best_accuracy_mean - arm.accuracy_mean for arm in arms])
     yield (

@@ -1,8 +1,7 @@
 """Tuning as grids: a table a phase."""
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.format import DASH, number, number_interval, score, settings_text
-from mmsent_cli.reports.tables import majority_macro_f1
+from mmsent_cli.reports.format import DASH, majority_macro_f1, number, number_interval, score, settings_text
 from mmsent_cli.results import TrialResult, TuneResult
 
 COLUMNS = (

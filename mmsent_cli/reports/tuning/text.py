@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
+from mmsent_cli.reports.facts import seeds_text
 from mmsent_cli.reports.format import (
+    counted,
     in_pairs,
+    percent,
     points,
     points_interval,
     probability,
     settings_text,
     size,
 )
-from mmsent_cli.reports.setting import seeds_text
-from mmsent_cli.reports.tables import counted, percent
 from mmsent_cli.reports.tuning.tables import PRUNED
 from mmsent_cli.results import TrialResult, TuneResult
 

@@ -1,10 +1,13 @@
-"""Per-class figures as grids."""
+"""Per-class scores as grids, the same for every kind of result."""
 
 from collections.abc import Sequence
 
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.format import score
 from mmsent_cli.results import ClassMetrics
+
+MOST_FREQUENT = "(most frequent class)"
+"""Name of the row that always answers the class most frequent in training."""
 
 
 def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") -> Grid:
@@ -28,3 +31,9 @@ def recall_grid(title: str, rows: Sequence[tuple[str, Sequence[ClassMetrics]]], 
         rows=tuple((name, *(score(one.recall) for one in per_class)) for name, per_class in rows),
         foot=foot,
     )
+
+
+def confusion_grid(title: str, confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Grid:
+    """Pairs of each true class (rows) by predicted class (columns)."""
+    rows = tuple((label, *map(str, counts)) for label, counts in zip(labels, confusion, strict=True))
+    return Grid(title=title, columns=("true \\ predicted", *labels), rows=rows)

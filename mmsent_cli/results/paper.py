@@ -1,9 +1,10 @@
-"""The figures of a published work, for a page that sets ours beside them. Shares of 0 to 1."""
+"""What `paper` returns: a published work's scores and our results of the same experiments. Standard library only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mmsent_cli.results import AblateResult, CompareResult, TrainResult, TuneResult
+from mmsent_cli.results.experiments import AblateResult, CompareResult, TuneResult
+from mmsent_cli.results.training import TrainResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +32,12 @@ class PublishedArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A published work's best-epoch figures.
+    """A published work's best-epoch scores, shares of 0 to 1.
 
     Attributes:
         name: of the work, as in `source system A`.
         set_up: its encoders and training, in a few words.
-        val_pairs: on which its figures were measured.
+        val_pairs: validation pairs that its scores were measured on.
         tune: steps in order.
         train: accuracy of the trained model.
         ablation: accuracy by view (both, text, image), the other feature set to zero.
@@ -56,11 +57,23 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaperResults:
-    """Our results of the same experiments."""
+class PaperResult:
+    """Our results of a published work's experiments, and its own scores."""
 
     tune: TuneResult
     train: TrainResult
     ablate: AblateResult
     fusions: CompareResult
     augmentation: CompareResult
+    published: Published
+
+    @property
+    def steps(self) -> dict[str, TuneResult | TrainResult | AblateResult | CompareResult]:
+        """The experiments' results in the order in which they ran, by the name of their field."""
+        return {
+            "tune": self.tune,
+            "train": self.train,
+            "ablate": self.ablate,
+            "fusions": self.fusions,
+            "augmentation": self.augmentation,
+        }

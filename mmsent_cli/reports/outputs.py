@@ -1,0 +1,150 @@
+"""What a finished run leaves behind and prints: one table from the kinds of results to the parts of their report.
+
+Every figure is drawn once: as a file of the run, and the same bytes in its page.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.reports.ablation.sections import ablate_answer, ablate_figures, ablate_sections
+from mmsent_cli.reports.ablation.tables import ablate_grids
+from mmsent_cli.reports.blocks import Answer, Figures, Grid, ReportExample, Section, filled
+from mmsent_cli.reports.comparison.sections import compare_answer, compare_figures, compare_sections
+from mmsent_cli.reports.comparison.tables import compare_grids
+from mmsent_cli.reports.console import out
+from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
+from mmsent_cli.reports.page import flat_rows, render_page, settings_rows
+from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
+from mmsent_cli.reports.tables import cell, facts_table, print_grid, print_notes, print_paths
+from mmsent_cli.reports.train import NEXT, train_answer, train_figures, train_grids, train_sections
+from mmsent_cli.reports.tuning.sections import tune_answer, tune_figures, tune_sections
+from mmsent_cli.reports.tuning.tables import tune_grids
+from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
+
+Groups = Sequence[tuple[str, Sequence[ReportExample]]]
+"""Pairs under headings, such as those on which models disagree."""
+REPORT = "report.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The parts of one kind of report.
+
+    Attributes:
+        figures: of a result, by file name.
+        answer: of a result and its seconds: the head.
+        grids: what a terminal shows.
+        sections: of a result and its figures: what a page shows below the head.
+        next_command: of a result and its folder: what to type next.
+    """
+
+    figures: Callable[[Any], Figures]
+    answer: Callable[[Any, float], Answer]
+    grids: Callable[[Any], list[Grid]]
+    sections: Callable[[Any, Figures], list[Section]]
+    next_command: Callable[[Any, Path], str] = lambda result, folder: ""
+
+
+def _tuned_config(result: TuneResult, folder: Path) -> str:
+    return f"mmsent train --config {folder / result.best_config}"
+
+
+REPORTS = {
+    TrainResult: Report(
+        figures=train_figures,
+        answer=train_answer,
+        grids=train_grids,
+        sections=train_sections,
+        next_command=lambda result, folder: NEXT,
+    ),
+    FoldsResult: Report(
+        figures=folds_figures,
+        answer=folds_answer,
+        grids=folds_grids,
+        sections=folds_sections,
+        next_command=lambda result, folder: NEXT,
+    ),
+    CompareResult: Report(
+        figures=compare_figures, answer=compare_answer, grids=compare_grids, sections=compare_sections
+    ),
+    AblateResult: Report(figures=ablate_figures, answer=ablate_answer, grids=ablate_grids, sections=ablate_sections),
+    TuneResult: Report(
+        figures=tune_figures,
+        answer=tune_answer,
+        grids=tune_grids,
+        sections=tune_sections,
+        next_command=_tuned_config,
+    ),
+    PaperResult: Report(figures=paper_figures, answer=paper_answer, grids=paper_grids, sections=paper_sections),
+}
+
+
+def run_files(
+    result: Any,
+    *,
+    config: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    groups: Groups,
+    command: str,
+    seconds: float,
+    drawn: Figures | None = None,
+) -> dict[str, str | bytes]:
+    """All figures of a result, each drawn once, and `report.html`, one self-contained page; by file name.
+
+    Args:
+        result: of any type in `REPORTS`.
+        config: its resolved configuration as in `config.json`: sections of settings.
+        environment: versions, device and digests, in any nesting.
+        groups: labelled pairs to show, under their headings; empty groups are left out.
+        command: what to type to repeat the run.
+        seconds: how long it took.
+        drawn: of a `PaperResult`, the figures of its steps, under names such as `tune/tuning.png`; drawn here
+            where this is None.
+    """
+    report = REPORTS[type(result)]
+    figures = report.figures(result)
+    if isinstance(result, PaperResult):
+        figures = {**figures, **(step_figures(result) if drawn is None else drawn)}
+    page = render_page(
+        "page.html",
+        answer=report.answer(result, seconds),
+        sections=filled(report.sections(result, figures)),
+        groups=[(name, examples) for name, examples in groups if examples],
+        settings=settings_rows(config),
+        environment=flat_rows(environment),
+        command=command,
+    )
+    return {**{name: png for name, png in figures.items() if "/" not in name}, REPORT: page}
+
+
+def step_figures(result: PaperResult) -> dict[str, bytes]:
+    """The figures of each step of a repeated work, under names such as `tune/tuning.png`."""
+    return {
+        f"{name}/{file}": png
+        for name, step in result.steps.items()
+        for file, png in REPORTS[type(step)].figures(step).items()
+    }
+
+
+def print_result(result: Any, *, folder: Path | str, files: Iterable[str], seconds: float) -> None:
+    """Print a finished run on stdout (80 columns off a terminal); the answer comes last, where eyes end.
+
+    Args:
+        result: of any type in `REPORTS`.
+        folder: the run's.
+        files: names of the files in it.
+        seconds: how long it took.
+    """
+    report, console = REPORTS[type(result)], out()
+    answer = report.answer(result, seconds)
+    console.print(facts_table({"Run": str(folder), **dict(answer.facts)}.items()))
+    for grid in report.grids(result):
+        print_grid(console, grid)
+    console.print(cell(f"\n{answer.headline}", "bold"))
+    for paragraph in answer.paragraphs:
+        console.print(cell(paragraph))
+    print_notes(console, answer.notes)
+    print_paths(console, f"Written to {folder}", files)
+    print_paths(console, "Next", [line for line in (report.next_command(result, Path(folder)),) if line])

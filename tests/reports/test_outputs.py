@@ -1,0 +1,204 @@
+"""Every kind of result: its page is whole, refers to nothing outside and holds its tables, figures and examples; what a
+terminal shows keeps to 80 columns and breaks no number."""
+
+import base64
+import re
+from dataclasses import replace
+
+import pytest
+
+from mmsent_cli.config import PROBES
+from mmsent_cli.reports.blocks import Grid, ReportExample, Section, filled
+from mmsent_cli.reports.folds import MEMBER_NAMES
+from mmsent_cli.reports.outputs import REPORTS, print_result, run_files, step_figures
+from tests.reports.experiments import ablate_result, compare_result, setting
+from tests.reports.pages import Page
+
+CONFIG = {"fit": {"epochs": 5, "patience": None}, "data": {"labels": ["a", "<b>"]}}
+ENVIRONMENT = {"python": "3.11.2", "packages": {"torch": "2.9.1"}}
+COMMAND = "mmsent compare-fusions --data 'a & b'"
+EXAMPLE = ReportExample(
+    guid="7",
+    text="“今天” すばらしい <script>x</script>",
+    thumbnail_jpeg=b"JPG",
+    true="neutral",
+    predicted="positive",
+    probability=0.5,
+    remark="clip: <i>negative</i>",
+)
+GROUPS = [("The arms <disagree>", [EXAMPLE]), ("An empty group", [])]
+FILES = {
+    "train": ["curves.png", "confusion.png"],
+    "folds": ["confusion.png"],
+    "compare": ["curves.png", "differences.png", "weights.png"],
+    "augment": ["curves.png", "differences.png"],
+    "ablate": ["ablation.png", "contributions.png"],
+    "tune": ["tuning.png"],
+    "paper": ["fusions.png", "augmentation.png"],
+}
+HEADINGS = {
+    "train": ["Set-up", "Scores", "Classes", "Figures"],
+    "folds": ["Set-up", "Scores", "Classes", "Figures"],
+    "compare": ["Set-up", "Differences", "Accuracy", "Classes", "Learned weights", "How"],
+    "augment": ["Set-up", "Differences", "Accuracy", "Classes", "How"],
+    "ablate": ["Set-up", "With one modality or both", "Who contributes what", "Interaction", "Classes", "How"],
+    "tune": ["Set-up", "Trials", "How"],
+    "paper": ["Set-up", "1. Tuning", "2. Training", "3. Ablation", "4. Fusions", "5. Augmentation", "How"],
+}
+every_kind = pytest.mark.parametrize("name", FILES)
+
+
+def files_of(result, groups=GROUPS, **changes):
+    values = {"config": CONFIG, "environment": ENVIRONMENT, "groups": groups, "command": COMMAND, "seconds": 75.0}
+    return run_files(result, **(values | changes))
+
+
+def printed(capsys, monkeypatch, result, columns=80, **changes):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    values = {"folder": "runs/x", "files": ("curves.png", "[a]/report.html"), "seconds": 75.0}
+    print_result(result, **(values | changes))
+    return capsys.readouterr().out
+
+
+def numbers(grids):
+    return [cell for g in grids for row in g.rows for place, cell in enumerate(row) if place not in g.words]
+
+
+def test_every_kind_of_result_is_swept(results):
+    assert {type(result) for result in results.values()} == set(REPORTS)
+
+
+@every_kind
+def test_page_is_whole_and_holds_all_that_the_result_does(results, name):
+    result = results[name]
+    files = files_of(result)
+    html = files.pop("report.html")
+    page = Page(html)
+    assert page.open == page.badly_closed == []
+    assert page.addresses
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert not re.search(r"@import|url\(|<script|<i>|<disagree>", html)
+    assert all(image["alt"] for image in page.images)
+    # Each figure is a file of the run, and the same bytes are in the page.
+    assert list(files) == FILES[name]
+    images = [base64.b64decode(image["src"].split(",")[1]) for image in page.images]
+    steps = step_figures(result) if name == "paper" else {}
+    assert sorted(images) == sorted([*files.values(), *steps.values(), b"JPG"])
+    assert all(png.startswith(b"\x89PNG") for png in files.values())
+    # Every cell of every table.
+    rows = [[cell.replace("\u2212", "-").replace("\u00a0", " ") for cell in row] for row in page.rows]
+    sections = REPORTS[type(result)].sections(result, {})
+    wanted = [list(row) for one in sections for grid in (*one.grids, *one.folded) for row in grid.rows]
+    assert len(wanted) >= 7
+    assert [row for row in wanted if row not in rows] == []
+    # Names and texts of any script, the settings, the environment and the command.
+    assert "The arms <disagree> “今天” すばらしい <script>x</script>" in page.words
+    assert "✗ predicted positive (50.0 %), is neutral; clip: <i>negative</i> · pair 7" in page.words
+    for row in (["data labels", '["a", "<b>"]'], ["fit patience", "null"], ["packages.torch", "2.9.1"]):
+        assert row in page.rows
+    assert COMMAND in page.text
+    assert "An empty group" not in page.words
+
+
+@every_kind
+def test_page_asks_answers_and_has_its_parts_in_order(results, name):
+    html = files_of(results[name], groups=[])["report.html"]
+    heads = re.findall(r"<h([12])>(.*?)</h", html)
+    assert heads[0][0] == "1"
+    assert heads[0][1].endswith("?")
+    titles = [title for level, title in heads if level == "2"]
+    assert titles.pop() == "Repeat it"
+    assert [title.startswith(start) for title, start in zip(titles, HEADINGS[name], strict=True)] == [True] * len(
+        titles
+    )
+    assert '<div class="headline">' in html
+    assert "optimistic" in html or name == "folds"
+
+
+@every_kind
+def test_prints_all_tables_within_80_columns_and_breaks_no_number(results, name, capsys, monkeypatch):
+    result = results[name]
+    text = printed(capsys, monkeypatch, replace(result, notes=("see [red]/data[/red]",)) if name != "paper" else result)
+    assert max(map(len, text.splitlines())) <= 80
+    wanted = numbers(REPORTS[type(result)].grids(result))
+    assert len(wanted) >= 9
+    assert [cell for cell in wanted if cell not in text] == []
+    assert "  [a]/report.html" in text
+    assert "see [red]/data[/red]" in text or name == "paper"
+    assert "\x1b" not in text
+    answer = REPORTS[type(result)].answer(result, 75.0)
+    assert answer.headline.split()[0] in text
+    assert all(value for _, value in answer.facts)
+
+
+def test_what_is_typed_next_is_the_last_line(results, capsys, monkeypatch):
+    last = {name: printed(capsys, monkeypatch, results[name]).splitlines()[-1].strip() for name in ("train", "tune")}
+    assert last == {
+        "train": "mmsent predict --out submission.txt",
+        "tune": "mmsent train --config runs/x/best_config.json",
+    }
+
+
+def test_paths_are_left_whole_and_a_table_too_wide_goes_on_below(train_result, capsys, monkeypatch):
+    path = "runs/" + "long-name-" * 12 + "/best_model.pt"
+    many = tuple(f"class-{number:02}" for number in range(20))
+    best = replace(train_result.best, confusion=tuple(tuple(range(20)) for _ in many))
+    wide = replace(train_result, labels=many, best=best, notes=("a long remark " * 20,))
+    lines = printed(capsys, monkeypatch, wide, files=(path,)).splitlines()
+    assert f"  {path}" in lines
+    assert all(len(line) <= 80 for line in lines if path not in line)
+    assert sum("class-19" in line for line in lines) > 2
+
+
+def test_names_are_never_read_as_markup(train_result, capsys, monkeypatch):
+    text = printed(capsys, monkeypatch, replace(train_result, encoders="[red]light[/red]"))
+    assert "[red]light[/red]" in text
+
+
+def test_class_and_arm_names_that_look_like_html_are_shown_as_they_are():
+    labels = ("<neg>", "中性", "ポジティブ")
+    result = compare_result(setting=setting(labels=labels, encoders="<b>x</b>"), notes=("a <note>",))
+    page = Page(files_of(result, groups=[], config={})["report.html"])
+    assert page.open == page.badly_closed == []
+    assert ["Classes", "<neg>, 中性, ポジティブ"] in page.rows
+    assert "a <note>" in page.words
+    assert "All settings" not in page.words
+    assert "Examples" not in page.words
+
+
+def test_figures_of_the_steps_that_are_there_are_not_drawn_again(paper_result):
+    drawn = {"tune/tuning.png": b"\x89PNG drawn before"}
+    page = Page(files_of(paper_result, groups=[], drawn=drawn)["report.html"])
+    images = [base64.b64decode(image["src"].split(",")[1]) for image in page.images]
+    assert drawn["tune/tuning.png"] in images
+    assert len(images) == 3
+
+
+def test_nothing_but_the_whole_model_can_be_shown(capsys, monkeypatch):
+    bare = ablate_result(arms=ablate_result().arms[:1], agreements=(), shapley=())
+    assert "Shapley" not in printed(capsys, monkeypatch, bare)
+    assert list(files_of(bare)) == ["ablation.png", "report.html"]
+
+
+def test_offsets_are_listed_where_there_are_any(folds_result, capsys, monkeypatch):
+    shifted = "negative +0.14, neutral +0.35, positive +0.00"
+    assert shifted in " ".join(printed(capsys, monkeypatch, folds_result).split())
+    plain = replace(folds_result, class_offsets=dict.fromkeys(folds_result.labels, 0.0))
+    assert "logit adjustment" not in printed(capsys, monkeypatch, plain)
+
+
+def test_every_probe_has_a_name():
+    assert set(MEMBER_NAMES) == {"network", *PROBES}
+
+
+def test_empty_tables_and_sections_are_left_out():
+    empty, full = Grid(title="e", columns=("",), rows=()), Grid(title="f", columns=("",), rows=(("x",),))
+    sections = [
+        Section(title="nothing", grids=(empty,), folded=(empty,)),
+        Section(title="some", grids=(empty, full)),
+        Section(title="folded", folded=(full,)),
+    ]
+    assert [(one.title, one.grids, one.folded) for one in filled(sections)] == [
+        ("some", (full,), ()),
+        ("folded", (), (full,)),
+    ]
