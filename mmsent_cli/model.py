@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mmsent_cli.config import ModelConfig
+from mmsent_cli.config import ResolvedModel
 from mmsent_cli.encoders.contract import Activations, Encoded, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.registry import build_image_encoder, build_text_encoder
@@ -150,12 +150,12 @@ class SentimentModel(nn.Module):
 
 
 def build_model(
-    config: ModelConfig, n_classes: int, weights: WeightSource, vocabulary: tuple[str, ...] | None
+    config: ResolvedModel, n_classes: int, weights: WeightSource, vocabulary: tuple[str, ...] | None
 ) -> SentimentModel:
     """Build the model of a resolved configuration: `build_encoders`, then `assemble`.
 
     Args:
-        config: without gaps.
+        config: without gaps, see `config.resolve`.
         n_classes: number of labels.
         weights: where to look for pretrained weights.
         vocabulary: words of the training split, for encoders that are trained from scratch.
@@ -169,14 +169,14 @@ def build_model(
 
 
 def build_encoders(
-    config: ModelConfig, weights: WeightSource, vocabulary: tuple[str, ...] | None
+    config: ResolvedModel, weights: WeightSource, vocabulary: tuple[str, ...] | None
 ) -> tuple[Encoder[TextInputs], Encoder[ImageInputs]]:
     """The two encoders of a resolved configuration, frozen as configured."""
     return build_text_encoder(config, weights, vocabulary), build_image_encoder(config, weights)
 
 
 def assemble(
-    config: ModelConfig, n_classes: int, text: Encoder[TextInputs], image: Encoder[ImageInputs]
+    config: ResolvedModel, n_classes: int, text: Encoder[TextInputs], image: Encoder[ImageInputs]
 ) -> SentimentModel:
     """Put fusion and head on two encoders.
 
@@ -192,15 +192,15 @@ def assemble(
             encoder.keep_tokens()
 
     def new_head(in_dim: int) -> nn.Module:
-        return build_head(in_dim, config.head_hidden or (), config.head_dropout or (), n_classes)
+        return build_head(in_dim, config.head_hidden, config.head_dropout, n_classes)
 
     if spec.has_heads:
         fusion: Any = spec.build(new_head(text.out_dim), new_head(image.out_dim), n_classes)
-        return SentimentModel(text, image, fusion, nn.Identity(), config.modality_dropout or 0.0)
+        return SentimentModel(text, image, fusion, nn.Identity(), config.modality_dropout)
     fusion = spec.build(*_widths(spec, text, image))
     auxiliary = n_classes if config.auxiliary_weight else 0
     head = new_head(fusion.out_dim)
-    return SentimentModel(text, image, fusion, head, config.modality_dropout or 0.0, auxiliary, spec.modalities)
+    return SentimentModel(text, image, fusion, head, config.modality_dropout, auxiliary, spec.modalities)
 
 
 def build_head(in_dim: int, hidden: Sequence[int], dropout: Sequence[float], n_classes: int) -> nn.Sequential:

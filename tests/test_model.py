@@ -4,13 +4,13 @@ for what holds under every fusion."""
 import pytest
 import torch
 
-from mmsent_cli.config import FitConfig, ModelConfig
+from mmsent_cli.config import ENCODERS
 from mmsent_cli.encoders.contract import Activations
-from mmsent_cli.encoders.registry import ENCODERS, resolve
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.column import raw_pad, stack
 from mmsent_cli.model import Batch, build_head, build_model, count_parameters
+from tests.configs import resolved_model
 from tests.encoders.cases import VOCABULARY, raw_arrays
 from tests.training.builders import tiny_batch, tiny_model
 
@@ -25,7 +25,7 @@ FROZEN = {"bert-resnet18": {"freeze_text": "2"}, "compact": {"freeze_text": "6"}
 
 def resolved(weights_dir, **settings):
     source = WeightSource(weights_dir, offline=True)
-    return resolve(ModelConfig(**settings), FitConfig(), "cpu", source)[0], source
+    return resolved_model(**settings), source
 
 
 def raw_batch(model):

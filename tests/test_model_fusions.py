@@ -6,16 +6,15 @@ import pytest
 import torch
 
 from mmsent_cli.compute.device import Compute
-from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.encoders.contract import Activations, Encoded
-from mmsent_cli.encoders.registry import resolve
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.column import Column, raw_pad, stack, text_key
-from mmsent_cli.fusion import FUSIONS, fill_defaults
+from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, assemble, build_encoders, build_head, build_model, count_parameters
 from mmsent_cli.training.loss import Loss
 from mmsent_cli.training.optimizer import build_optimizer
+from tests.configs import resolved_fit, resolved_model
 from tests.encoders.cases import TEXTS, VOCABULARY, raw_arrays
 
 TOKEN_FUSION = "cross-attention"
@@ -28,8 +27,7 @@ def make(name, seed=0, weights_dir=None, n_classes=3, **settings):
     """A model of small light encoders, or of others, in training mode."""
     torch.manual_seed(seed)
     source = WeightSource(weights_dir, offline=True)
-    asked = ModelConfig(**{"encoders": "light", "image_size_px": 64, "fusion": name, **settings})
-    config, _, _ = resolve(fill_defaults(asked), FitConfig(), "cpu", source)
+    config = resolved_model(**{"encoders": "light", "image_size_px": 64, "fusion": name, **settings})
     return build_model(config, n_classes, source, VOCABULARY).train()
 
 
@@ -43,7 +41,7 @@ def raw_batch(model, present=((True, True),) * 4):
 
 def loss_of(model, batch, auxiliary_weight=1.0):
     logits = model(batch)
-    return Loss(FitConfig(), [0, 1, 2], 3, auxiliary_weight, torch.device("cpu"))(logits, batch)
+    return Loss(resolved_fit(), [0, 1, 2], 3, auxiliary_weight, torch.device("cpu"))(logits, batch)
 
 
 def other_side(side):
@@ -160,7 +158,7 @@ def test_a_modality_that_is_not_read_is_neither_run_nor_trained(name, side):
     assert not any(p.requires_grad for p in unread.parameters())
     assert getattr(model, f"{other_side(side)}_head") is None
     assert getattr(model, f"{side}_head") is not None
-    optimised = {id(p) for group in build_optimizer(model, FitConfig()).param_groups for p in group["params"]}
+    optimised = {id(p) for group in build_optimizer(model, resolved_fit()).param_groups for p in group["params"]}
     assert optimised == {id(p) for p in model.parameters() if p.grad is not None}
     parts = (getattr(model, side), model.head, getattr(model, f"{side}_head"))
     expected = sum(p.numel() for part in parts for p in part.parameters()) + getattr(model, f"missing_{side}").numel()
@@ -218,12 +216,11 @@ def test_frozen_encoders_still_give_tokens(weights_dir, tmp_path):
 
 def test_encoders_may_go_from_one_fusion_to_the_next(weights_dir):
     source = WeightSource(weights_dir, offline=True)
-    asked = ModelConfig(encoders="bert-resnet18", image_size_px=64, freeze_text="all", freeze_image="2")
-    config, _, _ = resolve(asked, FitConfig(), "cpu", source)
+    config = resolved_model(encoders="bert-resnet18", image_size_px=64, freeze_text="all", freeze_image="2")
     encoders = build_encoders(config, source, None)
     states = []
     for name in ("concat", TOKEN_FUSION, "text-only", "concat"):
-        model = assemble(ModelConfig(fusion=name), 3, *encoders)
+        model = assemble(resolved_model(encoders="light", fusion=name, head_hidden=(), head_dropout=()), 3, *encoders)
         trained = [key for key, p in model.named_parameters() if p.requires_grad]
         states.append((model.text.cut, model.image.cut, trained))
     assert states[0] == states[3]
@@ -239,7 +236,7 @@ def test_an_encoder_without_tokens_is_refused_where_tokens_are_read(weights_dir)
 
 def test_fusion_and_head_start_the_same_whatever_the_encoders_drew():
     source = WeightSource(None, offline=True)
-    config, _, _ = resolve(ModelConfig(encoders="light", fusion="gmu"), FitConfig(), "cpu", source)
+    config = resolved_model(encoders="light", fusion="gmu")
     states = []
     for seed in (1, 2):
         torch.manual_seed(seed)

@@ -1,5 +1,7 @@
-"""Every setting of the program, once: type, default, help, check."""
+"""Every setting of the program, once: type, default, help, check; and the values of the settings left out."""
 
+from mmsent_cli.config.defaults import ENCODERS, Facts, resolve, resolve_fit, resolve_model
+from mmsent_cli.config.resolved import ResolvedConfig, ResolvedFit, ResolvedModel
 from mmsent_cli.config.settings import (
     CLEANING_STEPS,
     KINDS,
@@ -23,13 +25,18 @@ from mmsent_cli.config.settings import (
 
 __all__ = [
     "CLEANING_STEPS",
+    "ENCODERS",
     "KINDS",
     "PROBES",
     "SENTIMENTS",
     "VAL_SIZE",
     "DataConfig",
+    "Facts",
     "FitConfig",
     "ModelConfig",
+    "ResolvedConfig",
+    "ResolvedFit",
+    "ResolvedModel",
     "RuntimeConfig",
     "SplitConfig",
     "TrainConfig",
@@ -37,6 +44,9 @@ __all__ = [
     "option",
     "raise_if",
     "read_train_config",
+    "resolve",
+    "resolve_fit",
+    "resolve_model",
     "to_dict",
     "train_config",
     "value_type",

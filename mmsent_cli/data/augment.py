@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from mmsent_cli.config import FitConfig
+from mmsent_cli.config import ResolvedFit
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,11 +47,11 @@ class Augmentation:
     views: int
 
     @classmethod
-    def of(cls, fit: FitConfig) -> "Augmentation | None":
+    def of(cls, fit: ResolvedFit) -> "Augmentation | None":
         """What a training configuration asks for; None without augmentation."""
-        if fit.augmentation in (None, "none"):
+        if fit.augmentation == "none":
             return None
-        return cls(fit.augmentation, fit.augmentation_seed, fit.augmentation_views or 1)
+        return cls(fit.augmentation, fit.augmentation_seed, fit.augmentation_views)
 
     def describe(self) -> dict[str, object]:
         """What decides a view's pixels; part of the feature store's key."""

@@ -1,13 +1,13 @@
-"""Encoders by name: the tables, the defaults that belong to each pair, and `auto`.
+"""Encoders by name: the tables of builders, and what `auto` stands for. Defaults are in `config/defaults.py`.
 
 A new encoder is one builder and one row; contract tests pick it up unedited.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
-from mmsent_cli.config import FitConfig, ModelConfig
+from mmsent_cli.config import ResolvedModel
 from mmsent_cli.encoders.contract import Activations, BuildRequest, Encoded, Encoder, Inputs, frozen_stages
 from mmsent_cli.encoders.image import clip as clip_image
 from mmsent_cli.encoders.image import hf as hf_image
@@ -19,7 +19,7 @@ from mmsent_cli.encoders.weights.hub import CLIP
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import WeightsUnavailable, unknown_name
 
-__all__ = ["ENCODERS", "IMAGE_ENCODERS", "TEXT_ENCODERS", "Activations", "Encoded", "Encoder", "EncoderPair"]
+__all__ = ["IMAGE_ENCODERS", "TEXT_ENCODERS", "Activations", "Encoded", "Encoder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,187 +56,6 @@ IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderPair:
-    """A text and an image encoder with the head and training settings that belong to them.
-
-    Attributes:
-        defaults: settings of ModelConfig and FitConfig, used where the user gave none.
-        cuda_defaults: those that differ on a CUDA device.
-        tuned_defaults: those that differ where its own text encoder is trained, on `MANY_PAIRS` or more.
-        frozen_defaults: those that differ where only fusion and head train, on as many.
-    """
-
-    text: str
-    image: str
-    summary: str
-    source: str
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    cuda_defaults: Mapping[str, Any] = field(default_factory=dict)
-    tuned_defaults: Mapping[str, Any] = field(default_factory=dict)
-    frozen_defaults: Mapping[str, Any] = field(default_factory=dict)
-
-
-COMMON: dict[str, Any] = {
-    "freeze_text": "none",
-    "freeze_image": "none",
-    "max_length_tokens": 128,
-    "text_cleaning": (),
-    "modality_dropout": 0.0,
-    "auxiliary_weight": 0.0,
-    "probes": (),
-    "logit_adjustment": 0.0,
-    "epochs": 10,
-    "batch_size": 16,
-    "accumulation_steps": 1,
-    "encoder_lr": 5e-5,
-    "head_lr": 5e-5,
-    "weight_decay": 1e-4,
-    "warmup": 0.1,
-    "schedule": "cosine",
-    "max_grad_norm": 1.0,
-    "label_smoothing": 0.0,
-    "class_weights": "none",
-    "patience": 0,
-    "monitor": "accuracy",
-    "augmentation": "none",
-    "augmentation_views": 4,
-}
-
-CLEAN = ("urls", "mentions", "retweets", "hashtags")
-"""What carries no sentiment goes, which spares a quarter of the tokens. Frozen MiniLM's last layer gains by it: .711
-and .572 against .704 and .560 with the texts as they stand (out of five folds, mean of three seeds)."""
-MANY_PAIRS = 2000
-"""On fewer, larger batches leave too few steps: 192 training pairs are 3 batches of 64 an epoch."""
-
-ENCODERS: dict[str, EncoderPair] = {
-    # System B's own settings (224 px, augmentation, balanced class weights, rate 2e-3, patience on macro-F1) end below
-    # the majority class on real tweets. These keep its network and head, and train it to something.
-    "light": EncoderPair(
-        "light",
-        "light",
-        "BiGRU and a small CNN, trained from scratch; no download",
-        "system B's fallback, other training settings",
-        {
-            "max_length_tokens": 96,
-            "image_size_px": 96,
-            "head_hidden": (256,),
-            "head_dropout": (0.25,),
-            "modality_dropout": 0.1,
-            "auxiliary_weight": 0.3,
-            "epochs": 6,
-            "encoder_lr": 3e-3,
-            "head_lr": 1e-3,
-            "weight_decay": 1e-2,
-            "label_smoothing": 0.1,
-        },
-    ),
-    "compact": EncoderPair(
-        "minilm",
-        "efficientnet-lite0",
-        "MiniLM-L6 and EfficientNet-Lite0 from the package index; no hub, no GPU",
-        "this project",
-        {
-            "freeze_text": "3",
-            "freeze_image": "all",
-            "max_length_tokens": 96,
-            "text_cleaning": CLEAN,
-            "head_hidden": (256,),
-            "head_dropout": (0.3,),
-            "modality_dropout": 0.1,
-            "auxiliary_weight": 0.3,
-            "epochs": 4,
-            "head_lr": 1e-3,
-            "weight_decay": 1e-2,
-            "label_smoothing": 0.1,
-        },
-        # As accurate as 16 pairs at 5e-5 in three quarters of the time: .731 and .598 against .731 and .596, out of
-        # five folds, mean of two seeds.
-        tuned_defaults={"batch_size": 32, "encoder_lr": 1e-4},
-        # With 64 pairs a batch, most of a step is compute; with 16 it is memory traffic. The rate grows with the
-        # root of the batch. They predict as well: accuracy and macro-F1 of the best of four epochs, mean of three seeds
-        # on 800 real pairs, .700 and .580, with 16 .698 and .574.
-        frozen_defaults={"batch_size": 64, "head_lr": 2e-3},
-    ),
-    "bert-resnet18": EncoderPair(
-        "bert",
-        "resnet18",
-        "bert-base-uncased and ResNet18",
-        "system A",
-        {
-            "freeze_text": "10",
-            "freeze_image": "3",
-            "text_cleaning": ("lowercase",),
-            "head_hidden": (512, 256),
-            "head_dropout": (0.4, 0.3),
-            "accumulation_steps": 2,
-            "weight_decay": 3e-4,
-            "label_smoothing": 0.1,
-        },
-    ),
-    "clip": EncoderPair(
-        "clip",
-        "clip",
-        "CLIP ViT-B/32, both towers",
-        "system B",
-        {
-            "freeze_text": "all",
-            "freeze_image": "all",
-            "max_length_tokens": 77,
-            "head_hidden": (512,),
-            "head_dropout": (0.2,),
-            "epochs": 6,
-            "head_lr": 1e-3,
-            "class_weights": "balanced",
-            "patience": 3,
-            "monitor": "macro_f1",
-        },
-        {
-            "freeze_text": "none",
-            "freeze_image": "none",
-            "encoder_lr": 1e-5,
-            "head_lr": 1e-5,
-            "batch_size": 32,
-            "accumulation_steps": 2,
-            "epochs": 10,
-        },
-    ),
-}
-
-
-def resolve(
-    model: ModelConfig, fit: FitConfig, device_type: str, weights: WeightSource, pairs: int = 0
-) -> tuple[ModelConfig, FitConfig, str]:
-    """Fill every gap with the encoder pair's own default.
-
-    Args:
-        model: as the user gave it.
-        fit: as the user gave it.
-        device_type: `cpu`, `cuda` or `mps`; some defaults depend on it.
-        weights: where `auto` looks for pretrained weights.
-        pairs: labelled pairs, as far as they are known; some defaults want many.
-
-    Returns:
-        The two configurations without gaps, and a note on what `auto` chose and why (else empty).
-
-    Raises:
-        ConfigError: an unknown encoder name.
-    """
-    name, note = (model.encoders, "") if model.encoders != "auto" else choose(device_type, weights)
-    if name not in ENCODERS:
-        raise unknown_name("encoders", name, ["auto", *ENCODERS])
-    pair = ENCODERS[name]
-    defaults = {**COMMON, **pair.defaults, **(pair.cuda_defaults if device_type == "cuda" else {})}
-    defaults |= {"encoders": name, "text_encoder": pair.text, "image_encoder": pair.image}
-    model = _fill(replace(model, encoders=name), defaults)
-    if pairs >= MANY_PAIRS and model.freeze_image == "all":
-        is_tuned = model.freeze_text != "all" and model.text_encoder == pair.text
-        defaults |= pair.frozen_defaults if model.freeze_text == "all" else pair.tuned_defaults if is_tuned else {}
-    for option, table in (("text_encoder", TEXT_ENCODERS), ("image_encoder", IMAGE_ENCODERS)):
-        parse_name(option, getattr(model, option), table)
-    return model, _fill(fit, defaults), note
-
-
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
     """What `auto` means here, and why: clip, else compact, else light."""
     if device_type == "cuda" and weights.has(CLIP):
@@ -251,22 +70,22 @@ def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
 
 
 def build_text_encoder(
-    model: ModelConfig, weights: WeightSource, vocabulary: tuple[str, ...] | None
+    model: ResolvedModel, weights: WeightSource, vocabulary: tuple[str, ...] | None
 ) -> Encoder[TextInputs]:
     """The text encoder of a resolved configuration, frozen as it says."""
-    kind, argument = parse_name("text_encoder", model.text_encoder or "", TEXT_ENCODERS)
+    kind, argument = parse_name("text_encoder", model.text_encoder, TEXT_ENCODERS)
     encoder = TEXT_ENCODERS[kind].build(_request(model, argument, weights, vocabulary))
-    return encoder.freeze(frozen_stages(encoder, model.freeze_text or "none", "--freeze-text"))
+    return encoder.freeze(frozen_stages(encoder, model.freeze_text, "--freeze-text"))
 
 
-def build_image_encoder(model: ModelConfig, weights: WeightSource) -> Encoder[ImageInputs]:
+def build_image_encoder(model: ResolvedModel, weights: WeightSource) -> Encoder[ImageInputs]:
     """The image encoder of a resolved configuration, frozen as it says."""
-    kind, argument = parse_name("image_encoder", model.image_encoder or "", IMAGE_ENCODERS)
+    kind, argument = parse_name("image_encoder", model.image_encoder, IMAGE_ENCODERS)
     encoder = IMAGE_ENCODERS[kind].build(_request(model, argument, weights, None))
-    return encoder.freeze(frozen_stages(encoder, model.freeze_image or "none", "--freeze-image"))
+    return encoder.freeze(frozen_stages(encoder, model.freeze_image, "--freeze-image"))
 
 
-def build_auxiliary_encoder(name: str, config: ModelConfig, weights: WeightSource) -> Encoder[TextInputs]:
+def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSource) -> Encoder[TextInputs]:
     """A text encoder of the table, frozen whole, that reads texts as they stand; for probes beside the network.
 
     Args:
@@ -281,10 +100,20 @@ def build_auxiliary_encoder(name: str, config: ModelConfig, weights: WeightSourc
     return build_text_encoder(own, weights, None).eval()
 
 
-def is_from_scratch(model: ModelConfig) -> bool:
+def is_from_scratch(model: ResolvedModel) -> bool:
     """True if one of the encoders starts from random weights, so that every seed begins with another."""
-    text, image = (name.partition(":")[0] for name in (model.text_encoder or "", model.image_encoder or ""))
+    text, image = (name.partition(":")[0] for name in (model.text_encoder, model.image_encoder))
     return not (TEXT_ENCODERS[text].is_pretrained and IMAGE_ENCODERS[image].is_pretrained)
+
+
+def require_encoders(model: ResolvedModel) -> None:
+    """Check the names of both encoders.
+
+    Raises:
+        ConfigError: an unknown one.
+    """
+    parse_name("text_encoder", model.text_encoder, TEXT_ENCODERS)
+    parse_name("image_encoder", model.image_encoder, IMAGE_ENCODERS)
 
 
 def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec[Any]]) -> tuple[str, str]:
@@ -301,18 +130,13 @@ def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec[Any]]) ->
 
 
 def _request(
-    model: ModelConfig, argument: str, weights: WeightSource, vocabulary: tuple[str, ...] | None
+    model: ResolvedModel, argument: str, weights: WeightSource, vocabulary: tuple[str, ...] | None
 ) -> BuildRequest:
     return BuildRequest(
         argument=argument,
-        max_length_tokens=model.max_length_tokens or COMMON["max_length_tokens"],
+        max_length_tokens=model.max_length_tokens,
         image_size_px=model.image_size_px,
-        cleaning=model.text_cleaning or (),
+        cleaning=model.text_cleaning,
         vocabulary=vocabulary,
         weights=weights,
     )
-
-
-def _fill(config: Any, defaults: Mapping[str, Any]) -> Any:
-    gaps = {f.name: defaults[f.name] for f in fields(config) if getattr(config, f.name) is None and f.name in defaults}
-    return replace(config, **gaps)

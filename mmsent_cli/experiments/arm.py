@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmsent_cli.config import TrainConfig
+from mmsent_cli.config import ResolvedConfig
 from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.model import count_parameters
 from mmsent_cli.records import as_file_name
@@ -19,7 +19,7 @@ class Arm:
     """One model to train. Arms of one name differ by seed only; references are shown and not tested."""
 
     name: str
-    config: TrainConfig
+    config: ResolvedConfig
     is_reference: bool = False
 
     @property
@@ -33,13 +33,13 @@ class Arm:
         return as_file_name(f"{self.name}-seed-{self.seed}")
 
 
-def arms_of(name: str, config: TrainConfig, seeds: Sequence[int], is_reference: bool = False) -> list[Arm]:
+def arms_of(name: str, config: ResolvedConfig, seeds: Sequence[int], is_reference: bool = False) -> list[Arm]:
     """One arm's models, one a seed."""
     configs = [replace(config, fit=replace(config.fit, seed=seed)) for seed in seeds]
     return [Arm(name=name, config=seeded, is_reference=is_reference) for seeded in configs]
 
 
-def seeds_of(config: TrainConfig, count: int) -> tuple[int, ...]:
+def seeds_of(config: ResolvedConfig, count: int) -> tuple[int, ...]:
     """As many seeds as asked for, from the configuration's own on."""
     return tuple(range(config.fit.seed, config.fit.seed + count))
 
@@ -62,11 +62,11 @@ def train_arm(bench: Workspace, arm: Arm) -> Iterator[TrainedArm]:
         yield TrainedArm(
             name=arm.name,
             fusion=arm.config.model.fusion,
-            augmentation=arm.config.fit.augmentation or "none",
+            augmentation=arm.config.fit.augmentation,
             seed=arm.seed,
             is_reference=arm.is_reference,
             trainable_parameters=trainable,
-            monitor=arm.config.fit.monitor or "accuracy",
+            monitor=arm.config.fit.monitor,
             curve=tuple(map(_score, trainer.history)),
             predicted=np.stack([evaluation.logits.argmax(axis=1) for evaluation in evaluations])[:, order],
             losses=np.stack([evaluation.losses() for evaluation in evaluations])[:, order],

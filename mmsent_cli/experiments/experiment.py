@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from mmsent_cli.compute.threads import torch_threads
-from mmsent_cli.config import TrainConfig
+from mmsent_cli.config import ResolvedConfig
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.arm import Arm, train_arm
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
@@ -86,7 +86,7 @@ class Experiment:
         """Train one arm; what there is of it after each epoch, so that a caller may stop early."""
         return train_arm(self.bench, arm)
 
-    def setting(self, config: TrainConfig, seeds: Sequence[int]) -> SharedSetup:
+    def setting(self, config: ResolvedConfig, seeds: Sequence[int]) -> SharedSetup:
         """What all arms share, for the result."""
         plan, bench = self.plan, self.bench
         targets = bench.targets
@@ -96,7 +96,7 @@ class Experiment:
             train_pairs=len(bench.train),
             val_pairs=len(bench.val),
             split=f"{plan.split.strategy}, digest {plan.split.digest}",
-            epochs=config.fit.epochs or 0,
+            epochs=config.fit.epochs,
             seeds=tuple(seeds),
             majority_accuracy=majority_accuracy(targets[list(bench.train)].tolist(), self.true.tolist()),
             encoder_runs=self.encoder_runs(),

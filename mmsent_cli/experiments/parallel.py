@@ -66,7 +66,7 @@ def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int)
         return 1
     if plan.config.runtime.jobs:
         return min(plan.config.runtime.jobs, len(arms))
-    passes = sum(len(plan.split.train) * (arm.config.fit.epochs or 0) for arm in arms)
+    passes = sum(len(plan.split.train) * arm.config.fit.epochs for arm in arms)
     if passes * (1 if _is_frozen(plan) else TRAINED_COST) < WORTH:
         return 1
     room = psutil.virtual_memory().available // (FREE_BYTES + PARAMETER_BYTES * trained_parameters)

@@ -4,21 +4,22 @@ A fusion is built from the widths of the features that it reads, has an `out_dim
 `fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. A fusion that weights the modalities may report the weights
 with `gates(text, image) -> {name: [B]}`, each in [0, 1]; `text` and `image` are the weights of the modalities.
 
-To add one: write such a module in a file of its own, and add a row to FUSIONS. The command line, the head, modality
-dropout, missing modalities, checkpoints and the contract tests work from that row.
+To add one: write such a module in a file of its own, and add a row to FUSIONS; settings that it needs go to
+FUSION_DEFAULTS in `config/defaults.py`. The command line, the head, modality dropout, missing modalities, checkpoints
+and the contract tests work from that row.
 
 Shape letters: B pairs, T text tokens, T' image positions, Dt and Dv widths of the pooled features, C classes.
 In formulas, t [Dt] and v [Dv] are the pooled features of text and image, σ the sigmoid, ⊙ the product by elements,
 LN layer normalization; P, Q, R, U, W are affine maps with learned weights and biases.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
-from mmsent_cli.config import ModelConfig
+from mmsent_cli.config import ResolvedModel
 from mmsent_cli.errors import ConfigError, unknown_name
 from mmsent_cli.fusion.blip import Blip
 from mmsent_cli.fusion.blip_advanced import BlipAdvanced
@@ -47,7 +48,6 @@ class FusionSpec:
         has_heads: it classifies by itself, with one head for each modality, and returns `ClassScores`.
         modalities: those that it reads; the encoder of the other one is neither run nor trained.
         is_published: one of the seven fusions that system A compared.
-        defaults: settings of ModelConfig used with this fusion unless the user gives others.
     """
 
     build: Callable[..., nn.Module]
@@ -57,7 +57,6 @@ class FusionSpec:
     has_heads: bool = False
     modalities: tuple[str, ...] = ("text", "image")
     is_published: bool = False
-    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_reference(self) -> bool:
@@ -81,7 +80,6 @@ FUSIONS: dict[str, FusionSpec] = {
         "joint encoder over [LN(t); LN(v)], 1024 and 512 wide",
         "system A, early fusion",
         is_published=True,
-        defaults={"head_hidden": (256,), "head_dropout": (0.3,)},
     ),
     "clip": FusionSpec(
         Clip,
@@ -115,7 +113,6 @@ FUSIONS: dict[str, FusionSpec] = {
         "two unimodal heads, their log-probabilities scaled and added",
         "products of experts (Hinton 2002), temperatures of arXiv 1706.04599",
         has_heads=True,
-        defaults={"auxiliary_weight": 1.0},
     ),
     "text-only": FusionSpec(TextOnly, "t", "reference", modalities=("text",)),
     "image-only": FusionSpec(ImageOnly, "v", "reference", modalities=("image",)),
@@ -133,18 +130,14 @@ def find_fusion(name: str) -> FusionSpec:
     return FUSIONS[name]
 
 
-def fill_defaults(config: ModelConfig) -> ModelConfig:
-    """Fill gaps with the settings that belong to the fusion; to be called before the encoders fill the rest.
+def require_fusion(model: ResolvedModel) -> None:
+    """Check that the fusion exists and can train with the settings.
 
     Raises:
-        ConfigError: an unknown fusion, or settings that it cannot work with.
+        ConfigError: it does not, or cannot.
     """
-    spec = find_fusion(config.fusion)
-    gaps = {name: value for name, value in spec.defaults.items() if getattr(config, name) is None}
-    config = replace(config, **gaps)
-    if spec.has_heads and not config.auxiliary_weight:
+    spec = find_fusion(model.fusion)
+    if spec.has_heads and not model.auxiliary_weight:
         raise ConfigError(
-            f"--auxiliary-weight 0: the two heads of {config.fusion} are trained by nothing but their own losses",
-            "leave it out",
+            f"--auxiliary-weight 0 leaves the two heads of {model.fusion} without a loss to train them", "leave it out"
         )
-    return config

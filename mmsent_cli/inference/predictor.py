@@ -63,7 +63,7 @@ class Predictor:
     def load(cls, checkpoint: Path, runtime: RuntimeConfig) -> "Predictor":
         """Rebuild what a checkpoint holds on the device that `runtime` asks for."""
         compute, note = choose_compute(runtime)
-        weights = WeightSource.of(runtime.weights_dir, runtime.offline, runtime.cache_dir)
+        weights = WeightSource.of(runtime)
         ensemble, description = load_ensemble(checkpoint, weights)
         if ensemble.reads_ocr:
             require_ocr()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmsent_cli.config import ModelConfig, build, to_dict
+from mmsent_cli.config import ResolvedModel, build, to_dict
 from mmsent_cli.encoders.registry import build_auxiliary_encoder
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble, Probe, Stacker, encoders_read
@@ -49,7 +49,7 @@ class Description:
         frozen: digest of the frozen stages of the `text` and `image` encoder.
     """
 
-    model: ModelConfig
+    model: ResolvedModel
     labels: tuple[str, ...]
     vocabulary: tuple[str, ...] | None
     encoding: Mapping[str, Any]
@@ -301,7 +301,7 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
     """The description inside the content of a checkpoint."""
     try:
         return Description(
-            model=build(ModelConfig, content["model"]),
+            model=build(ResolvedModel, content["model"]),
             labels=tuple(content["labels"]),
             vocabulary=None if content["vocabulary"] is None else tuple(content["vocabulary"]),
             encoding=content["encoding"],

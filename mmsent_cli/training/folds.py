@@ -88,14 +88,14 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
         run.write_lines(METRICS, _lines(trained))
     rows = [_rows(plan, split) for split in plan.folds]
     network = out_of_fold([fold.answer() for fold in trained], rows)
-    said, probes = cross_fit(config.model.probes or (), model, table, bench, rows, reading)
+    said, probes = cross_fit(config.model.probes, model, table, bench, rows, reading)
 
     answers = np.stack([network, *said], axis=1)  # [N, M, C]
-    adjustment = config.model.logit_adjustment or 0.0
+    adjustment = config.model.logit_adjustment
     judged = stack_out_of_fold(answers, table.targets, rows, adjustment)
     stacker = fit_stacker(answers, table.targets, adjustment)
     states = [state for fold in trained for state in fold.states]
-    epochs = config.fit.epochs or 0
+    epochs = config.fit.epochs
     save_ensemble(run.path(BEST), description, epochs, states, probes, stacker, reading.digests)
     write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(judged)))
     run.write(OOF_LOG_PROBABILITIES, _npy(answers))

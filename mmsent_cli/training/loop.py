@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from torch.nn import functional
 
 from mmsent_cli.compute.threads import suited_threads
-from mmsent_cli.config import FitConfig
+from mmsent_cli.config import ResolvedFit
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.model import Batch, Logits, SentimentModel
 from mmsent_cli.results import EpochResult, Metrics
@@ -93,7 +93,7 @@ class Trainer:
         model: SentimentModel,
         table: Table,
         labels: tuple[str, ...],
-        config: FitConfig,
+        config: ResolvedFit,
         auxiliary_weight: float,
         accelerator: Accelerator,
         workers: int = 0,
@@ -101,7 +101,7 @@ class Trainer:
         self.labels = labels
         self.config = config
         self.accelerator = accelerator
-        self.sampler = EpochBatches(table, config.batch_size or 1, config.seed, is_training=True)
+        self.sampler = EpochBatches(table, config.batch_size, config.seed, is_training=True)
         val_sampler = EpochBatches(table, EVALUATION_BATCH, config.seed, is_training=False)
         loaders = make_loader(table, self.sampler, workers), make_loader(table, val_sampler, workers)
         optimizer = build_optimizer(model, config)
@@ -109,7 +109,7 @@ class Trainer:
         self.model, self.optimizer, self.train_loader, self.val_loader = prepared
         self.trains_encoders = any(p.requires_grad for part in (model.text, model.image) for p in part.parameters())
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        steps = steps_per_epoch(len(self.train_loader), config.accumulation_steps or 1) * (config.epochs or 1)
+        steps = steps_per_epoch(len(self.train_loader), config.accumulation_steps) * config.epochs
         self.schedule = build_schedule(optimizer, config, steps)
         targets = table.targets[list(table.train)].tolist()
         self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator.device)
@@ -119,7 +119,7 @@ class Trainer:
 
     def fit(self) -> Iterator[Step | EpochResult]:
         """Train epoch by epoch until the last one, or until patience runs out. Yields progress."""
-        for epoch in range(len(self.history) + 1, (self.config.epochs or 0) + 1):
+        for epoch in range(len(self.history) + 1, self.config.epochs + 1):
             if self._is_out_of_patience():
                 return
             start = time.perf_counter()
@@ -164,7 +164,7 @@ class Trainer:
 
     def _group_scale(self, done: int, total: int) -> float:
         """Accelerate divides by the size of a full group; this makes up for it in a last group that is not full."""
-        size = self.config.accumulation_steps or 1
+        size = self.config.accumulation_steps
         first = (done - 1) // size * size
         return size / min(size, total - first)
 
@@ -185,12 +185,12 @@ class Trainer:
         return not is_finite
 
     def _is_better(self, metrics: Metrics) -> bool:
-        value = getattr(metrics, self.config.monitor or "accuracy")
+        value = getattr(metrics, self.config.monitor)
         return all(_is_improvement(self.config.monitor, value, earlier) for earlier in self.history)
 
     def _is_out_of_patience(self) -> bool:
         best = max((result.epoch for result in self.history if result.is_best), default=0)
-        return bool(self.config.patience) and len(self.history) - best >= (self.config.patience or 0)
+        return bool(self.config.patience) and len(self.history) - best >= self.config.patience
 
     def state(self) -> FitState:
         """Everything that a resumed run needs."""
@@ -240,7 +240,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return scipy_softmax(logits, axis=-1)
 
 
-def _is_improvement(monitor: str | None, value: float, earlier: EpochResult) -> bool:
+def _is_improvement(monitor: str, value: float, earlier: EpochResult) -> bool:
     if monitor == "loss":
         return value < earlier.val_loss
-    return value > getattr(earlier, monitor or "accuracy")
+    return value > getattr(earlier, monitor)

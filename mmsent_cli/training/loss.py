@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mmsent_cli.config import FitConfig
+from mmsent_cli.config import ResolvedFit
 from mmsent_cli.model import Batch, Logits
 
 
@@ -23,15 +23,15 @@ class Loss:
 
     def __init__(
         self,
-        config: FitConfig,
+        config: ResolvedFit,
         train_targets: Sequence[int],
         n_classes: int,
         auxiliary_weight: float,
         device: torch.device,
     ) -> None:
-        self.smoothing = config.label_smoothing or 0.0
+        self.smoothing = config.label_smoothing
         self.auxiliary_weight = auxiliary_weight
-        weights = class_weights(train_targets, n_classes, config.class_weights or "none")
+        weights = class_weights(train_targets, n_classes, config.class_weights)
         self.weights = None if weights is None else weights.to(device)
 
     def __call__(self, logits: Logits, batch: Batch) -> Tensor:

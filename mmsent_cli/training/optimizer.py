@@ -6,13 +6,13 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from mmsent_cli.config import FitConfig
+from mmsent_cli.config import ResolvedFit
 from mmsent_cli.model import SentimentModel
 
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
-def build_optimizer(model: SentimentModel, config: FitConfig) -> torch.optim.AdamW:
+def build_optimizer(model: SentimentModel, config: ResolvedFit) -> torch.optim.AdamW:
     """AdamW over the trained parameters: encoders and the rest, each with and without weight decay.
 
     Biases, norms and single numbers (one dimension or none) are not decayed.
@@ -39,12 +39,12 @@ def steps_per_epoch(batches: int, accumulation_steps: int) -> int:
     return math.ceil(batches / accumulation_steps)
 
 
-def build_schedule(optimizer: torch.optim.Optimizer, config: FitConfig, steps: int) -> LRScheduler:
+def build_schedule(optimizer: torch.optim.Optimizer, config: ResolvedFit, steps: int) -> LRScheduler:
     """Warm-up, then cosine, linear or constant, over `steps` optimizer steps in all."""
     from transformers.optimization import get_scheduler
 
-    warmup = round((config.warmup or 0) * steps)
-    return get_scheduler(SCHEDULES[config.schedule or "cosine"], optimizer, warmup, steps)
+    warmup = round(config.warmup * steps)
+    return get_scheduler(SCHEDULES[config.schedule], optimizer, warmup, steps)
 
 
 def current_lr(optimizer: torch.optim.Optimizer, name: str) -> float:

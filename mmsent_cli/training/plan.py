@@ -6,15 +6,24 @@ from pathlib import Path
 from typing import Protocol
 
 from mmsent_cli.compute.device import Compute, choose_compute
-from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, TrainConfig
+from mmsent_cli.config import (
+    Facts,
+    ModelConfig,
+    ResolvedConfig,
+    ResolvedModel,
+    TrainConfig,
+    resolve,
+    resolve_fit,
+    resolve_model,
+)
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.data.split import Split, make_folds, make_split, read_split, require_all_in_folds
-from mmsent_cli.encoders.registry import is_from_scratch, resolve
+from mmsent_cli.encoders.registry import choose, is_from_scratch, require_encoders
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import default_cache_dir
-from mmsent_cli.fusion import fill_defaults
+from mmsent_cli.fusion import require_fusion
 from mmsent_cli.results import EpochResult
 
 
@@ -33,11 +42,13 @@ class Plan:
     Attributes:
         asked: the configuration as the user gave it, with gaps.
         config: the same without gaps.
+        facts: what its defaults depend on.
         folds: all folds, of which `split` is the first; empty in a training with one validation side.
     """
 
     asked: TrainConfig
-    config: TrainConfig
+    config: ResolvedConfig
+    facts: Facts
     compute: Compute
     weights: WeightSource
     store: Path
@@ -48,15 +59,12 @@ class Plan:
 
     def asking(self, asked: TrainConfig) -> "Plan":
         """A plan for other model and training settings on the same pairs and split."""
-        pairs = len(self.dataset.pairs)
-        model, fit, _ = fill_gaps(asked.model, asked.fit, self.compute, self.weights, pairs)
+        model, fit = resolve(asked.model, asked.fit, self.facts)
         return replace(self, asked=asked, config=replace(self.config, model=model, fit=fit))
 
-    def variant(self, fusion: str | None = None, **fit: object) -> TrainConfig:
+    def variant(self, fusion: str | None = None, **fit: object) -> ResolvedConfig:
         """This run's configuration with another fusion (which may bring its own head) and other training settings."""
-        asked = replace(self.asked.model, encoders=self.config.model.encoders)
-        asked = replace(asked, fusion=fusion or asked.fusion)
-        model, _, _ = fill_gaps(asked, self.asked.fit, self.compute, self.weights)
+        model = resolve_checked(replace(self.asked.model, fusion=fusion or self.asked.model.fusion), self.facts)
         return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
 
 
@@ -72,38 +80,54 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
         MmsentError: anything that would keep the run from finishing, as far as it can be known now.
     """
     compute, device_note = choose_compute(config.runtime)
-    weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline, config.runtime.cache_dir)
-    model, fit, encoder_note = fill_gaps(config.model, config.fit, compute, weights)
-    resolved = replace(config, model=model, fit=fit)
-    _require_folds(resolved)
+    weights = WeightSource.of(config.runtime)
+    facts, encoder_note = gather_facts(config, compute, weights)
+    model = resolve_checked(config.model, facts)
+    _require_folds(config, model)
     cache = default_cache_dir(config.runtime.cache_dir)
     dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
-    # Once more, since the batch size may go by the number of pairs, and a wrong option should not wait for the check.
-    _, fit, _ = fill_gaps(model, config.fit, compute, weights, len(dataset.pairs))
+    facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or _divide(dataset, config)
-    if config.split.folds:
+    if facts.has_folds:
         require_all_in_folds(splits, dataset.pairs)
-        fit = replace(fit, patience=0)  # stopping early would choose an epoch by the pairs that judge
-    notes = (device_note, encoder_note, *dataset.notes)
-    data: DataConfig = replace(config.data, labels=dataset.labels)
     return Plan(
         asked=config,
-        config=replace(resolved, fit=fit, data=data),
+        config=ResolvedConfig(
+            data=replace(config.data, labels=dataset.labels),
+            split=config.split,
+            model=model,
+            fit=resolve_fit(config.fit, model, facts),
+            runtime=config.runtime,
+        ),
+        facts=facts,
         compute=compute,
         weights=weights,
         store=cache / "features",
         dataset=dataset,
         split=splits[0],
-        notes=tuple(note for note in notes if note),
-        folds=tuple(splits) if config.split.folds else (),
+        notes=tuple(note for note in (device_note, encoder_note, *dataset.notes) if note),
+        folds=tuple(splits) if facts.has_folds else (),
     )
 
 
-def fill_gaps(
-    model: ModelConfig, fit: FitConfig, compute: Compute, weights: WeightSource, pairs: int = 0
-) -> tuple[ModelConfig, FitConfig, str]:
-    """Fill every gap: with what belongs to the fusion, then with what belongs to the encoders and so many pairs."""
-    return resolve(fill_defaults(model), fit, compute.device_type, weights, pairs)
+def gather_facts(config: TrainConfig, compute: Compute, weights: WeightSource) -> tuple[Facts, str]:
+    """What the defaults of a configuration depend on before any pair is read, and a note on what `auto` chose."""
+    name, note = config.model.encoders, ""
+    if name == "auto":
+        name, note = choose(compute.device_type, weights)
+    return Facts(device_type=compute.device_type, auto=name, has_folds=config.split.folds is not None), note
+
+
+def resolve_checked(model: ModelConfig, facts: Facts) -> ResolvedModel:
+    """The model's settings without gaps, the names of its encoders and its fusion checked.
+
+    Raises:
+        ConfigError: an unknown name, or settings that do not go together.
+    """
+    resolved = resolve_model(model, facts)
+    require_encoders(resolved)
+    require_fusion(resolved)
+    return resolved
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
@@ -115,14 +139,14 @@ def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
     return [make_split(dataset.pairs, dataset.labels, config.split)]
 
 
-def _require_folds(config: TrainConfig) -> None:
+def _require_folds(config: TrainConfig, model: ResolvedModel) -> None:
     """Check what goes with folds and what does not, before any pair is read.
 
     Raises:
         ConfigError: probes or an adjustment without folds, or folds of encoders that start from scratch.
     """
     if config.split.folds is None:
-        if config.model.probes or config.model.logit_adjustment or config.model.networks > 1:
+        if model.probes or model.logit_adjustment or model.networks > 1:
             raise ConfigError(
                 "several networks, probes and logit adjustment join on what is said out of fold",
                 "add --folds 5, or leave them out",
@@ -131,7 +155,7 @@ def _require_folds(config: TrainConfig) -> None:
         raise ConfigError(
             "an ensemble keeps no frozen weights, so --save-all cannot be had with --folds", "leave one of them out"
         )
-    elif is_from_scratch(config.model):
+    elif is_from_scratch(model):
         raise ConfigError(
             "folds need encoders that come with trained weights: light takes its words from each training side",
             "choose --encoders compact, or leave --folds out",

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from mmsent_cli.config import ModelConfig
+from mmsent_cli.config import ResolvedModel
 from mmsent_cli.data.ocr import OcrText, describe_ocr, read_ocr, require_ocr
 from mmsent_cli.encoders.registry import build_auxiliary_encoder
 from mmsent_cli.ensemble import (
@@ -32,15 +32,15 @@ BATCH = 256
 NOTHING = np.empty((0, 0))
 
 
-def require_probes(config: ModelConfig, model: SentimentModel) -> None:
+def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
     """Check that each probe has what it reads: a frozen encoder, or the program that reads words in images.
 
     Raises:
         ConfigError: one has not.
     """
-    if reads_ocr(config.probes or ()):
+    if reads_ocr(config.probes):
         require_ocr()
-    for name in config.probes or ():
+    for name in config.probes:
         spec = PROBES[name]
         if spec.features == "pooled" and not spec.encoder and not is_frozen(model, spec.side):
             raise ConfigError(
@@ -69,7 +69,7 @@ def read_frozen(bench: Workspace) -> Reading:
         WeightsUnavailable: the weights of one cannot be had.
     """
     model, pooled, digests = bench.plan.config.model, {}, {}
-    for name in encoders_read(model.probes or ()):
+    for name in encoders_read(model.probes):
         encoder = build_auxiliary_encoder(name, model, bench.plan.weights)
         pooled[name], digests[name] = bench.features(encoder), encoder.digest(encoder.n_stages)
     return Reading(pooled, digests)

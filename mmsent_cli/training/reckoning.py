@@ -43,17 +43,17 @@ def folds_result(
     """
     labels, model = plan.dataset.labels, plan.config.model
     figures = figures_of(judged, targets, labels)
-    names = (NETWORK, *(model.probes or ()))
+    names = (NETWORK, *model.probes)
     return FoldsResult(
         run=run,
         encoders=model.encoders,
         fusion=model.fusion,
-        probes=tuple(model.probes or ()),
+        probes=model.probes,
         accuracy=figures.accuracy,
         macro_f1=figures.macro_f1,
         majority_accuracy=majority_accuracy(targets.tolist(), targets.tolist()),
         calibration_error=calibration_error(np.exp(judged), targets),
-        epochs=plan.config.fit.epochs or 0,
+        epochs=plan.config.fit.epochs,
         seconds=times[1],
         prepare_seconds=times[0],
         labels=labels,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.compute.device import make_accelerator
-from mmsent_cli.config import FitConfig, ModelConfig, TrainConfig
+from mmsent_cli.config import ResolvedConfig, ResolvedFit, ResolvedModel
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.data.split import Split, apply_split
 from mmsent_cli.encoders.contract import Encoder
@@ -70,7 +70,7 @@ class Workspace:
         rows = {pair.guid: row for row, pair in enumerate(pairs)}
         self.train, self.val = (tuple(sorted(rows[p.guid] for p in side)) for side in apply_split(split, pairs))
 
-    def trainer(self, config: TrainConfig) -> tuple[SentimentModel, Table, Trainer]:
+    def trainer(self, config: ResolvedConfig) -> tuple[SentimentModel, Table, Trainer]:
         """A model as its seed begins it, its table, and a trainer that has not begun.
 
         Accelerate keeps one state a process: train one model to its end before asking for the next.
@@ -80,19 +80,19 @@ class Workspace:
         """
         model = self.model(config.model, config.fit.seed)
         table = self.table(model, config.fit)
-        accelerator = make_accelerator(self.plan.compute, config.fit.accumulation_steps or 1)
-        weight = config.model.auxiliary_weight or 0.0
+        accelerator = make_accelerator(self.plan.compute, config.fit.accumulation_steps)
+        weight = config.model.auxiliary_weight
         labels, workers = self.plan.dataset.labels, config.runtime.workers
         return model, table, Trainer(model, table, labels, config.fit, weight, accelerator, workers)
 
-    def model(self, config: ModelConfig, seed: int) -> SentimentModel:
+    def model(self, config: ResolvedModel, seed: int) -> SentimentModel:
         """A model before its first step; fusion and head start the same from one seed, whatever the encoders drew."""
         seed_everything(seed)
         text, image = self._own_encoders(config)
         seed_everything(seed)
         return assemble(config, len(self.plan.dataset.labels), text, image)
 
-    def table(self, model: SentimentModel, fit: FitConfig) -> Table:
+    def table(self, model: SentimentModel, fit: ResolvedFit) -> Table:
         """The pairs as this model's encoders take them; computes what the feature store lacks."""
         pairs = self.plan.dataset.pairs
         texts, images = [pair.text or "" for pair in pairs], [pair.image for pair in pairs]
@@ -127,7 +127,7 @@ class Workspace:
         notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
         return [*notes, *self.plan.compute.refusals(*(column.encoder for column in columns)), *self._refusals]
 
-    def _own_encoders(self, config: ModelConfig) -> tuple[Encoder, Encoder]:
+    def _own_encoders(self, config: ResolvedModel) -> tuple[Encoder, Encoder]:
         """A new model's encoders: drawn anew if one starts from scratch, else copies of those read from disk."""
         if is_from_scratch(config):
             return build_encoders(config, self.plan.weights, self.vocabulary)
@@ -182,4 +182,4 @@ def _vocabulary(plan: Plan) -> tuple[str, ...] | None:
     if model.text_encoder != "light":
         return None
     texts = [pair.text or "" for pair in apply_split(plan.split, plan.dataset.pairs)[0]]
-    return build_vocabulary(texts, model.text_cleaning or (), MAX_WORDS, MIN_COUNT)
+    return build_vocabulary(texts, model.text_cleaning, MAX_WORDS, MIN_COUNT)

@@ -7,6 +7,7 @@ import pytest
 
 from mmsent_cli.config import FitConfig, value_type
 from mmsent_cli.data.augment import POLICIES, Augmentation, augment
+from tests.configs import resolved_fit
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 24, 24), dtype=np.uint8)
 
@@ -50,7 +51,7 @@ def test_strong_shows_a_part():
 
 
 def test_a_configuration_without_augmentation_makes_none():
-    assert Augmentation.of(FitConfig()) is None
-    assert Augmentation.of(FitConfig(augmentation="none")) is None
-    asked = FitConfig(augmentation="flip", augmentation_views=3, augmentation_seed=7)
+    assert Augmentation.of(resolved_fit()) is None
+    assert Augmentation.of(resolved_fit(augmentation="none")) is None
+    asked = resolved_fit(augmentation="flip", augmentation_views=3, augmentation_seed=7)
     assert Augmentation.of(asked) == Augmentation("flip", 7, 3)

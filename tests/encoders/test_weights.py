@@ -8,6 +8,7 @@ import time
 import pytest
 from safetensors.torch import load_file, save_file
 
+from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import BuildRequest
 from mmsent_cli.encoders.image import lite0
 from mmsent_cli.encoders.image.resnet import build as build_resnet18
@@ -17,6 +18,7 @@ from mmsent_cli.encoders.weights import hub, source
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.encoders.weights.wheels import file_sha256, wheel_file
 from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
+from tests.configs import resolved_model
 from tests.encoders.cases import build, sample
 
 
@@ -158,17 +160,16 @@ def test_a_pooler_that_was_never_trained_takes_no_part(side, name, without):
 
 def test_the_weights_folder_comes_from_the_option_or_the_environment(weights_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("MMSENT_WEIGHTS", str(weights_dir))
-    assert WeightSource.of(None, offline=True).has("openai/clip-vit-base-patch32")
-    assert not WeightSource.of(str(tmp_path), offline=True).has("openai/clip-vit-base-patch32")
-    assert WeightSource.of(str(weights_dir / ".."), True).has(str(weights_dir / "small-vit"))
+    assert WeightSource.of(RuntimeConfig(offline=True)).has("openai/clip-vit-base-patch32")
+    empty, above = (RuntimeConfig(weights_dir=str(folder), offline=True) for folder in (tmp_path, weights_dir / ".."))
+    assert not WeightSource.of(empty).has("openai/clip-vit-base-patch32")
+    assert WeightSource.of(above).has(str(weights_dir / "small-vit"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert WeightSource.of(None, offline=False).offline
+    assert WeightSource.of(RuntimeConfig()).offline
 
 
 def test_clip_refuses_another_image_size(weights_dir):
-    from mmsent_cli.config import ModelConfig
-
-    model = ModelConfig(image_encoder="clip", text_encoder="clip", image_size_px=64, max_length_tokens=200)
+    model = resolved_model(encoders="clip", image_size_px=64, max_length_tokens=200)
     source = WeightSource(weights_dir, offline=True)
     with pytest.raises(ConfigError):
         build_image_encoder(model, source)

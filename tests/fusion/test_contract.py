@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from mmsent_cli.config import ModelConfig
+from mmsent_cli.config.defaults import FUSION_DEFAULTS
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.fusion import FUSIONS, fill_defaults
+from mmsent_cli.fusion import FUSIONS, require_fusion
+from tests.configs import resolved_model
 from tests.fusion.inputs import build, encoded, output, padded, pairs
 
 every_fusion = pytest.mark.parametrize("name", FUSIONS)
@@ -118,17 +119,18 @@ def test_gates_do_not_depend_on_padding_or_neighbours(name):
 
 
 def test_a_fusion_brings_the_settings_that_belong_to_it():
-    early = fill_defaults(ModelConfig(fusion="early"))
+    assert set(FUSION_DEFAULTS) <= set(FUSIONS)
+    early = resolved_model(encoders="bert-resnet18", fusion="early")
     assert (early.head_hidden, early.head_dropout) == ((256,), (0.3,))
-    assert fill_defaults(ModelConfig(fusion="early", head_hidden=(8,))).head_hidden == (8,)
-    assert fill_defaults(ModelConfig(fusion="logit-ensemble")).auxiliary_weight == 1.0
-    assert fill_defaults(ModelConfig(fusion="concat")) == ModelConfig(fusion="concat")
+    given = resolved_model(encoders="bert-resnet18", fusion="early", head_hidden=(8,))
+    assert (given.head_hidden, given.head_dropout) == ((8,), (0.3,))
+    assert resolved_model(encoders="light", fusion="logit-ensemble").auxiliary_weight == 1.0
 
 
 def test_settings_that_a_fusion_cannot_work_with_are_refused():
     with pytest.raises(ConfigError) as caught:
-        fill_defaults(ModelConfig(fusion="blip-advnced"))
+        require_fusion(resolved_model(encoders="light", fusion="blip-advnced"))
     assert "blip-advanced" in caught.value.message
     with pytest.raises(ConfigError) as caught:
-        fill_defaults(ModelConfig(fusion="logit-ensemble", auxiliary_weight=0.0))
+        require_fusion(resolved_model(encoders="light", fusion="logit-ensemble", auxiliary_weight=0.0))
     assert "logit-ensemble" in caught.value.message

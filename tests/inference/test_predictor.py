@@ -7,14 +7,13 @@ import torch
 
 from mmsent_cli.compute.device import Compute
 from mmsent_cli.compute.threads import torch_threads
-from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.encoders.registry import resolve
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.inference.predictor import CHUNK_BATCHES, Predictor
 from mmsent_cli.model import build_model
 from mmsent_cli.training.checkpoints import Description
+from tests.configs import resolved_model
 from tests.data.builders import image_bytes
 
 LABELS = ("negative", "neutral", "positive")
@@ -26,7 +25,7 @@ CHUNK = CHUNK_BATCHES * CPU.predict_batch
 @pytest.fixture(scope="module")
 def predictor():
     """An untrained light model; what it says does not matter here."""
-    model, _, _ = resolve(ModelConfig(encoders="light", image_size_px=32), FitConfig(), "cpu", WeightSource())
+    model = resolved_model(encoders="light", image_size_px=32)
     torch.manual_seed(0)
     built = build_model(model, 3, WeightSource(), WORDS).eval()
     with torch.no_grad():

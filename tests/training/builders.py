@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mmsent_cli.compute.device import Compute, make_accelerator
-from mmsent_cli.config import FitConfig
+from mmsent_cli.config import ResolvedFit
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import NoPool, Plain
@@ -20,7 +20,7 @@ from mmsent_cli.training.loop import Trainer
 LABELS = ("negative", "neutral", "positive")
 IN_DIM, OUT_DIM = 6, 8
 
-QUICK = FitConfig(
+QUICK = ResolvedFit(
     epochs=3,
     batch_size=4,
     accumulation_steps=1,

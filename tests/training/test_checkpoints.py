@@ -8,8 +8,6 @@ import zipfile
 import pytest
 import torch
 
-from mmsent_cli.config import FitConfig, ModelConfig
-from mmsent_cli.encoders.registry import resolve
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import CheckpointError
 from mmsent_cli.model import build_model
@@ -24,6 +22,7 @@ from mmsent_cli.training.checkpoints import (
     save_checkpoint,
     save_last,
 )
+from tests.configs import resolved_model
 from tests.training.builders import assert_equal, make_trainer, tiny_model, train, weights
 
 LABELS = ("negative", "neutral", "positive")
@@ -36,10 +35,9 @@ def source(weights_dir):
 
 
 @pytest.fixture
-def model_config(source):
+def model_config():
     """Small BERT and ResNet18, half frozen."""
-    wanted = ModelConfig(encoders="bert-resnet18", freeze_text="2", freeze_image="3", image_size_px=32)
-    return resolve(wanted, FitConfig(), "cpu", source)[0]
+    return resolved_model(encoders="bert-resnet18", freeze_text="2", freeze_image="3", image_size_px=32)
 
 
 @pytest.fixture

@@ -16,9 +16,8 @@ import pytest
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
 
-from mmsent_cli.config import FitConfig, ModelConfig
 from mmsent_cli.encoders.contract import Encoded
-from mmsent_cli.encoders.registry import minilm, resolve
+from mmsent_cli.encoders.registry import choose, minilm
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.training import loop
@@ -196,7 +195,7 @@ def test_auto_passes_a_bug_on(monkeypatch):
 
     monkeypatch.setattr(minilm, "wheel_file", has_a_bug)
     with pytest.raises(RuntimeError):
-        resolve(ModelConfig(), FitConfig(), "cpu", WeightSource(offline=True))
+        choose("cpu", WeightSource(offline=True))
 
 
 @pytest.mark.parametrize(

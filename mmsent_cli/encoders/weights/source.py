@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.weights.hub import HUB, OFFLINE_HINT, TIMEOUT_SECONDS, is_cached, is_reachable
 from mmsent_cli.errors import CheckpointError, WeightsUnavailable
 
@@ -31,11 +32,11 @@ class WeightSource:
     cache_dir: str | None = None
 
     @classmethod
-    def of(cls, weights_dir: str | None, offline: bool, cache_dir: str | None = None) -> "WeightSource":
+    def of(cls, runtime: RuntimeConfig) -> "WeightSource":
         """From the options, `MMSENT_WEIGHTS` standing in for a missing `--weights-dir`."""
-        named = weights_dir or os.environ.get("MMSENT_WEIGHTS")
-        is_offline = offline or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        return cls(Path(named) if named else None, is_offline, cache_dir)
+        named = runtime.weights_dir or os.environ.get("MMSENT_WEIGHTS")
+        is_offline = runtime.offline or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+        return cls(Path(named) if named else None, is_offline, runtime.cache_dir)
 
     def load(self, name: str, load: Callable[..., Loaded]) -> Loaded:
         """Call a `from_pretrained` with a folder, a cached name, or a name to download.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, read_train_config
+from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.split import Split, digest_of
 from mmsent_cli.encoders.weights.source import WeightSource
@@ -72,8 +72,8 @@ def examine(
         raise CheckpointError(
             f"{checkpoint} is not trained (epoch {epoch}): an ablation would compare guesses", "train a model first"
         )
-    source = WeightSource.of(runtime.weights_dir, runtime.offline, runtime.cache_dir)
-    model, description = load_model(checkpoint, source)
+    weights = WeightSource.of(runtime)
+    model, description = load_model(checkpoint, weights)
     if find_fusion(description.model.fusion).is_reference:
         raise CheckpointError(
             f"{checkpoint} is a model of {description.model.fusion}: there is no second modality to take away",
@@ -112,7 +112,7 @@ def _own_pairs(
     """The pairs of the run whose folder holds the checkpoint, what to call them, and a note if they are doubtful."""
     run = Run(checkpoint.parent)
     splits, config = splits_of(run), own_config(checkpoint)
-    if not splits or config is None or config.model != description.model:
+    if not splits or config is None or to_dict(config.model) != to_dict(description.model):
         raise CheckpointError(
             f"{checkpoint} does not lie in its run's folder, so the pairs it was validated on are not known",
             "give --data FOLDER, and --split FILE if only its validation side is meant",

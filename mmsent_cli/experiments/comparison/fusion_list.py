@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from mmsent_cli.compute.device import choose_compute
-from mmsent_cli.config import SENTIMENTS, ModelConfig, TrainConfig
+from mmsent_cli.config import SENTIMENTS, ResolvedModel, TrainConfig
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import SentimentModel, assemble, build_encoders
 from mmsent_cli.results import FusionRow
-from mmsent_cli.training.plan import fill_gaps
+from mmsent_cli.training.plan import gather_facts, resolve_checked
 
 
 def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
@@ -21,10 +21,11 @@ def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
         MmsentError: encoders that cannot be had.
     """
     compute, _ = choose_compute(config.runtime)
-    weights = WeightSource.of(config.runtime.weights_dir, config.runtime.offline, config.runtime.cache_dir)
+    weights = WeightSource.of(config.runtime)
+    facts, _ = gather_facts(config, compute, weights)
 
-    def variant(name: str) -> ModelConfig:
-        return fill_gaps(replace(config.model, fusion=name), config.fit, compute, weights)[0]
+    def variant(name: str) -> ResolvedModel:
+        return resolve_checked(replace(config.model, fusion=name), facts)
 
     encoders = build_encoders(variant(next(iter(FUSIONS))), weights, vocabulary=())
     rows = [

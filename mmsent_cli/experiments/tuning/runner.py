@@ -130,7 +130,7 @@ class Tuner:
         for trained in self.experiment.epochs(arm):
             epoch = len(trained.curve)
             self._report(trial, trained, epoch)
-            if trial is not None and epoch < (arm.config.fit.epochs or 0) and trial.should_prune():
+            if trial is not None and epoch < arm.config.fit.epochs and trial.should_prune():
                 return Fitted(trained, is_hopeless=True)
         assert trained is not None
         save(folder, arm.stem, trained)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mmsent_cli.config import ModelConfig
+from mmsent_cli.config import ResolvedModel
 from mmsent_cli.experiments.arm import seeds_of
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.tuning.queue import Task
@@ -37,11 +37,11 @@ class Search:
     def __init__(self, plan: Plan, settings: TuneSettings) -> None:
         self.plan = plan
         self.settings = settings
-        self.monitor = plan.config.fit.monitor or "accuracy"
+        self.monitor = plan.config.fit.monitor
         self.seeds = seeds_of(plan.config, settings.seeds)
         self.space = parse_space(settings.space)
         self.decays = tuple(dict.fromkeys(settings.decays))
-        self.models: tuple[ModelConfig, ...] = ()
+        self.models: tuple[ResolvedModel, ...] = ()
         self.first = self._begin()
         self.total = len(self.first) + (len(self.decays) - 1 if settings.strategy == "sequence" else 0)
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from mmsent_cli.config import KINDS, FitConfig, ModelConfig, TrainConfig, build, value_type
+from mmsent_cli.config import KINDS, FitConfig, ModelConfig, ResolvedConfig, build, value_type
 from mmsent_cli.errors import ConfigError, unknown_name
-from mmsent_cli.fusion import fill_defaults, find_fusion
+from mmsent_cli.fusion import find_fusion, require_fusion
 from mmsent_cli.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
     return [dict(zip(names, values, strict=True)) for values in itertools.product(*(item.values for item in space))]
 
 
-def configure(plan: Plan, settings: dict[str, Value]) -> TrainConfig:
+def configure(plan: Plan, settings: dict[str, Value]) -> ResolvedConfig:
     """The plan's configuration with other settings; another fusion brings its own head.
 
     Raises:
@@ -138,7 +138,9 @@ def configure(plan: Plan, settings: dict[str, Value]) -> TrainConfig:
     of_model: dict[str, Any] = {name: value for name, value in settings.items() if name in MODEL}
     fusion = of_model.pop("fusion", None)
     config = plan.variant(fusion, **of_fit)
-    return replace(config, model=fill_defaults(replace(config.model, **of_model)))
+    config = replace(config, model=replace(config.model, **of_model))
+    require_fusion(config.model)
+    return config
 
 
 def _parse(item: str) -> Choices | Range:
