@@ -12,6 +12,11 @@ COMPILED_MODELS = "openvino"
 """Folder of the cache for encoder stages converted to OpenVINO."""
 WEIGHTS = "weights"
 """Folder of the cache that keeps weights taken out of an archive."""
+CACHE_TAG = "CACHEDIR.TAG"
+CACHE_TAG_CONTENT = b"""Signature: 8a477f597d28d172789f06886806bc55
+# This folder was made by mmsent, and is deleted by: mmsent cache --clear
+"""
+"""Marks a folder as a cache, for backup programs too. Source: https://bford.info/cachedir/"""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 FREE_SPACE = "free some space and run it again"
@@ -78,6 +83,30 @@ def default_cache_dir(given: str | None = None) -> Path:
             f"cannot use the cache folder {path}: {reason(error)}", "choose one with --cache-dir or MMSENT_CACHE"
         ) from error
     return path
+
+
+def make_own_cache(folder: Path) -> None:
+    """Make a folder of the cache. A new or empty one is marked as mmsent's own, so that it may be deleted as a whole.
+
+    Raises:
+        MmsentError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_new = not any(folder.iterdir())
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    if is_new:
+        atomic_write(folder / CACHE_TAG, CACHE_TAG_CONTENT)
+
+
+def is_own_cache(folder: Path) -> bool:
+    """True if `make_own_cache` marked this folder; False for a link, wherever it leads."""
+    tag = folder / CACHE_TAG
+    try:
+        return not folder.is_symlink() and tag.read_bytes() == CACHE_TAG_CONTENT
+    except OSError:
+        return False
 
 
 def require_writable(path: Path, force: bool) -> None:

@@ -8,7 +8,7 @@ from mmsent_cli.config import ENCODERS
 from mmsent_cli.encoders.contract import Activations
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.features.column import raw_pad, stack
+from mmsent_cli.features.batching import raw_pad, stack
 from mmsent_cli.model import Batch, build_head, build_model, count_parameters
 from tests.configs import resolved_model
 from tests.encoders.cases import VOCABULARY, raw_arrays

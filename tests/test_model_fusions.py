@@ -9,7 +9,8 @@ from mmsent_cli.compute.device import Compute
 from mmsent_cli.encoders.contract import Activations, Encoded
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.features.column import Column, raw_pad, stack, text_key
+from mmsent_cli.features.batching import raw_pad, stack
+from mmsent_cli.features.column import Column, text_key
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, assemble, build_encoders, build_head, build_model, count_parameters
 from mmsent_cli.training.loss import Loss

@@ -13,12 +13,15 @@ def cache(
     cache_dir: Annotated[Path | None, typer.Option(help="Folder of the caches (default: $MMSENT_CACHE)")] = None,
     clear: Annotated[
         bool,
-        typer.Option("--clear", help="Delete features, translated networks and unpacked weights; they are made anew"),
+        typer.Option(
+            "--clear",
+            help="Delete features, converted models and unpacked weights (made again when needed)",
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
     """Show what the feature store holds, or clear it."""
-    from mmsent_cli.features.store import clear_store, store_report
+    from mmsent_cli.features.store_report import clear_store, store_report
     from mmsent_cli.files import COMPILED_MODELS, WEIGHTS, default_cache_dir
     from mmsent_cli.reports.cache import print_store
     from mmsent_cli.reports.console import print_json

@@ -35,7 +35,7 @@ def predict(
 
     found = find_checkpoint(checkpoint, runs_dir)
 
-    from mmsent_cli.inference.predictor import predict_file, predict_one
+    from mmsent_cli.inference.stream import predict_file, predict_one
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.live_epochs import TrainingView
     from mmsent_cli.reports.predict import print_predict

@@ -1,10 +1,10 @@
-"""The feature store: what frozen layers compute is computed once per pair and kept on disk.
+"""The feature store: the output of frozen stages is computed once per pair and kept on disk.
 
-A *space* is one kind of feature: an encoder's first k stages with their weights, preprocessing settings and
-compute. Its folder holds immutable shards, each a packed `.bin` and an index `.npy` with a checksum per entry and
-one of its own as its last four bytes. The index appears by rename after its data is whole, so a shard either exists
-or does not, and two processes that fill one space at once write two shards. Of two entries for one key the newer
-counts, so what was damaged and computed anew stays mended.
+A *feature set* holds the output of one encoder's first k stages, for one choice of weights, preprocessing and
+arithmetic. Its folder has a description, `features.json`, and shards that are never changed: each a packed `.bin` and
+an index `.npy` with a checksum per entry and, in its last four bytes, one of its own. The index appears by rename after
+its data is whole, so two processes that fill a feature set at once write two shards. Of two entries for one key the
+newer counts, so a damaged entry that was computed again stays repaired.
 
 Chosen: positioned reads (`os.pread`) instead of a memory map. The page cache serves both alike, but a map of a file
 that was cut short kills the process, and touched pages count as the process's own memory.
@@ -15,7 +15,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import time
 import uuid
 import zlib
@@ -26,15 +25,16 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsent_cli.errors import MmsentError
-from mmsent_cli.files import atomic_write, reason
-from mmsent_cli.results import StoredFeatures, StoreResult
+from mmsent_cli.files import atomic_write
 
+DESCRIPTION = "features.json"
+KIND = "mmsent feature set"
+"""Stands in the description; a folder without it is not deleted by `mmsent cache --clear`."""
 SHARD_BYTES = 256 * 2**20
 MAX_DIMS = 4
 CHECKSUM_BYTES = 4
 ABANDONED_SECONDS = 24 * 3600
-"""An unfinished shard that nobody wrote to for so long was left by a process that was killed."""
+"""An unfinished shard that was not written to for this long was left by a killed process."""
 INDEX = np.dtype(
     [("key", "S64"), ("offset", "<u8"), ("size", "<u8"), ("shape", "<u4", (MAX_DIMS,)), ("dtype", "S8"), ("crc", "<u4")]
 )
@@ -42,7 +42,7 @@ INDEX = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where one array lies."""
+    """The place of one array."""
 
     shard: Path
     offset: int
@@ -52,27 +52,28 @@ class Entry:
     crc: int
 
 
-class Space:
-    """All stored features of one kind.
+class FeatureSet:
+    """Stored features of one kind, by the content digest of their text or image.
 
     Args:
         root: folder of the feature store.
-        description: everything that decides the features' values; its digest names the space's folder.
+        description: everything that decides the features' values; its digest names the folder.
 
     Attributes:
-        corrupt: entries and shards found damaged so far; they count as missing and are computed anew.
+        damaged: damaged entries and shards found so far; they count as missing and are computed again.
     """
 
     def __init__(self, root: Path, description: dict[str, object]) -> None:
         self.folder = root / _digest(description)
-        self.corrupt = 0
+        self.damaged = 0
         self._entries: dict[str, Entry] = {}
         self._open: dict[Path, int] = {}
         self._verified: set[str] = set()
         self.folder.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.folder / "space.json", json.dumps(description, indent=1, sort_keys=True).encode())
+        described = json.dumps({"kind": KIND, **description}, indent=1, sort_keys=True)
+        atomic_write(self.folder / DESCRIPTION, described.encode())
         _remove_abandoned(self.folder)
-        for index in sorted(self.folder.glob("[!.]*.npy"), key=_age):
+        for index in shard_indexes(self.folder):
             self._load_shard(index)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
@@ -81,7 +82,7 @@ class Space:
         return [key for key in wanted if not self._is_sound(key)]
 
     def read(self, key: str) -> np.ndarray:
-        """The array stored under `key`, which `missing` did not name."""
+        """The array stored under `key`, which `missing` did not return."""
         entry = self._entries[key]
         return np.frombuffer(self._bytes(entry), dtype=entry.dtype).reshape(entry.shape)
 
@@ -102,10 +103,10 @@ class Space:
     def _load_shard(self, index: Path) -> None:
         data = index.with_suffix(".bin")
         try:
-            rows = _read_index(index)
+            rows = read_index(index)
         except ValueError:
-            # Without its index the shard is of no use to anyone.
-            self.corrupt += 1
+            # Without its index the shard cannot be used.
+            self.damaged += 1
             index.unlink(missing_ok=True)
             data.unlink(missing_ok=True)
             return
@@ -121,7 +122,7 @@ class Space:
         if entry is None:
             return False
         if not self._is_whole(entry):
-            self.corrupt += 1
+            self.damaged += 1
             del self._entries[key]
             return False
         self._verified.add(key)
@@ -144,7 +145,12 @@ class Space:
             os.close(descriptor)
 
 
-def _read_index(path: Path) -> np.ndarray:
+def shard_indexes(folder: Path) -> list[Path]:
+    """Index files of a feature set, the oldest first."""
+    return sorted(folder.glob("[!.]*.npy"), key=_age)
+
+
+def read_index(path: Path) -> np.ndarray:
     """The rows of an index.
 
     Raises:
@@ -162,14 +168,14 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _age(index: Path) -> tuple[int, str]:
-    """Sorts the oldest index first; one that has just been cleared away sorts anywhere."""
+    """Sorts the oldest index first; one that was deleted meanwhile sorts anywhere."""
     with contextlib.suppress(FileNotFoundError):
         return index.stat().st_mtime_ns, index.name
     return 0, index.name
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Delete what killed processes left: hidden files, and data whose index never came."""
+    """Delete what killed processes left: hidden files, and data without an index."""
     for path in folder.iterdir():
         is_unfinished = path.name.startswith(".") or (path.suffix == ".bin" and not path.with_suffix(".npy").exists())
         with contextlib.suppress(FileNotFoundError):
@@ -183,7 +189,7 @@ def _digest(description: dict[str, object]) -> str:
 
 
 class _ShardWriter:
-    """Appends arrays to a hidden file; `finish` gives it its name and its index."""
+    """Appends arrays to a hidden file; `finish` renames it and writes its index."""
 
     def __init__(self, folder: Path) -> None:
         name = uuid.uuid4().hex
@@ -200,8 +206,8 @@ class _ShardWriter:
 
     def append(self, key: str, array: np.ndarray) -> None:
         raw = np.ascontiguousarray(array).tobytes()
-        # Each side is stored plus one, so that 0 can mean "no such dimension".
-        shape = [side + 1 for side in array.shape] + [0] * (MAX_DIMS - array.ndim)
+        # Each size is stored plus one, so that 0 can mean "no such dimension".
+        shape = [size + 1 for size in array.shape] + [0] * (MAX_DIMS - array.ndim)
         self._stream.write(raw)
         self._rows.append((key.encode(), self.size, len(raw), shape, array.dtype.str.encode(), zlib.crc32(raw)))
         self.size += len(raw)
@@ -215,64 +221,9 @@ class _ShardWriter:
         return self._index
 
     def discard(self) -> None:
-        """Remove what is unfinished."""
+        """Remove an unfinished shard."""
         with contextlib.suppress(OSError):  # closing writes the rest, which fails again on a full disk
             self._stream.close()
         self._hidden.unlink(missing_ok=True)
         if not self._index.exists():
             self._final.unlink(missing_ok=True)
-
-
-def store_report(root: Path, networks: Path, weights: Path) -> StoreResult:
-    """What the store holds, one row per space, and the size of translated networks and unpacked weights beside it."""
-    spaces = [_describe_space(folder) for folder in _space_folders(root)]
-    return StoreResult(
-        folder=str(root),
-        spaces=tuple(spaces),
-        bytes=sum(space.bytes for space in spaces),
-        compiled_models_bytes=_size(networks),
-        weights_bytes=_size(weights),
-    )
-
-
-def clear_store(root: Path, *beside: Path) -> None:
-    """Delete every space, and folders beside the store. Runs that read them right now keep their open files."""
-    for folder in _space_folders(root):
-        shutil.rmtree(folder)
-    for folder in beside:
-        try:
-            if folder.exists():
-                shutil.rmtree(folder.resolve())
-        except OSError as error:
-            raise MmsentError(f"cannot clear {folder}: {reason(error)}", "delete the folder by hand") from error
-
-
-def _size(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # a run renames its file just now
-            total += path.stat().st_size if path.is_file() else 0
-    return total
-
-
-def _space_folders(root: Path) -> list[Path]:
-    return sorted(path.parent for path in root.glob("*/space.json"))
-
-
-def _describe_space(folder: Path) -> StoredFeatures:
-    try:
-        described = json.loads((folder / "space.json").read_text(encoding="utf-8"))
-    except ValueError:
-        described = {"encoder": "unknown (space.json is damaged)", "stages": "?"}
-    entries = sum(_count_entries(path) for path in folder.glob("[!.]*.npy"))
-    size = sum(path.stat().st_size for path in folder.iterdir())
-    encoder, stages = described["encoder"], described["stages"]
-    return StoredFeatures(space=folder.name, encoder=encoder, stages=stages, entries=entries, bytes=size)
-
-
-def _count_entries(index: Path) -> int:
-    try:
-        return len(_read_index(index))
-    except ValueError:
-        return 0

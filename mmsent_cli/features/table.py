@@ -1,4 +1,4 @@
-"""Batches of a training run: rows of two columns, in an order that seed and epoch decide."""
+"""Batches of a training: rows of two columns, in an order that seed and epoch decide."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from mmsent_cli.features.column import Column, SkippedModality
 from mmsent_cli.model import Batch
 
-WINDOW = 50
-"""Batches that are sorted by length together."""
+WINDOW_BATCHES = 50
+"""Batches whose rows are sorted by length together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class Table:
     Attributes:
         text: the texts' activations.
         image: the images' activations.
-        lengths: tokens of each pair's text [N]; batches go by them whatever is stored, so models that store different
-            stages of one encoder meet the pairs in the same batches.
+        lengths: tokens of each pair's text [N]. Batches are made by them whatever is stored, so that models that store
+            different stages of one encoder train on the same batches.
         targets: class number of each pair [N].
         train: rows to train on.
         val: rows to validate on, in order of text length, which saves padding.
@@ -35,6 +35,10 @@ class Table:
     targets: np.ndarray
     train: tuple[int, ...]
     val: tuple[int, ...]
+
+    def batches(self, rows: Sequence[int], size: int) -> Iterator[Batch]:
+        """Batches of at most `size` of these rows, in order, without augmentation."""
+        return (self.batch(rows[start : start + size]) for start in range(0, len(rows), size))
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Batch:
         """The batch of these rows; `epoch` picks augmented views and is None when evaluating."""
@@ -54,7 +58,7 @@ class EpochBatches(Sampler[list[int]]):
         self.rows = table.train if is_training else table.val
         self.lengths = [table.lengths[row] for row in self.rows]
         self.batch_size = batch_size
-        self.drop_last = False  # Accelerate asks
+        self.drop_last = False  # Accelerate reads it
         self.seed = seed
         self.epoch: int | None = 1 if is_training else None
 
@@ -70,7 +74,7 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class _BatchDataset(Dataset[Any]):
-    """Hands whole batches to the loader, so that padding and reading happen once a batch."""
+    """Gives the loader whole batches, so that padding and reading happen once a batch."""
 
     def __init__(self, table: Table, sampler: EpochBatches) -> None:
         self.table = table
@@ -85,7 +89,7 @@ class _BatchDataset(Dataset[Any]):
 
 def make_loader(table: Table, sampler: EpochBatches, workers: int) -> DataLoader[Any]:
     """A loader that yields `Batch`es in the sampler's order."""
-    if workers:  # each would read all rows into a memory of its own
+    if workers:  # otherwise each would read all rows into memory of its own
         table.text.load()
         table.image.load()
     dataset = _BatchDataset(table, sampler)
@@ -99,8 +103,8 @@ def _as_it_is(batch: Any) -> Any:
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """The batches of an epoch: pairs of about equal length together, in an order that seed and epoch decide.
 
-    Rows are shuffled, sorted by length within windows of `WINDOW` batches, cut, and the batches shuffled. On tweets
-    this halves the padding of plain shuffling, and which pairs meet in a batch still changes each epoch.
+    Rows are shuffled, sorted by length within windows of `WINDOW_BATCHES` batches, cut, and the batches shuffled. On
+    tweets this halves the padding of plain shuffling, and which pairs share a batch still changes each epoch.
 
     Args:
         lengths: tokens of each training pair [N].
@@ -113,7 +117,7 @@ def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
     """
     draws = np.random.default_rng([seed, epoch])
     order = draws.permutation(len(lengths)).tolist()
-    window = WINDOW * batch_size
+    window = WINDOW_BATCHES * batch_size
     windows = [
         sorted(order[start : start + window], key=lambda i: lengths[i]) for start in range(0, len(order), window)
     ]

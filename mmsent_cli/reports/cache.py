@@ -15,9 +15,10 @@ def print_store(result: StoreResult) -> None:
     kinds = ((result.compiled_models_bytes, "converted models"), (result.weights_bytes, "unpacked weights"))
     beside = listed([f"{size / MEGABYTE:.1f} MB of {kind}" for size, kind in kinds if size])
     facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", beside)]
+    facts += [("Not mmsent's", f"{folder} (never deleted)") for folder in result.foreign]
     console.print(facts_table(facts))
-    if result.spaces and not result.cleared:
+    if result.feature_sets and not result.cleared:
         rows = [
-            (space.encoder, space.stages, space.entries, f"{space.bytes / MEGABYTE:.1f}") for space in result.spaces
+            (each.encoder, each.stages, each.entries, f"{each.bytes / MEGABYTE:.1f}") for each in result.feature_sets
         ]
         print_table(console, "Features", figures_table(("Encoder", "Stages", "Entries", "MB"), rows))

@@ -92,7 +92,7 @@ class SplitResult:
 class StoredFeatures:
     """One kind of feature on disk: `stages` reads "3 of 8", `entries` counts pairs or views."""
 
-    space: str
+    feature_set: str
     encoder: str
     stages: str
     entries: int
@@ -101,11 +101,15 @@ class StoredFeatures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """What the feature store holds, or held before it was cleared; beside it translated networks, unpacked weights."""
+    """What the caches hold, or held before they were cleared: stored features, converted models, unpacked weights.
+
+    `foreign` names folders that lie where mmsent's own would, but without its mark; they are never deleted.
+    """
 
     folder: str
-    spaces: tuple[StoredFeatures, ...]
+    feature_sets: tuple[StoredFeatures, ...]
     bytes: int
     compiled_models_bytes: int = 0
     weights_bytes: int = 0
+    foreign: tuple[str, ...] = ()
     cleared: bool = False

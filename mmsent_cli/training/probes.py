@@ -23,7 +23,7 @@ from mmsent_cli.ensemble import (
 )
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.parallel_map import counted, in_order
-from mmsent_cli.features.store import Space
+from mmsent_cli.features.store import FeatureSet
 from mmsent_cli.features.table import Table
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.training.workspace import Workspace, disk_full_as_error
@@ -138,17 +138,13 @@ def _inputs(
     """What probes may read of all pairs."""
     model.eval().to("cpu")
     parts = [slice(start, start + BATCH) for start in range(0, len(texts), BATCH)]
-    rows = range(len(texts))
+    batches = table.batches(range(len(texts)), BATCH)
     return join_inputs(
         [
             probe_inputs(
-                model,
-                table.batch(rows[part]),
-                texts[part],
-                ocr_texts[part],
-                {name: values[part] for name, values in pooled.items()},
+                model, batch, texts[part], ocr_texts[part], {name: values[part] for name, values in pooled.items()}
             )
-            for part in parts
+            for part, batch in zip(parts, batches, strict=True)
         ]
     )
 
@@ -156,11 +152,11 @@ def _inputs(
 def read_ocr_texts(bench: Workspace) -> list[OcrText]:
     """What stands in each pair's image; read once an image and kept in the feature store."""
     pairs = bench.plan.dataset.pairs
-    space = Space(bench.plan.store, describe_ocr())
+    stored = FeatureSet(bench.plan.store, describe_ocr())
     images = {pair.image_digest: pair.image for pair in pairs if pair.image is not None}
-    missing = space.missing(images)
+    missing = stored.missing(images)
     read = in_order(lambda key: (key, read_ocr(images[key]).to_bytes()), missing, torch.get_num_threads())
     with disk_full_as_error(bench.plan.store):
-        space.add(counted(read, len(missing), "reading words in images", bench.listener.prepare))
-    bench.damaged += space.corrupt
-    return [OcrText.from_bytes(space.read(pair.image_digest)) if pair.image_digest else OcrText() for pair in pairs]
+        stored.add(counted(read, len(missing), "reading words in images", bench.listener.prepare))
+    bench.damaged += stored.damaged
+    return [OcrText.from_bytes(stored.read(pair.image_digest)) if pair.image_digest else OcrText() for pair in pairs]

@@ -28,6 +28,8 @@ from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.plan import Listener, Plan
 from mmsent_cli.training.seeds import seed_everything
 
+BATCH = 256
+
 
 class Workspace:
     """Makes the models of one plan and the tables they train on.
@@ -114,16 +116,19 @@ class Workspace:
         column = Column(encoder, text_keys(pairs), self.plan.store, self.plan.compute)
         with disk_full_as_error(self.plan.store):
             filled = column.fill([pair.text or "" for pair in pairs], (), self.listener.prepare)
-        features = pool(encoder, column.batch(range(len(pairs))))
+        rows = range(len(pairs))
+        features = np.concatenate(
+            [pool(encoder, column.batch(rows[start : start + BATCH])) for start in range(0, len(pairs), BATCH)]
+        )
         self.encoder_runs["text"] += filled
-        self.damaged += column.corrupt
+        self.damaged += column.damaged
         self._refusals += self.plan.compute.refusals(encoder)
         return features
 
     def notes(self) -> list[str]:
         """What the user should know of the preparation."""
         columns = self._columns.values()
-        damaged = self.damaged + sum(column.corrupt for column in columns)
+        damaged = self.damaged + sum(column.damaged for column in columns)
         notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
         return [*notes, *self.plan.compute.refusals(*(column.encoder for column in columns)), *self._refusals]
 

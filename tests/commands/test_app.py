@@ -29,7 +29,7 @@ def failing(monkeypatch):
         def refuse(*_):
             raise error
 
-        monkeypatch.setattr("mmsent_cli.features.store.store_report", refuse)
+        monkeypatch.setattr("mmsent_cli.features.store_report.store_report", refuse)
         return mmsent("cache")
 
     return fail

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsent_cli.files import COMPILED_MODELS, WEIGHTS
+from mmsent_cli.files import CACHE_TAG_CONTENT, COMPILED_MODELS, WEIGHTS, make_own_cache
 from tests.commands.running import QUICK, assert_refused, mmsent, same_weights, succeed, weights
 
 
@@ -16,7 +16,7 @@ def files(folder):
 
 def test_an_empty_store(work):
     values = succeed("cache", "--json")
-    assert (values["spaces"], values["bytes"], values["cleared"]) == ([], 0, False)
+    assert (values["feature_sets"], values["bytes"], values["cleared"]) == ([], 0, False)
     assert values["folder"] == str(Path(os.environ["MMSENT_CACHE"]) / "features")
     assert succeed("cache", "--clear", "--json")["cleared"]
 
@@ -25,8 +25,8 @@ def test_what_training_stored_is_shown_cleared_and_computed_anew(work):
     train = ("train", "--data", "lab", *QUICK, "--epochs", 1, "--cache-dir", "mine", "--json")
     before = succeed(*train)
     values = succeed("cache", "--cache-dir", "mine", "--json")
-    assert {space["encoder"] for space in values["spaces"]} == {"light-text", "light-image"}
-    assert [space["entries"] for space in values["spaces"]] == [18, 18]
+    assert {each["encoder"] for each in values["feature_sets"]} == {"light-text", "light-image"}
+    assert [each["entries"] for each in values["feature_sets"]] == [18, 18]
     assert values["bytes"] == sum(path.stat().st_size for path in files("mine/features"))
     assert "light-text" in mmsent("cache", "--cache-dir", "mine").stdout
 
@@ -43,9 +43,9 @@ def test_what_training_stored_is_shown_cleared_and_computed_anew(work):
 )
 def test_what_lies_beside_the_store_is_counted_and_cleared(work, folder, counted):
     place = Path("mine") / folder
-    place.mkdir(parents=True)
+    make_own_cache(place)
     (place / "one.bin").write_bytes(bytes(2_000_000))
-    assert succeed("cache", "--cache-dir", "mine", "--json")[counted] == 2_000_000
+    assert succeed("cache", "--cache-dir", "mine", "--json")[counted] == 2_000_000 + len(CACHE_TAG_CONTENT)
     assert "2.0 MB" in mmsent("cache", "--cache-dir", "mine").stdout
     succeed("cache", "--cache-dir", "mine", "--clear", "--json")
     assert files("mine") == []

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmsent_cli.features import store as features
-from mmsent_cli.inference import predictor as predict_module
+from mmsent_cli.inference import stream as predict_module
 from tests.commands.running import QUICK, RUN_FILES, assert_refused, epochs_of, mmsent, run_folders, succeed
 
 TRAIN = ("train", "--data", "lab", *QUICK, "--epochs", 2)

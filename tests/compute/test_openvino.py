@@ -16,7 +16,7 @@ from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.features.column import raw_pad, stack
+from mmsent_cli.features.batching import raw_pad, stack
 from tests.encoders.cases import TABLES, fresh, raw_arrays
 
 pytest.importorskip("openvino")

@@ -10,7 +10,7 @@ import torch
 from mmsent_cli.encoders.contract import Activations, BuildRequest, Encoder
 from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.features.column import raw_pad, stack
+from mmsent_cli.features.batching import raw_pad, stack
 from tests.data.builders import image_bytes
 
 TEXT_NAMES = (

@@ -5,7 +5,7 @@ import torch
 
 from mmsent_cli.encoders.contract import Activations
 from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS
-from mmsent_cli.features.column import raw_pad, stack
+from mmsent_cli.features.batching import raw_pad, stack
 from tests.encoders.cases import CASES, IMAGE_NAMES, TEXT_NAMES, build, built, fresh, raw_arrays, sample
 
 every_encoder = pytest.mark.parametrize(("side", "name"), CASES)

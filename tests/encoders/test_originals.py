@@ -10,7 +10,7 @@ from mmsent_cli.encoders.registry import TEXT_ENCODERS
 from mmsent_cli.encoders.text.mpnet import distance_biases
 from mmsent_cli.encoders.weights.mpnet_slices import unpacked
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.features.column import raw_pad, stack
+from mmsent_cli.features.batching import raw_pad, stack
 from tests.encoders.cases import built, fresh, raw_arrays, sample
 
 EXACT = {"rtol": 1e-5, "atol": 1e-6}

@@ -13,7 +13,7 @@ from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import MeanPool, NoPool, Plain
 from mmsent_cli.experiments.ablation import perturb as views
 from mmsent_cli.experiments.ablation.perturb import EncodedModel, additive_part, another_pair, mean_features
-from mmsent_cli.features.column import stack
+from mmsent_cli.features.batching import stack
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, SentimentModel, build_head

@@ -14,9 +14,10 @@ from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.data import images
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.encoders import inputs
-from mmsent_cli.features import memory as resident
-from mmsent_cli.features.column import Column, rows_by_length, stack, text_key
-from mmsent_cli.features.memory import Resident
+from mmsent_cli.features import batching
+from mmsent_cli.features.batching import PackedArrays, stack
+from mmsent_cli.features.column import Column, text_key
+from mmsent_cli.features.pipeline import rows_by_length
 from tests.data.builders import image_bytes
 from tests.encoders.cases import fresh
 
@@ -223,7 +224,7 @@ def test_damaged_entries_are_counted_and_computed_anew(text_encoder, tmp_path):
     data.write_bytes(content)
     column = Column(text_encoder, [text_key(text) for text in TEXTS], tmp_path, FP32)
     assert fill(column, TEXTS) == 1
-    assert column.corrupt == 1
+    assert column.damaged == 1
     assert torch.equal(column.batch(range(len(TEXTS))).values, before)
 
 
@@ -257,7 +258,7 @@ def test_rows_in_memory_make_the_batches_that_stacking_makes(lengths, data, widt
     dtype, pad = (np.int32, 7) if width is None else (np.float32, 0)
     arrays = [np.arange(1, 1 + np.prod(shape)).reshape(shape).astype(dtype) + row for row, shape in enumerate(shapes)]
     rows = data.draw(st.lists(st.integers(0, len(arrays) - 1), min_size=1, max_size=8))
-    expected, got = stack([arrays[row] for row in rows], pad), Resident(arrays, pad).batch(rows)
+    expected, got = stack([arrays[row] for row in rows], pad), PackedArrays(arrays, pad).batch(rows)
     assert torch.equal(got.values, expected.values)
     assert got.values.dtype == expected.values.dtype
     assert torch.equal(got.mask, expected.mask)
@@ -268,7 +269,7 @@ def test_a_column_too_large_for_memory_gives_the_same_batches_from_the_store(tex
     rows = [4, 0, 2]
     one = in_memory.batch(rows)
     assert in_memory.load() is not None
-    monkeypatch.setattr(resident, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(batching, "IN_MEMORY_BYTES", 100)
     other = from_store.batch(rows)
     assert from_store.load() is None
     assert torch.equal(one.values, other.values)
@@ -276,9 +277,9 @@ def test_a_column_too_large_for_memory_gives_the_same_batches_from_the_store(tex
 
 
 def test_equal_arrays_that_would_not_fit_are_not_read_to_find_out(monkeypatch):
-    monkeypatch.setattr(resident, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(batching, "IN_MEMORY_BYTES", 100)
     read = []
-    assert resident.make_resident(lambda row: read.append(row) or np.zeros(4, dtype=np.float32), 100, None) is None
+    assert batching.pack_if_small(lambda row: read.append(row) or np.zeros(4, dtype=np.float32), 100, None) is None
     assert read == [0]
 
 

@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.features import store as features
-from mmsent_cli.features.store import Space, clear_store, store_report
+from mmsent_cli.features.store import FeatureSet
 
 DESCRIPTION = {"encoder": "bert", "stages": "3 of 14"}
 ARRAYS = {
@@ -28,9 +28,9 @@ ARRAYS = {
 
 
 def filled(root, entries=ARRAYS):
-    space = Space(root, DESCRIPTION)
-    space.add(entries.items())
-    return space
+    stored = FeatureSet(root, DESCRIPTION)
+    stored.add(entries.items())
+    return stored
 
 
 def same(one, other):
@@ -47,20 +47,20 @@ def hidden(root):
 
 def test_arrays_of_all_shapes_come_back(tmp_path):
     filled(tmp_path)
-    space = Space(tmp_path, DESCRIPTION)
-    assert space.missing([*ARRAYS, "unknown", "unknown"]) == ["unknown"]
-    assert all(same(space.read(key), array) for key, array in ARRAYS.items())
-    assert space.read("pixels").shape == (3, 4, 4)
-    assert space.corrupt == 0
+    stored = FeatureSet(tmp_path, DESCRIPTION)
+    assert stored.missing([*ARRAYS, "unknown", "unknown"]) == ["unknown"]
+    assert all(same(stored.read(key), array) for key, array in ARRAYS.items())
+    assert stored.read("pixels").shape == (3, 4, 4)
+    assert stored.damaged == 0
     assert hidden(tmp_path) == []
 
 
-def test_spaces_never_mix(tmp_path):
+def test_feature_sets_never_mix(tmp_path):
     filled(tmp_path)
-    other = Space(tmp_path, {**DESCRIPTION, "stages": "4 of 14"})
+    other = FeatureSet(tmp_path, {**DESCRIPTION, "stages": "4 of 14"})
     assert other.missing(ARRAYS) == list(ARRAYS)
     other.add([("ids", np.zeros(2, dtype=np.int32))])
-    assert same(Space(tmp_path, DESCRIPTION).read("ids"), ARRAYS["ids"])
+    assert same(FeatureSet(tmp_path, DESCRIPTION).read("ids"), ARRAYS["ids"])
 
 
 kinds = st.sampled_from([np.int32, np.uint8, np.float32, np.float64])
@@ -75,10 +75,10 @@ any_array = kinds.flatmap(lambda kind: arrays(kind, array_shapes(max_dims=4, min
 def test_whatever_is_added_is_read_back(first, second, tmp_path_factory):
     root = tmp_path_factory.mktemp("store")
     filled(root, first).add(second.items())
-    space = Space(root, DESCRIPTION)
-    assert space.missing([*first, *second]) == []
-    assert all(same(space.read(key), array) for key, array in second.items())
-    assert all(same(space.read(key), array) for key, array in first.items() if key not in second)
+    stored = FeatureSet(root, DESCRIPTION)
+    assert stored.missing([*first, *second]) == []
+    assert all(same(stored.read(key), array) for key, array in second.items())
+    assert all(same(stored.read(key), array) for key, array in first.items() if key not in second)
 
 
 def test_a_wrong_byte_costs_that_entry_alone(tmp_path):
@@ -88,12 +88,12 @@ def test_a_wrong_byte_costs_that_entry_alone(tmp_path):
     content[ARRAYS["ids"].nbytes + 5] ^= 1
     data.write_bytes(content)
     os.utime(files(tmp_path, ".npy")[0], (time.time() - 10,) * 2)  # clocks of file systems tick slowly
-    space = Space(tmp_path, DESCRIPTION)
-    assert space.missing(ARRAYS) == ["ids longer"]
-    assert space.corrupt == 1
-    space.add([("ids longer", ARRAYS["ids longer"])])
-    assert space.missing(ARRAYS) == []
-    again = Space(tmp_path, DESCRIPTION)
+    stored = FeatureSet(tmp_path, DESCRIPTION)
+    assert stored.missing(ARRAYS) == ["ids longer"]
+    assert stored.damaged == 1
+    stored.add([("ids longer", ARRAYS["ids longer"])])
+    assert stored.missing(ARRAYS) == []
+    again = FeatureSet(tmp_path, DESCRIPTION)
     assert again.missing(ARRAYS) == []
     assert same(again.read("ids longer"), ARRAYS["ids longer"])
 
@@ -102,16 +102,16 @@ def test_a_shard_cut_short_keeps_what_is_whole(tmp_path):
     filled(tmp_path)
     (data,) = files(tmp_path, ".bin")
     os.truncate(data, ARRAYS["ids"].nbytes + 3)
-    space = Space(tmp_path, DESCRIPTION)
-    assert space.missing(ARRAYS) == ["ids longer", "pixels", "hidden", "pooled"]
-    assert space.corrupt == 4
+    stored = FeatureSet(tmp_path, DESCRIPTION)
+    assert stored.missing(ARRAYS) == ["ids longer", "pixels", "hidden", "pooled"]
+    assert stored.damaged == 4
 
 
 def test_a_shard_cut_short_while_it_is_open_is_noticed(tmp_path):
     filled(tmp_path)
-    space = Space(tmp_path, DESCRIPTION)
+    stored = FeatureSet(tmp_path, DESCRIPTION)
     os.truncate(files(tmp_path, ".bin")[0], 3)
-    assert space.missing(ARRAYS) == list(ARRAYS)
+    assert stored.missing(ARRAYS) == list(ARRAYS)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 50, None])
@@ -119,11 +119,11 @@ def test_an_index_that_cannot_be_read_counts_as_missing(content, tmp_path):
     filled(tmp_path)
     (index,) = files(tmp_path, ".npy")
     index.write_bytes(index.read_bytes()[:-20] if content is None else content)
-    space = Space(tmp_path, DESCRIPTION)
-    assert space.missing(ARRAYS) == list(ARRAYS)
-    assert space.corrupt == 1
-    space.add(ARRAYS.items())
-    assert Space(tmp_path, DESCRIPTION).missing(ARRAYS) == []
+    stored = FeatureSet(tmp_path, DESCRIPTION)
+    assert stored.missing(ARRAYS) == list(ARRAYS)
+    assert stored.damaged == 1
+    stored.add(ARRAYS.items())
+    assert FeatureSet(tmp_path, DESCRIPTION).missing(ARRAYS) == []
 
 
 @pytest.mark.parametrize("value", [0x00, 0x2F, 0xFF])
@@ -133,31 +133,31 @@ def test_no_byte_of_the_index_can_serve_something_else(value, tmp_path):
     good = index.read_bytes()
     for position in range(0, len(good), 5):
         index.write_bytes(good[:position] + bytes([value]) + good[position + 1 :])
-        space = Space(tmp_path, DESCRIPTION)
-        sound = [key for key in ARRAYS if key not in space.missing(ARRAYS)]
-        assert all(same(space.read(key), ARRAYS[key]) for key in sound), position
+        stored = FeatureSet(tmp_path, DESCRIPTION)
+        sound = [key for key in ARRAYS if key not in stored.missing(ARRAYS)]
+        assert all(same(stored.read(key), ARRAYS[key]) for key in sound), position
 
 
 def test_a_missing_data_file_counts_as_missing(tmp_path):
     filled(tmp_path)
     files(tmp_path, ".bin")[0].unlink()
-    space = Space(tmp_path, DESCRIPTION)
-    assert space.missing(ARRAYS) == list(ARRAYS)
-    assert space.corrupt == len(ARRAYS)
+    stored = FeatureSet(tmp_path, DESCRIPTION)
+    assert stored.missing(ARRAYS) == list(ARRAYS)
+    assert stored.damaged == len(ARRAYS)
 
 
 def test_what_a_killed_process_left_is_not_read_and_goes_away_in_time(tmp_path):
-    space = filled(tmp_path)
-    left = [space.folder / ".abc.bin", space.folder / "def.bin", space.folder / ".abc.npy"]
+    stored = filled(tmp_path)
+    left = [stored.folder / ".abc.bin", stored.folder / "def.bin", stored.folder / ".abc.npy"]
     for path in left:
         path.write_bytes(b"half of a shard")
-    assert Space(tmp_path, DESCRIPTION).missing(ARRAYS) == []
+    assert FeatureSet(tmp_path, DESCRIPTION).missing(ARRAYS) == []
     assert all(path.exists() for path in left), "another process may be writing them right now"
     for path in left:
         os.utime(path, (time.time() - 10**6,) * 2)
-    space = Space(tmp_path, DESCRIPTION)
+    stored = FeatureSet(tmp_path, DESCRIPTION)
     assert not any(path.exists() for path in left)
-    assert space.missing(ARRAYS) == []
+    assert stored.missing(ARRAYS) == []
 
 
 class FullDisk(io.FileIO):
@@ -174,8 +174,8 @@ class FullDisk(io.FileIO):
 
 @pytest.mark.parametrize("room", [0, 100, 10_000])
 def test_no_space_left_leaves_nothing_behind(room, tmp_path, monkeypatch):
-    space = Space(tmp_path, DESCRIPTION)
-    before = sorted(space.folder.iterdir())
+    stored = FeatureSet(tmp_path, DESCRIPTION)
+    before = sorted(stored.folder.iterdir())
     original = features.Path.open
 
     def on_full_disk(path, mode="r", **options):
@@ -184,20 +184,20 @@ def test_no_space_left_leaves_nothing_behind(room, tmp_path, monkeypatch):
     monkeypatch.setattr(FullDisk, "room", room)
     monkeypatch.setattr(features.Path, "open", on_full_disk)
     with pytest.raises((OSError, MmsentError), match=r"(?i)no space"):
-        space.add((str(number), np.zeros(100, dtype=np.uint8)) for number in range(100))
+        stored.add((str(number), np.zeros(100, dtype=np.uint8)) for number in range(100))
     monkeypatch.undo()
-    assert sorted(space.folder.iterdir()) == before
-    assert Space(tmp_path, DESCRIPTION).missing(["0"]) == ["0"]
+    assert sorted(stored.folder.iterdir()) == before
+    assert FeatureSet(tmp_path, DESCRIPTION).missing(["0"]) == ["0"]
 
 
 def fill_slowly(root, start, barrier):
     barrier.wait()
-    space = Space(root, DESCRIPTION)
+    stored = FeatureSet(root, DESCRIPTION)
     for number in range(start, start + 20):
-        space.add([(str(number), np.full(50, number, dtype=np.int32))])
+        stored.add([(str(number), np.full(50, number, dtype=np.int32))])
 
 
-def test_two_processes_fill_one_space_at_once(tmp_path):
+def test_two_processes_fill_one_feature_set_at_once(tmp_path):
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(2)
     workers = [context.Process(target=fill_slowly, args=(tmp_path, start, barrier)) for start in (0, 10)]
@@ -206,40 +206,20 @@ def test_two_processes_fill_one_space_at_once(tmp_path):
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
-    space = Space(tmp_path, DESCRIPTION)
-    assert space.missing(map(str, range(30))) == []
-    assert all((space.read(str(number)) == number).all() for number in range(30))
-    assert space.corrupt == 0
+    stored = FeatureSet(tmp_path, DESCRIPTION)
+    assert stored.missing(map(str, range(30))) == []
+    assert all((stored.read(str(number)) == number).all() for number in range(30))
+    assert stored.damaged == 0
     assert hidden(tmp_path) == []
 
 
 def test_memory_stays_bounded_however_much_is_added(tmp_path, monkeypatch):
     monkeypatch.setattr(features, "SHARD_BYTES", 2**20)
-    space = Space(tmp_path, DESCRIPTION)
+    stored = FeatureSet(tmp_path, DESCRIPTION)
     tracemalloc.start()
-    space.add((str(number), np.full(2**16, number, dtype=np.uint8)) for number in range(160))
+    stored.add((str(number), np.full(2**16, number, dtype=np.uint8)) for number in range(160))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2 * 2**20 < 160 * 2**16
     assert len(files(tmp_path, ".bin")) == 10
-    assert space.missing(map(str, range(160))) == []
-
-
-def test_the_report_counts_and_clearing_empties(tmp_path):
-    filled(tmp_path).add([("more", np.zeros(3, dtype=np.uint8))])
-    Space(tmp_path, {**DESCRIPTION, "encoder": "clip"})
-    report = store_report(tmp_path, tmp_path / "none", tmp_path / "none")
-    counted = {space.encoder: space.entries for space in report.spaces}
-    assert counted == {"bert": len(ARRAYS) + 1, "clip": 0}
-    assert report.bytes == sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
-    clear_store(tmp_path, tmp_path / "none")
-    assert store_report(tmp_path, tmp_path / "none", tmp_path / "none").spaces == ()
-    assert store_report(tmp_path / "never made", tmp_path / "none", tmp_path / "none").bytes == 0
-
-
-def test_a_damaged_description_does_not_hide_the_space_from_the_report(tmp_path):
-    (filled(tmp_path).folder / "space.json").write_text("{")
-    (space,) = store_report(tmp_path, tmp_path / "none", tmp_path / "none").spaces
-    assert space.entries == len(ARRAYS)
-    clear_store(tmp_path, tmp_path / "none")
-    assert list(tmp_path.iterdir()) == []
+    assert stored.missing(map(str, range(160))) == []

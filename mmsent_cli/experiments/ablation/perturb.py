@@ -119,8 +119,8 @@ def encode_rows(
 ) -> Iterator[tuple[Encoded, Encoded, Tensor]]:
     """Text features, image features and presence [B, 2] of some pairs, batch by batch."""
     model.to(compute.device).eval()
-    for start in range(0, len(rows), EVALUATION_BATCH):
-        moved: Any = send_to_device(table.batch(rows[start : start + EVALUATION_BATCH]), compute.device)
+    for rows_batch in table.batches(rows, EVALUATION_BATCH):
+        moved: Any = send_to_device(rows_batch, compute.device)
         batch: Batch = moved
         with compute.autocast():
             yield *model.encode(batch), batch.present

@@ -1,0 +1,82 @@
+"""Arrays of several pairs as one tensor: equal shapes are stacked, sequences are padded to the longest and masked.
+
+Shape letters: B pairs of a batch, N pairs in all, T tokens or positions.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from mmsent_cli.encoders.contract import Activations, Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
+
+IN_MEMORY_BYTES = 256 * 2**20
+"""Largest column that is kept in memory: 50,000 images 1,280 wide, or 7,000 texts of 25 tokens, each 384 wide."""
+
+
+class PackedArrays:
+    """Arrays end to end in one tensor, so that a batch is one look-up. Token ids become int64.
+
+    Args:
+        arrays: one a row, of equal shape, or sequences [T, …] of different lengths.
+        pad: fills sequences up to the longest of a batch, and is masked; None for arrays of equal shape.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], pad: int | None) -> None:
+        self.is_ragged = pad is not None
+        if not self.is_ragged:
+            self._values = torch.from_numpy(np.stack(arrays))  # [N, …]
+            return
+        filler = np.full((1, *arrays[0].shape[1:]), pad, dtype=arrays[0].dtype)
+        values = torch.from_numpy(np.concatenate([filler, *arrays]))  # [1 + sum of T, …]; row 0 is padding
+        self._values = values.long() if values.dtype == torch.int32 else values
+        self._lengths = torch.tensor([len(array) for array in arrays])
+        self._starts = 1 + self._lengths.cumsum(0) - self._lengths
+
+    def batch(self, rows: Sequence[int]) -> Activations:
+        """Some rows as one batch [B, …], with a mask [B, T] where they are sequences."""
+        index = torch.tensor(rows, dtype=torch.int64)
+        if not self.is_ragged:
+            return Activations(self._values[index])
+        lengths = self._lengths[index].unsqueeze(1)  # [B, 1]
+        steps = torch.arange(int(lengths.max()))  # [T]
+        mask = steps < lengths  # [B, T]
+        places = torch.where(mask, self._starts[index].unsqueeze(1) + steps, 0)
+        return Activations(self._values[places], mask)
+
+
+def pack_if_small(read: Callable[[int], np.ndarray], rows: int, pad: int | None) -> PackedArrays | None:
+    """Read every row into memory; None as soon as they take more than `IN_MEMORY_BYTES`.
+
+    Args:
+        read: returns the array of a row.
+        rows: how many there are.
+        pad: see `PackedArrays`.
+    """
+    arrays: list[np.ndarray] = []
+    size = 0
+    for row in range(rows):
+        arrays.append(read(row))
+        size += arrays[-1].nbytes
+        expected = size if pad is not None else arrays[0].nbytes * rows
+        if expected > IN_MEMORY_BYTES:
+            return None
+    return PackedArrays(arrays, pad)
+
+
+def stack(arrays: Sequence[np.ndarray], pad: int | None) -> Activations:
+    """Arrays as one batch; see `PackedArrays`."""
+    return PackedArrays(arrays, pad).batch(range(len(arrays)))
+
+
+def raw_pad(encoder: Encoder) -> int | None:
+    """The padding of an encoder's raw inputs: its padding id for texts, None for images."""
+    return None if isinstance(encoder.inputs, ImageInputs) else encoder.inputs.pad_id
+
+
+def stored_pad(encoder: Encoder) -> int | None:
+    """The padding of what an encoder's stored stages return; None where all pairs have one shape."""
+    if isinstance(encoder.inputs, ImageInputs) or encoder.cut == encoder.n_stages:
+        return None
+    return raw_pad(encoder) if encoder.cut == 0 else 0

@@ -1,0 +1,179 @@
+"""Predictions of a whole source into a file, or of one pair. A few hundred pairs are in memory at a time."""
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from mmsent_cli.charsets.decide import EncodingDecision
+from mmsent_cli.config import DataConfig, RuntimeConfig
+from mmsent_cli.data.check import decide_encoding, iter_unlabelled
+from mmsent_cli.data.images import verify_image
+from mmsent_cli.data.layouts import Source, locate
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import DataError, UndecidedEncoding
+from mmsent_cli.files import atomic_path, default_cache_dir, reason, require_writable
+from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.results import Prediction, PredictResult
+from mmsent_cli.training.checkpoints import Description
+from mmsent_cli.training.plan import Listener
+
+PROGRESS_STEP = 16
+"""Pairs between two reports of progress."""
+
+
+def predict_file(
+    checkpoint: Path,
+    data: DataConfig,
+    runtime: RuntimeConfig,
+    out: Path,
+    listener: Listener,
+    with_probabilities: bool = False,
+    force: bool = False,
+) -> PredictResult:
+    """Predict the unlabelled pairs of a source into a file of rows `guid,tag`, in the order of the input.
+
+    Args:
+        checkpoint: from `records.find_checkpoint`.
+        data: which pairs.
+        runtime: device, precision, weights, cache.
+        out: the file to write; it appears whole or not at all.
+        listener: hears how many pairs are done.
+        with_probabilities: add a column a class, and one that names a missing modality.
+        force: overwrite `out`.
+
+    Raises:
+        MmsentError: unusable checkpoint, data or output.
+    """
+    start = time.perf_counter()
+    require_writable(out, force)
+    source = locate(data.data)
+    predictor = Predictor.load(checkpoint, runtime)
+    decision, notes = _decide(source, data, default_cache_dir(runtime.cache_dir), predictor.description)
+    problems: list[str] = []
+    tally = Tally()
+    pairs = tally.watch(iter_unlabelled(source, data, decision, problems))
+    with atomic_path(out) as hidden:
+        with hidden.open("w", encoding="utf-8", newline="") as stream:
+            _write_rows(stream, predictor, pairs, tally, with_probabilities, listener)
+        if not tally.pairs:
+            raise DataError(f"{source.path} holds no pair to predict", "name a folder or manifest with --data")
+    return PredictResult(
+        checkpoint=str(checkpoint),
+        out=str(out),
+        pairs=tally.pairs,
+        counts={label: tally.tags[label] for label in predictor.description.labels},
+        missing_text=tally.missing["text"],
+        missing_image=tally.missing["image"],
+        replaced_characters=tally.replaced,
+        seconds=time.perf_counter() - start,
+        notes=(source.notice, *notes, *predictor.notes(), *tally.notes(), *problems),
+    )
+
+
+def predict_one(checkpoint: Path, text: str | None, image: Path | None, runtime: RuntimeConfig) -> PredictResult:
+    """Predict a single pair, of which one modality may be missing.
+
+    Raises:
+        MmsentError: unusable checkpoint or image, or neither text nor image.
+    """
+    start = time.perf_counter()
+    has_text = bool(text and text.strip())
+    if not has_text and image is None:
+        raise DataError("neither a text nor an image is given", "give --text, --image, or both")
+    if image is not None:
+        _require_image(image)
+    predictor = Predictor.load(checkpoint, runtime)
+    pair = Pair(guid="-", tag=None, text=text if has_text else None, image=image)
+    (prediction,) = predictor.predict([pair])
+    return PredictResult(
+        checkpoint=str(checkpoint),
+        out=None,
+        pairs=1,
+        counts={label: int(label == prediction.tag) for label in predictor.description.labels},
+        missing_text=int(not has_text),
+        missing_image=int(image is None),
+        replaced_characters=0,
+        seconds=time.perf_counter() - start,
+        prediction=prediction,
+        notes=tuple(predictor.notes()),
+    )
+
+
+class Tally:
+    """Counts what passes by, so that nothing needs to be kept."""
+
+    SHOWN_GUIDS = 5
+
+    def __init__(self) -> None:
+        self.pairs = 0
+        self.replaced = 0
+        self.tags: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
+        self._incomplete: list[str] = []
+
+    def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Pass pairs on and count their undecodable characters."""
+        for pair in pairs:
+            self.replaced += pair.replaced
+            yield pair
+
+    def count(self, prediction: Prediction) -> None:
+        """Count one answer."""
+        self.pairs += 1
+        self.tags[prediction.tag] += 1
+        if prediction.missing:
+            self.missing[prediction.missing] += 1
+            if len(self._incomplete) < self.SHOWN_GUIDS:
+                self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
+
+    def notes(self) -> list[str]:
+        """The first pairs that were predicted from one modality."""
+        if not self._incomplete:
+            return []
+        more = sum(self.missing.values()) - len(self._incomplete)
+        rest = f" and {more} more; --probabilities marks each" if more > 0 else ""
+        return [f"predicted from one modality alone: {', '.join(self._incomplete)}{rest}"]
+
+
+def _write_rows(
+    stream: TextIO,
+    predictor: Predictor,
+    pairs: Iterable[Pair],
+    tally: Tally,
+    with_probabilities: bool,
+    listener: Listener,
+) -> None:
+    rows = csv.writer(stream, lineterminator="\n")
+    rows.writerow(["guid", "tag", *(("missing", *predictor.description.labels) if with_probabilities else ())])
+    for prediction in predictor.predict(pairs):
+        tally.count(prediction)
+        shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
+        rows.writerow([prediction.guid, prediction.tag, *(shares if with_probabilities else ())])
+        if tally.pairs % PROGRESS_STEP == 0:
+            listener.prepare("predicting", tally.pairs, None)
+    listener.prepare("predicting", tally.pairs, tally.pairs)
+
+
+def _require_image(path: Path) -> None:
+    """Check the image of a single pair before the model is loaded."""
+    hint = "give another --image, or --text alone"
+    try:
+        problem = verify_image(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read the image {path}: {reason(error)}", hint) from error
+    if problem:
+        raise DataError(f"{path} {problem}", hint)
+
+
+def _decide(
+    source: Source, data: DataConfig, cache: Path, description: Description
+) -> tuple[EncodingDecision, tuple[str, ...]]:
+    """How the new texts are read: their own evidence, else the encoding of the training corpus, said aloud."""
+    try:
+        return decide_encoding(source, data, cache), ()
+    except UndecidedEncoding:
+        trained = EncodingDecision.from_dict(dict(description.encoding))
+        return trained, (f"encoding: {trained.encoding}, that of the training texts (too little evidence here)",)
