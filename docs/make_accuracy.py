@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsent_cli.ensemble import log_softmax, mean_answer, stack_out_of_fold
+from mmsent_cli.ensemble import geometric_mean, log_softmax, stack_out_of_fold
 from mmsent_cli.records import FOLDS, Run
 from mmsent_cli.stats.estimate import estimate_difference, interval
 from mmsent_cli.stats.scores import accuracy_scores, macro_f1_scores
@@ -82,7 +82,7 @@ class Recorded:
 
     def joined(self, names: list[str], networks: int, adjustment: float = 0.0) -> np.ndarray:
         """Log-probabilities [N, C] of some members, joined as `train` does."""
-        network = [mean_answer(list(self.networks[:networks]))] if networks else []
+        network = [geometric_mean(list(self.networks[:networks]))] if networks else []
         answers = np.stack([*network, *(self.members[name] for name in names)], axis=1)
         return stack_out_of_fold(answers, self.targets, self.folds, adjustment)
 
@@ -137,7 +137,7 @@ def joined_ladder(runs: list[Recorded], networks: int, probes: list[str]) -> lis
     targets = runs[0].targets
     rows: list[tuple[str, list[np.ndarray]]] = [("one network", [run.networks[0] for run in runs])]
     if networks > 1:
-        rows.append((f"{networks} networks", [mean_answer(list(run.networks)) for run in runs]))
+        rows.append((f"{networks} networks", [geometric_mean(list(run.networks)) for run in runs]))
     rows.append(("stacked: the network's trust in itself set right", [run.joined([], networks) for run in runs]))
     for count, name in enumerate(probes, start=1):
         rows.append((f"and {name}", [run.joined(probes[:count], networks) for run in runs]))

@@ -1,17 +1,18 @@
-"""Several members of one pair, and the rule that joins them: networks, linear probes, and a stacker.
+"""Ensembles: the members that predict a pair (models and linear probes), and the stacker that combines them.
 
-Chosen: late stacking on out-of-fold answers. A network that sees everything learns the training pairs by heart within
-three epochs and then trusts itself too much; a character model does so at once. What each of them says of pairs that
-it did not see tells how far to trust it, and a handful of numbers is enough to say it. Rejected: joining words as one
-more input of the network, which drowns them in features that fit faster; and one network with a larger head.
+Chosen: stacking of out-of-fold predictions. A model fits its training pairs within three epochs and is overconfident
+on them; a probe on character n-grams is so at once. Their predictions for pairs that they were not trained on show how
+reliable each member is, and a stacker with a few weights can use that. Rejected: n-grams as a further input of the
+model, since they are fitted faster than all other features; one model with a larger head.
 """
 
-from mmsent_cli.ensemble.ensemble import Ensemble, is_frozen, log_softmax, mean_answer, pool, probe_inputs
+from mmsent_cli.ensemble.ensemble import Ensemble, is_frozen, pool, probe_inputs
+from mmsent_cli.ensemble.probabilities import geometric_mean, log_softmax, softmax
 from mmsent_cli.ensemble.probes import (
     PROBES,
     Probe,
     ProbeInputs,
-    encoders_read,
+    auxiliary_encoders,
     fit_probe,
     join_inputs,
     reads_ocr,
@@ -24,15 +25,16 @@ __all__ = [
     "Probe",
     "ProbeInputs",
     "Stacker",
-    "encoders_read",
+    "auxiliary_encoders",
     "fit_probe",
     "fit_stacker",
+    "geometric_mean",
     "is_frozen",
     "join_inputs",
     "log_softmax",
-    "mean_answer",
     "pool",
     "probe_inputs",
     "reads_ocr",
+    "softmax",
     "stack_out_of_fold",
 ]

@@ -1,4 +1,4 @@
-"""What predicts a pair: one network or several, linear probes beside them, and the rule that joins their answers."""
+"""What predicts a pair: one model or several, linear probes, and the stacker that combines them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import torch
 
 from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.encoders.contract import Activations, Encoder
+from mmsent_cli.ensemble.probabilities import geometric_mean, log_softmax
 from mmsent_cli.ensemble.probes import Probe, ProbeInputs, reads_ocr
 from mmsent_cli.ensemble.stacker import Stacker
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
@@ -15,29 +16,29 @@ from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """Judges of one pair.
+    """The members that predict a pair, and how their predictions are combined.
 
     Attributes:
-        networks: in eval mode, on one device; they read the same inputs, and share their frozen stages. Their mean
-            is the first judge.
+        models: in eval mode, on one device; they read the same inputs and share their frozen stages. Their geometric
+            mean is the first member.
         probes: the other members.
-        stacker: joins them; None where one network is all there is.
-        readers: frozen encoders that only probes read, by name.
+        stacker: combines the members; None for a single model.
+        auxiliary_encoders: frozen encoders that only probes read, by name.
     """
 
-    networks: tuple[SentimentModel, ...]
+    models: tuple[SentimentModel, ...]
     probes: tuple[Probe, ...] = ()
     stacker: Stacker | None = None
-    readers: Mapping[str, Encoder] = field(default_factory=dict)
+    auxiliary_encoders: Mapping[str, Encoder] = field(default_factory=dict)
 
     @property
-    def network(self) -> SentimentModel:
-        """The first network, whose encoders say how pairs are read."""
-        return self.networks[0]
+    def model(self) -> SentimentModel:
+        """The first model, whose encoders encode the pairs for all models."""
+        return self.models[0]
 
     @property
     def reads_ocr(self) -> bool:
-        """Whether an probe looks at the words in images."""
+        """Whether a probe reads the text in images."""
         return reads_ocr([probe.name for probe in self.probes])
 
     @torch.inference_mode()
@@ -46,64 +47,56 @@ class Ensemble:
         batch: Batch,
         texts: Sequence[str],
         ocr_texts: Sequence[OcrText] = (),
-        read: Mapping[str, np.ndarray] | None = None,
+        auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         """Logarithms of the class probabilities of B pairs.
 
         Args:
-            batch: activations of the encoders' stored stages, on the networks' device.
-            texts: the same pairs' texts, empty where there is none.
-            ocr_texts: what stands in their images, where `reads_ocr`.
-            read: features [B, D] by each reader.
+            batch: activations of the encoders' stored stages, on the models' device.
+            texts: of the same pairs, empty where a pair has none.
+            ocr_texts: the text in their images, needed if `reads_ocr`.
+            auxiliary: features [B, D] of each auxiliary encoder, by name.
 
         Returns:
             float64 [B, C].
         """
-        logits = [network(batch).main.float().cpu().numpy() for network in self.networks]
-        answer = mean_answer([log_softmax(each) for each in logits])
+        logits = [model(batch).main.float().cpu().numpy() for model in self.models]
+        mean = geometric_mean([log_softmax(each) for each in logits])
         if self.stacker is None:
-            return answer
-        inputs = probe_inputs(self.network, batch, texts, ocr_texts, read or {})
-        answers = [answer, *(probe.log_probabilities(inputs) for probe in self.probes)]
-        return self.stacker.log_probabilities(np.stack(answers, axis=1))
+            return mean
+        inputs = probe_inputs(self.model, batch, texts, ocr_texts, auxiliary or {})
+        members = [mean, *(probe.log_probabilities(inputs) for probe in self.probes)]
+        return self.stacker.log_probabilities(np.stack(members, axis=1))
 
 
 def probe_inputs(
-    network: SentimentModel,
+    model: SentimentModel,
     batch: Batch,
     texts: Sequence[str],
     ocr_texts: Sequence[OcrText],
-    pooled: Mapping[str, np.ndarray],
+    auxiliary: Mapping[str, np.ndarray],
 ) -> ProbeInputs:
-    """What probes may read of a batch: beside `pooled`, the features of the network's encoders if frozen whole."""
-    own = {side: pool(getattr(network, side), getattr(batch, side)) for side in MODALITIES if is_frozen(network, side)}
+    """The probes' inputs for a batch. The model's own encoders give features only if they are frozen completely."""
+    own = {
+        modality: pool(getattr(model, modality), getattr(batch, modality))
+        for modality in MODALITIES
+        if is_frozen(model, modality)
+    }
     return ProbeInputs(
         texts=texts,
-        pooled=own | dict(pooled),
-        present={side: batch.present[:, index].cpu().numpy() for index, side in enumerate(MODALITIES)},
+        pooled=own | dict(auxiliary),
+        present={modality: batch.present[:, index].cpu().numpy() for index, modality in enumerate(MODALITIES)},
         ocr_texts=ocr_texts,
     )
 
 
 def pool(encoder: Encoder, stored: Activations) -> np.ndarray:
-    """Features float32 [B, D] of a frozen encoder's stored stages, in float32 whatever the network computes in."""
+    """Features float32 [B, D] of a frozen encoder from its stored activations, without autocast."""
     with torch.autocast(stored.values.device.type, enabled=False):
         return encoder(stored).pooled.float().cpu().numpy()
 
 
-def is_frozen(network: SentimentModel, side: str) -> bool:
-    """True if an encoder runs and nothing of it is trained."""
-    encoder = getattr(network, side)
-    return side in network.modalities and encoder.frozen == encoder.n_stages
-
-
-def mean_answer(answers: Sequence[np.ndarray]) -> np.ndarray:
-    """The normalised geometric mean of log-probabilities, each [N, C]."""
-    return log_softmax(np.mean(answers, axis=0))
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Log-probabilities float64 [N, C] of logits [N, C]."""
-    from scipy.special import log_softmax as scipy_log_softmax
-
-    return scipy_log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
+def is_frozen(model: SentimentModel, modality: str) -> bool:
+    """True if the encoder of a modality is in use and completely frozen."""
+    encoder = getattr(model, modality)
+    return modality in model.modalities and encoder.frozen == encoder.n_stages

@@ -1,4 +1,4 @@
-"""What a sentiment lexicon and the surface of a text say of it: a few numbers a text.
+"""Scores of a sentiment lexicon and surface features of a text, such as its length: 32 numbers a text.
 
 Source: VADER, Hutto and Gilbert 2014, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
 Text", as its authors publish it.
@@ -14,44 +14,44 @@ from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.data.text import clean
 
 EDGES = "#.,!?:;\"'()"
+"""Characters that are stripped from a word before it is looked up."""
 SCORES = ("pos", "neg", "neu", "compound")
+TWEET_CHARACTERS = 140
 N_LEXICON = 32
-REMEMBERED = 2**15
-"""Texts whose numbers are kept; 30 MB at the most."""
-LEAST = (10, 30, 80)
-"""Characters of a word, a line and a saying."""
-N_OCR = 3 + len(LEAST)
+CACHED_TEXTS = 2**15
+"""Texts whose features are cached; at most 30 MB."""
+OCR_CHARACTERS = (10, 30, 80)
+"""Typical lengths of a word, a line and a sentence."""
+N_OCR = 3 + len(OCR_CHARACTERS)
 
 
 def lexicon_features(texts: Sequence[str]) -> np.ndarray:
-    """Numbers of each text: once as it stands, once with hashtags as words and without addresses and mentions.
-
-    Args:
-        texts: N texts.
+    """Features of N texts: of the raw text, then of the text with hashtags split and URLs and mentions removed.
 
     Returns:
-        float64 [N, 32], not scaled.
+        float64 [N, 32], not standardized.
     """
     steps = ("urls", "mentions", "hashtags")
-    rows = [[*_numbers(text), *_numbers(clean(text, steps))] for text in texts]
+    rows = [[*_features(text), *_features(clean(text, steps))] for text in texts]
     return np.array(rows, dtype=np.float64).reshape(len(texts), N_LEXICON)
 
 
 def ocr_features(ocr_texts: Sequence[OcrText]) -> np.ndarray:
-    """How much stands in each image: characters, lines, share of the area, and whether it is a word, a line, a saying.
+    """Amount of text in N images: characters, lines, share of the area, and whether it has the length of a word, a
+    line, a sentence.
 
     Returns:
-        float64 [N, 6], not scaled.
+        float64 [N, 6], not standardized.
     """
-    rows = [[len(w.text), w.lines, w.area, *(len(w.text) >= least for least in LEAST)] for w in ocr_texts]
+    rows = [[len(o.text), o.lines, o.area, *(len(o.text) >= limit for limit in OCR_CHARACTERS)] for o in ocr_texts]
     return np.array(rows, dtype=np.float64).reshape(len(ocr_texts), N_OCR)
 
 
-@lru_cache(REMEMBERED)
-def _numbers(text: str) -> tuple[float, ...]:
-    """VADER's four scores; extremes, sums and counts of its positive and negative words; marks, shouting, length.
+@lru_cache(CACHED_TEXTS)
+def _features(text: str) -> tuple[float, ...]:
+    """VADER's four scores; extremes, sums and counts of positive and negative words; punctuation, capitals, length.
 
-    Remembered, since every fold asks for the same texts again.
+    Cached, since every fold needs the same texts again.
     """
     analyser = _analyser()
     scores = analyser.polarity_scores(text)
@@ -69,7 +69,7 @@ def _numbers(text: str) -> tuple[float, ...]:
         text.count("!"),
         text.count("?"),
         text.count("#"),
-        len(text) / 140,
+        len(text) / TWEET_CHARACTERS,
         text.startswith("RT"),
         sum(word.isupper() and len(word) > 2 for word in words),
     )

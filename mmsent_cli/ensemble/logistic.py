@@ -1,12 +1,12 @@
-"""Multinomial logistic regression whose scaling is part of its weights: plain arrays in, plain arrays out."""
+"""Multinomial logistic regression as plain arrays; the standardization of the features is folded into the weights."""
 
 from typing import Any
 
 import numpy as np
 
 MAX_ITERATIONS = 300
-NEVER = -20.0
-"""Bias of a class that no training row has: a probability of about one in a thousand million."""
+ABSENT_CLASS_BIAS = -20.0
+"""Of a class without training rows: its probability is about 1e-9."""
 
 
 def fit_logistic(
@@ -16,10 +16,10 @@ def fit_logistic(
 
     Args:
         features: [N, F], dense or sparse.
-        targets: class number of each row [N]; two classes or more occur.
+        targets: class number of each row [N], of at least two classes.
         n_classes: C.
         strength: inverse strength of the L2 penalty (C of scikit-learn).
-        is_scaled: standardise dense features first; the weights returned are for the features as given.
+        is_scaled: standardize dense features first; the returned weights are for the unscaled features.
 
     Returns:
         Weights [F, C] and biases [C], float64.
@@ -31,7 +31,7 @@ def fit_logistic(
     scaled = features if scaler is None else scaler.transform(features)
     model = LogisticRegression(C=strength, max_iter=MAX_ITERATIONS).fit(scaled, targets)
     weight = np.zeros((features.shape[1], n_classes))
-    bias = np.full(n_classes, NEVER)
+    bias = np.full(n_classes, ABSENT_CLASS_BIAS)
     weight[:, model.classes_], bias[model.classes_] = _per_class(model)
     if scaler is not None:
         weight /= np.asarray(scaler.scale_)[:, None]
@@ -40,7 +40,7 @@ def fit_logistic(
 
 
 def _per_class(model: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients [F, C] and intercepts [C]; scikit-learn keeps one row where there are two classes."""
+    """Coefficients [F, C] and intercepts [C]; with two classes, scikit-learn has one row for both."""
     coefficients, intercepts = model.coef_, model.intercept_
     if len(intercepts) == 1:
         coefficients, intercepts = np.vstack([-coefficients, coefficients]) / 2, np.array([-0.5, 0.5]) * intercepts

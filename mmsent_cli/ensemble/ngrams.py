@@ -1,6 +1,6 @@
-"""Character n-grams of a text, weighted by TF-IDF: hashtags, emoticons and misspelt words without a tokenizer.
+"""Character n-grams of texts with TF-IDF weights, which cover hashtags, emoticons and misspelt words.
 
-The n-grams and their weights are plain data, so that they can lie in a checkpoint; scikit-learn counts.
+The n-grams and their weights are plain data, as a checkpoint needs them; scikit-learn does the counting.
 """
 
 from collections.abc import Sequence
@@ -12,34 +12,35 @@ import numpy as np
 
 from mmsent_cli.data.text import clean
 
-NGRAMS = (2, 5)
+NGRAM_CHARACTERS = (2, 5)
 MIN_TEXTS = 2
+"""An n-gram counts if it is in this many training texts."""
 MAX_NGRAMS = 60_000
-STEPS = ("urls", "mentions")
+CLEANING = ("urls", "mentions")
 NO_NGRAM = "\0"
-"""Stands for n-grams where texts share none: a column of zeros, from which nothing is learnt."""
+"""The only n-gram where texts share none: its column is all zeros."""
 
 
 @dataclass(frozen=True)
 class Characters:
-    """Which n-grams are counted, and their inverse document frequencies [V], float64."""
+    """The n-grams that are counted, and their inverse document frequencies, float64 [V]."""
 
     ngrams: tuple[str, ...]
     idf: np.ndarray
 
     @classmethod
     def fit(cls, texts: Sequence[str]) -> tuple["Characters", Any]:
-        """The n-grams of some training texts that occur in two or more of them, the most frequent ones.
+        """The most frequent n-grams that are in two or more of the training texts.
 
         Returns:
-            The n-grams, and what `features` would give for the same texts: counting twice takes twice as long.
+            The n-grams, and the `features` of the same texts, which saves counting them again.
         """
         counter = _counter(min_df=MIN_TEXTS, max_features=MAX_NGRAMS)
         try:
             features = counter.fit_transform([prepare(text) for text in texts])
-        except ValueError:  # scikit-learn's for texts that share nothing; there is no other way to ask
-            nothing = cls((NO_NGRAM,), np.ones(1))
-            return nothing, nothing.features(texts)
+        except ValueError:  # scikit-learn's where no n-gram is in two texts; it has no other way to report that
+            empty = cls((NO_NGRAM,), np.ones(1))
+            return empty, empty.features(texts)
         return cls(tuple(counter.get_feature_names_out().tolist()), np.asarray(counter.idf_)), features
 
     def features(self, texts: Sequence[str]) -> Any:
@@ -52,18 +53,20 @@ class Characters:
 
     @cached_property
     def _own_counter(self) -> Any:
-        """Kept, since making it takes longer than a batch of texts."""
+        """Cached, since creating it takes longer than counting a batch of texts."""
         counter = _counter(vocabulary=self.ngrams)
         counter.idf_ = self.idf
         return counter
 
 
 def prepare(text: str) -> str:
-    """The text without addresses and mentions; a hashtag's sign goes, its word stays whole."""
-    return clean(text, STEPS).replace("#", " ")
+    """The text without URLs, mentions and the # of hashtags."""
+    return clean(text, CLEANING).replace("#", " ")
 
 
 def _counter(**settings: Any) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAMS, sublinear_tf=True, lowercase=True, **settings)
+    return TfidfVectorizer(
+        analyzer="char_wb", ngram_range=NGRAM_CHARACTERS, sublinear_tf=True, lowercase=True, **settings
+    )

@@ -1,6 +1,6 @@
-"""Linear probes: logistic regressions that each look at one side of a pair, fit in seconds, and join late.
+"""Linear probes: logistic regressions on one source of features each. They take seconds to fit and are stacked later.
 
-An probe is plain data once it is fit: a weight a feature and class, so that it can lie in a checkpoint.
+A fitted probe is plain data, one weight for each feature and class, as a checkpoint needs it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -13,78 +13,116 @@ from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.ensemble.lexicon import N_LEXICON, N_OCR, lexicon_features, ocr_features
 from mmsent_cli.ensemble.logistic import fit_logistic
 from mmsent_cli.ensemble.ngrams import Characters
+from mmsent_cli.ensemble.probabilities import log_softmax
 
-Side = Literal["text", "image"]
-LEAST = 1e-3
-"""Added to the count of a class, so that its share has a logarithm."""
+PSEUDO_COUNT = 1e-3
+"""Added to the number of pairs of each class, so that the share of an absent class has a logarithm."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeSpec:
     """One probe.
 
     Attributes:
-        side: the modality that it looks at; a pair that lacks it gets the class shares of the training pairs.
-        features: what it reads: the `pooled` features of a frozen encoder; `characters` or `lexicon`, the n-grams or
-            the lexicon's numbers of the text (on the image's side of the words that stand in the image).
-        strength: inverse strength of the L2 penalty (scikit-learn's C), on standardised features where dense.
-        summary: what it is.
-        source: whose idea it is.
-        encoder: a row of the encoder tables that is frozen and read as its texts or images stand; empty for the
-            network's own encoder, which must then be frozen whole.
+        source: what it reads: the `text`, the text in the image (`ocr`), or the pooled features of a frozen encoder.
+        features: of a text or OCR text: `lexicon` or `characters` (n-grams); of an encoder: `pooled`.
+        strength: inverse strength of the L2 penalty (C of scikit-learn); dense features are standardized first.
+        summary: one line for the user.
+        origin: paper or project.
+        encoder: name of an auxiliary encoder, which is frozen; empty for the model's own encoder, which must then be
+            frozen completely.
     """
 
-    side: Side
+    source: Literal["text", "ocr", "text_encoder", "image_encoder"]
     features: Literal["lexicon", "characters", "pooled"]
     strength: float
     summary: str
-    source: str
+    origin: str
     encoder: str = ""
 
     @property
-    def reads(self) -> str:
-        """Key of its features among `ProbeInputs.pooled`."""
-        return self.encoder or self.side
+    def modality(self) -> str:
+        """`text` or `image`. For a pair without that modality, the probe predicts the class shares in training."""
+        return "text" if self.source in ("text", "text_encoder") else "image"
+
+    @property
+    def pooled_name(self) -> str:
+        """Key of its features in `ProbeInputs.pooled`."""
+        return self.encoder or self.modality
 
 
 PROBES: dict[str, ProbeSpec] = {
     "image": ProbeSpec(
-        "image", "pooled", 5e-4, "logistic regression on the frozen image encoder's features", "linear probing"
+        source="image_encoder",
+        features="pooled",
+        strength=5e-4,
+        summary="logistic regression on the frozen image encoder's features",
+        origin="linear probing",
     ),
     "text": ProbeSpec(
-        "text", "pooled", 1e-3, "logistic regression on the frozen text encoder's features", "linear probing"
+        source="text_encoder",
+        features="pooled",
+        strength=1e-3,
+        summary="logistic regression on the frozen text encoder's features",
+        origin="linear probing",
     ),
     "minilm": ProbeSpec(
-        "text", "pooled", 1e-3, "the same on MiniLM-L6, frozen beside the network", "linear probing", "minilm-layers"
+        source="text_encoder",
+        features="pooled",
+        strength=1e-3,
+        summary="logistic regression on MiniLM-L6, an auxiliary encoder",
+        origin="linear probing",
+        encoder="minilm-layers",
     ),
     "mpnet": ProbeSpec(
-        "text", "pooled", 3e-4, "the same on MPNet-base, frozen beside the network", "linear probing", "mpnet-layers"
+        source="text_encoder",
+        features="pooled",
+        strength=3e-4,
+        summary="logistic regression on MPNet-base, an auxiliary encoder",
+        origin="linear probing",
+        encoder="mpnet-layers",
     ),
     "characters": ProbeSpec(
-        "text", "characters", 3.0, "logistic regression on TF-IDF of 2 to 5 characters", "Wang and Manning 2012"
+        source="text",
+        features="characters",
+        strength=3.0,
+        summary="logistic regression on TF-IDF of 2 to 5 characters",
+        origin="Wang and Manning 2012",
     ),
     "lexicon": ProbeSpec(
-        "text", "lexicon", 0.1, "logistic regression on VADER's scores, marks and length", "Hutto and Gilbert 2014"
+        source="text",
+        features="lexicon",
+        strength=0.1,
+        summary="logistic regression on VADER's scores, punctuation and length",
+        origin="Hutto and Gilbert 2014",
     ),
     "ocr": ProbeSpec(
-        "image", "lexicon", 0.05, "the same of the words in the image, with their number and area", "this project"
+        source="ocr",
+        features="lexicon",
+        strength=0.05,
+        summary="as lexicon, for the text in the image, with its amount and area",
+        origin="this project",
     ),
     "ocr-characters": ProbeSpec(
-        "image", "characters", 1.0, "characters of the words that stand in the image", "this project"
+        source="ocr",
+        features="characters",
+        strength=1.0,
+        summary="as characters, for the text in the image",
+        origin="this project",
     ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeInputs:
-    """What probes may read of N pairs.
+    """The inputs of all probes, for N pairs.
 
     Attributes:
-        texts: N texts, empty where the pair has none.
-        pooled: features of frozen encoders, float32 [N, D]: the network's own by side, as far as they are not trained,
-            and those that only probes read by name.
-        present: bool [N] by side: whether the pair has its text and its image.
-        ocr_texts: what stands in each image, N of them; empty where no probe asks for it.
+        texts: N texts, empty where a pair has none.
+        pooled: features of frozen encoders, float32 [N, D]: those of the model's own encoders under `text` and
+            `image`, if they are frozen completely, those of auxiliary encoders under their names.
+        present: bool [N] under `text` and `image`: whether a pair has that modality.
+        ocr_texts: the text in each image, N of them; empty if no probe reads it.
     """
 
     texts: Sequence[str]
@@ -92,17 +130,17 @@ class ProbeInputs:
     present: Mapping[str, np.ndarray]
     ocr_texts: Sequence[OcrText] = ()
 
-    def words(self, side: str) -> list[str]:
-        """The words of a side: the texts, or what stands in the images."""
-        return list(self.texts) if side == "text" else [writing.text for writing in self.ocr_texts]
+    def strings(self, source: str) -> list[str]:
+        """The texts, or with source `ocr` the texts in the images."""
+        return [found.text for found in self.ocr_texts] if source == "ocr" else list(self.texts)
 
     def take(self, rows: np.ndarray) -> "ProbeInputs":
         """The inputs of some pairs."""
         texts: list[str] = [self.texts[row] for row in map(int, rows)]
         return ProbeInputs(
             texts=texts,
-            pooled={side: values[rows] for side, values in self.pooled.items()},
-            present={side: values[rows] for side, values in self.present.items()},
+            pooled={name: values[rows] for name, values in self.pooled.items()},
+            present={modality: values[rows] for modality, values in self.present.items()},
             ocr_texts=[self.ocr_texts[row] for row in map(int, rows)] if self.ocr_texts else (),
         )
 
@@ -115,8 +153,8 @@ class Probe:
         name: of the table.
         weight: float32 [F, C].
         bias: float64 [C].
-        prior: logarithms of the training pairs' class shares [C].
-        characters: n-grams, for an probe that counts them.
+        prior: logarithms of the class shares in training [C].
+        characters: n-grams, for a probe that counts them.
     """
 
     name: str
@@ -127,45 +165,39 @@ class Probe:
 
     def log_probabilities(self, inputs: ProbeInputs) -> np.ndarray:
         """Logarithms of the class probabilities of N pairs, float64 [N, C]."""
-        from scipy.special import log_softmax
-
         spec = PROBES[self.name]
         features = _features(spec, inputs, self.characters)
         logits = np.asarray(features @ self.weight.astype(np.float64)) + self.bias
-        return np.where(inputs.present[spec.side][:, None], log_softmax(logits, axis=1), self.prior)
+        return np.where(inputs.present[spec.modality][:, None], log_softmax(logits), self.prior)
 
 
 def fit_probe(name: str, inputs: ProbeInputs, targets: np.ndarray, rows: np.ndarray, n_classes: int) -> Probe:
-    """Fit an probe on some rows of the inputs.
+    """Fit a probe on some rows of the inputs.
+
+    Pairs without the probe's modality are left out. If the others are of fewer than two classes, the probe always
+    predicts the class shares of all training pairs.
 
     Args:
         name: of the table.
         inputs: of all N pairs.
         targets: class number of each pair [N].
-        rows: numbers of the training pairs; those that lack the probe's modality are left out. Where fewer than two
-            classes have it, the probe says the class shares of all of them.
+        rows: row numbers of the training pairs.
         n_classes: C.
     """
     spec = PROBES[name]
-    chosen = rows[inputs.present[spec.side][rows]]
+    chosen = rows[inputs.present[spec.modality][rows]]
     part = inputs.take(chosen)
     if spec.features == "characters":
-        characters, features = Characters.fit(part.words(spec.side))
+        characters, features = Characters.fit(part.strings(spec.source))
     else:
         characters, features = None, _features(spec, part, None)
-    shares = np.bincount(targets[rows], minlength=n_classes) + LEAST
+    shares = np.bincount(targets[rows], minlength=n_classes) + PSEUDO_COUNT
     prior = np.log(shares / shares.sum())
     if len(np.unique(targets[chosen])) < 2:  # nothing to learn
         weight, bias = np.zeros((features.shape[1], n_classes)), prior
     else:
         weight, bias = fit_logistic(features, targets[chosen], n_classes, spec.strength, is_scaled=characters is None)
-    return Probe(
-        name=name,
-        weight=weight.astype(np.float32),
-        bias=bias,
-        prior=prior,
-        characters=characters,
-    )
+    return Probe(name, weight.astype(np.float32), bias, prior, characters)
 
 
 def join_inputs(parts: Sequence[ProbeInputs]) -> ProbeInputs:
@@ -173,43 +205,44 @@ def join_inputs(parts: Sequence[ProbeInputs]) -> ProbeInputs:
     first = parts[0]
     return ProbeInputs(
         texts=[text for part in parts for text in part.texts],
-        pooled={side: np.concatenate([part.pooled[side] for part in parts]) for side in first.pooled},
-        present={side: np.concatenate([part.present[side] for part in parts]) for side in first.present},
-        ocr_texts=[writing for part in parts for writing in part.ocr_texts],
+        pooled={name: np.concatenate([part.pooled[name] for part in parts]) for name in first.pooled},
+        present={name: np.concatenate([part.present[name] for part in parts]) for name in first.present},
+        ocr_texts=[found for part in parts for found in part.ocr_texts],
     )
 
 
 def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | None) -> Any:
-    """The feature matrix [N, F] of an probe: sparse for characters; float32 for an encoder, which halves the fit."""
+    """The feature matrix [N, F]: sparse for n-grams; float32 for an encoder, which halves the time of the fit."""
     if spec.features == "pooled":
-        return inputs.pooled[spec.reads]
+        return inputs.pooled[spec.pooled_name]
+    strings = inputs.strings(spec.source)
     if characters is not None:
-        return characters.features(inputs.words(spec.side))
-    numbers = lexicon_features(inputs.words(spec.side))
-    return numbers if spec.side == "text" else np.hstack([numbers, ocr_features(inputs.ocr_texts)])
+        return characters.features(strings)
+    features = lexicon_features(strings)
+    return np.hstack([features, ocr_features(inputs.ocr_texts)]) if spec.source == "ocr" else features
 
 
 def count_features(name: str, pooled: Mapping[str, int], characters: Characters | None) -> int:
-    """How many features an probe reads.
+    """Number of features F of a probe.
 
     Args:
         name: of the table.
-        pooled: width of the features of each frozen encoder, named as in `ProbeInputs`.
+        pooled: width of each frozen encoder's features, by the names of `ProbeInputs.pooled`.
         characters: its n-grams, if it counts them.
     """
     spec = PROBES[name]
     if spec.features == "pooled":
-        return pooled[spec.reads]
+        return pooled[spec.pooled_name]
     if characters is not None:
         return len(characters.ngrams)
-    return N_LEXICON if spec.side == "text" else N_LEXICON + N_OCR
+    return N_LEXICON + (N_OCR if spec.source == "ocr" else 0)
 
 
-def encoders_read(names: Collection[str]) -> list[str]:
-    """Encoders that only probes read, each once."""
+def auxiliary_encoders(names: Collection[str]) -> list[str]:
+    """Names of the encoders that only these probes read, each once."""
     return list(dict.fromkeys(PROBES[name].encoder for name in names if PROBES[name].encoder))
 
 
 def reads_ocr(names: Collection[str]) -> bool:
-    """Whether any of these probes looks at the words in images."""
-    return any(PROBES[name].side == "image" and PROBES[name].features != "pooled" for name in names)
+    """Whether one of these probes reads the text in images."""
+    return any(PROBES[name].source == "ocr" for name in names)

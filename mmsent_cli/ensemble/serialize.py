@@ -1,4 +1,4 @@
-"""Probes and stacker as plain data and tensors, the form in which a checkpoint keeps them, and back."""
+"""Probes and stacker to plain data and tensors, as a checkpoint stores them, and back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ STACKER_PARTS = ("weight", "bias", "offsets")
 
 
 def probe_content(probe: Probe) -> dict[str, Any]:
-    """An probe without objects."""
+    """A probe as plain data."""
     characters = probe.characters
     return {
         "name": probe.name,
@@ -27,23 +27,23 @@ def probe_content(probe: Probe) -> dict[str, Any]:
 
 
 def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, int]) -> Probe:
-    """The probe that `probe_content` wrote.
+    """The probe of a checkpoint's content, as written by `probe_content`.
 
     Args:
         content: of one probe.
         n_classes: C.
-        pooled: width of the features of each frozen encoder, named as in `ProbeInputs`.
+        pooled: width of each frozen encoder's features, by the names of `ProbeInputs.pooled`.
 
     Raises:
-        KeyError: a part is missing, or the table has no probe of that name.
-        ValueError: the parts do not fit each other or the classes.
+        KeyError: a part is missing, or there is no probe of that name.
+        ValueError: the parts do not fit each other or the number of classes.
     """
     name = content["name"]
     weight, bias, prior = (content[part].numpy() for part in ("weight", "bias", "prior"))
     ngrams = content["ngrams"]
     characters = None if ngrams is None else Characters(tuple(ngrams), content["idf"].numpy())
     if (PROBES[name].features == "characters") != (characters is not None):
-        raise ValueError(f"the probe {name} lacks n-grams, or has them without need")
+        raise ValueError(f"the probe {name} lacks n-grams, or has some that it does not use")
     if characters is not None and (
         characters.idf.shape != (len(characters.ngrams),) or len(set(characters.ngrams)) != len(characters.ngrams)
     ):
@@ -57,7 +57,7 @@ def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, 
 
 
 def stacker_content(stacker: Stacker) -> dict[str, torch.Tensor]:
-    """A stacker without objects."""
+    """A stacker as plain data."""
     return {part: torch.from_numpy(np.ascontiguousarray(getattr(stacker, part))) for part in STACKER_PARTS}
 
 
@@ -66,7 +66,7 @@ def read_stacker(content: Mapping[str, Any], members: int, n_classes: int) -> St
 
     Raises:
         KeyError: a part is missing.
-        ValueError: it is not made for so many members and classes.
+        ValueError: it has other numbers of members or classes.
     """
     parts = content["stacker"]
     stacker = Stacker(*(parts[part].numpy() for part in STACKER_PARTS))

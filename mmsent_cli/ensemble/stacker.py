@@ -1,11 +1,12 @@
-"""The stacker: how far each judge is trusted, and what the classes weigh in the end.
+"""The stacker: multinomial logistic regression over the members' log-probabilities, then logit adjustment.
 
-Multinomial logistic regression over the members' log-probabilities, fit on answers that were given out of fold. It is
-its own calibration: its probabilities are those that the out-of-fold answers bear out. A logit adjustment then moves
-the decision from the fewest mistakes towards rare classes, by a share of the classes' own log-frequencies.
+It is fit on out-of-fold predictions, so it weights the members by their reliability on unseen pairs, and its own
+probabilities are calibrated. Logit adjustment then adds a multiple of each class's negative log-frequency, which
+trades accuracy for recall of rare classes.
 
-Chosen: a share that is given. Rejected: the share, or an offset a class, that is best on the out-of-fold answers: on
-4,000 tweets such a search found anything from a quarter to a half by seed, and lost up to a point of accuracy by it.
+Chosen: a strength of the adjustment that the user gives. Rejected: the strength, or an offset for each class, that is
+best on the out-of-fold predictions: on 4,000 tweets that search found strengths from 0.25 to 0.5 depending on the
+seed, and cost up to one point of accuracy.
 
 Source: Wolpert 1992, "Stacked generalization"; Menon et al. 2021, arXiv 2007.07314 (logit adjustment).
 """
@@ -16,75 +17,74 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmsent_cli.ensemble.logistic import fit_logistic
+from mmsent_cli.ensemble.probabilities import log_softmax
 
 STRENGTH = 0.05
 """Inverse strength of the L2 penalty on standardised log-probabilities; 0.01 to 0.3 gave the same on real tweets."""
-FLOOR = float(np.log(1e-6))
-"""No judge's doubt counts for more than this."""
+MIN_LOG_PROBABILITY = float(np.log(1e-6))
+"""Lower bound on log-probabilities, so that one overconfident member cannot outweigh all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stacker:
-    """Judges' answers to class log-probabilities.
+    """Combines the members' log-probabilities into class log-probabilities.
 
     Attributes:
-        weight: float64 [M · C, C] over the answers of M members side by side.
+        weight: float64 [M · C, C] for the concatenated log-probabilities of M members.
         bias: float64 [C].
-        offsets: float64 [C], added to the log-probabilities before they are normalised anew.
+        offsets: float64 [C], logit adjustment, added to the log-probabilities before they are normalized again.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     offsets: np.ndarray
 
-    def log_probabilities(self, answers: np.ndarray) -> np.ndarray:
+    def log_probabilities(self, members: np.ndarray) -> np.ndarray:
         """Logarithms of the class probabilities.
 
         Args:
-            answers: log-probabilities of N pairs by M members [N, M, C].
+            members: log-probabilities of N pairs by M members [N, M, C].
 
         Returns:
             float64 [N, C].
         """
-        from scipy.special import log_softmax
-
-        logits = _side_by_side(answers) @ self.weight + self.bias
-        return log_softmax(log_softmax(logits, axis=1) + self.offsets, axis=1)
+        logits = _as_features(members) @ self.weight + self.bias
+        return log_softmax(log_softmax(logits) + self.offsets)
 
 
-def fit_stacker(answers: np.ndarray, targets: np.ndarray, adjustment: float) -> Stacker:
-    """Fit a stacker on out-of-fold answers.
+def fit_stacker(members: np.ndarray, targets: np.ndarray, adjustment: float) -> Stacker:
+    """Fit a stacker on out-of-fold predictions.
 
     Args:
-        answers: log-probabilities of N pairs by M members [N, M, C].
+        members: log-probabilities of N pairs by M members [N, M, C].
         targets: class number of each pair [N].
-        adjustment: 0 leaves the decision as it is, 1 decides as if all classes were equally frequent.
+        adjustment: strength of the logit adjustment; 0 is none, 1 decides as if all classes were equally frequent.
     """
-    n_classes = answers.shape[2]
-    weight, bias = fit_logistic(_side_by_side(answers), targets, n_classes, STRENGTH, is_scaled=True)
+    n_classes = members.shape[2]
+    weight, bias = fit_logistic(_as_features(members), targets, n_classes, STRENGTH, is_scaled=True)
     counts = np.bincount(targets, minlength=n_classes)
     return Stacker(weight, bias, adjustment * np.log(counts.max() / np.maximum(counts, 1)))
 
 
 def stack_out_of_fold(
-    answers: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float
+    members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float
 ) -> np.ndarray:
-    """Log-probabilities [N, C] of each pair by a stacker that was fit without the pair's fold.
+    """Log-probabilities [N, C] of each pair from a stacker that was fit without the pair's fold.
 
     Args:
-        answers: log-probabilities of N pairs by M members [N, M, C], each out of fold.
+        members: log-probabilities of N pairs by M members [N, M, C], each out of fold.
         targets: class number of each pair [N].
         folds: rows of each fold.
         adjustment: see `fit_stacker`.
     """
-    result = np.empty((answers.shape[0], answers.shape[2]))
+    result = np.empty((members.shape[0], members.shape[2]))
     for fold in folds:
         others = np.setdiff1d(np.concatenate(list(folds)), fold)
-        stacker = fit_stacker(answers[others], targets[others], adjustment)
-        result[fold] = stacker.log_probabilities(answers[fold])
+        stacker = fit_stacker(members[others], targets[others], adjustment)
+        result[fold] = stacker.log_probabilities(members[fold])
     return result
 
 
-def _side_by_side(answers: np.ndarray) -> np.ndarray:
-    """Answers [N, M, C] as features [N, M · C]."""
-    return np.maximum(answers, FLOOR).reshape(len(answers), -1)
+def _as_features(members: np.ndarray) -> np.ndarray:
+    """Log-probabilities [N, M, C] as features [N, M · C]."""
+    return np.maximum(members, MIN_LOG_PROBABILITY).reshape(len(members), -1)

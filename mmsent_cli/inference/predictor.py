@@ -56,24 +56,24 @@ class Predictor:
         ensemble, description = load_ensemble(checkpoint, weights)
         if ensemble.reads_ocr:
             require_ocr()
-        for network in ensemble.networks:
+        for network in ensemble.models:
             network.to(compute.device)
         return cls(ensemble, description, compute, note)
 
     @property
     def model(self) -> SentimentModel:
         """The first model, whose frozen stages all models share."""
-        return self.ensemble.network
+        return self.ensemble.model
 
     def notes(self) -> list[str]:
         """What the user should know of how the predictions are computed."""
-        encoders = (self.model.text, self.model.image, *self.ensemble.readers.values())
+        encoders = (self.model.text, self.model.image, *self.ensemble.auxiliary_encoders.values())
         return [*([self.note] if self.note else []), *self.compute.refusals(*encoders)]
 
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
         """Predict pairs in their order; a pair may lack its text or its image, not both."""
         pipeline = PairPipeline(
-            self.model.text, self.model.image, self.compute, self.ensemble.readers, self.ensemble.reads_ocr
+            self.model.text, self.model.image, self.compute, self.ensemble.auxiliary_encoders, self.ensemble.reads_ocr
         )
         streams = self.compute.streams_for(self.model.image)
         threads = torch.get_num_threads() if streams == 1 else max(1, streams // OPENVINO_THREADS_PER_TORCH_THREAD)

@@ -18,7 +18,7 @@ import torch
 from mmsent_cli.config import ResolvedModel, build, to_dict
 from mmsent_cli.encoders.registry import build_auxiliary_encoder
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.ensemble import Ensemble, Probe, Stacker, encoders_read
+from mmsent_cli.ensemble import Ensemble, Probe, Stacker, auxiliary_encoders
 from mmsent_cli.ensemble.serialize import probe_content, read_probe, read_stacker, stacker_content
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import atomic_write
@@ -227,7 +227,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         load_trained(network, state, path)
     n_classes = len(description.labels)
     try:
-        names = encoders_read([part["name"] for part in content["probes"]])
+        names = auxiliary_encoders([part["name"] for part in content["probes"]])
         readers = {name: build_auxiliary_encoder(name, description.model, weights) for name in names}
         if {name: reader.digest(reader.n_stages) for name, reader in readers.items()} != content.get("readers", {}):
             raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)

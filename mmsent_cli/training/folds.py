@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmsent_cli.data.split import Split
-from mmsent_cli.ensemble import fit_stacker, log_softmax, mean_answer, stack_out_of_fold
+from mmsent_cli.ensemble import fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
 from mmsent_cli.model import count_parameters
 from mmsent_cli.records import BEST, FOLDS, Run
 from mmsent_cli.results import EpochResult, FoldResult, FoldsResult
@@ -55,7 +55,7 @@ class TrainedFold:
 
     def answer(self) -> np.ndarray:
         """The networks' mean log-probabilities [N, C]."""
-        return mean_answer([log_softmax(logits) for logits in self.logits])
+        return geometric_mean([log_softmax(logits) for logits in self.logits])
 
 
 def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:

@@ -233,13 +233,6 @@ def evaluate(model: torch.nn.Module, loader: Any, accelerator: Accelerator) -> E
     return Evaluation(torch.cat(logits).numpy(), torch.cat(targets).numpy(), means)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Class probabilities: logits [..., C] in, shares that sum to 1 [..., C] out."""
-    from scipy.special import softmax as scipy_softmax
-
-    return scipy_softmax(logits, axis=-1)
-
-
 def _is_improvement(monitor: str, value: float, earlier: EpochResult) -> bool:
     if monitor == "loss":
         return value < earlier.val_loss

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmsent_cli.ensemble import softmax
 from mmsent_cli.features.table import Table
 from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.records import Run
 from mmsent_cli.results import TrainResult
 from mmsent_cli.training.checkpoints import Description, frozen_digests
-from mmsent_cli.training.loop import Trainer, softmax
+from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.metrics import majority_accuracy
 
 if TYPE_CHECKING:

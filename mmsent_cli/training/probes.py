@@ -14,7 +14,7 @@ from mmsent_cli.ensemble import (
     PROBES,
     Probe,
     ProbeInputs,
-    encoders_read,
+    auxiliary_encoders,
     fit_probe,
     is_frozen,
     join_inputs,
@@ -42,10 +42,10 @@ def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
         require_ocr()
     for name in config.probes:
         spec = PROBES[name]
-        if spec.features == "pooled" and not spec.encoder and not is_frozen(model, spec.side):
+        if spec.features == "pooled" and not spec.encoder and not is_frozen(model, spec.modality):
             raise ConfigError(
-                f"the probe {name} reads a frozen encoder, and that of the {spec.side} is trained, or not used",
-                f"add --freeze-{spec.side} all, or leave the probe out",
+                f"the probe {name} reads a frozen encoder, and that of the {spec.modality} is trained, or not used",
+                f"add --freeze-{spec.modality} all, or leave the probe out",
             )
 
 
@@ -69,7 +69,7 @@ def read_frozen(bench: Workspace) -> Reading:
         WeightsUnavailable: the weights of one cannot be had.
     """
     model, pooled, digests = bench.plan.config.model, {}, {}
-    for name in encoders_read(model.probes):
+    for name in auxiliary_encoders(model.probes):
         encoder = build_auxiliary_encoder(name, model, bench.plan.weights)
         pooled[name], digests[name] = bench.features(encoder), encoder.digest(encoder.n_stages)
     return Reading(pooled, digests)

@@ -1,4 +1,4 @@
-"""Each probe of the table, fit on a few pairs: it learns, answers in probabilities, and lies in a checkpoint whole."""
+"""Each probe of the table, fit on a few pairs: it learns, predicts probabilities, and survives a checkpoint."""
 
 import io
 from dataclasses import replace
@@ -18,11 +18,11 @@ TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
 PAIRS = 60
 POOLED = dict.fromkeys(("text", "image", "minilm-layers", "mpnet-layers"), 3)
 """Widths of the features of frozen encoders."""
-every_expert = pytest.mark.parametrize("name", PROBES)
+every_probe = pytest.mark.parametrize("name", PROBES)
 
 
 def inputs(pairs=PAIRS, seed=0):
-    """Pairs whose text and features both tell the class, which is the row's remainder by three."""
+    """Pairs whose text and features both depend on the class, which is the row number modulo three."""
     draws = np.random.default_rng(seed)
     classes = np.arange(pairs) % 3
     features = np.eye(3)[classes] * 3 + draws.normal(size=(pairs, 3))
@@ -39,9 +39,9 @@ def fitted(name):
     return fit_probe(name, given, classes, np.arange(PAIRS), 3)
 
 
-def without(given, side, row):
+def without(given, modality, row):
     present = {name: values.copy() for name, values in given.present.items()}
-    present[side][row] = False
+    present[modality][row] = False
     return replace(given, present=present)
 
 
@@ -50,29 +50,29 @@ def test_the_options_name_each_row_of_the_table():
     assert len(PROBES) == 8
 
 
-@every_expert
-def test_an_expert_learns_what_its_side_tells(name):
+@every_probe
+def test_a_probe_learns_from_its_source(name):
     given, classes = inputs(seed=1)
-    said = fitted(name).log_probabilities(given)
-    np.testing.assert_allclose(np.exp(said).sum(axis=1), 1)
-    assert (said.argmax(axis=1) == classes).mean() > 0.8
+    predicted = fitted(name).log_probabilities(given)
+    np.testing.assert_allclose(np.exp(predicted).sum(axis=1), 1)
+    assert (predicted.argmax(axis=1) == classes).mean() > 0.8
 
 
-@every_expert
-def test_a_pair_without_the_experts_side_gets_the_class_shares_of_training(name):
+@every_probe
+def test_a_pair_without_the_modality_gets_the_class_shares_of_training(name):
     given, classes = inputs()
     rows = np.flatnonzero((classes != 1) | (np.arange(PAIRS) < 30))  # 20, 10 and 20 of the classes
     probe = fit_probe(name, given, classes, rows, 3)
-    said = np.exp(probe.log_probabilities(without(given, PROBES[name].side, 7)))
-    np.testing.assert_allclose(said[7], [0.4, 0.2, 0.4], atol=1e-3)
-    assert not np.allclose(said[8], said[7], atol=5e-4)
+    predicted = np.exp(probe.log_probabilities(without(given, PROBES[name].modality, 7)))
+    np.testing.assert_allclose(predicted[7], [0.4, 0.2, 0.4], atol=1e-3)
+    assert not np.allclose(predicted[8], predicted[7], atol=5e-4)
 
 
-@every_expert
-def test_a_pair_without_the_experts_side_teaches_it_nothing(name):
+@every_probe
+def test_a_pair_without_the_modality_does_not_change_the_weights(name):
     given, classes = inputs()
-    side = PROBES[name].side
-    lacking = without(given, side, 7)
+    modality = PROBES[name].modality
+    lacking = without(given, modality, 7)
     changed = replace(
         lacking,
         texts=["never seen before" if row == 7 else text for row, text in enumerate(given.texts)],
@@ -83,8 +83,8 @@ def test_a_pair_without_the_experts_side_teaches_it_nothing(name):
     assert np.array_equal(one.weight, other.weight)
 
 
-@every_expert
-def test_an_expert_survives_a_checkpoint(name):
+@every_probe
+def test_a_probe_survives_a_checkpoint(name):
     probe, (given, _) = fitted(name), inputs(seed=2)
     buffer = io.BytesIO()
     torch.save(probe_content(probe), buffer)
@@ -113,24 +113,24 @@ def test_parts_that_do_not_fit_each_other_are_refused(name, part, damage):
         read_probe(content | {part: damage(content[part])}, 3, POOLED)
 
 
-@every_expert
+@every_probe
 @pytest.mark.parametrize("classes_with_it", [(), (2,)])
-def test_where_fewer_than_two_classes_have_its_side_it_says_the_class_shares(name, classes_with_it):
+def test_where_fewer_than_two_classes_have_its_modality_it_predicts_the_class_shares(name, classes_with_it):
     given, classes = inputs()
-    side = PROBES[name].side
-    lacking = replace(given, present={**given.present, side: np.isin(classes, classes_with_it)})
+    modality = PROBES[name].modality
+    lacking = replace(given, present={**given.present, modality: np.isin(classes, classes_with_it)})
     probe = fit_probe(name, lacking, classes, np.arange(PAIRS), 3)
     np.testing.assert_allclose(np.exp(probe.log_probabilities(given)), 1 / 3, atol=1e-3)
 
 
-@every_expert
-def test_a_pair_alone_gets_the_answer_that_it_gets_among_others(name):
+@every_probe
+def test_a_prediction_does_not_depend_on_the_other_pairs(name):
     probe, (given, _) = fitted(name), inputs(seed=3)
     among = probe.log_probabilities(given)[5]
     np.testing.assert_allclose(probe.log_probabilities(given.take(np.array([5])))[0], among, atol=1e-9)
 
 
-def test_joined_batches_are_what_they_were_apart():
+def test_joined_batches_are_the_inputs_that_they_were_taken_from():
     given, _ = inputs()
     parts = [given.take(np.arange(start, start + 20)) for start in (0, 20, 40)]
     joined = join_inputs(parts)
@@ -140,7 +140,7 @@ def test_joined_batches_are_what_they_were_apart():
     assert list(joined.ocr_texts) == list(given.ocr_texts)
 
 
-def test_the_lexicon_tells_good_words_from_bad_ones_inside_hashtags_too():
+def test_the_lexicon_separates_good_words_from_bad_ones_inside_hashtags_too():
     good, bad, tagged, none = lexicon_features(["happy", "horrible", "#SoHappy", "12:30"])
     compound, split_compound = 3, 3 + N_LEXICON // 2
     assert good[compound] > 0 > bad[compound]
@@ -149,7 +149,7 @@ def test_the_lexicon_tells_good_words_from_bad_ones_inside_hashtags_too():
     assert lexicon_features([]).shape == (0, N_LEXICON)
 
 
-def test_ngrams_come_from_two_texts_or_more_and_see_neither_addresses_nor_mentions():
+def test_ngrams_are_in_two_texts_or_more_and_not_of_urls_or_mentions():
     texts = ["good http://t.co/xyzq @someone", "good http://t.co/xyzq @someone", "odd"]
     characters, features = Characters.fit(texts)
     np.testing.assert_allclose(features.toarray(), characters.features(texts).toarray())
@@ -159,8 +159,8 @@ def test_ngrams_come_from_two_texts_or_more_and_see_neither_addresses_nor_mentio
     assert characters.features(["", "good"]).toarray().any(axis=1).tolist() == [False, True]
 
 
-def test_texts_that_share_nothing_teach_nothing_and_break_nothing():
+def test_texts_without_common_ngrams_give_the_class_shares():
     given, classes = inputs()
     silent = replace(given, ocr_texts=[OcrText() for _ in classes])
-    said = fit_probe("ocr-characters", silent, classes, np.arange(PAIRS), 3).log_probabilities(silent)
-    np.testing.assert_allclose(np.exp(said), 1 / 3, atol=1e-3)
+    predicted = fit_probe("ocr-characters", silent, classes, np.arange(PAIRS), 3).log_probabilities(silent)
+    np.testing.assert_allclose(np.exp(predicted), 1 / 3, atol=1e-3)

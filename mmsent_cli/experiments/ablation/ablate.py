@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.ensemble import softmax
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.ablation.perturb import EncodedModel, additive_part, another_pair
 from mmsent_cli.experiments.ablation.target import AblationTarget
@@ -27,7 +28,6 @@ from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.records import Run
 from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Shapley
-from mmsent_cli.training.loop import softmax
 from mmsent_cli.training.metrics import compute_metrics
 
 BOTH = "both"
