@@ -54,26 +54,6 @@ def test_each_encoder_pair_trains_what_is_not_frozen(name, weights_dir):
     assert {key.split(".")[1] for key in kept} <= {"stages"}
 
 
-def test_a_missing_modality_cannot_change_the_output():
-    model = tiny_model().eval()
-    batch = tiny_batch()
-    changed = batch._replace(text=Activations(batch.text.values.clone()), image=Activations(batch.image.values.clone()))
-    changed.text.values[2] = 99.0
-    changed.image.values[1] = torch.inf
-    logits, other = model(batch).main, model(changed).main
-    assert torch.equal(logits, other)
-    everything = batch._replace(present=torch.ones(4, 2, dtype=torch.bool))
-    differs = (model(everything).main != logits).any(dim=1)
-    assert differs.tolist() == [False, True, True, False]
-
-
-def test_a_missing_modality_is_a_feature_that_learns():
-    model = tiny_model().eval()
-    model(tiny_batch()).main.sum().backward()
-    assert model.missing_text.grad.any()
-    assert model.missing_image.grad.any()
-
-
 def test_modality_dropout_drops_either_but_never_both_and_only_in_training():
     model = tiny_model(modality_dropout=0.4)
     torch.manual_seed(0)
