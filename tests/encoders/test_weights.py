@@ -24,23 +24,23 @@ from tests.encoders.cases import build, sample
 
 @pytest.fixture
 def no_connection(monkeypatch):
-    """Counts attempts to ask a host, and lets none answer."""
-    asked = []
-    monkeypatch.setattr(source, "is_reachable", lambda url: asked.append(url))
-    return asked
+    """Records the hosts that are contacted, none of which responds."""
+    contacted = []
+    monkeypatch.setattr(source, "is_reachable", lambda url: contacted.append(url))
+    return contacted
 
 
 @pytest.mark.parametrize(
     ("side", "name"),
     [("text", "bert"), ("text", "clip"), ("image", "resnet18"), ("image", "clip"), ("text", "hf:no/such-model")],
 )
-def test_missing_weights_are_said_and_offline_asks_nobody(side, name, tmp_path, no_connection):
+def test_missing_weights_are_an_error_and_offline_contacts_no_host(side, name, tmp_path, no_connection):
     with pytest.raises(WeightsUnavailable):
         build(side, name, tmp_path)
     assert no_connection == []
 
 
-def test_a_host_that_is_silent_is_given_up(tmp_path, no_connection):
+def test_a_host_that_does_not_respond_is_an_error(tmp_path, no_connection):
     with pytest.raises(WeightsUnavailable):
         build_resnet18(BuildRequest(weights=WeightSource(tmp_path, offline=False)))
     assert len(no_connection) == 1

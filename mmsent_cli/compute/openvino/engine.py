@@ -201,7 +201,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
         cache_dir: mmsent's cache folder.
 
     Raises:
-        ConfigError: `openvino` was asked for and cannot be used.
+        ConfigError: `openvino` is required and cannot be used.
     """
     if wanted == "torch" or (wanted == "auto" and device_type != "cpu"):
         return None, ""

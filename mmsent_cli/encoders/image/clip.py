@@ -33,7 +33,7 @@ def build(request: BuildRequest) -> Encoder:
     """CLIP's image tower, at the one image size that its position embeddings were trained for.
 
     Raises:
-        ConfigError: another image size is asked for.
+        ConfigError: another image size is requested.
     """
     quiet_transformers()
     from transformers import CLIPVisionModelWithProjection

@@ -184,7 +184,7 @@ def published_weights() -> Path:
 
 
 def load_lite0(published: dict[str, Tensor]) -> Lite0:
-    """The network with the published weights, which are assigned in order; the classifier's are left out."""
+    """The network with the published weights, which are assigned in order, without the classifier's."""
     net = Lite0()
     names = net.state_dict()
     net.load_state_dict(dict(zip(names, list(published.values())[: len(names)], strict=True)))

@@ -10,7 +10,7 @@ from mmsent_cli.errors import WeightsUnavailable
 
 HUB = "https://huggingface.co"
 CLIP = "openai/clip-vit-base-patch32"
-"""Holds both towers, of which `text/clip.py` and `image/clip.py` load one each."""
+"""Holds both towers: `text/clip.py` loads one, `image/clip.py` the other."""
 TIMEOUT_SECONDS = 5.0
 OFFLINE_HINT = "download them once where there is a connection, or give their folder with --weights-dir"
 
