@@ -43,7 +43,7 @@ def test_recorded_runs_are_joined_as_the_run_itself_did(script, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     small_lab(tmp_path / "lab")
     encoders = ("--encoders", "bert-resnet18", "--weights-dir", weights_dir, "--offline", "--image-size-px", 32)
-    rest = ("--freeze-text", 1, "--freeze-image", "all", "--epochs", 1, "--batch-size", 8, "--networks", 2)
+    rest = ("--freeze-text", 1, "--freeze-image", "all", "--epochs", 1, "--batch-size", 8, "--models-per-fold", 2)
     joined = ("--folds", 3, "--probes", "image,lexicon", "--logit-adjustment", 0.25)
     run = succeed("train", "--data", "lab", *encoders, *rest, *joined, "--json")["run"]
     recorded = script.Recorded(run)

@@ -20,6 +20,7 @@ from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.split import split
 from mmsent_cli.commands.train import train
 from mmsent_cli.commands.tune import tune
+from mmsent_cli.config import RENAMED
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE
 
@@ -29,6 +30,14 @@ INTERRUPTED = 130
 
 class ErrorBoundary(TyperGroup):
     """Turns expected failures into a message, a hint and exit code 1; a bug keeps its traceback."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        typed = {arg.partition("=")[0] for arg in args}
+        for old, new in RENAMED.items():
+            if f"--{old}" in typed:
+                new = new.replace("_", "-")
+                _fail(f"--{old} is now called --{new}", f"write --{new}")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:

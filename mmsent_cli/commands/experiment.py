@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mmsent_cli.training.plan import Plan
 
 S = TypeVar("S")
-FOLDS_ONLY = frozenset({"folds", "probes", "networks", "logit_adjustment"})
+FOLDS_ONLY = frozenset({"folds", "probes", "models_per_fold", "logit_adjustment"})
 """Settings of a training over folds, which an experiment over single networks does not offer."""
 Given = dict[type, dict[str, Any]]
 """Options typed, by config dataclass."""

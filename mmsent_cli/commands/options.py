@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
@@ -103,14 +103,15 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
     kind = value_type(config_field.type)
     is_listed = get_origin(kind) is tuple
     metadata = config_field.metadata
+    has_aliases = bool(metadata["aliases"])  # a Literal would refuse them before `build` sees them
     option = typer.Option(
         f"--{name.replace('_', '-')}",
         help=_markup_free(f"{metadata['help']} [default: {_default_text(config_field)}]"),
         show_default=False,
         rich_help_panel=metadata["panel"] or PANELS.get(config_type, EXPERIMENT_PANEL),
-        metavar="A,B,…" if is_listed else None,
+        metavar="A,B,…" if is_listed else "|".join(get_args(kind)) if has_aliases else None,
     )
-    shown = str if is_listed else kind
+    shown = str if is_listed or has_aliases else kind
     return inspect.Parameter(
         _key(config_type, config_field),
         inspect.Parameter.KEYWORD_ONLY,

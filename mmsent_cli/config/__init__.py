@@ -1,10 +1,11 @@
 """Every setting of the program, once: type, default, help, check; and the values of the settings left out."""
 
+from mmsent_cli.config.build import KINDS, RENAMED, build, read_train_config, to_dict, train_config, value_type
 from mmsent_cli.config.defaults import ENCODERS, Facts, resolve, resolve_fit, resolve_model
 from mmsent_cli.config.resolved import ResolvedConfig, ResolvedFit, ResolvedModel
 from mmsent_cli.config.settings import (
+    AUGMENTATION_ALIASES,
     CLEANING_STEPS,
-    KINDS,
     PROBES,
     SENTIMENTS,
     VAL_SIZE,
@@ -14,20 +15,17 @@ from mmsent_cli.config.settings import (
     RuntimeConfig,
     SplitConfig,
     TrainConfig,
-    build,
     option,
     raise_if,
-    read_train_config,
-    to_dict,
-    train_config,
-    value_type,
 )
 
 __all__ = [
+    "AUGMENTATION_ALIASES",
     "CLEANING_STEPS",
     "ENCODERS",
     "KINDS",
     "PROBES",
+    "RENAMED",
     "SENTIMENTS",
     "VAL_SIZE",
     "DataConfig",

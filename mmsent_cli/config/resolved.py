@@ -52,7 +52,7 @@ class ResolvedFit(FitConfig):
     class_weights: Literal["none", "balanced", "sqrt"] = required()
     patience: int = required()
     monitor: Literal["accuracy", "macro_f1", "loss"] = required()
-    augmentation: Literal["none", "standard", "flip", "geometry", "colour", "strong"] = required()
+    augmentation: Literal["none", "standard", "flip", "geometry", "color", "strong"] = required()
     augmentation_views: int = required()
 
 

@@ -1,31 +1,27 @@
 """Every setting of the program, once: type, default, help, check.
 
 The command line is built from these dataclasses (`commands/options.py`), a run's `config.json` is written from
-them, and `--config` reads them back, so the three cannot drift apart. `None` means "the encoder's own default"
-and is filled in by `encoders.resolve`; a configuration that was run holds no such gap.
+them, and `--config` reads them back, so the three cannot drift apart. `None` is a gap that `defaults.resolve` fills.
 """
 
-import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from mmsent_cli.errors import ConfigError, summarize
-
-C = TypeVar("C")
 
 SENTIMENTS = ("negative", "neutral", "positive")
 BY_ENCODERS = "depends on the encoders"
 ENSEMBLE = "Ensemble"
-KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 VAL_SIZE = 0.2
 PROBES = ("image", "text", "minilm", "mpnet", "characters", "lexicon", "ocr", "ocr-characters")
+RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
+"""Earlier names of probes, for the error that says the new one."""
+AUGMENTATION_ALIASES = {"colour": "color"}
 
 
-def option(default: Any, help: str, shown: str = "", panel: str = "") -> Any:
+def option(default: Any, help: str, shown: str = "", panel: str = "", aliases: Mapping[str, str] | None = None) -> Any:
     """A dataclass field that becomes a command-line option.
 
     Args:
@@ -33,8 +29,9 @@ def option(default: Any, help: str, shown: str = "", panel: str = "") -> Any:
         help: what `--help` says.
         shown: the default as `--help` shows it, where it is not `default` itself.
         panel: the panel of `--help`, where it is not that of the dataclass.
+        aliases: other spellings of values, each with the value that it stands for.
     """
-    return field(default=default, metadata={"help": help, "shown": shown, "panel": panel})
+    return field(default=default, metadata={"help": help, "shown": shown, "panel": panel, "aliases": aliases or {}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +58,6 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         raise_if(
-            self,
             (self.limit is not None and self.limit < 2, "limit must be at least 2"),
             (self.labels is not None and len(set(self.labels)) < 2, "labels needs two or more different names"),
         )
@@ -92,7 +88,6 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         raise_if(
-            self,
             (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"),
             (self.folds is not None and self.folds < 2, "folds must be at least 2"),
             (self.folds is not None and self.split is not None, "folds are made anew; leave out split, or folds"),
@@ -162,8 +157,10 @@ class ModelConfig:
         shown="none",
         panel=ENSEMBLE,
     )
-    networks: int = option(
-        1, "Networks a fold, each of another seed; their mean counts as one. Needs --folds", panel=ENSEMBLE
+    models_per_fold: int = option(
+        1,
+        "Models trained for each fold, each with another seed; their mean is one ensemble member. Needs --folds",
+        panel=ENSEMBLE,
     )
     logit_adjustment: float | None = option(
         None,
@@ -176,18 +173,19 @@ class ModelConfig:
     def __post_init__(self) -> None:
         unknown = [step for step in self.text_cleaning or () if step not in CLEANING_STEPS]
         strange = [name for name in self.probes or () if name not in PROBES]
+        renamed = [f"probe {name} is now called {RENAMED_PROBES[name]}" for name in strange if name in RENAMED_PROBES]
         hidden, dropout = self.head_hidden, self.head_dropout
         mismatched = hidden is not None and dropout is not None and len(hidden) != len(dropout)
         raise_if(
-            self,
             (bool(unknown), f"unknown text_cleaning {', '.join(unknown)}; known: {', '.join(CLEANING_STEPS)}"),
             (not 0 <= (self.logit_adjustment or 0) <= 1, "logit_adjustment must lie in [0, 1]"),
-            (self.networks < 1, "networks must be at least 1"),
-            (bool(strange), f"unknown probes {', '.join(strange)}; known: {', '.join(PROBES)}"),
+            (self.models_per_fold < 1, "models_per_fold must be at least 1"),
+            (bool(renamed), "; ".join(renamed)),
+            (bool(strange) and not renamed, f"unknown probes {', '.join(strange)}; known: {', '.join(PROBES)}"),
             (mismatched, f"head_dropout needs one number per hidden layer: {hidden} against {dropout}"),
-            (any(not 0 <= p < 1 for p in dropout or ()), "head_dropout must lie in [0, 1)"),
+            (any(not 0 <= p <= 1 for p in dropout or ()), "head_dropout must lie in [0, 1]"),
             (any(width < 1 for width in hidden or ()), "head_hidden must be positive"),
-            (not 0 <= (self.modality_dropout or 0) < 1, "modality_dropout must lie in [0, 1)"),
+            (not 0 <= (self.modality_dropout or 0) <= 1, "modality_dropout must lie in [0, 1]"),
             ((self.auxiliary_weight or 0) < 0, "auxiliary_weight must not be negative"),
             (self.max_length_tokens is not None and self.max_length_tokens < 4, "max_length_tokens must be at least 4"),
             (self.image_size_px is not None and self.image_size_px < 32, "image_size_px must be at least 32"),
@@ -224,11 +222,12 @@ class FitConfig:
     monitor: Literal["accuracy", "macro_f1", "loss"] | None = option(
         None, "Validation metric that picks the best epoch", shown=BY_ENCODERS
     )
-    augmentation: Literal["none", "standard", "flip", "geometry", "colour", "strong"] | None = option(
+    augmentation: Literal["none", "standard", "flip", "geometry", "color", "strong"] | None = option(
         None,
-        "Training images: none; standard is flip p=0.5, rotation of 10 degrees, colour jitter 0.2; flip; geometry is"
-        " flip and rotation; colour is the jitter alone; strong is more of each, and crops",
+        "Training images: none; standard is flip p=0.5, rotation of 10 degrees, color jitter 0.2; flip; geometry is"
+        " flip and rotation; color is the jitter alone; strong is more of each, and crops",
         shown=BY_ENCODERS,
+        aliases=AUGMENTATION_ALIASES,
     )
     augmentation_views: int | None = option(
         None, "Different augmented views kept of each training image", shown=BY_ENCODERS
@@ -248,7 +247,6 @@ class FitConfig:
             "augmentation_seed",
         )
         raise_if(
-            self,
             *((_given(self, name) and getattr(self, name) < 1, f"{name} must be at least 1") for name in positive),
             *(
                 (_given(self, name) and getattr(self, name) < 0, f"{name} must not be negative")
@@ -294,7 +292,6 @@ class RuntimeConfig:
 
     def __post_init__(self) -> None:
         raise_if(
-            self,
             (self.workers < 0, "workers must not be negative"),
             (self.jobs < 0, "jobs must not be negative"),
         )
@@ -311,55 +308,11 @@ class TrainConfig:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
-def build(config_type: type[C], values: Mapping[str, Any]) -> C:
-    """Build a config from plain values, as they come from JSON or the command line.
-
-    Lists and comma-separated strings become tuples.
-
-    Raises:
-        ConfigError: a name that is no setting, a value of the wrong type or out of range.
-    """
-    known = {f.name: f for f in fields(cast(Any, config_type))}
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise ConfigError(f"unknown settings: {', '.join(unknown)}", f"known settings: {', '.join(known)}")
-    return config_type(**{name: _convert(name, known[name].type, value) for name, value in values.items()})
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """The config as plain JSON values."""
-    return json.loads(json.dumps(asdict(config)))
-
-
-def read_train_config(path: Path) -> TrainConfig:
-    """Read a run's `config.json`, or a run folder that holds one.
-
-    Raises:
-        ConfigError: no such file, not JSON, or unknown settings.
-    """
-    path = path / "config.json" if path.is_dir() else path
-    hint = "give the config.json of an earlier run, or its folder"
-    try:
-        parts = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}", hint) from error
-    except ValueError as error:
-        raise ConfigError(f"the configuration {path} is not JSON: {error}", hint) from error
-    if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
-        raise ConfigError(f"{path} is not a configuration of mmsent", hint)
-    try:
-        return train_config(parts)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error.message}", error.hint) from error
-
-
-def train_config(parts: Mapping[str, Mapping[str, Any]]) -> TrainConfig:
-    """Build a TrainConfig from nested plain values, the form `to_dict` gives."""
-    sections: dict[str, Any] = {f.name: f.default_factory for f in fields(TrainConfig)}
-    unknown = sorted(set(parts) - set(sections))
-    if unknown:
-        raise ConfigError(f"unknown sections: {', '.join(unknown)}", f"known sections: {', '.join(sections)}")
-    return TrainConfig(**{name: build(sections[name], values) for name, values in parts.items()})
+def raise_if(*checks: tuple[bool, str]) -> None:
+    """Raise one ConfigError that names every problem: each check is whether it is one, and its text."""
+    problems = [text for is_bad, text in checks if is_bad]
+    if problems:
+        raise ConfigError(summarize(problems), "mmsent COMMAND --help lists the options")
 
 
 def _given(config: Any, name: str) -> bool:
@@ -369,49 +322,3 @@ def _given(config: Any, name: str) -> bool:
 def _freeze_check(name: str, value: str | None) -> tuple[bool, str]:
     is_bad = value is not None and value not in ("none", "all") and not value.isdigit()
     return is_bad, f"{name} must be none, all or a number of layers, not {value!r}"
-
-
-def raise_if(config: Any, *checks: tuple[bool, str]) -> None:
-    problems = [text for is_bad, text in checks if is_bad]
-    if problems:
-        raise ConfigError(f"{type(config).__name__}: {summarize(problems)}", "mmsent COMMAND --help lists the options")
-
-
-def value_type(annotation: Any) -> Any:
-    """The type of a setting without its `| None`."""
-    if get_origin(annotation) in (None, tuple, Literal):
-        return annotation
-    return next(part for part in get_args(annotation) if part is not type(None))
-
-
-def _convert(name: str, annotation: Any, value: Any) -> Any:
-    """Turn a JSON or command-line value into the setting's type, or say why it does not fit."""
-    kind = value_type(annotation)
-    if value is None and type(None) in get_args(annotation):
-        return None
-    try:
-        if get_origin(kind) is tuple:
-            parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-            return tuple(_scalar(get_args(kind)[0], part, is_text=isinstance(value, str)) for part in cast(Any, parts))
-        if get_origin(kind) is Literal:
-            if value not in get_args(kind):
-                raise ValueError(f"not one of {', '.join(get_args(kind))}")
-            return value
-        return _scalar(kind, value)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{name}: {value!r} does not fit ({error})", "mmsent COMMAND --help lists the options"
-        ) from None
-
-
-def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
-    """One value of a plain type. Nothing is rounded or turned into text; `is_text` says that a number is spelt out."""
-    if is_text and kind in (int, float):
-        value = float(value) if kind is float else int(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        raise ValueError(f"not {KINDS[kind]}")
-    if kind is float and not math.isfinite(value):
-        raise ValueError("not a finite number")
-    return value

@@ -32,7 +32,7 @@ POLICIES: dict[str, Policy] = {
     "standard": Policy(flip=0.5, rotation=10.0, jitter=0.2),  # system A's
     "flip": Policy(flip=0.5),
     "geometry": Policy(flip=0.5, rotation=10.0),
-    "colour": Policy(jitter=0.2),
+    "color": Policy(jitter=0.2),
     "strong": Policy(flip=0.5, rotation=15.0, jitter=0.4, crop=0.7),
 }
 """By the names that `--augmentation` takes, beside `none`."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mmsent_cli.config import option, raise_if
+from mmsent_cli.config import AUGMENTATION_ALIASES, option, raise_if
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class CompareSettings:
     seeds: int = option(3, "Models an arm: seeds --seed, --seed + 1, …")
 
     def __post_init__(self) -> None:
-        raise_if(self, (self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions names none"))
+        raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions names none"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +25,14 @@ class AugmentSettings:
     """Settings of `augment-compare`."""
 
     policies: tuple[str, ...] = option(
-        ("standard",), "Augmentations to compare with none, comma-separated: standard, flip, geometry, colour, strong"
+        ("standard",),
+        "Augmentations to compare with none, comma-separated: standard, flip, geometry, color, strong",
+        aliases=AUGMENTATION_ALIASES,
     )
     seeds: int = option(3, "Models an arm: seeds --seed, --seed + 1, …")
 
     def __post_init__(self) -> None:
-        raise_if(self, (self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies names none"))
+        raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies names none"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class AblateSettings:
     emap_pairs: int = option(1000, "EMAP pairs every text with every image of this many validation pairs")
 
     def __post_init__(self) -> None:
-        raise_if(self, (self.emap_pairs < 2, "emap_pairs must be at least 2"))
+        raise_if((self.emap_pairs < 2, "emap_pairs must be at least 2"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,6 @@ class TuneSettings:
 
     def __post_init__(self) -> None:
         raise_if(
-            self,
             (self.seeds < 1, "seeds must be at least 1"),
             (self.trials < 1, "trials must be at least 1"),
             (not self.study, "study needs a name"),
@@ -91,4 +92,4 @@ class PaperSettings:
     seeds: int = option(3, "Models an arm of the comparisons: seeds --seed, --seed + 1, …")
 
     def __post_init__(self) -> None:
-        raise_if(self, (self.seeds < 1, "seeds must be at least 1"))
+        raise_if((self.seeds < 1, "seeds must be at least 1"))

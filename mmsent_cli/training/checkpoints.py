@@ -163,7 +163,9 @@ def read_fold(
         states, logits = content["states"], content["logits"].numpy()
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {error}", hint) from error
-    if logits.shape != (description.model.networks, pairs, len(description.labels)) or len(states) != len(logits):
+    if logits.shape != (description.model.models_per_fold, pairs, len(description.labels)) or len(states) != len(
+        logits
+    ):
         raise CheckpointError(f"{path} holds other networks or pairs than the run has now", hint)
     return states, logits, history
 

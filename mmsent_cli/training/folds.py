@@ -122,7 +122,7 @@ def _train_fold(
         return TrainedFold(*read_fold(path, description, len(split.val)))
     bench.use_split(split)
     config = bench.plan.config
-    seeds = [config.fit.seed * config.model.networks + number for number in range(config.model.networks)]
+    seeds = [config.fit.seed * config.model.models_per_fold + number for number in range(config.model.models_per_fold)]
     states, answers, history = [], [], []
     for number, seed in enumerate(seeds, start=1):
         listener.network(_name(split, number, len(seeds)))

@@ -146,7 +146,7 @@ def _require_folds(config: TrainConfig, model: ResolvedModel) -> None:
         ConfigError: probes or an adjustment without folds, or folds of encoders that start from scratch.
     """
     if config.split.folds is None:
-        if model.probes or model.logit_adjustment or model.networks > 1:
+        if model.probes or model.logit_adjustment or model.models_per_fold > 1:
             raise ConfigError(
                 "several networks, probes and logit adjustment join on what is said out of fold",
                 "add --folds 5, or leave them out",

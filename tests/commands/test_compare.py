@@ -21,7 +21,7 @@ from tests.commands.running import PROGRESS, QUICK, assert_refused, mmsent, run_
 
 ROOT = Path(__file__).parents[2]
 COMPARE = ("compare-fusions", "--data", "lab", *QUICK, "--epochs", 2, "--fusions", "concat,gmu", "--seeds", 2)
-AUGMENT = ("augment-compare", "--data", "lab", *QUICK, "--epochs", 2, "--policies", "flip,colour", "--seeds", 2)
+AUGMENT = ("augment-compare", "--data", "lab", *QUICK, "--epochs", 2, "--policies", "flip,color", "--seeds", 2)
 COMMANDS = {"compare-fusions": COMPARE, "augment-compare": AUGMENT}
 MODELS = {"compare-fusions": 8, "augment-compare": 6}
 ISSUE_KEYS = {"fusion", "accuracy_mean", "accuracy_sd", "difference", "interval", "p_adjusted", "verdict"}

@@ -99,7 +99,7 @@ def test_each_pair_is_judged_by_a_network_that_did_not_train_on_it(work, small):
 
 
 def test_an_ensemble_is_one_checkpoint_to_predict_with(work, small):
-    run = succeed(*small, "--networks", 2, "--json")["run"]
+    run = succeed(*small, "--models-per-fold", 2, "--json")["run"]
     assert len(state(run)["states"]) == 6
     options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
     shutil.copytree(run, "elsewhere")
@@ -212,7 +212,7 @@ def test_a_network_a_fold_learns_nothing_from_the_epoch_that_would_be_best(work,
 
 def test_each_network_of_a_fold_begins_with_a_seed_of_its_own(work, small):
     """Its line says which it is; two seeds share no network."""
-    runs = [Path(succeed(*small, "--networks", 2, "--seed", seed, "--json")["run"]) for seed in (0, 1)]
+    runs = [Path(succeed(*small, "--models-per-fold", 2, "--seed", seed, "--json")["run"]) for seed in (0, 1)]
     lines = [[json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()] for run in runs]
     numbers = [(line["fold"], line["network"], line["epoch"]) for line in lines[0]]
     assert numbers == [(f, n, e) for f in (1, 2, 3) for n in (1, 2) for e in (1, 2)]
@@ -241,7 +241,7 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
         (("--encoders", "compact", *PROBES), "--folds 5"),
         (("--encoders", "compact", "--logit-adjustment", 0.25), "--folds 5"),
         (("--encoders", "light", "--folds", 3), "light"),
-        (("--encoders", "compact", "--networks", 2), "--folds 5"),
+        (("--encoders", "compact", "--models-per-fold", 2), "--folds 5"),
         (("--encoders", "compact", "--folds", 3, "--save-all"), "--save-all"),
         (("--folds", 3, "--fold", 1), "fold"),
         (("--folds", 3, "--val-size", 0.3), "val_size"),
@@ -249,7 +249,7 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
         (("--folds", 3, "--strategy", "plain-80-20"), "near-duplicates"),
         (("--folds", 3, "--probes", "oracle"), "oracle"),
         (("--folds", 40, "--encoders", "compact"), "40 or more"),
-        (("--networks", 0), "networks"),
+        (("--models-per-fold", 0), "models_per_fold"),
         (("--preset", "fastest"), "fast: "),
         (("--preset", "fast", "--config", "config.json"), "give one of them"),
         (("--preset", "fast", "--resume", "latest"), "leave the other options out"),

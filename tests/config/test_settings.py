@@ -21,6 +21,7 @@ from mmsent_cli.config import (
     train_config,
 )
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.settings import AugmentSettings
 
 SECTIONS = (DataConfig, SplitConfig, ModelConfig, FitConfig, RuntimeConfig)
 
@@ -66,10 +67,10 @@ def test_a_file_may_leave_settings_and_sections_out():
         (ModelConfig, {"head_hidden": [8.5]}),
         (ModelConfig, {"head_hidden": [0]}),
         (ModelConfig, {"head_hidden": [8], "head_dropout": [0.1, 0.1]}),
-        (ModelConfig, {"head_dropout": [1.0]}),
+        (ModelConfig, {"head_dropout": [1.1]}),
         (ModelConfig, {"freeze_text": "some"}),
         (ModelConfig, {"freeze_image": "-1"}),
-        (ModelConfig, {"modality_dropout": 1.0}),
+        (ModelConfig, {"modality_dropout": 1.1}),
         (ModelConfig, {"auxiliary_weight": -0.1}),
         (ModelConfig, {"max_length_tokens": 3}),
         (ModelConfig, {"image_size_px": 31}),
@@ -111,6 +112,27 @@ def test_an_unknown_name_answers_with_the_known_ones(parts):
     with pytest.raises(ConfigError) as caught:
         train_config(parts)
     assert "epochs" in caught.value.hint or "fit" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "now"),
+    [
+        (ModelConfig, {"networks": 2}, "models_per_fold"),
+        (ModelConfig, {"experts": ["image"]}, "probes"),
+        (ModelConfig, {"probes": ["writing"]}, "ocr"),
+        (ModelConfig, {"probes": "image,writing-characters"}, "ocr-characters"),
+    ],
+)
+def test_an_earlier_name_answers_with_the_new_one(kind, values, now):
+    with pytest.raises(ConfigError) as caught:
+        build(kind, values)
+    assert caught.value.message.endswith(f"is now called {now}")
+
+
+def test_colour_is_another_spelling_of_color():
+    assert build(FitConfig, {"augmentation": "colour"}).augmentation == "color"
+    assert build(AugmentSettings, {"policies": "flip,colour"}).policies == ("flip", "color")
+    assert build(AugmentSettings, {"policies": ["colour"]}).policies == ("color",)
 
 
 def test_lists_may_be_spelt_as_text():

@@ -39,7 +39,7 @@ def test_flip_only_flips_about_half_of_the_views():
 
 def test_colour_changes_no_place():
     grey = np.full((3, 8, 8), 100, dtype=np.uint8)
-    for view in (augment(grey, Augmentation("colour", 0, 1), "digest", number) for number in range(10)):
+    for view in (augment(grey, Augmentation("color", 0, 1), "digest", number) for number in range(10)):
         assert len(np.unique(view)) == 1
         assert 80 <= view[0, 0, 0] <= 120
 

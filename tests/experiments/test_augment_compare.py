@@ -36,7 +36,7 @@ def compare(plan, folder, watcher=None, **settings):
 def compared(plan, tmp_path_factory):
     """Two policies with two seeds, from an empty feature store."""
     watcher = Watcher()
-    return (*compare(plan, tmp_path_factory.mktemp("run"), watcher, policies=("flip", "colour"), seeds=2), watcher)
+    return (*compare(plan, tmp_path_factory.mktemp("run"), watcher, policies=("flip", "color"), seeds=2), watcher)
 
 
 def test_no_augmentation_comes_first_then_each_policy(plan):
@@ -70,7 +70,7 @@ def test_the_rows_say_what_augmentation_does(compared):
     result, trained, watcher = compared
     assert (result.experiment, result.baseline) == ("augment-compare", "none")
     assert [(row.name, row.augmentation, row.fusion) for row in result.arms] == [
-        (name, name, "gmu") for name in ("none", "flip", "colour")
+        (name, name, "gmu") for name in ("none", "flip", "color")
     ]
     assert [row.verdict is not None for row in result.arms] == [False, True, True]
     assert result.setting.seeds == (2, 3)
@@ -83,7 +83,7 @@ def test_seeds_share_the_views_and_all_arms_the_plain_images(compared, plan, tmp
     result, _, _ = compared
     train = len(plan.split.train)
     assert result.setting.encoder_runs == {"text": PAIRS, "image": PAIRS + 2 * VIEWS * train}
-    again, _ = compare(plan, tmp_path, policies=("flip", "colour"), seeds=2)
+    again, _ = compare(plan, tmp_path, policies=("flip", "color"), seeds=2)
     assert again.setting.encoder_runs == {"text": 0, "image": 0}
     assert again.arms == result.arms
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from accelerate.optimizer import AcceleratedOptimizer
 
+from mmsent_cli.config import ModelConfig, build
 from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.encoders.registry import choose, minilm
 from mmsent_cli.encoders.weights.source import WeightSource
@@ -231,3 +232,15 @@ def test_the_same_seed_trains_the_same_weights_and_another_does_not():
     first, again, other = outcomes
     assert_equal(first, again)
     assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_dropout_of_one_trains_what_is_left():
+    """Behind a head dropout of 1 only the last bias learns; a modality dropout of 1 shows one modality at a time."""
+    build(ModelConfig, {"head_hidden": [8], "head_dropout": [1.0], "modality_dropout": 1.0})
+    model = tiny_model(dropout=1.0, modality_dropout=1.0)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    trainer = make_trainer(model=model, weight_decay=0.0)
+    assert all(np.isfinite(result.train_loss) and result.skipped_steps == 0 for result in train(trainer))
+    assert [name for name, tensor in weights(trainer).items() if not torch.equal(tensor, before[name])] == [
+        "head.3.bias"
+    ]

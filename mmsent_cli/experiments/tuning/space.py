@@ -38,7 +38,7 @@ TUNABLE = (
 )
 ENCODED = "what the encoders compute once for all trials would change with it"
 SEVERAL = "it holds several numbers"
-JOINED = "it joins what networks say out of fold, and trials are single networks"
+JOINED = "it is a setting of cross-validation, and each trial is a single model"
 NOT_TUNABLE = {
     "encoders": ENCODED,
     "text_encoder": ENCODED,
@@ -54,7 +54,7 @@ NOT_TUNABLE = {
     "head_hidden": SEVERAL,
     "head_dropout": SEVERAL,
     "probes": JOINED,
-    "networks": JOINED,
+    "models_per_fold": JOINED,
     "logit_adjustment": JOINED,
     "monitor": "all trials are judged by the same figure",
     "seed": "the best of several seeds is luck and no setting (see --seeds)",

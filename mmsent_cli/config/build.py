@@ -1,0 +1,124 @@
+"""Configurations from plain values and back: JSON files, the command line."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import Field, asdict, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
+
+from mmsent_cli.config.settings import TrainConfig
+from mmsent_cli.errors import ConfigError
+
+C = TypeVar("C")
+
+KINDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+RENAMED = {
+    "experts": "probes",
+    "networks": "models_per_fold",
+}
+"""Earlier names of settings, for the error that says the new one."""
+
+
+def build(config_type: type[C], values: Mapping[str, Any]) -> C:
+    """Build a config from plain values, as they come from JSON or the command line.
+
+    Lists and comma-separated strings become tuples.
+
+    Raises:
+        ConfigError: a name that is no setting, a value of the wrong type or out of range.
+    """
+    known = {f.name: f for f in fields(cast(Any, config_type))}
+    unknown = sorted(set(values) - set(known))
+    for name in unknown:
+        if name in RENAMED:
+            raise ConfigError(f"{name} is now called {RENAMED[name]}", f"write {RENAMED[name]}")
+    if unknown:
+        raise ConfigError(f"unknown settings: {', '.join(unknown)}", f"known settings: {', '.join(known)}")
+    return config_type(**{name: _convert(known[name], value) for name, value in values.items()})
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The config as plain JSON values."""
+    return json.loads(json.dumps(asdict(config)))
+
+
+def read_train_config(path: Path) -> TrainConfig:
+    """Read a run's `config.json`, or a run folder that holds one.
+
+    Raises:
+        ConfigError: no such file, not JSON, or unknown settings.
+    """
+    path = path / "config.json" if path.is_dir() else path
+    hint = "give the config.json of an earlier run, or its folder"
+    try:
+        parts = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}", hint) from error
+    except ValueError as error:
+        raise ConfigError(f"the configuration {path} is not JSON: {error}", hint) from error
+    if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
+        raise ConfigError(f"{path} is not a configuration of mmsent", hint)
+    try:
+        return train_config(parts)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error.message}", error.hint) from error
+
+
+def train_config(parts: Mapping[str, Mapping[str, Any]]) -> TrainConfig:
+    """Build a TrainConfig from nested plain values, the form `to_dict` gives."""
+    sections: dict[str, Any] = {f.name: f.default_factory for f in fields(TrainConfig)}
+    unknown = sorted(set(parts) - set(sections))
+    if unknown:
+        raise ConfigError(f"unknown sections: {', '.join(unknown)}", f"known sections: {', '.join(sections)}")
+    return TrainConfig(**{name: build(sections[name], values) for name, values in parts.items()})
+
+
+def value_type(annotation: Any) -> Any:
+    """The type of a setting without its `| None`."""
+    if get_origin(annotation) in (None, tuple, Literal):
+        return annotation
+    return next(part for part in get_args(annotation) if part is not type(None))
+
+
+def _convert(setting: "Field[Any]", value: Any) -> Any:
+    """A JSON or command-line value in the setting's type.
+
+    Raises:
+        ConfigError: it does not fit.
+    """
+    kind = value_type(setting.type)
+    if value is None and type(None) in get_args(setting.type):
+        return None
+    aliases = setting.metadata.get("aliases", {})
+    try:
+        if get_origin(kind) is tuple:
+            parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+            values = [_scalar(get_args(kind)[0], part, is_text=isinstance(value, str)) for part in cast(Any, parts)]
+            return tuple(aliases.get(part, part) for part in values)
+        if get_origin(kind) is Literal:
+            value = aliases.get(value, value)
+            if value not in get_args(kind):
+                raise ValueError(f"not one of {', '.join(get_args(kind))}")
+            return value
+        return _scalar(kind, value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{setting.name}: {value!r} does not fit ({error})", "mmsent COMMAND --help lists the options"
+        ) from None
+
+
+def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
+    """One value of a plain type. Nothing is rounded or turned into text; `is_text` says that a number is spelt out."""
+    if is_text and kind in (int, float):
+        try:
+            value = kind(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not {KINDS[kind]}") from None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise ValueError(f"not {KINDS[kind]}")
+    if kind is float and not math.isfinite(value):
+        raise ValueError("not a finite number")
+    return value
