@@ -6,6 +6,7 @@ Chosen: one `Encoder` class that runs a list of stages, so `prefix`, `suffix` an
 encoders. Rejected: a class for each architecture with a prefix and a suffix of its own, which could disagree.
 """
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -161,6 +162,11 @@ class Encoder(nn.Module, Generic[Inputs]):
     def encode(self, inputs: Activations) -> Encoded:
         """Features from raw inputs, through all stages."""
         return self.suffix(self.prefix(inputs, self.cut), self.cut)
+
+    def copy(self) -> Self:
+        """A copy with its own trained stages; frozen stages, the tokenizer and known digests are shared."""
+        shared = [self.inputs, self._digests, *self.stages[: self.frozen]]
+        return copy.deepcopy(self, {id(part): part for part in shared})
 
     def digest(self, stages: int) -> str:
         """BLAKE2b-128 of the weights and buffers of the first `stages` stages.

@@ -103,8 +103,12 @@ def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSou
 
 def is_from_scratch(model: ResolvedModel) -> bool:
     """True if one of the encoders is not pretrained, so that its start depends on the seed."""
-    text, image = (name.partition(":")[0] for name in (model.text_encoder, model.image_encoder))
-    return not (TEXT_ENCODERS[text].is_pretrained and IMAGE_ENCODERS[image].is_pretrained)
+    return not (is_pretrained(model.text_encoder, TEXT_ENCODERS) and is_pretrained(model.image_encoder, IMAGE_ENCODERS))
+
+
+def is_pretrained(name: str, table: Mapping[str, EncoderSpec[Any]]) -> bool:
+    """True if the encoder of this name comes with trained weights."""
+    return table[name.partition(":")[0]].is_pretrained
 
 
 def require_encoders(model: ResolvedModel) -> None:

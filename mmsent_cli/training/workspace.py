@@ -1,6 +1,5 @@
 """What the models of one experiment share: the encoders as they come, and every pair prepared once."""
 
-import copy
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +14,15 @@ from mmsent_cli.config import ResolvedConfig, ResolvedFit, ResolvedModel
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.data.split import Split, apply_split
 from mmsent_cli.encoders.contract import Encoder
-from mmsent_cli.encoders.inputs import build_vocabulary
-from mmsent_cli.encoders.registry import is_from_scratch
-from mmsent_cli.encoders.text.light import MAX_WORDS, MIN_COUNT
 from mmsent_cli.ensemble import pool
 from mmsent_cli.errors import DataError
-from mmsent_cli.features.column import Column, SkippedModality, text_keys
+from mmsent_cli.features.column import Column, SkippedModality, describe_features, text_keys
 from mmsent_cli.features.table import Table
 from mmsent_cli.files import NO_SPACE, cannot_write
-from mmsent_cli.model import SentimentModel, assemble, build_encoders
+from mmsent_cli.model import SentimentModel
 from mmsent_cli.training.loop import Trainer
+from mmsent_cli.training.model_factory import ModelFactory
 from mmsent_cli.training.plan import Listener, Plan
-from mmsent_cli.training.seeds import seed_everything
 
 BATCH = 256
 
@@ -54,7 +50,8 @@ class Workspace:
         self.plan = plan
         self.listener = listener
         self.encoded = encoded
-        self.vocabulary = _vocabulary(plan)
+        self.models = ModelFactory(plan)
+        self.vocabulary = self.models.vocabulary
         self.encoder_runs: Counter[str] = Counter(text=0, image=0)
         self.damaged = 0
         self._refusals: list[str] = []
@@ -62,7 +59,6 @@ class Workspace:
         pairs = plan.dataset.pairs
         numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
         self.targets = np.array([numbers[pair.tag or ""] for pair in pairs], dtype=np.int64)
-        self._encoders: dict[tuple[object, ...], tuple[Encoder, Encoder]] = {}
         self._columns: dict[tuple[object, ...], Column] = {}
         self._lengths: list[int] | None = None
 
@@ -88,11 +84,8 @@ class Workspace:
         return model, table, Trainer(model, table, labels, config.fit, weight, accelerator, workers)
 
     def model(self, config: ResolvedModel, seed: int) -> SentimentModel:
-        """A model before its first step; fusion and head start the same from one seed, whatever the encoders drew."""
-        seed_everything(seed)
-        text, image = self._own_encoders(config)
-        seed_everything(seed)
-        return assemble(config, len(self.plan.dataset.labels), text, image)
+        """A model before its first step; see `ModelFactory.model`."""
+        return self.models.model(config, seed)
 
     def table(self, model: SentimentModel, fit: ResolvedFit) -> Table:
         """The pairs as this model's encoders take them; computes what the feature store lacks."""
@@ -132,22 +125,12 @@ class Workspace:
         notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
         return [*notes, *self.plan.compute.refusals(*(column.encoder for column in columns)), *self._refusals]
 
-    def _own_encoders(self, config: ResolvedModel) -> tuple[Encoder, Encoder]:
-        """A new model's encoders: drawn anew if one starts from scratch, else copies of those read from disk."""
-        if is_from_scratch(config):
-            return build_encoders(config, self.plan.weights, self.vocabulary)
-        key = (config.text_encoder, config.image_encoder, config.freeze_text, config.freeze_image)
-        if key not in self._encoders:
-            self._encoders[key] = build_encoders(config, self.plan.weights, self.vocabulary)
-        text, image = self._encoders[key]
-        return _copy(text), _copy(image)
-
     def _column(
         self, side: str, encoder: Encoder, keys: list[str], sources: Sequence[Any], augmentation: Augmentation | None
     ) -> Column:
         """The texts or images as an encoder's stored stages leave them; filled once for the models that share these."""
-        inputs = json.dumps(encoder.inputs.settings(), sort_keys=True)
-        identity = (side, inputs, *map(id, encoder.stages[: encoder.cut]), augmentation)
+        described = json.dumps(describe_features(encoder, self.plan.compute), sort_keys=True)
+        identity = (side, described, augmentation)
         if identity not in self._columns:
             if not any(keys):
                 source = self.plan.dataset.source
@@ -173,18 +156,3 @@ def disk_full_as_error(store: Path) -> Iterator[None]:
         if error.errno not in NO_SPACE:
             raise
         raise cannot_write(store, error) from error
-
-
-def _copy(encoder: Encoder) -> Encoder:
-    """A copy with its own trained stages; the frozen ones and the tokenizer are shared."""
-    shared = [encoder.inputs, *encoder.stages[: encoder.frozen]]
-    return copy.deepcopy(encoder, {id(part): part for part in shared})
-
-
-def _vocabulary(plan: Plan) -> tuple[str, ...] | None:
-    """Words of the training split, where the text encoder starts from scratch."""
-    model = plan.config.model
-    if model.text_encoder != "light":
-        return None
-    texts = [pair.text or "" for pair in apply_split(plan.split, plan.dataset.pairs)[0]]
-    return build_vocabulary(texts, model.text_cleaning, MAX_WORDS, MIN_COUNT)

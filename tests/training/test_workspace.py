@@ -135,3 +135,21 @@ def test_models_that_store_other_stages_meet_the_pairs_in_the_same_batches(weigh
     batches = [list(EpochBatches(table, 8, 0, is_training=True)) for table in tables]
     assert batches[0] == batches[1]
     assert tables[0].val == tables[1].val
+
+
+@pytest.mark.parametrize(
+    ("from_scratch", "pretrained"), [("text", {"image_encoder": "resnet18"}), ("image", {"text_encoder": "bert"})]
+)
+def test_models_beside_an_encoder_from_scratch_share_the_features_of_the_pretrained_one(
+    from_scratch, pretrained, weights_dir
+):
+    """Each arm used to add a column, an encoder and its features, which stayed in memory to the end."""
+    (modality,) = {"text", "image"} - {from_scratch}
+    frozen = {f"freeze_{modality}": "all", f"freeze_{from_scratch}": "none"}
+    bench = make_bench(weights_dir, ModelConfig(encoders="light", image_size_px=32, **pretrained, **frozen))
+    models, tables = zip(*(bench.trainer(bench.plan.variant(seed=seed))[:2] for seed in (0, 1, 2)), strict=True)
+    assert len({id(getattr(table, side)) for table in tables for side in ("text", "image")}) == 2
+    own = [next(getattr(model, from_scratch).stages[0].parameters()) for model in models]
+    assert not torch.equal(own[0], own[1])
+    if modality == "image":
+        assert len({id(model.image.stages[0]) for model in models}) == 1
