@@ -100,7 +100,7 @@ def save_ensemble(
     states: Sequence[Mapping[str, Any]],
     probes: Sequence[Probe],
     stacker: Stacker,
-    readers: Mapping[str, str],
+    auxiliary_digests: Mapping[str, str],
 ) -> None:
     """Write an ensemble: the trained state of each network, the probes and the stacker.
 
@@ -111,13 +111,13 @@ def save_ensemble(
         states: of the networks, as `SentimentModel.trained_state` gives them.
         probes: beside them.
         stacker: joins them all.
-        readers: digest of the weights of each encoder that only probes read, by name.
+        auxiliary_digests: digest of the weights of each auxiliary encoder, by name.
     """
     content = _header(description, epoch) | {
         "states": [_to_cpu(state) for state in states],
         "probes": [probe_content(probe) for probe in probes],
         "stacker": stacker_content(stacker),
-        "readers": dict(readers),
+        "auxiliary_digests": dict(auxiliary_digests),
     }
     _save(path, content)
 
@@ -230,15 +230,16 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
     n_classes = len(description.labels)
     try:
         names = auxiliary_encoders([part["name"] for part in content["probes"]])
-        readers = {name: build_auxiliary_encoder(name, description.model, weights) for name in names}
-        if {name: reader.digest(reader.n_stages) for name, reader in readers.items()} != content.get("readers", {}):
+        auxiliary = {name: build_auxiliary_encoder(name, description.model, weights) for name in names}
+        digests = {name: encoder.digest(encoder.n_stages) for name, encoder in auxiliary.items()}
+        if digests != content["auxiliary_digests"]:
             raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
         pooled = {side: getattr(first, side).out_dim for side in MODALITIES}
-        pooled |= {name: reader.out_dim for name, reader in readers.items()}
+        pooled |= {name: encoder.out_dim for name, encoder in auxiliary.items()}
         probes = tuple(read_probe(part, n_classes, pooled) for part in content["probes"])
         stacker = read_stacker(content, 1 + len(probes), n_classes)
         members = (first, *(network.eval() for network in networks))
-        return Ensemble(members, probes, stacker, readers), description
+        return Ensemble(members, probes, stacker, auxiliary), description
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"the probes in {path} are damaged: {error}", RETRAIN) from error
 

@@ -277,7 +277,7 @@ def test_an_expert_reads_an_encoder_of_its_own(work, small):
     for label, share in alone["probabilities"].items():
         assert share == pytest.approx(float(together[label]), abs=1e-4)
     content = state(run)
-    content["readers"]["mpnet-layers"] = "another"
+    content["auxiliary_digests"]["mpnet-layers"] = "another"
     torch.save(content, "other.pt")
     answer = mmsent("predict", "--text", text, "--weights-dir", small[6], "--offline", "--checkpoint", "other.pt")
     assert_refused(answer, "other.pt was trained on other frozen encoder weights")
