@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mmsent_cli.charsets.decide import EncodingDecision, require_decided
+from mmsent_cli.charsets.decide import require_decided
+from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.errors import DataError, summarize
 from mmsent_cli.files import atomic_write
 
@@ -13,17 +14,18 @@ def convert(
 ) -> Iterator[tuple[str, int]]:
     """Write a UTF-8 copy of each text under the same relative name, line ends kept.
 
-    Everything that can be checked is checked before the first file is written, and each file appears whole or not.
+    Everything that can be checked is checked before the first file is written, and each file appears whole or not at
+    all.
 
     Args:
         paths: the text files, all below `root`.
         root: the folder of the data.
         target: the folder for the copies, made if missing.
-        decision: how the texts are read.
+        decision: how the texts are decoded.
         is_forced: overwrite files of the same names.
 
     Yields:
-        Relative name and count of replaced characters of each file, after it was written.
+        Relative name and number of replaced characters of each file, once it is written.
 
     Raises:
         DataError: undecided, the data's own folder, or files that exist.

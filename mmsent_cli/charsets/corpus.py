@@ -1,59 +1,76 @@
-"""One pass over a corpus, the vote, and what follows from it for files that are UTF-8 and files that are not."""
+"""One pass over a corpus: counts, and a bounded sample of its non-ASCII places as evidence."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mmsent_cli.charsets.decision import (
-    ASCII,
-    UTF8,
-    EncodingDecision,
-    marked_codec,
-    plain_name,
-    require_codec,
-    utf8_lead,
-)
-from mmsent_cli.charsets.vote import Ballot, Outcome, is_strict, places, vote
+from mmsent_cli.charsets.codecs import CODECS, UTF8, is_strict, marked_codec, plain_name
+from mmsent_cli.charsets.places import MAX_FILE_BYTES, RUNS, places
 
-MAX_LOG_ODDS = 8.0
-UTF8_BONUS = 5.0
-FEW_LEFT = 0.02
+MAX_SAME_RUN = 25
+MAX_EVIDENCE_BYTES = 60_000
+MAX_EVIDENCE_FILES = 5_000
+
 Documents = Iterable[tuple[str, bytes]]
+"""Name and bytes of each document."""
+
+
+@dataclass(slots=True)
+class Evidence:
+    """A bounded sample of the places of one kind of file; files and strict failures are counted over all of them.
+
+    Repeated places are left out: the 30th file with the same bytes adds no information to the first 29, and would
+    only make the decision look more certain than it is.
+    """
+
+    samples: list[bytes] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    files: int = 0
+    _bytes: int = 0
+    _seen: Counter[bytes] = field(default_factory=Counter)
+
+    def add(self, found: bytes) -> None:
+        """Count a file, and keep those of its places that are new."""
+        self.files += 1
+        self.failures.update(codec for codec in CODECS if not is_strict(found, codec))
+        if self._bytes >= MAX_EVIDENCE_BYTES or len(self.samples) >= MAX_EVIDENCE_FILES:
+            return
+        kept = b"\n".join(line for line in found[:MAX_FILE_BYTES].split(b"\n") if self._is_new(line))
+        if kept:
+            self.samples.append(kept)
+            self._bytes += len(kept)
+
+    def _is_new(self, line: bytes) -> bool:
+        runs = RUNS.findall(line)
+        is_new = any(self._seen[run] < MAX_SAME_RUN for run in runs)
+        self._seen.update(runs)
+        return is_new
 
 
 @dataclass(slots=True)
 class Corpus:
-    """What one pass over the files keeps: those valid as UTF-8 stand apart from those that are not."""
+    """What one pass over the files found.
+
+    Attributes:
+        files: the number of all files.
+        marked: how many files have a byte-order mark, by codec.
+        utf8: non-ASCII files that are valid UTF-8.
+        other: non-ASCII files that are not.
+    """
 
     files: int = 0
     marked: Counter[str] = field(default_factory=Counter)
-    utf8: Ballot = field(default_factory=Ballot)
-    other: Ballot = field(default_factory=Ballot)
+    utf8: Evidence = field(default_factory=Evidence)
+    other: Evidence = field(default_factory=Evidence)
 
     @property
-    def voters(self) -> Ballot:
-        """The files whose encoding is in question: those that are not UTF-8, or all if there are none."""
+    def in_question(self) -> Evidence:
+        """The files whose encoding must be decided: those that are not UTF-8, or all if there are none."""
         return self.other if self.other.files else self.utf8
 
 
-def forced_decision(name: str) -> EncodingDecision:
-    """The decision of a user who named the codec."""
-    codec = require_codec(name)
-    return EncodingDecision(codec, decided=True, legacy=codec, utf8_log_odds=None)
-
-
-def choose(documents: Documents, forced: str) -> tuple[EncodingDecision, Corpus, Outcome | None]:
-    """One pass over the documents, and the vote; no outcome where there is nothing to vote on.
-
-    Args:
-        documents: name and bytes of each.
-        forced: `auto`, or the codec that the user named.
-
-    Raises:
-        ConfigError: `forced` names no text encoding.
-    """
-    named = None if forced == "auto" else forced_decision(forced)
+def read_corpus(documents: Documents) -> Corpus:
+    """Go through the documents once."""
     corpus = Corpus()
     for _, raw in documents:
         corpus.files += 1
@@ -62,38 +79,4 @@ def choose(documents: Documents, forced: str) -> tuple[EncodingDecision, Corpus,
             corpus.marked[plain_name(codec)] += 1
         elif not raw.isascii():
             (corpus.utf8 if is_strict(raw, UTF8) else corpus.other).add(places(raw))
-    outcome = vote(corpus.voters, {UTF8: _utf8_bonus(corpus)}) if corpus.voters.files else None
-    return named or _decision(corpus, outcome), corpus, outcome
-
-
-def _utf8_bonus(corpus: Corpus) -> float:
-    """What the share of valid UTF-8 says about the rest, in nats: each may be UTF-8 cut in mid-character."""
-    if not corpus.other.files:
-        return UTF8_BONUS
-    return max(0.0, _log_odds(corpus.utf8.files, corpus.other.files)) * len(corpus.other.evidence)
-
-
-def _log_odds(utf8_files: float, other_files: float) -> float:
-    odds = math.log((utf8_files + 0.5) / (other_files + 0.5))
-    return max(-MAX_LOG_ODDS, min(MAX_LOG_ODDS, odds))
-
-
-def _decision(corpus: Corpus, outcome: Outcome | None) -> EncodingDecision:
-    if outcome is None:
-        return EncodingDecision(max(corpus.marked, key=corpus.marked.__getitem__, default=ASCII))
-    winner = outcome.readings[0].codec
-    if winner == UTF8:
-        return EncodingDecision(UTF8, decided=outcome.has_lead or 0 < corpus.other.files < corpus.utf8.files)
-    convincing = _convincing_utf8(corpus, winner)
-    others = corpus.other.files + corpus.utf8.files - convincing
-    if not outcome.is_clear and others <= FEW_LEFT * convincing:
-        # A few odd files cannot put a UTF-8 corpus in doubt; unsure of them, show their bytes as U+FFFD, counted.
-        return EncodingDecision(UTF8)
-    encoding = UTF8 if convincing > others else winner
-    return EncodingDecision(encoding, outcome.is_clear, winner, _log_odds(convincing, others))
-
-
-def _convincing_utf8(corpus: Corpus, legacy: str) -> float:
-    """How many of the files that are valid UTF-8 are not so by chance, estimated on those kept as evidence."""
-    kept = corpus.utf8.evidence
-    return corpus.utf8.files * sum(utf8_lead(found, legacy) > 0 for found in kept) / max(len(kept), 1)
+    return corpus

@@ -1,23 +1,34 @@
-"""What kind of character a character is, as far as the plausibility of decoded text depends on it."""
+"""Kinds of characters, as far as the plausibility of decoded text depends on them."""
 
 import unicodedata
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 V = TypeVar("V")
 
-# Kinds: a A ASCII letters, l L accented Latin, c C Cyrillic, g G Greek, h Hebrew, r Arabic, t T Thai letter and mark,
-# i hiragana, k katakana, q half-width katakana, z Han, o Hangul, f full-width letter, j CJK punctuation, 0 digit,
-# "." ASCII punctuation, " " space, p typographic punctuation, s symbol, e emoji, b box drawing, u other, x bad.
-CASED = {"a": "A", "l": "L", "c": "C", "g": "G"}
-LETTERS = frozenset("aAlLcCgGhrtTikqzof")
-CJK = frozenset("ikzjof")
+Kind = Literal[
+    "ascii lower", "ascii upper", "digit", "space", "ascii mark",
+    "latin lower", "latin upper",  # with accents: those without are ASCII
+    "cyrillic lower", "cyrillic upper", "greek lower", "greek upper", "hebrew", "arabic", "thai", "thai mark",
+    "hiragana", "katakana", "half-width katakana", "han", "hangul", "full-width", "cjk mark",
+    "typographic", "symbol", "emoji", "box", "other", "invalid",
+]  # fmt: skip
+"""A `mark` is a punctuation mark, or in Thai a vowel or tone mark; `full-width` are ASCII letters and digits as wide as
+a Han character; `typographic` are quotes, dashes and currency signs; `box` are box drawings."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+CASED: dict[Kind, Kind] = {"cyrillic lower": "cyrillic upper", "greek lower": "greek upper"}
+CJK: frozenset[Kind] = frozenset({"hiragana", "katakana", "han", "cjk mark", "hangul", "full-width"})
+NOT_LETTERS: frozenset[Kind] = frozenset(
+    {"digit", "space", "ascii mark", "cjk mark", "typographic", "symbol", "emoji", "box", "other", "invalid"}
+)
 
 PUNCTUATION = frozenset("…‘’“”‚„–—‹›«»•·°€£¥™®©¡¿\xa0‐―")
-BLOCKS = (
-    (0x0370, 0x03FF, "g"), (0x0400, 0x052F, "c"), (0x0590, 0x05FF, "h"), (0x0600, 0x06FF, "r"), (0x0E00, 0x0E7F, "t"),
-    (0x2500, 0x259F, "b"), (0x3001, 0x303F, "j"), (0x3041, 0x309F, "i"), (0x30A0, 0x30FF, "k"), (0x3400, 0x4DBF, "z"),
-    (0x4E00, 0x9FFF, "z"), (0xAC00, 0xD7A3, "o"), (0xFF61, 0xFF9F, "q"), (0x20000, 0x3FFFF, "z"),
+BLOCKS: tuple[tuple[int, int, Kind], ...] = (
+    (0x0370, 0x03FF, "greek lower"), (0x0400, 0x052F, "cyrillic lower"), (0x0590, 0x05FF, "hebrew"),
+    (0x0600, 0x06FF, "arabic"), (0x0E00, 0x0E7F, "thai"), (0x2500, 0x259F, "box"), (0x3001, 0x303F, "cjk mark"),
+    (0x3041, 0x309F, "hiragana"), (0x30A0, 0x30FF, "katakana"), (0x3400, 0x4DBF, "han"), (0x4E00, 0x9FFF, "han"),
+    (0xAC00, 0xD7A3, "hangul"), (0xFF61, 0xFF9F, "half-width katakana"), (0x20000, 0x3FFFF, "han"),
 )  # fmt: skip
 
 
@@ -33,41 +44,42 @@ class Memo(dict[str, V]):
         return value
 
 
-def kind_of(char: str) -> str:
-    """The kind of one character, as a letter."""
+def kind_of(char: str) -> Kind:
+    """The kind of one character."""
     code = ord(char)
     if code < 0x80:
         return _ascii_kind(char)
     if char in PUNCTUATION:
-        return "p"
+        return "typographic"
     category = unicodedata.category(char)
     if category in ("Cc", "Cn", "Co", "Cs") or char == "\ufffd":
-        return "x"
+        return "invalid"
     if 0xFF01 <= code <= 0xFF5E:
-        return "f" if char.isalnum() else "j"
+        return "full-width" if char.isalnum() else "cjk mark"
     for first, last, kind in BLOCKS:
         if first <= code <= last:
-            return _cased(char, category, kind)
+            return _in_block(kind, category)
     if code == 0x3000:
-        return "j"
+        return "cjk mark"
     if category in ("Ll", "Lu") and code < 0x0250:
-        return "l" if category == "Ll" else "L"
+        return "latin lower" if category == "Ll" else "latin upper"
     if 0x1F000 <= code <= 0x1FAFF or code in (0x200D, 0xFE0F):
-        return "e"
-    return "s" if category[0] in "SPNC" or (category in ("Lo", "Lm") and code < 0x0300) else "u"
+        return "emoji"
+    return "symbol" if category[0] in "SPNC" or (category in ("Lo", "Lm") and code < 0x0300) else "other"
 
 
-def _cased(char: str, category: str, kind: str) -> str:
-    if kind == "t":
-        return "T" if category == "Mn" else "t"
+def _in_block(kind: Kind, category: str) -> Kind:
+    """The kind within a Unicode block, by the character's category."""
+    if kind == "thai":
+        return "thai mark" if category == "Mn" else "thai"
     if category == "Lu" and kind in CASED:
         return CASED[kind]
-    return "s" if kind in "cg" and category[0] != "L" else kind
+    return "symbol" if kind in CASED and category[0] != "L" else kind
 
 
-def _ascii_kind(char: str) -> str:
+def _ascii_kind(char: str) -> Kind:
     if char.isalpha():
-        return "a" if char.islower() else "A"
+        return "ascii lower" if char.islower() else "ascii upper"
     if char.isdigit():
-        return "0"
-    return " " if char.isspace() else "."
+        return "digit"
+    return "space" if char.isspace() else "ascii mark"

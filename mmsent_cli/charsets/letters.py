@@ -1,9 +1,9 @@
-"""Which characters are common in which language: small tables written by hand for the encoding vote.
+"""Which characters are common in which language: small tables, written by hand.
 
 Source: general knowledge of each language, most common characters first; no counts were taken from any data set.
-Frequencies follow from the order by the two usual laws (`ranked`, `alphabet`): near enough to tell text from noise.
-How common a Han character or Hangul syllable is otherwise comes from the national standards themselves, which put
-the common ones on a first level: GB 2312, Big5, JIS X 0208, KS X 1001 (read here from Python's own codecs).
+Frequencies follow from the order by two usual laws (`ranked`, `alphabet`), which is precise enough to separate text
+from noise. Han characters and Hangul syllables beyond these tables take their frequency from the national standards,
+which have a first level of common characters: GB 2312, Big5, JIS X 0208, KS X 1001 (through Python's own codecs).
 """
 
 import functools
@@ -77,25 +77,28 @@ KANJI = (
 )
 
 UNSEEN = -16.0
+"""Log-probability of a Han character in no table."""
 
 
 def ranked(chars: Iterable[str], mass: float = 0.98, offset: float = 4.0) -> dict[str, float]:
     """Log-probabilities of characters in order of frequency, falling like 1 / (rank + offset), summing to `mass`.
 
-    For large sets of characters. Source: Zipf's law with Mandelbrot's offset, which flattens the head.
+    For large sets of characters.
+
+    Source: Zipf's law with Mandelbrot's offset, which flattens the head.
     """
-    return _shared_out(chars, mass, lambda rank: 1 / (rank + offset))
+    return _normalised(chars, mass, lambda rank: 1 / (rank + offset))
 
 
 def alphabet(chars: Iterable[str], mass: float = 0.98) -> dict[str, float]:
     """The same for the letters of an alphabet, whose frequencies fall about exponentially with their rank.
 
-    With 9 ranks to a factor of e, Russian о to э come within a third of the usual textbook figures.
+    With 9 ranks to a factor of e, the frequencies of Russian о to э are within a third of the textbook values.
     """
-    return _shared_out(chars, mass, lambda rank: math.exp(-rank / 9))
+    return _normalised(chars, mass, lambda rank: math.exp(-rank / 9))
 
 
-def _shared_out(chars: Iterable[str], mass: float, weight_of: Callable[[int], float]) -> dict[str, float]:
+def _normalised(chars: Iterable[str], mass: float, weight_of: Callable[[int], float]) -> dict[str, float]:
     weights = {char: weight_of(rank) for rank, char in enumerate(dict.fromkeys(chars), 1)}
     whole = sum(weights.values())
     return {char: math.log(mass * weight / whole) for char, weight in weights.items()}

@@ -1,11 +1,10 @@
 """How plausible a decoded text is: the log-probability of its characters under a small model of written text.
 
-The model is a Markov chain over *kinds* of character (Latin letter, accented letter, Cyrillic, Han, typographic
-punctuation, box drawing, …) times the probability of each character within its kind. Decoding is one-to-one, so
-the log-probability of the whole text is that of the bytes under an encoding, and totals can be compared directly:
-an encoding that explains two bytes with one rare character is weighed fairly against one that needs two common ones.
-Chosen over per-language n-grams, which need training data and fail on tweets whose evidence is one "…" per file.
-Letters whose frequency depends on the language are scored under the language that fits the whole text best.
+The model is a Markov chain over *kinds* of characters (`kinds.Kind`), times the probability of each character within
+its kind. Decoding is one-to-one, so the log-probability of the text is that of the bytes under an encoding, and totals
+can be compared directly: one rare character from two bytes is weighed against two common ones. Letters whose frequency
+depends on the language are scored under the language that fits the whole text best. Chosen over per-language n-grams,
+which need training data and fail on tweets whose evidence is one "…" a file.
 
 The numbers are natural logarithms, set by hand from what text looks like; only their rough size matters.
 """
@@ -16,66 +15,110 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mmsent_cli.charsets import letters
-from mmsent_cli.charsets.kinds import CJK, LETTERS, Memo, kind_of
+from mmsent_cli.charsets.kinds import CJK, KINDS, NOT_LETTERS, Kind, Memo, kind_of
 
 # After a space, digit or punctuation mark.
-START = {
-    "a": -0.7, "A": -1.2, "0": -2.3, " ": -1.5, ".": -2.0, "l": -5.0, "L": -6.0, "c": -3.5, "C": -4.5, "g": -4.5,
-    "G": -5.0, "h": -4.5, "r": -4.5, "t": -4.0, "T": -9.0, "i": -4.0, "k": -4.0, "q": -9.0, "z": -3.7, "o": -3.7,
-    "f": -6.0, "j": -4.0, "p": -3.5, "s": -6.0, "e": -5.0, "b": -8.0, "u": -8.0, "x": -12.0,
+START: dict[Kind, float] = {
+    "ascii lower": -0.7, "ascii upper": -1.2, "digit": -2.3, "space": -1.5, "ascii mark": -2.0, "latin lower": -5.0,
+    "latin upper": -6.0, "cyrillic lower": -3.5, "cyrillic upper": -4.5, "greek lower": -4.5, "greek upper": -5.0,
+    "hebrew": -4.5, "arabic": -4.5, "thai": -4.0, "thai mark": -9.0, "hiragana": -4.0, "katakana": -4.0,
+    "half-width katakana": -9.0, "han": -3.7, "hangul": -3.7, "full-width": -6.0, "cjk mark": -4.0,
+    "typographic": -3.5, "symbol": -6.0, "emoji": -5.0, "box": -8.0, "other": -8.0, "invalid": -12.0,
 }  # fmt: skip
 # After a letter, whatever its script.
-AFTER_LETTER = {" ": -1.5, ".": -2.5, "0": -4.0, "p": -3.2, "s": -7.0, "e": -5.0, "b": -9.0, "u": -9.0, "x": -12.0}
-# Inside a word or a run of one script.
-WITHIN = {
-    "aa": -0.3, "aA": -5.0, "Aa": -0.5, "AA": -1.0, "al": -3.5, "la": -0.4, "ll": -3.5, "Al": -4.5, "AL": -4.0,
-    "LA": -1.5, "La": -1.0, "LL": -3.0, "aL": -8.0, "lA": -6.0, "lL": -8.0, "Ll": -4.5,
-    "cc": -0.2, "Cc": -0.5, "CC": -0.5, "cC": -6.0, "gg": -0.2, "Gg": -0.5, "GG": -0.5, "gG": -6.0,
-    "hh": -0.2, "rr": -0.2, "tt": -0.4, "tT": -1.5, "Tt": -0.3, "TT": -2.5, "oo": -0.3, "qq": -0.4,
-    "ii": -0.5, "iz": -1.5, "zi": -1.2, "zz": -0.6, "kk": -0.4, "ki": -1.7, "ik": -2.5, "kz": -2.0, "zk": -2.5,
-    "ij": -2.5, "kj": -2.5, "zj": -2.2, "oj": -5.0, "ji": -1.3, "jz": -1.2, "jk": -1.8, "jo": -3.0, "jj": -2.5,
-    "ff": -1.0, "fj": -2.0, "jf": -4.0, "fi": -2.0, "fz": -2.0, "if": -5.0, "zf": -5.0, "oz": -6.0, "zo": -6.0,
-    "ss": -3.0, "ee": -1.5, "bb": -1.5, "uu": -1.0, "xx": -8.0, "T ": -3.0, "t ": -3.0, "i ": -3.0, "k ": -3.0,
-    "z ": -3.0, "j ": -2.5, "0l": -8.0, "0L": -8.0, "0c": -5.5, "0C": -6.0, "0z": -2.5, "0i": -3.5,
+AFTER_LETTER: dict[Kind, float] = {
+    "space": -1.5, "ascii mark": -2.5, "digit": -4.0, "typographic": -3.2, "symbol": -7.0, "emoji": -5.0,
+    "box": -9.0, "other": -9.0, "invalid": -12.0,
 }  # fmt: skip
+# Inside a word or a run of one script: from one kind to the next. These go before the two tables above.
+WITHIN: dict[Kind, dict[Kind, float]] = {
+    "ascii lower": {"ascii lower": -0.3, "ascii upper": -5.0, "latin lower": -3.5, "latin upper": -8.0},
+    "ascii upper": {"ascii lower": -0.5, "ascii upper": -1.0, "latin lower": -4.5, "latin upper": -4.0},
+    "latin lower": {"ascii lower": -0.4, "latin lower": -3.5, "ascii upper": -6.0, "latin upper": -8.0},
+    "latin upper": {"ascii upper": -1.5, "ascii lower": -1.0, "latin upper": -3.0, "latin lower": -4.5},
+    "cyrillic lower": {"cyrillic lower": -0.2, "cyrillic upper": -6.0},
+    "cyrillic upper": {"cyrillic lower": -0.5, "cyrillic upper": -0.5},
+    "greek lower": {"greek lower": -0.2, "greek upper": -6.0},
+    "greek upper": {"greek lower": -0.5, "greek upper": -0.5},
+    "hebrew": {"hebrew": -0.2},
+    "arabic": {"arabic": -0.2},
+    "thai": {"thai": -0.4, "thai mark": -1.5, "space": -3.0},
+    "thai mark": {"thai": -0.3, "thai mark": -2.5, "space": -3.0},
+    "hangul": {"hangul": -0.3, "cjk mark": -5.0, "han": -6.0},
+    "half-width katakana": {"half-width katakana": -0.4},
+    "hiragana": {"hiragana": -0.5, "han": -1.5, "katakana": -2.5, "cjk mark": -2.5, "full-width": -5.0, "space": -3.0},
+    "katakana": {"katakana": -0.4, "hiragana": -1.7, "han": -2.0, "cjk mark": -2.5, "space": -3.0},
+    "han": {
+        "hiragana": -1.2, "han": -0.6, "katakana": -2.5, "cjk mark": -2.2, "full-width": -5.0, "hangul": -6.0,
+        "space": -3.0,
+    },
+    "cjk mark": {
+        "hiragana": -1.3, "han": -1.2, "katakana": -1.8, "hangul": -3.0, "cjk mark": -2.5, "full-width": -4.0,
+        "space": -2.5,
+    },
+    "full-width": {"full-width": -1.0, "cjk mark": -2.0, "hiragana": -2.0, "han": -2.0},
+    "digit": {
+        "latin lower": -8.0, "latin upper": -8.0, "cyrillic lower": -5.5, "cyrillic upper": -6.0, "han": -2.5,
+        "hiragana": -3.5,
+    },
+    "symbol": {"symbol": -3.0},
+    "emoji": {"emoji": -1.5},
+    "box": {"box": -1.5},
+    "other": {"other": -1.0},
+    "invalid": {"invalid": -8.0},
+}  # fmt: skip
+ASCII_LETTERS: tuple[Kind, Kind] = ("ascii lower", "ascii upper")
+ASIAN: tuple[Kind, ...] = ("hiragana", "katakana", "han", "cjk mark", "hangul", "thai")
 OTHER_SCRIPT = -9.5
-LATIN_TO_CJK = -5.5
+LATIN_TO_ASIAN = -5.5
 CJK_TO_LATIN = -4.0
 
-WITHIN_KIND = {
-    "a": -2.9, "A": -3.2, "0": -2.3, " ": -0.2, ".": -2.7, "q": -4.1, "f": -4.2, "e": -6.5, "b": -4.0,
-    "u": -6.0, "x": -10.0,
+WITHIN_KIND: dict[Kind, float] = {
+    "ascii lower": -2.9, "ascii upper": -3.2, "digit": -2.3, "space": -0.2, "ascii mark": -2.7,
+    "half-width katakana": -4.1, "full-width": -4.2, "emoji": -6.5, "box": -4.0, "other": -6.0, "invalid": -10.0,
 }  # fmt: skip
 SYMBOLS = letters.ranked("★☆♥♡♪→●■◆○※▲▼△▽□◇♬←↑↓√×½´√✔✿")
 AFTER_WORD = letters.ranked("…’”—–™®»!°›‘“•€·", offset=0.3)
 BEFORE_WORD = letters.ranked("“‘…—–«”’•£€¿¡©·°„»‹‚", offset=2.0)
 RARE_PUNCTUATION = -8.5
-TABLES: Mapping[str, Mapping[str, float]] = {
-    "g": letters.alphabet(letters.GREEK),
-    "h": letters.alphabet(letters.HEBREW),
-    "r": letters.alphabet(letters.ARABIC),
-    "t": letters.alphabet(letters.THAI),
-    "T": letters.ranked(letters.THAI_MARKS),
-    "i": letters.ranked(letters.HIRAGANA),
-    "k": letters.ranked(letters.KATAKANA),
-    "j": letters.ranked(letters.CJK_PUNCTUATION, offset=2.0),
-    "s": SYMBOLS,
+GREEK = letters.alphabet(letters.GREEK)
+TABLES: dict[Kind, Mapping[str, float]] = {
+    "greek lower": GREEK,
+    "greek upper": GREEK,
+    "hebrew": letters.alphabet(letters.HEBREW),
+    "arabic": letters.alphabet(letters.ARABIC),
+    "thai": letters.alphabet(letters.THAI),
+    "thai mark": letters.ranked(letters.THAI_MARKS),
+    "hiragana": letters.ranked(letters.HIRAGANA),
+    "katakana": letters.ranked(letters.KATAKANA),
+    "cjk mark": letters.ranked(letters.CJK_PUNCTUATION, offset=2.0),
+    "symbol": SYMBOLS,
 }
 UNLISTED = -8.0
+SCRIPTS: dict[Kind, str] = {
+    "latin lower": "latin",
+    "latin upper": "latin",
+    "cyrillic lower": "cyrillic",
+    "cyrillic upper": "cyrillic",
+    "han": "han",
+}
+"""Scripts that several languages write with different frequencies of their letters."""
 LANGUAGES = {
-    "l": {name: letters.ranked(text, offset=2.0) for name, text in letters.LATIN.items()},
-    "c": {name: letters.alphabet(text) for name, text in letters.CYRILLIC.items()},
+    "latin": {name: letters.ranked(text, offset=2.0) for name, text in letters.LATIN.items()},
+    "cyrillic": {name: letters.alphabet(text) for name, text in letters.CYRILLIC.items()},
 }
 KANA_IN_CHINESE = -3.0
 EM_ROUNDS = 4
-# Damage at the very end is less of a surprise: texts are cut to a number of bytes, also inside a character.
-CUT_CHARACTER = 12.0
+CUT_CHARACTER_BONUS = 12.0
+"""Damage at the very end of a text is less improbable: texts are cut at a number of bytes, also inside a character."""
 
 
-class Weighed(NamedTuple):
-    """A text's log-probability without its letters' languages, and those letters under each language.
+class Scored(NamedTuple):
+    """A text's log-probability in two parts.
 
-    `languages` maps a family of languages (l Latin, c Cyrillic, z Han) to one log-probability a language.
+    Attributes:
+        base: without the letters of scripts that several languages share.
+        languages: those letters, by script: one log-probability a language.
     """
 
     base: float
@@ -83,45 +126,47 @@ class Weighed(NamedTuple):
 
 
 def log_plausibility(text: str) -> float:
-    """Natural log-probability of one text; closer to 0 is more plausible, and longer texts lie lower."""
-    weighed = weigh(text)
-    return weighed.base + sum(map(max, weighed.languages.values()))
+    """Natural log-probability of one text; closer to 0 is more plausible, and longer texts have lower values."""
+    scored = score_text(text)
+    return scored.base + sum(map(max, scored.languages.values()))
 
 
 def joint_plausibility(texts: Iterable[str]) -> float:
     """Natural log-probability of many texts that share a few languages.
 
-    A single "é" or "č" fits some language whatever the encoding; that all of a corpus fits one is the evidence.
+    A single "é" or "č" fits some language whatever the encoding; that a whole corpus fits one is the evidence.
     """
-    weighed = [weigh(text) for text in texts]
-    families = {family for each in weighed for family in each.languages}
-    found = ([each.languages[family] for each in weighed if family in each.languages] for family in families)
-    return sum(each.base for each in weighed) + sum(map(_mixture, found))
+    scored = [score_text(text) for text in texts]
+    scripts = sorted({script for each in scored for script in each.languages})
+    found = ([each.languages[script] for each in scored if script in each.languages] for script in scripts)
+    return sum(each.base for each in scored) + sum(map(_mixture, found))
 
 
-def weigh(text: str) -> Weighed:
+def score_text(text: str) -> Scored:
     """Run the chain over a text once."""
-    total, previous, kana = 0.0, " ", 0
+    total, kana = 0.0, 0
+    previous: Kind = "space"
     found: dict[str, list[str]] = {}
     for char in text:
-        kind = KINDS[char]
-        total += STEPS[previous + kind] + (_mark(char, previous) if kind == "p" else OWN[char])
-        if kind in FAMILY:
-            found.setdefault(FAMILY[kind], []).append(char.lower())
-        kana += kind in "ik"
+        kind = KIND_OF[char]
+        total += STEPS[previous][kind] + (_typographic(char, previous) if kind == "typographic" else OWN[char])
+        if kind in SCRIPTS:
+            found.setdefault(SCRIPTS[kind], []).append(char.lower())
+        kana += kind in ("hiragana", "katakana")
         previous = kind
     if text.endswith("\ufffd"):
-        total += CUT_CHARACTER
-    return Weighed(total, {family: _under_languages(family, chars, kana) for family, chars in found.items()})
+        total += CUT_CHARACTER_BONUS
+    return Scored(total, {script: _under_languages(script, chars, kana) for script, chars in found.items()})
 
 
-def _under_languages(family: str, chars: Sequence[str], kana: int) -> tuple[float, ...]:
-    tables = letters.han() if family == "z" else LANGUAGES[family]
-    floor = letters.UNSEEN if family == "z" else UNLISTED
-    foreign = KANA_IN_CHINESE * min(kana, len(chars)) if family == "z" else 0.0
+def _under_languages(script: str, chars: Sequence[str], kana: int) -> tuple[float, ...]:
+    """Log-probability of letters under each language of their script; kana make Chinese improbable."""
+    if script != "han":
+        return tuple(sum(table.get(char, UNLISTED) for char in chars) for table in LANGUAGES[script].values())
+    foreign = KANA_IN_CHINESE * min(kana, len(chars))
     return tuple(
-        sum(table.get(char, floor) for char in chars) + (0.0 if name == "japanese" else foreign)
-        for name, table in tables.items()
+        sum(table.get(char, letters.UNSEEN) for char in chars) + (0.0 if name == "japanese" else foreign)
+        for name, table in letters.han().items()
     )
 
 
@@ -144,38 +189,36 @@ def _mixture(rows: Sequence[tuple[float, ...]]) -> float:
     return sum(tops) + sum(math.log(sum(map(operator.mul, shares, row))) for row in scaled)
 
 
-def _mark(char: str, previous: str) -> float:
-    table = AFTER_WORD if previous in LETTERS or previous in "0.p" else BEFORE_WORD
-    return table.get(char, RARE_PUNCTUATION)
+def _typographic(char: str, previous: Kind) -> float:
+    is_after_word = previous not in NOT_LETTERS or previous in ("digit", "ascii mark", "typographic")
+    return (AFTER_WORD if is_after_word else BEFORE_WORD).get(char, RARE_PUNCTUATION)
 
 
-def _step(pair: str) -> float:
+def _step(previous: Kind, kind: Kind) -> float:
     """Log-probability of the second kind after the first."""
-    previous, kind = pair
-    if pair in WITHIN:
-        return WITHIN[pair]
-    if previous not in LETTERS:
+    if kind in WITHIN.get(previous, {}):
+        return WITHIN[previous][kind]
+    if previous in NOT_LETTERS:
         return START[kind]
     if kind in AFTER_LETTER:
         return AFTER_LETTER[kind]
-    if previous in CJK and kind in "aA":
+    if previous in CJK and kind in ASCII_LETTERS:
         return CJK_TO_LATIN
-    return LATIN_TO_CJK if previous in "aA" and kind in "ikzjot" else OTHER_SCRIPT
+    return LATIN_TO_ASIAN if previous in ASCII_LETTERS and kind in ASIAN else OTHER_SCRIPT
 
 
 def _own(char: str) -> float:
-    """Log-probability of a character within its kind; 0 where the language decides or the place does."""
-    kind = KINDS[char]
-    if kind in FAMILY or kind == "p":
+    """Log-probability of a character within its kind; 0 where its language or place decides."""
+    kind = KIND_OF[char]
+    if kind in SCRIPTS or kind == "typographic":
         return 0.0
-    if kind == "o":
+    if kind == "hangul":
         return letters.hangul()[char]
     if kind in WITHIN_KIND:
         return WITHIN_KIND[kind]
-    return TABLES["g" if kind == "G" else kind].get(char.lower(), UNLISTED)
+    return TABLES[kind].get(char.lower(), UNLISTED)
 
 
-FAMILY = {"l": "l", "L": "l", "c": "c", "C": "c", "z": "z"}
-KINDS = Memo(kind_of)
-STEPS = Memo(_step)
-OWN = Memo(_own)
+KIND_OF: Memo[Kind] = Memo(kind_of)
+STEPS = {previous: {kind: _step(previous, kind) for kind in KINDS} for previous in KINDS}
+OWN: Memo[float] = Memo(_own)

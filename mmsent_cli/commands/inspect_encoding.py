@@ -10,7 +10,7 @@ from mmsent_cli.commands.options import Force, Json, options
 from mmsent_cli.config import DataConfig
 
 if TYPE_CHECKING:
-    from mmsent_cli.charsets.decide import EncodingDecision
+    from mmsent_cli.charsets.decision import EncodingDecision
     from mmsent_cli.data.layouts import Source
 
 ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of the texts to this folder")]
@@ -22,7 +22,7 @@ def inspect_encoding(data: DataConfig, convert_to: ConvertTo = None, force: Forc
     from dataclasses import replace
 
     from mmsent_cli.charsets.decide import decide
-    from mmsent_cli.charsets.examples import illustrate
+    from mmsent_cli.charsets.report import illustrate
     from mmsent_cli.data.layouts import locate
     from mmsent_cli.reports.console import notice, print_json
     from mmsent_cli.reports.encoding import print_encoding

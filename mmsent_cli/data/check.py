@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from mmsent_cli.charsets import decide as encoding
-from mmsent_cli.charsets.decide import EncodingDecision
+from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data import frames
 from mmsent_cli.data.images import image_bytes, verify_image

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
 
-from mmsent_cli.charsets.decide import EncodingDecision
+from mmsent_cli.charsets.decision import EncodingDecision
 
 if TYPE_CHECKING:
     from PIL.Image import Image

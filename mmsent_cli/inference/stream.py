@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from mmsent_cli.charsets.decide import EncodingDecision
+from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled
 from mmsent_cli.data.images import verify_image

@@ -1,6 +1,6 @@
 """Sentences in many languages, written for these tests, and documents made of them."""
 
-from mmsent_cli.charsets.decide import EncodingDecision
+from mmsent_cli.charsets.decision import EncodingDecision
 
 SENTENCES = {
     "russian": (

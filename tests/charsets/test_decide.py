@@ -7,19 +7,12 @@ import random
 
 import pytest
 
+from mmsent_cli.charsets.codecs import is_strict, marked_codec
+from mmsent_cli.charsets.corpus import MAX_EVIDENCE_BYTES, Evidence
 from mmsent_cli.charsets.decide import decide, require_decided
-from mmsent_cli.charsets.decision import marked_codec
+from mmsent_cli.charsets.places import MAX_FILE_BYTES, places
 from mmsent_cli.charsets.plausibility import log_plausibility
-from mmsent_cli.charsets.vote import (
-    MAX_EVIDENCE_BYTES,
-    MAX_FILE_BYTES,
-    Ballot,
-    Reading,
-    is_strict,
-    outcome_of,
-    places,
-    vote,
-)
+from mmsent_cli.charsets.vote import Decoding, outcome_of, vote
 from mmsent_cli.errors import DataError
 from tests.charsets.encoding_texts import ENCODED, SENTENCES, encoded, misread
 
@@ -139,8 +132,8 @@ def test_an_odd_file_in_a_utf8_corpus_is_shown_as_damaged_rather_than_guessed():
 def test_a_rival_counts_by_how_many_files_it_would_read_otherwise(differing, is_clear):
     evidence = [b"a\x85 "] * 100
     texts = ["a… "] * 100
-    best = Reading("cp1252", -300.0, tuple(texts))
-    rival = Reading("cp1254", -301.0, ("other",) * differing + tuple(texts[differing:]))
+    best = Decoding("cp1252", -300.0, tuple(texts))
+    rival = Decoding("cp1254", -301.0, ("other",) * differing + tuple(texts[differing:]))
     assert outcome_of(evidence, [best, rival]).is_clear == is_clear
 
 
@@ -227,10 +220,10 @@ def test_repeated_evidence_is_cut_short():
 def test_a_large_corpus_is_decided_on_bounded_evidence():
     draw = random.Random(2)
     words = " ".join(SENTENCES["russian"]).split()
-    ballot = Ballot()
+    evidence = Evidence()
     for _ in range(3000):
-        ballot.add(places(" ".join(draw.choices(words, k=20)).encode("koi8-r")))
-    ballot.add(places(b"\x98" * 10_000))
-    assert sum(map(len, ballot.evidence)) <= MAX_EVIDENCE_BYTES + MAX_FILE_BYTES
-    assert (ballot.files, ballot.failures["cp1251"], ballot.failures["koi8-r"]) == (3001, 1, 0)
-    assert vote(ballot).readings[0].codec == "koi8-r"
+        evidence.add(places(" ".join(draw.choices(words, k=20)).encode("koi8-r")))
+    evidence.add(places(b"\x98" * 10_000))
+    assert sum(map(len, evidence.samples)) <= MAX_EVIDENCE_BYTES + MAX_FILE_BYTES
+    assert (evidence.files, evidence.failures["cp1251"], evidence.failures["koi8-r"]) == (3001, 1, 0)
+    assert vote(evidence.samples, {}).best.codec == "koi8-r"

@@ -8,13 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsent_cli.charsets import decide as encoding
-from mmsent_cli.charsets.decide import EncodingDecision, decide, decide_cached
-from mmsent_cli.charsets.decision import marked_codec, require_codec
-from mmsent_cli.charsets.vote import (
-    CODECS,
-    is_strict,
-    places,
-)
+from mmsent_cli.charsets.codecs import CODECS, is_strict, marked_codec, require_codec
+from mmsent_cli.charsets.decide import decide, decide_cached
+from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.charsets.places import places
 from mmsent_cli.errors import ConfigError
 from tests.charsets.encoding_texts import encoded
 
@@ -79,7 +76,7 @@ def test_the_decision_is_recalled_until_a_file_changes(tmp_path, monkeypatch):
     first = decide_cached(paths, "auto", cache)
     assert first.encoding == "koi8-r"
     with monkeypatch.context() as patch:
-        patch.setattr(encoding, "choose", lambda *_: pytest.fail("decided again"))
+        patch.setattr(encoding, "read_corpus", lambda *_: pytest.fail("decided again"))
         assert decide_cached(paths, "auto", cache) == first
     for path, (_, raw) in zip(paths, encoded("korean", "cp949"), strict=True):
         path.write_bytes(raw)
