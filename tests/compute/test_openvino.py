@@ -1,4 +1,4 @@
-"""Frozen stages in OpenVINO: the features of torch, the same bytes in any company, and torch where it cannot."""
+"""Frozen stages in OpenVINO: the features of torch, the same bytes in any batch, and torch as the fallback."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -37,15 +37,15 @@ def bert(weights_dir):
     return fresh("text", "bert", weights_dir).freeze(3).eval()
 
 
-class Untraceable(nn.Module):
+class NotInOpenVino(nn.Module):
     """A stage with an operation that OpenVINO does not have."""
 
     def forward(self, values, mask=None):
         return torch.linalg.eigvals(values.float().mean(dim=1)).abs()
 
 
-class Forgetful(nn.Module):
-    """A stage that gives something else each time, as no traced one does."""
+class Alternating(nn.Module):
+    """A stage with another output in each call, which no trace has."""
 
     calls = 0
 
@@ -55,7 +55,7 @@ class Forgetful(nn.Module):
 
 
 class OneLength(nn.Module):
-    """A stage that holds on to the length it was traced with, as a position table cut by a Python number does."""
+    """A stage whose trace has a fixed length, as with a position table that is cut by a Python number."""
 
     def __init__(self):
         super().__init__()
@@ -66,7 +66,7 @@ class OneLength(nn.Module):
 
 
 class OneRow(nn.Module):
-    """A stage that gives the first text's features to all, as one does that indexes with `len(values)`."""
+    """A stage whose trace returns the first text's features for all, as with an index from `len(values)`."""
 
     def __init__(self):
         super().__init__()
@@ -76,8 +76,8 @@ class OneRow(nn.Module):
         return self.words(values % 99)[torch.arange(len(values)), mask.sum(dim=1) - 1]
 
 
-class Unlucky(nn.Module):
-    """A stage that the tracer cannot get through, for a reason of its own."""
+class NotTraceable(nn.Module):
+    """A stage that raises while it is traced."""
 
     def forward(self, values, mask=None):
         if torch.jit.is_tracing():
@@ -111,7 +111,7 @@ def cosines(one, other):
 
 
 @pytest.mark.parametrize(("side", "precision"), [("text", "auto"), ("text", "fp32"), ("image", "auto")])
-def test_features_are_those_of_torch_in_any_company(side, precision, tmp_path):
+def test_features_are_those_of_torch_in_any_batch(side, precision, tmp_path):
     engine, _ = choose_engine("openvino", "cpu", precision, tmp_path)
     encoder = compact(side)
     raw = arrays(encoder, side, 24)
@@ -146,7 +146,7 @@ def test_hidden_states_of_padded_texts_are_those_of_each_alone(cut, engine, bert
         assert not padded.values[row, len(ids) :].any()
 
 
-def test_an_encoder_is_convertd_once_and_compiled_once_a_process(engine, bert, monkeypatch):
+def test_an_encoder_is_converted_once_and_compiled_once_a_process(engine, bert, monkeypatch):
     calls = []
     for name in ("_convert", "_read"):
         real = getattr(Engine, name)
@@ -160,7 +160,7 @@ def test_an_encoder_is_convertd_once_and_compiled_once_a_process(engine, bert, m
     assert calls == ["_read", "_convert", "_read"]
 
 
-def test_a_damaged_network_is_convertd_anew(engine, bert):
+def test_a_damaged_model_is_converted_again(engine, bert):
     inputs = stack(raw_arrays(bert, "text"), 0)
     first = engine.run(bert, inputs).values
     for suffix in ("xml", "bin"):
@@ -170,7 +170,7 @@ def test_a_damaged_network_is_convertd_anew(engine, bert):
         assert torch.equal(engine.run(bert, inputs).values, first)
 
 
-def test_a_trace_of_one_length_never_reaches_memory_that_is_not_its_own(engine, bert):
+def test_a_trace_of_one_length_never_reads_out_of_bounds(engine, bert):
     """OpenVINO would run it, and crash the process; the next model must still work."""
     stages = [OneLength()]
     broken = Encoder(name="own", inputs=bert.inputs, stages=stages, pool=nn.Identity(), out_dim=8).freeze(1).eval()
@@ -192,10 +192,10 @@ def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path, bert):
     made, _ = choose_engine("auto", "cpu", "auto", tmp_path)
     assert made.refusal(bert) == ""
     assert made.run(bert, stack(raw_arrays(bert, "text"), 0)) is not None
-    assert made.refusal(image_encoder(Unlucky())) != ""
+    assert made.refusal(image_encoder(NotTraceable())) != ""
 
 
-@pytest.mark.parametrize("stage", [Untraceable(), Forgetful(), Unlucky()])
+@pytest.mark.parametrize("stage", [NotInOpenVino(), Alternating(), NotTraceable()])
 def test_what_it_cannot_run_faithfully_is_refused_and_remembered(stage, engine, monkeypatch):
     encoder = image_encoder(stage)
     why = engine.refusal(encoder)
@@ -206,7 +206,7 @@ def test_what_it_cannot_run_faithfully_is_refused_and_remembered(stage, engine, 
     assert engine.refusal(encoder) == why
 
 
-def test_changed_weights_are_compiled_anew(engine, bert):
+def test_changed_weights_are_compiled_again(engine, bert):
     inputs = stack(raw_arrays(bert, "text"), 0)
     first = engine.run(bert, inputs).values
     with torch.no_grad():
@@ -250,7 +250,7 @@ def test_the_precision_is_what_the_hardware_really_computes(asked, has_bf16, exp
     assert (made.text, made.image) == expected
 
 
-def test_translating_reports_nothing_to_anyone(engine, bert, monkeypatch):
+def test_converting_sends_no_usage_data(engine, bert, monkeypatch):
     import openvino_telemetry
 
     sent = []

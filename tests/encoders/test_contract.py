@@ -139,7 +139,7 @@ def test_the_state_carries_the_whole_encoder(side, name, weights_dir):
 
 @every_encoder
 @torch.no_grad()
-def test_the_digest_tells_of_any_weight_in_the_frozen_stages_only(side, name, weights_dir):
+def test_the_digest_depends_on_each_weight_of_the_frozen_stages_only(side, name, weights_dir):
     encoder = fresh(side, name, weights_dir)
     before = [encoder.digest(cut) for cut in range(encoder.n_stages + 1)]
     assert len(set(before)) >= encoder.n_stages

@@ -1,4 +1,4 @@
-"""Dropout: the share it drops, its scale, its way back, and where it leaves everything as it is."""
+"""Dropout: the share of dropped values, the scale, the gradient, and the identity in eval mode."""
 
 import pytest
 import torch

@@ -50,7 +50,7 @@ def test_a_frozen_stage_computes_as_in_eval_mode_inside_train(side, name, weight
 
 
 @every_encoder
-def test_what_is_frozen_stays_so_where_less_of_it_is_stored(side, name, weights_dir):
+def test_frozen_stages_after_the_cut_stay_frozen(side, name, weights_dir):
     """With tokens kept, the last frozen stage runs in every batch: in eval mode, and without a gradient."""
     encoder = fresh(side, name, weights_dir)
     inputs = sample(encoder, side)

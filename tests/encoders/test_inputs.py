@@ -27,7 +27,7 @@ def test_long_texts_are_cut_and_short_ones_are_not_padded():
     assert (len(short), len(long)) == (1, 5)
 
 
-def test_settings_tell_whatever_changes_the_ids():
+def test_settings_include_all_that_changes_the_ids():
     settings = [
         text_inputs(**how).settings() for how in ({}, {"words": ("x",)}, {"length": 9}, {"cleaning": ("urls",)})
     ]
