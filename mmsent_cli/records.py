@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import hashlib
 import json
 import os
 import platform
@@ -21,9 +20,9 @@ LAST = "last.pt"
 CONFIG = "config.json"
 EXPERIMENT = "experiment.json"
 ARMS = "arms"
-"""Folder of an experiment's trained models, one result each."""
+"""Folder of an experiment's trained models: one result each."""
 FOLDS = "folds"
-"""Folder of a training over folds: the network of each finished fold."""
+"""Folder of a cross-validation run: the models of each finished fold."""
 LATEST = "latest"
 SHOWN_RUNS = 3
 PACKAGES = (
@@ -39,7 +38,7 @@ PACKAGES = (
     "rapidocr",
     "pillow",
 )
-"""What figures may depend on."""
+"""Packages on whose version metrics may depend."""
 
 
 class Run:
@@ -64,7 +63,7 @@ class Run:
 
     @property
     def has_progress(self) -> bool:
-        """True once an epoch, or a model of an experiment, is done and kept."""
+        """True once an epoch, or a model of an experiment, is finished and written."""
         is_begun = self.path(LAST).is_file() or any(self.path(FOLDS).glob("*.pt"))
         return is_begun or any(self.path(ARMS).glob("*.json"))
 
@@ -95,7 +94,7 @@ class Run:
             raise MmsentError(f"cannot read {self.path(name)}: {why}", "start a new run") from error
 
     def write_lines(self, name: str, lines: list[Any]) -> None:
-        """Write one JSON value a line, in place of what was there."""
+        """Write one JSON value a line; replaces the file."""
         self.write(name, "".join(json.dumps(_plain(line), ensure_ascii=False) + "\n" for line in lines))
 
 
@@ -118,10 +117,10 @@ def create_run(runs_dir: Path, command: str, name: str) -> Run:
 
 
 def discard_run(run: Run) -> None:
-    """Remove a run that never got to its first epoch; `latest` goes back to the newest of the others."""
+    """Remove a run that did not finish its first epoch; `latest` points to the newest of the others again."""
     runs_dir = run.folder.parent
     shutil.rmtree(run.folder, ignore_errors=True)
-    others = sorted(path.parent.name for path in runs_dir.glob(f"*/{CONFIG}") if path.parent.name != LATEST)
+    others = _names(runs_dir)
     if others:
         _point_latest(runs_dir, others[-1])
     else:
@@ -131,6 +130,9 @@ def discard_run(run: Run) -> None:
 def find_run(spec: str | None, runs_dir: Path) -> Run:
     """The run that `spec` names: a folder, a name in `runs_dir`, `latest`, or None for the newest.
 
+    The newest run is the one that the link `latest` points to, or by the time in its name where the link is missing
+    or broken.
+
     Raises:
         CheckpointError: there is none.
     """
@@ -139,6 +141,10 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
         pointed = _follow(place)
         if pointed is not None:
             return Run(pointed)
+    if spec is None or Path(spec).name == LATEST:
+        folder = runs_dir if spec in (None, LATEST) else Path(spec).parent
+        if names := _names(folder):
+            return Run(folder / names[-1])
     if spec is None or spec == LATEST:
         raise CheckpointError(f"no run yet in {runs_dir}", "train a model first: mmsent train")
     raise CheckpointError(f"no run {spec}, neither as a folder nor in {runs_dir}", _known_runs(runs_dir))
@@ -149,12 +155,14 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
 
     Args:
         spec: a file, a run folder, a bare file name in the newest run, or `latest` or None for the newest run's best
-            model. The newest run here is that of a training, for an experiment keeps no model.
+            model. Experiments keep no model and are passed over here.
         runs_dir: where runs are kept.
 
     Raises:
         CheckpointError: there is none.
     """
+    if spec is not None and Path(spec).name == LATEST and len(Path(spec).parts) > 1:
+        spec, runs_dir = LATEST, Path(spec).parent
     if spec is not None:
         given = Path(spec)
         if given.is_file():
@@ -184,19 +192,13 @@ def environment(device: str, precision: str, engine: str) -> dict[str, Any]:
     }
 
 
-def file_digest(path: Path) -> str:
-    """BLAKE2b-128 hex digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-
-
 def as_file_name(name: str) -> str:
-    """A name with nothing in it that a file system or shell might mind."""
+    """A name of letters, digits, `-` and `_` only, which is safe in file systems and shells."""
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
 
 
 def _make_folder(runs_dir: Path, base: str) -> Path:
-    """A folder that did not exist before, numbered if two runs start in one second."""
+    """A new folder, numbered if two runs start in one second."""
     for attempt in range(1, 1000):
         folder = runs_dir / (base if attempt == 1 else f"{base}-{attempt}")
         try:
@@ -228,18 +230,22 @@ def _follow(path: Path) -> Path | None:
 
 
 def _newest_training(runs_dir: Path) -> Path:
-    """The newest run; if that is an experiment, the newest one that keeps a model, where there is any."""
+    """The newest run; if that is an experiment, the newest one with a model, if there is one."""
     newest = find_run(None, runs_dir).folder
     if not (newest / EXPERIMENT).is_file():
         return newest
-    trained = sorted(path.parent for path in runs_dir.glob(f"*/{BEST}") if path.parent.name != LATEST)
-    return trained[-1] if trained else newest
+    trained = _names(runs_dir, BEST)
+    return runs_dir / trained[-1] if trained else newest
+
+
+def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
+    """The runs that have a file, the oldest first: their names begin with date and time."""
+    return sorted(path.parent.name for path in runs_dir.glob(f"*/{file}") if path.parent.name != LATEST)
 
 
 def _known_runs(runs_dir: Path) -> str:
     """A hint with the newest runs."""
-    names = sorted((path.parent.name for path in runs_dir.glob(f"*/{CONFIG}")), reverse=True)
-    newest = [name for name in names if name != LATEST][:SHOWN_RUNS]
+    newest = _names(runs_dir)[: -SHOWN_RUNS - 1 : -1]
     return f"the newest are {', '.join(newest)}" if newest else "train a model first: mmsent train"
 
 

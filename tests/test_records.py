@@ -9,7 +9,7 @@ import pytest
 
 from mmsent_cli import records
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.records import Run, create_run, discard_run, environment, file_digest, find_checkpoint, find_run
+from mmsent_cli.records import Run, create_run, discard_run, environment, find_checkpoint, find_run
 from mmsent_cli.results import Prediction
 
 
@@ -74,6 +74,23 @@ def test_latest_may_point_to_a_run_that_was_deleted(runs):
         find_run(None, runs)
 
 
+@pytest.mark.parametrize("is_broken", [True, False])
+@pytest.mark.parametrize("spec", [None, "latest", "runs/latest"])
+def test_without_a_good_link_the_newest_run_is_found_by_time(runs, tmp_path, monkeypatch, spec, is_broken):
+    monkeypatch.chdir(tmp_path)
+    older, newer, gone = [make(runs) for _ in range(3)]
+    for run in (older, newer):
+        run.write("best_model.pt", b"")
+    if is_broken:
+        (gone.folder / "config.json").unlink()
+        gone.folder.rmdir()
+    else:
+        discard_run(gone)
+        (runs / "latest").unlink()
+    assert find_run(spec, Path("runs")).folder.resolve() == newer.folder
+    assert find_checkpoint(spec, Path("runs")).resolve() == newer.path("best_model.pt")
+
+
 def test_every_way_to_name_a_checkpoint(runs, tmp_path, monkeypatch):
     older, newer = make(runs), make(runs)
     for run in (older, newer):
@@ -135,12 +152,4 @@ def test_an_extra_that_is_not_installed_is_told_as_such(monkeypatch):
 
 
 def test_the_environment_is_plain_values():
-    values = environment("cpu", "fp32", "torch")
-    json.dumps(values)
-
-
-def test_a_file_digest_knows_every_byte(tmp_path):
-    one, other = tmp_path / "one", tmp_path / "other"
-    one.write_bytes(b"a" * 100_000)
-    other.write_bytes(b"a" * 99_999 + b"b")
-    assert file_digest(one) == file_digest(one) != file_digest(other)
+    json.dumps(environment("cpu", "fp32", "torch"))

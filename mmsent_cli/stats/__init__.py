@@ -1,4 +1,4 @@
-"""Intervals and paired tests: what a set of pairs and seeds can and cannot show.
+"""Confidence intervals and paired tests over pairs and seeds.
 
 Shape letters: S seeds, N pairs, C classes.
 """

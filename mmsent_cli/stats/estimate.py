@@ -2,35 +2,15 @@
 
 Shape letters: S seeds, N pairs.
 
-Model: a score is the pair's mean + the seed's luck + noise (which pairs a model gets right by chance). The variance of
-a mean of S·N scores has a part that more pairs shrink and, in each arm, a part that only more seeds shrink; both come
-from an analysis of variance, and the t distribution's degrees of freedom follow how well each is known. One seed leaves
-the paired t test. This is the analysis of several readers (here seeds) who judge the same cases (pairs), each method
-with readers of its own: Dorfman, Berbaum and Metz 1992, doi.org/10.1097/00004424-199209000-00015; Hillis 2007,
-doi.org/10.1002/sim.2532; degrees of freedom after Satterthwaite 1946. Three seeds tell little about how much seeds
-vary, so in a comparison of several arms half of that is what the two arms show and half what all arms show.
+Model: score = mean of the pair + effect of the seed + noise (which pairs a model gets right by chance). The variance of
+a mean of S·N scores has a part that shrinks with more pairs and, in each arm, a part that shrinks only with more seeds.
+Both are estimated by an analysis of variance, with Satterthwaite's degrees of freedom; one seed leaves the paired t
+test. Source: multi-reader multi-case analysis with seeds as readers and pairs as cases, each arm with readers of its
+own (Dorfman, Berbaum and Metz 1992, doi.org/10.1097/00004424-199209000-00015; Hillis 2007, doi.org/10.1002/sim.2532).
 
-Measured on simulated arms (tests/stats/simulated.py: 3 seeds, 800 pairs, accuracy .70, models of an arm agree on 85 %
-of pairs, those of two arms on 80 or 85 %), the seeds' true accuracies having a standard deviation of 0, .5, 1, 1.5 and
-3 points. Share of 95 % intervals that hold the true difference over all of these, and how often a gap of 6 points is
-found (in brackets: at the strictest level of six Holm tests), where arms agree on 85 %:
-
-| | intervals that hold it | found |
-|---|---|---|
-| chosen, 7 arms | 94.6 to 95.8 % | 100 (98), 100 (96), 99 (88), 94 (68), 55 (22) % |
-| chosen, 2 arms | 95.2 to 96.4 % | 100 (81), 99 (73), 93 (52), 79 (33), 38 (8) % |
-| the two arms' seeds alone | 94.6 to 96.1 % | as with 2 arms |
-| all arms' seeds alike | 94.4 to 96.9 % | 100 (100), 100 (100), 100 (94), 96 (73) % |
-| seed n tied to seed n (Hillis, S - 1) | 92.2 to 94.4 % | 95 (54), 90 (45), 77 (31), 60 (20), 28 (8) % |
-| bootstrap over pairs and seeds | 99.6 to 84.2 % | |
-| the same, studentised | 90.6 to 94.8 % | |
-| pairs alone, t or bootstrap | 95.4 to 46.2 % | |
-
-The bootstrap counts noise three times and the seeds' variance only (S - 1)/S times: too wide where seeds hardly matter,
-too narrow where they do. Where one of seven arms has seeds that vary more than the others' (2 to .5, 3 to 0 points),
-its intervals hold the truth in 93 and 91 %; the two arms' seeds alone would give 95 and 94 %, all arms' alike 90 and
-84 %. With 5 seeds the chosen one holds it in 94 to 96 %, with 2 in 93 to 98 %, and finds little. Arms whose models
-share their noise (same seed, same layers) get intervals that are too wide, 97 to 99 %.
+Three seeds estimate the seed variance poorly, so in a comparison of several arms it is shrunk: half from the two arms,
+half pooled over all arms. Rejected: bootstraps over pairs and seeds, and pairing seed n with seed n, which cover less
+or find less; docs/statistics.md has the measured coverage.
 """
 
 import math
@@ -45,7 +25,7 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A figure and how well it is known.
+    """A score and its uncertainty.
 
     Attributes:
         value: mean, or difference of two means.
@@ -64,7 +44,7 @@ def estimate_mean(scores: np.ndarray) -> Estimate:
     """Mean of one arm.
 
     Args:
-        scores: one figure a seed and pair [S, N], N at least 2; see `scores.py`.
+        scores: one score a seed and pair [S, N], N at least 2; see `scores.py`.
     """
     return _estimate(scores.mean(axis=0), [scores])
 
@@ -73,8 +53,8 @@ def estimate_difference(arm: np.ndarray, baseline: np.ndarray, others: Sequence[
     """Mean of an arm minus mean of the baseline, on the same pairs.
 
     Args:
-        arm, baseline: one figure a seed and pair [S, N], N at least 2; see `scores.py`.
-        others: the same of further arms of the comparison, which help to tell how much seeds vary.
+        arm, baseline: one score a seed and pair [S, N], N at least 2; see `scores.py`.
+        others: the same of further arms of the comparison, which help to estimate the seed variance.
     """
     return _estimate(arm.mean(axis=0) - baseline.mean(axis=0), [arm, baseline], others)
 
@@ -95,11 +75,11 @@ def p_value(estimate: Estimate) -> float:
 
 
 def detectable(estimate: Estimate, comparisons: int = 1) -> float:
-    """The smallest true value that would be told from 0 in four of five repetitions, at this standard error.
+    """The smallest true value that is distinguished from 0 in four of five repetitions, at this standard error.
 
     Args:
         estimate: of a difference.
-        comparisons: size of its Holm family, whose strictest level counts.
+        comparisons: size of its Holm family; its strictest level is used.
     """
     from scipy.special import nctdtrinc
     from scipy.stats import t
@@ -110,19 +90,19 @@ def detectable(estimate: Estimate, comparisons: int = 1) -> float:
 
 
 def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequence[np.ndarray] = ()) -> Estimate:
-    """Add the variance that pairs bring and that each arm's seeds bring, with Satterthwaite's degrees of freedom.
+    """Add the variance of pairs and of each arm's seeds, with Satterthwaite's degrees of freedom.
 
     Args:
-        pair_means: the figure of each pair, mean over seeds [N].
-        arms: the scores it was made of, each [S, N].
+        pair_means: the score of each pair, mean over seeds [N].
+        arms: the scores they are the means of, each [S, N].
         others: see `estimate_difference`.
     """
     seeds, count = arms[0].shape
     observed, noise = np.array([_seed_variances(arm) for arm in (*arms, *others)]).T  # [K], K arms
     own_noise = float(noise[: len(arms)].sum())
     of_seeds = _seed_weights(noise, len(arms)) * observed
-    of_pairs = max(float(pair_means.var(ddof=1)) / count - own_noise, 0.0)  # its noise is in `of_seeds` already
-    # One pair's worth at least: arms that never differ here do not prove that none ever will.
+    of_pairs = max(float(pair_means.var(ddof=1)) / count - own_noise, 0.0)  # its noise is part of `of_seeds`
+    # At least that of one pair: arms that agree on all pairs here may differ on others.
     variance = max(float(of_seeds.sum()) + of_pairs, 1 / count**2)
     spread = float((of_seeds**2).sum()) / max(seeds - 1, 1) + of_pairs**2 / (count - 1)
     return Estimate(
@@ -134,13 +114,13 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
 
 
 def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
-    """How much each arm's observed variance of seeds counts: half the arms' own, half what all arms show together.
+    """The weight of each arm's observed seed variance: half the arms' own, half pooled over all arms.
 
-    The second half is the arms' own noise times the ratio of seeds' variance to noise over all arms.
+    The pooled half is the arms' own noise times the ratio of seed variance to noise over all arms.
 
     Args:
         noise: variance of each arm's mean by noise [K].
-        own: the first so many arms are those that are compared.
+        own: number of arms that are compared; they come first.
 
     Returns:
         Weights [K]; without other arms all are 1.
@@ -151,9 +131,9 @@ def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
 
 
 def _seed_variances(scores: np.ndarray) -> tuple[float, float]:
-    """Variance of an arm's mean that other seeds bring, and the part of it that is noise; 0, 0 with one seed.
+    """Variance of an arm's mean over seeds, and its part that is noise; 0, 0 with one seed.
 
-    Noise is what neither seed nor pair explains: the same model trained again gets other pairs right.
+    Noise is what neither seed nor pair explains: a model trained again gets other pairs right.
 
     Args:
         scores: [S, N].

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 LEVEL = 0.05
-VERDICTS = BETTER, WORSE, UNDECIDED = "better", "worse", "not distinguishable"
+BETTER, WORSE, UNDECIDED = "better", "worse", "not distinguishable"
 
 
 def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
     """Two-sided exact McNemar p of two models on the same pairs: a fair coin over the pairs that only one gets right.
 
-    It knows of one model an arm, so it says nothing about other seeds.
+    It compares one model an arm, so it does not cover other seeds.
 
     Source: McNemar 1947; exact form as in `statsmodels.stats.contingency_tables.mcnemar(exact=True)`.
 
@@ -27,7 +27,7 @@ def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's step-down adjustment, in the order given: the chance of any false alarm stays below the level.
+    """Holm's step-down adjustment, in the order given: controls the probability of any false positive.
 
     Source: Holm 1979, doi.org/10.2307/4615733.
     """

@@ -1,4 +1,4 @@
-"""A score per seed and pair whose mean over pairs is the figure: right or wrong, or pseudo-values of macro-F1.
+"""A score per seed and pair whose mean over pairs is the metric: right or wrong, or pseudo-values of macro-F1.
 
 Shape letters: S seeds, N pairs, C classes.
 """
@@ -25,7 +25,7 @@ def confusion_counts(true: np.ndarray, predicted: np.ndarray, classes: int) -> n
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Mean F1 over all classes; a class that is neither there nor predicted counts as 0.
+    """Mean F1 over all classes; a class with no true and no predicted pair counts as 0.
 
     Args:
         confusion: counts [..., C, C].
@@ -59,6 +59,6 @@ def macro_f1_scores(true: np.ndarray, predicted: np.ndarray, classes: int) -> np
     confusion = confusion_counts(true, predicted, classes)
     value = macro_f1(confusion)
     one_less = confusion - np.eye(classes**2, dtype=int).reshape(classes, classes, classes, classes)
-    without = macro_f1(np.maximum(one_less, 0))  # [C, C]; an empty cell has no pair, its value is never used
+    without = macro_f1(np.maximum(one_less, 0))  # [C, C]; an empty cell has no pair, so its value is not used
     scores = (len(true) * value - (len(true) - 1) * without)[true, predicted]
     return scores + (value - scores.mean())
