@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 from mmsent_cli.config import ResolvedModel
-from mmsent_cli.encoders.contract import Activations, BuildRequest, Encoded, Encoder, Inputs, frozen_stages
+from mmsent_cli.encoders.contract import BuildRequest, Encoder, Inputs, frozen_stages
 from mmsent_cli.encoders.image import clip as clip_image
 from mmsent_cli.encoders.image import hf as hf_image
 from mmsent_cli.encoders.image import light as light_image
@@ -19,8 +19,6 @@ from mmsent_cli.encoders.text import bert, clip, light, minilm, mpnet
 from mmsent_cli.encoders.weights.hub import CLIP
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import WeightsUnavailable, unknown_name
-
-__all__ = ["IMAGE_ENCODERS", "TEXT_ENCODERS", "Activations", "Encoded", "Encoder"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 """Linear probes: logistic regressions on one source of features each. They take seconds to fit and are stacked later.
 
 A fitted probe is plain data, one weight for each feature and class, as a checkpoint needs it.
+
+Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). Probes of OCR
+text are this project's.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +22,7 @@ PSEUDO_COUNT = 1e-3
 """Added to the number of pairs of each class, so that the share of an absent class has a logarithm."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ProbeSpec:
     """One probe.
 
@@ -27,8 +30,7 @@ class ProbeSpec:
         source: what it reads: the `text`, the text in the image (`ocr`), or the pooled features of a frozen encoder.
         features: of a text or OCR text: `lexicon` or `characters` (n-grams); of an encoder: `pooled`.
         strength: inverse strength of the L2 penalty (C of scikit-learn); dense features are standardized first.
-        summary: one line for the user.
-        origin: paper or project.
+        summary: its features in one line.
         encoder: name of an auxiliary encoder, which is frozen; empty for the model's own encoder, which must then be
             frozen completely.
     """
@@ -37,7 +39,6 @@ class ProbeSpec:
     features: Literal["lexicon", "characters", "pooled"]
     strength: float
     summary: str
-    origin: str
     encoder: str = ""
 
     @property
@@ -52,64 +53,14 @@ class ProbeSpec:
 
 
 PROBES: dict[str, ProbeSpec] = {
-    "image": ProbeSpec(
-        source="image_encoder",
-        features="pooled",
-        strength=5e-4,
-        summary="logistic regression on the frozen image encoder's features",
-        origin="linear probing",
-    ),
-    "text": ProbeSpec(
-        source="text_encoder",
-        features="pooled",
-        strength=1e-3,
-        summary="logistic regression on the frozen text encoder's features",
-        origin="linear probing",
-    ),
-    "minilm": ProbeSpec(
-        source="text_encoder",
-        features="pooled",
-        strength=1e-3,
-        summary="logistic regression on MiniLM-L6, an auxiliary encoder",
-        origin="linear probing",
-        encoder="minilm-layers",
-    ),
-    "mpnet": ProbeSpec(
-        source="text_encoder",
-        features="pooled",
-        strength=3e-4,
-        summary="logistic regression on MPNet-base, an auxiliary encoder",
-        origin="linear probing",
-        encoder="mpnet-layers",
-    ),
-    "characters": ProbeSpec(
-        source="text",
-        features="characters",
-        strength=3.0,
-        summary="logistic regression on TF-IDF of 2 to 5 characters",
-        origin="Wang and Manning 2012",
-    ),
-    "lexicon": ProbeSpec(
-        source="text",
-        features="lexicon",
-        strength=0.1,
-        summary="logistic regression on VADER's scores, punctuation and length",
-        origin="Hutto and Gilbert 2014",
-    ),
-    "ocr": ProbeSpec(
-        source="ocr",
-        features="lexicon",
-        strength=0.05,
-        summary="as lexicon, for the text in the image, with its amount and area",
-        origin="this project",
-    ),
-    "ocr-characters": ProbeSpec(
-        source="ocr",
-        features="characters",
-        strength=1.0,
-        summary="as characters, for the text in the image",
-        origin="this project",
-    ),
+    "image": ProbeSpec("image_encoder", "pooled", 5e-4, "the frozen image encoder's features"),
+    "text": ProbeSpec("text_encoder", "pooled", 1e-3, "the frozen text encoder's features"),
+    "minilm": ProbeSpec("text_encoder", "pooled", 1e-3, "MiniLM-L6, an auxiliary encoder", "minilm-layers"),
+    "mpnet": ProbeSpec("text_encoder", "pooled", 3e-4, "MPNet-base, an auxiliary encoder", "mpnet-layers"),
+    "characters": ProbeSpec("text", "characters", 3.0, "TF-IDF of 2 to 5 characters"),
+    "lexicon": ProbeSpec("text", "lexicon", 0.1, "VADER's scores, punctuation and length"),
+    "ocr": ProbeSpec("ocr", "lexicon", 0.05, "as lexicon, for the text in the image, with its amount and area"),
+    "ocr-characters": ProbeSpec("ocr", "characters", 1.0, "as characters, for the text in the image"),
 }
 
 
