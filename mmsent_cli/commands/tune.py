@@ -74,13 +74,13 @@ def write_tuning(plan: "Plan", run: "Run", result: "TuneResult", predicted: "np.
         result,
         config=run.read_json(CONFIG),
         environment=run.read_json(ENVIRONMENT),
-        groups=agreement_groups(validation_pairs(plan), result.setting.labels, predicted),
+        groups=agreement_groups(validation_pairs(plan), result.setup.labels, predicted),
         command=repeat_command(COMMAND, run),
         seconds=seconds,
     )
     curves = [
         ({"trial": trial.number, "phase": trial.phase, "state": trial.state, "seed": seed, **trial.settings}, curve)
         for trial in result.trials
-        for seed, curve in zip(result.setting.seeds, trial.curves, strict=False)
+        for seed, curve in zip(result.setup.seeds, trial.curves, strict=False)
     ]
     return write_outputs(run, result, {"epochs.csv": epochs_csv(curves), **files})

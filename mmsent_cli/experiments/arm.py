@@ -9,7 +9,6 @@ from mmsent_cli.config import ResolvedConfig
 from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.model import count_parameters
 from mmsent_cli.records import as_file_name
-from mmsent_cli.results import EpochResult, EpochScore
 from mmsent_cli.training.loop import Evaluation, Step
 from mmsent_cli.training.workspace import Workspace
 
@@ -67,18 +66,7 @@ def train_arm(bench: Workspace, arm: Arm) -> Iterator[TrainedArm]:
             is_reference=arm.is_reference,
             trainable_parameters=trainable,
             monitor=arm.config.fit.monitor,
-            curve=tuple(map(_score, trainer.history)),
+            curve=tuple(epoch.score() for epoch in trainer.history),
             predicted=np.stack([evaluation.logits.argmax(axis=1) for evaluation in evaluations])[:, order],
             losses=np.stack([evaluation.losses() for evaluation in evaluations])[:, order],
         )
-
-
-def _score(result: EpochResult) -> EpochScore:
-    return EpochScore(
-        epoch=result.epoch,
-        train_loss=result.train_loss,
-        val_loss=result.val_loss,
-        accuracy=result.accuracy,
-        macro_f1=result.macro_f1,
-        gates=result.gates,
-    )

@@ -12,6 +12,7 @@ from mmsent_cli.reports.plot_style import (
     clean,
     draw_line,
     legend_above,
+    majority_line,
     new_figure,
     plain,
 )
@@ -35,7 +36,7 @@ def curves_png(history: Sequence[EpochResult], majority: float) -> bytes:
     losses.set_ylabel("Loss")
     draw_line(scores, epochs, [100 * result.accuracy for result in history], "accuracy", ORANGE, "s")
     draw_line(scores, epochs, [100 * result.macro_f1 for result in history], "macro-F1", GREEN, "^")
-    scores.axhline(100 * majority, color=GREY, linestyle="--", label=f"most frequent class, {100 * majority:.1f} %")
+    majority_line(scores, majority)
     scores.set_ylabel("Validation, %")
     scores.set_xlabel("Epoch")
     scores.xaxis.get_major_locator().set_params(integer=True)

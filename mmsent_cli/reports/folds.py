@@ -21,19 +21,20 @@ MEMBER_NAMES = {
 }
 """What the members are called; one that is not listed goes by its own name."""
 SAVED = (
-    "The saved ensemble has seen every pair, so it cannot be evaluated here. The metrics are for its members, out of "
-    "fold, stacked without the fold being scored."
+    "The saved ensemble averages the models of all folds, with probes fitted on all pairs. It has seen every pair, "
+    "so it cannot be evaluated here. The metrics are for its members, out of fold, stacked without the fold being "
+    "scored."
 )
 
 
 def folds_figures(result: FoldsResult) -> Figures:
     """The confusion matrix, out of fold."""
-    return {CONFUSION: confusion_png(result.figures.confusion, result.labels)}
+    return {CONFUSION: confusion_png(result.metrics.confusion, result.labels)}
 
 
 def folds_answer(result: FoldsResult, seconds: float) -> Answer:
     """The head of the page. The time is the training's own, `result.seconds`."""
-    metrics, majority = result.figures, result.majority_accuracy
+    metrics, majority = result.metrics, result.majority_accuracy
     return Answer(
         question=QUESTION.format(classes=", ".join(result.labels)),
         number=percent(metrics.accuracy),
@@ -53,7 +54,7 @@ def folds_answer(result: FoldsResult, seconds: float) -> Answer:
 
 def folds_grids(result: FoldsResult) -> list[Grid]:
     """All tables in the order of reading."""
-    classes = class_grid("Classes, out of fold", result.figures.per_class)
+    classes = class_grid("Classes, out of fold", result.metrics.per_class)
     return [scores_grid(result), members_grid(result), fold_grid(result), classes]
 
 
@@ -74,7 +75,7 @@ def folds_sections(result: FoldsResult, figures: Figures) -> list[Section]:
 
 def scores_grid(result: FoldsResult) -> Grid:
     """The ensemble beside always answering the most frequent class."""
-    metrics, majority = result.figures, result.majority_accuracy
+    metrics, majority = result.metrics, result.majority_accuracy
     return Grid(
         title=f"Out of fold, {counted(result.pairs, 'pair')}",
         columns=("", "Ensemble", "Always most frequent"),
@@ -99,7 +100,7 @@ def members_grid(result: FoldsResult) -> Grid:
         )
         for member in result.members
     ]
-    metrics = result.figures
+    metrics = result.metrics
     stacked = ("All, stacked", percent(metrics.accuracy), score(metrics.macro_f1), f"{metrics.loss:.4f}")
     offsets = ", ".join(f"{label} {offset:+.2f}" for label, offset in result.class_offsets.items())
     foot = f"Added to the log-probabilities (logit adjustment): {offsets}" if any(result.class_offsets.values()) else ""

@@ -1,4 +1,4 @@
-"""Numbers and verdicts as words, the same on terminals and pages. Standard library only.
+"""Numbers as text, the same on terminals and pages. Standard library only.
 
 Shares of 0 to 1 become per cent and differences percentage points, both with one decimal.
 """
@@ -6,9 +6,8 @@ Shares of 0 to 1 become per cent and differences percentage points, both with on
 import math
 from collections.abc import Mapping, Sequence
 
-from mmsent_cli.results import Interval
+from mmsent_cli.results import Interval, SeedScores
 
-NOT_DISTINGUISHABLE = "not distinguishable"
 DASH = "-"
 SHOWN_VALUES = 4
 
@@ -39,9 +38,16 @@ def number_interval(bounds: Interval) -> str:
     return f"{number(bounds[0])} to {number(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
 
 
-def spread(mean: float, sd: float, seeds: int) -> str:
-    """Mean and standard deviation over seeds in per cent, `74.6 ± 0.5`; the figure alone with one seed."""
-    return f"{number(mean)} ± {number(sd)}" if seeds > 1 else number(mean)
+def accuracy_spread(scores: SeedScores) -> str:
+    """Mean and standard deviation over seeds in per cent, `74.6 ± 0.5`; the mean alone with one seed."""
+    mean = number(scores.accuracy_mean)
+    return f"{mean} ± {number(scores.accuracy_sd)}" if len(scores.accuracies) > 1 else mean
+
+
+def macro_f1_spread(scores: SeedScores) -> str:
+    """The same for macro-F1, `0.652 ± 0.010`."""
+    mean = score(scores.macro_f1_mean)
+    return f"{mean} ± {score(scores.macro_f1_sd)}" if len(scores.macro_f1s) > 1 else mean
 
 
 def score(value: float) -> str:
@@ -59,9 +65,9 @@ def score_interval(bounds: Interval) -> str:
     return f"{score(bounds[0])} to {score(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
 
 
-def score_spread(mean: float, sd: float, seeds: int) -> str:
-    """Mean and standard deviation of macro-F1 over seeds, `0.652 ± 0.010`."""
-    return f"{score(mean)} ± {score(sd)}" if seeds > 1 else score(mean)
+def signed_score_interval(bounds: Interval) -> str:
+    """An interval of a difference of macro-F1, `-0.012 to +0.034`."""
+    return f"{signed_score(bounds[0])} to {signed_score(bounds[1])}"
 
 
 def probability(p: float | None) -> str:
@@ -100,9 +106,9 @@ def settings_text(settings: Mapping[str, float | int | str]) -> str:
     )
 
 
-def is_shown(interval: Interval) -> bool:
-    """True if an interval of a difference leaves out zero."""
-    return not interval[0] <= 0 <= interval[1]
+def excludes_zero(bounds: Interval) -> bool:
+    """True if a difference is significant by its interval."""
+    return not bounds[0] <= 0 <= bounds[1]
 
 
 def sentence(text: str) -> str:
@@ -117,12 +123,12 @@ def counted(count: int, what: str) -> str:
 
 def percent(share: float) -> str:
     """A share of 0 to 1 as per cent with one decimal, `74.6 %`; a dash where it is not a number."""
-    return f"{100 * share:.1f} %" if math.isfinite(share) else "-"
+    return f"{number(share)} %" if math.isfinite(share) else DASH
 
 
-def interval(bounds: tuple[float, float]) -> str:
-    """Both bounds of an interval of shares in per cent, `71.5 to 77.5 %`."""
-    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f} %"
+def interval(bounds: Interval) -> str:
+    """An interval of shares in per cent, `71.5 to 77.5 %`."""
+    return f"{number_interval(bounds)} %"
 
 
 def duration(seconds: float) -> str:

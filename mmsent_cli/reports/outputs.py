@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.reports.ablation.sections import ablate_answer, ablate_figures, ablate_sections
+from mmsent_cli.reports.ablation.figures import ablate_figures
+from mmsent_cli.reports.ablation.sections import ablate_answer, ablate_sections
 from mmsent_cli.reports.ablation.tables import ablate_grids
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, ReportExample, Section, filled
-from mmsent_cli.reports.comparison.sections import compare_answer, compare_figures, compare_sections
+from mmsent_cli.reports.comparison.figures import compare_figures
+from mmsent_cli.reports.comparison.sections import compare_answer, compare_sections
 from mmsent_cli.reports.comparison.tables import compare_grids
 from mmsent_cli.reports.console import out
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
@@ -19,7 +21,8 @@ from mmsent_cli.reports.page import flat_rows, render_page, settings_rows
 from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
 from mmsent_cli.reports.tables import cell, facts_table, print_grid, print_notes, print_paths
 from mmsent_cli.reports.train import NEXT, train_answer, train_figures, train_grids, train_sections
-from mmsent_cli.reports.tuning.sections import tune_answer, tune_figures, tune_sections
+from mmsent_cli.reports.tuning.figures import tune_figures
+from mmsent_cli.reports.tuning.sections import tune_answer, tune_sections
 from mmsent_cli.reports.tuning.tables import tune_grids
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 
@@ -81,6 +84,14 @@ REPORTS = {
 }
 
 
+METHODS = {
+    CompareResult: "methods/comparison.html",
+    AblateResult: "methods/ablation.html",
+    TuneResult: "methods/tuning.html",
+}
+"""Templates that say how a result was measured."""
+
+
 def run_files(
     result: Any,
     *,
@@ -111,12 +122,25 @@ def run_files(
         "page.html",
         answer=report.answer(result, seconds),
         sections=filled(report.sections(result, figures)),
+        methods=methods_of(result),
         groups=[(name, examples) for name, examples in groups if examples],
         settings=settings_rows(config),
         environment=flat_rows(environment),
         command=command,
     )
     return {**{name: png for name, png in figures.items() if "/" not in name}, REPORT: page}
+
+
+def methods_of(result: Any) -> list[tuple[str, str, Any]]:
+    """How a result was measured: a heading, a template, and the result that fills it; nothing for a training."""
+    if isinstance(result, PaperResult):
+        named = (
+            ("Fusions and augmentation", result.fusions),
+            ("Ablation", result.ablate),
+            ("Tuning", result.tune),
+        )
+        return [(name, METHODS[type(step)], step) for name, step in named]
+    return [("", METHODS[type(result)], result)] if type(result) in METHODS else []
 
 
 def step_figures(result: PaperResult) -> dict[str, bytes]:

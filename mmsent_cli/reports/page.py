@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.reports.format import interval, percent
+from mmsent_cli.reports.ablation.tables import methods_text
+from mmsent_cli.reports.facts import seeds_text
+from mmsent_cli.reports.format import percent
 
 
 def render_page(template: str, **values: Any) -> str:
@@ -40,10 +42,6 @@ def _data_uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _unbroken(figure: str) -> str:
-    return figure.replace(" ", "\u00a0")
-
-
 def _typeset(text: str) -> str:
     """A true minus sign before numbers, where a hyphen stands that joins nothing, and no line break before a unit."""
     text = re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text)
@@ -61,8 +59,9 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=lambda share: _unbroken(percent(share)),
-        interval=lambda bounds: _unbroken(interval(bounds)),
+        percent=lambda share: percent(share).replace(" ", "\u00a0"),
+        seeds=seeds_text,
+        removals=methods_text,
         typeset=_typeset,
         jpeg=lambda content: _data_uri(content, "jpeg"),
         png=lambda content: _data_uri(content, "png"),

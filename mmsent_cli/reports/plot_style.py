@@ -1,7 +1,7 @@
-"""What all figures share: size, colours, fonts, and PNG bytes.
+"""What all figures share: size, colors, fonts, and PNG bytes.
 
 Drawn on `matplotlib.figure.Figure` with the Agg backend, without pyplot and its global state. Colours are those of
-Okabe and Ito, told apart with colour-blind eyes too, and each line has its own marker or dashes as well. The same
+Okabe and Ito, which color-blind readers can distinguish, and each line has its own marker or dashes as well. The same
 values give the same bytes: no date and no version is written into the file.
 
 A figure is narrow, so that its letters of 9 and 10 points are large for its width and can be read where a phone shows
@@ -38,14 +38,27 @@ def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> "Fig
     return figure
 
 
-def draw_line(axes: "Axes", x: Sequence[float], y: Sequence[float], label: str, colour: str, marker: str) -> None:
+def draw_line(axes: "Axes", x: Sequence[float], y: Sequence[float], label: str, color: str, marker: str) -> None:
     """A line with its marker, named in the legend."""
-    axes.plot(x, y, label=label, color=colour, marker=marker, markersize=5, linewidth=1.8)
+    axes.plot(x, y, label=label, color=color, marker=marker, markersize=5, linewidth=1.8)
 
 
-def legend_above(axes: "Axes", columns: int) -> None:
-    """The legend above the data, where it covers none."""
-    axes.legend(frameon=False, fontsize=SMALL_POINTS, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+def legend_above(axes: "Axes", columns: int, **spacing: float) -> None:
+    """The legend above the data, where it covers none; `spacing` as matplotlib's legend takes it."""
+    axes.legend(frameon=False, fontsize=SMALL_POINTS, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, **spacing)
+
+
+def name_rows(axes: "Axes", names: Sequence[str]) -> None:
+    """Names beside the rows of a chart of horizontal bars, from the bottom up."""
+    axes.set_yticks(range(len(names)), names)
+    plain(axes.get_yticklabels(), names)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+
+
+def majority_line(axes: "Axes", majority: float, is_vertical: bool = False) -> None:
+    """The accuracy (0 to 1) of always answering the most frequent class, as a dashed line named in the legend."""
+    draw, label = axes.axvline if is_vertical else axes.axhline, f"most frequent class, {100 * majority:.1f} %"
+    draw(100 * majority, color=GREY, linewidth=1.2, linestyle="--", label=label)
 
 
 def clean(axes: "Axes", grid: str = "y") -> None:

@@ -10,6 +10,9 @@ from mmsent_cli.results.data import (
     StoreResult,
 )
 from mmsent_cli.results.experiments import (
+    BETTER,
+    NOT_DISTINGUISHABLE,
+    WORSE,
     AblateResult,
     AblationArm,
     Agreement,
@@ -17,9 +20,8 @@ from mmsent_cli.results.experiments import (
     CompareResult,
     Difference,
     Emap,
-    EpochScore,
     FusionRow,
-    Interval,
+    SeedScores,
     Shapley,
     SharedSetup,
     TrialResult,
@@ -33,14 +35,19 @@ from mmsent_cli.results.prediction import (
 from mmsent_cli.results.training import (
     ClassMetrics,
     EpochResult,
+    EpochScore,
     FoldResult,
     FoldsResult,
+    Interval,
     MemberResult,
     Metrics,
     TrainResult,
 )
 
 __all__ = [
+    "BETTER",
+    "NOT_DISTINGUISHABLE",
+    "WORSE",
     "AblateResult",
     "AblationArm",
     "Agreement",
@@ -66,6 +73,7 @@ __all__ = [
     "Published",
     "PublishedArm",
     "PublishedTrial",
+    "SeedScores",
     "Shapley",
     "SharedSetup",
     "Snippet",

@@ -1,15 +1,15 @@
-"""What experiments return: plain values that renderers print and records write as JSON. Standard library only.
+"""What experiments return: plain values that reports show and records write as JSON. Standard library only.
 
 No clock time and no path is in them, so an experiment that was killed and resumed ends with the same `result.json`
 as one that was not. Shape letters: S seeds, E epochs, N validation pairs.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from mmsent_cli.results.training import ClassMetrics
+from mmsent_cli.results.training import ClassMetrics, EpochScore, Interval
 
-Interval = tuple[float, float]
-"""Lower and upper end of a 95 % interval."""
+BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
+"""Verdicts on a difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,18 +34,6 @@ class SharedSetup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EpochScore:
-    """One epoch of one trained model, counted from 1. `gates` holds learned modality weights, mean over pairs."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    accuracy: float
-    macro_f1: float
-    gates: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """An arm's mean over seeds minus the baseline's, on the same pairs. Shares of 0 to 1, not per cent.
 
@@ -63,53 +51,56 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeedScores:
+    """Scores of an arm's S models, with the epoch of each chosen in one way; standard deviations are 0 for one seed."""
+
+    accuracies: tuple[float, ...]
+    macro_f1s: tuple[float, ...]
+    accuracy_mean: float
+    accuracy_sd: float
+    macro_f1_mean: float
+    macro_f1_sd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedArm:
-    """One row of a comparison: the same model trained with S seeds.
+    """One row of a comparison: the same model trained with S seeds. Tuples run over seeds.
 
-    `accuracies` and `macro_f1s` are by nested selection: each validation pair is predicted by the epoch that is best on
-    the other pairs, so no pair members an epoch chosen by itself. `best_…` belong to the epoch that is best on all
-    validation pairs (optimistic), `last_…` to the last epoch. Tuples run over seeds.
-
-    `interval`, `p`, `p_adjusted` (Holm over the arms), `detectable` and `verdict` (better, worse, not distinguishable)
-    are about `difference`, accuracy minus the baseline's; None in the baseline itself and in reference rows
-    (`is_reference`: text-only and image-only), which are shown but not tested. `mcnemar` has the exact McNemar p of
-    each seed.
+    Attributes:
+        is_reference: text-only or image-only, shown and not tested.
+        nested: by nested selection: each validation pair is predicted by the epoch that is best on the other pairs, so
+            no pair is used to choose its own epoch.
+        best: of the epoch that is best on all validation pairs (optimistic).
+        last: of the last epoch.
+        accuracy_interval: 95 % interval of the nested accuracy.
+        per_class: of the nested predictions, mean over seeds.
+        accuracy_difference, macro_f1_difference: nested score minus the baseline's; None in the baseline itself and in
+            references.
+        p_adjusted: p of `accuracy_difference`, adjusted over the arms by Holm's method.
+        verdict: BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`.
+        mcnemar: exact McNemar p of each seed.
     """
 
     name: str
     fusion: str
     augmentation: str
     is_reference: bool
+    seeds: tuple[int, ...]
     trainable_parameters: int
-    accuracy_mean: float
-    accuracy_sd: float
+    nested: SeedScores
+    best: SeedScores
+    last: SeedScores
     accuracy_interval: Interval
-    macro_f1_mean: float
-    macro_f1_sd: float
-    accuracies: tuple[float, ...]
-    macro_f1s: tuple[float, ...]
-    best_accuracy_mean: float
-    best_accuracy_sd: float
-    best_accuracies: tuple[float, ...]
     best_epochs: tuple[int, ...]
     best_train_losses: tuple[float, ...]
     best_val_losses: tuple[float, ...]
-    last_accuracy_mean: float
-    last_accuracy_sd: float
-    last_accuracies: tuple[float, ...]
-    last_macro_f1s: tuple[float, ...]
     per_class: tuple[ClassMetrics, ...]
     curves: tuple[tuple[EpochScore, ...], ...]
-    difference: float | None = None
-    interval: Interval | None = None
-    p: float | None = None
+    accuracy_difference: Difference | None = None
+    macro_f1_difference: Difference | None = None
     p_adjusted: float | None = None
-    detectable: float | None = None
     verdict: str | None = None
     mcnemar: tuple[float, ...] = ()
-    seeds: tuple[int, ...] = ()
-    macro_f1_difference: float | None = None
-    macro_f1_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +109,7 @@ class CompareResult:
 
     experiment: str
     baseline: str
-    setting: SharedSetup
+    setup: SharedSetup
     arms: tuple[ComparedArm, ...]
     notes: tuple[str, ...] = ()
 
@@ -127,12 +118,12 @@ class CompareResult:
 class AblationArm:
     """One row of an ablation.
 
-    `view` is both, text or image: what the model still sees. `method` says how the other modality was taken away:
-    none, zero, mean, permuted, missing (the model's own learned stand-in), retrained.
+    `inputs` is both, text or image: what the model gets. `method` says how the other modality was removed: none, zero,
+    mean, permuted, missing (the model's learned embedding of a missing modality), retrained.
     """
 
     name: str
-    view: str
+    inputs: str
     method: str
     accuracy: float
     macro_f1: float
@@ -143,7 +134,7 @@ class AblationArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Shares of pairs (sum 1) by which of the text-only and image-only views of a method is right."""
+    """Shares of pairs (sum 1) by which of the text-only and image-only predictions of a method is right."""
 
     method: str
     both_right: float
@@ -185,7 +176,7 @@ class Emap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblateResult:
-    """A finished `ablate`: whose checkpoint, on which pairs, and what each modality is worth."""
+    """A finished `ablate`: the checkpoint, the pairs it was evaluated on, and the effect of removing a modality."""
 
     checkpoint: str
     trained_by: str
@@ -205,7 +196,7 @@ class AblateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """One tuned setting. `state` is complete or pruned; figures are of its best epoch, mean over seeds (optimistic).
+    """One tuned setting. `state` is complete or pruned; scores are of its best epoch, mean over seeds (optimistic).
 
     `best_epoch` is the first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name.
     `curves` runs over seeds.
@@ -226,16 +217,16 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneResult:
-    """A finished `tune`: trials in order, the number of the best one, and whether it is really better.
+    """A finished `tune`: trials in order, the number of the best one, and its difference to the runner-up.
 
-    `runner_up` is the second best trial's number and `difference` best minus runner-up on the same pairs (None with a
-    single complete trial); `verdict` says it in words. `best_config` is the file in the run's folder that
-    `mmsent train --config` takes.
+    `runner_up` is the second best trial's number, and `difference` is best minus runner-up on the same pairs; both are
+    None with a single complete trial. `verdict` is one of the verdicts above, empty with a single complete trial.
+    `best_config` is the file in the run's folder that `mmsent train --config` takes.
     """
 
     strategy: str
     fusion: str
-    setting: SharedSetup
+    setup: SharedSetup
     trials: tuple[TrialResult, ...]
     best: int
     best_config: str

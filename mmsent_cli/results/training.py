@@ -1,6 +1,9 @@
 """What a training run returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+
+Interval = tuple[float, float]
+"""Lower and upper end of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,26 +27,36 @@ class Metrics:
     loss: float
     accuracy: float
     macro_f1: float
-    interval: tuple[float, float]
+    interval: Interval
     confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassMetrics, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EpochResult:
-    """One finished epoch, counted from 1. `gates` holds the fusion's learned weights by name, mean over pairs."""
+class EpochScore:
+    """One epoch of one model, counted from 1. `gates` holds the fusion's learned weights by name, mean over pairs."""
 
     epoch: int
     train_loss: float
     val_loss: float
     accuracy: float
     macro_f1: float
+    gates: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochResult(EpochScore):
+    """One finished epoch of a training that can be watched: also learning rates, time, and whether it is the best."""
+
     encoder_lr: float
     head_lr: float
     skipped_steps: int
     seconds: float
     is_best: bool
-    gates: dict[str, float] = field(default_factory=dict)
+
+    def score(self) -> EpochScore:
+        """What does not depend on the clock or on the schedule."""
+        return EpochScore(**{each.name: getattr(self, each.name) for each in fields(EpochScore)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +91,18 @@ class TrainResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberResult:
-    """What one judge of an ensemble is worth alone: `loss` is the cross-entropy of its out-of-fold probabilities."""
+    """One member of an ensemble alone, out of fold: `loss` is the cross-entropy of its probabilities."""
 
     name: str
     accuracy: float
     macro_f1: float
-    interval: tuple[float, float]
+    interval: Interval
     loss: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldResult:
-    """One fold's network on the pairs that it did not see, after its last epoch."""
+    """One fold's model on the pairs that it was not trained on, after its last epoch."""
 
     fold: int
     train_pairs: int
@@ -101,14 +114,14 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldsResult:
-    """A finished training over folds, all figures out of fold.
+    """A finished training over folds, all metrics out of fold.
 
-    No network and no probe saw the pair it is asked of. The stacker that joins them was fit without the pair's fold,
-    though on answers of members that trained on it.
+    Each pair is predicted by models and probes that were not trained on it. The stacker that joins them was fitted
+    without the pair's fold, on predictions of members that were trained on that fold.
 
-    `accuracy`, `macro_f1` and `figures` belong to the ensemble's rule, `members` to its parts alone, `folds` to the
-    network of each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The
-    ensemble that is kept averages the networks and has its probes fit on all pairs, which these figures do not show.
+    `accuracy`, `macro_f1` and `metrics` belong to the ensemble, `members` to its parts alone, `folds` to the model of
+    each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The saved ensemble
+    averages the models and has its probes fitted on all pairs; these metrics do not measure it.
     """
 
     run: str
@@ -123,7 +136,7 @@ class FoldsResult:
     seconds: float
     prepare_seconds: float
     labels: tuple[str, ...]
-    figures: Metrics
+    metrics: Metrics
     members: tuple[MemberResult, ...]
     folds: tuple[FoldResult, ...]
     class_offsets: dict[str, float]

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE
+
 LEVEL = 0.05
-BETTER, WORSE, UNDECIDED = "better", "worse", "not distinguishable"
 
 
 def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
@@ -42,5 +43,5 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def verdict(difference: float, p_adjusted: float) -> str:
     """The comparison in words: better, worse, or not distinguishable at the 5 % level."""
     if p_adjusted >= LEVEL:
-        return UNDECIDED
+        return NOT_DISTINGUISHABLE
     return BETTER if difference > 0 else WORSE

@@ -57,7 +57,7 @@ def folds_result(
         seconds=times[1],
         prepare_seconds=times[0],
         labels=labels,
-        figures=figures,
+        metrics=figures,
         members=tuple(
             _member(name, figures_of(answers[:, number], targets, labels)) for number, name in enumerate(names)
         ),

@@ -24,7 +24,7 @@ COMPARE = ("compare-fusions", "--data", "lab", *QUICK, "--epochs", 2, "--fusions
 AUGMENT = ("augment-compare", "--data", "lab", *QUICK, "--epochs", 2, "--policies", "flip,color", "--seeds", 2)
 COMMANDS = {"compare-fusions": COMPARE, "augment-compare": AUGMENT}
 MODELS = {"compare-fusions": 8, "augment-compare": 6}
-ISSUE_KEYS = {"fusion", "accuracy_mean", "accuracy_sd", "difference", "interval", "p_adjusted", "verdict"}
+ISSUE_KEYS = {"fusion", "nested", "accuracy_difference", "p_adjusted", "verdict"}
 FILES = {
     "arms",
     "config.json",
@@ -149,9 +149,9 @@ def test_the_same_method_twice_cannot_be_told_apart(work):
 def test_the_same_command_again_encodes_nothing_and_says_the_same(work, finished, monkeypatch, command):
     monkeypatch.setenv("MMSENT_CACHE", str(finished[command].cache))
     again, first = figures(succeed(*COMMANDS[command], "--json")), figures(finished[command].values)
-    assert first["setting"]["encoder_runs"] == {"text": 18, "image": 18}
-    assert again["setting"]["encoder_runs"] == {"text": 0, "image": 0}
-    first = {**first, "setting": {**first["setting"], "encoder_runs": again["setting"]["encoder_runs"]}}
+    assert first["setup"]["encoder_runs"] == {"text": 18, "image": 18}
+    assert again["setup"]["encoder_runs"] == {"text": 0, "image": 0}
+    first = {**first, "setup": {**first["setup"], "encoder_runs": again["setup"]["encoder_runs"]}}
     assert again == first
 
 
@@ -377,7 +377,7 @@ def test_the_folder_of_a_comparison_repeats_it(work, finished, monkeypatch, comm
     again = succeed(command, "--config", folder, "--json")
     assert again["arms"] == values["arms"]
     changed = succeed(command, "--config", folder, "--seeds", 1, "--epochs", 1, "--json")
-    assert changed["setting"]["seeds"] == [0]
+    assert changed["setup"]["seeds"] == [0]
     assert [arm["name"] for arm in changed["arms"]] == [arm["name"] for arm in values["arms"]]
     assert [len(arm["curves"][0]) for arm in changed["arms"]] == [1] * len(values["arms"])
 
@@ -385,10 +385,10 @@ def test_the_folder_of_a_comparison_repeats_it(work, finished, monkeypatch, comm
 def test_a_comparison_may_start_from_another_runs_settings(work):
     trained = succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--seed", 4, "--json")["run"]
     values = succeed("compare-fusions", "--config", trained, "--fusions", "concat", "--seeds", 1, "--json")
-    assert (values["setting"]["seeds"], values["setting"]["epochs"]) == ([4], 1)
+    assert (values["setup"]["seeds"], values["setup"]["epochs"]) == ([4], 1)
     other = succeed("augment-compare", "--config", values["run"], "--seeds", 1, "--json")
     assert [arm["name"] for arm in other["arms"]] == ["none", "standard"]
-    assert (other["setting"]["seeds"], other["setting"]["epochs"]) == ([4], 1)
+    assert (other["setup"]["seeds"], other["setup"]["epochs"]) == ([4], 1)
     assert {arm["fusion"] for arm in other["arms"]} == {"weighted"}
 
 
@@ -398,5 +398,5 @@ def test_training_a_fusion_repeats_its_arm(work, finished):
     arm = next(arm for arm in values["arms"] if arm["name"] == "gmu")
     names = list(arm["curves"][1][0])
     assert [{name: epoch[name] for name in names} for epoch in trained["history"]] == arm["curves"][1]
-    assert arm["best_accuracies"][1] == trained["accuracy"]
-    assert values["setting"]["majority_accuracy"] == trained["majority_accuracy"]
+    assert arm["best"]["accuracies"][1] == trained["accuracy"]
+    assert values["setup"]["majority_accuracy"] == trained["majority_accuracy"]

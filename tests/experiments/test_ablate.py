@@ -96,7 +96,7 @@ def test_the_whole_model_gets_the_figures_that_its_run_reported(ablated, trained
     result, detail, *_ = ablated
     reported, run = trained
     both = result.arms[0]
-    assert (both.name, both.view, both.method) == ("both", "both", "none")
+    assert (both.name, both.inputs, both.method) == ("both", "both", "none")
     assert (both.accuracy, both.macro_f1) == (reported.accuracy, reported.macro_f1)
     assert both.per_class == reported.best.per_class
     rows = read_predictions(run)
@@ -111,7 +111,7 @@ def test_an_arm_for_each_side_and_method(ablated, true):
     result, detail, *_ = ablated
     methods = (*METHODS, "retrained")
     expected = [("both", "none"), *((side, method) for method in methods for side in SIDES)]
-    assert [(arm.view, arm.method) for arm in result.arms] == expected
+    assert [(arm.inputs, arm.method) for arm in result.arms] == expected
     assert [arm.name for arm in result.arms] == list(detail.predicted)
     for arm in result.arms:
         right = int((detail.predicted[arm.name] == true).sum())

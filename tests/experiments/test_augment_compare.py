@@ -73,7 +73,7 @@ def test_the_rows_say_what_augmentation_does(compared):
         (name, name, "gmu") for name in ("none", "flip", "color")
     ]
     assert [row.verdict is not None for row in result.arms] == [False, True, True]
-    assert result.setting.seeds == (2, 3)
+    assert result.setup.seeds == (2, 3)
     assert watcher.total_epochs == 2 and len(trained) == 6
     losses = [row.curves[0][-1].train_loss for row in result.arms]
     assert len(set(losses)) == 3
@@ -82,9 +82,9 @@ def test_the_rows_say_what_augmentation_does(compared):
 def test_seeds_share_the_views_and_all_arms_the_plain_images(compared, plan, tmp_path):
     result, _, _ = compared
     train = len(plan.split.train)
-    assert result.setting.encoder_runs == {"text": PAIRS, "image": PAIRS + 2 * VIEWS * train}
+    assert result.setup.encoder_runs == {"text": PAIRS, "image": PAIRS + 2 * VIEWS * train}
     again, _ = compare(plan, tmp_path, policies=("flip", "color"), seeds=2)
-    assert again.setting.encoder_runs == {"text": 0, "image": 0}
+    assert again.setup.encoder_runs == {"text": 0, "image": 0}
     assert again.arms == result.arms
 
 
@@ -121,4 +121,4 @@ def test_views_count_once_when_their_encoding_was_stopped(plan, tmp_path):
     with pytest.raises(Stopped):
         compare(own, tmp_path / "run", Stopping(), policies=("flip",), seeds=2)
     result, _ = compare(own, tmp_path / "run", policies=("flip",), seeds=2)
-    assert result.setting.encoder_runs == {"text": PAIRS, "image": PAIRS + VIEWS * len(plan.split.train)}
+    assert result.setup.encoder_runs == {"text": PAIRS, "image": PAIRS + VIEWS * len(plan.split.train)}

@@ -107,7 +107,8 @@ def test_the_baseline_against_itself_cannot_be_told_apart(compared):
     assert list(rows) == ["concat", "gmu", "concat (again)", *REFERENCES]
     again = rows["concat (again)"]
     assert (again.fusion, again.verdict) == ("concat", "not distinguishable")
-    assert again.interval[0] < 0 < again.interval[1]
+    low, high = again.accuracy_difference.interval
+    assert low < 0 < high
     assert [model.seed for model in trained if model.name == "concat (again)"] == [8, 9, 10]
     assert again.curves != rows["concat"].curves
 
@@ -116,24 +117,25 @@ def test_every_fusion_is_tested_but_the_baseline_and_the_references(compared):
     result, _, _ = compared
     for row in result.arms:
         is_tested = row.name in ("gmu", "concat (again)")
-        figures = (row.difference, row.interval, row.p, row.p_adjusted, row.detectable, row.verdict)
-        assert [figure is not None for figure in figures] == [is_tested] * 6
+        tests = (row.accuracy_difference, row.macro_f1_difference, row.p_adjusted, row.verdict)
+        assert [value is not None for value in tests] == [is_tested] * 4
         assert row.is_reference == (row.name in REFERENCES)
         assert len(row.mcnemar) == (3 if is_tested else 0)
         if is_tested:
-            assert row.difference == pytest.approx(row.accuracy_mean - result.arms[0].accuracy_mean)
-            assert row.p_adjusted >= row.p
+            gap, base = row.accuracy_difference, result.arms[0].nested.accuracy_mean
+            assert gap.difference == pytest.approx(row.nested.accuracy_mean - base)
+            assert row.p_adjusted >= gap.p
 
 
 def test_the_rows_are_about_the_models(compared):
     result, trained, watcher = compared
     assert (result.experiment, result.baseline, len(trained)) == ("compare-fusions", "concat", 15)
-    assert watcher.total_epochs == result.setting.epochs == 2
-    assert result.setting.seeds == (5, 6, 7)
+    assert watcher.total_epochs == result.setup.epochs == 2
+    assert result.setup.seeds == (5, 6, 7)
     for row in result.arms:
         models = [model for model in trained if model.name == row.name]
         assert row.curves == tuple(model.curve for model in models)
-        assert row.last_accuracies == tuple(model.curve[-1].accuracy for model in models)
+        assert row.last.accuracies == tuple(model.curve[-1].accuracy for model in models)
         assert row.trainable_parameters == models[0].trainable_parameters
     text_only, image_only = result.arms[-2:]
     assert max(text_only.trainable_parameters, image_only.trainable_parameters) < result.arms[0].trainable_parameters
@@ -143,7 +145,7 @@ def test_an_arm_has_the_same_figures_in_any_company(plan, compared, tmp_path):
     alone, _ = compare(plan, tmp_path, fusions=("gmu",), baseline="gmu")
     among = next(row for row in compared[0].arms if row.name == "gmu")
     assert alone.arms[0].curves == among.curves
-    assert alone.arms[0].accuracies == among.accuracies
+    assert alone.arms[0].nested.accuracies == among.nested.accuracies
     assert alone.arms[0].verdict is None
 
 
@@ -163,8 +165,8 @@ def test_the_encoders_run_once_over_all_arms_and_not_at_all_with_a_full_store(we
     runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True)
     plan = plan_run(replace(config, model=model, runtime=runtime), Watcher())
     results = [compare(plan, tmp_path / name, fusions=("gmu", "concat"), seeds=2)[0] for name in "ab"]
-    assert results[0].setting.encoder_runs == {"text": PAIRS, "image": PAIRS}
-    assert results[1].setting.encoder_runs == {"text": 0, "image": 0}
+    assert results[0].setup.encoder_runs == {"text": PAIRS, "image": PAIRS}
+    assert results[1].setup.encoder_runs == {"text": 0, "image": 0}
     assert results[0].arms == results[1].arms
 
 

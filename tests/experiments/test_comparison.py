@@ -91,13 +91,15 @@ def test_verdicts_follow_the_true_order(rows):
 def test_figures_are_those_of_the_nested_predictions(rows, trained):
     predicted = nested(trained[9:12])
     row, accuracies = rows["good"], (predicted == TRUE).mean(axis=1)
-    assert row.accuracies == pytest.approx(tuple(accuracies))
-    assert row.accuracy_mean == pytest.approx(accuracies.mean())
-    assert row.accuracy_sd == pytest.approx(accuracies.std(ddof=1))
+    assert row.nested.accuracies == pytest.approx(tuple(accuracies))
+    assert row.nested.accuracy_mean == pytest.approx(accuracies.mean())
+    assert row.nested.accuracy_sd == pytest.approx(accuracies.std(ddof=1))
     macro_f1s = [f1_score(TRUE, answers, average="macro") for answers in predicted]
-    assert row.macro_f1s == pytest.approx(tuple(macro_f1s))
-    assert (row.macro_f1_mean, row.macro_f1_sd) == pytest.approx((np.mean(macro_f1s), np.std(macro_f1s, ddof=1)))
-    assert row.accuracy_interval[0] < row.accuracy_mean < row.accuracy_interval[1]
+    assert row.nested.macro_f1s == pytest.approx(tuple(macro_f1s))
+    assert (row.nested.macro_f1_mean, row.nested.macro_f1_sd) == pytest.approx(
+        (np.mean(macro_f1s), np.std(macro_f1s, ddof=1))
+    )
+    assert row.accuracy_interval[0] < row.nested.accuracy_mean < row.accuracy_interval[1]
 
 
 def test_classes_are_means_over_seeds(rows, trained):
@@ -112,45 +114,44 @@ def test_best_and_last_epochs_come_from_the_curves(rows, trained):
     best = [max(c, key=lambda score: score.accuracy) for c in curves]
     assert row.curves == tuple(curves)
     assert row.best_epochs == tuple(score.epoch for score in best)
-    assert row.best_accuracies == tuple(score.accuracy for score in best)
-    assert row.best_accuracy_mean == pytest.approx(np.mean(row.best_accuracies))
-    assert row.best_accuracy_sd == pytest.approx(np.std(row.best_accuracies, ddof=1))
+    assert row.best.accuracies == tuple(score.accuracy for score in best)
+    assert row.best.accuracy_mean == pytest.approx(np.mean(row.best.accuracies))
+    assert row.best.accuracy_sd == pytest.approx(np.std(row.best.accuracies, ddof=1))
     assert row.best_train_losses == tuple(score.train_loss for score in best)
     assert row.best_val_losses == tuple(score.val_loss for score in best)
-    assert row.last_accuracies == tuple(c[-1].accuracy for c in curves)
-    assert row.last_macro_f1s == tuple(c[-1].macro_f1 for c in curves)
-    assert row.last_accuracy_mean == pytest.approx(np.mean(row.last_accuracies))
-    assert row.last_accuracy_sd == pytest.approx(np.std(row.last_accuracies, ddof=1))
+    assert row.last.accuracies == tuple(c[-1].accuracy for c in curves)
+    assert row.last.macro_f1s == tuple(c[-1].macro_f1 for c in curves)
+    assert row.last.accuracy_mean == pytest.approx(np.mean(row.last.accuracies))
+    assert row.last.accuracy_sd == pytest.approx(np.std(row.last.accuracies, ddof=1))
 
 
 def test_each_model_follows_its_own_monitor(trained):
     by_loss = [replace(m, monitor="loss") for m in trained[9:12]]
     row = compare([*trained[3:6], *by_loss], TRUE, LABELS, "plain")[1]
     assert row.best_epochs == (1, 1, 1)
-    assert row.accuracies == pytest.approx(tuple((nested(by_loss) == TRUE).mean(axis=1)))
+    assert row.nested.accuracies == pytest.approx(tuple((nested(by_loss) == TRUE).mean(axis=1)))
 
 
 def test_differences_are_to_the_baseline_on_the_same_pairs(rows, trained):
     baseline = rows["plain"]
-    assert (baseline.difference, baseline.interval, baseline.p, baseline.p_adjusted) == (None, None, None, None)
-    assert (baseline.detectable, baseline.mcnemar, baseline.macro_f1_difference) == (None, (), None)
+    assert (baseline.accuracy_difference, baseline.p_adjusted) == (None, None)
+    assert (baseline.mcnemar, baseline.macro_f1_difference) == ((), None)
     row = rows["good"]
-    assert row.difference == pytest.approx(row.accuracy_mean - baseline.accuracy_mean)
-    assert row.macro_f1_difference == pytest.approx(row.macro_f1_mean - baseline.macro_f1_mean)
+    assert row.accuracy_difference.difference == pytest.approx(row.nested.accuracy_mean - baseline.nested.accuracy_mean)
+    assert row.macro_f1_difference.difference == pytest.approx(row.nested.macro_f1_mean - baseline.nested.macro_f1_mean)
     plain, equal, right, bad = (nested(trained[first : first + 3]) == TRUE for first in (3, 6, 9, 12))
     others = [equal.astype(float), bad.astype(float)]
     alone = compare_accuracy(right.astype(float), plain.astype(float), comparisons=3, others=others)
-    assert (row.interval, row.p, row.detectable) == (alone.interval, alone.p, alone.detectable)
+    assert row.accuracy_difference == alone
     assert row.mcnemar == tuple(mcnemar(a, b) for a, b in zip(right, plain, strict=True))
-    assert row.macro_f1_interval[0] < row.macro_f1_difference < row.macro_f1_interval[1]
-    assert row.macro_f1_interval[0] > 0
+    low, high = row.macro_f1_difference.interval
+    assert 0 < low < row.macro_f1_difference.difference < high
 
 
 def test_holm_counts_the_tested_arms_only(rows):
     tested = [rows[name] for name in ("equal", "good", "bad")]
-    assert tuple(row.p_adjusted for row in tested) == holm([row.p for row in tested])
-    assert rows["text"].p is None
-    assert rows["text"].difference is None
+    assert tuple(row.p_adjusted for row in tested) == holm([row.accuracy_difference.p for row in tested])
+    assert (rows["text"].accuracy_difference, rows["text"].p_adjusted) == (None, None)
 
 
 def test_references_have_no_say_in_what_is_tested(rows, trained):
@@ -161,7 +162,8 @@ def test_references_have_no_say_in_what_is_tested(rows, trained):
 def test_the_tested_arms_count_for_the_smallest_difference_that_shows(trained):
     once = compare(trained[3:9], TRUE, LABELS, "plain")[1]
     right = [(nested(models) == TRUE).astype(float) for models in (trained[6:9], trained[3:6])]
-    assert once.detectable == compare_accuracy(*right).detectable < compare_accuracy(*right, comparisons=2).detectable
+    assert once.accuracy_difference == compare_accuracy(*right)
+    assert once.accuracy_difference.detectable < compare_accuracy(*right, comparisons=2).detectable
 
 
 def test_a_single_seed_has_the_wilson_interval_and_the_paired_t_test(trained):
@@ -169,14 +171,15 @@ def test_a_single_seed_has_the_wilson_interval_and_the_paired_t_test(trained):
     plain, good = compare(single, TRUE, LABELS, "plain")
     right = nested(single) == TRUE
     assert plain.accuracy_interval == accuracy_interval(int(right[0].sum()), PAIRS)
-    assert (plain.accuracy_sd, plain.macro_f1_sd) == (0.0, 0.0)
-    assert good.p == pytest.approx(ttest_rel(right[1].astype(float), right[0].astype(float)).pvalue)
+    assert (plain.nested.accuracy_sd, plain.nested.macro_f1_sd) == (0.0, 0.0)
+    assert good.accuracy_difference.p == pytest.approx(ttest_rel(right[1].astype(float), right[0].astype(float)).pvalue)
 
 
 def test_an_arm_against_itself_is_not_distinguishable(trained):
     twin = [replace(m, name="twin") for m in trained[3:6]]
     row = compare([*trained[3:6], *twin], TRUE, LABELS, "plain")[1]
-    assert (row.difference, row.p, row.p_adjusted, row.verdict) == (0.0, 1.0, 1.0, "not distinguishable")
+    gap = row.accuracy_difference
+    assert (gap.difference, gap.p, row.p_adjusted, row.verdict) == (0.0, 1.0, 1.0, "not distinguishable")
     assert row.mcnemar == (1.0, 1.0, 1.0)
 
 

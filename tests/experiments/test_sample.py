@@ -101,11 +101,12 @@ def test_ten_fusions_were_swept():
 def test_concat_against_itself_cannot_be_told_apart(experiments):
     again = arms_of(experiments.compared)["concat (again)"]
     assert again["verdict"] == "not distinguishable"
-    assert again["interval"][0] < 0 < again["interval"][1]
+    low, high = again["accuracy_difference"]["interval"]
+    assert low < 0 < high
 
 
 def test_what_training_encoded_is_encoded_again_for_tokens_alone(experiments):
     """The store is full but for the tokens that cross-attention reads."""
     counted = experiments.folder / experiments.ablated["run"] / "encoder_runs.json"
     assert json.loads(counted.read_text()) == {"text": 0, "image": 0}
-    assert experiments.compared["setting"]["encoder_runs"] == {"text": PAIRS, "image": PAIRS}
+    assert experiments.compared["setup"]["encoder_runs"] == {"text": PAIRS, "image": PAIRS}

@@ -86,7 +86,7 @@ def test_a_grid_trains_every_combination_with_every_seed(grid, plan):
     assert len(watcher.trained) == len(set(watcher.trained)) == 8
     assert [[len(curve) for curve in trial.curves] for trial in result.trials] == [[2, 2]] * 4
     assert len(list(run.path("arms").glob("*.json"))) == 8
-    assert result.setting.seeds == (0, 1)
+    assert result.setup.seeds == (0, 1)
     assert [trial.number for trial in result.trials] == [0, 1, 2, 3]
 
 
@@ -94,7 +94,7 @@ def test_what_every_model_predicts_comes_with_the_result(grid, plan):
     result, run, _ = grid
     again, predicted = tune(plan, TuneSettings(seeds=2, **GRID), run, Watcher())
     assert again == result
-    assert predicted.shape == (8, result.setting.val_pairs)
+    assert predicted.shape == (8, result.setup.val_pairs)
     assert set(predicted.ravel()) <= {0, 1, 2}
     pair = [2 * number for number in (result.best, result.runner_up)]
     numbers = {label: number for number, label in enumerate(plan.dataset.labels)}
@@ -189,7 +189,7 @@ def test_the_cost_of_all_processes_is_added_up(tmp_path):
     with pytest.raises(Stopped):
         search(plan, tmp_path, stop_at(1), run, **settings)
     result, _ = search(plan, tmp_path, run=run, **settings)
-    assert result.setting.encoder_runs == {"text": PAIRS, "image": PAIRS}
+    assert result.setup.encoder_runs == {"text": PAIRS, "image": PAIRS}
     watcher = Watcher()
     assert search(plan, tmp_path, watcher, **settings)[0] == result
     assert (len(watcher.heard), watcher.epochs) == (2, 0)

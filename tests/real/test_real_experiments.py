@@ -37,16 +37,16 @@ def test_equal_arms_are_not_distinguishable(compared: dict) -> None:
     again = compared["arms"][1]
     assert again["name"] == "concat (again)"
     assert again["verdict"] == "not distinguishable"
-    assert again["interval"][0] <= 0 <= again["interval"][1]
+    assert again["accuracy_difference"]["interval"][0] <= 0 <= again["accuracy_difference"]["interval"][1]
 
 
 def test_the_encoders_ran_once_for_each_text_and_image(compared: dict) -> None:
-    assert compared["setting"]["encoder_runs"]["image"] <= 4000
-    assert compared["setting"]["encoder_runs"]["text"] <= 4000
+    assert compared["setup"]["encoder_runs"]["image"] <= 4000
+    assert compared["setup"]["encoder_runs"]["text"] <= 4000
 
 
 def test_both_modalities_beat_the_image_alone_and_are_no_worse_than_the_text(compared: dict) -> None:
     """What these few epochs gain over the text alone is less than three seeds can show, so it is not asked for."""
-    figures = {arm["name"]: arm["accuracy_mean"] for arm in compared["arms"]}
-    assert figures["concat"] > max(figures["image-only"], compared["setting"]["majority_accuracy"])
+    figures = {arm["name"]: arm["nested"]["accuracy_mean"] for arm in compared["arms"]}
+    assert figures["concat"] > max(figures["image-only"], compared["setup"]["majority_accuracy"])
     assert figures["concat"] > figures["text-only"] - 0.02

@@ -91,7 +91,7 @@ def folds_result(train_result):
         seconds=615.0,
         prepare_seconds=40.0,
         labels=train_result.labels,
-        figures=train_result.best,
+        metrics=train_result.best,
         members=tuple(
             MemberResult(name=name, accuracy=share, macro_f1=share - 0.1, interval=(0.6, 0.7), loss=0.8)
             for name, share in members

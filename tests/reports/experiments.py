@@ -1,4 +1,4 @@
-"""Experiments' results built by hand, figures chosen so that no two are alike."""
+"""Experiments' results built by hand, with numbers chosen so that no two are alike."""
 
 from mmsent_cli.results import (
     AblateResult,
@@ -13,6 +13,7 @@ from mmsent_cli.results import (
     Published,
     PublishedArm,
     PublishedTrial,
+    SeedScores,
     Shapley,
     SharedSetup,
     TrialResult,
@@ -64,6 +65,17 @@ def class_metrics(labels=LABELS, first=0.6):
     )
 
 
+def scores(accuracies, macro_f1s, accuracy_sd, macro_f1_sd):
+    return SeedScores(
+        accuracies=accuracies,
+        macro_f1s=macro_f1s,
+        accuracy_mean=sum(accuracies) / len(accuracies),
+        accuracy_sd=accuracy_sd,
+        macro_f1_mean=sum(macro_f1s) / len(macro_f1s),
+        macro_f1_sd=macro_f1_sd,
+    )
+
+
 def compared_arm(name, accuracy, *, is_reference=False, seeds=3, labels=LABELS, gates=None, epochs=5, **changes):
     """An arm around an accuracy; `difference` and the rest through `changes`."""
     best_epochs = tuple(1 + (2 + seed) % epochs for seed in range(seeds))
@@ -77,24 +89,15 @@ def compared_arm(name, accuracy, *, is_reference=False, seeds=3, labels=LABELS, 
         "fusion": name,
         "augmentation": "none",
         "is_reference": is_reference,
+        "seeds": tuple(range(seeds)),
         "trainable_parameters": 123_456,
-        "accuracy_mean": accuracy,
-        "accuracy_sd": 0.004,
+        "nested": scores((accuracy,) * seeds, (accuracy - 0.1,) * seeds, 0.004, 0.006),
+        "best": scores(best, tuple(share - 0.09 for share in best), 0.0041, 0.0042),
+        "last": scores((accuracy - 0.003,) * seeds, (accuracy - 0.113,) * seeds, 0.007, 0.008),
         "accuracy_interval": (accuracy - 0.031, accuracy + 0.029),
-        "macro_f1_mean": accuracy - 0.1,
-        "macro_f1_sd": 0.006,
-        "accuracies": (accuracy,) * seeds,
-        "macro_f1s": (accuracy - 0.1,) * seeds,
-        "best_accuracy_mean": sum(best) / seeds,
-        "best_accuracy_sd": 0.0041,
-        "best_accuracies": best,
         "best_epochs": best_epochs,
         "best_train_losses": tuple(curves[seed][epoch - 1].train_loss for seed, epoch in enumerate(best_epochs)),
         "best_val_losses": tuple(curves[seed][epoch - 1].val_loss for seed, epoch in enumerate(best_epochs)),
-        "last_accuracy_mean": accuracy - 0.003,
-        "last_accuracy_sd": 0.007,
-        "last_accuracies": (accuracy - 0.003,) * seeds,
-        "last_macro_f1s": (accuracy - 0.113,) * seeds,
         "per_class": class_metrics(labels, accuracy - 0.2),
         "curves": curves,
     }
@@ -102,17 +105,20 @@ def compared_arm(name, accuracy, *, is_reference=False, seeds=3, labels=LABELS, 
 
 
 def against_baseline(difference, verdict="not distinguishable", p_adjusted=0.31, detectable=0.034, seeds=3):
-    """What a tested arm has beside its own figures."""
+    """What a tested arm has beside its own scores."""
     return {
-        "difference": difference,
-        "interval": (difference - 0.022, difference + 0.021),
-        "p": p_adjusted / 6,
+        "accuracy_difference": Difference(
+            difference=difference,
+            interval=(difference - 0.022, difference + 0.021),
+            p=p_adjusted / 6,
+            detectable=detectable,
+        ),
+        "macro_f1_difference": Difference(
+            difference=difference - 0.004, interval=(difference - 0.034, difference + 0.033), p=0.2, detectable=0.05
+        ),
         "p_adjusted": p_adjusted,
-        "detectable": detectable,
         "verdict": verdict,
         "mcnemar": tuple(0.2 + 0.1 * seed for seed in range(seeds)),
-        "macro_f1_difference": difference - 0.004,
-        "macro_f1_interval": (difference - 0.034, difference + 0.033),
     }
 
 
@@ -134,7 +140,7 @@ def compare_result(**changes):
         compared_arm("text-only", 0.703, is_reference=True),
         compared_arm("image-only", 0.618, is_reference=True),
     ]
-    values = {"experiment": "compare-fusions", "baseline": "concat", "setting": setting(), "arms": tuple(arms)}
+    values = {"experiment": "compare-fusions", "baseline": "concat", "setup": setting(), "arms": tuple(arms)}
     return CompareResult(**(values | changes))
 
 
@@ -150,7 +156,7 @@ def ablate_result(**changes):
     arms = tuple(
         AblationArm(
             name=name,
-            view=view,
+            inputs=inputs,
             method=method,
             accuracy=share,
             macro_f1=share - 0.11,
@@ -158,7 +164,7 @@ def ablate_result(**changes):
             macro_f1_interval=(share - 0.147, share - 0.074),
             per_class=class_metrics(first=share - 0.2),
         )
-        for (name, view, method), share in shares.items()
+        for (name, inputs, method), share in shares.items()
     )
     gap = Difference(difference=0.0045, interval=(-0.006, 0.015), p=0.4, detectable=0.0155)
     values = {
@@ -227,7 +233,7 @@ def tune_result(**changes):
     values = {
         "strategy": "sequence",
         "fusion": "concat",
-        "setting": setting(seeds=(0,)),
+        "setup": setting(seeds=(0,)),
         "trials": tuple(trials),
         "best": 5,
         "best_config": "best_config.json",
@@ -243,7 +249,7 @@ def augment_result(**changes):
         compared_arm("none", 0.742),
         compared_arm("standard", 0.747, **against_baseline(0.005, p_adjusted=0.4, detectable=0.026)),
     )
-    values = {"experiment": "augment-compare", "baseline": "none", "setting": setting(), "arms": arms}
+    values = {"experiment": "augment-compare", "baseline": "none", "setup": setting(), "arms": arms}
     return CompareResult(**(values | changes))
 
 

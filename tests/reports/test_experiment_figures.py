@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mmsent_cli.reports.ablation.figures import contributions_png, views_png
+from mmsent_cli.reports.ablation.figures import accuracy_png, contributions_png
 from mmsent_cli.reports.comparison.figures import arm_curves_png, arm_styles, differences_png, gates_png, mean_curve
 from mmsent_cli.reports.paper.figures import beside_png
 from mmsent_cli.reports.plot_style import BLACK
@@ -31,7 +31,7 @@ def drawn():
         "curves": arm_curves_png(compared),
         "differences": differences_png(compared),
         "gates": gates_png(compared),
-        "views": views_png(ablated),
+        "views": accuracy_png(ablated),
         "contributions": contributions_png(ablated),
         "tune": tune_png(tune_result()),
         "beside": beside_png(compared, published().fusions),
@@ -58,7 +58,7 @@ def test_curves_show_each_loss_the_accuracy_and_the_majority():
     for changes in ({"train_loss": 2.0}, {"val_loss": 2.0}, {"accuracy": 0.4}):
         curves = tuple((replace(one[0], **changes), *one[1:]) for one in result.arms[1].curves)
         wanted.append(arm_curves_png(changed_arm(result, 1, curves=curves)))
-    wanted.append(arm_curves_png(replace(result, setting=setting(majority_accuracy=0.5))))
+    wanted.append(arm_curves_png(replace(result, setup=setting(majority_accuracy=0.5))))
     assert len(set(wanted)) == 5
 
 
@@ -91,8 +91,8 @@ def test_twelve_arms_and_two_references_all_look_different():
     arms = [compared_arm(name, 0.7) for name in names]
     arms += [compared_arm(name, 0.6, is_reference=True) for name in ("text-only", "image-only")]
     styles = arm_styles(compare_result(baseline="arm 0", arms=tuple(arms)))
-    assert len({(style.colour, str(style.dashes)) for style in styles.values()}) == 14
-    assert [name for name, style in styles.items() if style.colour == BLACK] == ["arm 0"]
+    assert len({(style.color, str(style.dashes)) for style in styles.values()}) == 14
+    assert [name for name, style in styles.items() if style.color == BLACK] == ["arm 0"]
 
 
 @pytest.mark.parametrize("arms", [1, 2, 12])
@@ -108,7 +108,7 @@ def test_any_number_of_arms_seeds_and_epochs_can_be_drawn(arms):
         )
         for n in range(arms)
     ]
-    result = compare_result(baseline=made[0].name, arms=tuple(made), setting=setting(seeds=(0,), epochs=1))
+    result = compare_result(baseline=made[0].name, arms=tuple(made), setup=setting(seeds=(0,), epochs=1))
     assert_sane(arm_curves_png(result))
     assert_sane(gates_png(result))
     assert (differences_png(result) is None) is (arms == 1)
@@ -117,15 +117,15 @@ def test_any_number_of_arms_seeds_and_epochs_can_be_drawn(arms):
 def test_differences_show_value_interval_verdict_and_what_could_be_shown():
     result = compare_result()
     arm = result.arms[1]
+    gap = arm.accuracy_difference
     changes = (
-        {"difference": 0.015},
-        {"interval": (-0.02, 0.03)},
+        {"accuracy_difference": replace(gap, difference=0.015)},
+        {"accuracy_difference": replace(gap, interval=(-0.02, 0.03))},
+        {"accuracy_difference": replace(gap, detectable=0.01)},
         {"verdict": "better"},
-        {"detectable": 0.01},
-        {"detectable": None},
     )
     contents = {differences_png(changed_arm(result, 1, **change)) for change in changes}
-    assert len({*contents, differences_png(result)}) == 6
+    assert len({*contents, differences_png(result)}) == 5
     assert arm.verdict == "not distinguishable"
 
 
@@ -148,9 +148,9 @@ def test_contributions_are_drawn_with_either_half_missing_and_below_zero():
 
 def test_views_show_each_value():
     result = ablate_result()
-    changes = ({"accuracy": 0.8}, {"interval": (0.5, 0.9)}, {"view": "text"}, {"name": "other"})
-    contents = {views_png(changed_arm(result, 0, **change)) for change in changes}
-    assert len({*contents, views_png(result), views_png(replace(result, majority_accuracy=0.3))}) == 6
+    changes = ({"accuracy": 0.8}, {"interval": (0.5, 0.9)}, {"inputs": "text"}, {"name": "other"})
+    contents = {accuracy_png(changed_arm(result, 0, **change)) for change in changes}
+    assert len({*contents, accuracy_png(result), accuracy_png(replace(result, majority_accuracy=0.3))}) == 6
 
 
 @pytest.mark.parametrize("count", [1, 7, 30])

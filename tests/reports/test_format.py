@@ -24,9 +24,11 @@ def test_points_carry_their_sign_and_zero_is_never_negative():
 def test_shares_and_scores():
     assert (words.number(0.7462), words.number(math.inf)) == ("74.6", "-")
     assert words.number_interval((0.715, 0.775)) == "71.5 to 77.5"
-    assert (words.spread(0.7462, 0.005, 3), words.spread(0.7462, 0.0, 1)) == ("74.6 ± 0.5", "74.6")
     assert (words.score(0.65), words.score(math.nan)) == ("0.650", "-")
-    assert (words.score_spread(0.65, 0.01, 2), words.score_interval((0.6, 0.7))) == ("0.650 ± 0.010", "0.600 to 0.700")
+    assert (words.score_interval((0.6, 0.7)), words.signed_score_interval((-0.01, 0.02))) == (
+        "0.600 to 0.700",
+        "-0.010 to +0.020",
+    )
 
 
 def test_p_values():
@@ -58,8 +60,8 @@ def test_lists_counts_and_settings():
     )
 
 
-def test_a_difference_is_shown_when_its_interval_leaves_out_zero():
-    assert [words.is_shown(bounds) for bounds in ((0.01, 0.02), (-0.02, -0.01), (-0.01, 0.01), (0.0, 0.02))] == [
+def test_a_difference_excludes_zero_when_its_interval_leaves_out_zero():
+    assert [words.excludes_zero(bounds) for bounds in ((0.01, 0.02), (-0.02, -0.01), (-0.01, 0.01), (0.0, 0.02))] == [
         True,
         True,
         False,

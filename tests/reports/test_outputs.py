@@ -41,7 +41,14 @@ HEADINGS = {
     "folds": ["Set-up", "Scores", "Classes", "Figures"],
     "compare": ["Set-up", "Differences", "Accuracy", "Classes", "Learned weights", "How"],
     "augment": ["Set-up", "Differences", "Accuracy", "Classes", "How"],
-    "ablate": ["Set-up", "With one modality or both", "Who contributes what", "Interaction", "Classes", "How"],
+    "ablate": [
+        "Set-up",
+        "With one modality or both",
+        "Contributions of the modalities",
+        "Interaction",
+        "Classes",
+        "How",
+    ],
     "tune": ["Set-up", "Trials", "How"],
     "paper": ["Set-up", "1. Tuning", "2. Training", "3. Ablation", "4. Fusions", "5. Augmentation", "How"],
 }
@@ -157,7 +164,7 @@ def test_names_are_never_read_as_markup(train_result, capsys, monkeypatch):
 
 def test_class_and_arm_names_that_look_like_html_are_shown_as_they_are():
     labels = ("<neg>", "中性", "ポジティブ")
-    result = compare_result(setting=setting(labels=labels, encoders="<b>x</b>"), notes=("a <note>",))
+    result = compare_result(setup=setting(labels=labels, encoders="<b>x</b>"), notes=("a <note>",))
     page = Page(files_of(result, groups=[], config={})["report.html"])
     assert page.open == page.badly_closed == []
     assert ["Classes", "<neg>, 中性, ポジティブ"] in page.rows

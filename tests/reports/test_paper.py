@@ -33,10 +33,10 @@ def results(paper_result):
 
 def test_encoder_runs_of_all_steps_are_added_up(results):
     """Whichever step comes first fills the store, so the others' own counts are nothing."""
-    stored = replace(results.fusions.setting, encoder_runs={"text": 0, "image": 0})
-    views = replace(results.augmentation.setting, encoder_runs={"text": 0, "image": 12000})
-    fusions = replace(results.fusions, setting=stored)
-    augmentation = replace(results.augmentation, setting=views)
+    stored = replace(results.fusions.setup, encoder_runs={"text": 0, "image": 0})
+    views = replace(results.augmentation.setup, encoder_runs={"text": 0, "image": 12000})
+    fusions = replace(results.fusions, setup=stored)
+    augmentation = replace(results.augmentation, setup=views)
     answer = paper_answer(replace(results, fusions=fusions, augmentation=augmentation), 60.0)
     assert dict(answer.facts)["Encoder passes"].startswith("3,987 texts and 16,000 images")
 

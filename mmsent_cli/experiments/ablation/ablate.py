@@ -168,10 +168,10 @@ def _most_frequent(experiment: Experiment) -> int:
 
 def _arm(name: str, predicted: np.ndarray, true: np.ndarray, labels: Sequence[str]) -> AblationArm:
     metrics = compute_metrics(true.tolist(), predicted.tolist(), labels, float("nan"))
-    view, _, method = name.partition(" only, ")
+    inputs, _, method = name.partition(" only, ")
     return AblationArm(
         name=name,
-        view=view,
+        inputs=inputs,
         method=method or "none",
         accuracy=metrics.accuracy,
         macro_f1=metrics.macro_f1,

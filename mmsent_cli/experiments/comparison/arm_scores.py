@@ -1,4 +1,4 @@
-"""One arm of a comparison: a prediction for each seed and pair, and the figures that need no other arm.
+"""One arm of a comparison: a prediction for each seed and pair, and the scores that need no other arm.
 
 Shape letters: S seeds, N validation pairs, C classes.
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 from mmsent_cli.experiments.selection import best_epoch, nested_selection
 from mmsent_cli.experiments.trained_arm import TrainedArm
-from mmsent_cli.results import ClassMetrics, ComparedArm, Interval, Metrics
+from mmsent_cli.results import ClassMetrics, ComparedArm, EpochScore, Interval, Metrics, SeedScores
 from mmsent_cli.stats import accuracy_scores, macro_f1_scores
 from mmsent_cli.training.metrics import compute_metrics
 
@@ -62,9 +62,6 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_i
     first, nan = arm.models[0], float("nan")
     nested = [compute_metrics(true.tolist(), row.tolist(), labels, nan) for row in arm.predicted]
     best = [best_epoch(model.curve, model.monitor) for model in arm.models]
-    last = [model.curve[-1] for model in arm.models]
-    accuracies, macro_f1s = [row.accuracy for row in nested], [row.macro_f1 for row in nested]
-    best_accuracies, last_accuracies = [score.accuracy for score in best], [score.accuracy for score in last]
     return ComparedArm(
         name=first.name,
         fusion=first.fusion,
@@ -72,30 +69,33 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_i
         is_reference=first.is_reference,
         seeds=tuple(model.seed for model in arm.models),
         trainable_parameters=first.trainable_parameters,
-        accuracy_mean=_mean(accuracies),
-        accuracy_sd=_sd(accuracies),
+        nested=seed_scores(nested),
+        best=seed_scores(best),
+        last=seed_scores([model.curve[-1] for model in arm.models]),
         accuracy_interval=accuracy_interval,
-        macro_f1_mean=_mean(macro_f1s),
-        macro_f1_sd=_sd(macro_f1s),
-        accuracies=tuple(accuracies),
-        macro_f1s=tuple(macro_f1s),
-        best_accuracy_mean=_mean(best_accuracies),
-        best_accuracy_sd=_sd(best_accuracies),
-        best_accuracies=tuple(best_accuracies),
         best_epochs=tuple(score.epoch for score in best),
         best_train_losses=tuple(score.train_loss for score in best),
         best_val_losses=tuple(score.val_loss for score in best),
-        last_accuracy_mean=_mean(last_accuracies),
-        last_accuracy_sd=_sd(last_accuracies),
-        last_accuracies=tuple(last_accuracies),
-        last_macro_f1s=tuple(score.macro_f1 for score in last),
         per_class=mean_per_class(nested),
         curves=tuple(model.curve for model in arm.models),
     )
 
 
+def seed_scores(scores: Sequence[Metrics | EpochScore]) -> SeedScores:
+    """Accuracy and macro-F1 of S models, with mean and standard deviation."""
+    accuracies, macro_f1s = [score.accuracy for score in scores], [score.macro_f1 for score in scores]
+    return SeedScores(
+        accuracies=tuple(accuracies),
+        macro_f1s=tuple(macro_f1s),
+        accuracy_mean=_mean(accuracies),
+        accuracy_sd=_sd(accuracies),
+        macro_f1_mean=_mean(macro_f1s),
+        macro_f1_sd=_sd(macro_f1s),
+    )
+
+
 def mean_per_class(metrics: Sequence[Metrics]) -> tuple[ClassMetrics, ...]:
-    """Each class's figures, mean over evaluations of the same pairs."""
+    """Each class's metrics, mean over evaluations of the same pairs."""
     return tuple(
         replace(
             rows[0],

@@ -38,7 +38,7 @@ def augment_compare(
     result = CompareResult(
         experiment="augment-compare",
         baseline=BASELINE,
-        setting=experiment.setting(plan.config, seeds_of(plan.config, settings.seeds)),
+        setup=experiment.setting(plan.config, seeds_of(plan.config, settings.seeds)),
         arms=compare(trained, experiment.true, plan.dataset.labels, BASELINE),
         notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
     )

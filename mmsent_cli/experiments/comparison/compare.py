@@ -47,18 +47,25 @@ def compare(
     if baseline not in arms or len({len(models) for models in arms.values()}) != 1:
         raise ValueError(f"no arm {baseline}, or not one model a seed: { {name: len(m) for name, m in arms.items()} }")
     judged = {name: judge(models, true, len(labels)) for name, models in arms.items()}
-    rows = {name: describe(arm, true, labels, accuracy_of(arm.right)) for name, arm in judged.items()}
-    tested = [name for name, row in rows.items() if name != baseline and not row.is_reference]
+    tested = [name for name, models in arms.items() if name != baseline and not models[0].is_reference]
     others = {name: [judged[other] for other in tested if other != name] for name in tested}
-    accuracies = [
-        compare_accuracy(judged[name].right, judged[baseline].right, len(tested), [arm.right for arm in others[name]])
-        for name in tested
-    ]
-    adjusted = holm([difference.p for difference in accuracies])
-    for name, difference, p_adjusted in zip(tested, accuracies, adjusted, strict=True):
-        row = _with_difference(rows[name], difference, p_adjusted)
-        rows[name] = _with_details(row, judged[name], judged[baseline], others[name])
-    return tuple(sorted(rows.values(), key=lambda row: row.is_reference))
+    accuracies = {name: _accuracy_difference(judged[name], judged[baseline], others[name]) for name in tested}
+    adjusted = dict(zip(tested, holm([difference.p for difference in accuracies.values()]), strict=True))
+    rows = []
+    for name, arm in judged.items():
+        row = describe(arm, true, labels, accuracy_of(arm.right))
+        if name in accuracies:
+            difference, p_adjusted = accuracies[name], adjusted[name]
+            row = replace(
+                row,
+                accuracy_difference=difference,
+                macro_f1_difference=_macro_f1_difference(arm, judged[baseline], others[name]),
+                p_adjusted=p_adjusted,
+                verdict=verdict(difference.difference, p_adjusted),
+                mcnemar=tuple(map(mcnemar, arm.right, judged[baseline].right)),
+            )
+        rows.append(row)
+    return tuple(sorted(rows, key=lambda row: row.is_reference))
 
 
 def compare_accuracy(
@@ -101,28 +108,14 @@ def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
     return {name: tuple(model for model in trained if model.name == name) for name in names}
 
 
-def _with_difference(row: ComparedArm, difference: Difference, p_adjusted: float) -> ComparedArm:
-    return replace(
-        row,
-        difference=difference.difference,
-        interval=difference.interval,
-        p=difference.p,
-        p_adjusted=p_adjusted,
-        detectable=difference.detectable,
-        verdict=verdict(difference.difference, p_adjusted),
-    )
+def _accuracy_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:
+    """The difference in accuracy, as one of a family of `others` and itself."""
+    return compare_accuracy(arm.right, baseline.right, len(others) + 1, [other.right for other in others])
 
 
-def _with_details(row: ComparedArm, arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> ComparedArm:
-    """Add McNemar's test of each seed and the difference in macro-F1."""
-    macro_f1 = estimate_difference(arm.f1_scores, baseline.f1_scores, [other.f1_scores for other in others])
-    pairs = zip(arm.right, baseline.right, strict=True)
-    return replace(
-        row,
-        mcnemar=tuple(mcnemar(of_arm, of_baseline) for of_arm, of_baseline in pairs),
-        macro_f1_difference=macro_f1.value,
-        macro_f1_interval=_within(-1.0, interval(macro_f1)),
-    )
+def _macro_f1_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:
+    estimate = estimate_difference(arm.f1_scores, baseline.f1_scores, [other.f1_scores for other in others])
+    return _difference(estimate, len(others) + 1)
 
 
 def _difference(estimate: Estimate, comparisons: int) -> Difference:

@@ -42,7 +42,7 @@ def compare_fusions(
     result = CompareResult(
         experiment="compare-fusions",
         baseline=settings.baseline,
-        setting=experiment.setting(plan.config, seeds),
+        setup=experiment.setting(plan.config, seeds),
         arms=rows,
         notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
     )

@@ -69,11 +69,11 @@ def _result(tuner: Tuner, tried: Sequence[Tried], repeated: int) -> TuneResult:
     plan, true = experiment.plan, experiment.true
     best, *others = rank(tried, search.monitor)
     difference = compare_trials(tried[best], tried[others[0]], true) if others else None
-    setting = experiment.setting(plan.config, search.seeds)
+    setup = experiment.setting(plan.config, search.seeds)
     return TuneResult(
         strategy=search.settings.strategy,
         fusion=configure(plan, tried[best].settings).model.fusion,
-        setting=replace(setting, encoder_runs=tuner.encoder_runs()),
+        setup=replace(setup, encoder_runs=tuner.encoder_runs()),
         trials=tuple(describe(trial, number, true, search.monitor) for number, trial in enumerate(tried)),
         best=best,
         best_config=BEST_CONFIG,

@@ -1,28 +1,37 @@
-"""An ablation as grids: accuracy by what the model sees, who is right, contributions, interaction, classes."""
+"""An ablation as grids: accuracy by the model's inputs, which is right, contributions, interaction, classes."""
 
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.class_grids import MOST_FREQUENT, class_grid, recall_grid
-from mmsent_cli.reports.format import DASH, majority_macro_f1, number, number_interval, points, score, score_interval
+from mmsent_cli.reports.format import (
+    DASH,
+    listed,
+    majority_macro_f1,
+    number,
+    number_interval,
+    points,
+    score,
+    score_interval,
+)
 from mmsent_cli.results import AblateResult
 
 METHODS = {
     "zero": "feature set to zero",
     "mean": "feature set to its training mean",
-    "permuted": "feature of another pair, by chance",
-    "missing": "the model's own learned stand-in",
-    "retrained": "a model trained without it",
+    "permuted": "feature of another pair, drawn at random",
+    "missing": "the model's learned embedding of a missing modality",
+    "retrained": "a model trained without the modality",
 }
-"""How a modality was taken away, in words."""
+"""How a modality was removed."""
 
 
 def ablate_grids(result: AblateResult) -> list[Grid]:
     """All tables that a terminal shows, in the order of reading."""
-    grids = [views_grid(result), agreement_grid(result), shapley_grid(result), emap_grid(result), recalls_grid(result)]
+    grids = [inputs_grid(result), agreement_grid(result), shapley_grid(result), emap_grid(result), recalls_grid(result)]
     return [grid for grid in grids if grid.rows]
 
 
-def views_grid(result: AblateResult) -> Grid:
-    """Accuracy and macro-F1 with their intervals, a row for each thing the model sees."""
+def inputs_grid(result: AblateResult) -> Grid:
+    """Accuracy and macro-F1 with their intervals, a row for each kind of input."""
     rows = [
         (
             arm.name,
@@ -35,7 +44,7 @@ def views_grid(result: AblateResult) -> Grid:
     ]
     majority = result.majority_accuracy
     return Grid(
-        title="What the model sees",
+        title="Accuracy by the model's inputs",
         columns=("", "Accuracy,\n%", "95 % interval", "Macro-F1", "95 % interval"),
         rows=(
             *rows,
@@ -46,9 +55,9 @@ def views_grid(result: AblateResult) -> Grid:
 
 
 def agreement_grid(result: AblateResult) -> Grid:
-    """Which of the text-only and the image-only view is right, as shares of the pairs."""
+    """Which of the text-only and the image-only prediction is right, as shares of the pairs."""
     return Grid(
-        title="Who is right, % of the pairs",
+        title="Which modality alone is right, % of the pairs",
         columns=("", "Both", "Only text", "Only image", "Neither"),
         rows=tuple(
             (
@@ -57,7 +66,7 @@ def agreement_grid(result: AblateResult) -> Grid:
             )
             for one in result.agreements
         ),
-        foot="One model, seeing the text alone or the image alone. Where neither is right, both together can be.",
+        foot="One model, given the text alone or the image alone. Where neither is right, both together may be.",
     )
 
 
@@ -76,7 +85,7 @@ def shapley_grid(result: AblateResult) -> Grid:
             )
             for one in result.shapley
         ),
-        foot="What a modality adds, mean over both orders of adding them.",
+        foot="Nothing: the accuracy without either modality. Contributions are means over both orders of adding them.",
     )
 
 
@@ -95,15 +104,20 @@ def emap_grid(result: AblateResult) -> Grid:
 
 
 def recalls_grid(result: AblateResult) -> Grid:
-    """Recall of each class, a row for each thing the model sees."""
+    """Recall of each class, a row for each kind of input."""
     return recall_grid("Recall by class", [(arm.name, arm.per_class) for arm in result.arms])
 
 
 def class_grids(result: AblateResult) -> tuple[Grid, ...]:
-    """A per-class report for each thing the model sees."""
+    """A per-class report for each kind of input."""
     return tuple(class_grid(f"Classes, {arm.name}", arm.per_class) for arm in result.arms)
 
 
 def used_methods(result: AblateResult) -> set[str]:
-    """Names of the ways in which a modality was taken away."""
+    """Names of the ways in which a modality was removed."""
     return {arm.method for arm in result.arms}
+
+
+def methods_text(result: AblateResult) -> str:
+    """The ways in which a modality was removed, with their names."""
+    return listed([f"{words} ({name})" for name, words in METHODS.items() if name in used_methods(result)], "or")

@@ -1,15 +1,14 @@
-"""A comparison as grids: the sources' table, what stands beside it, differences, recall, gates.
+"""A comparison as grids: accuracy and losses, macro-F1, differences to the baseline, recall, learned weights.
 
-Three small tables in place of one wide one, so that each fits 80 columns and a phone.
+Several small tables in place of one wide one, so that each fits 80 columns and a phone.
 """
-
-from collections.abc import Iterator
 
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.class_grids import MOST_FREQUENT, recall_grid
 from mmsent_cli.reports.format import (
     DASH,
-    NOT_DISTINGUISHABLE,
+    accuracy_spread,
+    macro_f1_spread,
     majority_macro_f1,
     mean,
     number,
@@ -18,19 +17,18 @@ from mmsent_cli.reports.format import (
     points_interval,
     probability,
     score,
-    score_spread,
     several,
     signed_score,
+    signed_score_interval,
     size,
-    spread,
 )
-from mmsent_cli.results import ComparedArm, CompareResult
+from mmsent_cli.results import NOT_DISTINGUISHABLE, ComparedArm, CompareResult, Difference
 
 OPTIMISTIC = (
-    "* Best epoch: chosen on the same pairs that it is measured on, so it is optimistic. Nested: each pair is "
-    "predicted by the epoch that is best on the other pairs; last: an epoch that nobody chose. Neither is optimistic."
+    "* Best epoch: chosen on the same pairs that it is measured on, so it is optimistic. Nested selection predicts "
+    "each pair by the epoch that is best on the other pairs, and the last epoch is not chosen: neither is optimistic."
 )
-HOLM = "Each interval is for its row alone; the verdict goes by Holm's p, which allows for all rows together."
+HOLM = "Each interval is for its row alone; the verdict uses Holm's p, which is adjusted for all rows together."
 
 
 def compare_grids(result: CompareResult) -> list[Grid]:
@@ -47,22 +45,30 @@ def compare_grids(result: CompareResult) -> list[Grid]:
 
 def accuracy_grid(result: CompareResult) -> Grid:
     """The sources' table (best epoch, losses) with nested and last-epoch accuracy beside it."""
-    majority = number(result.setting.majority_accuracy)
+    majority = number(result.setup.majority_accuracy)
     rows = [
         (
             arm.name,
-            spread(arm.best_accuracy_mean, arm.best_accuracy_sd, len(arm.accuracies)),
+            accuracy_spread(arm.best),
             several(arm.best_epochs),
             score(mean(arm.best_train_losses)),
             score(mean(arm.best_val_losses)),
-            spread(arm.accuracy_mean, arm.accuracy_sd, len(arm.accuracies)),
-            spread(arm.last_accuracy_mean, arm.last_accuracy_sd, len(arm.accuracies)),
+            accuracy_spread(arm.nested),
+            accuracy_spread(arm.last),
         )
         for arm in result.arms
     ]
     return Grid(
         title=f"Accuracy, %{_over_seeds(result)}",
-        columns=("", "Best\nepoch *", "Its\nnumber", "Train\nloss", "Val.\nloss", "Nested", "Last\nepoch"),
+        columns=(
+            "",
+            "Best\nepoch *",
+            "Epoch\nnumber",
+            "Train\nloss",
+            "Val.\nloss",
+            "Nested\nselection",
+            "Last\nepoch",
+        ),
         rows=(*rows, (MOST_FREQUENT, majority, DASH, DASH, DASH, majority, majority)),
         foot=OPTIMISTIC,
     )
@@ -74,25 +80,18 @@ def macro_f1_grid(result: CompareResult) -> Grid:
         (
             arm.name,
             number_interval(arm.accuracy_interval),
-            score_spread(arm.macro_f1_mean, arm.macro_f1_sd, len(arm.macro_f1s)),
-            score(mean(arm.last_macro_f1s)),
-            DASH if arm.macro_f1_difference is None else signed_score(arm.macro_f1_difference),
-            DASH if arm.macro_f1_interval is None else _signed_interval(arm.macro_f1_interval),
+            macro_f1_spread(arm.nested),
+            score(mean(arm.last.macro_f1s)),
+            DASH if arm.macro_f1_difference is None else signed_score(arm.macro_f1_difference.difference),
+            DASH if arm.macro_f1_difference is None else signed_score_interval(arm.macro_f1_difference.interval),
         )
         for arm in result.arms
     ]
-    setting = result.setting
-    majority = score(majority_macro_f1(setting.majority_accuracy, len(setting.labels)))
+    setup = result.setup
+    majority = score(majority_macro_f1(setup.majority_accuracy, len(setup.labels)))
     return Grid(
-        title=f"Accuracy's interval, and macro-F1, nested selection{_over_seeds(result)}",
-        columns=(
-            "",
-            "Accuracy,\n95 % interval",
-            "Macro-F1",
-            "At last\nepoch",
-            "Diff.",
-            "95 % interval",
-        ),
+        title=f"Interval of the accuracy, and macro-F1, nested selection{_over_seeds(result)}",
+        columns=("", "Accuracy,\n95 % interval", "Macro-F1", "At last\nepoch", "Diff.", "95 % interval"),
         rows=(*rows, (MOST_FREQUENT, DASH, majority, majority, DASH, DASH)),
         foot=f"Last three columns: macro-F1 of the last epoch, and macro-F1 minus that of {result.baseline}.",
     )
@@ -103,7 +102,16 @@ def difference_grid(result: CompareResult) -> Grid:
     return Grid(
         title=f"Accuracy minus that of {result.baseline}, points, nested selection",
         columns=("", "Difference", "95 % interval", "Holm p", "Verdict"),
-        rows=tuple(_difference_rows(result)),
+        rows=tuple(
+            (
+                arm.name,
+                points(gap.difference),
+                points_interval(gap.interval),
+                probability(arm.p_adjusted),
+                verdict_text(arm, gap),
+            )
+            for arm, gap in tested_arms(result)
+        ),
         foot=HOLM,
         words=frozenset({0, 4}),
     )
@@ -117,7 +125,7 @@ def mcnemar_grid(result: CompareResult) -> Grid:
         title="Exact McNemar test, p seed by seed",
         columns=("", *(f"Seed {number}" for number in range(1, seeds + 1))),
         rows=tuple((arm.name, *map(probability, arm.mcnemar)) for arm in tested),
-        foot="Each compares one model with one model: it knows of other pairs, but not of other seeds, and is not "
+        foot="Each p compares one model with one model: it covers the choice of pairs but not of seeds, and is not "
         "adjusted for the number of rows.",
     )
 
@@ -133,18 +141,24 @@ def gates_grid(result: CompareResult) -> Grid:
         title="Learned modality weights, 0 to 1",
         columns=("", "First\nepoch", "Best\nepoch", "Last\nepoch"),
         rows=tuple(rows),
-        foot="Mean over pairs and seeds. A weight says what the layer lets through, not what a modality is worth: a "
-        "small weight can stand before large features. mmsent ablate measures that.",
+        foot="Mean over pairs and seeds. A weight scales a feature; it does not measure how much a modality "
+        "contributes, because a small weight may scale a large feature. mmsent ablate measures contributions.",
     )
 
 
 def recalls_grid(result: CompareResult) -> Grid:
     """Recall of each class, a row an arm."""
+    supports = ", ".join(f"{one.label} {one.support}" for arm in result.arms[:1] for one in arm.per_class)
     return recall_grid(
         f"Recall by class, nested selection{_over_seeds(result, with_sd=False)}",
         [(arm.name, arm.per_class) for arm in result.arms],
-        _supports(result),
+        f"Pairs: {supports}" if supports else "",
     )
+
+
+def tested_arms(result: CompareResult) -> list[tuple[ComparedArm, Difference]]:
+    """Arms that were tested against the baseline, each with its difference in accuracy."""
+    return [(arm, arm.accuracy_difference) for arm in result.arms if arm.accuracy_difference is not None]
 
 
 def gates_of(arm: ComparedArm) -> list[str]:
@@ -152,24 +166,11 @@ def gates_of(arm: ComparedArm) -> list[str]:
     return list(dict.fromkeys(gate for curve in arm.curves for epoch in curve for gate in epoch.gates))
 
 
-def verdict_text(arm: ComparedArm) -> str:
-    """The verdict, and what could have been shown where nothing was."""
-    if arm.verdict == NOT_DISTINGUISHABLE and arm.detectable is not None:
-        return f"{NOT_DISTINGUISHABLE}, could show {size(arm.detectable)}"
+def verdict_text(arm: ComparedArm, gap: Difference) -> str:
+    """The verdict, and the smallest difference that could have been detected where none was."""
+    if arm.verdict == NOT_DISTINGUISHABLE:
+        return f"{NOT_DISTINGUISHABLE}; detectable: {size(gap.detectable)} or more"
     return arm.verdict or DASH
-
-
-def _difference_rows(result: CompareResult) -> Iterator[tuple[str, ...]]:
-    for arm in result.arms:
-        if arm.difference is not None and arm.interval is not None:
-            difference, bounds = points(arm.difference), points_interval(arm.interval)
-            yield arm.name, difference, bounds, probability(arm.p_adjusted), verdict_text(arm)
-
-
-def _supports(result: CompareResult) -> str:
-    if not result.arms:
-        return ""
-    return "Pairs: " + ", ".join(f"{one.label} {one.support}" for one in result.arms[0].per_class)
 
 
 def _gate(arm: ComparedArm, gate: str, which: str) -> str:
@@ -181,11 +182,5 @@ def _gate(arm: ComparedArm, gate: str, which: str) -> str:
 
 
 def _over_seeds(result: CompareResult, with_sd: bool = True) -> str:
-    seeds = len(result.setting.seeds)
-    if seeds == 1:
-        return ""
-    return f", mean {'± sd ' if with_sd else ''}over {seeds} seeds"
-
-
-def _signed_interval(bounds: tuple[float, float]) -> str:
-    return f"{signed_score(bounds[0])} to {signed_score(bounds[1])}"
+    seeds = len(result.setup.seeds)
+    return "" if seeds == 1 else f", mean {'± sd ' if with_sd else ''}over {seeds} seeds"

@@ -19,9 +19,9 @@ def beside_png(result: CompareResult, published: tuple[PublishedArm, ...]) -> by
             linewidth=2.2,
             label="ours, nested, 95 % interval" if first else None,
         )
-        axes.plot(100 * arm.accuracy_mean, row, color=BLUE, marker="o", markersize=7)
+        axes.plot(100 * arm.nested.accuracy_mean, row, color=BLUE, marker="o", markersize=7)
         axes.plot(
-            100 * arm.best_accuracy_mean,
+            100 * arm.best.accuracy_mean,
             row,
             color=GREY,
             marker="|",

@@ -56,11 +56,6 @@ def paper_sections(results: PaperResult, figures: Figures) -> list[Section]:
         figures: its own, and those of its steps under names such as `tune/tuning.png`.
     """
     published = results.published
-    methods = [
-        *_named("Fusions and augmentation", compare_words.methods_text(results.fusions)),
-        *_named("Ablation", ablate_words.methods_text(results.ablate)),
-        *_named("Tuning", tune_words.methods_text(results.tune)),
-    ]
     return filled(
         [
             _tune(results, published, _figures_of("tune", figures)),
@@ -70,7 +65,6 @@ def paper_sections(results: PaperResult, figures: Figures) -> list[Section]:
                 _compare(title, ours, rows, figures.get(f"{name}.png"), _figures_of(name, figures))
                 for name, title, ours, rows in _comparisons(results)
             ),
-            Section(title="How it was measured, and what it cannot show", paragraphs=tuple(methods)),
         ]
     )
 
@@ -82,16 +76,16 @@ def paper_answer(results: PaperResult, seconds: float) -> Answer:
         question=paper_words.question(published),
         headline=paper_words.headline(results, published),
         paragraphs=tuple(paper_words.summary(results, published)),
-        facts=(("Published", published.set_up), *setup_facts(_setting(results)), ("Time", duration(seconds))),
+        facts=(("Published", published.set_up), *setup_facts(_setup(results)), ("Time", duration(seconds))),
         notes=tuple(_notes(results)),
     )
 
 
-def _setting(results: PaperResult) -> SharedSetup:
+def _setup(results: PaperResult) -> SharedSetup:
     """What the comparison of the fusions shares with the rest; the encoders ran in whichever step came first."""
     steps = (results.tune, results.fusions, results.augmentation)
-    runs = {side: sum(step.setting.encoder_runs[side] for step in steps) for side in ("text", "image")}
-    return replace(results.fusions.setting, encoder_runs=runs)
+    runs = {side: sum(step.setup.encoder_runs[side] for step in steps) for side in ("text", "image")}
+    return replace(results.fusions.setup, encoder_runs=runs)
 
 
 def _comparisons(results: PaperResult) -> list[tuple[str, str, CompareResult, tuple[PublishedArm, ...]]]:
@@ -196,8 +190,3 @@ def _notes(results: PaperResult) -> list[str]:
         for note in result.notes:
             said.setdefault(note, []).append(name)
     return [f"{names[0]}: {note}" if len(names) == 1 else note for note, names in said.items()]
-
-
-def _named(name: str, paragraphs: Sequence[str]) -> list[str]:
-    """Paragraphs, the first of which begins with what they are about."""
-    return [f"{name}. {paragraphs[0]}", *paragraphs[1:]]

@@ -1,18 +1,19 @@
 """Published figures beside ours, a grid an experiment."""
 
 from mmsent_cli.reports.blocks import Grid
+from mmsent_cli.reports.comparison.tables import tested_arms
 from mmsent_cli.reports.format import (
     DASH,
+    accuracy_spread,
     number,
     number_interval,
     points,
     points_interval,
     settings_text,
     several,
-    spread,
 )
 from mmsent_cli.reports.tuning.text import trial_numbered
-from mmsent_cli.results import CompareResult, PaperResult, Published, PublishedArm
+from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, CompareResult, PaperResult, Published, PublishedArm
 
 BEST = "* Best epoch, chosen on the same pairs: optimistic on both sides. Published figures are of a single run each."
 
@@ -66,7 +67,12 @@ def ablation_beside(results: PaperResult, published: Published) -> Grid:
         title="One modality set to zero, accuracy, %",
         columns=("The model sees", "Published *", "Ours *", "95 % interval"),
         rows=tuple(
-            (arm.view, _share(published.ablation.get(arm.view)), number(arm.accuracy), number_interval(arm.interval))
+            (
+                arm.inputs,
+                _share(published.ablation.get(arm.inputs)),
+                number(arm.accuracy),
+                number_interval(arm.interval),
+            )
             for arm in arms
         ),
         foot=BEST,
@@ -84,9 +90,9 @@ def comparison_beside(result: CompareResult, published: tuple[PublishedArm, ...]
                 arm.name,
                 _share(row.accuracy if row else None),
                 _epoch(row),
-                spread(arm.best_accuracy_mean, arm.best_accuracy_sd, len(arm.accuracies)),
+                accuracy_spread(arm.best),
                 several(arm.best_epochs),
-                spread(arm.accuracy_mean, arm.accuracy_sd, len(arm.accuracies)),
+                accuracy_spread(arm.nested),
             )
         )
     return Grid(
@@ -118,16 +124,16 @@ def differences_beside(result: CompareResult, published: tuple[PublishedArm, ...
     """Published differences to the baseline beside ours, with our verdict; no rows without a published baseline."""
     known = {row.name: row.accuracy for row in published}
     rows = []
-    for arm in result.arms:
-        if arm.difference is not None and arm.interval is not None and {arm.name, result.baseline} <= known.keys():
+    for arm, ours in tested_arms(result):
+        if {arm.name, result.baseline} <= known.keys():
             gap = known[arm.name] - known[result.baseline]
             rows.append(
                 (
                     arm.name,
                     points(gap),
-                    points(arm.difference),
-                    points_interval(arm.interval),
-                    agreement(gap, arm.difference, arm.verdict),
+                    points(ours.difference),
+                    points_interval(ours.interval),
+                    agreement(gap, ours.difference, arm.verdict),
                 )
             )
     return Grid(
@@ -141,8 +147,8 @@ def differences_beside(result: CompareResult, published: tuple[PublishedArm, ...
 
 def agreement(published: float, ours: float, verdict: str | None) -> str:
     """Whether our verdict bears a published difference out: `shown`, `contradicted` or `not distinguishable`."""
-    if verdict not in ("better", "worse"):
-        return "not distinguishable"
+    if verdict not in (BETTER, WORSE):
+        return NOT_DISTINGUISHABLE
     return "shown" if published * ours > 0 else "contradicted"
 
 

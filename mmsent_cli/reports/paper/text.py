@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from mmsent_cli.reports.comparison.text import detectable_range, tested_arms
+from mmsent_cli.reports.comparison.tables import tested_arms, verdict_text
+from mmsent_cli.reports.comparison.text import detectable_range
 from mmsent_cli.reports.format import (
-    NOT_DISTINGUISHABLE,
     in_pairs,
     listed,
     mean,
@@ -17,7 +17,7 @@ from mmsent_cli.reports.format import (
     size,
 )
 from mmsent_cli.reports.paper.tables import agreement
-from mmsent_cli.results import AblationArm, CompareResult, PaperResult, Published, PublishedArm
+from mmsent_cli.results import NOT_DISTINGUISHABLE, AblationArm, CompareResult, PaperResult, Published, PublishedArm
 
 
 def question(published: Published) -> str:
@@ -45,8 +45,8 @@ def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[s
         return {}
     base = known[result.baseline]
     return {
-        arm.name: agreement(known[arm.name] - base, arm.difference or 0.0, arm.verdict)
-        for arm in tested_arms(result)
+        arm.name: agreement(known[arm.name] - base, gap.difference, arm.verdict)
+        for arm, gap in tested_arms(result)
         if arm.name in known
     }
 
@@ -81,10 +81,10 @@ def fusions_text(results: PaperResult, published: Published) -> Iterator[str]:
 
 def _steps_text(steps: Sequence[float], detectable: float, results: PaperResult) -> str:
     below = sum(step < detectable for step in steps)
-    seeds = len(results.fusions.setting.seeds)
+    seeds = len(results.fusions.setup.seeds)
     return (
         f" The smallest difference that our comparison ({seeds} seed{'s' if seeds > 1 else ''}) would reliably show is "
-        f"{size(detectable)}, {in_pairs(detectable, results.fusions.setting.val_pairs)}: {below} of the {len(steps)} "
+        f"{size(detectable)}, {in_pairs(detectable, results.fusions.setup.val_pairs)}: {below} of the {len(steps)} "
         "steps of the published ranking are smaller than that, too small for a comparison of this size to rely on."
     )
 
@@ -105,13 +105,13 @@ def augmentation_text(results: PaperResult, published: Published) -> Iterator[st
     """The published gain of augmentation against ours."""
     result = results.augmentation
     known = {row.name: row.accuracy for row in published.augmentation}
-    for arm in tested_arms(result):
-        if arm.interval is not None and {arm.name, result.baseline} <= known.keys():
+    for arm, ours in tested_arms(result):
+        if {arm.name, result.baseline} <= known.keys():
             gap = known[arm.name] - known[result.baseline]
             yield (
                 f"Augmentation. Published {points(gap)} points, {in_pairs(gap, published.val_pairs)}; here "
-                f"{points(arm.difference or 0.0)} (95 % interval {points_interval(arm.interval)}): {arm.verdict}"
-                + (f", could show {size(arm.detectable)}." if arm.detectable is not None else ".")
+                f"{points(ours.difference)} (95 % interval {points_interval(ours.interval)}): "
+                f"{verdict_text(arm, ours)}."
             )
 
 
@@ -160,7 +160,7 @@ def published_steps(published: Published) -> list[float]:
 
 def ablation_text(results: PaperResult, published: Published) -> Iterator[str]:
     """The published order of the modalities against ours."""
-    ours = {arm.view: arm for arm in results.ablate.arms if arm.method == "zero"}
+    ours = {arm.inputs: arm for arm in results.ablate.arms if arm.method == "zero"}
     if not {"text", "image"} <= ours.keys() & published.ablation.keys():
         return
     text, image = ours["text"], ours["image"]
@@ -184,9 +184,9 @@ def _order(text: AblationArm, image: AblationArm, published_gap: float) -> str:
 
 def _level(results: PaperResult, published: Published) -> Iterator[str]:
     arms = [arm for arm in results.fusions.arms if not arm.is_reference]
-    gain = mean([arm.best_accuracy_mean - arm.accuracy_mean for arm in arms])
+    gain = mean([arm.best.accuracy_mean - arm.nested.accuracy_mean for arm in arms])
     yield (
         f"All published figures are best epochs, chosen on the pairs that they are measured on; ours of that kind lie "
         f"{size(gain)} {'above' if gain >= 0 else 'below'} nested selection. The level of the accuracies is not to be "
-        f"compared: {published.set_up} there, {results.fusions.setting.encoders} here, and another split."
+        f"compared: {published.set_up} there, {results.fusions.setup.encoders} here, and another split."
     )

@@ -51,7 +51,7 @@ def constant_settings(result: TuneResult, phase: str) -> dict[str, float | int |
 
 
 def _phase_grid(result: TuneResult, phase: str) -> Grid:
-    majority, labels = result.setting.majority_accuracy, len(result.setting.labels)
+    majority, labels = result.setup.majority_accuracy, len(result.setup.labels)
     always = ("-", "most frequent class", number(majority), DASH, score(majority_macro_f1(majority, labels)))
     shared = settings_text(constant_settings(result, phase))
     varied = varied_settings(result, phase)
