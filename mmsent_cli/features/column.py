@@ -87,6 +87,11 @@ class Column:
             return packed.batch(rows)
         return stack([self._array(self.keys[row], epoch) for row in rows], stored_pad(self.encoder))
 
+    def batches(self, size: int) -> Iterator[Activations]:
+        """All pairs in order, at most `size` at a time, without augmentation."""
+        rows = range(len(self.keys))
+        return (self.batch(rows[start : start + size]) for start in range(0, len(rows), size))
+
     def load(self) -> PackedArrays | None:
         """All rows without augmentation in memory, read at the first batch; None if they are too large for that."""
         if not self._is_loaded:

@@ -1,4 +1,4 @@
-"""Several batches at a time, answered in order, and counted."""
+"""A map over several threads, with results in order, and progress of a sequence."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,13 +20,13 @@ def in_order(
     streams: int,
     pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[Answer]:
-    """Like `map`, with `streams` threads at work and no more than one answer each waiting; one stream is `map` itself.
+    """Like `map`, computed by several threads. Items are taken at most two a thread ahead of the result yielded.
 
     Args:
-        function: what lets other threads run while it computes.
+        function: should release the interpreter lock while it computes.
         items: taken as they are needed.
-        streams: number of threads.
-        pool: whose threads these are, where they outlive the call; else they are made for it.
+        streams: number of threads; with 1, the calling thread computes.
+        pool: threads that outlive the call; None: made for it.
     """
     if streams == 1:
         yield from map(function, items)

@@ -24,7 +24,7 @@ from mmsent_cli.training.checkpoints import Description, read_fold, save_ensembl
 from mmsent_cli.training.loop import Step
 from mmsent_cli.training.plan import Listener, Plan
 from mmsent_cli.training.predictions import METRICS, describe_run, write_rows
-from mmsent_cli.training.probes import cross_fit, out_of_fold, read_frozen, require_probes
+from mmsent_cli.training.probes import auxiliary_features, cross_fit, out_of_fold, require_probes
 from mmsent_cli.training.reckoning import figures_of, folds_result
 from mmsent_cli.training.workspace import Workspace
 
@@ -77,7 +77,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     bench = Workspace(plan, listener)
     model = bench.model(config.model, config.fit.seed)
     require_probes(config.model, model)
-    reading = read_frozen(bench)
+    auxiliary = auxiliary_features(bench)
     table = bench.table(model, config.fit)
     description = describe_run(plan, run, model, bench.vocabulary)
     prepare_seconds = time.perf_counter() - start
@@ -88,7 +88,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
         run.write_lines(METRICS, _lines(trained))
     rows = [_rows(plan, split) for split in plan.folds]
     network = out_of_fold([fold.answer() for fold in trained], rows)
-    said, probes = cross_fit(config.model.probes, model, table, bench, rows, reading)
+    said, probes = cross_fit(config.model.probes, model, table, bench, rows, auxiliary)
 
     answers = np.stack([network, *said], axis=1)  # [N, M, C]
     adjustment = config.model.logit_adjustment
@@ -96,7 +96,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     stacker = fit_stacker(answers, table.targets, adjustment)
     states = [state for fold in trained for state in fold.states]
     epochs = config.fit.epochs
-    save_ensemble(run.path(BEST), description, epochs, states, probes, stacker, reading.digests)
+    save_ensemble(run.path(BEST), description, epochs, states, probes, stacker, auxiliary.digests)
     write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(judged)))
     run.write(OOF_LOG_PROBABILITIES, _npy(answers))
     return folds_result(

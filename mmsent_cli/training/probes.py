@@ -1,4 +1,4 @@
-"""The probes of a training over folds: what they read, and what each says of pairs that it was not fit on."""
+"""Linear probes of a training over folds: their inputs, and their predictions of pairs that they were not fit on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ from mmsent_cli.features.table import Table
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.training.workspace import Workspace, disk_full_as_error
 
-BATCH = 256
-NOTHING = np.empty((0, 0))
+INPUT_BATCH = 256
+NO_PREDICTIONS = np.empty((0, 0))
 
 
 def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
-    """Check that each probe has what it reads: a frozen encoder, or the program that reads words in images.
+    """Check that the inputs of each probe are available: a frozen encoder, or the OCR program.
 
     Raises:
-        ConfigError: one has not.
+        ConfigError: a probe lacks its input.
     """
     if reads_ocr(config.probes):
         require_ocr()
@@ -44,35 +44,35 @@ def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
         spec = PROBES[name]
         if spec.features == "pooled" and not spec.encoder and not is_frozen(model, spec.modality):
             raise ConfigError(
-                f"the probe {name} reads a frozen encoder, and that of the {spec.modality} is trained, or not used",
+                f"the probe {name} needs a frozen {spec.modality} encoder; this model trains it, or does not use it",
                 f"add --freeze-{spec.modality} all, or leave the probe out",
             )
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What encoders that only probes read say of all N texts.
+class AuxiliaryFeatures:
+    """Features of all N texts by the auxiliary encoders, which only probes read.
 
     Attributes:
-        pooled: their features [N, D], by name.
-        digests: of their weights, by name.
+        pooled: features [N, D] by encoder name.
+        digests: of the weights, by encoder name.
     """
 
     pooled: Mapping[str, np.ndarray]
     digests: Mapping[str, str]
 
 
-def read_frozen(bench: Workspace) -> Reading:
-    """Let the encoders that only probes read go over all texts, one after the other.
+def auxiliary_features(bench: Workspace) -> AuxiliaryFeatures:
+    """Compute the features of all texts by each auxiliary encoder, one encoder at a time.
 
     Raises:
-        WeightsUnavailable: the weights of one cannot be had.
+        WeightsUnavailable: the weights of an encoder are not available.
     """
     model, pooled, digests = bench.plan.config.model, {}, {}
     for name in auxiliary_encoders(model.probes):
         encoder = build_auxiliary_encoder(name, model, bench.plan.weights)
         pooled[name], digests[name] = bench.features(encoder), encoder.digest(encoder.n_stages)
-    return Reading(pooled, digests)
+    return AuxiliaryFeatures(pooled, digests)
 
 
 def cross_fit(
@@ -81,17 +81,17 @@ def cross_fit(
     table: Table,
     bench: Workspace,
     folds: Sequence[np.ndarray],
-    reading: Reading,
+    auxiliary: AuxiliaryFeatures,
 ) -> tuple[list[np.ndarray], tuple[Probe, ...]]:
     """Fit probes without each fold in turn, then on all pairs.
 
     Args:
         names: of the probes.
         model: whose frozen encoders they read.
-        table: all pairs as the model takes them.
-        bench: knows the texts, and who listens.
+        table: all pairs, encoded for the model.
+        bench: has the texts, and where progress goes.
         folds: rows of each fold.
-        reading: of the encoders that only probes read.
+        auxiliary: features by encoders that only probes read.
 
     Returns:
         Each probe's log-probabilities out of fold [N, C], and the probes fit on all pairs.
@@ -100,14 +100,14 @@ def cross_fit(
         return [], ()
     ocr_texts = read_ocr_texts(bench) if reads_ocr(names) else ()
     texts = [pair.text or "" for pair in bench.plan.dataset.pairs]
-    inputs = _inputs(model, table, texts, ocr_texts, reading.pooled)
+    inputs = _inputs(model, table, texts, ocr_texts, auxiliary.pooled)
     n_classes = len(bench.plan.dataset.labels)
     every = np.arange(len(table.targets))
 
     def fit(task: tuple[str, np.ndarray]) -> tuple[Probe, np.ndarray]:
         name, held_out = task
         probe = fit_probe(name, inputs, table.targets, np.setdiff1d(every, held_out), n_classes)
-        return probe, probe.log_probabilities(inputs.take(held_out)) if len(held_out) else NOTHING
+        return probe, probe.log_probabilities(inputs.take(held_out)) if len(held_out) else NO_PREDICTIONS
 
     parts = (*folds, np.array([], dtype=np.int64))  # the last fit holds out nothing
     tasks = [(name, part) for name in names for part in parts]
@@ -115,12 +115,12 @@ def cross_fit(
     with threadpool_limits(1):  # fits run side by side
         fitted = list(counted(fits, len(tasks), "fitting probes", bench.listener.prepare))
     by_name = [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
-    said = [out_of_fold([answer for _, answer in own[:-1]], folds) for own in by_name]
-    return said, tuple(own[-1][0] for own in by_name)
+    predictions = [out_of_fold([predicted for _, predicted in own[:-1]], folds) for own in by_name]
+    return predictions, tuple(own[-1][0] for own in by_name)
 
 
 def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.ndarray:
-    """What is said of the rows of each fold, as one array [N, C] in the order of the rows."""
+    """Join the predictions of each fold into one array [N, C], in the order of the rows."""
     result = np.empty((sum(map(len, folds)), parts[0].shape[1]))
     for part, rows in zip(parts, folds, strict=True):
         result[rows] = part
@@ -135,10 +135,10 @@ def _inputs(
     ocr_texts: Sequence[OcrText],
     pooled: Mapping[str, np.ndarray],
 ) -> ProbeInputs:
-    """What probes may read of all pairs."""
+    """The inputs of probes for all pairs."""
     model.eval().to("cpu")
-    parts = [slice(start, start + BATCH) for start in range(0, len(texts), BATCH)]
-    batches = table.batches(range(len(texts)), BATCH)
+    parts = [slice(start, start + INPUT_BATCH) for start in range(0, len(texts), INPUT_BATCH)]
+    batches = table.batches(range(len(texts)), INPUT_BATCH)
     return join_inputs(
         [
             probe_inputs(
@@ -150,7 +150,7 @@ def _inputs(
 
 
 def read_ocr_texts(bench: Workspace) -> list[OcrText]:
-    """What stands in each pair's image; read once an image and kept in the feature store."""
+    """The words in each pair's image; read once per image and kept in the feature store."""
     pairs = bench.plan.dataset.pairs
     stored = FeatureSet(bench.plan.store, describe_ocr())
     images = {pair.image_digest: pair.image for pair in pairs if pair.image is not None}

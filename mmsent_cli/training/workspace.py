@@ -1,4 +1,4 @@
-"""What the models of one experiment share: the encoders as they come, and every pair prepared once."""
+"""What the models of one plan share: pretrained encoders that are read once, and pairs that are encoded once."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.model_factory import ModelFactory
 from mmsent_cli.training.plan import Listener, Plan
 
-BATCH = 256
+FEATURE_BATCH = 256
 
 
 class Workspace:
@@ -41,8 +41,8 @@ class Workspace:
     Attributes:
         vocabulary: words of the training split, for a text encoder that starts from scratch.
         encoder_runs: texts and images encoded so far; what the feature store held is not counted.
-        damaged: entries of the feature store, beside those of columns, that had to be computed anew.
-        train, val: rows of each side, in the order of the data set.
+        damaged: entries of the feature store, beside those of columns, that had to be computed again.
+        train, val: rows of each split, in the order of the data set.
         targets: class number of each row [N].
     """
 
@@ -63,7 +63,7 @@ class Workspace:
         self._lengths: list[int] | None = None
 
     def use_split(self, split: Split) -> None:
-        """Divide the same pairs otherwise; features and encoders stay as they are."""
+        """Use another split of the same pairs; features and encoders are kept."""
         pairs = self.plan.dataset.pairs
         rows = {pair.guid: row for row, pair in enumerate(pairs)}
         self.train, self.val = (tuple(sorted(rows[p.guid] for p in side)) for side in apply_split(split, pairs))
@@ -109,26 +109,23 @@ class Workspace:
         column = Column(encoder, text_keys(pairs), self.plan.store, self.plan.compute)
         with disk_full_as_error(self.plan.store):
             filled = column.fill([pair.text or "" for pair in pairs], (), self.listener.prepare)
-        rows = range(len(pairs))
-        features = np.concatenate(
-            [pool(encoder, column.batch(rows[start : start + BATCH])) for start in range(0, len(pairs), BATCH)]
-        )
+        features = np.concatenate([pool(encoder, batch) for batch in column.batches(FEATURE_BATCH)])
         self.encoder_runs["text"] += filled
         self.damaged += column.damaged
         self._refusals += self.plan.compute.refusals(encoder)
         return features
 
     def notes(self) -> list[str]:
-        """What the user should know of the preparation."""
+        """Notes for the user on damaged store entries, and on encoders that OpenVINO cannot run."""
         columns = self._columns.values()
         damaged = self.damaged + sum(column.damaged for column in columns)
-        notes = [f"feature store: {damaged} damaged entries were found and computed anew"] if damaged else []
+        notes = [f"feature store: {damaged} damaged entries were found and computed again"] if damaged else []
         return [*notes, *self.plan.compute.refusals(*(column.encoder for column in columns)), *self._refusals]
 
     def _column(
         self, side: str, encoder: Encoder, keys: list[str], sources: Sequence[Any], augmentation: Augmentation | None
     ) -> Column:
-        """The texts or images as an encoder's stored stages leave them; filled once for the models that share these."""
+        """The column of an encoder's stored stages, filled once for all models that share it."""
         described = json.dumps(describe_features(encoder, self.plan.compute), sort_keys=True)
         identity = (side, described, augmentation)
         if identity not in self._columns:
@@ -143,13 +140,13 @@ class Workspace:
         return self._columns[identity]
 
     def _viewed(self) -> Sequence[int]:
-        """Rows that augmented views are wanted of: over folds each pair trains some network."""
+        """Rows whose augmented views are needed: over folds, each pair is a training pair of some model."""
         return range(len(self.targets)) if self.plan.folds else self.train
 
 
 @contextmanager
 def disk_full_as_error(store: Path) -> Iterator[None]:
-    """A full disk while the feature store is filled, as an expected failure."""
+    """Report a disk that is full while the feature store is written as an expected failure."""
     try:
         yield
     except OSError as error:

@@ -114,7 +114,7 @@ def features(table, rows=None):
 @pytest.mark.parametrize("classified", [7, 1024])
 @pytest.mark.parametrize("name", ["concat", "gmu", "cross-attention"])
 def test_with_everything_present_the_model_says_what_it_says_when_evaluated(name, classified, monkeypatch):
-    monkeypatch.setattr(views, "CLASSIFIED", classified)
+    monkeypatch.setattr(views, "CLASSIFIER_BATCH", classified)
     table = token_table(90, without_text=(3, 80), without_image=(5, 70), train=range(10))
     model = token_model(name, dropout=0.5)
     subject = subject_of(model, table, keeps_tokens=FUSIONS[name].reads == "tokens")

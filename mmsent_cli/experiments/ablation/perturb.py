@@ -1,4 +1,4 @@
-"""A trained model with one modality changed or taken away, on pairs encoded once.
+"""A trained model over encoded pairs, with one modality replaced or removed.
 
 Shape letters: N pairs, C classes, D feature width.
 """
@@ -19,13 +19,13 @@ from mmsent_cli.features.table import Table
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel, replace_feature
 from mmsent_cli.training.loop import EVALUATION_BATCH
 
-CLASSIFIED = 1024
+CLASSIFIER_BATCH = 1024
 """Pairs that go through fusion and head at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One modality of N pairs, encoded: pooled features [N, D], and each pair's own tokens where there are any."""
+    """One modality of N pairs, encoded: pooled features [N, D], and the tokens of each pair or None."""
 
     pooled: Tensor
     tokens: tuple[Tensor, ...] | None
@@ -41,18 +41,18 @@ class Features:
 
 
 class EncodedModel:
-    """A trained model with pairs as its encoders see them: ask it what it says when it sees something else.
+    """A trained model over encoded pairs, whose inputs can be replaced, exchanged between pairs, or removed.
 
     Args:
         model: trained.
         table: the pairs.
-        rows: which of them, N.
+        rows: numbers of the N pairs.
         compute: device and precision.
-        keeps_tokens: whether the fusion reads tokens; those of all pairs are many, and it costs time to pad them.
+        keeps_tokens: whether the fusion reads tokens; without, they are dropped, which saves memory and padding.
 
     Attributes:
         text, image: features of the N pairs.
-        present: [N, 2] bool, whether a pair has its text and its image.
+        present: [N, 2] bool, whether a pair has a text and an image.
     """
 
     def __init__(
@@ -77,40 +77,34 @@ class EncodedModel:
         features: Mapping[str, Tensor] | None = None,
         absent: Collection[str] = (),
     ) -> np.ndarray:
-        """What the model says of M pairs made of these texts and images [M, C].
+        """Logits [M, C] of M pairs made of these texts and images.
 
         Args:
-            text_rows: whose text each pair has [M]; None: the N pairs in their order.
-            image_rows: whose image, likewise.
-            features: one feature [D] in the place of a modality, by its name; a pair that lacks the modality gets it
-                as well.
-            absent: modalities that every pair lacks; the model puts its own learned feature there.
+            text_rows: number of the pair that each text comes from [M]; None: the N pairs in their order.
+            image_rows: the same for images.
+            features: by modality, one feature [D] that replaces it in every pair, also where a pair lacks it.
+            absent: modalities that are removed from every pair; the model uses its learned feature instead.
         """
         texts = np.arange(len(self)) if text_rows is None else text_rows
         images = np.arange(len(self)) if image_rows is None else image_rows
-        starts = range(0, len(texts), CLASSIFIED)
-        parts = [
-            self._classify(
-                texts[start : start + CLASSIFIED], images[start : start + CLASSIFIED], features or {}, absent
-            )
-            for start in starts
-        ]
-        return np.concatenate(parts)
+        parts = [slice(start, start + CLASSIFIER_BATCH) for start in range(0, len(texts), CLASSIFIER_BATCH)]
+        return np.concatenate([self._classify(texts[part], images[part], features or {}, absent) for part in parts])
 
     @torch.inference_mode()
     def _classify(
         self, texts: np.ndarray, images: np.ndarray, features: Mapping[str, Tensor], absent: Collection[str]
     ) -> np.ndarray:
-        seen = {"text": self.text.take(texts), "image": self.image.take(images)}
+        inputs = {"text": self.text.take(texts), "image": self.image.take(images)}
         present = torch.stack([self.present[texts, 0], self.present[images, 1]], dim=1)
-        for column, side in enumerate(MODALITIES):
-            if side in features:
-                seen[side] = replace_feature(seen[side], torch.zeros_like(present[:, column]), features[side])
+        for column, modality in enumerate(MODALITIES):
+            if modality in features:
+                nowhere = torch.zeros_like(present[:, column])
+                inputs[modality] = replace_feature(inputs[modality], nowhere, features[modality])
                 present[:, column] = True
-            if side in absent:
+            if modality in absent:
                 present[:, column] = False
         with self.compute.autocast():
-            return self.model.classify(seen["text"], seen["image"], present).main.float().cpu().numpy()
+            return self.model.classify(inputs["text"], inputs["image"], present).main.float().cpu().numpy()
 
 
 @torch.inference_mode()
@@ -127,37 +121,37 @@ def encode_rows(
 
 
 def mean_features(model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute) -> dict[str, Tensor]:
-    """Mean pooled feature [D] of each modality, over those of the pairs that have it."""
+    """Mean pooled feature [D] of each modality, over the pairs that have it."""
     sums: dict[str, Any] = dict.fromkeys(MODALITIES, 0.0)
     counts: dict[str, Any] = dict.fromkeys(MODALITIES, 0)
     for *both, present in encode_rows(model, table, rows, compute):
-        for side, encoded, is_there in zip(MODALITIES, both, present.unbind(dim=1), strict=True):
-            sums[side] = sums[side] + encoded.pooled[is_there].double().sum(dim=0)
-            counts[side] = counts[side] + is_there.sum()
-    return {side: (sums[side] / counts[side]).float() for side in MODALITIES}
+        for modality, encoded, is_present in zip(MODALITIES, both, present.unbind(dim=1), strict=True):
+            sums[modality] = sums[modality] + encoded.pooled[is_present].double().sum(dim=0)
+            counts[modality] = counts[modality] + is_present.sum()
+    return {modality: (sums[modality] / counts[modality]).float() for modality in MODALITIES}
 
 
 def another_pair(count: int, seed: int) -> np.ndarray:
-    """For each of `count` pairs the number of another one, each used once [N]; itself if it is the only one."""
+    """For each of `count` pairs the number of another pair [N]; each is used once. A single pair gets itself."""
     order = np.random.default_rng(seed).permutation(count)
     others = np.empty(count, dtype=np.int64)
     others[order] = np.roll(order, 1)
     return others
 
 
-def additive_part(subject: EncodedModel, rows: np.ndarray) -> np.ndarray:
-    """The logits of some pairs without any interaction of their modalities [M, C].
+def additive_part(encoded: EncodedModel, rows: np.ndarray) -> np.ndarray:
+    """The logits [M, C] of some pairs without any interaction of text and image.
 
-    Every text is seen with every image; what is left of a pair is the mean over all images with its text, plus the
-    mean over all texts with its image, minus the mean over all. Source: EMAP, Hessel and Lee 2020, arXiv 2010.06572.
+    Every text is combined with every image. A pair keeps the mean over all images with its text, plus the mean over all
+    texts with its image, minus the mean over all combinations. Source: EMAP, Hessel and Lee 2020, arXiv 2010.06572.
 
     Args:
-        subject: model and pairs.
-        rows: which pairs [M]; M x M combinations are computed, M at a time.
+        encoded: model and pairs.
+        rows: numbers of the pairs [M]; M x M combinations are computed, M at a time.
     """
     by_text, by_image = [], 0.0
     for row in rows:
-        logits = subject.logits(np.full(len(rows), row), rows)  # [M, C], one text with every image
+        logits = encoded.logits(np.full(len(rows), row), rows)  # [M, C], one text with every image
         by_text.append(logits.mean(axis=0))
         by_image = by_image + logits / len(rows)
     of_texts = np.stack(by_text)
