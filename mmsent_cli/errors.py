@@ -1,4 +1,4 @@
-"""Expected failures. Each says what is wrong and where (`message`) and what to do (`hint`)."""
+"""Expected failures: what is wrong and where (`message`), and what to do (`hint`)."""
 
 import difflib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class MmsentError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type["MmsentError"], tuple[str, str]]:
-        """Both parts go with it from one process to another."""
+        """Both parts are pickled, for errors from another process."""
         return type(self), (self.message, self.hint)
 
 
@@ -24,15 +24,15 @@ class ConfigError(MmsentError):
 
 
 class DataError(MmsentError):
-    """Input data that cannot be read or does not fit."""
+    """Input data that cannot be read or used."""
 
 
 class UndecidedEncoding(DataError):
-    """A corpus with too little evidence of its encoding."""
+    """A corpus with too little evidence for its encoding."""
 
 
 class WeightsUnavailable(MmsentError):
-    """Pretrained weights that cannot be had here; `auto` falls back on this and on nothing else."""
+    """Pretrained weights that are not available; the only error on which `auto` falls back."""
 
 
 class CheckpointError(MmsentError):
@@ -40,14 +40,14 @@ class CheckpointError(MmsentError):
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:
-    """Join the first few problems and the count of all into one message line."""
+    """One message line with the first few problems and the number of others."""
     shown = "; ".join(problems[:SHOWN_PROBLEMS])
     rest = len(problems) - SHOWN_PROBLEMS
     return f"{shown}; and {rest} more {what}" if rest > 0 else shown
 
 
 def unknown_name(option: str, name: str, known: list[str]) -> ConfigError:
-    """The error for a name that is in no table, with the nearest one."""
+    """The error for an unknown name, with the nearest known one."""
     near = difflib.get_close_matches(name, known, n=1)
     guess = f"; did you mean {near[0]}?" if near else ""
     return ConfigError(f"--{option.replace('_', '-')}: unknown {name!r}{guess}", f"known: {', '.join(known)}")

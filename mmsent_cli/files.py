@@ -11,7 +11,7 @@ from mmsent_cli.errors import MmsentError
 COMPILED_MODELS = "openvino"
 """Folder of the cache for encoder stages converted to OpenVINO."""
 WEIGHTS = "weights"
-"""Folder of the cache that keeps weights taken out of an archive."""
+"""Folder of the cache for weights extracted from an archive."""
 CACHE_TAG = "CACHEDIR.TAG"
 CACHE_TAG_CONTENT = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This folder was made by mmsent, and is deleted by: mmsent cache --clear
@@ -34,9 +34,9 @@ def atomic_write(path: Path, content: bytes) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a hidden name to write to. It becomes `path` when the block ends, and is removed if the block fails.
+    """Yield a hidden name to write to. It is renamed to `path` when the block ends, and removed if the block fails.
 
-    The folder of `path` is made where it is missing.
+    The folder of `path` is made if it is missing.
 
     Raises:
         MmsentError: it cannot be written. Other errors of the block pass unchanged.
@@ -55,13 +55,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def cannot_write(path: Path, error: OSError, hint: str = "choose another place") -> MmsentError:
-    """The expected failure for an output file that the system refuses."""
+    """The expected failure for an output file that cannot be written."""
     is_full = error.errno in NO_SPACE
     return MmsentError(f"cannot write {path}: {reason(error)}", FREE_SPACE if is_full else hint)
 
 
 def reason(error: OSError) -> str:
-    """What the system says, in words that fit a folder that is wanted where a file is."""
+    """The reason of an OSError, worded for a file where a folder is needed."""
     if error.errno in NOT_A_FOLDER:
         return "a file is where a folder is needed"
     return (error.strerror or type(error).__name__).lower()
@@ -131,14 +131,14 @@ def require_writable(path: Path, force: bool) -> None:
 
 
 def _is_about(error: OSError, hidden: Path) -> bool:
-    """Whether writing failed: an error of a stream names no file, others name the hidden file or a folder above it."""
+    """Whether writing failed: stream errors have no file name, others that of the hidden file or a folder above it."""
     if error.filename is None:
         return error.errno in (*NO_SPACE, errno.EFBIG)
     return Path(error.filename) in (hidden, *hidden.parents)
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if it is there; a place without access never held it."""
+    """Remove a file if it exists; in a folder without access it was never written."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

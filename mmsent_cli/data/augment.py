@@ -1,4 +1,4 @@
-"""Augmented views of training images, each decided by a seed, the image and the view's number alone."""
+"""Augmented views of training images, each determined by a seed, the image and the view's number."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What may happen to an image.
+    """Limits of the random changes to an image.
 
     Attributes:
         flip: probability of a horizontal flip.
         rotation: largest rotation, in degrees to either side.
         jitter: largest relative change of brightness, contrast and saturation.
-        crop: smallest share of each side that is kept; the rest is cut away at random and the image scaled back.
+        crop: smallest share of each side that is kept by a random crop; the image is then scaled back.
     """
 
     flip: float = 0.0
@@ -35,12 +35,12 @@ POLICIES: dict[str, Policy] = {
     "color": Policy(jitter=0.2),
     "strong": Policy(flip=0.5, rotation=15.0, jitter=0.4, crop=0.7),
 }
-"""By the names that `--augmentation` takes, beside `none`."""
+"""By the names of `--augmentation`; `none` is the other one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Which views are made of each training image: a policy's name, the seed of its draws, and how many are kept."""
+    """The views of each training image: name of the policy, seed, and number of views that are kept."""
 
     policy: str
     seed: int
@@ -48,13 +48,13 @@ class Augmentation:
 
     @classmethod
     def of(cls, fit: ResolvedFit) -> "Augmentation | None":
-        """What a training configuration asks for; None without augmentation."""
+        """The augmentation of a training configuration; None without one."""
         if fit.augmentation == "none":
             return None
         return cls(fit.augmentation, fit.augmentation_seed, fit.augmentation_views)
 
     def describe(self) -> dict[str, object]:
-        """What decides a view's pixels; part of the feature store's key."""
+        """What determines a view's pixels; part of the feature store's key."""
         return {"policy": asdict(POLICIES[self.policy]), "seed": self.seed}
 
 
@@ -88,7 +88,7 @@ def augment(pixels: "np.ndarray", augmentation: Augmentation, image_digest: str,
 
 
 def _crop(image: "Image", kept: float, x: float, y: float) -> "Image":
-    """A part of the image, scaled back; `kept` is its share of each side, `x` and `y` where it lies, each 0 to 1."""
+    """A part of the image, scaled back; `kept` is its share of each side, `x` and `y` its position, each 0 to 1."""
     from PIL.Image import Resampling
 
     left, upper = (1 - kept) * image.width * x, (1 - kept) * image.height * y

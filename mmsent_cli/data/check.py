@@ -1,6 +1,6 @@
 """Rows become checked pairs: texts decoded, images opened and verified, problems collected.
 
-Everything is read once, before the first epoch: a broken file is found in seconds and not in the third epoch.
+Everything is read once, before the first epoch: a broken file is reported within seconds, not in the third epoch.
 """
 
 import os
@@ -32,14 +32,14 @@ from mmsent_cli.errors import DataError, summarize
 
 DIGEST_BYTES = 16
 CHUNK_ROWS = 256
-HINT = "mend the files, or use --on-bad drop or --on-bad blank"
+HINT = "fix the files, or use --on-bad drop or --on-bad blank"
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """A pair as far as it can be used, what its row lacks, and what is wrong with the files it has."""
+    """The usable parts of a pair, what its row lacks, and what is wrong with its files."""
 
     pair: Pair
     missing: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ def load_labelled(
     if problems and config.on_bad == "stop":
         raise _unusable(problems, len(rows))
     if not pairs:
-        raise DataError(f"no pair of {source.name} can be used: {summarize(problems)}", "mend the files")
+        raise DataError(f"no pair of {source.name} can be used: {summarize(problems)}", "fix the files")
     return Dataset(
         source=source.name,
         pairs=tuple(pairs),
@@ -90,15 +90,15 @@ def iter_unlabelled(
 ) -> Iterator[Pair]:
     """Read and check the pairs to predict, in order; a few hundred at a time are in memory.
 
-    A pair that lacks one modality comes with None for it. A file that is there but broken follows `on_bad`: stop
-    reads on to the end, so that one error names them all; drop leaves the pair out; blank gives None. A pair with
-    nothing left is left out as well.
+    A missing modality is None. For a file that exists but is broken, `on_bad` decides: stop reads on to the end, so
+    that one error lists all; drop leaves the pair out; blank sets the modality to None. A pair with neither modality
+    is left out.
 
     Args:
         source: From `locate`.
         config: Columns and policy.
         decision: How texts are decoded, from `decide_encoding`.
-        problems: Receives a line for each pair that was dropped or blanked.
+        problems: A line is appended for each pair that was dropped or blanked.
 
     Raises:
         DataError: bad rows (before the first pair), or broken pairs under the policy stop.
@@ -116,7 +116,7 @@ def iter_unlabelled(
 
 
 def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
-    """The one decision by which every text of the source is read.
+    """The encoding decision for all texts of the source.
 
     Raises:
         UndecidedEncoding: too little evidence, and no `--encoding` given.
@@ -165,7 +165,7 @@ def _expected(row: PairRow, suffix: str) -> str:
 def _read_text(
     row: PairRow, decision: EncodingDecision, inline: EncodingDecision | None
 ) -> tuple[str | None, int, str | None]:
-    """Text, count of replaced characters, and what is wrong."""
+    """Text, number of replaced characters, and the problem, if any."""
     if row.text_path is None:
         text, replaced = _inline_text(row.text or "", inline)
         return (text, replaced, None) if text.strip() else (None, 0, f"text is empty ({row.where})")
@@ -184,7 +184,7 @@ def _inline_text(text: str, inline: EncodingDecision | None) -> tuple[str, int]:
 
 
 def _read_image(source: ImageSource, where: str) -> tuple[ImageFile, str, str | None]:
-    """The image as a file or its bytes, the digest of these bytes, and what is wrong."""
+    """The image as a file or its bytes, the digest of these bytes, and the problem, if any."""
     name = str(source) if isinstance(source, Path) else f"the image of {where}"
     try:
         raw = image_bytes(source)
@@ -198,7 +198,7 @@ def _read_image(source: ImageSource, where: str) -> tuple[ImageFile, str, str | 
 
 
 def _apply_policy(item: _Checked, on_bad: str, problems: list[str], may_lack: bool) -> Pair | None:
-    """The pair as it may be used, or None; what was wrong goes to `problems`, one line a guid."""
+    """The pair as it may be used, or None; a line with its problems is appended to `problems`."""
     pair, is_blank = item.pair, item.pair.text is None and item.pair.image is None
     wrong = item.broken if may_lack and not is_blank else item.missing + item.broken
     if not wrong:

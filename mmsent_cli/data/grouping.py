@@ -1,9 +1,9 @@
-"""Near-duplicates: which pairs belong together, and how groups are dealt to the sides of a split.
+"""Near-duplicates: which pairs belong together, and how their groups are assigned to the splits.
 
-Chosen: groups, the largest first and shuffled within a size, each go to the side that is furthest behind its share
-of the group's classes. Class shares come out exact to about a pair, for any share and any number of folds, and
-duplicates are spread over the sides in proportion. Rejected: scikit-learn's `train_test_split` over groups, which
-counts groups and not pairs, and `StratifiedGroupKFold`, which knows only shares of 1/n.
+Chosen: groups, the largest first and shuffled within a size, each go to the split that is furthest below its share of
+the group's classes. Class shares are exact to about one pair, for any share and any number of folds, and duplicates are
+spread in proportion. Rejected: scikit-learn's `train_test_split` over groups, which counts groups and not pairs, and
+`StratifiedGroupKFold`, which supports only shares of 1/n.
 """
 
 from collections import Counter
@@ -31,13 +31,13 @@ def groups_of(pairs: Sequence[Pair]) -> list[int]:
 
 
 def assign(pairs: Sequence[Pair], groups: list[list[int]], shares: Sequence[float], seed: int) -> list[int]:
-    """The side of each pair, so that each side gets its share of every class and no group is divided.
+    """The split (by number) of each pair: each split gets its share of every class, and no group is divided.
 
     Args:
         pairs: N pairs.
         groups: Indices of the pairs of each group.
-        shares: What each side shall get, summing to 1.
-        seed: Of the shuffle.
+        shares: The share of each split, summing to 1.
+        seed: Seed of the shuffle.
     """
     by_name = sorted(groups, key=lambda group: min(pairs[index].guid for index in group))
     order = sorted(Random(seed).sample(by_name, len(by_name)), key=len, reverse=True)
@@ -60,7 +60,7 @@ def assign(pairs: Sequence[Pair], groups: list[list[int]], shares: Sequence[floa
 
 
 def _class_shares(sizes: Mapping[str | None, int], shares: Sequence[float]) -> dict[str | None, list[float]]:
-    """Each side's share of each class: `shares`, raised where a rare class would leave a side with less than a pair."""
+    """Each split's share of each class: `shares`, raised where a split would get less than one pair of a rare class."""
     wanted = {}
     for tag, size in sizes.items():
         raised = [max(share, min(1 / size, 1 / len(shares))) for share in shares]

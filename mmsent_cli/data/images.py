@@ -1,9 +1,9 @@
 """Image files: verified before training, decoded to square RGB arrays.
 
-Chosen: bicubic resizing with `reducing_gap=2`, for CLIP and EfficientNet-Lite were trained on bicubic images and the
-gap makes large photographs several times faster with no visible difference; a JPEG larger than twice the target is
-decoded at half, a quarter or an eighth of its size (`draft`), never below twice the target. The whole image is
-squeezed into the square without a crop, as in source A (SPEC.md): the sentiment may sit at the edge.
+Chosen: bicubic resizing, since CLIP and EfficientNet-Lite were trained on bicubic images, with `reducing_gap=2`, which
+is several times faster on large photographs without a visible difference. A JPEG larger than twice the target is
+decoded at half, a quarter or an eighth of its size (`draft`), never below twice the target. The whole image is resized
+to the square without a crop, as in source A (SPEC.md), since what shows the sentiment may be at the edge.
 """
 
 import struct
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Found by content, whatever the suffix. The rest of what Pillow knows is no photograph, and some of it runs code."""
+"""Detected by content, whatever the suffix. Pillow's other formats are not photographs, and some of them run code."""
 
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
-"""What Pillow's decoders raise on damaged bytes."""
+"""Exceptions of Pillow's decoders on damaged bytes."""
 
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _loading = Lock()
@@ -54,10 +54,10 @@ def decode_image(source: Path | bytes, size_px: int) -> "np.ndarray":
     import numpy as np
     from PIL import Image
 
-    def squeezed(rgb: Any) -> Any:
+    def resized(rgb: Any) -> Any:
         return rgb.resize((size_px, size_px), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
 
-    return np.array(_decode(source, size_px, squeezed))  # a copy of its own, since torch wants arrays to write to
+    return np.array(_decode(source, size_px, resized))  # a copy, since torch requires writable arrays
 
 
 def decode_whole(source: Path | bytes, longest_px: int) -> "np.ndarray":
@@ -130,7 +130,7 @@ def verify_image(raw: bytes) -> str | None:
 
 
 def _open(raw: bytes) -> Any:
-    """Read the header. The size is refused here, before any pixel is decoded."""
+    """Read the header. Images that are too large are refused here, before any pixel is decoded."""
     Image = _pillow()
     if not raw:
         raise ValueError("is empty (zero bytes)")
@@ -146,17 +146,17 @@ def _open(raw: bytes) -> Any:
 
 @cache
 def _pillow() -> Any:
-    """Pillow's Image module, told once what is decided here."""
+    """Pillow's Image module, configured once."""
     from PIL import Image
 
-    # Its own pixel limit lies above ours and only warns at first; its warnings of odd EXIF tags help nobody.
+    # Our pixel limit replaces Pillow's, which is higher and only warns; its warnings of odd EXIF tags are no use here.
     Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     return Image
 
 
 def _rgb(image: Any) -> Any:
-    """The first frame in RGB, whatever the file's colour mode."""
+    """The first frame in RGB, whatever the file's color mode."""
     from PIL import Image
 
     if image.mode[0] in "IF":
@@ -178,7 +178,7 @@ def _eight_bits(image: Any) -> "np.ndarray":
 
 
 def _upright(image: Any, rgb: Any) -> Any:
-    """Turn an image as its EXIF tag says; a tag that cannot be read says nothing, as in every viewer."""
+    """Rotate or flip an image by its EXIF orientation; an unreadable tag is ignored, as in every viewer."""
     from PIL import Image
 
     turns = Image.Transpose

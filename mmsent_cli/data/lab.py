@@ -1,7 +1,7 @@
 """The lab layout: `train.txt` and `test_without_label.txt` name pairs, `<guid>.txt` and `<guid>.jpg` hold them.
 
-The files lie in the folder itself or in its `data/`. Both folders are listed once, and every guid is looked up in
-that list: no path is ever built from a guid, so none can lead out of the folder, and there is no stat call per file.
+The files are in the folder itself or in its `data/`. Both folders are listed once, and every guid is looked up in
+that listing: no path is built from a guid, so none can point outside the folder, and there is no stat call per file.
 """
 
 import os
@@ -18,12 +18,12 @@ LABELLED_LIST, UNLABELLED_LIST = "train.txt", "test_without_label.txt"
 LISTS = (LABELLED_LIST, UNLABELLED_LIST)
 HEADER = ["guid", "tag"]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-LONGEST_QUOTE = 60
+MAX_QUOTED_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Text and image file of every guid in the folder; `clashes` names guids with two files of one kind."""
+    """Text and image file of every guid in the folder; `clashes` has the guids with two files of one kind."""
 
     texts: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
@@ -56,8 +56,8 @@ def list_files(folder: Path) -> Listing:
 def read_rows(folder: Path, list_name: str, problems: list[str]) -> list[PairRow]:
     """Read one list file and find the files of its guids.
 
-    A file that is not there leaves None in the row; rows that cannot be used are described in `problems`.
-    The tag of a row is None where the list says none.
+    A missing file is None in the row. Unusable rows are described in `problems`. The tag is None where the list has
+    none.
 
     Raises:
         DataError: no such list, or no header line.
@@ -76,7 +76,7 @@ def read_rows(folder: Path, list_name: str, problems: list[str]) -> list[PairRow
 
 
 def rows_without_list(folder: Path) -> Iterator[PairRow]:
-    """A row for every guid that has a file, in natural order (2 before 10), none with a tag."""
+    """A row without a tag for every guid that has a file, in natural order (2 before 10)."""
     listing = list_files(folder)
     for guid in sorted(listing.texts.keys() | listing.images.keys(), key=_natural):
         yield _row(guid, "", folder.name, listing)
@@ -116,7 +116,7 @@ def _lines_after_header(path: Path) -> Iterator[tuple[str, str]]:
         raise DataError(f"{path} is empty", "its first line must be guid,tag, then one line for each pair")
     number, first = lines[0]
     if [name.strip().lower() for name in first.split(",")] != HEADER:
-        shown = first.strip()[:LONGEST_QUOTE]
+        shown = first.strip()[:MAX_QUOTED_CHARACTERS]
         raise DataError(
             f"{path}:{number}: the header line is missing: found {shown!r}, expected 'guid,tag'",
             "put the line guid,tag above the first pair",

@@ -1,7 +1,7 @@
-"""Where the pairs are: finds the data, and reads its rows whichever layout it has.
+"""Finds the data and reads its rows, whichever layout it has.
 
-Chosen: two plain readers (`lab`, `manifests`) and a `kind`. Rejected: a class for each layout; there are two, they
-share no state, and the `if` is easier to read.
+Chosen: three plain readers (`lab`, `manifests`, `frames`) and a `kind`. Rejected: a class for each; they share no
+state, and an `if` is easier to read.
 """
 
 import os
@@ -25,9 +25,9 @@ DEFAULT_FOLDER, SAMPLE_FOLDER = Path("data"), Path("data/sample")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The data in use: a folder in the lab layout, a manifest file or a DataFrame; `notice` says which and why.
+    """The data in use: a folder in the lab layout, a manifest file or a DataFrame.
 
-    `path` is None for a DataFrame.
+    `notice` tells the user which one and why; `path` is a placeholder for a DataFrame.
     """
 
     path: Path
@@ -80,7 +80,7 @@ def labelled_rows(source: Source, config: DataConfig) -> list[PairRow]:
     if not rows and not problems:
         raise DataError(f"{source.path} has no labelled pairs", "add rows with a guid and a tag")
     labels = labels_of(rows, config.labels)
-    hint = "mend these rows" if config.labels else "mend these rows, or name all classes in order with --labels"
+    hint = "fix these rows" if config.labels else "fix these rows, or name all classes in order with --labels"
     _raise_rows(problems + tag_problems(rows, labels), hint)
     require_classes(labels)
     return rows
@@ -97,7 +97,7 @@ def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
     """
     problems: list[str] = []
     count = sum(1 for _ in _unlabelled(source, config, problems))
-    _raise_rows(problems, "mend these rows")
+    _raise_rows(problems, "fix these rows")
     if not count and source.kind == "manifest":
         column = config.tag_column
         raise DataError(
@@ -110,7 +110,7 @@ def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
 
 
 def text_paths(source: Source) -> list[Path]:
-    """All text files of a folder, labelled or not: the encoding is decided over all of them. Empty for a manifest.
+    """All text files of a folder, labelled or not: the encoding is decided over all of them. Empty for other sources.
 
     Raises:
         DataError: a folder without text files.
@@ -126,7 +126,7 @@ def text_paths(source: Source) -> list[Path]:
 def inline_texts(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
     """`file:line` and bytes of each text of a manifest whose encoding must be decided; else empty.
 
-    A manifest that is UTF-8 throughout, has a byte-order mark, or is parquet leaves nothing to decide.
+    Nothing must be decided for a manifest that is valid UTF-8, has a byte-order mark, or is parquet.
     """
     if not has_raw_texts(source, config):
         return []
@@ -135,7 +135,7 @@ def inline_texts(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
 
 
 def has_raw_texts(source: Source, config: DataConfig) -> bool:
-    """Whether the inline texts of a manifest are in an encoding to be decided or forced."""
+    """Whether the texts of a manifest are in an encoding that must be decided or is forced."""
     return source.kind == "manifest" and manifests.has_raw_texts(source.path, config)
 
 

@@ -1,8 +1,9 @@
 """Manifests: a `.csv`, `.jsonl` or `.parquet` file with one row a pair and the text in a column of its own.
 
-A csv or jsonl file is read as UTF-8 in which foreign bytes survive as surrogates. Delimiters and quotes are ASCII in
-every candidate encoding, so the columns come out right whatever the texts are written in, and the bytes of a text
-can be had back for the encoding decision: `raw_bytes`.
+A csv or jsonl file is read as UTF-8, with invalid bytes kept as surrogates (`surrogateescape`). Delimiters and quotes
+are ASCII in every candidate encoding, so columns are found whatever the encoding of the texts, and `raw_bytes` restores
+the bytes of a text for the encoding decision. Rejected: pandas.read_csv, which gives no line numbers for messages, stops
+at the first row with too many columns, and silently fills rows with too few.
 """
 
 import codecs
@@ -24,16 +25,16 @@ CHUNK_BYTES = 1 << 20
 BATCH_ROWS = 1024
 
 HALF_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-"""Half an emoji, as a cut tweet leaves it in JSON. The gap is the range in which foreign bytes survive."""
+"""Half a surrogate pair, from an emoji that was cut in JSON. The gap is the range that holds invalid bytes."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 Record = dict[str, Any]
 
 
 def read_rows(path: Path, config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
-    """Read a manifest row by row, labelled or not; rows that cannot be used are described in `problems`.
+    """Read a manifest row by row, labelled or not; unusable rows are described in `problems`.
 
-    Memory holds one row at a time, and the guids seen, which must be unique.
+    One row at a time is in memory, and the guids so far, which must be unique.
 
     Raises:
         DataError: a manifest that cannot be read at all.
@@ -55,7 +56,7 @@ def read_rows(path: Path, config: DataConfig, problems: list[str]) -> Iterator[P
 def require_columns(path: Path, config: DataConfig, is_labelled: bool) -> None:
     """Check that the columns named by the options are there.
 
-    Labelled pairs need all four; pairs to be predicted a guid and at least one of text and image.
+    Labelled pairs need all four; pairs to predict need a guid and a text or an image.
 
     Raises:
         DataError: columns that are missing, with those the manifest has.
@@ -92,12 +93,12 @@ def has_raw_texts(path: Path, config: DataConfig) -> bool:
 
 
 def raw_bytes(text: str) -> bytes:
-    """The bytes of a text as they stand in the manifest."""
+    """The bytes of a text as they are in the manifest."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def without_surrogates(text: str) -> str:
-    """A text that needs no decision, with U+FFFD for each half of a character: JSON can spell what no encoding can."""
+    """A text with U+FFFD for each lone surrogate: JSON can express them, no encoding can."""
     return SURROGATE.sub("\ufffd", text)
 
 
@@ -190,7 +191,7 @@ def _row(path: Path, record: Mapping[str, Any], where: str, config: DataConfig) 
 
 
 def _name(value: Any, column: str, config: DataConfig) -> str:
-    """A guid, tag or path as clean text; these are needed before any encoding is decided.
+    """A guid, tag or path as clean text; these are read before the encoding is decided.
 
     Raises:
         ValueError: not UTF-8, or no text.
@@ -208,7 +209,7 @@ def plain(value: Any, column: str) -> str:
     Raises:
         ValueError: a value that is no text and no number.
     """
-    if value is None or value != value:  # NaN, parquet's way to say nothing, is unequal to itself
+    if value is None or value != value:  # NaN, an empty cell in parquet, is unequal to itself
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # a column of whole numbers with gaps is stored as floats

@@ -1,7 +1,7 @@
-"""The words that stand in an image, as an OCR program reads them: a saying, a headline, a caption in a meme.
+"""Text in images, by OCR: a quotation, a headline, the caption of a meme.
 
-Chosen: RapidOCR with the small models that its package holds, run by OpenVINO, so nothing is downloaded. Images are
-looked at small, for the time goes with the pixels; at 256 px a quarter of the letters is lost, and with them the gain.
+Chosen: RapidOCR with the small models of its package, run by OpenVINO, so nothing is downloaded. Images are searched at
+384 px, since the time grows with the pixels; at 256 px a quarter of the letters is lost, and the gain with them.
 Source: Cui et al. 2025, arXiv 2507.05595 (PP-OCR).
 """
 
@@ -19,23 +19,23 @@ from mmsent_cli.data.images import decode_whole
 from mmsent_cli.data.pairs import ImageFile
 from mmsent_cli.errors import ConfigError
 
-SIDE_PX = 384
-"""Longer side at which words are looked for; what is found is read in the image itself."""
-LONGEST_PX = 512
-"""Larger images are made so small first."""
-CONFIDENCE = 0.6
-"""Lines that the program trusts less are left out."""
+DETECTION_SIDE_PX = 384
+"""Longer side for text detection; recognition uses the image itself."""
+MAX_SIDE_PX = 512
+"""Longer side to which larger images are reduced first."""
+MIN_CONFIDENCE = 0.6
+"""Lines with a lower OCR confidence are left out."""
 OCR_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class OcrText:
-    """What was read in one image.
+    """The text of one image.
 
     Attributes:
         text: the lines, top to bottom, joined by spaces.
         lines: their number.
-        area: share of the image that they cover, 0 to 1.
+        area: share of the image area that they cover, 0 to 1.
     """
 
     text: str = ""
@@ -48,18 +48,18 @@ class OcrText:
 
     @classmethod
     def from_bytes(cls, array: np.ndarray) -> "OcrText":
-        """What `to_bytes` made an array of."""
+        """The value that `to_bytes` encoded."""
         return cls(**json.loads(array.tobytes()))
 
 
 def describe_ocr() -> dict[str, object]:
-    """Everything that decides what is read; the feature store's key."""
+    """Everything that affects the result; part of the feature store's key."""
     versions = {name: metadata.version(name) for name in ("rapidocr", "openvino")}
     return {
         "format": OCR_FORMAT,
         "encoder": "ocr",
         "stages": "all",
-        "side_px": [SIDE_PX, LONGEST_PX],
+        "side_px": [DETECTION_SIDE_PX, MAX_SIDE_PX],
         **versions,
     }
 
@@ -71,13 +71,13 @@ def read_ocr(image: ImageFile) -> OcrText:
         image: file or bytes of an image that `data.images` has verified.
 
     Raises:
-        ConfigError: the OCR program cannot be loaded.
+        ConfigError: the OCR engine cannot be loaded.
     """
-    pixels = decode_whole(image, LONGEST_PX)
-    found = _program()(np.ascontiguousarray(pixels[:, :, ::-1]))  # it wants blue first
+    pixels = decode_whole(image, MAX_SIDE_PX)
+    found = _engine()(np.ascontiguousarray(pixels[:, :, ::-1]))  # RapidOCR takes BGR
     if found.txts is None or found.boxes is None or found.scores is None:
         return OcrText()
-    kept = [index for index, score in enumerate(found.scores) if score > CONFIDENCE]
+    kept = [index for index, score in enumerate(found.scores) if score > MIN_CONFIDENCE]
     area = sum(_area(found.boxes[index]) for index in kept) / (pixels.shape[0] * pixels.shape[1])
     return OcrText(" ".join(found.txts[index] for index in kept), len(kept), round(min(area, 1.0), 4))
 
@@ -91,15 +91,15 @@ def _area(corners: np.ndarray) -> float:
 _local = threading.local()
 
 
-def _program() -> Any:
-    """The calling thread's own OCR program."""
-    if not hasattr(_local, "program"):
-        _local.program = _load()
-    return _local.program
+def _engine() -> Any:
+    """The OCR engine of the calling thread."""
+    if not hasattr(_local, "engine"):
+        _local.engine = _load()
+    return _local.engine
 
 
 def require_ocr() -> None:
-    """Learn early whether the OCR program is here.
+    """Check early that the OCR engine is installed.
 
     Raises:
         ConfigError: it is not.
@@ -108,8 +108,8 @@ def require_ocr() -> None:
         for name in ("cv2", "rapidocr"):
             importlib.import_module(name)
     except ImportError as error:
-        hint = "pip install 'mmsent[ocr]', or leave out the writing probes"
-        raise ConfigError(f"the words in images cannot be read: {error}", hint) from error
+        hint = "pip install 'mmsent[ocr]', or leave out the ocr probes"
+        raise ConfigError(f"text in images cannot be read: {error}", hint) from error
 
 
 def _load() -> Any:
@@ -128,7 +128,7 @@ def _settings(engine: Any) -> dict[str, Any]:
         "Global.log_level": "error",
         "Det.engine_type": engine,
         "Rec.engine_type": engine,
-        "Det.limit_side_len": SIDE_PX,
+        "Det.limit_side_len": DETECTION_SIDE_PX,
         "Det.limit_type": "max",
         "EngineConfig.openvino.inference_num_threads": 1,
     }

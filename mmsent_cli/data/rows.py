@@ -1,4 +1,4 @@
-"""What the rows of every layout have in common: names that are safe and unique, and labels that are known."""
+"""Checks for the rows of every source: guids that are safe and unique, and known labels."""
 
 import difflib
 from collections import Counter
@@ -11,21 +11,21 @@ from mmsent_cli.errors import DataError
 
 LIMIT_SEED = 0
 NO_TAG = ("", "null")
-"""How a row says that it has no tag, in lower case."""
+"""Values of a row without a tag, in lower case."""
 
 
 def tag_or_none(tag: str) -> str | None:
-    """The tag of a row, or None where the row says that it has none."""
+    """The tag of a row, or None for an empty one or `null`."""
     return None if tag.lower() in NO_TAG else tag
 
 
 def guid_problem(guid: str, where: str, seen: dict[str, str]) -> str | None:
-    """Why a guid cannot name a pair, or None; then it is noted in `seen` with its place.
+    """Why a guid cannot name a pair, or None for a usable guid, which is added to `seen`.
 
     Args:
         guid: The name, already stripped.
         where: File and line, such as `train.txt:17`.
-        seen: Guids met so far and where; a usable guid is added.
+        seen: Place of each guid so far.
     """
     if not guid:
         return f"{where}: empty guid"
@@ -40,8 +40,8 @@ def guid_problem(guid: str, where: str, seen: dict[str, str]) -> str | None:
 def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[str, ...]:
     """The class order: `wanted`; else the sentiments that occur; else the tags found, sorted.
 
-    Two or more sentiments among the tags say that sentiments are meant. A further tag is then a slip of the pen
-    and no fourth class, until `--labels` names it.
+    If two or more tags are sentiments, the classes are the sentiments. Any other tag is then a typing error and not a
+    fourth class, unless `--labels` names it.
     """
     if wanted is not None:
         return tuple(wanted)

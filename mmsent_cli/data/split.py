@@ -1,4 +1,4 @@
-"""How training and validation sides are made: stratified, with near-duplicates kept together; or the sources' ways."""
+"""Training and validation splits: stratified with near-duplicates kept together, or the plain splits of the sources."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,11 +30,11 @@ PLAIN_VAL_SIZES = {"plain-80-20": 0.2, "plain-90-10": 0.1}
 def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig) -> Split:
     """Divide pairs into training and validation.
 
-    `grouped` gives the same sides whatever the order of the pairs. The plain strategies call scikit-learn's
-    `train_test_split` on the pairs as they come, and know nothing of duplicates.
+    `grouped` gives the same splits whatever the order of the pairs. The plain strategies call scikit-learn's
+    `train_test_split` on the pairs in their order, and ignore duplicates.
 
     Raises:
-        DataError: a class that cannot stand on both sides.
+        DataError: a class with too few pairs for both splits.
         ConfigError: a `val_size` for a plain strategy, which has its own.
     """
     if config.strategy != "grouped":
@@ -47,7 +47,7 @@ def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig
 
 
 def make_folds(pairs: Sequence[Pair], labels: Sequence[str], n: int, seed: int) -> tuple[Split, ...]:
-    """Divide pairs into n grouped folds; each in turn is the validation side.
+    """Divide pairs into n grouped folds; each in turn is the validation split.
 
     Raises:
         ConfigError: fewer than 2 folds.
@@ -65,10 +65,10 @@ def make_folds(pairs: Sequence[Pair], labels: Sequence[str], n: int, seed: int) 
 
 
 def apply_split(split: Split, pairs: Iterable[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """The training and the validation pairs, in the order of the split. Pairs it does not name are left out.
+    """The training and the validation pairs, in the order of the split. Pairs that are not in it are left out.
 
     Raises:
-        DataError: guids of the split that the data lacks.
+        DataError: guids of the split that are not in the data.
     """
     by_guid = {pair.guid: pair for pair in pairs}
     missing = [guid for guid in split.train + split.val if guid not in by_guid]
@@ -81,7 +81,7 @@ def apply_split(split: Split, pairs: Iterable[Pair]) -> tuple[list[Pair], list[P
 
 
 def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
-    """Check that folds that were made earlier divide these very pairs.
+    """Check that earlier folds divide exactly these pairs.
 
     Raises:
         DataError: pairs that are in no fold, or in a fold and no longer in the data.
@@ -90,13 +90,13 @@ def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
     strange = sorted(in_folds ^ {pair.guid for pair in pairs})
     if strange:
         raise DataError(
-            f"{len(strange)} pairs are in the data or in its folds, not in both: {summarize(strange, 'guids')}",
-            "use the data that the run began with, or start a new run",
+            f"{len(strange)} pairs differ between the data set and the recorded folds: {summarize(strange, 'guids')}",
+            "use the data that the run was started with, or start a new run",
         )
 
 
 def describe(splits: Sequence[Split], pairs: Sequence[Pair], labels: Sequence[str], path: Path) -> SplitResult:
-    """Sizes, class counts and what grouping caught, for one split or all folds of one."""
+    """Sizes, class counts and near-duplicates of one split, or of all folds."""
     split, tags = splits[0], {pair.guid: pair.tag for pair in pairs}
     group_of = dict(zip((pair.guid for pair in pairs), groups_of(pairs), strict=True))
     members = defaultdict(list)
@@ -136,13 +136,13 @@ def _plain_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConf
 
 
 def _stratified(pairs: Sequence[Pair], val_size: float, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """scikit-learn's stratified sides, or None where there are too few pairs for it."""
+    """scikit-learn's stratified splits, or None if there are too few pairs."""
     from sklearn.model_selection import train_test_split
 
     guids, tags = [pair.guid for pair in pairs], [pair.tag for pair in pairs]
     try:
         train, val = train_test_split(guids, test_size=val_size, random_state=seed, stratify=tags)
-    except ValueError:  # says that a class or a side would be too small; the guids and tags are ours
+    except ValueError:  # a class or a split would be too small; guids and tags are always valid here
         return None
     return tuple(train), tuple(val)
 
@@ -161,7 +161,7 @@ def _require_members(counts: Mapping[str, int], needed: int) -> None:
     short = [f"{label} ({count})" for label, count in counts.items() if count < needed]
     if short:
         raise DataError(
-            f"each class needs {needed} or more pairs that are no near-duplicates; too few: {', '.join(short)}",
+            f"each class needs {needed} or more pairs (near-duplicates count as one); too few: {', '.join(short)}",
             "add pairs of these classes, or leave the class out of data and --labels",
         )
 
@@ -172,7 +172,7 @@ def _require_both_sides(pairs: Sequence[Pair], labels: Sequence[str], train: Seq
         lacking = [label for label, count in _counts(guids, tags, labels).items() if not count]
         if lacking:
             raise DataError(
-                f"the {name} side would hold no pair of {', '.join(lacking)}",
+                f"the {name} split would have no pair of {', '.join(lacking)}",
                 "add pairs of these classes, or choose another share or seed",
             )
 

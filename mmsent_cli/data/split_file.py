@@ -1,4 +1,4 @@
-"""A split as a value and as a file: made once, so that every run and every reader can use the same sides."""
+"""A split as a value and as a file, so that several runs can use the same pairs for training and validation."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ REMAKE = "make it again with mmsent split"
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Guids of both sides. `digest` is `digest_of` them; `fold` counts from 1 and is None without folds."""
+    """Guids of training and validation pairs. `digest` is their `digest_of`; `fold` counts from 1, or is None."""
 
     train: tuple[str, ...]
     val: tuple[str, ...]
@@ -29,7 +29,7 @@ class Split:
 
 
 def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
-    """BLAKE2b-128 of the sorted (guid, side) pairs, as hex: the same sides have the same digest in any order."""
+    """BLAKE2b-128 of the sorted (guid, side) pairs, as hex: the same splits have the same digest in any order."""
     lines = sorted([*((guid, "train") for guid in train), *((guid, "val") for guid in val)])
     return blake2b("".join(f"{guid}\t{side}\n" for guid, side in lines).encode(), digest_size=16).hexdigest()
 
@@ -51,7 +51,7 @@ def read_split(path: Path, fold: int | None = None) -> Split:
 
     Args:
         path: The split file.
-        fold: Which fold, from 1; needed where the file holds folds.
+        fold: Which fold, from 1; required if the file has folds.
 
     Raises:
         DataError: no such file, not a split, changed since it was made, or no such fold.
@@ -67,7 +67,7 @@ def read_split(path: Path, fold: int | None = None) -> Split:
         raise DataError(f"{path} is not a split file: {error}", REMAKE) from error
     for split in splits:
         if split.digest != digest_of(split.train, split.val) or set(split.train) & set(split.val):
-            raise DataError(f"{path} was changed after it was made: its digest does not fit", REMAKE)
+            raise DataError(f"{path} was changed after it was written: its digest does not match", REMAKE)
     return _pick(splits, path, fold)
 
 
@@ -84,6 +84,6 @@ def _pick(splits: Sequence[Split], path: Path, fold: int | None) -> Split:
     chosen = [split for split in splits if fold is not None and split.fold == fold]
     if not chosen:
         known = ", ".join(str(split.fold) for split in splits if split.fold is not None)
-        asked = "it holds folds, and none is named" if fold is None else f"there is no fold {fold}"
+        asked = "it has folds, and none is chosen" if fold is None else f"there is no fold {fold}"
         raise DataError(f"{path}: {asked}", f"choose one with --fold: {known}" if known else "leave out --fold")
     return chosen[0]

@@ -1,4 +1,4 @@
-"""Texts: the optional cleaning steps of source A (SPEC.md), and the key by which near-duplicates are found."""
+"""Text cleaning (the steps of source A, SPEC.md), and the key that near-duplicates share."""
 
 import re
 import unicodedata
@@ -13,10 +13,10 @@ RETWEET = re.compile(r"\bRT\b", re.IGNORECASE)
 RETWEET_SIGN = re.compile(r"\bRT\b\s*:?")
 HASHTAG = re.compile(r"#(\w+)")
 WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|_|(?<=[A-Za-z])(?=\d)")
-"""Where a hashtag's words meet: `StopThis_now2`."""
+"""Word boundaries in a hashtag such as `StopThis_now2`."""
 
 JOINERS = "\u200d\ufe0e\ufe0f"
-"""Zero-width joiner and variation selectors: what is left of an emoji once its symbols are gone."""
+"""Zero-width joiner and variation selectors, which are left when the symbols of an emoji are removed."""
 
 
 def clean(text: str, steps: Collection[str]) -> str:
@@ -24,11 +24,10 @@ def clean(text: str, steps: Collection[str]) -> str:
 
     Args:
         text: Any text.
-        steps: Of `config.CLEANING_STEPS`. urls, mentions and retweets (each RT) are removed; hashtags loses
-            the sign and divides `#StopThis` into its words, so that a tokenizer knows them; symbols removes
-            punctuation, emoji and other symbols (letters, digits and the vowel signs of any script stay); stop-words
-            removes scikit-learn's English list, which holds "not" and "never": it costs a sentiment model its
-            negations.
+        steps: Of `config.CLEANING_STEPS`. urls, mentions and retweets (each RT) are removed. hashtags removes the sign
+            and splits `#StopThis` into words, which a tokenizer's vocabulary has. symbols removes punctuation, emoji
+            and other symbols; letters, digits and the vowel signs of any script stay. stop-words removes
+            scikit-learn's English list, which has "not" and "never", so a sentiment model loses negations.
     """
     if "urls" in steps:
         text = URL.sub(" ", text)
@@ -49,9 +48,9 @@ def clean(text: str, steps: Collection[str]) -> str:
 
 
 def duplicate_key(text: str) -> str:
-    """What near-duplicates share: the words, without URLs, mentions, RT, symbols, case and width.
+    """The key of a text: its words, without URLs, mentions, RT, symbols, case and width. Near-duplicates share it.
 
-    Empty for a text of nothing else; an empty key says nothing about a text and must group no pairs.
+    It is empty for a text without words; pairs with an empty key are not grouped.
     """
     text = unicodedata.normalize("NFKC", text)
     text = RETWEET.sub(" ", MENTION.sub(" ", URL.sub(" ", text)))
