@@ -2,8 +2,8 @@
 
 A csv or jsonl file is read as UTF-8, with invalid bytes kept as surrogates (`surrogateescape`). Delimiters and quotes
 are ASCII in every candidate encoding, so columns are found whatever the encoding of the texts, and `raw_bytes` restores
-the bytes of a text for the encoding decision. Rejected: pandas.read_csv, which gives no line numbers for messages, stops
-at the first row with too many columns, and silently fills rows with too few.
+the bytes of a text for the encoding decision. Rejected: pandas.read_csv, which gives no line numbers for messages,
+stops at the first row with too many columns, and silently fills rows with too few.
 """
 
 import codecs
