@@ -5,17 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, SplitConfig, TrainConfig
-from mmsent_cli.results import EpochResult
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.workspace import Workspace
-
-
-class Silent:
-    """Hears of progress and says nothing."""
-
-    def prepare(self, stage: str, done: int, total: int | None) -> None: ...
-    def step(self, epoch: int, done: int, total: int) -> None: ...
-    def epoch(self, result: EpochResult) -> None: ...
 
 
 def make_plan(data: Path, cache: Path, model: ModelConfig, epochs: int = 10, weights: Path | None = None) -> Plan:
@@ -24,13 +15,13 @@ def make_plan(data: Path, cache: Path, model: ModelConfig, epochs: int = 10, wei
     split = SplitConfig(strategy="plain-80-20")
     data_config = DataConfig(data=str(data))
     fit = FitConfig(epochs=epochs, patience=0)
-    return plan_run(TrainConfig(data=data_config, split=split, model=model, fit=fit, runtime=runtime), Silent())
+    return plan_run(TrainConfig(data=data_config, split=split, model=model, fit=fit, runtime=runtime))
 
 
 def train_models(plan: Plan, fusions: Sequence[str]) -> float:
     """Seconds to train one model a fusion, one after the other, filling the feature store included."""
     start = time.perf_counter()
-    bench = Workspace(plan, Silent())
+    bench = Workspace(plan)
     for fusion in fusions:
         _, _, trainer = bench.trainer(plan.variant(fusion))
         for _ in trainer.fit():
@@ -40,5 +31,5 @@ def train_models(plan: Plan, fusions: Sequence[str]) -> float:
 
 def split_sizes(plan: Plan) -> tuple[int, int]:
     """Training and validation pairs."""
-    bench = Workspace(plan, Silent())
+    bench = Workspace(plan)
     return len(bench.train), len(bench.val)

@@ -16,13 +16,14 @@ from benchmarks.inputs import make_pairs
 from benchmarks.rows_speed import FROZEN
 from benchmarks.tables import Row
 from mmsent_cli.encoders.contract import Activations
+from mmsent_cli.progress import Event, Stage
 from mmsent_cli.training.workspace import Workspace
 
 
 def limit(data: Path, work: Path, pairs: int) -> list[Row]:
     """Decoding and tokenising alone, and operations over the measured peak, against the time taken."""
     plan = ours.make_plan(make_pairs(data, work / "pairs", pairs), work / "cache", FROZEN)
-    bench = Workspace(plan, ours.Silent())
+    bench = Workspace(plan)
     model = bench.model(plan.config.model, 0)
     texts = [pair.text or "" for pair in plan.dataset.pairs]
     paths = [pair.image for pair in plan.dataset.pairs if pair.image is not None]
@@ -75,11 +76,11 @@ def fill_seconds(bench: Workspace, model, fit) -> dict[str, float]:
     """Seconds until each encoder's last pair is in the store, by its name."""
     ends: dict[str, float] = {}
 
-    class Clock(ours.Silent):
-        def prepare(self, stage: str, done: int, total: int | None) -> None:
-            ends[stage.rpartition(" ")[2]] = time.perf_counter()
+    def note_end(event: Event) -> None:
+        if isinstance(event, Stage):
+            ends[event.name.rpartition(" ")[2]] = time.perf_counter()
 
-    bench.listener = Clock()
+    bench.progress = note_end
     start = time.perf_counter()
     bench.table(model, fit)
     spent = {}

@@ -23,7 +23,7 @@ SCALED = f"plain: {{batches}} batches of {plain.BATCH}, scaled by pairs and epoc
 def prepare(data: Path, work: Path, pairs: int) -> list[Row]:
     """Raw pairs to features, `compact`."""
     plan = ours.make_plan(make_pairs(data, work / "pairs", pairs), work / "cache", FROZEN)
-    bench = Workspace(plan, ours.Silent())
+    bench = Workspace(plan)
     model = bench.model(plan.config.model, 0)
     start = time.perf_counter()
     bench.table(model, plan.config.fit)
@@ -82,5 +82,5 @@ def write_true_size(folder: Path) -> Path:
 
 def _plain_cost(plan: Plan, batches: int = 6) -> PairCost:
     """What a pair costs the plain loop, on networks frozen as the plan has them."""
-    model = Workspace(plan, ours.Silent()).model(plan.config.model, 0)
+    model = Workspace(plan).model(plan.config.model, 0)
     return plain.measure(plain.PlainLoop(model.text, model.image), plan.dataset.pairs, batches)

@@ -6,22 +6,31 @@ Rejected: an interface with a method an event, which every caller that wants sil
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from mmsent_cli.results import EpochResult
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`done` of `total` items of a stage such as "checking pairs"; `total` is None while it is unknown."""
+    """`done` of `total` items of a stage such as "checking pairs"; `total` is None while it is unknown.
+
+    `unit` is what one item is called.
+    """
 
     name: str
     done: int
     total: int | None
+    unit: str = "pair"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelBegun:
-    """Model `number` of `total`, counted from 1, begins to train for at most `epochs` epochs."""
+    """Model `number` of `total`, counted from 1, begins to train for at most `epochs` epochs.
+
+    `model` is what a person sees: a fusion, an arm's name, "fold 2". With the seed it identifies the model in all
+    later events; several models may be in training at a time.
+    """
 
     model: str
     seed: int
@@ -32,9 +41,10 @@ class ModelBegun:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`done` of `total` batches of an epoch, counted from 1."""
+    """`done` of `total` batches of an epoch are trained; epochs are counted from 1."""
 
     model: str
+    seed: int
     epoch: int
     done: int
     total: int
@@ -42,21 +52,26 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """An epoch of a model is finished."""
+    """An epoch of a model is finished, and what a resumed run needs of it is kept."""
 
     model: str
+    seed: int
     result: EpochResult
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDone:
-    """A model is finished. The metrics are those of its best epoch; `is_resumed`: read back from an earlier run."""
+    """A model that was begun is finished, or was read back from an earlier run (`is_resumed`).
+
+    The metrics are those of its best epoch, or of its last one where no epoch is selected.
+    """
 
     model: str
     seed: int
     accuracy: float
     macro_f1: float
-    is_resumed: bool
+    is_resumed: bool = False
+    epoch: Literal["best", "last"] = "best"
 
 
 Event = Stage | ModelBegun | Step | Epoch | ModelDone

@@ -19,13 +19,13 @@ from mmsent_cli.commands.options import Checkpoint, Json, RunsDir, options
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.settings import AblateSettings
+from mmsent_cli.progress import Progress
 from mmsent_cli.records import CONFIG, EXPERIMENT
 
 if TYPE_CHECKING:
     from mmsent_cli.experiments.ablation.ablate import Detail
     from mmsent_cli.experiments.ablation.target import AblationTarget
     from mmsent_cli.records import Run
-    from mmsent_cli.reports.live_arms import ExperimentView
     from mmsent_cli.results import AblateResult
 
 COMMAND = "ablate"
@@ -49,21 +49,21 @@ def ablate(
     The pairs are those that the checkpoint's run validated on, or those of --data.
     """
     from mmsent_cli.experiments.ablation import ablate as experiments
-    from mmsent_cli.reports.live_arms import ExperimentView
     from mmsent_cli.reports.outputs import print_result
+    from mmsent_cli.reports.progress import ProgressView
     from mmsent_cli.training.run import cleanup_on_failure
 
     start = time.perf_counter()
-    with ExperimentView() as live:
+    with ProgressView() as progress:
         if resume is not None:
             if checkpoint is not None or split is not None:
                 raise ConfigError("--resume takes the run's own settings", "leave the other options out")
             require_nothing_else(None, given)
-            examined, settings, run = _resume(resume, runs_dir, live)
+            examined, settings, run = _resume(resume, runs_dir, progress)
         else:
-            examined, settings, run = _start(checkpoint, split, given, runs_dir, live)
+            examined, settings, run = _start(checkpoint, split, given, runs_dir, progress)
         with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
-            result, detail = experiments.ablate(examined, settings, run, live)
+            result, detail = experiments.ablate(examined, settings, run, progress)
     seconds = time.perf_counter() - start
     with cleanup_on_failure(run, is_new=False, command=COMMAND):
         files = write_ablation(examined, run, result, detail, seconds)
@@ -74,7 +74,7 @@ def ablate(
 
 
 def _start(
-    checkpoint: str | None, split: str | None, given: dict[type, dict[str, Any]], runs_dir: Path, live: "ExperimentView"
+    checkpoint: str | None, split: str | None, given: dict[type, dict[str, Any]], runs_dir: Path, progress: Progress
 ) -> tuple["AblationTarget", AblateSettings, "Run"]:
     from mmsent_cli.experiments.ablation.target import own_config
     from mmsent_cli.experiments.request import start_experiment
@@ -88,7 +88,7 @@ def _start(
     runtime = build(RuntimeConfig, {**(to_dict(own.runtime) if own else {}), **given[RuntimeConfig]})
     subject = ablation_subject(found, runtime, given[DataConfig] or None, split)
     settings = build(AblateSettings, given[AblateSettings])
-    examined = _examine(subject, live)
+    examined = _examine(subject, progress)
     return examined, settings, start_experiment(examined.plan, COMMAND, settings, runs_dir, subject)
 
 
@@ -99,21 +99,21 @@ def ablation_subject(
     return {"checkpoint": str(checkpoint), "data": data, "split": split, "runtime": to_dict(runtime)}
 
 
-def _resume(resume: str, runs_dir: Path, live: "ExperimentView") -> tuple["AblationTarget", AblateSettings, "Run"]:
+def _resume(resume: str, runs_dir: Path, progress: Progress) -> tuple["AblationTarget", AblateSettings, "Run"]:
     from mmsent_cli.experiments.request import find_experiment, require_same_plan
 
     run, told = find_experiment(resume, COMMAND, runs_dir)
-    examined = _examine(told.subject, live)
+    examined = _examine(told.subject, progress)
     require_same_plan(examined.plan, run)
     return examined, build(AblateSettings, told.settings), run
 
 
-def _examine(subject: Mapping[str, Any], live: "ExperimentView") -> "AblationTarget":
+def _examine(subject: Mapping[str, Any], progress: Progress) -> "AblationTarget":
     from mmsent_cli.experiments.ablation.target import examine
 
     data = None if subject["data"] is None else build(DataConfig, subject["data"])
     runtime = build(RuntimeConfig, subject["runtime"])
-    return examine(Path(subject["checkpoint"]), data, subject["split"], runtime, live)
+    return examine(Path(subject["checkpoint"]), data, subject["split"], runtime, progress)
 
 
 def write_ablation(

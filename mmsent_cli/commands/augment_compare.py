@@ -29,15 +29,15 @@ def augment_compare(
 ) -> None:
     """Train one fusion without and with augmented images, on the same split and seeds, and say if it helps."""
     from mmsent_cli.experiments.comparison import augmentation as experiments
-    from mmsent_cli.reports.live_arms import ExperimentView
     from mmsent_cli.reports.outputs import print_result
+    from mmsent_cli.reports.progress import ProgressView
     from mmsent_cli.training.run import cleanup_on_failure
 
     start = time.perf_counter()
-    with ExperimentView() as live:
-        plan, settings, run = open_experiment(COMMAND, AugmentSettings, given, config, resume, runs_dir, live)
+    with ProgressView() as progress:
+        plan, settings, run = open_experiment(COMMAND, AugmentSettings, given, config, resume, runs_dir, progress)
         with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
-            result, trained = experiments.augment_compare(plan, settings, run, live)
+            result, trained = experiments.augment_compare(plan, settings, run, progress)
     seconds = time.perf_counter() - start
     with cleanup_on_failure(run, is_new=False, command=COMMAND):
         files = write_comparison(COMMAND, plan, run, result, trained, seconds)

@@ -11,6 +11,7 @@ import typer
 from mmsent_cli.commands.train import layer
 from mmsent_cli.config import RuntimeConfig, TrainConfig, build, read_train_config
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.progress import Progress
 from mmsent_cli.records import CONFIG
 from mmsent_cli.reports.examples import agreement_groups
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from mmsent_cli.experiments.trained_arm import TrainedArm
     from mmsent_cli.records import Run
     from mmsent_cli.reports.blocks import ReportExample
-    from mmsent_cli.reports.live_arms import ExperimentView
     from mmsent_cli.results import CompareResult
     from mmsent_cli.training.plan import Plan
 
@@ -45,7 +45,7 @@ def open_experiment(
     config: Path | None,
     resume: str | None,
     runs_dir: Path,
-    live: "ExperimentView",
+    progress: Progress,
 ) -> tuple["Plan", S, "Run"]:
     """Plan a new experiment, or the rest of an unfinished one.
 
@@ -56,7 +56,7 @@ def open_experiment(
         config: an earlier experiment to repeat, or a configuration to start from; options change it.
         resume: the run to go on with; nothing but `jobs` may then be given.
         runs_dir: where runs are kept.
-        live: hears of progress.
+        progress: receives what happens.
     """
     from mmsent_cli.experiments.request import resume_experiment, start_experiment
     from mmsent_cli.training.plan import plan_run
@@ -64,7 +64,7 @@ def open_experiment(
     if resume is not None:
         jobs = given[RuntimeConfig].pop("jobs", None)
         require_nothing_else(config, given)
-        return resume_experiment(resume, command, settings_type, runs_dir, live, jobs)
+        return resume_experiment(resume, command, settings_type, runs_dir, progress, jobs)
     base, told = read_base(config, command)
     settings = build(settings_type, {**told, **given[settings_type]})
     asked = layer(base, given)
@@ -73,7 +73,7 @@ def open_experiment(
             f"{command} compares single networks, and the configuration is of a training over folds",
             "name another configuration",
         )
-    plan = plan_run(asked, live)
+    plan = plan_run(asked, progress)
     return plan, settings, start_experiment(plan, command, settings, runs_dir)
 
 

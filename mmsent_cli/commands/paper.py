@@ -32,11 +32,11 @@ from mmsent_cli.experiments.settings import (
     PaperSettings,
     TuneSettings,
 )
+from mmsent_cli.progress import Progress
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, Run
 
 if TYPE_CHECKING:
     from mmsent_cli.experiments.trained_arm import TrainedArm
-    from mmsent_cli.reports.live_arms import ExperimentView
     from mmsent_cli.results import AblateResult, CompareResult, TrainResult, TuneResult
     from mmsent_cli.training.plan import Plan
 
@@ -56,18 +56,18 @@ def paper(
     json: Json = False,
 ) -> None:
     """Repeat system A: tune, train, ablate, compare-fusions, augment-compare; one report beside its figures."""
-    from mmsent_cli.reports.live_arms import ExperimentView
     from mmsent_cli.reports.outputs import print_result, run_files
+    from mmsent_cli.reports.progress import ProgressView
     from mmsent_cli.results import PaperResult
     from mmsent_cli.training.run import ENVIRONMENT, cleanup_on_failure
 
     if resume is None and not read_base(config, COMMAND)[1]:
         given[FitConfig] = {"epochs": EPOCHS, **given[FitConfig]}
     start = time.perf_counter()
-    with ExperimentView() as live:
-        plan, settings, run = open_experiment(COMMAND, PaperSettings, given, config, resume, runs_dir, live)
+    with ProgressView() as progress:
+        plan, settings, run = open_experiment(COMMAND, PaperSettings, given, config, resume, runs_dir, progress)
         with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
-            work = Repetition(plan, settings, run.path(STEPS), live)
+            work = Repetition(plan, settings, run.path(STEPS), progress)
             tuned = work.tune()
             trained, checkpoint = work.train()
             ablated = work.ablate(checkpoint)
@@ -104,14 +104,14 @@ class Repetition:
         plan: data, split and settings, with the epochs of all but the tuning.
         settings: how many seeds.
         folder: keeps the experiments' runs.
-        live: hears of progress.
+        progress: receives what happens.
     """
 
-    def __init__(self, plan: "Plan", settings: PaperSettings, folder: Path, live: "ExperimentView") -> None:
+    def __init__(self, plan: "Plan", settings: PaperSettings, folder: Path, progress: Progress) -> None:
         self.plan = plan
         self.settings = settings
         self.folder = folder
-        self.live = live
+        self.progress = progress
         self.start = time.perf_counter()
 
     def tune(self) -> "TuneResult":
@@ -122,7 +122,7 @@ class Repetition:
         plan = self.plan.asking(replace(asked, fit=replace(asked.fit, epochs=TUNE_EPOCHS)))
         settings = TuneSettings()
         run = self._run("tune", plan, settings)
-        result, predicted = experiments.tune(plan, settings, run, self.live)
+        result, predicted = experiments.tune(plan, settings, run, self.progress)
         write_tuning(plan, run, result, predicted, self._seconds())
         best = read_train_config(run.path(result.best_config)).fit
         found = {name: getattr(best, name) for name in ("encoder_lr", "head_lr", "weight_decay")}
@@ -133,11 +133,8 @@ class Repetition:
         """One model with what was found; its result and its checkpoint."""
         from mmsent_cli.training.run import execute
 
-        run, config = self._run("train", self.plan, None), self.plan.config
-        self.live.total_epochs = config.fit.epochs
-        self.live.begin("train", config.fit.seed, 0, 1)
-        result = write_training(execute(self.plan, run, self.live), self.plan, run)
-        self.live.finish("train", config.fit.seed, result.accuracy, result.macro_f1, resumed=False)
+        run = self._run("train", self.plan, None)
+        result = write_training(execute(self.plan, run, self.progress), self.plan, run)
         return result, run.path(BEST)
 
     def ablate(self, checkpoint: Path) -> "AblateResult":
@@ -146,9 +143,9 @@ class Repetition:
         from mmsent_cli.experiments.ablation.target import examine
 
         settings = AblateSettings(retrain=True)
-        examined = examine(checkpoint, None, None, self.plan.config.runtime, self.live)
+        examined = examine(checkpoint, None, None, self.plan.config.runtime, self.progress)
         run = self._run("ablate", examined.plan, settings, checkpoint)
-        result, detail = experiments.ablate(examined, settings, run, self.live)
+        result, detail = experiments.ablate(examined, settings, run, self.progress)
         write_ablation(examined, run, result, detail, self._seconds())
         return result
 
@@ -158,7 +155,7 @@ class Repetition:
 
         settings = CompareSettings(seeds=self.settings.seeds)
         run = self._run("compare-fusions", self.plan, settings)
-        result, models = experiments.compare_fusions(self.plan, settings, run, self.live)
+        result, models = experiments.compare_fusions(self.plan, settings, run, self.progress)
         write_comparison("compare-fusions", self.plan, run, result, models, self._seconds())
         return result, models
 
@@ -168,7 +165,7 @@ class Repetition:
 
         settings = AugmentSettings(seeds=self.settings.seeds)
         run = self._run("augment-compare", self.plan, settings)
-        result, models = experiments.augment_compare(self.plan, settings, run, self.live)
+        result, models = experiments.augment_compare(self.plan, settings, run, self.progress)
         write_comparison("augment-compare", self.plan, run, result, models, self._seconds())
         return result
 

@@ -37,12 +37,12 @@ def predict(
 
     from mmsent_cli.inference.stream import predict_file, predict_one
     from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.live_epochs import TrainingView
     from mmsent_cli.reports.predict import print_predict
+    from mmsent_cli.reports.progress import ProgressView
 
     if out is None:
         result = predict_one(found, text, image, runtime)
     else:
-        with TrainingView() as live:
-            result = predict_file(found, data, runtime, out, live, probabilities, force)
+        with ProgressView() as progress:
+            result = predict_file(found, data, runtime, out, progress, probabilities, force)
     print_json(result) if json else print_predict(result)

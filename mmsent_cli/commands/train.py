@@ -55,8 +55,8 @@ def train(
 ) -> None:
     """Train a model on labelled pairs, validate it, and write everything to a new run folder."""
     from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.live_epochs import TrainingView
     from mmsent_cli.reports.outputs import print_result
+    from mmsent_cli.reports.progress import ProgressView
     from mmsent_cli.training import run as training
     from mmsent_cli.training.folds import execute_folds
     from mmsent_cli.training.plan import plan_run
@@ -65,16 +65,15 @@ def train(
         raise ConfigError("--resume takes the run's own settings", "leave the other options out")
     if config is not None and preset is not None:
         raise ConfigError("--config and --preset both are whole sets of settings", "give one of them")
-    with TrainingView() as live:
+    with ProgressView() as progress:
         if resume is not None:
-            plan, run = training.resume_run(resume, runs_dir, live)
+            plan, run = training.resume_run(resume, runs_dir, progress)
         else:
             base = TrainConfig() if config is None else read_train_config(config)
-            plan = plan_run(layer(base if preset is None else with_preset(base, preset), given), live)
+            plan = plan_run(layer(base if preset is None else with_preset(base, preset), given), progress)
             run = training.start_run(plan, runs_dir)
-        live.total_epochs = plan.config.fit.epochs
         with training.cleanup_on_failure(run, is_new=resume is None):
-            result = execute_folds(plan, run, live) if plan.folds else training.execute(plan, run, live)
+            result = execute_folds(plan, run, progress) if plan.folds else training.execute(plan, run, progress)
     with training.cleanup_on_failure(run, is_new=False):
         result = write_outputs(result, plan, run)
     if json:

@@ -44,18 +44,18 @@ def tune(
 ) -> None:
     """Try training settings, 5 epochs each unless --epochs says otherwise, and write the best as a configuration."""
     from mmsent_cli.experiments.tuning import tune as experiments
-    from mmsent_cli.reports.live_arms import ExperimentView
     from mmsent_cli.reports.outputs import print_result
+    from mmsent_cli.reports.progress import ProgressView
     from mmsent_cli.training.run import cleanup_on_failure
 
     is_repeated = bool(read_base(config, COMMAND)[1])
     if resume is None and not is_repeated:
         given[FitConfig] = {"epochs": EPOCHS, **given[FitConfig]}
     start = time.perf_counter()
-    with ExperimentView() as live:
-        plan, settings, run = open_experiment(COMMAND, TuneSettings, given, config, resume, runs_dir, live)
+    with ProgressView() as progress:
+        plan, settings, run = open_experiment(COMMAND, TuneSettings, given, config, resume, runs_dir, progress)
         with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
-            result, predicted = experiments.tune(plan, settings, run, live)
+            result, predicted = experiments.tune(plan, settings, run, progress)
     seconds = time.perf_counter() - start
     files = write_tuning(plan, run, result, predicted, seconds)
     if json:

@@ -4,7 +4,7 @@ Everything is read once, before the first epoch: a broken file is reported withi
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -29,12 +29,11 @@ from mmsent_cli.data.manifests import SUFFIXES, raw_bytes, without_surrogates
 from mmsent_cli.data.pairs import Dataset, ImageFile, ImageSource, Pair, PairRow
 from mmsent_cli.data.rows import labels_of, limited
 from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.progress import Progress, Stage, silent
 
 DIGEST_BYTES = 16
 CHUNK_ROWS = 256
 HINT = "fix the files, or use --on-bad drop or --on-bad blank"
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +46,14 @@ class _Checked:
 
 
 def load_labelled(
-    config: DataConfig, cache_dir: Path, progress: Progress | None = None, source: Source | None = None
+    config: DataConfig, cache_dir: Path, progress: Progress = silent, source: Source | None = None
 ) -> Dataset:
     """Read and check every labelled pair of a source.
 
     Args:
         config: Source, columns, labels, encoding, policy for bad pairs, limit.
         cache_dir: Where the encoding decision is kept.
-        progress: Called with the pairs checked so far and the number of all.
+        progress: Receives how many pairs are checked.
         source: From `locate` or `frame_source`; None for what `config.data` names.
 
     Raises:
@@ -67,8 +66,7 @@ def load_labelled(
     checked = []
     for chunk in _check(rows, source, config, decision):
         checked += chunk
-        if progress:
-            progress(len(checked), len(rows))
+        progress(Stage("checking pairs", len(checked), len(rows)))
     problems: list[str] = []
     pairs = [pair for item in checked if (pair := _apply_policy(item, config.on_bad, problems, may_lack=False))]
     if problems and config.on_bad == "stop":

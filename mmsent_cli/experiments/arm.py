@@ -8,8 +8,9 @@ import numpy as np
 from mmsent_cli.config import ResolvedConfig
 from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.model import count_parameters
+from mmsent_cli.progress import Epoch
 from mmsent_cli.records import as_file_name
-from mmsent_cli.training.loop import Evaluation, Step
+from mmsent_cli.training.loop import Evaluation
 from mmsent_cli.training.workspace import Workspace
 
 
@@ -43,20 +44,18 @@ def seeds_of(config: ResolvedConfig, count: int) -> tuple[int, ...]:
     return tuple(range(config.fit.seed, config.fit.seed + count))
 
 
-def train_arm(bench: Workspace, arm: Arm) -> Iterator[TrainedArm]:
+def train_arm(bench: Workspace, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
     """Train one arm; what there is of it after each epoch, so that a caller may stop early.
 
-    The bench's listener hears of steps and epochs.
+    The bench's `progress` receives batches and epochs, of a model called `shown_as` or by the arm's name.
     """
     model, table, trainer = bench.trainer(arm.config)
     trainable, _ = count_parameters(model)
     order = np.argsort(table.val)  # the table goes by text length
     evaluations: list[Evaluation] = []
-    for event in trainer.fit():
-        if isinstance(event, Step):
-            bench.listener.step(*event)
-            continue
-        bench.listener.epoch(event)
+    name = shown_as or arm.name
+    for result in trainer.fit(bench.progress, name):
+        bench.progress(Epoch(name, arm.seed, result))
         evaluations.append(trainer.last)
         yield TrainedArm(
             name=arm.name,

@@ -6,7 +6,6 @@ folder too, so the result says what the whole experiment cost, not what was left
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import ResolvedConfig
@@ -16,24 +15,14 @@ from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_f
 from mmsent_cli.experiments.selection import best_epoch
 from mmsent_cli.experiments.trained_arm import TrainedArm, load, save
 from mmsent_cli.model import count_parameters
+from mmsent_cli.progress import ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import ARMS, Run
-from mmsent_cli.results import EpochResult, SharedSetup
-from mmsent_cli.training.loop import Step
+from mmsent_cli.results import SharedSetup
 from mmsent_cli.training.metrics import majority_accuracy
-from mmsent_cli.training.plan import Listener, Plan
+from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
 
 ENCODER_RUNS = "encoder_runs.json"
-
-
-class ArmsListener(Listener, Protocol):
-    """Who watches an experiment. Steps and epochs are of the model begun, or turned to, last."""
-
-    total_epochs: int | None
-
-    def begin(self, name: str, seed: int, done: int, total: int) -> None: ...
-    def turn(self, name: str, seed: int) -> None: ...
-    def finish(self, name: str, seed: int, accuracy: float, macro_f1: float, resumed: bool) -> None: ...
 
 
 class Experiment:
@@ -42,7 +31,7 @@ class Experiment:
     Args:
         plan: what all arms have in common.
         run: folder that keeps the finished arms.
-        listener: hears of progress.
+        progress: receives stages, models, batches and epochs.
 
     Attributes:
         bench: makes models and tables.
@@ -52,11 +41,11 @@ class Experiment:
         DataError: a single validation pair.
     """
 
-    def __init__(self, plan: Plan, run: Run, listener: ArmsListener) -> None:
+    def __init__(self, plan: Plan, run: Run, progress: Progress = silent) -> None:
         self.plan = plan
         self.run = run
-        self.listener = listener
-        self.bench = Workspace(plan, listener, self._write_encoder_runs)
+        self.progress = progress
+        self.bench = Workspace(plan, progress, self._write_encoder_runs)
         self.true = self.bench.targets[list(self.bench.val)]
         if len(self.true) < 2:
             raise DataError("there is one validation pair: nothing can be said of its choice", "use a larger split")
@@ -73,18 +62,19 @@ class Experiment:
         folder = self.run.path(ARMS)
         trained = {arm.stem: model for arm in arms if (model := load(folder, arm.stem)) is not None}
         missing = [arm for arm in arms if arm.stem not in trained]
-        for done, model in enumerate(trained.values()):
-            self.listener.begin(model.name, model.seed, done, len(arms))
-            self._finish(model, is_resumed=True)
+        read_back = [arm for arm in arms if arm.stem in trained]
+        for done, arm in enumerate(read_back):
+            self._begin(arm, done, len(arms))
+            self._finish(trained[arm.stem], is_resumed=True)
         for arm, model in self._train(missing, len(trained), len(arms)):
             save(folder, arm.stem, model)
             trained[arm.stem] = model
             self._finish(model)
         return [trained[arm.stem] for arm in arms]
 
-    def epochs(self, arm: Arm) -> Iterator[TrainedArm]:
+    def epochs(self, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
         """Train one arm; what there is of it after each epoch, so that a caller may stop early."""
-        return train_arm(self.bench, arm)
+        return train_arm(self.bench, arm, shown_as)
 
     def setting(self, config: ResolvedConfig, seeds: Sequence[int]) -> SharedSetup:
         """What all arms share, for the result."""
@@ -115,7 +105,7 @@ class Experiment:
             yield from self._train_side_by_side(arms, jobs, done, total)
             return
         for number, arm in enumerate(arms, start=done):
-            self.listener.begin(arm.name, arm.seed, number, total)
+            self._begin(arm, number, total)
             with torch_threads(threads_for(self.plan)):
                 trained = deque(self.epochs(arm), maxlen=1).pop()
             yield arm, trained
@@ -134,20 +124,19 @@ class Experiment:
     ) -> Iterator[tuple[Arm, TrainedArm]]:
         for arm, event in train_side_by_side(self.plan, arms, jobs):
             if event == BEGUN:
-                self.listener.begin(arm.name, arm.seed, done, total)
+                self._begin(arm, done, total)
                 done += 1
-                continue
-            self.listener.turn(arm.name, arm.seed)
-            if isinstance(event, Step):
-                self.listener.step(*event)
-            elif isinstance(event, EpochResult):
-                self.listener.epoch(event)
             elif isinstance(event, TrainedArm):
                 yield arm, event
+            elif not isinstance(event, str):
+                self.progress(event)
+
+    def _begin(self, arm: Arm, done: int, total: int) -> None:
+        self.progress(ModelBegun(arm.name, arm.seed, done + 1, total, arm.config.fit.epochs))
 
     def _finish(self, trained: TrainedArm, is_resumed: bool = False) -> None:
         best = best_epoch(trained.curve, trained.monitor)
-        self.listener.finish(trained.name, trained.seed, best.accuracy, best.macro_f1, is_resumed)
+        self.progress(ModelDone(trained.name, trained.seed, best.accuracy, best.macro_f1, is_resumed))
 
     def _write_encoder_runs(self) -> None:
         """Keep the count as soon as what was counted is kept: a killed experiment finds it in the feature store."""

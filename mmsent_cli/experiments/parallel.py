@@ -25,8 +25,7 @@ from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments.arm import Arm, train_arm
 from mmsent_cli.experiments.trained_arm import TrainedArm
-from mmsent_cli.results import EpochResult
-from mmsent_cli.training.loop import Step
+from mmsent_cli.progress import Event
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
 
@@ -42,7 +41,6 @@ TRAINED_COST = 10
 """What a pass costs when encoders are trained, in passes with frozen ones."""
 
 BEGUN = "begun"
-Event = Step | EpochResult | TrainedArm
 Worker = tuple[Any, Connection]
 
 
@@ -73,11 +71,11 @@ def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int)
     return max(1, min(len(arms), torch.get_num_threads() // threads_for(plan), room, MOST))
 
 
-def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[tuple[Arm, Event | str]]:
+def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[tuple[Arm, Event | TrainedArm | str]]:
     """Train arms whose features are in the store, so many at a time.
 
     Yields:
-        An arm with `BEGUN`, with each of its steps and epochs, and last with what was trained.
+        An arm with `BEGUN`, with each of its events, and last with what was trained.
 
     Raises:
         MmsentError: a process could not begin, or was ended from outside.
@@ -152,7 +150,7 @@ def _send(worker: Worker, value: object) -> None:
         raise _lost(worker) from error
 
 
-def _hear(worker: Worker) -> Event:
+def _hear(worker: Worker) -> Event | TrainedArm:
     """The next event of a process; raises what it raised."""
     try:
         event = worker[1].recv()
@@ -178,29 +176,13 @@ def _lost(worker: Worker) -> MmsentError:
     )
 
 
-class _Teller:
-    """Sends what it hears to the process that waits for it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    def prepare(self, stage: str, done: int, total: int | None) -> None:
-        """Everything is prepared already."""
-
-    def step(self, epoch: int, done: int, total: int) -> None:
-        self.connection.send(Step(epoch, done, total))
-
-    def epoch(self, result: EpochResult) -> None:
-        self.connection.send(result)
-
-
 def _work(connection: Connection) -> None:
     """Train the arms that come, until the other end is closed or its process is gone."""
     with suppress(EOFError, ConnectionError):
         plan, threads = connection.recv()
         keep_freed_memory()
         torch.set_num_threads(threads)
-        bench = Workspace(plan, _Teller(connection))
+        bench = Workspace(plan, connection.send)
         while True:
             connection.send(_train(bench, connection.recv()))
 

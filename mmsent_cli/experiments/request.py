@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from mmsent_cli.config import TrainConfig, build, to_dict, train_config
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import CONFIG, EXPERIMENT, Run
-from mmsent_cli.training.plan import Listener, Plan, plan_run
+from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run import ENVIRONMENT, cleanup_on_failure, find_unfinished, splits_of, start_run, write_plan
 
 S = TypeVar("S")
@@ -70,7 +71,12 @@ def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, Exper
 
 
 def resume_experiment(
-    spec: str, command: str, settings_type: type[S], runs_dir: Path, listener: Listener, jobs: int | None = None
+    spec: str,
+    command: str,
+    settings_type: type[S],
+    runs_dir: Path,
+    progress: Progress = silent,
+    jobs: int | None = None,
 ) -> tuple[Plan, S, Run]:
     """Find an unfinished experiment and plan its rest, with as many models at a time as asked for.
 
@@ -81,7 +87,7 @@ def resume_experiment(
     asked = told.config()
     if jobs is not None:
         asked = replace(asked, runtime=replace(asked.runtime, jobs=jobs))
-    plan = plan_run(asked, listener, splits_of(run))
+    plan = plan_run(asked, progress, splits_of(run))
     write_plan(plan, run)
     require_same_plan(plan, run)
     return plan, build(settings_type, told.settings), run

@@ -14,9 +14,10 @@ from mmsent_cli.data.pairs import ImageFile, Pair
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.features.batching import PackedArrays, pack_if_small, stack, stored_pad
-from mmsent_cli.features.parallel_map import Progress, counted
+from mmsent_cli.features.parallel_map import counted
 from mmsent_cli.features.pipeline import encode_images, encode_texts
 from mmsent_cli.features.store import FeatureSet
+from mmsent_cli.progress import Progress
 
 RawInput = str | ImageFile
 """A text; an image file, or the bytes of one."""
@@ -66,7 +67,7 @@ class Column:
         Args:
             sources: the text or image of each pair, in the order of `keys`.
             train_rows: pairs whose augmented views are needed as well.
-            progress: called as the work goes on.
+            progress: receives how many entries are computed.
 
         Returns:
             The number of entries computed; 0 if the store held them all.
@@ -106,7 +107,8 @@ class Column:
         if missing:
             self.encoder.eval()
             entries = self._encode(missing, by_key)
-            features.add(counted(entries, len(missing), f"encoding with {self.encoder.name}", progress))
+            unit = "image" if isinstance(self.encoder.inputs, ImageInputs) else "text"
+            features.add(counted(entries, len(missing), f"encoding with {self.encoder.name}", unit, progress))
         return len(missing)
 
     def _encode(self, missing: Sequence[str], by_key: Mapping[str, RawInput]) -> Iterator[tuple[str, np.ndarray]]:

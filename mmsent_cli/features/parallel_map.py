@@ -6,10 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import TypeVar
 
+from mmsent_cli.progress import Progress, Stage
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, the number done and the number in all."""
 STEP = 8
 """Items between two reports of progress."""
 
@@ -41,9 +41,9 @@ def in_order(
             yield ahead.popleft().result()
 
 
-def counted(items: Iterable[Item], total: int, stage: str, progress: Progress) -> Iterator[Item]:
+def counted(items: Iterable[Item], total: int, stage: str, unit: str, progress: Progress) -> Iterator[Item]:
     """Pass items on and report how many there were."""
     for done, item in enumerate(items, start=1):
         yield item
         if done % STEP == 0 or done == total:
-            progress(stage, done, total)
+            progress(Stage(stage, done, total, unit))

@@ -16,9 +16,9 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.files import atomic_path, default_cache_dir, reason, require_writable
 from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Prediction, PredictResult
 from mmsent_cli.training.checkpoints import Description
-from mmsent_cli.training.plan import Listener
 
 PROGRESS_STEP = 16
 """Pairs between two reports of progress."""
@@ -29,7 +29,7 @@ def predict_file(
     data: DataConfig,
     runtime: RuntimeConfig,
     out: Path,
-    listener: Listener,
+    progress: Progress = silent,
     with_probabilities: bool = False,
     force: bool = False,
 ) -> PredictResult:
@@ -40,7 +40,7 @@ def predict_file(
         data: which pairs.
         runtime: device, precision, weights, cache.
         out: the file to write; it appears whole or not at all.
-        listener: hears how many pairs are done.
+        progress: receives how many pairs are predicted.
         with_probabilities: add a column a class, and one that names a missing modality.
         force: overwrite `out`.
 
@@ -57,7 +57,7 @@ def predict_file(
     pairs = tally.watch(iter_unlabelled(source, data, decision, problems))
     with atomic_path(out) as hidden:
         with hidden.open("w", encoding="utf-8", newline="") as stream:
-            _write_rows(stream, predictor, pairs, tally, with_probabilities, listener)
+            _write_rows(stream, predictor, pairs, tally, with_probabilities, progress)
         if not tally.pairs:
             raise DataError(f"{source.path} holds no pair to predict", "name a folder or manifest with --data")
     return PredictResult(
@@ -144,7 +144,7 @@ def _write_rows(
     pairs: Iterable[Pair],
     tally: Tally,
     with_probabilities: bool,
-    listener: Listener,
+    progress: Progress,
 ) -> None:
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(["guid", "tag", *(("missing", *predictor.description.labels) if with_probabilities else ())])
@@ -153,8 +153,8 @@ def _write_rows(
         shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
         rows.writerow([prediction.guid, prediction.tag, *(shares if with_probabilities else ())])
         if tally.pairs % PROGRESS_STEP == 0:
-            listener.prepare("predicting", tally.pairs, None)
-    listener.prepare("predicting", tally.pairs, tally.pairs)
+            progress(Stage("predicting", tally.pairs, None))
+    progress(Stage("predicting", tally.pairs, tally.pairs))
 
 
 def _require_image(path: Path) -> None:

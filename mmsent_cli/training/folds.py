@@ -11,18 +11,18 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from mmsent_cli.data.split import Split
 from mmsent_cli.ensemble import fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
 from mmsent_cli.model import count_parameters
+from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import BEST, FOLDS, Run
 from mmsent_cli.results import EpochResult, FoldResult, FoldsResult
 from mmsent_cli.training.checkpoints import Description, read_fold, save_ensemble, save_fold
-from mmsent_cli.training.loop import Step
-from mmsent_cli.training.plan import Listener, Plan
+from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import METRICS, describe_run, write_rows
 from mmsent_cli.training.probes import auxiliary_features, cross_fit, out_of_fold, require_probes
 from mmsent_cli.training.reckoning import figures_of, folds_result
@@ -31,12 +31,6 @@ from mmsent_cli.training.workspace import Workspace
 OUT_OF_FOLD = "oof_predictions.csv"
 OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
 """Log-probabilities of each pair by each judge [N, M, C], rows as in `OUT_OF_FOLD`, members as in the result."""
-
-
-class FoldListener(Listener, Protocol):
-    """Who watches a training over folds."""
-
-    def network(self, name: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +52,13 @@ class TrainedFold:
         return geometric_mean([log_softmax(logits) for logits in self.logits])
 
 
-def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
+def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsResult:
     """Train the networks, fit the probes and the stacker, and keep the ensemble.
 
     Args:
         plan: from `plan_run`, with folds.
         run: its folder; folds that are finished in it are not trained again.
-        listener: hears of progress, networks and epochs.
+        progress: receives stages, models, batches and epochs.
 
     Returns:
         The result, not yet written as `result.json`.
@@ -74,7 +68,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     """
     start = time.perf_counter()
     config = plan.config
-    bench = Workspace(plan, listener)
+    bench = Workspace(plan, progress)
     model = bench.model(config.model, config.fit.seed)
     require_probes(config.model, model)
     auxiliary = auxiliary_features(bench)
@@ -84,7 +78,7 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
 
     trained: list[TrainedFold] = []
     for split in plan.folds:
-        trained.append(_train_fold(bench, run, split, description, listener))
+        trained.append(_train_fold(bench, run, split, description))
         run.write_lines(METRICS, _lines(trained))
     rows = [_rows(plan, split) for split in plan.folds]
     network = out_of_fold([fold.answer() for fold in trained], rows)
@@ -113,22 +107,35 @@ def execute_folds(plan: Plan, run: Run, listener: FoldListener) -> FoldsResult:
     )
 
 
-def _train_fold(
-    bench: Workspace, run: Run, split: Split, description: Description, listener: FoldListener
-) -> TrainedFold:
+def _train_fold(bench: Workspace, run: Run, split: Split, description: Description) -> TrainedFold:
     """The fold's networks as the run's folder has them, or trained now."""
     path = run.path(f"{FOLDS}/fold-{split.fold}.pt")
+    config, name, progress = bench.plan.config, f"fold {split.fold}", bench.progress
+    models = config.model.models_per_fold
+    seeds = [config.fit.seed * models + number for number in range(models)]
+    before, total = ((split.fold or 1) - 1) * len(seeds), (split.folds or 1) * len(seeds)
+
+    def begin(number: int) -> None:
+        progress(ModelBegun(name, seeds[number], before + number + 1, total, config.fit.epochs))
+
+    def end(number: int, last: EpochResult, is_resumed: bool) -> None:
+        progress(ModelDone(name, seeds[number], last.accuracy, last.macro_f1, is_resumed, epoch="last"))
+
     if path.is_file():
-        return TrainedFold(*read_fold(path, description, len(split.val)))
+        fold = TrainedFold(*read_fold(path, description, len(split.val)))
+        epochs = len(fold.history) // len(seeds)
+        for number in range(len(seeds)):
+            begin(number)
+            end(number, fold.history[(number + 1) * epochs - 1], is_resumed=True)
+        return fold
     bench.use_split(split)
-    config = bench.plan.config
-    seeds = [config.fit.seed * config.model.models_per_fold + number for number in range(config.model.models_per_fold)]
     states, answers, history = [], [], []
-    for number, seed in enumerate(seeds, start=1):
-        listener.network(_name(split, number, len(seeds)))
+    for number, seed in enumerate(seeds):
+        begin(number)
         model, table, trainer = bench.trainer(replace(config, fit=replace(config.fit, seed=seed)))
-        for event in trainer.fit():
-            listener.step(*event) if isinstance(event, Step) else listener.epoch(event)
+        for result in trainer.fit(progress, name):
+            progress(Epoch(name, seed, result))
+        end(number, trainer.history[-1], is_resumed=False)
         said = dict(zip(table.val, trainer.last.logits, strict=True))
         answers.append(np.stack([said[row] for row in _rows(bench.plan, split)]))
         states.append({name: tensor.detach().cpu().clone() for name, tensor in model.trained_state().items()})
@@ -142,11 +149,6 @@ def _npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
-
-
-def _name(split: Split, network: int, networks: int) -> str:
-    fold = f"fold {split.fold} of {split.folds}"
-    return fold if networks == 1 else f"{fold}, network {network} of {networks}"
 
 
 def _rows(plan: Plan, split: Split) -> np.ndarray:

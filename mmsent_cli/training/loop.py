@@ -20,6 +20,7 @@ from mmsent_cli.compute.threads import suited_threads
 from mmsent_cli.config import ResolvedFit
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.model import Batch, Logits, SentimentModel
+from mmsent_cli.progress import Progress, Step, silent
 from mmsent_cli.results import EpochResult, Metrics
 from mmsent_cli.training.loss import Loss
 from mmsent_cli.training.metrics import compute_metrics
@@ -27,14 +28,6 @@ from mmsent_cli.training.optimizer import build_optimizer, build_schedule, curre
 from mmsent_cli.training.seeds import seed_everything
 
 EVALUATION_BATCH = 64
-
-
-class Step(NamedTuple):
-    """A training batch is done."""
-
-    epoch: int
-    done: int
-    total: int
 
 
 class Evaluation(NamedTuple):
@@ -117,15 +110,20 @@ class Trainer:
         self.history: list[EpochResult] = []
         self.best = self.last = Evaluation(np.empty((0, len(labels))), np.empty(0))
 
-    def fit(self) -> Iterator[Step | EpochResult]:
-        """Train epoch by epoch until the last one, or until patience runs out. Yields progress."""
+    def fit(self, progress: Progress = silent, model: str = "") -> Iterator[EpochResult]:
+        """Train epoch by epoch until the last one, or until patience runs out.
+
+        Args:
+            progress: receives each batch.
+            model: what the model is called in progress.
+        """
         for epoch in range(len(self.history) + 1, self.config.epochs + 1):
             if self._is_out_of_patience():
                 return
             start = time.perf_counter()
             seed_everything(self.config.seed, epoch)
             with suited_threads(self.trains_encoders):
-                train_loss, skipped = yield from self._train_epoch(epoch)
+                train_loss, skipped = self._train_epoch(epoch, progress, model)
                 self.last = evaluate(self.model, self.val_loader, self.accelerator)
             metrics = self.last.metrics(self.labels)
             result = EpochResult(
@@ -145,8 +143,8 @@ class Trainer:
             self.best = self.last if result.is_best else self.best
             yield result
 
-    def _train_epoch(self, epoch: int) -> Iterator[Step]:
-        """Train on every pair once. Returns the mean of the finite losses and the number of skipped steps."""
+    def _train_epoch(self, epoch: int, progress: Progress, model: str) -> tuple[float, int]:
+        """Train on every pair once; the mean of the finite losses and the number of skipped steps."""
         self.sampler.epoch = epoch
         self.model.train()
         total, losses, skipped = len(self.train_loader), [], 0
@@ -156,7 +154,7 @@ class Trainer:
                 self.accelerator.backward(loss * self._group_scale(done, total))
                 skipped += self._step()
             losses.append(loss.detach())
-            yield Step(epoch, done, total)
+            progress(Step(model, self.config.seed, epoch, done, total))
         stacked = torch.stack(losses)
         finite = torch.where(stacked.isfinite(), stacked, torch.nan)
         mean = torch.as_tensor(self.accelerator.reduce(finite.nanmean(), "mean"))

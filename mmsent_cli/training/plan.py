@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from mmsent_cli.compute.device import Compute, choose_compute
 from mmsent_cli.config import (
@@ -24,15 +23,7 @@ from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import default_cache_dir
 from mmsent_cli.fusion import require_fusion
-from mmsent_cli.results import EpochResult
-
-
-class Listener(Protocol):
-    """Who watches a run; the command line draws what it hears."""
-
-    def prepare(self, stage: str, done: int, total: int | None) -> None: ...
-    def step(self, epoch: int, done: int, total: int) -> None: ...
-    def epoch(self, result: EpochResult) -> None: ...
+from mmsent_cli.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +59,12 @@ class Plan:
         return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
 
 
-def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = ()) -> Plan:
+def plan_run(config: TrainConfig, progress: Progress = silent, splits: Sequence[Split] = ()) -> Plan:
     """Resolve the configuration, read and check every pair, and divide them.
 
     Args:
         config: as the user gave it.
-        listener: hears how far the checks are.
+        progress: receives how many pairs are checked.
         splits: the split made earlier, or its folds, for a resumed run.
 
     Raises:
@@ -85,7 +76,7 @@ def plan_run(config: TrainConfig, listener: Listener, splits: Sequence[Split] = 
     model = resolve_checked(config.model, facts)
     _require_folds(config, model)
     cache = default_cache_dir(config.runtime.cache_dir)
-    dataset = load_labelled(config.data, cache, lambda done, total: listener.prepare("checking pairs", done, total))
+    dataset = load_labelled(config.data, cache, progress)
     facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or _divide(dataset, config)
     if facts.has_folds:

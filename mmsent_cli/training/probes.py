@@ -113,7 +113,7 @@ def cross_fit(
     tasks = [(name, part) for name in names for part in parts]
     fits = in_order(fit, tasks, torch.get_num_threads())
     with threadpool_limits(1):  # fits run side by side
-        fitted = list(counted(fits, len(tasks), "fitting probes", bench.listener.prepare))
+        fitted = list(counted(fits, len(tasks), "fitting probes", "fit", bench.progress))
     by_name = [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
     predictions = [out_of_fold([predicted for _, predicted in own[:-1]], folds) for own in by_name]
     return predictions, tuple(own[-1][0] for own in by_name)
@@ -157,6 +157,6 @@ def read_ocr_texts(bench: Workspace) -> list[OcrText]:
     missing = stored.missing(images)
     read = in_order(lambda key: (key, read_ocr(images[key]).to_bytes()), missing, torch.get_num_threads())
     with disk_full_as_error(bench.plan.store):
-        stored.add(counted(read, len(missing), "reading words in images", bench.listener.prepare))
+        stored.add(counted(read, len(missing), "reading words in images", "image", bench.progress))
     bench.damaged += stored.damaged
     return [OcrText.from_bytes(stored.read(pair.image_digest)) if pair.image_digest else OcrText() for pair in pairs]

@@ -10,6 +10,7 @@ from mmsent_cli.config import to_dict, train_config
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.model import SentimentModel
+from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, LAST, Run, create_run, discard_run, environment, find_run
 from mmsent_cli.results import TrainResult
 from mmsent_cli.training.checkpoints import (
@@ -20,8 +21,8 @@ from mmsent_cli.training.checkpoints import (
     save_checkpoint,
     save_last,
 )
-from mmsent_cli.training.loop import Step, Trainer
-from mmsent_cli.training.plan import Listener, Plan, plan_run
+from mmsent_cli.training.loop import Trainer
+from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.predictions import METRICS, describe_run, summary, write_predictions
 from mmsent_cli.training.workspace import Workspace
 
@@ -40,7 +41,7 @@ def start_run(plan: Plan, runs_dir: Path, command: str = "train") -> Run:
     return run
 
 
-def resume_run(spec: str, runs_dir: Path, listener: Listener) -> tuple[Plan, Run]:
+def resume_run(spec: str, runs_dir: Path, progress: Progress = silent) -> tuple[Plan, Run]:
     """Find an unfinished training run and plan its rest.
 
     Raises:
@@ -52,7 +53,7 @@ def resume_run(spec: str, runs_dir: Path, listener: Listener) -> tuple[Plan, Run
         command = told.get("command", "EXPERIMENT") if isinstance(told, dict) else "EXPERIMENT"
         raise ConfigError(f"{run.folder} is a run of {command}", f"go on with: mmsent {command} --resume {spec}")
     config = train_config(run.read_json(CONFIG))
-    plan = plan_run(config, listener, splits_of(run, config.split.folds))
+    plan = plan_run(config, progress, splits_of(run, config.split.folds))
     write_plan(plan, run)
     return _with_recorded_precision(plan, run), run
 
@@ -120,34 +121,35 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
         raise KeyboardInterrupt(f"interrupted; go on with: mmsent {command} --resume {name}") from None
 
 
-def execute(plan: Plan, run: Run, listener: Listener) -> TrainResult:
+def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
     """Encode what is frozen, train, keep the best and the last epoch.
 
     Args:
         plan: from `plan_run`.
         run: its folder; a `last.pt` in it is where training goes on.
-        listener: hears of progress and epochs.
+        progress: receives stages, batches and epochs.
 
     Returns:
         The result, not yet written as `result.json`.
     """
     start = time.perf_counter()
-    bench = Workspace(plan, listener)
+    bench = Workspace(plan, progress)
     model, table, trainer = bench.trainer(plan.config)
     prepare_seconds = time.perf_counter() - start
     description = describe_run(plan, run, model, bench.vocabulary)
     _resume_last(trainer, model, run)
-    for event in trainer.fit():
-        if isinstance(event, Step):
-            listener.step(*event)
-            continue
-        if event.is_best:
-            save_checkpoint(run.path(BEST), model, description, event.epoch, plan.config.runtime.save_all)
+    name, fit = plan.config.model.fusion, plan.config.fit
+    progress(ModelBegun(name, fit.seed, 1, 1, fit.epochs))
+    for result in trainer.fit(progress, name):
+        if result.is_best:
+            save_checkpoint(run.path(BEST), model, description, result.epoch, plan.config.runtime.save_all)
         run.write_lines(METRICS, trainer.history)
         save_last(run.path(LAST), description, trainer.state())
-        listener.epoch(event)
+        progress(Epoch(name, fit.seed, result))
     write_predictions(run, plan, table, trainer)
-    return summary(plan, run, model, table, trainer, prepare_seconds, time.perf_counter() - start, bench.notes())
+    result = summary(plan, run, model, table, trainer, prepare_seconds, time.perf_counter() - start, bench.notes())
+    progress(ModelDone(name, fit.seed, result.accuracy, result.macro_f1))
+    return result
 
 
 def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:

@@ -20,9 +20,10 @@ from mmsent_cli.features.column import Column, SkippedModality, describe_feature
 from mmsent_cli.features.table import Table
 from mmsent_cli.files import NO_SPACE, cannot_write
 from mmsent_cli.model import SentimentModel
+from mmsent_cli.progress import Progress, silent
 from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.model_factory import ModelFactory
-from mmsent_cli.training.plan import Listener, Plan
+from mmsent_cli.training.plan import Plan
 
 FEATURE_BATCH = 256
 
@@ -35,7 +36,7 @@ class Workspace:
 
     Args:
         plan: what all models have in common.
-        listener: hears how far the encoding is.
+        progress: receives how many texts and images are encoded.
         encoded: called whenever the texts or images of a table are in the feature store.
 
     Attributes:
@@ -46,9 +47,9 @@ class Workspace:
         targets: class number of each row [N].
     """
 
-    def __init__(self, plan: Plan, listener: Listener, encoded: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, plan: Plan, progress: Progress = silent, encoded: Callable[[], None] = lambda: None) -> None:
         self.plan = plan
-        self.listener = listener
+        self.progress = progress
         self.encoded = encoded
         self.models = ModelFactory(plan)
         self.vocabulary = self.models.vocabulary
@@ -108,7 +109,7 @@ class Workspace:
         pairs = self.plan.dataset.pairs
         column = Column(encoder, text_keys(pairs), self.plan.store, self.plan.compute)
         with disk_full_as_error(self.plan.store):
-            filled = column.fill([pair.text or "" for pair in pairs], (), self.listener.prepare)
+            filled = column.fill([pair.text or "" for pair in pairs], (), self.progress)
         features = np.concatenate([pool(encoder, batch) for batch in column.batches(FEATURE_BATCH)])
         self.encoder_runs["text"] += filled
         self.damaged += column.damaged
@@ -134,7 +135,7 @@ class Workspace:
                 raise DataError(f"no pair of {source} has a usable {side}", "mmsent needs both modalities to train")
             column = Column(encoder, keys, self.plan.store, self.plan.compute, augmentation)
             with disk_full_as_error(self.plan.store):
-                self.encoder_runs[side] += column.fill(sources, self._viewed(), self.listener.prepare)
+                self.encoder_runs[side] += column.fill(sources, self._viewed(), self.progress)
             self.encoded()
             self._columns[identity] = column
         return self._columns[identity]

@@ -7,12 +7,13 @@ import torch
 from typer.testing import CliRunner
 
 from mmsent_cli.commands.app import app
-from mmsent_cli.reports.live_epochs import TrainingView
+from mmsent_cli.progress import Event
+from mmsent_cli.reports.progress import ProgressView
 from tests.data.builders import TAGS, write_lab
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 QUICK = ("--encoders", "light", "--image-size-px", 32, "--batch-size", 4)
-PROGRESS = ("checking pairs: ", "encoding with ", "epoch ", "predicting: ")
+PROGRESS = ("checking pairs: ", "encoding with ", "epoch ", "model ", "predicting: ")
 RUN_FILES = {
     "best_model.pt",
     "config.json",
@@ -55,18 +56,19 @@ def small_lab(folder: Path, pairs: int = 18, unlabelled: tuple[str, ...] = ("101
     return write_lab(folder, {str(number): TAGS[number % 3] for number in range(1, pairs + 1)}, unlabelled)
 
 
-def interrupted(monkeypatch, method: str, times: int, *arguments):
-    """The answer to a command line at which Ctrl-C is pressed: the n-th time that the live view hears of something."""
-    original, calls = getattr(TrainingView, method), []
+def interrupted(monkeypatch, kind: type[Event], times: int, *arguments):
+    """The result of a command line at which Ctrl-C is pressed: at the n-th event of a kind."""
+    show, seen = ProgressView.__call__, []
 
-    def press(self, *heard):
-        calls.append(heard)
-        if len(calls) == times:
-            raise KeyboardInterrupt
-        return original(self, *heard)
+    def press(self, event):
+        if isinstance(event, kind):
+            seen.append(event)
+            if len(seen) == times:
+                raise KeyboardInterrupt
+        show(self, event)
 
     with monkeypatch.context() as patch:
-        patch.setattr(TrainingView, method, press)
+        patch.setattr(ProgressView, "__call__", press)
         return mmsent(*arguments)
 
 

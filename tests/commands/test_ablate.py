@@ -4,6 +4,7 @@ import csv
 import json
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ import torch
 
 from mmsent_cli.data.split import read_split
 from mmsent_cli.experiments.settings import AblateSettings
-from mmsent_cli.reports.live_arms import ExperimentView
-from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
+from mmsent_cli.progress import ModelBegun, ModelDone, Stage, Step
+from tests.commands.running import QUICK, assert_refused, interrupted, mmsent, run_folders, small_lab, succeed
 
 SIDES, METHODS = ("text", "image"), ("zero", "mean", "permuted", "missing")
 ARMS = ["both", *(f"{side} only, {method}" for method in METHODS for side in SIDES)]
@@ -57,22 +58,8 @@ def ready(tmp_path, monkeypatch, trained):
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Press Ctrl-C when a method of the live view is called for the n-th time."""
-
-    def at(method, times, *arguments):
-        original, calls = getattr(ExperimentView, method), []
-
-        def press(self, *details, **named):
-            calls.append(details)
-            if len(calls) == times:
-                raise KeyboardInterrupt
-            return original(self, *details, **named)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(ExperimentView, method, press)
-            return mmsent(*arguments)
-
-    return at
+    """Press Ctrl-C at the n-th event of a kind."""
+    return partial(interrupted, monkeypatch)
 
 
 def ablate(*arguments):
@@ -147,7 +134,7 @@ def test_a_checkpoint_named_through_latest_stays_the_same_when_latest_moves_on(r
     for name in ("runs/latest/best_model.pt", "runs/latest"):
         Path("runs/latest").unlink()
         Path("runs/latest").symlink_to(training().name)
-        stopped = interrupt("prepare", 3, "ablate", "--checkpoint", name, "--cache-dir", f"cold-{len(name)}")
+        stopped = interrupt(Stage, 3, "ablate", "--checkpoint", name, "--cache-dir", f"cold-{len(name)}")
         assert stopped.exit_code == 130, stopped.output
         newest = Path("runs/latest").resolve()
         told = f"mmsent ablate --resume {newest.name}"
@@ -166,9 +153,9 @@ def test_retrained_models_beside_the_rest(ready):
     ]
 
 
-@pytest.mark.parametrize(("method", "times"), [("begin", 1), ("step", 5), ("finish", 1)])
-def test_an_interrupted_ablation_goes_on_to_the_same_end(ready, interrupt, method, times):
-    stopped = interrupt(method, times, "ablate", "--retrain")
+@pytest.mark.parametrize(("kind", "times"), [(ModelBegun, 1), (Step, 5), (ModelDone, 1)])
+def test_an_interrupted_ablation_goes_on_to_the_same_end(ready, interrupt, kind, times):
+    stopped = interrupt(kind, times, "ablate", "--retrain")
     assert stopped.exit_code == 130
     (run,) = [path for path in run_folders() if path != training()]
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent ablate --resume {run.name}")
@@ -179,7 +166,7 @@ def test_an_interrupted_ablation_goes_on_to_the_same_end(ready, interrupt, metho
 
 
 def test_what_cannot_be_resumed(ready, interrupt):
-    interrupt("begin", 1, "ablate", "--retrain")
+    interrupt(ModelBegun, 1, "ablate", "--retrain")
     (run,) = [path for path in run_folders() if path != training()]
     for options in (("--retrain",), ("--checkpoint", "best_model.pt"), ("--split", "s.json"), ("--data", "lab")):
         assert_refused(mmsent("ablate", "--resume", "latest", *options), "--resume")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +17,8 @@ import pytest
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.fusion import FUSIONS
-from mmsent_cli.reports.live_arms import ExperimentView
-from tests.commands.running import PROGRESS, QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
+from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Stage, Step
+from tests.commands.running import PROGRESS, QUICK, assert_refused, interrupted, mmsent, run_folders, small_lab, succeed
 
 ROOT = Path(__file__).parents[2]
 COMPARE = ("compare-fusions", "--data", "lab", *QUICK, "--epochs", 2, "--fusions", "concat,gmu", "--seeds", 2)
@@ -76,22 +77,8 @@ def undrawn(finished, monkeypatch):
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Press Ctrl-C when a method of the live view is called for the n-th time."""
-
-    def at(method, times, *arguments):
-        original, calls = getattr(ExperimentView, method), []
-
-        def press(self, *details, **named):
-            calls.append(details)
-            if len(calls) == times:
-                raise KeyboardInterrupt
-            return original(self, *details, **named)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(ExperimentView, method, press)
-            return mmsent(*arguments)
-
-    return at
+    """Press Ctrl-C at the n-th event of a kind."""
+    return partial(interrupted, monkeypatch)
 
 
 def kept(run, name="result.json"):
@@ -223,18 +210,18 @@ def test_a_first_arm_that_fails_leaves_no_folder_behind(work, monkeypatch, comma
 
 
 @pytest.mark.parametrize(
-    ("command", "method", "times"),
+    ("command", "kind", "times"),
     [
-        ("compare-fusions", "prepare", 3),  # the images are being encoded
-        ("compare-fusions", "begin", 1),
-        ("compare-fusions", "step", 7),
-        ("compare-fusions", "epoch", 8),
-        ("augment-compare", "finish", 2),
-        ("augment-compare", "step", 42),
+        ("compare-fusions", Stage, 3),  # the images are being encoded
+        ("compare-fusions", ModelBegun, 1),
+        ("compare-fusions", Step, 7),
+        ("compare-fusions", Epoch, 8),
+        ("augment-compare", ModelDone, 2),
+        ("augment-compare", Step, 42),
     ],
 )
-def test_an_interrupted_comparison_goes_on_to_the_same_end(work, finished, interrupt, command, method, times):
-    stopped = interrupt(method, times, *COMMANDS[command])
+def test_an_interrupted_comparison_goes_on_to_the_same_end(work, finished, interrupt, command, kind, times):
+    stopped = interrupt(kind, times, *COMMANDS[command])
     assert stopped.exit_code == 130
     assert isinstance(stopped.exception, SystemExit)
     (run,) = run_folders()
@@ -262,7 +249,7 @@ def test_an_interruption_while_the_report_is_written(work, monkeypatch):
 
 
 def test_an_interruption_names_a_folder_that_lies_elsewhere(work, interrupt):
-    stopped = interrupt("epoch", 1, *COMPARE, "--runs-dir", "other/runs")
+    stopped = interrupt(Epoch, 1, *COMPARE, "--runs-dir", "other/runs")
     (run,) = run_folders(Path("other/runs"))
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run}")
     succeed("compare-fusions", "--resume", run)
@@ -272,14 +259,18 @@ def test_an_interruption_names_a_folder_that_lies_elsewhere(work, interrupt):
 KILLED = """
 import time
 from mmsent_cli.commands.app import main
-from mmsent_cli.reports.live_arms import ExperimentView
+from mmsent_cli.progress import ModelBegun, Step
+from mmsent_cli.reports.progress import ProgressView
 
-def step(self, epoch, done, total):
-    if (self._model.number, epoch) == (4, 2):
+begun = []
+
+def show(self, event):
+    begun.append(isinstance(event, ModelBegun))
+    if isinstance(event, Step) and (sum(begun), event.epoch) == (4, 2):
         print("in the fourth model", flush=True)
         time.sleep(60)
 
-ExperimentView.step = step
+ProgressView.__call__ = show
 main()
 """
 
@@ -307,15 +298,16 @@ def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, 
 SIDE_BY_SIDE = """
 import os, signal
 from mmsent_cli.commands.app import main
-from mmsent_cli.reports.live_arms import ExperimentView
+from mmsent_cli.progress import ModelDone
+from mmsent_cli.reports.progress import ProgressView
 
-def finish(self, *told):
-    children = open(f"/proc/self/task/{os.getpid()}/children").read().split()
-    print(*children, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+def show(self, event):
+    if isinstance(event, ModelDone):
+        print(*open(f"/proc/self/task/{os.getpid()}/children").read().split(), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 if __name__ == "__main__":
-    ExperimentView.finish = finish
+    ProgressView.__call__ = show
     main()
 """
 
@@ -344,7 +336,7 @@ def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_w
 
 
 def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(work, finished, interrupt):
-    stopped = interrupt("epoch", 3, *COMPARE, "--jobs", 2)
+    stopped = interrupt(Epoch, 3, *COMPARE, "--jobs", 2)
     (run,) = run_folders()
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")
     assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
@@ -354,7 +346,7 @@ def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(wor
 
 def test_what_cannot_be_resumed(work, interrupt):
     assert_refused(mmsent("compare-fusions", "--resume", "latest"), "no run yet")
-    interrupt("epoch", 1, *COMPARE)
+    interrupt(Epoch, 1, *COMPARE)
     (run,) = run_folders()
     assert_refused(mmsent("compare-fusions", "--resume", "nothing"), "nothing", run.name)
     for arguments in (("--seeds", 5), ("--fusions", "gmu"), ("--epochs", 5), ("--config", run)):

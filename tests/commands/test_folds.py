@@ -17,6 +17,7 @@ from mmsent_cli.config import TrainConfig
 from mmsent_cli.config.presets import PRESETS
 from mmsent_cli.data import ocr as writing
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
+from mmsent_cli.progress import ModelBegun, Step
 from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, succeed
 
 FILES = {
@@ -127,10 +128,10 @@ def test_a_run_replays_from_its_configuration(work, small):
     assert clockless(first) == clockless(again)
 
 
-@pytest.mark.parametrize(("method", "times"), [("step", 1), ("step", 9), ("network", 3)])
-def test_an_interrupted_run_goes_on_to_the_same_end(work, small, monkeypatch, method, times):
+@pytest.mark.parametrize(("kind", "times"), [(Step, 1), (Step, 9), (ModelBegun, 3)])
+def test_an_interrupted_run_goes_on_to_the_same_end(work, small, monkeypatch, kind, times):
     whole = succeed(*small, "--json")
-    assert interrupted(monkeypatch, method, times, *small).exit_code == 130
+    assert interrupted(monkeypatch, kind, times, *small).exit_code == 130
     run = run_folders()[-1]
     trained = {path.name for path in run.glob("folds/*.pt")}
     before = [path.stat().st_mtime_ns for path in sorted(run.glob("folds/*.pt"))]

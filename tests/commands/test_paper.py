@@ -67,10 +67,10 @@ def test_an_interrupted_repetition_trains_nothing_twice(tmp_path, monkeypatch):
     trained = []
     fit = loop.Trainer.fit
 
-    def counted(trainer):
+    def counted(trainer, *arguments):
         if len(trainer.history) < (trainer.config.epochs or 0):
             trained.append(trainer)
-        return fit(trainer)
+        return fit(trainer, *arguments)
 
     def interrupt(*_):
         raise KeyboardInterrupt

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mmsent_cli.progress import Epoch, Stage, Step
 from tests.commands.running import (
     QUICK,
     RUN_FILES,
@@ -24,17 +25,17 @@ TRAIN = ("train", "--data", "lab", *QUICK, "--epochs", 3)
 
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Press Ctrl-C when a method of the live view is called for the n-th time."""
-    return lambda method, times: interrupted(monkeypatch, method, times, *TRAIN)
+    """Press Ctrl-C at the n-th event of a kind."""
+    return lambda kind, times: interrupted(monkeypatch, kind, times, *TRAIN)
 
 
 def resume(spec):
     return succeed("train", "--resume", spec, "--json")
 
 
-@pytest.mark.parametrize(("method", "times"), [("prepare", 3), ("step", 2), ("epoch", 1), ("step", 7), ("epoch", 3)])
-def test_an_interrupted_run_goes_on_to_the_same_end(work, interrupt, method, times):
-    result = interrupt(method, times)
+@pytest.mark.parametrize(("kind", "times"), [(Stage, 3), (Step, 2), (Epoch, 1), (Step, 7), (Epoch, 3)])
+def test_an_interrupted_run_goes_on_to_the_same_end(work, interrupt, kind, times):
+    result = interrupt(kind, times)
     assert result.exit_code == 130
     assert isinstance(result.exception, SystemExit)
     (run,) = run_folders()
@@ -52,13 +53,13 @@ def test_an_interrupted_run_goes_on_to_the_same_end(work, interrupt, method, tim
 
 
 def test_ctrl_c_before_there_is_a_run(work, interrupt):
-    result = interrupt("prepare", 1)
+    result = interrupt(Stage, 1)
     assert (result.exit_code, result.stderr.strip()) == (130, "interrupted")
     assert not Path("runs").exists()
 
 
 def test_a_run_is_found_by_name_folder_latest_and_elsewhere(work, interrupt):
-    interrupt("epoch", 1)
+    interrupt(Epoch, 1)
     (run,) = run_folders()
     for place in ("copy", "runs/copy", "other/copy"):
         shutil.copytree(run, place)
@@ -73,7 +74,7 @@ def test_a_run_is_found_by_name_folder_latest_and_elsewhere(work, interrupt):
 
 def test_save_all_is_remembered(work, interrupt, monkeypatch):
     monkeypatch.setattr("tests.commands.test_resume.TRAIN", (*TRAIN, "--save-all", "--freeze-image", "all"))
-    interrupt("epoch", 1)
+    interrupt(Epoch, 1)
     (run,) = run_folders()
     resume("latest")
     assert any(name.startswith("image.") for name in weights(run))
@@ -81,7 +82,7 @@ def test_save_all_is_remembered(work, interrupt, monkeypatch):
 
 def test_what_cannot_be_resumed(work, interrupt):
     assert_refused(mmsent("train", "--resume", "latest"), "mmsent train")
-    interrupt("epoch", 1)
+    interrupt(Epoch, 1)
     (run,) = run_folders()
     assert_refused(mmsent("train", "--resume", "nothing"), "nothing", run.name)
     assert_refused(mmsent("train", "--resume", "lab"), "lab")
@@ -95,7 +96,7 @@ def test_what_cannot_be_resumed(work, interrupt):
 
 
 def test_a_run_killed_while_it_was_set_up(work, interrupt):
-    interrupt("step", 1)
+    interrupt(Step, 1)
     (run,) = run_folders()
     for name in ("split.json", "environment.json"):
         (run / name).unlink()
@@ -104,7 +105,7 @@ def test_a_run_killed_while_it_was_set_up(work, interrupt):
 
 
 def test_data_that_changed_since_is_noticed(work, interrupt):
-    interrupt("epoch", 1)
+    interrupt(Epoch, 1)
     lines = (work / "train.txt").read_text().splitlines()
     (work / "train.txt").write_text("\n".join(line for line in lines if not line.startswith("5,")))
     assert_refused(mmsent("train", "--resume", "latest"), "5")

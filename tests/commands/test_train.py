@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.config import read_train_config
-from mmsent_cli.reports.live_view import LiveView
+from mmsent_cli.reports.progress import ProgressView
 from tests.commands.running import (
     QUICK,
     RUN_FILES,
@@ -182,7 +182,7 @@ def test_dropped_pairs_are_listed_in_the_run(work):
 def test_the_live_view_draws_on_a_terminal(work, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(LiveView, "line", None)  # a plain line would fail
+    monkeypatch.setattr(ProgressView, "_print", None)  # a plain line would fail
     result = mmsent("train", "--data", "lab", *QUICK, "--epochs", 1)
     assert result.exit_code == 0, result.output
     assert "\x1b" in result.stderr

@@ -11,6 +11,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import iter_unlabelled, load_labelled
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.errors import DataError
+from mmsent_cli.progress import Stage
 from tests.data.builders import TAGS, huge_png, image_bytes, ten_tags, write_lab
 
 UTF8 = "utf-8"
@@ -50,13 +51,13 @@ def damage(folder, name, guid="5"):
 
 
 def test_good_pairs_come_through_in_order(lab):
-    told = []
+    events = []
     config = DataConfig(data=str(lab), encoding=UTF8)
-    dataset = load_labelled(config, lab.parent / "cache", lambda done, total: told.append((done, total)))
+    dataset = load_labelled(config, lab.parent / "cache", events.append)
     assert [(pair.guid, pair.tag) for pair in dataset.pairs] == list(ten_tags().items())
     assert dataset.labels == TAGS
     assert dataset.problems == ()
-    assert told[-1] == (10, 10)
+    assert events[-1] == Stage("checking pairs", 10, 10, "pair")
     pair = dataset.pairs[0]
     assert pair.text is not None and pair.text.strip() == "text of 1"
     assert pair.image == lab / "data/1.jpg"

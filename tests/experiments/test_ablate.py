@@ -21,14 +21,15 @@ from mmsent_cli.experiments.ablation.perturb import another_pair
 from mmsent_cli.experiments.ablation.target import examine
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.experiments.trained_arm import load
+from mmsent_cli.progress import silent
 from mmsent_cli.records import Run
 from mmsent_cli.stats import accuracy_interval
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions
 from mmsent_cli.training.workspace import Workspace
 from tests.commands.running import small_lab
+from tests.events import models_read_back, models_trained
 from tests.experiments.test_perturb import by_hand, features, linear_model, pooled_table, subject_of
-from tests.experiments.tuning import Watcher
 from tests.training.test_run import CONFIG, run_once
 
 METHODS = ("zero", "mean", "permuted", "missing")
@@ -43,12 +44,12 @@ def train(folder, fusion="weighted", **sections):
 
 
 def examined_of(checkpoint, data=None, split=None):
-    return examine(checkpoint, data, split, RUNTIME, Watcher())
+    return examine(checkpoint, data, split, RUNTIME)
 
 
-def run_ablate(examined, folder, watcher=None, **settings):
+def run_ablate(examined, folder, progress=silent, **settings):
     folder.mkdir(exist_ok=True)
-    return ablate(examined, AblateSettings(**settings), Run(folder), watcher or Watcher())
+    return ablate(examined, AblateSettings(**settings), Run(folder), progress)
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +65,15 @@ def checkpoint(trained):
 
 @pytest.fixture(scope="module")
 def ablated(checkpoint, tmp_path_factory):
-    """An ablation with retrained models: the result, what it was counted from, its watcher and its folder."""
-    watcher, folder = Watcher(), tmp_path_factory.mktemp("ablation")
-    return (*run_ablate(examined_of(checkpoint), folder, watcher, retrain=True), watcher, folder)
+    """An ablation with retrained models: the result, what it was counted from, its events and its folder."""
+    events, folder = [], tmp_path_factory.mktemp("ablation")
+    return (*run_ablate(examined_of(checkpoint), folder, events.append, retrain=True), events.append, folder)
 
 
 @pytest.fixture(scope="module")
 def true(checkpoint):
     """Class numbers of the validation pairs."""
-    bench = Workspace(examined_of(checkpoint).plan, Watcher())
+    bench = Workspace(examined_of(checkpoint).plan)
     return bench.targets[list(bench.val)]
 
 
@@ -150,7 +151,7 @@ def test_each_method_takes_the_other_modality_away(method):
 
 def test_the_mean_feature_is_that_of_the_training_pairs(checkpoint):
     examined = examined_of(checkpoint)
-    bench = Workspace(examined.plan, Watcher())
+    bench = Workspace(examined.plan)
     subject, means = examined.subject(bench)
     table = bench.table(examined.model, examined.plan.config.fit)
     with torch.no_grad():
@@ -250,18 +251,17 @@ def test_a_retrained_model_is_trained_as_the_checkpoint_was(ablated, tmp_path):
 
 
 def test_retrained_models_are_kept(ablated, checkpoint):
-    result, _, watcher, folder = ablated
-    assert watcher.trained == [("text-only", 0), ("image-only", 0)]
-    assert watcher.total_epochs == QUICK.fit.epochs
-    second = Watcher()
+    result, _, events, folder = ablated
+    assert models_trained(events) == [("text-only", 0), ("image-only", 0)]
+    second = []
     again, _ = run_ablate(examined_of(checkpoint), folder, second, retrain=True)
-    assert (second.trained, second.heard) == ([], watcher.trained)
+    assert (models_trained(second), models_read_back(second)) == ([], models_trained(events))
     assert again == result
 
 
 def test_predictions_have_a_row_a_pair_and_a_column_an_arm(ablated, trained, true):
     result, detail, *_ = ablated
-    pairs = {pair.guid: pair for pair in plan_run(QUICK, Watcher()).dataset.pairs}
+    pairs = {pair.guid: pair for pair in plan_run(QUICK).dataset.pairs}
     val = [pairs[row["guid"]] for row in read_predictions(trained[1])]
     rows = list(csv.DictReader(io.StringIO(predictions_csv(val, result.labels, detail.predicted))))
     assert [(row["guid"], row["tag"]) for row in rows] == [(pair.guid, pair.tag) for pair in val]
@@ -326,7 +326,7 @@ def lab(tmp_path):
 
 def split_file(data, path):
     """A split of other pairs, and its guids."""
-    dataset = plan_run(replace(QUICK, data=data), Watcher()).dataset
+    dataset = plan_run(replace(QUICK, data=data)).dataset
     split = make_split(dataset.pairs, dataset.labels, replace(QUICK.split, split_seed=5))
     write_split(split, path, force=False)
     return split
@@ -353,7 +353,7 @@ def test_retraining_on_other_pairs_starts_from_their_own_words(checkpoint, lab, 
     """A model's token ids must not be those of the checkpoint's vocabulary."""
     split_file(lab, tmp_path / "split.json")
     examined = examined_of(checkpoint, lab, str(tmp_path / "split.json"))
-    assert examined.plan.config.fit == plan_run(QUICK, Watcher()).config.fit
+    assert examined.plan.config.fit == plan_run(QUICK).config.fit
     _, detail = run_ablate(examined, tmp_path / "ablation", retrain=True)
     alone = replace(QUICK.split, split=str(tmp_path / "split.json"))
     assert_trained_alone((detail, tmp_path / "ablation" / "arms"), tmp_path, data=lab, split=alone)

@@ -9,9 +9,11 @@ from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.comparison.augmentation import augment_compare, plan_arms
 from mmsent_cli.experiments.settings import AugmentSettings
+from mmsent_cli.progress import Stage, silent
 from mmsent_cli.records import Run
 from mmsent_cli.training.plan import plan_run
-from tests.experiments.tuning import PAIRS, Watcher, small_config, small_plan
+from tests.events import Stopped
+from tests.experiments.tuning import PAIRS, small_config, small_plan
 
 VIEWS = 2
 
@@ -24,19 +26,18 @@ def plan(tmp_path_factory, weights_dir):
     config = small_config(lab, augmentation="strong", augmentation_views=VIEWS, seed=2)
     model = replace(config.model, encoders="bert-resnet18", fusion="gmu", freeze_text="2", freeze_image="all")
     runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True)
-    return plan_run(replace(config, model=model, runtime=runtime), Watcher())
+    return plan_run(replace(config, model=model, runtime=runtime))
 
 
-def compare(plan, folder, watcher=None, **settings):
+def compare(plan, folder, progress=silent, **settings):
     folder.mkdir(parents=True, exist_ok=True)
-    return augment_compare(plan, AugmentSettings(**settings), Run(folder), watcher or Watcher())
+    return augment_compare(plan, AugmentSettings(**settings), Run(folder), progress)
 
 
 @pytest.fixture(scope="module")
 def compared(plan, tmp_path_factory):
     """Two policies with two seeds, from an empty feature store."""
-    watcher = Watcher()
-    return (*compare(plan, tmp_path_factory.mktemp("run"), watcher, policies=("flip", "color"), seeds=2), watcher)
+    return compare(plan, tmp_path_factory.mktemp("run"), policies=("flip", "color"), seeds=2)
 
 
 def test_no_augmentation_comes_first_then_each_policy(plan):
@@ -67,20 +68,20 @@ def test_an_unknown_policy_is_answered_with_the_known_ones(plan, policy):
 
 
 def test_the_rows_say_what_augmentation_does(compared):
-    result, trained, watcher = compared
+    result, trained = compared
     assert (result.experiment, result.baseline) == ("augment-compare", "none")
     assert [(row.name, row.augmentation, row.fusion) for row in result.arms] == [
         (name, name, "gmu") for name in ("none", "flip", "color")
     ]
     assert [row.verdict is not None for row in result.arms] == [False, True, True]
     assert result.setup.seeds == (2, 3)
-    assert watcher.total_epochs == 2 and len(trained) == 6
+    assert result.setup.epochs == 2 and len(trained) == 6
     losses = [row.curves[0][-1].train_loss for row in result.arms]
     assert len(set(losses)) == 3
 
 
 def test_seeds_share_the_views_and_all_arms_the_plain_images(compared, plan, tmp_path):
-    result, _, _ = compared
+    result, _ = compared
     train = len(plan.split.train)
     assert result.setup.encoder_runs == {"text": PAIRS, "image": PAIRS + 2 * VIEWS * train}
     again, _ = compare(plan, tmp_path, policies=("flip", "color"), seeds=2)
@@ -105,20 +106,15 @@ def test_settings_that_compare_nothing(settings):
         AugmentSettings(**settings)
 
 
-class Stopped(Exception):
-    pass
-
-
 def test_views_count_once_when_their_encoding_was_stopped(plan, tmp_path):
     """Killed while the views of the policy are made."""
     own = replace(plan, store=tmp_path / "features")
 
-    class Stopping(Watcher):
-        def prepare(self, stage, done, total):
-            if "encoding" in stage and total > PAIRS:
-                raise Stopped
+    def stop_at_views(event):
+        if isinstance(event, Stage) and "encoding" in event.name and (event.total or 0) > PAIRS:
+            raise Stopped
 
     with pytest.raises(Stopped):
-        compare(own, tmp_path / "run", Stopping(), policies=("flip",), seeds=2)
+        compare(own, tmp_path / "run", stop_at_views, policies=("flip",), seeds=2)
     result, _ = compare(own, tmp_path / "run", policies=("flip",), seeds=2)
     assert result.setup.encoder_runs == {"text": PAIRS, "image": PAIRS + VIEWS * len(plan.split.train)}

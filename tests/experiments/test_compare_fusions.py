@@ -10,9 +10,10 @@ from mmsent_cli.experiments.comparison.fusion_list import list_fusions
 from mmsent_cli.experiments.comparison.fusions import compare_fusions, plan_arms
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.progress import silent
 from mmsent_cli.records import Run
 from mmsent_cli.training.plan import plan_run
-from tests.experiments.tuning import PAIRS, Watcher, small_config, small_plan
+from tests.experiments.tuning import PAIRS, small_config, small_plan
 
 SOURCES = ["concat", "weighted", "self-attention", "early", "clip", "blip", "blip-advanced"]
 REFERENCES = ["text-only", "image-only"]
@@ -25,16 +26,15 @@ def plan(tmp_path_factory):
     return small_plan(tmp_path_factory.mktemp("compare") / "lab", seed=5)
 
 
-def compare(plan, folder, watcher=None, **settings):
+def compare(plan, folder, progress=silent, **settings):
     folder.mkdir(parents=True, exist_ok=True)
-    return compare_fusions(plan, CompareSettings(**settings), Run(folder), watcher or Watcher())
+    return compare_fusions(plan, CompareSettings(**settings), Run(folder), progress)
 
 
 @pytest.fixture(scope="module")
 def compared(plan, tmp_path_factory):
-    """The baseline twice and another fusion: result, models, watcher."""
-    watcher = Watcher()
-    return (*compare(plan, tmp_path_factory.mktemp("run"), watcher, fusions=("concat", "gmu", "concat")), watcher)
+    """The baseline twice and another fusion: result, models."""
+    return compare(plan, tmp_path_factory.mktemp("run"), fusions=("concat", "gmu", "concat"))
 
 
 def named(plan, **settings):
@@ -102,7 +102,7 @@ def test_the_plans_own_fusion_plays_no_part(plan):
 
 
 def test_the_baseline_against_itself_cannot_be_told_apart(compared):
-    result, trained, _ = compared
+    result, trained = compared
     rows = {row.name: row for row in result.arms}
     assert list(rows) == ["concat", "gmu", "concat (again)", *REFERENCES]
     again = rows["concat (again)"]
@@ -114,7 +114,7 @@ def test_the_baseline_against_itself_cannot_be_told_apart(compared):
 
 
 def test_every_fusion_is_tested_but_the_baseline_and_the_references(compared):
-    result, _, _ = compared
+    result, _ = compared
     for row in result.arms:
         is_tested = row.name in ("gmu", "concat (again)")
         tests = (row.accuracy_difference, row.macro_f1_difference, row.p_adjusted, row.verdict)
@@ -128,9 +128,9 @@ def test_every_fusion_is_tested_but_the_baseline_and_the_references(compared):
 
 
 def test_the_rows_are_about_the_models(compared):
-    result, trained, watcher = compared
+    result, trained = compared
     assert (result.experiment, result.baseline, len(trained)) == ("compare-fusions", "concat", 15)
-    assert watcher.total_epochs == result.setup.epochs == 2
+    assert result.setup.epochs == 2
     assert result.setup.seeds == (5, 6, 7)
     for row in result.arms:
         models = [model for model in trained if model.name == row.name]
@@ -163,7 +163,7 @@ def test_the_encoders_run_once_over_all_arms_and_not_at_all_with_a_full_store(we
     config = small_config(tmp_path / "lab")
     model = replace(config.model, encoders="bert-resnet18", freeze_text="2", freeze_image="all")
     runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True)
-    plan = plan_run(replace(config, model=model, runtime=runtime), Watcher())
+    plan = plan_run(replace(config, model=model, runtime=runtime))
     results = [compare(plan, tmp_path / name, fusions=("gmu", "concat"), seeds=2)[0] for name in "ab"]
     assert results[0].setup.encoder_runs == {"text": PAIRS, "image": PAIRS}
     assert results[1].setup.encoder_runs == {"text": 0, "image": 0}

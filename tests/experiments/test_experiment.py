@@ -11,6 +11,7 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
 from mmsent_cli.experiments.experiment import ENCODER_RUNS, Experiment
 from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.progress import Epoch, Stage, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.loop import Evaluation
@@ -18,7 +19,8 @@ from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions
 from mmsent_cli.training.run import execute, start_run
 from tests.commands.running import small_lab
-from tests.experiments.tuning import PAIRS, Watcher, small_config, small_plan
+from tests.events import Stopped, at, epochs_trained, models_begun, models_read_back, models_trained, stop
+from tests.experiments.tuning import PAIRS, small_config, small_plan
 
 ENCODED = {"text": PAIRS, "image": PAIRS}
 
@@ -32,7 +34,7 @@ def plan(tmp_path_factory):
         (lab / f"data/{number}.txt").write_text("word " * (1 + number * 7 % PAIRS))
     small = small_plan(lab)
     (folder / "warm").mkdir()
-    Experiment(small, Run(folder / "warm"), Watcher()).train([Arm(name="warm", config=small.variant("concat"))])
+    Experiment(small, Run(folder / "warm")).train([Arm(name="warm", config=small.variant("concat"))])
     return small
 
 
@@ -40,9 +42,9 @@ def arms_for(plan, *fusions, seeds=(0, 1)):
     return [arm for name in fusions for arm in arms_of(name, plan.variant(name), seeds)]
 
 
-def train(plan, folder, arms, watcher=None):
+def train(plan, folder, arms, progress=silent):
     folder.mkdir(exist_ok=True)
-    experiment = Experiment(plan, Run(folder), watcher or Watcher())
+    experiment = Experiment(plan, Run(folder), progress)
     return experiment.train(arms), experiment
 
 
@@ -64,7 +66,7 @@ def test_an_arm_is_trained_as_it_would_be_alone(plan, tmp_path):
     ]
     for arm, model in zip(arms[1::2], trained[1::2], strict=True):
         run = start_run(plan, tmp_path / arm.name)
-        result = execute(replace(plan, config=arm.config), run, Watcher())
+        result = execute(replace(plan, config=arm.config), run)
         assert [asdict(score) for score in model.curve] == [
             {name: getattr(epoch, name) for name in asdict(model.curve[0])} for epoch in result.history
         ]
@@ -88,12 +90,12 @@ class Foretold:
         figures = {"accuracy": 0.5, "macro_f1": 0.5, "encoder_lr": 0.1, "head_lr": 0.1, "seconds": 1.0}
         self.history = [EpochResult(epoch=1, train_loss=1.0, val_loss=1.0, skipped_steps=0, is_best=True, **figures)]
 
-    def fit(self):
+    def fit(self, *_):
         yield from self.history
 
 
 def test_answers_are_in_the_order_of_the_data_and_not_of_the_length(plan, tmp_path, monkeypatch):
-    experiment = Experiment(plan, Run(tmp_path), Watcher())
+    experiment = Experiment(plan, Run(tmp_path))
     model, table, _ = experiment.bench.trainer(plan.config)
     assert list(table.val) != sorted(table.val)
     monkeypatch.setattr(experiment.bench, "trainer", lambda config: (model, table, Foretold(table)))
@@ -120,13 +122,13 @@ def test_arms_of_one_seed_share_their_batches_and_other_seeds_do_not(plan, tmp_p
 
 
 def test_finished_arms_are_read_back_and_not_trained_again(plan, tmp_path):
-    arms, first, second = arms_for(plan, "concat", "early"), Watcher(), Watcher()
-    trained, _ = train(plan, tmp_path / "run", arms, first)
-    assert first.begun == [(done, 4) for done in range(4)]
-    assert (len(first.trained), first.heard, first.epochs) == (4, [], 8)
-    again, _ = train(plan, tmp_path / "run", arms, second)
-    assert (second.trained, second.heard, second.epochs) == ([], first.trained, 0)
-    assert second.begun == first.begun
+    arms, first, second = arms_for(plan, "concat", "early"), [], []
+    trained, _ = train(plan, tmp_path / "run", arms, first.append)
+    assert models_begun(first) == [(number, 4) for number in (1, 2, 3, 4)]
+    assert (len(models_trained(first)), models_read_back(first), epochs_trained(first)) == (4, [], 8)
+    again, _ = train(plan, tmp_path / "run", arms, second.append)
+    assert (models_trained(second), models_read_back(second), epochs_trained(second)) == ([], models_trained(first), 0)
+    assert models_begun(second) == models_begun(first)
     assert all(same(one, other) for one, other in zip(trained, again, strict=True))
     files = {path.name for path in (tmp_path / "run" / "arms").iterdir()}
     assert files == {f"{arm.stem}.{kind}" for arm in arms for kind in ("json", "npz")}
@@ -135,7 +137,7 @@ def test_finished_arms_are_read_back_and_not_trained_again(plan, tmp_path):
 @pytest.mark.parametrize("name", ["concat-seed-1.npz", "concat-seed-1.json"])
 @pytest.mark.parametrize("harm", ["cut", "altered", "gone"])
 def test_a_damaged_arm_is_trained_again(plan, tmp_path, name, harm):
-    arms, watcher = arms_for(plan, "concat"), Watcher()
+    arms, events = arms_for(plan, "concat"), []
     trained, _ = train(plan, tmp_path / "run", arms)
     path = tmp_path / "run" / "arms" / name
     whole = path.read_bytes()
@@ -143,8 +145,8 @@ def test_a_damaged_arm_is_trained_again(plan, tmp_path, name, harm):
         path.unlink()
     else:
         path.write_bytes(whole[:100] if harm == "cut" else whole[:-9] + b"0" + whole[-8:])
-    again, _ = train(plan, tmp_path / "run", arms, watcher)
-    assert (watcher.trained, watcher.heard) == ([("concat", 1)], [("concat", 0)])
+    again, _ = train(plan, tmp_path / "run", arms, events.append)
+    assert (models_trained(events), models_read_back(events)) == ([("concat", 1)], [("concat", 0)])
     assert all(same(one, other) for one, other in zip(trained, again, strict=True))
     assert path.read_bytes() == whole
 
@@ -154,32 +156,21 @@ def test_fusions_that_do_not_suit_are_found_before_the_first_arm(tmp_path, weigh
     config = small_config(tmp_path / "lab")
     model = replace(config.model, image_encoder="timm:test_vit", image_size_px=None)
     runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True)
-    plan, watcher = plan_run(replace(config, model=model, runtime=runtime), Watcher()), Watcher()
+    plan, events = plan_run(replace(config, model=model, runtime=runtime)), []
     with pytest.raises(ConfigError, match="test_vit"):
-        train(plan, tmp_path / "run", arms_for(plan, "concat", "cross-attention", seeds=(0,)), watcher)
-    assert watcher.begun == []
+        train(plan, tmp_path / "run", arms_for(plan, "concat", "cross-attention", seeds=(0,)), events.append)
+    assert models_begun(events) == []
     assert not (tmp_path / "run" / "arms").exists()
 
 
-class Stopped(Exception):
-    pass
-
-
-class Stopping(Watcher):
+def stopping(place):
     """Stops the process for good at a stage of the preparation, or at the end of its n-th epoch."""
 
-    def __init__(self, place):
-        super().__init__()
-        self.place = place
-
-    def prepare(self, stage, done, total):
-        if str(self.place) in stage:
+    def stop_at_stage(event):
+        if isinstance(event, Stage) and place in event.name:
             raise Stopped
 
-    def epoch(self, result):
-        super().epoch(result)
-        if self.epochs == self.place:
-            raise Stopped
+    return at(Epoch, place, stop) if isinstance(place, int) else stop_at_stage
 
 
 @pytest.mark.parametrize("places", [(), ("light-text",), ("light-image",), (1,), ("light-image", 3, 1)])
@@ -188,7 +179,7 @@ def test_texts_and_images_count_once_however_often_the_experiment_was_stopped(tm
     arms = arms_for(plan, "image-only", "text-only", "concat", seeds=(0,))
     for place in places:
         with pytest.raises(Stopped):
-            train(plan, tmp_path / "run", arms, Stopping(place))
+            train(plan, tmp_path / "run", arms, stopping(place))
     _, experiment = train(plan, tmp_path / "run", arms)
     assert experiment.encoder_runs() == ENCODED
     assert json.loads((tmp_path / "run" / ENCODER_RUNS).read_text()) == ENCODED

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 from dataclasses import replace
 
 import psutil
@@ -16,9 +17,11 @@ from mmsent_cli.experiments.arm import arms_of
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.progress import Epoch
 from mmsent_cli.records import Run
+from tests.events import models_begun, models_trained
 from tests.experiments.test_experiment import same
-from tests.experiments.tuning import Watcher, small_plan
+from tests.experiments.tuning import small_plan
 
 
 @pytest.fixture(scope="module")
@@ -34,29 +37,10 @@ def arms_for(plan, *fusions, seeds=(0, 1)):
     return [arm for name in fusions for arm in arms_of(name, plan.variant(name), seeds)]
 
 
-def train(plan, folder, watcher):
+def train(plan, folder, progress):
     folder.mkdir()
-    experiment = Experiment(plan, Run(folder), watcher)
+    experiment = Experiment(plan, Run(folder), progress)
     return experiment.train(arms_for(plan, "concat", "gmu", "text-only")), experiment
-
-
-class Turning(Watcher):
-    """Counts the epochs of each model."""
-
-    def __init__(self):
-        super().__init__()
-        self.of, self.current = {}, None
-
-    def begin(self, name, seed, done, total):
-        super().begin(name, seed, done, total)
-        self.of[name, seed] = 0
-
-    def turn(self, name, seed):
-        self.current = (name, seed)
-
-    def epoch(self, result):
-        super().epoch(result)
-        self.of[self.current or next(reversed(self.of))] += 1
 
 
 def test_models_side_by_side_are_those_of_one_after_the_other(tmp_path, monkeypatch):
@@ -65,16 +49,17 @@ def test_models_side_by_side_are_those_of_one_after_the_other(tmp_path, monkeypa
     found = {}
     with torch_threads(2):
         for jobs in (1, 2):
-            plan, watcher = small_plan(tmp_path / str(jobs) / "lab"), Turning()
-            models, experiment = train(with_jobs(plan, jobs), tmp_path / f"run-{jobs}", watcher)
+            plan, events = small_plan(tmp_path / str(jobs) / "lab"), []
+            models, experiment = train(with_jobs(plan, jobs), tmp_path / f"run-{jobs}", events.append)
             assert experiment.encoder_runs() == {"text": 24, "image": 24}
-            found[jobs] = models, watcher
-    (one_by_one, _), (together, watcher) = found.values()
+            found[jobs] = models, events
+    (one_by_one, _), (together, events) = found.values()
     assert [(model.name, model.seed) for model in together] == [(model.name, model.seed) for model in one_by_one]
     assert all(same(one, other) for one, other in zip(one_by_one, together, strict=True))
-    assert watcher.begun == [(done, 6) for done in range(6)]
-    assert watcher.of == {(model.name, model.seed): 2 for model in together}
-    assert sorted(watcher.trained) == sorted(watcher.of)
+    assert models_begun(events) == [(number, 6) for number in range(1, 7)]
+    epochs = Counter((event.model, event.seed) for event in events if isinstance(event, Epoch))
+    assert epochs == {(model.name, model.seed): 2 for model in together}
+    assert sorted(models_trained(events)) == sorted(epochs)
 
 
 def test_a_process_that_is_ended_from_outside_is_told_and_the_others_end(plan):

@@ -24,7 +24,7 @@ from mmsent_cli.records import Run
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import resume_run, start_run
 from tests.commands.running import small_lab
-from tests.experiments.tuning import PAIRS, Watcher, small_config, small_plan
+from tests.experiments.tuning import PAIRS, small_config, small_plan
 
 SETTINGS = CompareSettings(fusions=("gmu", "concat"), seeds=2)
 
@@ -46,7 +46,7 @@ def begun(plan, runs):
 
 
 def resume(run, runs, command="compare-fusions", settings=CompareSettings):
-    return resume_experiment(run.name, command, settings, runs, Watcher())
+    return resume_experiment(run.name, command, settings, runs)
 
 
 def change(path, *names, to):
@@ -94,7 +94,7 @@ def test_a_fold_of_a_split_file_is_taken_up_again(tmp_path, runs):
     write_split(folds, tmp_path / "folds.json", force=False)
     config = small_config(lab)
     asked = replace(config, split=replace(config.split, split=str(tmp_path / "folds.json"), fold=2))
-    plan = plan_run(asked, Watcher())
+    plan = plan_run(asked)
     run = start_experiment(plan, "compare-fusions", SETTINGS, runs)
     (tmp_path / "folds.json").unlink()
     again, _, _ = resume(run, runs)
@@ -144,7 +144,7 @@ def test_an_experiment_goes_on_under_its_own_command(begun, plan, runs):
         resume(begun, runs, "augment-compare", AugmentSettings)
     assert caught.value.hint.endswith(f"mmsent compare-fusions --resume {begun.name}")
     with pytest.raises(ConfigError, match="a run of compare-fusions") as caught:
-        resume_run(begun.name, runs, Watcher())
+        resume_run(begun.name, runs)
     assert caught.value.hint.endswith(f"mmsent compare-fusions --resume {begun.name}")
     training = start_run(plan, runs)
     with pytest.raises(ConfigError, match="a run of train") as caught:

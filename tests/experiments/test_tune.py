@@ -17,9 +17,11 @@ from mmsent_cli.experiments.tuning.queue import TaskList
 from mmsent_cli.experiments.tuning.search import Search
 from mmsent_cli.experiments.tuning.space import configure
 from mmsent_cli.experiments.tuning.tune import tune
+from mmsent_cli.progress import Epoch
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute, start_run
-from tests.experiments.tuning import PAIRS, Watcher, search, small_plan
+from tests.events import Stopped, at, epochs_trained, models_begun, models_read_back, models_trained, stop
+from tests.experiments.tuning import PAIRS, search, small_plan
 
 ROOT = Path(__file__).parents[2]
 GRID = {"strategy": "grid", "space": ("batch_size=4|8", "fusion=early|concat")}
@@ -37,15 +39,15 @@ def plan(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sequence(plan, tmp_path_factory):
     """A sequence that nothing disturbed."""
-    watcher = Watcher()
-    return (*search(plan, tmp_path_factory.mktemp("runs"), watcher), watcher)
+    events = []
+    return (*search(plan, tmp_path_factory.mktemp("runs"), events.append), events.append)
 
 
 @pytest.fixture(scope="module")
 def grid(plan, tmp_path_factory):
     """A grid of two seeds a trial."""
-    watcher = Watcher()
-    return (*search(plan, tmp_path_factory.mktemp("runs"), watcher, seeds=2, **GRID), watcher)
+    events = []
+    return (*search(plan, tmp_path_factory.mktemp("runs"), events.append, seeds=2, **GRID), events.append)
 
 
 def settings_of(result):
@@ -62,7 +64,7 @@ def test_the_sequence_is_system_as_at_its_encoders_own_rate(plan):
 
 
 def test_the_sequence_takes_the_best_rate_on_to_the_other_decays(sequence):
-    result, _, watcher = sequence
+    result, _, events = sequence
     assert [trial.phase for trial in result.trials] == ["rates"] * 4 + ["decays"] * 2
     rates = result.trials[:4]
     assert [(t.settings["encoder_lr"], t.settings["head_lr"]) for t in rates] == [
@@ -73,17 +75,17 @@ def test_the_sequence_takes_the_best_rate_on_to_the_other_decays(sequence):
     ]
     best = min(rates, key=lambda trial: min(score.val_loss for score in trial.curves[0]))
     assert settings_of(result)[4:] == [{**best.settings, "weight_decay": decay} for decay in (3e-4, 5e-4)]
-    assert len(watcher.trained) == len(set(watcher.trained)) == 6
-    assert watcher.begun == [(done, 6) for done in range(6)]
+    assert len(models_trained(events)) == len(set(models_trained(events))) == 6
+    assert models_begun(events) == [(number, 6) for number in range(1, 7)]
     assert result.best == min(range(6), key=lambda number: result.trials[number].val_loss)
 
 
 def test_a_grid_trains_every_combination_with_every_seed(grid, plan):
-    result, run, watcher = grid
+    result, run, events = grid
     assert settings_of(result) == [
         {"batch_size": size, "fusion": fusion} for size in (4, 8) for fusion in ("early", "concat")
     ]
-    assert len(watcher.trained) == len(set(watcher.trained)) == 8
+    assert len(models_trained(events)) == len(set(models_trained(events))) == 8
     assert [[len(curve) for curve in trial.curves] for trial in result.trials] == [[2, 2]] * 4
     assert len(list(run.path("arms").glob("*.json"))) == 8
     assert result.setup.seeds == (0, 1)
@@ -92,7 +94,7 @@ def test_a_grid_trains_every_combination_with_every_seed(grid, plan):
 
 def test_what_every_model_predicts_comes_with_the_result(grid, plan):
     result, run, _ = grid
-    again, predicted = tune(plan, TuneSettings(seeds=2, **GRID), run, Watcher())
+    again, predicted = tune(plan, TuneSettings(seeds=2, **GRID), run)
     assert again == result
     assert predicted.shape == (8, result.setup.val_pairs)
     assert set(predicted.ravel()) <= {0, 1, 2}
@@ -106,10 +108,10 @@ def test_what_every_model_predicts_comes_with_the_result(grid, plan):
 def test_encoders_that_do_not_suit_a_fusion_are_found_before_anything_is_trained(plan, tmp_path, monkeypatch):
     monkeypatch.setattr("mmsent_cli.model._token_dim", refuse)
     for settings in ({"strategy": "grid"}, {"strategy": "tpe"}):
-        watcher = Watcher()
+        events = []
         with pytest.raises(ConfigError, match="no tokens"):
-            search(plan, tmp_path, watcher, space=("fusion=concat|cross-attention",), **settings)
-        assert watcher.begun == []
+            search(plan, tmp_path, events.append, space=("fusion=concat|cross-attention",), **settings)
+        assert models_begun(events) == []
 
 
 def refuse(encoder):
@@ -130,8 +132,8 @@ def test_the_result_names_the_best_and_compares_it_with_the_runner_up(grid):
 @pytest.mark.parametrize("name", ["sequence", "grid"])
 def test_training_with_the_best_configuration_repeats_the_trial_to_the_last_bit(name, request, tmp_path):
     result, run, _ = request.getfixturevalue(name)
-    plan = plan_run(read_train_config(run.path(result.best_config)), Watcher())
-    trained = execute(plan, start_run(plan, tmp_path), Watcher())
+    plan = plan_run(read_train_config(run.path(result.best_config)))
+    trained = execute(plan, start_run(plan, tmp_path))
     curve = result.trials[result.best].curves[0]
     names = list(asdict(curve[0]))
     assert len(names) == 6
@@ -140,23 +142,9 @@ def test_training_with_the_best_configuration_repeats_the_trial_to_the_last_bit(
     assert all(value is not None for value in (*plain["fit"].values(), *plain["model"].values()))
 
 
-class Stopped(Exception):
-    pass
-
-
-def stop_at(epoch):
-    """Fail in an epoch, as a process that is killed there: the trial stays marked as running."""
-
-    def disturb(watcher):
-        if watcher.epochs == epoch:
-            raise Stopped
-
-    return Watcher(disturb)
-
-
 @pytest.mark.parametrize("is_killed", [False, True])
 @pytest.mark.parametrize(
-    ("settings", "stop", "heard", "epochs"),
+    ("settings", "stopped_epoch", "read_back", "epochs"),
     [
         ({}, 5, 2, 8),  # in the third trial of six
         ({**GRID, "pruning": True}, 6, 2, 4),  # at the end of the third trial of four
@@ -165,21 +153,21 @@ def stop_at(epoch):
     ids=["sequence", "grid", "tpe"],
 )
 def test_a_search_that_was_stopped_goes_on_to_the_same_result(
-    plan, tmp_path, monkeypatch, settings, stop, heard, epochs, is_killed
+    plan, tmp_path, monkeypatch, settings, stopped_epoch, read_back, epochs, is_killed
 ):
     whole, _ = search(plan, tmp_path, **settings)
     run = start_run(plan, tmp_path, "tune")
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         if is_killed:
             patch.setattr(TaskList, "give_up", lambda self, number: None)
-        search(plan, tmp_path, stop_at(stop), run, **settings)
+        search(plan, tmp_path, at(Epoch, stopped_epoch, stop), run, **settings)
     assert run.has_progress
-    watcher = Watcher()
-    assert search(plan, tmp_path, watcher, run, **settings)[0] == whole
-    assert (len(watcher.heard), watcher.epochs) == (heard, epochs)
-    third = Watcher()
-    assert search(plan, tmp_path, third, run, **settings)[0] == whole
-    assert (third.trained, third.epochs) == ([], 0)
+    events = []
+    assert search(plan, tmp_path, events.append, run, **settings)[0] == whole
+    assert (len(models_read_back(events)), epochs_trained(events)) == (read_back, epochs)
+    third = []
+    assert search(plan, tmp_path, third.append, run, **settings)[0] == whole
+    assert (models_trained(third), epochs_trained(third)) == ([], 0)
 
 
 def test_the_cost_of_all_processes_is_added_up(tmp_path):
@@ -187,12 +175,12 @@ def test_the_cost_of_all_processes_is_added_up(tmp_path):
     run = start_run(plan, tmp_path, "tune")
     settings = {"rates": (1.0,), "decays": (0.0, 0.1), "storage": f"sqlite:///{tmp_path}/study.db"}
     with pytest.raises(Stopped):
-        search(plan, tmp_path, stop_at(1), run, **settings)
+        search(plan, tmp_path, at(Epoch, 1, stop), run, **settings)
     result, _ = search(plan, tmp_path, run=run, **settings)
     assert result.setup.encoder_runs == {"text": PAIRS, "image": PAIRS}
-    watcher = Watcher()
-    assert search(plan, tmp_path, watcher, **settings)[0] == result
-    assert (len(watcher.heard), watcher.epochs) == (2, 0)
+    events = []
+    assert search(plan, tmp_path, events.append, **settings)[0] == result
+    assert (len(models_read_back(events)), epochs_trained(events)) == (2, 0)
 
 
 def test_proposals_are_decided_by_the_seed(plan, tmp_path):
@@ -206,23 +194,23 @@ def test_proposals_are_decided_by_the_seed(plan, tmp_path):
 
 
 def test_settings_proposed_again_are_not_trained_again(plan, tmp_path):
-    watcher = Watcher()
-    result, _ = search(plan, tmp_path, watcher, strategy="tpe", space=("schedule=cosine|linear",), trials=6)
-    assert len(watcher.trained) == len(result.trials) == 2
+    events = []
+    result, _ = search(plan, tmp_path, events.append, strategy="tpe", space=("schedule=cosine|linear",), trials=6)
+    assert len(models_trained(events)) == len(result.trials) == 2
     assert any(note.startswith("4 of 6 proposals") for note in result.notes)
 
 
 def test_a_hopeless_trial_is_pruned(plan, tmp_path):
     longer = replace(plan, config=replace(plan.config, fit=replace(plan.config.fit, epochs=3)))
     rates = "|".join(f"{rate}e-4" for rate in range(1, 6))
-    watcher = Watcher()
+    events = []
     settings = {"strategy": "grid", "space": (f"head_lr={rates}|500",), "seeds": 2}
-    result, run = search(longer, tmp_path, watcher, pruning=True, **settings)
+    result, run = search(longer, tmp_path, events.append, pruning=True, **settings)
     assert [trial.state for trial in result.trials] == ["complete"] * 5 + ["pruned"]
     assert [len(curve) for curve in result.trials[5].curves] == [2]
-    assert watcher.epochs == 5 * 2 * 3 + 2
+    assert epochs_trained(events) == 5 * 2 * 3 + 2
     assert 5 not in (result.best, result.runner_up)
-    assert search(longer, tmp_path, Watcher(), run, pruning=True, **settings)[0] == result
+    assert search(longer, tmp_path, run=run, pruning=True, **settings)[0] == result
 
 
 def test_a_single_trial_has_nothing_to_be_compared_with(plan, tmp_path):
@@ -234,10 +222,10 @@ def test_a_single_trial_has_nothing_to_be_compared_with(plan, tmp_path):
 def test_a_study_of_other_settings_or_data_is_refused_and_one_of_tpe_extended(plan, tmp_path):
     shared = {**TPE, "storage": f"sqlite:///{tmp_path}/study.db"}
     few, _ = search(plan, tmp_path, **{**shared, "trials": 2})
-    watcher = Watcher()
-    more, _ = search(plan, tmp_path, watcher, **shared)
+    events = []
+    more, _ = search(plan, tmp_path, events.append, **shared)
     assert more.trials[:2] == few.trials
-    assert (len(watcher.heard), len(watcher.trained)) == (2, 2)
+    assert (len(models_read_back(events)), len(models_trained(events))) == (2, 2)
     pairs = plan.dataset.pairs
     other_text = replace(plan.dataset, pairs=(replace(pairs[0], text="changed"), *pairs[1:]))
     other_fit = replace(plan.config, fit=replace(plan.config.fit, seed=3))
@@ -267,13 +255,12 @@ def test_a_database_that_is_gone_is_told(plan, tmp_path):
 
     run = start_run(plan, tmp_path, "tune")
 
-    def disturb(watcher):
-        if watcher.epochs == 1:
-            with sqlite3.connect(run.path("study.db")) as connection:
-                connection.execute("DROP TABLE trials")
+    def drop_trials():
+        with sqlite3.connect(run.path("study.db")) as connection:
+            connection.execute("DROP TABLE trials")
 
     with pytest.raises(MmsentError, match="no such table: trials") as caught:
-        search(plan, tmp_path, Watcher(disturb), run)
+        search(plan, tmp_path, at(Epoch, 1, drop_trials), run)
     assert "--resume" in caught.value.hint
 
 
@@ -282,15 +269,14 @@ def test_a_trial_that_another_process_took_for_lost_is_done_again(plan, tmp_path
 
     url = f"sqlite:///{tmp_path}/study.db"
 
-    def disturb(watcher):
-        if watcher.epochs == 1:
-            study = optuna.load_study(study_name="mmsent", storage=url)
-            study.tell(0, state=optuna.trial.TrialState.FAIL)
+    def fail_trial():
+        study = optuna.load_study(study_name="mmsent", storage=url)
+        study.tell(0, state=optuna.trial.TrialState.FAIL)
 
-    watcher = Watcher(disturb)
-    result, _ = search(plan, tmp_path, watcher, storage=url)
+    events = []
+    result, _ = search(plan, tmp_path, at(Epoch, 1, fail_trial, events), storage=url)
     assert result == sequence[0]
-    assert watcher.epochs == 6 * 2 + 1
+    assert epochs_trained(events) == 6 * 2 + 1
 
 
 SHARING = """
@@ -299,12 +285,14 @@ from dataclasses import asdict
 from pathlib import Path
 from mmsent_cli.experiments.tuning import study
 from mmsent_cli.experiments.tuning import queue as tasks
-from tests.experiments.tuning import PAIRS, Watcher, search, small_plan
+from mmsent_cli.progress import Epoch
+from tests.events import at, models_trained
+from tests.experiments.tuning import PAIRS, search, small_plan
 
 study.HEARTBEAT_SECONDS = study.GRACE_SECONDS = tasks.HEARTBEAT_SECONDS = 1
 tasks.POLL_SECONDS = 0.1
 
-def hang(watcher):
+def hang():
     print("in a trial", flush=True)
     time.sleep(600)
 
@@ -312,9 +300,10 @@ lab, runs, url, settings, is_hanging = sys.argv[1:]
 plan = small_plan(Path(lab))
 print("ready", flush=True)
 sys.stdin.readline()
-watcher = Watcher(hang if is_hanging == "yes" else None)
-result, run = search(plan, Path(runs), watcher, storage=url, **json.loads(settings))
-print(json.dumps([asdict(result), watcher.trained]), flush=True)
+events = []
+progress = at(Epoch, 1, hang) if is_hanging == "yes" else events.append
+result, run = search(plan, Path(runs), progress, storage=url, **json.loads(settings))
+print(json.dumps([asdict(result), models_trained(events)]), flush=True)
 """
 
 

@@ -1,4 +1,4 @@
-"""What tests of `tune` share: a small plan, and a listener that counts and may disturb."""
+"""What tests of experiments share: a small plan, and a search on it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,41 +6,13 @@ from pathlib import Path
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.tuning.tune import tune
+from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run import start_run
 from tests.commands.running import small_lab
 
 PAIRS = 24
-
-
-class Watcher:
-    """Hears of progress; `trained` has the models that were trained, `heard` those that were there already."""
-
-    def __init__(self, disturb=None):
-        self.total_epochs = None
-        self.disturb = disturb or (lambda watcher: None)
-        self.begun, self.trained, self.heard = [], [], []
-        self.epochs = 0
-
-    def prepare(self, stage, done, total):
-        pass
-
-    def step(self, epoch, done, total):
-        pass
-
-    def begin(self, name, seed, done, total):
-        self.begun.append((done, total))
-
-    def turn(self, name, seed):
-        pass
-
-    def epoch(self, result):
-        self.epochs += 1
-        self.disturb(self)
-
-    def finish(self, name, seed, accuracy, macro_f1, resumed):
-        (self.heard if resumed else self.trained).append((name, seed))
 
 
 def small_config(lab: Path, **fit) -> TrainConfig:
@@ -57,10 +29,10 @@ def small_plan(lab: Path, **fit) -> Plan:
     """A plan of `small_config`; makes the lab folder where there is none."""
     if not lab.exists():
         small_lab(lab, PAIRS)
-    return plan_run(small_config(lab, **fit), Watcher())
+    return plan_run(small_config(lab, **fit))
 
 
-def search(plan: Plan, runs: Path, watcher: Watcher | None = None, run: Run | None = None, **settings):
+def search(plan: Plan, runs: Path, progress: Progress = silent, run: Run | None = None, **settings):
     """Tune in this process; the result and the run."""
     run = run or start_run(plan, runs, "tune")
-    return tune(plan, TuneSettings(**settings), run, watcher or Watcher())[0], run
+    return tune(plan, TuneSettings(**settings), run, progress)[0], run

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mmsent_cli.features.parallel_map import counted, in_order
+from mmsent_cli.progress import Stage
 
 every_number_of_streams = pytest.mark.parametrize("streams", [1, 2, 5])
 
@@ -60,7 +61,7 @@ def test_threads_of_a_given_pool_are_used_and_outlive_the_call():
 
 @pytest.mark.parametrize(("total", "told"), [(0, []), (3, [3]), (8, [8]), (20, [8, 16, 20])])
 def test_progress_is_reported_now_and_then_and_at_the_end(total, told):
-    heard = []
-    items = list(counted(range(total), total, "a stage", lambda *what: heard.append(what)))
+    events = []
+    items = list(counted(range(total), total, "a stage", "fit", events.append))
     assert items == list(range(total))
-    assert heard == [("a stage", done, total) for done in told]
+    assert events == [Stage("a stage", done, total, "fit") for done in told]

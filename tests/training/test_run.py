@@ -15,6 +15,7 @@ import torch
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig, to_dict, train_config
 from mmsent_cli.errors import CheckpointError, ConfigError
 from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.progress import Epoch, silent
 from mmsent_cli.records import Run
 from mmsent_cli.training import checkpoints
 from mmsent_cli.training.plan import plan_run
@@ -31,24 +32,11 @@ CONFIG = TrainConfig(
 )
 
 
-class Silent:
-    """Hears of progress and says nothing."""
-
-    def prepare(self, stage, done, total):
-        pass
-
-    def step(self, epoch, done, total):
-        pass
-
-    def epoch(self, result):
-        pass
-
-
-def run_once(config, folder, listener=None):
+def run_once(config, folder, progress=silent):
     """Train in this process; the result and the run."""
-    plan = plan_run(config, Silent())
+    plan = plan_run(config)
     run = start_run(plan, folder)
-    result = execute(plan, run, listener or Silent())
+    result = execute(plan, run, progress)
     run.write_json("result.json", result)
     return result, run
 
@@ -95,7 +83,7 @@ def test_the_saved_model_is_the_best_epochs_and_predicts_what_was_reported(finis
         epoch.macro_f1 for epoch in result.history
     )
     assert torch.load(run.path("best_model.pt"), weights_only=True)["epoch"] == result.best_epoch
-    plan = plan_run(CONFIG, Silent())
+    plan = plan_run(CONFIG)
     rows = {row["guid"]: row for row in read_predictions(run)}
     pairs = [pair for pair in plan.dataset.pairs if pair.guid in rows]
     answers = list(Predictor.load(run.path("best_model.pt"), CONFIG.runtime).predict(pairs))
@@ -124,18 +112,18 @@ def test_patience_stops_training(tmp_path, monkeypatch):
 
 KILLED = """
 import sys, time
-from tests.training.test_run import Silent, train_config_of
+from mmsent_cli.progress import Step
+from tests.training.test_run import train_config_of
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute, start_run
 
-class Slow(Silent):
-    def step(self, epoch, done, total):
-        if epoch == 2 and done == 3:
-            print("in epoch 2", flush=True)
-            time.sleep(60)
+def slow(event):
+    if isinstance(event, Step) and (event.epoch, event.done) == (2, 3):
+        print("in epoch 2", flush=True)
+        time.sleep(60)
 
-plan = plan_run(train_config_of(sys.argv[1]), Silent())
-execute(plan, start_run(plan, __import__("pathlib").Path(sys.argv[2])), Slow())
+plan = plan_run(train_config_of(sys.argv[1]))
+execute(plan, start_run(plan, __import__("pathlib").Path(sys.argv[2])), slow)
 """
 
 
@@ -156,9 +144,9 @@ def test_a_run_killed_in_mid_epoch_resumes_to_the_same_bytes(finished, tmp_path)
     run = Run(folder)
     assert len(figures(run)) == 1
     assert not run.is_finished
-    plan, found = resume_run(folder.name, tmp_path, Silent())
+    plan, found = resume_run(folder.name, tmp_path)
     assert found.folder == run.folder.resolve()
-    result = execute(plan, run, Silent())
+    result = execute(plan, run)
     assert figures(run) == figures(undisturbed)
     for name in ("best_model.pt", "last.pt"):
         assert_equal(state(run, name), state(undisturbed, name))
@@ -168,12 +156,12 @@ def test_a_run_killed_in_mid_epoch_resumes_to_the_same_bytes(finished, tmp_path)
 
 def test_resuming_on_other_frozen_weights_is_refused(finished, tmp_path, monkeypatch):
     config = replace(CONFIG, model=replace(CONFIG.model, freeze_image="1"), fit=replace(CONFIG.fit, epochs=1))
-    plan = plan_run(config, Silent())
+    plan = plan_run(config)
     run = start_run(plan, tmp_path)
-    execute(plan, run, Silent())
+    execute(plan, run)
     monkeypatch.setattr(checkpoints, "frozen_digests", lambda model: {"text": "other", "image": "other"})
     with pytest.raises(CheckpointError):
-        execute(plan, run, Silent())
+        execute(plan, run)
 
 
 def test_a_run_says_what_it_trained_before_it_is_over(tmp_path):
@@ -181,24 +169,24 @@ def test_a_run_says_what_it_trained_before_it_is_over(tmp_path):
 
     seen = []
 
-    class Look(Silent):
-        def epoch(self, result):
+    def look(event):
+        if isinstance(event, Epoch):
             (folder,) = [path for path in tmp_path.iterdir() if not path.is_symlink()]
             lines = (folder / "metrics.jsonl").read_text().splitlines()
             epoch = torch.load(folder / "last.pt", weights_only=True)["epoch"]
             seen.append((len(lines), epoch, (folder / "best_model.pt").is_file()))
 
     start = time.perf_counter()
-    result, _ = run_once(replace(CONFIG, fit=replace(CONFIG.fit, epochs=2)), tmp_path, Look())
+    result, _ = run_once(replace(CONFIG, fit=replace(CONFIG.fit, epochs=2)), tmp_path, look)
     assert seen == [(1, 1, True), (2, 2, True)]
     assert 0 < result.prepare_seconds < result.seconds < time.perf_counter() - start
 
 
 @pytest.mark.parametrize("told", ["[]", "{}", '{"command": "tune"}'])
 def test_an_experiment_is_not_resumed_as_a_training_run(tmp_path, told):
-    run = start_run(plan_run(CONFIG, Silent()), tmp_path)
+    run = start_run(plan_run(CONFIG), tmp_path)
     run.write("experiment.json", told)
     with pytest.raises(ConfigError) as caught:
-        resume_run(run.name, tmp_path, Silent())
+        resume_run(run.name, tmp_path)
     command = "tune" if "tune" in told else "EXPERIMENT"
     assert caught.value.hint == f"go on with: mmsent {command} --resume {run.name}"

@@ -11,7 +11,7 @@ from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.workspace import Workspace
 from tests.training.builders import assert_equal
-from tests.training.test_run import CONFIG, ROOT, Silent
+from tests.training.test_run import CONFIG, ROOT
 
 FROZEN = ModelConfig(
     encoders="bert-resnet18",
@@ -31,7 +31,7 @@ def make_bench(weights_dir, model=FROZEN, **fit):
         fit=FitConfig(epochs=1, batch_size=8, **fit),
         runtime=RuntimeConfig(device="cpu", precision="fp32", weights_dir=str(weights_dir), offline=True),
     )
-    return Workspace(plan_run(config, Silent()), Silent())
+    return Workspace(plan_run(config))
 
 
 def trained_to_the_end(trainer):
@@ -110,12 +110,12 @@ def test_augmented_arms_share_the_plain_features_and_the_views_of_all_seeds(weig
 
 
 def test_a_variant_takes_what_belongs_to_its_fusion_where_the_user_was_silent():
-    plan = plan_run(replace(CONFIG, model=replace(CONFIG.model, auxiliary_weight=None, head_hidden=None)), Silent())
+    plan = plan_run(replace(CONFIG, model=replace(CONFIG.model, auxiliary_weight=None, head_hidden=None)))
     own = plan.variant("early")
     assert (own.model.head_hidden, own.model.head_dropout) == ((256,), (0.3,))
     assert plan.variant("concat").model.head_dropout == (0.25,)
     assert plan.variant("logit-ensemble").model.auxiliary_weight == 1.0
-    said = plan_run(replace(CONFIG, model=replace(CONFIG.model, head_hidden=(7,), head_dropout=(0.0,))), Silent())
+    said = plan_run(replace(CONFIG, model=replace(CONFIG.model, head_hidden=(7,), head_dropout=(0.0,))))
     assert said.variant("early").model.head_hidden == (7,)
 
 

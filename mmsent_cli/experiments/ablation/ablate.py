@@ -21,11 +21,12 @@ from mmsent_cli.experiments.ablation.perturb import EncodedModel, additive_part,
 from mmsent_cli.experiments.ablation.target import AblationTarget
 from mmsent_cli.experiments.arm import arms_of
 from mmsent_cli.experiments.comparison.compare import accuracy_of, compare_accuracy, macro_f1_of
-from mmsent_cli.experiments.experiment import ArmsListener, Experiment
+from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.selection import best_epoch
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.fusion import find_fusion
+from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Shapley
 from mmsent_cli.training.metrics import compute_metrics
@@ -60,7 +61,7 @@ class Answers:
 
 
 def ablate(
-    examined: AblationTarget, settings: AblateSettings, run: Run, listener: ArmsListener
+    examined: AblationTarget, settings: AblateSettings, run: Run, progress: Progress = silent
 ) -> tuple[AblateResult, Detail]:
     """Take each modality away in every way.
 
@@ -68,7 +69,7 @@ def ablate(
         examined: a checkpoint with its pairs.
         settings: whether unimodal models are trained, how many pairs EMAP takes.
         run: folder that keeps retrained models.
-        listener: hears of progress.
+        progress: receives stages, models, batches and epochs.
 
     Returns:
         The result, not yet written, and what it was counted from.
@@ -79,7 +80,7 @@ def ablate(
     split = examined.plan.split
     if settings.retrain and not set(split.train).isdisjoint(split.val):
         raise ConfigError("--retrain would train on the pairs that it is judged by", "say with --split which are which")
-    experiment = Experiment(examined.plan, run, listener)
+    experiment = Experiment(examined.plan, run, progress)
     subject, means = examined.subject(experiment.bench)
     true, labels = experiment.true, examined.description.labels
     full = subject.logits()
@@ -149,7 +150,6 @@ def _taken_away(subject: EncodedModel, means: Mapping[str, Tensor]) -> dict[str,
 def _retrained(experiment: Experiment) -> Answers:
     """Models of one modality, trained as the checkpoint's was, and the most frequent class for neither."""
     plan = experiment.plan
-    experiment.listener.total_epochs = plan.config.fit.epochs
     seeds = [plan.config.fit.seed]
     arms = [arm for name in ("text-only", "image-only") for arm in arms_of(name, plan.variant(name), seeds)]
     text, image = (_best_predictions(trained) for trained in experiment.train(arms))

@@ -14,9 +14,10 @@ from mmsent_cli.experiments.ablation.perturb import EncodedModel, mean_features
 from mmsent_cli.files import default_cache_dir
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.model import SentimentModel
+from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import CONFIG, Run
 from mmsent_cli.training.checkpoints import Description, load_model, read_checkpoint
-from mmsent_cli.training.plan import Listener, Plan, plan_run
+from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run import SPLIT, splits_of
 from mmsent_cli.training.workspace import Workspace
 
@@ -52,7 +53,7 @@ class AblationTarget:
 
 
 def examine(
-    checkpoint: Path, data: DataConfig | None, split: str | None, runtime: RuntimeConfig, listener: Listener
+    checkpoint: Path, data: DataConfig | None, split: str | None, runtime: RuntimeConfig, progress: Progress = silent
 ) -> AblationTarget:
     """Open a checkpoint and find its pairs: those its own run validated on, or others.
 
@@ -61,7 +62,7 @@ def examine(
         data: other labelled pairs, or None for those of the checkpoint's run.
         split: a split file for `data`, whose validation side is meant; None: every labelled pair of it.
         runtime: device, precision, weights, cache.
-        listener: hears how far the checks are.
+        progress: receives how many pairs are checked.
 
     Raises:
         CheckpointError: unreadable, not trained, of one modality alone, or without a run beside it and without `data`.
@@ -80,7 +81,7 @@ def examine(
             "ablate a model that reads text and image",
         )
     if data is None:
-        plan, source, notes = _own_pairs(checkpoint, description, runtime, listener)
+        plan, source, notes = _own_pairs(checkpoint, description, runtime, progress)
         return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
     own = own_config(checkpoint) or TrainConfig()
     config = TrainConfig(
@@ -91,9 +92,9 @@ def examine(
         runtime=runtime,
     )
     if split is not None:
-        plan = plan_run(config, listener)
+        plan = plan_run(config, progress)
         return AblationTarget(checkpoint, epoch, model, description, plan, f"validation pairs of {split}")
-    plan = plan_run(config, listener, [_every_pair(config)])
+    plan = plan_run(config, progress, [_every_pair(config)])
     source = f"every labelled pair of {plan.dataset.source}"
     notes = ("if the model was trained on some of these pairs, its figures here are too good",)
     return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
@@ -107,7 +108,7 @@ def own_config(checkpoint: Path) -> TrainConfig | None:
 
 
 def _own_pairs(
-    checkpoint: Path, description: Description, runtime: RuntimeConfig, listener: Listener
+    checkpoint: Path, description: Description, runtime: RuntimeConfig, progress: Progress = silent
 ) -> tuple[Plan, str, tuple[str, ...]]:
     """The pairs of the run whose folder holds the checkpoint, what to call them, and a note if they are doubtful."""
     run = Run(checkpoint.parent)
@@ -118,7 +119,7 @@ def _own_pairs(
             "give --data FOLDER, and --split FILE if only its validation side is meant",
         )
     moved = f"the checkpoint says that it was trained as {description.run}; the pairs are those of {run.name}"
-    plan = plan_run(replace(config, runtime=runtime), listener, splits)
+    plan = plan_run(replace(config, runtime=runtime), progress, splits)
     return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
 
 

@@ -4,9 +4,10 @@ from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.errors import unknown_name
 from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
 from mmsent_cli.experiments.comparison.compare import compare
-from mmsent_cli.experiments.experiment import ArmsListener, Experiment, seed_notes
+from mmsent_cli.experiments.experiment import Experiment, seed_notes
 from mmsent_cli.experiments.settings import AugmentSettings
 from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import CompareResult
 from mmsent_cli.training.plan import Plan
@@ -15,7 +16,7 @@ BASELINE = "none"
 
 
 def augment_compare(
-    plan: Plan, settings: AugmentSettings, run: Run, listener: ArmsListener
+    plan: Plan, settings: AugmentSettings, run: Run, progress: Progress = silent
 ) -> tuple[CompareResult, list[TrainedArm]]:
     """Train the plan's fusion without and with each augmentation, and say what the differences are worth.
 
@@ -23,7 +24,7 @@ def augment_compare(
         plan: what all arms share; its own augmentation plays no part.
         settings: which policies, how many seeds.
         run: folder that keeps the arms; those that are there already are not trained again.
-        listener: hears of progress.
+        progress: receives stages, models, batches and epochs.
 
     Returns:
         The result, not yet written, and the trained arms.
@@ -31,9 +32,8 @@ def augment_compare(
     Raises:
         ConfigError: an unknown policy.
     """
-    experiment = Experiment(plan, run, listener)
+    experiment = Experiment(plan, run, progress)
     arms = plan_arms(plan, settings)
-    listener.total_epochs = plan.config.fit.epochs
     trained = experiment.train(arms)
     result = CompareResult(
         experiment="augment-compare",

@@ -3,10 +3,11 @@
 from mmsent_cli.errors import ConfigError, unknown_name
 from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
 from mmsent_cli.experiments.comparison.compare import compare
-from mmsent_cli.experiments.experiment import ArmsListener, Experiment, seed_notes
+from mmsent_cli.experiments.experiment import Experiment, seed_notes
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import CompareResult
 from mmsent_cli.training.plan import Plan
@@ -17,7 +18,7 @@ AGAIN = " (again)"
 
 
 def compare_fusions(
-    plan: Plan, settings: CompareSettings, run: Run, listener: ArmsListener
+    plan: Plan, settings: CompareSettings, run: Run, progress: Progress = silent
 ) -> tuple[CompareResult, list[TrainedArm]]:
     """Train every arm with every seed, and say what the differences to the baseline are worth.
 
@@ -25,7 +26,7 @@ def compare_fusions(
         plan: what all arms share; its own fusion plays no part.
         settings: which fusions, the baseline, how many seeds.
         run: folder that keeps the arms; those that are there already are not trained again.
-        listener: hears of progress.
+        progress: receives stages, models, batches and epochs.
 
     Returns:
         The result, not yet written, and the trained arms.
@@ -33,9 +34,8 @@ def compare_fusions(
     Raises:
         ConfigError: an unknown fusion.
     """
-    experiment = Experiment(plan, run, listener)
+    experiment = Experiment(plan, run, progress)
     arms = plan_arms(plan, settings)
-    listener.total_epochs = arms[0].config.fit.epochs
     trained = experiment.train(arms)
     rows = compare(trained, experiment.true, plan.dataset.labels, settings.baseline)
     seeds = seeds_of(plan.config, settings.seeds)

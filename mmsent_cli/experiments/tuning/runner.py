@@ -15,6 +15,7 @@ from mmsent_cli.experiments.tuning.queue import PHASE, SETTINGS, TASK, Task, Tas
 from mmsent_cli.experiments.tuning.search import Search
 from mmsent_cli.experiments.tuning.space import Value, configure
 from mmsent_cli.experiments.tuning.trials import MODEL, Model, Tried, figure
+from mmsent_cli.progress import ModelBegun, ModelDone, Stage
 from mmsent_cli.records import ARMS
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Tuner:
                 return [Tried.of(finished[task.key]) for task in tasks]
             trial = self.tasks.take(tasks)
             if trial is None:
-                self.experiment.listener.prepare(WAITING, 0, None)
+                self.experiment.progress(Stage(WAITING, 0, None, "trial"))
                 self.tasks.wait()
                 continue
             with self.tasks.holding(trial):
@@ -104,7 +105,7 @@ class Tuner:
         is_complete = True
         for arm in self._arms(trial, settings):
             self._begin(settings, arm.seed, done, len(models))
-            fitted = self._fit(arm, None if models else trial)
+            fitted = self._fit(arm, settings, None if models else trial)
             models.append(Model.of(fitted.trained, self.experiment.true, len(self.experiment.plan.dataset.labels)))
             trial.set_user_attr(f"{MODEL}{len(models) - 1}", models[-1].to_plain())
             self._end(settings, arm.seed, models[-1], fitted.is_resumed)
@@ -118,16 +119,15 @@ class Tuner:
         config = configure(self.experiment.plan, settings)
         return arms_of(f"{trial.user_attrs[TASK]}-{digest}", config, self.search.seeds)
 
-    def _fit(self, arm: Arm, trial: "Trial | None") -> Fitted:
+    def _fit(self, arm: Arm, settings: dict[str, Value], trial: "Trial | None") -> Fitted:
         """Train a model, unless the run's folder has it; reports each epoch to the trial, if there is one."""
-        self.experiment.listener.total_epochs = arm.config.fit.epochs
         folder = self.experiment.run.path(ARMS)
         trained = load(folder, arm.stem)
         if trained is not None:  # of a trial that was killed with other seeds to go
             for epoch in range(1, len(trained.curve) + 1):
                 self._report(trial, trained, epoch)
             return Fitted(trained, is_resumed=True)
-        for trained in self.experiment.epochs(arm):
+        for trained in self.experiment.epochs(arm, shown_as=name_of(settings)):
             epoch = len(trained.curve)
             self._report(trial, trained, epoch)
             if trial is not None and epoch < arm.config.fit.epochs and trial.should_prune():
@@ -141,7 +141,7 @@ class Tuner:
             trial.report(figure(trained.curve[epoch - 1], self.search.monitor), epoch)
 
     def _tell(self, finished: Mapping[str, "FrozenTrial"]) -> None:
-        """Let the listener hear of trials that an earlier or another process finished."""
+        """Report trials that an earlier or another process finished."""
         for done, trial in enumerate(finished.values()):
             if trial.number not in self._heard:
                 self._heard.add(trial.number)
@@ -152,12 +152,13 @@ class Tuner:
 
     def _begin(self, settings: dict[str, Value], seed: int, trials: int, models: int) -> None:
         per_trial = len(self.search.seeds)
-        done, total = trials * per_trial + models, self.search.total * per_trial
-        self.experiment.listener.begin(name_of(settings), seed, done, total)
+        number, total = trials * per_trial + models + 1, self.search.total * per_trial
+        epochs = configure(self.experiment.plan, settings).fit.epochs
+        self.experiment.progress(ModelBegun(name_of(settings), seed, number, total, epochs))
 
     def _end(self, settings: dict[str, Value], seed: int, model: Model, is_resumed: bool) -> None:
         best = best_epoch(model.curve, self.search.monitor)
-        self.experiment.listener.finish(name_of(settings), seed, best.accuracy, best.macro_f1, is_resumed)
+        self.experiment.progress(ModelDone(name_of(settings), seed, best.accuracy, best.macro_f1, is_resumed))
 
 
 def name_of(settings: dict[str, Value]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from mmsent_cli.config import to_dict
-from mmsent_cli.experiments.experiment import ArmsListener, Experiment, seed_notes
+from mmsent_cli.experiments.experiment import Experiment, seed_notes
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.tuning.queue import TaskList
 from mmsent_cli.experiments.tuning.runner import Tuner
@@ -20,6 +20,7 @@ from mmsent_cli.experiments.tuning.search import Search
 from mmsent_cli.experiments.tuning.space import configure
 from mmsent_cli.experiments.tuning.study import database_errors, open_study, quiet_optuna
 from mmsent_cli.experiments.tuning.trials import Tried, compare_trials, describe, distinct, rank
+from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import TuneResult
 from mmsent_cli.stats import verdict
@@ -29,7 +30,7 @@ BEST_CONFIG = "best_config.json"
 STUDY = "study.db"
 
 
-def tune(plan: Plan, settings: TuneSettings, run: Run, listener: ArmsListener) -> tuple[TuneResult, np.ndarray]:
+def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = silent) -> tuple[TuneResult, np.ndarray]:
     """Try settings, and write the best to `best_config.json`, which `mmsent train --config` takes.
 
     Training with that file repeats the best trial's first seed to the last bit.
@@ -38,7 +39,7 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, listener: ArmsListener) -
         plan: what all trials share; its epochs are a trial's, its learning rates the base of the sequence's factors.
         settings: strategy, space, seeds, storage.
         run: folder that keeps the trained models, and the study unless that has a storage of its own.
-        listener: hears of progress.
+        progress: receives stages, models, batches and epochs.
 
     Returns:
         The result, not yet written, and what each model of a complete trial predicts by nested selection, class
@@ -50,7 +51,7 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, listener: ArmsListener) -
         MmsentError: the database failed in the middle.
     """
     search = Search(plan, settings)
-    experiment = Experiment(plan, run, listener)
+    experiment = Experiment(plan, run, progress)
     for model in search.models:  # what does not suit the encoders shall not be found after hours
         experiment.bench.model(model, plan.config.fit.seed)
     direction = "minimize" if search.monitor == "loss" else "maximize"

@@ -1,0 +1,342 @@
+"""The live view of every command: progress bars and a table on a terminal, one plain line at a time elsewhere.
+
+A single model has a table of its epochs; of several models, folds and trials included, each is a row.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Column, Table
+from rich.text import Text
+
+from mmsent_cli.progress import Epoch, Event, ModelBegun, ModelDone, Stage, Step
+from mmsent_cli.reports.console import err
+from mmsent_cli.reports.format import counted, duration, percent
+from mmsent_cli.reports.tables import figures_table
+from mmsent_cli.results import EpochResult
+
+NAME_COLUMNS = 30
+"""Longest name beside a bar, so that it and the time left fit 80 columns."""
+EPOCH_COLUMNS = (
+    "Epoch",
+    "Train\nloss",
+    "Val.\nloss",
+    "Accu-\nracy",
+    "Macro\nF1",
+    "Rate\nencoder",
+    "Rate\nhead",
+    "Time",
+)
+MODEL_COLUMNS = {
+    "best": ("Model", "Seed", "Best\naccuracy *", "Macro\nF1 *", "Time"),
+    "last": ("Model", "Seed", "Accuracy\n*", "Macro\nF1 *", "Time"),
+}
+MODEL_FOOT = {"best": "* best epoch, chosen on the same pairs: optimistic", "last": "* after the last epoch"}
+RESUMED = "done before"
+
+
+class FinishedModel(NamedTuple):
+    """A finished model; `duration_s` is None where it was read back from an earlier run."""
+
+    event: ModelDone
+    duration_s: float | None
+
+    def time(self) -> str:
+        return RESUMED if self.duration_s is None else duration(self.duration_s)
+
+
+class Pace(NamedTuple):
+    """How fast models are trained here, one or several at a time: `models` in `seconds` during which any trained.
+
+    Models read back from an earlier run do not count.
+    """
+
+    models: int = 0
+    seconds: float = 0.0
+
+    def left(self, fraction: float, busy_s: float, rest: float) -> float:
+        """Seconds for the `rest` of the models, when `fraction` of the running ones took `busy_s` seconds.
+
+        Not a number while nothing is finished.
+        """
+        worked = self.models + fraction
+        return (self.seconds + busy_s) / worked * rest if worked > 0 else math.nan
+
+
+@dataclass
+class RunningModel:
+    """A model in training: begun at `start`, with `epochs` of its epochs done. `task` is its bar."""
+
+    event: ModelBegun
+    start: float
+    task: TaskID
+    epochs: float = 0.0
+    accuracy: str = ""
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, self.epochs / self.event.epochs) if self.event.epochs else 0.0
+
+
+class TimeLeft(TimeRemainingColumn):
+    """The time left: the task's field `left` in seconds, or Rich's own estimate where that is None."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields.get("left")
+        if left is None:
+            return super().render(task)
+        return Text(f"{duration(left)} left" if math.isfinite(left) else "", "progress.remaining")
+
+
+class ProgressView:
+    """Shows events of `mmsent_cli.progress` on stderr. Call it with each event; use it as a context manager.
+
+    On a terminal: a bar for each stage of the preparation; then bars for the models in training with the time left,
+    below a table of epochs or of models. Elsewhere: a line for each finished stage, epoch or model, without control
+    characters.
+
+    Args:
+        clock: seconds that only go up.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._console: Console = err()
+        self._bars = Bars(
+            TextColumn("{task.description}", markup=False, table_column=_one_line(NAME_COLUMNS)),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TimeLeft(table_column=_one_line()),
+            console=self._console,
+        )
+        self.is_live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._live = Live(self._bars, console=self._console, refresh_per_second=4) if self.is_live else None
+        self._stages: dict[str, TaskID] = {}
+        self._finished_stages: set[str] = set()
+        self._running: dict[tuple[str, int], RunningModel] = {}
+        self._all_models: TaskID | None = None
+        self._newest = ModelBegun("", 0, 0, 0, 0)
+        self._any_since = 0.0
+        self._pace = Pace()
+        self._epochs: list[EpochResult] = []
+        self._finished: list[FinishedModel] = []
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the whole table, however long, on the screen, without the bars."""
+        if self._live:
+            self._live.update(self._table(len(self._rows())) if self._rows() else Text(""))
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Stage():
+                self._show_stage(event)
+            case ModelBegun():
+                self._begin(event)
+            case Step():
+                self._clear_stages()
+                model = self._running[event.model, event.seed]
+                model.epochs = event.epoch - 1 + event.done / max(1, event.total)
+                self._show_batches(model, event) if self._is_single else self._show_models(model)
+            case Epoch():
+                self._end_epoch(self._running[event.model, event.seed], event.result)
+            case ModelDone():
+                self._end(event)
+
+    @property
+    def _is_single(self) -> bool:
+        """Whether there is one model only, whose epochs are shown."""
+        return self._newest.total == 1 and not self._finished
+
+    def _show_stage(self, stage: Stage) -> None:
+        is_done = stage.total is not None and stage.done >= stage.total
+        if self.is_live:
+            if stage.name not in self._stages:
+                self._stages[stage.name] = self._bars.add_task(stage.name, total=stage.total, unit=f"{stage.unit}s")
+                self._draw()
+            self._bars.update(self._stages[stage.name], completed=stage.done, total=stage.total)
+        elif is_done and stage.name not in self._finished_stages:
+            self._print(f"{stage.name}: {counted(stage.done, stage.unit)}")
+        if is_done:
+            self._finished_stages.add(stage.name)
+
+    def _begin(self, event: ModelBegun) -> None:
+        now = self._clock()
+        if not self._running:
+            self._any_since = now
+        self._newest = event
+        self._clear_stages()
+        if not self._is_single and self._all_models is None:
+            self._all_models = self._bars.add_task("all models", total=None, unit="models")
+        model = RunningModel(event, now, self._bars.add_task("", total=None, unit="", visible=False))
+        self._running[event.model, event.seed] = model
+        if not self._is_single:
+            self._show_models(model)
+        self._draw()
+
+    def _clear_stages(self) -> None:
+        for task in self._stages.values():
+            self._bars.remove_task(task)
+        self._stages.clear()
+
+    def _show_batches(self, model: RunningModel, step: Step) -> None:
+        self._bars.update(
+            model.task,
+            description=_epoch_name(step.epoch, model.event.epochs),
+            completed=(step.epoch - 1) * step.total + step.done,
+            total=model.event.epochs * step.total,
+            unit="batches",
+            visible=True,
+        )
+
+    def _show_models(self, model: RunningModel | None = None) -> None:
+        """The bar of a model, that of all models, and the time left for each."""
+        if model is not None:
+            busy_s = self._clock() - model.start if model.fraction else 0.0
+            self._bars.update(
+                model.task,
+                description=f"{model.event.model}, seed {model.event.seed}",
+                completed=model.epochs,
+                total=model.event.epochs,
+                unit=f"epochs{model.accuracy}",
+                left=Pace().left(model.fraction, busy_s, 1 - model.fraction),
+                visible=True,
+            )
+        fraction = sum(running.fraction for running in self._running.values())
+        done, total = self._newest.number - len(self._running) + fraction, self._newest.total
+        left = self._pace.left(fraction, self._busy_s() if self._running else 0.0, total - done)
+        if self._all_models is not None:
+            self._bars.update(self._all_models, completed=done, total=total, left=left)
+
+    def _end_epoch(self, model: RunningModel, result: EpochResult) -> None:
+        if self._is_single:
+            self._epochs.append(result)
+            if not self.is_live:
+                self._print(_epoch_line(result, model.event.epochs))
+            self._draw()
+            return
+        model.epochs = result.epoch
+        model.accuracy = f", {percent(result.accuracy)}"
+        self._show_models(model)
+
+    def _end(self, event: ModelDone) -> None:
+        is_single = self._is_single
+        model = self._running.pop((event.model, event.seed))
+        self._bars.remove_task(model.task)
+        if not event.is_resumed:
+            self._pace = Pace(self._pace.models + 1, self._pace.seconds)
+        if not self._running:
+            self._pace = Pace(self._pace.models, self._pace.seconds + (0.0 if event.is_resumed else self._busy_s()))
+        if is_single:
+            return
+        self._finished.append(FinishedModel(event, None if event.is_resumed else self._clock() - model.start))
+        if not self.is_live:
+            number, total = model.event.number, model.event.total
+            self._print(f"model {number} of {total}: {event.model}, seed {event.seed}: {_metrics(self._finished[-1])}")
+        self._show_models()
+        self._draw()
+
+    def _busy_s(self) -> float:
+        """Seconds for which any model has been in training without a break."""
+        return self._clock() - self._any_since
+
+    def _rows(self) -> Sequence[EpochResult | FinishedModel]:
+        return self._finished or self._epochs
+
+    def _draw(self) -> None:
+        """Draw as many of the newest rows as fit above the bars, one terminal line being left free."""
+        if self._live is None or not self._rows():
+            return
+        room = self._console.height - 1 - self._lines(self._bars)
+        rows = min(len(self._rows()), max(1, room))
+        while rows > 1 and (lines := self._lines(self._table(rows))) > room:
+            rows -= max(1, rows * (lines - room) // lines)  # a row may take several lines
+        self._live.update(Group(self._table(rows), self._bars), refresh=True)
+
+    def _lines(self, part: RenderableType) -> int:
+        """Terminal lines that a part takes."""
+        return len(self._console.render_lines(part, pad=False))
+
+    def _table(self, rows: int) -> Table:
+        """The newest rows."""
+        table, foot = self._model_table(rows) if self._finished else self._epoch_table(rows)
+        table.caption, table.caption_justify = Text(foot), "left"
+        return table
+
+    def _model_table(self, rows: int) -> tuple[Table, str]:
+        kind = self._finished[-1].event.epoch
+        cells = [
+            (each.event.model, each.event.seed, percent(each.event.accuracy), f"{each.event.macro_f1:.3f}", each.time())
+            for each in self._finished[-rows:]
+        ]
+        return figures_table(MODEL_COLUMNS[kind], cells), MODEL_FOOT[kind]
+
+    def _epoch_table(self, rows: int) -> tuple[Table, str]:
+        best = max((result.epoch for result in self._epochs if result.is_best), default=None)
+        skipped = sum(result.skipped_steps for result in self._epochs)
+        table = figures_table(EPOCH_COLUMNS, [_epoch_cells(result, best) for result in self._epochs[-rows:]])
+        return table, f"* best so far{f'; {_skipped(skipped)}' if skipped else ''}"
+
+    def _print(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)
+
+
+def _one_line(longest: int | None = None) -> Column:
+    return Column(no_wrap=True, overflow="ellipsis", max_width=longest)
+
+
+def _metrics(model: FinishedModel) -> str:
+    event = model.event
+    accuracy = f"{'best accuracy' if event.epoch == 'best' else 'accuracy'} {percent(event.accuracy)}"
+    return f"{accuracy}, macro-F1 {event.macro_f1:.3f} ({event.epoch} epoch), {model.time()}"
+
+
+def _epoch_name(epoch: int, epochs: int) -> str:
+    return f"epoch {epoch} of {epochs}"
+
+
+def _epoch_cells(result: EpochResult, best: int | None) -> list[str]:
+    return [
+        f"{result.epoch} {'*' if result.epoch == best else ' '}",
+        f"{result.train_loss:.4f}",
+        f"{result.val_loss:.4f}",
+        percent(result.accuracy),
+        f"{result.macro_f1:.3f}",
+        _rate(result.encoder_lr),
+        _rate(result.head_lr),
+        duration(result.seconds),
+    ]
+
+
+def _epoch_line(result: EpochResult, epochs: int) -> str:
+    skipped = f", {_skipped(result.skipped_steps)}" if result.skipped_steps else ""
+    return (
+        f"{_epoch_name(result.epoch, epochs)}: train loss {result.train_loss:.4f}, "
+        f"validation loss {result.val_loss:.4f}, accuracy {percent(result.accuracy)}, "
+        f"macro-F1 {result.macro_f1:.3f}, rates {_rate(result.encoder_lr)} {_rate(result.head_lr)}, "
+        f"{duration(result.seconds)}{skipped}{' *' if result.is_best else ''}"
+    )
+
+
+def _skipped(steps: int) -> str:
+    return f"{counted(steps, 'step')} skipped (not finite)"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.1e}" if rate else "0"
