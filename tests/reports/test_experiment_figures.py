@@ -6,7 +6,7 @@ import pytest
 
 from mmsent_cli.reports.ablation.figures import accuracy_png, contributions_png
 from mmsent_cli.reports.comparison.figures import arm_curves_png, arm_styles, differences_png, gates_png, mean_curve
-from mmsent_cli.reports.paper.figures import beside_png
+from mmsent_cli.reports.paper.beside import beside_png
 from mmsent_cli.reports.plot_style import BLACK
 from mmsent_cli.reports.tuning.figures import tune_png
 from tests.reports.experiments import (

@@ -1,12 +1,13 @@
-"""What the published rankings are worth, in words made from the values."""
+"""Which published conclusions our results support, in words."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 
 from mmsent_cli.reports.comparison.tables import tested_arms, verdict_text
 from mmsent_cli.reports.comparison.text import detectable_range
 from mmsent_cli.reports.format import (
+    counted,
     in_pairs,
     listed,
     mean,
@@ -16,140 +17,33 @@ from mmsent_cli.reports.format import (
     points_interval,
     size,
 )
-from mmsent_cli.reports.paper.tables import agreement
-from mmsent_cli.results import NOT_DISTINGUISHABLE, AblationArm, CompareResult, PaperResult, Published, PublishedArm
+from mmsent_cli.reports.paper.beside import CONTRADICTED, SHOWN, outcomes, published_gaps
+from mmsent_cli.results import NOT_DISTINGUISHABLE, AblationArm, PaperResult, Published
 
 
 def question(published: Published) -> str:
-    """What the page asks."""
+    """The question of the page."""
     return f"Which conclusions of {published.name} does this data support?"
 
 
-def headline(results: PaperResult, published: Published) -> str:
+def headline(result: PaperResult) -> str:
     """The answer in one sentence."""
-    rows = {**outcomes(results.fusions, published.fusions), **outcomes(results.augmentation, published.augmentation)}
+    published = result.published
+    rows = {**outcomes(result.fusions, published.fusions), **outcomes(result.augmentation, published.augmentation)}
     counts = Counter(rows.values())
     if not rows:
         return "No published difference was tested here"
-    shown, against = counts["shown"], counts["contradicted"]
+    shown, against = counts[SHOWN], counts[CONTRADICTED]
     return (
         f"Of {len(rows)} published differences, {shown or 'none'} can be shown here, {against or 'none'} "
         f"{'is' if against == 1 else 'are'} contradicted, {counts[NOT_DISTINGUISHABLE]} cannot be told from chance"
     )
 
 
-def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[str, str]:
-    """For each tested arm with a published figure, whether our verdict bears out its difference to the baseline."""
-    known = {row.name: row.accuracy for row in published}
-    if result.baseline not in known:
-        return {}
-    base = known[result.baseline]
-    return {
-        arm.name: agreement(known[arm.name] - base, gap.difference, arm.verdict)
-        for arm, gap in tested_arms(result)
-        if arm.name in known
-    }
-
-
-def summary(results: PaperResult, published: Published) -> list[str]:
-    """The head of the page: each experiment in a paragraph, then what the figures have in common."""
-    return [
-        *fusions_text(results, published),
-        *augmentation_text(results, published),
-        *tune_text(results, published),
-        *ablation_text(results, published),
-        *_level(results, published),
-    ]
-
-
-def fusions_text(results: PaperResult, published: Published) -> Iterator[str]:
-    """The published ranking of the fusions against what this comparison could show."""
-    ranked = sorted(published.fusions, key=lambda row: row.accuracy)
-    bounds = detectable_range(tested_arms(results.fusions))
-    if len(ranked) < 2:
-        return
-    steps = published_steps(published)
-    pairs = published.val_pairs
-    yield (
-        f"Fusions. Published, they lie between {percent(ranked[0].accuracy)} ({ranked[0].name}) and "
-        f"{percent(ranked[-1].accuracy)} ({ranked[-1].name}); neighbours in that ranking are "
-        f"{round(min(steps) * pairs)} to {round(max(steps) * pairs)} of {pairs:,} pairs apart, one run each."
-        + (_steps_text(steps, bounds[0], results) if bounds else "")
-    )
-    yield from _outcome_text(results.fusions, published.fusions)
-
-
-def _steps_text(steps: Sequence[float], detectable: float, results: PaperResult) -> str:
-    below = sum(step < detectable for step in steps)
-    seeds = len(results.fusions.setup.seeds)
-    return (
-        f" The smallest difference that our comparison ({seeds} seed{'s' if seeds > 1 else ''}) would reliably show is "
-        f"{size(detectable)}, {in_pairs(detectable, results.fusions.setup.val_pairs)}: {below} of the {len(steps)} "
-        "steps of the published ranking are smaller than that, too small for a comparison of this size to rely on."
-    )
-
-
-def _outcome_text(result: CompareResult, published: Sequence[PublishedArm]) -> Iterator[str]:
-    rows = outcomes(result, published)
-    for outcome, words in (
-        ("shown", f"Shown here as well: the difference to {result.baseline} of"),
-        ("contradicted", f"Contradicted here: the difference to {result.baseline} of"),
-        (NOT_DISTINGUISHABLE, f"Not distinguishable from {result.baseline} here:"),
-    ):
-        names = [name for name, what in rows.items() if what == outcome]
-        if names:
-            yield f"{words} {listed(names)}."
-
-
-def augmentation_text(results: PaperResult, published: Published) -> Iterator[str]:
-    """The published gain of augmentation against ours."""
-    result = results.augmentation
-    known = {row.name: row.accuracy for row in published.augmentation}
-    for arm, ours in tested_arms(result):
-        if {arm.name, result.baseline} <= known.keys():
-            gap = known[arm.name] - known[result.baseline]
-            yield (
-                f"Augmentation. Published {points(gap)} points, {in_pairs(gap, published.val_pairs)}; here "
-                f"{points(ours.difference)} (95 % interval {points_interval(ours.interval)}): "
-                f"{verdict_text(arm, ours)}."
-            )
-
-
-def tune_text(results: PaperResult, published: Published) -> Iterator[str]:
-    """The published choice of settings against ours, and what repeating a setting alone does."""
-    known = sorted((step for step in published.tune if step.accuracy is not None), key=lambda step: step.accuracy or 0)
-    if known:
-        low, high = known[0], known[-1]
-        gap = (high.accuracy or 0.0) - (low.accuracy or 0.0)
-        yield (
-            f"Tuning. Published best accuracies run from {percent(low.accuracy or 0.0)} ({low.name}) to "
-            f"{percent(high.accuracy or 0.0)} ({high.name}), {in_pairs(gap, published.val_pairs)}. "
-            f"{_our_choice(results)}"
-        )
-    yield from _repeated(published)
-
-
-def _our_choice(results: PaperResult) -> str:
-    gap = results.tune.difference
-    if gap is None:
-        return "Here a single trial was completed."
-    return (
-        f"Here the best trial lies {points(gap.difference)} points from the runner-up by nested selection (95 % "
-        f"interval {points_interval(gap.interval)}): {results.tune.verdict}."
-    )
-
-
-def _repeated(published: Published) -> Iterator[str]:
-    """What chance alone does in the published tables."""
-    if len(set(published.repeated)) > 1:
-        gap, steps = max(published.repeated) - min(published.repeated), published_steps(published)
-        smaller = sum(step <= gap for step in steps)
-        shares = listed([percent(share) for share in published.repeated])
-        yield (
-            f"The published tables give {shares} for one and the same setting: running it again made a difference of "
-            f"{in_pairs(gap, published.val_pairs)}, and {smaller} of the {len(steps)} steps of the published ranking "
-            "of fusions are no larger."
-        )
+def summary(result: PaperResult) -> list[str]:
+    """The head of the page: a paragraph for each experiment, then what the scores have in common."""
+    parts = (_fusions, _augmentation, _tuning, _repeated, _ablation, _level)
+    return [paragraph for part in parts for paragraph in part(result)]
 
 
 def published_steps(published: Published) -> list[float]:
@@ -158,35 +52,107 @@ def published_steps(published: Published) -> list[float]:
     return [high - low for low, high in pairwise(ranked)]
 
 
-def ablation_text(results: PaperResult, published: Published) -> Iterator[str]:
-    """The published order of the modalities against ours."""
-    ours = {arm.inputs: arm for arm in results.ablate.arms if arm.method == "zero"}
-    if not {"text", "image"} <= ours.keys() & published.ablation.keys():
+def _fusions(result: PaperResult) -> Iterator[str]:
+    """The published ranking of the fusions, and how much of it this comparison could detect."""
+    published, ours = result.published, result.fusions
+    ranked, steps = sorted(published.fusions, key=lambda row: row.accuracy), published_steps(published)
+    if not steps:
         return
-    text, image = ours["text"], ours["image"]
-    gap = published.ablation["text"] - published.ablation["image"]
-    yield (
-        f"Ablation. Published, text alone {percent(published.ablation['text'])} and image alone "
-        f"{percent(published.ablation['image'])}, {in_pairs(gap, published.val_pairs)} apart; here "
-        f"{percent(text.accuracy)} ({number_interval(text.interval)} %) and {percent(image.accuracy)} "
-        f"({number_interval(image.interval)} %): {_order(text, image, gap)}."
+    low, high = min(steps) * published.val_pairs, max(steps) * published.val_pairs
+    text = (
+        f"Fusions. Published accuracies range from {percent(ranked[0].accuracy)} ({ranked[0].name}) to "
+        f"{percent(ranked[-1].accuracy)} ({ranked[-1].name}), one run each; from one rank to the next, accuracy "
+        f"rises by {round(low)} to {round(high)} of {published.val_pairs:,} pairs."
     )
+    bounds = detectable_range(tested_arms(ours))
+    if bounds:
+        below = sum(step < bounds[0] for step in steps)
+        text += (
+            f" Our comparison ({counted(len(ours.setup.seeds), 'seed')}) reliably detects differences of "
+            f"{size(bounds[0])} ({in_pairs(bounds[0], ours.setup.val_pairs)}) or more: {below} of the {len(steps)} "
+            "steps of the published ranking are smaller."
+        )
+    yield text
+    rows = outcomes(ours, published.fusions)
+    for outcome, words in (
+        (SHOWN, f"Shown here as well: the difference to {ours.baseline} of"),
+        (CONTRADICTED, f"Contradicted here: the difference to {ours.baseline} of"),
+        (NOT_DISTINGUISHABLE, f"Not distinguishable from {ours.baseline} here:"),
+    ):
+        names = [name for name, found in rows.items() if found == outcome]
+        if names:
+            yield f"{words} {listed(names)}."
+
+
+def _augmentation(result: PaperResult) -> Iterator[str]:
+    published, gaps = result.published, published_gaps(result.augmentation, result.published.augmentation)
+    for arm, ours in tested_arms(result.augmentation):
+        if arm.name in gaps:
+            yield (
+                f"Augmentation. Published {points(gaps[arm.name])} points, "
+                f"{in_pairs(gaps[arm.name], published.val_pairs)}; here {points(ours.difference)} (95 % interval "
+                f"{points_interval(ours.interval)}): {verdict_text(arm, ours)}."
+            )
+
+
+def _tuning(result: PaperResult) -> Iterator[str]:
+    known = sorted((step.accuracy, step.name) for step in result.published.tune if step.accuracy is not None)
+    if not known:
+        return
+    (low, first), (high, last) = known[0], known[-1]
+    gap = result.tune.difference
+    ours = (
+        "Here a single trial was completed."
+        if gap is None
+        else f"Here the best trial is {points(gap.difference)} points from the runner-up by nested selection (95 % "
+        f"interval {points_interval(gap.interval)}): {result.tune.verdict}."
+    )
+    yield (
+        f"Tuning. Published best accuracies range from {percent(low)} ({first}) to {percent(high)} ({last}), "
+        f"{in_pairs(high - low, result.published.val_pairs)}. {ours}"
+    )
+
+
+def _repeated(result: PaperResult) -> Iterator[str]:
+    """How much published scores vary by chance alone."""
+    published, repeated = result.published, result.published.repeated
+    if len(set(repeated)) > 1:
+        gap, steps = max(repeated) - min(repeated), published_steps(published)
+        yield (
+            f"The published tables give {listed([percent(share) for share in repeated])} for one and the same setting: "
+            f"repeating the run changed {in_pairs(gap, published.val_pairs)}, and {sum(step <= gap for step in steps)} "
+            f"of the {len(steps)} steps of the published ranking of fusions are no larger."
+        )
+
+
+def _ablation(result: PaperResult) -> Iterator[str]:
+    """The published order of the modalities against ours."""
+    theirs = result.published.ablation
+    ours = {arm.inputs: arm for arm in result.ablate.arms if arm.method == "zero"}
+    if {"text", "image"} <= ours.keys() & theirs.keys():
+        text, image, gap = ours["text"], ours["image"], theirs["text"] - theirs["image"]
+        yield (
+            f"Ablation. Published, text alone {percent(theirs['text'])} and image alone {percent(theirs['image'])}, "
+            f"{in_pairs(gap, result.published.val_pairs)} apart; here {percent(text.accuracy)} "
+            f"({number_interval(text.interval)} %) and {percent(image.accuracy)} ({number_interval(image.interval)} "
+            f"%): {_order(text, image, gap)}."
+        )
 
 
 def _order(text: AblationArm, image: AblationArm, published_gap: float) -> str:
     is_apart = text.interval[0] > image.interval[1] or image.interval[0] > text.interval[1]
     if not is_apart:
-        return "the intervals overlap, so this alone does not decide which modality is worth more"
+        return "the intervals overlap, so this alone does not decide which modality contributes more"
     if (text.accuracy - image.accuracy) * published_gap > 0:
         return "the same order, and the intervals do not overlap"
-    return "the opposite order, and the intervals do not overlap; the encoders are others, so that contradicts nothing"
+    return "the opposite order, and the intervals do not overlap; with other encoders, this is no contradiction"
 
 
-def _level(results: PaperResult, published: Published) -> Iterator[str]:
-    arms = [arm for arm in results.fusions.arms if not arm.is_reference]
+def _level(result: PaperResult) -> Iterator[str]:
+    arms = [arm for arm in result.fusions.arms if not arm.is_reference]
     gain = mean([arm.best.accuracy_mean - arm.nested.accuracy_mean for arm in arms])
     yield (
-        f"All published figures are best epochs, chosen on the pairs that they are measured on; ours of that kind lie "
-        f"{size(gain)} {'above' if gain >= 0 else 'below'} nested selection. The level of the accuracies is not to be "
-        f"compared: {published.set_up} there, {results.fusions.setup.encoders} here, and another split."
+        "All published scores are of best epochs, chosen on the pairs that they are measured on; our best-epoch scores "
+        f"are {size(gain)} {'above' if gain >= 0 else 'below'} nested selection. Absolute accuracies are not "
+        f"comparable: {result.published.set_up} there, {result.fusions.setup.encoders} here, and another split."
     )
