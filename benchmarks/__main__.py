@@ -5,11 +5,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import rows_dropout, rows_limit, rows_process, rows_speed
+from benchmarks import rows_limit, rows_process, rows_speed
 from benchmarks.machine import describe
 from benchmarks.tables import Row, render
 
-NAMES = ("prepare", "true-size", "fusions", "limit", "growth", "startup", "dropout")
+NAMES = ("prepare", "true-size", "fusions", "limit", "growth", "startup")
 
 
 def main() -> None:
@@ -36,7 +36,6 @@ def measure(name: str, asked: argparse.Namespace, work: Path) -> list[Row]:
         "true-size": rows_speed.true_size,
         "fusions": rows_speed.fusions,
         "limit": rows_limit.limit,
-        "dropout": rows_dropout.dropout,
     }
     return by_name[name](asked.data, work, asked.pairs)
 

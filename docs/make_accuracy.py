@@ -61,11 +61,11 @@ class Recorded:
         result, rows = run.read_json("result.json"), read_predictions(run, "oof_predictions.csv")
         self.labels = result["labels"]
         self.adjustment = run.read_json("config.json")["model"]["logit_adjustment"]
-        self.targets = np.array([self.labels.index(row["tag"]) for row in rows])
-        self.judged = np.log(np.array([[float(row[label]) for label in self.labels] for row in rows]).clip(1e-6))
+        self.targets = np.array([self.labels.index(row.tag) for row in rows])
+        self.judged = np.log(np.array([row.probabilities for row in rows]).clip(1e-6))
         answers = np.load(run.path("oof_log_probabilities.npy"))
         self.members = {judge["name"]: answers[:, number] for number, judge in enumerate(result["members"])}
-        place = {row["guid"]: number for number, row in enumerate(rows)}
+        place = {row.guid: number for number, row in enumerate(rows)}
         splits = run.read_json("split.json")["splits"]
         self.folds = [np.array([place[guid] for guid in part["val"]]) for part in splits]
         self.networks = self._networks(run)

@@ -1,3 +1,47 @@
-"""Sentiment of a text with its image: train, predict, and know how far to trust the figures."""
+"""Sentiment of text with an image: train, predict, compare.
+
+The names below are loaded when they are first used, so that importing this package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmsent_cli.api import (
+        ablate,
+        augment_compare,
+        compare_fusions,
+        inspect_encoding,
+        load,
+        paper,
+        predict,
+        read_pairs,
+        split,
+        train,
+        tune,
+    )
 
 __version__ = "0.1.0"
+__all__ = [
+    "ablate",
+    "augment_compare",
+    "compare_fusions",
+    "inspect_encoding",
+    "load",
+    "paper",
+    "predict",
+    "read_pairs",
+    "split",
+    "train",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("mmsent_cli.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -34,3 +34,14 @@ def weights_dir(tmp_path_factory):
     from tests.encoders.fake_weights import write_weights
 
     return write_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave out the figures and the page of runs, which take most of the time, where nobody looks at them."""
+    figures = {"TrainResult": ["curves.png", "confusion.png"], "FoldsResult": ["confusion.png"]}
+
+    def undrawn_files(result, **_):
+        return {"report.html": "a page", **dict.fromkeys(figures.get(type(result).__name__, []), b"")}
+
+    monkeypatch.setattr("mmsent_cli.finish.run_files", undrawn_files)

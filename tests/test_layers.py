@@ -27,13 +27,18 @@ FLOORS = (
     ("training",),
     ("inference",),
     ("experiments",),
+    ("keywords",),
     ("reports",),
+    ("finish",),
+    ("workflow",),
+    ("api",),
+    ("__init__",),
     ("commands",),
     ("__main__",),
 )
 """The rooms from the ground up. A room imports from those below it, never from its own floor or above."""
-STANDARD = {"errors", "results", "config", "progress"}
-"""Standard library only."""
+STANDARD = {"errors", "results", "config", "progress", "keywords"}
+"""Standard library only; results import pandas when a table is made."""
 DRAWN_FROM = {"errors", "results", "config", "progress", "files", "stats", "data"}
 """All that `reports` may import: a page is drawn from values, and from pairs that it shows."""
 
@@ -84,7 +89,7 @@ def floor(room):
 
 def test_every_module_lies_in_a_known_room():
     assert len(modules()) > 60
-    known = {room for rooms in FLOORS for room in rooms} | {"__init__"}
+    known = {room for rooms in FLOORS for room in rooms}
     assert {name.split(".")[0] for name, _ in modules()} <= known
 
 
@@ -104,7 +109,8 @@ def test_each_room_imports_only_what_suits_it():
         room = name.split(".")[0]
         outside = {module.split(".")[0] for module in imports(path)} - {PACKAGE}
         if room in STANDARD:
-            offenders += [f"{name} imports {other}" for other in outside - set(sys.stdlib_module_names)]
+            allowed = set(sys.stdlib_module_names) | ({"pandas"} if name == "results.frames" else set())
+            offenders += [f"{name} imports {other}" for other in outside - allowed]
         if room == "reports":
             offenders += [f"{name} imports {other}" for other in rooms(path) - DRAWN_FROM - {room}]
         else:

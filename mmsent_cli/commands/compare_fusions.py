@@ -1,31 +1,19 @@
-"""`mmsent compare-fusions`: fusion layers side by side, and what their differences are worth."""
+"""`mmsent compare-fusions`: fusion layers side by side, and which differences are significant."""
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mmsent_cli.commands.experiment import (
-    FOLDS_ONLY,
-    Config,
-    Resume,
-    open_experiment,
-    print_result_json,
-    read_base,
-    write_comparison,
-)
-from mmsent_cli.commands.options import Json, RunsDir, options
-from mmsent_cli.commands.train import SECTIONS, layer
-from mmsent_cli.experiments.settings import CompareSettings
-
-COMMAND = "compare-fusions"
+from mmsent_cli.commands.options import Config, Json, Resume, RunsDir, options
+from mmsent_cli.commands.output import print_run
+from mmsent_cli.keywords import COMMANDS
 
 
-@options(CompareSettings, *SECTIONS, omit=FOLDS_ONLY | {"fusion"})
+@options(COMMANDS["compare-fusions"])
 def compare_fusions(
-    given: dict[type, dict[str, Any]],
+    given: dict[str, Any],
     config: Config = None,
     resume: Resume = None,
     show_list: Annotated[bool, typer.Option("--list", help="List the fusions with source and parameters")] = False,
@@ -33,30 +21,18 @@ def compare_fusions(
     json: Json = False,
 ) -> None:
     """Train several fusion layers on the same encoders, split, batches and seeds, and say which differ."""
-    if show_list:
-        from mmsent_cli.experiments.comparison.fusion_list import list_fusions
-        from mmsent_cli.reports.console import print_json
-        from mmsent_cli.reports.fusions import print_fusions
-
-        encoders, rows = list_fusions(layer(read_base(config, COMMAND)[0], given))
-        print_json({"encoders": encoders, "fusions": [asdict(row) for row in rows]}) if json else print_fusions(
-            rows, encoders
-        )
-        return
-    from mmsent_cli.experiments.comparison import fusions as experiments
-    from mmsent_cli.reports.outputs import print_result
+    from mmsent_cli import api
+    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.fusions import print_fusions
     from mmsent_cli.reports.progress import ProgressView
-    from mmsent_cli.training.run import cleanup_on_failure
 
-    start = time.perf_counter()
-    with ProgressView() as progress:
-        plan, settings, run = open_experiment(COMMAND, CompareSettings, given, config, resume, runs_dir, progress)
-        with cleanup_on_failure(run, is_new=resume is None, command=COMMAND):
-            result, trained = experiments.compare_fusions(plan, settings, run, progress)
-    seconds = time.perf_counter() - start
-    with cleanup_on_failure(run, is_new=False, command=COMMAND):
-        files = write_comparison(COMMAND, plan, run, result, trained, seconds)
+    if not show_list:
+        with ProgressView() as progress:
+            run = api.compare_fusions(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
+        print_run(run, json)
+        return
+    encoders, rows = api.list_fusions(config, **given)
     if json:
-        print_result_json(run, result, seconds)
+        print_json({"encoders": encoders, "fusions": [asdict(row) for row in rows]})
     else:
-        print_result(result, folder=run.folder, files=files, seconds=seconds)
+        print_fusions(rows, encoders)

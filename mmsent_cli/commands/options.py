@@ -6,7 +6,7 @@ given stays out of the collected values, so that a default is never mistaken for
 """
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
@@ -19,12 +19,9 @@ from mmsent_cli.config import (
     ModelConfig,
     RuntimeConfig,
     SplitConfig,
-    build,
     value_type,
 )
-
-Given = dict[str, Any]
-"""The settings of one config dataclass that were given on the command line, by name."""
+from mmsent_cli.keywords import Keywords
 
 RUN_PANEL = "Run"
 EXPERIMENT_PANEL = "Experiment"
@@ -43,46 +40,42 @@ Checkpoint = Annotated[
     str | None,
     typer.Option(help="A checkpoint file, a run folder, or a name in the newest run (default: the newest run's best)"),
 ]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="Repeat an earlier experiment (its folder), or start from a config.json"),
+]
+Resume = Annotated[
+    str | None, typer.Option("--resume", help="Go on with an unfinished experiment: its folder, name, or latest")
+]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that keeps the runs")]
 
 
 Command = Callable[..., None]
 
 
-def options(
-    *config_types: type, omit: Collection[str] = (), rename: Mapping[tuple[type, str], str] | None = None
-) -> Callable[[Command], Command]:
-    """Give a command the options of some config dataclasses.
+def options(keywords: Keywords) -> Callable[[Command], Command]:
+    """Give a command the options of its settings.
 
-    The command's parameters annotated with one of `config_types` receive that dataclass, built from the options
-    given. A parameter named `given` instead receives `{config type: {setting: value}}` with only what was typed, for
-    a command that layers its options over another configuration.
+    The command's parameter `given` receives the settings that were typed, by the name of their option.
 
     Args:
-        config_types: dataclasses of `config`.
-        omit: settings that are no option of this command and keep their default.
-        rename: option names in place of a setting's own, such as `{(SplitConfig, "split_seed"): "seed"}`.
+        keywords: the command's settings.
 
     Example:
-        @options(DataConfig)
-        def inspect_encoding(data: DataConfig, json: Json = False) -> None: ...
+        @options(COMMANDS["inspect-encoding"])
+        def inspect_encoding(given: dict[str, Any], json: Json = False) -> None: ...
     """
-    offered = {kind: [f for f in fields(kind) if f.name not in omit] for kind in config_types}
+    places = keywords.names()
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
-        targets = {name: p.annotation for name, p in own.items() if p.annotation in config_types}
 
         def run(**values: Any) -> None:
-            given = {kind: _pop_given(values, kind, settings) for kind, settings in offered.items()}
-            built: dict[str, Any] = {name: build(kind, given[kind]) for name, kind in targets.items()}
-            if "given" in own:
-                built["given"] = given
-            command(**built, **values)
+            given = {name: value for name in places if (value := values.pop(name)) is not None}
+            command(given=given, **values)
 
-        kept = [_in_run_panel(p) for p in own.values() if p.name not in {*targets, "given"}]
-        names = rename or {}
-        added = [_parameter(kind, f, names.get((kind, f.name), f.name)) for kind in offered for f in offered[kind]]
+        kept = [_in_run_panel(p) for p in own.values() if p.name != "given"]
+        added = [_parameter(kind, _field(kind, setting), name) for name, (kind, setting) in places.items()]
         run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
         run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]  # Typer reads it
         run.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
@@ -113,7 +106,7 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
     )
     shown = str if is_listed or has_aliases else kind
     return inspect.Parameter(
-        _key(config_type, config_field),
+        name,
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
         annotation=Annotated[shown | None, option],
@@ -139,11 +132,5 @@ def _markup_free(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def _key(config_type: type, config_field: Field[Any]) -> str:
-    """Name of the parameter: two dataclasses may have a setting of one name."""
-    return f"{config_type.__name__}_{config_field.name}"
-
-
-def _pop_given(values: dict[str, Any], config_type: type, settings: list[Field[Any]]) -> Given:
-    popped = {f.name: values.pop(_key(config_type, f)) for f in settings}
-    return {name: value for name, value in popped.items() if value is not None}
+def _field(config_type: type, name: str) -> Field[Any]:
+    return next(each for each in fields(config_type) if each.name == name)

@@ -4,13 +4,13 @@ The columns are named as those of a manifest. A guid column is optional: without
 the row number where index labels repeat.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.manifests import plain
-from mmsent_cli.data.pairs import ImageSource, PairRow
+from mmsent_cli.data.pairs import ImageSource, Pair, PairRow
 from mmsent_cli.data.rows import guid_problem, tag_or_none
 
 if TYPE_CHECKING:
@@ -23,6 +23,15 @@ NAME = "DataFrame"
 def columns_of(frame: "DataFrame", config: DataConfig) -> list[str]:
     """The frame's columns; the guid's is added, since the index can name the pairs."""
     return [*map(str, frame.columns), config.guid_column]
+
+
+def frame_of(pairs: Iterable[Pair], config: DataConfig) -> "DataFrame":
+    """Pairs as a frame with the columns that `config` names."""
+    import pandas as pd
+
+    names = ("guid", "text", "image", "tag")
+    rows = [[getattr(pair, name) for name in names] for pair in pairs]
+    return pd.DataFrame(rows, columns=[getattr(config, f"{name}_column") for name in names], dtype=object)
 
 
 def read_rows(frame: "DataFrame", config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
@@ -63,12 +72,12 @@ def _row(cells: dict[str, Any], where: str) -> PairRow:
         tag=tag_or_none(plain(cells["tag"], "tag").strip()),
         text=plain(cells["text"], "text") or None,
         text_path=None,
-        image=_image(cells["image"]),
+        image=image_source(cells["image"]),
         where=where,
     )
 
 
-def _image(value: Any) -> ImageSource | None:
+def image_source(value: Any) -> ImageSource | None:
     """A path, the bytes of an image file or a PIL image; None for an empty cell.
 
     Raises:

@@ -92,7 +92,10 @@ def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) ->
 
 
 def image_bytes(source: ImageSource) -> bytes:
-    """The bytes of an image file. A PIL image is encoded without loss: as PNG, upright by its EXIF tag.
+    """The bytes of an image file.
+
+    A PIL image that was opened and not decoded yet gives the bytes of its file, so that it counts as that file. Any
+    other PIL image is encoded without loss: as PNG, upright by its EXIF tag.
 
     Raises:
         OSError: a file that cannot be read.
@@ -104,6 +107,8 @@ def image_bytes(source: ImageSource) -> bytes:
         return source.read_bytes()
     try:
         with _loading:
+            if (raw := _undecoded_file(source)) is not None:
+                return raw
             source.load()
         image = _upright(source, source)
         image = image if image.mode in PNG_MODES else _rgb(image)
@@ -112,6 +117,19 @@ def image_bytes(source: ImageSource) -> bytes:
     except BROKEN as error:
         raise ValueError(_reason(error)) from error
     return buffer.getvalue()
+
+
+def _undecoded_file(image: Any) -> bytes | None:
+    """The file of a PIL image whose pixels were not read yet, so that nobody can have changed them; else None."""
+    from PIL.ImageFile import ImageFile
+
+    if not isinstance(image, ImageFile) or not image.tile or image.fp is None or image.format not in FORMATS:
+        return None
+    position = image.fp.tell()
+    image.fp.seek(0)
+    raw = image.fp.read()
+    image.fp.seek(position)
+    return raw
 
 
 def verify_image(raw: bytes) -> str | None:

@@ -141,6 +141,8 @@ def has_raw_texts(source: Source, config: DataConfig) -> bool:
 
 def _source(data: str, reason: str) -> Source:
     path = Path(data)
+    if data == frames.NAME and not path.exists():
+        raise DataError("the run was started from Python with a DataFrame", "give the same DataFrame as `data`")
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except OSError as error:

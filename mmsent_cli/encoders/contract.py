@@ -1,9 +1,9 @@
-"""The encoder contract: a sequence of stages that can be cut between any two of them.
+"""The encoder contract: a sequence of stages that can be cut in two anywhere.
 
 Shape letters: B pairs, T text tokens or image positions, D feature width, C channels, H and W pixels.
 
-Chosen: one `Encoder` class that runs a list of stages, so `prefix`, `suffix` and freezing are written once for all
-encoders. Rejected: a class for each architecture with a prefix and a suffix of its own, which could disagree.
+Chosen: one `Encoder` class that runs a list of stages, so `prefix`, `suffix` and freezing are written once and hold
+for every encoder. Rejected: an encoder class per architecture with its own two halves, which can disagree.
 """
 
 import copy
@@ -49,7 +49,7 @@ class Activations(NamedTuple):
     Attributes:
         values: token ids [B, T] or uint8 images [B, 3, H, W] at the start; hidden states [B, T, D] or feature maps
             [B, C, H, W] between stages; pooled features [B, D] after the last one.
-        mask: [B, T] bool, True = real token, False = padding; None for images and pooled features.
+        mask: [B, T] bool, True = real token; None for images and pooled features.
     """
 
     values: Tensor
@@ -57,12 +57,12 @@ class Activations(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """The output of an encoder and the input of a fusion.
+    """What an encoder gives a fusion layer.
 
     Attributes:
-        pooled: one feature for each pair [B, D].
-        tokens: [B, T, D'], or None if only pooled features are stored.
-        mask: [B, T] bool, True = real token, or None without tokens.
+        pooled: [B, D].
+        tokens: [B, T, D'] or None, where only pooled features were kept.
+        mask: [B, T] bool, True = real, or None where there are no tokens.
     """
 
     pooled: Tensor
@@ -71,14 +71,14 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module, Generic[Inputs]):
-    """A sequence of stages; the last one pools. Generic in its `inputs`.
+    """Stages, the last of which pools. Generic in its `inputs`.
 
-    The first `frozen` stages are not trained. The feature store keeps the activations after the first `cut` stages:
-    `cut` is `frozen`, or one less where the pooling is frozen too and `keep_tokens` was called.
+    The first `frozen` stages are never trained. The first `cut` of these are what the feature store keeps: all of
+    them, unless `keep_tokens` asks for what comes before the pooling.
 
     Args:
         name: unique name, part of the feature store's key.
-        inputs: converts raw texts or images to the first stage's values.
+        inputs: turns raw texts or images into the first stage's values.
         stages: modules called as `stage(values, mask) -> values`.
         pool: module called as `pool(values, mask) -> [B, D]`; counts as the last stage.
         out_dim: D of the pooled feature.
@@ -106,7 +106,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return len(self.stages)
 
     def freeze(self, frozen: int) -> Self:
-        """Freeze the first `frozen` stages: no gradient, and eval mode also after `train()`. Sets `cut` as well."""
+        """Freeze the first `frozen` stages: no gradient, and eval mode whatever `train()` says. Sets `cut` as well."""
         if not 0 <= frozen <= self.n_stages:
             raise ValueError(f"{self.name} has {self.n_stages} stages, cannot freeze {frozen}")
         self.frozen = self.cut = frozen
@@ -115,15 +115,15 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self.train(self.training)
 
     def keep_tokens(self) -> Self:
-        """Move the cut before the pooling, so that the stored activations include tokens."""
+        """Cut before the pooling at the latest, so that what is stored still gives tokens."""
         self.cut = min(self.frozen, self.n_stages - 1)
         return self
 
     def token_dim(self) -> int | None:
-        """Width D' of this encoder's tokens, or None if it has pooled features alone.
+        """Width D' of this encoder's tokens, or None if it gives pooled features alone.
 
-        Stages do not declare their output widths, so one dummy pair is encoded. Weights, modes and random state do
-        not change.
+        Found by encoding one dummy, since a stage does not tell the width of what it gives. Weights, modes and
+        random state stay as they are.
         """
         is_training = self.training
         self.eval()
@@ -156,11 +156,11 @@ class Encoder(nn.Module, Generic[Inputs]):
         return Encoded(self.stages[-1](values, mask), *_as_tokens(values, mask))
 
     def forward(self, activations: Activations) -> Encoded:
-        """Features from stored activations, those of `prefix(…, self.cut)`."""
+        """Encode what the stored stages left: `activations` are those of `prefix(…, self.cut)`."""
         return self.suffix(activations, self.cut)
 
     def encode(self, inputs: Activations) -> Encoded:
-        """Features from raw inputs, through all stages."""
+        """All stages: raw inputs to features."""
         return self.suffix(self.prefix(inputs, self.cut), self.cut)
 
     def copy(self) -> Self:
@@ -169,14 +169,14 @@ class Encoder(nn.Module, Generic[Inputs]):
         return copy.deepcopy(self, {id(part): part for part in shared})
 
     def digest(self, stages: int) -> str:
-        """BLAKE2b-128 of the weights and buffers of the first `stages` stages.
+        """BLAKE2b-128 over the weights and statistics of the first `stages` stages.
 
-        Cached until a tensor changes, since hashing takes a tenth of a second.
+        Remembered as long as no tensor is written to, since hashing takes a tenth of a second.
         """
         tensors = self.stages[:stages].state_dict()
-        versions = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors.values())
-        if self._digests.get(stages, ("", ""))[0] != versions:
-            self._digests[stages] = versions, _digest(tensors)
+        written = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors.values())
+        if self._digests.get(stages, ("", ""))[0] != written:
+            self._digests[stages] = written, _digest(tensors)
         return self._digests[stages][1]
 
     def _dummy(self) -> Activations:
@@ -198,16 +198,16 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
-    """The number of stages that a `--freeze-…` setting freezes.
+    """Translate a `--freeze-…` setting into a number of stages.
 
-    `none` is 0; N is the first stage (embeddings or stem) and the next N; `all` includes the pooling.
+    `none` is 0; N is the first stage (embeddings or stem) and N more; `all` is every stage, pooling included.
 
     Raises:
         ConfigError: N is more than the encoder has.
     """
     if setting in ("none", "all"):
         return 0 if setting == "none" else encoder.n_stages
-    layers = encoder.n_stages - 2  # all but the first stage and the pooling
+    layers = encoder.n_stages - 2  # without the first stage and the pooling
     if int(setting) > layers:
         raise ConfigError(
             f"{option} {setting}: {encoder.name} has only {layers} layers after its first stage",
@@ -217,7 +217,7 @@ def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
 
 
 def _as_tokens(values: Tensor, mask: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Hidden states [B, T, D] as tokens, or a feature map with one token for each position, and the mask."""
+    """Hidden states as tokens; a feature map becomes one token per position."""
     if values.dim() == 4:
         values = values.flatten(2).transpose(1, 2)  # [B, C, H, W] -> [B, H*W, C]
     if values.dim() != 3:

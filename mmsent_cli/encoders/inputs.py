@@ -1,4 +1,4 @@
-"""Raw texts and images to the arrays that the first stage of an encoder reads."""
+"""Raw texts and images become the arrays that the first stage of an encoder takes."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class TextInputs:
 
     Args:
         tokenizer: a fast tokenizer; its own truncation and padding are replaced.
-        pad_id: padding in a batch, which is masked.
+        pad_id: the id that fills a batch; masked, so it never changes an output.
         max_length_tokens: longest text, special tokens included.
         cleaning: steps of `data.text.clean`.
     """
@@ -39,7 +39,7 @@ class TextInputs:
         return [np.asarray(encoding.ids or [self.pad_id], dtype=np.int32) for encoding in encodings]
 
     def settings(self) -> dict[str, object]:
-        """The settings that decide the arrays; part of the feature store's key."""
+        """What, beside the weights, decides the arrays; part of the feature store's key."""
         spec = self.tokenizer.to_str().encode()
         return {
             "tokenizer": hashlib.blake2b(spec, digest_size=16).hexdigest(),
@@ -59,12 +59,12 @@ class ImageInputs:
         return [np.ascontiguousarray(decode_image(image, self.image_size_px).transpose(2, 0, 1)) for image in images]
 
     def settings(self) -> dict[str, object]:
-        """The settings that decide the arrays; part of the feature store's key."""
+        """What decides the arrays; part of the feature store's key."""
         return {"image_size_px": self.image_size_px}
 
 
 def word_tokenizer(vocabulary: Sequence[str]) -> "Tokenizer":
-    """A lower-casing whole-word tokenizer for a fixed vocabulary; id 0 is padding, id 1 an unknown word."""
+    """A lower-casing whole-word tokenizer over a fixed vocabulary, whose id 0 is padding and id 1 unknown."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
     words = {"[PAD]": 0, "[UNK]": 1} | {word: index for index, word in enumerate(vocabulary, start=2)}
@@ -80,10 +80,10 @@ def build_vocabulary(texts: Sequence[str], cleaning: Sequence[str], max_words: i
     """Words of the training texts, most frequent first (ties in alphabetical order).
 
     Args:
-        texts: of the training split only, so that a word of the validation split stays unknown.
+        texts: training split only; a word seen only in validation must stay unknown.
         cleaning: the encoder's cleaning steps.
-        max_words: longest vocabulary.
-        min_count: rarer words are left out.
+        max_words: at most this many.
+        min_count: words seen less often are left out.
     """
     from collections import Counter
 

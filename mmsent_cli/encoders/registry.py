@@ -1,7 +1,6 @@
-"""Encoders by name: the tables of builders, and the choice of `auto`. Defaults are in `config/defaults.py`.
+"""Encoders by name: the tables of builders, and what `auto` stands for. Defaults are in `config/defaults.py`.
 
-To add an encoder: write a `build(request)` function in `text/` or `image/`, and add a row here. The contract tests
-run over all rows.
+A new encoder is one builder and one row; contract tests pick it up unedited.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ from mmsent_cli.errors import WeightsUnavailable, unknown_name
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec(Generic[Inputs]):
-    """One encoder: its builder, a summary, the licence of its weights, and whether it is pretrained."""
+    """One encoder: how to build it, what it is, whose it is, and whether it comes with trained weights."""
 
     build: Callable[[BuildRequest], Encoder[Inputs]]
     summary: str
@@ -56,9 +55,9 @@ IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
 
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
-    """The encoder pair that `auto` stands for on this machine (clip, else compact, else light), and a note why."""
+    """What `auto` means here, and why: clip, else compact, else light."""
     if device_type == "cuda" and weights.has(CLIP):
-        return "clip", "encoders: clip (this machine has its weights and a GPU)"
+        return "clip", "encoders: clip (its weights are here, and so is a GPU)"
     reason = "no GPU" if device_type != "cuda" else "no CLIP weights on this machine"
     try:
         minilm.published_weights()
@@ -71,29 +70,29 @@ def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
 def build_text_encoder(
     model: ResolvedModel, weights: WeightSource, vocabulary: tuple[str, ...] | None
 ) -> Encoder[TextInputs]:
-    """The text encoder of a resolved configuration, frozen as configured."""
+    """The text encoder of a resolved configuration, frozen as it says."""
     kind, argument = parse_name("text_encoder", model.text_encoder, TEXT_ENCODERS)
     encoder = TEXT_ENCODERS[kind].build(_request(model, argument, weights, vocabulary))
     return encoder.freeze(frozen_stages(encoder, model.freeze_text, "--freeze-text"))
 
 
 def build_image_encoder(model: ResolvedModel, weights: WeightSource) -> Encoder[ImageInputs]:
-    """The image encoder of a resolved configuration, frozen as configured."""
+    """The image encoder of a resolved configuration, frozen as it says."""
     kind, argument = parse_name("image_encoder", model.image_encoder, IMAGE_ENCODERS)
     encoder = IMAGE_ENCODERS[kind].build(_request(model, argument, weights, None))
     return encoder.freeze(frozen_stages(encoder, model.freeze_image, "--freeze-image"))
 
 
 def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSource) -> Encoder[TextInputs]:
-    """An auxiliary encoder, which only probes read: completely frozen, without text cleaning.
+    """A text encoder of the table, frozen whole, that reads texts as they stand; for probes beside the network.
 
     Args:
-        name: of a row of TEXT_ENCODERS.
-        config: of the model, whose longest text counts here too.
-        weights: where to look for pretrained weights.
+        name: of the table.
+        config: of the network, whose longest text counts here too.
+        weights: where pretrained weights may come from.
 
     Raises:
-        WeightsUnavailable: its weights cannot be found or loaded.
+        WeightsUnavailable: its weights cannot be had.
     """
     own = replace(config, text_encoder=name, freeze_text="all", text_cleaning=())
     return build_text_encoder(own, weights, None).eval()
@@ -113,7 +112,7 @@ def require_encoders(model: ResolvedModel) -> None:
     """Check the names of both encoders.
 
     Raises:
-        ConfigError: one is unknown.
+        ConfigError: an unknown one.
     """
     parse_name("text_encoder", model.text_encoder, TEXT_ENCODERS)
     parse_name("image_encoder", model.image_encoder, IMAGE_ENCODERS)
@@ -123,11 +122,11 @@ def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec[Any]]) ->
     """Split `hf:NAME` into its kind and argument; a plain name has an empty argument.
 
     Raises:
-        ConfigError: an unknown name, or a missing argument.
+        ConfigError: an unknown name, or a kind that wants an argument and has none.
     """
     kind, _, argument = name.partition(":")
-    needs_argument = kind in ("hf", "timm")
-    if kind not in table or needs_argument != bool(argument):
+    wants_argument = kind in ("hf", "timm")
+    if kind not in table or wants_argument != bool(argument):
         raise unknown_name(option, name, [f"{key}:NAME" if key in ("hf", "timm") else key for key in table])
     return kind, argument
 

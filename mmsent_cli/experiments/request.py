@@ -1,36 +1,57 @@
-"""Beginning an experiment, taking it up again, and repeating it: what it was told is kept in `experiment.json`.
+"""Starting, resuming and repeating an experiment: its request is kept in `experiment.json`.
 
-A run's `config.json` has every gap filled, as one model's configuration has. An experiment makes many, and some
-fusions fill a gap in their own way, so what it needs to be repeated is the configuration as it was asked for.
+A run's `config.json` is resolved, as one model's configuration is. An experiment trains many models, and some fusions
+resolve a setting in their own way, so an experiment is repeated from the configuration as the user gave it.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from mmsent_cli.config import TrainConfig, build, to_dict, train_config
+from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build, read_train_config, to_dict, train_config
+from mmsent_cli.data.layouts import Source
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.ablation.target import AblationTarget, examine
+from mmsent_cli.experiments.settings import (
+    AblateSettings,
+    AugmentSettings,
+    CompareSettings,
+    PaperSettings,
+    TuneSettings,
+)
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import CONFIG, EXPERIMENT, Run
+from mmsent_cli.records import EXPERIMENT, Run
 from mmsent_cli.training.plan import Plan, plan_run
-from mmsent_cli.training.run import ENVIRONMENT, cleanup_on_failure, find_unfinished, splits_of, start_run, write_plan
+from mmsent_cli.training.run import (
+    cleanup_on_failure,
+    find_unfinished,
+    require_same_plan,
+    splits_of,
+    start_run,
+    write_plan,
+)
 
-S = TypeVar("S")
-NO_MATTER = ("jobs", "workers")
-"""Settings that change no figure."""
+SETTINGS: dict[str, type] = {
+    "tune": TuneSettings,
+    "ablate": AblateSettings,
+    "compare-fusions": CompareSettings,
+    "augment-compare": AugmentSettings,
+    "paper": PaperSettings,
+}
+"""The settings of each experiment beside those of a training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentRequest:
-    """What an experiment was told, as plain values.
+    """What the user asked for, as plain values.
 
     Attributes:
         command: its name.
-        asked: the training configuration with its gaps.
+        asked: the training configuration, unresolved.
         settings: the experiment's own settings.
-        subject: what else it is about, such as the checkpoint of an ablation.
+        subject: the checkpoint of an ablation with its data and runtime; empty for other experiments.
     """
 
     command: str
@@ -42,17 +63,98 @@ class ExperimentRequest:
         """The training configuration."""
         return train_config(self.asked)
 
+    def with_jobs(self, jobs: int | None) -> "ExperimentRequest":
+        """The same with another number of worker processes; None changes nothing."""
+        if jobs is None:
+            return self
+        parts = {name: dict(getattr(self, name)) for name in ("asked", "subject")}
+        for part in parts.values():
+            if "runtime" in part:
+                part["runtime"] = {**part["runtime"], "jobs": jobs}
+        return replace(self, **parts)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExperiment:
+    """An experiment that can run: planned, with a folder.
+
+    Attributes:
+        plan: pairs, split and configuration.
+        settings: the experiment's own, such as CompareSettings.
+        run: its folder.
+        target: the checkpoint of an ablation, else None.
+    """
+
+    plan: Plan
+    settings: Any
+    run: Run
+    target: AblationTarget | None = None
+
+
+def open_experiment(
+    request: ExperimentRequest,
+    runs_dir: Path,
+    progress: Progress = silent,
+    source: Source | None = None,
+    run: Run | None = None,
+) -> OpenExperiment:
+    """Plan and start a new experiment, or plan the rest of an unfinished one.
+
+    Args:
+        request: what the user asked for.
+        runs_dir: where runs are kept.
+        progress: receives what happens.
+        source: pairs in memory, in place of those that the configuration names.
+        run: the unfinished run to go on with; None starts a new one.
+
+    Raises:
+        MmsentError: settings, data or a checkpoint that cannot be used, or a run that would not go on as it began.
+    """
+    settings = build(SETTINGS[request.command], request.settings)
+    plan, target = _plan(request, run, progress, source)
+    if run is None:
+        run = start_experiment(plan, request.command, settings, runs_dir, request.subject)
+    else:
+        write_plan(plan, run)
+        require_same_plan(plan, run, request.command)
+    return OpenExperiment(plan, settings, run, target)
+
+
+def resume_experiment(
+    spec: str,
+    command: str,
+    runs_dir: Path,
+    progress: Progress = silent,
+    source: Source | None = None,
+    jobs: int | None = None,
+) -> OpenExperiment:
+    """Find an unfinished experiment and plan its rest.
+
+    Args:
+        spec: its folder, its name, or `latest`.
+        command: its command.
+        runs_dir: where runs are kept.
+        progress: receives what happens.
+        source: the pairs, where the experiment was started with pairs in memory.
+        jobs: another number of worker processes, which changes no result.
+
+    Raises:
+        MmsentError: no such run, one of another command, a finished one, or one that would not go on as it began.
+    """
+    run, request = find_experiment(spec, command, runs_dir)
+    return open_experiment(request.with_jobs(jobs), runs_dir, progress, source, run)
+
 
 def start_experiment(
     plan: Plan, command: str, settings: Any, runs_dir: Path, subject: Mapping[str, Any] | None = None
 ) -> Run:
-    """Make an experiment's folder and write down what it is about to do."""
+    """Make an experiment's folder and record its request."""
     run = start_run(plan, runs_dir, command)
-    told = ExperimentRequest(
+    request = ExperimentRequest(
         command=command, asked=to_dict(plan.asked), settings=to_dict(settings), subject=subject or {}
     )
     with cleanup_on_failure(run, is_new=True, command=command):
-        run.write_json(EXPERIMENT, told)
+        run.write_json(EXPERIMENT, request)
     return run
 
 
@@ -63,53 +165,11 @@ def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, Exper
         MmsentError: no such run, one of another command, or one that is finished.
     """
     run = find_unfinished(spec, runs_dir)
-    told = read_request(run.path(EXPERIMENT)) if run.path(EXPERIMENT).is_file() else None
-    other = told.command if told else "train"
-    if told is None or other != command:
+    request = read_request(run.path(EXPERIMENT)) if run.path(EXPERIMENT).is_file() else None
+    other = request.command if request else "train"
+    if request is None or other != command:
         raise ConfigError(f"{run.folder} is a run of {other}", f"go on with: mmsent {other} --resume {spec}")
-    return run, told
-
-
-def resume_experiment(
-    spec: str,
-    command: str,
-    settings_type: type[S],
-    runs_dir: Path,
-    progress: Progress = silent,
-    jobs: int | None = None,
-) -> tuple[Plan, S, Run]:
-    """Find an unfinished experiment and plan its rest, with as many models at a time as asked for.
-
-    Raises:
-        MmsentError: no such run, one of another command, or one that is finished.
-    """
-    run, told = find_experiment(spec, command, runs_dir)
-    asked = told.config()
-    if jobs is not None:
-        asked = replace(asked, runtime=replace(asked.runtime, jobs=jobs))
-    plan = plan_run(asked, progress, splits_of(run))
-    write_plan(plan, run)
-    require_same_plan(plan, run)
-    return plan, build(settings_type, told.settings), run
-
-
-def require_same_plan(plan: Plan, run: Run) -> None:
-    """Check that the rest of an experiment is computed as its beginning was: what is `auto` may have changed since.
-
-    Raises:
-        ConfigError: other encoders, defaults, labels, device, precision or engine.
-    """
-    before, now = run.read_json(CONFIG), to_dict(plan.config)
-    names = [(section, name) for section in now for name in now[section] if name not in NO_MATTER]
-    changed = [name for section, name in names if now[section][name] != before[section].get(name)]
-    environment, how = run.read_json(ENVIRONMENT), plan.compute
-    here = {"device": how.device, "precision": how.precision, "engine": how.engine_name}
-    changed += [name for name in here if here[name] != environment.get(name)]
-    if changed:
-        raise ConfigError(
-            f"{run.folder} began with another {', '.join(changed)} than it would go on with here",
-            f"begin anew: mmsent {read_request(run.path(EXPERIMENT)).command} --config {run.folder}",
-        )
+    return run, request
 
 
 def read_request(path: Path) -> ExperimentRequest:
@@ -127,6 +187,41 @@ def read_request(path: Path) -> ExperimentRequest:
 
 
 def find_request(path: Path) -> ExperimentRequest | None:
-    """What an earlier experiment was told, if `path` is its folder or its `experiment.json`; else None."""
+    """The request of an earlier experiment, if `path` is its folder or its `experiment.json`; else None."""
     file = path / EXPERIMENT if path.is_dir() else path
     return read_request(file) if file.name == EXPERIMENT and file.is_file() else None
+
+
+def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[str, Any]]:
+    """The configuration to start from, and the settings of an earlier experiment of this command."""
+    if config is None:
+        return TrainConfig(), {}
+    request = find_request(config)
+    if request is None:
+        return read_train_config(config), {}
+    return request.config(), request.settings if request.command == command else {}
+
+
+def ablation_subject(
+    checkpoint: Path, runtime: RuntimeConfig, data: Mapping[str, Any] | None = None, split: str | None = None
+) -> dict[str, Any]:
+    """What an ablation is about, as plain values from which it can be resumed."""
+    return {"checkpoint": str(checkpoint), "data": data, "split": split, "runtime": to_dict(runtime)}
+
+
+def _plan(
+    request: ExperimentRequest, run: Run | None, progress: Progress, source: Source | None
+) -> tuple[Plan, AblationTarget | None]:
+    subject = request.subject
+    if request.command == "ablate":
+        data = None if subject["data"] is None else build(DataConfig, subject["data"])
+        runtime = build(RuntimeConfig, subject["runtime"])
+        target = examine(Path(subject["checkpoint"]), data, subject["split"], runtime, progress, source)
+        return target.plan, target
+    config = request.config()
+    if config.split.folds is not None:
+        raise ConfigError(
+            f"{request.command} compares single models and cannot start from the settings of a cross-validation run",
+            "leave out --folds, or give the config of a single-model run",
+        )
+    return plan_run(config, progress, () if run is None else splits_of(run), source), None

@@ -1,4 +1,4 @@
-"""Fusion in the style of BLIP: the image gates the text."""
+"""Fusion in the style of BLIP: the image decides what of the text passes."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ WIDTH = 1024
 
 
 class Gate(nn.Module):
-    """σ(LN(W x)): [B, in_dim] -> [B, out_dim], each in (0, 1)."""
+    """σ(LN(W x)) with an affine W: [B, in_dim] -> [B, out_dim], each in (0, 1)."""
 
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Gate(nn.Module):
 
 
 class Blip(nn.Module):
-    """LN(P [t ⊙ σ(LN(W v)); v]), where W maps Dv to Dt and P maps Dt + Dv to 1024: [B, 1024].
+    """LN(P [t ⊙ σ(LN(W v)); v]), P to 1024.
 
     Source: system A's BLIP style, after Li et al. 2022, arXiv 2201.12086.
     """
@@ -38,5 +38,5 @@ class Blip(nn.Module):
         return self.norm(self.projection(torch.cat([guided, image.pooled], dim=-1)))  # [B, 1024]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The mean of the text gate over the features [B]; near 1/2 before training."""
+        """How much of the text passes, mean over its features; near 1/2 until the norm has learned otherwise."""
         return {"text": self.text_gate(image.pooled).mean(dim=-1)}

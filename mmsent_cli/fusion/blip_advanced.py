@@ -1,4 +1,4 @@
-"""Fusion in the style of BLIP: each modality gates the other."""
+"""Fusion in the style of BLIP with gates both ways."""
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,7 @@ from mmsent_cli.fusion.blip import WIDTH, Gate
 
 
 class BlipAdvanced(nn.Module):
-    """LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]), where P maps Dt + Dv to 1024: [B, 1024].
-
-    Source: system A's advanced BLIP style.
-    """
+    """LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]), P to 1024. Source: system A's advanced BLIP style."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()
@@ -27,7 +24,7 @@ class BlipAdvanced(nn.Module):
         return self.norm(self.projection(torch.cat([guided_text, guided_image], dim=-1)))  # [B, 1024]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The mean of each gate over the features [B]."""
+        """How much of each modality passes, mean over its features."""
         return {
             "text": self.text_gate(image.pooled).mean(dim=-1),
             "image": self.image_gate(text.pooled).mean(dim=-1),

@@ -1,4 +1,4 @@
-"""Fusion in the style of CLIP: both modalities as unit vectors."""
+"""Fusion in the style of CLIP: both modalities as points on one sphere."""
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,10 @@ WIDTH = 512
 
 
 class Clip(nn.Module):
-    """[P t / |P t|; Q v / |Q v|], where P and Q map to 512: [B, 1024].
+    """[P t / |P t|; Q v / |Q v|], P and Q to 512.
 
-    Unlike CLIP's, the projections have a bias, so the projection of a feature of zeros (ablation, missing modality)
-    is not zero and its gradient is finite.
+    The projections have a bias, which CLIP's have not: a modality that is zero (ablation, a pair that lacks it) then
+    still has a direction, and a gradient that is finite.
 
     Source: system A's CLIP style; Radford et al. 2021, arXiv 2103.00020.
     """

@@ -7,16 +7,16 @@ from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.encoders.stages import masked_mean
 
 WIDTH = 128
-"""On the sample, 64, 128 and 256 are not distinguishable, and the cost grows with the width."""
+"""On the sample, 64, 128 and 256 cannot be told apart; the work for each pair grows with it."""
 HEADS = 4
 
 
 class CrossAttention(nn.Module):
-    """[mean(LN(x + attention(x, y, y))); mean(LN(y + attention(y, x, x)))]: [B, 256].
+    """Text tokens query image tokens, image tokens query text tokens; the mean of each side, concatenated.
 
-    x [B, 1 + T, 128] is the text's pooled feature and its tokens, projected to 128 and normalized; y [B, 1 + T', 128]
-    is the same for the image. The means are over real tokens, and padding is masked. Because the pooled feature is a
-    token too, a missing modality still has one token to attend to: its learned feature.
+    Each side is its pooled feature and its tokens, projected to 128 and normed: x [B, 1 + T, 128] and y of the other
+    modality likewise. Its output is the mean of LN(x + attention(x, y, y)) over the real tokens. Padding is masked.
+    The pooled feature is a token too, so a pair without a modality has one to attend to: the learned stand-in.
 
     Sources: Lu et al. 2019, arXiv 1908.02265 (co-attention); Tsai et al. 2019, arXiv 1906.00295 (cross-modal attention
     between sequences of different length). One layer without feed-forward part, for small data.
@@ -42,7 +42,7 @@ class CrossAttention(nn.Module):
         return torch.cat([text_side, image_side], dim=-1)  # [B, 256]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The share of attention on a modality's tokens [B]; the rest is on its pooled feature."""
+        """The share of attention that goes to a modality's tokens; the rest goes to its pooled feature."""
         words, is_word = self.text_tokens(text)
         regions, is_region = self.image_tokens(image)
         _, on_regions = self.text_queries(words, regions, regions, ~is_region)  # [B, 1 + T, 1 + T'], mean over heads
@@ -54,7 +54,7 @@ class CrossAttention(nn.Module):
 
 
 class Sequence(nn.Module):
-    """A modality as one sequence: its pooled feature, then its tokens [B, 1 + T, 128], and the mask of real ones."""
+    """A modality as one sequence: its pooled feature, then its tokens, [B, 1 + T, 128], and which of them are real."""
 
     def __init__(self, pooled_dim: int, token_dim: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Sequence(nn.Module):
 
     def forward(self, encoded: Encoded) -> tuple[Tensor, Tensor]:
         if encoded.tokens is None or encoded.mask is None:
-            raise ValueError("cross-attention needs an encoder with tokens")
+            raise ValueError("cross-attention needs an encoder that gives tokens")
         sequence = torch.cat([self.pooled(encoded.pooled).unsqueeze(1), self.tokens(encoded.tokens)], dim=1)
         is_real = torch.cat([encoded.mask.new_ones(len(encoded.mask), 1), encoded.mask], dim=1)  # [B, 1 + T]
         return self.norm(sequence), is_real

@@ -10,10 +10,9 @@ DROPOUT = (0.4, 0.3)
 
 
 class Early(nn.Module):
-    """[LN(t); LN(v)] -> Linear(1024), ReLU, dropout, LN -> Linear(512), ReLU, dropout, LN: [B, 512].
+    """[LN(t); LN(v)] through Linear(→1024) ReLU Dropout LayerNorm Linear(→512) ReLU Dropout LayerNorm.
 
-    Source: system A's early fusion. Its last layers, Linear(256), ReLU, dropout, Linear(C), are the head here, set by
-    this fusion's default for `--head-hidden`.
+    Source: system A's early fusion. Its last part, Linear(→256) ReLU Dropout Linear(→C), is the head (see FUSIONS).
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

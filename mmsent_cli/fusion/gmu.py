@@ -9,9 +9,9 @@ WIDTH = 512
 
 
 class Gmu(nn.Module):
-    """z ⊙ tanh(P t) + (1 - z) ⊙ tanh(Q v) with z = σ(R [t; v]), where P, Q and R map to 512: [B, 512].
+    """z ⊙ tanh(P t) + (1 - z) ⊙ tanh(Q v) with z = σ(R [t; v]), each 512 wide.
 
-    The weights z of the modalities depend on the pair, with few parameters, which suits a few thousand pairs.
+    Few parameters for a fusion that decides pair by pair which modality to trust, which suits a few thousand pairs.
 
     Source: Arevalo et al. 2017, arXiv 1702.01992, with a bias in each map.
     """
@@ -30,7 +30,7 @@ class Gmu(nn.Module):
         return gate * hidden_text + (1 - gate) * hidden_image  # [B, 512]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The weight of each modality [B], mean over the features; sum 1."""
+        """The weight of each modality, mean over the hidden features; sum 1."""
         share = self._gate(text, image).mean(dim=-1)
         return {"text": share, "image": 1 - share}
 

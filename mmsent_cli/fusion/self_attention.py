@@ -10,10 +10,12 @@ HEADS = 4
 
 
 class SelfAttention(nn.Module):
-    """LN(x + attention(LN(x))) with two tokens x = [P t, Q v] [B, 2, 512], flattened: [B, 1024].
+    """Text and image, each projected to one width, attend to each other as two tokens.
 
-    Source: system A. Its attention ran over one token, the concatenation of both modalities: the softmax over one
-    entry is always 1, so the layer was a linear map. Two tokens are this project's fix.
+    With x = [P t, Q v] [B, 2, 512]: LN(x + attention(LN(x))), flattened.
+
+    Source: system A, whose attention ran over a sequence of one token. There the softmax has one entry, always 1, and
+    the layer is a linear map. Two modality tokens, so that there is something to attend to, are this project's mending.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
@@ -32,7 +34,7 @@ class SelfAttention(nn.Module):
         return self.norm_after(tokens + attended).flatten(1)  # [B, 2, 512] -> [B, 1024]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The share of attention on text and on image [B], mean over heads and both queries; sum 1."""
+        """The share of attention that goes to text and to image, mean over heads and both queries; sum 1."""
         normed = self.norm_before(self._tokens(text, image))
         _, weights = self.attention(normed, normed, normed)  # [B, 2 queries, 2 keys], mean over heads
         to_text, to_image = weights.mean(dim=1).unbind(dim=1)

@@ -1,25 +1,21 @@
-"""Late fusion with one learned weight for each modality."""
+"""Late fusion with one learned weight a modality."""
 
 import torch
 from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import Encoded
 
-INITIAL_WEIGHT = 0.5
-"""Before the sigmoid."""
+INITIAL = 0.5
 
 
 class Weighted(nn.Module):
-    """[σ(a)·t; σ(b)·v] with learned scalars a and b, both 0.5 at first: [B, Dt + Dv].
-
-    Source: system A's best fusion.
-    """
+    """[σ(a)·t; σ(b)·v] with learned scalars a and b, both 0.5 at first. Source: system A's best fusion."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()
         self.out_dim = text_dim + image_dim
-        self.text_weight = nn.Parameter(torch.tensor(INITIAL_WEIGHT))
-        self.image_weight = nn.Parameter(torch.tensor(INITIAL_WEIGHT))
+        self.text_weight = nn.Parameter(torch.tensor(INITIAL))
+        self.image_weight = nn.Parameter(torch.tensor(INITIAL))
 
     def forward(self, text: Encoded, image: Encoded) -> Tensor:
         weighted_text = torch.sigmoid(self.text_weight) * text.pooled
@@ -27,7 +23,7 @@ class Weighted(nn.Module):
         return torch.cat([weighted_text, weighted_image], dim=-1)  # [B, Dt + Dv]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The two weights, equal for all pairs [B]."""
+        """The two weights, the same for each pair."""
         rows = len(text.pooled)
         return {
             "text": torch.sigmoid(self.text_weight).expand(rows),

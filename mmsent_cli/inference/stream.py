@@ -10,9 +10,10 @@ from typing import TextIO
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled
-from mmsent_cli.data.images import verify_image
+from mmsent_cli.data.frames import image_source
+from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.layouts import Source, locate
-from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.pairs import ImageSource, Pair
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.files import atomic_path, default_cache_dir, reason, require_writable
 from mmsent_cli.inference.predictor import Predictor
@@ -32,6 +33,7 @@ def predict_file(
     progress: Progress = silent,
     with_probabilities: bool = False,
     force: bool = False,
+    source: Source | None = None,
 ) -> PredictResult:
     """Predict the unlabelled pairs of a source into a file of rows `guid,tag`, in the order of the input.
 
@@ -43,13 +45,14 @@ def predict_file(
         progress: receives how many pairs are predicted.
         with_probabilities: add a column a class, and one that names a missing modality.
         force: overwrite `out`.
+        source: pairs in memory; None reads those that `data` names.
 
     Raises:
         MmsentError: unusable checkpoint, data or output.
     """
     start = time.perf_counter()
     require_writable(out, force)
-    source = locate(data.data)
+    source = source or locate(data.data)
     predictor = Predictor.load(checkpoint, runtime)
     decision, notes = _decide(source, data, default_cache_dir(runtime.cache_dir), predictor.description)
     problems: list[str] = []
@@ -73,28 +76,25 @@ def predict_file(
     )
 
 
-def predict_one(checkpoint: Path, text: str | None, image: Path | None, runtime: RuntimeConfig) -> PredictResult:
+def predict_one(
+    checkpoint: Path, text: str | None, image: ImageSource | str | None, runtime: RuntimeConfig
+) -> PredictResult:
     """Predict a single pair, of which one modality may be missing.
 
     Raises:
         MmsentError: unusable checkpoint or image, or neither text nor image.
     """
     start = time.perf_counter()
-    has_text = bool(text and text.strip())
-    if not has_text and image is None:
-        raise DataError("neither a text nor an image is given", "give --text, --image, or both")
-    if image is not None:
-        _require_image(image)
+    pair = single_pair(text, image)
     predictor = Predictor.load(checkpoint, runtime)
-    pair = Pair(guid="-", tag=None, text=text if has_text else None, image=image)
     (prediction,) = predictor.predict([pair])
     return PredictResult(
         checkpoint=str(checkpoint),
         out=None,
         pairs=1,
         counts={label: int(label == prediction.tag) for label in predictor.description.labels},
-        missing_text=int(not has_text),
-        missing_image=int(image is None),
+        missing_text=int(pair.text is None),
+        missing_image=int(pair.image is None),
         replaced_characters=0,
         seconds=time.perf_counter() - start,
         prediction=prediction,
@@ -157,15 +157,30 @@ def _write_rows(
     progress(Stage("predicting", tally.pairs, tally.pairs))
 
 
-def _require_image(path: Path) -> None:
-    """Check the image of a single pair before the model is loaded."""
-    hint = "give another --image, or --text alone"
+def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
+    """One pair to predict; the text or the image may be missing.
+
+    Raises:
+        DataError: neither text nor image, or an image that cannot be read.
+    """
+    text = text if text and text.strip() else None
+    if text is None and image is None:
+        raise DataError("neither a text nor an image is given", "give --text, --image, or both")
+    if image is None:
+        return Pair(guid="-", tag=None, text=text, image=None)
+    name, hint = str(image) if isinstance(image, str | Path) else "the image", "give another --image, or --text alone"
     try:
-        problem = verify_image(path.read_bytes())
+        source = image_source(image)
+        if source is None:
+            raise ValueError("is no path")
+        raw = image_bytes(source)
+        if problem := verify_image(raw):
+            raise ValueError(problem)
     except OSError as error:
-        raise DataError(f"cannot read the image {path}: {reason(error)}", hint) from error
-    if problem:
-        raise DataError(f"{path} {problem}", hint)
+        raise DataError(f"cannot read the image {name}: {reason(error)}", hint) from error
+    except ValueError as error:
+        raise DataError(f"{name} {error}", hint) from error
+    return Pair(guid="-", tag=None, text=text, image=source if isinstance(source, Path) else raw)
 
 
 def _decide(

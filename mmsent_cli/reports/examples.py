@@ -1,7 +1,7 @@
 """Pairs shown in reports: their decoded text, a thumbnail, and what models said of them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -31,27 +31,22 @@ def report_example(pair: "Pair", predicted: str, probability: float, remark: str
     )
 
 
-def error_groups(pairs: "Mapping[str, Pair]", rows: Sequence[Mapping[str, str]]) -> Groups:
-    """Labelled pairs of a file of predictions: the wrong ones with the highest probabilities, then the right ones.
+def error_groups(pairs: "Iterable[Pair]", predictions: Iterable[tuple[str, str, str, float]]) -> Groups:
+    """Labelled pairs with their predictions: the wrong ones with the highest probabilities, then the right ones.
 
     Args:
-        pairs: by guid.
-        rows: of the file, with the columns `guid`, `tag`, `predicted` and one for each class.
+        pairs: labelled pairs.
+        predictions: guid, label, predicted label and its probability of each pair.
     """
-    ordered = sorted(rows, key=lambda row: -float(row[row["predicted"]]))
+    by_guid = {pair.guid: pair for pair in pairs}
+    ordered = sorted(predictions, key=lambda row: -row[3])
     groups = {
-        "Wrong": [row for row in ordered if row["tag"] != row["predicted"]],
-        "Right": [row for row in ordered if row["tag"] == row["predicted"]],
+        "Wrong": [row for row in ordered if row[1] != row[2]],
+        "Right": [row for row in ordered if row[1] == row[2]],
     }
     return [
-        (
-            name,
-            [
-                report_example(pairs[row["guid"]], row["predicted"], float(row[row["predicted"]]))
-                for row in group[:EXAMPLES]
-            ],
-        )
-        for name, group in groups.items()
+        (name, [report_example(by_guid[guid], predicted, share) for guid, _, predicted, share in rows[:EXAMPLES]])
+        for name, rows in groups.items()
     ]
 
 

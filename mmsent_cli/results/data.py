@@ -1,6 +1,9 @@
 """What `inspect-encoding`, `split` and `cache` return."""
 
 from dataclasses import dataclass
+from typing import ClassVar
+
+from mmsent_cli.results.frames import Tabular, records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class FileException:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncodingResult:
+class EncodingResult(Tabular):
     """What `inspect-encoding` found. `encoding` is the best guess even when `decided` is false.
 
     `candidates` were weighed on the files in question: those that are not UTF-8, or all if there are none. `margin`
@@ -43,6 +46,8 @@ class EncodingResult:
     `exceptions` are files read otherwise than by `encoding`; `undecodable` counts those with U+FFFD in their text.
     `detector_disagrees` of `detector_checked` files read otherwise by a per-file detector.
     """
+
+    TABLES: ClassVar = {"candidates": records("candidates"), "exceptions": records("exceptions")}
 
     encoding: str
     decided: bool
@@ -58,6 +63,7 @@ class EncodingResult:
     detector_disagrees: int = 0
     converted_to: str | None = None
     converted_files: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,7 @@ class SplitResult:
     leaks_without_groups: int | None
     folds: int | None = None
     fold_counts: tuple[dict[str, int], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

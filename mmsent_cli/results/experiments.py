@@ -5,7 +5,9 @@ as one that was not. Shape letters: S seeds, E epochs, N validation pairs.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from mmsent_cli.results.frames import Tabular, arm_epochs, arm_records, arm_scores, records, trial_epochs, trial_records
 from mmsent_cli.results.training import ClassMetrics, EpochScore, Interval
 
 BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
@@ -104,8 +106,10 @@ class ComparedArm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompareResult:
+class CompareResult(Tabular):
     """A finished `compare-fusions` or `augment-compare`. `arms` in the order given, the references last."""
+
+    TABLES: ClassVar = {"arms": arm_scores, "epochs": arm_epochs, "classes": arm_records("per_class")}
 
     experiment: str
     baseline: str
@@ -175,8 +179,15 @@ class Emap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AblateResult:
+class AblateResult(Tabular):
     """A finished `ablate`: the checkpoint, the pairs it was evaluated on, and the effect of removing a modality."""
+
+    TABLES: ClassVar = {
+        "arms": arm_scores,
+        "classes": arm_records("per_class"),
+        "agreements": records("agreements"),
+        "shapley": records("shapley"),
+    }
 
     checkpoint: str
     trained_by: str
@@ -216,13 +227,15 @@ class TrialResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TuneResult:
+class TuneResult(Tabular):
     """A finished `tune`: trials in order, the number of the best one, and its difference to the runner-up.
 
     `runner_up` is the second best trial's number, and `difference` is best minus runner-up on the same pairs; both are
     None with a single complete trial. `verdict` is one of the verdicts above, empty with a single complete trial.
     `best_config` is the file in the run's folder that `mmsent train --config` takes.
     """
+
+    TABLES: ClassVar = {"trials": trial_records, "epochs": trial_epochs}
 
     strategy: str
     fusion: str

@@ -12,6 +12,11 @@ class Prediction:
     probabilities: dict[str, float]
     missing: str = ""
 
+    @property
+    def label(self) -> str:
+        """The predicted class; `tag` is its name in files."""
+        return self.tag
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictResult:

@@ -1,6 +1,9 @@
 """What a training run returns."""
 
 from dataclasses import dataclass, field, fields
+from typing import ClassVar
+
+from mmsent_cli.results.frames import Tabular, records
 
 Interval = tuple[float, float]
 """Lower and upper end of a 95 % interval."""
@@ -60,8 +63,10 @@ class EpochResult(EpochScore):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainResult:
+class TrainResult(Tabular):
     """A finished training run. `accuracy`, `macro_f1`, `best` belong to the best epoch, chosen on the same pairs."""
+
+    TABLES: ClassVar = {"epochs": records("history"), "classes": records("best", "per_class")}
 
     run: str
     encoders: str
@@ -113,7 +118,7 @@ class FoldResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldsResult:
+class FoldsResult(Tabular):
     """A finished training over folds, all metrics out of fold.
 
     Each pair is predicted by models and probes that were not trained on it. The stacker that joins them was fitted
@@ -123,6 +128,12 @@ class FoldsResult:
     each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The saved ensemble
     averages the models and has its probes fitted on all pairs; these metrics do not measure it.
     """
+
+    TABLES: ClassVar = {
+        "folds": records("folds"),
+        "members": records("members"),
+        "classes": records("figures", "per_class"),
+    }
 
     run: str
     encoders: str

@@ -16,6 +16,7 @@ from mmsent_cli.config import (
     resolve_model,
 )
 from mmsent_cli.data.check import load_labelled
+from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.data.split import Split, make_folds, make_split, read_split, require_all_in_folds
 from mmsent_cli.encoders.registry import choose, is_from_scratch, require_encoders
@@ -59,13 +60,16 @@ class Plan:
         return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
 
 
-def plan_run(config: TrainConfig, progress: Progress = silent, splits: Sequence[Split] = ()) -> Plan:
+def plan_run(
+    config: TrainConfig, progress: Progress = silent, splits: Sequence[Split] = (), source: Source | None = None
+) -> Plan:
     """Resolve the configuration, read and check every pair, and divide them.
 
     Args:
         config: as the user gave it.
         progress: receives how many pairs are checked.
         splits: the split made earlier, or its folds, for a resumed run.
+        source: pairs in memory; None reads those that `config.data` names.
 
     Raises:
         MmsentError: anything that would keep the run from finishing, as far as it can be known now.
@@ -76,7 +80,7 @@ def plan_run(config: TrainConfig, progress: Progress = silent, splits: Sequence[
     model = resolve_checked(config.model, facts)
     _require_folds(config, model)
     cache = default_cache_dir(config.runtime.cache_dir)
-    dataset = load_labelled(config.data, cache, progress)
+    dataset = load_labelled(config.data, cache, progress, source)
     facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or _divide(dataset, config)
     if facts.has_folds:

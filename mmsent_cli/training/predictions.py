@@ -1,20 +1,18 @@
-"""What a finished run says: its prediction for each validation pair, and its result."""
+"""Files of predictions: one row a pair, with its label, the predicted label and the probability of each class."""
 
 import csv
 import io
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mmsent_cli.ensemble import softmax
 from mmsent_cli.features.table import Table
-from mmsent_cli.model import SentimentModel, count_parameters
+from mmsent_cli.model import SentimentModel
 from mmsent_cli.records import Run
-from mmsent_cli.results import TrainResult
 from mmsent_cli.training.checkpoints import Description, frozen_digests
 from mmsent_cli.training.loop import Trainer
-from mmsent_cli.training.metrics import majority_accuracy
 
 if TYPE_CHECKING:
     from mmsent_cli.training.plan import Plan
@@ -36,10 +34,20 @@ def describe_run(plan: "Plan", run: Run, model: SentimentModel, vocabulary: tupl
     )
 
 
-def read_predictions(run: Run, name: str = VAL_PREDICTIONS) -> list[dict[str, str]]:
-    """The rows of a file of predictions: guid, tag, predicted, and one probability a label."""
+class PredictionRow(NamedTuple):
+    """One row of a file of predictions; `probabilities` in the order of the labels."""
+
+    guid: str
+    tag: str
+    predicted: str
+    probabilities: tuple[float, ...]
+
+
+def read_predictions(run: Run, name: str = VAL_PREDICTIONS) -> list[PredictionRow]:
+    """The rows of a file of predictions, read by position: a class may be called `tag` or `predicted`."""
     with run.path(name).open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+        _, *rows = csv.reader(stream)
+    return [PredictionRow(guid, tag, predicted, tuple(map(float, shares))) for guid, tag, predicted, *shares in rows]
 
 
 def write_predictions(run: Run, plan: "Plan", table: Table, trainer: Trainer) -> None:
@@ -59,44 +67,3 @@ def write_rows(run: Run, name: str, plan: "Plan", answers: Iterable[tuple[int, n
         predicted = labels[int(shares.argmax())]
         table_out.writerow([pair.guid, pair.tag or "", predicted, *(f"{share:.6f}" for share in shares)])
     run.write(name, text.getvalue())
-
-
-def summary(
-    plan: "Plan",
-    run: Run,
-    model: SentimentModel,
-    table: Table,
-    trainer: Trainer,
-    prepare_seconds: float,
-    seconds: float,
-    notes: list[str],
-) -> TrainResult:
-    """The result of a run whose training is over; `prepare_seconds` is the part of `seconds` before the first epoch."""
-    best, last = trainer.best.metrics(plan.dataset.labels), trainer.last.metrics(plan.dataset.labels)
-    trainable, total = count_parameters(model)
-    targets = table.targets
-    return TrainResult(
-        run=str(run.folder),
-        encoders=plan.config.model.encoders,
-        fusion=plan.config.model.fusion,
-        accuracy=best.accuracy,
-        macro_f1=best.macro_f1,
-        majority_accuracy=majority_accuracy(targets[list(table.train)].tolist(), targets[list(table.val)].tolist()),
-        best_epoch=max(result.epoch for result in trainer.history if result.is_best),
-        epochs=len(trainer.history),
-        seconds=seconds,
-        prepare_seconds=prepare_seconds,
-        labels=plan.dataset.labels,
-        best=best,
-        last=last,
-        history=tuple(trainer.history),
-        train_pairs=len(table.train),
-        val_pairs=len(table.val),
-        trainable_parameters=trainable,
-        total_parameters=total,
-        device=plan.compute.device,
-        precision=plan.compute.precision,
-        encoding=plan.dataset.decision.encoding,
-        problems=len(plan.dataset.problems),
-        notes=(*plan.notes, *notes),
-    )

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.config import to_dict, train_config
+from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
-from mmsent_cli.model import SentimentModel
+from mmsent_cli.features.table import Table
+from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, LAST, Run, create_run, discard_run, environment, find_run
 from mmsent_cli.results import TrainResult
@@ -22,12 +24,15 @@ from mmsent_cli.training.checkpoints import (
     save_last,
 )
 from mmsent_cli.training.loop import Trainer
+from mmsent_cli.training.metrics import majority_accuracy
 from mmsent_cli.training.plan import Plan, plan_run
-from mmsent_cli.training.predictions import METRICS, describe_run, summary, write_predictions
+from mmsent_cli.training.predictions import METRICS, describe_run, write_predictions
 from mmsent_cli.training.workspace import Workspace
 
 SPLIT = "split.json"
 ENVIRONMENT = "environment.json"
+NO_EFFECT_ON_METRICS = ("cache_dir", "jobs", "save_all", "workers")
+"""Settings that may differ between two runs with the same metrics."""
 
 
 def start_run(plan: Plan, runs_dir: Path, command: str = "train") -> Run:
@@ -41,21 +46,46 @@ def start_run(plan: Plan, runs_dir: Path, command: str = "train") -> Run:
     return run
 
 
-def resume_run(spec: str, runs_dir: Path, progress: Progress = silent) -> tuple[Plan, Run]:
-    """Find an unfinished training run and plan its rest.
+def resume_run(
+    spec: str, runs_dir: Path, progress: Progress = silent, source: Source | None = None
+) -> tuple[Plan, Run]:
+    """Find an unfinished training run and plan its rest; `source`: the pairs, where it was started with a DataFrame.
 
     Raises:
-        MmsentError: no such run, or it is finished already.
+        MmsentError: no such run, it is finished, or it would not go on as it began.
     """
     run = find_unfinished(spec, runs_dir)
     if run.path(EXPERIMENT).is_file():
-        told = run.read_json(EXPERIMENT)
-        command = told.get("command", "EXPERIMENT") if isinstance(told, dict) else "EXPERIMENT"
+        request = run.read_json(EXPERIMENT)
+        command = request.get("command", "EXPERIMENT") if isinstance(request, dict) else "EXPERIMENT"
         raise ConfigError(f"{run.folder} is a run of {command}", f"go on with: mmsent {command} --resume {spec}")
     config = train_config(run.read_json(CONFIG))
-    plan = plan_run(config, progress, splits_of(run, config.split.folds))
+    plan = plan_run(config, progress, splits_of(run, config.split.folds), source)
     write_plan(plan, run)
-    return _with_recorded_precision(plan, run), run
+    plan = _with_recorded_precision(plan, run)
+    require_same_plan(plan, run, "train")
+    return plan, run
+
+
+def require_same_plan(plan: Plan, run: Run, command: str) -> None:
+    """Check that the rest of a run is computed as its beginning was: what `auto` means may have changed since.
+
+    Raises:
+        ConfigError: other settings, labels, device, precision or engine.
+    """
+    before, now = run.read_json(CONFIG), to_dict(plan.config)
+    names = [(section, name) for section in now for name in now[section] if name not in NO_EFFECT_ON_METRICS]
+    changed = [name for section, name in names if now[section][name] != before.get(section, {}).get(name)]
+    recorded = run.read_json(ENVIRONMENT)
+    environment = recorded if isinstance(recorded, dict) else {}
+    compute = plan.compute
+    here = {"device": compute.device, "precision": compute.precision, "engine": compute.engine_name}
+    changed += [name for name, value in here.items() if value != environment.get(name)]
+    if changed:
+        raise ConfigError(
+            f"{run.folder} was started with a different {', '.join(changed)}; resuming here would mix settings",
+            f"start a new run with its settings: mmsent {command} --config {run.folder}",
+        )
 
 
 def _with_recorded_precision(plan: Plan, run: Run) -> Plan:
@@ -147,7 +177,8 @@ def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
         save_last(run.path(LAST), description, trainer.state())
         progress(Epoch(name, fit.seed, result))
     write_predictions(run, plan, table, trainer)
-    result = summary(plan, run, model, table, trainer, prepare_seconds, time.perf_counter() - start, bench.notes())
+    seconds = time.perf_counter() - start
+    result = _result(plan, run, model, table, trainer, (prepare_seconds, seconds), bench.notes())
     progress(ModelDone(name, fit.seed, result.accuracy, result.macro_f1))
     return result
 
@@ -163,3 +194,43 @@ def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:
     trainer.load(state)
     # A kill between the two writes can leave one line more than epochs.
     run.write_lines(METRICS, state.history)
+
+
+def _result(
+    plan: Plan,
+    run: Run,
+    model: SentimentModel,
+    table: Table,
+    trainer: Trainer,
+    times: tuple[float, float],
+    notes: list[str],
+) -> TrainResult:
+    """The result of a finished training; `times` are the seconds before the first epoch, and all seconds."""
+    labels, targets = plan.dataset.labels, table.targets
+    best, last = trainer.best.metrics(labels), trainer.last.metrics(labels)
+    trainable, total = count_parameters(model)
+    return TrainResult(
+        run=str(run.folder),
+        encoders=plan.config.model.encoders,
+        fusion=plan.config.model.fusion,
+        accuracy=best.accuracy,
+        macro_f1=best.macro_f1,
+        majority_accuracy=majority_accuracy(targets[list(table.train)].tolist(), targets[list(table.val)].tolist()),
+        best_epoch=max(result.epoch for result in trainer.history if result.is_best),
+        epochs=len(trainer.history),
+        seconds=times[1],
+        prepare_seconds=times[0],
+        labels=labels,
+        best=best,
+        last=last,
+        history=tuple(trainer.history),
+        train_pairs=len(table.train),
+        val_pairs=len(table.val),
+        trainable_parameters=trainable,
+        total_parameters=total,
+        device=plan.compute.device,
+        precision=plan.compute.precision,
+        encoding=plan.dataset.decision.encoding,
+        problems=len(plan.dataset.problems),
+        notes=(*plan.notes, *notes),
+    )

@@ -9,6 +9,24 @@ from tests.commands.running import QUICK, small_lab, succeed
 
 
 @pytest.fixture
+def own_cache(session_cache):
+    """All commands share a cache; a test that needs an empty one takes `empty_cache`."""
+
+
+@pytest.fixture
+def empty_cache(tmp_path_factory, monkeypatch):
+    """A cache folder for this test alone."""
+    monkeypatch.setenv("MMSENT_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def without_figures(request, monkeypatch):
+    """Only fixtures that outlive a test draw the figures and the page of a run, and tests marked `drawn`."""
+    if "drawn" not in request.keywords:
+        request.getfixturevalue("undrawn")
+
+
+@pytest.fixture
 def work(tmp_path, monkeypatch):
     """The current folder, empty but for a small lab layout in `lab`."""
     monkeypatch.chdir(tmp_path)

@@ -42,12 +42,6 @@ def finished(trained):
     return values, trained.parents[1] / values["run"]
 
 
-@pytest.fixture(autouse=True)
-def undrawn(finished, monkeypatch):
-    """Leave out the figures and the page, which take most of the time, wherever nobody looks at them."""
-    monkeypatch.setattr("mmsent_cli.reports.outputs.run_files", lambda *_, **named: {"report.html": "a page"})
-
-
 @pytest.fixture
 def ready(tmp_path, monkeypatch, trained):
     """A copy of the trained run in `runs`, and its data in `lab`."""

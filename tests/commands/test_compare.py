@@ -69,12 +69,6 @@ def finished(tmp_path_factory):
     return runs
 
 
-@pytest.fixture(autouse=True)
-def undrawn(finished, monkeypatch):
-    """Leave out the figures and the page, which take half of the time, wherever nobody looks at them."""
-    monkeypatch.setattr("mmsent_cli.reports.outputs.run_files", lambda *_, **named: {"report.html": "a page"})
-
-
 @pytest.fixture
 def interrupt(monkeypatch):
     """Press Ctrl-C at the n-th event of a kind."""
@@ -220,7 +214,9 @@ def test_a_first_arm_that_fails_leaves_no_folder_behind(work, monkeypatch, comma
         ("augment-compare", Step, 42),
     ],
 )
-def test_an_interrupted_comparison_goes_on_to_the_same_end(work, finished, interrupt, command, kind, times):
+def test_an_interrupted_comparison_goes_on_to_the_same_end(
+    work, empty_cache, finished, interrupt, command, kind, times
+):
     stopped = interrupt(kind, times, *COMMANDS[command])
     assert stopped.exit_code == 130
     assert isinstance(stopped.exception, SystemExit)

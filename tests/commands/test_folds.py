@@ -12,11 +12,11 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score
 
-from mmsent_cli.commands.train import with_preset
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.config.presets import PRESETS
 from mmsent_cli.data import ocr as writing
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
+from mmsent_cli.keywords import with_preset
 from mmsent_cli.progress import ModelBegun, Step
 from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, succeed
 
@@ -313,7 +313,7 @@ def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small):
     run = succeed(*small, "--json")["run"]
     answer = mmsent("ablate", "--checkpoint", f"{run}/best_model.pt", "--weights-dir", small[6], "--offline")
     assert_refused(answer, "is an ensemble", "train without --folds")
-    assert_refused(mmsent("compare-fusions", "--config", run), "over folds")
+    assert_refused(mmsent("compare-fusions", "--config", run), "cross-validation run")
 
 
 @pytest.mark.parametrize(

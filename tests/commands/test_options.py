@@ -1,6 +1,5 @@
 """Options built from the config dataclasses: each setting is one, and only what was typed is a choice."""
 
-import inspect
 import json
 from dataclasses import fields
 from typing import Literal, get_args, get_origin
@@ -10,7 +9,6 @@ import typer
 from typer.testing import CliRunner
 
 from mmsent_cli.commands.options import options
-from mmsent_cli.commands.train import SECTIONS, layer
 from mmsent_cli.config import (
     DataConfig,
     FitConfig,
@@ -18,11 +16,14 @@ from mmsent_cli.config import (
     RuntimeConfig,
     SplitConfig,
     TrainConfig,
+    build,
     read_train_config,
     to_dict,
     value_type,
 )
+from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.settings import TuneSettings
+from mmsent_cli.keywords import COMMANDS, SECTIONS, Keywords, apply_options
 from tests.commands.test_app import ROOT
 
 
@@ -59,45 +60,46 @@ def test_every_setting_is_an_option_of_train(section):
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_setting_reaches_its_dataclass_and_no_other_is_given(section):
-    seen = {}
+    seen, keywords = {}, Keywords((section,))
 
-    @options(section)
-    def command(given: dict, config: section) -> None:
+    @options(keywords)
+    def command(given: dict) -> None:
         """Keep what comes."""
-        seen.update(given=given, config=config)
+        seen.update(given=given)
 
     run(command)
-    assert seen == {"given": {section: {}}, "config": section()}
+    assert seen == {"given": {}}
     for setting in fields(section):
         typed, value = example(setting)
         run(command, f"--{setting.name.replace('_', '-')}", *typed)
-        assert seen["config"] == section(**{setting.name: value})
-        assert list(seen["given"][section]) == [setting.name]
+        assert list(seen["given"]) == [setting.name]
+        assert build(section, keywords.sort(seen["given"])[section]) == section(**{setting.name: value})
 
 
 def test_options_can_be_left_out_and_renamed():
-    seen = {}
+    keywords = Keywords((SplitConfig,), frozenset({"split", "fold"}), {(SplitConfig, "split_seed"): "seed"})
+    assert not {"split", "fold", "split_seed"} & set(keywords.names())
+    assert keywords.sort({"seed": 5}) == {SplitConfig: {"split_seed": 5}}
 
-    @options(SplitConfig, omit={"split", "fold"}, rename={(SplitConfig, "split_seed"): "seed"})
-    def command(config: SplitConfig) -> None:
-        """Keep what comes."""
-        seen["config"] = config
 
-    assert not {"SplitConfig_split", "SplitConfig_fold"} & set(inspect.signature(command).parameters)
-    run(command, "--seed", 5)
-    assert seen["config"] == SplitConfig(split_seed=5)
+def test_no_command_has_two_settings_of_one_name():
+    for name, keywords in COMMANDS.items():
+        fields_left = [each.name for kind in keywords.types for each in fields(kind) if each.name not in keywords.omit]
+        assert len(keywords.names()) == len(fields_left), name
 
 
 def test_two_dataclasses_may_have_a_setting_of_one_name():
-    seen = {}
+    given = COMMANDS["tune"].sort({"strategy": "sequence", "split_strategy": "plain-80-20"})
+    assert (given[TuneSettings], given[SplitConfig]) == ({"strategy": "sequence"}, {"strategy": "plain-80-20"})
 
-    @options(TuneSettings, SplitConfig, rename={(SplitConfig, "strategy"): "split_strategy"})
-    def command(settings: TuneSettings, config: SplitConfig) -> None:
-        """Keep what comes."""
-        seen.update(settings=settings, config=config)
 
-    run(command, "--strategy", "sequence", "--split-strategy", "plain-80-20")
-    assert (seen["settings"].strategy, seen["config"].strategy) == ("sequence", "plain-80-20")
+def test_an_unknown_keyword_names_near_ones():
+    with pytest.raises(ConfigError, match="unknown setting 'epoch'") as caught:
+        COMMANDS["train"].sort({"epoch": 3})
+    assert "did you mean epochs" in caught.value.hint
+    with pytest.raises(ConfigError) as caught:
+        COMMANDS["train"].sort({"zzz": 3})
+    assert "known settings: data" in caught.value.hint
 
 
 def given(**sections):
@@ -115,9 +117,9 @@ def test_options_lie_over_an_earlier_configuration_and_defaults_do_not(tmp_path)
     path = tmp_path / "config.json"
     path.write_text(json.dumps(to_dict(earlier)))
     base = read_train_config(path)
-    assert layer(base, given()) == earlier
-    changed = layer(base, given(fit={"epochs": 2}, data={"on_bad": "stop"}))
+    assert apply_options(base, given()) == earlier
+    changed = apply_options(base, given(fit={"epochs": 2}, data={"on_bad": "stop"}))
     assert (changed.fit, changed.data) == (FitConfig(epochs=2, seed=4), DataConfig(labels=("a", "b")))
-    other = layer(base, given(model={"encoders": "light"}))
+    other = apply_options(base, given(model={"encoders": "light"}))
     assert (other.model.encoders, other.model.text_encoder, other.model.image_encoder) == ("light", None, None)
-    assert layer(TrainConfig(), given(fit={"epochs": 2})) == TrainConfig(fit=FitConfig(epochs=2))
+    assert apply_options(TrainConfig(), given(fit={"epochs": 2})) == TrainConfig(fit=FitConfig(epochs=2))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mmsent_cli.commands.system_a import DECAYS, FUSIONS, RATES
-from mmsent_cli.experiments.comparison import augmentation
+from mmsent_cli.experiments import paper as recipe
+from mmsent_cli.experiments.system_a import DECAYS, FUSIONS, RATES
 from mmsent_cli.training import loop
 from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
 
@@ -77,7 +77,7 @@ def test_an_interrupted_repetition_trains_nothing_twice(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop.Trainer, "fit", counted)
     with monkeypatch.context() as patch:
-        patch.setattr(augmentation, "augment_compare", interrupt)
+        patch.setattr(recipe, "augment_compare", interrupt)
         stopped = mmsent(*PAPER)
     assert stopped.exit_code == 130
     (run,) = run_folders()

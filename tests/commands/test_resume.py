@@ -34,7 +34,7 @@ def resume(spec):
 
 
 @pytest.mark.parametrize(("kind", "times"), [(Stage, 3), (Step, 2), (Epoch, 1), (Step, 7), (Epoch, 3)])
-def test_an_interrupted_run_goes_on_to_the_same_end(work, interrupt, kind, times):
+def test_an_interrupted_run_goes_on_to_the_same_end(work, empty_cache, interrupt, kind, times):
     result = interrupt(kind, times)
     assert result.exit_code == 130
     assert isinstance(result.exception, SystemExit)

@@ -54,13 +54,6 @@ def test_the_seed_decides_what_is_dropped():
     assert torch.equal(masks[0], masks[1]) and not torch.equal(masks[0], masks[2])
 
 
-def test_a_probability_of_one_drops_everything_as_torch_does():
-    values = torch.randn(5, 3, requires_grad=True)
-    dropped = Dropout(1.0)(values)
-    dropped.sum().backward()
-    assert not dropped.any() and not values.grad.any()
-
-
 @pytest.mark.parametrize("dropout", [Dropout(0.0), Dropout(0.5).eval()])
 def test_nothing_is_dropped_in_eval_mode_or_with_probability_zero(dropout):
     values = torch.randn(5, 3)

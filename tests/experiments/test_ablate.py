@@ -101,8 +101,8 @@ def test_the_whole_model_gets_the_figures_that_its_run_reported(ablated, trained
     assert (both.accuracy, both.macro_f1) == (reported.accuracy, reported.macro_f1)
     assert both.per_class == reported.best.per_class
     rows = read_predictions(run)
-    assert [result.labels[number] for number in detail.predicted["both"]] == [row["predicted"] for row in rows]
-    shares = [[float(row[label]) for label in result.labels] for row in rows]
+    assert [result.labels[number] for number in detail.predicted["both"]] == [row.predicted for row in rows]
+    shares = [list(row.probabilities) for row in rows]
     np.testing.assert_allclose(detail.probabilities, shares, atol=1e-5)
     assert (result.trained_by, result.epoch) == (run.name, reported.best_epoch)
     assert (result.val_pairs, result.majority_accuracy) == (reported.val_pairs, reported.majority_accuracy)
@@ -241,7 +241,7 @@ def assert_trained_alone(ablation, folder, **sections):
         reported, run = train(folder / side, f"{side}-only", **sections)
         kept = load(arms, f"{side}-only-seed-0")
         assert kept is not None and curve(kept.curve) == curve(reported.history)
-        answers = [row["predicted"] for row in read_predictions(run)]
+        answers = [row.predicted for row in read_predictions(run)]
         assert [reported.labels[number] for number in detail.predicted[f"{side} only, retrained"]] == answers
 
 
@@ -262,7 +262,7 @@ def test_retrained_models_are_kept(ablated, checkpoint):
 def test_predictions_have_a_row_a_pair_and_a_column_an_arm(ablated, trained, true):
     result, detail, *_ = ablated
     pairs = {pair.guid: pair for pair in plan_run(QUICK).dataset.pairs}
-    val = [pairs[row["guid"]] for row in read_predictions(trained[1])]
+    val = [pairs[row.guid] for row in read_predictions(trained[1])]
     rows = list(csv.DictReader(io.StringIO(predictions_csv(val, result.labels, detail.predicted))))
     assert [(row["guid"], row["tag"]) for row in rows] == [(pair.guid, pair.tag) for pair in val]
     for arm in result.arms:

@@ -72,8 +72,8 @@ def test_an_arm_is_trained_as_it_would_be_alone(plan, tmp_path):
         ]
         rows = read_predictions(run)
         answers = [plan.dataset.labels[number] for number in model.predicted[result.best_epoch - 1]]
-        assert answers == [row["predicted"] for row in rows]
-        assert [plan.dataset.labels[number] for number in experiment.true] == [row["tag"] for row in rows]
+        assert answers == [row.predicted for row in rows]
+        assert [plan.dataset.labels[number] for number in experiment.true] == [row.tag for row in rows]
         assert model.trainable_parameters == result.trainable_parameters
     for model in trained:
         right = (model.predicted == experiment.true).mean(axis=1)

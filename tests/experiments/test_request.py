@@ -15,14 +15,13 @@ from mmsent_cli.experiments.request import (
     find_experiment,
     find_request,
     read_request,
-    require_same_plan,
     resume_experiment,
     start_experiment,
 )
-from mmsent_cli.experiments.settings import AugmentSettings, CompareSettings
+from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.records import Run
 from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.run import resume_run, start_run
+from mmsent_cli.training.run import require_same_plan, resume_run, start_run
 from tests.commands.running import small_lab
 from tests.experiments.tuning import PAIRS, small_config, small_plan
 
@@ -45,8 +44,9 @@ def begun(plan, runs):
     return start_experiment(plan, "compare-fusions", SETTINGS, runs, {"checkpoint": "a.pt", "split": None})
 
 
-def resume(run, runs, command="compare-fusions", settings=CompareSettings):
-    return resume_experiment(run.name, command, settings, runs)
+def resume(run, runs, command="compare-fusions"):
+    opened = resume_experiment(run.name, command, runs)
+    return opened.plan, opened.settings, opened.run
 
 
 def change(path, *names, to):
@@ -124,13 +124,13 @@ def test_a_folder_that_was_killed_while_it_was_set_up_is_completed(begun, runs):
 def test_an_experiment_does_not_go_on_as_another(begun, runs, file, names, value, told):
     """What was left to choose may come out differently now; arms of both kinds cannot be compared."""
     change(begun.path(file), *names, to=value)
-    with pytest.raises(ConfigError, match=f"began with another {told} than") as caught:
+    with pytest.raises(ConfigError, match=f"started with a different {told};") as caught:
         resume(begun, runs)
     assert f"mmsent compare-fusions --config {begun.folder}" in caught.value.hint
 
 
 def test_an_experiment_of_the_same_plan_goes_on(begun, plan):
-    require_same_plan(plan, begun)
+    require_same_plan(plan, begun, "compare-fusions")
 
 
 def test_what_is_finished_is_not_taken_up_again(begun, runs):
@@ -141,7 +141,7 @@ def test_what_is_finished_is_not_taken_up_again(begun, runs):
 
 def test_an_experiment_goes_on_under_its_own_command(begun, plan, runs):
     with pytest.raises(ConfigError, match="a run of compare-fusions") as caught:
-        resume(begun, runs, "augment-compare", AugmentSettings)
+        resume(begun, runs, "augment-compare")
     assert caught.value.hint.endswith(f"mmsent compare-fusions --resume {begun.name}")
     with pytest.raises(ConfigError, match="a run of compare-fusions") as caught:
         resume_run(begun.name, runs)

@@ -84,14 +84,14 @@ def test_the_saved_model_is_the_best_epochs_and_predicts_what_was_reported(finis
     )
     assert torch.load(run.path("best_model.pt"), weights_only=True)["epoch"] == result.best_epoch
     plan = plan_run(CONFIG)
-    rows = {row["guid"]: row for row in read_predictions(run)}
+    rows = {row.guid: row for row in read_predictions(run)}
     pairs = [pair for pair in plan.dataset.pairs if pair.guid in rows]
     answers = list(Predictor.load(run.path("best_model.pt"), CONFIG.runtime).predict(pairs))
-    assert [answer.tag for answer in answers] == [rows[answer.guid]["predicted"] for answer in answers]
+    assert [answer.tag for answer in answers] == [rows[answer.guid].predicted for answer in answers]
     for answer in answers:
-        shares = [float(rows[answer.guid][label]) for label in result.labels]
+        shares = list(rows[answer.guid].probabilities)
         assert list(answer.probabilities.values()) == pytest.approx(shares, abs=1e-4)
-    right = sum(rows[pair.guid]["tag"] == rows[pair.guid]["predicted"] for pair in pairs)
+    right = sum(rows[pair.guid].tag == rows[pair.guid].predicted for pair in pairs)
     assert right / len(rows) == result.accuracy
 
 

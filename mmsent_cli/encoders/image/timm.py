@@ -38,7 +38,8 @@ def _load_timm(argument: str, source: WeightSource) -> Any:
     """A network from a folder, or from the folder that the hub cache keeps for a timm name."""
     import timm
 
-    folder = source.find_folder(argument)
+    places = [Path(argument)] if source.folder is None else [Path(argument), source.folder / argument]
+    folder = next((place for place in places if (place / "config.json").is_file()), None)
     if folder is not None:
         return _load_folder(folder)
     published = timm.get_pretrained_cfg(argument) if timm.is_model(argument) else None

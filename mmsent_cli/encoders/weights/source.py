@@ -24,7 +24,7 @@ class WeightSource:
     Attributes:
         folder: the user's folder of downloaded weights, or None.
         offline: never open a connection.
-        cache_dir: the option for the cache folder, into which archives are unpacked.
+        cache_dir: the option for the cache folder, where archives are unpacked.
     """
 
     folder: Path | None = None
@@ -42,7 +42,7 @@ class WeightSource:
         """Call a `from_pretrained` with a folder, a cached name, or a name to download.
 
         Args:
-            name: name on the hub, such as `openai/clip-vit-base-patch32`, or a folder.
+            name: hub name such as `openai/clip-vit-base-patch32`, or a folder.
             load: called as `load(name_or_folder, local_files_only=…)`.
 
         Raises:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
 from mmsent_cli.data.check import load_labelled
+from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, digest_of
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import CheckpointError
@@ -53,7 +54,12 @@ class AblationTarget:
 
 
 def examine(
-    checkpoint: Path, data: DataConfig | None, split: str | None, runtime: RuntimeConfig, progress: Progress = silent
+    checkpoint: Path,
+    data: DataConfig | None,
+    split: str | None,
+    runtime: RuntimeConfig,
+    progress: Progress = silent,
+    pairs: Source | None = None,
 ) -> AblationTarget:
     """Open a checkpoint and find its pairs: those its own run validated on, or others.
 
@@ -63,6 +69,7 @@ def examine(
         split: a split file for `data`, whose validation side is meant; None: every labelled pair of it.
         runtime: device, precision, weights, cache.
         progress: receives how many pairs are checked.
+        pairs: pairs in memory, in place of those that `data` names.
 
     Raises:
         CheckpointError: unreadable, not trained, of one modality alone, or without a run beside it and without `data`.
@@ -92,9 +99,9 @@ def examine(
         runtime=runtime,
     )
     if split is not None:
-        plan = plan_run(config, progress)
+        plan = plan_run(config, progress, source=pairs)
         return AblationTarget(checkpoint, epoch, model, description, plan, f"validation pairs of {split}")
-    plan = plan_run(config, progress, [_every_pair(config)])
+    plan = plan_run(config, progress, [_every_pair(config, pairs)], pairs)
     source = f"every labelled pair of {plan.dataset.source}"
     notes = ("if the model was trained on some of these pairs, its figures here are too good",)
     return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
@@ -123,8 +130,8 @@ def _own_pairs(
     return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
 
 
-def _every_pair(config: TrainConfig) -> Split:
+def _every_pair(config: TrainConfig, pairs: Source | None) -> Split:
     """All labelled pairs on both sides: the mean features are then theirs as well."""
-    dataset = load_labelled(config.data, default_cache_dir(config.runtime.cache_dir))
+    dataset = load_labelled(config.data, default_cache_dir(config.runtime.cache_dir), source=pairs)
     guids = tuple(pair.guid for pair in dataset.pairs)
     return Split(guids, guids, "every labelled pair", 0, 0.0, digest_of(guids, guids))

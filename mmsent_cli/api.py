@@ -1,0 +1,451 @@
+"""The Python interface: the commands as functions, with the same settings as keywords.
+
+Every function prints nothing, leaves the same files as its command, and returns the result. Settings are those of
+`mmsent COMMAND --help`, written as keywords: `--head-lr 0.001` is `head_lr=0.001`.
+"""
+
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, build, to_dict
+from mmsent_cli.data import inspect_encoding as inspection
+from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
+from mmsent_cli.data.layouts import locate
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.split import describe, make_folds, make_split, write_split
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments import paper as recipe
+from mmsent_cli.experiments.ablation import ablate as ablation
+from mmsent_cli.experiments.ablation.target import own_config
+from mmsent_cli.experiments.comparison import augmentation, fusion_list, fusions
+from mmsent_cli.experiments.request import (
+    SETTINGS,
+    ExperimentRequest,
+    ablation_subject,
+    read_base,
+)
+from mmsent_cli.experiments.tuning import tune as tuning
+from mmsent_cli.files import default_cache_dir, require_writable
+from mmsent_cli.finish import FinishedRun, finish
+from mmsent_cli.inference.loaded import LoadedModel
+from mmsent_cli.inference.stream import predict_file
+from mmsent_cli.inference.stream import predict_one as predict_single
+from mmsent_cli.keywords import Given, apply_options, with_preset
+from mmsent_cli.progress import Progress, silent
+from mmsent_cli.records import Run, find_checkpoint
+from mmsent_cli.results import EncodingResult, FusionRow, PredictResult, SplitResult
+from mmsent_cli.training import run as training
+from mmsent_cli.training.folds import execute_folds
+from mmsent_cli.training.plan import plan_run
+from mmsent_cli.workflow import Data, PathLike, require_only_resume, run_experiment, run_work, sort_settings, spec_of
+
+if TYPE_CHECKING:
+    pass
+
+RUNS = Path("runs")
+
+
+def train(
+    data: Data = None,
+    *,
+    preset: str | None = None,
+    config: PathLike | None = None,
+    resume: Run | PathLike | None = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Train a model on labelled pairs, evaluate it, and write everything to a new run folder.
+
+    Args:
+        data: a folder, a manifest file, a DataFrame with the columns `text`, `image` and `tag`, or a list of pairs.
+            Images in a DataFrame are paths, PIL images, or bytes of image files.
+        preset: a whole set of settings, such as "fast" or "best"; keywords change it.
+        config: replay the settings of an earlier run (its folder or `config.json`); keywords change them.
+        resume: go on with an unfinished run: its folder, its name, or "latest".
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent train --help`, such as `epochs=5`, `encoders="compact"` or `folds=5`.
+
+    Returns:
+        The finished run, with `result`, `folder` and `to_frame()`; pass it to `load`.
+
+    Raises:
+        ConfigError: an unknown setting, or settings that do not go together.
+        DataError: pairs that cannot be used.
+        MmsentError: anything else that is expected to fail, such as weights that cannot be downloaded.
+
+    Example:
+        >>> run = train("pairs.csv", preset="fast", seed=0)
+        >>> run.result.accuracy
+        0.736
+    """
+    start = time.perf_counter()
+    given, source = sort_settings("train", data, settings)
+    if resume is not None:
+        require_only_resume(given, source, config is not None or preset is not None)
+        plan, run = training.resume_run(spec_of(resume) or "", Path(runs_dir), progress, source)
+    else:
+        if config is not None and preset is not None:
+            raise ConfigError("--config and --preset both are whole sets of settings", "give one of them")
+        base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
+        base = base if preset is None else with_preset(base, preset)
+        plan = plan_run(apply_options(base, given), progress, source=source)
+        run = training.start_run(plan, Path(runs_dir))
+    with training.cleanup_on_failure(run, is_new=resume is None):
+        result = (execute_folds if plan.folds else training.execute)(plan, run, progress)
+    return finish(plan, run, result, None, command="train", seconds=time.perf_counter() - start)
+
+
+def load(run: Run | PathLike | None = None, *, runs_dir: PathLike = RUNS, **settings: Any) -> LoadedModel:
+    """Load a trained model for predictions.
+
+    Args:
+        run: a run returned by `train`, a run's folder or name, a checkpoint file, or "latest" (also None).
+        runs_dir: folder that keeps the runs.
+        **settings: the runtime settings of `mmsent predict --help`, such as `device="cpu"`.
+
+    Returns:
+        A model with `predict_one(text, image)` and `predict(frame)`.
+
+    Raises:
+        CheckpointError: no such run, or a checkpoint that cannot be read.
+
+    Example:
+        >>> model = load("latest")
+        >>> model.predict_one(text="what a day", image="photo.jpg").label
+        'positive'
+    """
+    given, _ = sort_settings("predict", None, settings)
+    return LoadedModel(find_checkpoint(spec_of(run), Path(runs_dir)), build(RuntimeConfig, given[RuntimeConfig]))
+
+
+def predict(
+    data: Data = None,
+    *,
+    out: PathLike | None = None,
+    checkpoint: Run | PathLike | None = None,
+    text: str | None = None,
+    image: Any = None,
+    probabilities: bool = False,
+    force: bool = False,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> PredictResult:
+    """Predict unlabelled pairs into a file, or one pair. For predictions in memory see `load`.
+
+    Args:
+        data: a folder, a manifest file, a DataFrame or a list of pairs.
+        out: the file to write, rows `guid,tag`.
+        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
+        text: the text of a single pair.
+        image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
+        probabilities: add a column for each class, and one that names a missing modality.
+        force: overwrite `out`.
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent predict --help`.
+
+    Returns:
+        Counts of the predicted labels and of missing modalities; for a single pair, `prediction`.
+
+    Raises:
+        ConfigError: neither `out` nor a single pair, or both.
+        CheckpointError: no such run, or a checkpoint that cannot be read.
+        DataError: pairs that cannot be used.
+
+    Example:
+        >>> predict("new.csv", out="predictions.csv", probabilities=True).counts
+        {'negative': 120, 'neutral': 61, 'positive': 330}
+    """
+    is_single = text is not None or image is not None
+    if is_single == (out is not None):
+        raise ConfigError(
+            "predict needs either an output file or one pair", "--out submission.txt, or --text WORDS --image FILE"
+        )
+    given, source = sort_settings("predict", data, settings)
+    found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
+    runtime = build(RuntimeConfig, given[RuntimeConfig])
+    if out is None:
+        return predict_single(found, text, image, runtime)
+    pairs = build(DataConfig, given[DataConfig])
+    return predict_file(found, pairs, runtime, Path(out), progress, probabilities, force, source)
+
+
+def tune(
+    data: Data = None,
+    *,
+    config: PathLike | None = None,
+    resume: Run | PathLike | None = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Try training settings on the same split, and write the best ones as a configuration for `train`.
+
+    Args:
+        data, config, resume, runs_dir, progress: as in `compare_fusions`.
+        **settings: the settings of `mmsent tune --help`, such as `strategy="tpe"`, `trials=20` or `space=[...]`.
+
+    Returns:
+        The finished run; `to_frame()` has a row for each trial, and `run.path(run.result.best_config)` is what
+        `train(config=...)` takes.
+
+    Raises:
+        MmsentError: settings, data or encoders that cannot be used.
+
+    Example:
+        >>> tuned = tune("pairs.csv", encoders="compact", freeze_image="all")
+        >>> run = train(config=tuned.path(tuned.result.best_config))
+    """
+    return run_experiment("tune", tuning.tune, data, config, resume, runs_dir, progress, settings)
+
+
+def compare_fusions(
+    data: Data = None,
+    *,
+    config: PathLike | None = None,
+    resume: Run | PathLike | None = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Train several fusions on the same encoders, split, batches and seeds, and compare them with a baseline.
+
+    Args:
+        data: labelled pairs, as in `train`.
+        config: repeat an earlier experiment (its folder), or start from the settings of a training run.
+        resume: go on with an unfinished experiment: its folder, its name, or "latest". Only `jobs` may be given too.
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent compare-fusions --help`, such as `fusions=["concat", "gmu"]` or `seeds=5`.
+
+    Returns:
+        The finished run; `to_frame()` has a row for each fusion.
+
+    Raises:
+        MmsentError: settings, data or encoders that cannot be used.
+
+    Example:
+        >>> compare_fusions("pairs.csv", fusions=["concat", "gmu"], seeds=3).to_frame()[["name", "accuracy_mean"]]
+    """
+    return run_experiment(
+        "compare-fusions", fusions.compare_fusions, data, config, resume, runs_dir, progress, settings
+    )
+
+
+def augment_compare(
+    data: Data = None,
+    *,
+    config: PathLike | None = None,
+    resume: Run | PathLike | None = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Train one fusion without and with augmented images, on the same split and seeds, and compare.
+
+    Args:
+        data, config, resume, runs_dir, progress: as in `compare_fusions`.
+        **settings: the settings of `mmsent augment-compare --help`, such as `policies=["flip"]`.
+
+    Returns:
+        The finished run; `to_frame()` has a row for each augmentation.
+
+    Raises:
+        MmsentError: settings, data or encoders that cannot be used.
+
+    Example:
+        >>> augment_compare("pairs.csv", policies=["flip", "standard"]).to_frame()
+    """
+    work = augmentation.augment_compare
+    return run_experiment("augment-compare", work, data, config, resume, runs_dir, progress, settings)
+
+
+def paper(
+    data: Data = None,
+    *,
+    config: PathLike | None = None,
+    resume: Run | PathLike | None = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Repeat a published work: tune, train, ablate, compare fusions and augmentation, beside its published scores.
+
+    Args:
+        data, config, resume, runs_dir, progress: as in `compare_fusions`.
+        **settings: the settings of `mmsent paper --help`.
+
+    Returns:
+        The finished run. Each experiment is a run of its own in its folder `steps`.
+
+    Raises:
+        MmsentError: settings, data or encoders that cannot be used.
+
+    Example:
+        >>> paper("mvsa", freeze_text="all", freeze_image="all").result.train.accuracy
+        0.72
+    """
+    work = partial(recipe.repeat, finish=finish)
+    return run_experiment("paper", work, data, config, resume, runs_dir, progress, settings)
+
+
+def ablate(
+    data: Data = None,
+    *,
+    checkpoint: Run | PathLike | None = None,
+    split: PathLike | None = None,
+    resume: Run | PathLike | None = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Remove the text or the image from a trained model's input, in several ways, and measure what is left.
+
+    Args:
+        data: labelled pairs, as in `train`; None is the validation pairs of the checkpoint's run.
+        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
+        split: with `data`, use only the validation side of this split file.
+        resume: go on with an unfinished ablation. Only `jobs` may be given too.
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent ablate --help`, such as `retrain=True`.
+
+    Returns:
+        The finished run; `to_frame()` has a row for each method and modality.
+
+    Raises:
+        CheckpointError: no such run, or a checkpoint that cannot be ablated.
+        DataError: pairs that cannot be used.
+
+    Example:
+        >>> ablate(checkpoint=run).to_frame()[["name", "accuracy"]]
+    """
+
+    def request(given: Given) -> ExperimentRequest:
+        if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
+            raise ConfigError("options about the data go with --data", "name a folder or manifest with --data")
+        found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
+        own = own_config(found)
+        # The runtime settings of the checkpoint's run, so that the whole model gets the scores of that run.
+        runtime = build(RuntimeConfig, {**(to_dict(own.runtime) if own else {}), **given[RuntimeConfig]})
+        subject = ablation_subject(found, runtime, given[DataConfig] or None, None if split is None else str(split))
+        return ExperimentRequest(command="ablate", asked={}, settings=given[SETTINGS["ablate"]], subject=subject)
+
+    has_more = checkpoint is not None or split is not None
+    return run_work("ablate", ablation.ablate, request, data, has_more, resume, runs_dir, progress, settings)
+
+
+def inspect_encoding(
+    data: PathLike | None = None, *, convert_to: PathLike | None = None, force: bool = False, **settings: Any
+) -> EncodingResult:
+    """Decide the text encoding of a whole corpus, and show the evidence.
+
+    Args:
+        data: a folder or a manifest file.
+        convert_to: write UTF-8 copies of the texts to this folder.
+        force: overwrite existing files.
+        **settings: the settings of `mmsent inspect-encoding --help`.
+
+    Returns:
+        The encoding, the candidates with their evidence, and notes.
+
+    Raises:
+        DataError: files that cannot be read.
+
+    Example:
+        >>> inspect_encoding("mvsa").encoding
+        'gb18030'
+    """
+    given, _ = sort_settings("inspect-encoding", data, settings)
+    return inspection.inspect(
+        build(DataConfig, given[DataConfig]), None if convert_to is None else Path(convert_to), force
+    )
+
+
+def split(
+    data: Data = None, *, folds: int | None = None, out: PathLike | None = None, force: bool = False, **settings: Any
+) -> SplitResult:
+    """Divide labelled pairs into training and validation, near-duplicates on one side, and write a split file.
+
+    Args:
+        data: labelled pairs, as in `train`.
+        folds: make this number of grouped folds instead of one split.
+        out: the split file; None is `splits/<strategy>-<seed>.json`.
+        force: overwrite an existing file.
+        **settings: the settings of `mmsent split --help`, such as `seed=1` or `val_size=0.1`.
+
+    Returns:
+        Where the file is, and the sizes and class counts of both sides; `train(split=result.path)` takes it.
+
+    Raises:
+        ConfigError: settings that do not go together.
+        DataError: pairs that cannot be divided.
+
+    Example:
+        >>> split("pairs.csv", val_size=0.1).val
+        400
+    """
+    given, source = sort_settings("split", data, settings)
+    config = build(SplitConfig, given[SplitConfig])
+    if folds is not None and config.strategy != "grouped":
+        raise ConfigError(f"folds are grouped, not {config.strategy}", "leave out --folds or --strategy")
+    name = f"{config.strategy}-{config.split_seed}{f'-{folds}-folds' if folds else ''}.json"
+    path = Path("splits", name) if out is None else Path(out)
+    require_writable(path, force)
+    dataset = load_labelled(build(DataConfig, given[DataConfig]), default_cache_dir(None), source=source)
+    pairs, labels = dataset.pairs, dataset.labels
+    splits = (
+        (make_split(pairs, labels, config),) if folds is None else make_folds(pairs, labels, folds, config.split_seed)
+    )
+    write_split(splits, path, force)
+    return replace(describe(splits, pairs, labels, path), notes=(*dataset.notes, *dataset.problems))
+
+
+def read_pairs(
+    data: Data = None, *, labelled: bool = False, progress: Progress = silent, **settings: Any
+) -> list[Pair]:
+    """Read and check pairs: texts decoded, images verified.
+
+    Args:
+        data: a folder, a manifest file or a DataFrame.
+        labelled: read the pairs with a label, to train on; else the pairs without one, to predict.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent predict --help` about data; `labels` and `limit` if `labelled`.
+
+    Returns:
+        The pairs, which `train`, `LoadedModel.predict` and the other functions take as `data`.
+
+    Raises:
+        DataError: pairs that cannot be used.
+
+    Example:
+        >>> model.predict(read_pairs("folder"))
+    """
+    given, source = sort_settings("read-pairs", data, settings)
+    config = build(DataConfig, given[DataConfig])
+    cache = default_cache_dir(None)
+    if labelled:
+        return list(load_labelled(config, cache, progress, source).pairs)
+    source = source or locate(config.data)
+    return list(iter_unlabelled(source, config, decide_encoding(source, config, cache)))
+
+
+def list_fusions(config: PathLike | None = None, **settings: Any) -> tuple[str, list[FusionRow]]:
+    """The fusions with their sources and numbers of parameters.
+
+    Args:
+        config: an earlier run whose encoders are meant.
+        **settings: the settings of `mmsent compare-fusions --help`.
+
+    Returns:
+        The encoder pair, and a row for each fusion.
+    """
+    given, _ = sort_settings("compare-fusions", None, settings)
+    base, _ = read_base(None if config is None else Path(config), "compare-fusions")
+    return fusion_list.list_fusions(apply_options(base, given))

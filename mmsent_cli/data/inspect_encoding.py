@@ -1,0 +1,56 @@
+"""The text encoding of a source, with its evidence, and UTF-8 copies of its texts."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from mmsent_cli.charsets.convert import convert
+from mmsent_cli.charsets.decide import EncodingDecision, Files, decide
+from mmsent_cli.charsets.report import illustrate
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data.layouts import Source, has_raw_texts, inline_texts, locate, text_paths
+from mmsent_cli.data.manifests import read_rows
+from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.results import EncodingResult
+
+
+def inspect(config: DataConfig, convert_to: Path | None = None, force: bool = False) -> EncodingResult:
+    """Decide the encoding of a source.
+
+    Args:
+        config: which source, and an encoding that is given.
+        convert_to: folder for UTF-8 copies of the texts; None makes none.
+        force: overwrite existing copies.
+
+    Raises:
+        DataError: texts that cannot be read, or a manifest with `convert_to`.
+    """
+    source = locate(config.data)
+    documents, forced = _documents(source, config)
+    report = decide(documents, forced)
+    result = replace(illustrate(report.result, report.decision, documents), notes=(source.notice,))
+    if convert_to is None:
+        return result
+    if source.kind == "manifest":
+        raise DataError(f"{source.path} is one file, not a folder of texts", "--convert-to needs the lab layout")
+    count, lossy = _convert(source, convert_to, report.decision, force)
+    notes = (*result.notes, *lossy)
+    return replace(result, converted_to=str(convert_to), converted_files=count, notes=notes)
+
+
+def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, bytes]], str]:
+    """The texts as bytes, and the encoding that is given: a manifest that is UTF-8 leaves nothing to decide."""
+    if source.kind == "lab":
+        return Files(text_paths(source)), config.encoding
+    if has_raw_texts(source, config):
+        return inline_texts(source, config), config.encoding
+    rows = read_rows(source.path, config, [])
+    return [(row.where, row.text.encode("utf-8", errors="replace")) for row in rows if row.text], "utf-8"
+
+
+def _convert(source: Source, target: Path, decision: EncodingDecision, force: bool) -> tuple[int, list[str]]:
+    """Write the copies; their number, and a warning that names the files in which characters were lost."""
+    copies = list(convert(text_paths(source), source.path, target, decision, force))
+    lossy = [f"{name} ({replaced})" for name, replaced in copies if replaced]
+    warning = f"warning: characters replaced by U+FFFD in {len(lossy)} files: {summarize(lossy, 'files')}"
+    return len(copies), [warning] if lossy else []

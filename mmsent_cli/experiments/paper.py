@@ -1,0 +1,138 @@
+"""`paper`: system A's five experiments on one plan, the settings found by the tuning used in all later ones.
+
+Each experiment is a run of its own in the folder `steps`. What an interrupted repetition finished is read back.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.config import read_train_config
+from mmsent_cli.experiments.ablation.ablate import ablate
+from mmsent_cli.experiments.ablation.target import examine
+from mmsent_cli.experiments.comparison.augmentation import augment_compare
+from mmsent_cli.experiments.comparison.fusions import compare_fusions
+from mmsent_cli.experiments.request import ablation_subject, start_experiment
+from mmsent_cli.experiments.settings import (
+    AblateSettings,
+    AugmentSettings,
+    CompareSettings,
+    PaperSettings,
+    TuneSettings,
+)
+from mmsent_cli.experiments.system_a import published_by_system_a
+from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.experiments.tuning.tune import tune
+from mmsent_cli.progress import Progress, silent
+from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, Run
+from mmsent_cli.results import PaperResult
+from mmsent_cli.training.plan import Plan
+from mmsent_cli.training.run import execute, start_run
+
+STEPS = "steps"
+TUNE_EPOCHS = 5
+"""System A's epochs a trial."""
+Finish = Callable[..., Run]
+"""`finish(plan, run, result, detail, command=, seconds=)` writes the figures, report and `result.json` of a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperDetail:
+    """What the report of all experiments needs beside their results.
+
+    Attributes:
+        fusions: the trained models of the comparison of fusions.
+        drawn: the figures of all steps by name, such as `tune/tuning.png`.
+    """
+
+    fusions: Sequence[TrainedArm]
+    drawn: dict[str, bytes]
+
+
+def repeat(
+    plan: Plan, settings: PaperSettings, run: Run, progress: Progress = silent, *, finish: Finish
+) -> tuple[PaperResult, PaperDetail]:
+    """Run the five experiments.
+
+    Args:
+        plan: data, split and settings, with the epochs of all but the tuning.
+        settings: how many seeds.
+        run: its folder `steps` keeps the runs of the experiments.
+        progress: receives what happens.
+        finish: writes the report of each step.
+
+    Returns:
+        The results beside the published ones, not yet written, and what their report needs.
+    """
+    steps = _Steps(run.path(STEPS), progress, finish)
+    asked = plan.asked
+    tuned_plan = plan.asking(replace(asked, fit=replace(asked.fit, epochs=TUNE_EPOCHS)))
+    tuned, _, tune_run = steps.run("tune", "tune", tuned_plan, TuneSettings(), tune)
+    best = read_train_config(tune_run.path(tuned.best_config)).fit
+    found = {name: getattr(best, name) for name in ("encoder_lr", "head_lr", "weight_decay")}
+    plan = plan.asking(replace(asked, fit=replace(asked.fit, **found)))
+
+    trained, _, train_run = steps.run("train", "train", plan, None, lambda *given: (execute(plan, *given[2:]), None))
+    checkpoint = train_run.path(BEST)
+    target = examine(checkpoint, None, None, plan.config.runtime, progress)
+    ablated, _, _ = steps.run(
+        "ablate",
+        "ablate",
+        target.plan,
+        AblateSettings(retrain=True),
+        lambda _, *given: ablate(target, *given),
+        ablation_subject(checkpoint, plan.config.runtime),
+    )
+    fusions, models, _ = steps.run(
+        "fusions", "compare-fusions", plan, CompareSettings(seeds=settings.seeds), compare_fusions
+    )
+    augmentation, _, _ = steps.run(
+        "augmentation", "augment-compare", plan, AugmentSettings(seeds=settings.seeds), augment_compare
+    )
+    result = PaperResult(
+        tune=tuned,
+        train=trained,
+        ablate=ablated,
+        fusions=fusions,
+        augmentation=augmentation,
+        published=published_by_system_a(tuned),
+    )
+    return result, PaperDetail(models, steps.drawn)
+
+
+class _Steps:
+    """Runs one experiment after the other, each in the run that an interrupted repetition began, or in a new one."""
+
+    def __init__(self, folder: Path, progress: Progress, finish: Finish) -> None:
+        self.drawn: dict[str, bytes] = {}
+        self._folder = folder
+        self._progress = progress
+        self._finish = finish
+
+    def run(
+        self,
+        name: str,
+        command: str,
+        plan: Plan,
+        settings: Any,
+        work: Callable[..., tuple[Any, Any]],
+        subject: dict[str, Any] | None = None,
+    ) -> tuple[Any, Any, Run]:
+        """Do one step and write its report; its result, its detail and its run."""
+        start = time.perf_counter()
+        run = self._find(command) or self._start(command, plan, settings, subject)
+        result, detail = work(plan, settings, run, self._progress)
+        done = self._finish(plan, run, result, detail, command=command, seconds=time.perf_counter() - start)
+        self.drawn |= {f"{name}/{path.name}": path.read_bytes() for path in sorted(run.folder.glob("*.png"))}
+        return result, detail, done
+
+    def _find(self, command: str) -> Run | None:
+        begun = sorted(self._folder.glob(f"*-{command}-*/{CONFIG if command == 'train' else EXPERIMENT}"))
+        return Run(begun[0].parent) if begun else None
+
+    def _start(self, command: str, plan: Plan, settings: Any, subject: dict[str, Any] | None) -> Run:
+        if command == "train":
+            return start_run(plan, self._folder)
+        return start_experiment(plan, command, settings, self._folder, subject)

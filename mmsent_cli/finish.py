@@ -1,0 +1,179 @@
+"""The end of every run, from the command line and from Python: tables, figures, report, and `result.json` last."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmsent_cli.config import RuntimeConfig, to_dict
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_csv
+from mmsent_cli.experiments.epochs import epochs_csv
+from mmsent_cli.experiments.request import ExperimentRequest, read_request
+from mmsent_cli.experiments.selection import best_epoch
+from mmsent_cli.inference.loaded import PROBABILITY
+from mmsent_cli.records import CONFIG, EXPERIMENT, Run
+from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
+from mmsent_cli.reports.outputs import Groups, run_files
+from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
+from mmsent_cli.training.folds import OUT_OF_FOLD
+from mmsent_cli.training.plan import Plan
+from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
+from mmsent_cli.training.run import ENVIRONMENT, NO_EFFECT_ON_METRICS, cleanup_on_failure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESULT = "result.json"
+SHOWN_ABLATION = "permuted"
+"""The ablation method of the examples: its features are real ones, and unrelated to the pair."""
+
+
+class FinishedRun(Run):
+    """A finished run.
+
+    Attributes:
+        folder: its folder.
+        result: the result, one of the dataclasses of `mmsent_cli.results`.
+        seconds: how long it took.
+        files: names of the files in its folder.
+    """
+
+    def __init__(self, folder: Path, result: Any, seconds: float, files: Sequence[str]) -> None:
+        super().__init__(folder)
+        self.result = result
+        self.seconds = seconds
+        self.files = tuple(files)
+
+    def __repr__(self) -> str:
+        return f"FinishedRun({str(self.folder)!r})"
+
+    def to_frame(self, table: str | None = None) -> "pd.DataFrame":
+        """A table of the result as a DataFrame.
+
+        Args:
+            table: one of the result's `TABLES`, or "predictions" of a training: guid, true and predicted label, and
+                the probability of each class. None is the result's first table.
+        """
+        if table != "predictions" or not isinstance(self.result, TrainResult | FoldsResult):
+            return self.result.to_frame(table)
+        import pandas as pd
+
+        rows = [(*row[:3], *row.probabilities) for row in read_predictions(self, _predictions_of(self.result))]
+        labels = [f"{PROBABILITY}{label}" for label in self.result.labels]
+        return pd.DataFrame(rows, columns=["guid", "tag", "label", *labels])
+
+
+def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seconds: float) -> FinishedRun:
+    """Write a run's tables, figures, report and, last of all, `result.json`.
+
+    Args:
+        plan: of the run.
+        run: its folder, with `config.json` and `environment.json`.
+        result: what the training or experiment returned, one of the dataclasses of `results`.
+        detail: what an experiment returned beside its result; None for a training.
+        command: name of the command.
+        seconds: how long it took.
+
+    Raises:
+        MmsentError: a file cannot be written.
+        KeyboardInterrupt: says how to go on with the run.
+    """
+    with cleanup_on_failure(run, is_new=False, command=command):
+        files = run_files(
+            result,
+            config=run.read_json(CONFIG),
+            environment=run.read_json(ENVIRONMENT),
+            groups=_groups(plan, run, result, detail),
+            command=repeat_command(run, command),
+            seconds=seconds,
+            drawn=detail.drawn if isinstance(result, PaperResult) else None,
+        )
+        for name, content in {**_tables(plan, result, detail), **files}.items():
+            run.write(name, content)
+        names = sorted({path.name for path in run.folder.iterdir() if not path.name.startswith(".")} | {RESULT})
+        if any(each.name == "files" for each in fields(result)):
+            result = replace(result, files=tuple(names))
+        run.write_json(RESULT, result)
+    return FinishedRun(run.folder, result, seconds, names)
+
+
+def _groups(plan: Plan, run: Run, result: Any, detail: Any) -> Groups:
+    """The pairs that the report shows: by confidence, by needed modality, or by how many models predict them right."""
+    labels = plan.dataset.labels
+    if isinstance(result, TrainResult | FoldsResult):
+        rows = [
+            (row.guid, row.tag, row.predicted, row.probabilities[labels.index(row.predicted)])
+            for row in read_predictions(run, _predictions_of(result))
+        ]
+        return error_groups(plan.dataset.pairs, rows)
+    pairs = _validation_pairs(plan)
+    if isinstance(result, AblateResult):
+        alone = {side: detail.predicted[arm_name(side, SHOWN_ABLATION)] for side in ("text", "image")}
+        return modality_groups(pairs, labels, {"both": detail.predicted[BOTH], **alone}, detail.probabilities)
+    if isinstance(result, TuneResult):
+        return agreement_groups(pairs, labels, detail)
+    arms = detail.fusions if isinstance(result, PaperResult) else detail
+    models = [arm.predicted[best_epoch(arm.curve, arm.monitor).epoch - 1] for arm in arms if not arm.is_reference]
+    return agreement_groups(pairs, labels, np.stack(models))
+
+
+def _tables(plan: Plan, result: Any, detail: Any) -> dict[str, str]:
+    """The CSV files of an experiment: every epoch of every model, or every arm's prediction of every pair."""
+    if isinstance(result, AblateResult):
+        return {"predictions.csv": predictions_csv(_validation_pairs(plan), result.labels, detail.predicted)}
+    if isinstance(result, CompareResult):
+        columns = ("name", "fusion", "augmentation", "seed")
+        curves = [({name: getattr(arm, name) for name in columns}, arm.curve) for arm in detail]
+        return {"epochs.csv": epochs_csv(curves)}
+    if isinstance(result, TuneResult):
+        curves = [
+            ({"trial": trial.number, "phase": trial.phase, "state": trial.state, "seed": seed, **trial.settings}, curve)
+            for trial in result.trials
+            for seed, curve in zip(result.setup.seeds, trial.curves, strict=False)
+        ]
+        return {"epochs.csv": epochs_csv(curves)}
+    return {}
+
+
+def _predictions_of(result: TrainResult | FoldsResult) -> str:
+    return OUT_OF_FOLD if isinstance(result, FoldsResult) else VAL_PREDICTIONS
+
+
+def _validation_pairs(plan: Plan) -> list[Pair]:
+    """The validation pairs in the order of the data set."""
+    val = set(plan.split.val)
+    return [pair for pair in plan.dataset.pairs if pair.guid in val]
+
+
+def repeat_command(run: Run, command: str) -> str:
+    """The command line that repeats a run."""
+    if command == "train":
+        return shlex.join(["mmsent", command, "--config", str(run.path(CONFIG))])
+    if command == "ablate":
+        return shlex.join(["mmsent", command, *_ablation_options(read_request(run.path(EXPERIMENT)))])
+    return shlex.join(["mmsent", command, "--config", str(run.folder)])
+
+
+def _ablation_options(request: ExperimentRequest) -> list[str]:
+    subject, usual = request.subject, to_dict(RuntimeConfig())
+    runtime = {name: value for name, value in subject["runtime"].items() if name not in NO_EFFECT_ON_METRICS}
+    options = {
+        "checkpoint": subject["checkpoint"],
+        **(subject["data"] or {}),
+        "split": subject["split"],
+        **request.settings,
+        **{name: value for name, value in runtime.items() if value != usual[name]},
+    }
+    return [word for name, value in options.items() for word in _typed(name, value)]
+
+
+def _typed(name: str, value: Any) -> list[str]:
+    """A setting as typed on the command line: nothing where it is off, a switch alone, or an option with its value."""
+    option = f"--{name.replace('_', '-')}"
+    if value is None or value is False:
+        return []
+    return [option] if value is True else [option, str(value)]

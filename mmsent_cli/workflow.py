@@ -1,0 +1,111 @@
+"""Plan, work, finish: the way of every experiment, and the arguments that all functions of `api` share."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from mmsent_cli.config import DataConfig, FitConfig, RuntimeConfig, build, to_dict
+from mmsent_cli.data import frames
+from mmsent_cli.data.layouts import Source, frame_source
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.request import (
+    SETTINGS,
+    ExperimentRequest,
+    open_experiment,
+    read_base,
+    resume_experiment,
+)
+from mmsent_cli.finish import FinishedRun, finish
+from mmsent_cli.keywords import COMMANDS, Given, apply_options
+from mmsent_cli.progress import Progress
+from mmsent_cli.records import Run
+from mmsent_cli.training.run import cleanup_on_failure
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Data: TypeAlias = Union[PathLike, "pd.DataFrame", Sequence[Pair], None]
+"""A folder, a manifest file, a DataFrame, or a list of pairs."""
+
+
+def run_experiment(
+    command: str,
+    work: Callable[..., tuple[Any, Any]],
+    data: "Data",
+    config: PathLike | None,
+    resume: Run | PathLike | None,
+    runs_dir: PathLike,
+    progress: Progress,
+    settings: dict[str, Any],
+) -> FinishedRun:
+    """An experiment that trains models on one plan: started, resumed, or repeated from `config`."""
+
+    def request(given: Given) -> ExperimentRequest:
+        base, earlier = read_base(None if config is None else Path(config), command)
+        own_epochs = COMMANDS[command].epochs
+        if own_epochs is not None and not earlier:
+            given[FitConfig] = {"epochs": own_epochs, **given[FitConfig]}
+        own = build(SETTINGS[command], {**earlier, **given[SETTINGS[command]]})
+        return ExperimentRequest(command=command, asked=to_dict(apply_options(base, given)), settings=to_dict(own))
+
+    return run_work(command, work, request, data, config is not None, resume, runs_dir, progress, settings)
+
+
+def run_work(
+    command: str,
+    work: Callable[..., tuple[Any, Any]],
+    request: Callable[[Given], ExperimentRequest],
+    data: "Data",
+    has_more: bool,
+    resume: Run | PathLike | None,
+    runs_dir: PathLike,
+    progress: Progress,
+    settings: dict[str, Any],
+) -> FinishedRun:
+    """Plan, work, finish. `has_more`: arguments that do not go with `resume` were given."""
+    start = time.perf_counter()
+    given, source = sort_settings(command, data, settings)
+    if resume is None:
+        opened = open_experiment(request(given), Path(runs_dir), progress, source)
+    else:
+        jobs = given[RuntimeConfig].pop("jobs", None)
+        require_only_resume(given, source, has_more)
+        opened = resume_experiment(spec_of(resume) or "", command, Path(runs_dir), progress, source, jobs)
+    with cleanup_on_failure(opened.run, is_new=resume is None, command=command):
+        result, detail = work(opened.target or opened.plan, opened.settings, opened.run, progress)
+    seconds = time.perf_counter() - start
+    return finish(opened.plan, opened.run, result, detail, command=command, seconds=seconds)
+
+
+def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple[Given, Source | None]:
+    """The settings by dataclass, and pairs in memory as a source; a path becomes the setting `data`."""
+    given = COMMANDS[command].sort(settings)
+    if data is None:
+        return given, None
+    if isinstance(data, str | os.PathLike):
+        given[DataConfig]["data"] = os.fspath(data)
+        return given, None
+    import pandas as pd
+
+    config = build(DataConfig, given[DataConfig])
+    frame = data if isinstance(data, pd.DataFrame) else frames.frame_of(data, config)
+    given[DataConfig]["data"] = frames.NAME
+    return given, frame_source(frame)
+
+
+def require_only_resume(given: Given, source: Source | None, has_more: bool) -> None:
+    """Refuse settings beside `resume`: a run goes on as it was started. Pairs in memory are given again."""
+    names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
+    if has_more or names:
+        raise ConfigError("--resume takes the run's own settings", "leave the other options out")
+
+
+def spec_of(run: Run | PathLike | None) -> str | None:
+    """A run as the records find it: its folder or name."""
+    if run is None:
+        return None
+    return str(run.folder) if isinstance(run, Run) else os.fspath(run)
