@@ -1,6 +1,7 @@
 # make demo   set up, then the main job on the sample        make test   set up, then all default tests
 # make check  lint, format, types, tests                     make real   tests on ../shared/mvsa, where it exists
-# make sample draw data/sample anew (the same bytes)
+# make install-check  install the package without extras into a folder, and use it from there
+# make sample draw data/sample again (the same bytes)
 # make bench  mmsent beside a plain loop that does the same, in one table (BENCH="--pairs 1000 --only fusions")
 # make paper  system A's experiments on DATA (default data/sample), encoders frozen unless OPTIONS say otherwise
 
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check real sample paper bench
+.PHONY: demo test check real install-check sample paper bench
 
 DATA ?= data/sample
 OPTIONS ?= --freeze-text all --freeze-image all
@@ -29,6 +30,9 @@ check: $(VENV)/.installed-dev
 
 real: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m real
+
+install-check: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m install
 
 paper: $(VENV)/.installed
 	$(BIN)/mmsent paper --data $(DATA) $(OPTIONS)

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
         train,
         tune,
     )
+    from mmsent_cli.estimator import SentimentClassifier
 
 __version__ = "0.1.0"
 __all__ = [
+    "SentimentClassifier",
     "ablate",
     "augment_compare",
     "compare_fusions",
@@ -40,7 +42,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("mmsent_cli.api"), name)
+    return getattr(import_module(f"mmsent_cli.{'estimator' if name == 'SentimentClassifier' else 'api'}"), name)
 
 
 def __dir__() -> list[str]:

@@ -31,7 +31,7 @@ FLOORS = (
     ("reports",),
     ("finish",),
     ("workflow",),
-    ("api",),
+    ("api", "estimator"),
     ("__init__",),
     ("commands",),
     ("__main__",),

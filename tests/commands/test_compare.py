@@ -271,7 +271,7 @@ main()
 """
 
 
-def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, empty_cache, finished):
+def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, finished):
     arguments = [sys.executable, "-c", KILLED, *map(str, COMPARE)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(arguments, **streams, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
@@ -309,9 +309,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the processes that a process has begun")
-def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_with_the_same_bytes(
-    work, empty_cache, finished
-):
+def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_with_the_same_bytes(work, finished):
     arguments = [sys.executable, "-c", SIDE_BY_SIDE, *map(str, COMPARE), "--jobs", "2"]
     with Path("children.txt").open("w") as stream:
         streams = {"stdout": stream, "stderr": subprocess.DEVNULL}
@@ -333,7 +331,7 @@ def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_w
         assert kept(run, name) == kept(finished["compare-fusions"].folder, name)
 
 
-def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(work, empty_cache, finished, interrupt):
+def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(work, finished, interrupt):
     stopped = interrupt(Epoch, 3, *COMPARE, "--jobs", 2)
     (run,) = run_folders()
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")

@@ -176,7 +176,7 @@ def test_a_run_does_not_go_on_over_other_pairs(work, small):
         shutil.copy(f"lab/data/{lost}.{kind}", f"lab/data/new.{kind}")
     for guid, content in ((lost, table.rsplit("\n", 2)[0] + "\n"), ("new", table + "new,positive\n")):
         Path("lab/train.txt").write_text(content)
-        assert_refused(mmsent("train", "--resume", folder.name), guid, "the data that the run was started with")
+        assert_refused(mmsent("train", "--resume", folder.name), guid, "the data that the run began with")
 
 
 def test_a_run_goes_on_in_the_precision_that_it_began_with(work, small):

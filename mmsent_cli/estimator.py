@@ -1,0 +1,186 @@
+"""`SentimentClassifier`: scikit-learn's interface over the same engine.
+
+Chosen: the fitted model is kept as the bytes of its checkpoint, so an estimator can be pickled, sent to the workers of
+`GridSearchCV`, and saved as a file that `mmsent predict` takes. Rejected: keeping the network, which would drag its
+frozen weights through every pickle.
+"""
+
+import inspect
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build
+from mmsent_cli.data.frames import frame_of
+from mmsent_cli.data.layouts import frame_source
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import DataError
+from mmsent_cli.files import atomic_write
+from mmsent_cli.inference.loaded import PROBABILITY, LoadedModel
+from mmsent_cli.keywords import COMMANDS, apply_options, with_preset
+from mmsent_cli.records import BEST
+from mmsent_cli.training.folds import execute_folds
+from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.run import execute, start_run
+
+if TYPE_CHECKING:
+    Input = pd.DataFrame | Sequence[Pair]
+
+GIVEN_BY_FIT = frozenset({"data", "guid_column", "tag_column", "labels", "limit", "split", "fold"})
+"""Settings of `mmsent train` that are no parameters: `fit` receives the pairs and their labels."""
+TAG = "__label__"
+"""Column that carries the labels of `y` beside the columns of `X`."""
+
+
+class SentimentClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier of text-image pairs with scikit-learn's interface.
+
+    Parameters are `preset` and the settings of `mmsent train` (`encoders`, `fusion`, `epochs`, `seed`, …). None is the
+    default of the preset or of the encoders. `fit` holds out `val_size` of the pairs to choose the best epoch; with
+    `folds` it trains an ensemble on all of them.
+
+    `X` is a DataFrame with the columns `text` and `image` (paths, PIL images, or bytes of image files), or a list of
+    pairs from `read_pairs`. A row may lack its text or its image. `y` holds one label per row.
+
+    Attributes:
+        classes_: the labels, sorted [C].
+        checkpoint_: the trained model, the bytes of a `best_model.pt`.
+        result_: the metrics of the training, a `TrainResult` or `FoldsResult`.
+
+    Example:
+        >>> from sklearn.model_selection import cross_val_score
+        >>> classifier = SentimentClassifier(preset="compact", freeze_text="all", seed=0)
+        >>> cross_val_score(classifier, frame[["text", "image"]], frame["tag"], cv=5)
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        for name in _PARAMETERS:
+            setattr(self, name, settings.pop(name, None))
+        if settings:
+            raise TypeError(f"SentimentClassifier has no parameter {', '.join(settings)}")
+
+    def fit(self, X: "Input", y: Any) -> Self:
+        """Train on labelled pairs.
+
+        Args:
+            X: N pairs, see the class.
+            y: N labels: texts, numbers or truth values.
+
+        Raises:
+            MmsentError: pairs that cannot be read, or settings that do not go together.
+        """
+        frame, labels = self._frame(X), np.asarray(y)
+        check_classification_targets(labels)
+        if labels.shape != (len(frame),):
+            raise DataError(f"y has the shape {labels.shape} for {len(frame)} pairs", "give one label per pair")
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            raise DataError(f"y holds one class, {self.classes_[0]}", "give two or more different labels")
+        frame = frame.assign(**{TAG: [str(label) for label in labels]})
+        data = {"tag_column": TAG, "labels": tuple(str(label) for label in self.classes_)}
+        given = COMMANDS["train"].sort(self._settings() | data)
+        preset = self.get_params()["preset"]
+        base = TrainConfig() if preset is None else with_preset(TrainConfig(), preset)
+        with tempfile.TemporaryDirectory(prefix="mmsent-") as folder:
+            plan = plan_run(apply_options(base, given), source=frame_source(frame))
+            run = start_run(plan, Path(folder))
+            self.result_ = (execute_folds if plan.folds else execute)(plan, run)
+            self.checkpoint_ = run.path(BEST).read_bytes()
+        self.n_features_in_ = frame.shape[1] - 1
+        self._model = None
+        return self
+
+    def predict_proba(self, X: "Input") -> np.ndarray:
+        """Class probabilities of N pairs [N, C], in the order of `classes_`."""
+        check_is_fitted(self, "checkpoint_")
+        columns = ("text_column", "image_column", "encoding", "on_bad")
+        given = {name: value for name, value in self._settings().items() if name in columns}
+        table = self._loaded().predict(self._frame(X), **given)
+        if len(table) != len(X):
+            raise DataError(f"{len(X) - len(table)} of {len(X)} pairs cannot be predicted", 'set on_bad="blank"')
+        return table[[f"{PROBABILITY}{label}" for label in self.classes_]].to_numpy()
+
+    def predict(self, X: "Input") -> np.ndarray:
+        """The most probable label of each of N pairs [N]."""
+        shares = self.predict_proba(X)
+        return self.classes_[shares.argmax(axis=1)]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the trained model as a checkpoint, which `load` and `mmsent predict` take."""
+        check_is_fitted(self, "checkpoint_")
+        atomic_write(Path(path), self.checkpoint_)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | Path, **settings: Any) -> Self:
+        """A fitted classifier from a checkpoint; its labels are texts.
+
+        Args:
+            path: a file that `save` or `mmsent train` wrote.
+            **settings: parameters, such as `device`.
+        """
+        self = cls(**settings)
+        self.checkpoint_ = Path(path).read_bytes()
+        self.classes_ = np.asarray(self._loaded().labels)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the network, which is made again from the checkpoint."""
+        return {**vars(self), "_model": None}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.non_deterministic = False
+        return tags
+
+    def _settings(self) -> dict[str, Any]:
+        """The settings that are not None."""
+        return {name: getattr(self, name) for name in _SETTINGS if getattr(self, name) is not None}
+
+    def _loaded(self) -> LoadedModel:
+        """The network of the checkpoint, made at the first prediction."""
+        model: LoadedModel | None = getattr(self, "_model", None)
+        if model is None:
+            runtime = COMMANDS["train"].sort(self._settings())[RuntimeConfig]
+            with tempfile.TemporaryDirectory(prefix="mmsent-") as folder:
+                path = Path(folder, BEST)
+                path.write_bytes(self.checkpoint_)
+                self._model = model = LoadedModel(path, build(RuntimeConfig, runtime))
+        return model
+
+    def _frame(self, X: "Input") -> pd.DataFrame:
+        """The pairs as a DataFrame.
+
+        Raises:
+            DataError: something else than a DataFrame or a list of pairs, or no pair.
+        """
+        is_pairs = isinstance(X, list | tuple) and all(isinstance(pair, Pair) for pair in X)
+        if not is_pairs and not isinstance(X, pd.DataFrame):
+            raise DataError(
+                f"X is a {type(X).__name__}", "give a DataFrame with text and image columns, or pairs of read_pairs"
+            )
+        if not len(X):
+            raise DataError("X holds no pair", "give labelled pairs")
+        columns = build(DataConfig, COMMANDS["train"].sort(self._settings())[DataConfig])
+        return X if isinstance(X, pd.DataFrame) else frame_of(X, columns)
+
+
+_SETTINGS = tuple(name for name in COMMANDS["train"].names() if name not in GIVEN_BY_FIT)
+_PARAMETERS = ("preset", *_SETTINGS)
+# scikit-learn reads the parameters off the signature; these are the settings of the dataclasses, typed nowhere else.
+SentimentClassifier.__init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # functions take it
+    [
+        inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        *(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in _PARAMETERS),
+    ]
+)
