@@ -126,3 +126,8 @@ def help_of(command, option="--help"):
     """The help of a command on one line, without the frame of its panels."""
     shown = CliRunner().invoke(app, [command, option], env={"COLUMNS": "200", "TERM": "dumb"}).output
     return " ".join(shown.replace("│", " ").split())
+
+
+def test_python_m_runs_the_program():
+    done = subprocess.run([sys.executable, "-m", "mmsent_cli", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"mmsent {__version__}"

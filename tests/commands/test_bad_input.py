@@ -164,7 +164,7 @@ def test_checkpoints_of_a_wrong_kind(with_run, trained):
     assert not Path("sprung").exists()
 
 
-def test_a_corrupt_feature_store_is_told_and_computed_anew(work):
+def test_a_corrupt_feature_store_is_told_and_computed_anew(work, empty_cache):
     before = succeed(*TRAIN, "--json")
     assert not any("damaged" in note for note in before["notes"])
     for packed in Path(os.environ["MMSENT_CACHE"]).glob("features/*/*.bin"):

@@ -9,6 +9,8 @@ import pytest
 from mmsent_cli.files import CACHE_TAG_CONTENT, COMPILED_MODELS, WEIGHTS, make_own_cache
 from tests.commands.running import QUICK, assert_refused, mmsent, same_weights, succeed, weights
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
 
 def files(folder):
     return sorted(path for path in Path(folder).rglob("*") if path.is_file())

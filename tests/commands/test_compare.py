@@ -229,21 +229,6 @@ def test_an_interrupted_comparison_goes_on_to_the_same_end(
     assert figures(values) == figures(finished[command].values)
 
 
-def test_an_interruption_while_the_report_is_written(work, monkeypatch):
-    def press(*_, **named):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("mmsent_cli.reports.outputs.run_files", press)
-        stopped = mmsent(*COMPARE)
-    (run,) = run_folders()
-    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")
-    assert not (run / "result.json").exists()
-    resumed = mmsent("compare-fusions", "--resume", run.name)
-    assert resumed.exit_code == 0
-    assert resumed.stderr.count("done before") == 8
-
-
 def test_an_interruption_names_a_folder_that_lies_elsewhere(work, interrupt):
     stopped = interrupt(Epoch, 1, *COMPARE, "--runs-dir", "other/runs")
     (run,) = run_folders(Path("other/runs"))
@@ -271,7 +256,7 @@ main()
 """
 
 
-def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, finished):
+def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, empty_cache, finished):
     arguments = [sys.executable, "-c", KILLED, *map(str, COMPARE)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(arguments, **streams, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
@@ -309,7 +294,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the processes that a process has begun")
-def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_with_the_same_bytes(work, finished):
+def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_can_be_resumed(work, empty_cache, finished):
     arguments = [sys.executable, "-c", SIDE_BY_SIDE, *map(str, COMPARE), "--jobs", "2"]
     with Path("children.txt").open("w") as stream:
         streams = {"stdout": stream, "stderr": subprocess.DEVNULL}
@@ -331,7 +316,7 @@ def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_ends_w
         assert kept(run, name) == kept(finished["compare-fusions"].folder, name)
 
 
-def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(work, finished, interrupt):
+def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(work, empty_cache, finished, interrupt):
     stopped = interrupt(Epoch, 3, *COMPARE, "--jobs", 2)
     (run,) = run_folders()
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")

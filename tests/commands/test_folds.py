@@ -18,7 +18,7 @@ from mmsent_cli.data import ocr as writing
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
 from mmsent_cli.keywords import with_preset
 from mmsent_cli.progress import ModelBegun, Step
-from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, succeed
+from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, small_lab, succeed
 
 FILES = {
     "best_model.pt",
@@ -36,12 +36,23 @@ FILES = {
 PROBES = ("--probes", "image,characters,lexicon")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def small(weights_dir):
     """Options of a training over three folds with small encoders that come with weights; images frozen."""
     encoders = ("--encoders", "bert-resnet18", "--weights-dir", weights_dir, "--offline", "--image-size-px", 32)
     freezing = ("--freeze-text", 1, "--freeze-image", "all")
     return ("train", "--data", "lab", *encoders, *freezing, "--folds", 3, "--epochs", 2, "--batch-size", 8, *PROBES)
+
+
+@pytest.fixture(scope="module")
+def finished(small, tmp_path_factory):
+    """A finished run over folds: its JSON and its folder; not to be changed."""
+    folder = tmp_path_factory.mktemp("folds")
+    small_lab(folder / "lab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        values = succeed(*small, "--json")
+    return values, folder / values["run"]
 
 
 def rows(path):
@@ -91,8 +102,8 @@ def test_a_run_over_folds_writes_figures_that_its_predictions_bear_out(work, sma
     assert json.loads((run / "result.json").read_text()) == values
 
 
-def test_each_pair_is_judged_by_a_network_that_did_not_train_on_it(work, small):
-    run = Path(succeed(*small, "--json")["run"])
+def test_each_pair_is_judged_by_a_network_that_did_not_train_on_it(work, small, finished):
+    _, run = finished
     splits = json.loads((run / "split.json").read_text())["splits"]
     held_out = [guid for part in splits for guid in part["val"]]
     assert sorted(held_out) == sorted({row["guid"] for row in rows(run / "oof_predictions.csv")})
@@ -115,22 +126,22 @@ def test_an_ensemble_is_one_checkpoint_to_predict_with(work, small):
     assert no_image["missing"] == "image"
 
 
-def test_the_same_command_gives_the_same_bytes_and_another_seed_other_ones(work, small):
-    first, second, other = (succeed(*small, "--seed", seed, "--json") for seed in (0, 0, 1))
+def test_the_same_command_gives_the_same_bytes_and_another_seed_other_ones(work, small, finished):
+    first, second, other = finished[0], *(succeed(*small, "--seed", seed, "--json") for seed in (0, 1))
     assert clockless(first) == clockless(second)
-    assert same(state(first["run"]), state(second["run"]))
-    assert not same(state(first["run"])["states"], state(other["run"])["states"])
+    assert same(state(finished[1]), state(second["run"]))
+    assert not same(state(finished[1])["states"], state(other["run"])["states"])
 
 
-def test_a_run_replays_from_its_configuration(work, small):
-    first = succeed(*small, "--json")
-    again = succeed("train", "--config", f"{first['run']}/config.json", "--json")
+def test_a_run_replays_from_its_configuration(work, small, finished):
+    first, run = finished
+    again = succeed("train", "--config", run, "--json")
     assert clockless(first) == clockless(again)
 
 
 @pytest.mark.parametrize(("kind", "times"), [(Step, 1), (Step, 9), (ModelBegun, 3)])
-def test_an_interrupted_run_goes_on_to_the_same_end(work, small, monkeypatch, kind, times):
-    whole = succeed(*small, "--json")
+def test_an_interrupted_run_goes_on_to_the_same_end(work, small, finished, monkeypatch, kind, times):
+    whole, whole_run = finished
     assert interrupted(monkeypatch, kind, times, *small).exit_code == 130
     run = run_folders()[-1]
     trained = {path.name for path in run.glob("folds/*.pt")}
@@ -138,20 +149,20 @@ def test_an_interrupted_run_goes_on_to_the_same_end(work, small, monkeypatch, ki
     values = succeed("train", "--resume", run.name, "--json")
     assert [path.stat().st_mtime_ns for path in sorted(run.glob("folds/*.pt")) if path.name in trained] == before
     assert clockless(values) == clockless(whole)
-    assert same(state(run), state(whole["run"]))
+    assert same(state(run), state(whole_run))
 
 
 def begun(run, name):
     """A run that has its settings, its folds and nothing else, as if it had been stopped at once."""
     folder = Path("runs") / name
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for part in ("config.json", "environment.json", "split.json"):
         shutil.copy(Path(run) / part, folder)
     return folder
 
 
-def test_no_judge_of_a_fold_learns_from_the_tags_of_that_fold(work, small):
-    run = Path(succeed(*small, "--json")["run"])
+def test_no_judge_of_a_fold_learns_from_the_tags_of_that_fold(work, small, finished):
+    _, run = finished
     held_out = json.loads((run / "split.json").read_text())["splits"][0]["val"]
     tags = Path("lab/train.txt").read_text().splitlines()
     turned = {"positive": "negative", "negative": "neutral", "neutral": "positive"}
@@ -168,27 +179,27 @@ def test_no_judge_of_a_fold_learns_from_the_tags_of_that_fold(work, small):
     assert (one[~is_held_out] != other[~is_held_out]).any(axis=(0, 2)).all()  # every judge learnt from them elsewhere
 
 
-def test_a_run_does_not_go_on_over_other_pairs(work, small):
-    folder = begun(succeed(*small, "--json")["run"], "begun")
+def test_a_run_does_not_go_on_over_other_pairs(work, small, finished):
+    folder = begun(finished[1], "begun")
     table = Path("lab/train.txt").read_text()
     lost = table.splitlines()[-1].split(",")[0]
     for kind in ("txt", "jpg"):
         shutil.copy(f"lab/data/{lost}.{kind}", f"lab/data/new.{kind}")
     for guid, content in ((lost, table.rsplit("\n", 2)[0] + "\n"), ("new", table + "new,positive\n")):
         Path("lab/train.txt").write_text(content)
-        assert_refused(mmsent("train", "--resume", folder.name), guid, "the data that the run began with")
+        assert_refused(mmsent("train", "--resume", folder.name), guid, "the data that the run was started with")
 
 
-def test_a_run_goes_on_in_the_precision_that_it_began_with(work, small):
-    folder = begun(succeed(*small, "--json")["run"], "begun")
+def test_a_run_goes_on_in_the_precision_that_it_began_with(work, small, finished):
+    folder = begun(finished[1], "begun")
     environment = json.loads((folder / "environment.json").read_text())
     other = {"fp32": "bf16", "bf16": "fp32"}[environment["precision"]]
     (folder / "environment.json").write_text(json.dumps({**environment, "precision": other}))
     assert succeed("train", "--resume", folder.name, "--json")["precision"] == other
 
 
-def test_a_damaged_fold_says_what_to_delete(work, small):
-    run = Path(succeed(*small, "--json")["run"])
+def test_a_damaged_fold_says_what_to_delete(work, small, finished):
+    run = Path(shutil.copytree(finished[1], "runs/damaged"))
     (run / "result.json").unlink()
     fold = run / "folds" / "fold-2.pt"
     whole = fold.read_bytes()
@@ -221,10 +232,10 @@ def test_each_network_of_a_fold_begins_with_a_seed_of_its_own(work, small):
     assert len(set(losses)) == len(losses)
 
 
-def test_a_network_is_asked_after_its_last_epoch(work, small):
+def test_a_network_is_asked_after_its_last_epoch(work, small, finished):
     """With equal accuracies the first epoch counts as the best one, so the two differ here."""
-    values = succeed(*small, "--json")
-    lines = [json.loads(line) for line in (Path(values["run"]) / "metrics.jsonl").read_text().splitlines()]
+    values, run = finished
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     losses = {line["fold"]: line["val_loss"] for line in lines}  # the last line of a fold stays
     assert any(line["is_best"] and line["val_loss"] != losses[line["fold"]] for line in lines)
     mean = sum(fold["val_pairs"] * losses[fold["fold"]] for fold in values["folds"]) / 18
@@ -309,8 +320,8 @@ def test_without_the_program_that_reads_images_nothing_is_trained(work, small, m
     assert run_folders() == []
 
 
-def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small):
-    run = succeed(*small, "--json")["run"]
+def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small, finished):
+    _, run = finished
     answer = mmsent("ablate", "--checkpoint", f"{run}/best_model.pt", "--weights-dir", small[6], "--offline")
     assert_refused(answer, "is an ensemble", "train without --folds")
     assert_refused(mmsent("compare-fusions", "--config", run), "cross-validation run")
@@ -329,8 +340,8 @@ def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small):
         ("states", [5]),
     ],
 )
-def test_a_damaged_ensemble_is_told_by_name(work, small, part, damaged):
-    run = succeed(*small, "--json")["run"]
+def test_a_damaged_ensemble_is_told_by_name(work, small, finished, part, damaged):
+    _, run = finished
     content = state(run)
     content[part] = damaged
     torch.save(content, "damaged.pt")

@@ -11,6 +11,9 @@ from mmsent_cli.features import store as features
 from mmsent_cli.inference import stream as predict_module
 from tests.commands.running import QUICK, RUN_FILES, assert_refused, epochs_of, mmsent, run_folders, succeed
 
+pytestmark = pytest.mark.usefixtures("empty_cache")
+
+
 TRAIN = ("train", "--data", "lab", *QUICK, "--epochs", 2)
 
 

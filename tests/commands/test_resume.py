@@ -110,3 +110,12 @@ def test_data_that_changed_since_is_noticed(work, interrupt):
     (work / "train.txt").write_text("\n".join(line for line in lines if not line.startswith("5,")))
     assert_refused(mmsent("train", "--resume", "latest"), "5")
     assert len(run_folders()) == 1
+
+
+@pytest.mark.parametrize("name", ["device", "engine"])
+def test_a_run_does_not_go_on_over_another_device_or_engine(work, interrupt, name):
+    interrupt(Epoch, 1)
+    (run,) = run_folders()
+    environment = json.loads((run / "environment.json").read_text())
+    (run / "environment.json").write_text(json.dumps({**environment, name: "another"}))
+    assert_refused(mmsent("train", "--resume", "latest"), f"started with a different {name}", "--config")
