@@ -14,14 +14,16 @@ from mmsent_cli.keywords import COMMANDS
 def ablate(
     given: dict[str, Any],
     checkpoint: Checkpoint = None,
-    split: Annotated[str | None, typer.Option(help="With --data: only the validation side of this split file")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="With --data: use only the validation split of this split file")
+    ] = None,
     resume: Resume = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
     """Remove the text or the image from a trained model's input, in several ways, and measure what is left.
 
-    The pairs are those that the checkpoint's run validated on, or those of --data.
+    By default the pairs are the validation pairs of the checkpoint's run.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

@@ -65,7 +65,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Sentiment of a text with its image: train, predict, and know how far to trust the figures.",
+    help="Sentiment of a text with its image: train a model, predict new pairs, compare models statistically.",
 )
 
 

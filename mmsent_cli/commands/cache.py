@@ -15,7 +15,7 @@ def cache(
         bool,
         typer.Option(
             "--clear",
-            help="Delete features, converted models and unpacked weights (made again when needed)",
+            help="Delete stored features, compiled models and unpacked weights; they are made again when needed",
         ),
     ] = False,
     json: Json = False,

@@ -20,7 +20,7 @@ def compare_fusions(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Train several fusion layers on the same encoders, split, batches and seeds, and say which differ."""
+    """Train several fusion layers on the same encoders, split, batches and seeds, and test the differences."""
     from mmsent_cli import api
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.fusions import print_fusions

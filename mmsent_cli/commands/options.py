@@ -32,20 +32,22 @@ PANELS: dict[type, str] = {
     FitConfig: "Optimization",
     RuntimeConfig: "Runtime",
 }
-"""Panel of each dataclass's options in `--help`; those of an experiment's own settings stand under its own."""
+"""Panel of each dataclass's options in `--help`. An experiment's own settings have `EXPERIMENT_PANEL`."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output file")]
 Checkpoint = Annotated[
     str | None,
-    typer.Option(help="A checkpoint file, a run folder, or a name in the newest run (default: the newest run's best)"),
+    typer.Option(
+        help="A checkpoint file, a run folder, or a name in the newest run (default: best_model.pt of the newest run)"
+    ),
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="Repeat an earlier experiment (its folder), or start from a config.json"),
+    typer.Option("--config", help="Repeat an earlier experiment (its folder), or use the settings in a config.json"),
 ]
 Resume = Annotated[
-    str | None, typer.Option("--resume", help="Go on with an unfinished experiment: its folder, name, or latest")
+    str | None, typer.Option("--resume", help="Continue an unfinished experiment: its folder, its name, or latest")
 ]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that keeps the runs")]
 

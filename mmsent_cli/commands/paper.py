@@ -1,4 +1,4 @@
-"""`mmsent paper`: all of system A's experiments in one run, beside the published scores."""
+"""`mmsent paper`: the experiments of a published course system in one run, next to its scores."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ def paper(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Repeat system A: tune, train, ablate, compare-fusions, augment-compare; one report."""
+    """Repeat the experiments of a published course system (BERT + ResNet18), in one report with its scores.
+
+    The steps are tune, train, ablate, compare-fusions and augment-compare."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 

@@ -1,4 +1,4 @@
-"""`mmsent predict`: a trained model over unlabelled pairs, or over one."""
+"""`mmsent predict`: predictions of a trained model for unlabelled pairs, or for one pair."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,12 +12,16 @@ from mmsent_cli.keywords import COMMANDS
 @options(COMMANDS["predict"])
 def predict(
     given: dict[str, Any],
-    out: Annotated[Path | None, typer.Option(help="File to write, rows guid,tag")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write, with rows guid,tag")] = None,
     checkpoint: Checkpoint = None,
     text: Annotated[str | None, typer.Option(help="Predict one pair: its text")] = None,
     image: Annotated[Path | None, typer.Option(help="Predict one pair: its image")] = None,
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Add a column a class, and one naming a missing modality")
+        bool,
+        typer.Option(
+            "--probabilities",
+            help="Add one column per class with its probability, and a column that names a missing modality",
+        ),
     ] = False,
     force: Force = False,
     runs_dir: RunsDir = Path("runs"),

@@ -1,4 +1,4 @@
-"""`mmsent split`: divide the labelled pairs once, into a file that `mmsent train --split` takes."""
+"""`mmsent split`: divide the labelled pairs once, into a file for `mmsent train --split`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import typer
 from mmsent_cli.commands.options import Force, Json, options
 from mmsent_cli.keywords import COMMANDS
 
-Folds = Annotated[int | None, typer.Option(help="Make N grouped folds in place of one split")]
+Folds = Annotated[int | None, typer.Option(help="Make N grouped folds instead of one split")]
 Out = Annotated[Path | None, typer.Option(help="The split file [default: splits/<strategy>-<seed>.json]")]
 
 
@@ -16,7 +16,7 @@ Out = Annotated[Path | None, typer.Option(help="The split file [default: splits/
 def split(
     given: dict[str, Any], folds: Folds = None, out: Out = None, force: Force = False, json: Json = False
 ) -> None:
-    """Divide labelled pairs into training and validation, near-duplicates on one side, and write a split file."""
+    """Divide labelled pairs into training and validation, near-duplicates together, and write a split file."""
     from mmsent_cli import api
     from mmsent_cli.reports.console import notice, print_json
     from mmsent_cli.reports.split import print_split

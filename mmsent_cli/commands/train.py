@@ -15,13 +15,13 @@ from mmsent_cli.keywords import COMMANDS
 def train(
     given: dict[str, Any],
     preset: Annotated[
-        str | None, typer.Option(help=f"A whole set of settings, which other options change: {', '.join(PRESETS)}")
+        str | None, typer.Option(help=f"Named set of settings, which other options override: {', '.join(PRESETS)}")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Replay the config.json of an earlier run; other options change it")
+        Path | None, typer.Option(help="Repeat an earlier run from its config.json, which other options override")
     ] = None,
     resume: Annotated[
-        str | None, typer.Option(help="Go on with an unfinished run: its folder, name, or latest")
+        str | None, typer.Option(help="Continue an unfinished run: its folder, its name, or latest")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,

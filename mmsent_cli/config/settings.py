@@ -17,7 +17,7 @@ CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symb
 VAL_SIZE = 0.2
 PROBES = ("image", "text", "minilm", "mpnet", "characters", "lexicon", "ocr", "ocr-characters")
 RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
-"""Earlier names of probes, for the error that says the new one."""
+"""Earlier names of probes, for the error that gives the new one."""
 AUGMENTATION_ALIASES = {"colour": "color"}
 
 
@@ -26,7 +26,7 @@ def option(default: Any, help: str, shown: str = "", panel: str = "", aliases: M
 
     Args:
         default: the setting's value where none is given.
-        help: what `--help` says.
+        help: the text in `--help`.
         shown: the default as `--help` shows it, where it is not `default` itself.
         panel: the panel of `--help`, where it is not that of the dataclass.
         aliases: other spellings of values, each with the value that it stands for.
@@ -48,11 +48,13 @@ class DataConfig:
     image_column: str = option("image", "Manifest column with the image path, relative to the manifest")
     tag_column: str = option("tag", "Manifest column with the label; a pair without one is to be predicted")
     labels: tuple[str, ...] | None = option(
-        None, "Labels in order, comma-separated", shown="the three sentiments if they fit, else those found"
+        None,
+        "Labels in order, comma-separated",
+        shown="the sentiments (negative, neutral, positive) if two or more occur, else all tags found",
     )
     encoding: str = option("auto", "Text encoding; auto decides for the whole corpus (see inspect-encoding)")
     on_bad: Literal["stop", "drop", "blank"] = option(
-        "stop", "Unusable text or image: stop; drop the pair; or blank that modality. Affected guids are listed"
+        "stop", "If a text or image is unusable: stop; drop the pair; or blank that modality. Affected guids are listed"
     )
     limit: int | None = option(None, "Use only this many labelled pairs, for a quick try", shown="all pairs")
 
@@ -69,7 +71,8 @@ class SplitConfig:
 
     strategy: Literal["grouped", "plain-80-20", "plain-90-10"] = option(
         "grouped",
-        "grouped keeps near-duplicates in one split; the plain ones are the stratified splits of the source systems",
+        "grouped keeps near-duplicates in the same split; plain-80-20 and plain-90-10 only stratify, as two published"
+        " course systems do",
     )
     val_size: float = option(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
     split_seed: int = option(
@@ -90,11 +93,17 @@ class SplitConfig:
         raise_if(
             (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"),
             (self.folds is not None and self.folds < 2, "folds must be at least 2"),
-            (self.folds is not None and self.split is not None, "folds are made anew; leave out split, or folds"),
-            (self.folds is not None and self.fold is not None, "folds trains on each fold; leave out fold, or folds"),
+            (
+                self.folds is not None and self.split is not None,
+                "folds divides the pairs anew and excludes split; leave one of them out",
+            ),
+            (
+                self.folds is not None and self.fold is not None,
+                "folds validates on every fold and excludes fold; leave one of them out",
+            ),
             (
                 self.folds is not None and self.val_size != VAL_SIZE,
-                "folds are equal; leave out val_size, or folds",
+                "folds have equal sizes, which excludes val_size; leave one of them out",
             ),
             (
                 self.folds is not None and self.strategy != "grouped",
@@ -107,22 +116,22 @@ class SplitConfig:
 class ModelConfig:
     """Encoders, freezing, fusion and head. Stored in each checkpoint."""
 
-    encoders: str = option("auto", "Encoder pair: auto, light, compact, bert-resnet18, clip")
+    encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "Text encoder in place of the pair's: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip, hf:NAME",
+        "Text encoder, overrides --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip, hf:NAME",
         shown=BY_ENCODERS,
     )
     image_encoder: str | None = option(
         None,
-        "Image encoder in place of the pair's: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18, clip,"
+        "Image encoder, overrides --encoders: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18, clip,"
         " hf:NAME, timm:NAME",
         shown=BY_ENCODERS,
     )
     fusion: str = option(
         "weighted",
         "Fusion layer: concat, weighted, self-attention, early, clip, blip, blip-advanced, gmu, cross-attention,"
-        " logit-ensemble, text-only, image-only; compare-fusions --list tells more",
+        " logit-ensemble, text-only, image-only; compare-fusions --list describes them",
     )
     freeze_text: str | None = option(
         None, "Frozen part of the text encoder: none, all, or N (embeddings and the first N layers)", shown=BY_ENCODERS
@@ -131,9 +140,11 @@ class ModelConfig:
         None, "Frozen part of the image encoder: none, all, or N (stem and the first N stages)", shown=BY_ENCODERS
     )
     max_length_tokens: int | None = option(None, "Longest text in tokens; the rest is cut", shown=BY_ENCODERS)
-    image_size_px: int | None = option(None, "Images are resized to this square", shown=BY_ENCODERS)
+    image_size_px: int | None = option(
+        None, "Images are resized to a square with this side, in pixels", shown=BY_ENCODERS
+    )
     text_cleaning: tuple[str, ...] | None = option(
-        None, f"Comma-separated, of {', '.join(CLEANING_STEPS)}; white space is always squeezed", shown=BY_ENCODERS
+        None, f"Cleaning steps to apply, comma-separated: {', '.join(CLEANING_STEPS)}", shown=BY_ENCODERS
     )
     head_hidden: tuple[int, ...] | None = option(
         None, "Widths of the head's hidden layers, comma-separated", shown=BY_ENCODERS
@@ -142,11 +153,13 @@ class ModelConfig:
         None, "Dropout after each hidden layer, comma-separated", shown=BY_ENCODERS
     )
     modality_dropout: float | None = option(
-        None, "Probability that a training pair loses one modality, so the model can do with either", shown=BY_ENCODERS
+        None,
+        "Probability of dropping the text or the image of a training pair, so that the model also works with one alone",
+        shown=BY_ENCODERS,
     )
     auxiliary_weight: float | None = option(
         None,
-        "Weight of the losses of a text-only and an image-only head that train beside the main one",
+        "Weight of the auxiliary losses, from a text-only and an image-only head trained together with the main head",
         shown=BY_ENCODERS,
     )
     probes: tuple[str, ...] | None = option(
@@ -202,17 +215,17 @@ class FitConfig:
     accumulation_steps: int | None = option(None, "Batches per optimizer step", shown=BY_ENCODERS)
     encoder_lr: float | None = option(None, "Learning rate of encoder layers", shown=BY_ENCODERS)
     head_lr: float | None = option(None, "Learning rate of fusion and head", shown=BY_ENCODERS)
-    weight_decay: float | None = option(None, "AdamW weight decay; not on biases and norms", shown=BY_ENCODERS)
-    warmup: float | None = option(None, "Share of all steps in which the learning rate rises", shown=BY_ENCODERS)
+    weight_decay: float | None = option(None, "AdamW weight decay, not applied to biases and norms", shown=BY_ENCODERS)
+    warmup: float | None = option(None, "Share of all steps during which the learning rate rises", shown=BY_ENCODERS)
     schedule: Literal["cosine", "linear", "constant"] | None = option(
         None, "Learning rate after the warm-up", shown=BY_ENCODERS
     )
-    max_grad_norm: float | None = option(
-        None, "Gradients are clipped to this norm; 0 switches it off", shown=BY_ENCODERS
-    )
+    max_grad_norm: float | None = option(None, "Gradients are clipped to this norm; 0 = no clipping", shown=BY_ENCODERS)
     label_smoothing: float | None = option(None, "Label smoothing of the cross-entropy", shown=BY_ENCODERS)
     class_weights: Literal["none", "balanced", "sqrt"] | None = option(
-        None, "Loss weights: none; balanced is inverse frequency, mean 1; sqrt its square root", shown=BY_ENCODERS
+        None,
+        "Class weights in the loss: none; balanced (inverse frequency, mean 1); sqrt (square root of balanced)",
+        shown=BY_ENCODERS,
     )
     patience: int | None = option(
         None,
@@ -224,15 +237,15 @@ class FitConfig:
     )
     augmentation: Literal["none", "standard", "flip", "geometry", "color", "strong"] | None = option(
         None,
-        "Training images: none; standard is flip p=0.5, rotation of 10 degrees, color jitter 0.2; flip; geometry is"
-        " flip and rotation; color is the jitter alone; strong is more of each, and crops",
+        "Augmentation of training images: none; flip (p=0.5); geometry (flip, rotation up to 10 degrees); color (jitter"
+        " 0.2); standard (geometry and color); strong (larger changes, and crops)",
         shown=BY_ENCODERS,
         aliases=AUGMENTATION_ALIASES,
     )
-    augmentation_views: int | None = option(
-        None, "Different augmented views kept of each training image", shown=BY_ENCODERS
+    augmentation_views: int | None = option(None, "Number of augmented views per training image", shown=BY_ENCODERS)
+    augmentation_seed: int = option(
+        0, "Seed of the augmented views, separate from the training seed: all training seeds share the views"
     )
-    augmentation_seed: int = option(0, "Seed of the views; separate from the training seed, so seeds share the views")
     seed: int = option(0, "Seed of initialisation, batches and dropout")
 
     def __post_init__(self) -> None:
@@ -259,13 +272,13 @@ class FitConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
-    """Where and with what a command runs. Changes no model, only how it is computed."""
+    """Where and with what a command runs. These settings change how a model is computed, not which model."""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
-        "Precision of the forward pass; weights stay fp32. auto: bf16 where it is faster; a CPU with AVX-512 BF16 is"
-        " measured once",
+        "Precision of the forward pass; weights stay fp32. auto: bf16 where it is faster, which is"
+        " measured once on a CPU with AVX-512 BF16",
     )
     engine: Literal["auto", "torch", "openvino"] = option(
         "auto",
@@ -284,11 +297,11 @@ class RuntimeConfig:
         "Folder with downloaded weights: bert-base-uncased/, clip-vit-base-patch32/, resnet18.pth",
         shown="$MMSENT_WEIGHTS",
     )
-    offline: bool = option(False, "Never open a connection")
+    offline: bool = option(False, "Never open a network connection")
     cache_dir: str | None = option(
         None, "Folder of the feature store and other caches", shown="$MMSENT_CACHE, else the user's cache folder"
     )
-    save_all: bool = option(False, "Keep frozen weights in best_model.pt as well, for a machine that has none")
+    save_all: bool = option(False, "Store frozen encoder weights in best_model.pt as well, for machines without them")
 
     def __post_init__(self) -> None:
         raise_if(
@@ -309,7 +322,7 @@ class TrainConfig:
 
 
 def raise_if(*checks: tuple[bool, str]) -> None:
-    """Raise one ConfigError that names every problem: each check is whether it is one, and its text."""
+    """Raise one ConfigError that lists every problem. Each check is (is it a problem, its text)."""
     problems = [text for is_bad, text in checks if is_bad]
     if problems:
         raise ConfigError(summarize(problems), "mmsent COMMAND --help lists the options")
