@@ -8,13 +8,13 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 
 from mmsent_cli.compute.threads import torch_threads
-from mmsent_cli.config import ResolvedConfig
+from mmsent_cli.config import ResolvedConfig, ResolvedModel
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.arm import Arm, train_arm
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.experiments.selection import best_epoch
 from mmsent_cli.experiments.trained_arm import TrainedArm, load, save
-from mmsent_cli.model import count_parameters
+from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.progress import ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import ARMS, Run
 from mmsent_cli.results import SharedSetup
@@ -23,6 +23,17 @@ from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
 
 ENCODER_RUNS = "encoder_runs.json"
+FEATURE_SETTINGS = (
+    "text_encoder",
+    "image_encoder",
+    "freeze_text",
+    "freeze_image",
+    "max_length_tokens",
+    "image_size_px",
+    "text_cleaning",
+)
+"""Settings of a model that its stored features depend on, beside the modalities that it reads."""
+BuiltModels = dict[ResolvedModel, tuple[SentimentModel, int]]
 
 
 class Experiment:
@@ -57,8 +68,7 @@ class Experiment:
         Raises:
             ConfigError: encoders that do not suit one of the fusions; found before the first arm is trained.
         """
-        for arm in arms:
-            self.bench.model(arm.config.model, arm.seed)
+        built = self._build_once(arms)
         folder = self.run.path(ARMS)
         trained = {arm.stem: model for arm in arms if (model := load(folder, arm.stem)) is not None}
         missing = [arm for arm in arms if arm.stem not in trained]
@@ -66,7 +76,7 @@ class Experiment:
         for done, arm in enumerate(read_back):
             self._begin(arm, done, len(arms))
             self._finish(trained[arm.stem], is_resumed=True)
-        for arm, model in self._train(missing, len(trained), len(arms)):
+        for arm, model in self._train(missing, built, len(arms)):
             save(folder, arm.stem, model)
             trained[arm.stem] = model
             self._finish(model)
@@ -98,9 +108,27 @@ class Experiment:
         """Texts and images that went through an encoder's stored stages, in this process and those before it."""
         return {side: self._earlier[side] + self.bench.encoder_runs[side] for side in ("text", "image")}
 
-    def _train(self, arms: Sequence[Arm], done: int, total: int) -> Iterator[tuple[Arm, TrainedArm]]:
-        """Train arms, of which `done` of `total` are there already; each as soon as it is finished."""
-        jobs = count_side_by_side(self.plan, arms, self._prepare(arms))
+    def _build_once(self, arms: Sequence[Arm]) -> BuiltModels:
+        """A model of each configuration with its number of trained parameters; one model for all that read the same
+        features, so that only a few stay in memory.
+        """
+        by_features: dict[tuple[object, ...], SentimentModel] = {}
+        built: BuiltModels = {}
+        for arm in arms:
+            config = arm.config.model
+            if config not in built:
+                model = self.bench.model(config, arm.seed)
+                key = (model.modalities, *(getattr(config, name) for name in FEATURE_SETTINGS))
+                built[config] = by_features.setdefault(key, model), count_parameters(model)[0]
+        return built
+
+    def _train(self, arms: Sequence[Arm], built: BuiltModels, total: int) -> Iterator[tuple[Arm, TrainedArm]]:
+        """Train the arms that are missing among `total`; each as soon as it is finished."""
+        for arm in arms:  # each feature is computed once, before processes need it
+            self.bench.table(built[arm.config.model][0], arm.config.fit)
+        most_parameters = max((built[arm.config.model][1] for arm in arms), default=0)
+        built.clear()
+        jobs, done = count_side_by_side(self.plan, arms, most_parameters), total - len(arms)
         if jobs > 1:
             yield from self._train_side_by_side(arms, jobs, done, total)
             return
@@ -109,15 +137,6 @@ class Experiment:
             with torch_threads(threads_for(self.plan)):
                 trained = deque(self.epochs(arm), maxlen=1).pop()
             yield arm, trained
-
-    def _prepare(self, arms: Sequence[Arm]) -> int:
-        """Put the features of all arms into the store, each once; the trained parameters of the largest."""
-        most = 0
-        for arm in arms:
-            model = self.bench.model(arm.config.model, arm.seed)
-            self.bench.table(model, arm.config.fit)
-            most = max(most, count_parameters(model)[0])
-        return most
 
     def _train_side_by_side(
         self, arms: Sequence[Arm], jobs: int, done: int, total: int

@@ -18,12 +18,12 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
-import psutil
 import torch
 
 from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments.arm import Arm, train_arm
+from mmsent_cli.experiments.free_memory import free_memory_bytes
 from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.progress import Event
 from mmsent_cli.training.plan import Plan
@@ -32,7 +32,7 @@ from mmsent_cli.training.workspace import Workspace
 MOST = 4
 """Processes, unless more are asked for."""
 FREE_BYTES = 2 * 2**30
-"""Free memory for each process, unless their number is asked for: libraries, features and what a batch needs."""
+"""Free memory for each process, unless their number is given: libraries, features and what a batch needs."""
 PARAMETER_BYTES = 16
 """Of each trained parameter beside: itself, its gradient, and the optimizer's two averages."""
 WORTH = 200_000
@@ -67,7 +67,7 @@ def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int)
     passes = sum(len(plan.split.train) * arm.config.fit.epochs for arm in arms)
     if passes * (1 if _is_frozen(plan) else TRAINED_COST) < WORTH:
         return 1
-    room = psutil.virtual_memory().available // (FREE_BYTES + PARAMETER_BYTES * trained_parameters)
+    room = free_memory_bytes() // (FREE_BYTES + PARAMETER_BYTES * trained_parameters)
     return max(1, min(len(arms), torch.get_num_threads() // threads_for(plan), room, MOST))
 
 

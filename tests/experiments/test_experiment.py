@@ -134,21 +134,18 @@ def test_finished_arms_are_read_back_and_not_trained_again(plan, tmp_path):
     assert files == {f"{arm.stem}.{kind}" for arm in arms for kind in ("json", "npz")}
 
 
-@pytest.mark.parametrize("name", ["concat-seed-1.npz", "concat-seed-1.json"])
-@pytest.mark.parametrize("harm", ["cut", "altered", "gone"])
-def test_a_damaged_arm_is_trained_again(plan, tmp_path, name, harm):
-    arms, events = arms_for(plan, "concat"), []
-    trained, _ = train(plan, tmp_path / "run", arms)
-    path = tmp_path / "run" / "arms" / name
-    whole = path.read_bytes()
-    if harm == "gone":
-        path.unlink()
-    else:
-        path.write_bytes(whole[:100] if harm == "cut" else whole[:-9] + b"0" + whole[-8:])
-    again, _ = train(plan, tmp_path / "run", arms, events.append)
-    assert (models_trained(events), models_read_back(events)) == ([("concat", 1)], [("concat", 0)])
-    assert all(same(one, other) for one, other in zip(trained, again, strict=True))
-    assert path.read_bytes() == whole
+def test_each_configuration_is_built_once_before_training(plan, tmp_path, monkeypatch):
+    """Two fusions with two seeds: two models for the check and the preparation, then one for each arm."""
+    experiment, built = Experiment(plan, Run(tmp_path)), []
+    build = experiment.bench.model
+
+    def count(config, seed):
+        built.append((config.fusion, seed))
+        return build(config, seed)
+
+    monkeypatch.setattr(experiment.bench, "model", count)
+    experiment.train(arms_for(plan, "concat", "gmu"))
+    assert built == [("concat", 0), ("gmu", 0), *((name, seed) for name in ("concat", "gmu") for seed in (0, 1))]
 
 
 def test_fusions_that_do_not_suit_are_found_before_the_first_arm(tmp_path, weights_dir):

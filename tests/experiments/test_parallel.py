@@ -144,7 +144,7 @@ def test_an_idle_process_gets_the_next_arm(plan):
 def test_how_many_train_at_a_time(plan, monkeypatch, change, expected):
     """1,000 epochs of 19 pairs and 6 models are work enough; three threads and a lot of memory, unless changed."""
     free, threads = change.get("free", 2**40), change.get("threads", 3)
-    monkeypatch.setattr(side_by_side.psutil, "virtual_memory", lambda: type("Memory", (), {"available": free}))
+    monkeypatch.setattr(side_by_side, "free_memory_bytes", lambda: free)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     plan = with_jobs(plan, change.get("jobs", 0))
     plan = replace(plan, compute=replace(plan.compute, device=change.get("device", "cpu")))

@@ -42,12 +42,22 @@ def test_the_simulation_is_what_it_says():
     assert np.sqrt(models.var() - noise) == pytest.approx(0.015, rel=0.1)
 
 
+def test_a_small_case_covers_the_true_difference_and_keeps_the_error_rate():
+    """Fewer simulations of one case, with wider bounds; the full table is in the slow tier."""
+    compared = estimates(200, seeds=3, between=WITHIN, seed_sd=0.005, gap=GAP)
+    assert 0.90 <= share(covers(estimate, GAP) for estimate in compared) <= 0.99
+    equal = estimates(200, seeds=3, between=WITHIN, seed_sd=0.005)
+    assert share(p_value(estimate) < 0.05 for estimate in equal) <= 0.08
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("seed_sd", SEED_SDS)
 def test_equal_methods_under_other_seeds_are_called_different_in_at_most_one_of_twenty(seed_sd):
     compared = estimates(500, seeds=3, seed_sd=seed_sd, between=WITHIN)
     assert share(p_value(estimate) < 0.05 for estimate in compared) <= 0.05
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("seed_sd", SEED_SDS)
 def test_so_are_seven_equal_methods_in_one_comparison(seed_sd):
     generator, p_values = np.random.default_rng(0), []
@@ -57,6 +67,7 @@ def test_so_are_seven_equal_methods_in_one_comparison(seed_sd):
     assert share(np.array(p_values) < 0.05) <= 0.05
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("between", [0.8, WITHIN])
 @pytest.mark.parametrize(
     ("arms", "seeds", "seed_sd"),
@@ -67,6 +78,7 @@ def test_intervals_cover_the_true_difference(arms, seeds, between, seed_sd):
     assert 0.93 <= share(covers(estimate, GAP) for estimate in compared) <= 0.97
 
 
+@pytest.mark.real
 def test_an_arm_with_more_restless_seeds_than_the_others_is_covered_too():
     generator, hits = np.random.default_rng(0), []
     for _ in range(1000):
@@ -76,6 +88,7 @@ def test_an_arm_with_more_restless_seeds_than_the_others_is_covered_too():
     assert share(hits) >= 0.92
 
 
+@pytest.mark.real
 def test_with_one_seed_the_interval_covers_the_pairs_only():
     fixed = estimates(1000, seeds=1, gap=GAP)
     assert 0.93 <= share(covers(estimate, GAP) for estimate in fixed) <= 0.97
@@ -84,6 +97,7 @@ def test_with_one_seed_the_interval_covers_the_pairs_only():
     assert not any(estimate.covers_seeds for estimate in varying)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_intervals_cover_the_accuracy_of_one_arm(seeds):
     generator = np.random.default_rng(0)
@@ -91,12 +105,14 @@ def test_intervals_cover_the_accuracy_of_one_arm(seeds):
     assert 0.93 <= share(covers(estimate_mean(arm), ACCURACY) for arm in arms) <= 0.97
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("seed_sd", SEED_SDS[:3])
 def test_a_gap_of_six_points_is_found(seed_sd):
     compared = estimates(500, seeds=3, seed_sd=seed_sd, gap=0.06)
     assert share(p_value(estimate) < 0.05 and estimate.value > 0 for estimate in compared) >= 0.8
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("seed_sd", SEED_SDS[:3])
 def test_among_seven_arms_the_better_one_is_found_and_the_equal_ones_are_not(seed_sd):
     generator, found, false, families = np.random.default_rng(0), 0, 0, 150
@@ -109,12 +125,14 @@ def test_among_seven_arms_the_better_one_is_found_and_the_equal_ones_are_not(see
     assert false / families <= 0.1  # 0.05, and what chance adds in 150 families
 
 
+@pytest.mark.real
 def test_what_is_called_detectable_is_found_in_four_of_five():
     smallest = float(np.median([detectable(estimate) for estimate in estimates(200, seeds=1)]))
     found = estimates(1000, seeds=1, gap=smallest)
     assert share(p_value(estimate) < 0.05 for estimate in found) == pytest.approx(0.8, abs=0.04)
 
 
+@pytest.mark.real
 def test_with_several_seeds_the_detectable_difference_is_about_right():
     settings = {"seeds": 3, "seed_sd": 0.005}
     smallest = float(np.median([detectable(estimate, 6) for estimate in estimates(200, **settings)]))

@@ -1,0 +1,44 @@
+"""Memory that a new process may use: of the machine, and of the container that this one runs in."""
+
+from pathlib import Path
+
+import psutil
+
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUP = Path("/proc/self/cgroup")
+FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+"""Limit and usage, in version 2 and in version 1 of control groups."""
+
+
+def free_memory_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
+    """The least of what the machine has available and what each control group of this process has left.
+
+    Args:
+        cgroups: where control groups are mounted.
+        own: lists the control groups of this process.
+    """
+    left = [_left(folder) for folder in _folders(cgroups, own)]
+    return min([psutil.virtual_memory().available, *(bytes_left for bytes_left in left if bytes_left is not None)])
+
+
+def _folders(cgroups: Path, own: Path) -> list[Path]:
+    """The control groups of this process with all above them, which limit it as well."""
+    try:
+        paths = [line.split(":", 2)[2].lstrip("/") for line in own.read_text().splitlines()]
+    except (OSError, IndexError):
+        paths = []
+    roots = (cgroups, cgroups / "memory")
+    nested = [root / path for root in roots for path in ("", *paths)]
+    return [folder for each in nested for folder in (each, *each.parents) if folder.is_relative_to(cgroups)]
+
+
+def _left(folder: Path) -> int | None:
+    """Bytes below the limit; None without one. File pages that the kernel can drop at once count as free."""
+    for limit, usage in FILES:
+        try:
+            left = int((folder / limit).read_text()) - int((folder / usage).read_text())
+            stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            return max(0, left + int(stat.get("total_inactive_file", stat.get("inactive_file", 0))))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return None
