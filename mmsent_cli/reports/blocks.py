@@ -63,7 +63,7 @@ class Answer:
 class ReportExample:
     """One validation pair shown in a report.
 
-    `probability` (0 to 1) is that of the predicted class; `remark` is one more clause, such as what other arms say.
+    `probability` (0 to 1) is that of the predicted class, None where several models voted; `remark` is one more clause.
     """
 
     guid: str
@@ -71,7 +71,7 @@ class ReportExample:
     thumbnail_jpeg: bytes | None
     true: str
     predicted: str
-    probability: float
+    probability: float | None
     remark: str = ""
 
 

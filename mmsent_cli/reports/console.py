@@ -25,7 +25,6 @@ def err() -> Console:
 
 def print_json(result: Any) -> None:
     """Write a result, a dataclass or a mapping, as JSON on stdout; a number that is not finite becomes null."""
-    plain = result if isinstance(result, dict) else asdict(result)
     plain = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     text = json.dumps(_finite(plain), indent=2, ensure_ascii=not is_unicode)
@@ -33,7 +32,7 @@ def print_json(result: Any) -> None:
 
 
 def notice(text: str) -> None:
-    """Tell the user something in one plain line on stderr, such as a default that was chosen."""
+    """One plain line on stderr, such as a default that was chosen."""
     err().print(text, soft_wrap=True, markup=False)
 
 

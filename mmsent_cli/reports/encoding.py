@@ -13,7 +13,7 @@ SHOWN_CANDIDATES, SHOWN_EXCEPTIONS = 6, 10
 
 
 def print_encoding(result: EncodingResult) -> None:
-    """Print the decision, candidates, snippets before and after, exceptions, and what a detector would have said."""
+    """Print the decision, candidates, snippets before and after, exceptions, and the answer of a per-file detector."""
     console = out()
     for line in _verdict(result):
         console.print(cell(line), soft_wrap=True)
@@ -28,7 +28,7 @@ def print_encoding(result: EncodingResult) -> None:
     if result.exceptions:
         rest = len(result.exceptions) - SHOWN_EXCEPTIONS
         foot = f"and {rest} more; --json lists all" if rest > 0 else ""
-        print_table(console, f"Files read otherwise: {len(result.exceptions)}", _exceptions(result), foot)
+        print_table(console, f"Files in another encoding: {len(result.exceptions)}", _exceptions(result), foot)
     for line in _closing(result):
         console.print(cell(line), soft_wrap=True)
 
@@ -43,7 +43,7 @@ def _verdict(result: EncodingResult) -> Iterator[str]:
     else:
         yield f"encoding: undecided (best guess {result.encoding}, too little evidence)"
         yield "hint: say which with --encoding, here and with every other command"
-    yield f"{counts}; margin {result.margin:g} nats"
+    yield f"{counts}; lead over the next candidate {result.margin:g} nats (log-likelihood)"
 
 
 def _candidates(result: EncodingResult) -> Table:
@@ -73,7 +73,7 @@ def _closing(result: EncodingResult) -> Iterator[str]:
     if result.detector_checked:
         yield (
             f"\na per-file detector (charset-normalizer) reads {result.detector_disagrees} of "
-            f"{counted(result.detector_checked, 'sampled file')} otherwise"
+            f"{counted(result.detector_checked, 'sampled file')} differently"
         )
     if result.converted_to is not None:
         yield f"wrote {counted(result.converted_files, 'UTF-8 file')} to {result.converted_to}"

@@ -1,4 +1,4 @@
-"""Pairs shown in reports: their decoded text, a thumbnail, and what models said of them."""
+"""Pairs shown in reports: their decoded text, a thumbnail, and what models predicted."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,8 +18,8 @@ EXAMPLES = 6
 THUMBNAIL_PX = 160
 
 
-def report_example(pair: "Pair", predicted: str, probability: float, remark: str = "") -> ReportExample:
-    """A labelled pair with an answer to it; `probability` is the answer's, or the share of models that gave it."""
+def report_example(pair: "Pair", predicted: str, probability: float | None, remark: str = "") -> ReportExample:
+    """A labelled pair with a prediction; `probability` is the prediction's, None for a vote."""
     return ReportExample(
         guid=pair.guid,
         text=pair.text or "",
@@ -85,7 +85,7 @@ def modality_groups(
 
 
 def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Groups:
-    """Pairs that all models get right, that divide them most, and that all get wrong.
+    """Pairs that all models get right, on which they disagree most, and that all get wrong.
 
     Args:
         pairs: validation pairs, N.
@@ -109,12 +109,12 @@ def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: 
 
 
 def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> ReportExample:
-    """The pair with the answer that most models give."""
+    """The pair with the class that most models predict."""
     counts = Counter(answers.tolist())
     answer, count = map(int, counts.most_common(1)[0])
     rest = ", ".join(f"{labels[other]} {number}" for other, number in counts.most_common()[1:])
-    remark = f"given by {count} of {len(answers)} models" + (f"; {rest}" if rest else "")
-    return report_example(pair, labels[answer], count / len(answers), remark)
+    remark = f"predicted by {count} of {len(answers)} models" + (f"; {rest}" if rest else "")
+    return report_example(pair, labels[answer], None, remark)
 
 
 def _thumbnail(image: "ImageFile | None") -> bytes | None:

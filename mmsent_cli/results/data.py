@@ -20,7 +20,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
-    """Part of a text before (Latin-1, which never fails) and after decoding, with a per-file detector's word for it."""
+    """Part of a text before (Latin-1, which never fails) and after decoding, and a per-file detector's answer."""
 
     name: str
     before: str
@@ -30,7 +30,7 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileException:
-    """A file that is read otherwise than the corpus: its encoding, or None where it cannot be decoded strictly."""
+    """A file that is not in the encoding of the corpus: its encoding, or None where it cannot be decoded strictly."""
 
     name: str
     encoding: str | None
@@ -41,10 +41,10 @@ class FileException:
 class EncodingResult(Tabular):
     """What `inspect-encoding` found. `encoding` is the best guess even when `decided` is false.
 
-    `candidates` were weighed on the files in question: those that are not UTF-8, or all if there are none. `margin`
-    is the lead over the best candidate that reads any of them otherwise, in nats over all evidence.
-    `exceptions` are files read otherwise than by `encoding`; `undecodable` counts those with U+FFFD in their text.
-    `detector_disagrees` of `detector_checked` files read otherwise by a per-file detector.
+    `candidates` were compared on the files that are not UTF-8, or on all files if there are none. `margin`
+    is the lead over the best candidate that decodes any of them differently, in nats over all evidence.
+    `exceptions` are files in another encoding; `undecodable` counts those with U+FFFD in their text.
+    A per-file detector reads `detector_disagrees` of `detector_checked` files differently.
     """
 
     TABLES: ClassVar = {"candidates": records("candidates"), "exceptions": records("exceptions")}

@@ -16,7 +16,7 @@ BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedSetup:
-    """What all arms of an experiment share.
+    """What all models of an experiment share.
 
     `encoder_runs` counts how often a text and an image went through their encoder for the whole experiment, once per
     distinct text or image at most; what the feature store held already counts as not run.
@@ -41,9 +41,9 @@ class Difference:
 
     Attributes:
         difference: arm minus baseline.
-        interval: 95 % interval of it.
-        p: of no difference, two-sided.
-        detectable: the smallest true difference that this comparison would show in four of five repetitions.
+        interval: its 95 % interval.
+        p: two-sided p value of the difference.
+        detectable: the smallest true difference that this comparison would detect in four of five repetitions.
     """
 
     difference: float
