@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from mmsent_cli.results import EpochScore
 
-FIGURES = ("epoch", "train_loss", "val_loss", "accuracy", "macro_f1")
+FIGURES = ("epoch", "train_loss", "train_objective", "val_loss", "accuracy", "macro_f1")
 
 
 def epochs_csv(curves: Iterable[tuple[Mapping[str, object], Iterable[EpochScore]]]) -> str:

@@ -9,23 +9,15 @@ import numpy as np
 
 from mmsent_cli.results import EpochScore
 from mmsent_cli.stats import confusion_counts, macro_f1
+from mmsent_cli.training.monitor import Monitor
 
 FOLDS = 5
 FOLD_SEED = 0
 
 
 def best_epoch(curve: Sequence[EpochScore], monitor: str) -> EpochScore:
-    """The first epoch that no later one beats, as `training.loop` chooses it: an equal figure is no improvement.
-
-    Args:
-        curve: at least one epoch.
-        monitor: accuracy, macro_f1 or loss.
-    """
-    best = curve[0]
-    for done, score in enumerate(curve):
-        if all(_is_better(monitor, score, earlier) for earlier in curve[:done]):
-            best = score
-    return best
+    """The best epoch of a curve by `training.monitor`; of equal ones the first."""
+    return Monitor(monitor).best(curve)
 
 
 def assign_folds(count: int) -> np.ndarray:
@@ -68,9 +60,3 @@ def _figures(predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int
     if monitor == "accuracy":
         return np.sum(predicted == true, axis=1)
     return np.stack([macro_f1(confusion_counts(true, row, classes)) for row in predicted])
-
-
-def _is_better(monitor: str, score: EpochScore, earlier: EpochScore) -> bool:
-    if monitor == "loss":
-        return score.val_loss < earlier.val_loss
-    return getattr(score, monitor) > getattr(earlier, monitor)

@@ -33,7 +33,7 @@ def curves_png(history: Sequence[EpochResult], majority: float) -> bytes:
     epochs = [result.epoch for result in history]
     draw_line(losses, epochs, [result.train_loss for result in history], "training", BLUE, "o")
     draw_line(losses, epochs, [result.val_loss for result in history], "validation", ORANGE, "s")
-    losses.set_ylabel("Loss")
+    losses.set_ylabel("Cross-entropy")
     draw_line(scores, epochs, [100 * result.accuracy for result in history], "accuracy", ORANGE, "s")
     draw_line(scores, epochs, [100 * result.macro_f1 for result in history], "macro-F1", GREEN, "^")
     majority_line(scores, majority)

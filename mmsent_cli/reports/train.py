@@ -65,8 +65,9 @@ def train_pictures(result: TrainResult, figures: Figures) -> tuple[Picture, ...]
         *picture(
             figures.get(CURVES),
             "Losses, accuracy and macro-F1 over the epochs",
-            "Losses, and accuracy and macro-F1 on the validation pairs, over the epochs. The dotted line marks the "
-            "best epoch.",
+            "Losses, and accuracy and macro-F1 on the validation pairs, over the epochs. Both losses are the "
+            "cross-entropy of the main head; the training loss is averaged during the epoch, with dropout. The dotted "
+            "line marks the best epoch.",
         ),
         *picture(
             figures.get(CONFUSION),

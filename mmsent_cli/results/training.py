@@ -37,10 +37,19 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochScore:
-    """One epoch of one model, counted from 1. `gates` holds the fusion's learned weights by name, mean over pairs."""
+    """One epoch of one model, counted from 1.
+
+    Attributes:
+        train_loss: cross-entropy of the main head, without smoothing or class weights, mean over the training pairs
+            during the epoch: with dropout, and while the weights change.
+        train_objective: what is minimised, mean over batches: with smoothing, class weights and auxiliary losses.
+        val_loss: the same cross-entropy as `train_loss`, mean over the validation pairs after the epoch.
+        gates: the fusion's learned weights by name, mean over pairs.
+    """
 
     epoch: int
     train_loss: float
+    train_objective: float
     val_loss: float
     accuracy: float
     macro_f1: float

@@ -8,7 +8,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from mmsent_cli.progress import Progress, Step, silent
 from mmsent_cli.results import EpochResult, Metrics
 from mmsent_cli.training.loss import Loss
 from mmsent_cli.training.metrics import compute_metrics
+from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.optimizer import build_optimizer, build_schedule, current_lr, steps_per_epoch
 from mmsent_cli.training.seeds import seed_everything
 
@@ -106,6 +107,7 @@ class Trainer:
         self.schedule = build_schedule(optimizer, config, steps)
         targets = table.targets[list(table.train)].tolist()
         self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator.device)
+        self.monitor = Monitor(config.monitor)
         self.rates = (0.0, 0.0)
         self.history: list[EpochResult] = []
         self.best = self.last = Evaluation(np.empty((0, len(labels))), np.empty(0))
@@ -123,12 +125,13 @@ class Trainer:
             start = time.perf_counter()
             seed_everything(self.config.seed, epoch)
             with suited_threads(self.trains_encoders):
-                train_loss, skipped = self._train_epoch(epoch, progress, model)
+                train_loss, objective, skipped = self._train_epoch(epoch, progress, model)
                 self.last = evaluate(self.model, self.val_loader, self.accelerator)
             metrics = self.last.metrics(self.labels)
             result = EpochResult(
                 epoch=epoch,
                 train_loss=train_loss,
+                train_objective=objective,
                 val_loss=metrics.loss,
                 accuracy=metrics.accuracy,
                 macro_f1=metrics.macro_f1,
@@ -136,29 +139,37 @@ class Trainer:
                 head_lr=self.rates[1],
                 skipped_steps=skipped,
                 seconds=time.perf_counter() - start,
-                is_best=self._is_better(metrics),
+                is_best=False,
                 gates=dict(self.last.gates),
             )
+            if self.monitor.best([*self.history, result]) is result:
+                result, self.best = replace(result, is_best=True), self.last
             self.history.append(result)
-            self.best = self.last if result.is_best else self.best
             yield result
 
-    def _train_epoch(self, epoch: int, progress: Progress, model: str) -> tuple[float, int]:
-        """Train on every pair once; the mean of the finite losses and the number of skipped steps."""
+    def _train_epoch(self, epoch: int, progress: Progress, model: str) -> tuple[float, float, int]:
+        """Train on every pair once.
+
+        Returns:
+            Mean cross-entropy of the pairs and mean objective of the batches, each of the finite ones; skipped steps.
+        """
         self.sampler.epoch = epoch
         self.model.train()
-        total, losses, skipped = len(self.train_loader), [], 0
+        total, losses, objectives, skipped = len(self.train_loader), [], [], 0
         for done, batch in enumerate(self.train_loader, start=1):
             with self.accelerator.accumulate(self.model):
-                loss = self.loss(self.model(batch), batch)
-                self.accelerator.backward(loss * self._group_scale(done, total))
+                logits = self.model(batch)
+                objective = self.loss(logits, batch)
+                self.accelerator.backward(objective * self._group_scale(done, total))
                 skipped += self._step()
-            losses.append(loss.detach())
+            losses.append(functional.cross_entropy(logits.main.detach().float(), batch.target, reduction="none"))
+            objectives.append(objective.detach())
             progress(Step(model, self.config.seed, epoch, done, total))
-        stacked = torch.stack(losses)
-        finite = torch.where(stacked.isfinite(), stacked, torch.nan)
-        mean = torch.as_tensor(self.accelerator.reduce(finite.nanmean(), "mean"))
-        return float(mean), skipped
+        return self._finite_mean(torch.cat(losses)), self._finite_mean(torch.stack(objectives)), skipped
+
+    def _finite_mean(self, values: torch.Tensor) -> float:
+        finite = torch.where(values.isfinite(), values, torch.nan)
+        return float(torch.as_tensor(self.accelerator.reduce(finite.nanmean(), "mean")))
 
     def _group_scale(self, done: int, total: int) -> float:
         """Accelerate divides by the size of a full group; this makes up for it in a last group that is not full."""
@@ -181,10 +192,6 @@ class Trainer:
             self.schedule.step()
         self.optimizer.zero_grad()
         return not is_finite
-
-    def _is_better(self, metrics: Metrics) -> bool:
-        value = getattr(metrics, self.config.monitor)
-        return all(_is_improvement(self.config.monitor, value, earlier) for earlier in self.history)
 
     def _is_out_of_patience(self) -> bool:
         best = max((result.epoch for result in self.history if result.is_best), default=0)
@@ -229,9 +236,3 @@ def evaluate(model: torch.nn.Module, loader: Any, accelerator: Accelerator) -> E
             gates[name].append(gate.float().cpu())
     means = {name: float(torch.cat(parts).mean()) for name, parts in gates.items()}
     return Evaluation(torch.cat(logits).numpy(), torch.cat(targets).numpy(), means)
-
-
-def _is_improvement(monitor: str, value: float, earlier: EpochResult) -> bool:
-    if monitor == "loss":
-        return value < earlier.val_loss
-    return value > getattr(earlier, monitor)

@@ -43,6 +43,7 @@ def score(epoch, predicted):
     return EpochScore(
         epoch=epoch,
         train_loss=1 / epoch,
+        train_objective=2 / epoch,
         val_loss=0.1 * epoch,
         accuracy=float((predicted == TRUE).mean()),
         macro_f1=float(f1_score(TRUE, predicted, average="macro")),

@@ -9,7 +9,13 @@ from mmsent_cli.results import EpochScore
 
 
 def score(epoch, accuracy, **gates):
-    figures = {"train_loss": 0.1 + 0.2, "val_loss": math.nan, "accuracy": accuracy, "macro_f1": 1 / 3}
+    figures = {
+        "train_loss": 0.1 + 0.2,
+        "train_objective": 0.5,
+        "val_loss": math.nan,
+        "accuracy": accuracy,
+        "macro_f1": 1 / 3,
+    }
     return EpochScore(epoch=epoch, **figures, gates=gates)
 
 
@@ -20,7 +26,16 @@ def rows(*curves):
 def test_a_row_an_epoch_with_what_names_its_model_first():
     first, second = {"name": 'a, "b"', "seed": 0}, {"name": "c", "seed": 1}
     table = rows((first, [score(1, 0.5), score(2, 0.25)]), (second, [score(1, 1.0)]))
-    assert list(table[0]) == ["name", "seed", "epoch", "train_loss", "val_loss", "accuracy", "macro_f1"]
+    assert list(table[0]) == [
+        "name",
+        "seed",
+        "epoch",
+        "train_loss",
+        "train_objective",
+        "val_loss",
+        "accuracy",
+        "macro_f1",
+    ]
     named = [(row["name"], row["seed"], row["epoch"], row["accuracy"]) for row in table]
     assert named == [('a, "b"', "0", "1", "0.5"), ('a, "b"', "0", "2", "0.25"), ("c", "1", "1", "1.0")]
     assert float(table[0]["train_loss"]) == 0.1 + 0.2

@@ -87,8 +87,9 @@ class Foretold:
     def __init__(self, table):
         logits = np.eye(3)[[row % 3 for row in table.val]] * np.array([[1 + row] for row in table.val])
         self.last = Evaluation(logits, table.targets[list(table.val)])
+        losses = {"train_loss": 1.0, "train_objective": 1.0, "val_loss": 1.0}
         figures = {"accuracy": 0.5, "macro_f1": 0.5, "encoder_lr": 0.1, "head_lr": 0.1, "seconds": 1.0}
-        self.history = [EpochResult(epoch=1, train_loss=1.0, val_loss=1.0, skipped_steps=0, is_best=True, **figures)]
+        self.history = [EpochResult(epoch=1, **losses, skipped_steps=0, is_best=True, **figures)]
 
     def fit(self, *_):
         yield from self.history

@@ -18,7 +18,7 @@ CLASSES = 3
 def curve(monitor, values):
     """Scores of epochs that have these values of the monitored figure; the other figures would choose otherwise."""
     field = {"loss": "val_loss"}.get(monitor, monitor)
-    others = {"train_loss": 0.0, "val_loss": 9.0, "accuracy": 0.0, "macro_f1": 0.0}
+    others = {"train_loss": 0.0, "train_objective": 0.0, "val_loss": 9.0, "accuracy": 0.0, "macro_f1": 0.0}
     return [EpochScore(epoch=epoch, **{**others, field: value}) for epoch, value in enumerate(values, start=1)]
 
 
@@ -29,8 +29,8 @@ def curve(monitor, values):
         ("accuracy", [0.7, 0.5, 0.7], 1),
         ("macro_f1", [0.1, 0.2, 0.3], 3),
         ("loss", [0.9, 0.4, 0.4], 2),
-        ("loss", [math.nan, 0.4, 0.3], 1),
-        ("loss", [0.4, math.nan, 0.3], 1),
+        ("loss", [math.nan, 0.4, 0.3], 3),
+        ("loss", [0.4, math.nan, 0.3], 3),
     ],
 )
 def test_the_best_epoch_is_the_first_that_beats_all_before_it(monitor, values, best):

@@ -9,9 +9,10 @@ import pytest
 from mmsent_cli.experiments.trained_arm import TrainedArm, load, save
 from mmsent_cli.results import EpochScore
 
+LOSSES = {"train_loss": 0.1 + 0.2, "train_objective": 1.0, "val_loss": math.nan}
 CURVE = (
-    EpochScore(epoch=1, train_loss=0.1 + 0.2, val_loss=math.nan, accuracy=1 / 3, macro_f1=2 / 7, gates={"text": 1e-17}),
-    EpochScore(epoch=2, train_loss=math.inf, val_loss=5e-324, accuracy=0.5, macro_f1=0.25),
+    EpochScore(epoch=1, **LOSSES, accuracy=1 / 3, macro_f1=2 / 7, gates={"text": 1e-17}),
+    EpochScore(epoch=2, train_loss=math.inf, train_objective=math.nan, val_loss=5e-324, accuracy=0.5, macro_f1=0.25),
 )
 
 

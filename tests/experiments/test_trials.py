@@ -17,7 +17,9 @@ WRONG = (TRUE + 1) % 3
 def curve(*accuracies, val_losses=None):
     losses = val_losses or [1 - accuracy for accuracy in accuracies]
     return tuple(
-        EpochScore(epoch=e, train_loss=e / 8, val_loss=loss, accuracy=a, macro_f1=a / 2, gates={"text": 0.1})
+        EpochScore(
+            epoch=e, train_loss=e / 8, train_objective=1, val_loss=loss, accuracy=a, macro_f1=a / 2, gates={"text": 0.1}
+        )
         for e, (a, loss) in enumerate(zip(accuracies, losses, strict=True), start=1)
     )
 

@@ -47,6 +47,7 @@ def curve(best_accuracy, best_epoch, epochs=5, gates=None, shift=0.0):
         EpochScore(
             epoch=epoch,
             train_loss=1.05 * 0.82**epoch + shift,
+            train_objective=1.5 * 0.82**epoch + shift,
             val_loss=0.72 + 0.02 * abs(epoch - best_epoch) + shift,
             accuracy=best_accuracy - 0.009 * abs(epoch - best_epoch),
             macro_f1=best_accuracy - 0.09 - 0.008 * abs(epoch - best_epoch),

@@ -14,7 +14,7 @@ from mmsent_cli.encoders.stages import NoPool, Plain
 from mmsent_cli.features.table import Table
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, SentimentModel, build_head
-from mmsent_cli.results import EpochResult
+from mmsent_cli.progress import silent
 from mmsent_cli.training.loop import Trainer
 
 LABELS = ("negative", "neutral", "positive")
@@ -90,9 +90,9 @@ def make_trainer(model=None, table=None, precision="fp32", auxiliary_weight=0.0,
     return Trainer(model or tiny_model(), table or tiny_table(), LABELS, config, auxiliary_weight, accelerator)
 
 
-def train(trainer):
+def train(trainer, progress=silent):
     """Train to the end; the epochs' results."""
-    return [event for event in trainer.fit() if isinstance(event, EpochResult)]
+    return list(trainer.fit(progress))
 
 
 def weights(trainer):

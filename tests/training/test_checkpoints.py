@@ -230,12 +230,19 @@ def test_training_goes_on_from_a_saved_state_to_the_same_bytes(stop_after, model
     expected = weights(whole), whole.best.logits, [result.accuracy for result in results]
 
     first = make_trainer(model=tiny_model(dropout=0.3, modality_dropout=0.2), accumulation_steps=4)
-    events = first.fit()
-    while len(first.history) < stop_after:
-        next(events)
+    killed_at = iter(range(2))
+
+    def kill_in_the_middle(step):
+        if step.epoch > stop_after and next(killed_at) == 1:
+            raise KeyboardInterrupt
+
+    epochs = first.fit(kill_in_the_middle)
+    for _ in range(stop_after):
+        next(epochs)
     file = tmp_path / "last.pt"
     save_last(file, description(model_config, first.accelerator.unwrap_model(first.model)), first.state())
-    next(events), next(events)  # the kill comes in the middle of the next epoch
+    with pytest.raises(KeyboardInterrupt):
+        next(epochs)
 
     second = make_trainer(model=tiny_model(seed=9, dropout=0.3, modality_dropout=0.2), accumulation_steps=4)
     state = fit_state(read_checkpoint(file))

@@ -11,6 +11,8 @@
 9    Padding to a fixed length, decoding and encoding again and again: test_columns.py.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +24,7 @@ from mmsent_cli.encoders.registry import choose, minilm
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.training import loop
-from mmsent_cli.training.loop import Evaluation, Step
+from mmsent_cli.training.loop import Evaluation
 from mmsent_cli.training.optimizer import current_lr
 from tests.training.builders import (
     LABELS,
@@ -49,6 +51,12 @@ def gradient_norms(trainer):
     return norms
 
 
+def rates_after_each_batch(trainer, group):
+    rates = []
+    train(trainer, lambda step: rates.append(current_lr(trainer.optimizer, group)))
+    return rates
+
+
 def add_scaler(trainer):
     """Give a trainer the gradient scaler that fp16 needs on a GPU."""
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**14)
@@ -61,12 +69,9 @@ def add_scaler(trainer):
 
 def test_accumulation_steps_only_when_a_group_is_full():
     trainer = make_trainer(accumulation_steps=3, warmup=0.0, epochs=1)  # 6 batches
-    moved, before = [], weights(trainer)
-    for event in trainer.fit():
-        if isinstance(event, Step):
-            after = weights(trainer)
-            moved.append(any(not torch.equal(after[name], before[name]) for name in before))
-            before = after
+    seen = [weights(trainer)]
+    train(trainer, lambda step: seen.append(weights(trainer)))
+    moved = [any(not torch.equal(after[name], before[name]) for name in before) for before, after in pairwise(seen)]
     assert moved == [False, False, True, False, False, True]
 
 
@@ -89,11 +94,8 @@ def test_the_schedule_moves_with_each_step_and_reaches_its_end(accumulation_step
     trainer = make_trainer(accumulation_steps=accumulation_steps, warmup=0.25, epochs=4)
     steps_an_epoch = -(-6 // accumulation_steps)
     rates, counts = [], []
-    for event in trainer.fit():
-        if isinstance(event, Step):
-            rates.append(current_lr(trainer.optimizer, "head"))
-        else:
-            counts.append(trainer.schedule.last_epoch)
+    for _ in trainer.fit(lambda step: rates.append(current_lr(trainer.optimizer, "head"))):
+        counts.append(trainer.schedule.last_epoch)
     assert counts == [steps_an_epoch * epoch for epoch in (1, 2, 3, 4)]
     assert rates[-1] == pytest.approx(0.0, abs=1e-12)
     assert max(rates) == pytest.approx(0.02)
@@ -106,7 +108,7 @@ def test_constant_and_linear_schedules():
     rates = {}
     for schedule in ("constant", "linear"):
         trainer = make_trainer(schedule=schedule, warmup=0.0)
-        rates[schedule] = [current_lr(trainer.optimizer, "encoder") for event in trainer.fit()]
+        rates[schedule] = rates_after_each_batch(trainer, "encoder")
     assert set(rates["constant"]) == {0.01}
     assert rates["linear"][-1] == pytest.approx(0.0, abs=1e-12)
     assert rates["linear"] == sorted(rates["linear"], reverse=True)
@@ -244,3 +246,19 @@ def test_a_dropout_of_one_trains_what_is_left():
     assert [name for name, tensor in weights(trainer).items() if not torch.equal(tensor, before[name])] == [
         "head.3.bias"
     ]
+
+
+def test_training_and_validation_loss_are_the_same_quantity():
+    """Both are the main head's plain cross-entropy. With a rate of 0 the weights stay, so both can be checked."""
+    table, model = tiny_table(train=12, val=12), tiny_model(auxiliary_classes=3)
+    changes = {"label_smoothing": 0.3, "class_weights": "balanced", "encoder_lr": 0.0, "head_lr": 0.0}
+    trainer = make_trainer(model=model, table=table, auxiliary_weight=0.5, epochs=1, batch_size=5, **changes)
+    (result,) = train(trainer)
+    model.eval()
+    batch = table.batch(table.train)
+    expected = torch.nn.functional.cross_entropy(model(batch).main, batch.target)
+    assert result.train_loss == pytest.approx(expected.item(), rel=1e-5), "mean over pairs, whatever the batches"
+    assert result.train_objective > result.train_loss + 0.2
+    batch = table.batch(table.val)
+    expected = torch.nn.functional.cross_entropy(model(batch).main, batch.target)
+    assert result.val_loss == pytest.approx(expected.item(), rel=1e-5)

@@ -3,7 +3,6 @@
 Shape letters: S seeds, E epochs, N validation pairs.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from mmsent_cli.experiments.tuning.queue import PHASE, SETTINGS
 from mmsent_cli.experiments.tuning.space import Value
 from mmsent_cli.results import Difference, EpochScore, TrialResult
 from mmsent_cli.stats import accuracy_scores
+from mmsent_cli.training.monitor import Monitor
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -82,10 +82,8 @@ class Tried:
 
 
 def figure(score: EpochScore, monitor: str) -> float:
-    """The monitored figure of an epoch; a loss that is no number counts as infinite."""
-    if monitor == "loss":
-        return math.inf if math.isnan(score.val_loss) else score.val_loss
-    return getattr(score, monitor)
+    """The monitored metric of an epoch; a loss that is no number counts as infinite."""
+    return Monitor(monitor).value(score)
 
 
 def rank(tried: Sequence[Tried], monitor: str) -> list[int]:
