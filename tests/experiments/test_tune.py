@@ -40,14 +40,14 @@ def plan(tmp_path_factory):
 def sequence(plan, tmp_path_factory):
     """A sequence that nothing disturbed."""
     events = []
-    return (*search(plan, tmp_path_factory.mktemp("runs"), events.append), events.append)
+    return (*search(plan, tmp_path_factory.mktemp("runs"), events.append), events)
 
 
 @pytest.fixture(scope="module")
 def grid(plan, tmp_path_factory):
     """A grid of two seeds a trial."""
     events = []
-    return (*search(plan, tmp_path_factory.mktemp("runs"), events.append, seeds=2, **GRID), events.append)
+    return (*search(plan, tmp_path_factory.mktemp("runs"), events.append, seeds=2, **GRID), events)
 
 
 def settings_of(result):
@@ -351,7 +351,7 @@ def test_two_processes_share_a_study_and_do_each_combination_once(grid, share):
     whole = json.loads(json.dumps(asdict(grid[0])))
     assert [result for result, _ in answers] == [whole, whole]
     trained = [tuple(model) for _, models in answers for model in models]
-    assert sorted(trained) == sorted(grid[2].trained)
+    assert sorted(trained) == sorted(models_trained(grid[2]))
 
 
 def test_the_trial_of_a_killed_process_is_taken_up_by_another(sequence, share):
