@@ -20,7 +20,7 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments import paper as recipe
 from mmsent_cli.experiments.ablation import ablate as ablation
 from mmsent_cli.experiments.ablation.target import own_config
-from mmsent_cli.experiments.comparison import augmentation, fusion_list, fusions
+from mmsent_cli.experiments.comparison import augmentation, fusions
 from mmsent_cli.experiments.request import (
     SETTINGS,
     ExperimentRequest,
@@ -448,4 +448,4 @@ def list_fusions(config: PathLike | None = None, **settings: Any) -> tuple[str, 
     """
     given, _ = sort_settings("compare-fusions", None, settings)
     base, _ = read_base(None if config is None else Path(config), "compare-fusions")
-    return fusion_list.list_fusions(apply_options(base, given))
+    return fusions.list_fusions(apply_options(base, given))

@@ -1,7 +1,7 @@
-"""A running experiment: arms trained on one bench, side by side where that is faster, each kept when it is done.
+"""A running experiment: arms that share one workspace, trained side by side where that is faster.
 
-A killed experiment goes on from the arms that its run folder holds. What was computed for them is added up in the
-folder too, so the result says what the whole experiment cost, not what was left of it.
+Each trained arm is saved in the run's folder, and an experiment that was killed continues from there. The folder also
+counts encoder runs, so that the result states the cost of the whole experiment, not only of its last part.
 """
 
 from collections import Counter, deque
@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import ResolvedConfig, ResolvedModel
 from mmsent_cli.errors import DataError
-from mmsent_cli.experiments.arm import Arm, train_arm
+from mmsent_cli.experiments.arms import Arm, TrainedArm, load, save, train_arm
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.experiments.selection import best_epoch
-from mmsent_cli.experiments.trained_arm import TrainedArm, load, save
 from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.progress import ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import ARMS, Run
@@ -40,8 +39,8 @@ class Experiment:
     """Trains arms that share one plan.
 
     Args:
-        plan: what all arms have in common.
-        run: folder that keeps the finished arms.
+        plan: shared by all arms.
+        run: its folder keeps the trained arms.
         progress: receives stages, models, batches and epochs.
 
     Attributes:
@@ -49,7 +48,7 @@ class Experiment:
         true: class numbers of the validation pairs, in the order of the data set [N].
 
     Raises:
-        DataError: a single validation pair.
+        DataError: fewer than two validation pairs.
     """
 
     def __init__(self, plan: Plan, run: Run, progress: Progress = silent) -> None:
@@ -59,14 +58,14 @@ class Experiment:
         self.bench = Workspace(plan, progress, self._write_encoder_runs)
         self.true = self.bench.targets[list(self.bench.val)]
         if len(self.true) < 2:
-            raise DataError("there is one validation pair: nothing can be said of its choice", "use a larger split")
+            raise DataError("there is one validation pair: intervals need at least two", "use a larger split")
         self._earlier = Counter(run.read_json(ENCODER_RUNS) if run.path(ENCODER_RUNS).is_file() else {})
 
     def train(self, arms: Sequence[Arm]) -> list[TrainedArm]:
-        """Train every arm that the run's folder does not hold yet; all of them, in order.
+        """Train every arm that is not yet in the run's folder, and return all arms in order.
 
         Raises:
-            ConfigError: encoders that do not suit one of the fusions; found before the first arm is trained.
+            ConfigError: the encoders do not suit one of the fusions; raised before the first arm is trained.
         """
         built = self._build_once(arms)
         folder = self.run.path(ARMS)
@@ -83,11 +82,11 @@ class Experiment:
         return [trained[arm.stem] for arm in arms]
 
     def epochs(self, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
-        """Train one arm; what there is of it after each epoch, so that a caller may stop early."""
+        """Train one arm, and yield its state after each epoch, so that a caller may stop early."""
         return train_arm(self.bench, arm, shown_as)
 
-    def setting(self, config: ResolvedConfig, seeds: Sequence[int]) -> SharedSetup:
-        """What all arms share, for the result."""
+    def setup(self, config: ResolvedConfig, seeds: Sequence[int]) -> SharedSetup:
+        """What all arms share, as the result states it."""
         plan, bench = self.plan, self.bench
         targets = bench.targets
         return SharedSetup(
@@ -158,12 +157,12 @@ class Experiment:
         self.progress(ModelDone(trained.name, trained.seed, best.accuracy, best.macro_f1, is_resumed))
 
     def _write_encoder_runs(self) -> None:
-        """Keep the count as soon as what was counted is kept: a killed experiment finds it in the feature store."""
+        """Write the counts as soon as the counted features are stored, so that a killed experiment counts them once."""
         self.run.write_json(ENCODER_RUNS, self.encoder_runs())
 
 
 def seed_notes(count: int) -> list[str]:
-    """What the reader of a comparison should know of its number of seeds."""
+    """A note on the number of seeds, for the reader of a comparison."""
     if count > 1:
         return []
-    return ["one seed: intervals cover the choice of pairs alone, and another seed may turn a verdict; use --seeds 3"]
+    return ["one seed: intervals cover the choice of pairs alone, and another seed may change a verdict; use --seeds 3"]

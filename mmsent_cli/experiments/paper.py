@@ -12,6 +12,7 @@ from typing import Any
 from mmsent_cli.config import read_train_config
 from mmsent_cli.experiments.ablation.ablate import ablate
 from mmsent_cli.experiments.ablation.target import examine
+from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison.augmentation import augment_compare
 from mmsent_cli.experiments.comparison.fusions import compare_fusions
 from mmsent_cli.experiments.request import ablation_subject, start_experiment
@@ -23,7 +24,6 @@ from mmsent_cli.experiments.settings import (
     TuneSettings,
 )
 from mmsent_cli.experiments.system_a import published_by_system_a
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, Run

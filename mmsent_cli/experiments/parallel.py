@@ -22,9 +22,8 @@ import torch
 
 from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.errors import MmsentError
-from mmsent_cli.experiments.arm import Arm, train_arm
+from mmsent_cli.experiments.arms import Arm, TrainedArm, train_arm
 from mmsent_cli.experiments.free_memory import free_memory_bytes
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.progress import Event
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace

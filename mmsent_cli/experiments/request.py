@@ -1,7 +1,7 @@
-"""Starting, resuming and repeating an experiment: its request is kept in `experiment.json`.
+"""Starts, resumes and repeats an experiment from its request, which is kept in `experiment.json`.
 
-A run's `config.json` is resolved, as one model's configuration is. An experiment trains many models, and some fusions
-resolve a setting in their own way, so an experiment is repeated from the configuration as the user gave it.
+A run's `config.json` is resolved for one model. An experiment trains many models, and some settings resolve differently
+for each fusion, so an experiment is repeated from the configuration as the user gave it.
 """
 
 import json
@@ -40,7 +40,7 @@ SETTINGS: dict[str, type] = {
     "augment-compare": AugmentSettings,
     "paper": PaperSettings,
 }
-"""The settings of each experiment beside those of a training."""
+"""The settings of each experiment in addition to those of a training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class ExperimentRequest:
     """What the user asked for, as plain values.
 
     Attributes:
-        command: its name.
+        command: name of the experiment.
         asked: the training configuration, unresolved.
         settings: the experiment's own settings.
         subject: the checkpoint of an ablation with its data and runtime; empty for other experiments.
@@ -64,7 +64,7 @@ class ExperimentRequest:
         return train_config(self.asked)
 
     def with_jobs(self, jobs: int | None) -> "ExperimentRequest":
-        """The same with another number of worker processes; None changes nothing."""
+        """The same with another number of worker processes; None keeps it."""
         if jobs is None:
             return self
         parts = {name: dict(getattr(self, name)) for name in ("asked", "subject")}
@@ -103,12 +103,12 @@ def open_experiment(
     Args:
         request: what the user asked for.
         runs_dir: where runs are kept.
-        progress: receives what happens.
-        source: pairs in memory, in place of those that the configuration names.
-        run: the unfinished run to go on with; None starts a new one.
+        progress: receives stages and events.
+        source: pairs in memory, instead of those that the configuration names.
+        run: the unfinished run to continue; None starts a new one.
 
     Raises:
-        MmsentError: settings, data or a checkpoint that cannot be used, or a run that would not go on as it began.
+        MmsentError: settings, data or a checkpoint that cannot be used, or a run that would continue with another plan.
     """
     settings = build(SETTINGS[request.command], request.settings)
     plan, target = _plan(request, run, progress, source)
@@ -134,12 +134,12 @@ def resume_experiment(
         spec: its folder, its name, or `latest`.
         command: its command.
         runs_dir: where runs are kept.
-        progress: receives what happens.
-        source: the pairs, where the experiment was started with pairs in memory.
-        jobs: another number of worker processes, which changes no result.
+        progress: receives stages and events.
+        source: the pairs, if the experiment was started with pairs in memory.
+        jobs: another number of worker processes; results stay the same.
 
     Raises:
-        MmsentError: no such run, one of another command, a finished one, or one that would not go on as it began.
+        MmsentError: no such run, one of another command, a finished one, or one that would continue with another plan.
     """
     run, request = find_experiment(spec, command, runs_dir)
     return open_experiment(request.with_jobs(jobs), runs_dir, progress, source, run)
@@ -176,7 +176,7 @@ def read_request(path: Path) -> ExperimentRequest:
     """Read an `experiment.json`.
 
     Raises:
-        ConfigError: no such file, or not one of these.
+        ConfigError: the file is missing or is no experiment.
     """
     try:
         return ExperimentRequest(**json.loads(path.read_text(encoding="utf-8")))
@@ -205,7 +205,7 @@ def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[s
 def ablation_subject(
     checkpoint: Path, runtime: RuntimeConfig, data: Mapping[str, Any] | None = None, split: str | None = None
 ) -> dict[str, Any]:
-    """What an ablation is about, as plain values from which it can be resumed."""
+    """The inputs of an ablation as plain values, from which it can be resumed."""
     return {"checkpoint": str(checkpoint), "data": data, "split": split, "runtime": to_dict(runtime)}
 
 

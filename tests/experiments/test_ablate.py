@@ -1,4 +1,4 @@
-"""`ablate` on a small trained model: what each arm saw, what the figures are counted from, and what is refused."""
+"""`ablate` on a small trained model: what each arm saw, what the scores are computed from, and what is refused."""
 
 import csv
 import io
@@ -16,11 +16,11 @@ from mmsent_cli.data.split import make_split, write_split
 from mmsent_cli.data.split_file import digest_of
 from mmsent_cli.errors import CheckpointError, ConfigError, DataError
 from mmsent_cli.experiments.ablation import ablate as module
-from mmsent_cli.experiments.ablation.ablate import Answers, ablate, predictions_csv
+from mmsent_cli.experiments.ablation.ablate import Predictions, ablate, predictions_csv
 from mmsent_cli.experiments.ablation.perturb import another_pair
 from mmsent_cli.experiments.ablation.target import examine
+from mmsent_cli.experiments.arms import load
 from mmsent_cli.experiments.settings import AblateSettings
-from mmsent_cli.experiments.trained_arm import load
 from mmsent_cli.progress import silent
 from mmsent_cli.records import Run
 from mmsent_cli.stats import accuracy_interval
@@ -141,7 +141,7 @@ def test_each_method_takes_the_other_modality_away(method):
         "missing": (model.missing_text.expand_as(text), model.missing_image.expand_as(image)),
     }
     no_text, no_image = stand_ins[method]
-    answers = module._taken_away(subject, put)[method]
+    answers = module._removed(subject, put)[method]
     assert np.array_equal(answers.text, shown(model, text, no_image))
     assert np.array_equal(answers.image, shown(model, no_text, image))
     assert np.array_equal(answers.nothing, shown(model, no_text, no_image))
@@ -188,7 +188,7 @@ def test_contributions_by_hand():
     def right(count):
         return np.array([0] * count + [1] * (10 - count))
 
-    row = module._shapley("zero", Answers(right(5), right(3), right(2)), right(9), true)
+    row = module._shapley("zero", Predictions(right(5), right(3), right(2)), right(9), true)
     assert (row.method, row.nothing) == ("zero", 0.2)
     # The text adds .3 to nothing and .6 to the image; the image adds .1 to nothing and .4 to the text.
     assert (row.text, row.image) == (pytest.approx(0.45), pytest.approx(0.25))
@@ -196,7 +196,7 @@ def test_contributions_by_hand():
 
 def test_agreement_by_hand():
     text, image, true = np.array([0, 0, 0, 1, 2]), np.array([0, 0, 1, 0, 2]), np.zeros(5, dtype=np.int64)
-    row = module._agreement("mean", Answers(text, image, image), true)
+    row = module._agreement("mean", Predictions(text, image, image), true)
     assert (row.both_right, row.only_text_right, row.only_image_right, row.neither_right) == (0.4, 0.2, 0.2, 0.2)
 
 
@@ -336,7 +336,7 @@ def test_other_pairs_are_all_examined(checkpoint, lab, tmp_path):
     result, _ = run_ablate(examined_of(checkpoint, lab), tmp_path / "ablation")
     assert (result.val_pairs, result.arms[0].method) == (30, "none")
     assert "every labelled pair" in result.source and "lab" in result.source
-    assert any("too good" in note for note in result.notes)
+    assert any("too high" in note for note in result.notes)
     assert result.majority_accuracy == pytest.approx(1 / 3)
 
 
@@ -346,7 +346,7 @@ def test_of_other_pairs_the_validation_side_of_a_split(checkpoint, lab, tmp_path
     result, detail = run_ablate(examined, tmp_path / "ablation")
     assert result.val_pairs == len(split.val) == len(detail.predicted["both"]) < 30
     assert "split.json" in result.source
-    assert not any("too good" in note for note in result.notes)
+    assert not any("too high" in note for note in result.notes)
 
 
 def test_retraining_on_other_pairs_starts_from_their_own_words(checkpoint, lab, tmp_path):
@@ -359,7 +359,7 @@ def test_retraining_on_other_pairs_starts_from_their_own_words(checkpoint, lab, 
     assert_trained_alone((detail, tmp_path / "ablation" / "arms"), tmp_path, data=lab, split=alone)
 
 
-def test_retraining_on_the_pairs_that_judge_is_refused(checkpoint, lab, tmp_path):
+def test_retraining_on_the_evaluated_pairs_is_refused(checkpoint, lab, tmp_path):
     with pytest.raises(ConfigError, match="--retrain") as caught:
         run_ablate(examined_of(checkpoint, lab), tmp_path / "ablation", retrain=True)
     assert "--split" in caught.value.hint

@@ -6,8 +6,7 @@ import pytest
 
 from mmsent_cli.config import to_dict
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.comparison.fusion_list import list_fusions
-from mmsent_cli.experiments.comparison.fusions import compare_fusions, plan_arms
+from mmsent_cli.experiments.comparison.fusions import compare_fusions, list_fusions, plan_arms
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.progress import silent

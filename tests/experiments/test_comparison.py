@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
+from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison.compare import accuracy_of, compare, compare_accuracy, macro_f1_of
 from mmsent_cli.experiments.selection import nested_selection
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.results import EpochScore
 from mmsent_cli.stats import accuracy_interval, holm, mcnemar
 

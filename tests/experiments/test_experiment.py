@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
+from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, seeds_of
 from mmsent_cli.experiments.experiment import ENCODER_RUNS, Experiment
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.progress import Epoch, Stage, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import EpochResult
@@ -106,8 +105,8 @@ def test_answers_are_in_the_order_of_the_data_and_not_of_the_length(plan, tmp_pa
     assert experiment.true.tolist() == [table.targets[row] for row in rows]
     odds = [math.exp(1 + row) for row in rows]
     right = trained.predicted[0] == experiment.true
-    told = [-math.log((odd if is_right else 1) / (odd + 2)) for odd, is_right in zip(odds, right, strict=True)]
-    np.testing.assert_allclose(trained.losses[0], told)
+    expected = [-math.log((odd if is_right else 1) / (odd + 2)) for odd, is_right in zip(odds, right, strict=True)]
+    np.testing.assert_allclose(trained.losses[0], expected)
 
 
 def test_arms_of_one_seed_share_their_batches_and_other_seeds_do_not(plan, tmp_path):
@@ -195,16 +194,16 @@ def test_equal_texts_and_images_are_encoded_once(tmp_path):
     assert experiment.encoder_runs() == {"text": PAIRS - 2, "image": PAIRS - 1}
 
 
-def test_the_setting_is_what_all_arms_share(plan, tmp_path):
+def test_the_setup_is_what_all_arms_share(plan, tmp_path):
     _, experiment = train(plan, tmp_path / "run", arms_for(plan, "concat", seeds=(7,)))
-    setting = experiment.setting(plan.config, (7, 8))
-    assert (setting.encoders, setting.labels) == ("light", ("negative", "neutral", "positive"))
-    assert (setting.train_pairs, setting.val_pairs) == (len(plan.split.train), len(plan.split.val))
-    assert (setting.epochs, setting.seeds, setting.device, setting.precision) == (2, (7, 8), "cpu", "fp32")
-    assert plan.split.digest in setting.split and "grouped" in setting.split
+    setup = experiment.setup(plan.config, (7, 8))
+    assert (setup.encoders, setup.labels) == ("light", ("negative", "neutral", "positive"))
+    assert (setup.train_pairs, setup.val_pairs) == (len(plan.split.train), len(plan.split.val))
+    assert (setup.epochs, setup.seeds, setup.device, setup.precision) == (2, (7, 8), "cpu", "fp32")
+    assert plan.split.digest in setup.split and "grouped" in setup.split
     tags = {pair.guid: pair.tag for pair in plan.dataset.pairs}
     often = max(plan.dataset.labels, key=[tags[guid] for guid in plan.split.train].count)
-    assert setting.majority_accuracy == np.mean([tags[guid] == often for guid in plan.split.val])
+    assert setup.majority_accuracy == np.mean([tags[guid] == often for guid in plan.split.val])
 
 
 def test_seeds_go_on_from_the_configurations_own(plan):

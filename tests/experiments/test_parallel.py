@@ -13,10 +13,9 @@ from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments import parallel as side_by_side
-from mmsent_cli.experiments.arm import arms_of
+from mmsent_cli.experiments.arms import TrainedArm, arms_of
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.progress import Epoch
 from mmsent_cli.records import Run
 from tests.events import models_begun, models_trained

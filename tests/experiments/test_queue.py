@@ -128,7 +128,7 @@ def test_a_held_trial_is_alive(connect, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_trial_that_fails_is_given_up_and_the_error_told(connect, error):
+def test_a_trial_that_fails_is_given_up_and_the_error_raised(connect, error):
     tasks = connect()
     with pytest.raises(error), tasks.holding(tasks.take(TASKS)):
         raise error
@@ -163,7 +163,7 @@ def test_heartbeats_go_on_through_a_failing_database(connect, monkeypatch):
 
 
 def proposals(tasks, stop=None, seed=0):
-    """Settings of 16 trials of a made-up figure; the process that proposes number `stop` dies."""
+    """Settings of 16 trials with a made-up metric; the process that proposes number `stop` dies."""
     space = parse_space(["head_lr=1e-5:1e-1:log", "schedule=cosine|linear", "epochs=1:9"])
     found = []
     for index in range(16):

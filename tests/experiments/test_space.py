@@ -64,7 +64,7 @@ def test_combinations_are_all_and_the_last_setting_varies_fastest():
 
 
 @pytest.mark.parametrize(
-    ("item", "told", "hint"),
+    ("item", "expected", "hint"),
     [
         ("encodr_lr=1|2", "did you mean encoder_lr?", "weight_decay"),
         ("=1", "unknown ''", "weight_decay"),
@@ -88,10 +88,10 @@ def test_combinations_are_all_and_the_last_setting_varies_fastest():
         ("warmup=0.1:0.2|0.3", "is no range", "NAME=LOW:HIGH:log"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(item, told, hint):
+def test_what_cannot_be_searched_is_refused(item, expected, hint):
     with pytest.raises(ConfigError) as caught:
         parse_space([item])
-    assert told in caught.value.message
+    assert expected in caught.value.message
     assert hint in caught.value.hint
 
 

@@ -1,4 +1,4 @@
-"""Opening a study, and what is said of one that cannot be used."""
+"""Opening a study, and the errors for one that cannot be used."""
 
 import logging
 import sqlite3
@@ -48,7 +48,7 @@ def test_a_study_that_somebody_else_made_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [
         ("study.db", "Could not parse"),
         ("", "Could not parse"),
@@ -61,10 +61,10 @@ def test_a_study_that_somebody_else_made_is_left_alone(tmp_path):
         ("sqlite:///file:study?mode=memory&uri=true", "in memory"),
     ],
 )
-def test_a_storage_that_cannot_be_opened_is_named_without_its_password(tmp_path, url, told):
+def test_a_storage_that_cannot_be_opened_is_named_without_its_password(tmp_path, url, expected):
     with pytest.raises(ConfigError) as caught:
         open_with(tmp_path, url)
-    assert told in caught.value.message
+    assert expected in caught.value.message
     assert "--storage" in caught.value.message
     assert "secret" not in caught.value.message
     assert "\n" not in caught.value.message

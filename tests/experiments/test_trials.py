@@ -1,4 +1,4 @@
-"""What a trial leaves in the study, and which trial is the best, on models made by hand."""
+"""Records of trials, and the best trial, on models made by hand."""
 
 import json
 import math
@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from mmsent_cli.experiments.trained_arm import TrainedArm
-from mmsent_cli.experiments.tuning.trials import Model, Tried, compare_trials, describe, distinct, rank
+from mmsent_cli.experiments.arms import TrainedArm
+from mmsent_cli.experiments.tuning.trials import Model, TrialRecord, compare_trials, describe, distinct, rank
 from mmsent_cli.results import EpochScore
 
 TRUE = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -30,8 +30,8 @@ def model(*accuracies, right=8, val_losses=None):
     return Model(curve(*accuracies, val_losses=val_losses), predicted, predicted)
 
 
-def tried(*models, is_complete=True, **settings):
-    return Tried("grid", settings, is_complete, models)
+def record(*models, is_complete=True, **settings):
+    return TrialRecord("grid", settings, is_complete, models)
 
 
 def test_a_model_is_the_best_epochs_predictions_and_the_nested_ones():
@@ -64,10 +64,10 @@ def test_a_model_comes_back_from_the_database_to_the_last_bit():
 
 def test_the_best_mean_over_seeds_wins_and_of_equal_ones_the_first():
     trials = [
-        tried(model(0.5, 0.75), model(0.25)),
-        tried(model(0.75, 0.5), model(0.5)),
-        tried(model(0.5), model(0.5, 0.75)),
-        tried(model(1.0), model(1.0), is_complete=False),
+        record(model(0.5, 0.75), model(0.25)),
+        record(model(0.75, 0.5), model(0.5)),
+        record(model(0.5), model(0.5, 0.75)),
+        record(model(1.0), model(1.0), is_complete=False),
     ]
     assert [trial.value("accuracy") for trial in trials] == [0.5, 0.625, 0.625, 1.0]
     assert rank(trials, "accuracy") == [1, 2, 0]
@@ -75,17 +75,17 @@ def test_the_best_mean_over_seeds_wins_and_of_equal_ones_the_first():
 
 
 def test_the_lowest_loss_wins_and_one_that_is_no_number_loses():
-    trials = [tried(model(0.5, val_losses=[loss])) for loss in (0.7, math.nan, 0.6, math.inf)]
+    trials = [record(model(0.5, val_losses=[loss])) for loss in (0.7, math.nan, 0.6, math.inf)]
     assert rank(trials, "loss") == [2, 0, 1, 3]
 
 
-def test_figures_are_means_over_seeds_of_each_ones_best_epoch():
-    row = describe(tried(model(0.5, 0.75), model(0.25), lr=1), 4, TRUE, "accuracy")
+def test_scores_are_means_over_seeds_of_each_ones_best_epoch():
+    row = describe(record(model(0.5, 0.75), model(0.25), lr=1), 4, TRUE, "accuracy")
     assert (row.number, row.phase, row.settings, row.state) == (4, "grid", {"lr": 1}, "complete")
     assert (row.accuracy, row.macro_f1, row.best_epoch) == (0.5, 0.25, 2)
     assert (row.train_loss, row.val_loss) == (1.5 / 8, 0.5)
     assert [len(scores) for scores in row.curves] == [2, 1]
-    assert describe(tried(model(0.5), is_complete=False), 0, TRUE, "accuracy").state == "pruned"
+    assert describe(record(model(0.5), is_complete=False), 0, TRUE, "accuracy").state == "pruned"
 
 
 def test_the_interval_is_that_of_the_best_epochs_accuracy():
@@ -93,18 +93,18 @@ def test_the_interval_is_that_of_the_best_epochs_accuracy():
 
     one = Model(curve(0.75), np.where(np.arange(8) < 6, TRUE, WRONG), WRONG)
     expected = binomtest(6, 8).proportion_ci(method="wilson")
-    assert describe(tried(one), 0, TRUE, "accuracy").interval == pytest.approx((expected.low, expected.high))
+    assert describe(record(one), 0, TRUE, "accuracy").interval == pytest.approx((expected.low, expected.high))
 
 
 def test_two_trials_are_compared_by_nested_selection():
-    best = tried(Model(curve(0.5), WRONG, TRUE), Model(curve(0.5), WRONG, TRUE))
-    other = tried(Model(curve(1.0), TRUE, WRONG), model(0.5, right=4))
+    best = record(Model(curve(0.5), WRONG, TRUE), Model(curve(0.5), WRONG, TRUE))
+    other = record(Model(curve(1.0), TRUE, WRONG), model(0.5, right=4))
     difference = compare_trials(best, other, TRUE)
     assert difference.difference == pytest.approx(0.75)
     assert difference.interval[0] < 0.75 < difference.interval[1]
 
 
 def test_settings_that_were_proposed_again_count_once():
-    stopped, whole, other = tried(model(0.5), is_complete=False, a=1), tried(model(0.5), a=1), tried(model(0.5), a=2)
-    assert distinct([stopped, other, tried(a=2), whole]) == [whole, other]
+    stopped, whole, other = record(model(0.5), is_complete=False, a=1), record(model(0.5), a=1), record(model(0.5), a=2)
+    assert distinct([stopped, other, record(a=2), whole]) == [whole, other]
     assert distinct([whole, stopped, other]) == [whole, other]

@@ -1,9 +1,9 @@
-"""`ablate`: what each modality is worth to a trained model.
+"""`ablate`: how much each modality contributes to a trained model.
 
-A modality is taken away in several ways, because each has its own bias: a feature of zeros (system A's way) is
-something the model never saw; the training mean is ordinary but tells nothing; another pair's feature is as real as
-any; the model's own stand-in is what it learned for a pair that lacks the modality. A model that leans on both cannot
-show how well one alone could do: that takes models trained on one (`--retrain`).
+A modality is removed in several ways, since each is biased differently. Zeros (system A's way) never occur in training.
+The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature for a
+missing modality was learned from pairs without it. How well one modality could do alone, only models trained on it can
+show (`--retrain`).
 """
 
 import csv
@@ -19,12 +19,11 @@ from mmsent_cli.ensemble import softmax
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.ablation.perturb import EncodedModel, additive_part, another_pair
 from mmsent_cli.experiments.ablation.target import AblationTarget
-from mmsent_cli.experiments.arm import arms_of
+from mmsent_cli.experiments.arms import TrainedArm, arms_of
 from mmsent_cli.experiments.comparison.compare import accuracy_of, compare_accuracy, macro_f1_of
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.selection import best_epoch
 from mmsent_cli.experiments.settings import AblateSettings
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
@@ -33,18 +32,18 @@ from mmsent_cli.training.metrics import compute_metrics
 
 BOTH = "both"
 TOKEN_EMAP_PAIRS = 100
-"""A fusion that attends over tokens takes some hundred times as long for each combination."""
+"""Limit for a fusion that attends over tokens, which takes about a hundred times as long per combination."""
 PERMUTATION_SEEDS = {"text": 0, "image": 1}
 EMAP_SEED = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What the figures were counted from.
+    """The predictions that the scores were computed from.
 
     Attributes:
         predicted: class numbers [N] by the arm's name.
-        probabilities: those of the whole model [N, C].
+        probabilities: of the whole model [N, C].
     """
 
     predicted: dict[str, np.ndarray]
@@ -52,8 +51,8 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """Predictions of one method: class numbers [N] seeing the text alone, the image alone, and neither."""
+class Predictions:
+    """Predictions by one method: class numbers [N] from the text alone, the image alone, and neither."""
 
     text: np.ndarray
     image: np.ndarray
@@ -63,33 +62,33 @@ class Answers:
 def ablate(
     examined: AblationTarget, settings: AblateSettings, run: Run, progress: Progress = silent
 ) -> tuple[AblateResult, Detail]:
-    """Take each modality away in every way.
+    """Remove each modality in every way.
 
     Args:
         examined: a checkpoint with its pairs.
-        settings: whether unimodal models are trained, how many pairs EMAP takes.
-        run: folder that keeps retrained models.
+        settings: whether to train unimodal models, and the number of pairs for EMAP.
+        run: its folder keeps the retrained models.
         progress: receives stages, models, batches and epochs.
 
     Returns:
-        The result, not yet written, and what it was counted from.
+        The result, not yet written, and the predictions behind it.
 
     Raises:
-        ConfigError: models are to be trained on the pairs that they are judged by.
+        ConfigError: models would be trained on the pairs that they are evaluated on.
     """
     split = examined.plan.split
     if settings.retrain and not set(split.train).isdisjoint(split.val):
-        raise ConfigError("--retrain would train on the pairs that it is judged by", "say with --split which are which")
+        raise ConfigError("--retrain would train on the evaluated pairs", "give --split FILE with both sides")
     experiment = Experiment(examined.plan, run, progress)
     subject, means = examined.subject(experiment.bench)
     true, labels = experiment.true, examined.description.labels
     full = subject.logits()
     predicted = {BOTH: full.argmax(axis=1)}
-    answers = _taken_away(subject, means)
+    predictions = _removed(subject, means)
     if settings.retrain:
-        answers["retrained"] = _retrained(experiment)
-    for method, answer in answers.items():
-        predicted |= {arm_name(side, method): getattr(answer, side) for side in ("text", "image")}
+        predictions["retrained"] = _retrained(experiment)
+    for method, prediction in predictions.items():
+        predicted |= {arm_name(side, method): getattr(prediction, side) for side in ("text", "image")}
     rows = _emap_rows(len(true), examined, settings)
     result = AblateResult(
         checkpoint=examined.checkpoint.name,
@@ -101,9 +100,11 @@ def ablate(
         source=examined.source,
         val_pairs=len(true),
         majority_accuracy=float((true == _most_frequent(experiment)).mean()),
-        arms=tuple(_arm(name, answer, true, labels) for name, answer in predicted.items()),
-        agreements=tuple(_agreement(method, answer, true) for method, answer in answers.items()),
-        shapley=tuple(_shapley(method, answer, predicted[BOTH], true) for method, answer in answers.items()),
+        arms=tuple(_arm(name, prediction, true, labels) for name, prediction in predicted.items()),
+        agreements=tuple(_agreement(method, each, true) for method, each in predictions.items()),
+        shapley=tuple(
+            _shapley(method, prediction, predicted[BOTH], true) for method, prediction in predictions.items()
+        ),
         emap=_emap(full[rows], additive_part(subject, rows), true[rows], labels),
         notes=(*examined.plan.notes, *experiment.bench.notes(), *examined.notes),
     )
@@ -111,22 +112,22 @@ def ablate(
 
 
 def arm_name(side: str, method: str) -> str:
-    """Name of the arm that sees one side, by a method."""
+    """Name of the arm with one side as its input, by a method."""
     return f"{side} only, {method}"
 
 
 def predictions_csv(pairs: Sequence[Pair], labels: Sequence[str], predicted: Mapping[str, np.ndarray]) -> str:
-    """Every arm's answer to every pair: a row a pair, a column an arm."""
+    """The prediction of every arm for every pair: one row per pair, one column per arm."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["guid", "tag", *predicted])
     for row, pair in enumerate(pairs):
-        table.writerow([pair.guid, pair.tag, *(labels[answers[row]] for answers in predicted.values())])
+        table.writerow([pair.guid, pair.tag, *(labels[predictions[row]] for predictions in predicted.values())])
     return text.getvalue()
 
 
-def _taken_away(subject: EncodedModel, means: Mapping[str, Tensor]) -> dict[str, Answers]:
-    """What the model says without one modality or both, by method."""
+def _removed(subject: EncodedModel, means: Mapping[str, Tensor]) -> dict[str, Predictions]:
+    """Predictions without one modality or both, by method."""
     zeros = {side: mean.new_zeros(mean.shape) for side, mean in means.items()}
     others = {side: another_pair(len(subject), seed) for side, seed in PERMUTATION_SEEDS.items()}
 
@@ -144,20 +145,22 @@ def _taken_away(subject: EncodedModel, means: Mapping[str, Tensor]) -> dict[str,
         "missing": lambda sides: subject.logits(absent=sides),
     }
     without = (["image"], ["text"], ["text", "image"])
-    return {method: Answers(*(logits(sides).argmax(axis=1) for sides in without)) for method, logits in methods.items()}
+    return {
+        method: Predictions(*(logits(sides).argmax(axis=1) for sides in without)) for method, logits in methods.items()
+    }
 
 
-def _retrained(experiment: Experiment) -> Answers:
-    """Models of one modality, trained as the checkpoint's was, and the most frequent class for neither."""
+def _retrained(experiment: Experiment) -> Predictions:
+    """Predictions of unimodal models, trained as the checkpoint was; for neither modality, the most frequent class."""
     plan = experiment.plan
     seeds = [plan.config.fit.seed]
     arms = [arm for name in ("text-only", "image-only") for arm in arms_of(name, plan.variant(name), seeds)]
     text, image = (_best_predictions(trained) for trained in experiment.train(arms))
-    return Answers(text, image, np.full_like(experiment.true, _most_frequent(experiment)))
+    return Predictions(text, image, np.full_like(experiment.true, _most_frequent(experiment)))
 
 
 def _best_predictions(trained: TrainedArm) -> np.ndarray:
-    """Predictions of the best epoch [N], chosen as the checkpoint's was."""
+    """Predictions of the best epoch [N], selected by the same metric as the checkpoint."""
     return trained.predicted[best_epoch(trained.curve, trained.monitor).epoch - 1]
 
 
@@ -181,8 +184,8 @@ def _arm(name: str, predicted: np.ndarray, true: np.ndarray, labels: Sequence[st
     )
 
 
-def _agreement(method: str, answers: Answers, true: np.ndarray) -> Agreement:
-    text, image = answers.text == true, answers.image == true
+def _agreement(method: str, predictions: Predictions, true: np.ndarray) -> Agreement:
+    text, image = predictions.text == true, predictions.image == true
     return Agreement(
         method=method,
         both_right=float((text & image).mean()),
@@ -192,20 +195,20 @@ def _agreement(method: str, answers: Answers, true: np.ndarray) -> Agreement:
     )
 
 
-def _shapley(method: str, answers: Answers, both: np.ndarray, true: np.ndarray) -> Shapley:
-    """Each modality's mean gain in accuracy over the two orders in which it can join."""
-    worth = {name: float((getattr(answers, name) == true).mean()) for name in ("text", "image", "nothing")}
+def _shapley(method: str, predictions: Predictions, both: np.ndarray, true: np.ndarray) -> Shapley:
+    """The mean gain in accuracy from each modality, over the two orders in which they can be added."""
+    accuracy = {name: float((getattr(predictions, name) == true).mean()) for name in ("text", "image", "nothing")}
     full = float((both == true).mean())
     return Shapley(
         method=method,
-        nothing=worth["nothing"],
-        text=(worth["text"] - worth["nothing"] + full - worth["image"]) / 2,
-        image=(worth["image"] - worth["nothing"] + full - worth["text"]) / 2,
+        nothing=accuracy["nothing"],
+        text=(accuracy["text"] - accuracy["nothing"] + full - accuracy["image"]) / 2,
+        image=(accuracy["image"] - accuracy["nothing"] + full - accuracy["text"]) / 2,
     )
 
 
 def _emap_rows(count: int, examined: AblationTarget, settings: AblateSettings) -> np.ndarray:
-    """The pairs whose texts and images EMAP combines [M], drawn where there are more than it takes."""
+    """Numbers of the pairs whose texts and images EMAP combines [M], drawn at random if there are too many."""
     reads_tokens = find_fusion(examined.description.model.fusion).reads == "tokens"
     limit = min(settings.emap_pairs, TOKEN_EMAP_PAIRS if reads_tokens else settings.emap_pairs)
     if count <= limit:
@@ -215,8 +218,10 @@ def _emap_rows(count: int, examined: AblationTarget, settings: AblateSettings) -
 
 def _emap(full: np.ndarray, additive: np.ndarray, true: np.ndarray, labels: Sequence[str]) -> Emap:
     whole, part = full.argmax(axis=1), additive.argmax(axis=1)
-    metrics = [compute_metrics(true.tolist(), answer.tolist(), labels, float("nan")) for answer in (whole, part)]
-    right = [(answer == true)[None].astype(float) for answer in (whole, part)]
+    metrics = [
+        compute_metrics(true.tolist(), prediction.tolist(), labels, float("nan")) for prediction in (whole, part)
+    ]
+    right = [(prediction == true)[None].astype(float) for prediction in (whole, part)]
     return Emap(
         pairs=len(true),
         accuracy=metrics[1].accuracy,

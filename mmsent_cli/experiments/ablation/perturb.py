@@ -20,7 +20,7 @@ from mmsent_cli.model import MODALITIES, Batch, SentimentModel, replace_feature
 from mmsent_cli.training.loop import EVALUATION_BATCH
 
 CLASSIFIER_BATCH = 1024
-"""Pairs that go through fusion and head at once."""
+"""Pairs per forward pass of fusion and head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class EncodedModel:
         table: the pairs.
         rows: numbers of the N pairs.
         compute: device and precision.
-        keeps_tokens: whether the fusion reads tokens; without, they are dropped, which saves memory and padding.
+        keeps_tokens: whether the fusion reads tokens; if not, they are dropped, which saves memory and padding.
 
     Attributes:
         text, image: features of the N pairs.
@@ -82,7 +82,7 @@ class EncodedModel:
         Args:
             text_rows: number of the pair that each text comes from [M]; None: the N pairs in their order.
             image_rows: the same for images.
-            features: by modality, one feature [D] that replaces it in every pair, also where a pair lacks it.
+            features: by modality, one feature [D] that replaces it in every pair, including pairs that lack it.
             absent: modalities that are removed from every pair; the model uses its learned feature instead.
         """
         texts = np.arange(len(self)) if text_rows is None else text_rows

@@ -1,4 +1,4 @@
-"""A checkpoint under examination, with the labelled pairs it is put to."""
+"""The checkpoint of an ablation, with the labelled pairs that it is evaluated on."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,9 +31,9 @@ class AblationTarget:
         checkpoint: the file.
         epoch: of the training run, counted from 1.
         model, description: what the file holds.
-        plan: the pairs; the training side gives mean features and trains unimodal models.
-        source: which pairs they are, in words.
-        notes: what the reader of the figures should know.
+        plan: the pairs; the training pairs serve for the mean features and the unimodal models.
+        source: describes the pairs.
+        notes: for the reader of the scores.
     """
 
     checkpoint: Path
@@ -66,13 +66,13 @@ def examine(
     Args:
         checkpoint: the file.
         data: other labelled pairs, or None for those of the checkpoint's run.
-        split: a split file for `data`, whose validation side is meant; None: every labelled pair of it.
+        split: a split file for `data`: its validation pairs are used; None: every labelled pair of `data`.
         runtime: device, precision, weights, cache.
         progress: receives how many pairs are checked.
-        pairs: pairs in memory, in place of those that `data` names.
+        pairs: pairs in memory, instead of those that `data` names.
 
     Raises:
-        CheckpointError: unreadable, not trained, of one modality alone, or without a run beside it and without `data`.
+        CheckpointError: unreadable, not trained, unimodal, or outside its run's folder and without `data`.
         MmsentError: data that cannot be used.
     """
     epoch = read_checkpoint(checkpoint)["epoch"]
@@ -84,7 +84,7 @@ def examine(
     model, description = load_model(checkpoint, weights)
     if find_fusion(description.model.fusion).is_reference:
         raise CheckpointError(
-            f"{checkpoint} is a model of {description.model.fusion}: there is no second modality to take away",
+            f"{checkpoint} is a model of {description.model.fusion}: there is no second modality to remove",
             "ablate a model that reads text and image",
         )
     if data is None:
@@ -103,12 +103,12 @@ def examine(
         return AblationTarget(checkpoint, epoch, model, description, plan, f"validation pairs of {split}")
     plan = plan_run(config, progress, [_every_pair(config, pairs)], pairs)
     source = f"every labelled pair of {plan.dataset.source}"
-    notes = ("if the model was trained on some of these pairs, its figures here are too good",)
+    notes = ("if the model was trained on some of these pairs, its scores here are too high",)
     return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
 
 
 def own_config(checkpoint: Path) -> TrainConfig | None:
-    """The configuration of the run whose folder holds the checkpoint, or None where it lies elsewhere."""
+    """The configuration of the run whose folder holds the checkpoint, or None if it is elsewhere."""
     run = Run(checkpoint.parent)
     is_there = all(run.path(name).is_file() for name in (CONFIG, SPLIT))
     return read_train_config(run.folder) if is_there else None
@@ -117,21 +117,21 @@ def own_config(checkpoint: Path) -> TrainConfig | None:
 def _own_pairs(
     checkpoint: Path, description: Description, runtime: RuntimeConfig, progress: Progress = silent
 ) -> tuple[Plan, str, tuple[str, ...]]:
-    """The pairs of the run whose folder holds the checkpoint, what to call them, and a note if they are doubtful."""
+    """The pairs of the run whose folder holds the checkpoint, their description, and a note if the run was renamed."""
     run = Run(checkpoint.parent)
     splits, config = splits_of(run), own_config(checkpoint)
     if not splits or config is None or to_dict(config.model) != to_dict(description.model):
         raise CheckpointError(
-            f"{checkpoint} does not lie in its run's folder, so the pairs it was validated on are not known",
-            "give --data FOLDER, and --split FILE if only its validation side is meant",
+            f"{checkpoint} does not lie in its run's folder, so its validation pairs are unknown",
+            "give --data FOLDER, and --split FILE for its validation pairs alone",
         )
-    moved = f"the checkpoint says that it was trained as {description.run}; the pairs are those of {run.name}"
+    moved = f"the checkpoint was trained as {description.run}; the pairs are those of {run.name}"
     plan = plan_run(replace(config, runtime=runtime), progress, splits)
     return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
 
 
 def _every_pair(config: TrainConfig, pairs: Source | None) -> Split:
-    """All labelled pairs on both sides: the mean features are then theirs as well."""
+    """All labelled pairs, for training and for validation: the mean features come from the same pairs."""
     dataset = load_labelled(config.data, default_cache_dir(config.runtime.cache_dir), source=pairs)
     guids = tuple(pair.guid for pair in dataset.pairs)
     return Split(guids, guids, "every labelled pair", 0, 0.0, digest_of(guids, guids))

@@ -1,1 +1,1 @@
-"""Several models trained on one split, and what their differences are worth."""
+"""Several models trained on one split, and tests of their differences."""

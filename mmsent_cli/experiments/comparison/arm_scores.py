@@ -1,4 +1,4 @@
-"""One arm of a comparison: a prediction for each seed and pair, and the scores that need no other arm.
+"""One arm of a comparison: a prediction per seed and pair, and the scores that involve no other arm.
 
 Shape letters: S seeds, N validation pairs, C classes.
 """
@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.selection import best_epoch, nested_selection
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.results import ClassMetrics, ComparedArm, EpochScore, Interval, Metrics, SeedScores
 from mmsent_cli.stats import accuracy_scores, macro_f1_scores
 from mmsent_cli.training.metrics import compute_metrics
@@ -17,10 +17,10 @@ from mmsent_cli.training.metrics import compute_metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArmScores:
-    """An arm with one prediction a seed and pair, by nested selection.
+    """An arm with one prediction per seed and pair, by nested selection.
 
     Attributes:
-        models: one a seed.
+        models: one per seed.
         predicted: class numbers [S, N].
         right: 1 where right [S, N].
         f1_scores: pseudo-values of macro-F1 [S, N].
@@ -32,11 +32,11 @@ class ArmScores:
     f1_scores: np.ndarray
 
 
-def judge(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) -> ArmScores:
-    """Predict each pair by each model's nested selection.
+def score_arm(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) -> ArmScores:
+    """Predict each pair with every model of an arm, by nested selection.
 
     Args:
-        models: of one arm, one a seed.
+        models: of one arm, one per seed.
         true: class numbers [N].
         classes: C.
     """
@@ -54,10 +54,10 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_i
     """The arm's row without its difference to the baseline.
 
     Args:
-        arm: see there.
+        arm: models and predictions.
         true: class numbers [N].
         labels: class names in order.
-        accuracy_interval: of its accuracy.
+        accuracy_interval: 95 % interval of the accuracy.
     """
     first, nan = arm.models[0], float("nan")
     nested = [compute_metrics(true.tolist(), row.tolist(), labels, nan) for row in arm.predicted]
@@ -112,5 +112,5 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _sd(values: Sequence[float]) -> float:
-    """Standard deviation over seeds; 0 with a single one."""
+    """Standard deviation over seeds; 0 for a single seed."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

@@ -1,12 +1,11 @@
-"""`augment-compare`: one fusion trained on the images as they are, and on augmented ones."""
+"""`augment-compare`: one fusion trained on the original images, and on augmented ones."""
 
 from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.errors import unknown_name
-from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
+from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, seeds_of
 from mmsent_cli.experiments.comparison.compare import compare
 from mmsent_cli.experiments.experiment import Experiment, seed_notes
 from mmsent_cli.experiments.settings import AugmentSettings
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import CompareResult
@@ -18,12 +17,12 @@ BASELINE = "none"
 def augment_compare(
     plan: Plan, settings: AugmentSettings, run: Run, progress: Progress = silent
 ) -> tuple[CompareResult, list[TrainedArm]]:
-    """Train the plan's fusion without and with each augmentation, and say what the differences are worth.
+    """Train the plan's fusion without and with each augmentation, and test the differences.
 
     Args:
-        plan: what all arms share; its own augmentation plays no part.
-        settings: which policies, how many seeds.
-        run: folder that keeps the arms; those that are there already are not trained again.
+        plan: shared by all arms; its own augmentation is not used.
+        settings: policies, number of seeds.
+        run: its folder keeps the trained arms; an arm found there is not trained again.
         progress: receives stages, models, batches and epochs.
 
     Returns:
@@ -38,7 +37,7 @@ def augment_compare(
     result = CompareResult(
         experiment="augment-compare",
         baseline=BASELINE,
-        setup=experiment.setting(plan.config, seeds_of(plan.config, settings.seeds)),
+        setup=experiment.setup(plan.config, seeds_of(plan.config, settings.seeds)),
         arms=compare(trained, experiment.true, plan.dataset.labels, BASELINE),
         notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
     )

@@ -1,4 +1,4 @@
-"""From trained models to rows of a comparison: pure functions from arrays to findings.
+"""The rows of a comparison, computed from trained models by pure functions.
 
 Shape letters: S seeds, E epochs, N validation pairs, C classes.
 """
@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmsent_cli.experiments.comparison.arm_scores import ArmScores, describe, judge
-from mmsent_cli.experiments.trained_arm import TrainedArm
+from mmsent_cli.experiments.arms import TrainedArm
+from mmsent_cli.experiments.comparison.arm_scores import ArmScores, describe, score_arm
 from mmsent_cli.results import ComparedArm, Difference, Interval
 from mmsent_cli.stats import (
     Estimate,
@@ -29,40 +29,42 @@ from mmsent_cli.stats import (
 def compare(
     trained: Sequence[TrainedArm], true: np.ndarray, labels: Sequence[str], baseline: str
 ) -> tuple[ComparedArm, ...]:
-    """One row an arm, in the order in which the names first come; reference rows last.
+    """One row per arm, in the order in which the names first occur; reference rows last.
 
-    Seeds keep the order given. The n-th model of an arm is set against the n-th of the baseline in McNemar's test; the
-    interval takes the seeds of both arms as drawn apart.
+    Seeds keep the order given. McNemar's test compares the n-th model of an arm with the n-th of the baseline. The
+    interval treats the seeds of the two arms as independent.
 
     Args:
-        trained: all models; each arm with as many seeds as the baseline.
+        trained: all models; the number of seeds is the same for every arm.
         true: class numbers of the validation pairs [N], N at least 2.
         labels: class names in order.
         baseline: name of the arm that all others are compared with.
 
     Raises:
-        ValueError: no such baseline, or arms with other numbers of seeds.
+        ValueError: no such baseline, or arms that differ in their number of seeds.
     """
     arms = _group(trained)
     if baseline not in arms or len({len(models) for models in arms.values()}) != 1:
-        raise ValueError(f"no arm {baseline}, or not one model a seed: { {name: len(m) for name, m in arms.items()} }")
-    judged = {name: judge(models, true, len(labels)) for name, models in arms.items()}
+        raise ValueError(
+            f"no arm {baseline}, or not one model per seed: { {name: len(m) for name, m in arms.items()} }"
+        )
+    scores = {name: score_arm(models, true, len(labels)) for name, models in arms.items()}
     tested = [name for name, models in arms.items() if name != baseline and not models[0].is_reference]
-    others = {name: [judged[other] for other in tested if other != name] for name in tested}
-    accuracies = {name: _accuracy_difference(judged[name], judged[baseline], others[name]) for name in tested}
+    others = {name: [scores[other] for other in tested if other != name] for name in tested}
+    accuracies = {name: _accuracy_difference(scores[name], scores[baseline], others[name]) for name in tested}
     adjusted = dict(zip(tested, holm([difference.p for difference in accuracies.values()]), strict=True))
     rows = []
-    for name, arm in judged.items():
+    for name, arm in scores.items():
         row = describe(arm, true, labels, accuracy_of(arm.right))
         if name in accuracies:
             difference, p_adjusted = accuracies[name], adjusted[name]
             row = replace(
                 row,
                 accuracy_difference=difference,
-                macro_f1_difference=_macro_f1_difference(arm, judged[baseline], others[name]),
+                macro_f1_difference=_macro_f1_difference(arm, scores[baseline], others[name]),
                 p_adjusted=p_adjusted,
                 verdict=verdict(difference.difference, p_adjusted),
-                mcnemar=tuple(map(mcnemar, arm.right, judged[baseline].right)),
+                mcnemar=tuple(map(mcnemar, arm.right, scores[baseline].right)),
             )
         rows.append(row)
     return tuple(sorted(rows, key=lambda row: row.is_reference))
@@ -74,15 +76,15 @@ def compare_accuracy(
     """The difference of two accuracies on the same pairs.
 
     Args:
-        arm, baseline: 1 where right [S, N]; for one model each [1, N].
-        comparisons: how many differences are judged together (Holm).
-        others: 1 where right of further arms of the comparison, which help to tell how much seeds vary.
+        arm, baseline: 1 where right [S, N]; for single models [1, N].
+        comparisons: number of differences that are tested together (Holm).
+        others: 1 where right, for the other arms of the comparison; they improve the estimate of the seed variance.
     """
     return _difference(estimate_difference(arm, baseline, others), comparisons)
 
 
 def accuracy_of(right: np.ndarray) -> Interval:
-    """The 95 % interval of an arm's accuracy over pairs and seeds; of one model, Wilson's over pairs.
+    """The 95 % interval of an arm's accuracy over pairs and seeds; for a single model, Wilson's over pairs.
 
     Args:
         right: 1 where right [S, N].
@@ -93,11 +95,11 @@ def accuracy_of(right: np.ndarray) -> Interval:
 
 
 def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interval:
-    """The 95 % interval of an arm's macro-F1 over pairs and seeds; of one model, over pairs.
+    """The 95 % interval of an arm's macro-F1 over pairs and seeds; for a single model, over pairs.
 
     Args:
         true: class numbers [N].
-        predicted: class numbers [S, N]; of one model [1, N].
+        predicted: class numbers [S, N]; for a single model [1, N].
         classes: C.
     """
     return _within(0.0, interval(estimate_mean(macro_f1_scores(true, predicted, classes))))
@@ -109,7 +111,7 @@ def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
 
 
 def _accuracy_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:
-    """The difference in accuracy, as one of a family of `others` and itself."""
+    """The difference in accuracy, tested in one family with those of the `others`."""
     return compare_accuracy(arm.right, baseline.right, len(others) + 1, [other.right for other in others])
 
 
@@ -128,5 +130,5 @@ def _difference(estimate: Estimate, comparisons: int) -> Difference:
 
 
 def _within(lowest: float, ends: Interval) -> Interval:
-    """Cut where a share (0 to 1) or a difference of shares (-1 to 1) ends, which the t interval does not know."""
+    """Clip a t interval, which is unbounded, to the range of a rate (0 to 1) or of a difference of rates (-1 to 1)."""
     return max(ends[0], lowest), min(ends[1], 1.0)

@@ -1,31 +1,36 @@
-"""`compare-fusions`: the same encoders, split, batches, seeds and epochs under different fusion layers."""
+"""`compare-fusions`: the same encoders, split, batches, seeds and epochs with different fusion layers."""
 
+from dataclasses import replace
+
+from mmsent_cli.compute.device import choose_compute
+from mmsent_cli.config import SENTIMENTS, ResolvedModel, TrainConfig
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError, unknown_name
-from mmsent_cli.experiments.arm import Arm, arms_of, seeds_of
+from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, seeds_of
 from mmsent_cli.experiments.comparison.compare import compare
 from mmsent_cli.experiments.experiment import Experiment, seed_notes
 from mmsent_cli.experiments.settings import CompareSettings
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.model import SentimentModel, assemble, build_encoders
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
-from mmsent_cli.results import CompareResult
-from mmsent_cli.training.plan import Plan
+from mmsent_cli.results import CompareResult, FusionRow
+from mmsent_cli.training.plan import Plan, gather_facts, resolve_checked
 
 REFERENCES = tuple(name for name, spec in FUSIONS.items() if spec.is_reference)
-AGAIN = " (again)"
-"""Marks a second arm of the baseline's fusion, trained with other seeds: what no difference looks like."""
+REPEAT_SUFFIX = " (again)"
+"""Marks the second arm of a fusion, trained with other seeds: an A/A check, whose true difference is zero."""
 
 
 def compare_fusions(
     plan: Plan, settings: CompareSettings, run: Run, progress: Progress = silent
 ) -> tuple[CompareResult, list[TrainedArm]]:
-    """Train every arm with every seed, and say what the differences to the baseline are worth.
+    """Train every arm with every seed, and test its difference to the baseline.
 
     Args:
-        plan: what all arms share; its own fusion plays no part.
-        settings: which fusions, the baseline, how many seeds.
-        run: folder that keeps the arms; those that are there already are not trained again.
+        plan: shared by all arms; its own fusion is not used.
+        settings: fusions, baseline, number of seeds.
+        run: its folder keeps the trained arms; an arm found there is not trained again.
         progress: receives stages, models, batches and epochs.
 
     Returns:
@@ -42,7 +47,7 @@ def compare_fusions(
     result = CompareResult(
         experiment="compare-fusions",
         baseline=settings.baseline,
-        setup=experiment.setting(plan.config, seeds),
+        setup=experiment.setup(plan.config, seeds),
         arms=rows,
         notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
     )
@@ -50,7 +55,7 @@ def compare_fusions(
 
 
 def plan_arms(plan: Plan, settings: CompareSettings) -> list[Arm]:
-    """The baseline and the fusions asked for, then the unimodal references; each with every seed.
+    """The baseline and the requested fusions, then the unimodal references; each with every seed.
 
     A fusion named twice is an A/A check: the second arm gets the next seeds.
     """
@@ -58,20 +63,49 @@ def plan_arms(plan: Plan, settings: CompareSettings) -> list[Arm]:
     arms: list[Arm] = []
     for name, is_again in _names(settings):
         own_seeds = [seed + settings.seeds for seed in seeds] if is_again else seeds
-        arms += arms_of(name + AGAIN if is_again else name, plan.variant(name), own_seeds, name in REFERENCES)
+        arms += arms_of(name + REPEAT_SUFFIX if is_again else name, plan.variant(name), own_seeds, name in REFERENCES)
     return arms
 
 
+def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
+    """Each fusion over the encoders of a configuration.
+
+    Returns:
+        The encoder pair's name, and one row per fusion, with parameters counted for three classes.
+
+    Raises:
+        MmsentError: the encoders are not available.
+    """
+    compute, _ = choose_compute(config.runtime)
+    weights = WeightSource.of(config.runtime)
+    facts, _ = gather_facts(config, compute, weights)
+
+    def variant(name: str) -> ResolvedModel:
+        return resolve_checked(replace(config.model, fusion=name), facts)
+
+    encoders = build_encoders(variant(next(iter(FUSIONS))), weights, vocabulary=())
+    rows = [
+        FusionRow(
+            name=name,
+            summary=spec.summary,
+            source=spec.source,
+            parameters=_parameters(assemble(variant(name), len(SENTIMENTS), *encoders)),
+        )
+        for name, spec in FUSIONS.items()
+    ]
+    return variant(rows[0].name).encoders, rows
+
+
 def _names(settings: CompareSettings) -> list[tuple[str, bool]]:
-    """Fusions in order, each with whether it is there for the second time."""
-    asked = [name for word in settings.fusions for name in _expand(word)]
-    unknown = [name for name in (*asked, settings.baseline) if name not in FUSIONS]
+    """Fusions in order, each with whether this is its second place in the list."""
+    requested = [name for word in settings.fusions for name in _expand(word)]
+    unknown = [name for name in (*requested, settings.baseline) if name not in FUSIONS]
     if unknown:
         raise unknown_name("fusions", unknown[0], ["sources", "all", *FUSIONS])
-    many = [name for name in asked if asked.count(name) > 2]
+    many = [name for name in requested if requested.count(name) > 2]
     if many:
         raise ConfigError(f"--fusions names {many[0]} more than twice", "twice is an A/A check, once is an arm")
-    ordered = [*([] if settings.baseline in asked else [settings.baseline]), *asked]
+    ordered = [*([] if settings.baseline in requested else [settings.baseline]), *requested]
     named = [(name, name in ordered[:number]) for number, name in enumerate(ordered)]
     return [*named, *((name, False) for name in REFERENCES if name not in ordered)]
 
@@ -82,3 +116,9 @@ def _expand(word: str) -> list[str]:
     if word == "all":
         return [name for name in FUSIONS if name not in REFERENCES]
     return [word]
+
+
+def _parameters(model: SentimentModel) -> int:
+    """Parameters of the fusion, the head and the unimodal heads."""
+    parts = (model.fusion, model.head, model.text_head, model.image_head)
+    return sum(parameter.numel() for part in parts if part is not None for parameter in part.parameters())

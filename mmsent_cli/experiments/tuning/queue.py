@@ -1,11 +1,11 @@
-"""The trials of a study as tasks, shared by all processes that work on it: who does what, and who is gone.
+"""The trials of a study as tasks that several processes share: assignment of tasks, and recovery from dead processes.
 
-A process adds the next task that nobody has as a waiting trial, and takes the oldest one that waits; taking is one
-transaction of the database. Where two processes added the same task at once, the trial with the higher number is given
-up: the database numbers trials in the order in which they are added, so both processes see the same one first.
+A process adds the next free task as a waiting trial, and then takes the oldest waiting trial in one transaction of the
+database. If two processes add the same task at once, the trial with the higher number is given up. The database numbers
+trials in the order of their addition, so both processes agree which one is first.
 
-Rejected: Optuna's GridSampler and `Study.optimize`. The sampler hands out a combination twice when processes meet, and
-`optimize` ends in an error when another process has taken its trial for lost.
+Rejected: Optuna's GridSampler and `Study.optimize`. The sampler can give one combination to two processes, and
+`optimize` fails if another process has marked its trial as dead.
 """
 
 import threading
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 TASK, PHASE, SETTINGS, BEGUN = "task", "phase", "settings", "begun"
-"""User attributes of a trial. `begun` follows its first heartbeat."""
+"""User attributes of a trial. `begun` is set after the first heartbeat."""
 POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A trial to be made. `settings` is None where the sampler proposes them when the trial begins."""
+    """A trial to be made. `settings` is None if the sampler proposes them when the trial begins."""
 
     phase: str
     index: int
@@ -38,7 +38,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Its name in the study."""
+        """Name in the study."""
         return f"{self.phase}-{self.index}"
 
 
@@ -46,17 +46,17 @@ class TaskList:
     """The tasks of one study.
 
     Args:
-        study: where the trials are.
-        storage: the study's own.
-        is_shared: whether other processes may work on it. If not, what is running now belongs to a process that is
-            gone, and is given up.
+        study: holds the trials.
+        storage: of the study.
+        is_shared: whether other processes may work on the study. If not, a running trial belongs to a process that
+            was killed, and is given up.
     """
 
     def __init__(self, study: "Study", storage: "RDBStorage", is_shared: bool) -> None:
         self.study = study
         self.storage = storage
         self.is_shared = is_shared
-        self._seen: dict[int, float] = {}
+        self._first_seen_seconds: dict[int, float] = {}
         for trial in [] if is_shared else self._in_state("RUNNING"):
             self.give_up(trial.number)
 
@@ -65,7 +65,7 @@ class TaskList:
         return {trial.user_attrs[TASK]: trial for trial in self._in_state("COMPLETE", "PRUNED")}
 
     def take(self, tasks: Sequence[Task]) -> "Trial | None":
-        """A task to do now, not always one of these; None if other processes have them all."""
+        """A task to do now, not always one of `tasks`; None if other processes have taken all."""
         self._give_up_lost()
         taken = self._live()
         missing = [task for task in tasks if task.key not in {trial.user_attrs.get(TASK) for trial in taken}]
@@ -85,7 +85,7 @@ class TaskList:
     def holding(self, trial: "Trial") -> Iterator[None]:
         """Keep a trial alive while it is trained, and give it up if that fails.
 
-        If another process has taken this one for dead meanwhile, its work is dropped.
+        If another process has meanwhile marked the trial as dead, this process drops its work.
         """
         from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 
@@ -95,12 +95,12 @@ class TaskList:
         except UpdateFinishedTrialError:
             return
         except BaseException:
-            with suppress(StorageInternalError):  # the first error is the one to tell
+            with suppress(StorageInternalError):  # the first error is the one to raise
                 self.give_up(trial.number)
             raise
 
     def propose(self, trial: "Trial", space: Sequence[Choices | Range], seed: int) -> dict[str, Value]:
-        """Let the sampler choose settings, from the finished trials and a seed alone."""
+        """Settings from the sampler; they depend on the finished trials and the seed alone."""
         from optuna.samplers import TPESampler
 
         self.study.sampler = TPESampler(seed=seed)
@@ -114,50 +114,50 @@ class TaskList:
 
     def prune(self, trial: "Trial") -> None:
         """Finish a trial that was stopped early."""
-        self._tell(trial.number, "PRUNED")
+        self._end(trial.number, "PRUNED")
 
     def give_up(self, number: int) -> None:
-        """Leave a trial; its task is free again."""
-        self._tell(number, "FAIL")
+        """Mark a trial as failed, which frees its task."""
+        self._end(number, "FAIL")
 
     def wait(self) -> None:
-        """Let the other processes work."""
+        """Wait for other processes."""
         time.sleep(POLL_SECONDS)
 
-    def _tell(self, number: int, state: str) -> None:
+    def _end(self, number: int, state: str) -> None:
         from optuna.trial import TrialState
 
         self.study.tell(number, state=TrialState[state], skip_if_finished=True)
 
     def _in_state(self, *names: str) -> list["FrozenTrial"]:
-        """Trials in any of these states, by number."""
+        """Trials in any of these states, in order."""
         return [trial for trial in self.study.get_trials(deepcopy=False) if trial.state.name in names]
 
     def _live(self) -> list["FrozenTrial"]:
-        """Trials that are finished or will be."""
+        """Trials that are waiting, running or finished."""
         return self._in_state("WAITING", "RUNNING", "COMPLETE", "PRUNED")
 
     def _is_first(self, trial: "Trial") -> bool:
-        """Whether a taken trial has a task, and no earlier trial has the same one."""
+        """Whether a taken trial has a task that no earlier trial has."""
         key = trial.user_attrs.get(TASK)
         earlier = [other.user_attrs.get(TASK) for other in self._live() if other.number < trial.number]
         return key is not None and key not in earlier
 
     def _give_up_lost(self) -> None:
-        """Free the tasks of processes that are gone."""
+        """Free the tasks of dead processes."""
         from optuna.storages import fail_stale_trials
 
         if not self.is_shared:
             return
         fail_stale_trials(self.study)
-        for trial in self._in_state("RUNNING"):  # Optuna overlooks a trial that ended before its first heartbeat
-            waited = time.monotonic() - self._seen.setdefault(trial.number, time.monotonic())
+        for trial in self._in_state("RUNNING"):  # Optuna skips a trial without a heartbeat
+            waited = time.monotonic() - self._first_seen_seconds.setdefault(trial.number, time.monotonic())
             if BEGUN not in trial.user_attrs and waited > GRACE_SECONDS:
                 self.give_up(trial.number)
 
     @contextmanager
     def _beating(self, trial: "Trial") -> Iterator[None]:
-        """Tell the other processes every few seconds that this one is alive."""
+        """Record a heartbeat of the trial every few seconds."""
         if not self.is_shared:
             yield
             return

@@ -1,37 +1,37 @@
-"""What a tuning strategy tries, and in which order."""
+"""The trials of a tuning strategy, and their order."""
 
 from collections.abc import Sequence
 
 from mmsent_cli.config import ResolvedModel
-from mmsent_cli.experiments.arm import seeds_of
+from mmsent_cli.experiments.arms import seeds_of
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.tuning.queue import Task
 from mmsent_cli.experiments.tuning.space import Value, combinations, configure, parse_space
-from mmsent_cli.experiments.tuning.trials import Tried, rank
+from mmsent_cli.experiments.tuning.trials import TrialRecord, rank
 from mmsent_cli.training.plan import Plan
 
-RATES = ("encoder_lr", "head_lr")
+RATE_NAMES = ("encoder_lr", "head_lr")
 RATE_DIGITS = 12
-"""Rates are rounded to so many digits, so that 0.2 times 5e-5 is 1e-5."""
+"""Significant digits that rates are rounded to, so that 0.2 times 5e-5 is 1e-5."""
 
 
 class Search:
-    """What is to be tried.
+    """The trials to be made.
 
     `sequence` tries both learning rates times each factor at the first weight decay, then the other decays at the best
-    rates (system A); `grid` every combination of the space; `tpe` what the sampler proposes, each trial in turn.
+    rates (system A). `grid` tries every combination of the space, and `tpe` the proposals of the sampler.
 
     Args:
-        plan: what all trials share.
+        plan: shared by all trials.
         settings: of `tune`.
 
     Attributes:
-        first: tasks that need no result of others.
-        models: the different models among what is tried, one setting at a time where a sampler chooses.
-        total: how many trials there will be in all.
+        first: tasks that do not depend on the results of others.
+        models: the distinct models of all trials; if a sampler chooses, those with one setting changed.
+        total: number of trials.
 
     Raises:
-        ConfigError: a space that cannot be searched, or a setting that the plan cannot have.
+        ConfigError: the space cannot be searched, or a setting does not suit the plan.
     """
 
     def __init__(self, plan: Plan, settings: TuneSettings) -> None:
@@ -45,11 +45,11 @@ class Search:
         self.first = self._begin()
         self.total = len(self.first) + (len(self.decays) - 1 if settings.strategy == "sequence" else 0)
 
-    def then(self, tried: Sequence[Tried]) -> list[Task]:
-        """What is left to try after the first tasks: in the sequence, the other decays at the best rates."""
+    def then(self, trials: Sequence[TrialRecord]) -> list[Task]:
+        """The tasks after the first: in the sequence, the other decays at the best rates; else none."""
         if self.settings.strategy != "sequence":
             return []
-        best = tried[rank(tried, self.monitor)[0]].settings
+        best = trials[rank(trials, self.monitor)[0]].settings
         return [Task("decays", index, {**best, "weight_decay": decay}) for index, decay in enumerate(self.decays[1:])]
 
     def _begin(self) -> list[Task]:
@@ -57,20 +57,20 @@ class Search:
             self._check([{item.name: value} for item in self.space for value in item.values])
             return [Task("tpe", index) for index in range(self.settings.trials)]
         is_grid = self.settings.strategy == "grid"
-        tried = combinations(self.space) if is_grid else self._rates()
-        self._check(tried)
-        return [Task("grid" if is_grid else "rates", index, chosen) for index, chosen in enumerate(tried)]
+        settings = combinations(self.space) if is_grid else self._rates()
+        self._check(settings)
+        return [Task("grid" if is_grid else "rates", index, chosen) for index, chosen in enumerate(settings)]
 
     def _rates(self) -> list[dict[str, Value]]:
         fit = self.plan.config.fit
         return [
-            {**{name: _times(getattr(fit, name), factor) for name in RATES}, "weight_decay": self.decays[0]}
+            {**{name: _times(getattr(fit, name), factor) for name in RATE_NAMES}, "weight_decay": self.decays[0]}
             for factor in dict.fromkeys(self.settings.rates)
         ]
 
-    def _check(self, tried: Sequence[dict[str, Value]]) -> None:
-        """Refuse settings that do not go together before the first model is trained."""
-        self.models = tuple(dict.fromkeys(configure(self.plan, chosen).model for chosen in tried))
+    def _check(self, settings: Sequence[dict[str, Value]]) -> None:
+        """Build each configuration, so that incompatible settings fail before the first model is trained."""
+        self.models = tuple(dict.fromkeys(configure(self.plan, chosen).model for chosen in settings))
 
 
 def _times(rate: float, factor: float) -> float:

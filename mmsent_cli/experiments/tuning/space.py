@@ -1,7 +1,7 @@
-"""What `tune` may vary, and how a search space is written: `NAME=A|B|C`, `NAME=LOW:HIGH`, `NAME=LOW:HIGH:log`.
+"""Settings that `tune` can vary, and the syntax of a search space: `NAME=A|B|C`, `NAME=LOW:HIGH`, `NAME=LOW:HIGH:log`.
 
-A setting may be tuned if the trials stay comparable and cheap: one number or word, judged on the same pairs by the
-same figure, and without another pass over the encoders.
+A setting can be tuned if the trials stay comparable and cheap: its value is one number or word, all trials are
+evaluated on the same pairs by the same metric, and no pair is encoded again.
 """
 
 import itertools
@@ -36,33 +36,33 @@ TUNABLE = (
     "patience",
     "fusion",
 )
-ENCODED = "what the encoders compute once for all trials would change with it"
-SEVERAL = "it holds several numbers"
-JOINED = "it is a setting of cross-validation, and each trial is a single model"
+CHANGES_ENCODING = "it changes the features, which are computed once for all trials"
+HAS_SEVERAL_NUMBERS = "it holds several numbers"
+IS_OF_FOLDS = "it is a setting of cross-validation, and each trial is a single model"
 NOT_TUNABLE = {
-    "encoders": ENCODED,
-    "text_encoder": ENCODED,
-    "image_encoder": ENCODED,
-    "freeze_text": ENCODED,
-    "freeze_image": ENCODED,
-    "max_length_tokens": ENCODED,
-    "image_size_px": ENCODED,
-    "text_cleaning": ENCODED,
-    "augmentation": f"{ENCODED} (see mmsent augment-compare)",
-    "augmentation_views": ENCODED,
-    "augmentation_seed": ENCODED,
-    "head_hidden": SEVERAL,
-    "head_dropout": SEVERAL,
-    "probes": JOINED,
-    "models_per_fold": JOINED,
-    "logit_adjustment": JOINED,
-    "monitor": "all trials are judged by the same figure",
-    "seed": "the best of several seeds is luck and no setting (see --seeds)",
+    "encoders": CHANGES_ENCODING,
+    "text_encoder": CHANGES_ENCODING,
+    "image_encoder": CHANGES_ENCODING,
+    "freeze_text": CHANGES_ENCODING,
+    "freeze_image": CHANGES_ENCODING,
+    "max_length_tokens": CHANGES_ENCODING,
+    "image_size_px": CHANGES_ENCODING,
+    "text_cleaning": CHANGES_ENCODING,
+    "augmentation": f"{CHANGES_ENCODING} (see mmsent augment-compare)",
+    "augmentation_views": CHANGES_ENCODING,
+    "augmentation_seed": CHANGES_ENCODING,
+    "head_hidden": HAS_SEVERAL_NUMBERS,
+    "head_dropout": HAS_SEVERAL_NUMBERS,
+    "probes": IS_OF_FOLDS,
+    "models_per_fold": IS_OF_FOLDS,
+    "logit_adjustment": IS_OF_FOLDS,
+    "monitor": "all trials are compared by the same metric",
+    "seed": "the best of several seeds is luck, not a setting (see --seeds)",
 }
-"""The other settings of ModelConfig and FitConfig, each with the reason."""
+"""The other settings of ModelConfig and FitConfig, with reasons."""
 
 FIT, MODEL = ({field.name: field.type for field in fields(section)} for section in (FitConfig, ModelConfig))
-HOW = "write NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log, for example encoder_lr=1e-5:1e-3:log"
+SPACE_HINT = "write NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log, for example encoder_lr=1e-5:1e-3:log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Every number from `low` to `high`; whole ones where both are."""
+    """Every number from `low` to `high`; whole numbers if both ends are."""
 
     name: str
     low: float | int
@@ -102,13 +102,13 @@ def parse_space(items: Iterable[str]) -> tuple[Choices | Range, ...]:
     """The search space, in the order given.
 
     Raises:
-        ConfigError: a setting that is unknown, cannot be tuned or is there twice; values that it cannot have.
+        ConfigError: a setting is unknown, cannot be tuned or occurs twice, or a value is invalid.
     """
     space = tuple(map(_parse, items))
     names = [item.name for item in space]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"--space names {', '.join(twice)} twice", HOW)
+        raise ConfigError(f"--space names {', '.join(twice)} twice", SPACE_HINT)
     return space
 
 
@@ -116,7 +116,7 @@ def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
     """Every combination of choices; the last setting varies fastest.
 
     Raises:
-        ConfigError: a range, of which there is no every value.
+        ConfigError: the space has a range, whose values cannot be listed.
     """
     ranges = [item.name for item in space if isinstance(item, Range)]
     if ranges:
@@ -132,7 +132,7 @@ def configure(plan: Plan, settings: dict[str, Value]) -> ResolvedConfig:
     """The plan's configuration with other settings; another fusion brings its own head.
 
     Raises:
-        ConfigError: settings that do not go together.
+        ConfigError: the settings are incompatible.
     """
     of_fit = {name: value for name, value in settings.items() if name in FIT}
     of_model: dict[str, Any] = {name: value for name, value in settings.items() if name in MODEL}
@@ -151,7 +151,7 @@ def _parse(item: str) -> Choices | Range:
     if name not in TUNABLE:
         raise unknown_name("space", name, list(TUNABLE))
     if not text:
-        raise ConfigError(f"--space: {name} has no values", HOW)
+        raise ConfigError(f"--space: {name} has no values", SPACE_HINT)
     if ":" in text:
         return _parse_range(name, text)
     return Choices(name, tuple(dict.fromkeys(_value(name, part) for part in text.split("|"))))
@@ -162,7 +162,7 @@ def _parse_range(name: str, text: str) -> Range:
         raise ConfigError(f"--space: {name} is a word and has no range", f"name its values: {name}=A|B|C")
     ends, scale = text.split(":")[:2], text.split(":")[2:]
     if "|" in text or scale not in ([], ["log"]):
-        raise ConfigError(f"--space: {name}: {text!r} is no range", HOW)
+        raise ConfigError(f"--space: {name}: {text!r} is no range", SPACE_HINT)
     low, high = (cast(float, _value(name, end)) for end in ends)
     if not low < high:
         raise ConfigError(f"--space: {name}: the range {text} is empty", "give the lower end first")
@@ -172,12 +172,12 @@ def _parse_range(name: str, text: str) -> Range:
 
 
 def _value(name: str, text: str) -> Value:
-    """A value as the setting's own type, checked as `--NAME` would be."""
+    """A value in the type of the setting, checked like the option `--NAME`."""
     kind, text = _kind(name), text.strip()
     try:
         value = kind(text) if kind in (int, float) else text
     except ValueError:
-        raise ConfigError(f"--space: {name}: {text!r} is not {KINDS[kind]}", HOW) from None
+        raise ConfigError(f"--space: {name}: {text!r} is not {KINDS[kind]}", SPACE_HINT) from None
     build(FitConfig if name in FIT else ModelConfig, {name: value})
     if name == "fusion":
         find_fusion(text)

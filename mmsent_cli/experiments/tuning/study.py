@@ -1,6 +1,6 @@
-"""A study in a database: opening it, and refusing one that cannot be used. Optuna keeps the trials there.
+"""Opens the study in a database, in which Optuna keeps the trials, and refuses one that cannot be used.
 
-Imports Optuna inside its functions: it takes most of a second, and only `tune` needs it.
+Functions import Optuna themselves, since the import takes most of a second and only `tune` needs it.
 """
 
 import time
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 10
 GRACE_SECONDS = 60
-"""A process that has not been heard of for so long is taken for dead."""
-PATIENCE_SECONDS = 60
-"""How long SQLite waits for another process to let go of the file."""
-ATTEMPTS = 10
+"""Time without a heartbeat after which a process counts as dead."""
+LOCK_TIMEOUT_SECONDS = 60
+"""Time that SQLite waits for the lock of another process."""
+CONNECT_ATTEMPTS = 10
 FIRST_PRUNED_EPOCH = 2
-"""No trial is stopped after its first epoch, most of which is warm-up."""
+"""Earliest epoch after which a trial can be stopped; the first epoch is mostly warm-up."""
 DIGEST = "digest"
 Direction = Literal["maximize", "minimize"]
-URLS = "give a database URL, such as sqlite:///study.db or postgresql://user@host/name"
+URL_HINT = "give a database URL, such as sqlite:///study.db or postgresql://user@host/name"
 
 
 def open_study(
     settings: TuneSettings, own_file: Path, direction: Direction, digest: str
 ) -> tuple["Study", "RDBStorage"]:
-    """The study that the settings name, made if there is none yet.
+    """The study that the settings name, created if it does not exist.
 
     Args:
         settings: of `tune`.
-        own_file: SQLite file used where no storage is given.
-        direction: where better figures lie.
-        digest: of everything that the trials depend on.
+        own_file: SQLite file that is used if no storage is given.
+        direction: whether the monitored metric is maximised or minimised.
+        digest: of everything that determines the trials.
 
     Raises:
-        ConfigError: the storage cannot be opened, or the study there is about something else.
+        ConfigError: the storage cannot be opened, or its study has another digest or direction.
     """
     import optuna
 
@@ -64,7 +64,7 @@ def open_study(
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's log and its remarks on its own interface off the terminal."""
+    """Silence Optuna's log and its warnings about experimental features."""
     import optuna
 
     before = optuna.logging.get_verbosity()
@@ -72,7 +72,7 @@ def quiet_optuna() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")  # `tasks.py` keeps one
+            warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")  # see `queue.py`
             yield
     finally:
         optuna.logging.set_verbosity(before)
@@ -80,7 +80,7 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """A database that fails in the middle of the work, as an expected failure."""
+    """Turn a failure of the database into an MmsentError."""
     from optuna.exceptions import StorageInternalError
 
     try:
@@ -88,23 +88,23 @@ def database_errors() -> Iterator[None]:
     except StorageInternalError as error:
         raise MmsentError(
             f"the study's database failed: {_reason(error)}",
-            "mend it, then go on with --resume; finished trials are kept",
+            "repair it, then go on with --resume; finished trials are kept",
         ) from error
 
 
 def _connect(url: str, is_shared: bool) -> "RDBStorage":
-    """Open a database; again where another process was making its tables at that moment.
+    """Open a database, with further attempts if another process creates its tables at that moment.
 
     Raises:
         ConfigError: it cannot be opened.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, CONNECT_ATTEMPTS + 1):
         try:
             return _open(url, is_shared)
         except (SQLAlchemyError, ImportError, LookupError, ValueError, RuntimeError, AssertionError) as error:
-            if attempt == ATTEMPTS or not _is_race(error):
+            if attempt == CONNECT_ATTEMPTS or not _is_race(error):
                 raise _cannot_open(url, error) from error
             time.sleep(0.1 * attempt)
     raise AssertionError("the last attempt returns or raises")
@@ -117,13 +117,13 @@ def _open(url: str, is_shared: bool) -> "RDBStorage":
     parsed = make_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
     if is_sqlite and (parsed.database in (None, "", ":memory:") or parsed.query.get("mode") == "memory"):
-        raise ValueError("a database in memory is gone with the process")
-    arguments = {"connect_args": {"timeout": PATIENCE_SECONDS}} if is_sqlite else {}
+        raise ValueError("a database in memory is lost when the process ends")
+    arguments = {"connect_args": {"timeout": LOCK_TIMEOUT_SECONDS}} if is_sqlite else {}
     beating: dict[str, Any] = {"heartbeat_interval": HEARTBEAT_SECONDS, "grace_period": GRACE_SECONDS}
     storage = RDBStorage(url, engine_kwargs=arguments, **(beating if is_shared else {}))
     if is_sqlite:
-        # SQLite knows no SELECT FOR UPDATE. A lock from the beginning of a transaction on does the same: no two
-        # processes take one trial.
+        # SQLite has no SELECT FOR UPDATE. A lock from the beginning of each transaction has the same effect: no two
+        # processes take the same trial.
         event.listen(storage.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     return storage
 
@@ -142,10 +142,10 @@ def _pruner(settings: TuneSettings) -> Any:
 
 
 def _require_same(study: "Study", direction: Direction, digest: str) -> None:
-    """Write down what a new study is about; refuse one about something else, or somebody else's."""
-    known = study.user_attrs.get(DIGEST)
-    is_new = known is None and not study.trials
-    if study.direction.name.lower() != direction or not (is_new or known == digest):
+    """Record the digest of a new study; refuse a study with another digest or direction, or made by another program."""
+    recorded = study.user_attrs.get(DIGEST)
+    is_new = recorded is None and not study.trials
+    if study.direction.name.lower() != direction or not (is_new or recorded == digest):
         raise ConfigError(
             f"the study {study.study_name!r} in this storage belongs to other settings or other data",
             "choose another name with --study, or give the settings that it was begun with",
@@ -155,7 +155,7 @@ def _require_same(study: "Study", direction: Direction, digest: str) -> None:
 
 
 def _is_race(error: Exception) -> bool:
-    """Whether two processes making the same tables at once may have caused an error."""
+    """Whether an error can be due to two processes that create the same tables at once."""
     from sqlalchemy.exc import IntegrityError
 
     return isinstance(error, (IntegrityError, AssertionError)) or "exists" in str(error)
@@ -167,11 +167,11 @@ def _cannot_open(url: str, error: Exception) -> ConfigError:
         return ConfigError(
             f"--storage {_shown(url)}: its driver is missing, no module {driver}", "install the package of that driver"
         )
-    return ConfigError(f"--storage {_shown(url)} cannot be opened: {_reason(error)}", URLS)
+    return ConfigError(f"--storage {_shown(url)} cannot be opened: {_reason(error)}", URL_HINT)
 
 
 def _shown(url: str) -> str:
-    """The URL without its password; nothing of one that cannot be parsed, since a password may be anywhere in it."""
+    """The URL without its password; "URL" if it cannot be parsed, since it may contain a password anywhere."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -182,7 +182,7 @@ def _shown(url: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """What the database said, without the statement that it said it about."""
+    """The message of the database, without the SQL statement."""
     deepest = error
     while deepest.__cause__ is not None:
         deepest = deepest.__cause__

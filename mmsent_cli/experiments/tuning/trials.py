@@ -1,4 +1,4 @@
-"""What a trial leaves in the study, and the rows that are made of it, by whichever process.
+"""The record of a trial in the study's database, and the rows of the result that are made from it.
 
 Shape letters: S seeds, E epochs, N validation pairs.
 """
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison.compare import accuracy_of, compare_accuracy
 from mmsent_cli.experiments.selection import best_epoch, nested_selection
-from mmsent_cli.experiments.trained_arm import TrainedArm
 from mmsent_cli.experiments.tuning.queue import PHASE, SETTINGS
 from mmsent_cli.experiments.tuning.space import Value
 from mmsent_cli.results import Difference, EpochScore, TrialResult
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 MODEL = "model "
-"""User attributes with what each seed gave: `model 0`, `model 1`, …"""
+"""Prefix of user attributes, one per seed: `model 0`, `model 1`, …"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """One seed of a trial.
+    """The model of one seed of a trial.
 
     Attributes:
-        curve: one score an epoch.
-        best: class numbers that the best epoch predicted [N].
-        nested: those of nested selection [N].
+        curve: one score per epoch.
+        best: class numbers predicted by the best epoch [N].
+        nested: class numbers predicted by nested selection [N].
     """
 
     curve: tuple[EpochScore, ...]
@@ -41,14 +41,14 @@ class Model:
 
     @classmethod
     def of(cls, trained: TrainedArm, true: np.ndarray, classes: int) -> "Model":
-        """What there is to know of a model for tuning, trained to its end or stopped early."""
+        """The part of a trained model that tuning keeps; the training may have been stopped early."""
         best = best_epoch(trained.curve, trained.monitor).epoch - 1
         nested = nested_selection(trained.predicted, true, trained.monitor, classes, trained.losses)
         return cls(trained.curve, trained.predicted[best], nested)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Model":
-        """What `to_plain` gave."""
+        """The inverse of `to_plain`."""
         curve = tuple(EpochScore(**score) for score in plain["curve"])
         return cls(curve, np.array(plain["best"]), np.array(plain["nested"]))
 
@@ -59,8 +59,8 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tried:
-    """A finished trial; `is_complete` is false for one that was stopped early."""
+class TrialRecord:
+    """A finished trial; `is_complete` is false if it was stopped early."""
 
     phase: str
     settings: dict[str, Value]
@@ -68,7 +68,7 @@ class Tried:
     models: tuple[Model, ...]
 
     @classmethod
-    def of(cls, trial: "FrozenTrial") -> "Tried":
+    def of(cls, trial: "FrozenTrial") -> "TrialRecord":
         """Read a trial of the study. One that repeated an earlier proposal has no models."""
         attributes = trial.user_attrs
         names = [f"{MODEL}{number}" for number in range(len(attributes))]
@@ -77,7 +77,7 @@ class Tried:
         return cls(attributes[PHASE], attributes[SETTINGS], is_complete, models)
 
     def value(self, monitor: str) -> float:
-        """Mean over seeds of the best epoch's figure."""
+        """The monitored metric of the best epoch, mean over seeds."""
         return float(np.mean([figure(best_epoch(model.curve, monitor), monitor) for model in self.models]))
 
 
@@ -86,29 +86,29 @@ def figure(score: EpochScore, monitor: str) -> float:
     return Monitor(monitor).value(score)
 
 
-def rank(tried: Sequence[Tried], monitor: str) -> list[int]:
-    """Numbers of the complete trials, best first; of equal ones the earlier first."""
+def rank(trials: Sequence[TrialRecord], monitor: str) -> list[int]:
+    """Numbers of the complete trials, best first; equal ones in order."""
     sign = 1 if monitor == "loss" else -1
-    complete = [number for number, trial in enumerate(tried) if trial.is_complete]
-    return sorted(complete, key=lambda number: sign * tried[number].value(monitor))
+    complete = [number for number, trial in enumerate(trials) if trial.is_complete]
+    return sorted(complete, key=lambda number: sign * trials[number].value(monitor))
 
 
-def distinct(tried: Sequence[Tried]) -> list[Tried]:
-    """Each settings once, where a sampler proposed them again: the complete trial, if there is one."""
-    kept: dict[tuple[tuple[str, Value], ...], Tried] = {}
-    for trial in tried:
+def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """One trial per settings, also if a sampler proposed them twice: the complete trial, if there is one."""
+    kept: dict[tuple[tuple[str, Value], ...], TrialRecord] = {}
+    for trial in trials:
         key = tuple(trial.settings.items())
         if trial.models and (key not in kept or (trial.is_complete and not kept[key].is_complete)):
             kept[key] = trial
     return list(kept.values())
 
 
-def describe(trial: Tried, number: int, true: np.ndarray, monitor: str) -> TrialResult:
-    """A trial's row. `interval` is of the best epoch's accuracy, like the other figures; `best_epoch` the first seed's.
+def describe(trial: TrialRecord, number: int, true: np.ndarray, monitor: str) -> TrialResult:
+    """A trial's row. Scores and interval are of the best epoch; `best_epoch` is that of the first seed.
 
     Args:
-        trial: with at least one model.
-        number: its place among the trials.
+        trial: has at least one model.
+        number: position among the trials.
         true: class numbers of the validation pairs [N].
         monitor: accuracy, macro_f1 or loss.
     """
@@ -132,7 +132,7 @@ def describe(trial: Tried, number: int, true: np.ndarray, monitor: str) -> Trial
     )
 
 
-def compare_trials(best: Tried, other: Tried, true: np.ndarray) -> Difference:
+def compare_trials(best: TrialRecord, other: TrialRecord, true: np.ndarray) -> Difference:
     """The difference of two trials in accuracy, by nested selection.
 
     Args:

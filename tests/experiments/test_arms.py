@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from mmsent_cli.experiments.trained_arm import TrainedArm, load, save
+from mmsent_cli.experiments.arms import TrainedArm, load, save
 from mmsent_cli.results import EpochScore
 
 LOSSES = {"train_loss": 0.1 + 0.2, "train_objective": 1.0, "val_loss": math.nan}

@@ -1,0 +1,151 @@
+"""The arms of an experiment: a model to train, the trained model, and its files in the run's folder.
+
+An experiment that was killed continues from these files. Each model has two: `<stem>.npz` with the arrays, then
+`<stem>.json` with the rest and a digest of both. A missing or damaged file counts as absent: the arm is trained again.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.config import ResolvedConfig
+from mmsent_cli.files import atomic_write
+from mmsent_cli.model import count_parameters
+from mmsent_cli.progress import Epoch
+from mmsent_cli.records import as_file_name
+from mmsent_cli.results import EpochScore
+from mmsent_cli.training.loop import Evaluation
+from mmsent_cli.training.workspace import Workspace
+
+ARRAYS = ("predicted", "losses")
+READ_ERRORS = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
+"""Raised when a file is missing, half-written or not one of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One model to train. Arms with one name differ by seed only. References are shown but not tested."""
+
+    name: str
+    config: ResolvedConfig
+    is_reference: bool = False
+
+    @property
+    def seed(self) -> int:
+        """Seed of the model."""
+        return self.config.fit.seed
+
+    @property
+    def stem(self) -> str:
+        """File name, without its ending, in the run's folder."""
+        return as_file_name(f"{self.name}-seed-{self.seed}")
+
+
+def arms_of(name: str, config: ResolvedConfig, seeds: Sequence[int], is_reference: bool = False) -> list[Arm]:
+    """The models of one arm, one per seed."""
+    configs = [replace(config, fit=replace(config.fit, seed=seed)) for seed in seeds]
+    return [Arm(name=name, config=seeded, is_reference=is_reference) for seeded in configs]
+
+
+def seeds_of(config: ResolvedConfig, count: int) -> tuple[int, ...]:
+    """`count` consecutive seeds, starting with that of the configuration."""
+    return tuple(range(config.fit.seed, config.fit.seed + count))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainedArm:
+    """One trained model of an arm, with its predictions of the validation pairs after each epoch.
+
+    Attributes:
+        name: of the arm; models with one name differ by `seed` only.
+        is_reference: shown but not tested (text-only, image-only).
+        monitor: metric that selects the best epoch: accuracy, macro_f1 or loss.
+        curve: one score per epoch (E).
+        predicted: class numbers [E, N], int64.
+        losses: cross-entropy of each pair [E, N], float64.
+    """
+
+    name: str
+    fusion: str
+    augmentation: str
+    seed: int
+    is_reference: bool
+    trainable_parameters: int
+    monitor: str
+    curve: tuple[EpochScore, ...]
+    predicted: np.ndarray
+    losses: np.ndarray
+
+    def __post_init__(self) -> None:
+        shapes = {array.shape for array in (self.predicted, self.losses)}
+        if len(shapes) != 1 or self.predicted.ndim != 2 or len(self.curve) != len(self.predicted) or not self.curve:
+            raise ValueError(f"{self.name}: {len(self.curve)} epochs do not fit arrays of shape {sorted(shapes)}")
+
+
+def train_arm(workspace: Workspace, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
+    """Train one arm, and yield its state after each epoch, so that a caller may stop early.
+
+    The workspace's `progress` receives batches and epochs under the name `shown_as`, or else under the arm's name.
+    """
+    model, table, trainer = workspace.trainer(arm.config)
+    trainable, _ = count_parameters(model)
+    order = np.argsort(table.val)  # the table is sorted by text length
+    evaluations: list[Evaluation] = []
+    name = shown_as or arm.name
+    for result in trainer.fit(workspace.progress, name):
+        workspace.progress(Epoch(name, arm.seed, result))
+        evaluations.append(trainer.last)
+        yield TrainedArm(
+            name=arm.name,
+            fusion=arm.config.model.fusion,
+            augmentation=arm.config.fit.augmentation,
+            seed=arm.seed,
+            is_reference=arm.is_reference,
+            trainable_parameters=trainable,
+            monitor=arm.config.fit.monitor,
+            curve=tuple(epoch.score() for epoch in trainer.history),
+            predicted=np.stack([evaluation.logits.argmax(axis=1) for evaluation in evaluations])[:, order],
+            losses=np.stack([evaluation.losses() for evaluation in evaluations])[:, order],
+        )
+
+
+def save(folder: Path, stem: str, trained: TrainedArm) -> None:
+    """Write `<stem>.npz`, then `<stem>.json`, each whole or not at all.
+
+    Raises:
+        MmsentError: they cannot be written.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **{name: getattr(trained, name) for name in ARRAYS})
+    arrays = buffer.getvalue()
+    plain = {name: getattr(trained, name) for name in TrainedArm.__slots__ if name not in (*ARRAYS, "curve")}
+    plain["curve"] = [asdict(score) for score in trained.curve]
+    content = {"digest": _digest(plain, arrays), "model": plain}
+    atomic_write(folder / f"{stem}.npz", arrays)
+    atomic_write(folder / f"{stem}.json", (json.dumps(content, indent=1) + "\n").encode("utf-8"))
+
+
+def load(folder: Path, stem: str) -> TrainedArm | None:
+    """What `save` wrote, to the last bit; None if it is missing, half-written or damaged."""
+    try:
+        content = json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
+        arrays, plain = (folder / f"{stem}.npz").read_bytes(), content["model"]
+        if content["digest"] != _digest(plain, arrays):
+            return None
+        with np.load(io.BytesIO(arrays), allow_pickle=False) as stored:
+            plain |= {name: stored[name] for name in ARRAYS}
+        plain["curve"] = tuple(EpochScore(**score) for score in plain["curve"])
+        return TrainedArm(**plain)
+    except READ_ERRORS:
+        return None
+
+
+def _digest(plain: dict[str, Any], arrays: bytes) -> str:
+    return hashlib.sha256(json.dumps(plain).encode("utf-8") + arrays).hexdigest()
