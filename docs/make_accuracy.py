@@ -1,11 +1,11 @@
-"""Write docs/accuracy.md, the ladder from a plain network to the presets, out of recorded training runs.
+"""Write docs/accuracy.md, from one model to the presets, out of recorded training runs.
 
-    python docs/make_accuracy.py record NAME=RUN,RUN,… …    # figures of run folders into docs/accuracy.json
+    python docs/make_accuracy.py record NAME=RUN,RUN,… …    # metrics of run folders into docs/accuracy.json
     python docs/make_accuracy.py                            # docs/accuracy.json into docs/accuracy.md
 
-Runs are those of `mmsent train --folds 5`, one a seed, all with the same folds. NAME is one of ARMS, `best` or `fast`;
-tables that no run given belongs to stay as they were.
-Only figures are kept, never a pair or a tag.
+Runs are those of `mmsent train --folds 5`, one per seed, all with the same folds. NAME is one of ARMS, `best`
+or `fast`; tables without a given run stay as they were.
+Only metrics are kept, never a pair or a tag.
 """
 
 import json
@@ -20,8 +20,8 @@ from mmsent_cli.records import FOLDS, Run
 from mmsent_cli.stats.estimate import estimate_difference, interval
 from mmsent_cli.stats.scores import accuracy_scores, macro_f1_scores
 from mmsent_cli.training.checkpoints import read_checkpoint
+from mmsent_cli.training.fold_metrics import calibration_error
 from mmsent_cli.training.predictions import read_predictions
-from mmsent_cli.training.reckoning import calibration_error
 
 HERE = Path(__file__).parent
 DATA, PAGE = HERE / "accuracy.json", HERE / "accuracy.md"
@@ -33,12 +33,12 @@ ARMS = {
     "layers": "`--text-encoder minilm-layers`: the means of MiniLM's last four layers",
     "stages": "`--image-encoder efficientnet-lite0-stages --image-size-px 320`: larger, and the middle stages' means",
 }
-"""Arms of one network a fold; beside them `best` and `fast` are recorded."""
+"""Arms with one model per fold; `best` and `fast` are recorded as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One row: its figures, mean over seeds, and what it changed. Shares of 0 to 1; intervals are 95 %."""
+    """One row: its metrics, mean over seeds, and what it changed. Shares of 0 to 1; intervals are 95 %."""
 
     name: str
     seeds: int
@@ -54,7 +54,7 @@ class Step:
 
 
 class Recorded:
-    """What the members of one run said out of fold."""
+    """The out-of-fold predictions of one run's members."""
 
     def __init__(self, folder: str) -> None:
         run = Run(Path(folder))
@@ -62,16 +62,16 @@ class Recorded:
         self.labels = result["labels"]
         self.adjustment = run.read_json("config.json")["model"]["logit_adjustment"]
         self.targets = np.array([self.labels.index(row.tag) for row in rows])
-        self.judged = np.log(np.array([row.probabilities for row in rows]).clip(1e-6))
+        self.stacked = np.log(np.array([row.probabilities for row in rows]).clip(1e-6))
         answers = np.load(run.path("oof_log_probabilities.npy"))
-        self.members = {judge["name"]: answers[:, number] for number, judge in enumerate(result["members"])}
+        self.members = {member["name"]: answers[:, number] for number, member in enumerate(result["members"])}
         place = {row.guid: number for number, row in enumerate(rows)}
         splits = run.read_json("split.json")["splits"]
         self.folds = [np.array([place[guid] for guid in part["val"]]) for part in splits]
         self.networks = self._networks(run)
 
     def _networks(self, run: Run) -> np.ndarray:
-        """Log-probabilities of each network alone [K, N, C]."""
+        """Log-probabilities of each model alone [K, N, C]."""
         parts = [
             read_checkpoint(run.path(f"{FOLDS}/fold-{n}.pt"))["logits"].numpy() for n in range(1, len(self.folds) + 1)
         ]
@@ -81,23 +81,23 @@ class Recorded:
         return result
 
     def joined(self, names: list[str], networks: int, adjustment: float = 0.0) -> np.ndarray:
-        """Log-probabilities [N, C] of some members, joined as `train` does."""
+        """Log-probabilities [N, C] of some members, combined as in `train`."""
         network = [geometric_mean(list(self.networks[:networks]))] if networks else []
         answers = np.stack([*network, *(self.members[name] for name in names)], axis=1)
         return stack_out_of_fold(answers, self.targets, self.folds, adjustment)
 
 
-def step(name: str, said: list[np.ndarray], targets: np.ndarray, before: list[np.ndarray] | None) -> Step:
-    """A row's figures.
+def step(name: str, predictions: list[np.ndarray], targets: np.ndarray, before: list[np.ndarray] | None) -> Step:
+    """The metrics of a row.
 
     Args:
         name: of the row.
-        said: log-probabilities [N, C] by each seed.
+        predictions: log-probabilities [N, C] by each seed.
         targets: class numbers [N].
         before: those of the row that it is compared with.
     """
-    classes = said[0].shape[1]
-    predicted = np.stack([each.argmax(axis=1) for each in said])
+    classes = predictions[0].shape[1]
+    predicted = np.stack([each.argmax(axis=1) for each in predictions])
     scores = accuracy_scores(targets, predicted), macro_f1_scores(targets, predicted, classes)
     changes = [None] * 4
     if before is not None:
@@ -105,15 +105,15 @@ def step(name: str, said: list[np.ndarray], targets: np.ndarray, before: list[np
         others = accuracy_scores(targets, earlier), macro_f1_scores(targets, earlier, classes)
         gains = [estimate_difference(*pair) for pair in zip(scores, others, strict=True)]
         changes = [part for gain in gains for part in (gain.value, interval(gain))]
-    sd = [float(score.mean(axis=1).std(ddof=1)) if len(said) > 1 else 0.0 for score in scores]
+    sd = [float(score.mean(axis=1).std(ddof=1)) if len(predictions) > 1 else 0.0 for score in scores]
     return Step(
         name=name,
-        seeds=len(said),
+        seeds=len(predictions),
         accuracy=float(scores[0].mean()),
         accuracy_sd=sd[0],
         macro_f1=float(scores[1].mean()),
         macro_f1_sd=sd[1],
-        calibration_error=float(np.mean([calibration_error(np.exp(each), targets) for each in said])),
+        calibration_error=float(np.mean([calibration_error(np.exp(each), targets) for each in predictions])),
         accuracy_gain=changes[0],
         accuracy_interval=changes[1],
         macro_f1_gain=changes[2],
@@ -122,58 +122,61 @@ def step(name: str, said: list[np.ndarray], targets: np.ndarray, before: list[np
 
 
 def network_ladder(runs: dict[str, list[Recorded]]) -> list[Step]:
-    """One network a fold, one change after the other."""
+    """One model per fold, one change after the other."""
     steps, before = [], None
     for arm in ARMS:
         if arm in runs:
-            said = [run.networks[0] for run in runs[arm]]
-            steps.append(step(ARMS[arm], said, runs[arm][0].targets, before))
-            before = said
+            predictions = [run.networks[0] for run in runs[arm]]
+            steps.append(step(ARMS[arm], predictions, runs[arm][0].targets, before))
+            before = predictions
     return steps
 
 
 def joined_ladder(runs: list[Recorded], networks: int, probes: list[str]) -> list[Step]:
-    """Judges joined one after the other, then the decision moved."""
+    """Members added one after the other, then logit adjustment."""
     targets = runs[0].targets
-    rows: list[tuple[str, list[np.ndarray]]] = [("one network", [run.networks[0] for run in runs])]
+    rows: list[tuple[str, list[np.ndarray]]] = [("one model", [run.networks[0] for run in runs])]
     if networks > 1:
-        rows.append((f"{networks} networks", [geometric_mean(list(run.networks)) for run in runs]))
-    rows.append(("stacked: the network's trust in itself set right", [run.joined([], networks) for run in runs]))
+        rows.append((f"{networks} models", [geometric_mean(list(run.networks)) for run in runs]))
+    rows.append(("stacked, which calibrates the model", [run.joined([], networks) for run in runs]))
     for count, name in enumerate(probes, start=1):
         rows.append((f"and {name}", [run.joined(probes[:count], networks) for run in runs]))
     adjusted = [run.joined(probes, networks, run.adjustment) for run in runs]
     rows.append((f"logit adjustment {runs[0].adjustment}", adjusted))
-    befores = [None, *(said for _, said in rows)]
-    return [step(name, said, targets, before) for (name, said), before in zip(rows, befores, strict=False)]
+    befores = [None, *(predictions for _, predictions in rows)]
+    return [
+        step(name, predictions, targets, before) for (name, predictions), before in zip(rows, befores, strict=False)
+    ]
 
 
 def alone(runs: list[Recorded]) -> list[Step]:
-    """Each judge by itself."""
-    return [step(name, [run.members[name] for run in runs], runs[0].targets, None) for name in runs[0].members]
+    """Each member alone."""
+    names = {name: "model" if name == "network" else name for name in runs[0].members}
+    return [step(shown, [run.members[name] for run in runs], runs[0].targets, None) for name, shown in names.items()]
 
 
 def record(arguments: list[str]) -> None:
-    """Read run folders and keep their figures."""
+    """Read run folders and keep their metrics."""
     runs = {
         name: [Recorded(folder) for folder in folders.split(",")]
         for name, _, folders in (a.partition("=") for a in arguments)
     }
-    tables = {"One network a fold, encoders frozen": network_ladder(runs)}
+    tables = {"One model per fold, encoders frozen": network_ladder(runs)}
     for preset in ("best", "fast"):
         if preset in runs:
             first = runs[preset][0]
             probes = [name for name in first.members if name != "network"]
-            tables[f"`--preset {preset}`, joined step by step"] = joined_ladder(
+            tables[f"`--preset {preset}`, members added one by one"] = joined_ladder(
                 runs[preset], len(first.networks), probes
             )
-            tables[f"`--preset {preset}`, each judge alone"] = alone(runs[preset])
+            tables[f"`--preset {preset}`, each member alone"] = alone(runs[preset])
     kept = json.loads(DATA.read_text(encoding="utf-8")) if DATA.is_file() else {}
     kept |= {name: [asdict(row) for row in rows] for name, rows in tables.items() if rows}
     DATA.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def page(tables: dict[str, list[dict]]) -> str:
-    """The page of recorded figures."""
+    """The page of recorded metrics."""
     parts = [(HERE / "accuracy-head.md").read_text(encoding="utf-8")]
     for title, rows in tables.items():
         parts.append(f"## {title}\n\n{HEAD}")

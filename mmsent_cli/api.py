@@ -90,7 +90,9 @@ def train(
         plan, run = training.resume_run(spec_of(resume) or "", Path(runs_dir), progress, source)
     else:
         if config is not None and preset is not None:
-            raise ConfigError("--config and --preset both are whole sets of settings", "give one of them")
+            raise ConfigError(
+                "--config and --preset exclude each other: each is a complete set of settings", "give one of them"
+            )
         base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
         base = base if preset is None else with_preset(base, preset)
         plan = plan_run(apply_options(base, given), progress, source=source)
@@ -275,7 +277,7 @@ def paper(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Repeat a published work: tune, train, ablate, compare fusions and augmentation, beside its published scores.
+    """Repeat a published work: tune, train, ablate, compare fusions and augmentation, next to its published scores.
 
     Args:
         data, config, resume, runs_dir, progress: as in `compare_fusions`.
@@ -310,7 +312,7 @@ def ablate(
     Args:
         data: labelled pairs, as in `train`; None is the validation pairs of the checkpoint's run.
         checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
-        split: with `data`, use only the validation side of this split file.
+        split: with `data`, use only the validation split of this split file.
         resume: go on with an unfinished ablation. Only `jobs` may be given too.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
@@ -329,7 +331,7 @@ def ablate(
 
     def request(given: Given) -> ExperimentRequest:
         if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
-            raise ConfigError("options about the data go with --data", "name a folder or manifest with --data")
+            raise ConfigError("options about the data need --data", "name a folder or manifest with --data")
         found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
         own = own_config(found)
         # The runtime settings of the checkpoint's run, so that the whole model gets the scores of that run.
@@ -371,7 +373,7 @@ def inspect_encoding(
 def split(
     data: Data = None, *, folds: int | None = None, out: PathLike | None = None, force: bool = False, **settings: Any
 ) -> SplitResult:
-    """Divide labelled pairs into training and validation, near-duplicates on one side, and write a split file.
+    """Divide labelled pairs into training and validation, near-duplicates together, and write a split file.
 
     Args:
         data: labelled pairs, as in `train`.
@@ -381,7 +383,7 @@ def split(
         **settings: the settings of `mmsent split --help`, such as `seed=1` or `val_size=0.1`.
 
     Returns:
-        Where the file is, and the sizes and class counts of both sides; `train(split=result.path)` takes it.
+        Where the file is, and the sizes and class counts of both splits; `train(split=result.path)` takes it.
 
     Raises:
         ConfigError: settings that do not go together.
@@ -444,7 +446,7 @@ def list_fusions(config: PathLike | None = None, **settings: Any) -> tuple[str, 
         **settings: the settings of `mmsent compare-fusions --help`.
 
     Returns:
-        The encoder pair, and a row for each fusion.
+        The names of both encoders, and a row for each fusion.
     """
     given, _ = sort_settings("compare-fusions", None, settings)
     base, _ = read_base(None if config is None else Path(config), "compare-fusions")

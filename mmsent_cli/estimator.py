@@ -1,7 +1,7 @@
 """`SentimentClassifier`: scikit-learn's interface over the same engine.
 
 Chosen: the fitted model is kept as the bytes of its checkpoint, so an estimator can be pickled, sent to the workers of
-`GridSearchCV`, and saved as a file that `mmsent predict` takes. Rejected: keeping the network, which would drag its
+`GridSearchCV`, and saved as a file that `mmsent predict` takes. Rejected: keeping the model, which would copy its
 frozen weights through every pickle.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 GIVEN_BY_FIT = frozenset({"data", "guid_column", "tag_column", "labels", "limit", "split", "fold"})
 """Settings of `mmsent train` that are no parameters: `fit` receives the pairs and their labels."""
 TAG = "__label__"
-"""Column that carries the labels of `y` beside the columns of `X`."""
+"""Column that carries the labels of `y` next to the columns of `X`."""
 
 
 class SentimentClassifier(ClassifierMixin, BaseEstimator):
@@ -132,7 +132,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the network, which is made again from the checkpoint."""
+        """Without the model, which is made again from the checkpoint."""
         return {**vars(self), "_model": None}
 
     def __sklearn_tags__(self) -> Any:
@@ -148,7 +148,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return {name: getattr(self, name) for name in _SETTINGS if getattr(self, name) is not None}
 
     def _loaded(self) -> LoadedModel:
-        """The network of the checkpoint, made at the first prediction."""
+        """The model of the checkpoint, made at the first prediction."""
         model: LoadedModel | None = getattr(self, "_model", None)
         if model is None:
             runtime = COMMANDS["train"].sort(self._settings())[RuntimeConfig]

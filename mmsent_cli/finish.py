@@ -74,13 +74,13 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
         plan: of the run.
         run: its folder, with `config.json` and `environment.json`.
         result: what the training or experiment returned, one of the dataclasses of `results`.
-        detail: what an experiment returned beside its result; None for a training.
+        detail: what an experiment returned in addition to its result; None for a training.
         command: name of the command.
         seconds: how long it took.
 
     Raises:
         MmsentError: a file cannot be written.
-        KeyboardInterrupt: says how to go on with the run.
+        KeyboardInterrupt: with the command that resumes the run.
     """
     with cleanup_on_failure(run, is_new=False, command=command):
         files = run_files(

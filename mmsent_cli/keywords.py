@@ -106,7 +106,7 @@ COMMANDS = {
     "read-pairs": Keywords((DataConfig,)),
     "inspect-encoding": Keywords((DataConfig,), frozenset({"labels", "on_bad", "limit"})),
 }
-"""System A's numbers of epochs for `tune` and `paper`."""
+"""Numbers of epochs of the published BERT + ResNet18 setup, for `tune` and `paper`."""
 
 
 def apply_options(base: TrainConfig, given: Given) -> TrainConfig:

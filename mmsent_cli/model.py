@@ -62,7 +62,7 @@ class SentimentModel(nn.Module):
         fusion: a module from the FUSIONS table.
         head: maps [B, fusion.out_dim] to [B, C]; not used with a fusion that has its own heads.
         modality_dropout: probability that a training pair loses one of its two modalities.
-        auxiliary_classes: C to train unimodal heads beside the main one, else 0.
+        auxiliary_classes: C to train unimodal heads as well, else 0.
         modalities: those that the fusion reads. The other encoder does not run and is not trained.
     """
 

@@ -1,7 +1,7 @@
 """Progress of a run, as events handed to one callable. Standard library only.
 
 Chosen: a callable that takes events, so `events.append` is a listener, and an event crosses processes as it is.
-Rejected: an interface with a method an event, which every caller that wants silence has to write out.
+Rejected: an interface with one method per event, which a silent caller would have to write out.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class Stage:
 class ModelBegun:
     """Model `number` of `total`, counted from 1, begins to train for at most `epochs` epochs.
 
-    `model` is what a person sees: a fusion, an arm's name, "fold 2". With the seed it identifies the model in all
+    `model` is the displayed name: a fusion, an arm's name, "fold 2". With the seed it identifies the model in all
     later events; several models may be in training at a time.
     """
 
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """An epoch of a model is finished, and what a resumed run needs of it is kept."""
+    """A model finished an epoch, and its state for a resumed run is saved."""
 
     model: str
     seed: int

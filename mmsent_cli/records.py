@@ -1,4 +1,4 @@
-"""Owns `runs/`: one folder a run, created once, never overwritten; `result.json` last, so it exists = it finished."""
+"""Owns `runs/`: one folder per run, created once, never overwritten; `result.json` last, so it exists = it finished."""
 
 import dataclasses
 import datetime
@@ -94,7 +94,7 @@ class Run:
             raise MmsentError(f"cannot read {self.path(name)}: {why}", "start a new run") from error
 
     def write_lines(self, name: str, lines: list[Any]) -> None:
-        """Write one JSON value a line; replaces the file."""
+        """Write one JSON value per line; replaces the file."""
         self.write(name, "".join(json.dumps(_plain(line), ensure_ascii=False) + "\n" for line in lines))
 
 

@@ -98,7 +98,7 @@ def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple
 
 
 def require_only_resume(given: Given, source: Source | None, has_more: bool) -> None:
-    """Refuse settings beside `resume`: a run goes on as it was started. Pairs in memory are given again."""
+    """Refuse settings given with `resume`: a run continues with its own. Pairs in memory must be given again."""
     names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
     if has_more or names:
         raise ConfigError("--resume takes the run's own settings", "leave the other options out")

@@ -1,4 +1,4 @@
-"""docs/accuracy.md is what its script makes of the recorded figures, and the script reckons as `train` does."""
+"""docs/accuracy.md is what its script makes of the recorded figures, and the script computes as `train` does."""
 
 import importlib.util
 import json
@@ -49,4 +49,4 @@ def test_recorded_runs_are_joined_as_the_run_itself_did(script, tmp_path, monkey
     recorded = script.Recorded(run)
     assert recorded.networks.shape == (2, 18, 3)
     joined = recorded.joined(["image", "lexicon"], 2, recorded.adjustment)
-    np.testing.assert_allclose(joined, recorded.judged, atol=1e-4)
+    np.testing.assert_allclose(joined, recorded.stacked, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The codecs that are compared, their names, and what the bytes of one document tell about its codec."""
+"""The codecs that are compared, their names, and what the bytes of one document show about its codec."""
 
 import codecs
 import difflib

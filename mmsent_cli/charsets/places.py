@@ -1,4 +1,4 @@
-"""The non-ASCII places of a document: all that tells one encoding from another."""
+"""The non-ASCII places of a document: all that distinguishes one encoding from another."""
 
 import re
 

@@ -4,7 +4,7 @@ The model is a Markov chain over *kinds* of characters (`kinds.Kind`), times the
 its kind. Decoding is one-to-one, so the log-probability of the text is that of the bytes under an encoding, and totals
 can be compared directly: one rare character from two bytes is weighed against two common ones. Letters whose frequency
 depends on the language are scored under the language that fits the whole text best. Chosen over per-language n-grams,
-which need training data and fail on tweets whose evidence is one "…" a file.
+which need training data and fail on tweets whose evidence is one "…" per file.
 
 The numbers are natural logarithms, set by hand from what text looks like; only their rough size matters.
 """
@@ -118,7 +118,7 @@ class Scored(NamedTuple):
 
     Attributes:
         base: without the letters of scripts that several languages share.
-        languages: those letters, by script: one log-probability a language.
+        languages: those letters, by script: one log-probability per language.
     """
 
     base: float
@@ -173,7 +173,7 @@ def _under_languages(script: str, chars: Sequence[str], kana: int) -> tuple[floa
 def _mixture(rows: Sequence[tuple[float, ...]]) -> float:
     """Log-probability of texts under a mixture of languages whose shares are fitted to them.
 
-    Source: expectation maximisation for mixture weights; one pseudo-count a language keeps every share above 0.
+    Source: expectation maximisation for mixture weights; one pseudo-count per language keeps every share above 0.
     """
     tops = [max(row) for row in rows]
     scaled = [[math.exp(value - top) for value in row] for row, top in zip(rows, tops, strict=True)]

@@ -1,4 +1,4 @@
-"""The evidence of a decision as a result: candidates, exceptions, examples, and a per-file detector beside it."""
+"""The evidence of a decision as a result: candidates, exceptions, examples, and a per-file detector next to it."""
 
 import itertools
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ def illustrate(
     Args:
         result: of `report_on` for the same documents.
         decision: how they are decoded.
-        documents: name and bytes of each; the detector gets at most 200 of them, since it takes milliseconds a file.
+        documents: name and bytes of each; the detector gets at most 200 of them, since it takes milliseconds per file.
     """
     step = max(1, -(-result.non_ascii_files // MAX_CHECKED_FILES))
     non_ascii = ((name, raw) for name, raw in documents if not raw.isascii())

@@ -1,7 +1,7 @@
 """The codecs ranked by how plausible a corpus is under each: a sum over all files, since no file can decide alone.
 
-One tweet has one or two telling bytes. A codec's total is the log-probability of all evidence decoded with it; damaged
-bytes become U+FFFD, which is very improbable.
+One tweet has one or two non-ASCII bytes. A codec's total is the log-probability of all evidence decoded with it;
+damaged bytes become U+FFFD, which is very improbable.
 """
 
 import math
@@ -32,12 +32,12 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One decoding a family of codecs, best first.
+    """One decoding per family of codecs, best first.
 
     Attributes:
         decodings: at least one.
         high_bytes: non-ASCII bytes in the evidence.
-        ascii_total: log-probability of the ASCII bytes beside them, in nats.
+        ascii_total: log-probability of the ASCII bytes next to them, in nats.
     """
 
     decodings: tuple[Decoding, ...]

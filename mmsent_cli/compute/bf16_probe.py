@@ -1,4 +1,4 @@
-"""Whether bf16 is worth it on a CPU that has its instructions: measured once a machine, and kept.
+"""Whether bf16 is worth it on a CPU that has its instructions: measured once per machine and kept.
 
 AVX-512 BF16 is no promise: one CPU that has it multiplies matrices at half its fp32 speed in bf16 (155 against 290
 GFLOP/s), another at twice (400 against 185). The decision is kept in the cache folder, since a run that is repeated
@@ -35,7 +35,7 @@ class Bf16Probe:
         cpu: its model.
         torch: version.
         threads: that torch uses.
-        fp32_gflops, bf16_gflops: billions of operations a second.
+        fp32_gflops, bf16_gflops: billions of operations per second.
     """
 
     cpu: str
@@ -50,14 +50,14 @@ class Bf16Probe:
         return self.bf16_gflops >= CLEARLY_FASTER * self.fp32_gflops
 
     def note(self) -> str:
-        """The decision in a line; without the figures, so that a repeated run with an empty cache says the same."""
+        """The decision in one line. Without the measured speeds, so that a repeated run has the same note."""
         if self.prefers_bf16:
             return "precision: bf16 (measured once: clearly faster than fp32 on this CPU)"
         return "precision: fp32 (measured once: bf16 is not clearly faster on this CPU)"
 
 
 def probe_bf16(cache: Path) -> Bf16Probe:
-    """What is known of this machine, measured now if it is not known yet.
+    """The speeds of this machine, measured now unless an earlier run did.
 
     Args:
         cache: mmsent's cache folder; where it cannot be written, each run measures anew.

@@ -66,7 +66,7 @@ class Compute:
 
     @property
     def decoders(self) -> int:
-        """Threads that decode images: every core beside a GPU; two on a CPU, whose cores also run the encoders."""
+        """Threads that decode images: every core with a GPU; two on a CPU, whose cores also run the encoders."""
         return os.cpu_count() or 1 if self.device_type == "cuda" else 2
 
     @property

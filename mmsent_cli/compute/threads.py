@@ -17,7 +17,7 @@ def keep_freed_memory() -> None:
     """Make glibc keep freed blocks instead of returning each to the system. Without glibc it does nothing.
 
     Every batch frees and allocates the same tensors; otherwise a large share of the time on a CPU goes to page faults
-    (measured: 16 against 11 ms an image, 8.3 against 6.5 ms a training pair).
+    (measured: 16 against 11 ms per image, 8.3 against 6.5 ms per training pair).
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -29,7 +29,7 @@ def suited_threads(trains_encoders: bool) -> contextlib.AbstractContextManager[N
     """One thread to train fusion and head alone, otherwise all threads; no effect on a GPU.
 
     Small matrices gain little from a second thread: it saves up to 25 % on an idle machine, and training can be seven
-    times slower when another process holds the core (the smallest fusion: 0.8 s an epoch with one thread, 6 s with
+    times slower when another process holds the core (the smallest fusion: 0.8 s per epoch with one thread, 6 s with
     two).
     """
     return torch_threads(torch.get_num_threads() if trains_encoders else 1)

@@ -17,7 +17,7 @@ RENAMED = {
     "experts": "probes",
     "networks": "models_per_fold",
 }
-"""Earlier names of settings, for the error that says the new one."""
+"""Earlier names of settings, for the error that gives the new one."""
 
 
 def build(config_type: type[C], values: Mapping[str, Any]) -> C:
@@ -109,7 +109,7 @@ def _convert(setting: "Field[Any]", value: Any) -> Any:
 
 
 def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
-    """One value of a plain type. Nothing is rounded or turned into text; `is_text` says that a number is spelt out."""
+    """One value of a plain type, neither rounded nor turned into text. With `is_text`, numbers are read from text."""
     if is_text and kind in (int, float):
         try:
             value = kind(value)

@@ -1,6 +1,6 @@
 """Every default that depends on the encoders, the fusion, the device or the number of pairs, and the one `resolve`.
 
-What the user gave wins; then what belongs to the fusion; then what belongs to the encoder pair; then `COMMON`.
+What the user gave wins; then what belongs to the fusion; then what belongs to the encoder combination; then `COMMON`.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ R = TypeVar("R", ResolvedModel, ResolvedFit)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What defaults depend on beside the settings.
+    """What defaults depend on, apart from the settings.
 
     Attributes:
         device_type: `cpu`, `cuda` or `mps`.
-        auto: the encoder pair that `--encoders auto` stands for.
+        auto: the encoder combination that `--encoders auto` stands for.
         pairs: number of labelled pairs; 0 while it is unknown.
         has_folds: the run is a cross-validation.
     """
@@ -82,16 +82,16 @@ CLEAN = ("urls", "mentions", "retweets", "hashtags")
 """What carries no sentiment goes, which spares a quarter of the tokens. Frozen MiniLM's last layer gains by it: .711
 and .572 against .704 and .560 with the texts as they stand (out of five folds, mean of three seeds)."""
 MANY_PAIRS = 2000
-"""On fewer, larger batches leave too few steps: 192 training pairs are 3 batches of 64 an epoch."""
+"""On fewer, larger batches leave too few steps: 192 training pairs are 3 batches of 64 per epoch."""
 
 ENCODERS: dict[str, EncoderPair] = {
-    # System B's own settings (224 px, augmentation, balanced class weights, rate 2e-3, patience on macro-F1) end below
+    # The published settings (224 px, augmentation, balanced class weights, rate 2e-3, patience on macro-F1) end below
     # the majority class on real tweets. These keep its network and head, and train it to something.
     "light": EncoderPair(
         "light",
         "light",
         "BiGRU and a small CNN, trained from scratch; no download",
-        "system B's fallback, other training settings",
+        "a published CLIP setup, other training settings",
         {
             "max_length_tokens": 96,
             "image_size_px": 96,
@@ -128,7 +128,7 @@ ENCODERS: dict[str, EncoderPair] = {
         # As accurate as 16 pairs at 5e-5 in three quarters of the time: .731 and .598 against .731 and .596, out of
         # five folds, mean of two seeds.
         tuned_defaults={"batch_size": 32, "encoder_lr": 1e-4},
-        # With 64 pairs a batch, most of a step is compute; with 16 it is memory traffic. The rate grows with the
+        # With 64 pairs per batch, most of a step is compute; with 16 it is memory traffic. The rate grows with the
         # root of the batch. They predict as well: accuracy and macro-F1 of the best of four epochs, mean of three seeds
         # on 800 real pairs, .700 and .580, with 16 .698 and .574.
         frozen_defaults={"batch_size": 64, "head_lr": 2e-3},
@@ -137,7 +137,7 @@ ENCODERS: dict[str, EncoderPair] = {
         "bert",
         "resnet18",
         "bert-base-uncased and ResNet18",
-        "system A",
+        "a published course system",
         {
             "freeze_text": "10",
             "freeze_image": "3",
@@ -153,7 +153,7 @@ ENCODERS: dict[str, EncoderPair] = {
         "clip",
         "clip",
         "CLIP ViT-B/32, both towers",
-        "system B",
+        "a published course system",
         {
             "freeze_text": "all",
             "freeze_image": "all",
@@ -190,7 +190,7 @@ def resolve(model: ModelConfig, fit: FitConfig, facts: Facts) -> tuple[ResolvedM
     """Fill every gap.
 
     Raises:
-        ConfigError: an unknown encoder pair, or settings that do not go with the defaults of the others.
+        ConfigError: an unknown encoder combination, or settings that do not go with the defaults of the others.
     """
     resolved = resolve_model(model, facts)
     return resolved, resolve_fit(fit, resolved, facts)

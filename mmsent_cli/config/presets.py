@@ -1,4 +1,4 @@
-"""Whole sets of settings by a name that says what they are for. Options typed beside a preset change it."""
+"""Whole sets of settings by a name for their purpose. Options given with a preset override it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,8 +22,7 @@ class Preset:
 
 
 IMAGE = {"image_encoder": "efficientnet-lite0-stages", "image_size_px": 320, "freeze_image": "all"}
-"""Larger images (`fast` has time for 256 px), and the features of the middle stages beside the last: docs/accuracy.md
-has what each is worth."""
+"""Larger images (`fast` uses 256 px), and features of the middle stages too. docs/accuracy.md has the gain of each."""
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
@@ -53,10 +52,10 @@ PRESETS: dict[str, Preset] = {
         fit={"epochs": 3, "batch_size": 32, "encoder_lr": 1e-4, "head_lr": 1e-3},
         split={"folds": 5},
     ),
-    "compact": Preset("compact encoders as they come, one validation side", model={"encoders": "compact"}),
-    "light": Preset("system B's fallback, from scratch", model={"encoders": "light"}),
-    "bert-resnet18": Preset("system A: BERT and ResNet18", model={"encoders": "bert-resnet18"}),
-    "clip": Preset("system B: CLIP ViT-B/32", model={"encoders": "clip"}),
+    "compact": Preset("compact encoders with their defaults, one validation split", model={"encoders": "compact"}),
+    "light": Preset("a BiGRU and a small CNN, trained from scratch", model={"encoders": "light"}),
+    "bert-resnet18": Preset("BERT and ResNet18, as a published course system", model={"encoders": "bert-resnet18"}),
+    "clip": Preset("CLIP ViT-B/32, as a published course system", model={"encoders": "clip"}),
 }
 
 

@@ -29,7 +29,7 @@ class Policy:
 
 
 POLICIES: dict[str, Policy] = {
-    "standard": Policy(flip=0.5, rotation=10.0, jitter=0.2),  # system A's
+    "standard": Policy(flip=0.5, rotation=10.0, jitter=0.2),  # as published
     "flip": Policy(flip=0.5),
     "geometry": Policy(flip=0.5, rotation=10.0),
     "color": Policy(jitter=0.2),

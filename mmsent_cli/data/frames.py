@@ -1,4 +1,4 @@
-"""A DataFrame as a source of pairs: one row a pair, its image a path, a PIL image or the bytes of an image file.
+"""A DataFrame as a source of pairs: one row per pair, its image a path, a PIL image or the bytes of an image file.
 
 The columns are named as those of a manifest. A guid column is optional: without one, the index names the pairs, or
 the row number where index labels repeat.

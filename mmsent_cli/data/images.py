@@ -3,7 +3,7 @@
 Chosen: bicubic resizing, since CLIP and EfficientNet-Lite were trained on bicubic images, with `reducing_gap=2`, which
 is several times faster on large photographs without a visible difference. A JPEG larger than twice the target is
 decoded at half, a quarter or an eighth of its size (`draft`), never below twice the target. The whole image is resized
-to the square without a crop, as in source A (SPEC.md), since what shows the sentiment may be at the edge.
+to the square without a crop, as in the published BERT + ResNet18 setup, since the sentiment may show at the edge.
 """
 
 import struct

@@ -32,7 +32,10 @@ def inspect(config: DataConfig, convert_to: Path | None = None, force: bool = Fa
     if convert_to is None:
         return result
     if source.kind == "manifest":
-        raise DataError(f"{source.path} is one file, not a folder of texts", "--convert-to needs the lab layout")
+        raise DataError(
+            f"{source.path} is one file, not a folder of texts",
+            "--convert-to needs a folder with one <guid>.txt per text",
+        )
     count, lossy = _convert(source, convert_to, report.decision, force)
     notes = (*result.notes, *lossy)
     return replace(result, converted_to=str(convert_to), converted_files=count, notes=notes)

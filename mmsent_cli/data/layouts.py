@@ -27,7 +27,7 @@ DEFAULT_FOLDER, SAMPLE_FOLDER = Path("data"), Path("data/sample")
 class Source:
     """The data in use: a folder in the lab layout, a manifest file or a DataFrame.
 
-    `notice` tells the user which one and why; `path` is a placeholder for a DataFrame.
+    `notice` is a message with the source and why it was chosen; `path` is a placeholder for a DataFrame.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Manifests: a `.csv`, `.jsonl` or `.parquet` file with one row a pair and the text in a column of its own.
+"""Manifests: a `.csv`, `.jsonl` or `.parquet` file with one row per pair and the text in a column of its own.
 
 A csv or jsonl file is read as UTF-8, with invalid bytes kept as surrogates (`surrogateescape`). Delimiters and quotes
 are ASCII in every candidate encoding, so columns are found whatever the encoding of the texts, and `raw_bytes` restores

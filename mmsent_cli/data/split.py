@@ -1,4 +1,4 @@
-"""Training and validation splits: stratified with near-duplicates kept together, or the plain splits of the sources."""
+"""Training and validation splits: stratified, with near-duplicates together or (plain) without regard to them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 PLAIN_VAL_SIZES = {"plain-80-20": 0.2, "plain-90-10": 0.1}
-"""Source A and source B (SPEC.md); with the default seed 42 equal to theirs, row for row."""
+"""Validation shares of two published setups; with the default seed 42 the splits equal theirs, row for row."""
 
 
 def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig) -> Split:

@@ -29,7 +29,7 @@ class Split:
 
 
 def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
-    """BLAKE2b-128 of the sorted (guid, side) pairs, as hex: the same splits have the same digest in any order."""
+    """BLAKE2b-128 of the sorted lines "guid, split", as hex: the same splits have the same digest in any order."""
     lines = sorted([*((guid, "train") for guid in train), *((guid, "val") for guid in val)])
     return blake2b("".join(f"{guid}\t{side}\n" for guid, side in lines).encode(), digest_size=16).hexdigest()
 

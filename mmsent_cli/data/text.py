@@ -1,4 +1,4 @@
-"""Text cleaning (the steps of source A, SPEC.md), and the key that near-duplicates share."""
+"""Text cleaning (steps of the published BERT + ResNet18 setup), and the key that near-duplicates share."""
 
 import re
 import unicodedata

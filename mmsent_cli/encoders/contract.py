@@ -106,7 +106,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return len(self.stages)
 
     def freeze(self, frozen: int) -> Self:
-        """Freeze the first `frozen` stages: no gradient, and eval mode whatever `train()` says. Sets `cut` as well."""
+        """Freeze the first `frozen` stages: no gradient, and eval mode whatever `train()` sets. Sets `cut` as well."""
         if not 0 <= frozen <= self.n_stages:
             raise ValueError(f"{self.name} has {self.n_stages} stages, cannot freeze {frozen}")
         self.frozen = self.cut = frozen
@@ -122,7 +122,7 @@ class Encoder(nn.Module, Generic[Inputs]):
     def token_dim(self) -> int | None:
         """Width D' of this encoder's tokens, or None if it gives pooled features alone.
 
-        Found by encoding one dummy, since a stage does not tell the width of what it gives. Weights, modes and
+        Found by encoding one dummy, since a stage has no attribute for its output width. Weights, modes and
         random state stay as they are.
         """
         is_training = self.training

@@ -39,7 +39,7 @@ class TextInputs:
         return [np.asarray(encoding.ids or [self.pad_id], dtype=np.int32) for encoding in encodings]
 
     def settings(self) -> dict[str, object]:
-        """What, beside the weights, decides the arrays; part of the feature store's key."""
+        """What decides the arrays, apart from the weights; part of the feature store's key."""
         spec = self.tokenizer.to_str().encode()
         return {
             "tokenizer": hashlib.blake2b(spec, digest_size=16).hexdigest(),

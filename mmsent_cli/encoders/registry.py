@@ -70,29 +70,29 @@ def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
 def build_text_encoder(
     model: ResolvedModel, weights: WeightSource, vocabulary: tuple[str, ...] | None
 ) -> Encoder[TextInputs]:
-    """The text encoder of a resolved configuration, frozen as it says."""
+    """The text encoder of a resolved configuration, frozen as configured."""
     kind, argument = parse_name("text_encoder", model.text_encoder, TEXT_ENCODERS)
     encoder = TEXT_ENCODERS[kind].build(_request(model, argument, weights, vocabulary))
     return encoder.freeze(frozen_stages(encoder, model.freeze_text, "--freeze-text"))
 
 
 def build_image_encoder(model: ResolvedModel, weights: WeightSource) -> Encoder[ImageInputs]:
-    """The image encoder of a resolved configuration, frozen as it says."""
+    """The image encoder of a resolved configuration, frozen as configured."""
     kind, argument = parse_name("image_encoder", model.image_encoder, IMAGE_ENCODERS)
     encoder = IMAGE_ENCODERS[kind].build(_request(model, argument, weights, None))
     return encoder.freeze(frozen_stages(encoder, model.freeze_image, "--freeze-image"))
 
 
 def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSource) -> Encoder[TextInputs]:
-    """A text encoder of the table, frozen whole, that reads texts as they stand; for probes beside the network.
+    """A completely frozen text encoder for probes, without text cleaning.
 
     Args:
-        name: of the table.
-        config: of the network, whose longest text counts here too.
+        name: a plain name of the encoder table.
+        config: the model's configuration; its `max_length_tokens` applies here too.
         weights: where pretrained weights may come from.
 
     Raises:
-        WeightsUnavailable: its weights cannot be had.
+        WeightsUnavailable: its weights are not available.
     """
     own = replace(config, text_encoder=name, freeze_text="all", text_cleaning=())
     return build_text_encoder(own, weights, None).eval()
@@ -122,7 +122,7 @@ def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec[Any]]) ->
     """Split `hf:NAME` into its kind and argument; a plain name has an empty argument.
 
     Raises:
-        ConfigError: an unknown name, or a kind that wants an argument and has none.
+        ConfigError: an unknown name, or a kind without its argument.
     """
     kind, _, argument = name.partition(":")
     wants_argument = kind in ("hf", "timm")

@@ -1,4 +1,4 @@
-"""Scores of a sentiment lexicon and surface features of a text, such as its length: 32 numbers a text.
+"""Scores of a sentiment lexicon and surface features of a text, such as its length: 32 numbers per text.
 
 Source: VADER, Hutto and Gilbert 2014, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
 Text", as its authors publish it.

@@ -19,7 +19,7 @@ class PackedArrays:
     """Arrays end to end in one tensor, so that a batch is one look-up. Token ids become int64.
 
     Args:
-        arrays: one a row, of equal shape, or sequences [T, …] of different lengths.
+        arrays: one per row, of equal shape, or sequences [T, …] of different lengths.
         pad: fills sequences up to the longest of a batch, and is masked; None for arrays of equal shape.
     """
 

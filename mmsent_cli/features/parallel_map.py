@@ -20,7 +20,7 @@ def in_order(
     streams: int,
     pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[Answer]:
-    """Like `map`, computed by several threads. Items are taken at most two a thread ahead of the result yielded.
+    """Like `map`, computed by several threads. Items are taken at most two per thread ahead of the result yielded.
 
     Args:
         function: should release the interpreter lock while it computes.

@@ -144,7 +144,7 @@ class PairPipeline:
     reads_ocr: bool = False
 
     def chunks(self, pairs: Iterable[Pair]) -> Iterator[tuple[list[Pair], Iterator[PairBatch]]]:
-        """Take pairs a chunk at a time; each chunk comes with its batches, whose pairs have texts of similar length."""
+        """Take pairs chunk by chunk; each chunk comes with its batches, whose pairs have texts of similar length."""
         size = CHUNK_BATCHES * self.compute.predict_batch
         stream = iter(pairs)
         streams = max(map(self.compute.streams_for, (self.image, *self.auxiliary.values())))

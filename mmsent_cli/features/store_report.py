@@ -12,7 +12,7 @@ from mmsent_cli.results import StoredFeatures, StoreResult
 
 
 def store_report(root: Path, compiled_models: Path, weights: Path) -> StoreResult:
-    """The feature sets of a store, and the size of the caches beside it.
+    """The feature sets of a store, and the size of the caches next to it.
 
     Args:
         root: folder of the feature store.
@@ -32,7 +32,7 @@ def store_report(root: Path, compiled_models: Path, weights: Path) -> StoreResul
 
 
 def clear_store(root: Path, *beside: Path) -> None:
-    """Delete every feature set of a store, and caches beside it. Running processes keep the files they have open.
+    """Delete every feature set of a store, and caches next to it. Running processes keep the files they have open.
 
     Folders without mmsent's mark, and links, stay as they are.
 

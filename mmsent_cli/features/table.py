@@ -74,7 +74,7 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class _BatchDataset(Dataset[Any]):
-    """Gives the loader whole batches, so that padding and reading happen once a batch."""
+    """Gives the loader whole batches, so that padding and reading happen once per batch."""
 
     def __init__(self, table: Table, sampler: EpochBatches) -> None:
         self.table = table
@@ -108,7 +108,7 @@ def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int
 
     Args:
         lengths: tokens of each training pair [N].
-        batch_size: pairs a batch; the last one may be smaller.
+        batch_size: pairs per batch; the last one may be smaller.
         seed: the run's seed.
         epoch: counted from 1.
 

@@ -43,11 +43,11 @@ class FusionSpec:
             `build(text_dim, image_dim, text_token_dim, image_token_dim)`; if it has heads, as
             `build(text_head, image_head, n_classes)`.
         summary: its formula in one line.
-        source: system or paper.
+        source: a published course system (BERT + ResNet18), or a paper.
         reads: `pooled` features, or `tokens` and pooled features.
         has_heads: it classifies by itself, with one head for each modality, and returns `ClassScores`.
         modalities: those that it reads; the encoder of the other one is neither run nor trained.
-        is_published: one of the seven fusions that system A compared.
+        is_published: one of the seven fusions of the published BERT + ResNet18 setup.
     """
 
     build: Callable[..., nn.Module]
@@ -65,38 +65,38 @@ class FusionSpec:
 
 
 FUSIONS: dict[str, FusionSpec] = {
-    "concat": FusionSpec(Concat, "[t; v]", "system A, late fusion", is_published=True),
+    "concat": FusionSpec(Concat, "[t; v]", "course system, late fusion", is_published=True),
     "weighted": FusionSpec(
-        Weighted, "[σ(a)·t; σ(b)·v], a and b learned", "system A, weighted late fusion", is_published=True
+        Weighted, "[σ(a)·t; σ(b)·v], a and b learned", "course system, weighted late fusion", is_published=True
     ),
     "self-attention": FusionSpec(
         SelfAttention,
         "4-head self-attention over the two modality tokens",
-        "system A, late fusion; its sequence of one token fixed",
+        "course system, late fusion; its sequence of one token fixed",
         is_published=True,
     ),
     "early": FusionSpec(
         Early,
         "joint encoder over [LN(t); LN(v)], 1024 and 512 wide",
-        "system A, early fusion",
+        "course system, early fusion",
         is_published=True,
     ),
     "clip": FusionSpec(
         Clip,
         "both projected to 512, L2-normalised, concatenated",
-        "system A, CLIP style; arXiv 2103.00020",
+        "course system, CLIP style; arXiv 2103.00020",
         is_published=True,
     ),
     "blip": FusionSpec(
         Blip,
         "LN(P [t ⊙ σ(LN(W v)); v]): the image gates the text",
-        "system A, BLIP style; arXiv 2201.12086",
+        "course system, BLIP style; arXiv 2201.12086",
         is_published=True,
     ),
     "blip-advanced": FusionSpec(
         BlipAdvanced,
         "LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]): gates both ways",
-        "system A, advanced BLIP style",
+        "course system, advanced BLIP style",
         is_published=True,
     ),
     "gmu": FusionSpec(

@@ -23,7 +23,7 @@ class Gate(nn.Module):
 class Blip(nn.Module):
     """LN(P [t ⊙ σ(LN(W v)); v]), P to 1024.
 
-    Source: system A's BLIP style, after Li et al. 2022, arXiv 2201.12086.
+    Source: the published setup's BLIP style, after Li et al. 2022, arXiv 2201.12086.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

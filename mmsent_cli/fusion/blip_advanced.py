@@ -8,7 +8,7 @@ from mmsent_cli.fusion.blip import WIDTH, Gate
 
 
 class BlipAdvanced(nn.Module):
-    """LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]), P to 1024. Source: system A's advanced BLIP style."""
+    """LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]), P to 1024. Source: the published setup's advanced BLIP style."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()

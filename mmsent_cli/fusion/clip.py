@@ -15,7 +15,7 @@ class Clip(nn.Module):
     The projections have a bias, which CLIP's have not: a modality that is zero (ablation, a pair that lacks it) then
     still has a direction, and a gradient that is finite.
 
-    Source: system A's CLIP style; Radford et al. 2021, arXiv 2103.00020.
+    Source: the published setup's CLIP style; Radford et al. 2021, arXiv 2103.00020.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

@@ -7,16 +7,17 @@ from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.encoders.stages import masked_mean
 
 WIDTH = 128
-"""On the sample, 64, 128 and 256 cannot be told apart; the work for each pair grows with it."""
+"""On the sample, 64, 128 and 256 are not distinguishable; the work for each pair grows with it."""
 HEADS = 4
 
 
 class CrossAttention(nn.Module):
-    """Text tokens query image tokens, image tokens query text tokens; the mean of each side, concatenated.
+    """Text tokens query image tokens, image tokens query text tokens; the mean of each modality, concatenated.
 
-    Each side is its pooled feature and its tokens, projected to 128 and normed: x [B, 1 + T, 128] and y of the other
-    modality likewise. Its output is the mean of LN(x + attention(x, y, y)) over the real tokens. Padding is masked.
-    The pooled feature is a token too, so a pair without a modality has one to attend to: the learned stand-in.
+    Each modality is its pooled feature and its tokens, projected to 128 and normed: x [B, 1 + T, 128], y of
+    the other modality likewise. The output is the mean of LN(x + attention(x, y, y)) over the real tokens, without
+    padding.
+    The pooled feature is a token too, so a pair without a modality has the learned placeholder feature to attend to.
 
     Sources: Lu et al. 2019, arXiv 1908.02265 (co-attention); Tsai et al. 2019, arXiv 1906.00295 (cross-modal attention
     between sequences of different length). One layer without feed-forward part, for small data.

@@ -12,7 +12,7 @@ DROPOUT = (0.4, 0.3)
 class Early(nn.Module):
     """[LN(t); LN(v)] through Linear(→1024) ReLU Dropout LayerNorm Linear(→512) ReLU Dropout LayerNorm.
 
-    Source: system A's early fusion. Its last part, Linear(→256) ReLU Dropout Linear(→C), is the head (see FUSIONS).
+    Source: the published setup's early fusion. Its last part, Linear(→256) ReLU Dropout Linear(→C), is the head.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

@@ -11,7 +11,7 @@ WIDTH = 512
 class Gmu(nn.Module):
     """z ⊙ tanh(P t) + (1 - z) ⊙ tanh(Q v) with z = σ(R [t; v]), each 512 wide.
 
-    Few parameters for a fusion that decides pair by pair which modality to trust, which suits a few thousand pairs.
+    It weights the modalities pair by pair with few parameters, which suits a few thousand pairs.
 
     Source: Arevalo et al. 2017, arXiv 1702.01992, with a bias in each map.
     """

@@ -14,8 +14,8 @@ class SelfAttention(nn.Module):
 
     With x = [P t, Q v] [B, 2, 512]: LN(x + attention(LN(x))), flattened.
 
-    Source: system A, whose attention ran over a sequence of one token. There the softmax has one entry, always 1, and
-    the layer is a linear map. Two modality tokens, so that there is something to attend to, are this project's mending.
+    Source: the published BERT + ResNet18 setup. Its attention ran over a sequence of one token, whose
+    softmax is always 1, so the layer was a linear map. The two modality tokens are this project's fix.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

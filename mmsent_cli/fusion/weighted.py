@@ -1,4 +1,4 @@
-"""Late fusion with one learned weight a modality."""
+"""Late fusion with one learned weight per modality."""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ INITIAL = 0.5
 
 
 class Weighted(nn.Module):
-    """[σ(a)·t; σ(b)·v] with learned scalars a and b, both 0.5 at first. Source: system A's best fusion."""
+    """[σ(a)·t; σ(b)·v] with learned scalars a and b, both 0.5 at first. Source: the published setup's best fusion."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ class LoadedModel:
     Attributes:
         checkpoint: the file it was loaded from.
         labels: class names, in the order of the probabilities.
-        notes: what the user should know of how it computes.
+        notes: remarks on device, precision and engine.
     """
 
     def __init__(self, checkpoint: Path, runtime: RuntimeConfig) -> None:
@@ -100,7 +100,7 @@ class LoadedModel:
 
 
 def _table(answers: Sequence[Prediction], labels: Sequence[str], index: Any) -> "pd.DataFrame":
-    """One row a prediction."""
+    """One row per prediction."""
     import pandas as pd
 
     columns = {

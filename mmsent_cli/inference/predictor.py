@@ -32,7 +32,7 @@ class Predictor:
         ensemble: in eval mode, on the device; a single model is an ensemble of one.
         description: of the model, from the checkpoint.
         compute: device, precision and engine.
-        note: what the user should know of these, or an empty string.
+        note: a remark on these, or an empty string.
 
     Example:
         predictor = Predictor.load(Path("runs/latest/best_model.pt"), RuntimeConfig())
@@ -66,7 +66,7 @@ class Predictor:
         return self.ensemble.model
 
     def notes(self) -> list[str]:
-        """What the user should know of how the predictions are computed."""
+        """Remarks on how the predictions are computed."""
         encoders = (self.model.text, self.model.image, *self.ensemble.auxiliary_encoders.values())
         return [*([self.note] if self.note else []), *self.compute.refusals(*encoders)]
 

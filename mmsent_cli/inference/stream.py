@@ -43,7 +43,7 @@ def predict_file(
         runtime: device, precision, weights, cache.
         out: the file to write; it appears whole or not at all.
         progress: receives how many pairs are predicted.
-        with_probabilities: add a column a class, and one that names a missing modality.
+        with_probabilities: add one column per class, and one that names a missing modality.
         force: overwrite `out`.
         source: pairs in memory; None reads those that `data` names.
 
@@ -79,7 +79,7 @@ def predict_file(
 def predict_one(
     checkpoint: Path, text: str | None, image: ImageSource | str | None, runtime: RuntimeConfig
 ) -> PredictResult:
-    """Predict a single pair, of which one modality may be missing.
+    """Predict a single pair; the text or the image may be missing.
 
     Raises:
         MmsentError: unusable checkpoint or image, or neither text nor image.
@@ -121,7 +121,7 @@ class Tally:
             yield pair
 
     def count(self, prediction: Prediction) -> None:
-        """Count one answer."""
+        """Count one prediction."""
         self.pairs += 1
         self.tags[prediction.tag] += 1
         if prediction.missing:
@@ -186,7 +186,7 @@ def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
 def _decide(
     source: Source, data: DataConfig, cache: Path, description: Description
 ) -> tuple[EncodingDecision, tuple[str, ...]]:
-    """How the new texts are read: their own evidence, else the encoding of the training corpus, said aloud."""
+    """How the new texts are read: by the evidence in them, else by the encoding of the training corpus, with a note."""
     try:
         return decide_encoding(source, data, cache), ()
     except UndecidedEncoding:

@@ -1,6 +1,6 @@
 """What is shown, apart from where: terminals and pages draw the same grids, and only pages the pictures.
 
-So a figure that stands in both comes from one place and cannot differ. Standard library only.
+So a number shown in both comes from one place and cannot differ. Standard library only.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,11 +7,11 @@ from mmsent_cli.reports.format import score
 from mmsent_cli.results import ClassMetrics
 
 MOST_FREQUENT = "(most frequent class)"
-"""Name of the row that always answers the class most frequent in training."""
+"""Name of the row that always predicts the class most frequent in training."""
 
 
 def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") -> Grid:
-    """Precision, recall, F1 and support, a row a class."""
+    """Precision, recall, F1 and support, one row per class."""
     return Grid(
         title=title,
         columns=("Class", "Precision", "Recall", "F1", "Support"),

@@ -26,7 +26,7 @@ def curves_png(history: Sequence[EpochResult], majority: float) -> bytes:
 
     Args:
         history: one or more epochs in order; the last one with `is_best` is the best.
-        majority: accuracy (0 to 1) of always answering the most frequent class, drawn as a line.
+        majority: accuracy (0 to 1) of always predicting the most frequent class, drawn as a line.
     """
     figure = new_figure(5.4)
     losses, scores = figure.subplots(2, 1, sharex=True)

@@ -74,7 +74,7 @@ def folds_sections(result: FoldsResult, figures: Figures) -> list[Section]:
 
 
 def scores_grid(result: FoldsResult) -> Grid:
-    """The ensemble beside always answering the most frequent class."""
+    """The ensemble next to always predicting the most frequent class."""
     metrics, majority = result.metrics, result.majority_accuracy
     return Grid(
         title=f"Out of fold, {counted(result.pairs, 'pair')}",

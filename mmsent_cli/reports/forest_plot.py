@@ -1,4 +1,4 @@
-"""Values with their intervals, a row each: the one way in which reports draw scores and differences."""
+"""Values with their intervals, one row each: the one way in which reports draw scores and differences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class ForestRow:
     """One row; all numbers in per cent or points.
 
     Attributes:
-        name: beside the row.
+        name: next to the row.
         value, interval: as drawn.
         text: at the right edge.
         color: of the marker or bar.
@@ -40,7 +40,7 @@ def forest_plot(axes: "Axes", rows: Sequence[ForestRow], label: str, *, has_bars
         axes: where to draw.
         rows: at least one.
         label: of the horizontal axis.
-        has_bars: bars from zero with intervals in black, in place of markers with intervals in the row's color.
+        has_bars: bars from zero with intervals in black, instead of markers with intervals in the row's color.
     """
     heights = [len(rows) - 1 - place for place in range(len(rows))]
     edge = axes.get_yaxis_transform()

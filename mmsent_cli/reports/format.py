@@ -147,5 +147,5 @@ def parameters(trainable: int, total: int) -> str:
 
 
 def majority_macro_f1(majority_accuracy: float, classes: int) -> float:
-    """Macro-F1 of always answering the most frequent class: precision p, recall 1, and F1 = 0 for all others."""
+    """Macro-F1 of always predicting the most frequent class: precision p, recall 1, and F1 = 0 for all others."""
     return 2 * majority_accuracy / (1 + majority_accuracy) / classes

@@ -49,14 +49,14 @@ def legend_above(axes: "Axes", columns: int, **spacing: float) -> None:
 
 
 def name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    """Names beside the rows of a chart of horizontal bars, from the bottom up."""
+    """Names next to the rows of a chart of horizontal bars, from the bottom up."""
     axes.set_yticks(range(len(names)), names)
     plain(axes.get_yticklabels(), names)
     axes.set_ylim(-0.6, len(names) - 0.4)
 
 
 def majority_line(axes: "Axes", majority: float, is_vertical: bool = False) -> None:
-    """The accuracy (0 to 1) of always answering the most frequent class, as a dashed line named in the legend."""
+    """The accuracy (0 to 1) of always predicting the most frequent class, as a dashed line named in the legend."""
     draw, label = axes.axvline if is_vertical else axes.axhline, f"most frequent class, {100 * majority:.1f} %"
     draw(100 * majority, color=GREY, linewidth=1.2, linestyle="--", label=label)
 

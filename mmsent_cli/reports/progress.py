@@ -24,7 +24,7 @@ from mmsent_cli.reports.tables import figures_table
 from mmsent_cli.results import EpochResult
 
 NAME_COLUMNS = 30
-"""Longest name beside a bar, so that it and the time left fit 80 columns."""
+"""Longest name next to a bar, so that it and the time left fit 80 columns."""
 EPOCH_COLUMNS = (
     "Epoch",
     "Train\nloss",
@@ -65,7 +65,7 @@ class Pace(NamedTuple):
     def left(self, fraction: float, busy_s: float, rest: float) -> float:
         """Seconds for the `rest` of the models, when `fraction` of the running ones took `busy_s` seconds.
 
-        Not a number while nothing is finished.
+        NaN while nothing is finished.
         """
         worked = self.models + fraction
         return (self.seconds + busy_s) / worked * rest if worked > 0 else math.nan

@@ -7,7 +7,7 @@ from mmsent_cli.results import SplitResult
 
 
 def print_split(result: SplitResult) -> None:
-    """Print sizes and class balance of each side, what grouping caught, and where the file is."""
+    """Print sizes and class balance of each split, what grouping caught, and where the file is."""
     console = out()
     leaks = result.leaks_without_groups
     plain = "" if leaks is None else f" (a plain stratified split of this size and seed: {leaks})"

@@ -79,7 +79,7 @@ def train_pictures(result: TrainResult, figures: Figures) -> tuple[Picture, ...]
 
 
 def scores_grid(result: TrainResult) -> Grid:
-    """The best and the last epoch beside always answering the most frequent class."""
+    """The best and the last epoch next to always predicting the most frequent class."""
     best, last, majority = result.best, result.last, result.majority_accuracy
     return Grid(
         title=f"Validation, {counted(result.val_pairs, 'pair')}",

@@ -68,11 +68,11 @@ class EncodingResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitResult:
-    """What `split` did: sizes and class counts per side, and what grouping caught.
+    """What `split` did: sizes and class counts per split, and what grouping caught.
 
     `groups`, `grouped_pairs`: near-duplicates (two pairs or more); `conflicting_groups`: those with several tags.
     `leaks` counts validation pairs with a near-duplicate in training, `leaks_without_groups` those of a plain
-    stratified split of the same size and seed (None: too few pairs for one). With folds, sides and leaks are those
+    stratified split of the same size and seed (None: too few pairs for one). With folds, sizes and leaks are those
     of fold 1, `digest` has the digests of all folds, and `fold_counts` the validation counts of each.
     """
 

@@ -35,14 +35,14 @@ class Published:
     """A published work's best-epoch scores, shares of 0 to 1.
 
     Attributes:
-        name: of the work, as in `source system A`.
+        name: of the work, as in a sentence.
         set_up: its encoders and training, in a few words.
         val_pairs: validation pairs that its scores were measured on.
         tune: steps in order.
         train: accuracy of the trained model.
         ablation: accuracy by view (both, text, image), the other feature set to zero.
         fusions, augmentation: rows in the order published.
-        repeated: accuracies published for one and the same setting, which tell how far runs differ by chance alone.
+        repeated: accuracies published for one and the same setting, which show how far runs differ by chance alone.
     """
 
     name: str

@@ -44,7 +44,7 @@ def estimate_mean(scores: np.ndarray) -> Estimate:
     """Mean of one arm.
 
     Args:
-        scores: one score a seed and pair [S, N], N at least 2; see `scores.py`.
+        scores: one score per seed and pair [S, N], N at least 2; see `scores.py`.
     """
     return _estimate(scores.mean(axis=0), [scores])
 
@@ -53,7 +53,7 @@ def estimate_difference(arm: np.ndarray, baseline: np.ndarray, others: Sequence[
     """Mean of an arm minus mean of the baseline, on the same pairs.
 
     Args:
-        arm, baseline: one score a seed and pair [S, N], N at least 2; see `scores.py`.
+        arm, baseline: one score per seed and pair [S, N], N at least 2; see `scores.py`.
         others: the same of further arms of the comparison, which help to estimate the seed variance.
     """
     return _estimate(arm.mean(axis=0) - baseline.mean(axis=0), [arm, baseline], others)

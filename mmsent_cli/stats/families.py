@@ -1,4 +1,4 @@
-"""Tests beside the intervals: exact McNemar of two models, Holm's adjustment of a family of p, and the verdict."""
+"""Tests next to the intervals: exact McNemar of two models, Holm's adjustment of a family of p, and the verdict."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ LEVEL = 0.05
 def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
     """Two-sided exact McNemar p of two models on the same pairs: a fair coin over the pairs that only one gets right.
 
-    It compares one model an arm, so it does not cover other seeds.
+    It compares one model per arm, so it does not cover other seeds.
 
     Source: McNemar 1947; exact form as in `statsmodels.stats.contingency_tables.mcnemar(exact=True)`.
 

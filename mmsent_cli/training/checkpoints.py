@@ -1,6 +1,6 @@
 """Checkpoints: trained parameters, plain data, and a digest of the frozen rest. They load with `weights_only=True`.
 
-`best_model.pt` is what `predict` wants; `last.pt` adds the optimizer's state, for `--resume`.
+`predict` reads `best_model.pt`; `last.pt` adds the optimizer's state, for `--resume`.
 """
 
 import io
@@ -37,7 +37,7 @@ RETRAIN = "train again with mmsent train, or choose another checkpoint"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What a checkpoint says about its model, beside the weights.
+    """What a checkpoint contains besides the weights: how its model was made.
 
     Attributes:
         model: resolved configuration.
@@ -102,15 +102,15 @@ def save_ensemble(
     stacker: Stacker,
     auxiliary_digests: Mapping[str, str],
 ) -> None:
-    """Write an ensemble: the trained state of each network, the probes and the stacker.
+    """Write an ensemble: the trained state of each model, the probes and the stacker.
 
     Args:
         path: where to.
-        description: of every network.
+        description: of every model.
         epoch: the epochs that each was trained.
-        states: of the networks, as `SentimentModel.trained_state` gives them.
-        probes: beside them.
-        stacker: joins them all.
+        states: of the models, as `SentimentModel.trained_state` gives them.
+        probes: the fitted probes.
+        stacker: combines all members.
         auxiliary_digests: digest of the weights of each auxiliary encoder, by name.
     """
     content = _header(description, epoch) | {
@@ -129,7 +129,7 @@ def save_fold(
     logits: np.ndarray,
     history: Sequence[EpochResult],
 ) -> None:
-    """Write the finished networks of one fold, their logits [K, N, C] of its pairs, and their epochs."""
+    """Write the finished models of one fold, their logits [K, N, C] of its pairs, and their epochs."""
     content = _header(description, len(history)) | {
         "states": [_to_cpu(state) for state in states],
         "logits": torch.from_numpy(logits),
@@ -145,7 +145,7 @@ def read_fold(
 
     Args:
         path: where it is.
-        description: of the run's networks.
+        description: of the run's models.
         pairs: N, the fold's.
 
     Raises:
@@ -166,7 +166,7 @@ def read_fold(
     if logits.shape != (description.model.models_per_fold, pairs, len(description.labels)) or len(states) != len(
         logits
     ):
-        raise CheckpointError(f"{path} holds other networks or pairs than the run has now", hint)
+        raise CheckpointError(f"{path} has other models or pairs than this run", hint)
     return states, logits, history
 
 
@@ -210,11 +210,11 @@ def _require_sound(path: Path) -> None:
 
 
 def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Description]:
-    """Rebuild what a checkpoint predicts with, a single network or an ensemble, in eval mode.
+    """Rebuild what a checkpoint predicts with, a single model or an ensemble, in eval mode.
 
     Raises:
         CheckpointError: unreadable, or its frozen encoder weights differ from those on this machine.
-        WeightsUnavailable: the frozen encoders' weights cannot be had.
+        WeightsUnavailable: the frozen encoders' weights are not available.
     """
     content = read_checkpoint(path)
     if "states" not in content:
@@ -222,7 +222,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         return Ensemble((model,)), description
     states = content["states"]
     if not isinstance(states, list) or not states or not all(isinstance(state, dict) for state in states):
-        raise CheckpointError(f"{path} is damaged: it holds no network", RETRAIN)
+        raise CheckpointError(f"{path} is damaged: it holds no model", RETRAIN)
     first, description = _rebuild(content | {"state": states[0]}, path, weights)
     networks = [copy_model(first) for _ in states[1:]]
     for network, state in zip(networks, states[1:], strict=True):
@@ -245,23 +245,23 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
 
 
 def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
-    """Rebuild the single network of a checkpoint, in eval mode.
+    """Rebuild the single model of a checkpoint, in eval mode.
 
     Raises:
         CheckpointError: unreadable, an ensemble, or its frozen encoder weights differ from those on this machine.
-        WeightsUnavailable: the frozen encoders' weights cannot be had.
+        WeightsUnavailable: the frozen encoders' weights are not available.
     """
     content = read_checkpoint(path)
     if "states" in content:
         raise CheckpointError(
-            f"{path} is an ensemble, and this needs a single network",
+            f"{path} is an ensemble, and this command needs a single model",
             "train without --folds, or name another checkpoint with --checkpoint",
         )
     return _rebuild(content, path, weights)
 
 
 def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
-    """The network of a checkpoint's `state`, in eval mode."""
+    """The model of a checkpoint's `state`, in eval mode."""
     if "state" not in content:
         raise CheckpointError(f"{path} is damaged: it lacks state", RETRAIN)
     description = describe(content, path)
@@ -283,10 +283,10 @@ def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path) ->
     try:
         outcome = model.load_state_dict(state, strict=False)
     except (RuntimeError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} does not fit the model it describes: {error}", RETRAIN) from error
+        raise CheckpointError(f"{path} is damaged: its weights do not fit its model: {error}", RETRAIN) from error
     lacking = set(outcome.missing_keys) & set(model.trained_state())
     if lacking or outcome.unexpected_keys:
-        raise CheckpointError(f"{path} does not fit the model it describes", RETRAIN)
+        raise CheckpointError(f"{path} is damaged: its weights do not fit its model", RETRAIN)
     return set(outcome.missing_keys)
 
 

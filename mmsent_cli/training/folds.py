@@ -1,10 +1,9 @@
-"""Training over folds, top to bottom: networks a fold, probes, the rule that joins them, one ensemble.
+"""Training over folds, top to bottom: models per fold, probes, the stacker, one ensemble.
 
-Every figure is out of fold. A network is asked after its last epoch, never after its best one, for the pairs that
-would choose the best epoch are the pairs that judge. The stacker that members a fold is fit without it, on answers that
-are out of fold as well; but the networks and probes that gave those answers trained on the judged fold. That second
-trace is what stacking costs everywhere but in a nested cross-validation, which would train five times as many networks;
-a handful of numbers is fit to it.
+Every metric is out of fold. A fold is predicted by models after their last epoch, not their best one, since the pairs
+that would choose the best epoch are those that are evaluated. The stacker for a fold is fit on the out-of-fold
+predictions of the other folds. The models behind these predictions were trained on that fold, an indirect trace that
+only a nested cross-validation avoids, with five times the models; the stacker has few weights to fit to it.
 """
 
 import io
@@ -22,38 +21,38 @@ from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import BEST, FOLDS, Run
 from mmsent_cli.results import EpochResult, FoldResult, FoldsResult
 from mmsent_cli.training.checkpoints import Description, read_fold, save_ensemble, save_fold
+from mmsent_cli.training.fold_metrics import folds_result, metrics_of
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import METRICS, describe_run, write_rows
 from mmsent_cli.training.probes import auxiliary_features, cross_fit, out_of_fold, require_probes
-from mmsent_cli.training.reckoning import figures_of, folds_result
 from mmsent_cli.training.workspace import Workspace
 
 OUT_OF_FOLD = "oof_predictions.csv"
 OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
-"""Log-probabilities of each pair by each judge [N, M, C], rows as in `OUT_OF_FOLD`, members as in the result."""
+"""Log-probabilities of each pair by each member [N, M, C], rows as in `OUT_OF_FOLD`, members as in the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedFold:
-    """One fold's networks, and what they say of the fold.
+    """One fold's models, and their predictions for the fold.
 
     Attributes:
-        states: trained parameters of K networks.
+        states: trained parameters of K models.
         logits: of the fold's N pairs [K, N, C], in the order of the split's `val`.
-        history: the networks' epochs, one network after the other.
+        history: the models' epochs, one model after the other.
     """
 
     states: list[dict[str, Any]]
     logits: np.ndarray
     history: list[EpochResult]
 
-    def answer(self) -> np.ndarray:
-        """The networks' mean log-probabilities [N, C]."""
+    def prediction(self) -> np.ndarray:
+        """The models' mean log-probabilities [N, C]."""
         return geometric_mean([log_softmax(logits) for logits in self.logits])
 
 
 def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsResult:
-    """Train the networks, fit the probes and the stacker, and keep the ensemble.
+    """Train the models, fit the probes and the stacker, and keep the ensemble.
 
     Args:
         plan: from `plan_run`, with folds.
@@ -64,7 +63,7 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
         The result, not yet written as `result.json`.
 
     Raises:
-        MmsentError: an probe without a frozen encoder to read, or no room for features or files.
+        MmsentError: a probe without a frozen encoder to read, or no room for features or files.
     """
     start = time.perf_counter()
     config = plan.config
@@ -81,23 +80,23 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
         trained.append(_train_fold(bench, run, split, description))
         run.write_lines(METRICS, _lines(trained))
     rows = [_rows(plan, split) for split in plan.folds]
-    network = out_of_fold([fold.answer() for fold in trained], rows)
-    said, probes = cross_fit(config.model.probes, model, table, bench, rows, auxiliary)
+    network = out_of_fold([fold.prediction() for fold in trained], rows)
+    probe_predictions, probes = cross_fit(config.model.probes, model, table, bench, rows, auxiliary)
 
-    answers = np.stack([network, *said], axis=1)  # [N, M, C]
+    members = np.stack([network, *probe_predictions], axis=1)  # [N, M, C]
     adjustment = config.model.logit_adjustment
-    judged = stack_out_of_fold(answers, table.targets, rows, adjustment)
-    stacker = fit_stacker(answers, table.targets, adjustment)
+    stacked = stack_out_of_fold(members, table.targets, rows, adjustment)
+    stacker = fit_stacker(members, table.targets, adjustment)
     states = [state for fold in trained for state in fold.states]
     epochs = config.fit.epochs
     save_ensemble(run.path(BEST), description, epochs, states, probes, stacker, auxiliary.digests)
-    write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(judged)))
-    run.write(OOF_LOG_PROBABILITIES, _npy(answers))
+    write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(stacked)))
+    run.write(OOF_LOG_PROBABILITIES, _npy(members))
     return folds_result(
         plan=plan,
         run=str(run.folder),
-        answers=answers,
-        judged=judged,
+        members=members,
+        stacked=stacked,
         targets=table.targets,
         folds=[_fold_result(plan, *each, table.targets) for each in zip(trained, plan.folds, rows, strict=True)],
         stacker=stacker,
@@ -108,7 +107,7 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
 
 
 def _train_fold(bench: Workspace, run: Run, split: Split, description: Description) -> TrainedFold:
-    """The fold's networks as the run's folder has them, or trained now."""
+    """The fold's models, read from the run's folder or trained now."""
     path = run.path(f"{FOLDS}/fold-{split.fold}.pt")
     config, name, progress = bench.plan.config, f"fold {split.fold}", bench.progress
     models = config.model.models_per_fold
@@ -129,18 +128,18 @@ def _train_fold(bench: Workspace, run: Run, split: Split, description: Descripti
             end(number, fold.history[(number + 1) * epochs - 1], is_resumed=True)
         return fold
     bench.use_split(split)
-    states, answers, history = [], [], []
+    states, predictions, history = [], [], []
     for number, seed in enumerate(seeds):
         begin(number)
         model, table, trainer = bench.trainer(replace(config, fit=replace(config.fit, seed=seed)))
         for result in trainer.fit(progress, name):
             progress(Epoch(name, seed, result))
         end(number, trainer.history[-1], is_resumed=False)
-        said = dict(zip(table.val, trainer.last.logits, strict=True))
-        answers.append(np.stack([said[row] for row in _rows(bench.plan, split)]))
+        logits = dict(zip(table.val, trainer.last.logits, strict=True))
+        predictions.append(np.stack([logits[row] for row in _rows(bench.plan, split)]))
         states.append({name: tensor.detach().cpu().clone() for name, tensor in model.trained_state().items()})
         history += trainer.history
-    fold = TrainedFold(states, np.stack(answers), history)
+    fold = TrainedFold(states, np.stack(predictions), history)
     save_fold(path, description, fold.states, fold.logits, fold.history)
     return fold
 
@@ -158,20 +157,20 @@ def _rows(plan: Plan, split: Split) -> np.ndarray:
 
 
 def _fold_result(plan: Plan, trained: TrainedFold, split: Split, rows: np.ndarray, targets: np.ndarray) -> FoldResult:
-    """The fold's figures, of its networks' mean."""
-    figures = figures_of(trained.answer(), targets[rows], plan.dataset.labels)
+    """The metrics of a fold's mean prediction."""
+    metrics = metrics_of(trained.prediction(), targets[rows], plan.dataset.labels)
     return FoldResult(
         fold=split.fold or 0,
         train_pairs=len(split.train),
         val_pairs=len(split.val),
-        accuracy=figures.accuracy,
-        macro_f1=figures.macro_f1,
+        accuracy=metrics.accuracy,
+        macro_f1=metrics.macro_f1,
         seconds=sum(result.seconds for result in trained.history),
     )
 
 
 def _lines(trained: Sequence[TrainedFold]) -> list[dict[str, Any]]:
-    """The epochs of each network of each fold, one after the other."""
+    """The epochs of each model of each fold, one after the other."""
     lines = []
     for fold, part in enumerate(trained, start=1):
         epochs = len(part.history) // len(part.states)

@@ -39,7 +39,7 @@ class Evaluation(NamedTuple):
     gates: Mapping[str, float] = {}
 
     def metrics(self, labels: tuple[str, ...]) -> Metrics:
-        """The figures of this evaluation."""
+        """The metrics of this evaluation."""
         loss = float(self.losses().mean())
         return compute_metrics(self.targets.tolist(), self.logits.argmax(axis=1).tolist(), labels, loss)
 

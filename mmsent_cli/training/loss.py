@@ -50,7 +50,7 @@ class Loss:
 def class_weights(targets: Sequence[int], n_classes: int, kind: str) -> Tensor | None:
     """Weight of each class in the loss: inverse frequency (`balanced`), its root (`sqrt`), or None; mean 1.
 
-    Source of `balanced`: system B.
+    Source of `balanced`: the published CLIP setup.
     """
     if kind == "none":
         return None

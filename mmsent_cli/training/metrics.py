@@ -11,7 +11,7 @@ from mmsent_cli.stats import accuracy_interval
 
 
 def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Sequence[str], loss: float) -> Metrics:
-    """Accuracy with its interval, macro-F1 over all labels, the confusion matrix and each class's figures.
+    """Accuracy with its interval, macro-F1 over all labels, the confusion matrix and each class's scores.
 
     Args:
         true: class numbers [N].
@@ -39,6 +39,6 @@ def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Seque
 
 
 def majority_accuracy(train: Sequence[int], val: Sequence[int]) -> float:
-    """Accuracy on `val` of always answering the class most frequent in `train`."""
+    """Accuracy on `val` of always predicting the class most frequent in `train`."""
     answer = Counter(train).most_common(1)[0][0]
     return sum(target == answer for target in val) / len(val)

@@ -32,10 +32,10 @@ class Plan:
     """A run that can start.
 
     Attributes:
-        asked: the configuration as the user gave it, with gaps.
-        config: the same without gaps.
+        asked: the configuration as the user gave it; options left out are None.
+        config: the same with every option resolved.
         facts: what its defaults depend on.
-        folds: all folds, of which `split` is the first; empty in a training with one validation side.
+        folds: all folds, of which `split` is the first; empty in a training with one validation split.
     """
 
     asked: TrainConfig
@@ -63,7 +63,7 @@ class Plan:
 def plan_run(
     config: TrainConfig, progress: Progress = silent, splits: Sequence[Split] = (), source: Source | None = None
 ) -> Plan:
-    """Resolve the configuration, read and check every pair, and divide them.
+    """Resolve the configuration, read and check every pair, and split them.
 
     Args:
         config: as the user gave it.
@@ -143,15 +143,15 @@ def _require_folds(config: TrainConfig, model: ResolvedModel) -> None:
     if config.split.folds is None:
         if model.probes or model.logit_adjustment or model.models_per_fold > 1:
             raise ConfigError(
-                "several networks, probes and logit adjustment join on what is said out of fold",
+                "--models-per-fold, --probes and --logit-adjustment use out-of-fold predictions and need --folds",
                 "add --folds 5, or leave them out",
             )
     elif config.runtime.save_all:
         raise ConfigError(
-            "an ensemble keeps no frozen weights, so --save-all cannot be had with --folds", "leave one of them out"
+            "--save-all does not work with --folds: an ensemble's checkpoint has no frozen weights", "leave one out"
         )
     elif is_from_scratch(model):
         raise ConfigError(
-            "folds need encoders that come with trained weights: light takes its words from each training side",
+            "--folds needs pretrained encoders; light has its vocabulary from the training split",
             "choose --encoders compact, or leave --folds out",
         )

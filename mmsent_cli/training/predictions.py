@@ -1,4 +1,4 @@
-"""Files of predictions: one row a pair, with its label, the predicted label and the probability of each class."""
+"""Files of predictions: one row per pair, with its label, the predicted label and the probability of each class."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ VAL_PREDICTIONS = "val_predictions.csv"
 
 
 def describe_run(plan: "Plan", run: Run, model: SentimentModel, vocabulary: tuple[str, ...] | None) -> Description:
-    """What the run's checkpoints say of its model."""
+    """The description of the model for the run's checkpoints."""
     return Description(
         model=plan.config.model,
         labels=plan.dataset.labels,

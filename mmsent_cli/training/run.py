@@ -49,7 +49,9 @@ def start_run(plan: Plan, runs_dir: Path, command: str = "train") -> Run:
 def resume_run(
     spec: str, runs_dir: Path, progress: Progress = silent, source: Source | None = None
 ) -> tuple[Plan, Run]:
-    """Find an unfinished training run and plan its rest; `source`: the pairs, where it was started with a DataFrame.
+    """Find an unfinished training run, and plan its remaining epochs.
+
+    `source` holds the pairs of a run that was started with a DataFrame.
 
     Raises:
         MmsentError: no such run, it is finished, or it would not go on as it began.
@@ -68,7 +70,7 @@ def resume_run(
 
 
 def require_same_plan(plan: Plan, run: Run, command: str) -> None:
-    """Check that the rest of a run is computed as its beginning was: what `auto` means may have changed since.
+    """Check that the rest of a run is computed as its beginning was: the choice of `auto` may have changed since.
 
     Raises:
         ConfigError: other settings, labels, device, precision or engine.
@@ -138,7 +140,7 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
     """What becomes of a run's folder when the work in this block fails.
 
     A new run that meets an expected failure before its first epoch or model goes: nothing in it can be used, and it
-    would stand in the way as the latest one. An interrupted run stays, and the interruption says how to go on with it.
+    would stand in the way as the latest one. An interrupted run stays, and the message has the command that resumes it.
     """
     try:
         yield

@@ -42,7 +42,7 @@ class Workspace:
     Attributes:
         vocabulary: words of the training split, for a text encoder that starts from scratch.
         encoder_runs: texts and images encoded so far; what the feature store held is not counted.
-        damaged: entries of the feature store, beside those of columns, that had to be computed again.
+        damaged: entries of the feature store (columns count their own) that had to be computed again.
         train, val: rows of each split, in the order of the data set.
         targets: class number of each row [N].
     """
@@ -72,7 +72,7 @@ class Workspace:
     def trainer(self, config: ResolvedConfig) -> tuple[SentimentModel, Table, Trainer]:
         """A model as its seed begins it, its table, and a trainer that has not begun.
 
-        Accelerate keeps one state a process: train one model to its end before asking for the next.
+        Accelerate keeps one state per process: train one model to its end before asking for the next.
 
         Raises:
             MmsentError: no pair has a text, or none has an image; or there is no room for the features.

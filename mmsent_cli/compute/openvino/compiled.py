@@ -7,7 +7,7 @@ import numpy as np
 
 
 class CompiledModel:
-    """Wraps an `openvino.CompiledModel` with one infer request a thread, so that threads may call it concurrently."""
+    """Wraps an `openvino.CompiledModel` with one infer request per thread, so that threads may call it concurrently."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled

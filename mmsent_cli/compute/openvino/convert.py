@@ -120,7 +120,7 @@ def check_inputs(encoder: Encoder) -> list[Tensor]:
 
 
 def save(model: Any, path: Path) -> None:
-    """Save a model for the next process as `path` (.xml) with its weights beside it (.bin).
+    """Save a model for the next process as `path` (.xml) with its weights next to it (.bin).
 
     Where that fails, as on a full disk, the next process converts it again.
     """

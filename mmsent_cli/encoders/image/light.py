@@ -1,6 +1,6 @@
 """`light`: a 4-layer CNN, trained from scratch; needs no download.
 
-Source: system B's light fallback (widths as published there).
+Source: the light fallback of the published CLIP setup (widths as published there).
 """
 
 from torch import nn

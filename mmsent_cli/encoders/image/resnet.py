@@ -1,4 +1,4 @@
-"""ResNet18 with ImageNet weights and without its classifier, 512 wide, as in system A.
+"""ResNet18 with ImageNet weights and without its classifier, 512 wide, as in the published BERT + ResNet18 setup.
 
 Source: He et al. 2015, arXiv 1512.03385; weights of torchvision (IMAGENET1K_V1).
 """

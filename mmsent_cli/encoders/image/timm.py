@@ -13,7 +13,7 @@ from mmsent_cli.errors import WeightsUnavailable
 
 
 def build(request: BuildRequest) -> Encoder:
-    """A timm network by name, or from a folder as timm saves it (`config.json` beside the weights).
+    """A timm network by name, or from a folder as timm saves it (`config.json` next to the weights).
 
     Raises:
         WeightsUnavailable: timm has no model of that name, or its weights cannot be found or downloaded.

@@ -1,4 +1,4 @@
-"""Hugging Face text encoders: `bert-base-uncased` as in system A, and any other by name or folder.
+"""Hugging Face text encoders: `bert-base-uncased`, and any other by name or folder.
 
 BERT and its relatives are cut into stages layer by layer. An architecture whose layers need more than hidden states
 and a mask (relative positions, shared layers) is one stage, to be frozen as a whole or not at all.
@@ -38,7 +38,7 @@ class WholeModel(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """BERT-base as in system A: [CLS] of the last layer, 768 wide."""
+    """BERT-base as in the published BERT + ResNet18 setup: [CLS] of the last layer, 768 wide."""
     return build_named(request, BERT, "bert", ClsPool())
 
 

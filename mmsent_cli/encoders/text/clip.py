@@ -1,6 +1,6 @@
 """CLIP's text tower with its projection, 512 wide; the image tower is in image/clip.py.
 
-Source: Radford et al. 2021, arXiv 2103.00020; `openai/clip-vit-base-patch32` as in system B.
+Source: Radford et al. 2021, arXiv 2103.00020; `openai/clip-vit-base-patch32` as in the published CLIP setup.
 """
 
 from typing import Any

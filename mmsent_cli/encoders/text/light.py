@@ -1,6 +1,6 @@
 """`light`: word embedding + bidirectional GRU, trained from scratch; needs no download.
 
-Source: system B's light fallback (widths, vocabulary rule and pooling as published there).
+Source: the light fallback of the published CLIP setup (widths, vocabulary rule and pooling as published there).
 """
 
 import torch
@@ -18,7 +18,7 @@ MAX_WORDS = 30_000
 MIN_COUNT = 2
 DROPOUT = 0.25
 EMBEDDING_DROPOUT = 0.5
-"""Not in system B, whose encoder overfits a few thousand tweets within three epochs."""
+"""The published encoder had none and overfits a few thousand tweets within three epochs."""
 
 
 class GruStage(nn.Module):

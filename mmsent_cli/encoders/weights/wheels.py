@@ -46,7 +46,7 @@ def reinstall(*distributions: str) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file. Each state of a file is hashed once a process, since large weights take a second."""
+    """SHA-256 of a file. Each state of a file is hashed once per process, since large weights take a second."""
     state = path.stat()
     return _sha256(path, state.st_ino, state.st_size, state.st_mtime_ns)
 

@@ -59,7 +59,7 @@ def accuracy_png(result: AblateResult) -> bytes:
 
 
 def contributions_png(result: AblateResult) -> bytes | None:
-    """Shapley contributions above, which modality is right below, a row a method; None without either."""
+    """Shapley contributions above, which modality is right below, one row per method; None without either."""
     drawn = [panel for panel in ((_draw_shapley, result.shapley), (_draw_agreement, result.agreements)) if panel[1]]
     if not drawn:
         return None

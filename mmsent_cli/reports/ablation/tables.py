@@ -90,7 +90,7 @@ def shapley_grid(result: AblateResult) -> Grid:
 
 
 def emap_grid(result: AblateResult) -> Grid:
-    """The whole model beside its additive part."""
+    """The whole model next to its additive part."""
     emap = result.emap
     return Grid(
         title=f"Without cross-modal interaction (EMAP), {emap.pairs:,} pairs",

@@ -102,7 +102,7 @@ def differences_png(result: CompareResult) -> bytes | None:
 
 
 def gates_png(result: CompareResult) -> bytes | None:
-    """Learned modality weights over the epochs, a panel an arm; None where no arm has any."""
+    """Learned modality weights over the epochs, one panel per arm; None where no arm has any."""
     arms = [arm for arm in result.arms if gates_of(arm)]
     if not arms:
         return None

@@ -1,6 +1,6 @@
 """A comparison as grids: accuracy and losses, macro-F1, differences to the baseline, recall, learned weights.
 
-Several small tables in place of one wide one, so that each fits 80 columns and a phone.
+Several small tables instead of one wide one, so that each fits 80 columns and a phone.
 """
 
 from mmsent_cli.reports.blocks import Grid
@@ -44,7 +44,7 @@ def compare_grids(result: CompareResult) -> list[Grid]:
 
 
 def accuracy_grid(result: CompareResult) -> Grid:
-    """The sources' table (best epoch, losses) with nested and last-epoch accuracy beside it."""
+    """The published table (best epoch, losses) with nested and last-epoch accuracy next to it."""
     majority = number(result.setup.majority_accuracy)
     rows = [
         (
@@ -147,7 +147,7 @@ def gates_grid(result: CompareResult) -> Grid:
 
 
 def recalls_grid(result: CompareResult) -> Grid:
-    """Recall of each class, a row an arm."""
+    """Recall of each class, one row per arm."""
     supports = ", ".join(f"{one.label} {one.support}" for arm in result.arms[:1] for one in arm.per_class)
     return recall_grid(
         f"Recall by class, nested selection{_over_seeds(result, with_sd=False)}",

@@ -1,1 +1,1 @@
-"""The page that sets our experiments beside published results."""
+"""The page that sets our experiments next to published results."""

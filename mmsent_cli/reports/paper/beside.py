@@ -1,4 +1,4 @@
-"""Published scores beside ours: one kind of row for all experiments, as tables and as a figure."""
+"""Published scores next to ours: one kind of row for all experiments, as tables and as a figure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Row:
 
 
 def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
-    """Published scores beside ours.
+    """Published scores next to ours.
 
     Args:
         title: of the table.
@@ -69,7 +69,7 @@ def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
 
 
 def tune_beside(result: PaperResult) -> Grid:
-    """Published tuning steps beside our trials."""
+    """Published tuning steps next to our trials."""
     rows = []
     for step in result.published.tune:
         row = Row(name=step.name, published=_share(step.accuracy))
@@ -87,7 +87,7 @@ def tune_beside(result: PaperResult) -> Grid:
 
 
 def train_beside(result: PaperResult) -> Grid:
-    """The published model's accuracy beside ours."""
+    """The published model's accuracy next to ours."""
     best, last = result.train.best, result.train.last
     row = Row(
         name=result.train.fusion,
@@ -100,7 +100,7 @@ def train_beside(result: PaperResult) -> Grid:
 
 
 def ablation_beside(result: PaperResult) -> Grid:
-    """The published ablation beside ours by the same method."""
+    """The published ablation next to ours by the same method."""
     rows = [
         Row(
             name=arm.inputs,
@@ -115,7 +115,7 @@ def ablation_beside(result: PaperResult) -> Grid:
 
 
 def comparison_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Published rows of a comparison beside ours: the best epochs, and ours by nested selection."""
+    """Published rows of a comparison next to ours: the best epochs, and ours by nested selection."""
     known = {row.name: row for row in published}
     rows = []
     for arm in (arm for arm in result.arms if not arm.is_reference):
@@ -134,7 +134,7 @@ def comparison_beside(result: CompareResult, published: Sequence[PublishedArm]) 
 
 
 def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Published losses at the best epochs beside ours; no rows where none were published."""
+    """Published losses at the best epochs next to ours; no rows where none were published."""
     ours = {arm.name: arm for arm in result.arms}
     return Grid(
         title="Losses at the best epochs",
@@ -155,7 +155,7 @@ def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> G
 
 
 def differences_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Published differences to the baseline beside ours, with our verdict; no rows without a published baseline."""
+    """Published differences to the baseline next to ours, with our verdict; no rows without a published baseline."""
     gaps = published_gaps(result, published)
     return Grid(
         title=f"Differences to {result.baseline}, points",
@@ -202,7 +202,7 @@ def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[s
 
 
 def beside_png(result: CompareResult, published: Sequence[PublishedArm]) -> bytes:
-    """Each arm's published best epoch, our best epoch, and our nested accuracy with its interval, a row an arm."""
+    """Each arm's published best epoch, our best epoch, and our nested accuracy with its interval, one row per arm."""
     known = {row.name: 100 * row.accuracy for row in published}
     arms = [arm for arm in result.arms if not arm.is_reference]
     rows = [

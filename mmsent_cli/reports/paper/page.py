@@ -1,4 +1,4 @@
-"""A published work repeated: its scores beside ours, as a page and on a terminal."""
+"""A published work repeated: its scores next to ours, as a page and on a terminal."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ from mmsent_cli.results import CompareResult, PaperResult, PublishedArm, SharedS
 
 
 def paper_figures(result: PaperResult) -> Figures:
-    """Published accuracies beside ours, one figure a comparison."""
+    """Published accuracies next to ours, one figure per comparison."""
     return {f"{name}.png": beside_png(ours, rows) for name, ours, rows in _comparisons(result)}
 
 
@@ -45,7 +45,7 @@ def paper_answer(result: PaperResult, seconds: float) -> Answer:
 
 
 def paper_grids(result: PaperResult) -> list[Grid]:
-    """What a terminal shows: our scores beside the published ones, a table or two an experiment."""
+    """What a terminal shows: our scores next to the published ones, one or two tables per experiment."""
     grids = [
         replace(tune_beside(result), title="Tuning: best accuracies, %"),
         train_beside(result),

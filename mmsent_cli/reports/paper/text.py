@@ -126,7 +126,7 @@ def _repeated(result: PaperResult) -> Iterator[str]:
 
 
 def _ablation(result: PaperResult) -> Iterator[str]:
-    """The published order of the modalities against ours."""
+    """Whether the published ranking of text and image agrees with ours."""
     theirs = result.published.ablation
     ours = {arm.inputs: arm for arm in result.ablate.arms if arm.method == "zero"}
     if {"text", "image"} <= ours.keys() & theirs.keys():

@@ -1,4 +1,4 @@
-"""Tuning as one figure, as the sources drew it: losses over the epochs, and bars of the best accuracies."""
+"""Tuning as one figure, as the published one: losses over the epochs, and bars of the best accuracies."""
 
 from typing import TYPE_CHECKING, Any
 

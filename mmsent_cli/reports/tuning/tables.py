@@ -1,4 +1,4 @@
-"""Tuning as grids: a table a phase."""
+"""Tuning as grids: one table per phase."""
 
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.format import DASH, majority_macro_f1, number, number_interval, score, settings_text

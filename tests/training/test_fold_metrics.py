@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from mmsent_cli.training.reckoning import calibration_error, figures_of
+from mmsent_cli.training.fold_metrics import calibration_error, metrics_of
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -31,7 +31,7 @@ def test_a_probability_of_one_falls_into_the_last_bin():
 def test_figures_are_those_of_the_most_probable_classes():
     draws = np.random.default_rng(1)
     shares, targets = draws.dirichlet([1, 1, 1], size=200), draws.integers(3, size=200)
-    figures = figures_of(np.log(shares), targets, LABELS)
+    figures = metrics_of(np.log(shares), targets, LABELS)
     predicted = shares.argmax(axis=1)
     assert figures.accuracy == pytest.approx(accuracy_score(targets, predicted))
     assert figures.macro_f1 == pytest.approx(f1_score(targets, predicted, average="macro"))

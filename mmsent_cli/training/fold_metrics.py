@@ -1,4 +1,4 @@
-"""The figures of a training over folds."""
+"""Metrics of a training over folds."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,15 @@ from mmsent_cli.training.plan import Plan
 
 NETWORK = "network"
 BINS = 15
-"""Of the expected calibration error, as in Guo et al. 2017, arXiv 1706.04599."""
+"""Number of bins of the expected calibration error, as in Guo et al. 2017, arXiv 1706.04599."""
 
 
 def folds_result(
     *,
     plan: Plan,
     run: str,
-    answers: np.ndarray,
-    judged: np.ndarray,
+    members: np.ndarray,
+    stacked: np.ndarray,
     targets: np.ndarray,
     folds: Sequence[FoldResult],
     stacker: Stacker,
@@ -27,39 +27,39 @@ def folds_result(
     times: tuple[float, float],
     notes: Sequence[str],
 ) -> FoldsResult:
-    """The result of a training over folds that is over.
+    """The result of a training over folds that is finished.
 
     Args:
         plan: what was trained.
         run: the run's folder.
-        answers: the members' log-probabilities out of fold [N, M, C]: the networks' mean, then each probe.
-        judged: joined log-probabilities out of fold [N, C].
+        members: log-probabilities out of fold [N, M, C]: the models' mean, then each probe.
+        stacked: the ensemble's log-probabilities out of fold [N, C].
         targets: class numbers [N].
-        folds: the networks' own figures.
-        stacker: the rule that is kept.
-        parameters: trained and total of one network.
+        folds: metrics of each fold's models.
+        stacker: fit on all pairs, as saved.
+        parameters: trained and total of one model.
         times: seconds to prepare, and in all.
         notes: of the preparation.
     """
     labels, model = plan.dataset.labels, plan.config.model
-    figures = figures_of(judged, targets, labels)
+    metrics = metrics_of(stacked, targets, labels)
     names = (NETWORK, *model.probes)
     return FoldsResult(
         run=run,
         encoders=model.encoders,
         fusion=model.fusion,
         probes=model.probes,
-        accuracy=figures.accuracy,
-        macro_f1=figures.macro_f1,
+        accuracy=metrics.accuracy,
+        macro_f1=metrics.macro_f1,
         majority_accuracy=majority_accuracy(targets.tolist(), targets.tolist()),
-        calibration_error=calibration_error(np.exp(judged), targets),
+        calibration_error=calibration_error(np.exp(stacked), targets),
         epochs=plan.config.fit.epochs,
         seconds=times[1],
         prepare_seconds=times[0],
         labels=labels,
-        metrics=figures,
+        metrics=metrics,
         members=tuple(
-            _member(name, figures_of(answers[:, number], targets, labels)) for number, name in enumerate(names)
+            _member(name, metrics_of(members[:, number], targets, labels)) for number, name in enumerate(names)
         ),
         folds=tuple(folds),
         class_offsets={label: float(offset) for label, offset in zip(labels, stacker.offsets, strict=True)},
@@ -74,24 +74,24 @@ def folds_result(
     )
 
 
-def _member(name: str, figures: Metrics) -> MemberResult:
+def _member(name: str, metrics: Metrics) -> MemberResult:
     return MemberResult(
         name=name,
-        accuracy=figures.accuracy,
-        macro_f1=figures.macro_f1,
-        interval=figures.interval,
-        loss=figures.loss,
+        accuracy=metrics.accuracy,
+        macro_f1=metrics.macro_f1,
+        interval=metrics.interval,
+        loss=metrics.loss,
     )
 
 
-def figures_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Metrics:
+def metrics_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Metrics:
     """Metrics of log-probabilities [N, C]."""
     loss = float(-log_probabilities[np.arange(len(targets)), targets].mean())
     return compute_metrics(targets.tolist(), log_probabilities.argmax(axis=1).tolist(), labels, loss)
 
 
 def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """Expected calibration error: how far the probability of the predicted class is off, mean over pairs.
+    """Expected calibration error: mean gap between confidence and accuracy.
 
     Source: Guo et al. 2017, arXiv 1706.04599: 15 bins of equal width.
 
