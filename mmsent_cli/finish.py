@@ -13,7 +13,6 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_csv
 from mmsent_cli.experiments.epochs import epochs_csv
 from mmsent_cli.experiments.request import ExperimentRequest, read_request
-from mmsent_cli.experiments.selection import best_epoch
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.records import CONFIG, EXPERIMENT, Run
 from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
@@ -117,7 +116,7 @@ def _groups(plan: Plan, run: Run, result: Any, detail: Any) -> Groups:
     if isinstance(result, TuneResult):
         return agreement_groups(pairs, labels, detail)
     arms = detail.fusions if isinstance(result, PaperResult) else detail
-    models = [arm.predicted[best_epoch(arm.curve, arm.monitor).epoch - 1] for arm in arms if not arm.is_reference]
+    models = [arm.best_predicted for arm in arms if not arm.is_reference]
     return agreement_groups(pairs, labels, np.stack(models))
 
 

@@ -22,6 +22,7 @@ from mmsent_cli.progress import Epoch
 from mmsent_cli.records import as_file_name
 from mmsent_cli.results import EpochScore
 from mmsent_cli.training.loop import Evaluation
+from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.workspace import Workspace
 
 ARRAYS = ("predicted", "losses")
@@ -87,6 +88,16 @@ class TrainedArm:
         shapes = {array.shape for array in (self.predicted, self.losses)}
         if len(shapes) != 1 or self.predicted.ndim != 2 or len(self.curve) != len(self.predicted) or not self.curve:
             raise ValueError(f"{self.name}: {len(self.curve)} epochs do not fit arrays of shape {sorted(shapes)}")
+
+    @property
+    def best(self) -> EpochScore:
+        """Score of the best epoch by the monitored metric."""
+        return Monitor(self.monitor).best(self.curve)
+
+    @property
+    def best_predicted(self) -> np.ndarray:
+        """Class numbers predicted by the best epoch [N]."""
+        return self.predicted[self.best.epoch - 1]
 
 
 def train_arm(workspace: Workspace, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:

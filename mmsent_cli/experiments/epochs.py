@@ -1,4 +1,4 @@
-"""Every epoch of every model of an experiment as one CSV table."""
+"""The CSV table of an experiment, with every epoch of every model."""
 
 import csv
 import io
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Mapping
 
 from mmsent_cli.results import EpochScore
 
-FIGURES = ("epoch", "train_loss", "train_objective", "val_loss", "accuracy", "macro_f1")
+SCORE_COLUMNS = ("epoch", "train_loss", "train_objective", "val_loss", "accuracy", "macro_f1")
 
 
 def epochs_csv(curves: Iterable[tuple[Mapping[str, object], Iterable[EpochScore]]]) -> str:
-    """One row an epoch.
+    """One row per epoch.
 
     Args:
-        curves: for each model what names it, by column (the same columns for all), and its epochs.
+        curves: for each model its identifying columns, the same for all models, and its epochs.
     """
     rows = [
-        {**named, **{name: getattr(score, name) for name in FIGURES}, **_gates(score)}
+        {**named, **{name: getattr(score, name) for name in SCORE_COLUMNS}, **_gates(score)}
         for named, curve in curves
         for score in curve
     ]

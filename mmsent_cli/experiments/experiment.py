@@ -12,7 +12,6 @@ from mmsent_cli.config import ResolvedConfig, ResolvedModel
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.arms import Arm, TrainedArm, load, save, train_arm
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
-from mmsent_cli.experiments.selection import best_epoch
 from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.progress import ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import ARMS, Run
@@ -31,7 +30,7 @@ FEATURE_SETTINGS = (
     "image_size_px",
     "text_cleaning",
 )
-"""Settings of a model that its stored features depend on, beside the modalities that it reads."""
+"""Settings that determine the stored features of a model, in addition to its modalities."""
 BuiltModels = dict[ResolvedModel, tuple[SentimentModel, int]]
 
 
@@ -108,8 +107,9 @@ class Experiment:
         return {side: self._earlier[side] + self.bench.encoder_runs[side] for side in ("text", "image")}
 
     def _build_once(self, arms: Sequence[Arm]) -> BuiltModels:
-        """A model of each configuration with its number of trained parameters; one model for all that read the same
-        features, so that only a few stay in memory.
+        """Build one model per configuration, and count its trained parameters.
+
+        Configurations with the same features keep the same model, so that only a few stay in memory.
         """
         by_features: dict[tuple[object, ...], SentimentModel] = {}
         built: BuiltModels = {}
@@ -122,8 +122,8 @@ class Experiment:
         return built
 
     def _train(self, arms: Sequence[Arm], built: BuiltModels, total: int) -> Iterator[tuple[Arm, TrainedArm]]:
-        """Train the arms that are missing among `total`; each as soon as it is finished."""
-        for arm in arms:  # each feature is computed once, before processes need it
+        """Train the missing arms of `total`, and yield each when it is finished."""
+        for arm in arms:  # compute each feature once, before other processes need it
             self.bench.table(built[arm.config.model][0], arm.config.fit)
         most_parameters = max((built[arm.config.model][1] for arm in arms), default=0)
         built.clear()
@@ -153,7 +153,7 @@ class Experiment:
         self.progress(ModelBegun(arm.name, arm.seed, done + 1, total, arm.config.fit.epochs))
 
     def _finish(self, trained: TrainedArm, is_resumed: bool = False) -> None:
-        best = best_epoch(trained.curve, trained.monitor)
+        best = trained.best
         self.progress(ModelDone(trained.name, trained.seed, best.accuracy, best.macro_f1, is_resumed))
 
     def _write_encoder_runs(self) -> None:

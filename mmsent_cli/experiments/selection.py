@@ -1,13 +1,15 @@
-"""Which epoch counts: the best on all pairs (optimistic), or for each pair the one that is best on the others.
+"""Nested selection: each pair is predicted by the epoch that is best on other pairs.
 
-Shape letters: E epochs, N pairs, K folds, C classes.
+The best epoch on all pairs gives optimistic scores, since it is chosen and measured on the same pairs.
+
+Shape letters: E epochs, N pairs, C classes.
 """
 
-from collections.abc import Sequence
+import math
+from typing import NamedTuple
 
 import numpy as np
 
-from mmsent_cli.results import EpochScore
 from mmsent_cli.stats import confusion_counts, macro_f1
 from mmsent_cli.training.monitor import Monitor
 
@@ -15,9 +17,13 @@ FOLDS = 5
 FOLD_SEED = 0
 
 
-def best_epoch(curve: Sequence[EpochScore], monitor: str) -> EpochScore:
-    """The best epoch of a curve by `training.monitor`; of equal ones the first."""
-    return Monitor(monitor).best(curve)
+class FoldScore(NamedTuple):
+    """The monitored metric of an epoch on the pairs outside a fold; the other metrics are NaN."""
+
+    epoch: int
+    val_loss: float = math.nan
+    accuracy: float = math.nan
+    macro_f1: float = math.nan
 
 
 def assign_folds(count: int) -> np.ndarray:
@@ -31,32 +37,34 @@ def assign_folds(count: int) -> np.ndarray:
 def nested_selection(
     predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray
 ) -> np.ndarray:
-    """Predict each fold of pairs by the epoch that is best on all other pairs, so no pair has a say in its own epoch.
+    """Predict each fold by the epoch that is best on all other folds, so that no pair influences the choice for itself.
 
-    Of equal epochs the earliest counts.
+    The first of equal epochs is chosen.
 
     Args:
         predicted: class numbers after each epoch [E, N].
         true: class numbers [N], N at least 2.
         monitor: accuracy, macro_f1 or loss.
         classes: C.
-        losses: cross-entropy after each epoch [E, N]; asked only when that is monitored.
+        losses: cross-entropy after each epoch [E, N]; used only if it is monitored.
 
     Returns:
         Class numbers [N].
     """
-    folds, chosen = assign_folds(len(true)), np.empty_like(true)
+    metric, folds, chosen = Monitor(monitor), assign_folds(len(true)), np.empty_like(true)
     for fold in range(FOLDS):
         inside, outside = folds == fold, folds != fold
-        figures = _figures(predicted[:, outside], true[outside], monitor, classes, losses[:, outside])
-        chosen[inside] = predicted[int(np.argmax(figures)), inside]  # argmax: the first of equal ones
+        scores = _scores(predicted[:, outside], true[outside], monitor, classes, losses[:, outside])
+        chosen[inside] = predicted[metric.best(scores).epoch - 1, inside]
     return chosen
 
 
-def _figures(predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray) -> np.ndarray:
-    """The monitored figure of each epoch [E], higher is better."""
+def _scores(predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray) -> list[FoldScore]:
+    epochs = range(1, len(predicted) + 1)
     if monitor == "loss":
-        return -losses.mean(axis=1)
+        return [FoldScore(epoch, val_loss=float(loss)) for epoch, loss in zip(epochs, losses.mean(axis=1), strict=True)]
     if monitor == "accuracy":
-        return np.sum(predicted == true, axis=1)
-    return np.stack([macro_f1(confusion_counts(true, row, classes)) for row in predicted])
+        shares = np.mean(predicted == true, axis=1)
+        return [FoldScore(epoch, accuracy=float(share)) for epoch, share in zip(epochs, shares, strict=True)]
+    f1s = [float(macro_f1(confusion_counts(true, row, classes))) for row in predicted]
+    return [FoldScore(epoch, macro_f1=f1) for epoch, f1 in zip(epochs, f1s, strict=True)]

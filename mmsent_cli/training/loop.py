@@ -194,8 +194,9 @@ class Trainer:
         return not is_finite
 
     def _is_out_of_patience(self) -> bool:
-        best = max((result.epoch for result in self.history if result.is_best), default=0)
-        return bool(self.config.patience) and len(self.history) - best >= self.config.patience
+        if not self.config.patience or not self.history:
+            return False
+        return len(self.history) - self.monitor.best(self.history).epoch >= self.config.patience
 
     def state(self) -> FitState:
         """Everything that a resumed run needs."""

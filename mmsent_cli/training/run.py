@@ -218,7 +218,7 @@ def _result(
         accuracy=best.accuracy,
         macro_f1=best.macro_f1,
         majority_accuracy=majority_accuracy(targets[list(table.train)].tolist(), targets[list(table.val)].tolist()),
-        best_epoch=max(result.epoch for result in trainer.history if result.is_best),
+        best_epoch=trainer.monitor.best(trainer.history).epoch,
         epochs=len(trainer.history),
         seconds=times[1],
         prepare_seconds=times[0],

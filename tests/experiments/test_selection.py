@@ -1,6 +1,4 @@
-"""Which epoch counts: the best one, and nested selection."""
-
-import math
+"""Nested selection: each pair is predicted by an epoch that was chosen on other pairs."""
 
 import numpy as np
 import pytest
@@ -9,32 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score
 
-from mmsent_cli.experiments.selection import FOLDS, assign_folds, best_epoch, nested_selection
-from mmsent_cli.results import EpochScore
+from mmsent_cli.experiments.selection import FOLDS, assign_folds, nested_selection
 
 CLASSES = 3
-
-
-def curve(monitor, values):
-    """Scores of epochs that have these values of the monitored figure; the other figures would choose otherwise."""
-    field = {"loss": "val_loss"}.get(monitor, monitor)
-    others = {"train_loss": 0.0, "train_objective": 0.0, "val_loss": 9.0, "accuracy": 0.0, "macro_f1": 0.0}
-    return [EpochScore(epoch=epoch, **{**others, field: value}) for epoch, value in enumerate(values, start=1)]
-
-
-@pytest.mark.parametrize(
-    ("monitor", "values", "best"),
-    [
-        ("accuracy", [0.5, 0.7, 0.6], 2),
-        ("accuracy", [0.7, 0.5, 0.7], 1),
-        ("macro_f1", [0.1, 0.2, 0.3], 3),
-        ("loss", [0.9, 0.4, 0.4], 2),
-        ("loss", [math.nan, 0.4, 0.3], 3),
-        ("loss", [0.4, math.nan, 0.3], 3),
-    ],
-)
-def test_the_best_epoch_is_the_first_that_beats_all_before_it(monitor, values, best):
-    assert best_epoch(curve(monitor, values), monitor).epoch == best
 
 
 @pytest.mark.parametrize("count", [2, 7, 800])
@@ -61,8 +36,8 @@ def epochs(draw):
     )
 
 
-def figure(monitor, predicted, true, losses):
-    """The monitored figure of one epoch, higher is better, by scikit-learn."""
+def metric(monitor, predicted, true, losses):
+    """The monitored metric of one epoch, higher is better, by scikit-learn."""
     if monitor == "loss":
         return -losses.mean()
     if monitor == "accuracy":
@@ -77,15 +52,15 @@ def test_each_fold_is_predicted_by_the_epoch_that_is_best_on_the_others(monitor,
     chosen, folds = nested_selection(predicted, true, monitor, CLASSES, losses), assign_folds(len(true))
     for fold in range(FOLDS):
         inside, outside = folds == fold, folds != fold
-        figures = [
-            figure(monitor, p[outside], true[outside], row[outside]) for p, row in zip(predicted, losses, strict=True)
+        scores = [
+            metric(monitor, p[outside], true[outside], row[outside]) for p, row in zip(predicted, losses, strict=True)
         ]
-        good = [epoch for epoch, value in enumerate(figures) if value >= max(figures) - 1e-12]
+        good = [epoch for epoch, value in enumerate(scores) if value >= max(scores) - 1e-12]
         assert any((chosen[inside] == predicted[epoch, inside]).all() for epoch in good)
 
 
 @given(epochs(), st.integers(0, FOLDS - 1), st.sampled_from(["accuracy", "macro_f1", "loss"]))
-def test_no_pair_has_a_say_in_its_own_epoch(drawn, fold, monitor):
+def test_no_pair_influences_its_own_epoch(drawn, fold, monitor):
     predicted, true, losses = drawn
     inside = assign_folds(len(true)) == fold
     other_true = np.where(inside, (true + 1) % CLASSES, true)
@@ -103,7 +78,7 @@ def test_of_equal_epochs_the_earliest_counts():
 
 
 @pytest.mark.parametrize("monitor", ["accuracy", "macro_f1"])
-def test_on_epochs_of_noise_the_best_is_optimistic_and_the_nested_figure_is_not(monitor):
+def test_on_epochs_of_noise_the_best_is_optimistic_and_the_nested_score_is_not(monitor):
     # Ten epochs that are right on 60 % of pairs by chance alone: no epoch is truly better than another.
     generator, best, nested = np.random.default_rng(0), [], []
     for _ in range(400):
@@ -123,3 +98,10 @@ def test_a_truly_better_epoch_is_chosen():
     true = generator.integers(0, CLASSES, 500)
     predicted = np.where(generator.random((3, 500)) < np.array([[0.5], [0.8], [0.6]]), true, (true + 1) % CLASSES)
     assert (nested_selection(predicted, true, "accuracy", CLASSES, np.zeros((3, 500))) == predicted[1]).all()
+
+
+def test_an_epoch_whose_loss_is_no_number_is_never_chosen():
+    true = np.zeros(10, dtype=np.int64)
+    predicted = np.stack([np.full(10, 2), np.ones(10, dtype=np.int64)])
+    losses = np.stack([np.full(10, np.nan), np.ones(10)])
+    assert (nested_selection(predicted, true, "loss", CLASSES, losses) == 1).all()

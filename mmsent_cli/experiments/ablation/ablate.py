@@ -19,10 +19,9 @@ from mmsent_cli.ensemble import softmax
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.ablation.perturb import EncodedModel, additive_part, another_pair
 from mmsent_cli.experiments.ablation.target import AblationTarget
-from mmsent_cli.experiments.arms import TrainedArm, arms_of
+from mmsent_cli.experiments.arms import arms_of
 from mmsent_cli.experiments.comparison.compare import accuracy_of, compare_accuracy, macro_f1_of
 from mmsent_cli.experiments.experiment import Experiment
-from mmsent_cli.experiments.selection import best_epoch
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
@@ -155,13 +154,8 @@ def _retrained(experiment: Experiment) -> Predictions:
     plan = experiment.plan
     seeds = [plan.config.fit.seed]
     arms = [arm for name in ("text-only", "image-only") for arm in arms_of(name, plan.variant(name), seeds)]
-    text, image = (_best_predictions(trained) for trained in experiment.train(arms))
+    text, image = (trained.best_predicted for trained in experiment.train(arms))
     return Predictions(text, image, np.full_like(experiment.true, _most_frequent(experiment)))
-
-
-def _best_predictions(trained: TrainedArm) -> np.ndarray:
-    """Predictions of the best epoch [N], selected by the same metric as the checkpoint."""
-    return trained.predicted[best_epoch(trained.curve, trained.monitor).epoch - 1]
 
 
 def _most_frequent(experiment: Experiment) -> int:

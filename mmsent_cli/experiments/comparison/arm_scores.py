@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmsent_cli.experiments.arms import TrainedArm
-from mmsent_cli.experiments.selection import best_epoch, nested_selection
+from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.results import ClassMetrics, ComparedArm, EpochScore, Interval, Metrics, SeedScores
 from mmsent_cli.stats import accuracy_scores, macro_f1_scores
 from mmsent_cli.training.metrics import compute_metrics
@@ -61,7 +61,7 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_i
     """
     first, nan = arm.models[0], float("nan")
     nested = [compute_metrics(true.tolist(), row.tolist(), labels, nan) for row in arm.predicted]
-    best = [best_epoch(model.curve, model.monitor) for model in arm.models]
+    best = [model.best for model in arm.models]
     return ComparedArm(
         name=first.name,
         fusion=first.fusion,

@@ -9,13 +9,13 @@ import numpy as np
 
 from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, load, save
 from mmsent_cli.experiments.experiment import Experiment
-from mmsent_cli.experiments.selection import best_epoch
 from mmsent_cli.experiments.tuning.queue import PHASE, SETTINGS, TASK, Task, TaskList
 from mmsent_cli.experiments.tuning.search import Search
 from mmsent_cli.experiments.tuning.space import Value, configure
-from mmsent_cli.experiments.tuning.trials import MODEL, Model, TrialRecord, figure
+from mmsent_cli.experiments.tuning.trials import MODEL, Model, TrialRecord
 from mmsent_cli.progress import ModelBegun, ModelDone, Stage
 from mmsent_cli.records import ARMS
+from mmsent_cli.training.monitor import Monitor
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -137,7 +137,7 @@ class Tuner:
 
     def _report_epoch(self, trial: "Trial | None", trained: TrainedArm, epoch: int) -> None:
         if trial is not None:
-            trial.report(figure(trained.curve[epoch - 1], self.search.monitor), epoch)
+            trial.report(Monitor(self.search.monitor).value(trained.curve[epoch - 1]), epoch)
 
     def _report_finished(self, finished: Mapping[str, "FrozenTrial"]) -> None:
         """Report as progress the trials that an earlier or another process finished."""
@@ -156,7 +156,7 @@ class Tuner:
         self.experiment.progress(ModelBegun(name_of(settings), seed, number, total, epochs))
 
     def _end(self, settings: dict[str, Value], seed: int, model: Model, is_resumed: bool) -> None:
-        best = best_epoch(model.curve, self.search.monitor)
+        best = Monitor(self.search.monitor).best(model.curve)
         self.experiment.progress(ModelDone(name_of(settings), seed, best.accuracy, best.macro_f1, is_resumed))
 
 

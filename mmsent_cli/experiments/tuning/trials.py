@@ -11,7 +11,7 @@ import numpy as np
 
 from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison.compare import accuracy_of, compare_accuracy
-from mmsent_cli.experiments.selection import best_epoch, nested_selection
+from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.experiments.tuning.queue import PHASE, SETTINGS
 from mmsent_cli.experiments.tuning.space import Value
 from mmsent_cli.results import Difference, EpochScore, TrialResult
@@ -42,9 +42,8 @@ class Model:
     @classmethod
     def of(cls, trained: TrainedArm, true: np.ndarray, classes: int) -> "Model":
         """The part of a trained model that tuning keeps; the training may have been stopped early."""
-        best = best_epoch(trained.curve, trained.monitor).epoch - 1
         nested = nested_selection(trained.predicted, true, trained.monitor, classes, trained.losses)
-        return cls(trained.curve, trained.predicted[best], nested)
+        return cls(trained.curve, trained.best_predicted, nested)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Model":
@@ -78,19 +77,15 @@ class TrialRecord:
 
     def value(self, monitor: str) -> float:
         """The monitored metric of the best epoch, mean over seeds."""
-        return float(np.mean([figure(best_epoch(model.curve, monitor), monitor) for model in self.models]))
-
-
-def figure(score: EpochScore, monitor: str) -> float:
-    """The monitored metric of an epoch; a loss that is no number counts as infinite."""
-    return Monitor(monitor).value(score)
+        metric = Monitor(monitor)
+        return float(np.mean([metric.value(metric.best(model.curve)) for model in self.models]))
 
 
 def rank(trials: Sequence[TrialRecord], monitor: str) -> list[int]:
     """Numbers of the complete trials, best first; equal ones in order."""
-    sign = 1 if monitor == "loss" else -1
     complete = [number for number, trial in enumerate(trials) if trial.is_complete]
-    return sorted(complete, key=lambda number: sign * trials[number].value(monitor))
+    is_loss = Monitor(monitor).is_loss
+    return sorted(complete, key=lambda number: trials[number].value(monitor), reverse=not is_loss)
 
 
 def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -112,7 +107,7 @@ def describe(trial: TrialRecord, number: int, true: np.ndarray, monitor: str) ->
         true: class numbers of the validation pairs [N].
         monitor: accuracy, macro_f1 or loss.
     """
-    best = [best_epoch(model.curve, monitor) for model in trial.models]
+    best = [Monitor(monitor).best(model.curve) for model in trial.models]
 
     def mean(name: str) -> float:
         return float(np.mean([getattr(score, name) for score in best]))

@@ -24,6 +24,7 @@ from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import TuneResult
 from mmsent_cli.stats import verdict
+from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.plan import Plan
 
 BEST_CONFIG = "best_config.json"
@@ -54,7 +55,7 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = sile
     experiment = Experiment(plan, run, progress)
     for model in search.models:  # fail now, not after hours, if one does not suit the encoders
         experiment.bench.model(model, plan.config.fit.seed)
-    direction = "minimize" if search.monitor == "loss" else "maximize"
+    direction = "minimize" if Monitor(search.monitor).is_loss else "maximize"
     with quiet_optuna(), database_errors():
         study, storage = open_study(settings, run.path(STUDY), direction, _digest(plan, settings))
         tuner = Tuner(experiment, search, TaskList(study, storage, is_shared=settings.storage is not None))
