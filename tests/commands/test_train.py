@@ -57,7 +57,7 @@ def test_the_sample_from_train_to_predict(work):
     assert {line.split(",")[1] for line in lines[1:]} <= {"negative", "neutral", "positive"}
 
 
-def test_nothing_but_json_on_stdout_and_no_control_characters_off_a_terminal(work):
+def test_nothing_but_json_on_stdout_and_no_control_characters_off_a_terminal(work, empty_cache):
     result = mmsent("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")
     json.loads(result.stdout)
     assert "\x1b" not in result.output

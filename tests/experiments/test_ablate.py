@@ -67,7 +67,7 @@ def checkpoint(trained):
 def ablated(checkpoint, tmp_path_factory):
     """An ablation with retrained models: the result, what it was counted from, its events and its folder."""
     events, folder = [], tmp_path_factory.mktemp("ablation")
-    return (*run_ablate(examined_of(checkpoint), folder, events.append, retrain=True), events.append, folder)
+    return (*run_ablate(examined_of(checkpoint), folder, events.append, retrain=True), events, folder)
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +254,7 @@ def test_retrained_models_are_kept(ablated, checkpoint):
     result, _, events, folder = ablated
     assert models_trained(events) == [("text-only", 0), ("image-only", 0)]
     second = []
-    again, _ = run_ablate(examined_of(checkpoint), folder, second, retrain=True)
+    again, _ = run_ablate(examined_of(checkpoint), folder, second.append, retrain=True)
     assert (models_trained(second), models_read_back(second)) == ([], models_trained(events))
     assert again == result
 

@@ -91,7 +91,7 @@ def test_every_fusion_beats_both_modalities_alone(experiments, fusion):
     """By the last epoch, which nothing chose: the best of several epochs on 48 pairs says little."""
     arms = arms_of(experiments.compared)
     for reference in REFERENCES:
-        assert arms[fusion]["last_accuracy_mean"] > arms[reference]["last_accuracy_mean"]
+        assert arms[fusion]["last"]["accuracy_mean"] > arms[reference]["last"]["accuracy_mean"]
 
 
 def test_ten_fusions_were_swept():

@@ -136,7 +136,7 @@ def test_training_with_the_best_configuration_repeats_the_trial_to_the_last_bit(
     trained = execute(plan, start_run(plan, tmp_path))
     curve = result.trials[result.best].curves[0]
     names = list(asdict(curve[0]))
-    assert len(names) == 6
+    assert len(names) == 7
     assert [{name: getattr(epoch, name) for name in names} for epoch in trained.history] == [asdict(e) for e in curve]
     plain = json.loads(run.path("best_config.json").read_text())
     assert all(value is not None for value in (*plain["fit"].values(), *plain["model"].values()))

@@ -28,11 +28,7 @@ def test_agreement_is_a_vote_without_a_probability(pairs):
 
 
 def test_errors_come_first_the_most_confident_ones_on_top(pairs):
-    rows = [
-        {"guid": str(n), "tag": LABELS[n % 2], "predicted": "yes", "no": "0.1", "yes": str(0.6 + n / 10)}
-        for n in range(4)
-    ]
-    groups = error_groups({pair.guid: pair for pair in pairs}, rows)
+    groups = error_groups(pairs, [(str(n), LABELS[n % 2], "yes", 0.6 + n / 10) for n in range(4)])
     assert guids(groups) == {"Wrong": ["2", "0"], "Right": ["3", "1"]}
     assert groups[0][1][0].probability == pytest.approx(0.8)
 
