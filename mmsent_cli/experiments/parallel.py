@@ -39,6 +39,9 @@ WORTH = 200_000
 TRAINED_COST = 10
 """What a pass costs when encoders are trained, in passes with frozen ones."""
 
+COULD_NOT_START = 1
+"""Exit code of a worker that failed while Python started in it."""
+GO_ON = "go on with --resume and --jobs 1; finished models are kept"
 BEGUN = "begun"
 Worker = tuple[Any, Connection]
 
@@ -161,18 +164,21 @@ def _hear(worker: Worker) -> Event | TrainedArm:
 
 
 def _lost(worker: Worker) -> MmsentError:
-    """The error of a process that is gone."""
+    """The error of a worker that is gone. Python itself exits with 1 where it cannot start a worker."""
     worker[0].join()
-    if worker[0].exitcode < 0:
-        return MmsentError(
-            f"a process that trained a model was ended from outside (signal {-worker[0].exitcode}), perhaps for lack of"
-            " memory",
-            "go on with --resume and --jobs 1; finished models are kept",
-        )
+    exit_code = worker[0].exitcode
+    if exit_code < 0:
+        return MmsentError(f"a training worker was killed (signal {-exit_code}), possibly out of memory", GO_ON)
+    if exit_code != COULD_NOT_START:
+        return _ended_by_itself(exit_code)
     return MmsentError(
-        "a process that should train models could not begin",
-        'give --jobs 1; a script of your own needs: if __name__ == "__main__":',
+        "training workers could not start",
+        'give --jobs 1; a script needs its own code under: if __name__ == "__main__":',
     )
+
+
+def _ended_by_itself(exit_code: object) -> MmsentError:
+    return MmsentError(f"a training worker ended by itself (exit code {exit_code})", GO_ON)
 
 
 def _work(connection: Connection) -> None:
@@ -194,5 +200,7 @@ def _train(bench: Workspace, arm: Arm) -> TrainedArm | Exception:
         raise
     except MmsentError as error:
         return error
+    except SystemExit as error:
+        return _ended_by_itself(error.code)
     except Exception as error:  # whatever it is, the process that waits must hear of it, with where it arose
         return RuntimeError("".join(traceback.format_exception(error)))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -72,6 +73,26 @@ def test_a_process_that_is_ended_from_outside_is_told_and_the_others_end(plan):
         list(events)
     assert "--resume" in caught.value.hint and "--jobs 1" in caught.value.hint
     assert not any(child.is_running() for child in trainers)
+
+
+class Exits:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return sys.exit, (3,)
+
+
+def test_a_worker_that_ends_by_itself_is_an_error_with_its_exit_code(plan):
+    (arm,) = arms_for(plan, "concat", seeds=(0,))
+    with pytest.raises(MmsentError, match=r"ended by itself \(exit code 3\)") as caught:
+        list(train_side_by_side(plan, [replace(arm, name=Exits())], 1))
+    assert "--jobs 1" in caught.value.hint
+
+
+def test_a_worker_that_exits_in_a_training_is_an_error_with_its_exit_code(monkeypatch):
+    monkeypatch.setattr(side_by_side, "train_arm", lambda *_: sys.exit(4))
+    answer = side_by_side._train(None, None)
+    assert isinstance(answer, MmsentError) and "exit code 4" in answer.message
 
 
 class Unsendable(Exception):
