@@ -337,7 +337,7 @@ def ablate(
         # The runtime settings of the checkpoint's run, so that the whole model gets the scores of that run.
         runtime = build(RuntimeConfig, {**(to_dict(own.runtime) if own else {}), **given[RuntimeConfig]})
         subject = ablation_subject(found, runtime, given[DataConfig] or None, None if split is None else str(split))
-        return ExperimentRequest(command="ablate", asked={}, settings=given[SETTINGS["ablate"]], subject=subject)
+        return ExperimentRequest(command="ablate", given={}, settings=given[SETTINGS["ablate"]], subject=subject)
 
     has_more = checkpoint is not None or split is not None
     return run_work("ablate", ablation.ablate, request, data, has_more, resume, runs_dir, progress, settings)

@@ -50,7 +50,7 @@ def run_experiment(
         if own_epochs is not None and not earlier:
             given[FitConfig] = {"epochs": own_epochs, **given[FitConfig]}
         own = build(SETTINGS[command], {**earlier, **given[SETTINGS[command]]})
-        return ExperimentRequest(command=command, asked=to_dict(apply_options(base, given)), settings=to_dict(own))
+        return ExperimentRequest(command=command, given=to_dict(apply_options(base, given)), settings=to_dict(own))
 
     return run_work(command, work, request, data, config is not None, resume, runs_dir, progress, settings)
 

@@ -43,7 +43,7 @@ class Experiment:
         progress: receives stages, models, batches and epochs.
 
     Attributes:
-        bench: makes models and tables.
+        workspace: makes models and tables.
         true: class numbers of the validation pairs, in the order of the data set [N].
 
     Raises:
@@ -54,8 +54,8 @@ class Experiment:
         self.plan = plan
         self.run = run
         self.progress = progress
-        self.bench = Workspace(plan, progress, self._write_encoder_runs)
-        self.true = self.bench.targets[list(self.bench.val)]
+        self.workspace = Workspace(plan, progress, self._write_encoder_runs)
+        self.true = self.workspace.targets[list(self.workspace.val)]
         if len(self.true) < 2:
             raise DataError("there is one validation pair: intervals need at least two", "use a larger split")
         self._earlier = Counter(run.read_json(ENCODER_RUNS) if run.path(ENCODER_RUNS).is_file() else {})
@@ -82,21 +82,21 @@ class Experiment:
 
     def epochs(self, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
         """Train one arm, and yield its state after each epoch, so that a caller may stop early."""
-        return train_arm(self.bench, arm, shown_as)
+        return train_arm(self.workspace, arm, shown_as)
 
     def setup(self, config: ResolvedConfig, seeds: Sequence[int]) -> SharedSetup:
         """What all arms share, as the result states it."""
-        plan, bench = self.plan, self.bench
-        targets = bench.targets
+        plan, workspace = self.plan, self.workspace
+        targets = workspace.targets
         return SharedSetup(
             encoders=config.model.encoders,
             labels=plan.dataset.labels,
-            train_pairs=len(bench.train),
-            val_pairs=len(bench.val),
+            train_pairs=len(workspace.train),
+            val_pairs=len(workspace.val),
             split=f"{plan.split.strategy}, digest {plan.split.digest}",
             epochs=config.fit.epochs,
             seeds=tuple(seeds),
-            majority_accuracy=majority_accuracy(targets[list(bench.train)].tolist(), self.true.tolist()),
+            majority_accuracy=majority_accuracy(targets[list(workspace.train)].tolist(), self.true.tolist()),
             encoder_runs=self.encoder_runs(),
             device=plan.compute.device,
             precision=plan.compute.precision,
@@ -104,7 +104,7 @@ class Experiment:
 
     def encoder_runs(self) -> dict[str, int]:
         """Texts and images that went through an encoder's stored stages, in this process and those before it."""
-        return {side: self._earlier[side] + self.bench.encoder_runs[side] for side in ("text", "image")}
+        return {side: self._earlier[side] + self.workspace.encoder_runs[side] for side in ("text", "image")}
 
     def _build_once(self, arms: Sequence[Arm]) -> BuiltModels:
         """Build one model per configuration, and count its trained parameters.
@@ -116,7 +116,7 @@ class Experiment:
         for arm in arms:
             config = arm.config.model
             if config not in built:
-                model = self.bench.model(config, arm.seed)
+                model = self.workspace.model(config, arm.seed)
                 key = (model.modalities, *(getattr(config, name) for name in FEATURE_SETTINGS))
                 built[config] = by_features.setdefault(key, model), count_parameters(model)[0]
         return built
@@ -124,7 +124,7 @@ class Experiment:
     def _train(self, arms: Sequence[Arm], built: BuiltModels, total: int) -> Iterator[tuple[Arm, TrainedArm]]:
         """Train the missing arms of `total`, and yield each when it is finished."""
         for arm in arms:  # compute each feature once, before other processes need it
-            self.bench.table(built[arm.config.model][0], arm.config.fit)
+            self.workspace.table(built[arm.config.model][0], arm.config.fit)
         most_parameters = max((built[arm.config.model][1] for arm in arms), default=0)
         built.clear()
         jobs, done = count_side_by_side(self.plan, arms, most_parameters), total - len(arms)

@@ -67,12 +67,12 @@ def repeat(
         The results beside the published ones, not yet written, and what their report needs.
     """
     steps = _Steps(run.path(STEPS), progress, finish)
-    asked = plan.asked
-    tuned_plan = plan.asking(replace(asked, fit=replace(asked.fit, epochs=TUNE_EPOCHS)))
+    given = plan.given
+    tuned_plan = plan.with_given(replace(given, fit=replace(given.fit, epochs=TUNE_EPOCHS)))
     tuned, _, tune_run = steps.run("tune", "tune", tuned_plan, TuneSettings(), tune)
     best = read_train_config(tune_run.path(tuned.best_config)).fit
     found = {name: getattr(best, name) for name in ("encoder_lr", "head_lr", "weight_decay")}
-    plan = plan.asking(replace(asked, fit=replace(asked.fit, **found)))
+    plan = plan.with_given(replace(given, fit=replace(given.fit, **found)))
 
     trained, _, train_run = steps.run("train", "train", plan, None, lambda *given: (execute(plan, *given[2:]), None))
     checkpoint = train_run.path(BEST)

@@ -28,13 +28,13 @@ from mmsent_cli.progress import Event
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
 
-MOST = 4
+MAX_PROCESSES = 4
 """Processes, unless more are asked for."""
 FREE_BYTES = 2 * 2**30
 """Free memory for each process, unless their number is given: libraries, features and what a batch needs."""
 PARAMETER_BYTES = 16
 """Of each trained parameter beside: itself, its gradient, and the optimizer's two averages."""
-WORTH = 200_000
+MIN_PASSES_FOR_PROCESSES = 200_000
 """Passes of a pair through frozen encoders' fusion and head that repay the five seconds in which processes begin."""
 TRAINED_COST = 10
 """What a pass costs when encoders are trained, in passes with frozen ones."""
@@ -51,7 +51,7 @@ def threads_for(plan: Plan) -> int:
     every = torch.get_num_threads()
     if plan.compute.device_type != "cpu":
         return every
-    return 1 if _is_frozen(plan) else max(1, every // MOST)
+    return 1 if _is_frozen(plan) else max(1, every // MAX_PROCESSES)
 
 
 def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int) -> int:
@@ -67,10 +67,10 @@ def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int)
     if plan.config.runtime.jobs:
         return min(plan.config.runtime.jobs, len(arms))
     passes = sum(len(plan.split.train) * arm.config.fit.epochs for arm in arms)
-    if passes * (1 if _is_frozen(plan) else TRAINED_COST) < WORTH:
+    if passes * (1 if _is_frozen(plan) else TRAINED_COST) < MIN_PASSES_FOR_PROCESSES:
         return 1
     room = free_memory_bytes() // (FREE_BYTES + PARAMETER_BYTES * trained_parameters)
-    return max(1, min(len(arms), torch.get_num_threads() // threads_for(plan), room, MOST))
+    return max(1, min(len(arms), torch.get_num_threads() // threads_for(plan), room, MAX_PROCESSES))
 
 
 def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[tuple[Arm, Event | TrainedArm | str]]:
@@ -86,22 +86,22 @@ def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[t
     busy: dict[Connection, Arm] = {}
     workers: list[Worker] = []
     try:
-        with _deaf_to_interrupts():  # Ctrl-C reaches every process; this one ends the others
+        with _interrupts_ignored():  # Ctrl-C reaches every process; this one ends the others
             for _ in range(jobs):
                 workers.append(_start())
         for worker in workers:
             _send(worker, (plan, threads_for(plan)))
         processes = {connection: process for process, connection in workers}
         for connection in processes:
-            yield from _give(connection, waiting, busy)
+            yield from _send_next(connection, waiting, busy)
         while busy:
             for ready in wait(list(busy)):
                 connection = cast(Connection, ready)  # on Windows it is of another class
-                event = _hear((processes[connection], connection))
+                event = _receive((processes[connection], connection))
                 yield busy[connection], event
                 if isinstance(event, TrainedArm):
                     del busy[connection]
-                    yield from _give(connection, waiting, busy)
+                    yield from _send_next(connection, waiting, busy)
     finally:
         for process, connection in workers:
             connection.close()
@@ -115,7 +115,7 @@ def _is_frozen(plan: Plan) -> bool:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def _interrupts_ignored() -> Iterator[None]:
     """Ignore Ctrl-C; processes begun meanwhile ignore it for good."""
     before = None
     with suppress(ValueError):  # only the main thread may
@@ -132,15 +132,15 @@ def _start() -> Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs,))
     process.start()
-    theirs.close()  # or the end of the process would not be heard
+    theirs.close()  # or the end of the process would not be noticed
     return process, ours
 
 
-def _give(connection: Connection, waiting: deque[Arm], busy: dict[Connection, Arm]) -> Iterator[tuple[Arm, str]]:
+def _send_next(connection: Connection, waiting: deque[Arm], busy: dict[Connection, Arm]) -> Iterator[tuple[Arm, str]]:
     """Give a process its next arm, if there is one."""
     if waiting:
         busy[connection] = waiting.popleft()
-        with suppress(OSError):  # a process that is gone is heard of when it should answer
+        with suppress(OSError):  # a process that is gone is noticed when its result is read
             connection.send(busy[connection])
         yield busy[connection], BEGUN
 
@@ -149,21 +149,21 @@ def _send(worker: Worker, value: object) -> None:
     try:
         worker[1].send(value)
     except OSError as error:
-        raise _lost(worker) from error
+        raise _error_of_lost(worker) from error
 
 
-def _hear(worker: Worker) -> Event | TrainedArm:
+def _receive(worker: Worker) -> Event | TrainedArm:
     """The next event of a process; raises what it raised."""
     try:
         event = worker[1].recv()
     except (EOFError, OSError) as error:
-        raise _lost(worker) from error
+        raise _error_of_lost(worker) from error
     if isinstance(event, BaseException):
         raise event
     return event
 
 
-def _lost(worker: Worker) -> MmsentError:
+def _error_of_lost(worker: Worker) -> MmsentError:
     """The error of a worker that is gone. Python itself exits with 1 where it cannot start a worker."""
     worker[0].join()
     exit_code = worker[0].exitcode
@@ -187,20 +187,20 @@ def _work(connection: Connection) -> None:
         plan, threads = connection.recv()
         keep_freed_memory()
         torch.set_num_threads(threads)
-        bench = Workspace(plan, connection.send)
+        workspace = Workspace(plan, connection.send)
         while True:
-            connection.send(_train(bench, connection.recv()))
+            connection.send(_train(workspace, connection.recv()))
 
 
-def _train(bench: Workspace, arm: Arm) -> TrainedArm | Exception:
+def _train(workspace: Workspace, arm: Arm) -> TrainedArm | Exception:
     """What became of an arm, or the error that it ended with; as text, since not every error can be sent."""
     try:
-        return deque(train_arm(bench, arm), maxlen=1).pop()
+        return deque(train_arm(workspace, arm), maxlen=1).pop()
     except ConnectionError:
         raise
     except MmsentError as error:
         return error
     except SystemExit as error:
         return _ended_by_itself(error.code)
-    except Exception as error:  # whatever it is, the process that waits must hear of it, with where it arose
+    except Exception as error:  # whatever it is, the waiting process must receive it, with its traceback
         return RuntimeError("".join(traceback.format_exception(error)))

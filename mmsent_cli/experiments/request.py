@@ -49,25 +49,25 @@ class ExperimentRequest:
 
     Attributes:
         command: name of the experiment.
-        asked: the training configuration, unresolved.
+        given: the training configuration, unresolved.
         settings: the experiment's own settings.
         subject: the checkpoint of an ablation with its data and runtime; empty for other experiments.
     """
 
     command: str
-    asked: Mapping[str, Any]
+    given: Mapping[str, Any]
     settings: Mapping[str, Any]
     subject: Mapping[str, Any] = field(default_factory=dict)
 
     def config(self) -> TrainConfig:
         """The training configuration."""
-        return train_config(self.asked)
+        return train_config(self.given)
 
     def with_jobs(self, jobs: int | None) -> "ExperimentRequest":
         """The same with another number of worker processes; None keeps it."""
         if jobs is None:
             return self
-        parts = {name: dict(getattr(self, name)) for name in ("asked", "subject")}
+        parts = {name: dict(getattr(self, name)) for name in ("given", "subject")}
         for part in parts.values():
             if "runtime" in part:
                 part["runtime"] = {**part["runtime"], "jobs": jobs}
@@ -151,7 +151,7 @@ def start_experiment(
     """Make an experiment's folder and record its request."""
     run = start_run(plan, runs_dir, command)
     request = ExperimentRequest(
-        command=command, asked=to_dict(plan.asked), settings=to_dict(settings), subject=subject or {}
+        command=command, given=to_dict(plan.given), settings=to_dict(settings), subject=subject or {}
     )
     with cleanup_on_failure(run, is_new=True, command=command):
         run.write_json(EXPERIMENT, request)

@@ -67,21 +67,21 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
     """
     start = time.perf_counter()
     config = plan.config
-    bench = Workspace(plan, progress)
-    model = bench.model(config.model, config.fit.seed)
+    workspace = Workspace(plan, progress)
+    model = workspace.model(config.model, config.fit.seed)
     require_probes(config.model, model)
-    auxiliary = auxiliary_features(bench)
-    table = bench.table(model, config.fit)
-    description = describe_run(plan, run, model, bench.vocabulary)
+    auxiliary = auxiliary_features(workspace)
+    table = workspace.table(model, config.fit)
+    description = describe_run(plan, run, model, workspace.vocabulary)
     prepare_seconds = time.perf_counter() - start
 
     trained: list[TrainedFold] = []
     for split in plan.folds:
-        trained.append(_train_fold(bench, run, split, description))
+        trained.append(_train_fold(workspace, run, split, description))
         run.write_lines(METRICS, _lines(trained))
     rows = [_rows(plan, split) for split in plan.folds]
     network = out_of_fold([fold.prediction() for fold in trained], rows)
-    probe_predictions, probes = cross_fit(config.model.probes, model, table, bench, rows, auxiliary)
+    probe_predictions, probes = cross_fit(config.model.probes, model, table, workspace, rows, auxiliary)
 
     members = np.stack([network, *probe_predictions], axis=1)  # [N, M, C]
     adjustment = config.model.logit_adjustment
@@ -102,14 +102,14 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
         stacker=stacker,
         parameters=count_parameters(model),
         times=(prepare_seconds, time.perf_counter() - start),
-        notes=bench.notes(),
+        notes=workspace.notes(),
     )
 
 
-def _train_fold(bench: Workspace, run: Run, split: Split, description: Description) -> TrainedFold:
+def _train_fold(workspace: Workspace, run: Run, split: Split, description: Description) -> TrainedFold:
     """The fold's models, read from the run's folder or trained now."""
     path = run.path(f"{FOLDS}/fold-{split.fold}.pt")
-    config, name, progress = bench.plan.config, f"fold {split.fold}", bench.progress
+    config, name, progress = workspace.plan.config, f"fold {split.fold}", workspace.progress
     models = config.model.models_per_fold
     seeds = [config.fit.seed * models + number for number in range(models)]
     before, total = ((split.fold or 1) - 1) * len(seeds), (split.folds or 1) * len(seeds)
@@ -127,16 +127,16 @@ def _train_fold(bench: Workspace, run: Run, split: Split, description: Descripti
             begin(number)
             end(number, fold.history[(number + 1) * epochs - 1], is_resumed=True)
         return fold
-    bench.use_split(split)
+    workspace.use_split(split)
     states, predictions, history = [], [], []
     for number, seed in enumerate(seeds):
         begin(number)
-        model, table, trainer = bench.trainer(replace(config, fit=replace(config.fit, seed=seed)))
+        model, table, trainer = workspace.trainer(replace(config, fit=replace(config.fit, seed=seed)))
         for result in trainer.fit(progress, name):
             progress(Epoch(name, seed, result))
         end(number, trainer.history[-1], is_resumed=False)
         logits = dict(zip(table.val, trainer.last.logits, strict=True))
-        predictions.append(np.stack([logits[row] for row in _rows(bench.plan, split)]))
+        predictions.append(np.stack([logits[row] for row in _rows(workspace.plan, split)]))
         states.append({name: tensor.detach().cpu().clone() for name, tensor in model.trained_state().items()})
         history += trainer.history
     fold = TrainedFold(states, np.stack(predictions), history)

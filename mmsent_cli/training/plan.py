@@ -32,13 +32,13 @@ class Plan:
     """A run that can start.
 
     Attributes:
-        asked: the configuration as the user gave it; options left out are None.
+        given: the configuration as the user gave it; options left out are None.
         config: the same with every option resolved.
         facts: what its defaults depend on.
         folds: all folds, of which `split` is the first; empty in a training with one validation split.
     """
 
-    asked: TrainConfig
+    given: TrainConfig
     config: ResolvedConfig
     facts: Facts
     compute: Compute
@@ -49,14 +49,14 @@ class Plan:
     notes: tuple[str, ...]
     folds: tuple[Split, ...] = ()
 
-    def asking(self, asked: TrainConfig) -> "Plan":
+    def with_given(self, given: TrainConfig) -> "Plan":
         """A plan for other model and training settings on the same pairs and split."""
-        model, fit = resolve(asked.model, asked.fit, self.facts)
-        return replace(self, asked=asked, config=replace(self.config, model=model, fit=fit))
+        model, fit = resolve(given.model, given.fit, self.facts)
+        return replace(self, given=given, config=replace(self.config, model=model, fit=fit))
 
     def variant(self, fusion: str | None = None, **fit: object) -> ResolvedConfig:
         """This run's configuration with another fusion (which may bring its own head) and other training settings."""
-        model = resolve_checked(replace(self.asked.model, fusion=fusion or self.asked.model.fusion), self.facts)
+        model = resolve_checked(replace(self.given.model, fusion=fusion or self.given.model.fusion), self.facts)
         return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
 
 
@@ -86,7 +86,7 @@ def plan_run(
     if facts.has_folds:
         require_all_in_folds(splits, dataset.pairs)
     return Plan(
-        asked=config,
+        given=config,
         config=ResolvedConfig(
             data=replace(config.data, labels=dataset.labels),
             split=config.split,

@@ -62,16 +62,16 @@ class AuxiliaryFeatures:
     digests: Mapping[str, str]
 
 
-def auxiliary_features(bench: Workspace) -> AuxiliaryFeatures:
+def auxiliary_features(workspace: Workspace) -> AuxiliaryFeatures:
     """Compute the features of all texts by each auxiliary encoder, one encoder at a time.
 
     Raises:
         WeightsUnavailable: the weights of an encoder are not available.
     """
-    model, pooled, digests = bench.plan.config.model, {}, {}
+    model, pooled, digests = workspace.plan.config.model, {}, {}
     for name in auxiliary_encoders(model.probes):
-        encoder = build_auxiliary_encoder(name, model, bench.plan.weights)
-        pooled[name], digests[name] = bench.features(encoder), encoder.digest(encoder.n_stages)
+        encoder = build_auxiliary_encoder(name, model, workspace.plan.weights)
+        pooled[name], digests[name] = workspace.features(encoder), encoder.digest(encoder.n_stages)
     return AuxiliaryFeatures(pooled, digests)
 
 
@@ -79,7 +79,7 @@ def cross_fit(
     names: Sequence[str],
     model: SentimentModel,
     table: Table,
-    bench: Workspace,
+    workspace: Workspace,
     folds: Sequence[np.ndarray],
     auxiliary: AuxiliaryFeatures,
 ) -> tuple[list[np.ndarray], tuple[Probe, ...]]:
@@ -89,7 +89,7 @@ def cross_fit(
         names: of the probes.
         model: whose frozen encoders they read.
         table: all pairs, encoded for the model.
-        bench: has the texts, and where progress goes.
+        workspace: has the texts, and where progress goes.
         folds: rows of each fold.
         auxiliary: features by encoders that only probes read.
 
@@ -98,10 +98,10 @@ def cross_fit(
     """
     if not names:
         return [], ()
-    ocr_texts = read_ocr_texts(bench) if reads_ocr(names) else ()
-    texts = [pair.text or "" for pair in bench.plan.dataset.pairs]
+    ocr_texts = read_ocr_texts(workspace) if reads_ocr(names) else ()
+    texts = [pair.text or "" for pair in workspace.plan.dataset.pairs]
     inputs = _inputs(model, table, texts, ocr_texts, auxiliary.pooled)
-    n_classes = len(bench.plan.dataset.labels)
+    n_classes = len(workspace.plan.dataset.labels)
     every = np.arange(len(table.targets))
 
     def fit(task: tuple[str, np.ndarray]) -> tuple[Probe, np.ndarray]:
@@ -113,7 +113,7 @@ def cross_fit(
     tasks = [(name, part) for name in names for part in parts]
     fits = in_order(fit, tasks, torch.get_num_threads())
     with threadpool_limits(1):  # fits run side by side
-        fitted = list(counted(fits, len(tasks), "fitting probes", "fit", bench.progress))
+        fitted = list(counted(fits, len(tasks), "fitting probes", "fit", workspace.progress))
     by_name = [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
     predictions = [out_of_fold([predicted for _, predicted in own[:-1]], folds) for own in by_name]
     return predictions, tuple(own[-1][0] for own in by_name)
@@ -149,14 +149,14 @@ def _inputs(
     )
 
 
-def read_ocr_texts(bench: Workspace) -> list[OcrText]:
+def read_ocr_texts(workspace: Workspace) -> list[OcrText]:
     """The words in each pair's image; read once per image and kept in the feature store."""
-    pairs = bench.plan.dataset.pairs
-    stored = FeatureSet(bench.plan.store, describe_ocr())
+    pairs = workspace.plan.dataset.pairs
+    stored = FeatureSet(workspace.plan.store, describe_ocr())
     images = {pair.image_digest: pair.image for pair in pairs if pair.image is not None}
     missing = stored.missing(images)
     read = in_order(lambda key: (key, read_ocr(images[key]).to_bytes()), missing, torch.get_num_threads())
-    with disk_full_as_error(bench.plan.store):
-        stored.add(counted(read, len(missing), "reading words in images", "image", bench.progress))
-    bench.damaged += stored.damaged
+    with disk_full_as_error(workspace.plan.store):
+        stored.add(counted(read, len(missing), "reading words in images", "image", workspace.progress))
+    workspace.damaged += stored.damaged
     return [OcrText.from_bytes(stored.read(pair.image_digest)) if pair.image_digest else OcrText() for pair in pairs]

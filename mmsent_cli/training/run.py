@@ -165,10 +165,10 @@ def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
         The result, not yet written as `result.json`.
     """
     start = time.perf_counter()
-    bench = Workspace(plan, progress)
-    model, table, trainer = bench.trainer(plan.config)
+    workspace = Workspace(plan, progress)
+    model, table, trainer = workspace.trainer(plan.config)
     prepare_seconds = time.perf_counter() - start
-    description = describe_run(plan, run, model, bench.vocabulary)
+    description = describe_run(plan, run, model, workspace.vocabulary)
     _resume_last(trainer, model, run)
     name, fit = plan.config.model.fusion, plan.config.fit
     progress(ModelBegun(name, fit.seed, 1, 1, fit.epochs))
@@ -180,7 +180,7 @@ def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
         progress(Epoch(name, fit.seed, result))
     write_predictions(run, plan, table, trainer)
     seconds = time.perf_counter() - start
-    result = _result(plan, run, model, table, trainer, (prepare_seconds, seconds), bench.notes())
+    result = _result(plan, run, model, table, trainer, (prepare_seconds, seconds), workspace.notes())
     progress(ModelDone(name, fit.seed, result.accuracy, result.macro_f1))
     return result
 

@@ -41,13 +41,13 @@ def succeed(*arguments):
     return json.loads(result.stdout) if "--json" in arguments else result
 
 
-def assert_refused(result, *told: str) -> None:
-    """Two lines on stderr, after progress if any, that hold each of `told`; a SystemExit and no crash."""
+def assert_refused(result, *reported: str) -> None:
+    """Two lines on stderr, after progress if any, that hold each of `reported`; a SystemExit and no crash."""
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     lines = [line for line in result.stderr.splitlines() if not line.startswith(PROGRESS)]
     assert [line.partition(":")[0] for line in lines] == ["error", "hint"], result.stderr
-    for part in told:
+    for part in reported:
         assert part in " ".join(lines)
 
 

@@ -84,17 +84,17 @@ def with_run(work, trained):
 
 @pytest.mark.parametrize("case", BAD_FOR_TRAINING)
 def test_training_is_refused(work, case):
-    spoil, *told = BAD_FOR_TRAINING[case]
+    spoil, *reported = BAD_FOR_TRAINING[case]
     spoil(work)
-    assert_refused(mmsent(*TRAIN), *told)
+    assert_refused(mmsent(*TRAIN), *reported)
     assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize("case", BAD_FOR_PREDICTING)
 def test_prediction_is_refused(with_run, case):
-    spoil, *told = BAD_FOR_PREDICTING[case]
+    spoil, *reported = BAD_FOR_PREDICTING[case]
     spoil(with_run)
-    assert_refused(mmsent(*PREDICT), *told)
+    assert_refused(mmsent(*PREDICT), *reported)
     assert {path.name for path in Path().iterdir()} <= {"lab", "runs"}
 
 
@@ -177,7 +177,7 @@ def test_a_corrupt_feature_store_is_told_and_computed_anew(work, empty_cache):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--encoders", "clip"), "clip"),
         (("--encoders", "bert-resnet18"), "bert-base-uncased"),
@@ -186,9 +186,9 @@ def test_a_corrupt_feature_store_is_told_and_computed_anew(work, empty_cache):
         (("--encoders", "light", "--image-encoder", "timm:resnet10t"), "resnet10t"),
     ],
 )
-def test_weights_that_cannot_be_had_offline(with_run, options, told):
+def test_weights_that_cannot_be_had_offline(with_run, options, reported):
     (run,) = run_folders()
-    assert_refused(mmsent("train", "--data", "lab", *options, "--offline"), told, "--weights-dir")
+    assert_refused(mmsent("train", "--data", "lab", *options, "--offline"), reported, "--weights-dir")
     assert run_folders() == [run]
     assert Path("runs/latest").resolve() == run.resolve()
 
@@ -210,7 +210,7 @@ def test_a_hub_that_does_not_answer_is_noticed_in_time(work, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--fusion", "sum"), "concat"),
         (("--encoders", "lihgt"), "did you mean light"),
@@ -226,6 +226,6 @@ def test_a_hub_that_does_not_answer_is_noticed_in_time(work, monkeypatch):
         (("--data", "nowhere"), "nowhere"),
     ],
 )
-def test_options_that_cannot_be_used(work, options, told):
-    assert_refused(mmsent(*TRAIN, *options), told)
+def test_options_that_cannot_be_used(work, options, reported):
+    assert_refused(mmsent(*TRAIN, *options), reported)
     assert not run_folders()

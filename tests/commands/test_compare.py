@@ -106,9 +106,9 @@ def test_every_epoch_is_in_the_table(finished, command):
     assert len(rows) == MODELS[command] * 2
     for arm in values["arms"]:
         seeds = zip(("0", "1"), arm["curves"], strict=True)
-        told = [(seed, str(epoch["epoch"]), epoch["val_loss"]) for seed, curve in seeds for epoch in curve]
+        reported = [(seed, str(epoch["epoch"]), epoch["val_loss"]) for seed, curve in seeds for epoch in curve]
         own = [row for row in rows if row["name"] == arm["name"]]
-        assert [(row["seed"], row["epoch"], float(row["val_loss"])) for row in own] == told
+        assert [(row["seed"], row["epoch"], float(row["val_loss"])) for row in own] == reported
         assert {(row["fusion"], row["augmentation"]) for row in own} == {(arm["fusion"], arm["augmentation"])}
 
 
@@ -156,7 +156,7 @@ def test_the_list_is_about_the_encoders_of_a_configuration(work, finished):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         ((*COMPARE, "--fusions", "concat,wieghted"), ("wieghted", "weighted")),
         ((*COMPARE, "--baseline", "cat"), ("cat", "concat")),
@@ -167,8 +167,8 @@ def test_the_list_is_about_the_encoders_of_a_configuration(work, finished):
         ((*COMPARE, "--text-encoder", "bert", "--weights-dir", "lab", "--offline"), ("bert",)),
     ],
 )
-def test_what_cannot_be_compared_leaves_no_run(work, arguments, told):
-    assert_refused(mmsent(*arguments), *told)
+def test_what_cannot_be_compared_leaves_no_run(work, arguments, reported):
+    assert_refused(mmsent(*arguments), *reported)
     assert run_folders() == []
     assert not Path("runs/latest").is_symlink()
 
@@ -333,8 +333,8 @@ def test_what_cannot_be_resumed(work, interrupt):
     for arguments in (("--seeds", 5), ("--fusions", "gmu"), ("--epochs", 5), ("--config", run)):
         assert_refused(mmsent("compare-fusions", "--resume", "latest", *arguments), "--resume")
     for command in ("train", "augment-compare", "ablate"):
-        told = f"mmsent compare-fusions --resume {run.name}"
-        assert_refused(mmsent(command, "--resume", run.name), "a run of compare-fusions", told)
+        reported = f"mmsent compare-fusions --resume {run.name}"
+        assert_refused(mmsent(command, "--resume", run.name), "a run of compare-fusions", reported)
     succeed("compare-fusions", "--resume", "latest")
     assert_refused(mmsent("compare-fusions", "--resume", "latest"), run.name, "finished")
     trained = Path(succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"])

@@ -248,7 +248,7 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("--encoders", "compact", *PROBES), "--folds 5"),
         (("--encoders", "compact", "--logit-adjustment", 0.25), "--folds 5"),
@@ -267,8 +267,8 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
         (("--preset", "fast", "--resume", "latest"), "leave the other options out"),
     ],
 )
-def test_what_cannot_be_joined_is_refused_before_training(work, arguments, told):
-    assert_refused(mmsent("train", "--data", "lab", *arguments), told)
+def test_what_cannot_be_joined_is_refused_before_training(work, arguments, reported):
+    assert_refused(mmsent("train", "--data", "lab", *arguments), reported)
     assert run_folders() == []
 
 

@@ -26,10 +26,10 @@ def run(*arguments):
     return CliRunner().invoke(app, ["split", "--data", "lab", *arguments])
 
 
-def assert_refused(result, told):
+def assert_refused(result, reported):
     assert result.exit_code == 1
     assert isinstance(result.exception, SystemExit)
-    assert told in result.stderr
+    assert reported in result.stderr
     assert len(result.stderr.strip().splitlines()) <= 3  # a notice, the error, the hint
 
 

@@ -112,7 +112,7 @@ def test_a_replay_gives_the_same_run_and_options_change_it(work):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (None, "my.json"),
         ("{", "my.json"),
@@ -128,10 +128,10 @@ def test_a_replay_gives_the_same_run_and_options_change_it(work):
         ('{"data": {"on_bad": "cry"}}', "on_bad"),
     ],
 )
-def test_a_configuration_that_cannot_be_used(work, content, told):
+def test_a_configuration_that_cannot_be_used(work, content, reported):
     if content is not None:
         Path("my.json").write_text(content)
-    assert_refused(mmsent("train", "--config", "my.json"), "my.json", told)
+    assert_refused(mmsent("train", "--config", "my.json"), "my.json", reported)
     assert not Path("runs").exists()
 
 

@@ -132,15 +132,15 @@ def test_the_measured_speeds_are_those_of_each_type():
 
 def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    told = set()
+    reported = set()
     monkeypatch.setattr(precision.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
     for cuda in (None, "12.8"):
         monkeypatch.setattr(torch.version, "cuda", cuda)
-        told.add(diagnose_cuda())
+        reported.add(diagnose_cuda())
         assert choose_compute(RuntimeConfig())[1] == diagnose_cuda()
     monkeypatch.setattr(precision.shutil, "which", lambda _: None)
-    told.add(diagnose_cuda())
-    assert len(told) == 3
+    reported.add(diagnose_cuda())
+    assert len(reported) == 3
 
 
 def test_a_cpu_has_the_engine_and_says_if_it_cannot_run_an_encoder(no_gpu, tmp_path):

@@ -33,16 +33,16 @@ def saved(image: Image.Image, kind: str, **options) -> bytes:
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_files_are_refused_alike_by_both_functions(name, tmp_path):
-    raw, told = BAD[name]
+    raw, reported = BAD[name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         reason = verify_image(raw)
-    assert reason and told in reason
+    assert reason and reported in reason
     path = tmp_path / "bad.jpg"
     path.write_bytes(raw)
     with pytest.raises(DataError, match=r"bad\.jpg") as caught:
         decode_image(path, 32)
-    assert told in caught.value.message
+    assert reported in caught.value.message
 
 
 def test_a_missing_file_is_an_expected_failure(tmp_path):

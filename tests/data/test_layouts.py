@@ -150,7 +150,7 @@ def test_line_ends_byte_order_marks_and_spaces_are_tolerated(lab, content):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("1,positive\n2,negative\n", ("train.txt:1", "'1,positive'", "guid,tag")),
         ("", ("train.txt is empty",)),
@@ -166,10 +166,10 @@ def test_line_ends_byte_order_marks_and_spaces_are_tolerated(lab, content):
         ("guid,tag\n1,positive\n2,positive\n", ("two or more classes",)),
     ],
 )
-def test_bad_rows_are_refused_with_file_and_line(lab, content, told):
+def test_bad_rows_are_refused_with_file_and_line(lab, content, reported):
     (lab / "train.txt").write_text(content)
     message = refusal(lab).message
-    assert [part for part in told if part not in message] == []
+    assert [part for part in reported if part not in message] == []
 
 
 def test_all_bad_rows_are_told_at_once(lab):
@@ -285,7 +285,7 @@ def test_a_manifest_without_tag_column_is_all_to_be_predicted(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reported"),
     [
         ("1,again,b.jpg,positive", ("pairs.csv:3", "duplicate guid 1")),
         (",nameless,b.jpg,positive", ("pairs.csv:3", "empty guid")),
@@ -293,11 +293,11 @@ def test_a_manifest_without_tag_column_is_all_to_be_predicted(tmp_path):
         ("2,text,b.jpg,postive", ("pairs.csv:3", "unknown tag 'postive'")),
     ],
 )
-def test_bad_manifest_rows_are_refused_with_file_and_line(tmp_path, line, told):
+def test_bad_manifest_rows_are_refused_with_file_and_line(tmp_path, line, reported):
     path = tmp_path / "pairs.csv"
     path.write_text(f"guid,text,image,tag\n1,hi,a.jpg,positive\n{line}\n9,hi,c.jpg,negative\n")
     message = refusal(path).message
-    assert [part for part in told if part not in message] == []
+    assert [part for part in reported if part not in message] == []
 
 
 @pytest.mark.parametrize(

@@ -189,9 +189,9 @@ def test_the_report_counts_groups_conflicts_and_leaks(tmp_path):
     assert result.leaks == 0 and result.leaks_without_groups
     assert result.train == sum(result.train_counts.values()) and result.val == sum(result.val_counts.values())
     plain = make_split(pairs, TAGS[:2], SplitConfig(strategy="plain-80-20"))
-    told = describe((plain,), pairs, TAGS[:2], tmp_path)
+    reported = describe((plain,), pairs, TAGS[:2], tmp_path)
     expected = sum(int(guid) < 20 and str(int(guid) ^ 1) in plain.train for guid in plain.val)
-    assert told.leaks == told.leaks_without_groups == expected
+    assert reported.leaks == reported.leaks_without_groups == expected
 
 
 # Files

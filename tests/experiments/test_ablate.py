@@ -73,8 +73,8 @@ def ablated(checkpoint, tmp_path_factory):
 @pytest.fixture(scope="module")
 def true(checkpoint):
     """Class numbers of the validation pairs."""
-    bench = Workspace(examined_of(checkpoint).plan)
-    return bench.targets[list(bench.val)]
+    workspace = Workspace(examined_of(checkpoint).plan)
+    return workspace.targets[list(workspace.val)]
 
 
 @pytest.fixture
@@ -151,11 +151,11 @@ def test_each_method_takes_the_other_modality_away(method):
 
 def test_the_mean_feature_is_that_of_the_training_pairs(checkpoint):
     examined = examined_of(checkpoint)
-    bench = Workspace(examined.plan)
-    subject, means = examined.subject(bench)
-    table = bench.table(examined.model, examined.plan.config.fit)
+    workspace = Workspace(examined.plan)
+    subject, means = examined.subject(workspace)
+    table = workspace.table(examined.model, examined.plan.config.fit)
     with torch.no_grad():
-        train, val = (examined.model.eval().encode(table.batch(rows)) for rows in (bench.train, bench.val))
+        train, val = (examined.model.eval().encode(table.batch(rows)) for rows in (workspace.train, workspace.val))
     for side, of_train, of_val in zip(SIDES, train, val, strict=True):
         torch.testing.assert_close(means[side], of_train.pooled.mean(dim=0), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(getattr(subject, side).pooled, of_val.pooled, rtol=1e-4, atol=1e-5)

@@ -95,7 +95,7 @@ def test_arms_differ_by_their_fusion_and_seed_alone(plan):
 
 
 def test_the_plans_own_fusion_plays_no_part(plan):
-    other = replace(plan, asked=replace(plan.asked, model=replace(plan.asked.model, fusion="early")))
+    other = replace(plan, given=replace(plan.given, model=replace(plan.given.model, fusion="early")))
     settings = CompareSettings(fusions=("all",), seeds=1)
     assert plan_arms(other, settings) == plan_arms(plan, settings)
 
@@ -176,7 +176,7 @@ def test_a_single_seed_is_remarked_on(plan, tmp_path, seeds):
 
 
 def test_the_list_names_every_fusion_with_its_source_and_size(plan):
-    encoders, rows = list_fusions(plan.asked)
+    encoders, rows = list_fusions(plan.given)
     assert (encoders, [row.name for row in rows]) == ("light", list(FUSIONS))
     assert all(row.summary and row.source for row in rows)
     sizes = {row.name: row.parameters for row in rows}

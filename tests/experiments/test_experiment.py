@@ -96,9 +96,9 @@ class Foretold:
 
 def test_answers_are_in_the_order_of_the_data_and_not_of_the_length(plan, tmp_path, monkeypatch):
     experiment = Experiment(plan, Run(tmp_path))
-    model, table, _ = experiment.bench.trainer(plan.config)
+    model, table, _ = experiment.workspace.trainer(plan.config)
     assert list(table.val) != sorted(table.val)
-    monkeypatch.setattr(experiment.bench, "trainer", lambda config: (model, table, Foretold(table)))
+    monkeypatch.setattr(experiment.workspace, "trainer", lambda config: (model, table, Foretold(table)))
     (trained,) = experiment.train([Arm(name="a", config=plan.config)])
     rows = sorted(table.val)
     assert trained.predicted.tolist() == [[row % 3 for row in rows]]
@@ -137,13 +137,13 @@ def test_finished_arms_are_read_back_and_not_trained_again(plan, tmp_path):
 def test_each_configuration_is_built_once_before_training(plan, tmp_path, monkeypatch):
     """Two fusions with two seeds: two models for the check and the preparation, then one for each arm."""
     experiment, built = Experiment(plan, Run(tmp_path)), []
-    build = experiment.bench.model
+    build = experiment.workspace.model
 
     def count(config, seed):
         built.append((config.fusion, seed))
         return build(config, seed)
 
-    monkeypatch.setattr(experiment.bench, "model", count)
+    monkeypatch.setattr(experiment.workspace, "model", count)
     experiment.train(arms_for(plan, "concat", "gmu"))
     assert built == [("concat", 0), ("gmu", 0), *((name, seed) for name in ("concat", "gmu") for seed in (0, 1))]
 

@@ -1,4 +1,4 @@
-"""Models side by side: the same to the bit as one after the other, in any order of finishing, and failures told."""
+"""Models side by side: the same to the bit as one after the other, in any order of finishing, and failures reported."""
 
 import os
 import signal

@@ -118,11 +118,11 @@ def test_with_everything_present_the_model_says_what_it_says_when_evaluated(name
     table = token_table(90, without_text=(3, 80), without_image=(5, 70), train=range(10))
     model = token_model(name, dropout=0.5)
     subject = subject_of(model, table, keeps_tokens=FUSIONS[name].reads == "tokens")
-    told = subject.logits()
+    logits = subject.logits()
     loader = make_loader(table, EpochBatches(table, 64, 0, is_training=False), 0)
     evaluation = evaluate(model, loader, make_accelerator(FP32, 1))
     assert len(subject) == len(evaluation.logits) == 80
-    np.testing.assert_allclose(told, evaluation.logits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(logits, evaluation.logits, rtol=1e-4, atol=1e-5)
 
 
 def test_a_feature_takes_the_place_of_a_modality_in_every_pair():
@@ -140,8 +140,8 @@ def test_a_feature_takes_the_place_of_a_modality_in_every_pair():
         ("text", "image"): (every["text"], every["image"]),
     }
     for sides, seen in expected.items():
-        told = subject.logits(features={side: put[side] for side in sides})
-        np.testing.assert_allclose(told, by_hand(model, *seen), atol=1e-5)
+        logits = subject.logits(features={side: put[side] for side in sides})
+        np.testing.assert_allclose(logits, by_hand(model, *seen), atol=1e-5)
 
 
 def test_an_absent_modality_is_replaced_by_what_the_model_learned_for_it():
@@ -160,8 +160,8 @@ def test_pairs_can_be_put_together_anew():
     text, image = features(table)
     image[table.val.index(2)] = model.missing_image.detach()
     of_texts, of_images = np.array([0, 0, 7, 3, 5]), np.array([1, 5, 7, 0, 5])  # row 2 is the sixth
-    told = subject.logits(of_texts, of_images)
-    np.testing.assert_allclose(told, by_hand(model, text[of_texts], image[of_images]), atol=1e-5)
+    logits = subject.logits(of_texts, of_images)
+    np.testing.assert_allclose(logits, by_hand(model, text[of_texts], image[of_images]), atol=1e-5)
     in_order = subject.logits(image_rows=np.arange(8)[::-1].copy())
     np.testing.assert_allclose(in_order, by_hand(model, text, image.flip(0)), atol=1e-5)
 
@@ -202,12 +202,12 @@ def test_a_modality_that_a_feature_replaced_has_no_tokens_left():
     table, other = token_table(6), token_table(6)
     other.image.arrays[:] = [array[:1] + 5 for array in other.image.arrays]
     model, put = token_model("cross-attention"), {"image": torch.ones(WIDTH)}
-    told = [subject_of(model, each, keeps_tokens=True).logits(features=put) for each in (table, other)]
-    np.testing.assert_allclose(told[0], told[1], atol=1e-6)
+    logits = [subject_of(model, each, keeps_tokens=True).logits(features=put) for each in (table, other)]
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-6)
     text = model.text(Activations(table.text.batch(table.val).values, table.text.batch(table.val).mask))
     nothing = Encoded(torch.ones(6, WIDTH), torch.zeros(6, 1, WIDTH), torch.zeros(6, 1, dtype=torch.bool))
     expected = model.classify(text, nothing, torch.ones(6, 2, dtype=torch.bool)).main.detach().numpy()
-    np.testing.assert_allclose(told[0], expected, atol=1e-5)
+    np.testing.assert_allclose(logits[0], expected, atol=1e-5)
 
 
 def test_tokens_are_kept_for_a_fusion_that_reads_them_alone():

@@ -63,11 +63,11 @@ def test_a_folder_says_what_the_experiment_was_told(begun, plan):
     assert "-compare-fusions-light" in begun.name
     names = {path.name for path in begun.folder.iterdir()}
     assert names == {"config.json", "environment.json", "experiment.json", "split.json"}
-    told = read_request(begun.path("experiment.json"))
-    assert (told.command, told.subject) == ("compare-fusions", {"checkpoint": "a.pt", "split": None})
-    assert told.config() == plan.asked
-    assert told.config().model.head_hidden is None
-    assert told.settings == {"fusions": ["gmu", "concat"], "baseline": "concat", "seeds": 2}
+    request_read = read_request(begun.path("experiment.json"))
+    assert (request_read.command, request_read.subject) == ("compare-fusions", {"checkpoint": "a.pt", "split": None})
+    assert request_read.config() == plan.given
+    assert request_read.config().model.head_hidden is None
+    assert request_read.settings == {"fusions": ["gmu", "concat"], "baseline": "concat", "seeds": 2}
     assert begun.read_json("config.json") == to_dict(plan.config)
     assert not begun.has_progress
 
@@ -75,7 +75,7 @@ def test_a_folder_says_what_the_experiment_was_told(begun, plan):
 def test_what_is_taken_up_again_is_what_was_begun(begun, plan, runs):
     again, settings, run = resume(begun, runs)
     assert (settings, run.folder) == (SETTINGS, begun.folder)
-    assert (again.asked, again.config, again.split) == (plan.asked, plan.config, plan.split)
+    assert (again.given, again.config, again.split) == (plan.given, plan.config, plan.split)
     assert again.variant("early").model.head_hidden == (256,)
 
 
@@ -110,7 +110,7 @@ def test_a_folder_that_was_killed_while_it_was_set_up_is_completed(begun, runs):
 
 
 @pytest.mark.parametrize(
-    ("file", "names", "value", "told"),
+    ("file", "names", "value", "different"),
     [
         ("config.json", ("model", "encoders"), "clip", "encoders"),
         ("config.json", ("model", "head_hidden"), [9], "head_hidden"),
@@ -121,10 +121,10 @@ def test_a_folder_that_was_killed_while_it_was_set_up_is_completed(begun, runs):
         ("environment.json", ("engine",), "another", "engine"),
     ],
 )
-def test_an_experiment_does_not_go_on_as_another(begun, runs, file, names, value, told):
+def test_an_experiment_does_not_go_on_as_another(begun, runs, file, names, value, different):
     """What was left to choose may come out differently now; arms of both kinds cannot be compared."""
     change(begun.path(file), *names, to=value)
-    with pytest.raises(ConfigError, match=f"started with a different {told};") as caught:
+    with pytest.raises(ConfigError, match=f"started with a different {different};") as caught:
         resume(begun, runs)
     assert f"mmsent compare-fusions --config {begun.folder}" in caught.value.hint
 
@@ -171,8 +171,8 @@ def test_a_damaged_file_is_named(begun, runs, content):
 
 
 def test_an_experiment_is_found_to_be_repeated(begun, tmp_path):
-    told = read_request(begun.path("experiment.json"))
-    assert find_request(begun.folder) == find_request(begun.path("experiment.json")) == told
+    request_read = read_request(begun.path("experiment.json"))
+    assert find_request(begun.folder) == find_request(begun.path("experiment.json")) == request_read
     assert find_request(begun.path("config.json")) is None
     training = Path(shutil.copytree(begun.folder, tmp_path / "training"))
     (training / "experiment.json").unlink()

@@ -313,9 +313,9 @@ def share(plan, tmp_path):
     started = []
 
     def start(is_hanging=False, **settings):
-        told = [plan.config.data.data, tmp_path, f"sqlite:///{tmp_path}/study.db", json.dumps(settings)]
+        arguments = [plan.config.data.data, tmp_path, f"sqlite:///{tmp_path}/study.db", json.dumps(settings)]
         process = subprocess.Popen(
-            [sys.executable, "-c", SHARING, *map(str, told), "yes" if is_hanging else "no"],
+            [sys.executable, "-c", SHARING, *map(str, arguments), "yes" if is_hanging else "no"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""Several batches at a time: in order, no further ahead than told, and failures come through."""
+"""Several batches at a time: in order, no further ahead than allowed, and failures come through."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -59,9 +59,9 @@ def test_threads_of_a_given_pool_are_used_and_outlive_the_call():
             assert all(name.startswith("given") for name in names)
 
 
-@pytest.mark.parametrize(("total", "told"), [(0, []), (3, [3]), (8, [8]), (20, [8, 16, 20])])
-def test_progress_is_reported_now_and_then_and_at_the_end(total, told):
+@pytest.mark.parametrize(("total", "reported"), [(0, []), (3, [3]), (8, [8]), (20, [8, 16, 20])])
+def test_progress_is_reported_now_and_then_and_at_the_end(total, reported):
     events = []
     items = list(counted(range(total), total, "a stage", "fit", events.append))
     assert items == list(range(total))
-    assert events == [Stage("a stage", done, total, "fit") for done in told]
+    assert events == [Stage("a stage", done, total, "fit") for done in reported]

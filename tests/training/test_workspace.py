@@ -24,7 +24,7 @@ FROZEN = ModelConfig(
 )
 
 
-def make_bench(weights_dir, model=FROZEN, **fit):
+def make_workspace(weights_dir, model=FROZEN, **fit):
     config = TrainConfig(
         data=DataConfig(data=str(ROOT / "data" / "sample"), limit=40),
         model=model,
@@ -40,58 +40,58 @@ def trained_to_the_end(trainer):
 
 
 def test_every_fusion_and_seed_shares_one_pass_over_the_encoders(weights_dir):
-    bench = make_bench(weights_dir)
-    texts = {pair.text for pair in bench.plan.dataset.pairs}
-    images = {pair.image_digest for pair in bench.plan.dataset.pairs}
+    workspace = make_workspace(weights_dir)
+    texts = {pair.text for pair in workspace.plan.dataset.pairs}
+    images = {pair.image_digest for pair in workspace.plan.dataset.pairs}
     pooled = [name for name, spec in FUSIONS.items() if spec.reads != "tokens"]
     for name in pooled:
         for seed in (0, 1):
-            *_, trainer = bench.trainer(bench.plan.variant(name, seed=seed))
+            *_, trainer = workspace.trainer(workspace.plan.variant(name, seed=seed))
             trained_to_the_end(trainer)
-    assert bench.encoder_runs == {"text": len(texts), "image": len(images)}
+    assert workspace.encoder_runs == {"text": len(texts), "image": len(images)}
     assert len(pooled) > 8
 
 
 def test_a_second_bench_finds_everything_in_the_store(weights_dir):
-    make_bench(weights_dir).trainer(make_bench(weights_dir).plan.config)
-    again = make_bench(weights_dir)
+    make_workspace(weights_dir).trainer(make_workspace(weights_dir).plan.config)
+    again = make_workspace(weights_dir)
     again.trainer(again.plan.config)
     assert again.encoder_runs == {"text": 0, "image": 0}
 
 
 def test_training_one_model_leaves_the_next_as_it_would_have_been(weights_dir):
-    alone, _, _ = make_bench(weights_dir).trainer(make_bench(weights_dir).plan.config)
+    alone, _, _ = make_workspace(weights_dir).trainer(make_workspace(weights_dir).plan.config)
     expected = {name: tensor.clone() for name, tensor in alone.state_dict().items()}
-    bench = make_bench(weights_dir, encoder_lr=0.1)
-    first, _, trainer = bench.trainer(bench.plan.config)
+    workspace = make_workspace(weights_dir, encoder_lr=0.1)
+    first, _, trainer = workspace.trainer(workspace.plan.config)
     trained_to_the_end(trainer)
-    second, _, _ = bench.trainer(bench.plan.config)
+    second, _, _ = workspace.trainer(workspace.plan.config)
     assert not torch.equal(next(first.text.stages[-2].parameters()), next(second.text.stages[-2].parameters()))
     assert_equal(second.state_dict(), expected)
 
 
 def test_frozen_stages_are_shared_and_trained_ones_are_not(weights_dir):
-    bench = make_bench(weights_dir)
-    one, other = (bench.model(bench.plan.config.model, seed) for seed in (0, 1))
+    workspace = make_workspace(weights_dir)
+    one, other = (workspace.model(workspace.plan.config.model, seed) for seed in (0, 1))
     assert one.text.stages[0] is other.text.stages[0]
     assert one.text.stages[-2] is not other.text.stages[-2]
     assert one.image.stages[-1] is other.image.stages[-1]
 
 
 def test_the_seed_decides_fusion_and_head_whatever_came_before(weights_dir):
-    bench = make_bench(weights_dir)
-    head = bench.model(bench.plan.config.model, 3).head.state_dict()
+    workspace = make_workspace(weights_dir)
+    head = workspace.model(workspace.plan.config.model, 3).head.state_dict()
     torch.rand(100)
-    assert_equal(bench.model(bench.plan.config.model, 3).head.state_dict(), head)
-    fresh = make_bench(weights_dir)
+    assert_equal(workspace.model(workspace.plan.config.model, 3).head.state_dict(), head)
+    fresh = make_workspace(weights_dir)
     assert_equal(fresh.model(fresh.plan.config.model, 3).head.state_dict(), head)
-    other = bench.model(bench.plan.config.model, 4).head.state_dict()
+    other = workspace.model(workspace.plan.config.model, 4).head.state_dict()
     assert any(not torch.equal(head[name], other[name]) for name in head)
 
 
 def test_encoders_from_scratch_start_anew_with_each_seed(weights_dir):
-    bench = make_bench(weights_dir, ModelConfig(encoders="light", image_size_px=32))
-    states = [bench.model(bench.plan.config.model, seed).state_dict() for seed in (0, 0, 1)]
+    workspace = make_workspace(weights_dir, ModelConfig(encoders="light", image_size_px=32))
+    states = [workspace.model(workspace.plan.config.model, seed).state_dict() for seed in (0, 0, 1)]
     assert_equal(states[0], states[1])
     name = next(name for name in states[0] if name.startswith("text.stages.0"))
     assert not torch.equal(states[0][name], states[2][name])
@@ -99,14 +99,14 @@ def test_encoders_from_scratch_start_anew_with_each_seed(weights_dir):
 
 @pytest.mark.parametrize("policy", ["none", "flip"])
 def test_augmented_arms_share_the_plain_features_and_the_views_of_all_seeds(weights_dir, policy):
-    bench = make_bench(weights_dir)
-    images = len({pair.image_digest for pair in bench.plan.dataset.pairs})
-    train_images = len({bench.plan.dataset.pairs[row].image_digest for row in bench.train})
+    workspace = make_workspace(weights_dir)
+    images = len({pair.image_digest for pair in workspace.plan.dataset.pairs})
+    train_images = len({workspace.plan.dataset.pairs[row].image_digest for row in workspace.train})
     for seed in (0, 1):
-        bench.trainer(bench.plan.config)
-        bench.trainer(bench.plan.variant(augmentation=policy, augmentation_views=2, seed=seed))
+        workspace.trainer(workspace.plan.config)
+        workspace.trainer(workspace.plan.variant(augmentation=policy, augmentation_views=2, seed=seed))
     views = 0 if policy == "none" else 2 * train_images
-    assert bench.encoder_runs["image"] == images + views
+    assert workspace.encoder_runs["image"] == images + views
 
 
 def test_a_variant_takes_what_belongs_to_its_fusion_where_the_user_was_silent():
@@ -120,17 +120,17 @@ def test_a_variant_takes_what_belongs_to_its_fusion_where_the_user_was_silent():
 
 
 def test_a_modality_that_is_not_read_is_not_encoded(weights_dir):
-    bench = make_bench(weights_dir)
-    *_, trainer = bench.trainer(bench.plan.variant("text-only"))
+    workspace = make_workspace(weights_dir)
+    *_, trainer = workspace.trainer(workspace.plan.variant("text-only"))
     trained_to_the_end(trainer)
-    assert bench.encoder_runs["text"] > 0
-    assert bench.encoder_runs["image"] == 0
+    assert workspace.encoder_runs["text"] > 0
+    assert workspace.encoder_runs["image"] == 0
 
 
 def test_models_that_store_other_stages_meet_the_pairs_in_the_same_batches(weights_dir):
     frozen = replace(FROZEN, freeze_text="all")
-    bench = make_bench(weights_dir, frozen)
-    tables = [bench.trainer(bench.plan.variant(name))[1] for name in ("concat", "cross-attention")]
+    workspace = make_workspace(weights_dir, frozen)
+    tables = [workspace.trainer(workspace.plan.variant(name))[1] for name in ("concat", "cross-attention")]
     assert tables[0].text is not tables[1].text
     batches = [list(EpochBatches(table, 8, 0, is_training=True)) for table in tables]
     assert batches[0] == batches[1]
@@ -146,8 +146,8 @@ def test_models_beside_an_encoder_from_scratch_share_the_features_of_the_pretrai
     """Each arm used to add a column, an encoder and its features, which stayed in memory to the end."""
     (modality,) = {"text", "image"} - {from_scratch}
     frozen = {f"freeze_{modality}": "all", f"freeze_{from_scratch}": "none"}
-    bench = make_bench(weights_dir, ModelConfig(encoders="light", image_size_px=32, **pretrained, **frozen))
-    models, tables = zip(*(bench.trainer(bench.plan.variant(seed=seed))[:2] for seed in (0, 1, 2)), strict=True)
+    workspace = make_workspace(weights_dir, ModelConfig(encoders="light", image_size_px=32, **pretrained, **frozen))
+    models, tables = zip(*(workspace.trainer(workspace.plan.variant(seed=seed))[:2] for seed in (0, 1, 2)), strict=True)
     assert len({id(getattr(table, side)) for table in tables for side in ("text", "image")}) == 2
     own = [next(getattr(model, from_scratch).stages[0].parameters()) for model in models]
     assert not torch.equal(own[0], own[1])

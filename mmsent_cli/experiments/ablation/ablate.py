@@ -79,7 +79,7 @@ def ablate(
     if settings.retrain and not set(split.train).isdisjoint(split.val):
         raise ConfigError("--retrain would train on the evaluated pairs", "give --split FILE with both sides")
     experiment = Experiment(examined.plan, run, progress)
-    subject, means = examined.subject(experiment.bench)
+    subject, means = examined.subject(experiment.workspace)
     true, labels = experiment.true, examined.description.labels
     full = subject.logits()
     predicted = {BOTH: full.argmax(axis=1)}
@@ -105,7 +105,7 @@ def ablate(
             _shapley(method, prediction, predicted[BOTH], true) for method, prediction in predictions.items()
         ),
         emap=_emap(full[rows], additive_part(subject, rows), true[rows], labels),
-        notes=(*examined.plan.notes, *experiment.bench.notes(), *examined.notes),
+        notes=(*examined.plan.notes, *experiment.workspace.notes(), *examined.notes),
     )
     return result, Detail(predicted, softmax(full))
 
@@ -159,8 +159,8 @@ def _retrained(experiment: Experiment) -> Predictions:
 
 
 def _most_frequent(experiment: Experiment) -> int:
-    bench = experiment.bench
-    return int(np.bincount(bench.targets[list(bench.train)]).argmax())
+    workspace = experiment.workspace
+    return int(np.bincount(workspace.targets[list(workspace.train)]).argmax())
 
 
 def _arm(name: str, predicted: np.ndarray, true: np.ndarray, labels: Sequence[str]) -> AblationArm:

@@ -44,13 +44,13 @@ class AblationTarget:
     source: str
     notes: tuple[str, ...] = ()
 
-    def subject(self, bench: Workspace) -> tuple[EncodedModel, dict[str, Tensor]]:
+    def subject(self, workspace: Workspace) -> tuple[EncodedModel, dict[str, Tensor]]:
         """The model with the encoded validation pairs, and the mean features [D] of the training pairs."""
-        table = bench.table(self.model, replace(self.plan.config.fit, augmentation="none"))
+        table = workspace.table(self.model, replace(self.plan.config.fit, augmentation="none"))
         compute = self.plan.compute
-        means = mean_features(self.model, table, bench.train, compute)
+        means = mean_features(self.model, table, workspace.train, compute)
         keeps_tokens = find_fusion(self.description.model.fusion).reads == "tokens"
-        return EncodedModel(self.model, table, bench.val, compute, keeps_tokens), means
+        return EncodedModel(self.model, table, workspace.val, compute, keeps_tokens), means
 
 
 def examine(

@@ -39,7 +39,7 @@ def augment_compare(
         baseline=BASELINE,
         setup=experiment.setup(plan.config, seeds_of(plan.config, settings.seeds)),
         arms=compare(trained, experiment.true, plan.dataset.labels, BASELINE),
-        notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
+        notes=(*plan.notes, *experiment.workspace.notes(), *seed_notes(settings.seeds)),
     )
     return result, trained
 

@@ -49,7 +49,7 @@ def compare_fusions(
         baseline=settings.baseline,
         setup=experiment.setup(plan.config, seeds),
         arms=rows,
-        notes=(*plan.notes, *experiment.bench.notes(), *seed_notes(settings.seeds)),
+        notes=(*plan.notes, *experiment.workspace.notes(), *seed_notes(settings.seeds)),
     )
     return result, trained
 

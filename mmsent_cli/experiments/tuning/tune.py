@@ -54,7 +54,7 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = sile
     search = Search(plan, settings)
     experiment = Experiment(plan, run, progress)
     for model in search.models:  # fail now, not after hours, if one does not suit the encoders
-        experiment.bench.model(model, plan.config.fit.seed)
+        experiment.workspace.model(model, plan.config.fit.seed)
     direction = "minimize" if Monitor(search.monitor).is_loss else "maximize"
     with quiet_optuna(), database_errors():
         study, storage = open_study(settings, run.path(STUDY), direction, _digest(plan, settings))
@@ -82,7 +82,7 @@ def _result(tuner: Tuner, trials: Sequence[TrialRecord], repeated: int) -> TuneR
         runner_up=others[0] if others else None,
         difference=difference,
         verdict="" if difference is None else verdict(difference.difference, difference.p),
-        notes=(*plan.notes, *experiment.bench.notes(), *_notes(search, repeated)),
+        notes=(*plan.notes, *experiment.workspace.notes(), *_notes(search, repeated)),
     )
 
 

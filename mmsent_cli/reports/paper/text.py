@@ -36,7 +36,7 @@ def headline(result: PaperResult) -> str:
     shown, against = counts[SHOWN], counts[CONTRADICTED]
     return (
         f"Of {len(rows)} published differences, {shown or 'none'} can be shown here, {against or 'none'} "
-        f"{'is' if against == 1 else 'are'} contradicted, {counts[NOT_DISTINGUISHABLE]} cannot be told from chance"
+        f"{'is' if against == 1 else 'are'} contradicted, {counts[NOT_DISTINGUISHABLE]} may be due to chance"
     )
 
 
