@@ -3,6 +3,9 @@
 Shape letters: S seeds, N pairs, C classes.
 """
 
+from mmsent_cli.stats.calibration import answered_shares, calibration_bins, calibration_error, threshold_for_accuracy
+from mmsent_cli.stats.differences import accuracy_of, compare_scores, interval_of, macro_f1_of
+from mmsent_cli.stats.drift import class_drift, length_drift
 from mmsent_cli.stats.estimate import (
     CONFIDENCE,
     Estimate,
@@ -13,23 +16,44 @@ from mmsent_cli.stats.estimate import (
     p_value,
 )
 from mmsent_cli.stats.families import holm, mcnemar, verdict
-from mmsent_cli.stats.scores import accuracy_scores, confusion_counts, macro_f1, macro_f1_scores
+from mmsent_cli.stats.scores import (
+    accuracy_scores,
+    confusion_counts,
+    f1_by_class,
+    macro_f1,
+    macro_f1_scores,
+    pseudo_values,
+    weighted_f1,
+)
 from mmsent_cli.stats.share import accuracy_interval
 
 __all__ = [
     "CONFIDENCE",
     "Estimate",
     "accuracy_interval",
+    "accuracy_of",
     "accuracy_scores",
+    "answered_shares",
+    "calibration_bins",
+    "calibration_error",
+    "class_drift",
+    "compare_scores",
     "confusion_counts",
     "detectable",
     "estimate_difference",
     "estimate_mean",
+    "f1_by_class",
     "holm",
     "interval",
+    "interval_of",
+    "length_drift",
     "macro_f1",
+    "macro_f1_of",
     "macro_f1_scores",
     "mcnemar",
     "p_value",
+    "pseudo_values",
+    "threshold_for_accuracy",
     "verdict",
+    "weighted_f1",
 ]

@@ -1,7 +1,9 @@
-"""A score per seed and pair whose mean over pairs is the metric: right or wrong, or pseudo-values of macro-F1.
+"""A score per seed and pair whose mean over pairs is the metric: right or wrong, or pseudo-values of F1.
 
 Shape letters: S seeds, N pairs, C classes.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,22 +26,40 @@ def confusion_counts(true: np.ndarray, predicted: np.ndarray, classes: int) -> n
     return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
-def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Mean F1 over all classes; a class with no true and no predicted pair counts as 0.
+def f1_by_class(confusion: np.ndarray) -> np.ndarray:
+    """F1 of each class; a class with no true and no predicted pair counts as 0.
 
     Args:
         confusion: counts [..., C, C].
 
     Returns:
-        Shares [...].
+        Shares [..., C].
     """
     right = np.diagonal(confusion, axis1=-2, axis2=-1)  # [..., C]
     total = confusion.sum(axis=-1) + confusion.sum(axis=-2)  # [..., C]: true pairs plus predicted pairs
-    return (2 * right / np.maximum(total, 1)).mean(axis=-1)
+    return 2 * right / np.maximum(total, 1)
+
+
+def macro_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean F1 over all classes: counts [..., C, C] to shares [...]."""
+    return f1_by_class(confusion).mean(axis=-1)
+
+
+def weighted_f1(confusion: np.ndarray) -> np.ndarray:
+    """Mean F1, each class weighted by its number of true pairs: counts [..., C, C] to shares [...]."""
+    support = confusion.sum(axis=-1)  # [..., C]
+    return (f1_by_class(confusion) * support).sum(axis=-1) / np.maximum(support.sum(axis=-1), 1)
 
 
 def macro_f1_scores(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Jackknife pseudo-values of macro-F1, moved so that their mean over pairs is the macro-F1 itself.
+    """Pseudo-values of macro-F1; see `pseudo_values`."""
+    return pseudo_values(true, predicted, classes, macro_f1)
+
+
+def pseudo_values(
+    true: np.ndarray, predicted: np.ndarray, classes: int, metric: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Jackknife pseudo-values of a metric, moved so that their mean over pairs is the metric itself.
 
     A pair's value is N·F − (N − 1)·F without that pair, which depends only on its true and predicted class.
 
@@ -50,15 +70,16 @@ def macro_f1_scores(true: np.ndarray, predicted: np.ndarray, classes: int) -> np
         true: class numbers [N].
         predicted: class numbers [S, N] or [N].
         classes: C.
+        metric: of confusion counts [..., C, C], with values [...].
 
     Returns:
         float64, the shape of `predicted`.
     """
     if predicted.ndim > 1:
-        return np.stack([macro_f1_scores(true, row, classes) for row in predicted])
+        return np.stack([pseudo_values(true, row, classes, metric) for row in predicted])
     confusion = confusion_counts(true, predicted, classes)
-    value = macro_f1(confusion)
+    value = metric(confusion)
     one_less = confusion - np.eye(classes**2, dtype=int).reshape(classes, classes, classes, classes)
-    without = macro_f1(np.maximum(one_less, 0))  # [C, C]; an empty cell has no pair, so its value is not used
+    without = metric(np.maximum(one_less, 0))  # [C, C]; an empty cell has no pair, so its value is not used
     scores = (len(true) * value - (len(true) - 1) * without)[true, predicted]
     return scores + (value - scores.mean())

@@ -6,12 +6,11 @@ import numpy as np
 
 from mmsent_cli.ensemble import Stacker
 from mmsent_cli.results import FoldResult, FoldsResult, MemberResult, Metrics
+from mmsent_cli.stats import calibration_error
 from mmsent_cli.training.metrics import compute_metrics, majority_accuracy
 from mmsent_cli.training.plan import Plan
 
 NETWORK = "network"
-BINS = 15
-"""Number of bins of the expected calibration error, as in Guo et al. 2017, arXiv 1706.04599."""
 
 
 def folds_result(
@@ -88,19 +87,3 @@ def metrics_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple
     """Metrics of log-probabilities [N, C]."""
     loss = float(-log_probabilities[np.arange(len(targets)), targets].mean())
     return compute_metrics(targets.tolist(), log_probabilities.argmax(axis=1).tolist(), labels, loss)
-
-
-def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy.
-
-    Source: Guo et al. 2017, arXiv 1706.04599: 15 bins of equal width.
-
-    Args:
-        probabilities: [N, C].
-        targets: class numbers [N].
-    """
-    confidence = probabilities.max(axis=1)
-    is_right = probabilities.argmax(axis=1) == targets
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [abs(float((is_right[bins == b] - confidence[bins == b]).sum())) for b in range(BINS)]
-    return sum(gaps) / len(targets)

@@ -8,10 +8,10 @@ from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from mmsent_cli.experiments.arms import TrainedArm
-from mmsent_cli.experiments.comparison.compare import accuracy_of, compare, compare_accuracy, macro_f1_of
+from mmsent_cli.experiments.comparison.compare import compare
 from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.results import EpochScore
-from mmsent_cli.stats import accuracy_interval, holm, mcnemar
+from mmsent_cli.stats import accuracy_interval, accuracy_of, compare_scores, holm, macro_f1_of, mcnemar
 
 LABELS = ("negative", "neutral", "positive")
 EPOCHS, PAIRS, SEEDS = 4, 300, (5, 3, 9)
@@ -142,7 +142,7 @@ def test_differences_are_to_the_baseline_on_the_same_pairs(rows, trained):
     assert row.macro_f1_difference.difference == pytest.approx(row.nested.macro_f1_mean - baseline.nested.macro_f1_mean)
     plain, equal, right, bad = (nested(trained[first : first + 3]) == TRUE for first in (3, 6, 9, 12))
     others = [equal.astype(float), bad.astype(float)]
-    alone = compare_accuracy(right.astype(float), plain.astype(float), comparisons=3, others=others)
+    alone = compare_scores(right.astype(float), plain.astype(float), comparisons=3, others=others)
     assert row.accuracy_difference == alone
     assert row.mcnemar == tuple(mcnemar(a, b) for a, b in zip(right, plain, strict=True))
     low, high = row.macro_f1_difference.interval
@@ -163,8 +163,8 @@ def test_references_have_no_say_in_what_is_tested(rows, trained):
 def test_the_tested_arms_count_for_the_smallest_difference_that_shows(trained):
     once = compare(trained[3:9], TRUE, LABELS, "plain")[1]
     right = [(nested(models) == TRUE).astype(float) for models in (trained[6:9], trained[3:6])]
-    assert once.accuracy_difference == compare_accuracy(*right)
-    assert once.accuracy_difference.detectable < compare_accuracy(*right, comparisons=2).detectable
+    assert once.accuracy_difference == compare_scores(*right)
+    assert once.accuracy_difference.detectable < compare_scores(*right, comparisons=2).detectable
 
 
 def test_a_single_seed_has_the_wilson_interval_and_the_paired_t_test(trained):
@@ -213,4 +213,4 @@ def test_intervals_end_where_shares_end():
     assert 0.8 < low < nearly.mean() < high == 1.0
     true = np.arange(20) % 3
     assert macro_f1_of(true, true[None], 3)[1] == 1.0
-    assert compare_accuracy(nearly, 1 - nearly).interval[1] == 1.0
+    assert compare_scores(nearly, 1 - nearly).interval[1] == 1.0

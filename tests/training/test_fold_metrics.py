@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from mmsent_cli.training.fold_metrics import calibration_error, metrics_of
+from mmsent_cli.stats import calibration_error
+from mmsent_cli.training.fold_metrics import metrics_of
 
 LABELS = ("negative", "neutral", "positive")
 

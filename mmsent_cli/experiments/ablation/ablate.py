@@ -20,13 +20,13 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.ablation.perturb import EncodedModel, additive_part, another_pair
 from mmsent_cli.experiments.ablation.target import AblationTarget
 from mmsent_cli.experiments.arms import arms_of
-from mmsent_cli.experiments.comparison.compare import accuracy_of, compare_accuracy, macro_f1_of
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Shapley
+from mmsent_cli.stats import accuracy_of, compare_scores, macro_f1_of
 from mmsent_cli.training.metrics import compute_metrics
 
 BOTH = "both"
@@ -223,5 +223,5 @@ def _emap(full: np.ndarray, additive: np.ndarray, true: np.ndarray, labels: Sequ
         full_accuracy=metrics[0].accuracy,
         full_macro_f1=metrics[0].macro_f1,
         changed=float((whole != part).mean()),
-        difference=compare_accuracy(right[0], right[1]),
+        difference=compare_scores(right[0], right[1]),
     )

@@ -10,20 +10,8 @@ import numpy as np
 
 from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison.arm_scores import ArmScores, describe, score_arm
-from mmsent_cli.results import ComparedArm, Difference, Interval
-from mmsent_cli.stats import (
-    Estimate,
-    accuracy_interval,
-    detectable,
-    estimate_difference,
-    estimate_mean,
-    holm,
-    interval,
-    macro_f1_scores,
-    mcnemar,
-    p_value,
-    verdict,
-)
+from mmsent_cli.results import ComparedArm, Difference
+from mmsent_cli.stats import accuracy_of, compare_scores, holm, mcnemar, verdict
 
 
 def compare(
@@ -70,41 +58,6 @@ def compare(
     return tuple(sorted(rows, key=lambda row: row.is_reference))
 
 
-def compare_accuracy(
-    arm: np.ndarray, baseline: np.ndarray, comparisons: int = 1, others: Sequence[np.ndarray] = ()
-) -> Difference:
-    """The difference of two accuracies on the same pairs.
-
-    Args:
-        arm, baseline: 1 where right [S, N]; for single models [1, N].
-        comparisons: number of differences that are tested together (Holm).
-        others: 1 where right, for the other arms of the comparison; they improve the estimate of the seed variance.
-    """
-    return _difference(estimate_difference(arm, baseline, others), comparisons)
-
-
-def accuracy_of(right: np.ndarray) -> Interval:
-    """The 95 % interval of an arm's accuracy over pairs and seeds; for a single model, Wilson's over pairs.
-
-    Args:
-        right: 1 where right [S, N].
-    """
-    if len(right) == 1:
-        return accuracy_interval(int(right.sum()), right.size)
-    return _within(0.0, interval(estimate_mean(right)))
-
-
-def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interval:
-    """The 95 % interval of an arm's macro-F1 over pairs and seeds; for a single model, over pairs.
-
-    Args:
-        true: class numbers [N].
-        predicted: class numbers [S, N]; for a single model [1, N].
-        classes: C.
-    """
-    return _within(0.0, interval(estimate_mean(macro_f1_scores(true, predicted, classes))))
-
-
 def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
     names = dict.fromkeys(model.name for model in trained)
     return {name: tuple(model for model in trained if model.name == name) for name in names}
@@ -112,23 +65,8 @@ def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
 
 def _accuracy_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:
     """The difference in accuracy, tested in one family with those of the `others`."""
-    return compare_accuracy(arm.right, baseline.right, len(others) + 1, [other.right for other in others])
+    return compare_scores(arm.right, baseline.right, len(others) + 1, [other.right for other in others])
 
 
 def _macro_f1_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:
-    estimate = estimate_difference(arm.f1_scores, baseline.f1_scores, [other.f1_scores for other in others])
-    return _difference(estimate, len(others) + 1)
-
-
-def _difference(estimate: Estimate, comparisons: int) -> Difference:
-    return Difference(
-        difference=estimate.value,
-        interval=_within(-1.0, interval(estimate)),
-        p=p_value(estimate),
-        detectable=min(detectable(estimate, comparisons), 1.0),
-    )
-
-
-def _within(lowest: float, ends: Interval) -> Interval:
-    """Clip a t interval, which is unbounded, to the range of a rate (0 to 1) or of a difference of rates (-1 to 1)."""
-    return max(ends[0], lowest), min(ends[1], 1.0)
+    return compare_scores(arm.f1_scores, baseline.f1_scores, len(others) + 1, [other.f1_scores for other in others])

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmsent_cli.experiments.arms import TrainedArm
-from mmsent_cli.experiments.comparison.compare import accuracy_of, compare_accuracy
 from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.experiments.tuning.queue import PHASE, SETTINGS
 from mmsent_cli.experiments.tuning.space import Value
 from mmsent_cli.results import Difference, EpochScore, TrialResult
-from mmsent_cli.stats import accuracy_scores
+from mmsent_cli.stats import accuracy_of, accuracy_scores, compare_scores
 from mmsent_cli.training.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -135,4 +134,4 @@ def compare_trials(best: TrialRecord, other: TrialRecord, true: np.ndarray) -> D
         true: class numbers of the validation pairs [N].
     """
     right = [accuracy_scores(true, np.stack([model.nested for model in trial.models])) for trial in (best, other)]
-    return compare_accuracy(right[0], right[1])
+    return compare_scores(right[0], right[1])

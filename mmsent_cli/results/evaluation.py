@@ -1,0 +1,230 @@
+"""What `evaluate` and `compare` return."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from mmsent_cli.results.experiments import Difference
+from mmsent_cli.results.frames import Tabular, records
+from mmsent_cli.results.training import Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A metric of 0 to 1 with its 95 % interval."""
+
+    value: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassScores:
+    """One class: `support` counts its pairs, `predicted` the pairs that were predicted as this class.
+
+    The intervals of precision and recall are Wilson's, that of F1 is from jackknife pseudo-values.
+    """
+
+    label: str
+    precision: Score
+    recall: Score
+    f1: Score
+    support: int
+    predicted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupScores:
+    """Scores of some of the pairs: `by` says how they were grouped, `name` which group this is."""
+
+    by: str
+    name: str
+    pairs: int
+    accuracy: Score
+    macro_f1: Score
+    majority_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationBin:
+    """The pairs whose predicted class has a probability from `low` to `high`: their mean probability and accuracy."""
+
+    low: float
+    high: float
+    pairs: int
+    confidence: float
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredShare:
+    """The most confident `share` of the pairs, all with a probability of `threshold` or more, and their accuracy."""
+
+    share: float
+    pairs: int
+    threshold: float
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassDrift:
+    """Share of each class in training and here, their total variation distance, and a chi-square p."""
+
+    training: tuple[float, ...]
+    here: tuple[float, ...]
+    distance: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthDrift:
+    """Quartiles of the text lengths in words, the Kolmogorov-Smirnov distance and its p."""
+
+    training: tuple[float, float, float]
+    here: tuple[float, float, float]
+    distance: float
+    p: float
+
+
+def _scores(result: Any) -> Iterable[Mapping[str, Any]]:
+    """The three scores as rows."""
+    names = ("accuracy", "macro_f1", "weighted_f1")
+    return [_row({"metric": name}, {"score": getattr(result, name)}) for name in names]
+
+
+def _row(start: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose scores become three columns: value, and lower and upper end of the interval."""
+    row = dict(start)
+    for name, value in values.items():
+        if isinstance(value, Score):
+            row |= {name: value.value, f"{name}_low": value.interval[0], f"{name}_high": value.interval[1]}
+        else:
+            row[name] = value
+    return row
+
+
+def _scored(part: str) -> Any:
+    """Dataclasses with scores as rows."""
+    return lambda result: [
+        _row({}, {name: getattr(each, name) for name in each.__slots__}) for each in getattr(result, part)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateResult(Tabular):
+    """A model, or a file of predictions, judged on labelled pairs.
+
+    Attributes:
+        subject: the checkpoint or the file of predictions.
+        source: where the labels come from.
+        pairs: number of pairs that the scores are about. Pairs that share their text or image with a training pair
+            are counted apart, in `groups`, unless there are no others.
+        accuracy, macro_f1, weighted_f1: intervals are Wilson's, and from jackknife pseudo-values.
+        majority_accuracy: of always predicting the most frequent class of these pairs.
+        confusion: `confusion[i][j]` counts pairs of true class i that were predicted as class j.
+        groups: by training (new, near-duplicate, in training), by input (both, text only, image only), and by each
+            column that was asked for.
+        loss, calibration_error: None without probabilities.
+        calibration, answered: empty without probabilities.
+        in_training, near_training: pairs that were in training, and those that share text or image with one that was;
+            None where the training pairs are unknown.
+        classes, lengths: drift against training; None where the training pairs are unknown.
+    """
+
+    TABLES: ClassVar = {
+        "scores": _scores,
+        "classes": _scored("per_class"),
+        "groups": _scored("groups"),
+        "calibration": records("calibration"),
+        "answered": records("answered"),
+    }
+
+    subject: str
+    source: str
+    labels: tuple[str, ...]
+    pairs: int
+    accuracy: Score
+    macro_f1: Score
+    weighted_f1: Score
+    majority_accuracy: float
+    confusion: tuple[tuple[int, ...], ...]
+    per_class: tuple[ClassScores, ...]
+    groups: tuple[GroupScores, ...] = ()
+    loss: float | None = None
+    calibration_error: float | None = None
+    calibration: tuple[CalibrationBin, ...] = ()
+    answered: tuple[AnsweredShare, ...] = ()
+    in_training: int | None = None
+    near_training: int | None = None
+    classes: ClassDrift | None = None
+    lengths: LengthDrift | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedModel:
+    """One of the compared models, or several seeds of one: `sources` are its checkpoints or files of predictions."""
+
+    name: str
+    sources: tuple[str, ...]
+    accuracy: Score
+    macro_f1: Score
+    accuracies: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelDifference:
+    """Two of the compared models on the same pairs: `first` minus `second`.
+
+    Attributes:
+        accuracy, macro_f1: the differences.
+        p_adjusted: p of the accuracy, adjusted by Holm's method over all pairs of models.
+        verdict: BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`: of `first`.
+        mcnemar: exact McNemar p of each seed.
+        only_first_right, only_second_right: pairs that one model gets right and the other wrong; means over seeds.
+    """
+
+    first: str
+    second: str
+    accuracy: Difference
+    macro_f1: Difference
+    p_adjusted: float
+    verdict: str
+    mcnemar: tuple[float, ...]
+    only_first_right: float
+    only_second_right: float
+
+
+def _differences(result: Any) -> Iterable[Mapping[str, Any]]:
+    """Each pair of models as a row."""
+    plain = ("first", "second", "p_adjusted", "verdict", "only_first_right", "only_second_right")
+    return [
+        {name: getattr(each, name) for name in plain}
+        | {f"{metric}_{name}": value for metric in ("accuracy", "macro_f1") for name, value in _part(each, metric)}
+        for each in result.differences
+    ]
+
+
+def _part(each: ModelDifference, metric: str) -> Iterable[tuple[str, Any]]:
+    return asdict(getattr(each, metric)).items()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelComparison(Tabular):
+    """Models or files of predictions compared on the same `pairs`; `left_out` counts pairs that not all of them have.
+
+    `differences` has each two models once, in the order of `models`.
+    """
+
+    TABLES: ClassVar = {"models": _scored("models"), "differences": _differences}
+
+    source: str
+    labels: tuple[str, ...]
+    pairs: int
+    left_out: int
+    seeds: int
+    majority_accuracy: float
+    models: tuple[ComparedModel, ...]
+    differences: tuple[ModelDifference, ...]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,103 @@
+"""Whether probabilities hold: calibration, and the accuracy of those answers that are given with confidence.
+
+Shape letters: N pairs, C classes.
+"""
+
+import numpy as np
+
+from mmsent_cli.results import AnsweredShare, CalibrationBin
+from mmsent_cli.stats.share import accuracy_interval
+
+BINS = 15
+"""Number of bins of the expected calibration error, as in Guo et al. 2017, arXiv 1706.04599."""
+
+
+def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Expected calibration error: mean gap between confidence and accuracy.
+
+    Source: Guo et al. 2017, arXiv 1706.04599: 15 bins of equal width.
+
+    Args:
+        probabilities: [N, C].
+        targets: class numbers [N].
+    """
+    confidence, is_right, bins = _binned(probabilities, targets, BINS)
+    gaps = [abs(float((is_right[bins == b] - confidence[bins == b]).sum())) for b in range(BINS)]
+    return sum(gaps) / len(targets)
+
+
+def calibration_bins(probabilities: np.ndarray, targets: np.ndarray, count: int = 10) -> tuple[CalibrationBin, ...]:
+    """Mean confidence and accuracy of the pairs in each of `count` bins of equal width; empty bins are left out.
+
+    Args:
+        probabilities: [N, C].
+        targets: class numbers [N].
+        count: number of bins.
+    """
+    confidence, is_right, bins = _binned(probabilities, targets, count)
+    rows = []
+    for number in np.unique(bins):
+        inside = bins == number
+        rows.append(
+            CalibrationBin(
+                low=float(number) / count,
+                high=float(number + 1) / count,
+                pairs=int(inside.sum()),
+                confidence=float(confidence[inside].mean()),
+                accuracy=float(is_right[inside].mean()),
+                interval=accuracy_interval(int(is_right[inside].sum()), int(inside.sum())),
+            )
+        )
+    return tuple(rows)
+
+
+def answered_shares(
+    confidence: np.ndarray, is_right: np.ndarray, shares: tuple[float, ...]
+) -> tuple[AnsweredShare, ...]:
+    """Accuracy when only the most confident pairs are answered.
+
+    Args:
+        confidence: probability of the predicted class [N].
+        is_right: [N].
+        shares: of the pairs that are answered, each above 0 and at most 1. Pairs with equal confidence are answered
+            together, so that the answered share may be a little larger.
+    """
+    rows = []
+    for share in shares:
+        place = max(1, round(share * len(confidence))) - 1
+        threshold = float(np.sort(confidence)[::-1][place])
+        answered = confidence >= threshold
+        pairs, right = int(answered.sum()), int(is_right[answered].sum())
+        rows.append(
+            AnsweredShare(
+                share=pairs / len(confidence),
+                pairs=pairs,
+                threshold=threshold,
+                accuracy=right / pairs,
+                interval=accuracy_interval(right, pairs),
+            )
+        )
+    return tuple(rows)
+
+
+def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accuracy: float) -> float | None:
+    """The lowest confidence from which on the answered pairs reach an accuracy; None where no threshold does.
+
+    Args:
+        confidence: probability of the predicted class [N].
+        is_right: [N].
+        accuracy: wanted, 0 to 1.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ranked = confidence[order]
+    reached = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
+    is_last = np.append(ranked[1:] < ranked[:-1], True)  # pairs of equal confidence are answered together
+    enough = np.flatnonzero(is_last & (reached >= accuracy))
+    return float(ranked[enough[-1]]) if len(enough) else None
+
+
+def _binned(probabilities: np.ndarray, targets: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Confidence, whether right, and the number of the bin of each pair [N]."""
+    confidence = probabilities.max(axis=1)
+    is_right = probabilities.argmax(axis=1) == targets
+    return confidence, is_right, np.minimum((confidence * count).astype(int), count - 1)

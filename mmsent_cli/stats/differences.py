@@ -1,0 +1,68 @@
+"""Scores and differences with their 95 % intervals, as results have them. Every comparison and evaluation uses these.
+
+Shape letters: S seeds, N pairs, C classes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmsent_cli.results import Difference, Interval
+from mmsent_cli.stats.estimate import detectable, estimate_difference, estimate_mean, interval, p_value
+from mmsent_cli.stats.scores import macro_f1_scores
+from mmsent_cli.stats.share import accuracy_interval
+
+
+def compare_scores(
+    arm: np.ndarray, baseline: np.ndarray, comparisons: int = 1, others: Sequence[np.ndarray] = ()
+) -> Difference:
+    """The difference of two arms on the same pairs.
+
+    Args:
+        arm, baseline: a score per seed and pair [S, N], see `scores.py`; for single models [1, N].
+        comparisons: number of differences that are tested together (Holm).
+        others: the same of the other arms of the comparison; they improve the estimate of the seed variance.
+    """
+    estimate = estimate_difference(arm, baseline, others)
+    return Difference(
+        difference=estimate.value,
+        interval=_within(-1.0, interval(estimate)),
+        p=p_value(estimate),
+        detectable=min(detectable(estimate, comparisons), 1.0),
+    )
+
+
+def accuracy_of(right: np.ndarray) -> Interval:
+    """The 95 % interval of an arm's accuracy over pairs and seeds; for a single model, Wilson's over pairs.
+
+    Args:
+        right: 1 where right [S, N].
+    """
+    if len(right) == 1:
+        return accuracy_interval(int(right.sum()), right.size)
+    return interval_of(right)
+
+
+def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interval:
+    """The 95 % interval of an arm's macro-F1 over pairs and seeds; for a single model, over pairs.
+
+    Args:
+        true: class numbers [N].
+        predicted: class numbers [S, N]; for a single model [1, N].
+        classes: C.
+    """
+    return interval_of(macro_f1_scores(true, predicted, classes))
+
+
+def interval_of(scores: np.ndarray) -> Interval:
+    """The 95 % interval of a mean score of 0 to 1.
+
+    Args:
+        scores: a score per seed and pair [S, N], N at least 2.
+    """
+    return _within(0.0, interval(estimate_mean(scores)))
+
+
+def _within(lowest: float, ends: Interval) -> Interval:
+    """Clip a t interval, which is unbounded, to the range of a rate (0 to 1) or of a difference of rates (-1 to 1)."""
+    return max(ends[0], lowest), min(ends[1], 1.0)
