@@ -1,9 +1,9 @@
 # make demo   set up, then the main job on the sample        make test   set up, then all default tests
 # make check  lint, format, types, tests                     make real   tests on ../shared/mvsa, where it exists
 # make install-check  install the package without extras into a folder, and use it from there
-# make sample draw data/sample again (the same bytes)
-# make bench  mmsent beside a plain loop that does the same, in one table (BENCH="--pairs 1000 --only fusions")
-# make paper  system A's experiments on DATA (default data/sample), encoders frozen unless OPTIONS say otherwise
+# make sample generate data/sample again (the same bytes)
+# make bench  compare speed with a plain training loop, in one table (BENCH="--pairs 1000 --only fusions")
+# make paper  repeat a published student project's experiments on DATA (default data/sample); OPTIONS default to frozen encoders
 
 PYTHON ?= python3
 VENV := .venv

@@ -1,6 +1,6 @@
-"""The settings of each command, once: options of the command line and keywords of the Python functions are the same.
+"""The settings that each command takes, as command-line options and as keywords of the Python functions.
 
-Standard library only, so that the command line answers at once.
+Imports the standard library only, so that `mmsent --help` is fast.
 """
 
 import difflib
@@ -37,11 +37,11 @@ SECTIONS: dict[type, str] = {
     FitConfig: "fit",
     RuntimeConfig: "runtime",
 }
-"""The dataclasses that make up a TrainConfig, and their names in it."""
+"""The dataclasses in a TrainConfig, and their names in `config.json`."""
 FOLDS_ONLY = frozenset({"folds", "probes", "models_per_fold", "logit_adjustment"})
-"""Settings of a cross-validation run. An experiment trains single models and does not take them."""
+"""Settings of cross-validation. Experiments train single models and do not take these settings."""
 Given = dict[type, dict[str, Any]]
-"""The settings that were given, by dataclass."""
+"""The settings that the user gave, by dataclass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class Keywords:
     """The settings that a command takes.
 
     Attributes:
-        types: dataclasses whose fields are settings.
-        omit: fields that the command does not take.
-        rename: settings offered under another name, because two dataclasses have a field of that name.
-        epochs: the command's own default, where it differs from the encoders'.
+        types: the dataclasses whose fields are settings of the command.
+        omit: the fields that the command does not take.
+        rename: new names of settings, needed when two dataclasses have a field of the same name.
+        epochs: the command's default number of epochs; None for the default of the encoders.
     """
 
     types: tuple[type, ...]
@@ -61,15 +61,15 @@ class Keywords:
     epochs: int | None = None
 
     def names(self) -> dict[str, tuple[type, str]]:
-        """Dataclass and field of each setting, by the name under which it is offered."""
+        """Map the name of each setting to its dataclass and field."""
         kept = [(kind, each.name) for kind in self.types for each in fields(kind) if each.name not in self.omit]
         return {self.rename.get(place, place[1]): place for place in kept}
 
     def sort(self, options: Mapping[str, Any]) -> Given:
-        """Settings by dataclass; those that are None are left out.
+        """Sort settings by dataclass. Settings with the value None are left out.
 
         Raises:
-            ConfigError: a name that is no setting of the command.
+            ConfigError: the command has no setting of that name.
         """
         names = self.names()
         for name in options:
@@ -106,13 +106,13 @@ COMMANDS = {
     "read-pairs": Keywords((DataConfig,)),
     "inspect-encoding": Keywords((DataConfig,), frozenset({"labels", "on_bad", "limit"})),
 }
-"""Numbers of epochs of the published BERT + ResNet18 setup, for `tune` and `paper`."""
+"""The settings of each command. The epochs of `tune` and `paper` are those of the published BERT + ResNet18 setup."""
 
 
 def apply_options(base: TrainConfig, given: Given) -> TrainConfig:
-    """A configuration with the given settings over it.
+    """Override settings of a configuration.
 
-    A new `encoders` replaces the text and image encoder of the base.
+    If `encoders` is given, it also replaces the `text_encoder` and `image_encoder` of the configuration.
     """
     if "encoders" in given.get(ModelConfig, {}):
         base = replace(base, model=replace(base.model, text_encoder=None, image_encoder=None))
@@ -121,10 +121,10 @@ def apply_options(base: TrainConfig, given: Given) -> TrainConfig:
 
 
 def with_preset(base: TrainConfig, name: str) -> TrainConfig:
-    """A configuration with a preset's settings over it.
+    """Override settings of a configuration by those of a preset.
 
     Raises:
-        ConfigError: no such preset.
+        ConfigError: there is no preset of that name.
     """
     sections = find_preset(name).sections()
     return apply_options(base, {kind: dict(sections.get(section, {})) for kind, section in SECTIONS.items()})

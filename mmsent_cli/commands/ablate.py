@@ -1,4 +1,4 @@
-"""`mmsent ablate`: how much a trained model depends on the text and on the image."""
+"""`mmsent ablate`: measure how much a trained model depends on the text and on the image."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,15 +15,15 @@ def ablate(
     given: dict[str, Any],
     checkpoint: Checkpoint = None,
     split: Annotated[
-        str | None, typer.Option(help="With --data: use only the validation split of this split file")
+        str | None, typer.Option(help="With --data: evaluate only on the validation pairs of this split file")
     ] = None,
     resume: Resume = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Remove the text or the image from a trained model's input, in several ways, and measure what is left.
+    """Remove the text or the image from the input of a trained model, and measure how much accuracy drops.
 
-    By default the pairs are the validation pairs of the checkpoint's run.
+    Without --data, the model is evaluated on the validation pairs of its own run.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

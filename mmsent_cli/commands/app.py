@@ -1,6 +1,6 @@
-"""The root application and the one place where an expected failure becomes two lines on stderr.
+"""The `mmsent` application, which prints expected errors as two lines on stderr.
 
-Each command lives in a module of its own and imports what is heavy inside its body, so `mmsent --help` answers at once.
+Each command has its own module and imports heavy packages inside its function, so that `mmsent --help` is fast.
 """
 
 import sys
@@ -25,11 +25,11 @@ from mmsent_cli.errors import MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE
 
 INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells have it."""
+"""Exit code after Ctrl-C, as in shells: 128 plus the number of SIGINT."""
 
 
 class ErrorBoundary(TyperGroup):
-    """Turns expected failures into a message, a hint and exit code 1; a bug keeps its traceback."""
+    """Print expected errors as message and hint with exit code 1. Other errors keep their traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         typed = {arg.partition("=")[0] for arg in args}
@@ -79,7 +79,7 @@ def _print_version(is_asked: bool) -> None:
 def root(
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version"),
 ) -> None:
-    """Options before the command."""
+    """Define the options of `mmsent` itself."""
 
 
 app.command("inspect-encoding")(inspect_encoding)
@@ -95,5 +95,5 @@ app.command("cache")(cache)
 
 
 def main() -> None:
-    """Entry point of the `mmsent` command."""
+    """Run the `mmsent` command."""
     app()

@@ -16,7 +16,7 @@ def augment_compare(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Train one fusion without and with augmented images, on the same split and seeds, and test the difference."""
+    """Train the same model with and without augmented images, and test the difference."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 

@@ -1,4 +1,4 @@
-"""`mmsent cache`: what the feature store holds, and a way to clear it."""
+"""`mmsent cache`: show the size of the caches, or delete them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +10,19 @@ from mmsent_cli.commands.options import Json
 
 
 def cache(
-    cache_dir: Annotated[Path | None, typer.Option(help="Folder of the caches (default: $MMSENT_CACHE)")] = None,
+    cache_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the caches (default: $MMSENT_CACHE, else the user's cache folder)")
+    ] = None,
     clear: Annotated[
         bool,
         typer.Option(
             "--clear",
-            help="Delete stored features, compiled models and unpacked weights; they are made again when needed",
+            help="Delete stored features, compiled models and unpacked weights; they are computed again when needed",
         ),
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show what the feature store holds, or clear it."""
+    """Show the size of the caches (features, compiled models, weights), or delete them."""
     from mmsent_cli.features.store_report import clear_store, store_report
     from mmsent_cli.files import COMPILED_MODELS, WEIGHTS, default_cache_dir
     from mmsent_cli.reports.cache import print_store

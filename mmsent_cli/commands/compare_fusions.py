@@ -1,4 +1,4 @@
-"""`mmsent compare-fusions`: fusion layers side by side, and which differences are significant."""
+"""`mmsent compare-fusions`: train several fusion layers, and test their differences."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -16,11 +16,13 @@ def compare_fusions(
     given: dict[str, Any],
     config: Config = None,
     resume: Resume = None,
-    show_list: Annotated[bool, typer.Option("--list", help="List the fusions with source and parameters")] = False,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="List all fusions with source and number of parameters, and train nothing")
+    ] = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Train several fusion layers on the same encoders, split, batches and seeds, and test the differences."""
+    """Train models that differ only in their fusion layer, and test the differences in accuracy."""
     from mmsent_cli import api
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.fusions import print_fusions

@@ -1,4 +1,4 @@
-"""`mmsent inspect-encoding`: the text encoding of a corpus, with the evidence."""
+"""`mmsent inspect-encoding`: find out the character encoding of the texts."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,14 +8,14 @@ import typer
 from mmsent_cli.commands.options import Force, Json, options
 from mmsent_cli.keywords import COMMANDS
 
-ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of the texts to this folder")]
+ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of all texts to this folder")]
 
 
 @options(COMMANDS["inspect-encoding"])
 def inspect_encoding(
     given: dict[str, Any], convert_to: ConvertTo = None, force: Force = False, json: Json = False
 ) -> None:
-    """Decide the text encoding of a whole corpus and show the evidence."""
+    """Find out the character encoding of the texts, and show examples before and after decoding."""
     from mmsent_cli import api
     from mmsent_cli.reports.console import notice, print_json
     from mmsent_cli.reports.encoding import print_encoding

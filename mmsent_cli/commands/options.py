@@ -1,8 +1,8 @@
-"""Command-line options, built from the config dataclasses.
+"""Command-line options, built from the dataclasses of settings.
 
-Chosen: one `options(DataConfig, …)` decorator that writes a command's signature from the dataclass fields.
-Rejected: forty `Annotated` aliases, which repeat each name, type and default, and drift. An option that was not
-given stays out of the collected values, so that a default is never mistaken for a choice (`--config` relies on it).
+Chosen: a decorator that adds one option to the command's signature for each dataclass field. Rejected: writing each
+option by hand, which repeats its name, type and default. Options that the user did not type are not passed on, so that
+they do not override the settings of `--config` and `--preset`.
 """
 
 import inspect
@@ -32,36 +32,36 @@ PANELS: dict[type, str] = {
     FitConfig: "Optimization",
     RuntimeConfig: "Runtime",
 }
-"""Panel of each dataclass's options in `--help`. An experiment's own settings have `EXPERIMENT_PANEL`."""
+"""The panel of `--help` in which the options of a dataclass are shown. Others are shown in `EXPERIMENT_PANEL`."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output file")]
 Checkpoint = Annotated[
     str | None,
     typer.Option(
-        help="A checkpoint file, a run folder, or a name in the newest run (default: best_model.pt of the newest run)"
+        help="Checkpoint file, run folder, or file name in the newest run [default: best_model.pt of the newest run]"
     ),
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="Repeat an earlier experiment (its folder), or use the settings in a config.json"),
+    typer.Option("--config", help="Use the settings of an earlier experiment (its folder) or of a config.json"),
 ]
 Resume = Annotated[
     str | None, typer.Option("--resume", help="Continue an unfinished experiment: its folder, its name, or latest")
 ]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that keeps the runs")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder of all runs")]
 
 
 Command = Callable[..., None]
 
 
 def options(keywords: Keywords) -> Callable[[Command], Command]:
-    """Give a command the options of its settings.
+    """Add an option to a command for each of its settings.
 
-    The command's parameter `given` receives the settings that were typed, by the name of their option.
+    The command receives the options that the user typed as a dictionary, in its parameter `given`.
 
     Args:
-        keywords: the command's settings.
+        keywords: the settings of the command.
 
     Example:
         @options(COMMANDS["inspect-encoding"])
@@ -87,14 +87,14 @@ def options(keywords: Keywords) -> Callable[[Command], Command]:
 
 
 def _in_run_panel(parameter: inspect.Parameter) -> inspect.Parameter:
-    """A command's own parameter, keyword-only, with its option in the panel of the run."""
+    """Make a command's own parameter keyword-only, and show its option in the panel "Run"."""
     for option in getattr(parameter.annotation, "__metadata__", ()):
         option.rich_help_panel = RUN_PANEL
     return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
 
 
 def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Parameter:
-    """The keyword parameter, with its Typer option, for one config field."""
+    """Make the keyword parameter, with its Typer option, for one setting."""
     kind = value_type(config_field.type)
     is_listed = get_origin(kind) is tuple
     metadata = config_field.metadata
@@ -116,7 +116,7 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
 
 
 def _default_text(config_field: Field[Any]) -> str:
-    """The default as `--help` shows it; a switch that is off reads "no"."""
+    """Return the default as shown in `--help`; for a switch, "yes" or "no"."""
     default = config_field.default
     if config_field.metadata["shown"]:
         return config_field.metadata["shown"]
@@ -130,7 +130,7 @@ def _default_text(config_field: Field[Any]) -> str:
 
 
 def _markup_free(text: str) -> str:
-    """The text with its square brackets escaped: Rich reads `[ocr]` as a style and leaves it out."""
+    """Escape square brackets, since Rich would take `[ocr]` for a style and hide it."""
     return text.replace("[", r"\[")
 
 

@@ -1,4 +1,4 @@
-"""What commands print of a finished run."""
+"""Print a finished run."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def print_run(run: "FinishedRun", as_json: bool) -> None:
-    """The result as JSON on standard output with its folder and seconds, or as tables and text."""
+    """Print a finished run on standard output: as JSON with folder and duration, or as tables and text."""
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.outputs import print_result
 

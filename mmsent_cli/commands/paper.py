@@ -1,4 +1,4 @@
-"""`mmsent paper`: the experiments of a published course system in one run, next to its scores."""
+"""`mmsent paper`: repeat the experiments of a published student project."""
 
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ def paper(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Repeat the experiments of a published course system (BERT + ResNet18), in one report with its scores.
+    """Repeat all experiments of a published student project (BERT + ResNet18), and compare with its scores.
 
-    The steps are tune, train, ablate, compare-fusions and augment-compare."""
+    The steps are tune, train, ablate, compare-fusions and augment-compare. They are shown in one report."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 

@@ -1,4 +1,4 @@
-"""`mmsent predict`: predictions of a trained model for unlabelled pairs, or for one pair."""
+"""`mmsent predict`: predict unlabelled pairs, or one pair, with a trained model."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,22 +12,22 @@ from mmsent_cli.keywords import COMMANDS
 @options(COMMANDS["predict"])
 def predict(
     given: dict[str, Any],
-    out: Annotated[Path | None, typer.Option(help="File to write, with rows guid,tag")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write: one row per pair, guid,tag")] = None,
     checkpoint: Checkpoint = None,
-    text: Annotated[str | None, typer.Option(help="Predict one pair: its text")] = None,
-    image: Annotated[Path | None, typer.Option(help="Predict one pair: its image")] = None,
+    text: Annotated[str | None, typer.Option(help="Predict a single pair with this text")] = None,
+    image: Annotated[Path | None, typer.Option(help="Predict a single pair with this image")] = None,
     probabilities: Annotated[
         bool,
         typer.Option(
             "--probabilities",
-            help="Add one column per class with its probability, and a column that names a missing modality",
+            help="Add the probability of each class, and a column that says whether text or image was missing",
         ),
     ] = False,
     force: Force = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Predict the sentiment of unlabelled pairs, or of one text with its image."""
+    """Predict the sentiment of all unlabelled pairs (--out FILE), or of one pair (--text, --image)."""
     from mmsent_cli import api
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.predict import print_predict

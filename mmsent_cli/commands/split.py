@@ -1,4 +1,4 @@
-"""`mmsent split`: divide the labelled pairs once, into a file for `mmsent train --split`."""
+"""`mmsent split`: divide the labelled pairs into training and validation, and write a split file."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,15 +8,15 @@ import typer
 from mmsent_cli.commands.options import Force, Json, options
 from mmsent_cli.keywords import COMMANDS
 
-Folds = Annotated[int | None, typer.Option(help="Make N grouped folds instead of one split")]
-Out = Annotated[Path | None, typer.Option(help="The split file [default: splits/<strategy>-<seed>.json]")]
+Folds = Annotated[int | None, typer.Option(help="Make this many cross-validation folds instead of one split")]
+Out = Annotated[Path | None, typer.Option(help="File to write [default: splits/<strategy>-<seed>.json]")]
 
 
 @options(COMMANDS["split"])
 def split(
     given: dict[str, Any], folds: Folds = None, out: Out = None, force: Force = False, json: Json = False
 ) -> None:
-    """Divide labelled pairs into training and validation, near-duplicates together, and write a split file."""
+    """Divide the labelled pairs into training and validation, and write the result to a file for train --split."""
     from mmsent_cli import api
     from mmsent_cli.reports.console import notice, print_json
     from mmsent_cli.reports.split import print_split

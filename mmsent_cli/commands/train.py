@@ -1,4 +1,4 @@
-"""`mmsent train`: one training run with its report."""
+"""`mmsent train`: train a model and write a report."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,10 +15,10 @@ from mmsent_cli.keywords import COMMANDS
 def train(
     given: dict[str, Any],
     preset: Annotated[
-        str | None, typer.Option(help=f"Named set of settings, which other options override: {', '.join(PRESETS)}")
+        str | None, typer.Option(help=f"Set of settings; other options override it: {', '.join(PRESETS)}")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Repeat an earlier run from its config.json, which other options override")
+        Path | None, typer.Option(help="Use the settings of an earlier run's config.json; other options override them")
     ] = None,
     resume: Annotated[
         str | None, typer.Option(help="Continue an unfinished run: its folder, its name, or latest")
@@ -26,7 +26,7 @@ def train(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Train a model on labelled pairs, validate it, and write everything to a new run folder."""
+    """Train a model on labelled pairs, evaluate it, and write model, metrics and report to a new run folder."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 

@@ -1,4 +1,4 @@
-"""`mmsent tune`: try training settings on the same split, and write the best as a configuration for `train`."""
+"""`mmsent tune`: try training settings, and write the best ones to a configuration file for `train`."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ def tune(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Try training settings on one split (5 epochs per trial by default), and write the best as a configuration."""
+    """Try training settings (5 epochs per trial by default), and write the best ones to a configuration file."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 

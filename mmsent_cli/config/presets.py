@@ -22,11 +22,11 @@ class Preset:
 
 
 IMAGE = {"image_encoder": "efficientnet-lite0-stages", "image_size_px": 320, "freeze_image": "all"}
-"""Larger images (`fast` uses 256 px), and features of the middle stages too. docs/accuracy.md has the gain of each."""
+"""Larger images, and features of the middle stages too. docs/accuracy.md shows the gain of each."""
 
 PRESETS: dict[str, Preset] = {
     "fast": Preset(
-        "nothing fine-tuned: frozen compact encoders and linear probes, joined over 5 folds",
+        "ensemble over 5 folds: frozen compact encoders and four linear probes",
         model={
             **IMAGE,
             "image_size_px": 256,
@@ -41,7 +41,7 @@ PRESETS: dict[str, Preset] = {
         split={"folds": 5},
     ),
     "best": Preset(
-        "fine-tuned compact encoders, and linear probes that also read MPNet, joined over 5 folds",
+        "ensemble over 5 folds: fine-tuned compact text encoder and five linear probes, one of them on MPNet",
         model={
             **IMAGE,
             "encoders": "compact",
@@ -54,18 +54,18 @@ PRESETS: dict[str, Preset] = {
     ),
     "compact": Preset("compact encoders with their defaults, one validation split", model={"encoders": "compact"}),
     "light": Preset("a BiGRU and a small CNN, trained from scratch", model={"encoders": "light"}),
-    "bert-resnet18": Preset("BERT and ResNet18, as a published course system", model={"encoders": "bert-resnet18"}),
-    "clip": Preset("CLIP ViT-B/32, as a published course system", model={"encoders": "clip"}),
+    "bert-resnet18": Preset("BERT and ResNet18, as in a published project", model={"encoders": "bert-resnet18"}),
+    "clip": Preset("CLIP ViT-B/32, as in a published project", model={"encoders": "clip"}),
 }
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of that name.
+    """Return the preset of this name.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is no such preset.
     """
     if name not in PRESETS:
         known = "; ".join(f"{key}: {preset.summary}" for key, preset in PRESETS.items())
-        raise ConfigError(f"--preset: unknown {name!r}", f"known: {known}")
+        raise ConfigError(f"unknown preset {name!r}", f"known: {known}")
     return PRESETS[name]

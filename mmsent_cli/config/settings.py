@@ -1,7 +1,7 @@
-"""Every setting of the program, once: type, default, help, check.
+"""All settings with their types, defaults, help texts and checks.
 
-The command line is built from these dataclasses (`commands/options.py`), a run's `config.json` is written from
-them, and `--config` reads them back, so the three cannot drift apart. `None` is a gap that `defaults.resolve` fills.
+The command line, the Python keywords and `config.json` are built from these dataclasses. `None` means that the default
+depends on the encoders; `defaults.resolve` fills it in.
 """
 
 from collections.abc import Mapping
@@ -22,39 +22,39 @@ AUGMENTATION_ALIASES = {"colour": "color"}
 
 
 def option(default: Any, help: str, shown: str = "", panel: str = "", aliases: Mapping[str, str] | None = None) -> Any:
-    """A dataclass field that becomes a command-line option.
+    """Define a dataclass field that becomes a command-line option.
 
     Args:
-        default: the setting's value where none is given.
+        default: the default value.
         help: the text in `--help`.
-        shown: the default as `--help` shows it, where it is not `default` itself.
-        panel: the panel of `--help`, where it is not that of the dataclass.
-        aliases: other spellings of values, each with the value that it stands for.
+        shown: the default as shown in `--help`; empty shows `default`.
+        panel: the panel in `--help`; empty uses the panel of the dataclass.
+        aliases: alternative spellings of values, mapped to the values.
     """
     return field(default=default, metadata={"help": help, "shown": shown, "panel": panel, "aliases": aliases or {}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataConfig:
-    """Which pairs, and how their files are read."""
+    """The pairs to use, and how to read their files."""
 
     data: str | None = option(
         None,
-        "Folder in the lab layout, or a .csv/.jsonl/.parquet manifest",
+        "Folder with train.txt and the files <guid>.txt and <guid>.jpg, or a table (.csv, .jsonl, .parquet)",
         shown="$MMSENT_DATA, ./data, ./data/sample",
     )
-    guid_column: str = option("guid", "Manifest column with the pair's name")
-    text_column: str = option("text", "Manifest column with the text")
-    image_column: str = option("image", "Manifest column with the image path, relative to the manifest")
-    tag_column: str = option("tag", "Manifest column with the label; a pair without one is to be predicted")
+    guid_column: str = option("guid", "Column of the table with the unique name of each pair")
+    text_column: str = option("text", "Column of the table with the text")
+    image_column: str = option("image", "Column of the table with the image path, relative to the table's folder")
+    tag_column: str = option("tag", "Column of the table with the label; rows without a label are predicted")
     labels: tuple[str, ...] | None = option(
         None,
-        "Labels in order, comma-separated",
-        shown="the sentiments (negative, neutral, positive) if two or more occur, else all tags found",
+        "All labels in order, comma-separated",
+        shown="negative, neutral, positive, as far as they occur; if fewer than two occur, all labels found",
     )
     encoding: str = option("auto", "Text encoding; auto decides for the whole corpus (see inspect-encoding)")
     on_bad: Literal["stop", "drop", "blank"] = option(
-        "stop", "If a text or image is unusable: stop; drop the pair; or blank that modality. Affected guids are listed"
+        "stop", "If a text or an image is unusable: stop; drop the pair; or blank (leave out) only the text or image"
     )
     limit: int | None = option(None, "Use only this many labelled pairs, for a quick try", shown="all pairs")
 
@@ -71,20 +71,20 @@ class SplitConfig:
 
     strategy: Literal["grouped", "plain-80-20", "plain-90-10"] = option(
         "grouped",
-        "grouped keeps near-duplicates in the same split; plain-80-20 and plain-90-10 only stratify, as two published"
-        " course systems do",
+        "grouped keeps near-duplicates in the same split; plain-80-20 and plain-90-10 ignore them, for comparison with"
+        " published results",
     )
     val_size: float = option(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
     split_seed: int = option(
-        42, "Seed of the split, separate from the training seed: all training seeds share one split"
+        42, "Seed of the split, separate from --seed: runs with different --seed use the same split"
     )
 
     split: str | None = option(None, "Split file written by mmsent split", shown="a new split")
     fold: int | None = option(None, "Which fold of the split file to validate on, counted from 1", shown="none")
     folds: int | None = option(
         None,
-        "Cross-validate: each fold is predicted by models trained on the other folds, metrics are out-of-fold, and"
-        " the checkpoint is an ensemble of all fold models",
+        "Number of cross-validation folds. Each fold is predicted by models trained on the other folds; the checkpoint"
+        " is an ensemble of all fold models",
         shown="none: one validation split",
         panel=ENSEMBLE,
     )
@@ -95,19 +95,19 @@ class SplitConfig:
             (self.folds is not None and self.folds < 2, "folds must be at least 2"),
             (
                 self.folds is not None and self.split is not None,
-                "folds divides the pairs anew and excludes split; leave one of them out",
+                "folds and split cannot be combined; leave one of them out",
             ),
             (
                 self.folds is not None and self.fold is not None,
-                "folds validates on every fold and excludes fold; leave one of them out",
+                "folds and fold cannot be combined; leave one of them out",
             ),
             (
                 self.folds is not None and self.val_size != VAL_SIZE,
-                "folds have equal sizes, which excludes val_size; leave one of them out",
+                "folds and val_size cannot be combined: folds have equal sizes; leave one of them out",
             ),
             (
                 self.folds is not None and self.strategy != "grouped",
-                f"folds keep near-duplicates together; strategy {self.strategy} does not",
+                f"folds cannot be combined with strategy {self.strategy}: folds keep near-duplicates together",
             ),
         )
 
@@ -119,19 +119,20 @@ class ModelConfig:
     encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "Text encoder, overrides --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip, hf:NAME",
-        shown=BY_ENCODERS,
+        "Text encoder, instead of that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
+        " hf:NAME",
+        shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
         None,
-        "Image encoder, overrides --encoders: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18, clip,"
-        " hf:NAME, timm:NAME",
-        shown=BY_ENCODERS,
+        "Image encoder, instead of that of --encoders: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18,"
+        " clip, hf:NAME, timm:NAME",
+        shown="the image encoder of --encoders",
     )
     fusion: str = option(
         "weighted",
         "Fusion layer: concat, weighted, self-attention, early, clip, blip, blip-advanced, gmu, cross-attention,"
-        " logit-ensemble, text-only, image-only; compare-fusions --list describes them",
+        " logit-ensemble, text-only, image-only; mmsent compare-fusions --list describes them",
     )
     freeze_text: str | None = option(
         None, "Frozen part of the text encoder: none, all, or N (embeddings and the first N layers)", shown=BY_ENCODERS
@@ -139,7 +140,9 @@ class ModelConfig:
     freeze_image: str | None = option(
         None, "Frozen part of the image encoder: none, all, or N (stem and the first N stages)", shown=BY_ENCODERS
     )
-    max_length_tokens: int | None = option(None, "Longest text in tokens; the rest is cut", shown=BY_ENCODERS)
+    max_length_tokens: int | None = option(
+        None, "Maximum length of a text in tokens; longer texts are cut", shown=BY_ENCODERS
+    )
     image_size_px: int | None = option(
         None, "Images are resized to a square with this side, in pixels", shown=BY_ENCODERS
     )
@@ -154,31 +157,31 @@ class ModelConfig:
     )
     modality_dropout: float | None = option(
         None,
-        "Probability of dropping the text or the image of a training pair, so that the model also works with one alone",
+        "Probability of dropping the text or the image of a training pair; prepares the model for pairs without one",
         shown=BY_ENCODERS,
     )
     auxiliary_weight: float | None = option(
         None,
-        "Weight of the auxiliary losses, from a text-only and an image-only head trained together with the main head",
+        "Weight of two auxiliary losses; they train a text-only and an image-only head next to the main head",
         shown=BY_ENCODERS,
     )
     probes: tuple[str, ...] | None = option(
         None,
-        "Linear probes stacked with the model: image, text (its own frozen encoders); minilm, mpnet (an extra frozen"
-        " text encoder); characters; lexicon; ocr, ocr-characters (words in the image: pip install 'mmsent[ocr]')."
-        " Needs --folds",
+        "Linear probes added to the ensemble, comma-separated: image, text (the model's frozen encoders); minilm, mpnet"
+        " (an extra frozen text encoder); characters (n-grams); lexicon; ocr, ocr-characters (words in the image; pip"
+        " install 'mmsent[ocr]'). Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
     models_per_fold: int = option(
         1,
-        "Models trained for each fold, each with another seed; their mean is one ensemble member. Needs --folds",
+        "Models trained per fold, with different seeds; their mean is one ensemble member. Needs --folds",
         panel=ENSEMBLE,
     )
     logit_adjustment: float | None = option(
         None,
-        "Strength of logit adjustment towards rare classes (raises macro-F1): 0 = off, 1 = uniform class prior. Needs"
-        " --folds",
+        "Favour rare classes, which raises macro-F1 (logit adjustment): 0 = off, 1 = treat all classes as equally"
+        " frequent. Needs --folds",
         shown="0",
         panel=ENSEMBLE,
     )
@@ -195,7 +198,10 @@ class ModelConfig:
             (self.models_per_fold < 1, "models_per_fold must be at least 1"),
             (bool(renamed), "; ".join(renamed)),
             (bool(strange) and not renamed, f"unknown probes {', '.join(strange)}; known: {', '.join(PROBES)}"),
-            (mismatched, f"head_dropout needs one number per hidden layer: {hidden} against {dropout}"),
+            (
+                mismatched,
+                f"head_dropout needs one number per hidden layer: head_hidden {hidden}, head_dropout {dropout}",
+            ),
             (any(not 0 <= p <= 1 for p in dropout or ()), "head_dropout must lie in [0, 1]"),
             (any(width < 1 for width in hidden or ()), "head_hidden must be positive"),
             (not 0 <= (self.modality_dropout or 0) <= 1, "modality_dropout must lie in [0, 1]"),
@@ -215,10 +221,14 @@ class FitConfig:
     accumulation_steps: int | None = option(None, "Batches per optimizer step", shown=BY_ENCODERS)
     encoder_lr: float | None = option(None, "Learning rate of encoder layers", shown=BY_ENCODERS)
     head_lr: float | None = option(None, "Learning rate of fusion and head", shown=BY_ENCODERS)
-    weight_decay: float | None = option(None, "AdamW weight decay, not applied to biases and norms", shown=BY_ENCODERS)
-    warmup: float | None = option(None, "Share of all steps during which the learning rate rises", shown=BY_ENCODERS)
+    weight_decay: float | None = option(
+        None, "AdamW weight decay; not applied to biases and norm layers", shown=BY_ENCODERS
+    )
+    warmup: float | None = option(
+        None, "Warm-up: share of all steps during which the learning rate rises", shown=BY_ENCODERS
+    )
     schedule: Literal["cosine", "linear", "constant"] | None = option(
-        None, "Learning rate after the warm-up", shown=BY_ENCODERS
+        None, "Learning rate schedule after the warm-up", shown=BY_ENCODERS
     )
     max_grad_norm: float | None = option(None, "Gradients are clipped to this norm; 0 = no clipping", shown=BY_ENCODERS)
     label_smoothing: float | None = option(None, "Label smoothing of the cross-entropy", shown=BY_ENCODERS)
@@ -229,11 +239,12 @@ class FitConfig:
     )
     patience: int | None = option(
         None,
-        "Epochs without improvement before training stops; 0 never stops early, as with --folds",
+        "Early stopping: number of epochs without improvement before training stops. 0 = no early stopping (always so"
+        " with --folds)",
         shown=BY_ENCODERS,
     )
     monitor: Literal["accuracy", "macro_f1", "loss"] | None = option(
-        None, "Validation metric that picks the best epoch", shown=BY_ENCODERS
+        None, "Validation metric that selects the best epoch", shown=BY_ENCODERS
     )
     augmentation: Literal["none", "standard", "flip", "geometry", "color", "strong"] | None = option(
         None,
@@ -242,11 +253,11 @@ class FitConfig:
         shown=BY_ENCODERS,
         aliases=AUGMENTATION_ALIASES,
     )
-    augmentation_views: int | None = option(None, "Number of augmented views per training image", shown=BY_ENCODERS)
+    augmentation_views: int | None = option(None, "Augmented versions per training image", shown=BY_ENCODERS)
     augmentation_seed: int = option(
-        0, "Seed of the augmented views, separate from the training seed: all training seeds share the views"
+        0, "Seed of the augmented images, separate from --seed: runs with different --seed use the same images"
     )
-    seed: int = option(0, "Seed of initialisation, batches and dropout")
+    seed: int = option(0, "Seed of initialization, batches and dropout")
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "accumulation_steps", "augmentation_views")
@@ -272,25 +283,24 @@ class FitConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
-    """Where and with what a command runs. These settings change how a model is computed, not which model."""
+    """Device, precision, processes and folders. These settings change how a model is computed, not the model itself."""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
-        "Precision of the forward pass; weights stay fp32. auto: bf16 where it is faster, which is"
-        " measured once on a CPU with AVX-512 BF16",
+        "Precision of the forward pass; weights stay fp32. auto = bf16 if it is faster (on some CPUs, a one-time"
+        " benchmark decides), fp16 on older GPUs, else fp32",
     )
     engine: Literal["auto", "torch", "openvino"] = option(
         "auto",
-        "Backend for frozen encoder stages. auto: openvino on a CPU where it is installed and supports the encoder,"
-        " else torch. Features agree with float32 to a cosine of 0.999 (0.99 with --precision bf16). What is trained"
-        " always runs in torch",
+        "Backend for frozen encoder layers; trained layers always use torch. auto = openvino on a CPU, if it is"
+        " installed and supports the encoder, else torch",
     )
-    workers: int = option(0, "Extra processes that load batches")
+    workers: int = option(0, "Number of extra processes that load batches")
     jobs: int = option(
         0,
-        "Models trained in parallel on a CPU; does not affect results. 0 = automatic: one per core, at most 4, 2 GB of"
-        " memory each",
+        "Number of models trained in parallel on a CPU; does not change the results. 0 = automatic: one per core, at"
+        " most 4, if each has 2 GB of memory",
     )
     weights_dir: str | None = option(
         None,
@@ -301,7 +311,9 @@ class RuntimeConfig:
     cache_dir: str | None = option(
         None, "Folder of the feature store and other caches", shown="$MMSENT_CACHE, else the user's cache folder"
     )
-    save_all: bool = option(False, "Store frozen encoder weights in best_model.pt as well, for machines without them")
+    save_all: bool = option(
+        False, "Store the frozen encoder weights in best_model.pt too, for prediction on machines without them"
+    )
 
     def __post_init__(self) -> None:
         raise_if(
@@ -312,7 +324,7 @@ class RuntimeConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """One training run, whole: what `config.json` holds and `--config` replays."""
+    """All settings of a training run, as stored in `config.json`."""
 
     data: DataConfig = field(default_factory=DataConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
@@ -322,7 +334,7 @@ class TrainConfig:
 
 
 def raise_if(*checks: tuple[bool, str]) -> None:
-    """Raise one ConfigError that lists every problem. Each check is (is it a problem, its text)."""
+    """Raise one ConfigError that lists every problem. Each check is a condition, true for a problem, and its text."""
     problems = [text for is_bad, text in checks if is_bad]
     if problems:
         raise ConfigError(summarize(problems), "mmsent COMMAND --help lists the options")

@@ -1,4 +1,4 @@
-"""Settings of each experiment, in addition to those of a training run. Standard library only, as in `config`."""
+"""The settings that each experiment has in addition to those of a training run. Imports the standard library only."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +12,8 @@ class CompareSettings:
 
     fusions: tuple[str, ...] = option(
         ("sources",),
-        "Fusions to compare, comma-separated; sources: the seven of the published"
-        " BERT + ResNet18 setup; all: every fusion",
+        "Fusions to compare, comma-separated. 'sources' = the seven fusions of a published student project;"
+        " 'all' = every fusion",
     )
     baseline: str = option("concat", "Fusion that the others are compared with")
     seeds: int = option(3, "Models per fusion: seeds --seed, --seed + 1, …")
@@ -41,8 +41,12 @@ class AugmentSettings:
 class AblateSettings:
     """Settings of `ablate`."""
 
-    retrain: bool = option(False, "Also train a text-only and an image-only model, the fair comparison")
-    emap_pairs: int = option(1000, "Validation pairs used for EMAP, which combines each text with each image")
+    retrain: bool = option(
+        False, "Also train text-only and image-only models, for a fairer comparison than removing an input"
+    )
+    emap_pairs: int = option(
+        1000, "Number of validation pairs for EMAP, which evaluates every text with every image (see report)"
+    )
 
     def __post_init__(self) -> None:
         raise_if((self.emap_pairs < 2, "emap_pairs must be at least 2"))
@@ -54,26 +58,31 @@ class TuneSettings:
 
     strategy: Literal["sequence", "grid", "tpe"] = option(
         "sequence",
-        "sequence tries learning rates, then weight decays at the best learning rate; grid and tpe search --space",
+        "sequence = try learning rates, then weight decays at the best learning rate; grid = try every combination"
+        " of --space; tpe = sample --space (Bayesian optimization)",
     )
     rates: tuple[float, ...] = option(
-        (0.2, 0.4, 0.6, 1.0), "Learning rates that sequence tries, as multiples of the defaults"
+        (0.2, 0.4, 0.6, 1.0), "For --strategy sequence: learning rates to try, as multiples of the defaults"
     )
     decays: tuple[float, ...] = option(
-        (1e-4, 3e-4, 5e-4), "Weight decays that sequence tries; the learning rates are tried with the first"
+        (1e-4, 3e-4, 5e-4),
+        "For --strategy sequence: weight decays to try; the first is used while learning rates are tried",
     )
     space: tuple[str, ...] = option(
         (),
-        "Search space of grid and tpe: NAME=A|B|C or NAME=LOW:HIGH, or NAME=LOW:HIGH:log, comma-separated",
+        "For --strategy grid and tpe: search space, comma-separated: NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log",
         shown="none",
     )
-    trials: int = option(20, "Number of trials with tpe")
+    trials: int = option(20, "For --strategy tpe: number of trials")
     pruning: bool = option(
-        False, "Stop a trial (grid, tpe) that is worse than the median of earlier trials at the same epoch"
+        False,
+        "For --strategy grid and tpe: stop a trial that is worse than the median of earlier trials at the same epoch",
     )
     seeds: int = option(1, "Models per trial, whose scores are averaged: seeds --seed, --seed + 1, …")
     storage: str | None = option(
-        None, "Database URL for the trials; several processes may share one", shown="SQLite in the run's folder"
+        None,
+        "URL of a database for the trials, so that several processes can share them",
+        shown="SQLite file in the run folder",
     )
     study: str = option("mmsent", "Name of the study in the database")
 
