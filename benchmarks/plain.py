@@ -1,4 +1,4 @@
-"""The reference: a training loop as the source systems have it.
+"""The reference: a training loop as the published course systems have it.
 
 The networks are the same as mmsent's, the way of working is theirs: each image is decoded in each epoch, each text
 padded to 128 tokens, everything is fp32, frozen layers are computed again for each batch, one model at a time.

@@ -34,7 +34,7 @@ def prepare(data: Path, work: Path, pairs: int) -> list[Row]:
 
 
 def true_size(data: Path, work: Path, pairs: int) -> list[Row]:
-    """Ten epochs with BERT-base and ResNet18, random weights, frozen as system A has it."""
+    """Ten epochs with BERT-base and ResNet18, random weights, frozen as in the published setup."""
     weights = write_true_size(work / "weights")
     folder = make_pairs(data, work / "pairs", pairs)
     start = time.perf_counter()
@@ -47,7 +47,7 @@ def true_size(data: Path, work: Path, pairs: int) -> list[Row]:
 
 
 def fusions(data: Path, work: Path, pairs: int) -> list[Row]:
-    """System A's seven fusions, everything frozen."""
+    """The seven fusions of the published BERT + ResNet18 setup, everything frozen."""
     names = [name for name, spec in FUSIONS.items() if spec.is_published]
     folder = make_pairs(data, work / "pairs", pairs)
     start = time.perf_counter()

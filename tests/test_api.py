@@ -252,6 +252,7 @@ def test_classes_may_be_called_as_columns_are(inside, tmp_path, weights_dir, fol
         settings |= {**encoders, "freeze_image": "all", "folds": folds, "batch_size": 8}
     run = api.train(lab, labels=CLASSES, runs_dir=tmp_path, **settings)
     assert run.is_finished
+    assert all(len(run.to_frame(table)) for table in run.result.TABLES)
     predictions = run.to_frame("predictions")
     assert (predictions["tag"] == predictions["label"]).mean() == pytest.approx(run.result.accuracy)
     runtime = {"weights_dir": weights_dir, "offline": True} if folds else {}

@@ -1,4 +1,6 @@
-"""`paper`: system A's five experiments on one plan, the settings found by the tuning used in all later ones.
+"""`paper`: the five experiments of the published BERT + ResNet18 setup on one plan.
+
+The settings found by the tuning are used in all later experiments.
 
 Each experiment is a run of its own in the folder `steps`. What an interrupted repetition finished is read back.
 """
@@ -15,6 +17,7 @@ from mmsent_cli.experiments.ablation.target import examine
 from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison.augmentation import augment_compare
 from mmsent_cli.experiments.comparison.fusions import compare_fusions
+from mmsent_cli.experiments.published import published_scores
 from mmsent_cli.experiments.request import ablation_subject, start_experiment
 from mmsent_cli.experiments.settings import (
     AblateSettings,
@@ -23,7 +26,6 @@ from mmsent_cli.experiments.settings import (
     PaperSettings,
     TuneSettings,
 )
-from mmsent_cli.experiments.system_a import published_by_system_a
 from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, Run
@@ -33,7 +35,7 @@ from mmsent_cli.training.run import execute, start_run
 
 STEPS = "steps"
 TUNE_EPOCHS = 5
-"""System A's epochs a trial."""
+"""Epochs of a trial in the published setup."""
 Finish = Callable[..., Run]
 """`finish(plan, run, result, detail, command=, seconds=)` writes the figures, report and `result.json` of a step."""
 
@@ -97,7 +99,7 @@ def repeat(
         ablate=ablated,
         fusions=fusions,
         augmentation=augmentation,
-        published=published_by_system_a(tuned),
+        published=published_scores(tuned),
     )
     return result, PaperDetail(models, steps.drawn)
 

@@ -72,10 +72,8 @@ class EpochResult(EpochScore):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainResult(Tabular):
-    """A finished training run. `accuracy`, `macro_f1`, `best` belong to the best epoch, chosen on the same pairs."""
-
-    TABLES: ClassVar = {"epochs": records("history"), "classes": records("best", "per_class")}
+class TrainedResult(Tabular):
+    """What the results of both kinds of training state: the run, its metrics in short, and how it was computed."""
 
     run: str
     encoders: str
@@ -83,16 +81,10 @@ class TrainResult(Tabular):
     accuracy: float
     macro_f1: float
     majority_accuracy: float
-    best_epoch: int
     epochs: int
     seconds: float
     prepare_seconds: float
     labels: tuple[str, ...]
-    best: Metrics
-    last: Metrics
-    history: tuple[EpochResult, ...]
-    train_pairs: int
-    val_pairs: int
     trainable_parameters: int
     total_parameters: int
     device: str
@@ -101,6 +93,20 @@ class TrainResult(Tabular):
     problems: int
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainResult(TrainedResult):
+    """A finished training run. `accuracy`, `macro_f1`, `best` belong to the best epoch, chosen on the same pairs."""
+
+    TABLES: ClassVar = {"epochs": records("history"), "classes": records("best", "per_class")}
+
+    best_epoch: int
+    best: Metrics
+    last: Metrics
+    history: tuple[EpochResult, ...]
+    train_pairs: int
+    val_pairs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +133,7 @@ class FoldResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldsResult(Tabular):
+class FoldsResult(TrainedResult):
     """A finished training over folds, all metrics out of fold.
 
     Each pair is predicted by models and probes that were not trained on it. The stacker that joins them was fitted
@@ -141,31 +147,13 @@ class FoldsResult(Tabular):
     TABLES: ClassVar = {
         "folds": records("folds"),
         "members": records("members"),
-        "classes": records("figures", "per_class"),
+        "classes": records("metrics", "per_class"),
     }
 
-    run: str
-    encoders: str
-    fusion: str
     probes: tuple[str, ...]
-    accuracy: float
-    macro_f1: float
-    majority_accuracy: float
     calibration_error: float
-    epochs: int
-    seconds: float
-    prepare_seconds: float
-    labels: tuple[str, ...]
     metrics: Metrics
     members: tuple[MemberResult, ...]
     folds: tuple[FoldResult, ...]
     class_offsets: dict[str, float]
     pairs: int
-    trainable_parameters: int
-    total_parameters: int
-    device: str
-    precision: str
-    encoding: str
-    problems: int
-    files: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()

@@ -9,24 +9,27 @@ only a nested cross-validation avoids, with five times the models; the stacker h
 import io
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from mmsent_cli.data.split import Split
-from mmsent_cli.ensemble import fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
-from mmsent_cli.model import count_parameters
+from mmsent_cli.ensemble import Stacker, fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import BEST, FOLDS, Run
-from mmsent_cli.results import EpochResult, FoldResult, FoldsResult
-from mmsent_cli.training.checkpoints import Description, read_fold, save_ensemble, save_fold
-from mmsent_cli.training.fold_metrics import folds_result, metrics_of
+from mmsent_cli.results import EpochResult, FoldResult, FoldsResult, MemberResult, Metrics
+from mmsent_cli.stats import calibration_error
+from mmsent_cli.training.checkpoints import Description, EnsembleParts, read_fold, save_ensemble, save_fold
+from mmsent_cli.training.describe import describe_run, run_facts
+from mmsent_cli.training.metrics import majority_accuracy, metrics_of
 from mmsent_cli.training.plan import Plan
-from mmsent_cli.training.predictions import METRICS, describe_run, write_rows
+from mmsent_cli.training.predictions import METRICS, write_rows
 from mmsent_cli.training.probes import auxiliary_features, cross_fit, out_of_fold, require_probes
 from mmsent_cli.training.workspace import Workspace
 
+NETWORK = "network"
+"""Name of the fold models' mean among the members of an ensemble."""
 OUT_OF_FOLD = "oof_predictions.csv"
 OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
 """Log-probabilities of each pair by each member [N, M, C], rows as in `OUT_OF_FOLD`, members as in the result."""
@@ -49,6 +52,21 @@ class TrainedFold:
     def prediction(self) -> np.ndarray:
         """The models' mean log-probabilities [N, C]."""
         return geometric_mean([log_softmax(logits) for logits in self.logits])
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """What all members predict for all N pairs, and what the stacker makes of it.
+
+    Attributes:
+        members: log-probabilities out of fold [N, M, C]: the models' mean, then each probe.
+        joined: the ensemble's log-probabilities out of fold [N, C].
+        stacker: fit on all pairs, as saved.
+    """
+
+    members: np.ndarray
+    joined: np.ndarray
+    stacker: Stacker
 
 
 def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsResult:
@@ -83,27 +101,16 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
     network = out_of_fold([fold.prediction() for fold in trained], rows)
     probe_predictions, probes = cross_fit(config.model.probes, model, table, workspace, rows, auxiliary)
 
-    members = np.stack([network, *probe_predictions], axis=1)  # [N, M, C]
-    adjustment = config.model.logit_adjustment
-    stacked = stack_out_of_fold(members, table.targets, rows, adjustment)
-    stacker = fit_stacker(members, table.targets, adjustment)
+    members = np.stack([network, *probe_predictions], axis=1)
+    stacked = _stack(members, table.targets, rows, config.model.logit_adjustment)
     states = [state for fold in trained for state in fold.states]
-    epochs = config.fit.epochs
-    save_ensemble(run.path(BEST), description, epochs, states, probes, stacker, auxiliary.digests)
-    write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(stacked)))
+    parts = EnsembleParts(states, probes, stacked.stacker, auxiliary.digests)
+    save_ensemble(run.path(BEST), description, config.fit.epochs, parts)
+    write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(stacked.joined)))
     run.write(OOF_LOG_PROBABILITIES, _npy(members))
-    return folds_result(
-        plan=plan,
-        run=str(run.folder),
-        members=members,
-        stacked=stacked,
-        targets=table.targets,
-        folds=[_fold_result(plan, *each, table.targets) for each in zip(trained, plan.folds, rows, strict=True)],
-        stacker=stacker,
-        parameters=count_parameters(model),
-        times=(prepare_seconds, time.perf_counter() - start),
-        notes=workspace.notes(),
-    )
+    folds = [_fold_result(plan, *each, table.targets) for each in zip(trained, plan.folds, rows, strict=True)]
+    times = prepare_seconds, time.perf_counter() - start
+    return _result(plan, stacked, table.targets, folds, run_facts(plan, run, model, times, workspace.notes()))
 
 
 def _train_fold(workspace: Workspace, run: Run, split: Split, description: Description) -> TrainedFold:
@@ -144,6 +151,12 @@ def _train_fold(workspace: Workspace, run: Run, split: Split, description: Descr
     return fold
 
 
+def _stack(members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float) -> Stacked:
+    """Join the members' log-probabilities [N, M, C], with a stacker for each fold and one for the saved ensemble."""
+    joined = stack_out_of_fold(members, targets, folds, adjustment)
+    return Stacked(members, joined, fit_stacker(members, targets, adjustment))
+
+
 def _npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
@@ -167,6 +180,34 @@ def _fold_result(plan: Plan, trained: TrainedFold, split: Split, rows: np.ndarra
         macro_f1=metrics.macro_f1,
         seconds=sum(result.seconds for result in trained.history),
     )
+
+
+def _result(
+    plan: Plan, stacked: Stacked, targets: np.ndarray, folds: Sequence[FoldResult], facts: dict[str, Any]
+) -> FoldsResult:
+    """The result of a finished training; `facts` are those of `run_facts`."""
+    labels, probes = plan.dataset.labels, plan.config.model.probes
+    metrics = metrics_of(stacked.joined, targets, labels)
+    alone = [metrics_of(stacked.members[:, number], targets, labels) for number in range(1 + len(probes))]
+    return FoldsResult(
+        probes=probes,
+        accuracy=metrics.accuracy,
+        macro_f1=metrics.macro_f1,
+        majority_accuracy=majority_accuracy(targets.tolist(), targets.tolist()),
+        calibration_error=calibration_error(np.exp(stacked.joined), targets),
+        epochs=plan.config.fit.epochs,
+        metrics=metrics,
+        members=tuple(_member(name, own) for name, own in zip((NETWORK, *probes), alone, strict=True)),
+        folds=tuple(folds),
+        class_offsets=dict(zip(labels, map(float, stacked.stacker.offsets), strict=True)),
+        pairs=len(targets),
+        **facts,
+    )
+
+
+def _member(name: str, metrics: Metrics) -> MemberResult:
+    shared = {each.name for each in fields(MemberResult)} & {each.name for each in fields(Metrics)}
+    return MemberResult(name=name, **{each: getattr(metrics, each) for each in shared})
 
 
 def _lines(trained: Sequence[TrainedFold]) -> list[dict[str, Any]]:

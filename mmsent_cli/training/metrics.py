@@ -42,3 +42,9 @@ def majority_accuracy(train: Sequence[int], val: Sequence[int]) -> float:
     """Accuracy on `val` of always predicting the class most frequent in `train`."""
     answer = Counter(train).most_common(1)[0][0]
     return sum(target == answer for target in val) / len(val)
+
+
+def metrics_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Metrics:
+    """Metrics of log-probabilities [N, C]."""
+    loss = float(-log_probabilities[np.arange(len(targets)), targets].mean())
+    return compute_metrics(targets.tolist(), log_probabilities.argmax(axis=1).tolist(), labels, loss)

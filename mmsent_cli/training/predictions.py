@@ -9,9 +9,7 @@ import numpy as np
 
 from mmsent_cli.ensemble import softmax
 from mmsent_cli.features.table import Table
-from mmsent_cli.model import SentimentModel
 from mmsent_cli.records import Run
-from mmsent_cli.training.checkpoints import Description, frozen_digests
 from mmsent_cli.training.loop import Trainer
 
 if TYPE_CHECKING:
@@ -19,19 +17,6 @@ if TYPE_CHECKING:
 
 METRICS = "metrics.jsonl"
 VAL_PREDICTIONS = "val_predictions.csv"
-
-
-def describe_run(plan: "Plan", run: Run, model: SentimentModel, vocabulary: tuple[str, ...] | None) -> Description:
-    """The description of the model for the run's checkpoints."""
-    return Description(
-        model=plan.config.model,
-        labels=plan.dataset.labels,
-        vocabulary=vocabulary,
-        encoding=plan.dataset.decision.to_dict(),
-        run=run.name,
-        precision=plan.compute.precision,
-        frozen=frozen_digests(model),
-    )
 
 
 class PredictionRow(NamedTuple):

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mmsent_cli.config import to_dict, train_config
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.features.table import Table
-from mmsent_cli.model import SentimentModel, count_parameters
+from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, LAST, Run, create_run, discard_run, environment, find_run
 from mmsent_cli.results import TrainResult
@@ -23,10 +24,11 @@ from mmsent_cli.training.checkpoints import (
     save_checkpoint,
     save_last,
 )
+from mmsent_cli.training.describe import describe_run, run_facts
 from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.metrics import majority_accuracy
 from mmsent_cli.training.plan import Plan, plan_run
-from mmsent_cli.training.predictions import METRICS, describe_run, write_predictions
+from mmsent_cli.training.predictions import METRICS, write_predictions
 from mmsent_cli.training.workspace import Workspace
 
 SPLIT = "split.json"
@@ -179,8 +181,8 @@ def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
         save_last(run.path(LAST), description, trainer.state())
         progress(Epoch(name, fit.seed, result))
     write_predictions(run, plan, table, trainer)
-    seconds = time.perf_counter() - start
-    result = _result(plan, run, model, table, trainer, (prepare_seconds, seconds), workspace.notes())
+    times = prepare_seconds, time.perf_counter() - start
+    result = _result(plan, table, trainer, run_facts(plan, run, model, times, workspace.notes()))
     progress(ModelDone(name, fit.seed, result.accuracy, result.macro_f1))
     return result
 
@@ -198,41 +200,20 @@ def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:
     run.write_lines(METRICS, state.history)
 
 
-def _result(
-    plan: Plan,
-    run: Run,
-    model: SentimentModel,
-    table: Table,
-    trainer: Trainer,
-    times: tuple[float, float],
-    notes: list[str],
-) -> TrainResult:
-    """The result of a finished training; `times` are the seconds before the first epoch, and all seconds."""
+def _result(plan: Plan, table: Table, trainer: Trainer, facts: dict[str, Any]) -> TrainResult:
+    """The result of a finished training; `facts` are those of `run_facts`."""
     labels, targets = plan.dataset.labels, table.targets
     best, last = trainer.best.metrics(labels), trainer.last.metrics(labels)
-    trainable, total = count_parameters(model)
     return TrainResult(
-        run=str(run.folder),
-        encoders=plan.config.model.encoders,
-        fusion=plan.config.model.fusion,
         accuracy=best.accuracy,
         macro_f1=best.macro_f1,
         majority_accuracy=majority_accuracy(targets[list(table.train)].tolist(), targets[list(table.val)].tolist()),
         best_epoch=trainer.monitor.best(trainer.history).epoch,
         epochs=len(trainer.history),
-        seconds=times[1],
-        prepare_seconds=times[0],
-        labels=labels,
         best=best,
         last=last,
         history=tuple(trainer.history),
         train_pairs=len(table.train),
         val_pairs=len(table.val),
-        trainable_parameters=trainable,
-        total_parameters=total,
-        device=plan.compute.device,
-        precision=plan.compute.precision,
-        encoding=plan.dataset.decision.encoding,
-        problems=len(plan.dataset.problems),
-        notes=(*plan.notes, *notes),
+        **facts,
     )

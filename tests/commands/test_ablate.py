@@ -175,7 +175,7 @@ def spoil(path, **parts):
 
 
 def test_checkpoints_that_cannot_be_ablated_leave_no_run(ready):
-    """Fault 5 of the source systems among them: an untrained network."""
+    """Fault 5 of the published course systems among them: an untrained network."""
     best = training() / "best_model.pt"
     shutil.copy(best, "alone.pt")
     whole = best.read_bytes()

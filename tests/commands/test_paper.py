@@ -1,4 +1,4 @@
-"""All of system A's experiments in one go, on a few pairs."""
+"""All experiments of the published setup in one go, on a few pairs."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.experiments import paper as recipe
-from mmsent_cli.experiments.system_a import DECAYS, FUSIONS, RATES
+from mmsent_cli.experiments.published import DECAYS, FUSIONS, RATES
 from mmsent_cli.training import loop
 from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
 

@@ -1,4 +1,4 @@
-"""Frozen means: no gradient, eval mode, nothing moves. Faults 1 and 2 of the source systems."""
+"""Frozen means: no gradient, eval mode, nothing moves. Faults 1 and 2 of the published course systems."""
 
 import pytest
 import torch

@@ -54,7 +54,7 @@ def settings_of(result):
     return [trial.settings for trial in result.trials]
 
 
-def test_the_sequence_is_system_as_at_its_encoders_own_rate(plan):
+def test_the_sequence_is_the_published_one_at_its_encoders_own_rate(plan):
     fit = replace(plan.config.fit, encoder_lr=5e-5, head_lr=5e-5)
     found = Search(replace(plan, config=replace(plan.config, fit=fit)), TuneSettings())
     assert [task.settings for task in found.first] == [

@@ -1,4 +1,7 @@
-"""What frozen layers compute is computed once, from one decoding, without padding. Fault 9 of the source systems."""
+"""What frozen layers compute is computed once, from one decoding, without padding.
+
+Fault 9 of the published course systems.
+"""
 
 import hashlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The nine faults of the source systems, each kept out by a test.
+"""The nine faults of the published course systems, each kept out by a test.
 
 1, 2 Frozen layers that train, or stay in training mode: tests/encoders/test_freezing.py sweeps every encoder.
 3    Accumulation, schedule, clipping, master weights: here.

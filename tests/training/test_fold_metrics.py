@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from mmsent_cli.stats import calibration_error
-from mmsent_cli.training.fold_metrics import metrics_of
+from mmsent_cli.training.metrics import metrics_of
 
 LABELS = ("negative", "neutral", "positive")
 

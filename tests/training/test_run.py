@@ -17,7 +17,7 @@ from mmsent_cli.errors import CheckpointError, ConfigError
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Epoch, silent
 from mmsent_cli.records import Run
-from mmsent_cli.training import checkpoints
+from mmsent_cli.training.checkpoints import schema
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions
 from mmsent_cli.training.run import execute, resume_run, start_run
@@ -159,7 +159,7 @@ def test_resuming_on_other_frozen_weights_is_refused(finished, tmp_path, monkeyp
     plan = plan_run(config)
     run = start_run(plan, tmp_path)
     execute(plan, run)
-    monkeypatch.setattr(checkpoints, "frozen_digests", lambda model: {"text": "other", "image": "other"})
+    monkeypatch.setattr(schema, "frozen_digests", lambda model: {"text": "other", "image": "other"})
     with pytest.raises(CheckpointError):
         execute(plan, run)
 

@@ -1,6 +1,6 @@
 """`ablate`: how much each modality contributes to a trained model.
 
-A modality is removed in several ways, since each is biased differently. Zeros (system A's way) never occur in training.
+A modality is removed in several ways, since each is biased differently. Zeros, as published, never occur in training.
 The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature for a
 missing modality was learned from pairs without it. How well one modality could do alone, only models trained on it can
 show (`--retrain`).

@@ -1,0 +1,95 @@
+"""Rebuilds models from checkpoints, in eval mode."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.encoders.registry import build_auxiliary_encoder
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.ensemble import Ensemble, auxiliary_encoders
+from mmsent_cli.ensemble.serialize import read_probe, read_stacker
+from mmsent_cli.errors import CheckpointError
+from mmsent_cli.model import MODALITIES, SentimentModel, build_model, copy_model
+from mmsent_cli.training.checkpoints.read import read_checkpoint
+from mmsent_cli.training.checkpoints.schema import OTHER_WEIGHTS, RETRAIN, Description, describe, require_same_frozen
+
+
+def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Description]:
+    """Rebuild what a checkpoint predicts with, a single model or an ensemble, in eval mode.
+
+    Raises:
+        CheckpointError: unreadable, or its frozen encoder weights differ from those on this machine.
+        WeightsUnavailable: the frozen encoders' weights are not available.
+    """
+    content = read_checkpoint(path)
+    if "states" not in content:
+        model, description = _rebuild(content, path, weights)
+        return Ensemble((model,)), description
+    states = content["states"]
+    if not isinstance(states, list) or not states or not all(isinstance(state, dict) for state in states):
+        raise CheckpointError(f"{path} is damaged: it holds no model", RETRAIN)
+    first, description = _rebuild(content | {"state": states[0]}, path, weights)
+    networks = [copy_model(first) for _ in states[1:]]
+    for network, state in zip(networks, states[1:], strict=True):
+        load_trained(network, state, path)
+    n_classes = len(description.labels)
+    try:
+        names = auxiliary_encoders([part["name"] for part in content["probes"]])
+        auxiliary = {name: build_auxiliary_encoder(name, description.model, weights) for name in names}
+        digests = {name: encoder.digest(encoder.n_stages) for name, encoder in auxiliary.items()}
+        if digests != content["auxiliary_digests"]:
+            raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
+        pooled = {side: getattr(first, side).out_dim for side in MODALITIES}
+        pooled |= {name: encoder.out_dim for name, encoder in auxiliary.items()}
+        probes = tuple(read_probe(part, n_classes, pooled) for part in content["probes"])
+        stacker = read_stacker(content, 1 + len(probes), n_classes)
+        members = (first, *(network.eval() for network in networks))
+        return Ensemble(members, probes, stacker, auxiliary), description
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise CheckpointError(f"the probes in {path} are damaged: {error}", RETRAIN) from error
+
+
+def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
+    """Rebuild the single model of a checkpoint, in eval mode.
+
+    Raises:
+        CheckpointError: unreadable, an ensemble, or its frozen encoder weights differ from those on this machine.
+        WeightsUnavailable: the frozen encoders' weights are not available.
+    """
+    content = read_checkpoint(path)
+    if "states" in content:
+        raise CheckpointError(
+            f"{path} is an ensemble, and this command needs a single model",
+            "train without --folds, or name another checkpoint with --checkpoint",
+        )
+    return _rebuild(content, path, weights)
+
+
+def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
+    """The model of a checkpoint's `state`, in eval mode."""
+    if "state" not in content:
+        raise CheckpointError(f"{path} is damaged: it lacks state", RETRAIN)
+    description = describe(content, path)
+    model = build_model(description.model, len(description.labels), weights, description.vocabulary)
+    if not content["with_frozen"]:
+        require_same_frozen(model, description.frozen, path)
+    absent = load_trained(model, content["state"], path)
+    if content["with_frozen"] and absent:
+        raise CheckpointError(f"{path} lacks {', '.join(sorted(absent)[:3])}", RETRAIN)
+    return model.eval(), description
+
+
+def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path) -> set[str]:
+    """Load trained parameters; returns the names that the state did not hold, all of frozen stages.
+
+    Raises:
+        CheckpointError: names or shapes do not fit the model.
+    """
+    try:
+        outcome = model.load_state_dict(state, strict=False)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is damaged: its weights do not fit its model: {error}", RETRAIN) from error
+    lacking = set(outcome.missing_keys) & set(model.trained_state())
+    if lacking or outcome.unexpected_keys:
+        raise CheckpointError(f"{path} is damaged: its weights do not fit its model", RETRAIN)
+    return set(outcome.missing_keys)

@@ -1,0 +1,105 @@
+"""What every checkpoint holds: a description of its model, whose fields are checked when they are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.config import ResolvedModel, build, to_dict
+from mmsent_cli.errors import CheckpointError, MmsentError
+from mmsent_cli.model import SentimentModel
+
+FORMAT = "mmsent checkpoint"
+VERSION = 1
+PARTS = ("model", "labels", "vocabulary", "encoding", "run", "precision", "epoch", "frozen", "with_frozen")
+OTHER_WEIGHTS = "{} was trained on other frozen encoder weights than those on this machine"
+RETRAIN = "train again with mmsent train, or choose another checkpoint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a checkpoint contains besides the weights: how its model was made.
+
+    Attributes:
+        model: resolved configuration.
+        labels: class names in order.
+        vocabulary: words of an encoder that started from scratch, else None.
+        encoding: the training corpus's encoding decision, as plain values.
+        run: name of the run.
+        precision: compute it was trained with.
+        frozen: digest of the frozen stages of the `text` and `image` encoder.
+    """
+
+    model: ResolvedModel
+    labels: tuple[str, ...]
+    vocabulary: tuple[str, ...] | None
+    encoding: Mapping[str, Any]
+    run: str
+    precision: str
+    frozen: Mapping[str, str]
+
+
+def frozen_digests(model: SentimentModel) -> dict[str, str]:
+    """Digest of each encoder's frozen stages."""
+    return {side: encoder.digest(encoder.frozen) for side, encoder in (("text", model.text), ("image", model.image))}
+
+
+def require_same_frozen(model: SentimentModel, frozen: Mapping[str, str], path: Path) -> None:
+    """Check that the frozen stages of a model are those that a checkpoint was trained on.
+
+    Raises:
+        CheckpointError: they are not.
+    """
+    if frozen_digests(model) != frozen:
+        raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
+
+
+def header(description: Description, epoch: int) -> dict[str, Any]:
+    """The parts that every checkpoint has, as plain values."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": to_dict(description.model),
+        "labels": list(description.labels),
+        "vocabulary": None if description.vocabulary is None else list(description.vocabulary),
+        "encoding": dict(description.encoding),
+        "run": description.run,
+        "precision": description.precision,
+        "epoch": epoch,
+        "frozen": dict(description.frozen),
+        "with_frozen": False,
+    }
+
+
+def check_header(content: Any, path: Path) -> dict[str, Any]:
+    """The content of a file, if it is a checkpoint with all its parts.
+
+    Raises:
+        CheckpointError: another file, another version, or a part is missing.
+    """
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not a checkpoint of mmsent", RETRAIN)
+    if content.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint version {content.get('version')}, this mmsent reads {VERSION}", RETRAIN
+        )
+    absent = [name for name in PARTS if name not in content]
+    if absent:
+        raise CheckpointError(f"{path} is damaged: it lacks {', '.join(absent)}", RETRAIN)
+    return content
+
+
+def describe(content: Mapping[str, Any], path: Path) -> Description:
+    """The description inside the content of a checkpoint."""
+    try:
+        return Description(
+            model=build(ResolvedModel, content["model"]),
+            labels=tuple(content["labels"]),
+            vocabulary=None if content["vocabulary"] is None else tuple(content["vocabulary"]),
+            encoding=content["encoding"],
+            run=content["run"],
+            precision=content["precision"],
+            frozen=content["frozen"],
+        )
+    except (KeyError, TypeError, MmsentError) as error:
+        raise CheckpointError(f"the description in {path} is damaged: {error}", RETRAIN) from error

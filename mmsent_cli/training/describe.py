@@ -1,0 +1,52 @@
+"""What a run's checkpoints and its result state about it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmsent_cli.model import SentimentModel, count_parameters
+from mmsent_cli.records import Run
+from mmsent_cli.training.checkpoints import Description, frozen_digests
+from mmsent_cli.training.plan import Plan
+
+
+def describe_run(plan: Plan, run: Run, model: SentimentModel, vocabulary: tuple[str, ...] | None) -> Description:
+    """The description of the model for the run's checkpoints."""
+    return Description(
+        model=plan.config.model,
+        labels=plan.dataset.labels,
+        vocabulary=vocabulary,
+        encoding=plan.dataset.decision.to_dict(),
+        run=run.name,
+        precision=plan.compute.precision,
+        frozen=frozen_digests(model),
+    )
+
+
+def run_facts(
+    plan: Plan, run: Run, model: SentimentModel, times: tuple[float, float], notes: Sequence[str]
+) -> dict[str, Any]:
+    """The fields of a `TrainedResult` that are no metrics.
+
+    Args:
+        plan: what was trained.
+        run: its folder.
+        model: counted for its parameters.
+        times: seconds before the first epoch, and in all.
+        notes: of the preparation.
+    """
+    trainable, total = count_parameters(model)
+    return {
+        "run": str(run.folder),
+        "encoders": plan.config.model.encoders,
+        "fusion": plan.config.model.fusion,
+        "prepare_seconds": times[0],
+        "seconds": times[1],
+        "labels": plan.dataset.labels,
+        "trainable_parameters": trainable,
+        "total_parameters": total,
+        "device": plan.compute.device,
+        "precision": plan.compute.precision,
+        "encoding": plan.dataset.decision.encoding,
+        "problems": len(plan.dataset.problems),
+        "notes": (*plan.notes, *notes),
+    }
