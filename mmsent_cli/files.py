@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,11 @@ CACHE_TAG_CONTENT = b"""Signature: 8a477f597d28d172789f06886806bc55
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 FREE_SPACE = "free some space and run it again"
+
+
+def natural_order(name: str) -> list[str | int]:
+    """The sorting key of names whose numbers count as numbers: `run-2` before `run-10`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def atomic_write(path: Path, content: bytes) -> None:

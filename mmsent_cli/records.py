@@ -13,7 +13,7 @@ from typing import Any
 
 from mmsent_cli import __version__
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, reason
+from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, natural_order, reason
 
 BEST = "best_model.pt"
 LAST = "last.pt"
@@ -239,8 +239,9 @@ def _newest_training(runs_dir: Path) -> Path:
 
 
 def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
-    """The runs that have a file, the oldest first: their names begin with date and time."""
-    return sorted(path.parent.name for path in runs_dir.glob(f"*/{file}") if path.parent.name != LATEST)
+    """The runs that have a file, the oldest first: their names begin with date and time, and may end in a number."""
+    names = [path.parent.name for path in runs_dir.glob(f"*/{file}") if path.parent.name != LATEST]
+    return sorted(names, key=natural_order)
 
 
 def _known_runs(runs_dir: Path) -> str:

@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Before torch and transformers are imported: two test processes share two cores, and no cache of this machine counts.
@@ -12,6 +13,9 @@ NOWHERE = Path(tempfile.gettempdir()) / "mmsent-tests-have-no-hub"
 os.environ["HF_HOME"] = os.environ["TORCH_HOME"] = str(NOWHERE)
 for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "MMSENT_WEIGHTS", "MMSENT_DATA"):
     os.environ.pop(name, None)
+
+hypothesis.settings.register_profile("mmsent", deadline=None)  # no test asserts a time
+hypothesis.settings.load_profile("mmsent")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,14 +5,17 @@ import pytest
 import torch
 
 from mmsent_cli.config import ENCODERS
-from mmsent_cli.encoders.contract import Activations
+from mmsent_cli.encoders.contract import Activations, Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.encoders.stages import Plain
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.batching import raw_pad, stack
-from mmsent_cli.model import Batch, build_head, build_model, count_parameters
+from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.model import MODALITIES, Batch, SentimentModel, build_head, build_model, count_parameters
 from tests.configs import resolved_model
 from tests.encoders.cases import VOCABULARY, raw_arrays
-from tests.training.builders import tiny_batch, tiny_model
+from tests.training.builders import OUT_DIM, tiny_batch, tiny_encoder, tiny_model
 
 SMALL = {
     "clip": {},
@@ -77,6 +80,32 @@ def test_auxiliary_heads_see_one_modality_each():
     assert torch.equal(after.text, before.text)
     assert not torch.equal(after.image, before.image)
     assert tiny_model()(batch).text is None
+
+
+@pytest.mark.parametrize("side", ["text", "image"])
+def test_auxiliary_heads_see_the_modality_and_never_its_stand_in(side):
+    """A pair that lacks a modality does not count for its head; what it says there is still not of the stand-in."""
+    model, number = tiny_model(auxiliary_classes=3).eval(), MODALITIES.index(side)
+    batch = tiny_batch()
+    pooled = model.encode(batch)[number].pooled
+    expected = getattr(model, f"{side}_head")(pooled)
+    with torch.no_grad():
+        getattr(model, f"missing_{side}").fill_(100.0)
+    assert not batch.present[:, number].all()
+    torch.testing.assert_close(getattr(model(batch), side), expected)
+
+
+@pytest.mark.parametrize(("frozen", "left_out"), [(0, ()), (1, (0,)), (2, (0, 1)), (11, range(11)), (12, range(12))])
+def test_the_trained_state_leaves_out_frozen_stages_and_no_other(frozen, left_out):
+    """Stage 1 frozen is not stage 10 or 11."""
+    stages = [Plain(torch.nn.Linear(4, 4)) for _ in range(11)]
+    text = Encoder(name="deep", inputs=ImageInputs(32), stages=stages, pool=Plain(torch.nn.Linear(4, 4)), out_dim=4)
+    fusion = FUSIONS["concat"].build(4, OUT_DIM)
+    model = SentimentModel(text.freeze(frozen), tiny_encoder("flat"), fusion, build_head(fusion.out_dim, (), (), 3))
+    kept = {name for name in model.state_dict() if name not in model.trained_state()}
+    assert {int(name.split(".")[2]) for name in kept} == set(left_out)
+    assert all(name.startswith("text.stages.") for name in kept)
+    assert len(kept) == 2 * len(tuple(left_out))
 
 
 def test_the_head_has_the_widths_and_dropout_asked_for():

@@ -153,3 +153,48 @@ def test_an_extra_that_is_not_installed_is_told_as_such(monkeypatch):
 
 def test_the_environment_is_plain_values():
     json.dumps(environment("cpu", "fp32", "torch"))
+
+
+def test_a_discarded_run_gives_latest_to_the_newest_of_several(runs):
+    first, second, third = (make(runs) for _ in range(3))
+    discard_run(third)
+    assert find_run(None, runs).folder == second.folder
+    discard_run(first)
+    assert find_run("latest", runs).folder == second.folder
+
+
+def test_eleven_runs_of_one_second_keep_their_order(runs):
+    made = [make(runs) for _ in range(12)]
+    (runs / "latest").unlink()
+    assert find_run(None, runs).folder == made[-1].folder
+    discard_run(made[-1])
+    assert find_run(None, runs).folder == made[-2].folder
+
+
+def test_behind_an_experiment_the_newest_training_has_the_checkpoint(runs):
+    older, newer, experiment = (make(runs) for _ in range(3))
+    assert find_run(None, runs).folder == experiment.folder
+    experiment.write_json("experiment.json", {})
+    with pytest.raises(CheckpointError, match=experiment.name):
+        find_checkpoint(None, runs)
+    for run in (older, newer):
+        run.write("best_model.pt", b"")
+    assert find_checkpoint(None, runs) == newer.path("best_model.pt")
+    experiment.write("best_model.pt", b"")
+    assert find_checkpoint("latest", runs) == experiment.path("best_model.pt")
+
+
+def test_the_hint_names_the_three_newest_runs_the_newest_first(runs):
+    made = [make(runs, f"light-{number}") for number in range(5)]
+    with pytest.raises(CheckpointError) as caught:
+        find_run("nope", runs)
+    assert caught.value.hint == f"the newest are {', '.join(run.name for run in made[:1:-1])}"
+
+
+def test_progress_is_a_finished_epoch_fold_or_arm(tmp_path):
+    for number, name in enumerate((None, "last.pt", "folds/fold-1.pt", "arms/gmu-0.json", "config.json")):
+        run = Run(tmp_path / str(number))
+        if name:
+            run.path(name).parent.mkdir(parents=True)
+            run.write(name, b"")
+        assert run.has_progress == (name not in (None, "config.json"))

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.data.rows import guid_problem, tag_or_none
 from mmsent_cli.errors import DataError
+from mmsent_cli.files import natural_order
 
 LABELLED_LIST, UNLABELLED_LIST = "train.txt", "test_without_label.txt"
 LISTS = (LABELLED_LIST, UNLABELLED_LIST)
@@ -78,7 +79,7 @@ def read_rows(folder: Path, list_name: str, problems: list[str]) -> list[PairRow
 def rows_without_list(folder: Path) -> Iterator[PairRow]:
     """A row without a tag for every guid that has a file, in natural order (2 before 10)."""
     listing = list_files(folder)
-    for guid in sorted(listing.texts.keys() | listing.images.keys(), key=_natural):
+    for guid in sorted(listing.texts.keys() | listing.images.keys(), key=natural_order):
         yield _row(guid, "", folder.name, listing)
 
 
@@ -88,7 +89,7 @@ def text_files(folder: Path) -> list[Path]:
     lists = [folder / name for name in LISTS if holds_list(folder, name)]
     named = {line.split(",")[0].strip() for path in lists for _, line in _lines_after_header(path)}
     guids: Iterable[str] = (guid for guid in texts if guid in named) if lists else texts
-    return [Path(texts[guid]) for guid in sorted(guids, key=_natural)]
+    return [Path(texts[guid]) for guid in sorted(guids, key=natural_order)]
 
 
 def _files_in(folder: Path, must_exist: bool = True) -> list[str]:
@@ -163,7 +164,3 @@ def _row(guid: str, tag: str, where: str, listing: Listing) -> PairRow:
         image=Path(image) if image else None,
         where=where,
     )
-
-
-def _natural(guid: str) -> list[str | int]:
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", guid)]

@@ -3,6 +3,7 @@
 All sentences were written for these tests.
 """
 
+import math
 import random
 
 import pytest
@@ -135,6 +136,46 @@ def test_a_rival_counts_by_how_many_files_it_would_read_otherwise(differing, is_
     best = Decoding("cp1252", -300.0, tuple(texts))
     rival = Decoding("cp1254", -301.0, ("other",) * differing + tuple(texts[differing:]))
     assert outcome_of(evidence, [best, rival]).is_clear == is_clear
+
+
+def outcome(totals, texts, high_bytes=10):
+    """Decodings of so many files of one é each, whose ASCII bytes next to them have a total of their own."""
+    files = [b"\xe9"] * high_bytes
+    ranked = enumerate(zip(totals, texts, strict=True))
+    return outcome_of(files, [Decoding(f"codec-{number}", total, text) for number, (total, text) in ranked])
+
+
+def test_the_margin_is_the_lead_over_the_best_that_reads_otherwise():
+    same, other = ("é",) * 10, ("щ",) * 10
+    assert outcome((-20.0, -21.0, -33.5, -34.0), (same, same, other, other)).margin == 13.5
+    assert outcome((-20.0, -21.0), (same, same)).margin == math.inf
+    assert outcome((-20.0,), (same,)).margin == math.inf
+
+
+@pytest.mark.parametrize(
+    ("differing", "lead", "high_bytes", "best", "is_clear"),
+    [
+        (100, 12.0, 100, -300.0, True),
+        (100, 11.9, 100, -300.0, False),
+        (25, 6.0, 100, -300.0, True),  # a quarter of the files: half the lead
+        (25, 5.9, 100, -300.0, False),
+        (2, 0.1, 100, -300.0, True),  # 2 % need not be beaten
+        (3, 0.1, 100, -300.0, False),
+        (100, 50.0, 100, -800.0, True),  # -8 nats a byte
+        (100, 50.0, 100, -801.0, False),
+    ],
+)
+def test_how_large_a_lead_must_be(differing, lead, high_bytes, best, is_clear):
+    same = ("é",) * high_bytes
+    other = ("щ",) * differing + same[differing:]
+    told = outcome((best, best - lead), (same, other), high_bytes)
+    assert told.score(told.best) == best / high_bytes
+    assert told.is_clear == told.has_lead == is_clear
+
+
+def test_seven_telling_bytes_are_too_few_and_eight_are_not():
+    leads = [outcome((-20.0, -90.0), (("é",) * n, ("щ",) * n), n) for n in (7, 8)]
+    assert [(each.has_lead, each.is_clear) for each in leads] == [(True, False), (True, True)]
 
 
 def test_one_file_of_noise_leaves_utf8_decided():

@@ -1,6 +1,7 @@
 """Reading documents by a decision: any bytes, any text; forced encodings; and the decision that is remembered."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,48 @@ def test_any_corpus_gets_an_answer(raws):
     report = decide([(str(n), raw) for n, raw in enumerate(raws)])
     assert report.result.files == len(raws)
     assert EncodingDecision.from_dict(json.loads(json.dumps(report.decision.to_dict()))) == report.decision
+
+
+CUT = "今日はとても天気がいいですね".encode()[:-1]
+"""UTF-8 cut inside its last character. Latin-1 and KOI8-R can read it, cp1252 and Shift-JIS cannot."""
+
+
+@pytest.mark.parametrize(
+    ("raw", "legacy", "odds", "codec"),
+    [
+        (CUT, "latin-1", 0.0, "latin-1"),  # no valid UTF-8: it does not win where half of the files are not UTF-8
+        (CUT, "koi8-r", -2.0, "koi8-r"),
+        (CUT, "latin-1", 1.0, "utf-8"),  # in a corpus of UTF-8 it may be cut
+        (CUT, "cp1252", -8.0, "utf-8"),  # which its legacy encoding could not read either
+        (CUT, "shift_jis", 0.0, "utf-8"),
+        (b"caf\xe9", "cp1252", 3.0, "cp1252"),  # é alone is far more plausible than a damaged character
+        (b"caf\xe9", "cp1252", 0.0, "cp1252"),
+        ("café".encode(), "cp1252", -3.0, "utf-8"),  # valid, and Ã© is improbable
+        ("café".encode(), None, 0.0, "utf-8"),
+        (b"caf\xe9", None, 0.0, "utf-8"),  # in a corpus without legacy files nothing else can win
+        (b"cafe", "cp1252", 0.0, "ascii"),
+        (b"caf\xe9", "cp1252", None, "cp1252"),
+        ("今".encode(), "shift_jis", None, "utf-8"),  # named, but it fails, and UTF-8 does not
+        (b"\xff", "shift_jis", None, "shift_jis"),
+    ],
+)
+def test_the_codec_of_a_document_by_hand(raw, legacy, odds, codec):
+    decision = EncodingDecision(legacy or "utf-8", legacy=legacy, utf8_log_odds=odds)
+    assert decision.codec_of(raw) == codec
+
+
+def test_prior_odds_are_those_of_the_files():
+    """10 UTF-8 files and 20 others: ln(10.5 / 20.5). Without UTF-8 files ln(0.5 / 10.5)."""
+    legacy = [(f"k{n}", raw) for n, (_, raw) in enumerate(encoded("russian", "koi8-r") * 2)]
+    utf8 = [(f"u{n}", raw) for n, (_, raw) in enumerate(encoded("russian", "utf-8"))]
+    mixed, plain = decide(legacy + utf8).decision, decide(legacy[:10]).decision
+    assert (mixed.encoding, mixed.legacy) == (plain.encoding, plain.legacy) == ("koi8-r", "koi8-r")
+    assert mixed.utf8_log_odds == pytest.approx(math.log(10.5 / 20.5))
+    assert plain.utf8_log_odds == pytest.approx(math.log(0.5 / 10.5))
+    turned = decide(legacy[:4] + utf8).decision
+    assert (turned.encoding, turned.legacy) == ("utf-8", "koi8-r")
+    assert turned.utf8_log_odds == pytest.approx(math.log(10.5 / 4.5))
+    assert decide(utf8).decision == EncodingDecision("utf-8")
 
 
 # Forced encodings, and the cache

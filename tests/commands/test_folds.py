@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.config.presets import PRESETS
@@ -53,6 +56,10 @@ def finished(small, tmp_path_factory):
         patch.chdir(folder)
         values = succeed(*small, "--json")
     return values, folder / values["run"]
+
+
+def folds_of(run):
+    return json.loads((run / "split.json").read_text())["splits"]
 
 
 def rows(path):
@@ -108,6 +115,30 @@ def test_each_pair_is_judged_by_a_network_that_did_not_train_on_it(work, small, 
     held_out = [guid for part in splits for guid in part["val"]]
     assert sorted(held_out) == sorted({row["guid"] for row in rows(run / "oof_predictions.csv")})
     assert all(not set(part["train"]) & set(part["val"]) for part in splits)
+
+
+def scikit_stacker(members, targets):
+    """The stacker by scikit-learn: logistic regression of strength 0.05 on standardised log-probabilities."""
+    features = np.maximum(members, np.log(1e-6)).reshape(len(members), -1)
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=5000, tol=1e-8)).fit(features, targets)
+    return lambda rows: fitted.predict_proba(np.maximum(rows, np.log(1e-6)).reshape(len(rows), -1))
+
+
+def test_each_pair_is_stacked_by_a_stacker_that_was_fit_without_its_fold(finished):
+    values, run = finished
+    said = rows(run / "oof_predictions.csv")
+    targets = np.array([values["labels"].index(row["tag"]) for row in said])
+    shares = np.array([[float(row[label]) for label in values["labels"]] for row in said])
+    members = np.load(run / "oof_log_probabilities.npy")
+    fold_of = {guid: fold for fold, part in enumerate(folds_of(run)) for guid in part["val"]}
+    folds = np.array([fold_of[row["guid"]] for row in said])
+    for fold in range(3):
+        inside, outside = folds == fold, folds != fold
+        expected = scikit_stacker(members[outside], targets[outside])(members[inside])
+        np.testing.assert_allclose(shares[inside], expected, atol=2e-3)
+    leaking = scikit_stacker(members, targets)(members)
+    assert np.abs(leaking - shares).max() > 0.02, "with its own fold the answers would be others"
+    assert (shares.argmax(axis=1) == targets).mean() == pytest.approx(values["accuracy"])
 
 
 def test_an_ensemble_is_one_checkpoint_to_predict_with(work, small):

@@ -249,3 +249,84 @@ def test_a_legacy_manifest_is_decoded_like_files(tmp_path):
     path.write_bytes("guid,text,image,tag\n1,晴天…,1.png,good\n2,下雨了,1.png,bad\n".encode("gb18030"))
     dataset = load(path, encoding="gb18030")
     assert [pair.text for pair in dataset.pairs] == ["晴天…", "下雨了"]
+
+
+def manifest(folder, name, content):
+    (folder / "1.png").write_bytes(image_bytes(kind="PNG"))
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "replaced"),
+    [
+        ("p.csv", b"guid,text,image,tag\n1,caf\xe9 \xff,1.png,a\n2,fine,1.png,b\n", {"encoding": "utf-8"}, [2, 0]),
+        (
+            "p.csv",
+            "guid,text,image,tag\n1,晴天,1.png,a\n2,雨,1.png,b\n".encode("gb18030").replace(b"\xd3\xea", b"\xd3\xff"),
+            {"encoding": "gb18030"},
+            [0, 2],
+        ),
+        (
+            "p.jsonl",
+            b'{"guid": "1", "text": "cut \\ud83d and \\ude00", "image": "1.png", "tag": "a"}\n'
+            b'{"guid": "2", "text": "told \xef\xbf\xbd", "image": "1.png", "tag": "b"}\n',
+            {"encoding": "auto"},
+            [2, 1],
+        ),
+    ],
+    ids=["csv", "legacy csv", "jsonl"],
+)
+def test_replaced_characters_of_a_manifest_are_counted(tmp_path, name, content, settings, replaced):
+    dataset = load(manifest(tmp_path, name, content), **settings)
+    assert [pair.replaced for pair in dataset.pairs] == replaced
+    assert [pair.text.count("\ufffd") for pair in dataset.pairs] == replaced
+    texts = sum(count > 0 for count in replaced)
+    assert dataset.notes[1:] == (f"{sum(replaced)} characters in {texts} texts could not be decoded and became U+FFFD",)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t ", "\u3000", "\xa0\u2003"])
+def test_a_blank_text_of_a_manifest_is_no_text(tmp_path, blank):
+    rows = f"guid,text,image,tag\n1,word,1.png,a\n2,more,1.png,b\n3,{blank},1.png,a\n"
+    path = manifest(tmp_path, "p.csv", rows.encode())
+    with pytest.raises(DataError, match=r"1 of 3 pairs.*3: text is empty \(p\.csv:4\)"):
+        load(path)
+    assert [pair.guid for pair in load(path, on_bad="drop").pairs] == ["1", "2"]
+    assert [pair.text for pair in load(path, on_bad="blank").pairs] == ["word", "more", None]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_whole_numbers_that_became_floats_name_pairs_without_a_point(tmp_path, kind):
+    """A column of numbers with a gap is stored as floats: 12.0 is the guid 12, and 2.5 stays 2.5."""
+    import pandas as pd
+
+    image = manifest(tmp_path, "unused", b"").parent / "1.png"
+    frame = pd.DataFrame(
+        {"guid": [12.0, 1e15, 2.5], "text": [7.0, float("nan"), 0.5], "image": str(image), "tag": [1.0, 2.0, 1.0]}
+    )
+    path = tmp_path / f"p.{kind}"
+    frame.to_parquet(path) if kind == "parquet" else frame.to_json(path, orient="records", lines=True)
+    pairs = load(path, on_bad="blank", encoding="auto").pairs
+    assert [(pair.guid, pair.text, pair.tag) for pair in pairs] == [
+        ("12", "7", "1"),
+        ("1000000000000000", None, "2"),
+        ("2.5", "0.5", "1"),
+    ]
+
+
+def test_names_of_a_manifest_are_read_in_the_named_encoding(tmp_path):
+    (tmp_path / "图.png").write_bytes(image_bytes(kind="PNG"))
+    content = "guid,text,image,tag\n一,晴天,图.png,好\n二,下雨,图.png,坏\n".encode("gb18030")
+    path = manifest(tmp_path, "p.csv", content)
+    dataset = load(path, encoding="gb18030")
+    assert [(pair.guid, pair.text, pair.tag) for pair in dataset.pairs] == [("一", "晴天", "好"), ("二", "下雨", "坏")]
+    assert {pair.image for pair in dataset.pairs} == {tmp_path / "图.png"}
+    assert dataset.decision.encoding == "gb18030"
+    for other in ("auto", "ascii"):
+        with pytest.raises(DataError, match=r"2 bad rows: p\.csv:2: (guid|tag) is not UTF-8"):
+            load(path, encoding=other)
+
+
+def test_a_limit_is_told(lab):
+    assert load(lab, limit=6).notes[-1] == "only 6 labelled pairs are used (--limit 6)"
+    assert len(load(lab).notes) == 1

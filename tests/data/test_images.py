@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmsent_cli.data.images import decode_image, verify_image
+from mmsent_cli.data.images import image_bytes as stored_bytes
 from mmsent_cli.errors import DataError
 from tests.data.builders import huge_png, image_bytes, picture
 
@@ -43,6 +44,27 @@ def test_bad_files_are_refused_alike_by_both_functions(name, tmp_path):
     with pytest.raises(DataError, match=r"bad\.jpg") as caught:
         decode_image(path, 32)
     assert reported in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["PPM", "TGA", "PCX", "ICO", "JPEG2000", "DDS", "EPS", "PDF", "ICNS"])
+def test_formats_outside_the_list_are_no_images(kind, tmp_path):
+    """Some of Pillow's other readers run programs; a name that ends in .jpg does not help."""
+    path = tmp_path / "bad.jpg"
+    picture(1, (32, 32)).save(path, kind)
+    assert verify_image(path.read_bytes()) == "is not an image"
+    with pytest.raises(DataError, match=r"bad\.jpg: is not an image"):
+        decode_image(path, 32)
+
+
+def test_an_opened_image_of_another_format_is_stored_as_png(tmp_path):
+    """Its file could not be read later on; one in the list keeps its bytes."""
+    for kind in ("PPM", "PNG", "BMP"):
+        path = tmp_path / f"image.{kind}"
+        picture(1).save(path, kind)
+        raw = stored_bytes(Image.open(path))
+        assert Image.open(BytesIO(raw)).format == ("BMP" if kind == "BMP" else "PNG")
+        assert (raw == path.read_bytes()) == (kind != "PPM")
+        assert (np.asarray(Image.open(BytesIO(raw))) == np.asarray(picture(1))).all()
 
 
 def test_a_missing_file_is_an_expected_failure(tmp_path):

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
 from mmsent_cli.config import SplitConfig
-from mmsent_cli.data.split import apply_split, describe, groups_of, make_folds, make_split, read_split, write_split
+from mmsent_cli.data.split import (
+    Split,
+    apply_split,
+    describe,
+    groups_of,
+    make_folds,
+    make_split,
+    read_split,
+    require_all_in_folds,
+    write_split,
+)
 from mmsent_cli.data.split_file import digest_of
 from mmsent_cli.errors import ConfigError, DataError, MmsentError
 from tests.data.builders import TAGS, make_pair
@@ -161,6 +171,27 @@ def test_impossible_folds_are_refused():
         make_folds(PAIRS, TAGS, 500, seed=42)
 
 
+def mixed_groups(singles):
+    """Two groups of three pairs of class a and one of b, and single pairs of class a."""
+    pairs = [make_pair(f"{group}-{n}", "b" if n == 3 else "a", f"word {group}") for group in (0, 1) for n in range(4)]
+    return [*pairs, *(make_pair(f"single-{n}", "a") for n in range(singles))]
+
+
+def test_a_side_without_any_pair_of_a_class_is_refused():
+    """Class b comes only with three pairs of class a, which are too many for a tenth of 18 pairs."""
+    with pytest.raises(DataError, match=r"the validation split would have no pair of b"):
+        make_split(mixed_groups(10), ("a", "b"), SplitConfig(val_size=0.1))
+    assert len(make_split(mixed_groups(10), ("a", "b"), SplitConfig(val_size=0.5)).val) == 9
+    with pytest.raises(DataError, match=r"the training split would have no pair of b"):
+        make_split(mixed_groups(10), ("a", "b"), SplitConfig(val_size=0.9))
+    # Four groups hold a b, three of them two pairs. The other goes with the six pairs that are alike, to one fold.
+    pairs = [make_pair(f"{group}-{n}", "ab"[n], f"word {group}") for group in range(3) for n in range(2)]
+    pairs += [make_pair(f"big-{n}", "a", "big") for n in range(6)]
+    pairs += [make_pair(f"mixed-{n}", "ab"[n % 2], "mixed") for n in range(6)]
+    with pytest.raises(DataError, match=r"the validation split would have no pair of b"):
+        make_folds(pairs, ("a", "b"), 3, seed=0)
+
+
 # Plain splits
 
 
@@ -192,6 +223,23 @@ def test_the_report_counts_groups_conflicts_and_leaks(tmp_path):
     reported = describe((plain,), pairs, TAGS[:2], tmp_path)
     expected = sum(int(guid) < 20 and str(int(guid) ^ 1) in plain.train for guid in plain.val)
     assert reported.leaks == reported.leaks_without_groups == expected
+
+
+def test_groups_and_conflicts_by_hand(tmp_path):
+    """Of four groups, two hold two classes, one of them three pairs; four pairs are alone. One group is divided."""
+    tags = {"a1": 0, "a2": 0, "b1": 0, "b2": 1, "b3": 0, "c1": 1, "c2": 1, "d1": 0, "d2": 1}
+    pairs = [make_pair(guid, TAGS[tag], f"word {guid[0]}") for guid, tag in tags.items()]
+    pairs += [make_pair(guid, TAGS[n % 2]) for n, guid in enumerate(("w", "x", "y", "z"))]
+    train, val = ("a1", "a2", "b1", "c1", "c2", "w", "x"), ("b2", "b3", "d1", "d2", "y", "z")
+    told = describe((Split(train, val, "by hand", 1, 0.4, "digest"),), pairs, TAGS[:2], tmp_path)
+    assert (told.groups, told.grouped_pairs, told.conflicting_groups, told.leaks) == (4, 9, 2, 2)
+    assert (told.train, told.val) == (7, 6)
+    assert told.train_counts == {"negative": 4, "neutral": 3}
+    assert told.val_counts == {"negative": 3, "neutral": 3}
+    folds = [Split(val, train, "f", 1, 0.5, "one", 1, 2), Split(train, val, "f", 1, 0.5, "two", 2, 2)]
+    told = describe(folds, pairs, TAGS[:2], tmp_path)
+    assert (told.digest, told.folds) == ("one,two", 2)
+    assert told.fold_counts == ({"negative": 4, "neutral": 3}, {"negative": 3, "neutral": 3})
 
 
 # Files
@@ -300,3 +348,11 @@ def test_guids_missing_in_the_data_are_told():
     split = make_split(PAIRS, TAGS, SplitConfig())
     with pytest.raises(DataError, match=rf"2 pairs.*{PAIRS[0].guid}"):
         apply_split(split, PAIRS[2:])
+
+
+def test_folds_of_other_pairs_are_refused():
+    folds = make_folds(PAIRS, TAGS, 3, seed=1)
+    require_all_in_folds(folds, PAIRS)
+    for pairs, strange in ((PAIRS[1:], "0"), ([*PAIRS, make_pair("new", TAGS[0])], "new")):
+        with pytest.raises(DataError, match=rf"1 pairs differ.*{strange}"):
+            require_all_in_folds(folds, pairs)

@@ -11,7 +11,19 @@ from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison.compare import compare
 from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.results import EpochScore
-from mmsent_cli.stats import accuracy_interval, accuracy_of, compare_scores, holm, macro_f1_of, mcnemar
+from mmsent_cli.stats import (
+    accuracy_interval,
+    accuracy_of,
+    compare_scores,
+    detectable,
+    estimate_difference,
+    holm,
+    interval,
+    macro_f1_of,
+    macro_f1_scores,
+    mcnemar,
+    p_value,
+)
 
 LABELS = ("negative", "neutral", "positive")
 EPOCHS, PAIRS, SEEDS = 4, 300, (5, 3, 9)
@@ -214,3 +226,41 @@ def test_intervals_end_where_shares_end():
     true = np.arange(20) % 3
     assert macro_f1_of(true, true[None], 3)[1] == 1.0
     assert compare_scores(nearly, 1 - nearly).interval[1] == 1.0
+
+
+def wins_and_losses(name, wins, losses, pairs=100):
+    """One model that is right on the first half of all pairs, and against that wins and loses so many pairs."""
+    true = np.zeros(pairs, dtype=np.int64)
+    right = np.arange(pairs) < pairs // 2
+    right[pairs // 2 : pairs // 2 + wins] = True
+    right[:losses] = False
+    predicted = np.where(right, true, 1)[None]
+    curve = (EpochScore(epoch=1, train_loss=0, train_objective=0, val_loss=0, accuracy=right.mean(), macro_f1=0),)
+    return model(name, 0, 1.0, epochs=1, predicted=predicted, losses=np.zeros((1, pairs)), curve=curve)
+
+
+def test_the_verdict_needs_the_adjusted_p():
+    """11 pairs won and 3 lost of 100: t = 0.08 / √(0.1349 / 100) = 2.178, p = 0.0318. Two such arms: 0.0636."""
+    models = [wins_and_losses("plain", 0, 0), wins_and_losses("one", 11, 3), wins_and_losses("two", 11, 3)]
+    _, one, two = compare(models, np.zeros(100, dtype=np.int64), LABELS, "plain")
+    for row in (one, two):
+        assert row.accuracy_difference.p == pytest.approx(0.0318, abs=2e-4)
+        assert row.p_adjusted == pytest.approx(0.0636, abs=4e-4)
+        assert row.verdict == "not distinguishable"
+    alone = compare(models[:2], np.zeros(100, dtype=np.int64), LABELS, "plain")[1]
+    assert (alone.p_adjusted, alone.verdict) == (alone.accuracy_difference.p, "better")
+    three = compare([*models, wins_and_losses("three", 30, 0)], np.zeros(100, dtype=np.int64), LABELS, "plain")
+    assert [row.verdict for row in three] == [None, *["not distinguishable"] * 2, "better"]
+
+
+def test_the_other_arms_count_for_the_seed_variance_of_macro_f1(rows, trained):
+    scores = {
+        name: macro_f1_scores(TRUE, nested(trained[first : first + 3]), len(LABELS))
+        for name, first in (("plain", 3), ("equal", 6), ("good", 9), ("bad", 12))
+    }
+    told = rows["good"].macro_f1_difference
+    estimate = estimate_difference(scores["good"], scores["plain"], [scores["equal"], scores["bad"]])
+    assert told.interval == pytest.approx(interval(estimate))
+    assert (told.p, told.detectable) == pytest.approx((p_value(estimate), detectable(estimate, 3)))
+    without = interval(estimate_difference(scores["good"], scores["plain"]))
+    assert abs(told.interval[0] - without[0]) > 1e-4

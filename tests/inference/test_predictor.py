@@ -8,11 +8,12 @@ import torch
 from mmsent_cli.compute.device import Compute
 from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.encoders.contract import Activations, Encoded
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.features.pipeline import CHUNK_BATCHES
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.model import build_model
+from mmsent_cli.model import MODALITIES, build_model
 from mmsent_cli.training.checkpoints import Description
 from tests.configs import resolved_model
 from tests.data.builders import image_bytes
@@ -97,3 +98,23 @@ def test_an_image_in_memory_is_predicted_as_its_file_is(predictor, picture):
     from_file, from_memory = predictor.predict([pair(1, "good", picture), in_memory])
     assert from_memory == from_file
     assert from_memory.missing == ""
+
+
+@pytest.mark.parametrize("side", ["text", "image"])
+def test_a_missing_modality_is_masked(predictor, picture, side):
+    """The answer is that of a complete pair whose feature is the learned one, put there by hand."""
+    model, number = predictor.model, MODALITIES.index(side)
+    halves = {"text": (None, picture), "image": ("good day", None)}
+    whole, lacking = predictor.predict([pair(1, "good day", picture), pair(2, *halves[side])])
+    assert [whole.missing, lacking.missing] == ["", side]
+    ids = torch.from_numpy(model.text.inputs.arrays(["good day"])[0]).long()[None]
+    pixels = torch.from_numpy(model.image.inputs.arrays([picture])[0])[None]
+    with torch.no_grad():
+        features = [model.text.encode(Activations(ids, torch.ones_like(ids, dtype=torch.bool)))]
+        features.append(model.image.encode(Activations(pixels)))
+        expected = model.classify(*features, torch.ones(1, 2, dtype=torch.bool)).main.softmax(dim=1)[0]
+        features[number] = Encoded(getattr(model, f"missing_{side}")[None])
+        alone = model.classify(*features, torch.ones(1, 2, dtype=torch.bool)).main.softmax(dim=1)[0]
+    assert list(whole.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-5)
+    assert list(lacking.probabilities.values()) == pytest.approx(alone.tolist(), abs=1e-5)
+    assert (expected - alone).abs().max() > 1e-3

@@ -4,11 +4,14 @@ import contextlib
 import io
 import os
 import zipfile
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.ensemble import Stacker
 from mmsent_cli.errors import CheckpointError
 from mmsent_cli.model import build_model
 from mmsent_cli.training.checkpoints import (
@@ -16,10 +19,14 @@ from mmsent_cli.training.checkpoints import (
     describe,
     fit_state,
     frozen_digests,
+    load_ensemble,
     load_model,
     load_trained,
     read_checkpoint,
+    read_fold,
     save_checkpoint,
+    save_ensemble,
+    save_fold,
     save_last,
 )
 from tests.configs import resolved_model
@@ -101,6 +108,75 @@ def test_other_frozen_weights_are_refused(model, model_config, source, tmp_path)
         load_model(file, source)
     save_checkpoint(file, model, description(model_config, model), epoch=1, with_frozen=True)
     assert_equal(load_model(file, source)[0].state_dict(), model.state_dict())
+
+
+def test_a_checkpoint_with_its_frozen_part_must_hold_all_of_it(model, model_config, source, tmp_path):
+    file = tmp_path / "whole.pt"
+    save_checkpoint(file, model, description(model_config, model), epoch=1, with_frozen=True)
+    state = torch.load(file, weights_only=True)["state"]
+    del state[next(name for name in state if name.startswith("image.stages.0."))]
+    with pytest.raises(CheckpointError, match=r"whole\.pt lacks"):
+        load_model(altered(file, state=state), source)
+    with pytest.raises(CheckpointError, match=r"whole\.pt lacks"):
+        load_model(altered(file, state=dict(model.trained_state())), source)
+
+
+@pytest.fixture
+def fold(model, model_config, tmp_path):
+    """A fold of two models and four pairs, and the description of its run."""
+    described = description(replace(model_config, models_per_fold=2), model)
+    states = [{name: tensor + number for name, tensor in model.trained_state().items()} for number in (0, 1)]
+    history = make_trainer(epochs=1)
+    save_fold(tmp_path / "fold-1.pt", described, states, np.arange(24.0).reshape(2, 4, 3), train(history) * 2)
+    return tmp_path / "fold-1.pt", described, states
+
+
+def test_a_fold_comes_back(fold):
+    path, described, states = fold
+    read, logits, history = read_fold(path, described, 4)
+    for one, other in zip(read, states, strict=True):
+        assert_equal(one, other)
+    assert logits.tolist() == np.arange(24.0).reshape(2, 4, 3).tolist()
+    assert [result.epoch for result in history] == [1, 1]
+
+
+@pytest.mark.parametrize("side", ["text", "image"])
+def test_a_fold_trained_on_other_frozen_weights_is_refused(fold, side):
+    path, described, _ = fold
+    other = replace(described, frozen={**described.frozen, side: "another digest"})
+    with pytest.raises(CheckpointError, match="other frozen encoder weights"):
+        read_fold(path, other, 4)
+
+
+def test_a_fold_of_other_models_pairs_or_classes_is_refused(fold):
+    path, described, states = fold
+    fewer = replace(described, model=replace(described.model, models_per_fold=1))
+    for wrong, pairs in ((described, 5), (fewer, 4), (replace(described, labels=LABELS[:2]), 4)):
+        with pytest.raises(CheckpointError, match="other models or pairs"):
+            read_fold(path, wrong, pairs)
+    with pytest.raises(CheckpointError, match="other models or pairs"):
+        read_fold(altered(path, states=states[:1]), described, 4)
+
+
+def test_an_ensemble_holds_every_model_in_its_order(model, model_config, source, tmp_path):
+    """Each model gets its own state; frozen weights that differ are refused as for a single model."""
+    states = [{name: tensor * (1 + number) for name, tensor in model.trained_state().items()} for number in range(3)]
+    stacker = Stacker(np.eye(3), np.zeros(3), np.array([0.0, 0.1, 0.2]))
+    described, file = description(model_config, model), tmp_path / "ensemble.pt"
+    save_ensemble(file, described, 1, states, [], stacker, {})
+    ensemble, told = load_ensemble(file, source)
+    for network, state in zip(ensemble.models, states, strict=True):
+        assert_equal(network.trained_state(), state)
+        assert not network.training
+        assert network.image.stages[0] is ensemble.models[0].image.stages[0]
+    assert told == described
+    assert ensemble.stacker.offsets.tolist() == [0.0, 0.1, 0.2]
+    other = replace(described, frozen={**described.frozen, "image": "another digest"})
+    save_ensemble(file, other, 1, states, [], stacker, {})
+    with pytest.raises(CheckpointError, match="other frozen"):
+        load_ensemble(file, source)
+    with pytest.raises(CheckpointError, match="is an ensemble"):
+        load_model(file, source)
 
 
 class Bomb:

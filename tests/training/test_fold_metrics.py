@@ -37,3 +37,11 @@ def test_figures_are_those_of_the_most_probable_classes():
     assert figures.accuracy == pytest.approx(accuracy_score(targets, predicted))
     assert figures.macro_f1 == pytest.approx(f1_score(targets, predicted, average="macro"))
     assert figures.loss == pytest.approx(log_loss(targets, shares))
+
+
+def test_there_are_fifteen_bins():
+    """0.61, 0.65 and 0.66 lie in the bin from 9/15 to 10/15, and 0.67 in the next; with 10, 14, 16 or 20 bins they
+    would lie elsewhere. Right are 0.61 and 0.66: |2 - 1.92| and |0 - 0.67|, over four pairs."""
+    confidence = np.array([0.61, 0.65, 0.66, 0.67])
+    probabilities = np.stack([confidence, 1 - confidence], axis=1)
+    assert calibration_error(probabilities, np.array([0, 1, 0, 1])) == pytest.approx((0.08 + 0.67) / 4)

@@ -1,15 +1,16 @@
-"""The loss: class weights, smoothing, auxiliary heads; and the groups of parameters it trains."""
+"""The loss: class weights, smoothing, auxiliary heads."""
 
 from dataclasses import replace
+from math import log
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from mmsent_cli.model import Logits
 from mmsent_cli.training.loss import Loss, class_weights
-from mmsent_cli.training.optimizer import build_optimizer, steps_per_epoch
-from tests.training.builders import QUICK, tiny_batch, tiny_model
+from tests.training.builders import QUICK, make_trainer, tiny_batch, tiny_table
 
 TARGETS = [0] * 10 + [1] * 40 + [2] * 50
 
@@ -24,13 +25,20 @@ def logits(seed=0):
 
 
 def test_class_weights_are_inverse_frequencies_of_mean_one():
+    """10, 40 and 50 pairs: 1/10, 1/40, 1/50 over their mean 0.145/3; of the roots, over their mean 0.615763/3."""
     assert class_weights(TARGETS, 3, "none") is None
-    balanced, root = class_weights(TARGETS, 3, "balanced"), class_weights(TARGETS, 3, "sqrt")
-    assert balanced.mean().item() == pytest.approx(1)
-    assert root.mean().item() == pytest.approx(1)
-    assert (balanced[0] / balanced[2]).item() == pytest.approx(5)
-    assert (root[0] / root[2]).item() == pytest.approx(5**0.5)
-    assert class_weights([0, 0, 1], 3, "balanced").isfinite().all(), "a class without training pairs"
+    assert class_weights(TARGETS, 3, "balanced").tolist() == pytest.approx([2.068966, 0.517241, 0.413793], abs=1e-5)
+    assert class_weights(TARGETS, 3, "sqrt").tolist() == pytest.approx([1.540663, 0.770331, 0.689005], abs=1e-5)
+    absent = class_weights([0, 0, 1], 3, "balanced").tolist()
+    assert absent == pytest.approx([0.6, 1.2, 1.2]), "a class without training pairs counts as one pair"
+
+
+def test_class_weights_come_from_the_training_pairs_alone():
+    """12, 8 and 4 training pairs: 1/12, 1/8, 1/4 over their mean 11/72. The validation pairs are all of class 2."""
+    table = replace(tiny_table(), targets=np.array([0] * 12 + [1] * 8 + [2] * 4 + [2] * 12))
+    trainer = make_trainer(table=table, class_weights="balanced")
+    assert trainer.loss.weights.tolist() == pytest.approx([6 / 11, 9 / 11, 18 / 11])
+    assert make_trainer(table=table).loss.weights is None
 
 
 def test_the_loss_is_weighted_and_smoothed_cross_entropy():
@@ -42,6 +50,28 @@ def test_the_loss_is_weighted_and_smoothed_cross_entropy():
     assert loss(class_weights="balanced", label_smoothing=0.1)(scores, batch).item() == pytest.approx(expected.item())
 
 
+def smoothed(probability, smoothing=0.2):
+    """Cross-entropy of two classes by hand: most of the target on the true class, half the smoothing on each."""
+    right, wrong = -log(probability), -log(1 - probability)
+    return (1 - smoothing) * right + smoothing / 2 * (right + wrong)
+
+
+def test_every_head_is_smoothed_and_weighted():
+    """Main, text and image head give the true classes 3/4, 2/3 and 1/4. Of two classes with weights 1.5 and 0.5 the
+    weights sum to 2 over both pairs, and each class is the truth once."""
+    shares = (3 / 4, 2 / 3, 1 / 4)
+    heads = [torch.tensor([[log(p), log(1 - p)], [log(1 - p), log(p)]]) for p in shares]
+    batch = tiny_batch(present=((True, True), (True, True)))
+    plain = Loss(replace(QUICK, label_smoothing=0.2), [0, 1], 2, 0.5, torch.device("cpu"))
+    expected = smoothed(3 / 4) + 0.5 * (smoothed(2 / 3) + smoothed(1 / 4))
+    assert plain(Logits(*heads), batch).item() == pytest.approx(expected, rel=1e-6)
+    balanced = Loss(replace(QUICK, class_weights="balanced"), [0, 1, 1, 1], 2, 0.5, torch.device("cpu"))
+    assert balanced.weights.tolist() == pytest.approx([1.5, 0.5])
+    unequal = [torch.tensor([[log(p), log(1 - p)], [0.0, 0.0]]) for p in shares]  # the second pair gives 1/2
+    parts = [(1.5 * -log(p) + 0.5 * log(2)) / 2 for p in shares]
+    assert balanced(Logits(*unequal), batch).item() == pytest.approx(parts[0] + 0.5 * (parts[1] + parts[2]), rel=1e-6)
+
+
 def test_an_auxiliary_head_does_not_count_pairs_without_its_modality():
     batch, scores = tiny_batch(), logits()
     main = functional.cross_entropy(scores.main, batch.target)
@@ -50,21 +80,3 @@ def test_an_auxiliary_head_does_not_count_pairs_without_its_modality():
     assert loss(0.3)(scores, batch).item() == pytest.approx((main + 0.3 * (text + image)).item())
     nobody = tiny_batch(present=((True, False), (True, False), (True, False), (True, False)))
     assert loss(0.3)(scores, nobody).isfinite()
-
-
-def test_encoders_and_head_have_their_own_rates_and_norms_and_biases_do_not_decay():
-    model = tiny_model(auxiliary_classes=3)
-    model.text.freeze(2)
-    optimizer = build_optimizer(model, QUICK)
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
-    groups = {names[id(p)]: group for group in optimizer.param_groups for p in group["params"]}
-    assert set(groups) == {name for name, p in model.named_parameters() if p.requires_grad}
-    for name, group in groups.items():
-        assert group["lr"] == (0.01 if name.startswith("image.") else 0.02), name
-        decays = name.endswith("weight") and model.get_parameter(name).dim() > 1
-        assert group["weight_decay"] == (0.01 if decays else 0.0), name
-
-
-@pytest.mark.parametrize(("batches", "accumulation", "steps"), [(10, 1, 10), (10, 2, 5), (11, 2, 6), (1, 8, 1)])
-def test_steps_are_counted_by_groups(batches, accumulation, steps):
-    assert steps_per_epoch(batches, accumulation) == steps

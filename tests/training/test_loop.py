@@ -1,0 +1,106 @@
+"""What happens in each epoch: its own random numbers, its own order, modes, and what is measured after it."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from mmsent_cli.compute.device import Compute, make_accelerator
+from mmsent_cli.features.table import EpochBatches, make_loader
+from mmsent_cli.training.loop import Evaluation, evaluate
+from mmsent_cli.training.seeds import seed_everything
+from tests.training.builders import make_trainer, tiny_model, tiny_table, train
+
+
+def draws(seed, epoch):
+    """The first number of each generator after seeding."""
+    seed_everything(seed, epoch)
+    return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+
+def test_seed_and_epoch_decide_every_generator():
+    told = {(seed, epoch): draws(seed, epoch) for seed in (0, 1, 2) for epoch in (0, 1, 2)}
+    for numbers in zip(*told.values(), strict=True):
+        assert len(set(numbers)) == 9
+    assert draws(1, 2) == told[1, 2]
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+def watched(trainer):
+    """Collects, for every batch that passes the model: its mode, torch's seed, and the first number of each text."""
+    seen = []
+
+    def note(model, arguments):
+        (batch,) = arguments
+        seen.append((model.training, torch.initial_seed(), tuple(batch.text.values[:, 0].tolist())))
+
+    trainer.model.register_forward_pre_hook(note)
+    return seen
+
+
+def test_each_epoch_has_its_own_random_numbers_and_order_and_sees_each_pair_once():
+    table = tiny_table(train=24, val=12)
+    trainer = make_trainer(table=table)
+    seen = watched(trainer)
+    train(trainer)
+    assert [mode for mode, *_ in seen] == ([True] * 6 + [False]) * 3
+    seeds = [{seed for _, seed, _ in seen[7 * epoch : 7 * epoch + 7]} for epoch in range(3)]
+    assert all(len(each) == 1 for each in seeds) and len(set.union(*seeds)) == 3
+    trained = [[rows for mode, _, rows in seen[7 * epoch : 7 * epoch + 7] if mode] for epoch in range(3)]
+    own, validated = (sorted(table.text.values[list(rows), 0].tolist()) for rows in (table.train, table.val))
+    for batches in trained:
+        assert sorted(number for batch in batches for number in batch) == own
+    assert trained[0] != trained[1] != trained[2] != trained[0]
+    assert {tuple(sorted(rows)) for mode, _, rows in seen if not mode} == {tuple(validated)}
+
+
+def test_epochs_follow_seed_and_number_alone():
+    """The second epoch of a trainer that was loaded draws what it draws in one piece."""
+    whole = make_trainer(model=tiny_model(dropout=0.5), epochs=2)
+    seen = watched(whole)
+    train(whole)
+    first = make_trainer(model=tiny_model(dropout=0.5), epochs=2)
+    next(first.fit())
+    state = first.state()
+    second = make_trainer(model=tiny_model(seed=5), epochs=2)
+    second.load(state)
+    again = watched(second)
+    (result,) = train(second)
+    assert again == seen[7:]
+    assert result.epoch == 2 and len(second.history) == 2
+
+
+@pytest.mark.parametrize(("patience", "trained"), [(0, 6), (1, 3), (2, 4), (5, 6)])
+def test_training_stops_when_so_many_epochs_brought_nothing_better(patience, trained, monkeypatch):
+    """Of six epochs, the second is the best."""
+    rights = iter((1, 2, 1, 2, 0, 1))
+    targets = np.zeros(3, dtype=np.int64)
+
+    def evaluation(*_):
+        right = next(rights)
+        return Evaluation(np.eye(3, dtype=np.float32)[[0] * right + [1] * (3 - right)], targets)
+
+    monkeypatch.setattr("mmsent_cli.training.loop.evaluate", evaluation)
+    results = train(make_trainer(epochs=6, patience=patience))
+    assert len(results) == trained
+    assert [result.epoch for result in results if result.is_best] == [1, 2]
+
+
+def test_an_evaluation_covers_every_pair_in_order_and_averages_the_gates_over_pairs():
+    """Three batches of 64, 64 and 2 pairs: a gate's mean counts pairs, not batches."""
+    table, model = tiny_table(train=4, val=130), tiny_model()
+    loader = make_loader(table, EpochBatches(table, 64, 0, is_training=False), 0)
+    told = evaluate(model.train(), loader, make_accelerator(Compute("cpu", "fp32"), 1))
+    whole = model.eval()(table.batch(table.val))
+    np.testing.assert_allclose(told.logits, whole.main.detach().numpy(), rtol=1e-5, atol=1e-6)
+    assert told.targets.tolist() == table.targets[list(table.val)].tolist()
+    assert told.gates == {name: pytest.approx(float(gate.mean())) for name, gate in whole.gates.items()}
+    assert set(told.gates) == {"text", "image"}
+
+
+def test_the_loss_of_an_evaluation_by_hand():
+    """Log-odds of ln 3 give 3/4 to the first class."""
+    evaluation = Evaluation(np.log(np.array([[3.0, 1.0], [3.0, 1.0]], dtype=np.float32)), np.array([0, 1]))
+    assert evaluation.losses() == pytest.approx([-np.log(0.75), -np.log(0.25)])
+    assert evaluation.metrics(("a", "b")).loss == pytest.approx(-np.log(0.75 * 0.25) / 2)
