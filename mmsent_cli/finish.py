@@ -1,6 +1,5 @@
 """The end of every run, from the command line and from Python: tables, figures, report, and `result.json` last."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmsent_cli.command_lines import command_line
 from mmsent_cli.config import RuntimeConfig, to_dict
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_csv
@@ -150,29 +150,18 @@ def _validation_pairs(plan: Plan) -> list[Pair]:
 
 def repeat_command(run: Run, command: str) -> str:
     """The command line that repeats a run."""
-    if command == "train":
-        return shlex.join(["mmsent", command, "--config", str(run.path(CONFIG))])
     if command == "ablate":
-        return shlex.join(["mmsent", command, *_ablation_options(read_request(run.path(EXPERIMENT)))])
-    return shlex.join(["mmsent", command, "--config", str(run.folder)])
+        return command_line(command, _ablation_options(read_request(run.path(EXPERIMENT))))
+    return command_line(command, {"config": run.path(CONFIG) if command == "train" else run.folder})
 
 
-def _ablation_options(request: ExperimentRequest) -> list[str]:
+def _ablation_options(request: ExperimentRequest) -> dict[str, Any]:
     subject, usual = request.subject, to_dict(RuntimeConfig())
     runtime = {name: value for name, value in subject["runtime"].items() if name not in NO_EFFECT_ON_METRICS}
-    options = {
+    return {
         "checkpoint": subject["checkpoint"],
         **(subject["data"] or {}),
         "split": subject["split"],
         **request.settings,
         **{name: value for name, value in runtime.items() if value != usual[name]},
     }
-    return [word for name, value in options.items() for word in _typed(name, value)]
-
-
-def _typed(name: str, value: Any) -> list[str]:
-    """A setting as typed on the command line: nothing where it is off, a switch alone, or an option with its value."""
-    option = f"--{name.replace('_', '-')}"
-    if value is None or value is False:
-        return []
-    return [option] if value is True else [option, str(value)]

@@ -14,7 +14,7 @@ FLOORS = (
     ("errors",),
     ("results",),
     ("config",),
-    ("files", "stats"),
+    ("files", "stats", "command_lines"),
     ("progress", "records"),
     ("charsets",),
     ("data",),
@@ -37,7 +37,7 @@ FLOORS = (
     ("__main__",),
 )
 """The rooms from the ground up. A room imports from those below it, never from its own floor or above."""
-STANDARD = {"errors", "results", "config", "progress", "keywords"}
+STANDARD = {"errors", "command_lines", "results", "config", "progress", "keywords"}
 """Standard library only; results import pandas when a table is made."""
 DRAWN_FROM = {"errors", "results", "config", "progress", "files", "stats", "data"}
 """All that `reports` may import: a page is drawn from values, and from pairs that it shows."""

@@ -14,7 +14,9 @@ def predict(
     given: dict[str, Any],
     out: Annotated[Path | None, typer.Option(help="File to write: one row per pair, guid,tag")] = None,
     checkpoint: Checkpoint = None,
-    text: Annotated[str | None, typer.Option(help="Predict a single pair with this text")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Predict a single pair with this text; - reads it from standard input")
+    ] = None,
     image: Annotated[Path | None, typer.Option(help="Predict a single pair with this image")] = None,
     probabilities: Annotated[
         bool,
@@ -29,11 +31,12 @@ def predict(
 ) -> None:
     """Predict the sentiment of all unlabelled pairs (--out FILE), or of one pair (--text, --image)."""
     from mmsent_cli import api
+    from mmsent_cli.commands.standard_input import read_standard_input
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.predict import print_predict
     from mmsent_cli.reports.progress import ProgressView
 
-    pair = {"text": text, "image": image}
+    pair = {"text": read_standard_input() if text == "-" else text, "image": image}
     how = {"checkpoint": checkpoint, "probabilities": probabilities, "force": force, "runs_dir": runs_dir}
     with ProgressView() as progress:
         result = api.predict(out=out, progress=progress, **pair, **how, **given)

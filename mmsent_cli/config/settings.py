@@ -41,7 +41,7 @@ class DataConfig:
     data: str | None = option(
         None,
         "Folder with train.txt and the files <guid>.txt and <guid>.jpg, or a table (.csv, .jsonl, .parquet)",
-        shown="$MMSENT_DATA, ./data, ./data/sample",
+        shown="$MMSENT_DATA, this folder, ./data, ./data/sample",
     )
     guid_column: str = option("guid", "Column of the table with the unique name of each pair")
     text_column: str = option("text", "Column of the table with the text")

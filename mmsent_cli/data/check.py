@@ -18,12 +18,12 @@ from mmsent_cli.data import frames
 from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.layouts import (
     Source,
+    count_unlabelled,
     has_raw_texts,
     inline_texts,
     labelled_rows,
     locate,
     text_paths,
-    unlabelled_rows,
 )
 from mmsent_cli.data.manifests import SUFFIXES, raw_bytes, without_surrogates
 from mmsent_cli.data.pairs import Dataset, ImageFile, ImageSource, Pair, PairRow
@@ -86,7 +86,14 @@ def load_labelled(
 def iter_unlabelled(
     source: Source, config: DataConfig, decision: EncodingDecision, problems: list[str] | None = None
 ) -> Iterator[Pair]:
-    """Read and check the pairs to predict, in order; a few hundred at a time are in memory.
+    """The pairs of `open_unlabelled`, without the number of rows."""
+    return open_unlabelled(source, config, decision, problems)[1]
+
+
+def open_unlabelled(
+    source: Source, config: DataConfig, decision: EncodingDecision, problems: list[str] | None = None
+) -> tuple[int, Iterator[Pair]]:
+    """The number of rows to predict, and their pairs, read and checked in order; a few hundred at a time are in memory.
 
     A missing modality is None. For a file that exists but is broken, `on_bad` decides: stop reads on to the end, so
     that one error lists all; drop leaves the pair out; blank sets the modality to None. A pair with neither modality
@@ -99,11 +106,17 @@ def iter_unlabelled(
         problems: A line is appended for each pair that was dropped or blanked.
 
     Raises:
-        DataError: bad rows (before the first pair), or broken pairs under the policy stop.
+        DataError: bad rows, or, while the pairs are read, broken pairs under the policy stop.
     """
-    found: list[str] = [] if problems is None else problems
+    count, rows = count_unlabelled(source, config)
+    return count, _checked_pairs(rows, source, config, decision, [] if problems is None else problems)
+
+
+def _checked_pairs(
+    rows: Iterable[PairRow], source: Source, config: DataConfig, decision: EncodingDecision, found: list[str]
+) -> Iterator[Pair]:
     before, total, must_stop = len(found), 0, False
-    for chunk in _check(unlabelled_rows(source, config), source, config, decision):
+    for chunk in _check(rows, source, config, decision):
         pairs = [pair for item in chunk if (pair := _apply_policy(item, config.on_bad, found, may_lack=True))]
         total += len(chunk)
         must_stop = config.on_bad == "stop" and len(found) > before

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 VARIABLE = "MMSENT_DATA"
-DEFAULT_FOLDER, SAMPLE_FOLDER = Path("data"), Path("data/sample")
+FOLDERS = (".", "data", "data/sample")
+"""Where pairs are looked for without `--data`, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Source:
         """The source in messages."""
         return str(self.path)
 
+    @property
+    def place(self) -> str:
+        """The source as a run records it: the absolute path, so that the run can be repeated from another folder."""
+        return frames.NAME if self.kind == "frame" else str(self.path.absolute())
+
 
 def frame_source(frame: "DataFrame") -> Source:
     """A DataFrame as a source of pairs."""
@@ -47,7 +53,7 @@ def frame_source(frame: "DataFrame") -> Source:
 
 
 def locate(data: str | None) -> Source:
-    """Find the data: `--data`, else `$MMSENT_DATA`, else `./data` if it holds a layout, else `./data/sample`.
+    """Find the data: `--data`, else `$MMSENT_DATA`, else the first of `FOLDERS` that holds a list of pairs.
 
     Raises:
         DataError: nothing there, or neither a folder nor a manifest.
@@ -56,12 +62,11 @@ def locate(data: str | None) -> Source:
         return _source(data, "--data")
     if os.environ.get(VARIABLE):
         return _source(os.environ[VARIABLE], VARIABLE)
-    if lab.holds_list(DEFAULT_FOLDER):
-        return _source(str(DEFAULT_FOLDER), f"no --data, no {VARIABLE}")
-    if lab.holds_list(SAMPLE_FOLDER):
-        return _source(str(SAMPLE_FOLDER), f"no --data, no {VARIABLE}, no layout in ./data")
+    for folder in FOLDERS:
+        if lab.holds_list(Path(folder)):
+            return _source(folder, f"no --data, no {VARIABLE}")
     raise DataError(
-        f"no data: no --data, no {VARIABLE}, no train.txt in ./data or ./data/sample",
+        f"no data: no --data, no {VARIABLE}, no {lab.LABELLED_LIST} in this folder, ./data or ./data/sample",
         "give a folder that holds train.txt, or a .csv, .jsonl or .parquet manifest, with --data",
     )
 
@@ -87,7 +92,12 @@ def labelled_rows(source: Source, config: DataConfig) -> list[PairRow]:
 
 
 def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
-    """The rows to predict, in the order of the file; a folder without lists gives every guid that has a file.
+    """The rows of `count_unlabelled`, without their number."""
+    return count_unlabelled(source, config)[1]
+
+
+def count_unlabelled(source: Source, config: DataConfig) -> tuple[int, Iterator[PairRow]]:
+    """The rows to predict and their number, in the order of the file; a folder without lists gives every guid.
 
     Every row of a DataFrame is predicted, whatever its tag. All rows are checked before the first one is returned,
     so that nothing is computed for a list with bad rows.
@@ -106,7 +116,7 @@ def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
         )
     if not count:
         raise DataError(f"no pairs to predict in {source.path}", "add guids to test_without_label.txt, or their files")
-    return _unlabelled(source, config, [])
+    return count, _unlabelled(source, config, [])
 
 
 def text_paths(source: Source) -> list[Path]:

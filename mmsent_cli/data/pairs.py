@@ -1,5 +1,7 @@
 """The two shapes of a pair: as its source has it (`PairRow`), and checked, with its text decoded (`Pair`)."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
@@ -62,3 +64,9 @@ class Dataset:
     decision: EncodingDecision
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of guids, tags, texts and images: equal for the same pairs wherever their files are."""
+        content = [[pair.guid, pair.tag, pair.text, pair.image_digest] for pair in self.pairs]
+        return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build, read_train_config, to_dict, train_config
+from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.ablation.target import AblationTarget, examine
@@ -28,6 +29,7 @@ from mmsent_cli.training.run import (
     cleanup_on_failure,
     find_unfinished,
     require_same_plan,
+    resume_command,
     splits_of,
     start_run,
     write_plan,
@@ -150,9 +152,10 @@ def start_experiment(
 ) -> Run:
     """Make an experiment's folder and record its request."""
     run = start_run(plan, runs_dir, command)
-    request = ExperimentRequest(
-        command=command, given=to_dict(plan.given), settings=to_dict(settings), subject=subject or {}
-    )
+    recorded = to_dict(settings)
+    if recorded.get("storage"):
+        recorded["storage"] = _from_anywhere(recorded["storage"])
+    request = ExperimentRequest(command=command, given=to_dict(plan.given), settings=recorded, subject=subject or {})
     with cleanup_on_failure(run, is_new=True, command=command):
         run.write_json(EXPERIMENT, request)
     return run
@@ -168,7 +171,7 @@ def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, Exper
     request = read_request(run.path(EXPERIMENT)) if run.path(EXPERIMENT).is_file() else None
     other = request.command if request else "train"
     if request is None or other != command:
-        raise ConfigError(f"{run.folder} is a run of {other}", f"go on with: mmsent {other} --resume {spec}")
+        raise ConfigError(f"{run.folder} is a run of {other}", f"go on with: {resume_command(run, other)}")
     return run, request
 
 
@@ -206,7 +209,24 @@ def ablation_subject(
     checkpoint: Path, runtime: RuntimeConfig, data: Mapping[str, Any] | None = None, split: str | None = None
 ) -> dict[str, Any]:
     """The inputs of an ablation as plain values, from which it can be resumed."""
-    return {"checkpoint": str(checkpoint), "data": data, "split": split, "runtime": to_dict(runtime)}
+    return {
+        "checkpoint": str(checkpoint.absolute()),
+        "data": None if data is None else {**data, "data": _place(data["data"])},
+        "split": None if split is None else str(Path(split).absolute()),
+        "runtime": to_dict(runtime),
+    }
+
+
+def _place(data: str) -> str:
+    """The data as a run records it: an absolute path, or the name that stands for a DataFrame."""
+    return data if data == frames.NAME else str(Path(data).absolute())
+
+
+def _from_anywhere(url: str) -> str:
+    """The URL of a database; that of an SQLite file in this folder with its absolute path."""
+    prefix, name = "sqlite:///", url.removeprefix("sqlite:///")
+    is_relative = url.startswith(prefix) and name and name[0] not in "/:" and not name.startswith("file:")
+    return f"{prefix}{Path(name).absolute()}" if is_relative else url
 
 
 def _plan(

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig, RuntimeConfig
-from mmsent_cli.data.check import decide_encoding, iter_unlabelled
+from mmsent_cli.data.check import decide_encoding, open_unlabelled
 from mmsent_cli.data.frames import image_source
 from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.layouts import Source, locate
@@ -56,8 +56,9 @@ def predict_file(
     predictor = Predictor.load(checkpoint, runtime)
     decision, notes = _decide(source, data, default_cache_dir(runtime.cache_dir), predictor.description)
     problems: list[str] = []
-    tally = Tally()
-    pairs = tally.watch(iter_unlabelled(source, data, decision, problems))
+    total, unlabelled = open_unlabelled(source, data, decision, problems)
+    tally = Tally(total)
+    pairs = tally.watch(unlabelled)
     with atomic_path(out) as hidden:
         with hidden.open("w", encoding="utf-8", newline="") as stream:
             _write_rows(stream, predictor, pairs, tally, with_probabilities, progress)
@@ -103,11 +104,16 @@ def predict_one(
 
 
 class Tally:
-    """Counts what passes by, so that nothing needs to be kept."""
+    """Counts what passes by, so that nothing needs to be kept.
+
+    Args:
+        rows: how many rows there are to predict.
+    """
 
     SHOWN_GUIDS = 5
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
         self.pairs = 0
         self.replaced = 0
         self.tags: Counter[str] = Counter()
@@ -153,7 +159,7 @@ def _write_rows(
         shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
         rows.writerow([prediction.guid, prediction.tag, *(shares if with_probabilities else ())])
         if tally.pairs % PROGRESS_STEP == 0:
-            progress(Stage("predicting", tally.pairs, None))
+            progress(Stage("predicting", tally.pairs, tally.rows))
     progress(Stage("predicting", tally.pairs, tally.pairs))
 
 

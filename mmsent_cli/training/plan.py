@@ -16,7 +16,7 @@ from mmsent_cli.config import (
     resolve_model,
 )
 from mmsent_cli.data.check import load_labelled
-from mmsent_cli.data.layouts import Source
+from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.data.split import Split, make_folds, make_split, read_split, require_all_in_folds
 from mmsent_cli.encoders.registry import choose, is_from_scratch, require_encoders
@@ -80,6 +80,8 @@ def plan_run(
     model = resolve_checked(config.model, facts)
     _require_folds(config, model)
     cache = default_cache_dir(config.runtime.cache_dir)
+    source = source or locate(config.data.data)
+    config = _from_anywhere(config, source)
     dataset = load_labelled(config.data, cache, progress, source)
     facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or _divide(dataset, config)
@@ -123,6 +125,21 @@ def resolve_checked(model: ModelConfig, facts: Facts) -> ResolvedModel:
     require_encoders(resolved)
     require_fusion(resolved)
     return resolved
+
+
+def _from_anywhere(config: TrainConfig, source: Source) -> TrainConfig:
+    """The configuration with absolute paths, so that it can be resumed and repeated from another folder."""
+    split, runtime = config.split, config.runtime
+    return replace(
+        config,
+        data=replace(config.data, data=source.place),
+        split=replace(split, split=_absolute(split.split)),
+        runtime=replace(runtime, weights_dir=_absolute(runtime.weights_dir), cache_dir=_absolute(runtime.cache_dir)),
+    )
+
+
+def _absolute(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.command_lines import command_line
 from mmsent_cli.config import to_dict, train_config
+from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
@@ -62,7 +64,7 @@ def resume_run(
     if run.path(EXPERIMENT).is_file():
         request = run.read_json(EXPERIMENT)
         command = request.get("command", "EXPERIMENT") if isinstance(request, dict) else "EXPERIMENT"
-        raise ConfigError(f"{run.folder} is a run of {command}", f"go on with: mmsent {command} --resume {spec}")
+        raise ConfigError(f"{run.folder} is a run of {command}", f"go on with: {resume_command(run, command)}")
     config = train_config(run.read_json(CONFIG))
     plan = plan_run(config, progress, splits_of(run, config.split.folds), source)
     write_plan(plan, run)
@@ -85,11 +87,20 @@ def require_same_plan(plan: Plan, run: Run, command: str) -> None:
     compute = plan.compute
     here = {"device": compute.device, "precision": compute.precision, "engine": compute.engine_name}
     changed += [name for name, value in here.items() if value != environment.get(name)]
+    if _pairs_changed(plan, environment.get("data")):
+        changed.append(f"content of {plan.dataset.source}")
     if changed:
         raise ConfigError(
             f"{run.folder} was started with a different {', '.join(changed)}; resuming here would mix settings",
-            f"start a new run with its settings: mmsent {command} --config {run.folder}",
+            f"start a new run with its settings: {command_line(command, {'config': run.folder})}",
         )
+
+
+def _pairs_changed(plan: Plan, recorded: object) -> bool:
+    """Whether the pairs differ from those that a run recorded; pairs that came or went have an error of their own."""
+    if not isinstance(recorded, dict) or recorded.get("pairs") != len(plan.dataset.pairs):
+        return False
+    return recorded.get("digest") != plan.dataset.digest
 
 
 def _with_recorded_precision(plan: Plan, run: Run) -> Plan:
@@ -129,8 +140,9 @@ def splits_of(run: Run, folds: int | None = None) -> list[Split]:
 def write_plan(plan: Plan, run: Run) -> None:
     """Write down what a run starts with, as far as it is not there yet."""
     if not run.path(ENVIRONMENT).is_file():
-        how = plan.compute
-        run.write_json(ENVIRONMENT, environment(how.device, how.precision, how.engine_name))
+        how, dataset = plan.compute, plan.dataset
+        data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}
+        run.write_json(ENVIRONMENT, {**environment(how.device, how.precision, how.engine_name), "data": data})
     if not run.path(SPLIT).is_file():
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:
@@ -151,8 +163,16 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
             discard_run(run)
         raise
     except KeyboardInterrupt:
-        name = run.name if run.folder.parent == Path("runs") else run.folder
-        raise KeyboardInterrupt(f"interrupted; go on with: mmsent {command} --resume {name}") from None
+        raise KeyboardInterrupt(f"interrupted; go on with: {resume_command(run, command)}") from None
+
+
+def resume_command(run: Run, command: str) -> str:
+    """What to type to go on with an unfinished run; Python for a run that was started with a DataFrame."""
+    config = run.read_json(CONFIG) if run.path(CONFIG).is_file() else {}
+    data = config.get("data", {}).get("data") if isinstance(config, dict) else None
+    if data == frames.NAME:
+        return f"{command.replace('-', '_')}(data, resume={str(run.folder.absolute())!r}), with the same data"
+    return command_line(command, {"resume": run.folder})
 
 
 def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:

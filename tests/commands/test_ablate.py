@@ -131,7 +131,7 @@ def test_a_checkpoint_named_through_latest_stays_the_same_when_latest_moves_on(r
         stopped = interrupt(Stage, 3, "ablate", "--checkpoint", name, "--cache-dir", f"cold-{len(name)}")
         assert stopped.exit_code == 130, stopped.output
         newest = Path("runs/latest").resolve()
-        told = f"mmsent ablate --resume {newest.name}"
+        told = f"mmsent ablate --resume {newest}"
         assert stopped.stderr.splitlines()[-1].endswith(told)
         values = ablate("--resume", "latest")
         assert (Path(values["run"]).name, values["trained_by"]) == (newest.name, training().name)
@@ -152,7 +152,7 @@ def test_an_interrupted_ablation_goes_on_to_the_same_end(ready, interrupt, kind,
     stopped = interrupt(kind, times, "ablate", "--retrain")
     assert stopped.exit_code == 130
     (run,) = [path for path in run_folders() if path != training()]
-    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent ablate --resume {run.name}")
+    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent ablate --resume {run.absolute()}")
     values = ablate("--resume", run.name)
     whole = ablate("--retrain")
     assert Path(values["run"]).resolve() == run.resolve()
@@ -164,7 +164,7 @@ def test_what_cannot_be_resumed(ready, interrupt):
     (run,) = [path for path in run_folders() if path != training()]
     for options in (("--retrain",), ("--checkpoint", "best_model.pt"), ("--split", "s.json"), ("--data", "lab")):
         assert_refused(mmsent("ablate", "--resume", "latest", *options), "--resume")
-    assert_refused(mmsent("train", "--resume", "latest"), "a run of ablate", "mmsent ablate --resume latest")
+    assert_refused(mmsent("train", "--resume", "latest"), "a run of ablate", f"mmsent ablate --resume {run.absolute()}")
     assert_refused(mmsent("compare-fusions", "--resume", run.name), "a run of ablate")
     ablate("--resume", "latest")
     assert_refused(mmsent("ablate", "--resume", "latest"), run.name, "finished")

@@ -221,7 +221,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_end(
     assert stopped.exit_code == 130
     assert isinstance(stopped.exception, SystemExit)
     (run,) = run_folders()
-    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent {command} --resume {run.name}")
+    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent {command} --resume {run.absolute()}")
     values = succeed(command, "--resume", "latest", "--json")
     assert run_folders() == [run]
     for name in ("result.json", "epochs.csv"):
@@ -319,7 +319,7 @@ def test_a_comparison_killed_while_two_models_train_leaves_no_process_and_can_be
 def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(work, empty_cache, finished, interrupt):
     stopped = interrupt(Epoch, 3, *COMPARE, "--jobs", 2)
     (run,) = run_folders()
-    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.name}")
+    assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.absolute()}")
     assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
     assert mmsent("compare-fusions", "--resume", run.name, "--jobs", 1).exit_code == 0
     assert kept(run, "result.json") == kept(finished["compare-fusions"].folder, "result.json")
@@ -333,13 +333,13 @@ def test_what_cannot_be_resumed(work, interrupt):
     for arguments in (("--seeds", 5), ("--fusions", "gmu"), ("--epochs", 5), ("--config", run)):
         assert_refused(mmsent("compare-fusions", "--resume", "latest", *arguments), "--resume")
     for command in ("train", "augment-compare", "ablate"):
-        reported = f"mmsent compare-fusions --resume {run.name}"
-        assert_refused(mmsent(command, "--resume", run.name), "a run of compare-fusions", reported)
+        told = f"mmsent compare-fusions --resume {run.absolute()}"
+        assert_refused(mmsent(command, "--resume", run.name), "a run of compare-fusions", told)
     succeed("compare-fusions", "--resume", "latest")
     assert_refused(mmsent("compare-fusions", "--resume", "latest"), run.name, "finished")
     trained = Path(succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"])
     (trained / "result.json").unlink()
-    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "a run of train", "mmsent train --resume latest")
+    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "a run of train", f"--resume {trained.absolute()}")
     assert len(run_folders()) == 2
 
 

@@ -38,7 +38,7 @@ def test_the_interruption_says_how_to_go_on(ready, monkeypatch, command):
         stopped = mmsent(command, *COMMANDS[command])
     (run,) = [run for run in run_folders() if run.name not in ready]
     assert stopped.exit_code == 130
-    assert stopped.stderr.splitlines()[-1] == f"interrupted; go on with: mmsent {command} --resume {run.name}"
+    assert stopped.stderr.splitlines()[-1] == f"interrupted; go on with: mmsent {command} --resume {run.absolute()}"
     assert not (run / "result.json").exists()
 
 

@@ -81,7 +81,7 @@ def test_an_interrupted_repetition_trains_nothing_twice(tmp_path, monkeypatch):
         stopped = mmsent(*PAPER)
     assert stopped.exit_code == 130
     (run,) = run_folders()
-    assert f"mmsent paper --resume {run.name}" in stopped.stderr
+    assert f"mmsent paper --resume {run.absolute()}" in stopped.stderr
     before = len(trained)
     assert before > 10
     values = succeed("paper", "--resume", "latest", "--json")

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from mmsent_cli import api
+from mmsent_cli.commands.app import app
 from tests.commands.running import assert_refused, mmsent, small_lab, succeed
 from tests.data.builders import image_bytes
 
@@ -180,6 +183,29 @@ def test_progress_off_a_terminal_is_one_line_with_the_true_number(ready):
     result = mmsent("predict", "--data", "lab", "--out", "out.csv", "--json")
     assert result.stderr.splitlines() == ["predicting: 43 pairs"]
     assert json.loads(result.stdout)["missing_image"] == 40
+
+
+def test_a_text_may_come_from_standard_input(ready):
+    typed = succeed("predict", "--text", "a gloomy day", "--json")["prediction"]
+    piped = CliRunner().invoke(app, ["predict", "--text", "-", "--json"], input="a gloomy day\n")
+    assert json.loads(piped.stdout)["prediction"] == typed
+    assert_refused(CliRunner().invoke(app, ["predict", "--text", "-"], input="  \n"), "standard input")
+
+
+@pytest.mark.parametrize("layout", ["lab", "csv"])
+def test_the_live_view_gets_the_number_of_rows_from_the_beginning(ready, layout):
+    """With one row that is dropped: the bar still ends full."""
+    guids = [str(number) for number in range(301, 341)]
+    for guid in guids:
+        shutil.copy(ready / "data/1.txt", ready / f"data/{guid}.txt")
+    (ready / "data/320.txt").unlink()
+    (ready / "test_without_label.txt").write_text("guid,tag\n" + "".join(f"{guid},null\n" for guid in guids))
+    lines = [f"{guid},{'' if guid == '320' else 'words'},,\n" for guid in guids]
+    Path("pairs.csv").write_text("guid,text,image,tag\n" + "".join(lines))
+    seen = []
+    data = "lab" if layout == "lab" else "pairs.csv"
+    api.predict(data, out="out.csv", on_bad="drop", progress=seen.append)
+    assert [(event.done, event.total) for event in seen] == [(16, 40), (32, 40), (39, 39)]
 
 
 def test_a_reader_that_goes_away_sees_no_traceback(ready):

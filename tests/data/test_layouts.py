@@ -41,6 +41,8 @@ def test_data_is_looked_for_in_the_documented_order(tmp_path, monkeypatch):
     assert locate(None).path == Path("data/sample")
     (tmp_path / "data/train.txt").write_text("guid,tag\n")
     assert locate(None).path == Path("data")
+    (tmp_path / "train.txt").write_text("guid,tag\n")
+    assert locate(None).path == Path(), "the folder itself, whose files may be in its data/"
     write_lab(tmp_path / "other", ten_tags())
     monkeypatch.setenv("MMSENT_DATA", "other")
     assert locate(None).path == Path("other")

@@ -189,4 +189,4 @@ def test_an_experiment_is_not_resumed_as_a_training_run(tmp_path, told):
     with pytest.raises(ConfigError) as caught:
         resume_run(run.name, tmp_path)
     command = "tune" if "tune" in told else "EXPERIMENT"
-    assert caught.value.hint == f"go on with: mmsent {command} --resume {run.name}"
+    assert caught.value.hint == f"go on with: mmsent {command} --resume {run.folder}"

@@ -1,0 +1,34 @@
+"""Command lines that messages and reports print. They work as printed, from any folder: paths in them are absolute."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def command_line(command: str, options: Mapping[str, Any]) -> str:
+    """A command with its options, quoted for a shell.
+
+    Args:
+        command: such as `train`.
+        options: value by name, `head_lr` for `--head-lr`. None and False are left out, True is the option alone, a
+            tuple is comma-separated, and a Path is made absolute.
+
+    Example:
+        >>> command_line("train", {"data": Path("lab"), "epochs": 5, "offline": True})
+        'mmsent train --data /home/me/lab --epochs 5 --offline'
+    """
+    return shlex.join(["mmsent", command, *(word for name, value in options.items() for word in _words(name, value))])
+
+
+def _words(name: str, value: Any) -> list[str]:
+    option = f"--{name.replace('_', '-')}"
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [option]
+    if isinstance(value, Path):
+        value = value.absolute()
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    # A value that begins with a dash would be read as an option.
+    return [f"{option}={text}"] if text.startswith("-") else [option, text]
