@@ -1,6 +1,6 @@
 """Sentiment of text with an image: train, predict, compare.
 
-The names below are loaded when they are first used, so that importing this package costs nothing.
+The names below are imported when they are first used, so that importing this package is fast.
 """
 
 from importlib import import_module

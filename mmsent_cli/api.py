@@ -1,7 +1,7 @@
 """The Python interface: the commands as functions, with the same settings as keywords.
 
-Every function prints nothing, leaves the same files as its command, and returns the result. Settings are those of
-`mmsent COMMAND --help`, written as keywords: `--head-lr 0.001` is `head_lr=0.001`.
+The functions print nothing, write the same files as the commands, and return the result. All options of
+`mmsent COMMAND --help` are keywords here: `--head-lr 0.001` is `head_lr=0.001`.
 """
 
 import time
@@ -63,15 +63,15 @@ def train(
     Args:
         data: a folder, a manifest file, a DataFrame with the columns `text`, `image` and `tag`, or a list of pairs.
             Images in a DataFrame are paths, PIL images, or bytes of image files.
-        preset: a whole set of settings, such as "fast" or "best"; keywords change it.
-        config: replay the settings of an earlier run (its folder or `config.json`); keywords change them.
-        resume: go on with an unfinished run: its folder, its name, or "latest".
+        preset: a set of settings, such as "fast" or "best"; keywords override it.
+        config: the folder or the `config.json` of an earlier run, to use its settings; keywords override them.
+        resume: continue an unfinished run: its folder, its name, or "latest".
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent train --help`, such as `epochs=5`, `encoders="compact"` or `folds=5`.
 
     Returns:
-        The finished run, with `result`, `folder` and `to_frame()`; pass it to `load`.
+        The finished run, with `result`, `folder` and `to_frame()`. `load` takes it as an argument.
 
     Raises:
         ConfigError: an unknown setting, or settings that do not go together.
@@ -91,7 +91,7 @@ def train(
     else:
         if config is not None and preset is not None:
             raise ConfigError(
-                "--config and --preset exclude each other: each is a complete set of settings", "give one of them"
+                "--config and --preset cannot be combined: each is a complete set of settings", "give one of them"
             )
         base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
         base = base if preset is None else with_preset(base, preset)
@@ -143,17 +143,17 @@ def predict(
     Args:
         data: a folder, a manifest file, a DataFrame or a list of pairs.
         out: the file to write, rows `guid,tag`.
-        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
+        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
-        probabilities: add a column for each class, and one that names a missing modality.
+        probabilities: add a column with the probability of each class, and a column for missing modalities.
         force: overwrite `out`.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent predict --help`.
 
     Returns:
-        Counts of the predicted labels and of missing modalities; for a single pair, `prediction`.
+        The number of pairs predicted as each label and of missing modalities; for a single pair, `prediction`.
 
     Raises:
         ConfigError: neither `out` nor a single pair, or both.
@@ -167,7 +167,8 @@ def predict(
     is_single = text is not None or image is not None
     if is_single == (out is not None):
         raise ConfigError(
-            "predict needs either an output file or one pair", "--out submission.txt, or --text WORDS --image FILE"
+            "predict needs either an output file or a single pair",
+            "give --out FILE to predict all pairs, or --text and --image to predict one pair",
         )
     given, source = sort_settings("predict", data, settings)
     found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
@@ -194,8 +195,8 @@ def tune(
         **settings: the settings of `mmsent tune --help`, such as `strategy="tpe"`, `trials=20` or `space=[...]`.
 
     Returns:
-        The finished run; `to_frame()` has a row for each trial, and `run.path(run.result.best_config)` is what
-        `train(config=...)` takes.
+        The finished run; `to_frame()` has a row for each trial. To train with the best settings, pass
+        `run.path(run.result.best_config)` to `train(config=...)`.
 
     Raises:
         MmsentError: settings, data or encoders that cannot be used.
@@ -220,8 +221,8 @@ def compare_fusions(
 
     Args:
         data: labelled pairs, as in `train`.
-        config: repeat an earlier experiment (its folder), or start from the settings of a training run.
-        resume: go on with an unfinished experiment: its folder, its name, or "latest". Only `jobs` may be given too.
+        config: the folder of an earlier experiment to repeat, or of a training run whose settings to use.
+        resume: continue an unfinished experiment: its folder, its name, or "latest". Only `jobs` can be given with it.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent compare-fusions --help`, such as `fusions=["concat", "gmu"]` or `seeds=5`.
@@ -277,14 +278,14 @@ def paper(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Repeat a published work: tune, train, ablate, compare fusions and augmentation, next to its published scores.
+    """Repeat the experiments of a published student project, and report its scores next to ours.
 
     Args:
         data, config, resume, runs_dir, progress: as in `compare_fusions`.
         **settings: the settings of `mmsent paper --help`.
 
     Returns:
-        The finished run. Each experiment is a run of its own in its folder `steps`.
+        The finished run. Its folder `steps` contains one run for each experiment.
 
     Raises:
         MmsentError: settings, data or encoders that cannot be used.
@@ -307,13 +308,13 @@ def ablate(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Remove the text or the image from a trained model's input, in several ways, and measure what is left.
+    """Remove the text or the image from the input of a trained model, and measure how much accuracy drops.
 
     Args:
-        data: labelled pairs, as in `train`; None is the validation pairs of the checkpoint's run.
-        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
-        split: with `data`, use only the validation split of this split file.
-        resume: go on with an unfinished ablation. Only `jobs` may be given too.
+        data: labelled pairs, as in `train`; None uses the validation pairs of the checkpoint's run.
+        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
+        split: a split file; if given with `data`, only its validation pairs are used.
+        resume: continue an unfinished ablation. Only `jobs` can be given with it.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent ablate --help`, such as `retrain=True`.
@@ -331,7 +332,9 @@ def ablate(
 
     def request(given: Given) -> ExperimentRequest:
         if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
-            raise ConfigError("options about the data need --data", "name a folder or manifest with --data")
+            raise ConfigError(
+                "options about the data can only be used with --data", "give a folder or a table with --data"
+            )
         found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
         own = own_config(found)
         # The runtime settings of the checkpoint's run, so that the whole model gets the scores of that run.
@@ -346,7 +349,7 @@ def ablate(
 def inspect_encoding(
     data: PathLike | None = None, *, convert_to: PathLike | None = None, force: bool = False, **settings: Any
 ) -> EncodingResult:
-    """Decide the text encoding of a whole corpus, and show the evidence.
+    """Find out the character encoding of a corpus, with examples before and after decoding.
 
     Args:
         data: a folder or a manifest file.
@@ -355,7 +358,7 @@ def inspect_encoding(
         **settings: the settings of `mmsent inspect-encoding --help`.
 
     Returns:
-        The encoding, the candidates with their evidence, and notes.
+        The encoding, the candidates with their scores, and notes.
 
     Raises:
         DataError: files that cannot be read.
@@ -373,17 +376,17 @@ def inspect_encoding(
 def split(
     data: Data = None, *, folds: int | None = None, out: PathLike | None = None, force: bool = False, **settings: Any
 ) -> SplitResult:
-    """Divide labelled pairs into training and validation, near-duplicates together, and write a split file.
+    """Divide labelled pairs into training and validation, and write a split file.
 
     Args:
         data: labelled pairs, as in `train`.
-        folds: make this number of grouped folds instead of one split.
-        out: the split file; None is `splits/<strategy>-<seed>.json`.
+        folds: make this many cross-validation folds instead of one split.
+        out: the file to write; None uses `splits/<strategy>-<seed>.json`.
         force: overwrite an existing file.
         **settings: the settings of `mmsent split --help`, such as `seed=1` or `val_size=0.1`.
 
     Returns:
-        Where the file is, and the sizes and class counts of both splits; `train(split=result.path)` takes it.
+        The path of the file, and the sizes and class counts of both splits. Use it with `train(split=result.path)`.
 
     Raises:
         ConfigError: settings that do not go together.
@@ -396,7 +399,10 @@ def split(
     given, source = sort_settings("split", data, settings)
     config = build(SplitConfig, given[SplitConfig])
     if folds is not None and config.strategy != "grouped":
-        raise ConfigError(f"folds are grouped, not {config.strategy}", "leave out --folds or --strategy")
+        raise ConfigError(
+            f"--folds cannot be combined with --strategy {config.strategy}: folds keep near-duplicates together",
+            "leave out --folds or --strategy",
+        )
     name = f"{config.strategy}-{config.split_seed}{f'-{folds}-folds' if folds else ''}.json"
     path = Path("splits", name) if out is None else Path(out)
     require_writable(path, force)
@@ -412,16 +418,16 @@ def split(
 def read_pairs(
     data: Data = None, *, labelled: bool = False, progress: Progress = silent, **settings: Any
 ) -> list[Pair]:
-    """Read and check pairs: texts decoded, images verified.
+    """Read pairs: decode the texts and check the images.
 
     Args:
         data: a folder, a manifest file or a DataFrame.
-        labelled: read the pairs with a label, to train on; else the pairs without one, to predict.
+        labelled: True reads the pairs with a label (to train on), False those without (to predict).
         progress: called with each event of `mmsent_cli.progress`.
-        **settings: the settings of `mmsent predict --help` about data; `labels` and `limit` if `labelled`.
+        **settings: the data settings of `mmsent predict --help`; if `labelled`, also `labels` and `limit`.
 
     Returns:
-        The pairs, which `train`, `LoadedModel.predict` and the other functions take as `data`.
+        The pairs. `train`, `LoadedModel.predict` and the other functions take them as `data`.
 
     Raises:
         DataError: pairs that cannot be used.
@@ -439,10 +445,10 @@ def read_pairs(
 
 
 def list_fusions(config: PathLike | None = None, **settings: Any) -> tuple[str, list[FusionRow]]:
-    """The fusions with their sources and numbers of parameters.
+    """List the fusions with their sources and numbers of parameters.
 
     Args:
-        config: an earlier run whose encoders are meant.
+        config: an earlier run, to count the parameters for its encoders.
         **settings: the settings of `mmsent compare-fusions --help`.
 
     Returns:

@@ -82,7 +82,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
             raise DataError(f"y has the shape {labels.shape} for {len(frame)} pairs", "give one label per pair")
         self.classes_ = np.unique(labels)
         if len(self.classes_) < 2:
-            raise DataError(f"y holds one class, {self.classes_[0]}", "give two or more different labels")
+            raise DataError(f"y has only one class, {self.classes_[0]}", "give two or more different labels")
         frame = frame.assign(**{TAG: [str(label) for label in labels]})
         data = {"tag_column": TAG, "labels": tuple(str(label) for label in self.classes_)}
         given = COMMANDS["train"].sort(self._settings() | data)
@@ -170,7 +170,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
                 f"X is a {type(X).__name__}", "give a DataFrame with text and image columns, or pairs of read_pairs"
             )
         if not len(X):
-            raise DataError("X holds no pair", "give labelled pairs")
+            raise DataError("X is empty", "give labelled pairs")
         columns = build(DataConfig, COMMANDS["train"].sort(self._settings())[DataConfig])
         return X if isinstance(X, pd.DataFrame) else frame_of(X, columns)
 

@@ -133,7 +133,7 @@ def require_writable(path: Path, force: bool) -> None:
     if not base.is_dir():
         raise MmsentError(f"cannot write {path}: {base} is a file, not a folder", "choose another place")
     if not os.access(base, os.W_OK | os.X_OK):
-        raise MmsentError(f"cannot write {path}: nothing may be written in {base}", "choose another place")
+        raise MmsentError(f"cannot write {path}: no permission to write in {base}", "choose another place")
 
 
 def _is_about(error: OSError, hidden: Path) -> bool:

@@ -252,7 +252,7 @@ def _token_dim(encoder: Encoder) -> int:
     width = encoder.token_dim()
     if width is None:
         raise ConfigError(
-            f"this fusion reads tokens, and the encoder {encoder.name} has only pooled features",
-            "choose another fusion, or an encoder with separate layers",
+            f"this fusion needs tokens, but the encoder {encoder.name} returns pooled features only",
+            "choose another fusion or another encoder",
         )
     return width

@@ -146,8 +146,8 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
         if names := _names(folder):
             return Run(folder / names[-1])
     if spec is None or spec == LATEST:
-        raise CheckpointError(f"no run yet in {runs_dir}", "train a model first: mmsent train")
-    raise CheckpointError(f"no run {spec}, neither as a folder nor in {runs_dir}", _known_runs(runs_dir))
+        raise CheckpointError(f"there is no run in {runs_dir} yet", "train a model first: mmsent train")
+    raise CheckpointError(f"found no run {spec}: it is neither a folder nor a run in {runs_dir}", _known_runs(runs_dir))
 
 
 def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
@@ -254,7 +254,7 @@ def _in_run(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
         raise CheckpointError(
-            f"no checkpoint {path}", "give a .pt file or a finished run's folder, or train a model first"
+            f"there is no checkpoint {path}", "give a .pt file or a finished run's folder, or train a model first"
         )
     return path
 

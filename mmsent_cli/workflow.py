@@ -101,7 +101,7 @@ def require_only_resume(given: Given, source: Source | None, has_more: bool) -> 
     """Refuse settings given with `resume`: a run continues with its own. Pairs in memory must be given again."""
     names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
     if has_more or names:
-        raise ConfigError("--resume takes the run's own settings", "leave the other options out")
+        raise ConfigError("--resume uses the settings of the run and takes no others", "leave out the other options")
 
 
 def spec_of(run: Run | PathLike | None) -> str | None:

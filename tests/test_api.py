@@ -225,7 +225,7 @@ def test_what_cannot_be_asked_for(inside):
         api.train("lab", experts="lexicon")
     with pytest.raises(ConfigError, match="writing is now called ocr"):
         api.train("lab", probes=("writing",))
-    with pytest.raises(ConfigError, match="own settings"):
+    with pytest.raises(ConfigError, match="settings of the run"):
         api.train("lab", resume="latest")
     with pytest.raises(ConfigError, match="output file or one pair"):
         api.predict("lab")

@@ -197,7 +197,7 @@ def test_what_does_not_fit_is_refused(frame, X):
         SentimentClassifier().predict(X)
     with pytest.raises(DataError, match="shape"):
         SentimentClassifier().fit(X, frame["tag"][:5])
-    with pytest.raises(DataError, match="one class"):
+    with pytest.raises(DataError, match="only one class"):
         SentimentClassifier().fit(X, ["a"] * len(X))
     with pytest.raises(TypeError, match="colour"):
         SentimentClassifier(colour=1)

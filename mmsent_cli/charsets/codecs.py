@@ -1,4 +1,4 @@
-"""The codecs that are compared, their names, and what the bytes of one document show about its codec."""
+"""The character encodings (codecs) that are compared, and checks on the bytes of one document."""
 
 import codecs
 import difflib
@@ -46,7 +46,7 @@ NOT_FOR_DOCUMENTS = frozenset({"idna", "punycode", "undefined", "unicode_escape"
 
 
 def is_strict(raw: bytes, codec: str) -> bool:
-    """Whether every byte is valid in the codec."""
+    """Return True if every byte is valid in the codec."""
     try:
         raw.decode(codec)
     except UnicodeDecodeError:
@@ -55,7 +55,10 @@ def is_strict(raw: bytes, codec: str) -> bool:
 
 
 def marked_codec(raw: bytes) -> str | None:
-    """The codec of a byte-order mark. UTF-16 and UTF-32 must also decode, since their marks occur in legacy text."""
+    """Return the codec that a byte-order mark shows, else None.
+
+    For UTF-16 and UTF-32 the text must also decode, since the bytes of their marks occur in legacy texts.
+    """
     for mark, codec in MARKS:
         if raw.startswith(mark) and (codec == "utf-8-sig" or is_strict(raw, codec)):
             return codec
@@ -63,12 +66,12 @@ def marked_codec(raw: bytes) -> str | None:
 
 
 def plain_name(codec: str) -> str:
-    """A codec's name without the suffix for a skipped byte-order mark."""
+    """Return a codec's name without the suffix `-sig` for a skipped byte-order mark."""
     return UTF8 if codec == "utf-8-sig" else codec
 
 
 def known_codec(name: str) -> str | None:
-    """The name used here for a codec, or None if Python has no such text encoding."""
+    """Return mmsent's name of a codec, or None if Python has no such text encoding."""
     if name in CODECS:
         return name
     try:
@@ -82,10 +85,10 @@ def known_codec(name: str) -> str | None:
 
 
 def require_codec(name: str) -> str:
-    """The codec that a user named.
+    """Return the codec that the user chose.
 
     Raises:
-        ConfigError: Python has no such text encoding; the hint gives near matches and the candidates.
+        ConfigError: Python has no such text encoding; the hint lists similar and known names.
     """
     codec = known_codec(name)
     if codec is None:

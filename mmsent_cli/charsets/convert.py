@@ -12,32 +12,35 @@ from mmsent_cli.files import atomic_write
 def convert(
     paths: Sequence[Path], root: Path, target: Path, decision: EncodingDecision, is_forced: bool = False
 ) -> Iterator[tuple[str, int]]:
-    """Write a UTF-8 copy of each text under the same relative name, line ends kept.
+    """Write a UTF-8 copy of each text under the same relative name. Line ends are kept.
 
-    Everything that can be checked is checked before the first file is written, and each file appears whole or not at
-    all.
+    All checks are done before the first file is written. Each file is written atomically.
 
     Args:
         paths: the text files, all below `root`.
         root: the folder of the data.
         target: the folder for the copies, made if missing.
         decision: how the texts are decoded.
-        is_forced: overwrite files of the same names.
+        is_forced: overwrite existing files.
 
     Yields:
-        Relative name and number of replaced characters of each file, once it is written.
+        The relative name and the number of replaced characters of each file, after it is written.
 
     Raises:
-        DataError: undecided, the data's own folder, or files that exist.
-        MmsentError: a copy that cannot be written.
+        DataError: the encoding is undecided, `target` is the data folder, or files exist.
+        MmsentError: a copy cannot be written.
     """
     require_decided(decision)
     if target.resolve() == root.resolve():
-        raise DataError(f"{target} is the folder of the data itself", "give another folder to --convert-to")
+        raise DataError(
+            f"cannot write the UTF-8 copies to {target}: it is the data folder", "give another folder to --convert-to"
+        )
     copies = [(path, target / path.relative_to(root)) for path in paths]
     existing = [str(copy) for _, copy in copies if copy.exists()]
     if existing and not is_forced:
-        raise DataError(f"already there: {summarize(existing, 'files')}", "give another folder, or add --force")
+        raise DataError(
+            f"{target} already contains {summarize(existing, 'files')}", "give another folder, or add --force"
+        )
     for path, copy in copies:
         text, replaced = decision.decode(_read(path))
         atomic_write(copy, text.encode("utf-8", errors="replace"))

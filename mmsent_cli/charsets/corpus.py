@@ -1,4 +1,4 @@
-"""One pass over a corpus: counts, and a bounded sample of its non-ASCII places as evidence."""
+"""Read a corpus once: count its files, and sample its non-ASCII bytes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -17,10 +17,15 @@ Documents = Iterable[tuple[str, bytes]]
 
 @dataclass(slots=True)
 class Evidence:
-    """A bounded sample of the places of one kind of file; files and strict failures are counted over all of them.
+    """Sampled non-ASCII bytes of one kind of file. The size of the sample is limited; the counts cover all files.
 
-    Repeated places are left out: the 30th file with the same bytes adds no information to the first 29, and would
-    only make the decision look more certain than it is.
+    Repeated bytes are sampled at most `MAX_SAME_RUN` times: further files with the same bytes add no information, and
+    would make the decision look more certain than it is.
+
+    Attributes:
+        samples: for each sampled file, its non-ASCII bytes with their neighbours (see `places`).
+        failures: for each codec, the number of files that it cannot decode.
+        files: the number of files.
     """
 
     samples: list[bytes] = field(default_factory=list)
@@ -30,7 +35,7 @@ class Evidence:
     _seen: Counter[bytes] = field(default_factory=Counter)
 
     def add(self, found: bytes) -> None:
-        """Count a file, and keep those of its places that are new."""
+        """Count a file, and sample its non-ASCII bytes if they are new."""
         self.files += 1
         self.failures.update(codec for codec in CODECS if not is_strict(found, codec))
         if self._bytes >= MAX_EVIDENCE_BYTES or len(self.samples) >= MAX_EVIDENCE_FILES:
@@ -49,13 +54,13 @@ class Evidence:
 
 @dataclass(slots=True)
 class Corpus:
-    """What one pass over the files found.
+    """The counts and samples of a corpus.
 
     Attributes:
         files: the number of all files.
-        marked: how many files have a byte-order mark, by codec.
-        utf8: non-ASCII files that are valid UTF-8.
-        other: non-ASCII files that are not.
+        marked: for each codec, the number of files with its byte-order mark.
+        utf8: the non-ASCII files that are valid UTF-8.
+        other: the non-ASCII files that are not valid UTF-8.
     """
 
     files: int = 0
@@ -65,12 +70,12 @@ class Corpus:
 
     @property
     def in_question(self) -> Evidence:
-        """The files whose encoding must be decided: those that are not UTF-8, or all if there are none."""
+        """The files whose encoding must be decided: those that are not valid UTF-8, or all if every file is."""
         return self.other if self.other.files else self.utf8
 
 
 def read_corpus(documents: Documents) -> Corpus:
-    """Go through the documents once."""
+    """Count and sample the documents."""
     corpus = Corpus()
     for _, raw in documents:
         corpus.files += 1

@@ -1,11 +1,12 @@
-"""Which encoding a corpus is in: decided once for all its files together, with the evidence, and remembered.
+"""Decide the character encoding of a corpus, once for all its files together. The decision is cached.
 
-Chosen: the log-probability of all files under each codec (`vote`), which is right on all of 23 small corpora. Rejected:
-- charset-normalizer on the joined files: quicker, but right on 19 of the 23 (accented Latin letters are its weakness),
-  without a measure of certainty, and one encoding for all (measured in tests/charsets/test_detectors.py);
+Chosen: compare the log-probability of all files under each codec (`vote`). It is right on all of 23 small corpora.
+Rejected (measured in tests/charsets/test_detectors.py):
+- charset-normalizer on the joined files: faster, but right on 19 of the 23 corpora only (it confuses accented Latin
+  letters), without a measure of certainty, and for a single encoding only;
 - a detector per file: right on 112 of the 212 sentences of the same corpora, and on 16 of 200 tweets with one or two
   non-ASCII characters each;
-- Latin-1, or `errors="ignore"`: they never fail, so they never report an error either.
+- Latin-1, or `errors="ignore"`: they decode any bytes, so wrong text is not noticed.
 """
 
 import contextlib
@@ -31,12 +32,12 @@ MAX_LOG_ODDS = 8.0
 UTF8_BONUS_NATS = 5.0
 """For a corpus that is valid UTF-8 throughout: other encodings are seldom valid UTF-8."""
 FEW_LEFT = 0.02
-"""Odd files, as a share of the UTF-8 files, that cannot put a UTF-8 corpus in doubt."""
+"""A UTF-8 corpus stays UTF-8 if at most this share of its files is in another encoding."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodingReport:
-    """A decision with its evidence."""
+    """An encoding decision, and the result that `inspect-encoding` shows."""
 
     decision: EncodingDecision
     result: EncodingResult
@@ -44,7 +45,7 @@ class EncodingReport:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The names and bytes of text files, read one at a time on each iteration."""
+    """Text files as an iterable of name and bytes. One file at a time is in memory."""
 
     paths: Sequence[Path]
     skip_unreadable: bool = False
@@ -59,11 +60,11 @@ class Files:
 
 
 def decide(documents: Documents, forced: str = "auto") -> EncodingReport:
-    """Decide the encoding of documents together.
+    """Decide the encoding of all documents together.
 
     Args:
-        documents: name and bytes of each; iterated twice, so an iterator is first read into memory.
-        forced: `auto`, or the codec to use whatever the evidence is.
+        documents: the name and the bytes of each document. They are iterated twice; an iterator is read into memory.
+        forced: `auto`, or the codec that the user chose.
 
     Raises:
         ConfigError: `forced` is not a text encoding.
@@ -77,10 +78,10 @@ def decide(documents: Documents, forced: str = "auto") -> EncodingReport:
 
 
 def decide_cached(paths: Sequence[Path], forced: str, cache_dir: Path) -> EncodingDecision:
-    """Decide the encoding of text files, or load the decision made before on the same files.
+    """Decide the encoding of text files, or load the cached decision for the same files.
 
-    The decision is kept in `cache_dir` under a digest of every path, size and time of change. Files that cannot be
-    read are no evidence; whoever uses them reports them.
+    The decision is cached in `cache_dir` under a digest of all paths, sizes and modification times. Files that cannot
+    be read are skipped here; they are reported when the pairs are checked.
 
     Raises:
         ConfigError: `forced` is not a text encoding.
@@ -101,34 +102,34 @@ def decide_cached(paths: Sequence[Path], forced: str, cache_dir: Path) -> Encodi
 
 
 def require_decided(decision: EncodingDecision) -> EncodingDecision:
-    """Return a decision, or refuse to guess.
+    """Return the decision if it is certain.
 
     Raises:
-        UndecidedEncoding: the corpus has too little evidence.
+        UndecidedEncoding: the corpus has too few non-ASCII characters to decide.
     """
     if decision.decided:
         return decision
     raise UndecidedEncoding(
-        f"too little evidence to decide the text encoding (best guess: {decision.encoding})",
-        f"name it, such as --encoding {decision.encoding}; mmsent inspect-encoding shows the evidence",
+        f"the texts are too few to decide their encoding (best guess: {decision.encoding})",
+        f"give the encoding, such as --encoding {decision.encoding}; see mmsent inspect-encoding",
     )
 
 
 def _forced(name: str) -> EncodingDecision:
-    """The decision of a user who named the codec."""
+    """Make a decision from the codec that the user chose."""
     codec = require_codec(name)
     return EncodingDecision(codec, decided=True, legacy=codec, utf8_log_odds=None)
 
 
 def _vote(corpus: Corpus) -> Outcome | None:
-    """The ranked codecs; None where every file is ASCII or has a byte-order mark."""
+    """Rank the codecs; None if every file is ASCII or has a byte-order mark."""
     if not corpus.in_question.files:
         return None
     return vote(corpus.in_question.samples, {UTF8: _utf8_bonus(corpus)})
 
 
 def _utf8_bonus(corpus: Corpus) -> float:
-    """What the share of valid UTF-8 adds for UTF-8 in the other files, in nats: each may be cut inside a character."""
+    """Return the prior log-odds for UTF-8. Files that are not valid UTF-8 may be UTF-8 cut inside a character."""
     if not corpus.other.files:
         return UTF8_BONUS_NATS
     return max(0.0, _log_odds(corpus.utf8.files, corpus.other.files)) * len(corpus.other.samples)
@@ -140,7 +141,7 @@ def _log_odds(utf8_files: float, other_files: float) -> float:
 
 
 def _conclude(corpus: Corpus, outcome: Outcome | None) -> EncodingDecision:
-    """What the vote means for files that are valid UTF-8 and for files that are not."""
+    """Make the decision for files that are valid UTF-8 and for files that are not."""
     if outcome is None:
         return EncodingDecision(max(corpus.marked, key=corpus.marked.__getitem__, default=ASCII))
     winner = outcome.best.codec
@@ -155,13 +156,13 @@ def _conclude(corpus: Corpus, outcome: Outcome | None) -> EncodingDecision:
 
 
 def _convincing_utf8(corpus: Corpus, legacy: str) -> float:
-    """How many of the valid UTF-8 files are not valid by chance, estimated from the samples."""
+    """Estimate from the samples how many of the valid UTF-8 files are really UTF-8, and not valid by chance."""
     samples = corpus.utf8.samples
     return corpus.utf8.files * sum(utf8_lead(found, legacy) > 0 for found in samples) / max(len(samples), 1)
 
 
 def _digest(paths: Sequence[Path]) -> str:
-    """A digest that changes when a file is added, removed or changed, or when this algorithm changes."""
+    """Return a digest that changes when a file is added, removed or changed, or when `ALGORITHM` changes."""
     digest = hashlib.blake2b(str(ALGORITHM).encode(), digest_size=16)
     for path in paths:
         try:

@@ -1,4 +1,4 @@
-"""How each document of a decided corpus is decoded: from its bytes alone, without errors and without losing a byte."""
+"""Decode the documents of a corpus whose encoding is decided."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from mmsent_cli.charsets.places import MAX_FILE_BYTES, places, utf8_lead
 
 
 class Decoded(NamedTuple):
-    """A document's text, and how many of its characters could not be decoded and became U+FFFD."""
+    """The text of a document, and the number of characters that could not be decoded and became U+FFFD."""
 
     text: str
     replaced: int
@@ -17,14 +17,14 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EncodingDecision:
-    """The encoding of a corpus. Files that differ from it are not listed: `codec_of` finds them by their bytes.
+    """The encoding of a corpus. `codec_of` finds the files that are in another encoding by their bytes.
 
     Attributes:
         encoding: the Python codec of most non-ASCII files; `ascii` if there are none.
-        decided: false if there is too little evidence; `encoding` is then the best guess.
-        legacy: the codec of files that are not UTF-8; None in a corpus without any.
-        utf8_log_odds: prior log-odds that a file is UTF-8, from the shares in the corpus; None where the user named
-            the encoding, which is then tried first.
+        decided: False if the texts are too few to decide; `encoding` is then the best guess.
+        legacy: the codec of files that are not UTF-8; None if all files are UTF-8.
+        utf8_log_odds: prior log-odds that a file is UTF-8, from the shares in the corpus. None if the user chose the
+            encoding; it is then tried first.
     """
 
     encoding: str
@@ -33,7 +33,7 @@ class EncodingDecision:
     utf8_log_odds: float | None = 0.0
 
     def decode(self, raw: bytes) -> Decoded:
-        """Decode one document, without its byte-order mark; what cannot be decoded becomes U+FFFD and is counted."""
+        """Decode a document. The byte-order mark is removed; undecodable bytes become U+FFFD and are counted."""
         codec = self.codec_of(raw)
         try:
             return Decoded(raw.decode(codec), 0)
@@ -42,7 +42,7 @@ class EncodingDecision:
             return Decoded(text, text.count("\ufffd"))
 
     def codec_of(self, raw: bytes) -> str:
-        """The codec of one document: by byte-order mark, ASCII, plausible UTF-8, else the corpus's own."""
+        """Return the codec of a document: by byte-order mark, ASCII or UTF-8 if it fits, else that of the corpus."""
         marked = marked_codec(raw)
         if marked:
             return marked
@@ -54,7 +54,7 @@ class EncodingDecision:
         return UTF8 if self.legacy is None or self._is_utf8(raw, self.legacy) else self.legacy
 
     def _is_utf8(self, raw: bytes, legacy: str) -> bool:
-        """Whether UTF-8, perhaps cut in the middle of a character, is more probable than the legacy encoding."""
+        """Return True if UTF-8 is more probable than the legacy encoding. The text may be cut inside a character."""
         log_odds, is_valid = self.utf8_log_odds or 0.0, is_strict(raw, UTF8)
         if not is_valid and log_odds <= 0 and is_strict(raw, legacy):
             return False
@@ -64,15 +64,15 @@ class EncodingDecision:
         return log_odds + utf8_lead(found[:MAX_FILE_BYTES], legacy) > 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Convert the decision to plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "EncodingDecision":
-        """The decision that `to_dict` wrote.
+        """Make a decision from the values of `to_dict`.
 
         Raises:
-            TypeError, ValueError: values of another kind.
+            TypeError, ValueError: these are not values of `to_dict`.
         """
         decision = cls(**values)
         if not isinstance(decision.decided, bool) or not isinstance(decision.utf8_log_odds, float | None):

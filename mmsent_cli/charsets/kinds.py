@@ -1,4 +1,4 @@
-"""Kinds of characters, as far as the plausibility of decoded text depends on them."""
+"""The kinds of characters that the model of plausible text distinguishes."""
 
 import unicodedata
 from collections.abc import Callable
@@ -33,7 +33,7 @@ BLOCKS: tuple[tuple[int, int, Kind], ...] = (
 
 
 class Memo(dict[str, V]):
-    """A dictionary that computes a missing value once: the scoring loop runs over every decoded character."""
+    """A dictionary that computes missing values and keeps them, since the same characters are scored many times."""
 
     def __init__(self, compute: Callable[[str], V]) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Memo(dict[str, V]):
 
 
 def kind_of(char: str) -> Kind:
-    """The kind of one character."""
+    """Return the kind of a character."""
     code = ord(char)
     if code < 0x80:
         return _ascii_kind(char)
@@ -69,7 +69,7 @@ def kind_of(char: str) -> Kind:
 
 
 def _in_block(kind: Kind, category: str) -> Kind:
-    """The kind within a Unicode block, by the character's category."""
+    """Return the kind of a character in a Unicode block, by its category."""
     if kind == "thai":
         return "thai mark" if category == "Mn" else "thai"
     if category == "Lu" and kind in CASED:

@@ -1,9 +1,9 @@
-"""Which characters are common in which language: small tables, written by hand.
+"""Small hand-written tables of the common characters of each language.
 
-Source: general knowledge of each language, most common characters first; no counts were taken from any data set.
-Frequencies follow from the order by two usual laws (`ranked`, `alphabet`), which is precise enough to separate text
-from noise. Han characters and Hangul syllables beyond these tables take their frequency from the national standards,
-which have a first level of common characters: GB 2312, Big5, JIS X 0208, KS X 1001 (through Python's own codecs).
+Source: general knowledge of each language, most common characters first; no counts were taken from a data set. The
+frequencies follow from the order by two common laws (`ranked`, `alphabet`); this is precise enough to tell text from
+noise. Other Han characters and Hangul syllables get their frequency from the national standards, whose first level has
+the common characters: GB 2312, Big5, JIS X 0208, KS X 1001 (by Python's codecs).
 """
 
 import functools
@@ -81,9 +81,9 @@ UNSEEN = -16.0
 
 
 def ranked(chars: Iterable[str], mass: float = 0.98, offset: float = 4.0) -> dict[str, float]:
-    """Log-probabilities of characters in order of frequency, falling like 1 / (rank + offset), summing to `mass`.
+    """Return log-probabilities of characters given in order of frequency, for large sets of characters.
 
-    For large sets of characters.
+    The probabilities fall like 1 / (rank + offset) and sum to `mass`.
 
     Source: Zipf's law with Mandelbrot's offset, which flattens the head.
     """
@@ -91,9 +91,9 @@ def ranked(chars: Iterable[str], mass: float = 0.98, offset: float = 4.0) -> dic
 
 
 def alphabet(chars: Iterable[str], mass: float = 0.98) -> dict[str, float]:
-    """The same for the letters of an alphabet, whose frequencies fall about exponentially with their rank.
+    """Return log-probabilities of the letters of an alphabet, whose frequencies fall exponentially with the rank.
 
-    With 9 ranks to a factor of e, the frequencies of Russian о to э are within a third of the textbook values.
+    The frequency falls by a factor of e in 9 ranks; for Russian о to э this is within a third of textbook values.
     """
     return _normalised(chars, mass, lambda rank: math.exp(-rank / 9))
 
@@ -105,14 +105,14 @@ def _normalised(chars: Iterable[str], mass: float, weight_of: Callable[[int], fl
 
 
 def _level(codec: str, leads: range, trails: Iterable[int]) -> set[str]:
-    """All characters a two-byte codec has between some lead bytes: one level of a national standard."""
+    """Return all characters of a two-byte codec between two lead bytes: one level of a national standard."""
     trails = tuple(trails)
     rows = (bytes((lead, trail)).decode(codec, errors="ignore") for lead in leads for trail in trails)
     return {char for char in rows if len(char) == 1}
 
 
 def _levels(common: str, first: set[str], second: set[str]) -> dict[str, float]:
-    """The hand-written common characters take half the mass, the first level nearly all of the rest."""
+    """Give half of the probability to the hand-written characters, and nearly all of the rest to the first level."""
     table = dict.fromkeys(second, math.log(0.02 / len(second)))
     table.update(dict.fromkeys(first, math.log(0.48 / len(first))))
     table.update(ranked(common, mass=0.5, offset=30))
@@ -121,7 +121,7 @@ def _levels(common: str, first: set[str], second: set[str]) -> dict[str, float]:
 
 @functools.cache
 def han() -> Mapping[str, Mapping[str, float]]:
-    """Log-probabilities of Han characters per language."""
+    """Return the log-probabilities of Han characters in each language."""
     high = range(0xA1, 0xFF)
     big5_trails = (*range(0x40, 0x7F), *high)
     return {
@@ -139,7 +139,7 @@ def han() -> Mapping[str, Mapping[str, float]]:
 
 @functools.cache
 def hangul() -> Mapping[str, float]:
-    """Log-probabilities of Hangul syllables: common ones, the other 2,350 of KS X 1001, then the rare remainder."""
+    """Return the log-probabilities of Hangul syllables: common ones, others of KS X 1001, and rare ones."""
     standard = _level("euc-kr", range(0xB0, 0xC9), range(0xA1, 0xFF))
     rare = {chr(code) for code in range(0xAC00, 0xD7A4)} - standard
     table = dict.fromkeys(rare, math.log(0.002 / len(rare)))

@@ -1,4 +1,4 @@
-"""The non-ASCII places of a document: all that distinguishes one encoding from another."""
+"""Find the non-ASCII bytes of a document; only these distinguish one encoding from another."""
 
 import re
 
@@ -11,16 +11,16 @@ MAX_FILE_BYTES = 2_000
 
 
 def places(raw: bytes) -> bytes:
-    """The non-ASCII bytes of a document, each run with up to 4 ASCII bytes on either side, one per line.
+    """Extract the non-ASCII bytes of a document: one run per line, with up to 4 ASCII bytes before and after it.
 
-    Four bytes keep any multi-byte character whole: an ASCII byte can only be the tail of one directly after a high
-    byte. Line ends inside become spaces, so that lines stay apart.
+    With four bytes, no multi-byte character is cut: its ASCII bytes directly follow a non-ASCII byte. Line ends
+    in the extracted bytes become spaces.
     """
     found = (re.sub(rb"[\r\n]", b" ", match) for match in PLACES.findall(raw))
     return b"\n".join(found)
 
 
 def utf8_lead(found: bytes, legacy: str) -> float:
-    """By how many nats the places of a document are more plausible as UTF-8 than in a legacy encoding."""
+    """Return the log-odds, in nats, of UTF-8 against a legacy encoding for bytes that `places` extracted."""
     as_utf8, as_legacy = (log_plausibility(found.decode(codec, errors="replace")) for codec in (UTF8, legacy))
     return as_utf8 - as_legacy

@@ -1,10 +1,9 @@
-"""How plausible a decoded text is: the log-probability of its characters under a small model of written text.
+"""The plausibility of a decoded text: its log-probability under a small model of written text.
 
 The model is a Markov chain over *kinds* of characters (`kinds.Kind`), times the probability of each character within
-its kind. Decoding is one-to-one, so the log-probability of the text is that of the bytes under an encoding, and totals
-can be compared directly: one rare character from two bytes is weighed against two common ones. Letters whose frequency
-depends on the language are scored under the language that fits the whole text best. Chosen over per-language n-grams,
-which need training data and fail on tweets whose evidence is one "…" per file.
+its kind. Decoding is one-to-one, so the log-probability of the text is also that of the bytes, and the codecs can be
+compared directly. Letters whose frequency depends on the language are scored under the language that fits the whole
+text best. Rejected: n-grams per language, which need training data and fail on tweets with a single "…" per file.
 
 The numbers are natural logarithms, set by hand from what text looks like; only their rough size matters.
 """
@@ -114,11 +113,11 @@ CUT_CHARACTER_BONUS = 12.0
 
 
 class Scored(NamedTuple):
-    """A text's log-probability in two parts.
+    """The log-probability of a text, in two parts.
 
     Attributes:
-        base: without the letters of scripts that several languages share.
-        languages: those letters, by script: one log-probability per language.
+        base: all characters except the letters of scripts that several languages share.
+        languages: for each of these scripts, the log-probability of its letters in each language.
     """
 
     base: float
@@ -126,15 +125,16 @@ class Scored(NamedTuple):
 
 
 def log_plausibility(text: str) -> float:
-    """Natural log-probability of one text; closer to 0 is more plausible, and longer texts have lower values."""
+    """Return the natural log-probability of a text. Closer to 0 is more plausible; longer texts have lower values."""
     scored = score_text(text)
     return scored.base + sum(map(max, scored.languages.values()))
 
 
 def joint_plausibility(texts: Iterable[str]) -> float:
-    """Natural log-probability of many texts that share a few languages.
+    """Return the natural log-probability of many texts that are in a few languages.
 
-    A single "é" or "č" fits some language whatever the encoding; that a whole corpus fits one is the evidence.
+    A single "é" or "č" fits some language under any encoding. All texts together fit a few languages only if the
+    encoding is right.
     """
     scored = [score_text(text) for text in texts]
     scripts = sorted({script for each in scored for script in each.languages})
@@ -143,7 +143,7 @@ def joint_plausibility(texts: Iterable[str]) -> float:
 
 
 def score_text(text: str) -> Scored:
-    """Run the chain over a text once."""
+    """Score a text by the Markov chain."""
     total, kana = 0.0, 0
     previous: Kind = "space"
     found: dict[str, list[str]] = {}
@@ -160,7 +160,7 @@ def score_text(text: str) -> Scored:
 
 
 def _under_languages(script: str, chars: Sequence[str], kana: int) -> tuple[float, ...]:
-    """Log-probability of letters under each language of their script; kana make Chinese improbable."""
+    """Return the log-probability of letters in each language of their script. Kana make Chinese improbable."""
     if script != "han":
         return tuple(sum(table.get(char, UNLISTED) for char in chars) for table in LANGUAGES[script].values())
     foreign = KANA_IN_CHINESE * min(kana, len(chars))
@@ -171,7 +171,7 @@ def _under_languages(script: str, chars: Sequence[str], kana: int) -> tuple[floa
 
 
 def _mixture(rows: Sequence[tuple[float, ...]]) -> float:
-    """Log-probability of texts under a mixture of languages whose shares are fitted to them.
+    """Return the log-probability of texts under a mixture of languages, whose shares are fitted to the texts.
 
     Source: expectation maximisation for mixture weights; one pseudo-count per language keeps every share above 0.
     """
@@ -195,7 +195,7 @@ def _typographic(char: str, previous: Kind) -> float:
 
 
 def _step(previous: Kind, kind: Kind) -> float:
-    """Log-probability of the second kind after the first."""
+    """Return the log-probability of the second kind after the first."""
     if kind in WITHIN.get(previous, {}):
         return WITHIN[previous][kind]
     if previous in NOT_LETTERS:
@@ -208,7 +208,7 @@ def _step(previous: Kind, kind: Kind) -> float:
 
 
 def _own(char: str) -> float:
-    """Log-probability of a character within its kind; 0 where its language or place decides."""
+    """Return the log-probability of a character within its kind; 0 if its language or position determines it."""
     kind = KIND_OF[char]
     if kind in SCRIPTS or kind == "typographic":
         return 0.0

@@ -1,4 +1,4 @@
-"""The evidence of a decision as a result: candidates, exceptions, examples, and a per-file detector next to it."""
+"""Make the result of `inspect-encoding`: candidates, exceptions, examples, and a per-file detector for comparison."""
 
 import itertools
 from collections.abc import Iterable
@@ -21,13 +21,13 @@ BEFORE_BYTES, AFTER_BYTES = 24, 16
 def report_on(
     decision: EncodingDecision, documents: Documents, corpus: Corpus, outcome: Outcome | None
 ) -> EncodingResult:
-    """Decode every document by the decision, and count what differs or is lost.
+    """Decode every document, and count exceptions and undecodable characters.
 
     Args:
-        decision: how the documents are decoded.
-        documents: name and bytes of each.
-        corpus: what the first pass over them found.
-        outcome: of the vote; None where there was nothing to vote on.
+        decision: the encoding decision.
+        documents: the name and the bytes of each document.
+        corpus: the counts and samples of the documents.
+        outcome: the ranking of the codecs; None if every document is ASCII or has a byte-order mark.
     """
     non_ascii, undecodable, replaced_characters = 0, 0, 0
     exceptions: list[FileException] = []
@@ -55,12 +55,12 @@ def report_on(
 def illustrate(
     result: EncodingResult, decision: EncodingDecision, documents: Iterable[tuple[str, bytes]]
 ) -> EncodingResult:
-    """Add snippets with different non-ASCII bytes, and what a per-file detector finds in evenly spaced files.
+    """Add example texts before and after decoding, and the answers of a per-file detector.
 
     Args:
-        result: of `report_on` for the same documents.
-        decision: how they are decoded.
-        documents: name and bytes of each; the detector gets at most 200 of them, since it takes milliseconds per file.
+        result: the result of `report_on` for the same documents.
+        decision: the encoding decision.
+        documents: the name and the bytes of each document. The detector reads every n-th of them, at most 200.
     """
     step = max(1, -(-result.non_ascii_files // MAX_CHECKED_FILES))
     non_ascii = ((name, raw) for name, raw in documents if not raw.isascii())
@@ -91,7 +91,7 @@ def _candidate(outcome: Outcome, decoding: Decoding, evidence: Evidence) -> Cand
 
 
 def _exception(name: str, raw: bytes, decision: EncodingDecision, replaced: int) -> list[FileException]:
-    """How a file's encoding differs from the corpus's; empty if it does not."""
+    """Describe how the encoding of a file differs from that of the corpus; empty if it does not."""
     codec = plain_name(decision.codec_of(raw))
     if replaced:
         return [FileException(name=name, encoding=None, reason=f"{replaced} characters are not valid {codec}")]
@@ -103,7 +103,7 @@ def _exception(name: str, raw: bytes, decision: EncodingDecision, replaced: int)
 
 
 def _snippet(name: str, raw: bytes, decision: EncodingDecision, detected: str | None) -> Snippet:
-    """The text around the first non-ASCII byte, as Latin-1 and as decided."""
+    """Return the text around the first non-ASCII byte, decoded as Latin-1 and by the decision."""
     at = next(RUNS.finditer(raw)).start()
     start = max(0, at - BEFORE_BYTES)
     codec = decision.codec_of(raw)
@@ -115,7 +115,7 @@ def _snippet(name: str, raw: bytes, decision: EncodingDecision, detected: str | 
 
 
 def _detect(raw: bytes, decision: EncodingDecision) -> tuple[str | None, bool]:
-    """The encoding that charset-normalizer finds in one file, and whether its text is the decided one."""
+    """Return the encoding that charset-normalizer finds in a file, and whether its text is the same as ours."""
     import charset_normalizer
 
     best = charset_normalizer.from_bytes(raw[:MAX_CHECKED_BYTES]).best()

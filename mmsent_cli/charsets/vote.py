@@ -1,7 +1,7 @@
-"""The codecs ranked by how plausible a corpus is under each: a sum over all files, since no file can decide alone.
+"""Rank the codecs by the log-probability of the whole corpus under each of them.
 
-One tweet has one or two non-ASCII bytes. A codec's total is the log-probability of all evidence decoded with it;
-damaged bytes become U+FFFD, which is very improbable.
+A single tweet has one or two non-ASCII bytes and cannot decide. So the log-probabilities of all sampled bytes are
+summed. Bytes that are invalid in a codec become U+FFFD, which is very improbable.
 """
 
 import math
@@ -18,12 +18,12 @@ MIN_LEAD_NATS = 12.0
 MIN_NATS_PER_BYTE = -8.0
 MIN_HIGH_BYTES = 8
 NEGLIGIBLE_SHARE = 0.02
-"""A rival that decodes fewer of the files otherwise needs not be beaten."""
+"""The second-best codec is ignored if it decodes at most this share of the files differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """The evidence decoded with one codec. `total` is its log-probability in nats."""
+    """The samples decoded with one codec. `total` is their log-probability in nats (natural logarithm)."""
 
     codec: str
     total: float
@@ -32,12 +32,12 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One decoding per family of codecs, best first.
+    """The ranking of the codecs. A family of codecs, such as gbk and gb18030, is represented by one of them.
 
     Attributes:
-        decodings: at least one.
-        high_bytes: non-ASCII bytes in the evidence.
-        ascii_total: log-probability of the ASCII bytes next to them, in nats.
+        decodings: one decoding per family, best first.
+        high_bytes: the number of non-ASCII bytes in the samples.
+        ascii_total: the log-probability of the ASCII bytes in the samples, in nats.
     """
 
     decodings: tuple[Decoding, ...]
@@ -50,57 +50,57 @@ class Outcome:
         return self.decodings[0]
 
     def score(self, decoding: Decoding) -> float:
-        """Nats per non-ASCII byte; bytes rather than characters, so that the divisor is the same for all codecs."""
+        """Return the log-probability per non-ASCII byte, in nats."""
         return (decoding.total - self.ascii_total) / max(self.high_bytes, 1)
 
     @property
     def rivals(self) -> tuple[Decoding, ...]:
-        """The decodings that differ from the best; one that gives the same texts is no rival."""
+        """The decodings whose texts differ from those of the best one."""
         return tuple(decoding for decoding in self.decodings[1:] if decoding.texts != self.best.texts)
 
     @property
     def margin(self) -> float:
-        """The lead of the best over its best rival, in nats; infinite without a rival."""
+        """The lead of the best decoding over the next different one, in nats; infinite without one."""
         return self.best.total - max(map(_total, self.rivals), default=-math.inf)
 
     @property
     def has_lead(self) -> bool:
-        """Whether the best decoding is plausible in itself, and clearly more so than each rival."""
+        """True if the best decoding is plausible, and clearly more plausible than each different one."""
         is_plausible = self.score(self.best) >= MIN_NATS_PER_BYTE
         return is_plausible and all(_is_beaten(self.best, rival) for rival in self.rivals)
 
     @property
     def is_clear(self) -> bool:
-        """Whether the lead rests on enough evidence: a single "…" fits several encodings."""
+        """True if the best decoding is clearly ahead and the samples are large enough to decide."""
         return self.high_bytes >= MIN_HIGH_BYTES and self.has_lead
 
 
 def vote(samples: Sequence[bytes], bonus: Mapping[str, float]) -> Outcome:
-    """Decode the evidence with every codec and rank the families.
+    """Decode the samples with every codec and rank the families of codecs.
 
     Args:
-        samples: non-ASCII places of each file; at least one file.
-        bonus: nats added to a codec's total for other knowledge.
+        samples: the non-ASCII bytes of each file, as `places` extracts them; at least one file.
+        bonus: prior log-odds in nats, by codec.
     """
     decodings = (_best_of(family, samples, bonus) for family in FAMILIES)
     return outcome_of(samples, sorted(decodings, key=_total, reverse=True))
 
 
 def outcome_of(samples: Sequence[bytes], decodings: Iterable[Decoding]) -> Outcome:
-    """Decodings with what their scores are relative to."""
+    """Combine decodings with the numbers that their scores need."""
     high_bytes = sum(len(run) for found in samples for run in RUNS.findall(found))
     ascii_total = sum(log_plausibility(RUNS.sub(b"", found).decode()) for found in samples)
     return Outcome(tuple(decodings), high_bytes, ascii_total)
 
 
 def decode_all(samples: Sequence[bytes], codec: str, bonus: float = 0.0) -> Decoding:
-    """Decode all evidence with one codec, damaged bytes as U+FFFD, and score the result."""
+    """Decode the samples with one codec and compute their log-probability. Invalid bytes become U+FFFD."""
     texts = tuple(found.decode(codec, errors="replace") for found in samples)
     return Decoding(codec, joint_plausibility(texts) + bonus, texts)
 
 
 def _best_of(family: Sequence[str], samples: Sequence[bytes], bonus: Mapping[str, float]) -> Decoding:
-    """The family's usual codec, unless a variant fits the corpus clearly better."""
+    """Return the decoding with the usual codec of a family, or with a variant that fits clearly better."""
     usual, *variants = (decode_all(samples, codec, bonus.get(codec, 0.0)) for codec in family)
     best = max(variants, key=_total, default=usual)
     return best if best.total - usual.total >= MIN_LEAD_NATS else usual
@@ -111,7 +111,7 @@ def _total(decoding: Decoding) -> float:
 
 
 def _is_beaten(winner: Decoding, rival: Decoding) -> bool:
-    """Whether the lead over a rival is large enough; the fewer files the rival decodes otherwise, the less it takes."""
+    """Return True if the lead is large enough. If few files are decoded differently, a smaller lead is enough."""
     pairs = zip(winner.texts, rival.texts, strict=True)
     share = sum(mine != theirs for mine, theirs in pairs) / len(winner.texts)
     return share <= NEGLIGIBLE_SHARE or winner.total - rival.total >= MIN_LEAD_NATS * math.sqrt(share)

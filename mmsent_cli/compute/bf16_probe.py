@@ -1,10 +1,10 @@
-"""Whether bf16 is worth it on a CPU that has its instructions: measured once per machine and kept.
+"""Measure once per machine whether bf16 is faster than fp32 on its CPU.
 
-AVX-512 BF16 is no promise: one CPU that has it multiplies matrices at half its fp32 speed in bf16 (155 against 290
-GFLOP/s), another at twice (400 against 185). The decision is kept in the cache folder, since a run that is repeated
-must take the same path to give the same bytes.
+Instructions for bf16 (AVX-512 BF16) do not guarantee speed: on one CPU, matrix products in bf16 are half as fast as in
+fp32 (155 against 290 GFLOP/s), on another twice as fast (400 against 185). The result is kept in the cache folder, so
+that repeated runs use the same precision.
 
-Rejected: a table of CPU models, which would never be complete; measuring in each run, which may decide either way.
+Rejected: a table of CPU models, which is never complete; measuring in each run, which may give different answers.
 """
 
 import contextlib
@@ -29,13 +29,13 @@ FOLDER = "compute"
 
 @dataclass(frozen=True, slots=True)
 class Bf16Probe:
-    """Speed of a matrix product on one machine.
+    """The speed of a matrix product on a machine.
 
     Attributes:
-        cpu: its model.
-        torch: version.
-        threads: that torch uses.
-        fp32_gflops, bf16_gflops: billions of operations per second.
+        cpu: the name of the CPU.
+        torch: the version of torch.
+        threads: the number of threads that torch uses.
+        fp32_gflops, bf16_gflops: billions of operations per second in each type.
     """
 
     cpu: str
@@ -46,21 +46,21 @@ class Bf16Probe:
 
     @property
     def prefers_bf16(self) -> bool:
-        """True if bf16 is clearly the faster one."""
+        """True if bf16 is clearly faster."""
         return self.bf16_gflops >= CLEARLY_FASTER * self.fp32_gflops
 
     def note(self) -> str:
-        """The decision in one line. Without the measured speeds, so that a repeated run has the same note."""
+        """Describe the decision, without the measured speeds, so that repeated runs have the same note."""
         if self.prefers_bf16:
             return "precision: bf16 (measured once: clearly faster than fp32 on this CPU)"
         return "precision: fp32 (measured once: bf16 is not clearly faster on this CPU)"
 
 
 def probe_bf16(cache: Path) -> Bf16Probe:
-    """The speeds of this machine, measured now unless an earlier run did.
+    """Return the speeds of this machine, measured now or by an earlier run.
 
     Args:
-        cache: mmsent's cache folder; where it cannot be written, each run measures anew.
+        cache: mmsent's cache folder. If it cannot be written, each run measures again.
     """
     cpu, threads = cpu_model(), torch.get_num_threads()
     path = cache / FOLDER / f"{_file_name(cpu, torch.__version__, threads)}.json"
@@ -75,9 +75,9 @@ def probe_bf16(cache: Path) -> Bf16Probe:
 
 
 def measure(*dtypes: torch.dtype) -> list[float]:
-    """GFLOP/s of a matrix product in each type, taken in turns.
+    """Measure the GFLOP/s of a matrix product in each type. The types alternate.
 
-    The fastest of several rounds counts: another program can only make one slower.
+    The fastest of several rounds counts, since other programs can only slow it down.
     """
     operands = [(torch.ones(ROWS, WIDTH, dtype=dtype), torch.ones(WIDTH, WIDTH, dtype=dtype)) for dtype in dtypes]
     times: list[list[float]] = [[] for _ in dtypes]
@@ -90,7 +90,7 @@ def measure(*dtypes: torch.dtype) -> list[float]:
 
 
 def cpu_model() -> str:
-    """The CPU's name as the system gives it."""
+    """Return the name of the CPU."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -104,7 +104,7 @@ def _file_name(cpu: str, version: str, threads: int) -> str:
 
 
 def _read(path: Path, cpu: str, threads: int) -> Bf16Probe | None:
-    """An earlier measurement; None if there is none, or it is damaged or another machine's."""
+    """Return an earlier measurement on this machine; None if there is none or it is damaged."""
     try:
         known = Bf16Probe(**json.loads(path.read_text(encoding="utf-8")))
         is_ours = (known.cpu, known.torch, known.threads) == (cpu, torch.__version__, threads)

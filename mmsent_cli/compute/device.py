@@ -1,4 +1,4 @@
-"""Device, precision, engine and batch sizes of a run, and why a GPU cannot be used."""
+"""Choose device, precision, engine and batch sizes, and diagnose why a GPU cannot be used."""
 
 import contextlib
 import os
@@ -29,15 +29,17 @@ CUBLAS_WORKSPACE = ":4096:8"
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Device, precision and engine of a run, and the batch sizes that suit them.
+    """The device, precision and engine of a run, and batch sizes for them.
 
-    Batches are small on a CPU, where feature maps should stay in the cache: 32 images at once take four times as long
-    each as 8.
+    On a CPU, batches are small so that feature maps stay in its cache: with 32 images in a batch, each image takes four
+    times as long as with 8.
+
+    "Stored stages" are the frozen stages of an encoder whose output is kept in the feature store.
 
     Attributes:
         device: `cpu`, `cuda:0`, …
-        precision: `fp32`, `bf16` or `fp16` of the forward pass; weights stay fp32.
-        engine: computes stored stages instead of torch, or None.
+        precision: precision of the forward pass: `fp32`, `bf16` or `fp16`. Weights stay fp32.
+        engine: the OpenVINO engine that computes stored stages; None if torch computes them.
     """
 
     device: str
@@ -51,52 +53,52 @@ class Compute:
 
     @property
     def text_batch(self) -> int:
-        """Texts that go through an encoder's stored stages at once."""
+        """Number of texts in a batch for an encoder's stored stages."""
         return 256 if self.device_type == "cuda" else 32
 
     @property
     def image_batch(self) -> int:
-        """Images that go through an encoder's stored stages at once."""
+        """Number of images in a batch for an encoder's stored stages."""
         return 256 if self.device_type == "cuda" else 8
 
     @property
     def predict_batch(self) -> int:
-        """Pairs that are predicted at once."""
+        """Number of pairs in a batch for prediction."""
         return 256 if self.device_type == "cuda" else 16
 
     @property
     def decoders(self) -> int:
-        """Threads that decode images: every core with a GPU; two on a CPU, whose cores also run the encoders."""
+        """Number of threads that decode images: one per core with a GPU, two on a CPU, which also runs the encoders."""
         return os.cpu_count() or 1 if self.device_type == "cuda" else 2
 
     @property
     def engine_name(self) -> str:
-        """What computes stored stages, with its version."""
+        """Name and version of the software that computes stored stages."""
         return f"openvino {self.engine.version}" if self.engine else "torch"
 
     def engine_for(self, encoder: Encoder) -> Engine | None:
-        """The engine if it computes this encoder's stored stages; None if torch does."""
+        """Return the engine if it computes this encoder's stored stages; None if torch computes them."""
         return self.engine if self.engine and encoder.cut and not self.engine.refusal(encoder) else None
 
     def streams_for(self, encoder: Encoder) -> int:
-        """How many batches of an encoder's stored stages are computed at the same time."""
+        """Return how many batches of an encoder's stored stages are computed in parallel."""
         engine = self.engine_for(encoder)
         return engine.streams if engine else 1
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
-        """Everything that decides the rounding of an encoder's stored stages; part of the feature store's key."""
+        """Describe everything that affects the rounding of stored features; part of the feature store's key."""
         engine = self.engine_for(encoder)
         own = {"device": self.device_type, "precision": self.precision}
         return own | engine.describe(encoder) if engine else own
 
     def refusals(self, *encoders: Encoder) -> list[str]:
-        """A note for each encoder that the engine cannot run."""
+        """Return a note for each encoder that the engine cannot run."""
         refused = {each.name: self.engine.refusal(each) for each in encoders if self.engine and each.cut}
         return [f"engine: torch computes {name}. {why}" for name, why in refused.items() if why]
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
-        """Run the block in reduced precision if this run uses it."""
+        """Return a context manager for the run's precision."""
         is_reduced = self.precision != "fp32"
         with torch.autocast(self.device_type, dtype=DTYPES[self.precision], enabled=is_reduced):
             yield
@@ -116,10 +118,10 @@ def choose_compute(runtime: RuntimeConfig) -> tuple[Compute, str]:
     """Choose device, precision and engine.
 
     Returns:
-        The choice, and a note on what was measured and on hardware that is there but cannot be used (else empty).
+        The choice, and a note on measurements and on hardware that cannot be used, or an empty string.
 
     Raises:
-        ConfigError: the device is not available, or cannot compute in the precision asked for.
+        ConfigError: the device is not available or does not support the precision.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError(
@@ -141,13 +143,13 @@ def choose_compute(runtime: RuntimeConfig) -> tuple[Compute, str]:
 
 
 def _open_device(device: str) -> str:
-    """Check that a device is available; `cuda:N` becomes the process's current GPU.
+    """Check that a device is available. `cuda:N` is made the current GPU of the process.
 
     Returns:
-        Its type: `cpu`, `cuda` or `mps`.
+        The type of the device: `cpu`, `cuda` or `mps`.
 
     Raises:
-        ConfigError: an unknown name, or a device that this machine does not have.
+        ConfigError: the name is unknown, or this machine has no such device.
     """
     kind, colon, index = device.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (colon and (kind != "cuda" or not index.isdecimal())):
@@ -168,7 +170,7 @@ def _open_device(device: str) -> str:
 
 
 def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator":
-    """The Accelerate object of one run: device, precision, accumulation."""
+    """Make the Accelerate object of a run, with device, precision and gradient accumulation."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
@@ -184,7 +186,7 @@ def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator"
 
 
 def diagnose_cuda() -> str:
-    """The likely reason why `torch.cuda.is_available()` is false on this machine."""
+    """Return the likely reason why `torch.cuda.is_available()` is False on this machine."""
     if torch.version.cuda is None:
         return f"this torch ({torch.__version__}) was built without CUDA; install a CUDA build of the same version"
     if shutil.which("nvidia-smi") is None:
@@ -200,12 +202,12 @@ def _best_device() -> str:
 
 
 def _needs_probe(device_type: str) -> bool:
-    """True for a CPU with AVX-512 BF16 but without AMX, which may be faster or slower in bf16."""
+    """Return True for a CPU with AVX-512 BF16 but without AMX; it may be faster or slower in bf16."""
     return device_type == "cpu" and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 
 
 def _best_precision(device_type: str, probed: Bf16Probe | None) -> str:
-    """bf16 where the hardware multiplies matrices in it faster, fp16 on older CUDA, else fp32."""
+    """Return bf16 if the hardware is faster in it, fp16 on older CUDA devices, else fp32."""
     if device_type == "cuda":
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
     if probed is not None:

@@ -1,4 +1,4 @@
-"""Memory and threads of a process that computes on the CPU."""
+"""Set the memory allocator and the number of threads of a process that computes on the CPU."""
 
 import contextlib
 import ctypes
@@ -14,10 +14,10 @@ LARGEST_TRIM_THRESHOLD_BYTES = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Make glibc keep freed blocks instead of returning each to the system. Without glibc it does nothing.
+    """Make glibc keep freed memory instead of returning it to the system. Without glibc, this has no effect.
 
-    Every batch frees and allocates the same tensors; otherwise a large share of the time on a CPU goes to page faults
-    (measured: 16 against 11 ms per image, 8.3 against 6.5 ms per training pair).
+    Every batch frees and allocates tensors of the same sizes. Returning the memory each time costs page faults
+    (measured: 16 instead of 11 ms per image, 8.3 instead of 6.5 ms per training pair).
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -26,18 +26,17 @@ def keep_freed_memory() -> None:
 
 
 def suited_threads(trains_encoders: bool) -> contextlib.AbstractContextManager[None]:
-    """One thread to train fusion and head alone, otherwise all threads; no effect on a GPU.
+    """Return the number of threads for training: one if only fusion and head are trained, else all.
 
-    Small matrices gain little from a second thread: it saves up to 25 % on an idle machine, and training can be seven
-    times slower when another process holds the core (the smallest fusion: 0.8 s per epoch with one thread, 6 s with
-    two).
+    Small matrices gain little from a second thread: up to 25 % on an idle machine. If another process uses the second
+    core, training can be seven times slower (the smallest fusion: 0.8 s per epoch with one thread, 6 s with two).
     """
     return torch_threads(torch.get_num_threads() if trains_encoders else 1)
 
 
 @contextlib.contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let PyTorch use `count` threads inside the block."""
+    """Return a context manager in which PyTorch uses `count` threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

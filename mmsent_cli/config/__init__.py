@@ -1,4 +1,4 @@
-"""Every setting of the program, once: type, default, help, check; and the values of the settings left out."""
+"""All settings with their types, defaults, help texts and checks, and the presets."""
 
 from mmsent_cli.config.build import KINDS, RENAMED, build, read_train_config, to_dict, train_config, value_type
 from mmsent_cli.config.defaults import ENCODERS, Facts, resolve, resolve_fit, resolve_model

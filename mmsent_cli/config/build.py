@@ -1,4 +1,4 @@
-"""Configurations from plain values and back: JSON files, the command line."""
+"""Convert between configurations and plain values, as in JSON files and on the command line."""
 
 import json
 import math
@@ -26,7 +26,7 @@ def build(config_type: type[C], values: Mapping[str, Any]) -> C:
     Lists and comma-separated strings become tuples.
 
     Raises:
-        ConfigError: a name that is no setting, a value of the wrong type or out of range.
+        ConfigError: there is no setting of that name, or a value has the wrong type or is out of range.
     """
     known = {f.name: f for f in fields(cast(Any, config_type))}
     unknown = sorted(set(values) - set(known))
@@ -39,15 +39,15 @@ def build(config_type: type[C], values: Mapping[str, Any]) -> C:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """The config as plain JSON values."""
+    """Convert a config to plain JSON values."""
     return json.loads(json.dumps(asdict(config)))
 
 
 def read_train_config(path: Path) -> TrainConfig:
-    """Read a run's `config.json`, or a run folder that holds one.
+    """Read a `config.json`, given by its path or by its run folder.
 
     Raises:
-        ConfigError: no such file, not JSON, or unknown settings.
+        ConfigError: the file does not exist, is not JSON, or has unknown settings.
     """
     path = path / "config.json" if path.is_dir() else path
     hint = "give the config.json of an earlier run, or its folder"
@@ -58,7 +58,7 @@ def read_train_config(path: Path) -> TrainConfig:
     except ValueError as error:
         raise ConfigError(f"the configuration {path} is not JSON: {error}", hint) from error
     if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
-        raise ConfigError(f"{path} is not a configuration of mmsent", hint)
+        raise ConfigError(f"{path} is not an mmsent configuration", hint)
     try:
         return train_config(parts)
     except ConfigError as error:
@@ -66,7 +66,7 @@ def read_train_config(path: Path) -> TrainConfig:
 
 
 def train_config(parts: Mapping[str, Mapping[str, Any]]) -> TrainConfig:
-    """Build a TrainConfig from nested plain values, the form `to_dict` gives."""
+    """Build a TrainConfig from nested plain values, as `to_dict` returns them."""
     sections: dict[str, Any] = {f.name: f.default_factory for f in fields(TrainConfig)}
     unknown = sorted(set(parts) - set(sections))
     if unknown:
@@ -75,17 +75,17 @@ def train_config(parts: Mapping[str, Mapping[str, Any]]) -> TrainConfig:
 
 
 def value_type(annotation: Any) -> Any:
-    """The type of a setting without its `| None`."""
+    """Return the type of a setting without `| None`."""
     if get_origin(annotation) in (None, tuple, Literal):
         return annotation
     return next(part for part in get_args(annotation) if part is not type(None))
 
 
 def _convert(setting: "Field[Any]", value: Any) -> Any:
-    """A JSON or command-line value in the setting's type.
+    """Convert a JSON or command-line value to the type of the setting.
 
     Raises:
-        ConfigError: it does not fit.
+        ConfigError: the value cannot be converted.
     """
     kind = value_type(setting.type)
     if value is None and type(None) in get_args(setting.type):
@@ -104,12 +104,12 @@ def _convert(setting: "Field[Any]", value: Any) -> Any:
         return _scalar(kind, value)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"{setting.name}: {value!r} does not fit ({error})", "mmsent COMMAND --help lists the options"
+            f"invalid value for {setting.name}: {value!r} ({error})", "mmsent COMMAND --help lists the options"
         ) from None
 
 
 def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
-    """One value of a plain type, neither rounded nor turned into text. With `is_text`, numbers are read from text."""
+    """Check a single value. If `is_text`, the value is text, and numbers are parsed. Nothing is rounded."""
     if is_text and kind in (int, float):
         try:
             value = kind(value)

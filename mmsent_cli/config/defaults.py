@@ -1,6 +1,7 @@
-"""Every default that depends on the encoders, the fusion, the device or the number of pairs, and the one `resolve`.
+"""Default settings that depend on the encoders, the fusion, the device or the number of pairs.
 
-What the user gave wins; then what belongs to the fusion; then what belongs to the encoder combination; then `COMMON`.
+The first of these that has a value is used: the user's settings, the defaults of the fusion, those of the encoders, and
+`COMMON`.
 """
 
 from collections.abc import Mapping
@@ -16,13 +17,13 @@ R = TypeVar("R", ResolvedModel, ResolvedFit)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What defaults depend on, apart from the settings.
+    """Facts about data and machine that the defaults depend on.
 
     Attributes:
         device_type: `cpu`, `cuda` or `mps`.
-        auto: the encoder combination that `--encoders auto` stands for.
-        pairs: number of labelled pairs; 0 while it is unknown.
-        has_folds: the run is a cross-validation.
+        auto: the encoders that `--encoders auto` chooses on this machine.
+        pairs: the number of labelled pairs; 0 if it is not yet known.
+        has_folds: True for cross-validation.
     """
 
     device_type: str = "cpu"
@@ -33,13 +34,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class EncoderPair:
-    """A text and an image encoder with the head and training settings that belong to them.
+    """A text encoder and an image encoder with their default settings.
 
     Attributes:
-        defaults: settings of ModelConfig and FitConfig, used where the user gave none.
-        cuda_defaults: those that differ on a CUDA device.
-        tuned_defaults: those that differ where its own text encoder is trained, on `MANY_PAIRS` or more.
-        frozen_defaults: those that differ where only fusion and head train, on as many.
+        defaults: default settings of ModelConfig and FitConfig.
+        cuda_defaults: settings with another default on a CUDA device.
+        tuned_defaults: settings with another default if the text encoder is trained on `MANY_PAIRS` or more.
+        frozen_defaults: settings with another default if both encoders are frozen, with `MANY_PAIRS` or more.
     """
 
     text: str
@@ -187,17 +188,17 @@ FUSION_DEFAULTS: dict[str, Mapping[str, Any]] = {
 
 
 def resolve(model: ModelConfig, fit: FitConfig, facts: Facts) -> tuple[ResolvedModel, ResolvedFit]:
-    """Fill every gap.
+    """Fill in the default of every setting that is None.
 
     Raises:
-        ConfigError: an unknown encoder combination, or settings that do not go with the defaults of the others.
+        ConfigError: the encoders are unknown, or a setting is incompatible with the defaults of the others.
     """
     resolved = resolve_model(model, facts)
     return resolved, resolve_fit(fit, resolved, facts)
 
 
 def resolve_model(model: ModelConfig, facts: Facts) -> ResolvedModel:
-    """The first half of `resolve`: it needs no number of pairs, so wrong settings are found before any pair is read."""
+    """Fill in the defaults of the model. This is possible before any pair is read, so errors are found early."""
     name = facts.auto if model.encoders == "auto" else model.encoders
     pair = _find_pair(name)
     names = {"text_encoder": pair.text, "image_encoder": pair.image}
@@ -206,7 +207,7 @@ def resolve_model(model: ModelConfig, facts: Facts) -> ResolvedModel:
 
 
 def resolve_fit(fit: FitConfig, model: ResolvedModel, facts: Facts) -> ResolvedFit:
-    """The second half of `resolve`."""
+    """Fill in the defaults of the training."""
     pair = _find_pair(model.encoders)
     defaults = _pair_defaults(pair, facts)
     if facts.pairs >= MANY_PAIRS and model.freeze_image == "all":

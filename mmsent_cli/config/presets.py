@@ -1,4 +1,4 @@
-"""Whole sets of settings by a name for their purpose. Options given with a preset override it."""
+"""Presets: named sets of settings. Other options override those of the preset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from mmsent_cli.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Settings by section of TrainConfig, and what they are good for."""
+    """The settings of a preset by section of TrainConfig, and a summary for error messages."""
 
     summary: str
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -17,7 +17,7 @@ class Preset:
     split: Mapping[str, Any] = field(default_factory=dict)
 
     def sections(self) -> dict[str, Mapping[str, Any]]:
-        """The settings as `TrainConfig` is divided."""
+        """Return the settings by section."""
         return {"model": self.model, "fit": self.fit, "split": self.split}
 
 

@@ -1,6 +1,6 @@
-"""A configuration without gaps: what `defaults.resolve` makes of the settings that the user gave.
+"""A complete configuration, in which `defaults.resolve` has filled in all defaults.
 
-The types say that a value is there, so no code behind them needs a second default.
+Its fields are not Optional, so no other code needs default values.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from mmsent_cli.config.settings import FitConfig, ModelConfig, TrainConfig
 
 
 def required() -> Any:
-    """A field without a default, where the class above has one."""
+    """Define a field without a default that overrides a field with one."""
     return field()
 
 
@@ -18,7 +18,7 @@ def required() -> Any:
 class ResolvedModel(ModelConfig):
     """Encoders, freezing, fusion and head.
 
-    `image_size_px` alone may stay None: the encoder's native size, which only its weights contain.
+    Only `image_size_px` may be None. It means the encoder's native size, which is known after its weights are loaded.
     """
 
     text_encoder: str = required()
@@ -58,7 +58,7 @@ class ResolvedFit(FitConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedConfig(TrainConfig):
-    """A training run as it is done."""
+    """All settings of a training run."""
 
     model: ResolvedModel = field()
     fit: ResolvedFit = field()

@@ -1,1 +1,1 @@
-"""Files on disk become checked `Pair`s."""
+"""Read and check pairs, and split them into training and validation."""

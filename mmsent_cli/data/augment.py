@@ -1,4 +1,4 @@
-"""Augmented views of training images, each determined by a seed, the image and the view's number."""
+"""Augmented versions ("views") of training images. Seed, image and number of the view determine its pixels."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ class Policy:
         flip: probability of a horizontal flip.
         rotation: largest rotation, in degrees to either side.
         jitter: largest relative change of brightness, contrast and saturation.
-        crop: smallest share of each side that is kept by a random crop; the image is then scaled back.
+        crop: smallest share of each side that a random crop keeps; the crop is then scaled to the full size.
     """
 
     flip: float = 0.0
@@ -40,7 +40,7 @@ POLICIES: dict[str, Policy] = {
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """The views of each training image: name of the policy, seed, and number of views that are kept."""
+    """How training images are augmented: the policy, the seed, and the number of views per image."""
 
     policy: str
     seed: int
@@ -48,23 +48,23 @@ class Augmentation:
 
     @classmethod
     def of(cls, fit: ResolvedFit) -> "Augmentation | None":
-        """The augmentation of a training configuration; None without one."""
+        """Return the augmentation of a training configuration, or None."""
         if fit.augmentation == "none":
             return None
         return cls(fit.augmentation, fit.augmentation_seed, fit.augmentation_views)
 
     def describe(self) -> dict[str, object]:
-        """What determines a view's pixels; part of the feature store's key."""
+        """Describe everything that affects a view's pixels; part of the feature store's key."""
         return {"policy": asdict(POLICIES[self.policy]), "seed": self.seed}
 
 
 def augment(pixels: "np.ndarray", augmentation: Augmentation, image_digest: str, view: int) -> "np.ndarray":
-    """One augmented view of an image.
+    """Make an augmented view of an image.
 
     Args:
         pixels: uint8 [3, H, W].
         augmentation: policy and seed.
-        image_digest: digest of the image file, so equal images get equal views.
+        image_digest: digest of the image file; equal files get equal views.
         view: number of the view.
 
     Returns:
@@ -88,7 +88,10 @@ def augment(pixels: "np.ndarray", augmentation: Augmentation, image_digest: str,
 
 
 def _crop(image: "Image", kept: float, x: float, y: float) -> "Image":
-    """A part of the image, scaled back; `kept` is its share of each side, `x` and `y` its position, each 0 to 1."""
+    """Crop an image and scale the crop to the full size.
+
+    `kept` is the share of each side that is kept, `x` and `y` the position of the crop, each 0 to 1.
+    """
     from PIL.Image import Resampling
 
     left, upper = (1 - kept) * image.width * x, (1 - kept) * image.height * y

@@ -1,6 +1,6 @@
-"""Rows become checked pairs: texts decoded, images opened and verified, problems collected.
+"""Read the pairs of a data source: decode texts, check images, and collect all problems.
 
-Everything is read once, before the first epoch: a broken file is reported within seconds, not in the third epoch.
+All files are read before the first epoch, so that a broken file is reported within seconds.
 """
 
 import os
@@ -38,7 +38,7 @@ HINT = "fix the files, or use --on-bad drop or --on-bad blank"
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
-    """The usable parts of a pair, what its row lacks, and what is wrong with its files."""
+    """A pair with its usable parts, its missing parts, and the problems of its files."""
 
     pair: Pair
     missing: tuple[str, ...] = ()
@@ -51,13 +51,13 @@ def load_labelled(
     """Read and check every labelled pair of a source.
 
     Args:
-        config: Source, columns, labels, encoding, policy for bad pairs, limit.
-        cache_dir: Where the encoding decision is kept.
-        progress: Receives how many pairs are checked.
-        source: From `locate` or `frame_source`; None for what `config.data` names.
+        config: settings of the data.
+        cache_dir: cache folder for the encoding decision.
+        progress: receives the number of checked pairs.
+        source: a source from `locate` or `frame_source`; None uses `config.data`.
 
     Raises:
-        DataError: bad rows, an undecided encoding, and with `on_bad` stop any pair that cannot be used.
+        DataError: rows are invalid, the encoding is undecided, or (with `on_bad` stop) a pair is unusable.
     """
     source = source or locate(config.data)
     every_row = labelled_rows(source, config)
@@ -127,10 +127,10 @@ def _checked_pairs(
 
 
 def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
-    """The encoding decision for all texts of the source.
+    """Decide the encoding for all texts of the source.
 
     Raises:
-        UndecidedEncoding: too little evidence, and no `--encoding` given.
+        UndecidedEncoding: the texts are too few to decide, and no `--encoding` is given.
     """
     if source.kind == "lab":
         decision = encoding.decide_cached(text_paths(source), config.encoding, cache_dir)
@@ -142,7 +142,7 @@ def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> Enco
 def _check(
     rows: Iterable[PairRow], source: Source, config: DataConfig, decision: EncodingDecision
 ) -> Iterator[list[_Checked]]:
-    """Check rows chunk by chunk in threads: Pillow and BLAKE2b release the interpreter lock."""
+    """Check rows in several threads. Pillow and BLAKE2b release the interpreter lock."""
     inline = decision if has_raw_texts(source, config) else None
     remaining = iter(rows)
     with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
@@ -176,7 +176,7 @@ def _expected(row: PairRow, suffix: str) -> str:
 def _read_text(
     row: PairRow, decision: EncodingDecision, inline: EncodingDecision | None
 ) -> tuple[str | None, int, str | None]:
-    """Text, number of replaced characters, and the problem, if any."""
+    """Return the text, the number of replaced characters, and the problem, if any."""
     if row.text_path is None:
         text, replaced = _inline_text(row.text or "", inline)
         return (text, replaced, None) if text.strip() else (None, 0, f"text is empty ({row.where})")
@@ -195,7 +195,7 @@ def _inline_text(text: str, inline: EncodingDecision | None) -> tuple[str, int]:
 
 
 def _read_image(source: ImageSource, where: str) -> tuple[ImageFile, str, str | None]:
-    """The image as a file or its bytes, the digest of these bytes, and the problem, if any."""
+    """Return the image (a path or bytes), the digest of its bytes, and the problem, if any."""
     name = str(source) if isinstance(source, Path) else f"the image of {where}"
     try:
         raw = image_bytes(source)
@@ -209,7 +209,7 @@ def _read_image(source: ImageSource, where: str) -> tuple[ImageFile, str, str | 
 
 
 def _apply_policy(item: _Checked, on_bad: str, problems: list[str], may_lack: bool) -> Pair | None:
-    """The pair as it may be used, or None; a line with its problems is appended to `problems`."""
+    """Return the pair without unusable parts, or None. A line with its problems is appended to `problems`."""
     pair, is_blank = item.pair, item.pair.text is None and item.pair.image is None
     wrong = item.broken if may_lack and not is_blank else item.missing + item.broken
     if not wrong:

@@ -1,7 +1,7 @@
-"""A DataFrame as a source of pairs: one row per pair, its image a path, a PIL image or the bytes of an image file.
+"""Read pairs from a DataFrame with one row per pair. An image is a path, a PIL image or the bytes of an image file.
 
-The columns are named as those of a manifest. A guid column is optional: without one, the index names the pairs, or
-the row number where index labels repeat.
+The column settings are the same as for table files. The guid column is optional: without it, the index gives the guids,
+or the row number if index labels repeat.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,12 +21,12 @@ NAME = "DataFrame"
 
 
 def columns_of(frame: "DataFrame", config: DataConfig) -> list[str]:
-    """The frame's columns; the guid's is added, since the index can name the pairs."""
+    """Return the columns of the frame and the guid column, which is optional."""
     return [*map(str, frame.columns), config.guid_column]
 
 
 def frame_of(pairs: Iterable[Pair], config: DataConfig) -> "DataFrame":
-    """Pairs as a frame with the columns that `config` names."""
+    """Convert pairs to a frame with the columns of `config`."""
     import pandas as pd
 
     names = ("guid", "text", "image", "tag")
@@ -35,7 +35,7 @@ def frame_of(pairs: Iterable[Pair], config: DataConfig) -> "DataFrame":
 
 
 def read_rows(frame: "DataFrame", config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
-    """The rows of a frame, labelled or not; rows that cannot be used are described in `problems`."""
+    """Read the labelled or the unlabelled rows of a frame. Invalid rows are described in `problems`."""
     seen: dict[str, str] = {}
     names = ("guid", "text", "image", "tag")
     columns = [_cells(frame, getattr(config, f"{name}_column")) for name in names]
@@ -55,7 +55,7 @@ def read_rows(frame: "DataFrame", config: DataConfig, problems: list[str]) -> It
 
 
 def _cells(frame: "DataFrame", column: str) -> list[Any]:
-    """A column as Python values, None for everything that pandas counts as missing."""
+    """Return a column as Python values; missing values are None."""
     if column not in frame.columns:
         return [None] * len(frame)
     values = frame[column]
@@ -78,10 +78,10 @@ def _row(cells: dict[str, Any], where: str) -> PairRow:
 
 
 def image_source(value: Any) -> ImageSource | None:
-    """A path, the bytes of an image file or a PIL image; None for an empty cell.
+    """Return the image of a cell: a path, the bytes of an image file or a PIL image; None for an empty cell.
 
     Raises:
-        ValueError: something else.
+        ValueError: the cell has a value of another type.
     """
     from PIL.Image import Image
 

@@ -1,9 +1,9 @@
-"""Near-duplicates: which pairs belong together, and how their groups are assigned to the splits.
+"""Find groups of near-duplicates, and assign whole groups to splits.
 
-Chosen: groups, the largest first and shuffled within a size, each go to the split that is furthest below its share of
-the group's classes. Class shares are exact to about one pair, for any share and any number of folds, and duplicates are
-spread in proportion. Rejected: scikit-learn's `train_test_split` over groups, which counts groups and not pairs, and
-`StratifiedGroupKFold`, which supports only shares of 1/n.
+Chosen: groups are taken by size, the largest first, in random order within a size. Each group goes to the split that
+most needs pairs of its classes. Class shares are exact to about one pair, for any share and any number of folds.
+Rejected: scikit-learn's `train_test_split` over groups, which counts groups and not pairs, and `StratifiedGroupKFold`,
+which supports only shares of 1/n.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from mmsent_cli.data.text import duplicate_key
 
 
 def groups_of(pairs: Sequence[Pair]) -> list[int]:
-    """The group number of each pair: equal where text key or image bytes are equal, directly or through others."""
+    """Return the group number of each pair. Pairs with the same text key or the same image are in one group."""
     import numpy as np
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -31,13 +31,13 @@ def groups_of(pairs: Sequence[Pair]) -> list[int]:
 
 
 def assign(pairs: Sequence[Pair], groups: list[list[int]], shares: Sequence[float], seed: int) -> list[int]:
-    """The split (by number) of each pair: each split gets its share of every class, and no group is divided.
+    """Return the split number of each pair. Each split gets its share of every class, and no group is divided.
 
     Args:
         pairs: N pairs.
-        groups: Indices of the pairs of each group.
-        shares: The share of each split, summing to 1.
-        seed: Seed of the shuffle.
+        groups: for each group, the indices of its pairs.
+        shares: the share of each split; they sum to 1.
+        seed: the seed of the shuffle.
     """
     by_name = sorted(groups, key=lambda group: min(pairs[index].guid for index in group))
     order = sorted(Random(seed).sample(by_name, len(by_name)), key=len, reverse=True)
@@ -60,7 +60,7 @@ def assign(pairs: Sequence[Pair], groups: list[list[int]], shares: Sequence[floa
 
 
 def _class_shares(sizes: Mapping[str | None, int], shares: Sequence[float]) -> dict[str | None, list[float]]:
-    """Each split's share of each class: `shares`, raised where a split would get less than one pair of a rare class."""
+    """Return each split's share of each class. Shares that give less than one pair of a rare class are raised."""
     wanted = {}
     for tag, size in sizes.items():
         raised = [max(share, min(1 / size, 1 / len(shares))) for share in shares]

@@ -1,9 +1,9 @@
-"""Image files: verified before training, decoded to square RGB arrays.
+"""Check image files, and decode them to square RGB arrays.
 
 Chosen: bicubic resizing, since CLIP and EfficientNet-Lite were trained on bicubic images, with `reducing_gap=2`, which
-is several times faster on large photographs without a visible difference. A JPEG larger than twice the target is
-decoded at half, a quarter or an eighth of its size (`draft`), never below twice the target. The whole image is resized
-to the square without a crop, as in the published BERT + ResNet18 setup, since the sentiment may show at the edge.
+is several times faster on large photographs without a visible difference. A large JPEG is decoded at half, a quarter or
+an eighth of its size (`draft`), but not below twice the target size. The whole image is resized to a square without a
+crop, as in the published BERT + ResNet18 setup, since the sentiment may show at the edge.
 """
 
 import struct
@@ -39,17 +39,19 @@ REMEDY = "replace the file, or use --on-bad drop or --on-bad blank"
 
 
 def decode_image(source: Path | bytes, size_px: int) -> "np.ndarray":
-    """Decode an image to an RGB square: upright by its EXIF tag, transparency on white, the first frame of several.
+    """Decode an image to an RGB square.
+
+    The image is rotated by its EXIF tag, transparency becomes white, and of an animation the first frame is used.
 
     Args:
-        source: A file, or the bytes of one.
-        size_px: Side of the square in pixels.
+        source: the path of an image file, or its bytes.
+        size_px: the side of the square in pixels.
 
     Returns:
         uint8 array [size_px, size_px, 3]; the same bytes always give the same array.
 
     Raises:
-        DataError: no such file, not an image, truncated, or over `MAX_PIXELS`.
+        DataError: the file does not exist, is not an image, is truncated, or has more than `MAX_PIXELS`.
     """
     import numpy as np
     from PIL import Image
@@ -61,13 +63,13 @@ def decode_image(source: Path | bytes, size_px: int) -> "np.ndarray":
 
 
 def decode_whole(source: Path | bytes, longest_px: int) -> "np.ndarray":
-    """Decode an image in its own proportions, made smaller where its longer side is over `longest_px`.
+    """Decode an image without changing its proportions. Its longer side is reduced to `longest_px` or less.
 
     Returns:
         uint8 array [H, W, 3].
 
     Raises:
-        DataError: as `decode_image`.
+        DataError: see `decode_image`.
     """
     import numpy as np
 
@@ -79,7 +81,7 @@ def decode_whole(source: Path | bytes, longest_px: int) -> "np.ndarray":
 
 
 def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) -> Any:
-    """The upright RGB image, resized; a JPEG is decoded no smaller than twice `size_px`."""
+    """Decode, rotate and resize an image to RGB. A JPEG is decoded no smaller than twice `size_px`."""
     name = "the image" if isinstance(source, bytes) else str(source)
     try:
         raw = source if isinstance(source, bytes) else source.read_bytes()
@@ -92,14 +94,14 @@ def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) ->
 
 
 def image_bytes(source: ImageSource) -> bytes:
-    """The bytes of an image file.
+    """Return the bytes of an image file, or of a PIL image.
 
-    A PIL image that was opened and not decoded yet gives the bytes of its file, so that it counts as that file. Any
-    other PIL image is encoded without loss: as PNG, upright by its EXIF tag.
+    If a PIL image was opened from a file and not yet decoded, the bytes of its file are returned. Any other PIL image
+    is rotated by its EXIF tag and encoded as PNG, without loss.
 
     Raises:
-        OSError: a file that cannot be read.
-        ValueError: a PIL image that cannot be used.
+        OSError: the file cannot be read.
+        ValueError: the PIL image cannot be used.
     """
     if isinstance(source, bytes):
         return source
@@ -120,7 +122,7 @@ def image_bytes(source: ImageSource) -> bytes:
 
 
 def _undecoded_file(image: Any) -> bytes | None:
-    """The file of a PIL image whose pixels were not read yet, so that nobody can have changed them; else None."""
+    """Return the file of a PIL image if its pixels were not read yet and so cannot have been changed; else None."""
     from PIL.ImageFile import ImageFile
 
     if not isinstance(image, ImageFile) or not image.tile or image.fp is None or image.format not in FORMATS:
@@ -133,10 +135,10 @@ def _undecoded_file(image: Any) -> bytes | None:
 
 
 def verify_image(raw: bytes) -> str | None:
-    """Why an image cannot be used, or None. Decodes it at the smallest scale its format offers (about 1 ms).
+    """Return why an image cannot be used, or None. The image is decoded at the smallest possible scale (about 1 ms).
 
     Args:
-        raw: The whole file.
+        raw: the bytes of the file.
     """
     try:
         image = _open(raw)
@@ -148,7 +150,7 @@ def verify_image(raw: bytes) -> str | None:
 
 
 def _open(raw: bytes) -> Any:
-    """Read the header. Images that are too large are refused here, before any pixel is decoded."""
+    """Open an image and read its header. Images that are too large are refused before pixels are decoded."""
     Image = _pillow()
     if not raw:
         raise ValueError("is empty (zero bytes)")
@@ -164,7 +166,7 @@ def _open(raw: bytes) -> Any:
 
 @cache
 def _pillow() -> Any:
-    """Pillow's Image module, configured once."""
+    """Return Pillow's Image module, configured once."""
     from PIL import Image
 
     # Our pixel limit replaces Pillow's, which is higher and only warns; its warnings of odd EXIF tags are no use here.
@@ -174,7 +176,7 @@ def _pillow() -> Any:
 
 
 def _rgb(image: Any) -> Any:
-    """The first frame in RGB, whatever the file's color mode."""
+    """Convert the first frame to RGB from any color mode."""
     from PIL import Image
 
     if image.mode[0] in "IF":
@@ -187,7 +189,7 @@ def _rgb(image: Any) -> Any:
 
 
 def _eight_bits(image: Any) -> "np.ndarray":
-    """Grey values of more than 8 bits scaled to 0 to 255: 16 bits by their full range, others by what they hold."""
+    """Scale grey values of more than 8 bits to 0 to 255: 16-bit images by the full range, others by their range."""
     import numpy as np
 
     grey = np.nan_to_num(np.asarray(image, dtype=np.float64))
@@ -196,7 +198,7 @@ def _eight_bits(image: Any) -> "np.ndarray":
 
 
 def _upright(image: Any, rgb: Any) -> Any:
-    """Rotate or flip an image by its EXIF orientation; an unreadable tag is ignored, as in every viewer."""
+    """Rotate or flip an image by its EXIF orientation. An unreadable tag is ignored."""
     from PIL import Image
 
     turns = Image.Transpose

@@ -1,4 +1,4 @@
-"""The text encoding of a source, with its evidence, and UTF-8 copies of its texts."""
+"""Decide the text encoding of a source, and write UTF-8 copies of its texts."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,12 +18,12 @@ def inspect(config: DataConfig, convert_to: Path | None = None, force: bool = Fa
     """Decide the encoding of a source.
 
     Args:
-        config: which source, and an encoding that is given.
-        convert_to: folder for UTF-8 copies of the texts; None makes none.
+        config: the data source, and the encoding if the user chose one.
+        convert_to: folder for UTF-8 copies of the texts, or None.
         force: overwrite existing copies.
 
     Raises:
-        DataError: texts that cannot be read, or a manifest with `convert_to`.
+        DataError: texts cannot be read, or `convert_to` is given and the source is a table file.
     """
     source = locate(config.data)
     documents, forced = _documents(source, config)
@@ -33,8 +33,8 @@ def inspect(config: DataConfig, convert_to: Path | None = None, force: bool = Fa
         return result
     if source.kind == "manifest":
         raise DataError(
-            f"{source.path} is one file, not a folder of texts",
-            "--convert-to needs a folder with one <guid>.txt per text",
+            f"--convert-to converts a folder of texts, and {source.path} is a file",
+            "give a folder with <guid>.txt files to --data, or leave out --convert-to",
         )
     count, lossy = _convert(source, convert_to, report.decision, force)
     notes = (*result.notes, *lossy)
@@ -42,7 +42,7 @@ def inspect(config: DataConfig, convert_to: Path | None = None, force: bool = Fa
 
 
 def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, bytes]], str]:
-    """The texts as bytes, and the encoding that is given: a manifest that is UTF-8 leaves nothing to decide."""
+    """Return the texts as bytes, and the chosen encoding. The encoding of a UTF-8 table file needs no decision."""
     if source.kind == "lab":
         return Files(text_paths(source)), config.encoding
     if has_raw_texts(source, config):
@@ -52,7 +52,7 @@ def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, 
 
 
 def _convert(source: Source, target: Path, decision: EncodingDecision, force: bool) -> tuple[int, list[str]]:
-    """Write the copies; their number, and a warning that names the files in which characters were lost."""
+    """Write the copies. Returns their number, and a warning that lists files with undecodable characters."""
     copies = list(convert(text_paths(source), source.path, target, decision, force))
     lossy = [f"{name} ({replaced})" for name, replaced in copies if replaced]
     warning = f"warning: characters replaced by U+FFFD in {len(lossy)} files: {summarize(lossy, 'files')}"

@@ -1,7 +1,7 @@
-"""The lab layout: `train.txt` and `test_without_label.txt` name pairs, `<guid>.txt` and `<guid>.jpg` hold them.
+"""Read a data folder: `train.txt` and `test_without_label.txt` list the pairs by guid, whose files are in the folder.
 
-The files are in the folder itself or in its `data/`. Both folders are listed once, and every guid is looked up in
-that listing: no path is built from a guid, so none can point outside the folder, and there is no stat call per file.
+The files are in the folder itself or in its `data/`. Both folders are listed once, and guids are looked up in this
+list. Paths are never built from a guid, so a guid cannot point outside the folder.
 """
 
 import os
@@ -24,7 +24,7 @@ MAX_QUOTED_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Text and image file of every guid in the folder; `clashes` has the guids with two files of one kind."""
+    """The text file and the image file of every guid. `clashes` lists guids with two text files or two image files."""
 
     texts: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Listing:
 
 
 def holds_list(folder: Path, *names: str) -> bool:
-    """Whether the folder has one of the list files (any of them by default)."""
+    """Return True if the folder contains one of these list files (by default, any of them)."""
     return any((folder / name).is_file() for name in names or LISTS)
 
 
@@ -40,7 +40,7 @@ def list_files(folder: Path) -> Listing:
     """List the text and image files of the folder and of its `data/`.
 
     Raises:
-        DataError: not a folder, or one that may not be read.
+        DataError: the folder does not exist or cannot be read.
     """
     listing = Listing()
     own = [path for path in _files_in(folder) if os.path.basename(path) not in LISTS]  # noqa: PTH119 Paths are slow
@@ -55,13 +55,12 @@ def list_files(folder: Path) -> Listing:
 
 
 def read_rows(folder: Path, list_name: str, problems: list[str]) -> list[PairRow]:
-    """Read one list file and find the files of its guids.
+    """Read a list file and find the files of its guids.
 
-    A missing file is None in the row. Unusable rows are described in `problems`. The tag is None where the list has
-    none.
+    A missing file or tag is None in the row. Invalid rows are described in `problems`.
 
     Raises:
-        DataError: no such list, or no header line.
+        DataError: the list does not exist or has no header line.
     """
     listing = list_files(folder)
     seen: dict[str, str] = {}
@@ -77,14 +76,14 @@ def read_rows(folder: Path, list_name: str, problems: list[str]) -> list[PairRow
 
 
 def rows_without_list(folder: Path) -> Iterator[PairRow]:
-    """A row without a tag for every guid that has a file, in natural order (2 before 10)."""
+    """Return a row without a tag for every guid with a file, in natural order (2 before 10)."""
     listing = list_files(folder)
     for guid in sorted(listing.texts.keys() | listing.images.keys(), key=natural_order):
         yield _row(guid, "", folder.name, listing)
 
 
 def text_files(folder: Path) -> list[Path]:
-    """Every text file whose guid a list names, or every text file where there is no list; in natural order."""
+    """Return the text files of all guids in the list files, or all text files if there is no list; in natural order."""
     texts = list_files(folder).texts
     lists = [folder / name for name in LISTS if holds_list(folder, name)]
     named = {line.split(",")[0].strip() for path in lists for _, line in _lines_after_header(path)}
@@ -111,7 +110,7 @@ def _enter(listing: Listing, files: dict[str, str], guid: str, path: str) -> Non
 
 
 def _lines_after_header(path: Path) -> Iterator[tuple[str, str]]:
-    """`file:line` and text of each line below the header; blank lines are skipped."""
+    """Return the position (`file:line`) and the text of each line after the header. Blank lines are skipped."""
     lines = [(number, line) for number, line in enumerate(_read_list(path), 1) if line.strip()]
     if not lines:
         raise DataError(f"{path} is empty", "its first line must be guid,tag, then one line for each pair")

@@ -1,7 +1,6 @@
-"""Finds the data and reads its rows, whichever layout it has.
+"""Find the data and read its rows: a folder (`lab`), a table file (`manifests`) or a DataFrame (`frames`).
 
-Chosen: three plain readers (`lab`, `manifests`, `frames`) and a `kind`. Rejected: a class for each; they share no
-state, and an `if` is easier to read.
+Chosen: three modules of functions, selected by `Source.kind`. Rejected: a class for each; they share no state.
 """
 
 import os
@@ -26,9 +25,9 @@ FOLDERS = (".", "data", "data/sample")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The data in use: a folder in the lab layout, a manifest file or a DataFrame.
+    """The data source: a folder, a table file or a DataFrame.
 
-    `notice` is a message with the source and why it was chosen; `path` is a placeholder for a DataFrame.
+    `notice` tells the user which source was chosen and why. For a DataFrame, `path` is a placeholder.
     """
 
     path: Path
@@ -38,7 +37,7 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The source in messages."""
+        """Name of the source for messages."""
         return str(self.path)
 
     @property
@@ -48,7 +47,7 @@ class Source:
 
 
 def frame_source(frame: "DataFrame") -> Source:
-    """A DataFrame as a source of pairs."""
+    """Make a source from a DataFrame."""
     return Source(Path(frames.NAME), "frame", f"data: a DataFrame of {len(frame):,} rows", frame)
 
 
@@ -67,15 +66,15 @@ def locate(data: str | None) -> Source:
             return _source(folder, f"no --data, no {VARIABLE}")
     raise DataError(
         f"no data: no --data, no {VARIABLE}, no {lab.LABELLED_LIST} in this folder, ./data or ./data/sample",
-        "give a folder that holds train.txt, or a .csv, .jsonl or .parquet manifest, with --data",
+        "give a folder with train.txt, or a .csv, .jsonl or .parquet table, with --data",
     )
 
 
 def labelled_rows(source: Source, config: DataConfig) -> list[PairRow]:
-    """All rows with a tag, in the order of the file.
+    """Read all rows with a tag, in the order of the file.
 
     Raises:
-        DataError: all bad rows and unknown tags of the file, or no row at all.
+        DataError: rows or tags are invalid (the error lists all), or there is no row.
     """
     problems: list[str] = []
     if source.kind == "lab":
@@ -111,19 +110,19 @@ def count_unlabelled(source: Source, config: DataConfig) -> tuple[int, Iterator[
     if not count and source.kind == "manifest":
         column = config.tag_column
         raise DataError(
-            f"every row of {source.path} has a {column}: nothing to predict",
-            "to predict labelled rows too, give --tag-column a name that the manifest does not have",
+            f"there is nothing to predict in {source.path}: every row has a label (column {column})",
+            "to predict all rows, give --tag-column a name that is not a column",
         )
     if not count:
-        raise DataError(f"no pairs to predict in {source.path}", "add guids to test_without_label.txt, or their files")
+        raise DataError(f"there are no pairs to predict in {source.path}", "list their guids in test_without_label.txt")
     return count, _unlabelled(source, config, [])
 
 
 def text_paths(source: Source) -> list[Path]:
-    """All text files of a folder, labelled or not: the encoding is decided over all of them. Empty for other sources.
+    """Return all text files of a folder, labelled or not, to decide their encoding. Empty for other sources.
 
     Raises:
-        DataError: a folder without text files.
+        DataError: the folder has no text files.
     """
     if source.kind != "lab":
         return []
@@ -134,9 +133,9 @@ def text_paths(source: Source) -> list[Path]:
 
 
 def inline_texts(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
-    """`file:line` and bytes of each text of a manifest whose encoding must be decided; else empty.
+    """Return the position (`file:line`) and the bytes of each text of a table file, to decide their encoding.
 
-    Nothing must be decided for a manifest that is valid UTF-8, has a byte-order mark, or is parquet.
+    Empty if the table is valid UTF-8, has a byte-order mark, or is parquet: its encoding is then known.
     """
     if not has_raw_texts(source, config):
         return []
@@ -145,14 +144,17 @@ def inline_texts(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
 
 
 def has_raw_texts(source: Source, config: DataConfig) -> bool:
-    """Whether the texts of a manifest are in an encoding that must be decided or is forced."""
+    """Return True if the encoding of a table file must be decided, or the user chose it."""
     return source.kind == "manifest" and manifests.has_raw_texts(source.path, config)
 
 
 def _source(data: str, reason: str) -> Source:
     path = Path(data)
     if data == frames.NAME and not path.exists():
-        raise DataError("the run was started from Python with a DataFrame", "give the same DataFrame as `data`")
+        raise DataError(
+            "this run was started from Python with a DataFrame, which mmsent did not keep",
+            "give the same DataFrame as `data`",
+        )
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except OSError as error:
@@ -161,7 +163,7 @@ def _source(data: str, reason: str) -> Source:
         raise DataError(f"no such file or folder: {data!r} ({reason})", "check the path")
     if is_file and path.suffix.lower() not in manifests.SUFFIXES:
         raise DataError(
-            f"{path} ({reason}) is neither a folder nor a {', '.join(manifests.SUFFIXES)} manifest",
+            f"{path} ({reason}) is neither a folder nor a table ({', '.join(manifests.SUFFIXES)})",
             "give the folder that holds train.txt",
         )
     if is_file:

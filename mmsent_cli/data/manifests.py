@@ -1,9 +1,9 @@
-"""Manifests: a `.csv`, `.jsonl` or `.parquet` file with one row per pair and the text in a column of its own.
+"""Read pairs from a table file (manifest): a `.csv`, `.jsonl` or `.parquet` file with one row per pair.
 
-A csv or jsonl file is read as UTF-8, with invalid bytes kept as surrogates (`surrogateescape`). Delimiters and quotes
-are ASCII in every candidate encoding, so columns are found whatever the encoding of the texts, and `raw_bytes` restores
-the bytes of a text for the encoding decision. Rejected: pandas.read_csv, which gives no line numbers for messages,
-stops at the first row with too many columns, and silently fills rows with too few.
+A csv or jsonl file is read as UTF-8, and invalid bytes are kept as surrogates (`surrogateescape`). Delimiters and
+quotes are ASCII in every candidate encoding, so the columns are found in any encoding. `raw_bytes` restores the bytes
+of a text, to decide its encoding. Rejected: pandas.read_csv, which gives no line numbers for messages, stops at the
+first row with too many columns, and silently fills rows with too few.
 """
 
 import codecs
@@ -32,12 +32,12 @@ Record = dict[str, Any]
 
 
 def read_rows(path: Path, config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
-    """Read a manifest row by row, labelled or not; unusable rows are described in `problems`.
+    """Read the labelled or the unlabelled rows of a table file. Invalid rows are described in `problems`.
 
-    One row at a time is in memory, and the guids so far, which must be unique.
+    One row at a time is in memory, and all guids, to check that they are unique.
 
     Raises:
-        DataError: a manifest that cannot be read at all.
+        DataError: the file cannot be read.
     """
     seen: dict[str, str] = {}
     for where, record in _records(path, problems):
@@ -54,12 +54,12 @@ def read_rows(path: Path, config: DataConfig, problems: list[str]) -> Iterator[P
 
 
 def require_columns(path: Path, config: DataConfig, is_labelled: bool) -> None:
-    """Check that the columns named by the options are there.
+    """Check that a table file has the columns of the settings.
 
-    Labelled pairs need all four; pairs to predict need a guid and a text or an image.
+    Labelled pairs need all four columns; pairs to predict need the guid, and the text or the image.
 
     Raises:
-        DataError: columns that are missing, with those the manifest has.
+        DataError: columns are missing; the error lists those of the file.
     """
     found: dict[str, None] = {}
     for _, record in _records(path, []):
@@ -70,10 +70,10 @@ def require_columns(path: Path, config: DataConfig, is_labelled: bool) -> None:
 
 
 def require_named(source: str, found: Sequence[str], config: DataConfig, is_labelled: bool) -> None:
-    """Check that the columns named by the settings are among those found.
+    """Check that all columns of the settings are among those found.
 
     Raises:
-        DataError: columns that are missing, with those there are.
+        DataError: columns are missing; the error lists those found.
     """
     options = ("guid", "text", "image", "tag") if is_labelled else ("guid", "text", "image")
     missing = [name for name in options if getattr(config, f"{name}_column") not in found]
@@ -86,19 +86,19 @@ def require_named(source: str, found: Sequence[str], config: DataConfig, is_labe
 
 
 def has_raw_texts(path: Path, config: DataConfig) -> bool:
-    """Whether the encoding of the texts must be decided: not UTF-8 throughout, no byte-order mark, or forced."""
+    """Return True if the file is not UTF-8 and has no byte-order mark, or if the user chose the encoding."""
     if path.suffix.lower() == ".parquet" or _bom_encoding(path):
         return False
     return config.encoding != "auto" or not _is_utf8(path)
 
 
 def raw_bytes(text: str) -> bytes:
-    """The bytes of a text as they are in the manifest."""
+    """Return the bytes of a text as they are in the file."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def without_surrogates(text: str) -> str:
-    """A text with U+FFFD for each lone surrogate: JSON can express them, no encoding can."""
+    """Replace lone surrogates, which JSON can contain but no encoding can express, by U+FFFD."""
     return SURROGATE.sub("\ufffd", text)
 
 
@@ -191,10 +191,10 @@ def _row(path: Path, record: Mapping[str, Any], where: str, config: DataConfig) 
 
 
 def _name(value: Any, column: str, config: DataConfig) -> str:
-    """A guid, tag or path as clean text; these are read before the encoding is decided.
+    """Return a guid, tag or path as text. These must be UTF-8, since they are read before the encoding is decided.
 
     Raises:
-        ValueError: not UTF-8, or no text.
+        ValueError: the value is not UTF-8 or not text.
     """
     text = plain(value, column).strip()
     try:
@@ -204,10 +204,10 @@ def _name(value: Any, column: str, config: DataConfig) -> str:
 
 
 def plain(value: Any, column: str) -> str:
-    """A cell as text; empty where there is nothing.
+    """Return a cell as text, empty for a missing value.
 
     Raises:
-        ValueError: a value that is no text and no number.
+        ValueError: the value is neither text nor a number.
     """
     if value is None or value != value:  # NaN, an empty cell in parquet, is unequal to itself
         return ""

@@ -1,7 +1,7 @@
-"""Text in images, by OCR: a quotation, a headline, the caption of a meme.
+"""Read the text in images by OCR, such as a quotation, a headline or the caption of a meme.
 
-Chosen: RapidOCR with the small models of its package, run by OpenVINO, so nothing is downloaded. Images are searched at
-384 px, since the time grows with the pixels; at 256 px a quarter of the letters is lost, and the gain with them.
+Chosen: RapidOCR with the small models of its package, run by OpenVINO; nothing is downloaded. Images are reduced to
+384 px to save time. At 256 px, a quarter of the letters is lost, and the probes no longer improve the predictions.
 Source: Cui et al. 2025, arXiv 2507.05595 (PP-OCR).
 """
 
@@ -30,12 +30,12 @@ OCR_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class OcrText:
-    """The text of one image.
+    """The text in an image.
 
     Attributes:
-        text: the lines, top to bottom, joined by spaces.
-        lines: their number.
-        area: share of the image area that they cover, 0 to 1.
+        text: the lines from top to bottom, joined by spaces.
+        lines: the number of lines.
+        area: the share of the image area that the lines cover, 0 to 1.
     """
 
     text: str = ""
@@ -43,17 +43,17 @@ class OcrText:
     area: float = 0.0
 
     def to_bytes(self) -> np.ndarray:
-        """As an array that the feature store can keep: uint8 [B]."""
+        """Encode the value as an array for the feature store: uint8 [bytes]."""
         return np.frombuffer(json.dumps(asdict(self), ensure_ascii=False).encode(), dtype=np.uint8)
 
     @classmethod
     def from_bytes(cls, array: np.ndarray) -> "OcrText":
-        """The value that `to_bytes` encoded."""
+        """Decode the value that `to_bytes` encoded."""
         return cls(**json.loads(array.tobytes()))
 
 
 def describe_ocr() -> dict[str, object]:
-    """Everything that affects the result; part of the feature store's key."""
+    """Describe everything that affects the result of OCR; part of the feature store's key."""
     versions = {name: metadata.version(name) for name in ("rapidocr", "openvino")}
     return {
         "format": OCR_FORMAT,
@@ -65,10 +65,10 @@ def describe_ocr() -> dict[str, object]:
 
 
 def read_ocr(image: ImageFile) -> OcrText:
-    """Read one image; several threads may do so at the same time.
+    """Read the text in an image. Several threads may call this function at the same time.
 
     Args:
-        image: file or bytes of an image that `data.images` has verified.
+        image: the path or the bytes of an image that was checked by `data.images`.
 
     Raises:
         ConfigError: the OCR engine cannot be loaded.
@@ -83,7 +83,7 @@ def read_ocr(image: ImageFile) -> OcrText:
 
 
 def _area(corners: np.ndarray) -> float:
-    """Area of the box that four corners [4, 2] span along the axes."""
+    """Return the area of the axis-aligned box around four corners [4, 2]."""
     width, height = np.ptp(np.asarray(corners, dtype=np.float64), axis=0)
     return float(width * height)
 
@@ -92,17 +92,17 @@ _local = threading.local()
 
 
 def _engine() -> Any:
-    """The OCR engine of the calling thread."""
+    """Return the OCR engine of the calling thread."""
     if not hasattr(_local, "engine"):
         _local.engine = _load()
     return _local.engine
 
 
 def require_ocr() -> None:
-    """Check early that the OCR engine is installed.
+    """Check before training that the OCR engine is installed.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: the OCR engine is not installed.
     """
     try:
         for name in ("cv2", "rapidocr"):

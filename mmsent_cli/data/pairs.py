@@ -1,4 +1,4 @@
-"""The two shapes of a pair: as its source has it (`PairRow`), and checked, with its text decoded (`Pair`)."""
+"""A pair as a row of its source (`PairRow`), and a checked pair with decoded text (`Pair`)."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ ImageSource: TypeAlias = Union[ImageFile, "Image"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairRow:
-    """One row of a layout, manifest or DataFrame; files not yet opened.
+    """A row of a data source; its files are not yet opened.
 
-    Either `text` (from a manifest or DataFrame) or `text_path` holds the text; both None: the pair has none.
-    `where` names the place for messages, such as `train.txt:17`.
+    The text is in `text` (table file or DataFrame) or in the file `text_path`; if both are None, the pair has no text.
+    `where` is the position of the row for messages, such as `train.txt:17`.
     """
 
     guid: str
@@ -35,12 +35,12 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """One checked pair.
+    """A checked pair.
 
-    `text` None or `image` None: the pair lacks that modality (allowed when predicting, or by `--on-bad blank`).
-    `image_digest` is the BLAKE2b-128 hex digest of the image file's bytes, empty without an image; a PIL
-    image counts as the PNG file that it is encoded as.
-    `replaced` counts characters of the text that could not be decoded and became U+FFFD.
+    `text` or `image` is None if the pair lacks it; this is allowed for prediction, or with `--on-bad blank`.
+    `image_digest` is the BLAKE2b-128 hex digest of the bytes of the image file, empty without an image. For a PIL
+    image, it is the digest of its PNG encoding. `replaced` is the number of characters of the text that could not be
+    decoded and became U+FFFD.
     """
 
     guid: str
@@ -55,7 +55,8 @@ class Pair:
 class Dataset:
     """All labelled pairs of a source, checked.
 
-    `source` is its name for messages; `labels` gives the class order; `problems` has a line for each affected guid.
+    `source` is the name of the source for messages, `labels` the class names in order. `problems` has a line for each
+    pair that was dropped or blanked.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Checks for the rows of every source: guids that are safe and unique, and known labels."""
+"""Check the rows of a data source: guids must be unique and safe as file names, labels must be known."""
 
 import difflib
 from collections import Counter
@@ -15,17 +15,17 @@ NO_TAG = ("", "null")
 
 
 def tag_or_none(tag: str) -> str | None:
-    """The tag of a row, or None for an empty one or `null`."""
+    """Return the tag of a row, or None if it is empty or `null`."""
     return None if tag.lower() in NO_TAG else tag
 
 
 def guid_problem(guid: str, where: str, seen: dict[str, str]) -> str | None:
-    """Why a guid cannot name a pair, or None for a usable guid, which is added to `seen`.
+    """Return the problem with a guid, or None. A valid guid is added to `seen`.
 
     Args:
-        guid: The name, already stripped.
-        where: File and line, such as `train.txt:17`.
-        seen: Place of each guid so far.
+        guid: the guid, without spaces around it.
+        where: the position of the row, such as `train.txt:17`.
+        seen: the positions of the earlier guids.
     """
     if not guid:
         return f"{where}: empty guid"
@@ -38,10 +38,10 @@ def guid_problem(guid: str, where: str, seen: dict[str, str]) -> str | None:
 
 
 def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """The class order: `wanted`; else the sentiments that occur; else the tags found, sorted.
+    """Return the classes in order: `wanted`, else the sentiments that occur, else all tags, sorted.
 
-    If two or more tags are sentiments, the classes are the sentiments. Any other tag is then a typing error and not a
-    fourth class, unless `--labels` names it.
+    If two or more sentiments occur, the classes are the sentiments. Any other tag is then an error, since it is
+    probably misspelt, unless it is in `--labels`.
     """
     if wanted is not None:
         return tuple(wanted)
@@ -51,10 +51,10 @@ def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[st
 
 
 def require_classes(labels: Sequence[str]) -> None:
-    """Refuse data with fewer than two classes.
+    """Check that there are at least two classes.
 
     Raises:
-        DataError: one class, or none.
+        DataError: there are fewer than two classes.
     """
     if len(labels) < 2:
         raise DataError(
@@ -64,14 +64,14 @@ def require_classes(labels: Sequence[str]) -> None:
 
 
 def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:
-    """One line for each row whose tag is missing or not among the labels, with the nearest label."""
+    """Return a line for each row whose tag is missing or unknown, with the most similar label."""
     return [_tag_problem(row, labels) for row in rows if row.tag not in labels]
 
 
 def limited(rows: list[PairRow], limit: int | None) -> list[PairRow]:
-    """The first `limit` rows of a fixed shuffle in which classes alternate by their share, in the file's order.
+    """Return a fixed sample of `limit` rows, stratified by class, in the order of the file.
 
-    Two rows of each class come first, so that even a small limit leaves every class something to split.
+    If possible, it has two rows or more of each class, so that every class can be split.
     """
     if limit is None or limit >= len(rows):
         return rows

@@ -1,4 +1,4 @@
-"""Training and validation splits: stratified, with near-duplicates together or (plain) without regard to them."""
+"""Make stratified training and validation splits. `grouped` keeps near-duplicates together, `plain` ignores them."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,12 +30,12 @@ PLAIN_VAL_SIZES = {"plain-80-20": 0.2, "plain-90-10": 0.1}
 def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig) -> Split:
     """Divide pairs into training and validation.
 
-    `grouped` gives the same splits whatever the order of the pairs. The plain strategies call scikit-learn's
-    `train_test_split` on the pairs in their order, and ignore duplicates.
+    With `grouped`, the split does not depend on the order of the pairs. The plain strategies ignore near-duplicates and
+    call scikit-learn's `train_test_split` on the pairs in their order.
 
     Raises:
-        DataError: a class with too few pairs for both splits.
-        ConfigError: a `val_size` for a plain strategy, which has its own.
+        DataError: a class has too few pairs for both splits.
+        ConfigError: `val_size` is given with a plain strategy, which has a fixed one.
     """
     if config.strategy != "grouped":
         return _plain_split(pairs, labels, config)
@@ -47,14 +47,14 @@ def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig
 
 
 def make_folds(pairs: Sequence[Pair], labels: Sequence[str], n: int, seed: int) -> tuple[Split, ...]:
-    """Divide pairs into n grouped folds; each in turn is the validation split.
+    """Divide pairs into n folds, near-duplicates together. Returns one split per fold, which validates on this fold.
 
     Raises:
-        ConfigError: fewer than 2 folds.
-        DataError: a class with fewer groups of near-duplicates than folds.
+        ConfigError: n is less than 2.
+        DataError: a class has fewer groups of near-duplicates than there are folds.
     """
     if n < 2:
-        raise ConfigError(f"{n} folds cannot be made", "give --folds 2 or more")
+        raise ConfigError(f"cannot make {n} folds", "give --folds 2 or more")
     fold_of = assign(pairs, _groups(pairs, labels, n), (1 / n,) * n, seed)
     splits = []
     for fold in range(n):
@@ -65,10 +65,10 @@ def make_folds(pairs: Sequence[Pair], labels: Sequence[str], n: int, seed: int) 
 
 
 def apply_split(split: Split, pairs: Iterable[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """The training and the validation pairs, in the order of the split. Pairs that are not in it are left out.
+    """Return the training and the validation pairs, in the order of the split. Other pairs are left out.
 
     Raises:
-        DataError: guids of the split that are not in the data.
+        DataError: guids of the split are not in the data.
     """
     by_guid = {pair.guid: pair for pair in pairs}
     missing = [guid for guid in split.train + split.val if guid not in by_guid]
@@ -81,10 +81,10 @@ def apply_split(split: Split, pairs: Iterable[Pair]) -> tuple[list[Pair], list[P
 
 
 def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
-    """Check that earlier folds divide exactly these pairs.
+    """Check that the recorded folds contain exactly these pairs.
 
     Raises:
-        DataError: pairs that are in no fold, or in a fold and no longer in the data.
+        DataError: pairs are missing in the folds or in the data.
     """
     in_folds = {guid for fold in folds for guid in fold.val}
     strange = sorted(in_folds ^ {pair.guid for pair in pairs})
@@ -96,7 +96,7 @@ def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
 
 
 def describe(splits: Sequence[Split], pairs: Sequence[Pair], labels: Sequence[str], path: Path) -> SplitResult:
-    """Sizes, class counts and near-duplicates of one split, or of all folds."""
+    """Return the sizes, class counts and near-duplicates of a split or of folds, as `mmsent split` shows them."""
     split, tags = splits[0], {pair.guid: pair.tag for pair in pairs}
     group_of = dict(zip((pair.guid for pair in pairs), groups_of(pairs), strict=True))
     members = defaultdict(list)
@@ -127,7 +127,9 @@ def describe(splits: Sequence[Split], pairs: Sequence[Pair], labels: Sequence[st
 def _plain_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig) -> Split:
     val_size = PLAIN_VAL_SIZES[config.strategy]
     if config.val_size not in (val_size, SplitConfig().val_size):
-        raise ConfigError(f"{config.strategy} has its own val_size, {val_size}", "leave --val-size out, or use grouped")
+        raise ConfigError(
+            f"--strategy {config.strategy} always uses val_size {val_size}", "leave --val-size out, or use grouped"
+        )
     _require_members({label: sum(pair.tag == label for pair in pairs) for label in labels}, 2)
     sides = _stratified(pairs, val_size, config.split_seed)
     if sides is None:
@@ -136,7 +138,7 @@ def _plain_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConf
 
 
 def _stratified(pairs: Sequence[Pair], val_size: float, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    """scikit-learn's stratified splits, or None if there are too few pairs."""
+    """Return scikit-learn's stratified split, or None if there are too few pairs."""
     from sklearn.model_selection import train_test_split
 
     guids, tags = [pair.guid for pair in pairs], [pair.tag for pair in pairs]
@@ -148,7 +150,7 @@ def _stratified(pairs: Sequence[Pair], val_size: float, seed: int) -> tuple[tupl
 
 
 def _groups(pairs: Sequence[Pair], labels: Sequence[str], needed: int) -> list[list[int]]:
-    """Indices of the pairs of each group; every class must occur in `needed` groups or more."""
+    """Return the indices of the pairs of each group. Every class must occur in at least `needed` groups."""
     members = defaultdict(list)
     for index, group in enumerate(groups_of(pairs)):
         members[group].append(index)
@@ -187,6 +189,6 @@ def _counts(guids: Iterable[str], tags: Mapping[str, str | None], labels: Sequen
 
 
 def _leaks(train: Iterable[str], val: Iterable[str], group_of: Mapping[str, int]) -> int:
-    """Validation pairs with a near-duplicate in training."""
+    """Return the number of validation pairs with a near-duplicate in training."""
     in_training = {group_of[guid] for guid in train}
     return sum(group_of[guid] in in_training for guid in val)

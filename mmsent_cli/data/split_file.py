@@ -1,4 +1,4 @@
-"""A split as a value and as a file, so that several runs can use the same pairs for training and validation."""
+"""A split of guids into training and validation, and its file format."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,10 @@ REMAKE = "make it again with mmsent split"
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Guids of training and validation pairs. `digest` is their `digest_of`; `fold` counts from 1, or is None."""
+    """The guids of the training and the validation pairs.
+
+    `digest` is the result of `digest_of`; `fold` is the number of the fold, from 1, or None.
+    """
 
     train: tuple[str, ...]
     val: tuple[str, ...]
@@ -29,16 +32,16 @@ class Split:
 
 
 def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
-    """BLAKE2b-128 of the sorted lines "guid, split", as hex: the same splits have the same digest in any order."""
+    """Return the hex digest of a split (BLAKE2b-128). The order of the guids does not matter."""
     lines = sorted([*((guid, "train") for guid in train), *((guid, "val") for guid in val)])
     return blake2b("".join(f"{guid}\t{side}\n" for guid, side in lines).encode(), digest_size=16).hexdigest()
 
 
 def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None:
-    """Write a split, or all folds of one, as JSON; the file appears whole or not at all.
+    """Write a split, or all folds, to a JSON file.
 
     Raises:
-        MmsentError: the file is there already and `force` is not given, or it cannot be written there.
+        MmsentError: the file exists and `force` is not given, or it cannot be written.
     """
     require_writable(path, force)
     parts = [split] if isinstance(split, Split) else list(split)
@@ -47,14 +50,14 @@ def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None
 
 
 def read_split(path: Path, fold: int | None = None) -> Split:
-    """Read a split that `write_split` wrote, and check its digest.
+    """Read a split file, and check its digest.
 
     Args:
-        path: The split file.
-        fold: Which fold, from 1; required if the file has folds.
+        path: the split file.
+        fold: the number of the fold, from 1; required if the file has folds.
 
     Raises:
-        DataError: no such file, not a split, changed since it was made, or no such fold.
+        DataError: the file does not exist, is not a split file or was changed, or there is no such fold.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -84,6 +87,6 @@ def _pick(splits: Sequence[Split], path: Path, fold: int | None) -> Split:
     chosen = [split for split in splits if fold is not None and split.fold == fold]
     if not chosen:
         known = ", ".join(str(split.fold) for split in splits if split.fold is not None)
-        asked = "it has folds, and none is chosen" if fold is None else f"there is no fold {fold}"
-        raise DataError(f"{path}: {asked}", f"choose one with --fold: {known}" if known else "leave out --fold")
+        problem = "has several folds, and --fold is not given" if fold is None else f"has no fold {fold}"
+        raise DataError(f"{path} {problem}", f"choose a fold with --fold: {known}" if known else "leave out --fold")
     return chosen[0]

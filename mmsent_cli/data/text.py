@@ -1,4 +1,4 @@
-"""Text cleaning (steps of the published BERT + ResNet18 setup), and the key that near-duplicates share."""
+"""Clean texts, and compute the key by which near-duplicate texts are found."""
 
 import re
 import unicodedata
@@ -20,14 +20,14 @@ JOINERS = "\u200d\ufe0e\ufe0f"
 
 
 def clean(text: str, steps: Collection[str]) -> str:
-    """Apply cleaning steps, always in the same order, and squeeze white space.
+    """Apply cleaning steps in a fixed order, and reduce white space to single spaces.
 
     Args:
-        text: Any text.
-        steps: Of `config.CLEANING_STEPS`. urls, mentions and retweets (each RT) are removed. hashtags removes the sign
-            and splits `#StopThis` into words, which a tokenizer's vocabulary has. symbols removes punctuation, emoji
-            and other symbols; letters, digits and the vowel signs of any script stay. stop-words removes
-            scikit-learn's English list, which has "not" and "never", so a sentiment model loses negations.
+        text: any text.
+        steps: names from `config.CLEANING_STEPS`. `urls`, `mentions` and `retweets` remove URLs, account names and RT.
+            `hashtags` splits `#StopThis` into words, which are in a tokenizer's vocabulary. `symbols` removes
+            punctuation, emoji and other symbols; letters, digits and vowel signs of any script are kept. `stop-words`
+            removes scikit-learn's English stop words; these include "not" and "never", which matter for sentiment.
     """
     if "urls" in steps:
         text = URL.sub(" ", text)
@@ -48,9 +48,9 @@ def clean(text: str, steps: Collection[str]) -> str:
 
 
 def duplicate_key(text: str) -> str:
-    """The key of a text: its words, without URLs, mentions, RT, symbols, case and width. Near-duplicates share it.
+    """Return a key that is equal for near-duplicate texts: the words in lower case, without URLs, mentions and symbols.
 
-    It is empty for a text without words; pairs with an empty key are not grouped.
+    The key is empty for a text without words; pairs with an empty key are not grouped.
     """
     text = unicodedata.normalize("NFKC", text)
     text = RETWEET.sub(" ", MENTION.sub(" ", URL.sub(" ", text)))

@@ -1,9 +1,9 @@
-"""The encoder contract: a sequence of stages that can be cut in two anywhere.
+"""The base class of all encoders: a sequence of stages that can be cut in two after any stage.
 
 Shape letters: B pairs, T text tokens or image positions, D feature width, C channels, H and W pixels.
 
-Chosen: one `Encoder` class that runs a list of stages, so `prefix`, `suffix` and freezing are written once and hold
-for every encoder. Rejected: an encoder class per architecture with its own two halves, which can disagree.
+Chosen: one `Encoder` class that runs a list of stages, so that `prefix`, `suffix` and freezing work in the same way for
+every encoder. Rejected: a class per architecture, each with its own `prefix` and `suffix`, which may be inconsistent.
 """
 
 import copy
@@ -27,9 +27,9 @@ class BuildRequest:
     """The arguments of an encoder's `build` function.
 
     Attributes:
-        argument: the part after `hf:` or `timm:`, else empty.
-        max_length_tokens: longest text; an encoder with a shorter context uses its own limit.
-        image_size_px: image side, None for the encoder's native size.
+        argument: the part of the name after `hf:` or `timm:`, else empty.
+        max_length_tokens: maximum length of a text; an encoder with a shorter context uses its own limit.
+        image_size_px: side of the images in pixels; None for the encoder's native size.
         cleaning: text cleaning steps.
         vocabulary: words of the training split, for an encoder that is trained from scratch.
         weights: where to look for pretrained weights.
@@ -44,7 +44,7 @@ class BuildRequest:
 
 
 class Activations(NamedTuple):
-    """The tensors that pass from stage to stage.
+    """The input and output of a stage.
 
     Attributes:
         values: token ids [B, T] or uint8 images [B, 3, H, W] at the start; hidden states [B, T, D] or feature maps
@@ -57,12 +57,12 @@ class Activations(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """What an encoder gives a fusion layer.
+    """The output of an encoder, which is the input of a fusion layer.
 
     Attributes:
-        pooled: [B, D].
-        tokens: [B, T, D'] or None, where only pooled features were kept.
-        mask: [B, T] bool, True = real, or None where there are no tokens.
+        pooled: pooled features [B, D].
+        tokens: token features [B, T, D'], or None if the encoder returns pooled features only.
+        mask: [B, T] bool, True = real token; None without tokens.
     """
 
     pooled: Tensor
@@ -71,17 +71,17 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module, Generic[Inputs]):
-    """Stages, the last of which pools. Generic in its `inputs`.
+    """A sequence of stages; the last stage is the pooling. Generic in the type of `inputs`.
 
-    The first `frozen` stages are never trained. The first `cut` of these are what the feature store keeps: all of
-    them, unless `keep_tokens` asks for what comes before the pooling.
+    The first `frozen` stages are not trained. The output of the first `cut` stages is kept in the feature store. `cut`
+    equals `frozen`, except after `keep_tokens`, which excludes the pooling.
 
     Args:
         name: unique name, part of the feature store's key.
-        inputs: turns raw texts or images into the first stage's values.
+        inputs: converts raw texts or images to the input of the first stage.
         stages: modules called as `stage(values, mask) -> values`.
-        pool: module called as `pool(values, mask) -> [B, D]`; counts as the last stage.
-        out_dim: D of the pooled feature.
+        pool: module called as `pool(values, mask) -> [B, D]`, used as the last stage.
+        out_dim: width D of the pooled features.
 
     Example:
         encoded = encoder(Activations(ids, mask))
@@ -106,7 +106,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return len(self.stages)
 
     def freeze(self, frozen: int) -> Self:
-        """Freeze the first `frozen` stages: no gradient, and eval mode whatever `train()` sets. Sets `cut` as well."""
+        """Freeze the first `frozen` stages: they get no gradient and stay in eval mode. Sets `cut` as well."""
         if not 0 <= frozen <= self.n_stages:
             raise ValueError(f"{self.name} has {self.n_stages} stages, cannot freeze {frozen}")
         self.frozen = self.cut = frozen
@@ -115,15 +115,14 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self.train(self.training)
 
     def keep_tokens(self) -> Self:
-        """Cut before the pooling at the latest, so that what is stored still gives tokens."""
+        """Exclude the pooling from the stored stages, so that tokens can be computed from the stored features."""
         self.cut = min(self.frozen, self.n_stages - 1)
         return self
 
     def token_dim(self) -> int | None:
-        """Width D' of this encoder's tokens, or None if it gives pooled features alone.
+        """Return the width D' of the tokens, or None if the encoder returns pooled features only.
 
-        Found by encoding one dummy, since a stage has no attribute for its output width. Weights, modes and
-        random state stay as they are.
+        The width is found by encoding a dummy input. Weights, modes and random state do not change.
         """
         is_training = self.training
         self.eval()
@@ -156,22 +155,22 @@ class Encoder(nn.Module, Generic[Inputs]):
         return Encoded(self.stages[-1](values, mask), *_as_tokens(values, mask))
 
     def forward(self, activations: Activations) -> Encoded:
-        """Encode what the stored stages left: `activations` are those of `prefix(…, self.cut)`."""
+        """Compute the features from the output of the stored stages, `prefix(…, self.cut)`."""
         return self.suffix(activations, self.cut)
 
     def encode(self, inputs: Activations) -> Encoded:
-        """All stages: raw inputs to features."""
+        """Compute the features from raw inputs, by all stages."""
         return self.suffix(self.prefix(inputs, self.cut), self.cut)
 
     def copy(self) -> Self:
-        """A copy with its own trained stages; frozen stages, the tokenizer and known digests are shared."""
+        """Copy the encoder. The copy has its own trained stages and shares frozen stages and tokenizer."""
         shared = [self.inputs, self._digests, *self.stages[: self.frozen]]
         return copy.deepcopy(self, {id(part): part for part in shared})
 
     def digest(self, stages: int) -> str:
-        """BLAKE2b-128 over the weights and statistics of the first `stages` stages.
+        """Return the BLAKE2b-128 digest of the weights and statistics of the first `stages` stages.
 
-        Remembered as long as no tensor is written to, since hashing takes a tenth of a second.
+        The digest is cached until a tensor changes, since hashing takes a tenth of a second.
         """
         tensors = self.stages[:stages].state_dict()
         written = tuple((tensor.data_ptr(), tensor._version) for tensor in tensors.values())
@@ -180,7 +179,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self._digests[stages][1]
 
     def _dummy(self) -> Activations:
-        """The raw input of one pair, on the encoder's device."""
+        """Make a raw input of one pair on the encoder's device."""
         device = next(self.parameters()).device
         if isinstance(self.inputs, ImageInputs):
             side = self.inputs.image_size_px
@@ -198,12 +197,12 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
-    """Translate a `--freeze-…` setting into a number of stages.
+    """Return the number of frozen stages for the value of `--freeze-text` or `--freeze-image`.
 
-    `none` is 0; N is the first stage (embeddings or stem) and N more; `all` is every stage, pooling included.
+    `none` freezes nothing; N freezes the first stage (embeddings or stem) and N more; `all` freezes every stage.
 
     Raises:
-        ConfigError: N is more than the encoder has.
+        ConfigError: the encoder has fewer layers than N.
     """
     if setting in ("none", "all"):
         return 0 if setting == "none" else encoder.n_stages
@@ -217,7 +216,7 @@ def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
 
 
 def _as_tokens(values: Tensor, mask: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Hidden states as tokens; a feature map becomes one token per position."""
+    """Return hidden states as tokens. Each position of a feature map becomes a token."""
     if values.dim() == 4:
         values = values.flatten(2).transpose(1, 2)  # [B, C, H, W] -> [B, H*W, C]
     if values.dim() != 3:

@@ -1,7 +1,7 @@
-"""Dropout that is about 4 times as fast on a CPU as PyTorch's, since its random numbers are.
+"""Dropout that is about 4 times as fast on a CPU as PyTorch's.
 
-PyTorch draws 32 random bits per value with one thread, 6 ns each: an eighth of the time in which two layers of MiniLM
-are trained. Here 16 bits per value decide, so a probability is kept to within 1 in 65,536.
+PyTorch draws 32 random bits per value in one thread, which takes an eighth of the time of training two layers of
+MiniLM. Here 16 random bits per value are used; the dropout probability is exact to 1 in 65,536.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ LOWEST = torch.iinfo(torch.int16).min
 
 
 class Dropout(nn.Module):
-    """Zero a share `p` of the values in training, and scale the others by 1 / (1 - p). Any shape in, the same out."""
+    """Set a share `p` of the values to zero in training, and scale the others by 1 / (1 - p). Keeps the shape."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Dropout(nn.Module):
 
 
 class _Masked(torch.autograd.Function):
-    """values · mask · scale, which keeps the mask alone for the way back."""
+    """Compute values · mask · scale. Only the mask is saved for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, mask: Tensor, scale: float) -> Tensor:
@@ -45,7 +45,7 @@ class _Masked(torch.autograd.Function):
 
 
 def _mask(values: Tensor, p: float) -> Tensor:
-    """One where a value is kept, else zero; of the values' type, since a mask of bool is multiplied more slowly."""
+    """Draw a mask: 1 for kept values, else 0. It has the type of the values; a bool mask would be slower."""
     draws = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
     bits = draws.view(torch.int16)[: values.numel()].view(values.shape)
     kept = LOWEST + round((1 - p) * LEVELS)

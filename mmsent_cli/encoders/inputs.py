@@ -1,4 +1,4 @@
-"""Raw texts and images become the arrays that the first stage of an encoder takes."""
+"""Convert raw texts and images to the input of an encoder's first stage."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ class TextInputs:
     """Cleans and tokenises texts.
 
     Args:
-        tokenizer: a fast tokenizer; its own truncation and padding are replaced.
-        pad_id: the id that fills a batch; masked, so it never changes an output.
-        max_length_tokens: longest text, special tokens included.
+        tokenizer: a fast tokenizer; its settings for truncation and padding are replaced.
+        pad_id: the token id for padding; padding is masked.
+        max_length_tokens: maximum length of a text, including special tokens.
         cleaning: steps of `data.text.clean`.
     """
 
@@ -34,12 +34,12 @@ class TextInputs:
         self.cleaning = tuple(cleaning)
 
     def arrays(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Token ids of each text: int32 [T], T at least 1."""
+        """Return the token ids of each text: int32 [T], with T at least 1."""
         encodings = self.tokenizer.encode_batch([clean(text, self.cleaning) for text in texts])
         return [np.asarray(encoding.ids or [self.pad_id], dtype=np.int32) for encoding in encodings]
 
     def settings(self) -> dict[str, object]:
-        """What decides the arrays, apart from the weights; part of the feature store's key."""
+        """Describe everything that affects the token ids; part of the feature store's key."""
         spec = self.tokenizer.to_str().encode()
         return {
             "tokenizer": hashlib.blake2b(spec, digest_size=16).hexdigest(),
@@ -50,21 +50,21 @@ class TextInputs:
 
 @dataclass(frozen=True, slots=True)
 class ImageInputs:
-    """Decodes images to a square of `image_size_px`; normalisation belongs to the first stage."""
+    """Decodes images to squares of `image_size_px`. Normalization is part of the first stage."""
 
     image_size_px: int
 
     def arrays(self, images: Sequence[ImageFile]) -> list[np.ndarray]:
-        """Pixels of each image: uint8 [3, H, W]."""
+        """Return the pixels of each image: uint8 [3, H, W]."""
         return [np.ascontiguousarray(decode_image(image, self.image_size_px).transpose(2, 0, 1)) for image in images]
 
     def settings(self) -> dict[str, object]:
-        """What decides the arrays; part of the feature store's key."""
+        """Describe everything that affects the pixels; part of the feature store's key."""
         return {"image_size_px": self.image_size_px}
 
 
 def word_tokenizer(vocabulary: Sequence[str]) -> "Tokenizer":
-    """A lower-casing whole-word tokenizer over a fixed vocabulary, whose id 0 is padding and id 1 unknown."""
+    """Make a tokenizer of lower-case words with a fixed vocabulary. Id 0 is padding, id 1 an unknown word."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
     words = {"[PAD]": 0, "[UNK]": 1} | {word: index for index, word in enumerate(vocabulary, start=2)}
@@ -77,13 +77,13 @@ def word_tokenizer(vocabulary: Sequence[str]) -> "Tokenizer":
 
 
 def build_vocabulary(texts: Sequence[str], cleaning: Sequence[str], max_words: int, min_count: int) -> tuple[str, ...]:
-    """Words of the training texts, most frequent first (ties in alphabetical order).
+    """Return the words of the training texts, most frequent first (ties in alphabetical order).
 
     Args:
-        texts: training split only; a word seen only in validation must stay unknown.
+        texts: texts of the training split only.
         cleaning: the encoder's cleaning steps.
-        max_words: at most this many.
-        min_count: words seen less often are left out.
+        max_words: maximum number of words.
+        min_count: rarer words are left out.
     """
     from collections import Counter
 

@@ -1,6 +1,6 @@
-"""Encoders by name: the tables of builders, and what `auto` stands for. Defaults are in `config/defaults.py`.
+"""The tables of all encoders by name, and the choice for `auto`. Defaults are in `config/defaults.py`.
 
-A new encoder is one builder and one row; contract tests pick it up unedited.
+To add an encoder, write a builder and add a row; the contract tests cover every row.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ from mmsent_cli.errors import WeightsUnavailable, unknown_name
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec(Generic[Inputs]):
-    """One encoder: how to build it, what it is, whose it is, and whether it comes with trained weights."""
+    """An encoder: its build function, summary and source, and whether it has pretrained weights."""
 
     build: Callable[[BuildRequest], Encoder[Inputs]]
     summary: str
@@ -55,7 +55,7 @@ IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
 
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
-    """What `auto` means here, and why: clip, else compact, else light."""
+    """Choose the encoders for `auto` on this machine (clip, else compact, else light), and give the reason."""
     if device_type == "cuda" and weights.has(CLIP):
         return "clip", "encoders: clip (its weights are here, and so is a GPU)"
     reason = "no GPU" if device_type != "cuda" else "no CLIP weights on this machine"
@@ -70,41 +70,41 @@ def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
 def build_text_encoder(
     model: ResolvedModel, weights: WeightSource, vocabulary: tuple[str, ...] | None
 ) -> Encoder[TextInputs]:
-    """The text encoder of a resolved configuration, frozen as configured."""
+    """Build the text encoder of a resolved configuration, and freeze its stages."""
     kind, argument = parse_name("text_encoder", model.text_encoder, TEXT_ENCODERS)
     encoder = TEXT_ENCODERS[kind].build(_request(model, argument, weights, vocabulary))
     return encoder.freeze(frozen_stages(encoder, model.freeze_text, "--freeze-text"))
 
 
 def build_image_encoder(model: ResolvedModel, weights: WeightSource) -> Encoder[ImageInputs]:
-    """The image encoder of a resolved configuration, frozen as configured."""
+    """Build the image encoder of a resolved configuration, and freeze its stages."""
     kind, argument = parse_name("image_encoder", model.image_encoder, IMAGE_ENCODERS)
     encoder = IMAGE_ENCODERS[kind].build(_request(model, argument, weights, None))
     return encoder.freeze(frozen_stages(encoder, model.freeze_image, "--freeze-image"))
 
 
 def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSource) -> Encoder[TextInputs]:
-    """A completely frozen text encoder for probes, without text cleaning.
+    """Build a completely frozen text encoder for probes, without text cleaning.
 
     Args:
-        name: a plain name of the encoder table.
-        config: the model's configuration; its `max_length_tokens` applies here too.
-        weights: where pretrained weights may come from.
+        name: a name in the table of text encoders.
+        config: the model's configuration; `max_length_tokens` is used for this encoder, too.
+        weights: where to look for pretrained weights.
 
     Raises:
-        WeightsUnavailable: its weights are not available.
+        WeightsUnavailable: the weights are not available.
     """
     own = replace(config, text_encoder=name, freeze_text="all", text_cleaning=())
     return build_text_encoder(own, weights, None).eval()
 
 
 def is_from_scratch(model: ResolvedModel) -> bool:
-    """True if one of the encoders is not pretrained, so that its start depends on the seed."""
+    """Return True if an encoder is trained from scratch, so that its initial weights depend on the seed."""
     return not (is_pretrained(model.text_encoder, TEXT_ENCODERS) and is_pretrained(model.image_encoder, IMAGE_ENCODERS))
 
 
 def is_pretrained(name: str, table: Mapping[str, EncoderSpec[Any]]) -> bool:
-    """True if the encoder of this name comes with trained weights."""
+    """Return True if the encoder of this name has pretrained weights."""
     return table[name.partition(":")[0]].is_pretrained
 
 
@@ -112,17 +112,17 @@ def require_encoders(model: ResolvedModel) -> None:
     """Check the names of both encoders.
 
     Raises:
-        ConfigError: an unknown one.
+        ConfigError: a name is unknown.
     """
     parse_name("text_encoder", model.text_encoder, TEXT_ENCODERS)
     parse_name("image_encoder", model.image_encoder, IMAGE_ENCODERS)
 
 
 def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec[Any]]) -> tuple[str, str]:
-    """Split `hf:NAME` into its kind and argument; a plain name has an empty argument.
+    """Split `hf:NAME` into `hf:` and `NAME`. Other names have an empty argument.
 
     Raises:
-        ConfigError: an unknown name, or a kind without its argument.
+        ConfigError: the name is unknown, or `NAME` is missing.
     """
     kind, _, argument = name.partition(":")
     wants_argument = kind in ("hf", "timm")

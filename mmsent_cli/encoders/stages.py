@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Plain(nn.Module):
-    """Modules that take no mask, such as convolutions, in sequence."""
+    """A sequence of modules that take no mask, such as convolutions."""
 
     def __init__(self, *modules: nn.Module) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class Plain(nn.Module):
 
 
 class Normalize(nn.Module):
-    """uint8 pixels [B, 3, H, W] to floats (x / 255 - mean) / std, in channels-last memory layout."""
+    """Convert uint8 pixels [B, 3, H, W] to (x / 255 - mean) / std, in channels-last memory layout."""
 
     mean: Tensor
     std: Tensor
@@ -34,7 +34,7 @@ class Normalize(nn.Module):
 
 
 class TokenBlock(nn.Module):
-    """A Hugging Face transformer layer over hidden states [B, T, D], with the additive mask it expects."""
+    """A Hugging Face transformer layer on hidden states [B, T, D]. The mask is converted to an additive mask."""
 
     def __init__(self, layer: nn.Module, is_causal: bool = False) -> None:
         super().__init__()
@@ -58,32 +58,32 @@ class Embeddings(nn.Module):
 
 
 class NoPool(nn.Module):
-    """The identity, for an encoder whose last stage gives pooled features [B, D] already."""
+    """No pooling, for an encoder whose last stage returns pooled features [B, D]."""
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return values
 
 
 class ClsPool(nn.Module):
-    """The first token's hidden state: [B, T, D] -> [B, D]."""
+    """Return the hidden state of the first token: [B, T, D] -> [B, D]."""
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return values[:, 0]
 
 
 class MeanPool(nn.Module):
-    """Mean over the real tokens: [B, T, D] -> [B, D]."""
+    """Return the mean over the real tokens: [B, T, D] -> [B, D]."""
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return masked_mean(values, mask)
 
 
 class LayerMeans(nn.Module):
-    """Token ids [B, T] to the concatenated masked means of several layers: [B, len(layers) · D].
+    """Compute the masked means of several layers from token ids [B, T], and concatenate them: [B, len(layers) · D].
 
     Args:
         blocks: the embeddings, then the layers.
-        layers: numbers of the layers whose means are returned; 0 is the embeddings.
+        layers: the numbers of the layers to use; 0 is the embeddings.
     """
 
     def __init__(self, blocks: Sequence[nn.Module], layers: Collection[int]) -> None:
@@ -101,9 +101,9 @@ class LayerMeans(nn.Module):
 
 
 class SpatialPool(nn.Module):
-    """Optional convolutions that widen C to D, then the mean over positions: [B, C, H, W] -> [B, D].
+    """Apply optional convolutions that widen C to D, then take the mean over positions: [B, C, H, W] -> [B, D].
 
-    The convolutions belong to the pooling, so that a fusion that reads tokens gets the narrow feature map.
+    The convolutions are part of the pooling, so a fusion that reads tokens gets the feature map before them.
     """
 
     def __init__(self, *head: nn.Module) -> None:
@@ -115,7 +115,7 @@ class SpatialPool(nn.Module):
 
 
 def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean of values [B, T, D] over the tokens where mask [B, T] is True."""
+    """Return the mean of values [B, T, D] over the tokens whose mask [B, T] is True."""
     if mask is None:
         return values.mean(dim=1)
     weights = mask.unsqueeze(-1).to(values.dtype)
@@ -123,7 +123,7 @@ def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def attention_mask(values: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor | None:
-    """Additive mask [B or 1, 1, T or 1, T]: 0 where attention is allowed, the lowest finite number elsewhere."""
+    """Return an additive mask [B or 1, 1, T or 1, T]: 0 allows attention, the lowest finite number forbids it."""
     length = values.shape[1]
     allowed = None if mask is None else mask[:, None, None, :]
     if is_causal:

@@ -57,7 +57,9 @@ class Experiment:
         self.workspace = Workspace(plan, progress, self._write_encoder_runs)
         self.true = self.workspace.targets[list(self.workspace.val)]
         if len(self.true) < 2:
-            raise DataError("there is one validation pair: intervals need at least two", "use a larger split")
+            raise DataError(
+                "there is only one validation pair; confidence intervals need at least two", "use a larger split"
+            )
         self._earlier = Counter(run.read_json(ENCODER_RUNS) if run.path(ENCODER_RUNS).is_file() else {})
 
     def train(self, arms: Sequence[Arm]) -> list[TrainedArm]:

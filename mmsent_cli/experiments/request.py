@@ -185,7 +185,7 @@ def read_request(path: Path) -> ExperimentRequest:
         return ExperimentRequest(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"cannot read {path} as an experiment: {error}", "give the folder of an experiment"
+            f"{path} is not the record of an experiment: {error}", "give the folder of an experiment"
         ) from error
 
 

@@ -139,5 +139,6 @@ def require_fusion(model: ResolvedModel) -> None:
     spec = find_fusion(model.fusion)
     if spec.has_heads and not model.auxiliary_weight:
         raise ConfigError(
-            f"--auxiliary-weight 0 leaves the two heads of {model.fusion} without a loss to train them", "leave it out"
+            f"--auxiliary-weight 0 is not possible with {model.fusion}: its two heads would not be trained",
+            "leave it out",
         )

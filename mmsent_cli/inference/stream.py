@@ -63,7 +63,7 @@ def predict_file(
         with hidden.open("w", encoding="utf-8", newline="") as stream:
             _write_rows(stream, predictor, pairs, tally, with_probabilities, progress)
         if not tally.pairs:
-            raise DataError(f"{source.path} holds no pair to predict", "name a folder or manifest with --data")
+            raise DataError(f"there are no pairs to predict in {source.path}", "give a folder or a table with --data")
     return PredictResult(
         checkpoint=str(checkpoint),
         out=str(out),

@@ -169,6 +169,6 @@ def _require_folds(config: TrainConfig, model: ResolvedModel) -> None:
         )
     elif is_from_scratch(model):
         raise ConfigError(
-            "--folds needs pretrained encoders; light has its vocabulary from the training split",
+            "--folds needs pretrained encoders; the vocabulary of light depends on the training split",
             "choose --encoders compact, or leave --folds out",
         )

@@ -44,7 +44,7 @@ def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
         spec = PROBES[name]
         if spec.features == "pooled" and not spec.encoder and not is_frozen(model, spec.modality):
             raise ConfigError(
-                f"the probe {name} needs a frozen {spec.modality} encoder; this model trains it, or does not use it",
+                f"the probe {name} needs a frozen {spec.modality} encoder; here, the encoder is trained or not used",
                 f"add --freeze-{spec.modality} all, or leave the probe out",
             )
 

@@ -126,7 +126,7 @@ def find_unfinished(spec: str, runs_dir: Path) -> Run:
             f"{run.folder} is finished, there is nothing to resume", "start a new run, or see its result.json"
         )
     if not run.path(CONFIG).is_file():
-        raise CheckpointError(f"{run.folder} is no run folder: it has no {CONFIG}", "name a folder below runs/")
+        raise CheckpointError(f"{run.folder} is not a run folder: it has no {CONFIG}", "give a folder in runs/")
     return run
 
 

@@ -183,7 +183,7 @@ def test_checkpoints_that_cannot_be_ablated_leave_no_run(ready):
     assert_refused(mmsent("ablate", "--checkpoint", "alone.pt"), "alone.pt", "--data")
     assert_refused(mmsent("ablate", "--checkpoint", "nope.pt"), "nope.pt")
     spoil(best, epoch=0)
-    assert_refused(mmsent("ablate"), str(best), "not trained", "train a model first")
+    assert_refused(mmsent("ablate"), str(best), "untrained", "train a model first")
     for content in (b"", b"words", whole[:2000]):
         best.write_bytes(content)
         assert_refused(mmsent("ablate"), str(best), "mmsent train")

@@ -295,7 +295,7 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
         (("--models-per-fold", 0), "models_per_fold"),
         (("--preset", "fastest"), "fast: "),
         (("--preset", "fast", "--config", "config.json"), "give one of them"),
-        (("--preset", "fast", "--resume", "latest"), "leave the other options out"),
+        (("--preset", "fast", "--resume", "latest"), "leave out the other options"),
     ],
 )
 def test_what_cannot_be_joined_is_refused_before_training(work, arguments, reported):
@@ -323,7 +323,7 @@ def test_an_expert_reads_an_encoder_of_its_own(work, small):
     content["auxiliary_digests"]["mpnet-layers"] = "another"
     torch.save(content, "other.pt")
     answer = mmsent("predict", "--text", text, "--weights-dir", small[6], "--offline", "--checkpoint", "other.pt")
-    assert_refused(answer, "other.pt was trained on other frozen encoder weights")
+    assert_refused(answer, "other.pt was trained with different frozen encoder weights")
 
 
 def test_without_the_weights_of_an_expert_nothing_is_trained(work, small, monkeypatch):

@@ -272,7 +272,7 @@ def test_predictions_have_a_row_a_pair_and_a_column_an_arm(ablated, trained, tru
 def test_a_checkpoint_that_was_not_trained(copy):
     """Fault 5 of the published course systems: an ablation of an untrained network."""
     for epoch in (0, -1, None, "3"):
-        with pytest.raises(CheckpointError, match=r"best_model\.pt is not trained"):
+        with pytest.raises(CheckpointError, match=r"best_model\.pt is an untrained"):
             examined_of(changed(copy / "best_model.pt", epoch=epoch))
 
 

@@ -104,7 +104,7 @@ def test_other_frozen_weights_are_refused(model, model_config, source, tmp_path)
     with torch.no_grad():
         next(model.image.stages[1].parameters()).add_(0.01)
     save_checkpoint(file, model, description(model_config, model), epoch=1)
-    with pytest.raises(CheckpointError, match="other frozen"):
+    with pytest.raises(CheckpointError, match="different frozen"):
         load_model(file, source)
     save_checkpoint(file, model, description(model_config, model), epoch=1, with_frozen=True)
     assert_equal(load_model(file, source)[0].state_dict(), model.state_dict())
@@ -191,7 +191,7 @@ class Bomb:
 
 def test_a_pickled_object_is_refused_and_not_run(path, tmp_path):
     altered(path, extra=Bomb(tmp_path / "exploded"))
-    with pytest.raises(CheckpointError, match="more than tensors"):
+    with pytest.raises(CheckpointError, match="could run code"):
         read_checkpoint(path)
     assert not (tmp_path / "exploded").exists()
 

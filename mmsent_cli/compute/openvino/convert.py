@@ -1,4 +1,4 @@
-"""An encoder's stored stages converted to an OpenVINO model, which is saved so that only the first run converts it.
+"""Convert the stored stages of an encoder to an OpenVINO model, and save the model for later runs.
 
 Chosen: `torch.jit.trace` and OpenVINO's PyTorch frontend, called directly. Rejected: `openvino.convert_model`, which
 does the same in several seconds more and sends usage data to its maker.
@@ -30,11 +30,11 @@ CHECK_TEXTS = ("so good", "what a day in the sun, and not a cloud far and wide",
 
 
 class CannotConvert(Exception):
-    """Stages that OpenVINO cannot run, or for which it computes other features than PyTorch."""
+    """OpenVINO cannot run the stages, or it computes other features than PyTorch."""
 
 
 class StoredStages(nn.Module):
-    """The stored stages as one module over raw inputs alone: token ids [B, T] without padding, or images."""
+    """The stored stages as one module, called with token ids [B, T] without padding or with images."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def convert(encoder: Encoder) -> Any:
     """Convert the stored stages to an `openvino.Model`, for one image or for texts of any number and length.
 
     Raises:
-        CannotConvert: PyTorch cannot trace them, or OpenVINO lacks an operation.
+        CannotConvert: PyTorch cannot trace the stages, or OpenVINO lacks an operation.
     """
     from openvino import frontend
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -78,12 +78,12 @@ def convert(encoder: Encoder) -> Any:
 
 
 def _trace(encoder: Encoder) -> Any:
-    """The TorchScript trace of the stored stages, run once on inputs of other shapes than the traced one.
+    """Trace the stored stages by TorchScript, and check that the trace runs on inputs of other shapes.
 
-    A trace with a fixed length is refused here: OpenVINO would run it and read memory out of bounds.
+    The check is needed since OpenVINO would run a trace of fixed length on other lengths and read out of bounds.
 
     Raises:
-        CannotConvert: they cannot be traced, or the trace fails on other shapes.
+        CannotConvert: the stages cannot be traced, or the trace fails on other shapes.
     """
     example, *others = check_inputs(encoder)
     try:
@@ -99,7 +99,7 @@ def _trace(encoder: Encoder) -> Any:
 
 
 def agrees(encoder: Encoder, compiled: Any) -> bool:
-    """Whether a compiled model gives PyTorch's features, also for other lengths and batch sizes than the traced one."""
+    """Return True if a compiled model computes PyTorch's features, for several lengths and batch sizes."""
     for values in check_inputs(encoder):
         mask = None if isinstance(encoder.inputs, ImageInputs) else torch.ones_like(values, dtype=torch.bool)
         wanted = encoder.prefix(Activations(values, mask), encoder.cut).values.float().cpu().numpy()
@@ -109,7 +109,7 @@ def agrees(encoder: Encoder, compiled: Any) -> bool:
 
 
 def check_inputs(encoder: Encoder) -> list[Tensor]:
-    """One image of noise [1, 3, H, W], or texts of different length [1, T] and two texts of one length [2, T]."""
+    """Make test inputs: an image of noise [1, 3, H, W], or single texts [1, T] and a batch of two texts [2, T]."""
     inputs = encoder.inputs
     if isinstance(inputs, ImageInputs):
         shape = (1, 3, inputs.image_size_px, inputs.image_size_px)
@@ -120,9 +120,9 @@ def check_inputs(encoder: Encoder) -> list[Tensor]:
 
 
 def save(model: Any, path: Path) -> None:
-    """Save a model for the next process as `path` (.xml) with its weights next to it (.bin).
+    """Save a model as `path` (.xml) with its weights next to it (.bin).
 
-    Where that fails, as on a full disk, the next process converts it again.
+    If saving fails, as on a full disk, the next process converts the model again.
     """
     import openvino
 
@@ -135,20 +135,20 @@ def save(model: Any, path: Path) -> None:
 
 @contextlib.contextmanager
 def _hidden_folder(parent: Path) -> Iterator[Path]:
-    """A temporary folder inside `parent`, which is created if it is missing."""
+    """Make a temporary folder inside `parent`. `parent` is created if it is missing."""
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=parent) as name:
         yield Path(name)
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of an error's message: in OpenVINO's, the cause, after lines that name C++ sources."""
+    """Return the last line of an error's message. OpenVINO puts the cause there, after lines about C++ sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 
 
 def _min_cosine(one: np.ndarray, other: np.ndarray) -> float:
-    """The lowest cosine of corresponding rows [B, …]; -1 if the shapes differ or a value is not finite."""
+    """Return the lowest cosine between corresponding rows [B, …]; -1 if shapes differ or a value is not finite."""
     if one.shape != other.shape or not np.isfinite(one).all():
         return -1.0
     a, b = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (one, other))

@@ -1,11 +1,11 @@
-"""Frozen stages on a CPU, computed by OpenVINO instead of PyTorch, with the same features.
+"""Compute the stored stages of an encoder (`Encoder.cut`) by OpenVINO instead of PyTorch, on a CPU.
 
-It runs an encoder's stored stages alone (`Encoder.cut`); trained stages stay in PyTorch. Images run in float32, texts
-in bf16 where the processor has bf16 multiplication. Lowest cosine to float32 features: EfficientNet-Lite0 in bf16
-0.990 over 192 photographs (hence float32), MiniLM in bf16 0.99996 over texts of 8 to 64 tokens.
+Images are computed in float32, and texts in bf16 if the processor supports it. The lowest cosine between bf16 and
+float32 features was 0.990 for EfficientNet-Lite0 (192 photographs; hence float32), and 0.99996 for MiniLM (texts of 8
+to 64 tokens).
 
-Texts run one length at a time: a row then has the same bits in any batch, and no time is spent on padding. Several
-streams of few threads each, because a small batch does not keep all cores busy.
+A batch has texts of one length only: the features then do not depend on the batch, and no time is spent on padding. A
+small batch does not use all cores, so several batches are computed in parallel (streams) with few threads each.
 """
 
 import contextlib
@@ -41,13 +41,13 @@ _loaded: "weakref.WeakKeyDictionary[Encoder, Loaded]" = weakref.WeakKeyDictionar
 
 
 class Loaded(NamedTuple):
-    """An encoder's compiled stages.
+    """The compiled stages of an encoder.
 
     Attributes:
-        stages: their number.
+        stages: the number of stages.
         digest: see `Engine._digest`.
-        model: None where OpenVINO cannot run them.
-        refusal: the reason why not, else empty.
+        model: the compiled model; None if OpenVINO cannot run the stages.
+        refusal: the reason why OpenVINO cannot run them, or an empty string.
     """
 
     stages: int
@@ -58,13 +58,13 @@ class Loaded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """OpenVINO on this machine.
+    """Computes stored stages by OpenVINO.
 
     Attributes:
-        version: of the openvino package.
-        text, image: precision of each modality's stages, `bf16` or `fp32`.
-        folder: of the cache, for converted models.
-        threads: number of CPU threads it may use.
+        version: the version of the openvino package.
+        text, image: the precision for text and image encoders, `bf16` or `fp32`.
+        folder: the cache folder for converted models.
+        threads: the number of CPU threads to use.
     """
 
     version: str
@@ -79,11 +79,11 @@ class Engine:
         return min(self.threads, MAX_STREAMS)
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
-        """The settings that decide rounding, apart from the device; part of the feature store's key."""
+        """Describe the settings that affect rounding, apart from the device; part of the feature store's key."""
         return {"precision": self._precision(encoder), "engine": f"openvino {self.version}"}
 
     def refusal(self, encoder: Encoder) -> str:
-        """The reason why PyTorch has to compute an encoder's stored stages, or "". Converts them if no run has yet."""
+        """Return why PyTorch must compute an encoder's stored stages, or "". Converts the stages if needed."""
         digest = self._digest(encoder)
         with _lock:
             if encoder in _loaded and _loaded[encoder].digest == digest:
@@ -96,11 +96,11 @@ class Engine:
             return _loaded[encoder].refusal
 
     def run(self, encoder: Encoder, inputs: Activations) -> Activations | None:
-        """The stored stages' activations, or None if PyTorch has to compute them.
+        """Return the activations after the stored stages, or None if PyTorch must compute them.
 
         Args:
-            encoder: on the CPU.
-            inputs: images, or texts that may be padded at their end.
+            encoder: the encoder, on the CPU.
+            inputs: images, or texts with padding at the end.
         """
         with _lock:
             if encoder not in _loaded or _loaded[encoder].stages != encoder.cut:
@@ -114,7 +114,7 @@ class Engine:
         return Activations(torch.from_numpy(values), None if encoder.cut == encoder.n_stages else inputs.mask)
 
     def _load(self, encoder: Encoder, digest: str) -> None:
-        """Compile an encoder's stored stages from their file, or after converting them; a refusal is saved."""
+        """Load or convert an encoder's stored stages, and compile them. A refusal is saved for the next process."""
         model, refusal = None, self._known_refusal(digest)
         if not refusal:
             with contextlib.suppress(MmsentError):  # then each process converts the stages
@@ -129,14 +129,14 @@ class Engine:
         _loaded[encoder] = Loaded(encoder.cut, digest, model, refusal)
 
     def _known_refusal(self, digest: str) -> str:
-        """The refusal that an earlier process saved, or an empty string."""
+        """Return the refusal that an earlier process saved, or an empty string."""
         try:
             return self._refused(digest).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 
     def _read(self, encoder: Encoder, digest: str) -> Any:
-        """The model that an earlier process saved, compiled; None if there is none or it is damaged."""
+        """Load and compile the model that an earlier process saved; None if there is none or it is damaged."""
         if not self._file(digest).exists():
             return None
         try:
@@ -149,7 +149,7 @@ class Engine:
         """Convert the stages, compile them, compare them with PyTorch, and save the model.
 
         Raises:
-            CannotConvert: they cannot be converted or run, or have other features.
+            CannotConvert: the stages cannot be converted or run, or the features differ from PyTorch's.
         """
         model = convert(encoder)
         try:
@@ -179,7 +179,7 @@ class Engine:
         return self.image if isinstance(encoder.inputs, ImageInputs) else self.text
 
     def _digest(self, encoder: Encoder) -> str:
-        """Digest of everything that decides what the compiled model computes."""
+        """Return a digest of everything that affects the output of the compiled model."""
         parts = [CONVERSION_FORMAT, encoder.name, encoder.cut, encoder.digest(encoder.cut), torch.__version__]
         parts += [self.describe(encoder)]
         return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
@@ -192,16 +192,19 @@ class Engine:
 
 
 def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path) -> tuple[Engine | None, str]:
-    """The engine to use, or None for PyTorch, and a note for the user where one is needed, else "".
+    """Choose the engine.
+
+    Returns:
+        The engine, or None for PyTorch; and a note for the user, or an empty string.
 
     Args:
         wanted: `auto`, `torch` or `openvino`.
-        device_type: of the trained part, such as `cpu`.
-        precision: as the user gave it; with `auto`, bf16 is used where its features agree with float32.
+        device_type: the device that trains the model, such as `cpu`.
+        precision: the precision that the user chose; `auto` uses bf16 if its features agree with float32.
         cache_dir: mmsent's cache folder.
 
     Raises:
-        ConfigError: `openvino` is required and cannot be used.
+        ConfigError: the user chose `openvino`, and it cannot be used.
     """
     if wanted == "torch" or (wanted == "auto" and device_type != "cpu"):
         return None, ""
@@ -211,7 +214,9 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
         import openvino
     except ImportError as error:
         if wanted == "openvino":
-            raise ConfigError(f"--engine openvino: {last_line(error)}", "pip install openvino") from error
+            raise ConfigError(
+                f"--engine openvino: OpenVINO cannot be used: {last_line(error)}", "pip install openvino"
+            ) from error
         return None, f"engine: torch, since openvino cannot be loaded ({last_line(error)}); pip install openvino"
     text, image = ("bf16", "fp32") if precision == "auto" else (precision, precision)
     if "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):

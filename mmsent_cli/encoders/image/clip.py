@@ -18,7 +18,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ClassTokenPool(nn.Module):
-    """The class token, layer norm, projection: [B, T, D] -> [B, P]."""
+    """Take the class token, then apply layer norm and projection: [B, T, D] -> [B, P]."""
 
     def __init__(self, norm: nn.Module, projection: nn.Module) -> None:
         super().__init__()
@@ -30,10 +30,10 @@ class ClassTokenPool(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """CLIP's image tower, at the one image size that its position embeddings were trained for.
+    """Build CLIP's image tower. The image size is fixed by its position embeddings.
 
     Raises:
-        ConfigError: another image size is requested.
+        ConfigError: the user chose another image size.
     """
     quiet_transformers()
     from transformers import CLIPVisionModelWithProjection
@@ -41,7 +41,10 @@ def build(request: BuildRequest) -> Encoder:
     model: Any = request.weights.load(CLIP, strict_from_pretrained(CLIPVisionModelWithProjection.from_pretrained))
     tower, native_px = model.vision_model, model.config.image_size
     if request.image_size_px not in (None, native_px):
-        raise ConfigError(f"--image-size-px {request.image_size_px}: this CLIP takes {native_px} px", "leave it out")
+        raise ConfigError(
+            f"--image-size-px {request.image_size_px} is not possible: this CLIP model needs {native_px} px",
+            "leave it out",
+        )
     stem = Plain(Normalize(MEAN, STD), tower.embeddings, tower.pre_layrnorm)
     return Encoder(
         name="clip-image",

@@ -1,4 +1,4 @@
-"""Hugging Face image models by name or folder, each as one stage, to be frozen as a whole or not at all."""
+"""Hugging Face image models by name or folder. A model is a single stage: it is frozen completely or not at all."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ DEFAULT_SIZE_PX = 224
 
 
 class HuggingFaceImage(nn.Module):
-    """Pixels [B, 3, H, W] to the pooled output [B, D]; where there is none, to the mean over positions."""
+    """Compute the pooled output [B, D] of pixels [B, 3, H, W]; without a pooled output, the mean over positions."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class HuggingFaceImage(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """A Hugging Face image model with its own image size and normalization."""
+    """Build a Hugging Face image model with its own image size and normalization."""
     quiet_transformers()
     from transformers import AutoImageProcessor, AutoModel
 

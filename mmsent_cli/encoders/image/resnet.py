@@ -1,4 +1,4 @@
-"""ResNet18 with ImageNet weights and without its classifier, 512 wide, as in the published BERT + ResNet18 setup.
+"""ResNet18 with ImageNet weights, without its classifier; its features are 512 wide.
 
 Source: He et al. 2015, arXiv 1512.03385; weights of torchvision (IMAGENET1K_V1).
 """
@@ -21,7 +21,7 @@ OUT_DIM = 512
 
 
 def build(request: BuildRequest) -> Encoder:
-    """ResNet18: stem, four stages, mean over positions."""
+    """Build ResNet18: stem, four stages, mean over positions."""
     from torchvision.models import resnet18
 
     net: Any = resnet18()
@@ -29,7 +29,9 @@ def build(request: BuildRequest) -> Encoder:
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise CheckpointError(f"the ResNet18 weights do not fit: {error}", "use torchvision's resnet18 file") from error
+        raise CheckpointError(
+            f"the weights file is not torchvision's ResNet18: {error}", "use torchvision's file"
+        ) from error
     stem = Plain(Normalize(MEAN, STD), net.conv1, net.bn1, net.relu, net.maxpool)
     stages: list[nn.Module] = [stem, *(Plain(getattr(net, f"layer{number}")) for number in (1, 2, 3, 4))]
     inputs = ImageInputs(request.image_size_px or NATIVE_SIZE_PX)
@@ -37,7 +39,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def _weights(source: WeightSource) -> dict[str, Any]:
-    """The state dict from the weights folder, torch's download cache, or a download."""
+    """Read the weights from the weights folder or torch's download cache, or download them."""
     import torch
     from torchvision.models import ResNet18_Weights
 

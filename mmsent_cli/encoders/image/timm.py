@@ -1,4 +1,4 @@
-"""timm networks by name or folder. EfficientNets and ResNets are cut into stages; any other network is one stage."""
+"""timm models by name or folder. EfficientNets and ResNets are divided into stages; other models are one stage."""
 
 import json
 from pathlib import Path
@@ -13,10 +13,10 @@ from mmsent_cli.errors import WeightsUnavailable
 
 
 def build(request: BuildRequest) -> Encoder:
-    """A timm network by name, or from a folder as timm saves it (`config.json` next to the weights).
+    """Build a timm model by name, or from a folder with `config.json` and weights as timm saves them.
 
     Raises:
-        WeightsUnavailable: timm has no model of that name, or its weights cannot be found or downloaded.
+        WeightsUnavailable: timm has no such model, or its weights cannot be found or downloaded.
     """
     net = _load_timm(request.argument, request.weights)
     settings = net.pretrained_cfg
@@ -35,7 +35,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def _load_timm(argument: str, source: WeightSource) -> Any:
-    """A network from a folder, or from the folder that the hub cache keeps for a timm name."""
+    """Load a model from a folder, from the hub cache, or from the hub."""
     import timm
 
     places = [Path(argument)] if source.folder is None else [Path(argument), source.folder / argument]
@@ -59,10 +59,10 @@ def _snapshot(name: str, local_files_only: bool) -> str:
 
 
 def _load_folder(folder: Path) -> Any:
-    """Read a folder as timm writes it for the hub.
+    """Load a model from a folder with `config.json` and weights as timm saves them.
 
     Raises:
-        WeightsUnavailable: files are missing or do not fit the architecture they name.
+        WeightsUnavailable: files are missing or do not match the architecture.
     """
     import timm
     from safetensors import SafetensorError

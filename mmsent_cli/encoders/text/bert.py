@@ -1,7 +1,7 @@
 """Hugging Face text encoders: `bert-base-uncased`, and any other by name or folder.
 
-BERT and its relatives are cut into stages layer by layer. An architecture whose layers need more than hidden states
-and a mask (relative positions, shared layers) is one stage, to be frozen as a whole or not at all.
+In BERT and similar models, each layer is a stage. A model whose layers need more than hidden states and a mask
+(relative positions, shared layers) is a single stage: it is frozen completely or not at all.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ LAYERED = {
 
 
 class WholeModel(nn.Module):
-    """A whole text model as one stage: ids [B, T] to the last hidden states [B, T, D]."""
+    """A text model as one stage: token ids [B, T] -> last hidden states [B, T, D]."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -38,17 +38,17 @@ class WholeModel(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """BERT-base as in the published BERT + ResNet18 setup: [CLS] of the last layer, 768 wide."""
+    """Build BERT-base with the [CLS] token of the last layer as its feature, 768 wide."""
     return build_named(request, BERT, "bert", ClsPool())
 
 
 def build_hf(request: BuildRequest) -> Encoder:
-    """Any Hugging Face text encoder, mean over the real tokens."""
+    """Build any Hugging Face text encoder, with the mean over the real tokens as its feature."""
     return build_named(request, request.argument, f"hf:{request.argument}", MeanPool())
 
 
 def build_named(request: BuildRequest, source: str, name: str, pool: nn.Module) -> Encoder:
-    """Load a text encoder and its tokenizer from a folder, the cache or the hub, and cut it into stages."""
+    """Load a text encoder and its tokenizer from a folder, the cache or the hub, and divide it into stages."""
     quiet_transformers()
     from transformers import AutoModel, AutoTokenizer
 
@@ -60,7 +60,7 @@ def build_named(request: BuildRequest, source: str, name: str, pool: nn.Module) 
 
 
 def text_stages(model: Any) -> list[nn.Module]:
-    """Embeddings and layers of a BERT relative, or the whole model as one stage."""
+    """Return the embeddings and layers of a model like BERT as stages, or the whole model as one stage."""
     holder = LAYERED.get(model.config.model_type)
     if holder is None:
         return [WholeModel(model)]
@@ -68,10 +68,10 @@ def text_stages(model: Any) -> list[nn.Module]:
 
 
 def text_inputs(request: BuildRequest, tokenizer: Any, positions: int) -> TextInputs:
-    """The tokenizer behind a Hugging Face one, cut to the encoder's context.
+    """Make the text inputs from a Hugging Face tokenizer. Texts are cut to the encoder's context.
 
     Raises:
-        WeightsUnavailable: the tokenizer has no fast form.
+        WeightsUnavailable: the model has no fast tokenizer.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise WeightsUnavailable(

@@ -15,7 +15,7 @@ from mmsent_cli.encoders.weights.hub import CLIP, quiet_transformers, strict_fro
 
 
 class EndOfTextPool(nn.Module):
-    """Layer norm, the last real token (end of text), projection: [B, T, D] -> [B, P]."""
+    """Apply layer norm, take the last real token (end of text), project it: [B, T, D] -> [B, P]."""
 
     def __init__(self, norm: nn.Module, projection: nn.Module) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class EndOfTextPool(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """CLIP's text tower; texts are cut to its context of 77 tokens even where the limit is higher."""
+    """Build CLIP's text tower. Texts are cut to its context of 77 tokens."""
     quiet_transformers()
     from transformers import AutoTokenizer, CLIPTextModelWithProjection
 

@@ -1,6 +1,6 @@
 """`light`: word embedding + bidirectional GRU, trained from scratch; needs no download.
 
-Source: the light fallback of the published CLIP setup (widths, vocabulary rule and pooling as published there).
+Source: the small model of a published student project with CLIP; widths, vocabulary and pooling are the same.
 """
 
 import torch
@@ -18,14 +18,13 @@ MAX_WORDS = 30_000
 MIN_COUNT = 2
 DROPOUT = 0.25
 EMBEDDING_DROPOUT = 0.5
-"""The published encoder had none and overfits a few thousand tweets within three epochs."""
+"""Dropout after the embedding. Without it, the encoder overfits a few thousand tweets within three epochs."""
 
 
 class GruStage(nn.Module):
-    """Bidirectional GRU over embeddings [B, T, D]; packed, so that padding never enters it.
+    """Bidirectional GRU over embeddings [B, T, D]. Padding is excluded by packing.
 
-    The embeddings are concatenated to its states: with a few thousand tweets, most of what can be learned is in the
-    words and little in their order.
+    The embeddings are concatenated to the states: with a few thousand tweets, the words matter more than their order.
     """
 
     def __init__(self) -> None:
@@ -41,7 +40,7 @@ class GruStage(nn.Module):
 
 
 class MeanProjection(nn.Module):
-    """Masked mean, then Linear, ReLU and dropout: [B, T, 2 * GRU_DIM + EMBEDDING_DIM] -> [B, FEATURE_DIM]."""
+    """Masked mean, then linear, ReLU and dropout: [B, T, 2 * GRU_DIM + EMBEDDING_DIM] -> [B, FEATURE_DIM]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +53,7 @@ class MeanProjection(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """The GRU encoder over the request's vocabulary, [B, 256]."""
+    """Build the GRU encoder for the vocabulary of the request; its features are [B, 256]."""
     vocabulary = request.vocabulary or ()
     inputs = TextInputs(word_tokenizer(vocabulary), 0, request.max_length_tokens, request.cleaning)
     embedding = nn.Embedding(len(vocabulary) + 2, EMBEDDING_DIM, padding_idx=0)

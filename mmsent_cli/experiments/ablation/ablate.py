@@ -77,7 +77,10 @@ def ablate(
     """
     split = examined.plan.split
     if settings.retrain and not set(split.train).isdisjoint(split.val):
-        raise ConfigError("--retrain would train on the evaluated pairs", "give --split FILE with both sides")
+        raise ConfigError(
+            "--retrain needs training pairs that are not evaluated",
+            "give --split FILE, a split file with training and validation pairs",
+        )
     experiment = Experiment(examined.plan, run, progress)
     subject, means = examined.subject(experiment.workspace)
     true, labels = experiment.true, examined.description.labels

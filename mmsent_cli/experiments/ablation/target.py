@@ -78,13 +78,13 @@ def examine(
     epoch = read_checkpoint(checkpoint)["epoch"]
     if not isinstance(epoch, int) or epoch < 1:
         raise CheckpointError(
-            f"{checkpoint} is not trained (epoch {epoch}): an ablation would compare guesses", "train a model first"
+            f"{checkpoint} is an untrained model (epoch {epoch}), so there is nothing to ablate", "train a model first"
         )
     weights = WeightSource.of(runtime)
     model, description = load_model(checkpoint, weights)
     if find_fusion(description.model.fusion).is_reference:
         raise CheckpointError(
-            f"{checkpoint} is a model of {description.model.fusion}: there is no second modality to remove",
+            f"{checkpoint} is a {description.model.fusion} model: it has no second modality to remove",
             "ablate a model that reads text and image",
         )
     if data is None:
@@ -122,8 +122,8 @@ def _own_pairs(
     splits, config = splits_of(run), own_config(checkpoint)
     if not splits or config is None or to_dict(config.model) != to_dict(description.model):
         raise CheckpointError(
-            f"{checkpoint} does not lie in its run's folder, so its validation pairs are unknown",
-            "give --data FOLDER, and --split FILE for its validation pairs alone",
+            f"{checkpoint} is not in its run folder, so its validation pairs are unknown",
+            "give the pairs with --data FOLDER, and optionally a split file with --split",
         )
     moved = f"the checkpoint was trained as {description.run}; the pairs are those of {run.name}"
     plan = plan_run(replace(config, runtime=runtime), progress, splits)

@@ -104,7 +104,7 @@ def _names(settings: CompareSettings) -> list[tuple[str, bool]]:
         raise unknown_name("fusions", unknown[0], ["sources", "all", *FUSIONS])
     many = [name for name in requested if requested.count(name) > 2]
     if many:
-        raise ConfigError(f"--fusions names {many[0]} more than twice", "twice is an A/A check, once is an arm")
+        raise ConfigError(f"--fusions lists {many[0]} more than twice", "list a fusion once, or twice for an A/A test")
     ordered = [*([] if settings.baseline in requested else [settings.baseline]), *requested]
     named = [(name, name in ordered[:number]) for number, name in enumerate(ordered)]
     return [*named, *((name, False) for name in REFERENCES if name not in ordered)]

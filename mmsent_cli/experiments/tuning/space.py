@@ -108,7 +108,7 @@ def parse_space(items: Iterable[str]) -> tuple[Choices | Range, ...]:
     names = [item.name for item in space]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"--space names {', '.join(twice)} twice", SPACE_HINT)
+        raise ConfigError(f"--space lists {', '.join(twice)} more than once", SPACE_HINT)
     return space
 
 
@@ -121,8 +121,8 @@ def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
     ranges = [item.name for item in space if isinstance(item, Range)]
     if ranges:
         raise ConfigError(
-            f"--strategy grid tries every value, and {', '.join(ranges)} is a range",
-            f"name its values, as in {ranges[0]}=A|B|C, or use --strategy tpe",
+            f"--strategy grid needs a list of values; {', '.join(ranges)} is a range",
+            f"list the values, as in {ranges[0]}=A|B|C, or use --strategy tpe",
         )
     names = [item.name for item in space]
     return [dict(zip(names, values, strict=True)) for values in itertools.product(*(item.values for item in space))]
@@ -159,15 +159,17 @@ def _parse(item: str) -> Choices | Range:
 
 def _parse_range(name: str, text: str) -> Range:
     if _kind(name) not in (int, float):
-        raise ConfigError(f"--space: {name} is a word and has no range", f"name its values: {name}=A|B|C")
+        raise ConfigError(
+            f"--space: the values of {name} are words, so it cannot have a range", f"list the values: {name}=A|B|C"
+        )
     ends, scale = text.split(":")[:2], text.split(":")[2:]
     if "|" in text or scale not in ([], ["log"]):
-        raise ConfigError(f"--space: {name}: {text!r} is no range", SPACE_HINT)
+        raise ConfigError(f"--space: {name}: {text!r} is not a range", SPACE_HINT)
     low, high = (cast(float, _value(name, end)) for end in ends)
     if not low < high:
         raise ConfigError(f"--space: {name}: the range {text} is empty", "give the lower end first")
     if scale and low <= 0:
-        raise ConfigError(f"--space: {name}: a logarithmic range cannot begin at {low:g}", "begin above 0")
+        raise ConfigError(f"--space: {name}: a logarithmic range cannot start at {low:g}", "start above 0")
     return Range(name, low, high, is_log=bool(scale))
 
 

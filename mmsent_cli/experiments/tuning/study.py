@@ -87,7 +87,7 @@ def database_errors() -> Iterator[None]:
         yield
     except StorageInternalError as error:
         raise MmsentError(
-            f"the study's database failed: {_reason(error)}",
+            f"the database of the trials failed: {_reason(error)}",
             "repair it, then go on with --resume; finished trials are kept",
         ) from error
 
@@ -147,8 +147,8 @@ def _require_same(study: "Study", direction: Direction, digest: str) -> None:
     is_new = recorded is None and not study.trials
     if study.direction.name.lower() != direction or not (is_new or recorded == digest):
         raise ConfigError(
-            f"the study {study.study_name!r} in this storage belongs to other settings or other data",
-            "choose another name with --study, or give the settings that it was begun with",
+            f"the study {study.study_name!r} in this database was made with other settings or other data",
+            "choose another name with --study, or use the settings of that study",
         )
     if is_new:
         study.set_user_attr(DIGEST, digest)

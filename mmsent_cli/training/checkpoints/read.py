@@ -38,7 +38,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"{path} holds more than tensors and plain data, and is not opened: such a file can run code", RETRAIN
+            f"{path} contains objects that could run code, so mmsent does not open it", RETRAIN
         ) from error
     except BROKEN as error:
         raise CheckpointError(f"{path} is no checkpoint, or is cut short or damaged", RETRAIN) from error
@@ -76,7 +76,9 @@ def read_fold(
     except CheckpointError as error:
         raise CheckpointError(error.message, hint) from error
     if content["frozen"] != description.frozen:
-        raise CheckpointError(f"{path} was trained on other frozen encoder weights", "start a new run")
+        raise CheckpointError(
+            f"{path} was trained with different frozen encoder weights than this run", "start a new run"
+        )
     try:
         history = [EpochResult(**values) for values in content["history"]]
         states, logits = content["states"], content["logits"].numpy()
@@ -85,7 +87,7 @@ def read_fold(
     if logits.shape != (description.model.models_per_fold, pairs, len(description.labels)) or len(states) != len(
         logits
     ):
-        raise CheckpointError(f"{path} has other models or pairs than this run", hint)
+        raise CheckpointError(f"{path} belongs to a run with other models or pairs", hint)
     return states, logits, history
 
 

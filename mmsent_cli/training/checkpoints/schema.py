@@ -12,7 +12,7 @@ from mmsent_cli.model import SentimentModel
 FORMAT = "mmsent checkpoint"
 VERSION = 1
 PARTS = ("model", "labels", "vocabulary", "encoding", "run", "precision", "epoch", "frozen", "with_frozen")
-OTHER_WEIGHTS = "{} was trained on other frozen encoder weights than those on this machine"
+OTHER_WEIGHTS = "{} was trained with different frozen encoder weights than those on this machine"
 RETRAIN = "train again with mmsent train, or choose another checkpoint"
 
 
@@ -78,7 +78,7 @@ def check_header(content: Any, path: Path) -> dict[str, Any]:
         CheckpointError: another file, another version, or a part is missing.
     """
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CheckpointError(f"{path} is not a checkpoint of mmsent", RETRAIN)
+        raise CheckpointError(f"{path} is not an mmsent checkpoint", RETRAIN)
     if content.get("version") != VERSION:
         raise CheckpointError(
             f"{path} has checkpoint version {content.get('version')}, this mmsent reads {VERSION}", RETRAIN
@@ -102,4 +102,4 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
             frozen=content["frozen"],
         )
     except (KeyError, TypeError, MmsentError) as error:
-        raise CheckpointError(f"the description in {path} is damaged: {error}", RETRAIN) from error
+        raise CheckpointError(f"the metadata in the checkpoint {path} are damaged: {error}", RETRAIN) from error
