@@ -1,4 +1,4 @@
-"""Expected failures: what is wrong and where (`message`), and what to do (`hint`)."""
+"""Expected errors. `message` states what is wrong and where, `hint` what to do."""
 
 import difflib
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ SHOWN_PROBLEMS = 5
 
 
 class MmsentError(Exception):
-    """An expected failure: two lines on stderr, exit code 1, no traceback."""
+    """The base class of expected errors, which are shown as two lines on stderr without a traceback."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -15,39 +15,39 @@ class MmsentError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type["MmsentError"], tuple[str, str]]:
-        """Both parts are pickled, for errors from another process."""
+        """Pickle message and hint, for errors from other processes."""
         return type(self), (self.message, self.hint)
 
 
 class ConfigError(MmsentError):
-    """An option or configuration file that cannot be used."""
+    """An option or configuration file cannot be used."""
 
 
 class DataError(MmsentError):
-    """Input data that cannot be read or used."""
+    """Input data cannot be read or used."""
 
 
 class UndecidedEncoding(DataError):
-    """A corpus with too little evidence for its encoding."""
+    """The texts are too few to decide their encoding."""
 
 
 class WeightsUnavailable(MmsentError):
-    """Pretrained weights that are not available; the only error on which `auto` falls back."""
+    """Pretrained weights are not available. Only on this error, `--encoders auto` uses other encoders."""
 
 
 class CheckpointError(MmsentError):
-    """A checkpoint that cannot be found, read or used."""
+    """A checkpoint cannot be found, read or used."""
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:
-    """One message line with the first few problems and the number of others."""
+    """Return a line with the first few problems and the number of others."""
     shown = "; ".join(problems[:SHOWN_PROBLEMS])
     rest = len(problems) - SHOWN_PROBLEMS
     return f"{shown}; and {rest} more {what}" if rest > 0 else shown
 
 
 def unknown_name(option: str, name: str, known: list[str]) -> ConfigError:
-    """The error for an unknown name, with the nearest known one."""
+    """Make the error for an unknown name, with the most similar known name."""
     near = difflib.get_close_matches(name, known, n=1)
     guess = f"; did you mean {near[0]}?" if near else ""
     return ConfigError(f"--{option.replace('_', '-')}: unknown {name!r}{guess}", f"known: {', '.join(known)}")

@@ -1,8 +1,8 @@
 """`SentimentClassifier`: scikit-learn's interface over the same engine.
 
-Chosen: the fitted model is kept as the bytes of its checkpoint, so an estimator can be pickled, sent to the workers of
-`GridSearchCV`, and saved as a file that `mmsent predict` takes. Rejected: keeping the model, which would copy its
-frozen weights through every pickle.
+Chosen: the estimator keeps the bytes of the model's checkpoint. So it can be pickled, sent to the workers of
+`GridSearchCV`, and saved as a file for `mmsent predict`. Rejected: keeping the model itself, since every pickle would
+contain its frozen weights.
 """
 
 import inspect
@@ -42,16 +42,16 @@ TAG = "__label__"
 class SentimentClassifier(ClassifierMixin, BaseEstimator):
     """A classifier of text-image pairs with scikit-learn's interface.
 
-    Parameters are `preset` and the settings of `mmsent train` (`encoders`, `fusion`, `epochs`, `seed`, …). None is the
-    default of the preset or of the encoders. `fit` holds out `val_size` of the pairs to choose the best epoch; with
-    `folds` it trains an ensemble on all of them.
+    The parameters are `preset` and the settings of `mmsent train` (`encoders`, `fusion`, `epochs`, `seed`, …). None
+    means the default of the preset or of the encoders. `fit` holds out `val_size` of the pairs to choose the best
+    epoch; with `folds`, it trains an ensemble on all pairs.
 
     `X` is a DataFrame with the columns `text` and `image` (paths, PIL images, or bytes of image files), or a list of
-    pairs from `read_pairs`. A row may lack its text or its image. `y` holds one label per row.
+    pairs from `read_pairs`. A row may lack its text or its image. `y` has one label per row.
 
     Attributes:
         classes_: the labels, sorted [C].
-        checkpoint_: the trained model, the bytes of a `best_model.pt`.
+        checkpoint_: the trained model as the bytes of a `best_model.pt`.
         result_: the metrics of the training, a `TrainResult` or `FoldsResult`.
 
     Example:
@@ -70,11 +70,11 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         """Train on labelled pairs.
 
         Args:
-            X: N pairs, see the class.
-            y: N labels: texts, numbers or truth values.
+            X: N pairs; see the class.
+            y: N labels: strings, numbers or booleans.
 
         Raises:
-            MmsentError: pairs that cannot be read, or settings that do not go together.
+            MmsentError: pairs cannot be read, or settings are incompatible.
         """
         frame, labels = self._frame(X), np.asarray(y)
         check_classification_targets(labels)
@@ -98,7 +98,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: "Input") -> np.ndarray:
-        """Class probabilities of N pairs [N, C], in the order of `classes_`."""
+        """Return the class probabilities of N pairs [N, C], in the order of `classes_`."""
         check_is_fitted(self, "checkpoint_")
         columns = ("text_column", "image_column", "encoding", "on_bad")
         given = {name: value for name, value in self._settings().items() if name in columns}
@@ -108,22 +108,22 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return table[[f"{PROBABILITY}{label}" for label in self.classes_]].to_numpy()
 
     def predict(self, X: "Input") -> np.ndarray:
-        """The most probable label of each of N pairs [N]."""
+        """Return the most probable label of each of N pairs [N]."""
         shares = self.predict_proba(X)
         return self.classes_[shares.argmax(axis=1)]
 
     def save(self, path: str | Path) -> Path:
-        """Write the trained model as a checkpoint, which `load` and `mmsent predict` take."""
+        """Write the trained model to a checkpoint file, for `load` and `mmsent predict`."""
         check_is_fitted(self, "checkpoint_")
         atomic_write(Path(path), self.checkpoint_)
         return Path(path)
 
     @classmethod
     def load(cls, path: str | Path, **settings: Any) -> Self:
-        """A fitted classifier from a checkpoint; its labels are texts.
+        """Make a fitted classifier from a checkpoint. Its labels are strings.
 
         Args:
-            path: a file that `save` or `mmsent train` wrote.
+            path: a file from `save` or `mmsent train`.
             **settings: parameters, such as `device`.
         """
         self = cls(**settings)
@@ -132,7 +132,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the model, which is made again from the checkpoint."""
+        """Return the state without the model, which can be loaded from the checkpoint."""
         return {**vars(self), "_model": None}
 
     def __sklearn_tags__(self) -> Any:
@@ -144,11 +144,11 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _settings(self) -> dict[str, Any]:
-        """The settings that are not None."""
+        """Return the settings that are not None."""
         return {name: getattr(self, name) for name in _SETTINGS if getattr(self, name) is not None}
 
     def _loaded(self) -> LoadedModel:
-        """The model of the checkpoint, made at the first prediction."""
+        """Return the model of the checkpoint. It is loaded at the first prediction."""
         model: LoadedModel | None = getattr(self, "_model", None)
         if model is None:
             runtime = COMMANDS["train"].sort(self._settings())[RuntimeConfig]
@@ -159,10 +159,10 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return model
 
     def _frame(self, X: "Input") -> pd.DataFrame:
-        """The pairs as a DataFrame.
+        """Convert the pairs to a DataFrame.
 
         Raises:
-            DataError: something else than a DataFrame or a list of pairs, or no pair.
+            DataError: `X` is neither a DataFrame nor a list of pairs, or is empty.
         """
         is_pairs = isinstance(X, list | tuple) and all(isinstance(pair, Pair) for pair in X)
         if not is_pairs and not isinstance(X, pd.DataFrame):

@@ -86,27 +86,27 @@ def load_labelled(
 def iter_unlabelled(
     source: Source, config: DataConfig, decision: EncodingDecision, problems: list[str] | None = None
 ) -> Iterator[Pair]:
-    """The pairs of `open_unlabelled`, without the number of rows."""
+    """Read and check the pairs to predict; see `open_unlabelled`."""
     return open_unlabelled(source, config, decision, problems)[1]
 
 
 def open_unlabelled(
     source: Source, config: DataConfig, decision: EncodingDecision, problems: list[str] | None = None
 ) -> tuple[int, Iterator[Pair]]:
-    """The number of rows to predict, and their pairs, read and checked in order; a few hundred at a time are in memory.
+    """Count the rows to predict, and read and check their pairs, in order. A few hundred pairs are in memory at a time.
 
-    A missing modality is None. For a file that exists but is broken, `on_bad` decides: stop reads on to the end, so
-    that one error lists all; drop leaves the pair out; blank sets the modality to None. A pair with neither modality
-    is left out.
+    A missing text or image is None. `on_bad` decides about broken files: `stop` checks all pairs and then raises one
+    error that lists every problem; `drop` leaves the pair out; `blank` sets the text or image to None. A pair without
+    text and image is left out.
 
     Args:
-        source: From `locate`.
-        config: Columns and policy.
-        decision: How texts are decoded, from `decide_encoding`.
-        problems: A line is appended for each pair that was dropped or blanked.
+        source: a source from `locate`.
+        config: settings of the data.
+        decision: the encoding decision, from `decide_encoding`.
+        problems: a line is appended for each pair that was dropped or blanked.
 
     Raises:
-        DataError: bad rows, or, while the pairs are read, broken pairs under the policy stop.
+        DataError: rows are invalid, or (while the pairs are read, with `on_bad` stop) files are broken.
     """
     count, rows = count_unlabelled(source, config)
     return count, _checked_pairs(rows, source, config, decision, [] if problems is None else problems)

@@ -42,7 +42,7 @@ class Source:
 
     @property
     def place(self) -> str:
-        """The source as a run records it: the absolute path, so that the run can be repeated from another folder."""
+        """The source as recorded in a run: the absolute path, so that the run can be repeated from another folder."""
         return frames.NAME if self.kind == "frame" else str(self.path.absolute())
 
 
@@ -52,10 +52,10 @@ def frame_source(frame: "DataFrame") -> Source:
 
 
 def locate(data: str | None) -> Source:
-    """Find the data: `--data`, else `$MMSENT_DATA`, else the first of `FOLDERS` that holds a list of pairs.
+    """Find the data: `--data`, else `$MMSENT_DATA`, else the first of `FOLDERS` with a list of pairs.
 
     Raises:
-        DataError: nothing there, or neither a folder nor a manifest.
+        DataError: there is no data, or the path is neither a folder nor a table file.
     """
     if data is not None:
         return _source(data, "--data")
@@ -65,7 +65,8 @@ def locate(data: str | None) -> Source:
         if lab.holds_list(Path(folder)):
             return _source(folder, f"no --data, no {VARIABLE}")
     raise DataError(
-        f"no data: no --data, no {VARIABLE}, no {lab.LABELLED_LIST} in this folder, ./data or ./data/sample",
+        f"found no data: --data and {VARIABLE} are not set, and this folder, ./data and ./data/sample have no"
+        f" {lab.LABELLED_LIST}",
         "give a folder with train.txt, or a .csv, .jsonl or .parquet table, with --data",
     )
 
@@ -91,18 +92,18 @@ def labelled_rows(source: Source, config: DataConfig) -> list[PairRow]:
 
 
 def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
-    """The rows of `count_unlabelled`, without their number."""
+    """Read the rows to predict; see `count_unlabelled`."""
     return count_unlabelled(source, config)[1]
 
 
 def count_unlabelled(source: Source, config: DataConfig) -> tuple[int, Iterator[PairRow]]:
-    """The rows to predict and their number, in the order of the file; a folder without lists gives every guid.
+    """Count and read the rows to predict, in the order of the file.
 
-    Every row of a DataFrame is predicted, whatever its tag. All rows are checked before the first one is returned,
-    so that nothing is computed for a list with bad rows.
+    From a folder without list files, all pairs are predicted; from a DataFrame all rows, also those with a tag. All
+    rows are checked before the first is returned.
 
     Raises:
-        DataError: all bad rows of the file, or no row at all.
+        DataError: rows are invalid (the error lists all), or there is no row.
     """
     problems: list[str] = []
     count = sum(1 for _ in _unlabelled(source, config, problems))

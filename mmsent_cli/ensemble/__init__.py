@@ -1,9 +1,8 @@
-"""Ensembles: the members that predict a pair (models and linear probes), and the stacker that combines them.
+"""Ensembles: models and linear probes (the members), and the stacker that combines their predictions.
 
-Chosen: stacking of out-of-fold predictions. A model fits its training pairs within three epochs and is overconfident
-on them; a probe on character n-grams is so at once. Their predictions for pairs that they were not trained on show how
-reliable each member is, and a stacker with a few weights can use that. Rejected: n-grams as a further input of the
-model, since they are fitted faster than all other features; one model with a larger head.
+Chosen: stacking of out-of-fold predictions. Members are overconfident on their training pairs. Their out-of-fold
+predictions show how reliable they are, and the stacker weights them accordingly. Rejected: n-grams as an input of the
+model, since it overfits to them before it learns from the other features; one model with a larger head.
 """
 
 from mmsent_cli.ensemble.ensemble import Ensemble, is_frozen, pool, probe_inputs

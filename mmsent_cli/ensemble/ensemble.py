@@ -1,4 +1,4 @@
-"""What predicts a pair: one model or several, linear probes, and the stacker that combines them."""
+"""The ensemble: one or several models, linear probes, and the stacker that combines their predictions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """The members that predict a pair, and how their predictions are combined.
+    """The members and the stacker.
 
     Attributes:
-        models: in eval mode, on one device; they read the same inputs and share their frozen stages. Their geometric
-            mean is the first member.
-        probes: the other members.
+        models: models in eval mode on one device, with shared frozen stages. The geometric mean of their predictions
+            is the first member.
+        probes: linear probes, the other members.
         stacker: combines the members; None for a single model.
-        auxiliary_encoders: frozen encoders that only probes read, by name.
+        auxiliary_encoders: frozen encoders that only probes use, by name.
     """
 
     models: tuple[SentimentModel, ...]
@@ -33,12 +33,12 @@ class Ensemble:
 
     @property
     def model(self) -> SentimentModel:
-        """The first model, whose encoders encode the pairs for all models."""
+        """The first model. Its encoders are used for all models."""
         return self.models[0]
 
     @property
     def reads_ocr(self) -> bool:
-        """Whether a probe reads the text in images."""
+        """True if a probe reads the text in images."""
         return reads_ocr([probe.name for probe in self.probes])
 
     @torch.inference_mode()
@@ -49,12 +49,12 @@ class Ensemble:
         ocr_texts: Sequence[OcrText] = (),
         auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Logarithms of the class probabilities of B pairs.
+        """Compute the logarithms of the class probabilities of B pairs.
 
         Args:
-            batch: activations of the encoders' stored stages, on the models' device.
-            texts: of the same pairs, empty where a pair has none.
-            ocr_texts: the text in their images, needed if `reads_ocr`.
+            batch: activations after the encoders' stored stages, on the device of the models.
+            texts: the texts of the pairs; an empty string for a pair without text.
+            ocr_texts: the text in the images of the pairs, needed if `reads_ocr`.
             auxiliary: features [B, D] of each auxiliary encoder, by name.
 
         Returns:
@@ -76,7 +76,7 @@ def probe_inputs(
     ocr_texts: Sequence[OcrText],
     auxiliary: Mapping[str, np.ndarray],
 ) -> ProbeInputs:
-    """The probes' inputs for a batch. The model's own encoders give features only if they are frozen completely."""
+    """Make the inputs of the probes. Features of the model's encoders are included if these are frozen completely."""
     own = {
         modality: pool(getattr(model, modality), getattr(batch, modality))
         for modality in MODALITIES
@@ -91,12 +91,12 @@ def probe_inputs(
 
 
 def pool(encoder: Encoder, stored: Activations) -> np.ndarray:
-    """Features float32 [B, D] of a frozen encoder from its stored activations, without autocast."""
+    """Compute the features [B, D] of a frozen encoder from its stored activations, in float32."""
     with torch.autocast(stored.values.device.type, enabled=False):
         return encoder(stored).pooled.float().cpu().numpy()
 
 
 def is_frozen(model: SentimentModel, modality: str) -> bool:
-    """True if the encoder of a modality is in use and completely frozen."""
+    """Return True if the encoder of a modality is used and completely frozen."""
     encoder = getattr(model, modality)
     return modality in model.modalities and encoder.frozen == encoder.n_stages

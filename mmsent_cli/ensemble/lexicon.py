@@ -1,7 +1,7 @@
-"""Scores of a sentiment lexicon and surface features of a text, such as its length: 32 numbers per text.
+"""Features of a text from a sentiment lexicon, and surface features such as its length: 32 numbers per text.
 
-Source: VADER, Hutto and Gilbert 2014, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
-Text", as its authors publish it.
+Source of the lexicon: Hutto and Gilbert 2014, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social
+Media Text", in the package of the authors.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ N_OCR = 3 + len(OCR_CHARACTERS)
 
 
 def lexicon_features(texts: Sequence[str]) -> np.ndarray:
-    """Features of N texts: of the raw text, then of the text with hashtags split and URLs and mentions removed.
+    """Compute the features of N texts, first of the raw text, then of the text with hashtags split and links removed.
 
     Returns:
         float64 [N, 32], not standardized.
@@ -37,8 +37,7 @@ def lexicon_features(texts: Sequence[str]) -> np.ndarray:
 
 
 def ocr_features(ocr_texts: Sequence[OcrText]) -> np.ndarray:
-    """Amount of text in N images: characters, lines, share of the area, and whether it has the length of a word, a
-    line, a sentence.
+    """Measure the amount of text in N images: characters, lines, area; at least the length of a word, line, sentence.
 
     Returns:
         float64 [N, 6], not standardized.
@@ -49,9 +48,9 @@ def ocr_features(ocr_texts: Sequence[OcrText]) -> np.ndarray:
 
 @lru_cache(CACHED_TEXTS)
 def _features(text: str) -> tuple[float, ...]:
-    """VADER's four scores; extremes, sums and counts of positive and negative words; punctuation, capitals, length.
+    """Compute the features of a text: VADER's scores, statistics of positive and negative words, punctuation, length.
 
-    Cached, since every fold needs the same texts again.
+    The result is cached, since every fold needs the same texts.
     """
     analyser = _analyser()
     scores = analyser.polarity_scores(text)

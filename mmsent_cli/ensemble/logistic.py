@@ -1,4 +1,4 @@
-"""Multinomial logistic regression as plain arrays; the standardization of the features is folded into the weights."""
+"""Multinomial logistic regression as plain arrays. The weights include the standardization of the features."""
 
 from typing import Any
 
@@ -16,9 +16,9 @@ def fit_logistic(
 
     Args:
         features: [N, F], dense or sparse.
-        targets: class number of each row [N], of at least two classes.
-        n_classes: C.
-        strength: inverse strength of the L2 penalty (C of scikit-learn).
+        targets: class number of each row [N]; at least two classes must occur.
+        n_classes: number of classes C.
+        strength: inverse strength of the L2 penalty (`C` in scikit-learn).
         is_scaled: standardize dense features first; the returned weights are for the unscaled features.
 
     Returns:
@@ -40,7 +40,7 @@ def fit_logistic(
 
 
 def _per_class(model: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients [F, C] and intercepts [C]; with two classes, scikit-learn has one row for both."""
+    """Return coefficients [F, C] and intercepts [C]. With two classes, scikit-learn has only one column for both."""
     coefficients, intercepts = model.coef_, model.intercept_
     if len(intercepts) == 1:
         coefficients, intercepts = np.vstack([-coefficients, coefficients]) / 2, np.array([-0.5, 0.5]) * intercepts

@@ -1,6 +1,6 @@
-"""Character n-grams of texts with TF-IDF weights, which cover hashtags, emoticons and misspelt words.
+"""Character n-grams with TF-IDF weights. They also match in hashtags, emoticons and misspelt words.
 
-The n-grams and their weights are plain data, as a checkpoint needs them; scikit-learn does the counting.
+scikit-learn counts the n-grams. The n-grams and their weights are plain data, so that a checkpoint can contain them.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ NO_NGRAM = "\0"
 
 @dataclass(frozen=True)
 class Characters:
-    """The n-grams that are counted, and their inverse document frequencies, float64 [V]."""
+    """The n-grams and their inverse document frequencies, float64 [V]."""
 
     ngrams: tuple[str, ...]
     idf: np.ndarray
 
     @classmethod
     def fit(cls, texts: Sequence[str]) -> tuple["Characters", Any]:
-        """The most frequent n-grams that are in two or more of the training texts.
+        """Choose the most frequent n-grams that are in at least two training texts.
 
         Returns:
-            The n-grams, and the `features` of the same texts, which saves counting them again.
+            The n-grams, and the features of the training texts.
         """
         counter = _counter(min_df=MIN_TEXTS, max_features=MAX_NGRAMS)
         try:
@@ -44,7 +44,7 @@ class Characters:
         return cls(tuple(counter.get_feature_names_out().tolist()), np.asarray(counter.idf_)), features
 
     def features(self, texts: Sequence[str]) -> Any:
-        """Sparse float64 [N, V], each row of length 1 (or 0 for a text without known n-grams)."""
+        """Compute features, sparse float64 [N, V]. A row has Euclidean length 1, or 0 if it has no known n-gram."""
         from scipy.sparse import csr_matrix
 
         if not texts:
@@ -53,14 +53,14 @@ class Characters:
 
     @cached_property
     def _own_counter(self) -> Any:
-        """Cached, since creating it takes longer than counting a batch of texts."""
+        """Return the counter of scikit-learn. It is cached, since creating it takes longer than counting a batch."""
         counter = _counter(vocabulary=self.ngrams)
         counter.idf_ = self.idf
         return counter
 
 
 def prepare(text: str) -> str:
-    """The text without URLs, mentions and the # of hashtags."""
+    """Remove URLs, mentions and the # of hashtags."""
     return clean(text, CLEANING).replace("#", " ")
 
 

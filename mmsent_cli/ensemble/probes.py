@@ -1,6 +1,6 @@
-"""Linear probes: logistic regressions on one source of features each. They take seconds to fit and are stacked later.
+"""Linear probes: logistic regressions, each on one kind of features. They are members of the ensemble.
 
-A fitted probe is plain data, one weight for each feature and class, as a checkpoint needs it.
+A fitted probe is plain data (one weight for each feature and class), so that a checkpoint can contain it.
 
 Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). Probes of OCR
 text are this project's.
@@ -24,14 +24,14 @@ PSEUDO_COUNT = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class ProbeSpec:
-    """One probe.
+    """The definition of a probe.
 
     Attributes:
-        source: what it reads: the `text`, the text in the image (`ocr`), or the pooled features of a frozen encoder.
-        features: of a text or OCR text: `lexicon` or `characters` (n-grams); of an encoder: `pooled`.
-        strength: inverse strength of the L2 penalty (C of scikit-learn); dense features are standardized first.
-        summary: its features in one line.
-        encoder: name of an auxiliary encoder, which is frozen; empty for the model's own encoder, which must then be
+        source: the input: the `text`, the text in the image (`ocr`), or an encoder (`text_encoder`, `image_encoder`).
+        features: the features: `lexicon` or `characters` (n-grams) for a text, `pooled` for an encoder.
+        strength: inverse strength of the L2 penalty (`C` in scikit-learn); dense features are standardized first.
+        summary: a description in one line.
+        encoder: name of an auxiliary (extra, frozen) encoder; empty for the model's own encoder, which must then be
             frozen completely.
     """
 
@@ -43,12 +43,12 @@ class ProbeSpec:
 
     @property
     def modality(self) -> str:
-        """`text` or `image`. For a pair without that modality, the probe predicts the class shares in training."""
+        """`text` or `image`. For a pair without this modality, the probe predicts the class shares in training."""
         return "text" if self.source in ("text", "text_encoder") else "image"
 
     @property
     def pooled_name(self) -> str:
-        """Key of its features in `ProbeInputs.pooled`."""
+        """Key of the probe's features in `ProbeInputs.pooled`."""
         return self.encoder or self.modality
 
 
@@ -66,14 +66,14 @@ PROBES: dict[str, ProbeSpec] = {
 
 @dataclass(frozen=True, slots=True)
 class ProbeInputs:
-    """The inputs of all probes, for N pairs.
+    """The inputs of all probes for N pairs.
 
     Attributes:
-        texts: N texts, empty where a pair has none.
-        pooled: features of frozen encoders, float32 [N, D]: those of the model's own encoders under `text` and
-            `image`, if they are frozen completely, those of auxiliary encoders under their names.
-        present: bool [N] under `text` and `image`: whether a pair has that modality.
-        ocr_texts: the text in each image, N of them; empty if no probe reads it.
+        texts: N texts; an empty string for a pair without text.
+        pooled: features float32 [N, D] of frozen encoders. The keys are `text` and `image` for the model's own
+            encoders (if frozen completely), and the names of auxiliary encoders.
+        present: bool [N] for the keys `text` and `image`: True if a pair has this modality.
+        ocr_texts: the text in each of N images; empty if no probe reads it.
     """
 
     texts: Sequence[str]
@@ -82,11 +82,11 @@ class ProbeInputs:
     ocr_texts: Sequence[OcrText] = ()
 
     def strings(self, source: str) -> list[str]:
-        """The texts, or with source `ocr` the texts in the images."""
+        """Return the texts, or for the source `ocr` the texts in the images."""
         return [found.text for found in self.ocr_texts] if source == "ocr" else list(self.texts)
 
     def take(self, rows: np.ndarray) -> "ProbeInputs":
-        """The inputs of some pairs."""
+        """Return the inputs of some pairs."""
         texts: list[str] = [self.texts[row] for row in map(int, rows)]
         return ProbeInputs(
             texts=texts,
@@ -101,11 +101,11 @@ class Probe:
     """A fitted probe.
 
     Attributes:
-        name: of the table.
-        weight: float32 [F, C].
-        bias: float64 [C].
+        name: name in the table of probes.
+        weight: weights, float32 [F, C].
+        bias: biases, float64 [C].
         prior: logarithms of the class shares in training [C].
-        characters: n-grams, for a probe that counts them.
+        characters: the n-grams, for a probe with n-gram features.
     """
 
     name: str
@@ -115,7 +115,7 @@ class Probe:
     characters: Characters | None = None
 
     def log_probabilities(self, inputs: ProbeInputs) -> np.ndarray:
-        """Logarithms of the class probabilities of N pairs, float64 [N, C]."""
+        """Compute the logarithms of the class probabilities of N pairs, float64 [N, C]."""
         spec = PROBES[self.name]
         features = _features(spec, inputs, self.characters)
         logits = np.asarray(features @ self.weight.astype(np.float64)) + self.bias
@@ -125,15 +125,15 @@ class Probe:
 def fit_probe(name: str, inputs: ProbeInputs, targets: np.ndarray, rows: np.ndarray, n_classes: int) -> Probe:
     """Fit a probe on some rows of the inputs.
 
-    Pairs without the probe's modality are left out. If the others are of fewer than two classes, the probe always
+    Pairs without the probe's modality are left out. If the other pairs have fewer than two classes, the probe always
     predicts the class shares of all training pairs.
 
     Args:
-        name: of the table.
-        inputs: of all N pairs.
+        name: name in the table of probes.
+        inputs: inputs of all N pairs.
         targets: class number of each pair [N].
         rows: row numbers of the training pairs.
-        n_classes: C.
+        n_classes: number of classes C.
     """
     spec = PROBES[name]
     chosen = rows[inputs.present[spec.modality][rows]]
@@ -152,7 +152,7 @@ def fit_probe(name: str, inputs: ProbeInputs, targets: np.ndarray, rows: np.ndar
 
 
 def join_inputs(parts: Sequence[ProbeInputs]) -> ProbeInputs:
-    """The inputs of several batches as one."""
+    """Concatenate the inputs of several batches."""
     first = parts[0]
     return ProbeInputs(
         texts=[text for part in parts for text in part.texts],
@@ -163,7 +163,7 @@ def join_inputs(parts: Sequence[ProbeInputs]) -> ProbeInputs:
 
 
 def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | None) -> Any:
-    """The feature matrix [N, F]: sparse for n-grams; float32 for an encoder, which halves the time of the fit."""
+    """Return the feature matrix [N, F]: sparse for n-grams, float32 for an encoder, which makes the fit faster."""
     if spec.features == "pooled":
         return inputs.pooled[spec.pooled_name]
     strings = inputs.strings(spec.source)
@@ -174,12 +174,12 @@ def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | Non
 
 
 def count_features(name: str, pooled: Mapping[str, int], characters: Characters | None) -> int:
-    """Number of features F of a probe.
+    """Return the number of features F of a probe.
 
     Args:
-        name: of the table.
-        pooled: width of each frozen encoder's features, by the names of `ProbeInputs.pooled`.
-        characters: its n-grams, if it counts them.
+        name: name in the table of probes.
+        pooled: width of the features of each frozen encoder, with the keys of `ProbeInputs.pooled`.
+        characters: the n-grams, for a probe with n-gram features.
     """
     spec = PROBES[name]
     if spec.features == "pooled":
@@ -190,10 +190,10 @@ def count_features(name: str, pooled: Mapping[str, int], characters: Characters 
 
 
 def auxiliary_encoders(names: Collection[str]) -> list[str]:
-    """Names of the encoders that only these probes read, each once."""
+    """Return the names of the auxiliary encoders of these probes."""
     return list(dict.fromkeys(PROBES[name].encoder for name in names if PROBES[name].encoder))
 
 
 def reads_ocr(names: Collection[str]) -> bool:
-    """Whether one of these probes reads the text in images."""
+    """Return True if one of these probes reads the text in images."""
     return any(PROBES[name].source == "ocr" for name in names)

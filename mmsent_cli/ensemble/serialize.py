@@ -1,4 +1,4 @@
-"""Probes and stacker to plain data and tensors, as a checkpoint stores them, and back."""
+"""Convert probes and stacker to plain data and tensors for a checkpoint, and back."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ STACKER_PARTS = ("weight", "bias", "offsets")
 
 
 def probe_content(probe: Probe) -> dict[str, Any]:
-    """A probe as plain data."""
+    """Convert a probe to plain data."""
     characters = probe.characters
     return {
         "name": probe.name,
@@ -27,16 +27,16 @@ def probe_content(probe: Probe) -> dict[str, Any]:
 
 
 def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, int]) -> Probe:
-    """The probe of a checkpoint's content, as written by `probe_content`.
+    """Make a probe from the plain data of `probe_content`.
 
     Args:
-        content: of one probe.
-        n_classes: C.
-        pooled: width of each frozen encoder's features, by the names of `ProbeInputs.pooled`.
+        content: the data of a probe.
+        n_classes: number of classes C.
+        pooled: width of the features of each frozen encoder, with the keys of `ProbeInputs.pooled`.
 
     Raises:
-        KeyError: a part is missing, or there is no probe of that name.
-        ValueError: the parts do not fit each other or the number of classes.
+        KeyError: a part is missing, or there is no probe of this name.
+        ValueError: the parts have inconsistent sizes, or a wrong number of classes.
     """
     name = content["name"]
     weight, bias, prior = (content[part].numpy() for part in ("weight", "bias", "prior"))
@@ -57,16 +57,16 @@ def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, 
 
 
 def stacker_content(stacker: Stacker) -> dict[str, torch.Tensor]:
-    """A stacker as plain data."""
+    """Convert a stacker to plain data."""
     return {part: torch.from_numpy(np.ascontiguousarray(getattr(stacker, part))) for part in STACKER_PARTS}
 
 
 def read_stacker(content: Mapping[str, Any], members: int, n_classes: int) -> Stacker:
-    """The stacker of a checkpoint's content.
+    """Make a stacker from the content of a checkpoint.
 
     Raises:
         KeyError: a part is missing.
-        ValueError: it has other numbers of members or classes.
+        ValueError: the number of members or classes is wrong.
     """
     parts = content["stacker"]
     stacker = Stacker(*(parts[part].numpy() for part in STACKER_PARTS))

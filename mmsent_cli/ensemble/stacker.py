@@ -1,12 +1,12 @@
 """The stacker: multinomial logistic regression over the members' log-probabilities, then logit adjustment.
 
-It is fit on out-of-fold predictions, so it weights the members by their reliability on unseen pairs, and its own
-probabilities are calibrated. Logit adjustment then adds a multiple of each class's negative log-frequency, which
-trades accuracy for recall of rare classes.
+The stacker is fit on out-of-fold predictions. So it weights the members by their reliability on unseen pairs, and its
+probabilities are calibrated. Logit adjustment then adds a multiple of the negative log-frequency of each class, which
+increases recall of rare classes and reduces accuracy.
 
-Chosen: a strength of the adjustment that the user gives. Rejected: the strength, or an offset for each class, that is
-best on the out-of-fold predictions: on 4,000 tweets that search found strengths from 0.25 to 0.5 depending on the
-seed, and cost up to one point of accuracy.
+Chosen: the user sets the strength of the adjustment. Rejected: searching the strength (or an offset for each class) on
+the out-of-fold predictions: on 4,000 tweets, this found strengths from 0.25 to 0.5 depending on the seed, and cost up
+to one point of accuracy.
 
 Source: Wolpert 1992, "Stacked generalization"; Menon et al. 2021, arXiv 2007.07314 (logit adjustment).
 """
@@ -30,9 +30,9 @@ class Stacker:
     """Combines the members' log-probabilities into class log-probabilities.
 
     Attributes:
-        weight: float64 [M · C, C] for the concatenated log-probabilities of M members.
-        bias: float64 [C].
-        offsets: float64 [C], logit adjustment, added to the log-probabilities before they are normalized again.
+        weight: weights float64 [M · C, C] for the concatenated log-probabilities of M members.
+        bias: biases float64 [C].
+        offsets: logit adjustment float64 [C], added to the log-probabilities before they are normalized.
     """
 
     weight: np.ndarray
@@ -40,7 +40,7 @@ class Stacker:
     offsets: np.ndarray
 
     def log_probabilities(self, members: np.ndarray) -> np.ndarray:
-        """Logarithms of the class probabilities.
+        """Compute the logarithms of the class probabilities.
 
         Args:
             members: log-probabilities of N pairs by M members [N, M, C].
@@ -58,7 +58,7 @@ def fit_stacker(members: np.ndarray, targets: np.ndarray, adjustment: float) -> 
     Args:
         members: log-probabilities of N pairs by M members [N, M, C].
         targets: class number of each pair [N].
-        adjustment: strength of the logit adjustment; 0 is none, 1 decides as if all classes were equally frequent.
+        adjustment: strength of the logit adjustment: 0 is off, 1 treats all classes as equally frequent.
     """
     n_classes = members.shape[2]
     weight, bias = fit_logistic(_as_features(members), targets, n_classes, STRENGTH, is_scaled=True)
@@ -69,13 +69,13 @@ def fit_stacker(members: np.ndarray, targets: np.ndarray, adjustment: float) -> 
 def stack_out_of_fold(
     members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float
 ) -> np.ndarray:
-    """Log-probabilities [N, C] of each pair from a stacker that was fit without the pair's fold.
+    """Return log-probabilities [N, C]; those of a fold come from a stacker that was fit on the other folds.
 
     Args:
-        members: log-probabilities of N pairs by M members [N, M, C], each out of fold.
+        members: out-of-fold log-probabilities of N pairs by M members [N, M, C].
         targets: class number of each pair [N].
-        folds: rows of each fold.
-        adjustment: see `fit_stacker`.
+        folds: row numbers of each fold.
+        adjustment: strength of the logit adjustment, see `fit_stacker`.
     """
     result = np.empty((members.shape[0], members.shape[2]))
     for fold in folds:
@@ -86,5 +86,5 @@ def stack_out_of_fold(
 
 
 def _as_features(members: np.ndarray) -> np.ndarray:
-    """Log-probabilities [N, M, C] as features [N, M · C]."""
+    """Reshape log-probabilities [N, M, C] to features [N, M · C]."""
     return np.maximum(members, MIN_LOG_PROBABILITY).reshape(len(members), -1)

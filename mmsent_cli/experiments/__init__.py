@@ -1,1 +1,1 @@
-"""Experiments: build configurations, train by `training`, compare by `stats`; no batch loop here."""
+"""Experiments: build configurations, train models by `training`, and compare them by `stats`."""

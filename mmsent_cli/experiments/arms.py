@@ -1,7 +1,7 @@
-"""The arms of an experiment: a model to train, the trained model, and its files in the run's folder.
+"""The arms of an experiment (models to compare), trained models, and their files in the run folder.
 
-An experiment that was killed continues from these files. Each model has two: `<stem>.npz` with the arrays, then
-`<stem>.json` with the rest and a digest of both. A missing or damaged file counts as absent: the arm is trained again.
+A resumed experiment reads finished models from these files. Each model has two files: `<stem>.npz` with arrays, and
+`<stem>.json` with the other data and a digest of both. If a file is missing or damaged, the model is trained again.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ READ_ERRORS = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.Ba
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One model to train. Arms with one name differ by seed only. References are shown but not tested."""
+    """A model to train. Models of the same arm have the same name and differ by seed. References are not tested."""
 
     name: str
     config: ResolvedConfig
@@ -45,31 +45,31 @@ class Arm:
 
     @property
     def stem(self) -> str:
-        """File name, without its ending, in the run's folder."""
+        """Name of the model's files in the run folder, without suffix."""
         return as_file_name(f"{self.name}-seed-{self.seed}")
 
 
 def arms_of(name: str, config: ResolvedConfig, seeds: Sequence[int], is_reference: bool = False) -> list[Arm]:
-    """The models of one arm, one per seed."""
+    """Make the models of an arm, one per seed."""
     configs = [replace(config, fit=replace(config.fit, seed=seed)) for seed in seeds]
     return [Arm(name=name, config=seeded, is_reference=is_reference) for seeded in configs]
 
 
 def seeds_of(config: ResolvedConfig, count: int) -> tuple[int, ...]:
-    """`count` consecutive seeds, starting with that of the configuration."""
+    """Return `count` consecutive seeds, starting with the seed of the configuration."""
     return tuple(range(config.fit.seed, config.fit.seed + count))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainedArm:
-    """One trained model of an arm, with its predictions of the validation pairs after each epoch.
+    """A trained model, with its predictions for the validation pairs after each epoch.
 
     Attributes:
-        name: of the arm; models with one name differ by `seed` only.
-        is_reference: shown but not tested (text-only, image-only).
-        monitor: metric that selects the best epoch: accuracy, macro_f1 or loss.
-        curve: one score per epoch (E).
-        predicted: class numbers [E, N], int64.
+        name: name of the arm.
+        is_reference: True for text-only and image-only models, which are shown but not tested.
+        monitor: the metric that selects the best epoch: accuracy, macro_f1 or loss.
+        curve: scores of E epochs.
+        predicted: predicted class numbers [E, N], int64.
         losses: cross-entropy of each pair [E, N], float64.
     """
 
@@ -91,7 +91,7 @@ class TrainedArm:
 
     @property
     def best(self) -> EpochScore:
-        """Score of the best epoch by the monitored metric."""
+        """Scores of the best epoch."""
         return Monitor(self.monitor).best(self.curve)
 
     @property
@@ -101,9 +101,9 @@ class TrainedArm:
 
 
 def train_arm(workspace: Workspace, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
-    """Train one arm, and yield its state after each epoch, so that a caller may stop early.
+    """Train a model, and yield its state after each epoch. The caller may stop early.
 
-    The workspace's `progress` receives batches and epochs under the name `shown_as`, or else under the arm's name.
+    Progress events go to the workspace's `progress`. They have the name `shown_as`, or else the name of the arm.
     """
     model, table, trainer = workspace.trainer(arm.config)
     trainable, _ = count_parameters(model)
@@ -144,7 +144,7 @@ def save(folder: Path, stem: str, trained: TrainedArm) -> None:
 
 
 def load(folder: Path, stem: str) -> TrainedArm | None:
-    """What `save` wrote, to the last bit; None if it is missing, half-written or damaged."""
+    """Read the files of `save`. Returns None if a file is missing or damaged."""
     try:
         content = json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
         arrays, plain = (folder / f"{stem}.npz").read_bytes(), content["model"]

@@ -1,4 +1,4 @@
-"""The CSV table of an experiment, with every epoch of every model."""
+"""Make a CSV table with every epoch of every model of an experiment."""
 
 import csv
 import io
@@ -10,10 +10,10 @@ SCORE_COLUMNS = ("epoch", "train_loss", "train_objective", "val_loss", "accuracy
 
 
 def epochs_csv(curves: Iterable[tuple[Mapping[str, object], Iterable[EpochScore]]]) -> str:
-    """One row per epoch.
+    """Make a CSV table with one row per epoch.
 
     Args:
-        curves: for each model its identifying columns, the same for all models, and its epochs.
+        curves: for each model, the columns that identify it (the same for all models), and its epochs.
     """
     rows = [
         {**named, **{name: getattr(score, name) for name in SCORE_COLUMNS}, **_gates(score)}

@@ -1,7 +1,7 @@
-"""A running experiment: arms that share one workspace, trained side by side where that is faster.
+"""Run an experiment: train its models, in parallel if that is faster.
 
-Each trained arm is saved in the run's folder, and an experiment that was killed continues from there. The folder also
-counts encoder runs, so that the result states the cost of the whole experiment, not only of its last part.
+Each trained model is saved in the run folder, so that an experiment can be resumed. The number of encoded texts and
+images is also saved there, so that the result of a resumed experiment counts all of them.
 """
 
 from collections import Counter, deque
@@ -35,16 +35,16 @@ BuiltModels = dict[ResolvedModel, tuple[SentimentModel, int]]
 
 
 class Experiment:
-    """Trains arms that share one plan.
+    """Trains the models of an experiment.
 
     Args:
-        plan: shared by all arms.
-        run: its folder keeps the trained arms.
-        progress: receives stages, models, batches and epochs.
+        plan: pairs and settings of the experiment.
+        run: the run; trained models are kept in its folder.
+        progress: receives progress events.
 
     Attributes:
-        workspace: makes models and tables.
-        true: class numbers of the validation pairs, in the order of the data set [N].
+        workspace: builds models and encodes pairs.
+        true: true class numbers of the validation pairs, in the order of the data set [N].
 
     Raises:
         DataError: fewer than two validation pairs.
@@ -63,10 +63,10 @@ class Experiment:
         self._earlier = Counter(run.read_json(ENCODER_RUNS) if run.path(ENCODER_RUNS).is_file() else {})
 
     def train(self, arms: Sequence[Arm]) -> list[TrainedArm]:
-        """Train every arm that is not yet in the run's folder, and return all arms in order.
+        """Train every model that is not yet in the run folder, and return all models in order.
 
         Raises:
-            ConfigError: the encoders do not suit one of the fusions; raised before the first arm is trained.
+            ConfigError: a fusion cannot be used with the encoders; raised before any training.
         """
         built = self._build_once(arms)
         folder = self.run.path(ARMS)
@@ -83,11 +83,11 @@ class Experiment:
         return [trained[arm.stem] for arm in arms]
 
     def epochs(self, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
-        """Train one arm, and yield its state after each epoch, so that a caller may stop early."""
+        """Train a model, and yield its state after each epoch. The caller may stop early."""
         return train_arm(self.workspace, arm, shown_as)
 
     def setup(self, config: ResolvedConfig, seeds: Sequence[int]) -> SharedSetup:
-        """What all arms share, as the result states it."""
+        """Return the set-up that all arms share, for the result."""
         plan, workspace = self.plan, self.workspace
         targets = workspace.targets
         return SharedSetup(
@@ -105,13 +105,13 @@ class Experiment:
         )
 
     def encoder_runs(self) -> dict[str, int]:
-        """Texts and images that went through an encoder's stored stages, in this process and those before it."""
+        """Return the numbers of texts and images that were encoded, also before a resume."""
         return {side: self._earlier[side] + self.workspace.encoder_runs[side] for side in ("text", "image")}
 
     def _build_once(self, arms: Sequence[Arm]) -> BuiltModels:
-        """Build one model per configuration, and count its trained parameters.
+        """Build a model for each configuration, and count its trained parameters.
 
-        Configurations with the same features keep the same model, so that only a few stay in memory.
+        Only one model is kept for configurations with the same features, to save memory.
         """
         by_features: dict[tuple[object, ...], SentimentModel] = {}
         built: BuiltModels = {}
@@ -124,7 +124,7 @@ class Experiment:
         return built
 
     def _train(self, arms: Sequence[Arm], built: BuiltModels, total: int) -> Iterator[tuple[Arm, TrainedArm]]:
-        """Train the missing arms of `total`, and yield each when it is finished."""
+        """Train the missing models, and yield each when it is finished."""
         for arm in arms:  # compute each feature once, before other processes need it
             self.workspace.table(built[arm.config.model][0], arm.config.fit)
         most_parameters = max((built[arm.config.model][1] for arm in arms), default=0)
@@ -159,12 +159,12 @@ class Experiment:
         self.progress(ModelDone(trained.name, trained.seed, best.accuracy, best.macro_f1, is_resumed))
 
     def _write_encoder_runs(self) -> None:
-        """Write the counts as soon as the counted features are stored, so that a killed experiment counts them once."""
+        """Save the numbers of encoded texts and images. Called when their features are stored."""
         self.run.write_json(ENCODER_RUNS, self.encoder_runs())
 
 
 def seed_notes(count: int) -> list[str]:
-    """A note on the number of seeds, for the reader of a comparison."""
+    """Return a note for the report if there are few seeds."""
     if count > 1:
         return []
     return ["one seed: intervals cover the choice of pairs alone, and another seed may change a verdict; use --seeds 3"]

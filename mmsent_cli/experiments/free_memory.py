@@ -1,4 +1,4 @@
-"""Memory that a new process may use: of the machine, and of the container that this one runs in."""
+"""Find out how much memory new processes may use."""
 
 from pathlib import Path
 
@@ -11,18 +11,18 @@ FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usa
 
 
 def free_memory_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
-    """The least of what the machine has available and what each control group of this process has left.
+    """Return the available memory of the machine, or less if a control group (container) sets a lower limit.
 
     Args:
-        cgroups: where control groups are mounted.
-        own: lists the control groups of this process.
+        cgroups: the folder where control groups are mounted.
+        own: the file that lists the control groups of this process.
     """
     left = [_left(folder) for folder in _folders(cgroups, own)]
     return min([psutil.virtual_memory().available, *(bytes_left for bytes_left in left if bytes_left is not None)])
 
 
 def _folders(cgroups: Path, own: Path) -> list[Path]:
-    """The control groups of this process with all above them, which limit it as well."""
+    """Return the folders of the control groups of this process and of their parents, which limit it as well."""
     try:
         paths = [line.split(":", 2)[2].lstrip("/") for line in own.read_text().splitlines()]
     except (OSError, IndexError):
@@ -33,7 +33,7 @@ def _folders(cgroups: Path, own: Path) -> list[Path]:
 
 
 def _left(folder: Path) -> int | None:
-    """Bytes below the limit; None without one. File pages that the kernel can drop at once count as free."""
+    """Return the bytes left in a control group; None without a limit. Cached file pages count as free."""
     for limit, usage in FILES:
         try:
             left = int((folder / limit).read_text()) - int((folder / usage).read_text())

@@ -2,7 +2,7 @@
 
 The settings found by the tuning are used in all later experiments.
 
-Each experiment is a run of its own in the folder `steps`. What an interrupted repetition finished is read back.
+Each experiment is a run in the folder `steps`. When resumed, finished experiments are read from there.
 """
 
 import time
@@ -42,11 +42,11 @@ Finish = Callable[..., Run]
 
 @dataclass(frozen=True, slots=True)
 class PaperDetail:
-    """What the report of all experiments needs beside their results.
+    """Data for the report in addition to the results.
 
     Attributes:
         fusions: the trained models of the comparison of fusions.
-        drawn: the figures of all steps by name, such as `tune/tuning.png`.
+        drawn: the figures of all steps, by names such as `tune/tuning.png`.
     """
 
     fusions: Sequence[TrainedArm]
@@ -59,14 +59,14 @@ def repeat(
     """Run the five experiments.
 
     Args:
-        plan: data, split and settings, with the epochs of all but the tuning.
-        settings: how many seeds.
-        run: its folder `steps` keeps the runs of the experiments.
-        progress: receives what happens.
+        plan: data, split and settings. The number of epochs is for all steps except the tuning.
+        settings: settings of `paper`.
+        run: the run; its folder `steps` contains the runs of the experiments.
+        progress: receives progress events.
         finish: writes the report of each step.
 
     Returns:
-        The results beside the published ones, not yet written, and what their report needs.
+        The results with the published scores, and data for the report. Nothing is written yet.
     """
     steps = _Steps(run.path(STEPS), progress, finish)
     given = plan.given
@@ -105,7 +105,7 @@ def repeat(
 
 
 class _Steps:
-    """Runs one experiment after the other, each in the run that an interrupted repetition began, or in a new one."""
+    """Runs the experiments one after the other, in new runs or in the unfinished runs of an interrupted `paper`."""
 
     def __init__(self, folder: Path, progress: Progress, finish: Finish) -> None:
         self.drawn: dict[str, bytes] = {}
@@ -122,7 +122,7 @@ class _Steps:
         work: Callable[..., tuple[Any, Any]],
         subject: dict[str, Any] | None = None,
     ) -> tuple[Any, Any, Run]:
-        """Do one step and write its report; its result, its detail and its run."""
+        """Run one experiment and write its report. Returns its result, its detail and its run."""
         start = time.perf_counter()
         run = self._find(command) or self._start(command, plan, settings, subject)
         result, detail = work(plan, settings, run, self._progress)

@@ -1,12 +1,12 @@
-"""Models trained side by side on a CPU: a process each, with few threads each.
+"""Train several models in parallel on a CPU, each in its own process with few threads.
 
-Small matrices leave half of a second thread idle: with MiniLM's last two layers trained, an epoch of two models took
-two cores 11 s side by side and 14 s one after the other.
+Small matrices do not use a second thread well: an epoch of two models (MiniLM's last two layers trained) took 11 s on
+two cores in parallel, and 14 s one after the other.
 
-Chosen: the threads of a model follow from the machine and from what is trained, never from how many models train at a
-time, so that no figure does either. Processes begin anew rather than as forks, which PyTorch's threads do not survive;
-a script that compares models therefore needs `if __name__ == "__main__":`. Rejected: threads, which share one random
-state.
+Chosen: the number of threads per model depends on the machine and on what is trained, but not on the number of parallel
+models, so that the results do not depend on it. Processes are spawned and not forked, since PyTorch's threads do not
+work after a fork; a script that compares models therefore needs `if __name__ == "__main__":`. Rejected: parallel
+threads, which share one random state.
 """
 
 import multiprocessing
@@ -29,15 +29,16 @@ from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
 
 MAX_PROCESSES = 4
-"""Processes, unless more are asked for."""
+"""Maximum number of processes, unless the user chooses it."""
 FREE_BYTES = 2 * 2**30
-"""Free memory for each process, unless their number is given: libraries, features and what a batch needs."""
+"""Free memory needed by each process for libraries, features and batches."""
 PARAMETER_BYTES = 16
-"""Of each trained parameter beside: itself, its gradient, and the optimizer's two averages."""
+"""Additional memory for each trained parameter: its value, its gradient, and two averages of the optimizer."""
 MIN_PASSES_FOR_PROCESSES = 200_000
-"""Passes of a pair through frozen encoders' fusion and head that repay the five seconds in which processes begin."""
+"""Minimum work for which processes are started, which takes five seconds. The unit is a training pass of a pair through
+fusion and head."""
 TRAINED_COST = 10
-"""What a pass costs when encoders are trained, in passes with frozen ones."""
+"""The cost of a pass through trained encoders, in passes through fusion and head."""
 
 COULD_NOT_START = 1
 """Exit code of a worker that failed while Python started in it."""
@@ -47,7 +48,7 @@ Worker = tuple[Any, Connection]
 
 
 def threads_for(plan: Plan) -> int:
-    """PyTorch's threads for one model of a comparison: one for fusion and head alone; all of them on a GPU's host."""
+    """Return the number of PyTorch threads for a model: one if only fusion and head are trained; all with a GPU."""
     every = torch.get_num_threads()
     if plan.compute.device_type != "cpu":
         return every
@@ -55,12 +56,12 @@ def threads_for(plan: Plan) -> int:
 
 
 def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int) -> int:
-    """How many of these models are best trained at a time; 1 on a GPU, which one model fills.
+    """Return how many of these models to train in parallel; 1 on a GPU.
 
     Args:
-        plan: what they share.
-        arms: to be trained.
-        trained_parameters: of the largest.
+        plan: pairs and settings of the experiment.
+        arms: the models to train.
+        trained_parameters: the number of trained parameters of the largest model.
     """
     if plan.compute.device_type != "cpu" or not arms or multiprocessing.current_process().daemon:
         return 1
@@ -74,13 +75,13 @@ def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int)
 
 
 def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[tuple[Arm, Event | TrainedArm | str]]:
-    """Train arms whose features are in the store, so many at a time.
+    """Train models in `jobs` parallel processes. Their features must be in the feature store.
 
     Yields:
-        An arm with `BEGUN`, with each of its events, and last with what was trained.
+        For each model: `BEGUN`, its progress events, and the trained model.
 
     Raises:
-        MmsentError: a process could not begin, or was ended from outside.
+        MmsentError: a process could not start, or was killed.
     """
     waiting = deque(arms)
     busy: dict[Connection, Arm] = {}
@@ -116,7 +117,7 @@ def _is_frozen(plan: Plan) -> bool:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C; processes begun meanwhile ignore it for good."""
+    """Ignore Ctrl-C in this block. Processes that are started in it always ignore Ctrl-C."""
     before = None
     with suppress(ValueError):  # only the main thread may
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -137,7 +138,7 @@ def _start() -> Worker:
 
 
 def _send_next(connection: Connection, waiting: deque[Arm], busy: dict[Connection, Arm]) -> Iterator[tuple[Arm, str]]:
-    """Give a process its next arm, if there is one."""
+    """Send the next model to a process, if there is one."""
     if waiting:
         busy[connection] = waiting.popleft()
         with suppress(OSError):  # a process that is gone is noticed when its result is read
@@ -153,7 +154,7 @@ def _send(worker: Worker, value: object) -> None:
 
 
 def _receive(worker: Worker) -> Event | TrainedArm:
-    """The next event of a process; raises what it raised."""
+    """Return the next event of a process, or raise its error."""
     try:
         event = worker[1].recv()
     except (EOFError, OSError) as error:
@@ -164,7 +165,7 @@ def _receive(worker: Worker) -> Event | TrainedArm:
 
 
 def _error_of_lost(worker: Worker) -> MmsentError:
-    """The error of a worker that is gone. Python itself exits with 1 where it cannot start a worker."""
+    """Make the error for a worker that has ended. Python exits with code 1 if it cannot start a worker."""
     worker[0].join()
     exit_code = worker[0].exitcode
     if exit_code < 0:
@@ -182,7 +183,7 @@ def _ended_by_itself(exit_code: object) -> MmsentError:
 
 
 def _work(connection: Connection) -> None:
-    """Train the arms that come, until the other end is closed or its process is gone."""
+    """Train the models that are sent, until the connection is closed."""
     with suppress(EOFError, ConnectionError):
         plan, threads = connection.recv()
         keep_freed_memory()
@@ -193,7 +194,7 @@ def _work(connection: Connection) -> None:
 
 
 def _train(workspace: Workspace, arm: Arm) -> TrainedArm | Exception:
-    """What became of an arm, or the error that it ended with; as text, since not every error can be sent."""
+    """Train a model. Returns the trained model, or the error; errors that cannot be pickled are sent as text."""
     try:
         return deque(train_arm(workspace, arm), maxlen=1).pop()
     except ConnectionError:

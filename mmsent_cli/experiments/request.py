@@ -1,7 +1,7 @@
-"""Starts, resumes and repeats an experiment from its request, which is kept in `experiment.json`.
+"""Start, resume and repeat experiments. The settings of the user are kept in `experiment.json`.
 
-A run's `config.json` is resolved for one model. An experiment trains many models, and some settings resolve differently
-for each fusion, so an experiment is repeated from the configuration as the user gave it.
+`config.json` has the resolved settings of one model. An experiment trains several models, whose defaults may depend on
+the fusion. So an experiment is repeated from the settings as the user gave them, and not from `config.json`.
 """
 
 import json
@@ -47,13 +47,13 @@ SETTINGS: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentRequest:
-    """What the user asked for, as plain values.
+    """An experiment with its settings, as given by the user, in plain values.
 
     Attributes:
         command: name of the experiment.
-        given: the training configuration, unresolved.
-        settings: the experiment's own settings.
-        subject: the checkpoint of an ablation with its data and runtime; empty for other experiments.
+        given: the training configuration, not resolved.
+        settings: the settings of the experiment itself.
+        subject: for an ablation, its checkpoint, data and runtime settings; empty for other experiments.
     """
 
     command: str
@@ -62,11 +62,11 @@ class ExperimentRequest:
     subject: Mapping[str, Any] = field(default_factory=dict)
 
     def config(self) -> TrainConfig:
-        """The training configuration."""
+        """Return the training configuration."""
         return train_config(self.given)
 
     def with_jobs(self, jobs: int | None) -> "ExperimentRequest":
-        """The same with another number of worker processes; None keeps it."""
+        """Return a copy with another number of worker processes; None keeps the number."""
         if jobs is None:
             return self
         parts = {name: dict(getattr(self, name)) for name in ("given", "subject")}
@@ -78,13 +78,13 @@ class ExperimentRequest:
 
 @dataclass(frozen=True, slots=True)
 class OpenExperiment:
-    """An experiment that can run: planned, with a folder.
+    """An experiment that is ready to run.
 
     Attributes:
         plan: pairs, split and configuration.
-        settings: the experiment's own, such as CompareSettings.
-        run: its folder.
-        target: the checkpoint of an ablation, else None.
+        settings: the settings of the experiment itself, such as CompareSettings.
+        run: the run with its folder.
+        target: for an ablation, its checkpoint; else None.
     """
 
     plan: Plan
@@ -100,17 +100,17 @@ def open_experiment(
     source: Source | None = None,
     run: Run | None = None,
 ) -> OpenExperiment:
-    """Plan and start a new experiment, or plan the rest of an unfinished one.
+    """Prepare a new experiment, or an unfinished one to continue.
 
     Args:
-        request: what the user asked for.
-        runs_dir: where runs are kept.
-        progress: receives stages and events.
-        source: pairs in memory, instead of those that the configuration names.
-        run: the unfinished run to continue; None starts a new one.
+        request: the experiment with its settings.
+        runs_dir: the folder of all runs.
+        progress: receives progress events.
+        source: pairs in memory, used instead of the data of the configuration.
+        run: the unfinished run to continue; None makes a new one.
 
     Raises:
-        MmsentError: settings, data or a checkpoint that cannot be used, or a run that would continue with another plan.
+        MmsentError: settings, data or checkpoint cannot be used, or the run was started with different settings.
     """
     settings = build(SETTINGS[request.command], request.settings)
     plan, target = _plan(request, run, progress, source)
@@ -130,18 +130,19 @@ def resume_experiment(
     source: Source | None = None,
     jobs: int | None = None,
 ) -> OpenExperiment:
-    """Find an unfinished experiment and plan its rest.
+    """Find an unfinished experiment, and prepare it to continue.
 
     Args:
-        spec: its folder, its name, or `latest`.
-        command: its command.
-        runs_dir: where runs are kept.
-        progress: receives stages and events.
+        spec: the folder or the name of the run, or `latest`.
+        command: the command of the experiment.
+        runs_dir: the folder of all runs.
+        progress: receives progress events.
         source: the pairs, if the experiment was started with pairs in memory.
-        jobs: another number of worker processes; results stay the same.
+        jobs: another number of worker processes; it does not change the results.
 
     Raises:
-        MmsentError: no such run, one of another command, a finished one, or one that would continue with another plan.
+        MmsentError: there is no such run, or it is finished, of another command, or was started with different
+            settings.
     """
     run, request = find_experiment(spec, command, runs_dir)
     return open_experiment(request.with_jobs(jobs), runs_dir, progress, source, run)
@@ -150,7 +151,7 @@ def resume_experiment(
 def start_experiment(
     plan: Plan, command: str, settings: Any, runs_dir: Path, subject: Mapping[str, Any] | None = None
 ) -> Run:
-    """Make an experiment's folder and record its request."""
+    """Make the folder of an experiment, and record its settings."""
     run = start_run(plan, runs_dir, command)
     recorded = to_dict(settings)
     if recorded.get("storage"):
@@ -162,16 +163,18 @@ def start_experiment(
 
 
 def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, ExperimentRequest]:
-    """The unfinished experiment that `spec` names.
+    """Find the unfinished experiment `spec`.
 
     Raises:
-        MmsentError: no such run, one of another command, or one that is finished.
+        MmsentError: there is no such run, or it is finished or of another command.
     """
     run = find_unfinished(spec, runs_dir)
     request = read_request(run.path(EXPERIMENT)) if run.path(EXPERIMENT).is_file() else None
     other = request.command if request else "train"
     if request is None or other != command:
-        raise ConfigError(f"{run.folder} is a run of {other}", f"go on with: {resume_command(run, other)}")
+        raise ConfigError(
+            f"cannot resume {run.folder}: it is a run of {other}", f"go on with: {resume_command(run, other)}"
+        )
     return run, request
 
 
@@ -179,7 +182,7 @@ def read_request(path: Path) -> ExperimentRequest:
     """Read an `experiment.json`.
 
     Raises:
-        ConfigError: the file is missing or is no experiment.
+        ConfigError: the file is missing or does not describe an experiment.
     """
     try:
         return ExperimentRequest(**json.loads(path.read_text(encoding="utf-8")))
@@ -190,13 +193,13 @@ def read_request(path: Path) -> ExperimentRequest:
 
 
 def find_request(path: Path) -> ExperimentRequest | None:
-    """The request of an earlier experiment, if `path` is its folder or its `experiment.json`; else None."""
+    """Read an earlier experiment, if `path` is its folder or its `experiment.json`; else return None."""
     file = path / EXPERIMENT if path.is_dir() else path
     return read_request(file) if file.name == EXPERIMENT and file.is_file() else None
 
 
 def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[str, Any]]:
-    """The configuration to start from, and the settings of an earlier experiment of this command."""
+    """Read the configuration to start from, and the settings of an earlier experiment of this command."""
     if config is None:
         return TrainConfig(), {}
     request = find_request(config)
@@ -208,7 +211,7 @@ def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[s
 def ablation_subject(
     checkpoint: Path, runtime: RuntimeConfig, data: Mapping[str, Any] | None = None, split: str | None = None
 ) -> dict[str, Any]:
-    """The inputs of an ablation as plain values, from which it can be resumed."""
+    """Convert the inputs of an ablation to plain values, from which it can be resumed."""
     return {
         "checkpoint": str(checkpoint.absolute()),
         "data": None if data is None else {**data, "data": _place(data["data"])},

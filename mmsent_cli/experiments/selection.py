@@ -18,7 +18,7 @@ FOLD_SEED = 0
 
 
 class FoldScore(NamedTuple):
-    """The monitored metric of an epoch on the pairs outside a fold; the other metrics are NaN."""
+    """The monitored metric of an epoch on the pairs outside a fold. The other metrics are NaN."""
 
     epoch: int
     val_loss: float = math.nan
@@ -27,7 +27,7 @@ class FoldScore(NamedTuple):
 
 
 def assign_folds(count: int) -> np.ndarray:
-    """Fold number of each of N pairs [N]: a fixed permutation, so every arm and seed has the same folds."""
+    """Return a fold number for each of N pairs [N]. It is fixed, so that all arms and seeds have the same folds."""
     order = np.random.default_rng(FOLD_SEED).permutation(count)
     folds = np.empty(count, dtype=np.int64)
     folds[order] = np.arange(count) % FOLDS
@@ -37,19 +37,17 @@ def assign_folds(count: int) -> np.ndarray:
 def nested_selection(
     predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray
 ) -> np.ndarray:
-    """Predict each fold by the epoch that is best on all other folds, so that no pair influences the choice for itself.
-
-    The first of equal epochs is chosen.
+    """Predict each fold by the epoch that is best on all other folds. If epochs are equal, the first is chosen.
 
     Args:
-        predicted: class numbers after each epoch [E, N].
-        true: class numbers [N], N at least 2.
+        predicted: predicted class numbers after each epoch [E, N].
+        true: true class numbers [N], N at least 2.
         monitor: accuracy, macro_f1 or loss.
-        classes: C.
-        losses: cross-entropy after each epoch [E, N]; used only if it is monitored.
+        classes: number of classes C.
+        losses: cross-entropy after each epoch [E, N]; used only if `monitor` is loss.
 
     Returns:
-        Class numbers [N].
+        Predicted class numbers [N].
     """
     metric, folds, chosen = Monitor(monitor), assign_folds(len(true)), np.empty_like(true)
     for fold in range(FOLDS):

@@ -33,10 +33,10 @@ def compare_scores(
 
 
 def accuracy_of(right: np.ndarray) -> Interval:
-    """The 95 % interval of an arm's accuracy over pairs and seeds; for a single model, Wilson's over pairs.
+    """Compute the 95 % interval of an arm's accuracy over pairs and seeds; for one model, Wilson's interval.
 
     Args:
-        right: 1 where right [S, N].
+        right: 1 for a correct prediction, else 0 [S, N].
     """
     if len(right) == 1:
         return accuracy_interval(int(right.sum()), right.size)
@@ -44,12 +44,12 @@ def accuracy_of(right: np.ndarray) -> Interval:
 
 
 def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interval:
-    """The 95 % interval of an arm's macro-F1 over pairs and seeds; for a single model, over pairs.
+    """Compute the 95 % interval of an arm's macro-F1 over pairs and seeds; for one model, over pairs.
 
     Args:
-        true: class numbers [N].
-        predicted: class numbers [S, N]; for a single model [1, N].
-        classes: C.
+        true: true class numbers [N].
+        predicted: predicted class numbers [S, N]; [1, N] for a single model.
+        classes: number of classes C.
     """
     return interval_of(macro_f1_scores(true, predicted, classes))
 
@@ -64,5 +64,5 @@ def interval_of(scores: np.ndarray) -> Interval:
 
 
 def _within(lowest: float, ends: Interval) -> Interval:
-    """Clip a t interval, which is unbounded, to the range of a rate (0 to 1) or of a difference of rates (-1 to 1)."""
+    """Clip an interval to the possible range: 0 to 1 for a rate, -1 to 1 for a difference of rates."""
     return max(ends[0], lowest), min(ends[1], 1.0)

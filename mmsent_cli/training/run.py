@@ -64,7 +64,9 @@ def resume_run(
     if run.path(EXPERIMENT).is_file():
         request = run.read_json(EXPERIMENT)
         command = request.get("command", "EXPERIMENT") if isinstance(request, dict) else "EXPERIMENT"
-        raise ConfigError(f"{run.folder} is a run of {command}", f"go on with: {resume_command(run, command)}")
+        raise ConfigError(
+            f"cannot resume {run.folder}: it is a run of {command}", f"go on with: {resume_command(run, command)}"
+        )
     config = train_config(run.read_json(CONFIG))
     plan = plan_run(config, progress, splits_of(run, config.split.folds), source)
     write_plan(plan, run)

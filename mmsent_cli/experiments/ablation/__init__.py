@@ -1,1 +1,1 @@
-"""What text and image contribute to a trained model."""
+"""Measure what text and image contribute to a trained model."""

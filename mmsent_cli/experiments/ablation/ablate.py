@@ -1,9 +1,9 @@
 """`ablate`: how much each modality contributes to a trained model.
 
-A modality is removed in several ways, since each is biased differently. Zeros, as published, never occur in training.
+A modality is removed in several ways, since each way has its own bias. Zeros, as published, never occur in training.
 The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature for a
-missing modality was learned from pairs without it. How well one modality could do alone, only models trained on it can
-show (`--retrain`).
+missing modality was learned from pairs without it. Only models that are
+trained on one modality (`--retrain`) show how good this modality can be alone.
 """
 
 import csv
@@ -38,11 +38,11 @@ EMAP_SEED = 2
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """The predictions that the scores were computed from.
+    """The predictions behind the scores.
 
     Attributes:
-        predicted: class numbers [N] by the arm's name.
-        probabilities: of the whole model [N, C].
+        predicted: predicted class numbers [N] by the name of the arm.
+        probabilities: class probabilities [N, C] of the whole model.
     """
 
     predicted: dict[str, np.ndarray]
@@ -51,7 +51,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Predictions by one method: class numbers [N] from the text alone, the image alone, and neither."""
+    """Predicted class numbers [N] from the text alone, the image alone, and neither, by one method of removal."""
 
     text: np.ndarray
     image: np.ndarray
@@ -61,19 +61,19 @@ class Predictions:
 def ablate(
     examined: AblationTarget, settings: AblateSettings, run: Run, progress: Progress = silent
 ) -> tuple[AblateResult, Detail]:
-    """Remove each modality in every way.
+    """Remove each modality by every method, and measure the accuracy.
 
     Args:
         examined: a checkpoint with its pairs.
-        settings: whether to train unimodal models, and the number of pairs for EMAP.
-        run: its folder keeps the retrained models.
-        progress: receives stages, models, batches and epochs.
+        settings: settings of `ablate`.
+        run: the run; retrained models are kept in its folder.
+        progress: receives progress events.
 
     Returns:
-        The result, not yet written, and the predictions behind it.
+        The result, and the predictions behind it. Nothing is written yet.
 
     Raises:
-        ConfigError: models would be trained on the pairs that they are evaluated on.
+        ConfigError: with `retrain`, there are no training pairs apart from the evaluated pairs.
     """
     split = examined.plan.split
     if settings.retrain and not set(split.train).isdisjoint(split.val):
@@ -114,12 +114,12 @@ def ablate(
 
 
 def arm_name(side: str, method: str) -> str:
-    """Name of the arm with one side as its input, by a method."""
+    """Return the name of the arm with this input and method."""
     return f"{side} only, {method}"
 
 
 def predictions_csv(pairs: Sequence[Pair], labels: Sequence[str], predicted: Mapping[str, np.ndarray]) -> str:
-    """The prediction of every arm for every pair: one row per pair, one column per arm."""
+    """Make a CSV table of all predictions, with a row per pair and a column per arm."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["guid", "tag", *predicted])
@@ -129,7 +129,7 @@ def predictions_csv(pairs: Sequence[Pair], labels: Sequence[str], predicted: Map
 
 
 def _removed(subject: EncodedModel, means: Mapping[str, Tensor]) -> dict[str, Predictions]:
-    """Predictions without one modality or both, by method."""
+    """Predict the pairs without one or both modalities, by each method."""
     zeros = {side: mean.new_zeros(mean.shape) for side, mean in means.items()}
     others = {side: another_pair(len(subject), seed) for side, seed in PERMUTATION_SEEDS.items()}
 
@@ -153,7 +153,10 @@ def _removed(subject: EncodedModel, means: Mapping[str, Tensor]) -> dict[str, Pr
 
 
 def _retrained(experiment: Experiment) -> Predictions:
-    """Predictions of unimodal models, trained as the checkpoint was; for neither modality, the most frequent class."""
+    """Train unimodal models with the settings of the checkpoint, and predict the pairs.
+
+    The prediction without either modality is the most frequent class.
+    """
     plan = experiment.plan
     seeds = [plan.config.fit.seed]
     arms = [arm for name in ("text-only", "image-only") for arm in arms_of(name, plan.variant(name), seeds)]
@@ -193,7 +196,7 @@ def _agreement(method: str, predictions: Predictions, true: np.ndarray) -> Agree
 
 
 def _shapley(method: str, predictions: Predictions, both: np.ndarray, true: np.ndarray) -> Shapley:
-    """The mean gain in accuracy from each modality, over the two orders in which they can be added."""
+    """Return the gain in accuracy from each modality, averaged over the two orders of adding them."""
     accuracy = {name: float((getattr(predictions, name) == true).mean()) for name in ("text", "image", "nothing")}
     full = float((both == true).mean())
     return Shapley(
@@ -205,7 +208,7 @@ def _shapley(method: str, predictions: Predictions, both: np.ndarray, true: np.n
 
 
 def _emap_rows(count: int, examined: AblationTarget, settings: AblateSettings) -> np.ndarray:
-    """Numbers of the pairs whose texts and images EMAP combines [M], drawn at random if there are too many."""
+    """Return the numbers of the pairs for EMAP [M], a random sample if there are too many."""
     reads_tokens = find_fusion(examined.description.model.fusion).reads == "tokens"
     limit = min(settings.emap_pairs, TOKEN_EMAP_PAIRS if reads_tokens else settings.emap_pairs)
     if count <= limit:

@@ -1,4 +1,4 @@
-"""A trained model over encoded pairs, with one modality replaced or removed.
+"""Predict pairs by a trained model with one modality replaced or removed.
 
 Shape letters: N pairs, C classes, D feature width.
 """
@@ -25,13 +25,13 @@ CLASSIFIER_BATCH = 1024
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One modality of N pairs, encoded: pooled features [N, D], and the tokens of each pair or None."""
+    """The features of one modality of N pairs: pooled features [N, D], and the tokens of each pair or None."""
 
     pooled: Tensor
     tokens: tuple[Tensor, ...] | None
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Encoded:
-        """The features of some pairs, tokens padded to the longest."""
+        """Return the features of some pairs, with tokens padded to the longest."""
         index = torch.as_tensor(rows, device=self.pooled.device)
         if self.tokens is None:
             return Encoded(self.pooled[index])
@@ -41,18 +41,18 @@ class Features:
 
 
 class EncodedModel:
-    """A trained model over encoded pairs, whose inputs can be replaced, exchanged between pairs, or removed.
+    """A trained model with encoded pairs, whose features can be replaced, exchanged between pairs, or removed.
 
     Args:
-        model: trained.
-        table: the pairs.
-        rows: numbers of the N pairs.
+        model: the trained model.
+        table: the table of all pairs.
+        rows: row numbers of N pairs.
         compute: device and precision.
-        keeps_tokens: whether the fusion reads tokens; if not, they are dropped, which saves memory and padding.
+        keeps_tokens: True if the fusion reads tokens. Else they are not kept, which saves memory.
 
     Attributes:
         text, image: features of the N pairs.
-        present: [N, 2] bool, whether a pair has a text and an image.
+        present: [N, 2] bool, True if a pair has a text and an image.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class EncodedModel:
         features: Mapping[str, Tensor] | None = None,
         absent: Collection[str] = (),
     ) -> np.ndarray:
-        """Logits [M, C] of M pairs made of these texts and images.
+        """Compute the logits [M, C] of M pairs, which may combine texts and images of different pairs.
 
         Args:
-            text_rows: number of the pair that each text comes from [M]; None: the N pairs in their order.
-            image_rows: the same for images.
-            features: by modality, one feature [D] that replaces it in every pair, including pairs that lack it.
-            absent: modalities that are removed from every pair; the model uses its learned feature instead.
+            text_rows: numbers of the pairs [M] that the texts come from; None uses all N pairs in order.
+            image_rows: numbers of the pairs [M] that the images come from; None uses all N pairs in order.
+            features: for a modality, a feature [D] that replaces the feature of every pair.
+            absent: modalities to remove from every pair; the model uses its feature for a missing modality.
         """
         texts = np.arange(len(self)) if text_rows is None else text_rows
         images = np.arange(len(self)) if image_rows is None else image_rows
@@ -111,7 +111,7 @@ class EncodedModel:
 def encode_rows(
     model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute
 ) -> Iterator[tuple[Encoded, Encoded, Tensor]]:
-    """Text features, image features and presence [B, 2] of some pairs, batch by batch."""
+    """Encode pairs batch by batch. Yields text features, image features and presence [B, 2]."""
     model.to(compute.device).eval()
     for rows_batch in table.batches(rows, EVALUATION_BATCH):
         moved: Any = send_to_device(rows_batch, compute.device)
@@ -121,7 +121,7 @@ def encode_rows(
 
 
 def mean_features(model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute) -> dict[str, Tensor]:
-    """Mean pooled feature [D] of each modality, over the pairs that have it."""
+    """Return the mean pooled feature [D] of each modality over the pairs that have it."""
     sums: dict[str, Any] = dict.fromkeys(MODALITIES, 0.0)
     counts: dict[str, Any] = dict.fromkeys(MODALITIES, 0)
     for *both, present in encode_rows(model, table, rows, compute):
@@ -132,7 +132,7 @@ def mean_features(model: SentimentModel, table: Table, rows: Sequence[int], comp
 
 
 def another_pair(count: int, seed: int) -> np.ndarray:
-    """For each of `count` pairs the number of another pair [N]; each is used once. A single pair gets itself."""
+    """Return for each of `count` pairs the number of another pair. Each number occurs once."""
     order = np.random.default_rng(seed).permutation(count)
     others = np.empty(count, dtype=np.int64)
     others[order] = np.roll(order, 1)
@@ -140,14 +140,15 @@ def another_pair(count: int, seed: int) -> np.ndarray:
 
 
 def additive_part(encoded: EncodedModel, rows: np.ndarray) -> np.ndarray:
-    """The logits [M, C] of some pairs without any interaction of text and image.
+    """Compute the logits [M, C] of pairs without the interaction of text and image (EMAP).
 
-    Every text is combined with every image. A pair keeps the mean over all images with its text, plus the mean over all
-    texts with its image, minus the mean over all combinations. Source: EMAP, Hessel and Lee 2020, arXiv 2010.06572.
+    Every text is combined with every image. The result for a pair is the mean over all images with its text, plus the
+    mean over all texts with its image, minus the mean over all combinations. Source: Hessel and Lee 2020, arXiv
+    2010.06572.
 
     Args:
-        encoded: model and pairs.
-        rows: numbers of the pairs [M]; M x M combinations are computed, M at a time.
+        encoded: the model with its pairs.
+        rows: numbers of M pairs; M x M combinations are computed.
     """
     by_text, by_image = [], 0.0
     for row in rows:

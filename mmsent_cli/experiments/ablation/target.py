@@ -1,4 +1,4 @@
-"""The checkpoint of an ablation, with the labelled pairs that it is evaluated on."""
+"""Open the checkpoint of an ablation, and find the labelled pairs to evaluate it on."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,12 +28,12 @@ class AblationTarget:
     """A trained model and its pairs.
 
     Attributes:
-        checkpoint: the file.
-        epoch: of the training run, counted from 1.
-        model, description: what the file holds.
-        plan: the pairs; the training pairs serve for the mean features and the unimodal models.
-        source: describes the pairs.
-        notes: for the reader of the scores.
+        checkpoint: the checkpoint file.
+        epoch: the epoch of the checkpoint, counted from 1.
+        model, description: the content of the checkpoint.
+        plan: the pairs. The training pairs are used for mean features and for retrained models.
+        source: a description of the pairs.
+        notes: notes for the report.
     """
 
     checkpoint: Path
@@ -45,7 +45,7 @@ class AblationTarget:
     notes: tuple[str, ...] = ()
 
     def subject(self, workspace: Workspace) -> tuple[EncodedModel, dict[str, Tensor]]:
-        """The model with the encoded validation pairs, and the mean features [D] of the training pairs."""
+        """Encode the pairs. Returns model and validation pairs, and the mean features [D] of the training pairs."""
         table = workspace.table(self.model, replace(self.plan.config.fit, augmentation="none"))
         compute = self.plan.compute
         means = mean_features(self.model, table, workspace.train, compute)
@@ -61,19 +61,19 @@ def examine(
     progress: Progress = silent,
     pairs: Source | None = None,
 ) -> AblationTarget:
-    """Open a checkpoint and find its pairs: those its own run validated on, or others.
+    """Open a checkpoint, and find the pairs to evaluate it on.
 
     Args:
-        checkpoint: the file.
-        data: other labelled pairs, or None for those of the checkpoint's run.
-        split: a split file for `data`: its validation pairs are used; None: every labelled pair of `data`.
+        checkpoint: the checkpoint file.
+        data: other labelled pairs; None uses the validation pairs of the checkpoint's run.
+        split: a split file for `data`, to use only its validation pairs; None uses all pairs of `data`.
         runtime: device, precision, weights, cache.
-        progress: receives how many pairs are checked.
-        pairs: pairs in memory, instead of those that `data` names.
+        progress: receives the number of checked pairs.
+        pairs: pairs in memory, used instead of `data`.
 
     Raises:
-        CheckpointError: unreadable, not trained, unimodal, or outside its run's folder and without `data`.
-        MmsentError: data that cannot be used.
+        CheckpointError: the checkpoint is unreadable, untrained or unimodal, or `data` is needed and not given.
+        MmsentError: the data cannot be used.
     """
     epoch = read_checkpoint(checkpoint)["epoch"]
     if not isinstance(epoch, int) or epoch < 1:
@@ -108,7 +108,7 @@ def examine(
 
 
 def own_config(checkpoint: Path) -> TrainConfig | None:
-    """The configuration of the run whose folder holds the checkpoint, or None if it is elsewhere."""
+    """Return the configuration of the checkpoint's run, or None if the checkpoint is not in a run folder."""
     run = Run(checkpoint.parent)
     is_there = all(run.path(name).is_file() for name in (CONFIG, SPLIT))
     return read_train_config(run.folder) if is_there else None
@@ -117,7 +117,7 @@ def own_config(checkpoint: Path) -> TrainConfig | None:
 def _own_pairs(
     checkpoint: Path, description: Description, runtime: RuntimeConfig, progress: Progress = silent
 ) -> tuple[Plan, str, tuple[str, ...]]:
-    """The pairs of the run whose folder holds the checkpoint, their description, and a note if the run was renamed."""
+    """Return the pairs of the checkpoint's run, their description, and a note if the run was renamed."""
     run = Run(checkpoint.parent)
     splits, config = splits_of(run), own_config(checkpoint)
     if not splits or config is None or to_dict(config.model) != to_dict(description.model):
@@ -131,7 +131,7 @@ def _own_pairs(
 
 
 def _every_pair(config: TrainConfig, pairs: Source | None) -> Split:
-    """All labelled pairs, for training and for validation: the mean features come from the same pairs."""
+    """Make a plan with all labelled pairs as training and as validation pairs."""
     dataset = load_labelled(config.data, default_cache_dir(config.runtime.cache_dir), source=pairs)
     guids = tuple(pair.guid for pair in dataset.pairs)
     return Split(guids, guids, "every labelled pair", 0, 0.0, digest_of(guids, guids))

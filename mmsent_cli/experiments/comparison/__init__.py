@@ -1,1 +1,1 @@
-"""Several models trained on one split, and tests of their differences."""
+"""Train several models on one split, and test their differences."""

@@ -1,4 +1,4 @@
-"""One arm of a comparison: a prediction per seed and pair, and the scores that involve no other arm.
+"""The scores of one arm of a comparison, without its difference to the baseline.
 
 Shape letters: S seeds, N validation pairs, C classes.
 """
@@ -17,12 +17,12 @@ from mmsent_cli.training.metrics import compute_metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArmScores:
-    """An arm with one prediction per seed and pair, by nested selection.
+    """The predictions of an arm by nested selection.
 
     Attributes:
-        models: one per seed.
-        predicted: class numbers [S, N].
-        right: 1 where right [S, N].
+        models: the trained models, one per seed.
+        predicted: predicted class numbers [S, N].
+        right: 1 for a correct prediction, else 0 [S, N].
         f1_scores: pseudo-values of macro-F1 [S, N].
     """
 
@@ -33,12 +33,12 @@ class ArmScores:
 
 
 def score_arm(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) -> ArmScores:
-    """Predict each pair with every model of an arm, by nested selection.
+    """Predict each pair by every model of an arm, with nested selection.
 
     Args:
-        models: of one arm, one per seed.
-        true: class numbers [N].
-        classes: C.
+        models: the models of an arm, one per seed.
+        true: true class numbers [N].
+        classes: number of classes C.
     """
     chosen = [nested_selection(model.predicted, true, model.monitor, classes, model.losses) for model in models]
     predicted = np.stack(chosen)
@@ -51,11 +51,11 @@ def score_arm(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) ->
 
 
 def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_interval: Interval) -> ComparedArm:
-    """The arm's row without its difference to the baseline.
+    """Make the row of an arm, without its difference to the baseline.
 
     Args:
         arm: models and predictions.
-        true: class numbers [N].
+        true: true class numbers [N].
         labels: class names in order.
         accuracy_interval: 95 % interval of the accuracy.
     """
@@ -82,7 +82,7 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_i
 
 
 def seed_scores(scores: Sequence[Metrics | EpochScore]) -> SeedScores:
-    """Accuracy and macro-F1 of S models, with mean and standard deviation."""
+    """Compute accuracy and macro-F1 of S models, with mean and standard deviation."""
     accuracies, macro_f1s = [score.accuracy for score in scores], [score.macro_f1 for score in scores]
     return SeedScores(
         accuracies=tuple(accuracies),
@@ -95,7 +95,7 @@ def seed_scores(scores: Sequence[Metrics | EpochScore]) -> SeedScores:
 
 
 def mean_per_class(metrics: Sequence[Metrics]) -> tuple[ClassMetrics, ...]:
-    """Each class's metrics, mean over evaluations of the same pairs."""
+    """Return the metrics of each class, averaged over several evaluations of the same pairs."""
     return tuple(
         replace(
             rows[0],
@@ -112,5 +112,5 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _sd(values: Sequence[float]) -> float:
-    """Standard deviation over seeds; 0 for a single seed."""
+    """Return the standard deviation over seeds; 0 for a single seed."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

@@ -1,4 +1,4 @@
-"""`augment-compare`: one fusion trained on the original images, and on augmented ones."""
+"""`augment-compare`: train the same model with and without augmented images."""
 
 from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.errors import unknown_name
@@ -17,19 +17,19 @@ BASELINE = "none"
 def augment_compare(
     plan: Plan, settings: AugmentSettings, run: Run, progress: Progress = silent
 ) -> tuple[CompareResult, list[TrainedArm]]:
-    """Train the plan's fusion without and with each augmentation, and test the differences.
+    """Train models without augmentation and with each policy, and test the differences.
 
     Args:
-        plan: shared by all arms; its own augmentation is not used.
+        plan: pairs and settings of all arms; the augmentation of the plan is not used.
         settings: policies, number of seeds.
-        run: its folder keeps the trained arms; an arm found there is not trained again.
-        progress: receives stages, models, batches and epochs.
+        run: the run. Trained models are kept in its folder, and models found there are not trained again.
+        progress: receives progress events.
 
     Returns:
-        The result, not yet written, and the trained arms.
+        The result, and the trained models. The result is not written yet.
 
     Raises:
-        ConfigError: an unknown policy.
+        ConfigError: a policy is unknown.
     """
     experiment = Experiment(plan, run, progress)
     arms = plan_arms(plan, settings)
@@ -45,7 +45,7 @@ def augment_compare(
 
 
 def plan_arms(plan: Plan, settings: AugmentSettings) -> list[Arm]:
-    """No augmentation, then each policy; each with every seed."""
+    """List the models to train: without augmentation, then with each policy, each with every seed."""
     unknown = [policy for policy in settings.policies if policy not in POLICIES]
     if unknown:
         raise unknown_name("policies", unknown[0], list(POLICIES))

@@ -1,4 +1,4 @@
-"""The rows of a comparison, computed from trained models by pure functions.
+"""Compute the rows of a comparison from trained models.
 
 Shape letters: S seeds, E epochs, N validation pairs, C classes.
 """
@@ -17,19 +17,19 @@ from mmsent_cli.stats import accuracy_of, compare_scores, holm, mcnemar, verdict
 def compare(
     trained: Sequence[TrainedArm], true: np.ndarray, labels: Sequence[str], baseline: str
 ) -> tuple[ComparedArm, ...]:
-    """One row per arm, in the order in which the names first occur; reference rows last.
+    """Make one row per arm, in order of first occurrence, with references last.
 
-    Seeds keep the order given. McNemar's test compares the n-th model of an arm with the n-th of the baseline. The
-    interval treats the seeds of the two arms as independent.
+    McNemar's test compares the n-th model of an arm with the n-th model of the baseline. The interval treats the seeds
+    of the two arms as independent.
 
     Args:
-        trained: all models; the number of seeds is the same for every arm.
-        true: class numbers of the validation pairs [N], N at least 2.
+        trained: all trained models; every arm has the same number of seeds.
+        true: true class numbers of the validation pairs [N], N at least 2.
         labels: class names in order.
         baseline: name of the arm that all others are compared with.
 
     Raises:
-        ValueError: no such baseline, or arms that differ in their number of seeds.
+        ValueError: there is no such baseline, or the arms have different numbers of seeds.
     """
     arms = _group(trained)
     if baseline not in arms or len({len(models) for models in arms.values()}) != 1:
@@ -64,7 +64,7 @@ def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
 
 
 def _accuracy_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:
-    """The difference in accuracy, tested in one family with those of the `others`."""
+    """Test the difference in accuracy of an arm, together with those of all arms (Holm)."""
     return compare_scores(arm.right, baseline.right, len(others) + 1, [other.right for other in others])
 
 

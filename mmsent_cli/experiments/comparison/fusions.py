@@ -1,4 +1,4 @@
-"""`compare-fusions`: the same encoders, split, batches, seeds and epochs with different fusion layers."""
+"""`compare-fusions`: train models that differ only in their fusion layer."""
 
 from dataclasses import replace
 
@@ -28,16 +28,16 @@ def compare_fusions(
     """Train every arm with every seed, and test its difference to the baseline.
 
     Args:
-        plan: shared by all arms; its own fusion is not used.
+        plan: pairs and settings of all arms; the fusion of the plan is not used.
         settings: fusions, baseline, number of seeds.
-        run: its folder keeps the trained arms; an arm found there is not trained again.
-        progress: receives stages, models, batches and epochs.
+        run: the run. Trained models are kept in its folder, and models found there are not trained again.
+        progress: receives progress events.
 
     Returns:
-        The result, not yet written, and the trained arms.
+        The result, and the trained models. The result is not written yet.
 
     Raises:
-        ConfigError: an unknown fusion.
+        ConfigError: a fusion is unknown.
     """
     experiment = Experiment(plan, run, progress)
     arms = plan_arms(plan, settings)
@@ -55,9 +55,9 @@ def compare_fusions(
 
 
 def plan_arms(plan: Plan, settings: CompareSettings) -> list[Arm]:
-    """The baseline and the requested fusions, then the unimodal references; each with every seed.
+    """List the models to train: the baseline, the fusions, and the unimodal references, each with every seed.
 
-    A fusion named twice is an A/A check: the second arm gets the next seeds.
+    If a fusion is listed twice (A/A test), its second arm gets the next seeds.
     """
     seeds = seeds_of(plan.config, settings.seeds)
     arms: list[Arm] = []
@@ -68,10 +68,10 @@ def plan_arms(plan: Plan, settings: CompareSettings) -> list[Arm]:
 
 
 def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
-    """Each fusion over the encoders of a configuration.
+    """List the fusions, with their numbers of parameters for the encoders of a configuration.
 
     Returns:
-        The encoder pair's name, and one row per fusion, with parameters counted for three classes.
+        The name of the encoders, and one row per fusion. Parameters are counted for three classes.
 
     Raises:
         MmsentError: the encoders are not available.
@@ -97,7 +97,7 @@ def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
 
 
 def _names(settings: CompareSettings) -> list[tuple[str, bool]]:
-    """Fusions in order, each with whether this is its second place in the list."""
+    """Return the fusions in order, each with True if it is listed for the second time."""
     requested = [name for word in settings.fusions for name in _expand(word)]
     unknown = [name for name in (*requested, settings.baseline) if name not in FUSIONS]
     if unknown:
@@ -119,6 +119,6 @@ def _expand(word: str) -> list[str]:
 
 
 def _parameters(model: SentimentModel) -> int:
-    """Parameters of the fusion, the head and the unimodal heads."""
+    """Count the parameters of the fusion, the head and the unimodal heads."""
     parts = (model.fusion, model.head, model.text_head, model.image_head)
     return sum(parameter.numel() for part in parts if part is not None for parameter in part.parameters())
