@@ -17,6 +17,7 @@ from mmsent_cli.data.layouts import locate
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.split import describe, make_folds, make_split, write_split
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.evaluation_run import run_evaluation
 from mmsent_cli.experiments import paper as recipe
 from mmsent_cli.experiments.ablation import ablate as ablation
 from mmsent_cli.experiments.ablation.target import own_config
@@ -344,6 +345,38 @@ def ablate(
 
     has_more = checkpoint is not None or split is not None
     return run_work("ablate", ablation.ablate, request, data, has_more, resume, runs_dir, progress, settings)
+
+
+def evaluate(
+    model: Run | PathLike | None = None,
+    data: Data = None,
+    *,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Measure a trained model, or a file of predictions, on labelled pairs.
+
+    Args:
+        model: a run, its folder or name, a checkpoint file, or a file of predictions; None is the newest run.
+        data: labelled pairs, as in `train`; None is the pairs of the model's run.
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent evaluate --help`, such as `by=["language"]`.
+
+    Returns:
+        The finished run; `to_frame()` has the scores, `to_frame("classes")`, `"groups"`, `"calibration"` and
+        `"answered"` the rest.
+
+    Raises:
+        CheckpointError: no such run, or a checkpoint that cannot be read.
+        DataError: pairs or predictions that cannot be used.
+
+    Example:
+        >>> evaluate(run, "later.csv", by=["language"]).to_frame("groups")[["name", "accuracy"]]
+    """
+    given, source = sort_settings("evaluate", data, settings)
+    return run_evaluation(spec_of(model), given, source, Path(runs_dir), progress)
 
 
 def inspect_encoding(

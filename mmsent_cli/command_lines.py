@@ -1,24 +1,27 @@
 """Command lines that messages and reports print. They work as printed, from any folder: paths in them are absolute."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 
-def command_line(command: str, options: Mapping[str, Any]) -> str:
+def command_line(command: str, options: Mapping[str, Any], arguments: Sequence[str | Path] = ()) -> str:
     """A command with its options, quoted for a shell.
 
     Args:
         command: such as `train`.
         options: value by name, `head_lr` for `--head-lr`. None and False are left out, True is the option alone, a
             tuple is comma-separated, and a Path is made absolute.
+        arguments: words that stand before the options; a Path is made absolute.
 
     Example:
         >>> command_line("train", {"data": Path("lab"), "epochs": 5, "offline": True})
         'mmsent train --data /home/me/lab --epochs 5 --offline'
     """
-    return shlex.join(["mmsent", command, *(word for name, value in options.items() for word in _words(name, value))])
+    named = [word for name, value in options.items() for word in _words(name, value)]
+    first = [str(word.absolute() if isinstance(word, Path) else word) for word in arguments]
+    return shlex.join(["mmsent", command, *first, *named])
 
 
 def _words(name: str, value: Any) -> list[str]:

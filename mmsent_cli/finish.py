@@ -1,6 +1,6 @@
 """The end of every run, from the command line and from Python: tables, figures, report, and `result.json` last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from mmsent_cli.experiments.epochs import epochs_csv
 from mmsent_cli.experiments.request import ExperimentRequest, read_request
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.records import CONFIG, EXPERIMENT, Run
+from mmsent_cli.reports.blocks import Figures
 from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
 from mmsent_cli.reports.outputs import Groups, run_files
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
@@ -82,21 +83,53 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
         KeyboardInterrupt: with the command that resumes the run.
     """
     with cleanup_on_failure(run, is_new=False, command=command):
-        files = run_files(
+        return write_result(
+            run,
             result,
-            config=run.read_json(CONFIG),
-            environment=run.read_json(ENVIRONMENT),
             groups=_groups(plan, run, result, detail),
+            tables=_tables(plan, result, detail),
             command=repeat_command(run, command),
             seconds=seconds,
             drawn=detail.drawn if isinstance(result, PaperResult) else None,
         )
-        for name, content in {**_tables(plan, result, detail), **files}.items():
-            run.write(name, content)
-        names = sorted({path.name for path in run.folder.iterdir() if not path.name.startswith(".")} | {RESULT})
-        if any(each.name == "files" for each in fields(result)):
-            result = replace(result, files=tuple(names))
-        run.write_json(RESULT, result)
+
+
+def write_result(
+    run: Run,
+    result: Any,
+    *,
+    groups: Groups,
+    tables: Mapping[str, str],
+    command: str,
+    seconds: float,
+    drawn: Figures | None = None,
+) -> FinishedRun:
+    """Write figures, report and tables, and last of all `result.json`.
+
+    Args:
+        run: its folder, with `config.json` and `environment.json`.
+        result: of any type that has a report.
+        groups: pairs that the report shows, under headings.
+        tables: further files by name.
+        command: what to type to repeat the run.
+        seconds: how long it took.
+        drawn: figures that are drawn already.
+    """
+    files = run_files(
+        result,
+        config=run.read_json(CONFIG),
+        environment=run.read_json(ENVIRONMENT),
+        groups=groups,
+        command=command,
+        seconds=seconds,
+        drawn=drawn,
+    )
+    for name, content in {**tables, **files}.items():
+        run.write(name, content)
+    names = sorted({path.name for path in run.folder.iterdir() if not path.name.startswith(".")} | {RESULT})
+    if any(each.name == "files" for each in fields(result)):
+        result = replace(result, files=tuple(names))
+    run.write_json(RESULT, result)
     return FinishedRun(run.folder, result, seconds, names)
 
 

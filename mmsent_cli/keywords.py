@@ -22,6 +22,7 @@ from mmsent_cli.config import (
 )
 from mmsent_cli.config.presets import find_preset
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.evaluation.settings import EvaluateSettings
 from mmsent_cli.experiments.settings import (
     AblateSettings,
     AugmentSettings,
@@ -97,6 +98,7 @@ COMMANDS = {
         epochs=5,
     ),
     "ablate": Keywords((AblateSettings, DataConfig, RuntimeConfig), frozenset({"labels", "workers", "save_all"})),
+    "evaluate": Keywords((EvaluateSettings, DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})),
     "compare-fusions": Keywords((CompareSettings, *SECTIONS), FOLDS_ONLY | {"fusion"}),
     "augment-compare": Keywords((AugmentSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}),
     "paper": Keywords((PaperSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}, epochs=10),

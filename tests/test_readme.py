@@ -12,7 +12,7 @@ from tests.commands.running import QUICK, small_lab, succeed
 from tests.data.builders import image_bytes
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "python.md", ROOT / "CONTRIBUTING.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "python.md", ROOT / "docs" / "evaluate.md", ROOT / "CONTRIBUTING.md")
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a Typer application is a group
 SMALL = {
     "train": (*QUICK, "--epochs", "1"),
@@ -22,7 +22,7 @@ SMALL = {
     "ablate": ("--emap-pairs", "2"),
 }
 """Options added to a command so that it ends in seconds."""
-ONLY_PARSED = ("paper", "concat,concat", "ocr")
+ONLY_PARSED = ("paper", "concat,concat", "ocr", "later.csv", "labelled.csv", "language")
 """Words of commands that take too long, or need what the tests do not have."""
 SMALL_PYTHON = 'encoders="light", image_size_px=32, batch_size=4, epochs=1'
 

@@ -14,6 +14,7 @@ from mmsent_cli.commands.ablate import ablate
 from mmsent_cli.commands.augment_compare import augment_compare
 from mmsent_cli.commands.cache import cache
 from mmsent_cli.commands.compare_fusions import compare_fusions
+from mmsent_cli.commands.evaluate import evaluate
 from mmsent_cli.commands.inspect_encoding import inspect_encoding
 from mmsent_cli.commands.paper import paper
 from mmsent_cli.commands.predict import predict
@@ -86,6 +87,7 @@ app.command("inspect-encoding")(inspect_encoding)
 app.command("split")(split)
 app.command("tune")(tune)
 app.command("train")(train)
+app.command("evaluate")(evaluate)
 app.command("ablate")(ablate)
 app.command("compare-fusions")(compare_fusions)
 app.command("augment-compare")(augment_compare)

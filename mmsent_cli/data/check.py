@@ -46,7 +46,11 @@ class _Checked:
 
 
 def load_labelled(
-    config: DataConfig, cache_dir: Path, progress: Progress = silent, source: Source | None = None
+    config: DataConfig,
+    cache_dir: Path,
+    progress: Progress = silent,
+    source: Source | None = None,
+    may_lack: bool = False,
 ) -> Dataset:
     """Read and check every labelled pair of a source.
 
@@ -55,6 +59,7 @@ def load_labelled(
         cache_dir: cache folder for the encoding decision.
         progress: receives the number of checked pairs.
         source: a source from `locate` or `frame_source`; None uses `config.data`.
+        may_lack: accept pairs without a text or without an image, as for prediction.
 
     Raises:
         DataError: rows are invalid, the encoding is undecided, or (with `on_bad` stop) a pair is unusable.
@@ -68,7 +73,7 @@ def load_labelled(
         checked += chunk
         progress(Stage("checking pairs", len(checked), len(rows)))
     problems: list[str] = []
-    pairs = [pair for item in checked if (pair := _apply_policy(item, config.on_bad, problems, may_lack=False))]
+    pairs = [pair for item in checked if (pair := _apply_policy(item, config.on_bad, problems, may_lack))]
     if problems and config.on_bad == "stop":
         raise _unusable(problems, len(rows))
     if not pairs:

@@ -38,12 +38,12 @@ def read_rows(frame: "DataFrame", config: DataConfig, problems: list[str]) -> It
     """Read the labelled or the unlabelled rows of a frame. Invalid rows are described in `problems`."""
     seen: dict[str, str] = {}
     names = ("guid", "text", "image", "tag")
-    columns = [_cells(frame, getattr(config, f"{name}_column")) for name in names]
+    columns = [cells(frame, getattr(config, f"{name}_column")) for name in names]
     columns[0] = columns[0] if config.guid_column in frame.columns else _index(frame)
-    for number, cells in enumerate(zip(*columns, strict=True), 1):
+    for number, values in enumerate(zip(*columns, strict=True), 1):
         where = f"{NAME}:{number}"
         try:
-            row = _row(dict(zip(names, cells, strict=True)), where)
+            row = _row(dict(zip(names, values, strict=True)), where)
         except ValueError as error:
             problems.append(f"{where}: {error}")
             continue
@@ -54,7 +54,7 @@ def read_rows(frame: "DataFrame", config: DataConfig, problems: list[str]) -> It
             yield row
 
 
-def _cells(frame: "DataFrame", column: str) -> list[Any]:
+def cells(frame: "DataFrame", column: str) -> list[Any]:
     """Return a column as Python values; missing values are None."""
     if column not in frame.columns:
         return [None] * len(frame)

@@ -40,7 +40,7 @@ def read_rows(path: Path, config: DataConfig, problems: list[str]) -> Iterator[P
         DataError: the file cannot be read.
     """
     seen: dict[str, str] = {}
-    for where, record in _records(path, problems):
+    for where, record in records(path, problems):
         try:
             row = _row(path, record, where, config)
         except ValueError as error:
@@ -62,7 +62,7 @@ def require_columns(path: Path, config: DataConfig, is_labelled: bool) -> None:
         DataError: columns are missing; the error lists those of the file.
     """
     found: dict[str, None] = {}
-    for _, record in _records(path, []):
+    for _, record in records(path, []):
         found.update(dict.fromkeys(record))
     if not found:
         raise DataError(f"{path} has no rows", "it needs a header and a row for each pair")
@@ -102,7 +102,8 @@ def without_surrogates(text: str) -> str:
     return SURROGATE.sub("\ufffd", text)
 
 
-def _records(path: Path, problems: list[str]) -> Iterator[tuple[str, Record]]:
+def records(path: Path, problems: list[str]) -> Iterator[tuple[str, Record]]:
+    """`file:line` and cells of each row; rows that cannot be read are described in `problems`."""
     readers = {".csv": _csv_records, ".jsonl": _jsonl_records, ".parquet": _parquet_records}
     try:
         yield from readers[path.suffix.lower()](path, problems)

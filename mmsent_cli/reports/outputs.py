@@ -16,6 +16,9 @@ from mmsent_cli.reports.comparison.figures import compare_figures
 from mmsent_cli.reports.comparison.sections import compare_answer, compare_sections
 from mmsent_cli.reports.comparison.tables import compare_grids
 from mmsent_cli.reports.console import out
+from mmsent_cli.reports.evaluation.figures import evaluate_figures
+from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_sections
+from mmsent_cli.reports.evaluation.tables import evaluate_grids
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
 from mmsent_cli.reports.page import flat_rows, render_page, settings_rows
 from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
@@ -24,7 +27,15 @@ from mmsent_cli.reports.train import NEXT, train_answer, train_figures, train_gr
 from mmsent_cli.reports.tuning.figures import tune_figures
 from mmsent_cli.reports.tuning.sections import tune_answer, tune_sections
 from mmsent_cli.reports.tuning.tables import tune_grids
-from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
+from mmsent_cli.results import (
+    AblateResult,
+    CompareResult,
+    EvaluateResult,
+    FoldsResult,
+    PaperResult,
+    TrainResult,
+    TuneResult,
+)
 
 Groups = Sequence[tuple[str, Sequence[ReportExample]]]
 """Pairs under headings, such as those on which models disagree."""
@@ -79,6 +90,9 @@ REPORTS = {
         grids=tune_grids,
         sections=tune_sections,
         next_command=_tuned_config,
+    ),
+    EvaluateResult: Report(
+        figures=evaluate_figures, answer=evaluate_answer, grids=evaluate_grids, sections=evaluate_sections
     ),
     PaperResult: Report(figures=paper_figures, answer=paper_answer, grids=paper_grids, sections=paper_sections),
 }

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.records import Run
 from mmsent_cli.training.checkpoints import Description, frozen_digests
@@ -19,7 +21,14 @@ def describe_run(plan: Plan, run: Run, model: SentimentModel, vocabulary: tuple[
         run=run.name,
         precision=plan.compute.precision,
         frozen=frozen_digests(model),
+        seen=SeenPairs.of(_training_pairs(plan), plan.dataset.labels),
     )
+
+
+def _training_pairs(plan: Plan) -> list[Pair]:
+    """The pairs that the model of a run was trained on: with folds, all of them."""
+    train = {guid for split in plan.folds or (plan.split,) for guid in split.train}
+    return [pair for pair in plan.dataset.pairs if pair.guid in train]
 
 
 def run_facts(

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -43,12 +43,16 @@ def write_predictions(run: Run, plan: "Plan", table: Table, trainer: Trainer) ->
 
 def write_rows(run: Run, name: str, plan: "Plan", answers: Iterable[tuple[int, np.ndarray]]) -> None:
     """A file of predictions: a line for each pair's row number and its class probabilities [C]."""
-    labels = plan.dataset.labels
+    labels, pairs = plan.dataset.labels, plan.dataset.pairs
+    rows = [(pairs[row].guid, pairs[row].tag or "", labels[int(shares.argmax())], shares) for row, shares in answers]
+    run.write(name, predictions_csv(labels, rows))
+
+
+def predictions_csv(labels: Sequence[str], rows: Iterable[tuple[str, str, str, Iterable[float]]]) -> str:
+    """A file of predictions: guid, true and predicted label, and the probability of each class, if there are any."""
     text = io.StringIO()
     table_out = csv.writer(text, lineterminator="\n")
     table_out.writerow(["guid", "tag", "predicted", *labels])
-    for row, shares in answers:
-        pair = plan.dataset.pairs[row]
-        predicted = labels[int(shares.argmax())]
-        table_out.writerow([pair.guid, pair.tag or "", predicted, *(f"{share:.6f}" for share in shares)])
-    run.write(name, text.getvalue())
+    for guid, tag, predicted, shares in rows:
+        table_out.writerow([guid, tag, predicted, *(f"{share:.6f}" for share in shares)])
+    return text.getvalue()

@@ -12,6 +12,7 @@ from mmsent_cli.results import (
     PaperResult,
     TrainResult,
 )
+from tests.reports.evaluations import evaluate_result
 from tests.reports.experiments import ablate_result, augment_result, compare_result, published, tune_result
 
 LABELS = ("negative", "neutral", "positive")
@@ -136,4 +137,5 @@ def results(train_result, folds_result, paper_result):
         "ablate": ablate_result(),
         "tune": tune_result(),
         "paper": paper_result,
+        "evaluate": evaluate_result(),
     }

@@ -31,7 +31,8 @@ def save_checkpoint(
         with_frozen: keep frozen weights as well, for a machine that has none.
     """
     state = model.state_dict() if with_frozen else model.trained_state()
-    _save(path, {**header(description, epoch), "with_frozen": with_frozen, "state": _to_cpu(state)})
+    content = header(description, epoch) | _seen_content(description)
+    _save(path, content | {"with_frozen": with_frozen, "state": _to_cpu(state)})
 
 
 def save_last(path: Path, description: Description, state: FitState) -> None:
@@ -74,7 +75,8 @@ def save_ensemble(path: Path, description: Description, epoch: int, parts: Ensem
         epoch: the epochs that each was trained.
         parts: its models, probes and stacker.
     """
-    content = header(description, epoch) | {
+    content = header(description, epoch) | _seen_content(description)
+    content |= {
         "states": [_to_cpu(state) for state in parts.states],
         "probes": [probe_content(probe) for probe in parts.probes],
         "stacker": stacker_content(parts.stacker),
@@ -97,6 +99,13 @@ def save_fold(
         "history": [asdict(result) for result in history],
     }
     _save(path, content)
+
+
+def _seen_content(description: Description) -> dict[str, Any]:
+    """The record of the training pairs, as tensors by name."""
+    if description.seen is None:
+        return {}
+    return {"seen": {name: torch.from_numpy(array) for name, array in description.seen.arrays().items()}}
 
 
 def _save(path: Path, content: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.config import ResolvedModel, build, to_dict
+from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.model import SentimentModel
 
@@ -28,6 +29,7 @@ class Description:
         run: name of the run.
         precision: compute it was trained with.
         frozen: digest of the frozen stages of the `text` and `image` encoder.
+        seen: digests of the training pairs; None in a checkpoint of an earlier version.
     """
 
     model: ResolvedModel
@@ -37,6 +39,7 @@ class Description:
     run: str
     precision: str
     frozen: Mapping[str, str]
+    seen: SeenPairs | None = None
 
 
 def frozen_digests(model: SentimentModel) -> dict[str, str]:
@@ -100,6 +103,7 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
             run=content["run"],
             precision=content["precision"],
             frozen=content["frozen"],
+            seen=SeenPairs.from_arrays(content["seen"]) if "seen" in content else None,
         )
     except (KeyError, TypeError, MmsentError) as error:
         raise CheckpointError(f"the metadata in the checkpoint {path} are damaged: {error}", RETRAIN) from error

@@ -1,0 +1,36 @@
+"""`mmsent evaluate`: the scores of a trained model, or of a file of predictions, on labelled pairs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsent_cli.commands.options import Json, RunsDir, options
+from mmsent_cli.commands.output import print_run
+from mmsent_cli.keywords import COMMANDS
+
+
+@options(COMMANDS["evaluate"])
+def evaluate(
+    given: dict[str, Any],
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A run, a checkpoint file, or a .csv or .jsonl file of predictions (default: the newest run)",
+            show_default=False,
+        ),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Measure a trained model, or a file of predictions, on labelled pairs.
+
+    Pairs that were in training are recognised and counted apart. Without --data, the pairs are those that the model's
+    run was made from.
+    """
+    from mmsent_cli import api
+    from mmsent_cli.reports.progress import ProgressView
+
+    with ProgressView() as progress:
+        run = api.evaluate(model, runs_dir=runs_dir, progress=progress, **given)
+    print_run(run, json)

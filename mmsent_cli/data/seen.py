@@ -1,0 +1,83 @@
+"""What a checkpoint keeps of its training pairs: digests, classes and lengths, but no text and no image.
+
+So a pair that was in training is recognised wherever the checkpoint and the data have been copied to.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.text import duplicate_key
+
+NEW, NEAR, SEEN = 0, 1, 2
+"""How a pair is related to the training pairs: not at all, by its text or its image, or by both."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenPairs:
+    """N training pairs.
+
+    Attributes:
+        texts, images: 64-bit digests [N] of the text's words (as near-duplicates share them) and of the image file;
+            0 for a pair without.
+        classes: class numbers [N].
+        words: length of each text [N].
+    """
+
+    texts: np.ndarray
+    images: np.ndarray
+    classes: np.ndarray
+    words: np.ndarray
+
+    @classmethod
+    def of(cls, pairs: Iterable[Pair], labels: Sequence[str]) -> "SeenPairs":
+        """The record of labelled pairs."""
+        chosen = list(pairs)
+        return cls(
+            texts=np.array([_text_digest(pair) for pair in chosen], dtype=np.int64),
+            images=np.array([_image_digest(pair) for pair in chosen], dtype=np.int64),
+            classes=np.array([labels.index(pair.tag or "") for pair in chosen], dtype=np.int32),
+            words=word_counts(chosen).astype(np.int32),
+        )
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> "SeenPairs":
+        """The record from what `arrays` returned."""
+        return cls(**{each.name: np.asarray(arrays[each.name]) for each in fields(cls)})
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The record as arrays by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def relation(self, pairs: Iterable[Pair]) -> np.ndarray:
+        """NEW, NEAR or SEEN for each pair [M]. SEEN: one training pair has both its text and its image."""
+        both = set(zip(self.texts.tolist(), self.images.tolist(), strict=True))
+        texts, images = (set(values.tolist()) - {0} for values in (self.texts, self.images))
+        found = []
+        for pair in pairs:
+            text, image = _text_digest(pair), _image_digest(pair)
+            is_near = text in texts or image in images
+            found.append(SEEN if is_near and (text, image) in both else NEAR if is_near else NEW)
+        return np.array(found, dtype=np.int64)
+
+
+def word_counts(pairs: Iterable[Pair]) -> np.ndarray:
+    """Words of each text [N]; 0 without a text."""
+    return np.array([len((pair.text or "").split()) for pair in pairs], dtype=np.int64)
+
+
+def _text_digest(pair: Pair) -> int:
+    key = duplicate_key(pair.text or "")
+    return _as_int(blake2b(key.encode(), digest_size=8).digest()) if key else 0
+
+
+def _image_digest(pair: Pair) -> int:
+    return _as_int(bytes.fromhex(pair.image_digest)[:8]) if pair.image_digest else 0
+
+
+def _as_int(digest: bytes) -> int:
+    return int.from_bytes(digest, "big", signed=True)

@@ -1,0 +1,1 @@
+"""Judging trained models on labelled pairs: one alone, or several against each other."""

@@ -1,0 +1,231 @@
+"""Predictions of labelled pairs: computed by a checkpoint, or read from a file.
+
+Shape letters: N pairs, C classes.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.data.pairs import Dataset, Pair
+from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.inference.loaded import PROBABILITY
+from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.progress import Progress, Stage, silent
+
+SUFFIXES = (".csv", ".jsonl")
+FORMATS = "rows guid,tag as mmsent predict writes them, or guid,tag,predicted as in val_predictions.csv"
+SURE = 1e-3
+"""How far the probabilities of a row may be from 1 in sum: they are written with six decimals or fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answers:
+    """N labelled pairs and what was predicted for them.
+
+    Attributes:
+        guids: names of the pairs.
+        labels: class names in order.
+        true, predicted: class numbers [N].
+        probabilities: [N, C], None where a file has none.
+        pairs: the pairs themselves, empty where they are not known.
+        notes: for the reader of the scores.
+    """
+
+    guids: tuple[str, ...]
+    labels: tuple[str, ...]
+    true: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray | None
+    pairs: tuple[Pair, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def take(self, rows: np.ndarray) -> "Answers":
+        """The answers of some pairs [M], by number or mask."""
+        numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return replace(
+            self,
+            guids=tuple(self.guids[row] for row in numbers),
+            true=self.true[numbers],
+            predicted=self.predicted[numbers],
+            probabilities=None if self.probabilities is None else self.probabilities[numbers],
+            pairs=tuple(self.pairs[row] for row in numbers) if self.pairs else (),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of a file of predictions."""
+
+    where: str
+    guid: str
+    tag: str | None
+    predicted: str
+    shares: Mapping[str, float]
+
+
+def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress = silent) -> Answers:
+    """Predict labelled pairs.
+
+    Args:
+        predictor: a loaded checkpoint; its labels are those of the data.
+        dataset: the pairs.
+        progress: receives how many pairs are predicted.
+    """
+    labels = predictor.description.labels
+    shares = []
+    for prediction in predictor.predict(dataset.pairs):
+        shares.append([prediction.probabilities[label] for label in labels])
+        progress(Stage("predicting", len(shares), len(dataset.pairs)))
+    probabilities = np.array(shares)
+    return Answers(
+        guids=tuple(pair.guid for pair in dataset.pairs),
+        labels=labels,
+        true=_numbers((pair.tag for pair in dataset.pairs), labels),
+        predicted=probabilities.argmax(axis=1),
+        probabilities=probabilities,
+        pairs=dataset.pairs,
+        notes=(*dataset.notes, *dataset.problems, *predictor.notes()),
+    )
+
+
+def is_prediction_file(path: Path) -> bool:
+    """Whether a path names a file of predictions, and not a checkpoint or a run."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
+    """Read a file of predictions.
+
+    Args:
+        path: `.csv` or `.jsonl`: a guid, a predicted label, and perhaps a probability for each label.
+        dataset: the labelled pairs. None: the labels are in the file, in the column `tag` next to `predicted`.
+
+    Raises:
+        DataError: not such a file, no labels, labels that differ, or fewer than two pairs with both.
+    """
+    rows = _unique(_read_jsonl(path) if path.suffix.lower() == ".jsonl" else _read_csv(path), path)
+    notes: list[str] = []
+    if dataset is None:
+        true = {row.guid: row.tag for row in rows if row.tag is not None}
+        if not true:
+            raise DataError(f"{path} holds predictions but no labels", "name labelled pairs with --data")
+        labels = tuple(rows[0].shares) or tuple(sorted({*true.values(), *(row.predicted for row in rows)}))
+    else:
+        true, labels = {pair.guid: pair.tag for pair in dataset.pairs}, dataset.labels
+        notes = [*dataset.notes, *dataset.problems]
+    both = [row for row in rows if row.guid in true]
+    if len(both) < 2:
+        raise DataError(
+            f"{path} and the labelled pairs share {len(both)} guids: two or more are needed", "check the guids of both"
+        )
+    if len(both) < len(rows):
+        notes.append(f"{len(rows) - len(both)} predictions are of pairs without a label, and are left out")
+    if len(both) < len(true):
+        notes.append(f"{len(true) - len(both)} labelled pairs have no prediction in {path.name}, and are left out")
+    _require_labels(both, labels, path)
+    by_guid = {} if dataset is None else {pair.guid: pair for pair in dataset.pairs}
+    return Answers(
+        guids=tuple(row.guid for row in both),
+        labels=labels,
+        true=_numbers((true[row.guid] for row in both), labels),
+        predicted=_numbers((row.predicted for row in both), labels),
+        probabilities=_probabilities(both, labels),
+        pairs=tuple(by_guid[row.guid] for row in both) if by_guid else (),
+        notes=tuple(notes),
+    )
+
+
+def _numbers(names: Iterable[str | None], labels: Sequence[str]) -> np.ndarray:
+    place = {label: number for number, label in enumerate(labels)}
+    return np.array([place[name or ""] for name in names], dtype=np.int64)
+
+
+def _probabilities(rows: Sequence[_Row], labels: Sequence[str]) -> np.ndarray | None:
+    """[N, C], or None where a row lacks one, or where they are no probabilities."""
+    if not all(label in row.shares for row in rows for label in labels):
+        return None
+    shares = np.array([[row.shares[label] for label in labels] for row in rows])
+    is_sound = np.isfinite(shares).all() and (shares >= 0).all() and np.allclose(shares.sum(axis=1), 1, atol=SURE)
+    return shares if is_sound else None
+
+
+def _require_labels(rows: Sequence[_Row], labels: Sequence[str], path: Path) -> None:
+    strange = [f"{row.where}: unknown label {row.predicted!r}" for row in rows if row.predicted not in labels]
+    if strange:
+        raise DataError(summarize(strange), f"the labels of the pairs are {', '.join(labels)}")
+
+
+def _unique(rows: list[_Row], path: Path) -> list[_Row]:
+    """The rows, of which no two have the same guid."""
+    if not rows:
+        raise DataError(f"{path} holds no predictions", f"it needs {FORMATS}")
+    seen: dict[str, str] = {}
+    twice = [f"{row.where}: guid {row.guid} again" for row in rows if seen.setdefault(row.guid, row.where) != row.where]
+    if twice:
+        raise DataError(summarize(twice), "each pair needs one prediction")
+    return rows
+
+
+def _read_csv(path: Path) -> list[_Row]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream)
+            header = next(reader, [])
+            lines = [(f"{path.name}:{reader.line_num}", cells) for cells in reader if cells]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(f"cannot read the predictions {path}: {error}", f"it needs {FORMATS}") from error
+    wanted = len(header)
+    uneven = [f"{where}: {len(cells)} columns instead of {wanted}" for where, cells in lines if len(cells) != wanted]
+    if uneven or len(header) < 2:
+        raise DataError(summarize(uneven) or f"{path} has no columns guid and tag", f"it needs {FORMATS}")
+    has_both = header[1:3] == ["tag", "predicted"]
+    if has_both or header[1] in ("tag", "label", "predicted"):
+        answer = 2 if has_both else 1
+    else:
+        raise DataError(f"{path} has the columns {', '.join(header)}", f"it needs {FORMATS}")
+    named = {name.removeprefix(PROBABILITY): place for place, name in enumerate(header) if place > answer}
+    return [
+        _Row(where, cells[0], (cells[1] or None) if has_both else None, cells[answer], _shares(cells, named))
+        for where, cells in lines
+    ]
+
+
+def _shares(cells: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:
+    """The cells that are numbers, by name."""
+    found = {}
+    for name, place in named.items():
+        try:
+            found[name] = float(cells[place])
+        except ValueError:
+            continue
+    return found
+
+
+def _read_jsonl(path: Path) -> list[_Row]:
+    rows, problems = [], []
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"cannot read the predictions {path}: {error}", f"it needs {FORMATS}") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                rows.append(_json_row(json.loads(line), f"{path.name}:{number}"))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                problems.append(f"{path.name}:{number}: no object with guid and label")
+    if problems:
+        raise DataError(summarize(problems), 'each line needs {"guid": …, "label": …}')
+    return rows
+
+
+def _json_row(record: Mapping[str, Any], where: str) -> _Row:
+    answer = record["predicted"] if "predicted" in record else record["label"]
+    tag = record.get("tag") if "predicted" in record else None
+    shares = {str(name): float(share) for name, share in record.get("probabilities", {}).items()}
+    return _Row(where, str(record["guid"]), tag, str(answer), shares)

@@ -1,0 +1,236 @@
+"""`evaluate`: the scores of one model on labelled pairs, as a pure function of its predictions.
+
+Shape letters: N pairs, C classes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.seen import NEAR, NEW, SEEN, SeenPairs, word_counts
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.evaluation.answers import Answers
+from mmsent_cli.results import ClassScores, EvaluateResult, GroupScores, Score
+from mmsent_cli.stats import (
+    accuracy_interval,
+    answered_shares,
+    calibration_bins,
+    calibration_error,
+    class_drift,
+    confusion_counts,
+    f1_by_class,
+    interval_of,
+    length_drift,
+    macro_f1,
+    pseudo_values,
+    weighted_f1,
+)
+
+SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
+MOST_GROUPS = 20
+"""Distinct values of a column that are each shown as a group; more are divided at the quartiles."""
+RELATIONS = {
+    NEW: "not in training",
+    NEAR: "text or image in training",
+    SEEN: "in training",
+}
+INPUTS = ("text and image", "text only", "image only")
+EVERY = (0.0, 1.0)
+"""The interval of a score of one pair."""
+
+
+def evaluate(
+    answers: Answers,
+    subject: str,
+    source: str,
+    seen: SeenPairs | None = None,
+    columns: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[EvaluateResult, Answers]:
+    """Compute all scores.
+
+    Args:
+        answers: two pairs or more with their predictions.
+        subject: the checkpoint or file that predicted them.
+        source: where the labels come from.
+        seen: the training pairs, None where they are unknown.
+        columns: the cells of further columns [N], by name; the scores are given for each of their values.
+
+    Returns:
+        The result, and the answers that its scores are about.
+
+    Raises:
+        ConfigError: a column with too many values that are no numbers.
+    """
+    relation = None if seen is None or not answers.pairs else seen.relation(answers.pairs)
+    chosen = _chosen(relation, len(answers.guids))
+    counted = answers.take(chosen)
+    confusion = confusion_counts(counted.true, counted.predicted, len(answers.labels))
+    support = confusion.sum(axis=1)
+    result = EvaluateResult(
+        subject=subject,
+        source=source,
+        labels=answers.labels,
+        pairs=len(counted.true),
+        accuracy=accuracy_score(counted),
+        macro_f1=f1_score(counted),
+        weighted_f1=_pseudo_score(counted, weighted_f1),
+        majority_accuracy=float(support.max() / support.sum()),
+        confusion=tuple(tuple(map(int, row)) for row in confusion),
+        per_class=tuple(_class_scores(counted, number, confusion) for number in range(len(answers.labels))),
+        groups=(
+            *([] if relation is None else _groups("training", answers, [RELATIONS[each] for each in relation])),
+            *_groups("input", counted, [_input(pair) for pair in counted.pairs]),
+            *(group for name, cells in (columns or {}).items() for group in _by_column(name, cells, counted, chosen)),
+        ),
+        in_training=None if relation is None else int((relation == SEEN).sum()),
+        near_training=None if relation is None else int((relation == NEAR).sum()),
+        notes=(*answers.notes, *_training_notes(relation, chosen)),
+        **_of_probabilities(counted),
+        **_drift(seen, counted),
+    )
+    return result, counted
+
+
+def accuracy_score(answers: Answers) -> Score:
+    """Accuracy with Wilson's interval."""
+    right, count = int((answers.true == answers.predicted).sum()), len(answers.true)
+    return Score(value=right / count, interval=accuracy_interval(right, count))
+
+
+def f1_score(answers: Answers) -> Score:
+    """Macro-F1 over all classes, with its interval."""
+    return _pseudo_score(answers, macro_f1)
+
+
+def binned(name: str, cells: Sequence[str]) -> list[str]:
+    """The group of each cell: its value, or its quarter where a column of numbers has many values.
+
+    Raises:
+        ConfigError: many values that are no numbers.
+    """
+    values = set(cells)
+    if len(values) <= MOST_GROUPS:
+        return [cell or "(empty)" for cell in cells]
+    try:
+        numbers = {cell: float(cell) for cell in values if cell}
+    except ValueError:
+        raise ConfigError(
+            f"column {name} has {len(values)} different values: too many groups", "choose a column with few values"
+        ) from None
+    edges = np.unique(np.quantile([numbers[cell] for cell in cells if cell], (0.25, 0.5, 0.75)))
+    names = [f"up to {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in pairwise(edges))]
+    names.append(f"above {edges[-1]:g}")
+    return [names[int(np.searchsorted(edges, numbers[cell]))] if cell else "(empty)" for cell in cells]
+
+
+def _chosen(relation: np.ndarray | None, count: int) -> np.ndarray:
+    """The pairs that the scores are about [N]: those that are new, or all of them where fewer than two are."""
+    if relation is None or (relation == NEW).sum() < 2:
+        return np.ones(count, dtype=bool)
+    return relation == NEW
+
+
+def _training_notes(relation: np.ndarray | None, chosen: np.ndarray) -> list[str]:
+    if relation is None:
+        return ["the training pairs are not known here: pairs that were in training could not be counted apart"]
+    seen, near, count = int((relation == SEEN).sum()), int((relation == NEAR).sum()), len(relation)
+    if not seen + near:
+        return []
+    if chosen.all():
+        return [f"{seen + near} of {count} pairs were in training: these scores show memory, use other pairs"]
+    return [
+        f"{seen} of {count} pairs were in training, and {near} more share their text or image with a training pair: "
+        f"the scores are about the other {int(chosen.sum())}"
+    ]
+
+
+def _input(pair: Pair) -> str:
+    return INPUTS[2] if pair.text is None else INPUTS[1] if pair.image is None else INPUTS[0]
+
+
+def _groups(by: str, answers: Answers, names: Sequence[str]) -> list[GroupScores]:
+    """Scores of each group, the largest first; nothing where all pairs are in one group."""
+    found = sorted(set(names), key=lambda name: (-names.count(name), name))
+    if len(found) < 2 and by in ("training", "input"):
+        return []
+    column = np.array(names)
+    return [_group(by, name, answers.take(column == name)) for name in found]
+
+
+def _by_column(name: str, cells: Sequence[str], counted: Answers, chosen: np.ndarray) -> list[GroupScores]:
+    """Scores by the values of a column [N] of all pairs, for the chosen ones."""
+    return _groups(name, counted, binned(name, [cells[row] for row in np.flatnonzero(chosen).tolist()]))
+
+
+def _group(by: str, name: str, answers: Answers) -> GroupScores:
+    counts = np.bincount(answers.true)
+    return GroupScores(
+        by=by,
+        name=name,
+        pairs=len(answers.true),
+        accuracy=accuracy_score(answers),
+        macro_f1=f1_score(answers),
+        majority_accuracy=float(counts.max() / counts.sum()),
+    )
+
+
+def _class_scores(answers: Answers, number: int, confusion: np.ndarray) -> ClassScores:
+    right, support, predicted = confusion[number, number], confusion[number].sum(), confusion[:, number].sum()
+    return ClassScores(
+        label=answers.labels[number],
+        precision=_share(int(right), int(predicted)),
+        recall=_share(int(right), int(support)),
+        f1=_pseudo_score(answers, partial(_f1_of, number)),
+        support=int(support),
+        predicted=int(predicted),
+    )
+
+
+def _f1_of(number: int, confusion: np.ndarray) -> np.ndarray:
+    return f1_by_class(confusion)[..., number]
+
+
+def _share(right: int, count: int) -> Score:
+    """A share with Wilson's interval; 0 of no pairs, as scikit-learn has it."""
+    if not count:
+        return Score(value=0.0, interval=EVERY)
+    return Score(value=right / count, interval=accuracy_interval(right, count))
+
+
+def _pseudo_score(answers: Answers, metric: Callable[[np.ndarray], np.ndarray]) -> Score:
+    """A metric of the confusion counts, with an interval from its pseudo-values."""
+    count, classes = len(answers.true), len(answers.labels)
+    value = float(metric(confusion_counts(answers.true, answers.predicted, classes)))
+    if count < 2:
+        return Score(value=value, interval=EVERY)
+    scores = pseudo_values(answers.true, answers.predicted[None], classes, metric)
+    return Score(value=value, interval=interval_of(scores))
+
+
+def _of_probabilities(answers: Answers) -> dict[str, Any]:
+    """What only probabilities tell: loss, calibration, accuracy by answered share."""
+    shares, true = answers.probabilities, answers.true
+    if shares is None:
+        return {}
+    own = np.maximum(shares[np.arange(len(true)), true], np.finfo(float).eps)
+    return {
+        "loss": float(-np.log(own).mean()),
+        "calibration_error": calibration_error(shares, true),
+        "calibration": calibration_bins(shares, true),
+        "answered": tuple(dict.fromkeys(answered_shares(shares.max(axis=1), answers.predicted == true, SHARES))),
+    }
+
+
+def _drift(seen: SeenPairs | None, answers: Answers) -> dict[str, Any]:
+    if seen is None or not answers.pairs:
+        return {}
+    classes = len(answers.labels)
+    counts = [np.bincount(numbers, minlength=classes).tolist() for numbers in (seen.classes, answers.true)]
+    return {
+        "classes": class_drift(*counts),
+        "lengths": length_drift(seen.words, word_counts(answers.pairs)),
+    }

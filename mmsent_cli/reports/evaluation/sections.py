@@ -1,0 +1,84 @@
+"""An evaluation as an answer and the sections of a page."""
+
+from mmsent_cli.reports.blocks import Answer, Figures, Section, picture
+from mmsent_cli.reports.class_grids import confusion_grid
+from mmsent_cli.reports.evaluation.figures import ANSWERED, CALIBRATION
+from mmsent_cli.reports.evaluation.tables import (
+    answered_grid,
+    calibration_grid,
+    classes_grid,
+    drift_grid,
+    group_grids,
+    scores_grid,
+)
+from mmsent_cli.reports.figures import CONFUSION
+from mmsent_cli.reports.format import counted, duration, interval, majority_macro_f1, percent, score, score_interval
+from mmsent_cli.results import EvaluateResult
+
+
+def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:
+    """The head of the page; `seconds` is how long the evaluation took."""
+    majority = result.majority_accuracy
+    loss = (
+        ""
+        if result.calibration_error is None
+        else f" The probabilities are off by {score(result.calibration_error)} on average (expected calibration error)."
+    )
+    return Answer(
+        question="How well does the model predict the class of these pairs?",
+        number=percent(result.accuracy.value),
+        headline=f"{percent(result.accuracy.value)} accuracy on {counted(result.pairs, 'pair')}",
+        paragraphs=(
+            f"Accuracy on {counted(result.pairs, 'pair')}; 95 % interval {interval(result.accuracy.interval)}. "
+            f"Always answering the most frequent class gives {percent(majority)}.",
+            f"Macro-F1 {score(result.macro_f1.value)} ({score_interval(result.macro_f1.interval)}) against "
+            f"{score(majority_macro_f1(majority, len(result.labels)))}.{loss} The intervals cover the choice of pairs, "
+            "not the choice of seed.",
+        ),
+        facts=(
+            ("Model", result.subject),
+            ("Data", result.source),
+            ("Classes", ", ".join(result.labels)),
+            ("In training", _training(result)),
+            ("Time", duration(seconds)),
+        ),
+        notes=result.notes,
+    )
+
+
+def evaluate_sections(result: EvaluateResult, figures: Figures) -> list[Section]:
+    """All parts below the head."""
+    confusion = picture(
+        figures.get(CONFUSION),
+        "Confusion matrix",
+        "Pairs by true and predicted class: counts, and per cent of the true class.",
+    )
+    calibration = picture(
+        figures.get(CALIBRATION),
+        "Accuracy over probability",
+        "Accuracy of the pairs whose predicted class has about the probability below. On the dashed line the model is "
+        "right as often as its probability promises; below the line it is too sure.",
+    )
+    answered = picture(
+        figures.get(ANSWERED),
+        "Accuracy over the share of answered pairs",
+        "Accuracy if only the pairs with the highest probabilities are answered and the others are left to a person.",
+    )
+    table = confusion_grid("True class by row, predicted class by column", result.confusion, result.labels)
+    return [
+        Section(title="Scores", grids=(scores_grid(result), *group_grids(result))),
+        Section(title="Classes", pictures=confusion, grids=(classes_grid(result),), folded=(table,)),
+        Section(
+            title="Confidence",
+            pictures=(*calibration, *answered),
+            grids=(answered_grid(result),),
+            folded=(calibration_grid(result),),
+        ),
+        Section(title="Drift against training", grids=(drift_grid(result),)),
+    ]
+
+
+def _training(result: EvaluateResult) -> str:
+    if result.in_training is None:
+        return "unknown"
+    return f"{result.in_training:,} pairs, and {result.near_training:,} that share text or image with one"

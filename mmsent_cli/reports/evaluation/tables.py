@@ -1,0 +1,176 @@
+"""An evaluation as grids: scores, classes, groups, confusion, calibration, answered shares, drift."""
+
+from itertools import groupby
+
+from mmsent_cli.reports.blocks import Grid
+from mmsent_cli.reports.class_grids import confusion_grid
+from mmsent_cli.reports.format import (
+    DASH,
+    interval,
+    majority_macro_f1,
+    number,
+    number_interval,
+    percent,
+    probability,
+    score,
+    score_interval,
+)
+from mmsent_cli.results import EvaluateResult, GroupScores, Score
+
+SHOWN_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+GROUPED_BY = {"training": "By relation to the training pairs", "input": "By what is there"}
+
+
+def evaluate_grids(result: EvaluateResult) -> list[Grid]:
+    """All tables in the order of reading; those without rows are left out."""
+    grids = [
+        scores_grid(result),
+        classes_grid(result),
+        *group_grids(result),
+        confusion_grid("Confusion matrix: true class by row, predicted by column", result.confusion, result.labels),
+        answered_grid(result),
+        drift_grid(result),
+    ]
+    return [grid for grid in grids if grid.rows]
+
+
+def scores_grid(result: EvaluateResult) -> Grid:
+    """The scores with intervals, next to always predicting the most frequent class."""
+    majority = result.majority_accuracy
+    rows = [
+        ("Accuracy", percent(result.accuracy.value), interval(result.accuracy.interval), percent(majority)),
+        (
+            "Macro-F1",
+            *_score_cells(result.macro_f1),
+            score(majority_macro_f1(majority, len(result.labels))),
+        ),
+        ("Weighted F1", *_score_cells(result.weighted_f1), score(2 * majority**2 / (1 + majority))),
+    ]
+    if result.loss is not None and result.calibration_error is not None:
+        rows += [
+            ("Loss", f"{result.loss:.4f}", "", ""),
+            ("Calibration error", score(result.calibration_error), "", ""),
+        ]
+    columns = ("", "Score", "95 % interval", "Always most frequent")
+    return Grid(title=f"Scores, {result.pairs:,} pairs", columns=columns, rows=tuple(rows))
+
+
+def classes_grid(result: EvaluateResult) -> Grid:
+    """Precision, recall and F1 of each class with intervals."""
+    rows = [
+        (
+            one.label,
+            *(f"{score(part.value)} ({_ends(part)})" for part in (one.precision, one.recall, one.f1)),
+            f"{one.support:,}",
+            f"{one.predicted:,}",
+        )
+        for one in result.per_class
+    ]
+    return Grid(
+        title="Classes, with 95 % intervals",
+        columns=("Class", "Precision", "Recall", "F1", "Pairs", "Predicted"),
+        rows=tuple(rows),
+    )
+
+
+def group_grids(result: EvaluateResult) -> list[Grid]:
+    """A table for each way in which the pairs are grouped."""
+    grids = []
+    for by, groups in groupby(result.groups, key=lambda group: group.by):
+        grids.append(
+            Grid(
+                title=GROUPED_BY.get(by, f"By {by}"),
+                columns=("", "Pairs", "Accuracy, %", "95 % interval", "Macro-F1", "95 % interval", "Most\nfrequent"),
+                rows=tuple(_group_row(group) for group in groups),
+            )
+        )
+    return grids
+
+
+def answered_grid(result: EvaluateResult) -> Grid:
+    """Accuracy where only the most confident pairs are answered."""
+    shares = SHOWN_SHARES if result.answered else ()
+    rows = dict.fromkeys(min(result.answered, key=lambda one: abs(one.share - share)) for share in shares)
+    return Grid(
+        title="Accuracy if only the most confident pairs are answered",
+        columns=("Answered", "Pairs", "Probability\nat least", "Accuracy, %", "95 % interval"),
+        rows=tuple(
+            (
+                percent(one.share),
+                f"{one.pairs:,}",
+                f"{one.threshold:.3f}",
+                number(one.accuracy),
+                number_interval(one.interval),
+            )
+            for one in rows
+        ),
+        foot="mmsent predict --abstain-below P leaves out the answers below a probability.",
+    )
+
+
+def calibration_grid(result: EvaluateResult) -> Grid:
+    """The bins of the calibration figure."""
+    return Grid(
+        title="Calibration: probability of the predicted class",
+        columns=("Probability", "Pairs", "Mean, %", "Accuracy, %", "95 % interval"),
+        rows=tuple(
+            (
+                f"{one.low:.1f} to {one.high:.1f}",
+                f"{one.pairs:,}",
+                number(one.confidence),
+                number(one.accuracy),
+                number_interval(one.interval),
+            )
+            for one in result.calibration
+        ),
+    )
+
+
+def drift_grid(result: EvaluateResult) -> Grid:
+    """Classes and text lengths here next to those of the training pairs."""
+    rows = []
+    if result.classes is not None:
+        drift = result.classes
+        shares = zip(result.labels, drift.training, drift.here, strict=True)
+        rows += [(f"{label}, %", number(before), number(here)) for label, before, here in shares]
+    if result.lengths is not None:
+        names = ("Words a text, lower quartile", "median", "upper quartile")
+        rows += [
+            (name, f"{before:g}", f"{here:g}")
+            for name, before, here in zip(names, result.lengths.training, result.lengths.here, strict=True)
+        ]
+    return Grid(title="Drift", columns=("", "Training", "Here"), rows=tuple(rows), foot=drift_text(result))
+
+
+def drift_text(result: EvaluateResult) -> str:
+    """Both tests on one line."""
+    parts = []
+    if result.classes is not None:
+        parts.append(
+            f"Classes: {percent(result.classes.distance)} of the pairs would have to change class to match; "
+            f"chi-square p {probability(result.classes.p)}."
+        )
+    if result.lengths is not None:
+        parts.append(f"Lengths: Kolmogorov-Smirnov p {probability(result.lengths.p)}.")
+    return " ".join(parts)
+
+
+def _group_row(group: GroupScores) -> tuple[str, ...]:
+    is_one = group.pairs < 2
+    return (
+        group.name,
+        f"{group.pairs:,}",
+        number(group.accuracy.value),
+        number_interval(group.accuracy.interval),
+        score(group.macro_f1.value),
+        DASH if is_one else score_interval(group.macro_f1.interval),
+        number(group.majority_accuracy),
+    )
+
+
+def _score_cells(value: Score) -> tuple[str, str]:
+    return score(value.value), score_interval(value.interval)
+
+
+def _ends(value: Score) -> str:
+    return f"{value.interval[0]:.2f} to {value.interval[1]:.2f}"

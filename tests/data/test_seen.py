@@ -1,0 +1,32 @@
+"""Training pairs are recognised by digests of text and image."""
+
+from dataclasses import replace
+
+from mmsent_cli.data.seen import NEAR, NEW, SEEN, SeenPairs
+from tests.data.builders import TAGS, make_pair
+
+
+def pair(guid, text, digest, tag="neutral"):
+    return make_pair(guid, tag, text, digest)
+
+
+A, B = "a" * 32, "b" * 32
+
+
+def test_a_pair_is_seen_near_or_new():
+    training = [pair("1", "a fine day http://x.y", A), pair("2", "rain", B), replace(pair("3", "sun", ""), image=None)]
+    seen = SeenPairs.of(training, TAGS)
+    asked = {
+        SEEN: [pair("x", "@you A fine day!", A), replace(pair("x", "sun", ""), image=None)],
+        NEAR: [pair("x", "a fine day", B), pair("x", "something", A), pair("x", "sun", "c" * 32)],
+        NEW: [pair("x", "something", "c" * 32), pair("x", "", "c" * 32), replace(pair("x", "snow", ""), image=None)],
+    }
+    for relation, pairs in asked.items():
+        assert seen.relation(pairs).tolist() == [relation] * len(pairs)
+
+
+def test_the_record_survives_as_arrays():
+    seen = SeenPairs.of([pair("1", "two words", A, "positive"), pair("2", "", B)], TAGS)
+    again = SeenPairs.from_arrays(seen.arrays())
+    assert (again.classes.tolist(), again.words.tolist()) == ([2, 1], [2, 0])
+    assert again.relation([pair("9", "two words", A)]).tolist() == [SEEN]

@@ -1,0 +1,90 @@
+"""Files of predictions: which forms are read, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.data.pairs import Dataset
+from mmsent_cli.errors import DataError
+from mmsent_cli.evaluation.answers import read_answers
+from tests.evaluation.builders import LABELS, numbered_pairs
+
+PAIRS = Dataset(
+    source="pairs.csv",
+    pairs=tuple(numbered_pairs([0, 1, 2])),
+    labels=LABELS,
+    decision=EncodingDecision("utf-8"),
+)
+WITH_SHARES = ["0,negative,,0.8,0.1,0.1", "1,positive,,0.2,0.2,0.6", "2,positive,,0.1,0.1,0.8"]
+
+
+def written(path, header, *rows):
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "guid,tag,missing,negative,neutral,positive",
+        "guid,label,missing," + ",".join(f"probability_{label}" for label in LABELS),
+    ],
+)
+def test_a_file_of_predict_is_read_with_its_probabilities(tmp_path, header):
+    answers = read_answers(written(tmp_path / "p.csv", header, *WITH_SHARES), PAIRS)
+    assert answers.predicted.tolist() == [0, 2, 2]
+    assert answers.true.tolist() == [0, 1, 2]
+    assert answers.probabilities[1].tolist() == [0.2, 0.2, 0.6]
+    assert [pair.guid for pair in answers.pairs] == ["0", "1", "2"]
+
+
+def test_a_file_with_its_own_labels_needs_no_data(tmp_path):
+    rows = ["a,x,y,0.4,0.6", "b,y,y,0.1,0.9"]
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag,predicted,x,y", *rows))
+    assert (answers.labels, answers.true.tolist(), answers.predicted.tolist()) == (("x", "y"), [0, 1], [1, 1])
+    assert answers.pairs == ()
+
+
+def test_json_lines_are_read(tmp_path):
+    shares = {"negative": 0, "neutral": 0.1, "positive": 0.9}
+    lines = [json.dumps({"guid": pair.guid, "label": "positive", "probabilities": shares}) for pair in PAIRS.pairs]
+    answers = read_answers(written(tmp_path / "p.jsonl", *lines), PAIRS)
+    assert answers.predicted.tolist() == [2, 2, 2]
+    assert np.allclose(answers.probabilities.sum(axis=1), 1)
+
+
+def test_pairs_on_one_side_only_are_left_out_and_counted(tmp_path):
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag", "2,neutral", "0,neutral", "9,neutral"), PAIRS)
+    assert answers.guids == ("2", "0")
+    assert [note.split()[0] for note in answers.notes] == ["1", "1"]
+
+
+def test_numbers_that_are_no_probabilities_are_not_taken_for_them(tmp_path):
+    rows = ["0,negative,3,4,5", "1,neutral,1,2,3"]
+    path = written(tmp_path / "p.csv", "guid,tag,negative,neutral,positive", *rows)
+    assert read_answers(path, PAIRS).probabilities is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("guid,tag", "0,bad", "1,neutral"), "p.csv:2: unknown label 'bad'"),
+        (("guid,tag", "0,neutral", "0,neutral"), "p.csv:3: guid 0 again"),
+        (("guid,tag", "0,neutral", "1"), "p.csv:3: 1 columns instead of 2"),
+        (("guid,colour", "0,red"), "colour"),
+        (("guid,tag",), "no predictions"),
+        (("guid,tag", "7,neutral", "8,neutral"), "share 0 guids"),
+        (("",), "no columns"),
+    ],
+)
+def test_what_is_no_file_of_predictions_is_refused_with_its_line(tmp_path, lines, said):
+    with pytest.raises(DataError, match=said.replace("(", "\\(")):
+        read_answers(written(tmp_path / "p.csv", *lines), PAIRS)
+
+
+def test_a_file_without_labels_asks_for_data(tmp_path):
+    with pytest.raises(DataError, match="no labels") as caught:
+        read_answers(written(tmp_path / "p.csv", "guid,tag", "0,neutral"))
+    assert "--data" in caught.value.hint

@@ -1,0 +1,119 @@
+"""The scores of an evaluation, next to scikit-learn, statsmodels and values by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    precision_recall_fscore_support,
+)
+from statsmodels.stats.proportion import proportion_confint
+
+from mmsent_cli.data.seen import SeenPairs
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.evaluation.evaluate import binned, evaluate
+from mmsent_cli.stats import calibration_error
+from tests.evaluation.builders import LABELS, make_answers, numbered_pairs, random_answers
+
+
+def ends(right, count):
+    return pytest.approx(proportion_confint(right, count, method="wilson"))
+
+
+def test_all_scores_agree_with_scikit_learn_and_statsmodels():
+    answers = random_answers()
+    true, predicted = answers.true, answers.predicted
+    result, counted = evaluate(answers, "model", "here")
+    assert (result.pairs, counted.guids) == (400, answers.guids)
+    assert result.accuracy.value == accuracy_score(true, predicted)
+    assert result.accuracy.interval == ends((true == predicted).sum(), 400)
+    assert result.macro_f1.value == pytest.approx(f1_score(true, predicted, average="macro"))
+    assert result.weighted_f1.value == pytest.approx(f1_score(true, predicted, average="weighted"))
+    assert result.confusion == tuple(map(tuple, confusion_matrix(true, predicted).tolist()))
+    assert result.loss == pytest.approx(log_loss(true, answers.probabilities))
+    assert result.calibration_error == calibration_error(answers.probabilities, true)
+    expected = precision_recall_fscore_support(true, predicted)
+    for number, one in enumerate(result.per_class):
+        assert [one.precision.value, one.recall.value, one.f1.value, one.support] == pytest.approx(
+            [part[number] for part in expected]
+        )
+        right = int(((true == number) & (predicted == number)).sum())
+        assert one.recall.interval == ends(right, one.support)
+        assert one.precision.interval == ends(right, one.predicted)
+        assert one.f1.interval[0] < one.f1.value < one.f1.interval[1]
+    assert result.majority_accuracy == np.bincount(true).max() / 400
+    assert result.answered[-1].accuracy == result.accuracy.value
+
+
+def test_intervals_of_f1_cover_those_of_other_pairs():
+    """The bootstrap over pairs gives about the same interval, by another way."""
+    answers = random_answers(600)
+    result, _ = evaluate(answers, "model", "here")
+    generator, drawn = np.random.default_rng(1), []
+    for _ in range(400):
+        rows = generator.integers(0, 600, 600)
+        drawn.append(
+            [f1_score(answers.true[rows], answers.predicted[rows], average=how) for how in ("macro", "weighted")]
+        )
+    low, high = np.quantile(np.array(drawn), (0.025, 0.975), axis=0)
+    for score, *around in ((result.macro_f1, low[0], high[0]), (result.weighted_f1, low[1], high[1])):
+        assert score.interval == pytest.approx(around, abs=0.02)
+
+
+def test_pairs_of_the_training_are_counted_apart():
+    true = [0, 1, 2, 0, 1, 2]
+    pairs = numbered_pairs(true)
+    seen = SeenPairs.of([pairs[0], pairs[1]], LABELS)
+    near = pairs[2].__class__(guid="2", tag="positive", text="word1 word1", image=b"x", image_digest="f" * 32)
+    answers = make_answers(true, [0, 1, 0, 0, 1, 1], pairs=[*pairs[:2], near, *pairs[3:]])
+    result, counted = evaluate(answers, "model", "here", seen)
+    assert (result.in_training, result.near_training, result.pairs) == (2, 1, 3)
+    assert counted.guids == ("3", "4", "5")
+    assert result.accuracy.value == pytest.approx(2 / 3)
+    scores = {group.name: (group.pairs, group.accuracy.value) for group in result.groups}
+    assert scores == {
+        "not in training": (3, pytest.approx(2 / 3)),
+        "in training": (2, 1.0),
+        "text or image in training": (1, 0.0),
+    }
+    assert result.classes.training == (0.5, 0.5, 0.0)
+    assert result.lengths.here == (4.5, 5.0, 5.5)
+
+
+def test_where_every_pair_was_in_training_the_scores_are_said_to_show_memory():
+    pairs = numbered_pairs([0, 1, 2])
+    answers = make_answers([0, 1, 2], [0, 1, 2], pairs=pairs)
+    result, _ = evaluate(answers, "model", "here", SeenPairs.of(pairs, LABELS))
+    assert (result.pairs, result.in_training) == (3, 3)
+    assert any("memory" in note for note in result.notes)
+
+
+def test_scores_by_what_is_there_and_by_column():
+    true = [0, 1, 2, 0, 1, 2]
+    pairs = numbered_pairs(true, {0: "image", 1: "image", 2: "text"})
+    answers = make_answers(true, [0, 1, 0, 0, 0, 2], pairs=pairs)
+    result, _ = evaluate(answers, "model", "here", columns={"language": ["de", "en", "", "de", "de", "en"]})
+    groups = {(group.by, group.name): (group.pairs, round(group.accuracy.value, 3)) for group in result.groups}
+    assert groups == {
+        ("input", "text and image"): (3, 0.667),
+        ("input", "text only"): (2, 1.0),
+        ("input", "image only"): (1, 0.0),
+        ("language", "de"): (3, 0.667),
+        ("language", "en"): (2, 1.0),
+        ("language", "(empty)"): (1, 0.0),
+    }
+
+
+def test_many_numbers_become_quarters_and_many_words_are_refused():
+    names = binned("age", [str(number) for number in range(40)] + [""])
+    assert [names.count(name) for name in dict.fromkeys(names)] == [10, 10, 10, 10, 1]
+    assert names[0] == "up to 9.75"
+    with pytest.raises(ConfigError, match="city has 40 different values"):
+        binned("city", [f"town {number}" for number in range(40)])
+
+
+def test_without_probabilities_nothing_is_said_about_them():
+    result, _ = evaluate(make_answers([0, 1], [0, 1]), "file", "here")
+    assert (result.loss, result.calibration, result.answered) == (None, (), ())
