@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.inputs import make_pairs
 from benchmarks.tables import Row
 
-MMSENT = [sys.executable, "-c", "from mmsent_cli.commands.app import main; main()"]
+MMSENT = [sys.executable, "-c", "from mmsent_cli.__main__ import main; main()"]
 GROWTH = (500, 1000, 2000, 4000)
 SHOWN_MODULES = 6
 KIB_PER_GIB = 2**20

@@ -1,6 +1,22 @@
-"""`python -m mmsent_cli` is the `mmsent` command."""
+"""The program: `mmsent`, and `python -m mmsent_cli`.
 
-from mmsent_cli.commands.app import main
+Signals and standard streams come first, so that Ctrl-C during the imports of a command is an interruption as well.
+"""
+
+from mmsent_cli import interrupts, streams
+
+
+def main() -> None:
+    """Entry point of the `mmsent` command."""
+    streams.prepare()
+    interrupts.watch()
+    from mmsent_cli.commands.app import app
+
+    try:
+        app()
+    finally:
+        streams.finish()
+
 
 if __name__ == "__main__":
     main()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, build, to_dict
 from mmsent_cli.data import inspect_encoding as inspection
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
-from mmsent_cli.data.layouts import locate
+from mmsent_cli.data.layouts import files_of, locate
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.split import describe, make_folds, make_split, write_split
 from mmsent_cli.errors import ConfigError
@@ -29,12 +29,13 @@ from mmsent_cli.experiments.request import (
     read_base,
 )
 from mmsent_cli.experiments.tuning import tune as tuning
-from mmsent_cli.files import default_cache_dir, require_writable
+from mmsent_cli.files import default_cache_dir
 from mmsent_cli.finish import FinishedRun, finish
 from mmsent_cli.inference.loaded import LoadedModel
 from mmsent_cli.inference.stream import predict_file
 from mmsent_cli.inference.stream import predict_one as predict_single
 from mmsent_cli.keywords import Given, apply_options, with_preset
+from mmsent_cli.outputs import require_no_input, require_writable
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run, find_checkpoint
 from mmsent_cli.results import EncodingResult, FusionRow, PredictResult, SplitResult
@@ -143,7 +144,7 @@ def predict(
 
     Args:
         data: a folder, a manifest file, a DataFrame or a list of pairs.
-        out: the file to write, rows `guid,tag`.
+        out: the file to write, rows `guid,tag`; a pipe, or `-` for standard output, is written to directly.
         checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
@@ -414,7 +415,7 @@ def split(
     Args:
         data: labelled pairs, as in `train`.
         folds: make this many cross-validation folds instead of one split.
-        out: the file to write; None uses `splits/<strategy>-<seed>.json`.
+        out: the file to write; None uses `splits/<strategy>-<seed>.json`, and `-` is standard output.
         force: overwrite an existing file.
         **settings: the settings of `mmsent split --help`, such as `seed=1` or `val_size=0.1`.
 
@@ -439,6 +440,8 @@ def split(
     name = f"{config.strategy}-{config.split_seed}{f'-{folds}-folds' if folds else ''}.json"
     path = Path("splits", name) if out is None else Path(out)
     require_writable(path, force)
+    source = source or locate(given[DataConfig].get("data"))
+    require_no_input(path, files_of(source))
     dataset = load_labelled(build(DataConfig, given[DataConfig]), default_cache_dir(None), source=source)
     pairs, labels = dataset.pairs, dataset.labels
     splits = (

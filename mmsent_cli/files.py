@@ -1,18 +1,29 @@
-"""Files that appear whole or not at all, and where caches live. Imports nothing heavy."""
+"""Files that appear whole or not at all, and where caches live. Imports nothing heavy.
 
+Only a plain file, or a name that is free, is ever replaced. Links, folders, pipes, devices and sockets are not.
+"""
+
+import atexit
 import errno
 import os
 import re
+import shutil
+import stat
+import tempfile
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 from mmsent_cli.errors import MmsentError
+from mmsent_cli.interrupts import on_interrupt
 
 COMPILED_MODELS = "openvino"
 """Folder of the cache for encoder stages converted to OpenVINO."""
 WEIGHTS = "weights"
 """Folder of the cache for weights extracted from an archive."""
+CACHE_VARIABLE = "MMSENT_CACHE"
 CACHE_TAG = "CACHEDIR.TAG"
 CACHE_TAG_CONTENT = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This folder was made by mmsent, and is deleted by: mmsent cache --clear
@@ -21,6 +32,16 @@ CACHE_TAG_CONTENT = b"""Signature: 8a477f597d28d172789f06886806bc55
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 FREE_SPACE = "free some space and run it again"
+KINDS = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+LONGEST_NAME = 200
+"""Bytes of a file's name that its temporary name repeats, so that it stays below the limit of 255."""
 
 
 def natural_order(name: str) -> list[str | int]:
@@ -45,19 +66,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The folder of `path` is made if it is missing.
 
     Raises:
-        MmsentError: it cannot be written. Other errors of the block pass unchanged.
+        MmsentError: it cannot be written, or something else than a plain file has this name. Other errors of the block
+            pass unchanged.
     """
-    hidden = path.with_name(f".{path.name}.{os.getpid()}")
+    hidden = hidden_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield hidden
-        hidden.replace(path)
+        with on_interrupt(partial(_remove, hidden)):
+            _require_replaceable(path)
+            yield hidden
+            _require_replaceable(path)
+            hidden.replace(path)
     except OSError as error:
         if _is_about(error, hidden):
             raise cannot_write(path, error) from error
         raise
     finally:
         _remove(hidden)
+
+
+def hidden_name(path: Path) -> Path:
+    """A name next to `path` that no other process uses, also not one of another container with the same number."""
+    shown = os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])
+    return path.with_name(f".{shown}.{uuid.uuid4().hex[:8]}")
 
 
 def cannot_write(path: Path, error: OSError, hint: str = "choose another place") -> MmsentError:
@@ -76,19 +107,62 @@ def reason(error: OSError) -> str:
 def default_cache_dir(given: str | None = None) -> Path:
     """The cache folder: the option, else `MMSENT_CACHE`, else the system's own place for caches.
 
-    Raises:
-        MmsentError: it cannot be made or is no folder.
-    """
-    import platformdirs
+    Where the system's own place cannot be used, as in a container without a home, it is a temporary folder, which
+    `cache_note` reports.
 
-    path = Path(given or os.environ.get("MMSENT_CACHE") or platformdirs.user_cache_dir("mmsent"))
+    Raises:
+        MmsentError: the folder that the user chose cannot be made or is no folder.
+    """
+    chosen = given or os.environ.get(CACHE_VARIABLE)
+    if not chosen:
+        path, problem = _system_cache()
+        return _temporary_cache() if problem else path
+    path = Path(chosen)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MmsentError(
-            f"cannot use the cache folder {path}: {reason(error)}", "choose one with --cache-dir or MMSENT_CACHE"
+            f"cannot use the cache folder {path}: {reason(error)}", f"choose one with --cache-dir or {CACHE_VARIABLE}"
         ) from error
     return path
+
+
+def cache_note() -> str:
+    """A note for the user if a temporary folder is the cache, else ""."""
+    if not _temporary_cache.cache_info().currsize:
+        return ""
+    path, problem = _system_cache()
+    return (
+        f"the cache folder {path} cannot be used ({problem}): a temporary one serves this run alone; "
+        f"choose one with --cache-dir or {CACHE_VARIABLE}"
+    )
+
+
+def _system_cache() -> tuple[Path, str]:
+    """The system's own place for mmsent's cache, and why it cannot be used, or ""."""
+    import platformdirs
+
+    path = Path(platformdirs.user_cache_dir("mmsent"))
+    if not path.is_absolute():  # a `~` for which there is no folder
+        return path, "there is no home folder"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return path, reason(error)
+    return path, "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "permission denied"
+
+
+@cache
+def _temporary_cache() -> Path:
+    """A cache folder for this process and its workers, which goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="mmsent-cache-"))
+    remove = partial(shutil.rmtree, folder, ignore_errors=True)
+    kept = ExitStack()
+    kept.enter_context(on_interrupt(remove))
+    kept.callback(remove)
+    atexit.register(kept.close)
+    os.environ[CACHE_VARIABLE] = str(folder)
+    return folder
 
 
 def make_own_cache(folder: Path) -> None:
@@ -115,25 +189,24 @@ def is_own_cache(folder: Path) -> bool:
         return False
 
 
-def require_writable(path: Path, force: bool) -> None:
-    """Check that an output file may be written, before any work is done. Nothing is made.
-
-    Raises:
-        MmsentError: it exists and `force` is not given, it is a folder, or its folder cannot be made or written.
-    """
+def kind_of(path: Path) -> str:
+    """What has this name, if that is neither nothing nor a plain file; else ""."""
     try:
-        is_folder, is_there = path.is_dir(), path.exists()
-        base = next(parent for parent in path.absolute().parents if parent.exists())
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    if is_folder:
-        raise MmsentError(f"{path} is a folder", "give the name of a file")
-    if is_there and not force:
-        raise MmsentError(f"{path} exists already", "choose another name, or overwrite it with --force")
-    if not base.is_dir():
-        raise MmsentError(f"cannot write {path}: {base} is a file, not a folder", "choose another place")
-    if not os.access(base, os.W_OK | os.X_OK):
-        raise MmsentError(f"cannot write {path}: no permission to write in {base}", "choose another place")
+        return KINDS.get(stat.S_IFMT(path.lstat().st_mode), "")
+    except FileNotFoundError:
+        return ""
+
+
+def _require_replaceable(path: Path) -> None:
+    kind = kind_of(path)
+    if kind:
+        raise not_replaced(path, kind)
+
+
+def not_replaced(path: Path, kind: str) -> MmsentError:
+    """The expected failure for an output whose name belongs to something that is never replaced."""
+    is_link = kind == KINDS[stat.S_IFLNK]
+    return MmsentError(f"{path} is {kind}", f"give {'the file that it leads to' if is_link else 'the name of a file'}")
 
 
 def _is_about(error: OSError, hidden: Path) -> bool:

@@ -2,18 +2,25 @@
 
 import dataclasses
 import datetime
+import errno
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from mmsent_cli import __version__
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, natural_order, reason
+from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason
+from mmsent_cli.interrupts import on_interrupt
+from mmsent_cli.latest import LATEST, follow, is_own, point_latest
 
 BEST = "best_model.pt"
 LAST = "last.pt"
@@ -23,8 +30,9 @@ ARMS = "arms"
 """Folder of an experiment's trained models: one result each."""
 FOLDS = "folds"
 """Folder of a cross-validation run: the models of each finished fold."""
-LATEST = "latest"
 SHOWN_RUNS = 3
+UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")
+"""Names that `files.hidden_name` gives."""
 PACKAGES = (
     "torch",
     "torchvision",
@@ -76,9 +84,9 @@ class Run:
         return self.write(name, json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n")
 
     def write(self, name: str, content: str | bytes) -> Path:
-        """Write a file whole or not at all."""
+        """Write a file whole or not at all. Bytes of a file's name that are no UTF-8 are written as escapes."""
         path = self.path(name)
-        atomic_write(path, content.encode("utf-8") if isinstance(content, str) else content)
+        atomic_write(path, content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
         return path
 
     def read_json(self, name: str) -> Any:
@@ -98,8 +106,14 @@ class Run:
         self.write(name, "".join(json.dumps(_plain(line), ensure_ascii=False) + "\n" for line in lines))
 
 
-def create_run(runs_dir: Path, command: str, name: str) -> Run:
+def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], object] = lambda run: None) -> Run:
     """Make `runs/<date-time>-<command>-<name>/` and point `runs/latest` at it.
+
+    Args:
+        runs_dir: where runs are kept.
+        command: name of the command.
+        name: of the model.
+        fill: writes the run's first files; its folder appears with all of them.
 
     Raises:
         MmsentError: the folder cannot be made.
@@ -108,8 +122,8 @@ def create_run(runs_dir: Path, command: str, name: str) -> Run:
     base = f"{stamp}-{command}-{as_file_name(name)}"
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        folder = _make_folder(runs_dir, base)
-        _point_latest(runs_dir, folder.name)
+        folder = _make_folder(runs_dir, base, fill)
+        point_latest(runs_dir, folder.name)
     except OSError as error:
         hint = FREE_SPACE if error.errno in NO_SPACE else "choose another folder with --runs-dir"
         raise MmsentError(f"cannot make a run folder in {runs_dir}: {reason(error)}", hint) from error
@@ -122,8 +136,8 @@ def discard_run(run: Run) -> None:
     shutil.rmtree(run.folder, ignore_errors=True)
     others = _names(runs_dir)
     if others:
-        _point_latest(runs_dir, others[-1])
-    else:
+        point_latest(runs_dir, others[-1])
+    elif is_own(runs_dir / LATEST):
         (runs_dir / LATEST).unlink(missing_ok=True)
 
 
@@ -131,23 +145,32 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
     """The run that `spec` names: a folder, a name in `runs_dir`, `latest`, or None for the newest.
 
     The newest run is the one that the link `latest` points to, or by the time in its name where the link is missing
-    or broken.
+    or broken. A folder `latest`, which some programs make of the link when they copy it, counts where nothing else is.
 
     Raises:
         CheckpointError: there is none.
     """
-    places = [runs_dir / (spec or LATEST)] if spec is None else [Path(spec), runs_dir / spec]
-    for place in places:
-        pointed = _follow(place)
-        if pointed is not None:
-            return Run(pointed)
-    if spec is None or Path(spec).name == LATEST:
-        folder = runs_dir if spec in (None, LATEST) else Path(spec).parent
-        if names := _names(folder):
-            return Run(folder / names[-1])
+    for found in _candidates(spec, runs_dir):
+        if found is not None and found.is_dir():
+            return Run(found)
     if spec is None or spec == LATEST:
         raise CheckpointError(f"there is no run in {runs_dir} yet", "train a model first: mmsent train")
     raise CheckpointError(f"found no run {spec}: it is neither a folder nor a run in {runs_dir}", _known_runs(runs_dir))
+
+
+def _candidates(spec: str | None, runs_dir: Path) -> Iterator[Path | None]:
+    """Where the run that `spec` names may be, the first place first."""
+    if spec is None:
+        yield _newest(runs_dir)
+    elif spec == LATEST:
+        yield follow(Path(LATEST))  # in a folder of runs
+        yield _newest(runs_dir)
+    elif Path(spec).name == LATEST:
+        yield _newest(Path(spec).parent)
+        yield _newest(runs_dir / Path(spec).parent)
+    else:
+        yield Path(spec)
+        yield runs_dir / spec
 
 
 def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
@@ -167,10 +190,10 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
         given = Path(spec)
         if given.is_file():
             # Not through `latest`, which the next run points elsewhere.
-            return (_follow(given.parent) or given.parent) / given.name
+            return (follow(given.parent) or given.parent) / given.name
         if given.is_dir() or len(given.parts) > 1:
-            return _in_run(_follow(given) or given, BEST)
-        named = _follow(runs_dir / spec)
+            return _in_run(follow(given) or given, BEST)
+        named = follow(runs_dir / spec)
         if named is not None and spec != LATEST:
             return _in_run(named, BEST)
     return _in_run(_newest_training(runs_dir), BEST if spec in (None, LATEST) else spec)
@@ -197,36 +220,47 @@ def as_file_name(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
 
 
-def _make_folder(runs_dir: Path, base: str) -> Path:
+def _make_folder(runs_dir: Path, base: str, fill: Callable[[Run], object]) -> Path:
     """A new folder, numbered if two runs start in one second."""
-    for attempt in range(1, 1000):
-        folder = runs_dir / (base if attempt == 1 else f"{base}-{attempt}")
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
+    hidden = hidden_name(runs_dir / base)
+    remove = partial(shutil.rmtree, hidden, ignore_errors=True)
+    with ExitStack() as cleanup:
+        cleanup.callback(remove)
+        cleanup.enter_context(on_interrupt(remove))
+        hidden.mkdir()
+        fill(Run(hidden))
+        for attempt in range(1, 1000):
+            folder = runs_dir / (base if attempt == 1 else f"{base}-{attempt}")
+            if not folder.exists() and _rename(hidden, folder):
+                return folder
     raise FileExistsError(base)
 
 
-def _point_latest(runs_dir: Path, name: str) -> None:
-    """Make `latest` a link to the run; a text file with its name where links are not allowed."""
-    hidden = runs_dir / f".{LATEST}.{os.getpid()}"
-    hidden.unlink(missing_ok=True)
+def _rename(hidden: Path, folder: Path) -> bool:
+    """Give a folder its final name; False if another process took it meanwhile."""
     try:
-        hidden.symlink_to(name)
-    except OSError:
-        hidden.write_text(name, encoding="utf-8")
-    hidden.replace(runs_dir / LATEST)
+        hidden.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return False
+        raise
+    return True
 
 
-def _follow(path: Path) -> Path | None:
-    """The folder at `path`, or the one that the link or text file `latest` names."""
-    if path.name == LATEST and path.is_symlink():
-        path = path.parent / path.readlink()
-    elif path.name == LATEST and path.is_file():
-        path = path.parent / path.read_text(encoding="utf-8").strip()
-    return path if path.is_dir() else None
+def remove_unfinished(run: Run) -> None:
+    """Remove the temporary files of a process that was killed while it wrote to this run."""
+    for path in run.folder.rglob(".*"):
+        if UNFINISHED.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _newest(folder: Path) -> Path | None:
+    """The run in a folder that `latest` names, else the newest by time, else a folder that is called `latest`."""
+    latest, names = folder / LATEST, _names(folder)
+    pointed = follow(latest)
+    if pointed is not None and (latest.is_symlink() or latest.is_file() or not names):
+        return pointed
+    return folder / names[-1] if names else None
 
 
 def _newest_training(runs_dir: Path) -> Path:
@@ -240,7 +274,7 @@ def _newest_training(runs_dir: Path) -> Path:
 
 def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
     """The runs that have a file, the oldest first: their names begin with date and time, and may end in a number."""
-    names = [path.parent.name for path in runs_dir.glob(f"*/{file}") if path.parent.name != LATEST]
+    names = [path.parent.name for path in runs_dir.glob(f"[!.]*/{file}") if path.parent.name != LATEST]
     return sorted(names, key=natural_order)
 
 

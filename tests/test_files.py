@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.errors import MmsentError
-from mmsent_cli.files import atomic_path, atomic_write, default_cache_dir, require_writable
+from mmsent_cli.files import atomic_path, atomic_write, default_cache_dir
+from mmsent_cli.outputs import require_writable
 
 
 def test_a_file_appears_with_its_folder(tmp_path):

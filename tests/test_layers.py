@@ -11,11 +11,12 @@ import mmsent_cli
 ROOT = Path(mmsent_cli.__file__).parent
 PACKAGE = "mmsent_cli"
 FLOORS = (
-    ("errors",),
+    ("errors", "interrupts", "streams"),
     ("results",),
     ("config",),
     ("files", "stats", "command_lines"),
-    ("progress", "records"),
+    ("latest",),
+    ("progress", "records", "outputs"),
     ("charsets",),
     ("data",),
     ("encoders",),
@@ -39,9 +40,9 @@ FLOORS = (
     ("__main__",),
 )
 """The rooms from the ground up. A room imports from those below it, never from its own floor or above."""
-STANDARD = {"errors", "command_lines", "results", "config", "progress", "keywords"}
+STANDARD = {"errors", "interrupts", "streams", "command_lines", "results", "config", "progress", "keywords"}
 """Standard library only; results import pandas when a table is made."""
-DRAWN_FROM = {"errors", "results", "config", "progress", "files", "stats", "data"}
+DRAWN_FROM = {"errors", "interrupts", "results", "config", "progress", "files", "stats", "data"}
 """All that `reports` may import: a page is drawn from values, and from pairs that it shows."""
 
 DRAWING = {"rich", "matplotlib", "jinja2"}

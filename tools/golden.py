@@ -257,7 +257,7 @@ class Program:
         """The command line that starts it."""
         if (self.repo / "mmsent_cli" / "__main__.py").exists():
             return [sys.executable, "-m", "mmsent_cli"]
-        return [sys.executable, "-c", "from mmsent_cli.commands.app import main; main()"]
+        return [sys.executable, "-c", "from mmsent_cli.__main__ import main; main()"]
 
     def environment(self) -> dict[str, str]:
         """Of its processes: the checkout's code first, no network, no settings of this shell."""

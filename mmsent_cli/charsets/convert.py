@@ -1,5 +1,6 @@
 """UTF-8 copies of a folder's texts."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def convert(
         The relative name and the number of replaced characters of each file, after it is written.
 
     Raises:
-        DataError: the encoding is undecided, `target` is the data folder, or files exist.
+        DataError: the encoding is undecided, `target` is the data folder, texts would be replaced, or files exist.
         MmsentError: a copy cannot be written.
     """
     require_decided(decision)
@@ -36,6 +37,10 @@ def convert(
             f"cannot write the UTF-8 copies to {target}: it is the data folder", "give another folder to --convert-to"
         )
     copies = [(path, target / path.relative_to(root)) for path in paths]
+    sources = {(found.st_dev, found.st_ino) for path in paths if (found := _status(path))}
+    own = [str(copy) for _, copy in copies if (found := _status(copy)) and (found.st_dev, found.st_ino) in sources]
+    if own:
+        raise DataError(f"the copies would replace the data: {summarize(own, 'files')}", "give another folder")
     existing = [str(copy) for _, copy in copies if copy.exists()]
     if existing and not is_forced:
         raise DataError(
@@ -45,6 +50,13 @@ def convert(
         text, replaced = decision.decode(_read(path))
         atomic_write(copy, text.encode("utf-8", errors="replace"))
         yield str(path.relative_to(root)), replaced
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def _read(path: Path) -> bytes:

@@ -4,6 +4,8 @@ Each command has its own module and imports heavy packages inside its function, 
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -24,9 +26,7 @@ from mmsent_cli.commands.tune import tune
 from mmsent_cli.config import RENAMED
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as in shells: 128 plus the number of SIGINT."""
+from mmsent_cli.interrupts import AGAIN, INTERRUPTED
 
 
 class ErrorBoundary(TyperGroup):
@@ -38,20 +38,27 @@ class ErrorBoundary(TyperGroup):
             if f"--{old}" in typed:
                 new = new.replace("_", "-")
                 _fail(f"--{old} is now called --{new}", f"write --{new}")
-        return super().parse_args(ctx, args)
+        with _expected_failures():  # the help may be printed to a full disk
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _expected_failures():
             return super().invoke(ctx)
-        except MmsentError as error:
-            _fail(error.message, error.hint)
-        except OSError as error:
-            if error.errno not in NO_SPACE:
-                raise
-            _fail(f"no space left while writing {error.filename or 'a file'}", FREE_SPACE)
-        except KeyboardInterrupt as interruption:
-            print(f"\n{interruption}" if interruption.args else "\ninterrupted", file=sys.stderr)
-            raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def _expected_failures() -> Iterator[None]:
+    try:
+        yield
+    except MmsentError as error:
+        _fail(error.message, error.hint)
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        _fail(f"no space left while writing {error.filename or 'the output'}", FREE_SPACE)
+    except KeyboardInterrupt as interruption:
+        print(f"\n{interruption}" if interruption.args else f"\ninterrupted; {AGAIN}", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _fail(message: str, hint: str) -> None:
@@ -94,8 +101,3 @@ app.command("augment-compare")(augment_compare)
 app.command("paper")(paper)
 app.command("predict")(predict)
 app.command("cache")(cache)
-
-
-def main() -> None:
-    """Run the `mmsent` command."""
-    app()

@@ -1,12 +1,12 @@
 """`mmsent cache`: show the size of the caches, or delete them."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mmsent_cli.commands.options import Json
+from mmsent_cli.commands.output import print_notices
 
 
 def cache(
@@ -24,14 +24,12 @@ def cache(
 ) -> None:
     """Show the size of the caches (features, compiled models, weights), or delete them."""
     from mmsent_cli.features.store_report import clear_store, store_report
-    from mmsent_cli.files import COMPILED_MODELS, WEIGHTS, default_cache_dir
+    from mmsent_cli.files import COMPILED_MODELS, WEIGHTS, cache_note, default_cache_dir
     from mmsent_cli.reports.cache import print_store
     from mmsent_cli.reports.console import print_json
 
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
     places = folder / "features", folder / COMPILED_MODELS, folder / WEIGHTS
-    result = store_report(*places)
-    if clear:
-        clear_store(*places)
-        result = replace(result, cleared=True)
+    print_notices(filter(None, [cache_note()]))
+    result = clear_store(*places) if clear else store_report(*places)
     print_json(result) if json else print_store(result)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mmsent_cli.commands.options import Force, Json, options
+from mmsent_cli.commands.output import print_notices
 from mmsent_cli.keywords import COMMANDS
 
 ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of all texts to this folder")]
@@ -17,10 +18,9 @@ def inspect_encoding(
 ) -> None:
     """Find out the character encoding of the texts, and show examples before and after decoding."""
     from mmsent_cli import api
-    from mmsent_cli.reports.console import notice, print_json
+    from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.encoding import print_encoding
 
     result = api.inspect_encoding(convert_to=convert_to, force=force, **given)
-    for note in result.notes:
-        notice(note)
+    print_notices(result.notes)
     print_json(result) if json else print_encoding(result)

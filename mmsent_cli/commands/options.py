@@ -104,7 +104,7 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
         help=_markup_free(f"{metadata['help']} [default: {_default_text(config_field)}]"),
         show_default=False,
         rich_help_panel=metadata["panel"] or PANELS.get(config_type, EXPERIMENT_PANEL),
-        metavar="A,B,…" if is_listed else "|".join(get_args(kind)) if has_aliases else None,
+        metavar="A,B,..." if is_listed else "|".join(get_args(kind)) if has_aliases else None,
     )
     shown = str if is_listed or has_aliases else kind
     return inspect.Parameter(

@@ -1,17 +1,42 @@
 """Print a finished run."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmsent_cli.finish import FinishedRun
 
 
+def require_one_output(out: Path | None, as_json: bool) -> None:
+    """Check that not both the output and the result are to be printed.
+
+    Raises:
+        ConfigError: they are.
+    """
+    from mmsent_cli.errors import ConfigError
+    from mmsent_cli.outputs import STANDARD_OUTPUT
+
+    if as_json and out == STANDARD_OUTPUT:
+        raise ConfigError("--json and --out - both print to standard output", "leave one out")
+
+
+def print_notices(notes: Iterable[str]) -> None:
+    """Print notes on standard error, a line each."""
+    from mmsent_cli.reports.console import notice
+
+    for note in notes:
+        notice(note)
+
+
 def print_run(run: "FinishedRun", as_json: bool) -> None:
     """Print a finished run on standard output: as JSON with folder and duration, or as tables and text."""
+    from mmsent_cli.latest import latest_note
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.outputs import print_result
 
+    print_notices(filter(None, [latest_note(run.folder)]))
     if as_json:
         print_json({"run": str(run.folder), "seconds": run.seconds, **asdict(run.result)})
     else:

@@ -6,13 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from mmsent_cli.commands.options import Checkpoint, Force, Json, RunsDir, options
+from mmsent_cli.commands.output import print_notices, require_one_output
 from mmsent_cli.keywords import COMMANDS
 
 
 @options(COMMANDS["predict"])
 def predict(
     given: dict[str, Any],
-    out: Annotated[Path | None, typer.Option(help="File to write: one row per pair, guid,tag")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File or pipe to write: one row per pair, guid,tag; - is standard output")
+    ] = None,
     checkpoint: Checkpoint = None,
     text: Annotated[
         str | None, typer.Option(help="Predict a single pair with this text; - reads it from standard input")
@@ -32,12 +35,17 @@ def predict(
     """Predict the sentiment of all unlabelled pairs (--out FILE), or of one pair (--text, --image)."""
     from mmsent_cli import api
     from mmsent_cli.commands.standard_input import read_standard_input
+    from mmsent_cli.outputs import STANDARD_OUTPUT
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.predict import print_predict
     from mmsent_cli.reports.progress import ProgressView
 
+    require_one_output(out, json)
     pair = {"text": read_standard_input() if text == "-" else text, "image": image}
     how = {"checkpoint": checkpoint, "probabilities": probabilities, "force": force, "runs_dir": runs_dir}
     with ProgressView() as progress:
         result = api.predict(out=out, progress=progress, **pair, **how, **given)
-    print_json(result) if json else print_predict(result)
+    if out == STANDARD_OUTPUT:
+        print_notices(result.notes)
+    else:
+        print_json(result) if json else print_predict(result)

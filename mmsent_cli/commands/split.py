@@ -6,10 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from mmsent_cli.commands.options import Force, Json, options
+from mmsent_cli.commands.output import print_notices, require_one_output
 from mmsent_cli.keywords import COMMANDS
 
 Folds = Annotated[int | None, typer.Option(help="Make this many cross-validation folds instead of one split")]
-Out = Annotated[Path | None, typer.Option(help="File to write [default: splits/<strategy>-<seed>.json]")]
+Out = Annotated[
+    Path | None, typer.Option(help="File to write; - is standard output [default: splits/<strategy>-<seed>.json]")
+]
 
 
 @options(COMMANDS["split"])
@@ -18,10 +21,12 @@ def split(
 ) -> None:
     """Divide the labelled pairs into training and validation, and write the result to a file for train --split."""
     from mmsent_cli import api
-    from mmsent_cli.reports.console import notice, print_json
+    from mmsent_cli.outputs import STANDARD_OUTPUT
+    from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.split import print_split
 
+    require_one_output(out, json)
     result = api.split(folds=folds, out=out, force=force, **given)
-    for note in result.notes:
-        notice(note)
-    print_json(result) if json else print_split(result)
+    print_notices(result.notes)
+    if out != STANDARD_OUTPUT:
+        print_json(result) if json else print_split(result)

@@ -29,6 +29,7 @@ from mmsent_cli.data.manifests import SUFFIXES, raw_bytes, without_surrogates
 from mmsent_cli.data.pairs import Dataset, ImageFile, ImageSource, Pair, PairRow
 from mmsent_cli.data.rows import labels_of, limited
 from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.files import cache_note
 from mmsent_cli.progress import Progress, Stage, silent
 
 DIGEST_BYTES = 16
@@ -84,7 +85,7 @@ def load_labelled(
         labels=labels_of(every_row, config.labels),
         decision=decision,
         problems=tuple(problems),
-        notes=tuple(_notes(source, pairs, config)),
+        notes=(*filter(None, [cache_note()]), *_notes(source, pairs, config)),
     )
 
 

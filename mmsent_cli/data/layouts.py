@@ -133,6 +133,16 @@ def text_paths(source: Source) -> list[Path]:
     return paths
 
 
+def files_of(source: Source) -> Iterator[Path]:
+    """The lists, texts and images of a folder, or the manifest without its images."""
+    if source.kind == "manifest":
+        yield source.path
+    elif source.kind == "lab":
+        yield from (source.path / name for name in (lab.LABELLED_LIST, lab.UNLABELLED_LIST))
+        listing = lab.list_files(source.path)
+        yield from map(Path, (*listing.texts.values(), *listing.images.values()))
+
+
 def inline_texts(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
     """Return the position (`file:line`) and the bytes of each text of a table file, to decide their encoding.
 

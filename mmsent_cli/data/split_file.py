@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.errors import DataError
-from mmsent_cli.files import atomic_write, require_writable
+from mmsent_cli.outputs import open_output, require_writable
 
 FORMAT = "mmsent split 1"
 REMAKE = "make it again with mmsent split"
@@ -34,7 +34,9 @@ class Split:
 def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
     """Return the hex digest of a split (BLAKE2b-128). The order of the guids does not matter."""
     lines = sorted([*((guid, "train") for guid in train), *((guid, "val") for guid in val)])
-    return blake2b("".join(f"{guid}\t{side}\n" for guid, side in lines).encode(), digest_size=16).hexdigest()
+    return blake2b(
+        "".join(f"{guid}\t{side}\n" for guid, side in lines).encode("utf-8", "surrogatepass"), digest_size=16
+    ).hexdigest()
 
 
 def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None:
@@ -46,7 +48,8 @@ def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None
     require_writable(path, force)
     parts = [split] if isinstance(split, Split) else list(split)
     text = json.dumps({"format": FORMAT, "splits": [asdict(part) for part in parts]}, indent=1, ensure_ascii=False)
-    atomic_write(path, f"{text}\n".encode())
+    with open_output(path) as stream:
+        stream.write(f"{text}\n")
 
 
 def read_split(path: Path, fold: int | None = None) -> Split:

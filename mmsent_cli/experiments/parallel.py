@@ -14,12 +14,13 @@ import signal
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
 import torch
 
+from mmsent_cli import interrupts
 from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments.arms import Arm, TrainedArm, train_arm
@@ -87,7 +88,7 @@ def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[t
     busy: dict[Connection, Arm] = {}
     workers: list[Worker] = []
     try:
-        with _interrupts_ignored():  # Ctrl-C reaches every process; this one ends the others
+        with interrupts.held_back():  # Ctrl-C reaches every process; this one ends the others
             for _ in range(jobs):
                 workers.append(_start())
         for worker in workers:
@@ -113,19 +114,6 @@ def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[t
 
 def _is_frozen(plan: Plan) -> bool:
     return plan.config.model.freeze_text == plan.config.model.freeze_image == "all"
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C in this block. Processes that are started in it always ignore Ctrl-C."""
-    before = None
-    with suppress(ValueError):  # only the main thread may
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
 
 
 def _start() -> Worker:
@@ -184,6 +172,7 @@ def _ended_by_itself(exit_code: object) -> MmsentError:
 
 def _work(connection: Connection) -> None:
     """Train the models that are sent, until the connection is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, ConnectionError):
         plan, threads = connection.recv()
         keep_freed_memory()

@@ -23,10 +23,9 @@ from mmsent_cli.experiments.settings import (
     TuneSettings,
 )
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import EXPERIMENT, Run
+from mmsent_cli.records import EXPERIMENT, Run, remove_unfinished
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run import (
-    cleanup_on_failure,
     find_unfinished,
     require_same_plan,
     resume_command,
@@ -145,6 +144,7 @@ def resume_experiment(
             settings.
     """
     run, request = find_experiment(spec, command, runs_dir)
+    remove_unfinished(run)
     return open_experiment(request.with_jobs(jobs), runs_dir, progress, source, run)
 
 
@@ -152,14 +152,11 @@ def start_experiment(
     plan: Plan, command: str, settings: Any, runs_dir: Path, subject: Mapping[str, Any] | None = None
 ) -> Run:
     """Make the folder of an experiment, and record its settings."""
-    run = start_run(plan, runs_dir, command)
     recorded = to_dict(settings)
     if recorded.get("storage"):
         recorded["storage"] = _from_anywhere(recorded["storage"])
     request = ExperimentRequest(command=command, given=to_dict(plan.given), settings=recorded, subject=subject or {})
-    with cleanup_on_failure(run, is_new=True, command=command):
-        run.write_json(EXPERIMENT, request)
-    return run
+    return start_run(plan, runs_dir, command, request)
 
 
 def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, ExperimentRequest]:

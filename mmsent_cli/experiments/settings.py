@@ -16,7 +16,7 @@ class CompareSettings:
         " 'all' = every fusion",
     )
     baseline: str = option("concat", "Fusion that the others are compared with")
-    seeds: int = option(3, "Models per fusion: seeds --seed, --seed + 1, …")
+    seeds: int = option(3, "Models per fusion: seeds --seed, --seed + 1, ...")
 
     def __post_init__(self) -> None:
         raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions must name at least one"))
@@ -31,7 +31,7 @@ class AugmentSettings:
         "Augmentations to compare with none, comma-separated: standard, flip, geometry, color, strong",
         aliases=AUGMENTATION_ALIASES,
     )
-    seeds: int = option(3, "Models per augmentation: seeds --seed, --seed + 1, …")
+    seeds: int = option(3, "Models per augmentation: seeds --seed, --seed + 1, ...")
 
     def __post_init__(self) -> None:
         raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies must name at least one"))
@@ -78,7 +78,7 @@ class TuneSettings:
         False,
         "For --strategy grid and tpe: stop a trial that is worse than the median of earlier trials at the same epoch",
     )
-    seeds: int = option(1, "Models per trial, whose scores are averaged: seeds --seed, --seed + 1, …")
+    seeds: int = option(1, "Models per trial, whose scores are averaged: seeds --seed, --seed + 1, ...")
     storage: str | None = option(
         None,
         "URL of a database for the trials, so that several processes can share them",
@@ -103,7 +103,7 @@ class TuneSettings:
 class PaperSettings:
     """Settings of `paper`."""
 
-    seeds: int = option(3, "Models per compared setting: seeds --seed, --seed + 1, …")
+    seeds: int = option(3, "Models per compared setting: seeds --seed, --seed + 1, ...")
 
     def __post_init__(self) -> None:
         raise_if((self.seeds < 1, "seeds must be at least 1"))

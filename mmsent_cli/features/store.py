@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsent_cli.files import atomic_write
+from mmsent_cli.interrupts import on_interrupt
 
 DESCRIPTION = "features.json"
 KIND = "mmsent feature set"
@@ -89,16 +90,17 @@ class FeatureSet:
     def add(self, entries: Iterable[tuple[str, np.ndarray]]) -> None:
         """Write arrays as new shards; each shard appears whole or not at all."""
         writer = _ShardWriter(self.folder)
-        try:
-            for key, array in entries:
-                writer.append(key, array)
-                if writer.size >= SHARD_BYTES:
+        with on_interrupt(lambda: writer.discard()):  # whichever is written by then
+            try:
+                for key, array in entries:
+                    writer.append(key, array)
+                    if writer.size >= SHARD_BYTES:
+                        self._load_shard(writer.finish())
+                        writer = _ShardWriter(self.folder)
+                if not writer.is_empty:
                     self._load_shard(writer.finish())
-                    writer = _ShardWriter(self.folder)
-            if not writer.is_empty:
-                self._load_shard(writer.finish())
-        finally:
-            writer.discard()
+            finally:
+                writer.discard()
 
     def _load_shard(self, index: Path) -> None:
         data = index.with_suffix(".bin")

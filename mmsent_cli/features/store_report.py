@@ -1,14 +1,30 @@
-"""What the caches hold, and deleting them. Only what mmsent marked as its own is deleted, and never through a link."""
+"""What the caches hold, and deleting it. Only files that mmsent writes, in folders that it marked, and never by a link.
+
+Chosen: a file is mmsent's own by its name in a marked folder, so that what a user keeps there stays. Rejected: deleting
+a marked folder as a whole.
+"""
 
 import contextlib
 import json
-import shutil
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from mmsent_cli.encoders.weights.mpnet_slices import FILES, NAME
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.features.store import DESCRIPTION, KIND, read_index, shard_indexes
-from mmsent_cli.files import is_own_cache, reason
+from mmsent_cli.files import CACHE_TAG, is_own_cache, reason
 from mmsent_cli.results import StoredFeatures, StoreResult
+
+DIGEST = "[0-9a-f]{32}"
+UNFINISHED = "(?:[.][0-9a-f]{8})?"
+"""What the name of an unfinished file ends with; it begins with a dot."""
+FEATURES = re.compile(rf"{DESCRIPTION}|{DIGEST}[.](?:npy|bin)|[.](?:{DESCRIPTION}|{DIGEST}[.](?:npy|bin)){UNFINISHED}")
+MODELS = re.compile(rf"{CACHE_TAG}|(?:[.][^/]+/)?{DIGEST}[.](?:xml|bin|refused)|[.]{DIGEST}[.]refused{UNFINISHED}")
+UNPACKED = re.compile(rf"{CACHE_TAG}|{re.escape(NAME)}/[.]?(?:{'|'.join(map(re.escape, FILES))}){UNFINISHED}")
+"""Paths of mmsent's own files below a feature set, below the folder of converted models, and below that of weights."""
 
 
 def store_report(root: Path, compiled_models: Path, weights: Path) -> StoreResult:
@@ -21,30 +37,71 @@ def store_report(root: Path, compiled_models: Path, weights: Path) -> StoreResul
     """
     own, foreign = _feature_sets(root)
     described = [_describe(folder, content) for folder, content in own.items()]
+    beside = {folder: names for folder, names in ((compiled_models, MODELS), (weights, UNPACKED)) if folder.is_dir()}
+    foreign += [folder for folder in beside if _is_foreign(folder)]
+    marked = {**dict.fromkeys(own, FEATURES), **{each: beside[each] for each in beside if is_own_cache(each)}}
+    foreign += [path for folder, names in marked.items() for path, is_own in _files(folder, names) if not is_own]
     return StoreResult(
         folder=str(root),
         feature_sets=tuple(described),
         bytes=sum(each.bytes for each in described),
-        compiled_models_bytes=_size(compiled_models),
-        weights_bytes=_size(weights),
-        foreign=tuple(map(str, [*foreign, *(each for each in (compiled_models, weights) if _is_foreign(each))])),
+        compiled_models_bytes=_size(compiled_models, MODELS) if compiled_models in marked else 0,
+        weights_bytes=_size(weights, UNPACKED) if weights in marked else 0,
+        foreign=tuple(map(str, foreign)),
     )
 
 
-def clear_store(root: Path, *beside: Path) -> None:
-    """Delete every feature set of a store, and caches next to it. Running processes keep the files they have open.
+def clear_store(root: Path, compiled_models: Path, weights: Path) -> StoreResult:
+    """Delete the files of every feature set of a store, and of the caches next to it.
 
-    Folders without mmsent's mark, and links, stay as they are.
+    Running processes keep the files they have open. Folders without mmsent's mark stay as they are, and so do links and
+    whatever else lies in a marked folder.
+
+    Returns:
+        What was deleted, and in `foreign` what was left.
 
     Raises:
-        MmsentError: a folder cannot be deleted.
+        MmsentError: a file cannot be deleted.
     """
-    own, _ = _feature_sets(root)
-    for folder in [*own, *(folder for folder in beside if is_own_cache(folder))]:
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            raise MmsentError(f"cannot delete {folder}: {reason(error)}", "delete the folder by hand") from error
+    before = store_report(root, compiled_models, weights)
+    for folder in _feature_sets(root)[0]:
+        _delete(folder, FEATURES)
+    for folder, names in ((compiled_models, MODELS), (weights, UNPACKED)):
+        if is_own_cache(folder):
+            _delete(folder, names)
+    left = store_report(root, compiled_models, weights)
+    return replace(
+        before,
+        cleared=True,
+        bytes=before.bytes - left.bytes,
+        compiled_models_bytes=before.compiled_models_bytes - left.compiled_models_bytes,
+        weights_bytes=before.weights_bytes - left.weights_bytes,
+        foreign=before.foreign,
+    )
+
+
+def _delete(folder: Path, names: re.Pattern[str]) -> None:
+    """Delete mmsent's own files in a folder, and the folder if nothing else is in it."""
+    mark = folder / CACHE_TAG
+    try:
+        for path, is_own in list(_files(folder, names)):
+            if is_own and path != mark:
+                path.unlink(missing_ok=True)
+        if not any(path != mark for path, _ in _files(folder, names)):
+            mark.unlink(missing_ok=True)
+    except OSError as error:
+        raise MmsentError(f"cannot delete {error.filename}: {reason(error)}", "delete it by hand") from error
+    for path, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):  # something is left in it
+            os.rmdir(path)  # noqa: PTH106 os.walk gives texts
+
+
+def _files(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
+    """Every file and link below a folder, and whether mmsent wrote it; no link is followed."""
+    for parent, folders, files in os.walk(folder):
+        linked = [name for name in folders if Path(parent, name).is_symlink()]
+        for path in (Path(parent, name) for name in [*files, *linked]):
+            yield path, not path.is_symlink() and bool(names.fullmatch(path.relative_to(folder).as_posix()))
 
 
 def _feature_sets(root: Path) -> tuple[dict[Path, dict[str, str]], list[Path]]:
@@ -75,7 +132,7 @@ def _describe(folder: Path, content: dict[str, str]) -> StoredFeatures:
         encoder=content["encoder"],
         stages=content["stages"],
         entries=sum(_count_entries(path) for path in shard_indexes(folder)),
-        bytes=_size(folder),
+        bytes=_size(folder, FEATURES),
     )
 
 
@@ -87,13 +144,13 @@ def _count_entries(index: Path) -> int:
 
 
 def _is_foreign(folder: Path) -> bool:
-    return folder.is_dir() and not is_own_cache(folder) and any(folder.iterdir())
+    return not is_own_cache(folder) and any(folder.iterdir())
 
 
-def _size(folder: Path) -> int:
-    """Bytes of all files in a folder."""
+def _size(folder: Path, names: re.Pattern[str]) -> int:
+    """Bytes of mmsent's own files in a folder."""
     total = 0
-    for path in folder.rglob("*"):
+    for path, is_own in _files(folder, names):
         with contextlib.suppress(FileNotFoundError):  # another process renamed its file meanwhile
-            total += path.stat().st_size if path.is_file() else 0
+            total += path.lstat().st_size if is_own else 0
     return total

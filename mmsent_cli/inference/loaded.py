@@ -10,7 +10,7 @@ from mmsent_cli.data.frames import read_rows
 from mmsent_cli.data.layouts import frame_source
 from mmsent_cli.data.pairs import ImageSource, Pair
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.stream import single_pair
+from mmsent_cli.inference.stream import decode_typed, single_pair
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Prediction
 
@@ -56,7 +56,8 @@ class LoadedModel:
             >>> model.predict_one(text="what a day", image="photo.jpg").label
             'positive'
         """
-        (prediction,) = self._predictor.predict([single_pair(text, image)])
+        pair = decode_typed(single_pair(text, image), self._predictor.description)
+        (prediction,) = self._predictor.predict([pair])
         return prediction
 
     def predict(

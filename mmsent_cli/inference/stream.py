@@ -1,9 +1,11 @@
 """Predictions of a whole source into a file, or of one pair. A few hundred pairs are in memory at a time."""
 
 import csv
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -12,11 +14,13 @@ from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, open_unlabelled
 from mmsent_cli.data.frames import image_source
 from mmsent_cli.data.images import image_bytes, verify_image
-from mmsent_cli.data.layouts import Source, locate
+from mmsent_cli.data.layouts import Source, files_of, locate
+from mmsent_cli.data.manifests import SURROGATE, without_surrogates
 from mmsent_cli.data.pairs import ImageSource, Pair
 from mmsent_cli.errors import DataError, UndecidedEncoding
-from mmsent_cli.files import atomic_path, default_cache_dir, reason, require_writable
+from mmsent_cli.files import cache_note, default_cache_dir, reason
 from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.outputs import open_output, require_no_input, require_writable
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Prediction, PredictResult
 from mmsent_cli.training.checkpoints import Description
@@ -41,7 +45,7 @@ def predict_file(
         checkpoint: from `records.find_checkpoint`.
         data: which pairs.
         runtime: device, precision, weights, cache.
-        out: the file to write; it appears whole or not at all.
+        out: the file to write, which appears whole or not at all; a pipe; or `-` for standard output.
         progress: receives how many pairs are predicted.
         with_probabilities: add one column per class, and one that names a missing modality.
         force: overwrite `out`.
@@ -51,17 +55,17 @@ def predict_file(
         MmsentError: unusable checkpoint, data or output.
     """
     start = time.perf_counter()
-    require_writable(out, force)
+    require_writable(out, force, [checkpoint])
     source = source or locate(data.data)
+    require_no_input(out, files_of(source))
     predictor = Predictor.load(checkpoint, runtime)
     decision, notes = _decide(source, data, default_cache_dir(runtime.cache_dir), predictor.description)
     problems: list[str] = []
     total, unlabelled = open_unlabelled(source, data, decision, problems)
     tally = Tally(total)
-    pairs = tally.watch(unlabelled)
-    with atomic_path(out) as hidden:
-        with hidden.open("w", encoding="utf-8", newline="") as stream:
-            _write_rows(stream, predictor, pairs, tally, with_probabilities, progress)
+    pairs = tally.watch(_apart_from(out, unlabelled))
+    with open_output(out) as stream:
+        _write_rows(stream, predictor, pairs, tally, with_probabilities, progress)
         if not tally.pairs:
             raise DataError(f"there are no pairs to predict in {source.path}", "give a folder or a table with --data")
     return PredictResult(
@@ -73,7 +77,7 @@ def predict_file(
         missing_image=tally.missing["image"],
         replaced_characters=tally.replaced,
         seconds=time.perf_counter() - start,
-        notes=(source.notice, *notes, *predictor.notes(), *tally.notes(), *problems),
+        notes=(source.notice, *filter(None, [cache_note()]), *notes, *predictor.notes(), *tally.notes(), *problems),
     )
 
 
@@ -88,6 +92,7 @@ def predict_one(
     start = time.perf_counter()
     pair = single_pair(text, image)
     predictor = Predictor.load(checkpoint, runtime)
+    pair = decode_typed(pair, predictor.description)
     (prediction,) = predictor.predict([pair])
     return PredictResult(
         checkpoint=str(checkpoint),
@@ -96,7 +101,7 @@ def predict_one(
         counts={label: int(label == prediction.tag) for label in predictor.description.labels},
         missing_text=int(pair.text is None),
         missing_image=int(pair.image is None),
-        replaced_characters=0,
+        replaced_characters=pair.replaced,
         seconds=time.perf_counter() - start,
         prediction=prediction,
         notes=tuple(predictor.notes()),
@@ -144,6 +149,19 @@ class Tally:
         return [f"predicted from one modality alone: {', '.join(self._incomplete)}{rest}"]
 
 
+def _apart_from(out: Path, pairs: Iterable[Pair]) -> Iterator[Pair]:
+    """The pairs, as long as none of their images is the file to write.
+
+    Raises:
+        MmsentError: one is.
+    """
+    is_there = out.is_file()
+    for pair in pairs:
+        if is_there and isinstance(pair.image, Path):
+            require_no_input(out, [pair.image])
+        yield pair
+
+
 def _write_rows(
     stream: TextIO,
     predictor: Predictor,
@@ -187,6 +205,19 @@ def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
     except ValueError as error:
         raise DataError(f"{name} {error}", hint) from error
     return Pair(guid="-", tag=None, text=text, image=source if isinstance(source, Path) else raw)
+
+
+def decode_typed(pair: Pair, description: Description) -> Pair:
+    """A pair whose text was typed: bytes that are no text in the terminal's encoding are read as the training texts."""
+    text = pair.text or ""
+    if not SURROGATE.search(text):
+        return pair
+    try:
+        raw = os.fsencode(text)
+    except UnicodeEncodeError:  # surrogates that stand for no byte
+        raw = without_surrogates(text).encode("utf-8")
+    decoded = EncodingDecision.from_dict(dict(description.encoding)).decode(raw)
+    return replace(pair, text=decoded.text, replaced=decoded.replaced)
 
 
 def _decide(

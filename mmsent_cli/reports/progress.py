@@ -4,8 +4,10 @@ A single model has a table of its epochs; of several models, folds and trials in
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -17,6 +19,7 @@ from rich.progress import Progress as Bars
 from rich.table import Column, Table
 from rich.text import Text
 
+from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.progress import Epoch, Event, ModelBegun, ModelDone, Stage, Step
 from mmsent_cli.reports.console import err
 from mmsent_cli.reports.format import counted, duration, percent
@@ -120,6 +123,7 @@ class ProgressView:
         )
         self.is_live = self._console.is_terminal and not self._console.is_dumb_terminal
         self._live = Live(self._bars, console=self._console, refresh_per_second=4) if self.is_live else None
+        self._on_interrupt = ExitStack()
         self._stages: dict[str, TaskID] = {}
         self._finished_stages: set[str] = set()
         self._running: dict[tuple[str, int], RunningModel] = {}
@@ -132,6 +136,7 @@ class ProgressView:
 
     def __enter__(self) -> Self:
         if self._live:
+            self._on_interrupt.enter_context(on_interrupt(_show_cursor))
             self._live.start()
         return self
 
@@ -142,6 +147,7 @@ class ProgressView:
         if self._live:
             self._live.update(self._table(len(self._rows())) if self._rows() else Text(""))
             self._live.stop()
+            self._on_interrupt.close()
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -295,6 +301,11 @@ class ProgressView:
 
     def _print(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
+
+
+def _show_cursor() -> None:
+    """Show the terminal's cursor again, without the console, which another thread may hold."""
+    os.write(2, b"\x1b[?25h")
 
 
 def _one_line(longest: int | None = None) -> Column:

@@ -14,9 +14,21 @@ from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.features.table import Table
+from mmsent_cli.interrupts import advice
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
-from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, LAST, Run, create_run, discard_run, environment, find_run
+from mmsent_cli.records import (
+    BEST,
+    CONFIG,
+    EXPERIMENT,
+    LAST,
+    Run,
+    create_run,
+    discard_run,
+    environment,
+    find_run,
+    remove_unfinished,
+)
 from mmsent_cli.results import TrainResult
 from mmsent_cli.training.checkpoints import (
     fit_state,
@@ -39,15 +51,25 @@ NO_EFFECT_ON_METRICS = ("cache_dir", "jobs", "save_all", "workers")
 """Settings that may differ between two runs with the same metrics."""
 
 
-def start_run(plan: Plan, runs_dir: Path, command: str = "train") -> Run:
-    """Make the run's folder and write down what it is about to do."""
+def start_run(plan: Plan, runs_dir: Path, command: str = "train", request: Any = None) -> Run:
+    """Make the run's folder and write down what it is about to do.
+
+    Args:
+        plan: of the run.
+        runs_dir: where runs are kept.
+        command: name of the command.
+        request: of an experiment, which is resumed from it.
+    """
     model = plan.config.model
     name = model.encoders if command == "compare-fusions" else f"{model.encoders}-{model.fusion}"
-    run = create_run(runs_dir, command, name)
-    with cleanup_on_failure(run, is_new=True, command=command):
+
+    def fill(run: Run) -> None:
         run.write_json(CONFIG, to_dict(plan.config))
         write_plan(plan, run)
-    return run
+        if request is not None:
+            run.write_json(EXPERIMENT, request)
+
+    return create_run(runs_dir, command, name, fill)
 
 
 def resume_run(
@@ -67,6 +89,7 @@ def resume_run(
         raise ConfigError(
             f"cannot resume {run.folder}: it is a run of {command}", f"go on with: {resume_command(run, command)}"
         )
+    remove_unfinished(run)
     config = train_config(run.read_json(CONFIG))
     plan = plan_run(config, progress, splits_of(run, config.split.folds), source)
     write_plan(plan, run)
@@ -158,14 +181,16 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
     A new run that meets an expected failure before its first epoch or model goes: nothing in it can be used, and it
     would stand in the way as the latest one. An interrupted run stays, and the message has the command that resumes it.
     """
+    go_on = f"go on with: {resume_command(run, command)}"
     try:
-        yield
+        with advice(go_on):
+            yield
     except MmsentError:
         if is_new and not run.has_progress:
             discard_run(run)
         raise
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; go on with: {resume_command(run, command)}") from None
+        raise KeyboardInterrupt(f"interrupted; {go_on}") from None
 
 
 def resume_command(run: Run, command: str) -> str:

@@ -93,7 +93,8 @@ def test_a_bug_keeps_its_traceback(failing, error):
 
 
 def test_an_interruption_exits_130(failing):
-    for error, said in ((KeyboardInterrupt(), "interrupted"), (KeyboardInterrupt("go on so"), "go on so")):
+    again = f"interrupted; {module.AGAIN}"
+    for error, said in ((KeyboardInterrupt(), again), (KeyboardInterrupt("go on so"), "go on so")):
         result = failing(error)
         assert isinstance(result.exception, SystemExit)
         assert (result.exit_code, result.stderr.strip()) == (module.INTERRUPTED, said)
@@ -102,7 +103,7 @@ def test_an_interruption_exits_130(failing):
 def test_help_into_a_closed_pipe_shows_no_traceback():
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-c", "from mmsent_cli.commands.app import main; main()", "train", "--help"]
+    command = [sys.executable, "-c", "from mmsent_cli.__main__ import main; main()", "train", "--help"]
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert done.stderr == ""

@@ -41,12 +41,17 @@ def test_what_training_stored_is_shown_cleared_and_computed_anew(work):
 
 
 @pytest.mark.parametrize(
-    ("folder", "counted"), [(COMPILED_MODELS, "compiled_models_bytes"), (WEIGHTS, "weights_bytes")]
+    ("folder", "name", "counted"),
+    [
+        (COMPILED_MODELS, f"{'0f' * 16}.bin", "compiled_models_bytes"),
+        (WEIGHTS, "all-mpnet-base-v2/model.safetensors", "weights_bytes"),
+    ],
 )
-def test_what_lies_beside_the_store_is_counted_and_cleared(work, folder, counted):
+def test_what_lies_beside_the_store_is_counted_and_cleared(work, folder, name, counted):
     place = Path("mine") / folder
     make_own_cache(place)
-    (place / "one.bin").write_bytes(bytes(2_000_000))
+    (place / name).parent.mkdir(exist_ok=True)
+    (place / name).write_bytes(bytes(2_000_000))
     assert succeed("cache", "--cache-dir", "mine", "--json")[counted] == 2_000_000 + len(CACHE_TAG_CONTENT)
     assert "2.0 MB" in mmsent("cache", "--cache-dir", "mine").stdout
     succeed("cache", "--cache-dir", "mine", "--clear", "--json")

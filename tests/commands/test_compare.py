@@ -239,7 +239,7 @@ def test_an_interruption_names_a_folder_that_lies_elsewhere(work, interrupt):
 
 KILLED = """
 import time
-from mmsent_cli.commands.app import main
+from mmsent_cli.__main__ import main
 from mmsent_cli.progress import ModelBegun, Step
 from mmsent_cli.reports.progress import ProgressView
 
@@ -278,7 +278,7 @@ def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, 
 
 SIDE_BY_SIDE = """
 import os, signal
-from mmsent_cli.commands.app import main
+from mmsent_cli.__main__ import main
 from mmsent_cli.progress import ModelDone
 from mmsent_cli.reports.progress import ProgressView
 

@@ -35,7 +35,7 @@ def full_at(monkeypatch):
     return fill
 
 
-@pytest.mark.parametrize("name", ["config.json", "split.json", "best_model.pt"])
+@pytest.mark.parametrize("name", ["config.json", "environment.json", "best_model.pt"])
 def test_before_anything_is_trained_no_run_is_left(work, full_at, name):
     full_at(name)
     assert_refused(mmsent(*TRAIN), name, "free some space")

@@ -211,7 +211,7 @@ def test_the_live_view_gets_the_number_of_rows_from_the_beginning(ready, layout)
 def test_a_reader_that_goes_away_sees_no_traceback(ready):
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-c", "from mmsent_cli.commands.app import main; main()", "predict", "--text", "a"]
+    command = [sys.executable, "-c", "from mmsent_cli.__main__ import main; main()", "predict", "--text", "a"]
     done = subprocess.run([*command, "--json"], stdout=write, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write)
     assert "Traceback" not in done.stderr

@@ -58,7 +58,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(work, empty_cache, interrupt
 
 def test_ctrl_c_before_there_is_a_run(work, interrupt):
     result = interrupt(Stage, 1)
-    assert (result.exit_code, result.stderr.strip()) == (130, "interrupted")
+    assert (result.exit_code, result.stderr.strip()) == (130, "interrupted; run the same command again")
     assert not Path("runs").exists()
 
 

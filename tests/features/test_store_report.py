@@ -17,7 +17,7 @@ def caches(tmp_path):
     FeatureSet(root, BERT).add([*ARRAYS.items(), ("more", np.zeros(3, dtype=np.uint8))])
     FeatureSet(root, {**BERT, "encoder": "clip"})
     make_own_cache(models)
-    (models / "one.bin").write_bytes(b"model")
+    (models / f"{'0f' * 16}.bin").write_bytes(b"model")
     return root, models, tmp_path / "weights"
 
 
@@ -31,8 +31,9 @@ def test_the_report_counts_and_clearing_empties(caches, tmp_path):
     sizes = [sum(path.stat().st_size for path in each.rglob("*") if path.is_file()) for each in caches]
     assert [report.bytes, report.compiled_models_bytes, report.weights_bytes] == sizes
     assert report.foreign == ()
-    clear_store(*caches)
+    cleared = clear_store(*caches)
     assert content(tmp_path) == set()
+    assert (cleared.bytes, cleared.compiled_models_bytes, cleared.foreign) == (sizes[0], sizes[1], ())
     assert store_report(*caches).feature_sets == ()
 
 
@@ -45,8 +46,16 @@ def test_what_mmsent_did_not_mark_is_shown_and_stays(caches, tmp_path):
     (root / "notes.txt").write_text("mine")
     make_own_cache(weights)  # as the first use of a folder that the user filled before
     assert store_report(*caches).foreign == (str(root / "mine"), str(weights))
-    clear_store(*caches)
-    assert content(tmp_path) == {
+    for marked in (caches[1], next(path.parent for path in root.rglob("*.bin"))):
+        (marked / "thesis.bin").write_text("put there later")
+        (marked / "deep").mkdir()
+        (marked / "deep" / "a.npy").write_text("put there later")
+    cleared = clear_store(*caches)
+    assert len(cleared.foreign) == 6 and cleared.bytes > 0
+    left = content(tmp_path)
+    later = {name for name in left if name.endswith((".bin", ".npy"))}
+    assert len(later) == 4
+    assert left - later - {"openvino/CACHEDIR.TAG"} == {
         "features/mine/thesis.txt",
         f"features/mine/{DESCRIPTION}",
         "features/notes.txt",

@@ -11,9 +11,11 @@ trace no more, `CannotConvert` leaves the stages to PyTorch.
 """
 
 import contextlib
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.interrupts import on_interrupt
 
 MIN_COSINE = 0.999
 """Lowest cosine similarity, for each pair, of OpenVINO's features to PyTorch's in float32."""
@@ -137,7 +140,10 @@ def save(model: Any, path: Path) -> None:
 def _hidden_folder(parent: Path) -> Iterator[Path]:
     """Make a temporary folder inside `parent`. `parent` is created if it is missing."""
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=parent) as name:
+    with (
+        tempfile.TemporaryDirectory(prefix=".", dir=parent) as name,
+        on_interrupt(partial(shutil.rmtree, name, ignore_errors=True)),
+    ):
         yield Path(name)
 
 
