@@ -50,10 +50,10 @@ def natural_order(name: str) -> list[str | int]:
 
 
 def atomic_write(path: Path, content: bytes) -> None:
-    """Write a file by temporary name and rename, so that it appears whole or not at all.
+    """Write a file atomically, by a temporary file and a rename.
 
     Raises:
-        MmsentError: it cannot be written; an earlier file of that name is untouched.
+        MmsentError: the file cannot be written; an earlier file of this name does not change.
     """
     with atomic_path(path) as hidden:
         hidden.write_bytes(content)
@@ -92,13 +92,13 @@ def hidden_name(path: Path) -> Path:
 
 
 def cannot_write(path: Path, error: OSError, hint: str = "choose another place") -> MmsentError:
-    """The expected failure for an output file that cannot be written."""
+    """Make the error for an output file that cannot be written."""
     is_full = error.errno in NO_SPACE
     return MmsentError(f"cannot write {path}: {reason(error)}", FREE_SPACE if is_full else hint)
 
 
 def reason(error: OSError) -> str:
-    """The reason of an OSError, worded for a file where a folder is needed."""
+    """Return the reason of an OSError."""
     if error.errno in NOT_A_FOLDER:
         return "a file is where a folder is needed"
     return (error.strerror or type(error).__name__).lower()
@@ -166,10 +166,10 @@ def _temporary_cache() -> Path:
 
 
 def make_own_cache(folder: Path) -> None:
-    """Make a folder of the cache. A new or empty one is marked as mmsent's own, so that it may be deleted as a whole.
+    """Create a folder in the cache. A new or empty folder is marked as mmsent's own, so that it may be deleted.
 
     Raises:
-        MmsentError: it cannot be made.
+        MmsentError: the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,7 +181,7 @@ def make_own_cache(folder: Path) -> None:
 
 
 def is_own_cache(folder: Path) -> bool:
-    """True if `make_own_cache` marked this folder; False for a link, wherever it leads."""
+    """Return True if `make_own_cache` marked this folder; False for a link."""
     tag = folder / CACHE_TAG
     try:
         return not folder.is_symlink() and tag.read_bytes() == CACHE_TAG_CONTENT
@@ -210,14 +210,14 @@ def not_replaced(path: Path, kind: str) -> MmsentError:
 
 
 def _is_about(error: OSError, hidden: Path) -> bool:
-    """Whether writing failed: stream errors have no file name, others that of the hidden file or a folder above it."""
+    """Return True if the error is about writing this file: it has no file name, or that of the file or its folder."""
     if error.filename is None:
         return error.errno in (*NO_SPACE, errno.EFBIG)
     return Path(error.filename) in (hidden, *hidden.parents)
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if it exists; in a folder without access it was never written."""
+    """Remove a file if it exists. Errors of access are ignored, since the file was then never written."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

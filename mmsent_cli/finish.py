@@ -1,4 +1,4 @@
-"""The end of every run, from the command line and from Python: tables, figures, report, and `result.json` last."""
+"""Write the output of a finished run: tables, figures, report, and `result.json` last."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -36,10 +36,10 @@ class FinishedRun(Run):
     """A finished run.
 
     Attributes:
-        folder: its folder.
+        folder: the run folder.
         result: the result, one of the dataclasses of `mmsent_cli.results`.
-        seconds: how long it took.
-        files: names of the files in its folder.
+        seconds: the duration in seconds.
+        files: the names of the files in the run folder.
     """
 
     def __init__(self, folder: Path, result: Any, seconds: float, files: Sequence[str]) -> None:
@@ -52,11 +52,11 @@ class FinishedRun(Run):
         return f"FinishedRun({str(self.folder)!r})"
 
     def to_frame(self, table: str | None = None) -> "pd.DataFrame":
-        """A table of the result as a DataFrame.
+        """Return a table of the result as a DataFrame.
 
         Args:
-            table: one of the result's `TABLES`, or "predictions" of a training: guid, true and predicted label, and
-                the probability of each class. None is the result's first table.
+            table: one of the result's `TABLES`; for a training also "predictions", with guid, true label, predicted
+                label, and probabilities. None returns the first table.
         """
         if table != "predictions" or not isinstance(self.result, TrainResult | FoldsResult):
             return self.result.to_frame(table)
@@ -71,16 +71,16 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
     """Write a run's tables, figures, report and, last of all, `result.json`.
 
     Args:
-        plan: of the run.
-        run: its folder, with `config.json` and `environment.json`.
-        result: what the training or experiment returned, one of the dataclasses of `results`.
-        detail: what an experiment returned in addition to its result; None for a training.
-        command: name of the command.
-        seconds: how long it took.
+        plan: the plan of the run.
+        run: the run, whose folder has `config.json` and `environment.json`.
+        result: the result, one of the dataclasses of `results`.
+        detail: additional data that an experiment returned; None for a training.
+        command: the name of the command.
+        seconds: the duration in seconds.
 
     Raises:
         MmsentError: a file cannot be written.
-        KeyboardInterrupt: with the command that resumes the run.
+        KeyboardInterrupt: Ctrl-C was pressed. Its message has the command that resumes the run.
     """
     with cleanup_on_failure(run, is_new=False, command=command):
         return write_result(
@@ -134,7 +134,7 @@ def write_result(
 
 
 def _groups(plan: Plan, run: Run, result: Any, detail: Any) -> Groups:
-    """The pairs that the report shows: by confidence, by needed modality, or by how many models predict them right."""
+    """Choose examples for the report: by confidence, by needed modality, or by the number of correct models."""
     labels = plan.dataset.labels
     if isinstance(result, TrainResult | FoldsResult):
         rows = [
@@ -154,7 +154,7 @@ def _groups(plan: Plan, run: Run, result: Any, detail: Any) -> Groups:
 
 
 def _tables(plan: Plan, result: Any, detail: Any) -> dict[str, str]:
-    """The CSV files of an experiment: every epoch of every model, or every arm's prediction of every pair."""
+    """Make the CSV files of an experiment: scores of every epoch, or predictions of every arm."""
     if isinstance(result, AblateResult):
         return {"predictions.csv": predictions_csv(_validation_pairs(plan), result.labels, detail.predicted)}
     if isinstance(result, CompareResult):
@@ -176,13 +176,13 @@ def _predictions_of(result: TrainResult | FoldsResult) -> str:
 
 
 def _validation_pairs(plan: Plan) -> list[Pair]:
-    """The validation pairs in the order of the data set."""
+    """Return the validation pairs in the order of the data set."""
     val = set(plan.split.val)
     return [pair for pair in plan.dataset.pairs if pair.guid in val]
 
 
 def repeat_command(run: Run, command: str) -> str:
-    """The command line that repeats a run."""
+    """Return the command line that repeats a run."""
     if command == "ablate":
         return command_line(command, _ablation_options(read_request(run.path(EXPERIMENT))))
     return command_line(command, {"config": run.path(CONFIG) if command == "train" else run.folder})

@@ -45,7 +45,7 @@ def is_own(latest: Path) -> bool:
 
 
 def follow(path: Path) -> Path | None:
-    """The folder at `path`, or the one that the link or text file `latest` names."""
+    """Return the folder `path`. If `path` is a link or the text file `latest`, return its target."""
     try:
         if path.name == LATEST and path.is_symlink():
             path = path.parent / path.readlink()

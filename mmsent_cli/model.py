@@ -1,4 +1,4 @@
-"""Encoders + fusion + head -> logits; the only module that masks a modality."""
+"""The model: two encoders, a fusion and a head. Missing modalities are masked here only."""
 
 import copy
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ MODALITIES = ("text", "image")
 
 
 class Batch(NamedTuple):
-    """B pairs as the model reads them.
+    """A batch of B pairs.
 
     Attributes:
-        text: activations after the text encoder's stored stages.
-        image: activations after the image encoder's stored stages.
-        present: [B, 2] bool, whether the pair has a text and an image.
-        target: [B] class numbers, -1 where unknown.
+        text: activations after the stored stages of the text encoder.
+        image: activations after the stored stages of the image encoder.
+        present: [B, 2] bool, True if the pair has a text and an image.
+        target: class numbers [B], -1 if unknown.
     """
 
     text: Activations
@@ -36,13 +36,13 @@ class Batch(NamedTuple):
 
 
 class Logits(NamedTuple):
-    """The model's output.
+    """The output of the model.
 
     Attributes:
         main: logits [B, C].
-        text, image: logits of the unimodal heads [B, C], or None where there is no such head.
-        gates: in eval mode, learned weights by name, each [B] in [0, 1], empty for a fusion without; None in training.
-            `text` and `image` are the weights of the modalities.
+        text, image: logits [B, C] of the unimodal heads, or None without such heads.
+        gates: learned weights of the fusion by name, each [B] in [0, 1]. Empty for a fusion without weights; None in
+            training mode.
     """
 
     main: Tensor
@@ -54,16 +54,16 @@ class Logits(NamedTuple):
 class SentimentModel(nn.Module):
     """Two encoders, a fusion layer and a head.
 
-    A missing modality is replaced by a learned feature, which is zero until modality dropout trains it.
+    A missing modality is replaced by a learned feature. It is trained by modality dropout; without that, it is zero.
 
     Args:
-        text: text encoder, frozen and cut already.
-        image: image encoder, frozen and cut already.
+        text: the text encoder, frozen and cut.
+        image: the image encoder, frozen and cut.
         fusion: a module from the FUSIONS table.
-        head: maps [B, fusion.out_dim] to [B, C]; not used with a fusion that has its own heads.
-        modality_dropout: probability that a training pair loses one of its two modalities.
-        auxiliary_classes: C to train unimodal heads as well, else 0.
-        modalities: those that the fusion reads. The other encoder does not run and is not trained.
+        head: a module [B, fusion.out_dim] -> [B, C]; not used if the fusion has its own heads.
+        modality_dropout: probability that one modality of a training pair is removed.
+        auxiliary_classes: number of classes C of the unimodal heads; 0 for no such heads.
+        modalities: the modalities that the fusion reads. Other encoders are neither run nor trained.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class SentimentModel(nn.Module):
             getattr(self, f"missing_{modality}").requires_grad_(False)
 
     def forward(self, batch: Batch) -> Logits:
-        """Logits [B, C] from the activations of B pairs."""
+        """Compute the logits [B, C] of B pairs."""
         return self.classify(*self.encode(batch), batch.present)
 
     def encode(self, batch: Batch) -> tuple[Encoded, Encoded]:
-        """The features of both modalities; the learned feature for a modality that the fusion does not read."""
+        """Compute the features of both modalities. A modality that the fusion does not read has its learned feature."""
         rows = len(batch.present)
         return (
             self.text(batch.text) if "text" in self.modalities else Encoded(self.missing_text.expand(rows, -1)),
@@ -106,12 +106,12 @@ class SentimentModel(nn.Module):
         )
 
     def classify(self, text: Encoded, image: Encoded, present: Tensor) -> Logits:
-        """Logits from features.
+        """Compute the logits from features.
 
         Args:
-            text: of B pairs, as returned by `encode`.
-            image: of the same pairs.
-            present: [B, 2] bool; a modality that is not present is replaced by its learned feature.
+            text: text features of B pairs, from `encode`.
+            image: image features of the same pairs.
+            present: [B, 2] bool; a missing modality (False) is replaced by its learned feature.
         """
         present = self._drop_modalities(present) if self.training else present
         seen_text = replace_feature(text, present[:, 0], self.missing_text)
@@ -125,7 +125,7 @@ class SentimentModel(nn.Module):
         return Logits(self.head(fused), text_logits, image_logits, gates)
 
     def trained_state(self) -> dict[str, Tensor]:
-        """The state dict without frozen stages, whose digest a checkpoint records, and without encoders not in use."""
+        """Return the state dict without frozen stages and unused encoders. Checkpoints have a digest of the former."""
         frozen = [f"{name}.stages.{stage}." for name in MODALITIES for stage in range(getattr(self, name).frozen)]
         unread = [f"{name}." for name in MODALITIES if name not in self.modalities]
         left_out = (*frozen, *unread)
@@ -139,7 +139,7 @@ class SentimentModel(nn.Module):
         return {} if gates is None else gates(text, image)
 
     def _drop_modalities(self, present: Tensor) -> Tensor:
-        """Mask one modality of some complete pairs: [B, 2] bool in and out."""
+        """Mask one modality of a random part of the complete pairs: [B, 2] bool -> [B, 2] bool."""
         if not self.modality_dropout or len(self.modalities) == 1:
             return present
         draws = torch.rand(len(present), device=present.device)
@@ -155,8 +155,8 @@ def build_model(
     """Build the model of a resolved configuration: `build_encoders`, then `assemble`.
 
     Args:
-        config: without gaps, see `config.resolve`.
-        n_classes: number of labels.
+        config: a resolved configuration, see `config.resolve`.
+        n_classes: number of classes.
         weights: where to look for pretrained weights.
         vocabulary: words of the training split, for encoders that are trained from scratch.
 
@@ -171,19 +171,19 @@ def build_model(
 def build_encoders(
     config: ResolvedModel, weights: WeightSource, vocabulary: tuple[str, ...] | None
 ) -> tuple[Encoder[TextInputs], Encoder[ImageInputs]]:
-    """The two encoders of a resolved configuration, frozen as configured."""
+    """Build the two encoders of a resolved configuration, with frozen stages."""
     return build_text_encoder(config, weights, vocabulary), build_image_encoder(config, weights)
 
 
 def assemble(
     config: ResolvedModel, n_classes: int, text: Encoder[TextInputs], image: Encoder[ImageInputs]
 ) -> SentimentModel:
-    """Put fusion and head on two encoders.
+    """Make a model of two encoders, a fusion and a head.
 
-    The encoders may come from a model that is no longer used: where they are cut and what is trained is set again.
+    The encoders may have been used in another model: their cut and their trained stages are set again.
 
     Raises:
-        ConfigError: an unknown fusion, or one that reads tokens with an encoder that has none.
+        ConfigError: the fusion is unknown, or it reads tokens and an encoder has none.
     """
     spec = find_fusion(config.fusion)
     for encoder in (text, image):
@@ -204,7 +204,7 @@ def assemble(
 
 
 def build_head(in_dim: int, hidden: Sequence[int], dropout: Sequence[float], n_classes: int) -> nn.Sequential:
-    """Linear, ReLU, dropout for each hidden width, then Linear to the classes: [B, in_dim] -> [B, n_classes]."""
+    """Build the head: linear, ReLU and dropout for each hidden width, then linear: [B, in_dim] -> [B, n_classes]."""
     layers: list[nn.Module] = []
     for width, probability in zip(hidden, dropout, strict=True):
         layers += [nn.Linear(in_dim, width), nn.ReLU(), nn.Dropout(probability)]
@@ -213,7 +213,7 @@ def build_head(in_dim: int, hidden: Sequence[int], dropout: Sequence[float], n_c
 
 
 def copy_model(model: SentimentModel) -> SentimentModel:
-    """A copy with its own trained parameters. Frozen stages and tokenizers are shared, not copied."""
+    """Copy a model. The copy has its own trained parameters, and shares frozen stages and tokenizers."""
     shared = [
         part for encoder in (model.text, model.image) for part in (encoder.inputs, *encoder.stages[: encoder.frozen])
     ]
@@ -221,7 +221,7 @@ def copy_model(model: SentimentModel) -> SentimentModel:
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """Numbers of trainable and of all parameters."""
+    """Return the numbers of trainable parameters and of all parameters."""
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return sum(n for n, is_trained in counts if is_trained), sum(n for n, _ in counts)
 
@@ -230,9 +230,9 @@ def replace_feature(encoded: Encoded, is_kept: Tensor, feature: Tensor) -> Encod
     """Replace the features of some pairs by another feature without tokens.
 
     Args:
-        encoded: of B pairs.
-        is_kept: [B] bool, the pairs whose features stay.
-        feature: [D] for all replaced pairs, or [B, D] with one for each pair.
+        encoded: features of B pairs.
+        is_kept: [B] bool, True for pairs that keep their features.
+        feature: the new feature, [D] for all pairs, or [B, D].
     """
     pooled = torch.where(is_kept.unsqueeze(1), encoded.pooled, feature.to(encoded.pooled.dtype))
     if encoded.tokens is None or encoded.mask is None:
@@ -243,7 +243,7 @@ def replace_feature(encoded: Encoded, is_kept: Tensor, feature: Tensor) -> Encod
 
 
 def _widths(spec: FusionSpec, text: Encoder, image: Encoder) -> tuple[int, ...]:
-    """The widths of the features that a fusion reads, as its `build` takes them."""
+    """Return the widths of the features that a fusion reads, as arguments of its `build`."""
     pooled = text.out_dim, image.out_dim
     return (*pooled, _token_dim(text), _token_dim(image)) if spec.reads == "tokens" else pooled
 

@@ -1,7 +1,7 @@
-"""Progress of a run, as events handed to one callable. Standard library only.
+"""Progress events of a run. Imports the standard library only.
 
-Chosen: a callable that takes events, so `events.append` is a listener, and an event crosses processes as it is.
-Rejected: an interface with one method per event, which a silent caller would have to write out.
+Chosen: progress is reported by calling a function with each event. So `events.append` can be used to collect events,
+and events can be sent between processes. Rejected: an interface with a method for each event, which is more to write.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from mmsent_cli.results import EpochResult
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`done` of `total` items of a stage such as "checking pairs"; `total` is None while it is unknown.
+    """Progress of a stage, such as "checking pairs": `done` of `total` items. `total` is None if it is not yet known.
 
-    `unit` is what one item is called.
+    `unit` is the name of an item.
     """
 
     name: str
@@ -26,10 +26,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class ModelBegun:
-    """Model `number` of `total`, counted from 1, begins to train for at most `epochs` epochs.
+    """The training of a model starts. It is model `number` of `total` and has at most `epochs` epochs.
 
-    `model` is the displayed name: a fusion, an arm's name, "fold 2". With the seed it identifies the model in all
-    later events; several models may be in training at a time.
+    `model` is the displayed name, such as a fusion or "fold 2". `model` and `seed` identify the model in later events,
+    since several models may be trained at the same time.
     """
 
     model: str
@@ -41,7 +41,7 @@ class ModelBegun:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`done` of `total` batches of an epoch are trained; epochs are counted from 1."""
+    """Progress of an epoch: `done` of `total` batches. Epochs are counted from 1."""
 
     model: str
     seed: int
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A model finished an epoch, and its state for a resumed run is saved."""
+    """A model has finished an epoch, and its state is saved."""
 
     model: str
     seed: int
@@ -61,9 +61,9 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class ModelDone:
-    """A model that was begun is finished, or was read back from an earlier run (`is_resumed`).
+    """A model is finished, or was read from an earlier run (`is_resumed`).
 
-    The metrics are those of its best epoch, or of its last one where no epoch is selected.
+    The metrics are those of its best epoch, or of its last epoch if none is selected.
     """
 
     model: str
@@ -79,4 +79,4 @@ Progress = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """The progress callable that shows nothing."""
+    """Ignore a progress event."""

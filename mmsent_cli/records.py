@@ -1,4 +1,4 @@
-"""Owns `runs/`: one folder per run, created once, never overwritten; `result.json` last, so it exists = it finished."""
+"""Create and find run folders. They are never overwritten. `result.json` is written last, when a run is finished."""
 
 import dataclasses
 import datetime
@@ -66,21 +66,21 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        """True once `result.json` is there."""
+        """True if `result.json` exists."""
         return (self.folder / "result.json").is_file()
 
     @property
     def has_progress(self) -> bool:
-        """True once an epoch, or a model of an experiment, is finished and written."""
+        """True if an epoch, or a model of an experiment, is finished and saved."""
         is_begun = self.path(LAST).is_file() or any(self.path(FOLDS).glob("*.pt"))
         return is_begun or any(self.path(ARMS).glob("*.json"))
 
     def path(self, name: str) -> Path:
-        """Path of one of the run's files."""
+        """Return the path of a file in the run folder."""
         return self.folder / name
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Write a dataclass or plain value as JSON, whole or not at all."""
+        """Write a dataclass or plain value as JSON, atomically."""
         return self.write(name, json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n")
 
     def write(self, name: str, content: str | bytes) -> Path:
@@ -90,10 +90,10 @@ class Run:
         return path
 
     def read_json(self, name: str) -> Any:
-        """Read one of the run's JSON files.
+        """Read a JSON file of the run.
 
         Raises:
-            MmsentError: missing or damaged.
+            MmsentError: the file is missing or damaged.
         """
         try:
             return json.loads(self.path(name).read_text(encoding="utf-8"))
@@ -102,7 +102,7 @@ class Run:
             raise MmsentError(f"cannot read {self.path(name)}: {why}", "start a new run") from error
 
     def write_lines(self, name: str, lines: list[Any]) -> None:
-        """Write one JSON value per line; replaces the file."""
+        """Write one JSON value per line. An existing file is replaced."""
         self.write(name, "".join(json.dumps(_plain(line), ensure_ascii=False) + "\n" for line in lines))
 
 
@@ -116,7 +116,7 @@ def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], ob
         fill: writes the run's first files; its folder appears with all of them.
 
     Raises:
-        MmsentError: the folder cannot be made.
+        MmsentError: the folder cannot be created.
     """
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     base = f"{stamp}-{command}-{as_file_name(name)}"
@@ -131,7 +131,7 @@ def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], ob
 
 
 def discard_run(run: Run) -> None:
-    """Remove a run that did not finish its first epoch; `latest` points to the newest of the others again."""
+    """Remove a run that did not finish its first epoch, and point `latest` to the newest other run."""
     runs_dir = run.folder.parent
     shutil.rmtree(run.folder, ignore_errors=True)
     others = _names(runs_dir)
@@ -174,15 +174,16 @@ def _candidates(spec: str | None, runs_dir: Path) -> Iterator[Path | None]:
 
 
 def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
-    """The checkpoint file that `spec` names.
+    """Find a checkpoint file.
 
     Args:
-        spec: a file, a run folder, a bare file name in the newest run, or `latest` or None for the newest run's best
-            model. Experiments keep no model and are passed over here.
-        runs_dir: where runs are kept.
+        spec: a file, a run folder, or a file name in the newest run. `latest` and None mean the best model of the
+            newest
+            run. Runs without a model (experiments) are skipped.
+        runs_dir: the folder of all runs.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no such checkpoint.
     """
     if spec is not None and Path(spec).name == LATEST and len(Path(spec).parts) > 1:
         spec, runs_dir = LATEST, Path(spec).parent
@@ -200,7 +201,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
 
 
 def environment(device: str, precision: str, engine: str) -> dict[str, Any]:
-    """What a reader needs to repeat a run: versions, machine, git commit."""
+    """Return versions, machine and git commit, which are needed to repeat a run."""
     return {
         "mmsent": __version__,
         "python": platform.python_version(),
@@ -216,12 +217,12 @@ def environment(device: str, precision: str, engine: str) -> dict[str, Any]:
 
 
 def as_file_name(name: str) -> str:
-    """A name of letters, digits, `-` and `_` only, which is safe in file systems and shells."""
+    """Convert a text to a file name of letters, digits, `-` and `_`."""
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
 
 
 def _make_folder(runs_dir: Path, base: str, fill: Callable[[Run], object]) -> Path:
-    """A new folder, numbered if two runs start in one second."""
+    """Create a new folder. A number is added to its name if two runs start in the same second."""
     hidden = hidden_name(runs_dir / base)
     remove = partial(shutil.rmtree, hidden, ignore_errors=True)
     with ExitStack() as cleanup:
@@ -264,7 +265,7 @@ def _newest(folder: Path) -> Path | None:
 
 
 def _newest_training(runs_dir: Path) -> Path:
-    """The newest run; if that is an experiment, the newest one with a model, if there is one."""
+    """Return the newest run. If it has no model (an experiment), return the newest run with a model, if there is one."""
     newest = find_run(None, runs_dir).folder
     if not (newest / EXPERIMENT).is_file():
         return newest
@@ -279,7 +280,7 @@ def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
 
 
 def _known_runs(runs_dir: Path) -> str:
-    """A hint with the newest runs."""
+    """Make a hint that lists the newest runs."""
     newest = _names(runs_dir)[: -SHOWN_RUNS - 1 : -1]
     return f"the newest are {', '.join(newest)}" if newest else "train a model first: mmsent train"
 
@@ -300,7 +301,7 @@ def _plain(value: Any) -> Any:
 
 
 def _version(package: str) -> str | None:
-    """The version of a package; None for an extra that is not installed."""
+    """Return the version of a package; None if it is not installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -308,7 +309,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-    """The commit of the installed source, where it is a git checkout."""
+    """Return the git commit of the source code, or None."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "rev-parse", "HEAD"]
     try:

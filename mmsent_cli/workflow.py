@@ -1,4 +1,4 @@
-"""Plan, work, finish: the way of every experiment, and the arguments that all functions of `api` share."""
+"""Run an experiment in three steps (plan, work, finish), and handle the arguments that all functions of `api` share."""
 
 import os
 import time
@@ -42,7 +42,7 @@ def run_experiment(
     progress: Progress,
     settings: dict[str, Any],
 ) -> FinishedRun:
-    """An experiment that trains models on one plan: started, resumed, or repeated from `config`."""
+    """Start, resume or repeat an experiment that trains models."""
 
     def request(given: Given) -> ExperimentRequest:
         base, earlier = read_base(None if config is None else Path(config), command)
@@ -66,7 +66,7 @@ def run_work(
     progress: Progress,
     settings: dict[str, Any],
 ) -> FinishedRun:
-    """Plan, work, finish. `has_more`: arguments that do not go with `resume` were given."""
+    """Plan, work and finish. `has_more` is True if arguments were given that cannot be combined with `resume`."""
     start = time.perf_counter()
     given, source = sort_settings(command, data, settings)
     if resume is None:
@@ -82,7 +82,7 @@ def run_work(
 
 
 def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple[Given, Source | None]:
-    """The settings by dataclass, and pairs in memory as a source; a path becomes the setting `data`."""
+    """Sort settings by dataclass, and make a source of pairs in memory. A path becomes the setting `data`."""
     given = COMMANDS[command].sort(settings)
     if data is None:
         return given, None
@@ -98,14 +98,14 @@ def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple
 
 
 def require_only_resume(given: Given, source: Source | None, has_more: bool) -> None:
-    """Refuse settings given with `resume`: a run continues with its own. Pairs in memory must be given again."""
+    """Check that no settings are given with `resume`. Pairs in memory must be given again."""
     names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
     if has_more or names:
         raise ConfigError("--resume uses the settings of the run and takes no others", "leave out the other options")
 
 
 def spec_of(run: Run | PathLike | None) -> str | None:
-    """A run as the records find it: its folder or name."""
+    """Return the folder or name of a run, for `records`."""
     if run is None:
         return None
     return str(run.folder) if isinstance(run, Run) else os.fspath(run)

@@ -1,1 +1,1 @@
-"""From pairs to stored activations to batches."""
+"""Encode pairs, store the features of frozen layers, and make batches."""

@@ -1,4 +1,4 @@
-"""Arrays of several pairs as one tensor: equal shapes are stacked, sequences are padded to the longest and masked.
+"""Combine arrays of several pairs to a batch. Equal shapes are stacked; sequences are padded and masked.
 
 Shape letters: B pairs of a batch, N pairs in all, T tokens or positions.
 """
@@ -16,11 +16,11 @@ IN_MEMORY_BYTES = 256 * 2**20
 
 
 class PackedArrays:
-    """Arrays end to end in one tensor, so that a batch is one look-up. Token ids become int64.
+    """Arrays concatenated in one tensor, so that a batch needs one look-up. Token ids become int64.
 
     Args:
-        arrays: one per row, of equal shape, or sequences [T, …] of different lengths.
-        pad: fills sequences up to the longest of a batch, and is masked; None for arrays of equal shape.
+        arrays: an array per row, all of equal shape, or sequences [T, …] of different lengths.
+        pad: the value for padding sequences; None for arrays of equal shape.
     """
 
     def __init__(self, arrays: Sequence[np.ndarray], pad: int | None) -> None:
@@ -35,7 +35,7 @@ class PackedArrays:
         self._starts = 1 + self._lengths.cumsum(0) - self._lengths
 
     def batch(self, rows: Sequence[int]) -> Activations:
-        """Some rows as one batch [B, …], with a mask [B, T] where they are sequences."""
+        """Make a batch [B, …] of some rows, with a mask [B, T] if they are sequences."""
         index = torch.tensor(rows, dtype=torch.int64)
         if not self.is_ragged:
             return Activations(self._values[index])
@@ -47,11 +47,11 @@ class PackedArrays:
 
 
 def pack_if_small(read: Callable[[int], np.ndarray], rows: int, pad: int | None) -> PackedArrays | None:
-    """Read every row into memory; None as soon as they take more than `IN_MEMORY_BYTES`.
+    """Read all rows into memory. Returns None if they need more than `IN_MEMORY_BYTES`.
 
     Args:
-        read: returns the array of a row.
-        rows: how many there are.
+        read: a function that returns the array of a row.
+        rows: the number of rows.
         pad: see `PackedArrays`.
     """
     arrays: list[np.ndarray] = []
@@ -66,17 +66,17 @@ def pack_if_small(read: Callable[[int], np.ndarray], rows: int, pad: int | None)
 
 
 def stack(arrays: Sequence[np.ndarray], pad: int | None) -> Activations:
-    """Arrays as one batch; see `PackedArrays`."""
+    """Make a batch of arrays; see `PackedArrays`."""
     return PackedArrays(arrays, pad).batch(range(len(arrays)))
 
 
 def raw_pad(encoder: Encoder) -> int | None:
-    """The padding of an encoder's raw inputs: its padding id for texts, None for images."""
+    """Return the value for padding an encoder's raw inputs: its padding id for texts, None for images."""
     return None if isinstance(encoder.inputs, ImageInputs) else encoder.inputs.pad_id
 
 
 def stored_pad(encoder: Encoder) -> int | None:
-    """The padding of what an encoder's stored stages return; None where all pairs have one shape."""
+    """Return the value for padding the output of an encoder's stored stages; None if all pairs have the same shape."""
     if isinstance(encoder.inputs, ImageInputs) or encoder.cut == encoder.n_stages:
         return None
     return raw_pad(encoder) if encoder.cut == 0 else 0

@@ -1,4 +1,4 @@
-"""One modality of many pairs, with its features in the store: a `Column` fills the store and makes batches."""
+"""The texts or the images of many pairs: compute their features, store them, and make batches."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,14 +25,14 @@ FEATURE_FORMAT = 2
 
 
 class Column:
-    """The texts or the images of a list of pairs, as activations of the encoder's stored stages.
+    """The texts or the images of a list of pairs, as activations after the stored stages of an encoder.
 
     Args:
-        encoder: frozen and cut as it will be trained.
-        keys: content digest of each pair's text or image; empty where the pair lacks it.
+        encoder: the encoder, frozen and cut as for training.
+        keys: content digest of each pair's text or image; empty if the pair lacks it.
         store: folder of the feature store.
-        compute: device and precision of the stored stages.
-        augmentation: how training images are augmented, or None.
+        compute: device and precision for the stored stages.
+        augmentation: the augmentation of training images, or None.
     """
 
     def __init__(
@@ -58,30 +58,30 @@ class Column:
 
     @property
     def damaged(self) -> int:
-        """Damaged store entries found so far; all were computed again."""
+        """Number of damaged store entries found so far. They were computed again."""
         return sum(features.damaged for features in {self._plain, self._augmented})
 
     def fill(self, sources: Sequence[RawInput | None], train_rows: Sequence[int], progress: Progress) -> int:
-        """Compute what the store lacks.
+        """Compute and store the features that are not in the feature store.
 
         Args:
             sources: the text or image of each pair, in the order of `keys`.
-            train_rows: pairs whose augmented views are needed as well.
-            progress: receives how many entries are computed.
+            train_rows: the pairs that are augmented.
+            progress: receives the number of computed entries.
 
         Returns:
-            The number of entries computed; 0 if the store held them all.
+            The number of computed entries.
         """
         by_key = {key: source for key, source in zip(self.keys, sources, strict=True) if key and source is not None}
         wanted = ((self._plain, list(by_key)), (self._augmented, self._view_keys(train_rows)))
         return sum(self._fill(features, features.missing(keys), by_key, progress) for features, keys in wanted)
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
-        """Activations of some pairs, padded to the longest.
+        """Make a batch of some pairs, padded to the longest.
 
         Args:
-            rows: pair numbers.
-            epoch: the epoch when training, which picks the augmented view; None when evaluating.
+            rows: numbers of the pairs.
+            epoch: the epoch, which selects the augmented view; None for evaluation.
         """
         packed = self.load() if epoch is None or self.augmentation is None else None
         if packed is not None:
@@ -89,12 +89,12 @@ class Column:
         return stack([self._array(self.keys[row], epoch) for row in rows], stored_pad(self.encoder))
 
     def batches(self, size: int) -> Iterator[Activations]:
-        """All pairs in order, at most `size` at a time, without augmentation."""
+        """Make batches of at most `size` pairs from all pairs in order, without augmentation."""
         rows = range(len(self.keys))
         return (self.batch(rows[start : start + size]) for start in range(0, len(rows), size))
 
     def load(self) -> PackedArrays | None:
-        """All rows without augmentation in memory, read at the first batch; None if they are too large for that."""
+        """Return all features in memory, without augmentation; None if they are too large."""
         if not self._is_loaded:
             self._is_loaded = True
             pad = stored_pad(self.encoder)
@@ -112,7 +112,7 @@ class Column:
         return len(missing)
 
     def _encode(self, missing: Sequence[str], by_key: Mapping[str, RawInput]) -> Iterator[tuple[str, np.ndarray]]:
-        """Arrays for the missing keys, in any order."""
+        """Compute the arrays for the missing keys, in any order."""
         if isinstance(self.encoder.inputs, ImageInputs):
             encoded = encode_images(self.encoder, self._compute, missing, lambda key: self._decode(key, by_key))
         else:
@@ -137,7 +137,7 @@ class Column:
         return self._augmented.read(_view_key(key, epoch % self.augmentation.views))
 
     def _placeholder(self) -> np.ndarray:
-        """Zeros for a pair that lacks the modality; the model replaces its feature."""
+        """Return zeros for a pair without the modality. The model replaces the feature of such a pair."""
         if self._empty is None:
             array = self._plain.read(next(key for key in self.keys if key))
             is_sequence = stored_pad(self.encoder) is not None
@@ -152,27 +152,27 @@ class Column:
 
 
 class SkippedModality:
-    """Replaces the column of a modality that the model does not read: nothing is encoded or stored.
+    """An empty column for a modality that the model does not read. Nothing is encoded or stored.
 
     Args:
-        keys: content digest of each pair's text or image; empty where the pair lacks it.
+        keys: content digest of each pair's text or image; empty if the pair lacks it.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = list(keys)
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
-        """One empty row for each of `rows`: [B, 0]."""
+        """Return an empty batch [B, 0]."""
         return Activations(torch.empty(len(rows), 0))
 
     def load(self) -> None:
-        """There is nothing to load."""
+        """Do nothing."""
 
 
 def describe_features(
     encoder: Encoder, compute: Compute, augmentation: Augmentation | None = None
 ) -> dict[str, object]:
-    """Everything that decides the values of stored features; two encoders with one description give the same ones."""
+    """Describe everything that affects stored features. Encoders with equal descriptions have equal features."""
     cut = encoder.cut
     return {
         "format": FEATURE_FORMAT,
@@ -186,12 +186,12 @@ def describe_features(
 
 
 def text_key(text: str | None) -> str:
-    """Content digest of a decoded text; empty for None."""
+    """Return the content digest of a decoded text; empty for None."""
     return "" if text is None else hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def text_keys(pairs: Sequence[Pair]) -> list[str]:
-    """Content digest of each pair's text."""
+    """Return the content digest of each pair's text."""
     return [text_key(pair.text) for pair in pairs]
 
 

@@ -1,4 +1,4 @@
-"""A map over several threads, with results in order, and progress of a sequence."""
+"""A parallel `map` with results in order, and progress events for a sequence."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,13 +20,13 @@ def in_order(
     streams: int,
     pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[Answer]:
-    """Like `map`, computed by several threads. Items are taken at most two per thread ahead of the result yielded.
+    """Like `map`, but computed by several threads. At most two items per thread are read ahead.
 
     Args:
-        function: should release the interpreter lock while it computes.
-        items: taken as they are needed.
+        function: a function that releases the interpreter lock while it computes.
+        items: the items; read when they are needed.
         streams: number of threads; with 1, the calling thread computes.
-        pool: threads that outlive the call; None: made for it.
+        pool: a pool of threads to use; None makes a new one.
     """
     if streams == 1:
         yield from map(function, items)
@@ -42,7 +42,7 @@ def in_order(
 
 
 def counted(items: Iterable[Item], total: int, stage: str, unit: str, progress: Progress) -> Iterator[Item]:
-    """Pass items on and report how many there were."""
+    """Yield the items, and report their number as progress."""
     for done, item in enumerate(items, start=1):
         yield item
         if done % STEP == 0 or done == total:

@@ -1,14 +1,14 @@
-"""The one path from texts and images to activations of an encoder's stored stages.
+"""Compute the activations of an encoder's stored stages from texts and images.
 
     texts  -> cleaned, tokenised ------------+
                                              +-> batches -> stored stages (Compute.prefix) -> activations
     images -> decoded by several threads ----+
 
-`Column` fills the feature store by `encode_texts` and `encode_images`; `PairPipeline` encodes pairs for a prediction,
-without the store. Batches come in order, and a few of them are in memory however many inputs there are.
+`Column` uses `encode_texts` and `encode_images` to fill the feature store. `PairPipeline` encodes pairs for prediction,
+without the store. Batches are in order, and only a few are in memory.
 
-Which inputs share a batch matters: in torch, matrix kernels round differently by the shape of a batch. So texts whose
-features are stored, or read by linear probes, go by equal length, which needs no padding.
+In torch, rounding depends on the shape of a batch. So a batch of texts whose features are stored, or read by linear
+probes, has texts of one length and no padding.
 """
 
 from collections import deque
@@ -43,16 +43,16 @@ CHUNK_BATCHES = 16
 def encode_texts(
     encoder: Encoder[TextInputs], compute: Compute, texts: Sequence[str], pool: ThreadPoolExecutor | None = None
 ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Encode texts one length at a time, the longest first.
+    """Encode texts in batches of equal length, the longest first.
 
     Args:
-        encoder: frozen and cut.
+        encoder: the encoder, frozen and cut.
         compute: device, precision and batch size.
-        texts: as they stand in the data.
-        pool: threads for several batches at a time; None: made for the call.
+        texts: the texts, not cleaned.
+        pool: threads for several batches in parallel; None makes new ones.
 
     Yields:
-        Numbers of some texts, and what the stored stages return for each: float32, or token ids where none is stored.
+        Numbers of some texts, and the output of the stored stages for each: float32, or token ids without such stages.
     """
     ids = encoder.inputs.arrays(texts)
     groups = list(rows_by_length(ids, compute.text_batch))
@@ -64,13 +64,13 @@ def encode_texts(
 def encode_images(
     encoder: Encoder[ImageInputs], compute: Compute, images: Sequence[Item], decode: Callable[[Item], np.ndarray]
 ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Decode and encode images in their order; see `encode_texts`.
+    """Decode and encode images in order; see `encode_texts`.
 
     Args:
-        encoder: frozen and cut.
+        encoder: the encoder, frozen and cut.
         compute: device, precision, batch size and number of decoder threads.
-        images: whatever `decode` takes.
-        decode: returns an image's pixels, uint8 [3, H, W].
+        images: the arguments of `decode`.
+        decode: a function that returns the pixels of an image, uint8 [3, H, W].
     """
     groups = list(_groups(range(len(images)), compute.image_batch))
     with ThreadPoolExecutor(compute.decoders) as decoders:
@@ -79,14 +79,14 @@ def encode_images(
 
 
 def encode_batch(encoder: Encoder, compute: Compute, arrays: Sequence[np.ndarray]) -> Activations:
-    """The stored stages' activations of token ids or pixels, as one batch."""
+    """Compute the activations of the stored stages for a batch of token ids or pixels."""
     return compute.prefix(encoder, stack(arrays, raw_pad(encoder)))
 
 
 def decode_ahead(
     batches: Iterable[Sequence[Item]], decode: Callable[[Item], np.ndarray], decoders: ThreadPoolExecutor
 ) -> Iterator[list[np.ndarray]]:
-    """Decode batch by batch, in order; the next ones are decoded while a batch is used."""
+    """Decode batches in order. The next batches are decoded while a batch is used."""
     ahead: deque[list[Future[np.ndarray]]] = deque()
     for items in batches:
         ahead.append([decoders.submit(decode, item) for item in items])
@@ -97,10 +97,10 @@ def decode_ahead(
 
 
 def rows_by_length(arrays: Sequence[np.ndarray], batch: int) -> Iterator[list[int]]:
-    """Numbers of arrays of one length, at most `batch` at a time, the longest first.
+    """Group the numbers of arrays by length, at most `batch` per group, the longest first.
 
-    Memory that the longest texts leave free is large enough for all that follow. In the opposite order memory grew
-    with the number of texts, by 0.2 GB from 500 to 4,000.
+    With the longest first, all later batches fit into the freed memory. In the opposite order, memory grew by 0.2 GB
+    from 500 to 4,000 texts.
     """
     rows = sorted(range(len(arrays)), key=lambda row: -len(arrays[row]))
     for _, same_length in groupby(rows, key=lambda row: len(arrays[row])):
@@ -109,14 +109,14 @@ def rows_by_length(arrays: Sequence[np.ndarray], batch: int) -> Iterator[list[in
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
-    """Some pairs of a chunk, encoded.
+    """A batch of encoded pairs of a chunk.
 
     Attributes:
-        rows: their numbers in the chunk.
-        batch: activations on the device; classes are unknown (-1).
-        texts: empty where a pair has none.
-        ocr_texts: what stands in the images; empty unless the pipeline reads it.
-        features: float32 [B, D] of the texts by each auxiliary encoder.
+        rows: the numbers of the pairs in the chunk.
+        batch: activations on the device; the classes are -1 (unknown).
+        texts: the texts; an empty string for a pair without text.
+        ocr_texts: the texts in the images; empty unless the pipeline reads them.
+        features: text features float32 [B, D] for each auxiliary encoder.
     """
 
     rows: list[int]
@@ -128,13 +128,13 @@ class PairBatch:
 
 @dataclass(frozen=True, slots=True)
 class PairPipeline:
-    """Encodes pairs for a prediction. A pair may lack its text or its image.
+    """Encodes pairs for prediction. A pair may lack its text or its image.
 
     Attributes:
         text, image: the model's encoders, frozen and cut.
         compute: device, precision, batch sizes.
-        auxiliary: text encoders that only linear probes read, frozen whole, by name.
-        reads_ocr: whether the words in the images are read too.
+        auxiliary: extra frozen text encoders that only linear probes use, by name.
+        reads_ocr: True if the words in the images are read, too.
     """
 
     text: Encoder[TextInputs]
@@ -144,7 +144,7 @@ class PairPipeline:
     reads_ocr: bool = False
 
     def chunks(self, pairs: Iterable[Pair]) -> Iterator[tuple[list[Pair], Iterator[PairBatch]]]:
-        """Take pairs chunk by chunk; each chunk comes with its batches, whose pairs have texts of similar length."""
+        """Yield pairs in chunks, each with its batches. The pairs of a batch have texts of similar length."""
         size = CHUNK_BATCHES * self.compute.predict_batch
         stream = iter(pairs)
         streams = max(map(self.compute.streams_for, (self.image, *self.auxiliary.values())))
@@ -187,14 +187,14 @@ class PairPipeline:
         )
 
     def _features(self, encoder: Encoder[TextInputs], texts: Sequence[str], pool: ThreadPoolExecutor) -> np.ndarray:
-        """Features [N, D] of the texts by an encoder that is frozen whole."""
+        """Compute the features [N, D] of the texts by a completely frozen encoder."""
         features = np.empty((len(texts), encoder.out_dim), dtype=np.float32)
         for rows, values in encode_texts(encoder, self.compute, texts, pool):
             features[rows] = values[: len(rows)]
         return features
 
     def _pixels(self, pair: Pair) -> np.ndarray:
-        """An image as uint8 [3, H, W]; black for a pair without one, where the model uses its learned feature."""
+        """Return the pixels of an image, uint8 [3, H, W]; black for a pair without an image (the model ignores it)."""
         if pair.image is None:
             side_px = self.image.inputs.image_size_px
             return np.zeros((3, side_px, side_px), dtype=np.uint8)

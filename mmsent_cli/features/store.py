@@ -1,14 +1,13 @@
-"""The feature store: the output of frozen stages is computed once per pair and kept on disk.
+"""The feature store: keeps the output of frozen stages on disk, so that it is computed once per text or image.
 
-A *feature set* holds the output of one encoder's first k stages, for one choice of weights, preprocessing and
-arithmetic. Its folder has a description, `features.json`, and shards that are never changed: each a packed `.bin` and
-an index `.npy` with a checksum per entry and, in its last four bytes, one of its own. The index appears by rename after
-its data is whole, so two processes that fill a feature set at once write two shards. Of two entries for one key the
-newer counts, so a damaged entry that was computed again stays repaired.
+A *feature set* contains the output of the first k stages of an encoder, for given weights, preprocessing and precision.
+Its folder has a description, `features.json`, and shards that are never changed. A shard has a data file `.bin` and an
+index `.npy` with a checksum per entry; the last four bytes of the index are its own checksum. The index is written last
+and atomically. Two processes that fill a feature set at the same time write two shards. If a key has two entries, the
+newer one is used, so an entry that was damaged and computed again stays repaired.
 
-Chosen: positioned reads (`os.pread`) instead of a memory map. The page cache serves both alike, but a map of a file
-that was cut short kills the process, and touched pages count as the process's own memory.
-Rejected: SQLite and LMDB, which bring locks and a write path for a store that only ever appends.
+Chosen: reads at a position (`os.pread`). Rejected: memory maps, since a truncated file would kill the process, and the
+mapped pages count as its memory; SQLite and LMDB, whose locks and write path are not needed to append.
 """
 
 import contextlib
@@ -43,7 +42,7 @@ INDEX = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The place of one array."""
+    """The position of an array."""
 
     shard: Path
     offset: int
@@ -54,14 +53,14 @@ class Entry:
 
 
 class FeatureSet:
-    """Stored features of one kind, by the content digest of their text or image.
+    """A feature set: stored features by the content digest of their text or image.
 
     Args:
         root: folder of the feature store.
-        description: everything that decides the features' values; its digest names the folder.
+        description: everything that affects the features; its digest is the name of the folder.
 
     Attributes:
-        damaged: damaged entries and shards found so far; they count as missing and are computed again.
+        damaged: number of damaged entries and shards found so far. They count as missing.
     """
 
     def __init__(self, root: Path, description: dict[str, object]) -> None:
@@ -78,17 +77,17 @@ class FeatureSet:
             self._load_shard(index)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """The keys, each once and in order, that have no sound entry. Reads and checks each entry the first time."""
+        """Return the keys without a valid entry, each once and in order. Checks each entry at its first use."""
         wanted = dict.fromkeys(keys)
         return [key for key in wanted if not self._is_sound(key)]
 
     def read(self, key: str) -> np.ndarray:
-        """The array stored under `key`, which `missing` did not return."""
+        """Return the array of `key`, which must not be missing."""
         entry = self._entries[key]
         return np.frombuffer(self._bytes(entry), dtype=entry.dtype).reshape(entry.shape)
 
     def add(self, entries: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Write arrays as new shards; each shard appears whole or not at all."""
+        """Write arrays to new shards, atomically."""
         writer = _ShardWriter(self.folder)
         with on_interrupt(lambda: writer.discard()):  # whichever is written by then
             try:
@@ -148,15 +147,15 @@ class FeatureSet:
 
 
 def shard_indexes(folder: Path) -> list[Path]:
-    """Index files of a feature set, the oldest first."""
+    """Return the index files of a feature set, the oldest first."""
     return sorted(folder.glob("[!.]*.npy"), key=_age)
 
 
 def read_index(path: Path) -> np.ndarray:
-    """The rows of an index.
+    """Read the rows of an index.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the index is damaged.
     """
     raw = path.read_bytes()
     content, checksum = raw[:-CHECKSUM_BYTES], raw[-CHECKSUM_BYTES:]
@@ -170,14 +169,14 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _age(index: Path) -> tuple[int, str]:
-    """Sorts the oldest index first; one that was deleted meanwhile sorts anywhere."""
+    """Return a key that sorts index files by age. A file may have been deleted meanwhile."""
     with contextlib.suppress(FileNotFoundError):
         return index.stat().st_mtime_ns, index.name
     return 0, index.name
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Delete what killed processes left: hidden files, and data without an index."""
+    """Delete the files of killed processes: hidden files, and data without an index."""
     for path in folder.iterdir():
         is_unfinished = path.name.startswith(".") or (path.suffix == ".bin" and not path.with_suffix(".npy").exists())
         with contextlib.suppress(FileNotFoundError):
@@ -186,7 +185,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _digest(description: dict[str, object]) -> str:
-    """BLAKE2b-128 hex digest of plain settings."""
+    """Return the BLAKE2b-128 hex digest of plain values."""
     return hashlib.blake2b(json.dumps(description, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

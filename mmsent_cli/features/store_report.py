@@ -28,7 +28,7 @@ UNPACKED = re.compile(rf"{CACHE_TAG}|{re.escape(NAME)}/[.]?(?:{'|'.join(map(re.e
 
 
 def store_report(root: Path, compiled_models: Path, weights: Path) -> StoreResult:
-    """The feature sets of a store, and the size of the caches next to it.
+    """Report the feature sets of a store, and the size of the other caches.
 
     Args:
         root: folder of the feature store.
@@ -105,7 +105,7 @@ def _files(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
 
 
 def _feature_sets(root: Path) -> tuple[dict[Path, dict[str, str]], list[Path]]:
-    """Folders of feature sets with their descriptions, and folders that look like one but lack mmsent's mark."""
+    """Find the folders of feature sets with their descriptions, and other folders, which lack mmsent's mark."""
     folders = sorted(path.parent for path in root.glob(f"*/{DESCRIPTION}"))
     if root.is_symlink():
         return {}, [root] if folders else []
@@ -115,7 +115,7 @@ def _feature_sets(root: Path) -> tuple[dict[Path, dict[str, str]], list[Path]]:
 
 
 def _read(folder: Path) -> dict[str, str] | None:
-    """The description of a feature set; None for a folder without mmsent's mark, and for a link."""
+    """Read the description of a feature set. Returns None for a folder without mmsent's mark or a link."""
     path = folder / DESCRIPTION
     if folder.is_symlink() or path.is_symlink():
         return None

@@ -1,4 +1,4 @@
-"""Batches of a training: rows of two columns, in an order that seed and epoch decide."""
+"""Make training batches from the text column and the image column. Seed and epoch determine the order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ WINDOW_BATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All pairs of a run, prepared.
+    """All pairs of a run, encoded by the stored stages.
 
     Attributes:
-        text: the texts' activations.
-        image: the images' activations.
-        lengths: tokens of each pair's text [N]. Batches are made by them whatever is stored, so that models that store
-            different stages of one encoder train on the same batches.
+        text: the activations of the texts.
+        image: the activations of the images.
+        lengths: number of tokens of each text [N], which determines the batches. So all models have the same batches,
+            whatever stages are stored.
         targets: class number of each pair [N].
-        train: rows to train on.
-        val: rows to validate on, in order of text length, which saves padding.
+        train: numbers of the training pairs.
+        val: numbers of the validation pairs, in order of text length, which saves padding.
     """
 
     text: Column | SkippedModality
@@ -37,21 +37,21 @@ class Table:
     val: tuple[int, ...]
 
     def batches(self, rows: Sequence[int], size: int) -> Iterator[Batch]:
-        """Batches of at most `size` of these rows, in order, without augmentation."""
+        """Yield batches of at most `size` of these rows, in order, without augmentation."""
         return (self.batch(rows[start : start + size]) for start in range(0, len(rows), size))
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Batch:
-        """The batch of these rows; `epoch` picks augmented views and is None when evaluating."""
+        """Make a batch of these rows. `epoch` selects augmented views; None is for evaluation."""
         present = [[bool(self.text.keys[row]), bool(self.image.keys[row])] for row in rows]
         targets = torch.from_numpy(self.targets[list(rows)])
         return Batch(self.text.batch(rows, epoch), self.image.batch(rows, epoch), torch.tensor(present), targets)
 
 
 class EpochBatches(Sampler[list[int]]):
-    """Row lists of one epoch; `epoch` None means evaluation, in the order given.
+    """The batches of an epoch, as lists of rows. For evaluation, `epoch` is None, and rows are in the given order.
 
     Attributes:
-        epoch: set before each pass over the loader.
+        epoch: the epoch; set it before each pass over the loader.
     """
 
     def __init__(self, table: Table, batch_size: int, seed: int, is_training: bool) -> None:
@@ -74,7 +74,7 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class _BatchDataset(Dataset[Any]):
-    """Gives the loader whole batches, so that padding and reading happen once per batch."""
+    """A data set whose items are whole batches, so that padding and reading are done once per batch."""
 
     def __init__(self, table: Table, sampler: EpochBatches) -> None:
         self.table = table
@@ -88,7 +88,7 @@ class _BatchDataset(Dataset[Any]):
 
 
 def make_loader(table: Table, sampler: EpochBatches, workers: int) -> DataLoader[Any]:
-    """A loader that yields `Batch`es in the sampler's order."""
+    """Make a loader that yields batches in the order of the sampler."""
     if workers:  # otherwise each would read all rows into memory of its own
         table.text.load()
         table.image.load()
@@ -101,15 +101,15 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """The batches of an epoch: pairs of about equal length together, in an order that seed and epoch decide.
+    """Make the batches of an epoch. Texts of a batch have similar lengths; seed and epoch determine the order.
 
-    Rows are shuffled, sorted by length within windows of `WINDOW_BATCHES` batches, cut, and the batches shuffled. On
-    tweets this halves the padding of plain shuffling, and which pairs share a batch still changes each epoch.
+    Rows are shuffled, sorted by length within windows of `WINDOW_BATCHES` batches, and divided into batches, which are
+    shuffled again. On tweets, this needs half of the padding of plain shuffling.
 
     Args:
-        lengths: tokens of each training pair [N].
-        batch_size: pairs per batch; the last one may be smaller.
-        seed: the run's seed.
+        lengths: number of tokens of each training pair [N].
+        batch_size: pairs per batch; one batch may be smaller.
+        seed: the seed of the run.
         epoch: counted from 1.
 
     Returns:

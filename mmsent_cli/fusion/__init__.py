@@ -1,12 +1,12 @@
-"""Fusion layers by name: two encoded modalities become one feature.
+"""The table of fusion layers. A fusion combines text and image features to one feature.
 
-A fusion is built from the widths of the features that it reads, has an `out_dim`, and is called as
-`fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. A fusion that weights the modalities may report the weights
-with `gates(text, image) -> {name: [B]}`, each in [0, 1]; `text` and `image` are the weights of the modalities.
+A fusion is an `nn.Module`. It is built from the widths of its input features, has an attribute `out_dim`, and is called
+as `fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. A fusion with weights for the modalities may return them by
+a method `gates(text, image) -> {name: [B]}`, with values in [0, 1]; the names `text` and `image` are for the
+modalities.
 
-To add one: write such a module in a file of its own, and add a row to FUSIONS; settings that it needs go to
-FUSION_DEFAULTS in `config/defaults.py`. The command line, the head, modality dropout, missing modalities, checkpoints
-and the contract tests work from that row.
+To add a fusion, write the module in a new file, and add a row to FUSIONS. Its default settings go to FUSION_DEFAULTS in
+`config/defaults.py`. All other code and the contract tests use this row.
 
 Shape letters: B pairs, T text tokens, T' image positions, Dt and Dv widths of the pooled features, C classes.
 In formulas, t [Dt] and v [Dv] are the pooled features of text and image, σ the sigmoid, ⊙ the product by elements,
@@ -36,18 +36,18 @@ from mmsent_cli.fusion.weighted import Weighted
 
 @dataclass(frozen=True, slots=True)
 class FusionSpec:
-    """One fusion.
+    """The definition of a fusion.
 
     Attributes:
-        build: called as `build(text_dim, image_dim)`; if it reads tokens, as
-            `build(text_dim, image_dim, text_token_dim, image_token_dim)`; if it has heads, as
+        build: a function, called as `build(text_dim, image_dim)`; for a fusion that reads tokens, as
+            `build(text_dim, image_dim, text_token_dim, image_token_dim)`; for a fusion with heads, as
             `build(text_head, image_head, n_classes)`.
-        summary: its formula in one line.
-        source: a published course system (BERT + ResNet18), or a paper.
-        reads: `pooled` features, or `tokens` and pooled features.
-        has_heads: it classifies by itself, with one head for each modality, and returns `ClassScores`.
-        modalities: those that it reads; the encoder of the other one is neither run nor trained.
-        is_published: one of the seven fusions of the published BERT + ResNet18 setup.
+        summary: the formula in one line.
+        source: a published student project (BERT + ResNet18), or a paper.
+        reads: `pooled` for pooled features; `tokens` for tokens and pooled features.
+        has_heads: True if the fusion has a head for each modality and returns `ClassScores`.
+        modalities: the modalities that it reads. Other encoders are neither run nor trained.
+        is_published: True for the seven fusions of the published student project.
     """
 
     build: Callable[..., nn.Module]
@@ -60,7 +60,7 @@ class FusionSpec:
 
     @property
     def is_reference(self) -> bool:
-        """True for a single modality: a baseline for fusions."""
+        """True if the fusion reads one modality only, as a reference for the others."""
         return len(self.modalities) == 1
 
 
@@ -120,10 +120,10 @@ FUSIONS: dict[str, FusionSpec] = {
 
 
 def find_fusion(name: str) -> FusionSpec:
-    """The row of a fusion.
+    """Return the row of a fusion.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no fusion of this name.
     """
     if name not in FUSIONS:
         raise unknown_name("fusion", name, list(FUSIONS))
@@ -131,10 +131,10 @@ def find_fusion(name: str) -> FusionSpec:
 
 
 def require_fusion(model: ResolvedModel) -> None:
-    """Check that the fusion exists and can train with the settings.
+    """Check that the fusion exists and works with the settings.
 
     Raises:
-        ConfigError: it does not, or cannot.
+        ConfigError: the name is unknown, or the settings are incompatible.
     """
     spec = find_fusion(model.fusion)
     if spec.has_heads and not model.auxiliary_weight:

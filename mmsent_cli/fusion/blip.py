@@ -1,4 +1,4 @@
-"""Fusion in the style of BLIP: the image decides what of the text passes."""
+"""Fusion in the style of BLIP: the image weights the text features."""
 
 import torch
 from torch import Tensor, nn
@@ -38,5 +38,5 @@ class Blip(nn.Module):
         return self.norm(self.projection(torch.cat([guided, image.pooled], dim=-1)))  # [B, 1024]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """How much of the text passes, mean over its features; near 1/2 until the norm has learned otherwise."""
+        """Return the weight of the text, averaged over its features. It is near 1/2 at the start of training."""
         return {"text": self.text_gate(image.pooled).mean(dim=-1)}

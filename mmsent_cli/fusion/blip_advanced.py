@@ -1,4 +1,4 @@
-"""Fusion in the style of BLIP with gates both ways."""
+"""Fusion in the style of BLIP: each modality weights the features of the other."""
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ class BlipAdvanced(nn.Module):
         return self.norm(self.projection(torch.cat([guided_text, guided_image], dim=-1)))  # [B, 1024]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """How much of each modality passes, mean over its features."""
+        """Return the weight of each modality, averaged over its features."""
         return {
             "text": self.text_gate(image.pooled).mean(dim=-1),
             "image": self.image_gate(text.pooled).mean(dim=-1),

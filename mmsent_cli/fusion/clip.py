@@ -1,4 +1,4 @@
-"""Fusion in the style of CLIP: both modalities as points on one sphere."""
+"""Fusion in the style of CLIP: both features are projected and normalized to length 1."""
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ WIDTH = 512
 class Clip(nn.Module):
     """[P t / |P t|; Q v / |Q v|], P and Q to 512.
 
-    The projections have a bias, which CLIP's have not: a modality that is zero (ablation, a pair that lacks it) then
-    still has a direction, and a gradient that is finite.
+    The projections have a bias, unlike CLIP's. So a feature of zeros (as in an ablation) can be normalized, and its
+    gradient is finite.
 
     Source: the published setup's CLIP style; Radford et al. 2021, arXiv 2103.00020.
     """

@@ -12,12 +12,11 @@ HEADS = 4
 
 
 class CrossAttention(nn.Module):
-    """Text tokens query image tokens, image tokens query text tokens; the mean of each modality, concatenated.
+    """Text tokens attend to image tokens, and image tokens to text tokens. The means of both are concatenated.
 
-    Each modality is its pooled feature and its tokens, projected to 128 and normed: x [B, 1 + T, 128], y of
-    the other modality likewise. The output is the mean of LN(x + attention(x, y, y)) over the real tokens, without
-    padding.
-    The pooled feature is a token too, so a pair without a modality has the learned placeholder feature to attend to.
+    The input x [B, 1 + T, 128] of a modality is its pooled feature and its tokens, projected and normalized; y is the
+    same for the other modality. The output is the mean of LN(x + attention(x, y, y)) over the real tokens. Since the
+    pooled feature is a token, there is a token to attend to even if a modality is missing.
 
     Sources: Lu et al. 2019, arXiv 1908.02265 (co-attention); Tsai et al. 2019, arXiv 1906.00295 (cross-modal attention
     between sequences of different length). One layer without feed-forward part, for small data.
@@ -43,7 +42,7 @@ class CrossAttention(nn.Module):
         return torch.cat([text_side, image_side], dim=-1)  # [B, 256]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The share of attention that goes to a modality's tokens; the rest goes to its pooled feature."""
+        """Return the share of attention on the tokens of a modality; the rest is on its pooled feature."""
         words, is_word = self.text_tokens(text)
         regions, is_region = self.image_tokens(image)
         _, on_regions = self.text_queries(words, regions, regions, ~is_region)  # [B, 1 + T, 1 + T'], mean over heads
@@ -55,7 +54,7 @@ class CrossAttention(nn.Module):
 
 
 class Sequence(nn.Module):
-    """A modality as one sequence: its pooled feature, then its tokens, [B, 1 + T, 128], and which of them are real."""
+    """Makes one sequence of a modality: pooled feature, then tokens [B, 1 + T, 128], and a mask of the real ones."""
 
     def __init__(self, pooled_dim: int, token_dim: int) -> None:
         super().__init__()

@@ -10,9 +10,9 @@ DROPOUT = (0.4, 0.3)
 
 
 class Early(nn.Module):
-    """[LN(t); LN(v)] through Linear(→1024) ReLU Dropout LayerNorm Linear(→512) ReLU Dropout LayerNorm.
+    """[LN(t); LN(v)], then Linear(→1024) ReLU Dropout LayerNorm Linear(→512) ReLU Dropout LayerNorm.
 
-    Source: the published setup's early fusion. Its last part, Linear(→256) ReLU Dropout Linear(→C), is the head.
+    Source: the published student project. The last layers, Linear(→256) ReLU Dropout Linear(→C), are the head.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

@@ -30,7 +30,7 @@ class Gmu(nn.Module):
         return gate * hidden_text + (1 - gate) * hidden_image  # [B, 512]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The weight of each modality, mean over the hidden features; sum 1."""
+        """Return the weight of each modality, averaged over the hidden features. The weights sum to 1."""
         share = self._gate(text, image).mean(dim=-1)
         return {"text": share, "image": 1 - share}
 

@@ -1,4 +1,4 @@
-"""Late combination of two unimodal classifiers."""
+"""Late fusion of two unimodal classifiers."""
 
 import math
 from typing import NamedTuple
@@ -13,7 +13,7 @@ INITIAL_SCALE = 0.5
 
 
 class ClassScores(NamedTuple):
-    """Logits [B, C] of a fusion with heads of its own: the combined ones and those of each modality's head."""
+    """The output of a fusion with heads: the combined logits [B, C], and the logits of the text and image head."""
 
     main: Tensor
     text: Tensor
@@ -23,10 +23,9 @@ class ClassScores(NamedTuple):
 class LogitEnsemble(nn.Module):
     """exp(a)·log p(c | text) + exp(b)·log p(c | image) + bias(c): log-linear pooling with learned a, b and bias.
 
-    It has a classification head for each modality, and its output is the model's logits. Each head is trained by its
-    own loss alone, the combination on the heads' detached log-probabilities, so neither modality can compensate for
-    the other. The scales are inverse temperatures and calibrate each head on its training pairs; the bias corrects for
-    the class prior, which both heads include.
+    The fusion has a classification head for each modality, and returns the logits of the model. Each head is trained by
+    its own loss only; a, b and bias are trained on the detached log-probabilities of the heads. The scales are inverse
+    temperatures. The bias corrects for the class prior, which both heads include.
 
     Args:
         text_head: [B, Dt] to logits [B, C].
@@ -50,11 +49,11 @@ class LogitEnsemble(nn.Module):
         return ClassScores(self.combine(text_logits, image_logits), text_logits, image_logits)
 
     def combine(self, text_logits: Tensor, image_logits: Tensor) -> Tensor:
-        """The formula above: logits of both heads, [B, C] each, to combined logits [B, C]."""
+        """Combine the logits of both heads, [B, C] each, to logits [B, C] by the formula above."""
         text, image = (logits.detach().log_softmax(dim=-1) for logits in (text_logits, image_logits))
         return self.text_log_scale.exp() * text + self.image_log_scale.exp() * image + self.bias
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """Each modality's share of the two scales, equal for all pairs; sum 1."""
+        """Return the share of each modality in the scales, the same for all pairs. The shares sum to 1."""
         share = torch.sigmoid(self.text_log_scale - self.image_log_scale).expand(len(text.pooled))
         return {"text": share, "image": 1 - share}

@@ -10,12 +10,12 @@ HEADS = 4
 
 
 class SelfAttention(nn.Module):
-    """Text and image, each projected to one width, attend to each other as two tokens.
+    """Text and image features are projected to the same width, and attend to each other as two tokens.
 
     With x = [P t, Q v] [B, 2, 512]: LN(x + attention(LN(x))), flattened.
 
-    Source: the published BERT + ResNet18 setup. Its attention ran over a sequence of one token, whose
-    softmax is always 1, so the layer was a linear map. The two modality tokens are this project's fix.
+    Source: the published student project. There, the sequence had one token, so the attention weight was always 1 and
+    the layer was linear. The sequence of two tokens is a correction.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
@@ -34,7 +34,7 @@ class SelfAttention(nn.Module):
         return self.norm_after(tokens + attended).flatten(1)  # [B, 2, 512] -> [B, 1024]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The share of attention that goes to text and to image, mean over heads and both queries; sum 1."""
+        """Return the share of attention on text and on image, averaged over heads and queries. The shares sum to 1."""
         normed = self.norm_before(self._tokens(text, image))
         _, weights = self.attention(normed, normed, normed)  # [B, 2 queries, 2 keys], mean over heads
         to_text, to_image = weights.mean(dim=1).unbind(dim=1)

@@ -1,4 +1,4 @@
-"""One modality alone: the references that any fusion has to beat."""
+"""One modality alone, as a reference for the fusions."""
 
 from torch import Tensor, nn
 
@@ -6,7 +6,7 @@ from mmsent_cli.encoders.contract import Encoded
 
 
 class TextOnly(nn.Module):
-    """t. The image encoder is neither run nor trained."""
+    """The text feature t. The image encoder is neither run nor trained."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class TextOnly(nn.Module):
 
 
 class ImageOnly(nn.Module):
-    """v. The text encoder is neither run nor trained."""
+    """The image feature v. The text encoder is neither run nor trained."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()

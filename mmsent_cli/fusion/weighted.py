@@ -23,7 +23,7 @@ class Weighted(nn.Module):
         return torch.cat([weighted_text, weighted_image], dim=-1)  # [B, Dt + Dv]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """The two weights, the same for each pair."""
+        """Return the two weights, which are the same for all pairs."""
         rows = len(text.pooled)
         return {
             "text": torch.sigmoid(self.text_weight).expand(rows),

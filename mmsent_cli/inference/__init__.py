@@ -1,1 +1,1 @@
-"""A trained model over new pairs."""
+"""Predict new pairs with a trained model."""

@@ -25,9 +25,9 @@ class LoadedModel:
     """A trained model that predicts text-image pairs. Made by `mmsent_cli.load`.
 
     Attributes:
-        checkpoint: the file it was loaded from.
+        checkpoint: the checkpoint file.
         labels: class names, in the order of the probabilities.
-        notes: remarks on device, precision and engine.
+        notes: notes on device, precision and engine.
     """
 
     def __init__(self, checkpoint: Path, runtime: RuntimeConfig) -> None:
@@ -68,16 +68,16 @@ class LoadedModel:
         Args:
             data: a DataFrame with the columns `text` and `image` (paths, PIL images, or bytes of image files), or
                 pairs from `read_pairs`. A row may lack one of the two.
-            progress: receives how many pairs are predicted.
+            progress: receives the number of predicted pairs.
             **columns: other column names (`text_column`, `image_column`, `guid_column`), and `on_bad`, as in
                 `mmsent predict`.
 
         Returns:
             A DataFrame with the columns `label`, `missing` ("text", "image" or empty) and `probability_<label>` for
-            each class. The index is the index of `data`, or the guids of the pairs.
+            each class. The index is the index of the DataFrame, or the guids of the pairs.
 
         Raises:
-            DataError: rows that cannot be read or have neither text nor image.
+            DataError: a row cannot be read, or has neither text nor image.
         """
         import pandas as pd
 
@@ -101,7 +101,7 @@ class LoadedModel:
 
 
 def _table(answers: Sequence[Prediction], labels: Sequence[str], index: Any) -> "pd.DataFrame":
-    """One row per prediction."""
+    """Make a DataFrame with one row per prediction."""
     import pandas as pd
 
     columns = {

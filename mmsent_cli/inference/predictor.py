@@ -1,4 +1,4 @@
-"""A checkpoint ready to predict pairs."""
+"""Load a checkpoint, and predict pairs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class Predictor:
     """A trained model with its encoders.
 
     Attributes:
-        ensemble: in eval mode, on the device; a single model is an ensemble of one.
-        description: of the model, from the checkpoint.
+        ensemble: the model or the ensemble, in eval mode on the device.
+        description: the metadata of the checkpoint.
         compute: device, precision and engine.
-        note: a remark on these, or an empty string.
+        note: a note on device, precision and engine, or an empty string.
 
     Example:
         predictor = Predictor.load(Path("runs/latest/best_model.pt"), RuntimeConfig())
@@ -46,10 +46,10 @@ class Predictor:
 
     @classmethod
     def load(cls, checkpoint: Path, runtime: RuntimeConfig) -> "Predictor":
-        """Rebuild the model of a checkpoint on the device that `runtime` names.
+        """Load the model of a checkpoint to the device of `runtime`.
 
         Raises:
-            MmsentError: an unusable checkpoint or device, or weights that are not available.
+            MmsentError: the checkpoint or the device cannot be used, or weights are not available.
         """
         compute, note = choose_compute(runtime)
         weights = WeightSource.of(runtime)
@@ -62,16 +62,16 @@ class Predictor:
 
     @property
     def model(self) -> SentimentModel:
-        """The first model, whose frozen stages all models share."""
+        """The first model. All models share its frozen stages."""
         return self.ensemble.model
 
     def notes(self) -> list[str]:
-        """Remarks on how the predictions are computed."""
+        """Notes on device, precision and engine."""
         encoders = (self.model.text, self.model.image, *self.ensemble.auxiliary_encoders.values())
         return [*([self.note] if self.note else []), *self.compute.refusals(*encoders)]
 
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
-        """Predict pairs in their order; a pair may lack its text or its image, not both."""
+        """Predict pairs in order. A pair may lack its text or its image, but not both."""
         pipeline = PairPipeline(
             self.model.text, self.model.image, self.compute, self.ensemble.auxiliary_encoders, self.ensemble.reads_ocr
         )
@@ -87,7 +87,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _probabilities(self, encoded: PairBatch) -> np.ndarray:
-        """Class probabilities [B, C] of a batch."""
+        """Compute the class probabilities [B, C] of a batch."""
         with self.compute.autocast():
             return np.exp(
                 self.ensemble.log_probabilities(encoded.batch, encoded.texts, encoded.ocr_texts, encoded.features)

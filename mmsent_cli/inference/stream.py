@@ -1,4 +1,4 @@
-"""Predictions of a whole source into a file, or of one pair. A few hundred pairs are in memory at a time."""
+"""Predict a data source into a file, or a single pair. A few hundred pairs at a time are in memory."""
 
 import csv
 import os
@@ -87,7 +87,7 @@ def predict_one(
     """Predict a single pair; the text or the image may be missing.
 
     Raises:
-        MmsentError: unusable checkpoint or image, or neither text nor image.
+        MmsentError: checkpoint or image cannot be used, or neither text nor image is given.
     """
     start = time.perf_counter()
     pair = single_pair(text, image)
@@ -126,7 +126,7 @@ class Tally:
         self._incomplete: list[str] = []
 
     def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """Pass pairs on and count their undecodable characters."""
+        """Yield the pairs, and count their undecodable characters."""
         for pair in pairs:
             self.replaced += pair.replaced
             yield pair
@@ -141,7 +141,7 @@ class Tally:
                 self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
 
     def notes(self) -> list[str]:
-        """The first pairs that were predicted from one modality."""
+        """Return notes on the first pairs that were predicted from one modality."""
         if not self._incomplete:
             return []
         more = sum(self.missing.values()) - len(self._incomplete)
@@ -182,10 +182,10 @@ def _write_rows(
 
 
 def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
-    """One pair to predict; the text or the image may be missing.
+    """Make a pair to predict. The text or the image may be missing.
 
     Raises:
-        DataError: neither text nor image, or an image that cannot be read.
+        DataError: neither text nor image is given, or the image cannot be read.
     """
     text = text if text and text.strip() else None
     if text is None and image is None:
@@ -223,7 +223,7 @@ def decode_typed(pair: Pair, description: Description) -> Pair:
 def _decide(
     source: Source, data: DataConfig, cache: Path, description: Description
 ) -> tuple[EncodingDecision, tuple[str, ...]]:
-    """How the new texts are read: by the evidence in them, else by the encoding of the training corpus, with a note."""
+    """Decide the encoding of the new texts. If they are too few, the encoding of the training texts is used, with a note."""
     try:
         return decide_encoding(source, data, cache), ()
     except UndecidedEncoding:

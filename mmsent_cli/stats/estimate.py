@@ -1,16 +1,16 @@
-"""A mean over pairs and seeds, or the difference of two, with an interval that covers other pairs and other seeds.
+"""Estimate a mean over pairs and seeds, or a difference of two means, with its uncertainty.
 
 Shape letters: S seeds, N pairs.
 
-Model: score = mean of the pair + effect of the seed + noise (which pairs a model gets right by chance). The variance of
-a mean of S·N scores has a part that shrinks with more pairs and, in each arm, a part that shrinks only with more seeds.
-Both are estimated by an analysis of variance, with Satterthwaite's degrees of freedom; one seed leaves the paired t
-test. Source: multi-reader multi-case analysis with seeds as readers and pairs as cases, each arm with readers of its
-own (Dorfman, Berbaum and Metz 1992, doi.org/10.1097/00004424-199209000-00015; Hillis 2007, doi.org/10.1002/sim.2532).
+Model: score = mean of the pair + effect of the seed + noise (by chance, a model predicts other pairs correctly). The
+variance of the mean has two parts: one that shrinks with more pairs, and in each arm one that shrinks with more seeds.
+Both are estimated by an analysis of variance, with Satterthwaite's degrees of freedom. With one seed, this is the
+paired t test. Source: multi-reader multi-case analysis, with seeds as readers and pairs as cases (Dorfman, Berbaum and
+Metz 1992, doi.org/10.1097/00004424-199209000-00015; Hillis 2007, doi.org/10.1002/sim.2532).
 
-Three seeds estimate the seed variance poorly, so in a comparison of several arms it is shrunk: half from the two arms,
-half pooled over all arms. Rejected: bootstraps over pairs and seeds, and pairing seed n with seed n, which cover less
-or find less; docs/statistics.md has the measured coverage.
+With three seeds, the estimate of the seed variance is poor. So with several arms, it is the mean of two estimates: from
+the two compared arms, and from all arms. Rejected: bootstraps over pairs and seeds, and pairing seed n with seed n;
+their coverage or power is lower (docs/statistics.md).
 """
 
 import math
@@ -28,10 +28,10 @@ class Estimate:
     """A score and its uncertainty.
 
     Attributes:
-        value: mean, or difference of two means.
-        standard_error: its standard deviation over repetitions with other pairs and other seeds.
-        degrees_of_freedom: of the t distribution that the error follows.
-        covers_seeds: false with a single seed, where the error is about the choice of pairs alone.
+        value: a mean, or a difference of two means.
+        standard_error: the standard deviation of `value` over repetitions with other pairs and other seeds.
+        degrees_of_freedom: the degrees of freedom of the t distribution of the error.
+        covers_seeds: False with a single seed; the standard error then covers the choice of pairs only.
     """
 
     value: float
@@ -41,7 +41,7 @@ class Estimate:
 
 
 def estimate_mean(scores: np.ndarray) -> Estimate:
-    """Mean of one arm.
+    """Estimate the mean of an arm.
 
     Args:
         scores: one score per seed and pair [S, N], N at least 2; see `scores.py`.
@@ -50,17 +50,17 @@ def estimate_mean(scores: np.ndarray) -> Estimate:
 
 
 def estimate_difference(arm: np.ndarray, baseline: np.ndarray, others: Sequence[np.ndarray] = ()) -> Estimate:
-    """Mean of an arm minus mean of the baseline, on the same pairs.
+    """Estimate the mean of an arm minus the mean of the baseline, on the same pairs.
 
     Args:
         arm, baseline: one score per seed and pair [S, N], N at least 2; see `scores.py`.
-        others: the same of further arms of the comparison, which help to estimate the seed variance.
+        others: the scores of other arms, which improve the estimate of the seed variance.
     """
     return _estimate(arm.mean(axis=0) - baseline.mean(axis=0), [arm, baseline], others)
 
 
 def interval(estimate: Estimate) -> tuple[float, float]:
-    """The 95 % interval; it holds 0 exactly when `p_value` is 0.05 or more."""
+    """Return the 95 % interval. It contains 0 if and only if `p_value` is 0.05 or more."""
     from scipy.stats import t
 
     reach = float(t.ppf((1 + CONFIDENCE) / 2, estimate.degrees_of_freedom)) * estimate.standard_error
@@ -68,18 +68,18 @@ def interval(estimate: Estimate) -> tuple[float, float]:
 
 
 def p_value(estimate: Estimate) -> float:
-    """Two-sided p of the true value being 0."""
+    """Return the two-sided p value of the hypothesis that the true value is 0."""
     from scipy.stats import t
 
     return float(2 * t.sf(abs(estimate.value) / estimate.standard_error, estimate.degrees_of_freedom))
 
 
 def detectable(estimate: Estimate, comparisons: int = 1) -> float:
-    """The smallest true value that is distinguished from 0 in four of five repetitions, at this standard error.
+    """Return the smallest true difference that would be detected with 80 % power at this standard error.
 
     Args:
-        estimate: of a difference.
-        comparisons: size of its Holm family; its strictest level is used.
+        estimate: the estimate of a difference.
+        comparisons: the number of differences that are tested together; Holm's strictest level is used.
     """
     from scipy.special import nctdtrinc
     from scipy.stats import t
@@ -93,8 +93,8 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
     """Add the variance of pairs and of each arm's seeds, with Satterthwaite's degrees of freedom.
 
     Args:
-        pair_means: the score of each pair, mean over seeds [N].
-        arms: the scores they are the means of, each [S, N].
+        pair_means: the score of each pair, averaged over seeds [N].
+        arms: the scores of the arms, each [S, N].
         others: see `estimate_difference`.
     """
     seeds, count = arms[0].shape
@@ -114,16 +114,16 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
 
 
 def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
-    """The weight of each arm's observed seed variance: half the arms' own, half pooled over all arms.
+    """Return the weights of the arms' seed variances: half for the compared arms, half pooled over all arms.
 
-    The pooled half is the arms' own noise times the ratio of seed variance to noise over all arms.
+    The pooled half is the noise of the compared arms times the ratio of seed variance to noise over all arms.
 
     Args:
-        noise: variance of each arm's mean by noise [K].
-        own: number of arms that are compared; they come first.
+        noise: the variance of each arm's mean due to noise [K].
+        own: the number of compared arms, which are the first ones.
 
     Returns:
-        Weights [K]; without other arms all are 1.
+        Weights [K]; all are 1 if there are no other arms.
     """
     is_own = np.arange(len(noise)) < own
     total = float(noise.sum())
@@ -131,9 +131,9 @@ def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
 
 
 def _seed_variances(scores: np.ndarray) -> tuple[float, float]:
-    """Variance of an arm's mean over seeds, and its part that is noise; 0, 0 with one seed.
+    """Return the variance of an arm's mean over seeds, and the part of it that is noise; 0, 0 with one seed.
 
-    Noise is what neither seed nor pair explains: a model trained again gets other pairs right.
+    Noise is the variation that neither seed nor pair explains.
 
     Args:
         scores: [S, N].

@@ -1,4 +1,4 @@
-"""Tests next to the intervals: exact McNemar of two models, Holm's adjustment of a family of p, and the verdict."""
+"""McNemar's exact test of two models, Holm's adjustment of several p values, and the verdict."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ LEVEL = 0.05
 
 
 def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
-    """Two-sided exact McNemar p of two models on the same pairs: a fair coin over the pairs that only one gets right.
+    """Return the two-sided p value of McNemar's exact test of two models on the same pairs.
 
-    It compares one model per arm, so it does not cover other seeds.
+    The test compares two models only, so it does not cover other seeds.
 
     Source: McNemar 1947; exact form as in `statsmodels.stats.contingency_tables.mcnemar(exact=True)`.
 
     Args:
-        arm, baseline: true where right [N].
+        arm, baseline: True for a correct prediction [N].
     """
     from scipy.stats import binomtest
 
@@ -28,7 +28,7 @@ def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Holm's step-down adjustment, in the order given: controls the probability of any false positive.
+    """Adjust p values by Holm's method, which controls the probability of any false positive. Keeps the order.
 
     Source: Holm 1979, doi.org/10.2307/4615733.
     """
@@ -41,7 +41,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def verdict(difference: float, p_adjusted: float) -> str:
-    """The comparison in words: better, worse, or not distinguishable at the 5 % level."""
+    """Return the result of a test in words: better, worse, or not distinguishable at the 5 % level."""
     if p_adjusted >= LEVEL:
         return NOT_DISTINGUISHABLE
     return BETTER if difference > 0 else WORSE

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def accuracy_scores(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """1 where right, 0 where wrong.
+    """Return 1 for a correct prediction, else 0.
 
     Args:
         true: class numbers [N].
@@ -22,7 +22,7 @@ def accuracy_scores(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def confusion_counts(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Confusion counts [C, C]: rows the true class, columns the predicted one."""
+    """Return the confusion matrix [C, C]: true class by row, predicted class by column."""
     return np.bincount(true * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
@@ -67,9 +67,9 @@ def pseudo_values(
     Berbaum and Metz 2008, Academic Radiology 15:647.
 
     Args:
-        true: class numbers [N].
-        predicted: class numbers [S, N] or [N].
-        classes: C.
+        true: true class numbers [N].
+        predicted: predicted class numbers [S, N] or [N].
+        classes: number of classes C.
         metric: of confusion counts [..., C, C], with values [...].
 
     Returns:

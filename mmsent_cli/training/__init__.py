@@ -1,1 +1,1 @@
-"""From checked pairs to a trained model: features, loop, optimizer, precision, checkpoints, metrics, seeds."""
+"""Train models: plan, training loop, optimizer, checkpoints, metrics, folds."""

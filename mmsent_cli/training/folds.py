@@ -1,9 +1,9 @@
-"""Training over folds, top to bottom: models per fold, probes, the stacker, one ensemble.
+"""Cross-validation: train models for each fold, fit probes and stacker, and save one ensemble.
 
-Every metric is out of fold. A fold is predicted by models after their last epoch, not their best one, since the pairs
-that would choose the best epoch are those that are evaluated. The stacker for a fold is fit on the out-of-fold
-predictions of the other folds. The models behind these predictions were trained on that fold, an indirect trace that
-only a nested cross-validation avoids, with five times the models; the stacker has few weights to fit to it.
+Every metric is out of fold. A fold is predicted by models after their last epoch and not after their best one, since
+the best epoch would be chosen on the evaluated pairs. The stacker for a fold is fit on the out-of-fold predictions of
+the other folds. These come from models that were trained on this fold, so a small bias is possible. Only nested
+cross-validation avoids it, with five times the models.
 """
 
 import io
@@ -37,12 +37,12 @@ OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
 
 @dataclass(frozen=True, slots=True)
 class TrainedFold:
-    """One fold's models, and their predictions for the fold.
+    """The trained models of a fold, and their predictions for the fold.
 
     Attributes:
         states: trained parameters of K models.
-        logits: of the fold's N pairs [K, N, C], in the order of the split's `val`.
-        history: the models' epochs, one model after the other.
+        logits: logits for the N pairs of the fold [K, N, C], in the order of the split's `val`.
+        history: the epochs of the models, one model after the other.
     """
 
     states: list[dict[str, Any]]
@@ -50,7 +50,7 @@ class TrainedFold:
     history: list[EpochResult]
 
     def prediction(self) -> np.ndarray:
-        """The models' mean log-probabilities [N, C]."""
+        """Return the mean log-probabilities of the models [N, C]."""
         return geometric_mean([log_softmax(logits) for logits in self.logits])
 
 
@@ -70,18 +70,18 @@ class Stacked:
 
 
 def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsResult:
-    """Train the models, fit the probes and the stacker, and keep the ensemble.
+    """Train the models, fit the probes and the stacker, and save the ensemble.
 
     Args:
-        plan: from `plan_run`, with folds.
-        run: its folder; folds that are finished in it are not trained again.
-        progress: receives stages, models, batches and epochs.
+        plan: a plan with folds, from `plan_run`.
+        run: the run; finished folds in its folder are not trained again.
+        progress: receives progress events.
 
     Returns:
-        The result, not yet written as `result.json`.
+        The result. `result.json` is not written yet.
 
     Raises:
-        MmsentError: a probe without a frozen encoder to read, or no room for features or files.
+        MmsentError: a probe has no frozen encoder to read, or the disk is full.
     """
     start = time.perf_counter()
     config = plan.config
@@ -114,7 +114,7 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
 
 
 def _train_fold(workspace: Workspace, run: Run, split: Split, description: Description) -> TrainedFold:
-    """The fold's models, read from the run's folder or trained now."""
+    """Read the models of a fold from the run folder, or train them."""
     path = run.path(f"{FOLDS}/fold-{split.fold}.pt")
     config, name, progress = workspace.plan.config, f"fold {split.fold}", workspace.progress
     models = config.model.models_per_fold
@@ -164,13 +164,13 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def _rows(plan: Plan, split: Split) -> np.ndarray:
-    """Row numbers of a fold's pairs, in the order of the split."""
+    """Return the row numbers of a fold's pairs, in the order of the split."""
     rows = {pair.guid: row for row, pair in enumerate(plan.dataset.pairs)}
     return np.array([rows[guid] for guid in split.val])
 
 
 def _fold_result(plan: Plan, trained: TrainedFold, split: Split, rows: np.ndarray, targets: np.ndarray) -> FoldResult:
-    """The metrics of a fold's mean prediction."""
+    """Compute the metrics of a fold from the mean prediction of its models."""
     metrics = metrics_of(trained.prediction(), targets[rows], plan.dataset.labels)
     return FoldResult(
         fold=split.fold or 0,
@@ -211,7 +211,7 @@ def _member(name: str, metrics: Metrics) -> MemberResult:
 
 
 def _lines(trained: Sequence[TrainedFold]) -> list[dict[str, Any]]:
-    """The epochs of each model of each fold, one after the other."""
+    """Return the epochs of all models of all folds, one after the other."""
     lines = []
     for fold, part in enumerate(trained, start=1):
         epochs = len(part.history) // len(part.states)

@@ -1,7 +1,7 @@
-"""The only fit and the only evaluate.
+"""The training loop, and the evaluation of a model.
 
-An epoch is a function of the state before it, the seed and its number, and of nothing else. So a run that was killed
-continues from the last finished epoch to the same bytes as one that was not.
+The result of an epoch depends only on the state before it, the seed and the number of the epoch. So a resumed run ends
+with exactly the same weights as an uninterrupted one.
 """
 
 import math
@@ -32,32 +32,32 @@ EVALUATION_BATCH = 64
 
 
 class Evaluation(NamedTuple):
-    """Logits [N, C] and class numbers [N] of evaluated pairs, in row order, and the fusion's mean gates by name."""
+    """Logits [N, C] and true class numbers [N] of evaluated pairs, in row order, and the mean gates of the fusion."""
 
     logits: np.ndarray
     targets: np.ndarray
     gates: Mapping[str, float] = {}
 
     def metrics(self, labels: tuple[str, ...]) -> Metrics:
-        """The metrics of this evaluation."""
+        """Compute the metrics."""
         loss = float(self.losses().mean())
         return compute_metrics(self.targets.tolist(), self.logits.argmax(axis=1).tolist(), labels, loss)
 
     def losses(self) -> np.ndarray:
-        """Cross-entropy of each pair [N], float64, without smoothing or class weights."""
+        """Compute the cross-entropy of each pair [N], float64, without label smoothing and class weights."""
         logits, targets = torch.from_numpy(self.logits).double(), torch.from_numpy(self.targets)
         return functional.cross_entropy(logits, targets, reduction="none").numpy()
 
 
 @dataclass
 class FitState:
-    """What training needs to go on after an epoch: plain data and tensors.
+    """The state of a training after an epoch, in plain data and tensors.
 
     Attributes:
-        history: results of the finished epochs.
-        best, last: logits of the validation pairs after the best and the last epoch.
-        model: trained parameters and moving statistics, by name.
-        optimizer, schedule, scaler: their state dicts.
+        history: the results of the finished epochs.
+        best, last: the logits of the validation pairs after the best and the last epoch.
+        model: trained parameters and running statistics, by name.
+        optimizer, schedule, scaler: the state dicts of these objects.
     """
 
     history: list[EpochResult]
@@ -70,16 +70,16 @@ class FitState:
 
 
 class Trainer:
-    """One model in training.
+    """Trains a model.
 
     Args:
-        model: built and frozen.
-        table: the pairs, prepared.
+        model: the model, with frozen stages.
+        table: the encoded pairs.
         labels: class names.
-        config: resolved.
-        auxiliary_weight: see ModelConfig.
-        accelerator: device, precision, accumulation, processes.
-        workers: extra loader processes.
+        config: resolved settings of the training.
+        auxiliary_weight: weight of the auxiliary losses.
+        accelerator: device, precision and gradient accumulation.
+        workers: number of extra processes that load batches.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class Trainer:
         self.best = self.last = Evaluation(np.empty((0, len(labels))), np.empty(0))
 
     def fit(self, progress: Progress = silent, model: str = "") -> Iterator[EpochResult]:
-        """Train epoch by epoch until the last one, or until patience runs out.
+        """Train until the last epoch, or until early stopping. Yields after each epoch.
 
         Args:
-            progress: receives each batch.
-            model: what the model is called in progress.
+            progress: receives progress events.
+            model: name of the model in progress events.
         """
         for epoch in range(len(self.history) + 1, self.config.epochs + 1):
             if self._is_out_of_patience():
@@ -148,10 +148,11 @@ class Trainer:
             yield result
 
     def _train_epoch(self, epoch: int, progress: Progress, model: str) -> tuple[float, float, int]:
-        """Train on every pair once.
+        """Train for one epoch.
 
         Returns:
-            Mean cross-entropy of the pairs and mean objective of the batches, each of the finite ones; skipped steps.
+            The mean cross-entropy of the pairs, the mean objective of the batches, and the number of skipped steps.
+            Values that are not finite are left out of the means.
         """
         self.sampler.epoch = epoch
         self.model.train()
@@ -172,13 +173,13 @@ class Trainer:
         return float(torch.as_tensor(self.accelerator.reduce(finite.nanmean(), "mean")))
 
     def _group_scale(self, done: int, total: int) -> float:
-        """Accelerate divides by the size of a full group; this makes up for it in a last group that is not full."""
+        """Return a loss factor for the last accumulation group, which may have fewer batches than the others."""
         size = self.config.accumulation_steps
         first = (done - 1) // size * size
         return size / min(size, total - first)
 
     def _step(self) -> bool:
-        """An optimizer step, if this batch completes a group. Returns whether one was skipped as not finite."""
+        """Do an optimizer step if this batch completes an accumulation group. Returns True if the step was skipped."""
         if not self.accelerator.sync_gradients:
             return False
         self.rates = current_lr(self.optimizer, "encoder"), current_lr(self.optimizer, "head")
@@ -199,7 +200,7 @@ class Trainer:
         return len(self.history) - self.monitor.best(self.history).epoch >= self.config.patience
 
     def state(self) -> FitState:
-        """Everything that a resumed run needs."""
+        """Return the state that is needed to resume."""
         scaler = self.accelerator.scaler
         return FitState(
             history=list(self.history),
@@ -212,7 +213,7 @@ class Trainer:
         )
 
     def load(self, state: FitState) -> None:
-        """Go on from a state that `state()` gave."""
+        """Restore a state of `state()`."""
         self.history, self.best, self.last = list(state.history), state.best, state.last
         self.accelerator.unwrap_model(self.model).load_state_dict(state.model, strict=False)
         self.optimizer.load_state_dict(state.optimizer)
@@ -223,7 +224,7 @@ class Trainer:
 
 @torch.no_grad()
 def evaluate(model: torch.nn.Module, loader: Any, accelerator: Accelerator) -> Evaluation:
-    """Logits of every pair of a loader, in eval mode, and the mean of each gate of the fusion."""
+    """Compute the logits of every pair of a loader in eval mode, and the mean of each gate of the fusion."""
     model.eval()
     logits, targets = [], []
     gates: defaultdict[str, list[torch.Tensor]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""The training loss: class-weighted, smoothed cross-entropy, and that of the auxiliary heads."""
+"""The training loss: cross-entropy with class weights and label smoothing, for main head and auxiliary heads."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from mmsent_cli.model import Batch, Logits
 
 
 class Loss:
-    """Loss of a batch.
+    """The loss of a batch.
 
     Args:
-        config: label smoothing and class weights, resolved.
-        train_targets: class numbers of the training pairs; class weights come from them.
-        n_classes: number of labels.
-        auxiliary_weight: weight of the text-only and image-only heads' losses.
+        config: resolved settings: label smoothing and class weights.
+        train_targets: class numbers of the training pairs, for the class weights.
+        n_classes: number of classes.
+        auxiliary_weight: weight of the losses of the text-only and image-only heads.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Loss:
         self.weights = None if weights is None else weights.to(device)
 
     def __call__(self, logits: Logits, batch: Batch) -> Tensor:
-        """The scalar loss of a batch; a head whose modality a pair lacks does not count that pair."""
+        """Compute the scalar loss of a batch. An auxiliary head ignores pairs without its modality."""
         loss = self._cross_entropy(logits.main, batch.target)
         for extra, has_modality in zip((logits.text, logits.image), batch.present.unbind(dim=1), strict=True):
             if extra is not None and has_modality.any():
@@ -48,10 +48,7 @@ class Loss:
 
 
 def class_weights(targets: Sequence[int], n_classes: int, kind: str) -> Tensor | None:
-    """Weight of each class in the loss: inverse frequency (`balanced`), its root (`sqrt`), or None; mean 1.
-
-    Source of `balanced`: the published CLIP setup.
-    """
+    """Return the class weights: inverse frequency (`balanced`), its square root (`sqrt`), or None. Their mean is 1."""
     if kind == "none":
         return None
     counts = np.bincount(targets, minlength=n_classes).clip(min=1)

@@ -1,4 +1,4 @@
-"""Metrics of one evaluation, by scikit-learn."""
+"""Compute metrics by scikit-learn."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from mmsent_cli.stats import accuracy_interval
 
 
 def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Sequence[str], loss: float) -> Metrics:
-    """Accuracy with its interval, macro-F1 over all labels, the confusion matrix and each class's scores.
+    """Compute accuracy with its interval, macro-F1, confusion matrix, and the scores of each class.
 
     Args:
-        true: class numbers [N].
-        predicted: class numbers [N].
+        true: true class numbers [N].
+        predicted: predicted class numbers [N].
         labels: class names in order.
-        loss: mean cross-entropy of these pairs, without smoothing or class weights.
+        loss: mean cross-entropy of these pairs, without label smoothing and class weights.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -39,7 +39,7 @@ def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Seque
 
 
 def majority_accuracy(train: Sequence[int], val: Sequence[int]) -> float:
-    """Accuracy on `val` of always predicting the class most frequent in `train`."""
+    """Return the accuracy on `val` of always predicting the most frequent class of `train`."""
     answer = Counter(train).most_common(1)[0][0]
     return sum(target == answer for target in val) / len(val)
 

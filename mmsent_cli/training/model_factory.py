@@ -1,4 +1,4 @@
-"""Models as their seed begins them; pretrained encoders are read once."""
+"""Build the initial models for given seeds. Pretrained encoders are loaded once."""
 
 from collections.abc import Callable, Hashable
 from typing import TypeVar
@@ -23,13 +23,13 @@ AnyEncoder = TypeVar("AnyEncoder", bound=Encoder)
 
 
 class ModelFactory:
-    """Builds the models of one plan. A model copies what it trains of a pretrained encoder, and shares what is frozen.
+    """Builds the models of a plan. They share frozen stages of pretrained encoders, and have copies of trained ones.
 
     Args:
-        plan: what all models have in common.
+        plan: pairs and settings of all models.
 
     Attributes:
-        vocabulary: words of the training split, for a text encoder that starts from scratch; else None.
+        vocabulary: words of the training split, for a text encoder that is trained from scratch; else None.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -38,10 +38,10 @@ class ModelFactory:
         self._pretrained: dict[Hashable, Encoder] = {}
 
     def model(self, config: ResolvedModel, seed: int) -> SentimentModel:
-        """A model before its first step. The seed alone decides fusion and head, whatever the encoders drew.
+        """Build an initial model. The initial weights of fusion and head depend on the seed only.
 
         Raises:
-            MmsentError: weights that are not available, or encoders that do not suit the fusion.
+            MmsentError: weights are not available, or the fusion cannot use the encoders.
         """
         seed_everything(seed)
         text, image = self._encoders(config)
@@ -49,10 +49,10 @@ class ModelFactory:
         return assemble(config, len(self.plan.dataset.labels), text, image)
 
     def _encoders(self, config: ResolvedModel) -> tuple[Encoder, Encoder]:
-        """The text and the image encoder of a new model.
+        """Build the text encoder and the image encoder of a new model.
 
-        The first weights of an image encoder from scratch follow from the random numbers that the text encoder drew
-        while it was built, so it is then built again even if it is pretrained.
+        If the image encoder is trained from scratch, the text encoder is always built anew, since the initial weights
+        of the image encoder depend on the random numbers that building the text encoder uses.
         """
         has_pretrained_image = is_pretrained(config.image_encoder, IMAGE_ENCODERS)
         text_key = ("text", config.text_encoder, config.freeze_text, config.max_length_tokens, config.text_cleaning)
@@ -69,7 +69,7 @@ class ModelFactory:
         )
 
     def _encoder(self, key: Hashable | None, build: Callable[[], AnyEncoder]) -> Encoder:
-        """A copy of the encoder that was built under this key before; with key None, one that is built now."""
+        """Return a copy of the encoder with this key. It is built at the first use; with None, at every use."""
         if key is None:
             return build()
         if key not in self._pretrained:

@@ -1,4 +1,4 @@
-"""The validation metric that selects the best epoch, and what counts as better in it."""
+"""Select the best epoch by a validation metric."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 
 class Score(Protocol):
-    """Validation metrics of an epoch: an EpochScore or an EpochResult."""
+    """The validation metrics of an epoch, such as an EpochScore or an EpochResult."""
 
     @property
     def val_loss(self) -> float: ...
@@ -20,7 +20,7 @@ S = TypeVar("S", bound=Score)
 
 
 class Monitor:
-    """A validation metric by name.
+    """A validation metric with its direction.
 
     Args:
         name: `accuracy` or `macro_f1`, where higher is better; or `loss`, where lower is better.
@@ -31,17 +31,17 @@ class Monitor:
         self.is_loss = name == "loss"
 
     def value(self, score: Score) -> float:
-        """The metric of an epoch; a loss that is no number counts as infinite."""
+        """Return the metric of an epoch. A loss of NaN counts as infinite."""
         if not self.is_loss:
             return getattr(score, self.name)
         return math.inf if math.isnan(score.val_loss) else score.val_loss
 
     def is_better(self, score: Score, other: Score) -> bool:
-        """True if `score` is strictly better; equal is not better."""
+        """Return True if `score` is strictly better."""
         return self.value(score) < self.value(other) if self.is_loss else self.value(score) > self.value(other)
 
     def best(self, curve: Sequence[S]) -> S:
-        """The best of one or more epochs; of equal ones the first."""
+        """Return the best of one or more epochs; if several are equal, the first."""
         best = curve[0]
         for score in curve[1:]:
             best = score if self.is_better(score, best) else best

@@ -13,9 +13,9 @@ SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_
 
 
 def build_optimizer(model: SentimentModel, config: ResolvedFit) -> torch.optim.AdamW:
-    """AdamW over the trained parameters: encoders and the rest, each with and without weight decay.
+    """Build AdamW with four parameter groups: encoders and the rest, each with and without weight decay.
 
-    Biases, norms and single numbers (one dimension or none) are not decayed.
+    Parameters with at most one dimension (biases, norm layers, scalars) have no weight decay.
     """
     encoders = {id(p) for encoder in (model.text, model.image) for p in encoder.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
@@ -35,12 +35,12 @@ def build_optimizer(model: SentimentModel, config: ResolvedFit) -> torch.optim.A
 
 
 def steps_per_epoch(batches: int, accumulation_steps: int) -> int:
-    """Optimizer steps in an epoch; a last incomplete group of batches makes a step too."""
+    """Return the number of optimizer steps in an epoch. The last accumulation group may be incomplete."""
     return math.ceil(batches / accumulation_steps)
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, config: ResolvedFit, steps: int) -> LRScheduler:
-    """Warm-up, then cosine, linear or constant, over `steps` optimizer steps in all."""
+    """Build the learning rate schedule: warm-up, then cosine, linear or constant, over `steps` optimizer steps."""
     from transformers.optimization import get_scheduler
 
     warmup = round(config.warmup * steps)
@@ -48,5 +48,5 @@ def build_schedule(optimizer: torch.optim.Optimizer, config: ResolvedFit, steps:
 
 
 def current_lr(optimizer: torch.optim.Optimizer, name: str) -> float:
-    """The learning rate of the `encoder` or `head` groups; 0.0 if nothing of the kind is trained."""
+    """Return the learning rate of the group `encoder` or `head`; 0.0 if it has no trained parameters."""
     return next((group["lr"] for group in optimizer.param_groups if group["name"].startswith(name)), 0.0)

@@ -1,4 +1,4 @@
-"""What a run is about to do: configuration without gaps, every pair checked, the split; nothing computed yet."""
+"""Plan a run: resolve the configuration, read and check all pairs, and make the split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,13 +29,13 @@ from mmsent_cli.progress import Progress, silent
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run that can start.
+    """A run that is ready to start.
 
     Attributes:
-        given: the configuration as the user gave it; options left out are None.
-        config: the same with every option resolved.
-        facts: what its defaults depend on.
-        folds: all folds, of which `split` is the first; empty in a training with one validation split.
+        given: the configuration as the user gave it; other settings are None.
+        config: the resolved configuration.
+        facts: facts that the defaults depend on.
+        folds: all folds (`split` is the first); empty without cross-validation.
     """
 
     given: TrainConfig
@@ -50,12 +50,12 @@ class Plan:
     folds: tuple[Split, ...] = ()
 
     def with_given(self, given: TrainConfig) -> "Plan":
-        """A plan for other model and training settings on the same pairs and split."""
+        """Return a plan with other model and training settings, for the same pairs and split."""
         model, fit = resolve(given.model, given.fit, self.facts)
         return replace(self, given=given, config=replace(self.config, model=model, fit=fit))
 
     def variant(self, fusion: str | None = None, **fit: object) -> ResolvedConfig:
-        """This run's configuration with another fusion (which may bring its own head) and other training settings."""
+        """Return the configuration with another fusion, the defaults of this fusion, and other training settings."""
         model = resolve_checked(replace(self.given.model, fusion=fusion or self.given.model.fusion), self.facts)
         return replace(self.config, model=model, fit=replace(self.config.fit, **fit))
 
@@ -66,13 +66,13 @@ def plan_run(
     """Resolve the configuration, read and check every pair, and split them.
 
     Args:
-        config: as the user gave it.
-        progress: receives how many pairs are checked.
-        splits: the split made earlier, or its folds, for a resumed run.
-        source: pairs in memory; None reads those that `config.data` names.
+        config: the configuration as the user gave it.
+        progress: receives the number of checked pairs.
+        splits: the recorded split or folds, for a resumed run.
+        source: pairs in memory; None reads the pairs of `config.data`.
 
     Raises:
-        MmsentError: anything that would keep the run from finishing, as far as it can be known now.
+        MmsentError: settings, data, weights or device cannot be used.
     """
     compute, device_note = choose_compute(config.runtime)
     weights = WeightSource.of(config.runtime)
@@ -108,7 +108,7 @@ def plan_run(
 
 
 def gather_facts(config: TrainConfig, compute: Compute, weights: WeightSource) -> tuple[Facts, str]:
-    """What the defaults of a configuration depend on before any pair is read, and a note on what `auto` chose."""
+    """Return the facts that defaults depend on, without the number of pairs, and a note on the choice of `auto`."""
     name, note = config.model.encoders, ""
     if name == "auto":
         name, note = choose(compute.device_type, weights)
@@ -116,10 +116,10 @@ def gather_facts(config: TrainConfig, compute: Compute, weights: WeightSource) -
 
 
 def resolve_checked(model: ModelConfig, facts: Facts) -> ResolvedModel:
-    """The model's settings without gaps, the names of its encoders and its fusion checked.
+    """Resolve the settings of the model, and check the names of encoders and fusion.
 
     Raises:
-        ConfigError: an unknown name, or settings that do not go together.
+        ConfigError: a name is unknown, or settings are incompatible.
     """
     resolved = resolve_model(model, facts)
     require_encoders(resolved)
@@ -143,7 +143,7 @@ def _absolute(path: str | None) -> str | None:
 
 
 def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
-    """The split or the folds that the configuration asks for: from a file, or made now."""
+    """Read the split or the folds from a file, or make them."""
     if config.split.folds is not None:
         return make_folds(dataset.pairs, dataset.labels, config.split.folds, config.split.split_seed)
     if config.split.split is not None:
@@ -152,10 +152,10 @@ def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
 
 
 def _require_folds(config: TrainConfig, model: ResolvedModel) -> None:
-    """Check what goes with folds and what does not, before any pair is read.
+    """Check that the settings are compatible with `--folds`, before any pair is read.
 
     Raises:
-        ConfigError: probes or an adjustment without folds, or folds of encoders that start from scratch.
+        ConfigError: settings need `--folds`, or do not work with it.
     """
     if config.split.folds is None:
         if model.probes or model.logit_adjustment or model.models_per_fold > 1:

@@ -1,4 +1,4 @@
-"""Files of predictions: one row per pair, with its label, the predicted label and the probability of each class."""
+"""Read and write predictions: one row per pair, with true label, predicted label and probabilities."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ VAL_PREDICTIONS = "val_predictions.csv"
 
 
 class PredictionRow(NamedTuple):
-    """One row of a file of predictions; `probabilities` in the order of the labels."""
+    """A row of a predictions file. `probabilities` are in the order of the labels."""
 
     guid: str
     tag: str
@@ -29,20 +29,20 @@ class PredictionRow(NamedTuple):
 
 
 def read_predictions(run: Run, name: str = VAL_PREDICTIONS) -> list[PredictionRow]:
-    """The rows of a file of predictions, read by position: a class may be called `tag` or `predicted`."""
+    """Read the rows of a predictions file. Columns are found by position, since a class may be called `tag`."""
     with run.path(name).open(encoding="utf-8", newline="") as stream:
         _, *rows = csv.reader(stream)
     return [PredictionRow(guid, tag, predicted, tuple(map(float, shares))) for guid, tag, predicted, *shares in rows]
 
 
 def write_predictions(run: Run, plan: "Plan", table: Table, trainer: Trainer) -> None:
-    """The best epoch's prediction for each validation pair, with its probabilities."""
+    """Write the best epoch's prediction for each validation pair."""
     ordered = sorted(zip(table.val, trainer.best.logits, strict=True), key=lambda item: item[0])
     write_rows(run, VAL_PREDICTIONS, plan, [(row, softmax(logits)) for row, logits in ordered])
 
 
 def write_rows(run: Run, name: str, plan: "Plan", answers: Iterable[tuple[int, np.ndarray]]) -> None:
-    """A file of predictions: a line for each pair's row number and its class probabilities [C]."""
+    """Write a predictions file from row numbers of pairs and their class probabilities [C]."""
     labels, pairs = plan.dataset.labels, plan.dataset.pairs
     rows = [(pairs[row].guid, pairs[row].tag or "", labels[int(shares.argmax())], shares) for row, shares in answers]
     run.write(name, predictions_csv(labels, rows))

@@ -1,4 +1,4 @@
-"""Linear probes of a training over folds: their inputs, and their predictions of pairs that they were not fit on."""
+"""Linear probes in cross-validation: compute their inputs, fit them, and make their out-of-fold predictions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,10 +33,10 @@ NO_PREDICTIONS = np.empty((0, 0))
 
 
 def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
-    """Check that the inputs of each probe are available: a frozen encoder, or the OCR program.
+    """Check that the inputs of each probe are available: a frozen encoder, or the OCR engine.
 
     Raises:
-        ConfigError: a probe lacks its input.
+        ConfigError: an input is not available.
     """
     if reads_ocr(config.probes):
         require_ocr()
@@ -51,11 +51,11 @@ def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
 
 @dataclass(frozen=True, slots=True)
 class AuxiliaryFeatures:
-    """Features of all N texts by the auxiliary encoders, which only probes read.
+    """The features of all N texts by the auxiliary encoders, which only probes use.
 
     Attributes:
         pooled: features [N, D] by encoder name.
-        digests: of the weights, by encoder name.
+        digests: digests of the weights by encoder name.
     """
 
     pooled: Mapping[str, np.ndarray]
@@ -83,18 +83,18 @@ def cross_fit(
     folds: Sequence[np.ndarray],
     auxiliary: AuxiliaryFeatures,
 ) -> tuple[list[np.ndarray], tuple[Probe, ...]]:
-    """Fit probes without each fold in turn, then on all pairs.
+    """Fit each probe once without each fold, and once on all pairs.
 
     Args:
-        names: of the probes.
-        model: whose frozen encoders they read.
+        names: names of the probes.
+        model: a model with the frozen encoders that the probes read.
         table: all pairs, encoded for the model.
-        workspace: has the texts, and where progress goes.
-        folds: rows of each fold.
-        auxiliary: features by encoders that only probes read.
+        workspace: the workspace, with texts and progress function.
+        folds: row numbers of each fold.
+        auxiliary: features by auxiliary encoders.
 
     Returns:
-        Each probe's log-probabilities out of fold [N, C], and the probes fit on all pairs.
+        Out-of-fold log-probabilities [N, C] of each probe, and the probes fit on all pairs.
     """
     if not names:
         return [], ()
@@ -120,7 +120,7 @@ def cross_fit(
 
 
 def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.ndarray:
-    """Join the predictions of each fold into one array [N, C], in the order of the rows."""
+    """Combine the predictions of all folds to one array [N, C], in the order of the rows."""
     result = np.empty((sum(map(len, folds)), parts[0].shape[1]))
     for part, rows in zip(parts, folds, strict=True):
         result[rows] = part
@@ -135,7 +135,7 @@ def _inputs(
     ocr_texts: Sequence[OcrText],
     pooled: Mapping[str, np.ndarray],
 ) -> ProbeInputs:
-    """The inputs of probes for all pairs."""
+    """Make the inputs of probes for all pairs."""
     model.eval().to("cpu")
     parts = [slice(start, start + INPUT_BATCH) for start in range(0, len(texts), INPUT_BATCH)]
     batches = table.batches(range(len(texts)), INPUT_BATCH)
@@ -150,7 +150,7 @@ def _inputs(
 
 
 def read_ocr_texts(workspace: Workspace) -> list[OcrText]:
-    """The words in each pair's image; read once per image and kept in the feature store."""
+    """Read the words in each pair's image by OCR. The result is kept in the feature store."""
     pairs = workspace.plan.dataset.pairs
     stored = FeatureSet(workspace.plan.store, describe_ocr())
     images = {pair.image_digest: pair.image for pair in pairs if pair.image is not None}

@@ -1,4 +1,4 @@
-"""A whole training run, top to bottom: plan, model, features, epochs, result."""
+"""Start, resume and execute a training run with one validation split."""
 
 import time
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ NO_EFFECT_ON_METRICS = ("cache_dir", "jobs", "save_all", "workers")
 
 
 def start_run(plan: Plan, runs_dir: Path, command: str = "train", request: Any = None) -> Run:
-    """Make the run's folder and write down what it is about to do.
+    """Create the run folder, and write configuration, environment and split.
 
     Args:
         plan: of the run.
@@ -80,7 +80,7 @@ def resume_run(
     `source` holds the pairs of a run that was started with a DataFrame.
 
     Raises:
-        MmsentError: no such run, it is finished, or it would not go on as it began.
+        MmsentError: there is no such run, it is finished, or it was started with different settings.
     """
     run = find_unfinished(spec, runs_dir)
     if run.path(EXPERIMENT).is_file():
@@ -99,10 +99,10 @@ def resume_run(
 
 
 def require_same_plan(plan: Plan, run: Run, command: str) -> None:
-    """Check that the rest of a run is computed as its beginning was: the choice of `auto` may have changed since.
+    """Check that a run is resumed with the settings it was started with. The choice of `auto` may have changed.
 
     Raises:
-        ConfigError: other settings, labels, device, precision or engine.
+        ConfigError: settings, labels, device, precision or engine are different.
     """
     before, now = run.read_json(CONFIG), to_dict(plan.config)
     names = [(section, name) for section in now for name in now[section] if name not in NO_EFFECT_ON_METRICS]
@@ -129,7 +129,7 @@ def _pairs_changed(plan: Plan, recorded: object) -> bool:
 
 
 def _with_recorded_precision(plan: Plan, run: Run) -> Plan:
-    """A resumed run's plan in the precision that it began with, should `auto` choose another one by now."""
+    """Return the plan of a resumed run with its recorded precision, since `auto` may now choose another one."""
     began = run.read_json(ENVIRONMENT)
     if not isinstance(began, dict) or began.get("device") != plan.compute.device:
         return plan
@@ -140,10 +140,10 @@ def _with_recorded_precision(plan: Plan, run: Run) -> Plan:
 
 
 def find_unfinished(spec: str, runs_dir: Path) -> Run:
-    """The run that `spec` names, if there is something left to do.
+    """Find the unfinished run `spec`.
 
     Raises:
-        MmsentError: no such run, or it is finished already.
+        MmsentError: there is no such run, or it is finished.
     """
     run = find_run(spec, runs_dir)
     if run.is_finished:
@@ -156,14 +156,14 @@ def find_unfinished(spec: str, runs_dir: Path) -> Run:
 
 
 def splits_of(run: Run, folds: int | None = None) -> list[Split]:
-    """The split that a run wrote down, or its folds; nothing if it did not get that far."""
+    """Return the recorded split or folds of a run; empty if there are none yet."""
     path = run.path(SPLIT)
     numbers = range(1, folds + 1) if folds else [None]
     return [read_split(path, number) for number in numbers] if path.is_file() else []
 
 
 def write_plan(plan: Plan, run: Run) -> None:
-    """Write down what a run starts with, as far as it is not there yet."""
+    """Write configuration, environment and split of a run, as far as they do not exist yet."""
     if not run.path(ENVIRONMENT).is_file():
         how, dataset = plan.compute, plan.dataset
         data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}
@@ -176,10 +176,10 @@ def write_plan(plan: Plan, run: Run) -> None:
 
 @contextmanager
 def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterator[None]:
-    """What becomes of a run's folder when the work in this block fails.
+    """Clean up the run folder if the work in this block fails.
 
-    A new run that meets an expected failure before its first epoch or model goes: nothing in it can be used, and it
-    would stand in the way as the latest one. An interrupted run stays, and the message has the command that resumes it.
+    After an expected error before the first epoch or model, the folder of a new run is removed, since it is useless and
+    would be the latest run. After Ctrl-C, the folder is kept, and the message has the command that resumes the run.
     """
     go_on = f"go on with: {resume_command(run, command)}"
     try:
@@ -203,15 +203,15 @@ def resume_command(run: Run, command: str) -> str:
 
 
 def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
-    """Encode what is frozen, train, keep the best and the last epoch.
+    """Compute features, train the model, and save the best and the last epoch.
 
     Args:
-        plan: from `plan_run`.
-        run: its folder; a `last.pt` in it is where training goes on.
-        progress: receives stages, batches and epochs.
+        plan: the plan, from `plan_run`.
+        run: the run. If its folder has a `last.pt`, training continues from there.
+        progress: receives progress events.
 
     Returns:
-        The result, not yet written as `result.json`.
+        The result. `result.json` is not written yet.
     """
     start = time.perf_counter()
     workspace = Workspace(plan, progress)
@@ -235,7 +235,7 @@ def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
 
 
 def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:
-    """Continue from the run's `last.pt`, if it got that far."""
+    """Continue from the run's `last.pt`, if it exists."""
     if not run.path(LAST).is_file():
         return
     content = read_checkpoint(run.path(LAST))

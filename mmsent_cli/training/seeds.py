@@ -1,4 +1,4 @@
-"""Everything random is a function of the run's seed and the epoch, so a resumed run repeats the same draws."""
+"""Set the random state from the run's seed and the epoch, so that a resumed run has the same random numbers."""
 
 import random
 from typing import Any
@@ -8,7 +8,7 @@ import torch
 
 
 def seed_everything(seed: int, epoch: int = 0) -> None:
-    """Seed Python, numpy and torch for one epoch (0: building the model) and ask for repeatable kernels."""
+    """Seed Python, numpy and torch for an epoch (0: building the model), and request deterministic kernels."""
     mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
     random.seed(mixed)
     np.random.seed(mixed)

@@ -1,4 +1,4 @@
-"""What the models of one plan share: pretrained encoders that are read once, and pairs that are encoded once."""
+"""Build the models of a plan and encode its pairs. Pretrained encoders are loaded once, and pairs are encoded once."""
 
 import json
 from collections import Counter
@@ -29,21 +29,20 @@ FEATURE_BATCH = 256
 
 
 class Workspace:
-    """Makes the models of one plan and the tables they train on.
+    """Builds the models of a plan and the tables to train them on.
 
-    Pretrained encoders are read once; a model gets a copy of what it trains and shares what is frozen. Equal features
-    are one column. So ten fusions with three seeds cost one pass over the encoders.
+    Models share frozen stages and features. So ten fusions with three seeds need one pass over the encoders.
 
     Args:
-        plan: what all models have in common.
-        progress: receives how many texts and images are encoded.
-        encoded: called whenever the texts or images of a table are in the feature store.
+        plan: pairs and settings of all models.
+        progress: receives the number of encoded texts and images.
+        encoded: a function that is called when features have been stored.
 
     Attributes:
-        vocabulary: words of the training split, for a text encoder that starts from scratch.
-        encoder_runs: texts and images encoded so far; what the feature store held is not counted.
-        damaged: entries of the feature store (columns count their own) that had to be computed again.
-        train, val: rows of each split, in the order of the data set.
+        vocabulary: words of the training split, for a text encoder that is trained from scratch.
+        encoder_runs: the numbers of texts and images encoded so far, without those found in the feature store.
+        damaged: the number of damaged entries of the feature store, without those counted by columns.
+        train, val: row numbers of each split, in the order of the data set.
         targets: class number of each row [N].
     """
 
@@ -64,18 +63,18 @@ class Workspace:
         self._lengths: list[int] | None = None
 
     def use_split(self, split: Split) -> None:
-        """Use another split of the same pairs; features and encoders are kept."""
+        """Use another split of the same pairs. Features and encoders are kept."""
         pairs = self.plan.dataset.pairs
         rows = {pair.guid: row for row, pair in enumerate(pairs)}
         self.train, self.val = (tuple(sorted(rows[p.guid] for p in side)) for side in apply_split(split, pairs))
 
     def trainer(self, config: ResolvedConfig) -> tuple[SentimentModel, Table, Trainer]:
-        """A model as its seed begins it, its table, and a trainer that has not begun.
+        """Make an initial model, its table, and its trainer.
 
-        Accelerate keeps one state per process: train one model to its end before asking for the next.
+        Train each model to its end before making the next, since Accelerate has one state per process.
 
         Raises:
-            MmsentError: no pair has a text, or none has an image; or there is no room for the features.
+            MmsentError: no pair has a text, no pair has an image, or the disk is full.
         """
         model = self.model(config.model, config.fit.seed)
         table = self.table(model, config.fit)
@@ -85,11 +84,11 @@ class Workspace:
         return model, table, Trainer(model, table, labels, config.fit, weight, accelerator, workers)
 
     def model(self, config: ResolvedModel, seed: int) -> SentimentModel:
-        """A model before its first step; see `ModelFactory.model`."""
+        """Build an initial model; see `ModelFactory.model`."""
         return self.models.model(config, seed)
 
     def table(self, model: SentimentModel, fit: ResolvedFit) -> Table:
-        """The pairs as this model's encoders take them; computes what the feature store lacks."""
+        """Encode all pairs for a model. Features in the feature store are reused."""
         pairs = self.plan.dataset.pairs
         texts, images = [pair.text or "" for pair in pairs], [pair.image for pair in pairs]
         keys = {"text": text_keys(pairs), "image": [pair.image_digest for pair in pairs]}
@@ -105,7 +104,7 @@ class Workspace:
         return Table(columns["text"], columns["image"], lengths, self.targets, self.train, val)
 
     def features(self, encoder: Encoder) -> np.ndarray:
-        """Features float32 [N, D] of every text by a frozen encoder, which is not kept."""
+        """Compute the features float32 [N, D] of every text by a frozen encoder, which is not kept in memory."""
         pairs = self.plan.dataset.pairs
         column = Column(encoder, text_keys(pairs), self.plan.store, self.plan.compute)
         with disk_full_as_error(self.plan.store):
@@ -117,7 +116,7 @@ class Workspace:
         return features
 
     def notes(self) -> list[str]:
-        """Notes for the user on damaged store entries, and on encoders that OpenVINO cannot run."""
+        """Return notes on damaged store entries, and on encoders that OpenVINO cannot run."""
         columns = self._columns.values()
         damaged = self.damaged + sum(column.damaged for column in columns)
         notes = [f"feature store: {damaged} damaged entries were found and computed again"] if damaged else []
@@ -126,7 +125,7 @@ class Workspace:
     def _column(
         self, side: str, encoder: Encoder, keys: list[str], sources: Sequence[Any], augmentation: Augmentation | None
     ) -> Column:
-        """The column of an encoder's stored stages, filled once for all models that share it."""
+        """Return the column of an encoder's stored stages. It is filled once for all models."""
         described = json.dumps(describe_features(encoder, self.plan.compute), sort_keys=True)
         identity = (side, described, augmentation)
         if identity not in self._columns:
@@ -141,13 +140,13 @@ class Workspace:
         return self._columns[identity]
 
     def _viewed(self) -> Sequence[int]:
-        """Rows whose augmented views are needed: over folds, each pair is a training pair of some model."""
+        """Return the rows that need augmented views: training pairs, or all pairs in cross-validation."""
         return range(len(self.targets)) if self.plan.folds else self.train
 
 
 @contextmanager
 def disk_full_as_error(store: Path) -> Iterator[None]:
-    """Report a disk that is full while the feature store is written as an expected failure."""
+    """Raise an expected error if the disk is full while the feature store is written."""
     try:
         yield
     except OSError as error:
