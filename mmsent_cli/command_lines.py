@@ -1,4 +1,4 @@
-"""Command lines that messages and reports print. They work as printed, from any folder: paths in them are absolute."""
+"""Make command lines for messages and reports. They work from any folder, since their paths are absolute."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def command_line(command: str, options: Mapping[str, Any], arguments: Sequence[str | Path] = ()) -> str:
-    """A command with its options, quoted for a shell.
+    """Return a command line with options, quoted for a shell.
 
     Args:
-        command: such as `train`.
-        options: value by name, `head_lr` for `--head-lr`. None and False are left out, True is the option alone, a
-            tuple is comma-separated, and a Path is made absolute.
+        command: a command, such as `train`.
+        options: values by name, with `head_lr` for `--head-lr`. None and False are left out, True adds the option
+            without a value, a tuple is comma-separated, and a Path is made absolute.
         arguments: words that stand before the options; a Path is made absolute.
 
     Example:

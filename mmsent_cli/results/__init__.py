@@ -1,4 +1,4 @@
-"""What commands return: plain values that reports print and records write as JSON. Standard library only."""
+"""The results of all commands as dataclasses. Imports the standard library only."""
 
 from mmsent_cli.results.data import (
     Candidate,

@@ -1,4 +1,4 @@
-"""What `inspect-encoding`, `split` and `cache` return."""
+"""The results of `inspect-encoding`, `split` and `cache`."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,9 +8,9 @@ from mmsent_cli.results.frames import Tabular, records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One encoding in the vote. `score` is log-plausibility in nats per non-ASCII byte; higher is better.
+    """A candidate for the encoding. `score` is the log-probability per non-ASCII byte, in nats; higher is better.
 
-    `failures` counts the files of the vote that hold bytes the encoding does not have.
+    `failures` is the number of files with bytes that are invalid in the encoding.
     """
 
     encoding: str
@@ -20,7 +20,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
-    """Part of a text before (Latin-1, which never fails) and after decoding, and a per-file detector's answer."""
+    """A part of a text, as Latin-1 and as decoded by mmsent, and the encoding that a per-file detector found."""
 
     name: str
     before: str
@@ -30,7 +30,7 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileException:
-    """A file that is not in the encoding of the corpus: its encoding, or None where it cannot be decoded strictly."""
+    """A file that is not in the encoding of the corpus: its encoding, or None if it has undecodable bytes."""
 
     name: str
     encoding: str | None
@@ -39,12 +39,12 @@ class FileException:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodingResult(Tabular):
-    """What `inspect-encoding` found. `encoding` is the best guess even when `decided` is false.
+    """The result of `inspect-encoding`. If `decided` is False, `encoding` is the best guess.
 
-    `candidates` were compared on the files that are not UTF-8, or on all files if there are none. `margin`
-    is the lead over the best candidate that decodes any of them differently, in nats over all evidence.
-    `exceptions` are files in another encoding; `undecodable` counts those with U+FFFD in their text.
-    A per-file detector reads `detector_disagrees` of `detector_checked` files differently.
+    `candidates` were compared on the files that are not UTF-8, or on all files if every file is UTF-8. `margin` is the
+    difference in log-probability to the next candidate with different texts, in nats. `exceptions` are files in another
+    encoding; `undecodable` is the number of files with undecodable bytes. A per-file detector decodes
+    `detector_disagrees` of `detector_checked` files differently.
     """
 
     TABLES: ClassVar = {"candidates": records("candidates"), "exceptions": records("exceptions")}
@@ -68,12 +68,12 @@ class EncodingResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitResult:
-    """What `split` did: sizes and class counts per split, and what grouping caught.
+    """The result of `split`: sizes and class counts, and near-duplicates.
 
-    `groups`, `grouped_pairs`: near-duplicates (two pairs or more); `conflicting_groups`: those with several tags.
-    `leaks` counts validation pairs with a near-duplicate in training, `leaks_without_groups` those of a plain
-    stratified split of the same size and seed (None: too few pairs for one). With folds, sizes and leaks are those
-    of fold 1, `digest` has the digests of all folds, and `fold_counts` the validation counts of each.
+    `groups` is the number of groups of near-duplicates, `grouped_pairs` the number of their pairs, `conflicting_groups`
+    the number of groups with several tags. `leaks` is the number of validation pairs with a near-duplicate in training;
+    `leaks_without_groups` is the same number for a plain stratified split, or None if there are too few pairs. With
+    folds, sizes and leaks are those of fold 1, and `fold_counts` has the validation counts of each fold.
     """
 
     path: str
@@ -97,7 +97,7 @@ class SplitResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFeatures:
-    """One kind of feature on disk: `stages` reads "3 of 8", `entries` counts pairs or views."""
+    """A feature set on disk. `stages` is a text such as "3 of 8"; `entries` is the number of stored features."""
 
     feature_set: str
     encoder: str
@@ -108,9 +108,9 @@ class StoredFeatures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """What the caches hold, or held before they were cleared: stored features, converted models, unpacked weights.
+    """The content of the caches, or their content before they were cleared.
 
-    `foreign` names folders that lie where mmsent's own would, but without its mark; they are never deleted.
+    `foreign` are folders in the cache without mmsent's mark; they are never deleted.
     """
 
     folder: str

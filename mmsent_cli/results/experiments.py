@@ -1,7 +1,8 @@
-"""What experiments return: plain values that reports show and records write as JSON. Standard library only.
+"""The results of experiments. Imports the standard library only.
 
-No clock time and no path is in them, so an experiment that was killed and resumed ends with the same `result.json`
-as one that was not. Shape letters: S seeds, E epochs, N validation pairs.
+They contain no times and no paths, so a resumed experiment has the same `result.json` as an uninterrupted one.
+
+Shape letters: S seeds, E epochs, N validation pairs.
 """
 
 from dataclasses import dataclass
@@ -16,10 +17,9 @@ BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedSetup:
-    """What all models of an experiment share.
+    """The set-up that all models of an experiment share.
 
-    `encoder_runs` counts how often a text and an image went through their encoder for the whole experiment, once per
-    distinct text or image at most; what the feature store held already counts as not run.
+    `encoder_runs` has the numbers of texts and images that were encoded, without those found in the feature store.
     """
 
     encoders: str
@@ -37,13 +37,13 @@ class SharedSetup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """An arm's mean over seeds minus the baseline's, on the same pairs. Shares of 0 to 1, not per cent.
+    """The difference of an arm to the baseline on the same pairs, averaged over seeds. Values are shares, not per cent.
 
     Attributes:
         difference: arm minus baseline.
-        interval: its 95 % interval.
-        p: two-sided p value of the difference.
-        detectable: the smallest true difference that this comparison would detect in four of five repetitions.
+        interval: the 95 % interval of the difference.
+        p: the two-sided p value of the difference.
+        detectable: the smallest true difference that would be detected with 80 % power.
     """
 
     difference: float
@@ -54,7 +54,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedScores:
-    """Scores of an arm's S models, with the epoch of each chosen in one way; standard deviations are 0 for one seed."""
+    """The scores of an arm's S models at selected epochs. With one seed, standard deviations are 0."""
 
     accuracies: tuple[float, ...]
     macro_f1s: tuple[float, ...]
@@ -66,16 +66,15 @@ class SeedScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedArm:
-    """One row of a comparison: the same model trained with S seeds. Tuples run over seeds.
+    """A row of a comparison: the same model trained with S seeds. Tuples have a value per seed.
 
     Attributes:
-        is_reference: text-only or image-only, shown and not tested.
-        nested: by nested selection: each validation pair is predicted by the epoch that is best on the other pairs, so
-            no pair is used to choose its own epoch.
-        best: of the epoch that is best on all validation pairs (optimistic).
-        last: of the last epoch.
+        is_reference: True for text-only and image-only, which are shown and not tested.
+        nested: scores by nested selection: each validation pair is predicted by the epoch that is best on other pairs.
+        best: scores of the epoch that is best on all validation pairs (optimistic).
+        last: scores of the last epoch.
         accuracy_interval: 95 % interval of the nested accuracy.
-        per_class: of the nested predictions, mean over seeds.
+        per_class: metrics of each class by nested selection, averaged over seeds.
         accuracy_difference, macro_f1_difference: nested score minus the baseline's; None in the baseline itself and in
             references.
         p_adjusted: p of `accuracy_difference`, adjusted over the arms by Holm's method.
@@ -120,7 +119,7 @@ class CompareResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblationArm:
-    """One row of an ablation.
+    """A row of an ablation.
 
     `inputs` is both, text or image: what the model gets. `method` says how the other modality was removed: none, zero,
     mean, permuted, missing (the model's learned embedding of a missing modality), retrained.
@@ -138,7 +137,7 @@ class AblationArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Shares of pairs (sum 1) by which of the text-only and image-only predictions of a method is right."""
+    """Shares of the pairs by whether the text-only and the image-only prediction are correct. They sum to 1."""
 
     method: str
     both_right: float
@@ -149,7 +148,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapley:
-    """Contribution of each modality to the accuracy, by a method; `nothing` is the accuracy without either.
+    """The contribution of each modality to the accuracy, by a method. `nothing` is the accuracy without both.
 
     `nothing + text + image` is the accuracy with both.
     """
@@ -207,7 +206,7 @@ class AblateResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """One tuned setting. `state` is complete or pruned; scores are of its best epoch, mean over seeds (optimistic).
+    """A trial of a tuning. `state` is complete or pruned. Scores are those of the best epoch (optimistic), over seeds.
 
     `best_epoch` is the first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name.
     `curves` runs over seeds.
@@ -228,7 +227,7 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneResult(Tabular):
-    """A finished `tune`: trials in order, the number of the best one, and its difference to the runner-up.
+    """The result of `tune`: trials in order, the number of the best trial, and its difference to the second best.
 
     `runner_up` is the second best trial's number, and `difference` is best minus runner-up on the same pairs; both are
     None with a single complete trial. `verdict` is one of the verdicts above, empty with a single complete trial.
@@ -251,7 +250,7 @@ class TuneResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionRow:
-    """One fusion layer as `compare-fusions --list` shows it. `parameters` counts those of fusion and heads."""
+    """A fusion layer for `compare-fusions --list`. `parameters` is the number of parameters of fusion and heads."""
 
     name: str
     summary: str

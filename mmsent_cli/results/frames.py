@@ -1,4 +1,4 @@
-"""Results as pandas tables. pandas is imported when a table is made, and by nothing else in this room."""
+"""Convert results to pandas tables. pandas is imported only when a table is made."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
@@ -14,16 +14,16 @@ Rows = Callable[[Any], Iterable[Mapping[str, Any]]]
 
 
 class Tabular:
-    """A result with tables. `TABLES` has the rows of each by name; the first one is the default."""
+    """A result with tables. `TABLES` maps names to functions that make the rows. The first table is the default."""
 
     __slots__ = ()
     TABLES: ClassVar[Mapping[str, Rows]] = {}
 
     def to_frame(self, table: str | None = None) -> "pd.DataFrame":
-        """One table of the result as a DataFrame.
+        """Return a table of the result as a DataFrame.
 
         Args:
-            table: its name; None is the first one.
+            table: the name of the table; None returns the first one.
 
         Raises:
             ConfigError: the result has no such table.
@@ -40,7 +40,7 @@ class Tabular:
 
 
 def records(*path: str) -> Rows:
-    """The dataclasses at an attribute path, such as `best`, `per_class`, as rows."""
+    """Make rows from the dataclasses at an attribute path, such as `best`, `per_class`."""
 
     def rows(result: Any) -> Iterable[Mapping[str, Any]]:
         for name in path:
@@ -51,12 +51,12 @@ def records(*path: str) -> Rows:
 
 
 def arm_records(part: str) -> Rows:
-    """A part of each arm, such as its classes, as rows that begin with the arm's name."""
+    """Make rows from a part of each arm, such as its classes. Each row begins with the name of the arm."""
     return lambda result: [{"name": arm.name, **asdict(each)} for arm in result.arms for each in getattr(arm, part)]
 
 
 def arm_epochs(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Each epoch of each model of a comparison."""
+    """Make a row for each epoch of each model of a comparison."""
     return [
         {"name": arm.name, "seed": seed, **asdict(epoch)}
         for arm in result.arms
@@ -66,7 +66,7 @@ def arm_epochs(result: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def trial_epochs(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Each epoch of each model of a tuning."""
+    """Make a row for each epoch of each model of a tuning."""
     return [
         {"number": trial.number, "seed": seed, **asdict(epoch)}
         for trial in result.trials
@@ -76,13 +76,13 @@ def trial_epochs(result: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def trial_records(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Each trial with its settings as columns."""
+    """Make a row for each trial, with its settings as columns."""
     plain = [{name: value for name, value in asdict(trial).items() if name != "curves"} for trial in result.trials]
     return [{**row.pop("settings"), **row} for row in plain]
 
 
 def arm_scores(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Each arm without its classes and epochs."""
+    """Make a row for each arm, without classes and epochs."""
     return [
         {name: value for name, value in asdict(arm).items() if name not in ("per_class", "curves")}
         for arm in result.arms
@@ -90,5 +90,5 @@ def arm_scores(result: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def step_scores(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Each arm of the two comparisons of a repeated work."""
+    """Make a row for each arm of the two comparisons of `paper`."""
     return [{"step": step, **row} for step in ("fusions", "augmentation") for row in arm_scores(getattr(result, step))]

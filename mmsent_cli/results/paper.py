@@ -1,4 +1,4 @@
-"""What `paper` returns: a published work's scores and our results of the same experiments. Standard library only."""
+"""The result of `paper`: published scores, and our results of the same experiments. Standard library only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from mmsent_cli.results.training import TrainResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedTrial:
-    """A published tuning step: what it set, in words, and its best accuracy (None where none was given).
+    """A published tuning step: its setting in words, and its best accuracy, or None if it was not published.
 
-    `trial` is the number of our trial that does the same, None where there is none.
+    `trial` is the number of our trial with the same setting, or None.
     """
 
     name: str
@@ -21,7 +21,7 @@ class PublishedTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedArm:
-    """A published row of a comparison. `name` is that of our arm."""
+    """A published row of a comparison. `name` is the name of our arm."""
 
     name: str
     accuracy: float
@@ -32,17 +32,17 @@ class PublishedArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A published work's best-epoch scores, shares of 0 to 1.
+    """The published scores of the best epochs, as shares from 0 to 1.
 
     Attributes:
-        name: of the work, as in a sentence.
+        name: name of the published work, for use in a sentence.
         set_up: its encoders and training, in a few words.
-        val_pairs: validation pairs that its scores were measured on.
-        tune: steps in order.
+        val_pairs: number of its validation pairs.
+        tune: tuning steps in order.
         train: accuracy of the trained model.
-        ablation: accuracy by view (both, text, image), the other feature set to zero.
-        fusions, augmentation: rows in the order published.
-        repeated: accuracies published for one and the same setting, which show how far runs differ by chance alone.
+        ablation: accuracy by input (both, text, image), with the other feature set to zero.
+        fusions, augmentation: rows of the comparisons in the published order.
+        repeated: accuracies of the same setting in several runs, which show the differences by chance.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperResult:
-    """Our results of a published work's experiments, and its own scores."""
+    """Our results of the published experiments, and the published scores."""
 
     tune: TuneResult
     train: TrainResult
@@ -69,7 +69,7 @@ class PaperResult:
 
     @property
     def steps(self) -> dict[str, TuneResult | TrainResult | AblateResult | CompareResult]:
-        """The experiments' results in the order in which they ran, by the name of their field."""
+        """The results of the experiments in order, by the name of their field."""
         return {
             "tune": self.tune,
             "train": self.train,

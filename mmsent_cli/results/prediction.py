@@ -1,11 +1,11 @@
-"""What a prediction returns."""
+"""The results of a prediction."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """One predicted pair. `missing` names the modality it lacked: text, image, or nothing (empty)."""
+    """A predicted pair. `missing` is the modality that it lacks: text, image, or an empty string."""
 
     guid: str
     tag: str
@@ -14,13 +14,13 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """The predicted class; `tag` is its name in files."""
+        """The predicted class. It is called `tag` in files."""
         return self.tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictResult:
-    """A finished prediction. `missing_text` and `missing_image` count pairs predicted from one modality alone."""
+    """The result of `predict`. `missing_text` and `missing_image` are the numbers of pairs without text or image."""
 
     checkpoint: str
     out: str | None

@@ -1,4 +1,4 @@
-"""What a training run returns."""
+"""The results of a training run."""
 
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
@@ -22,9 +22,9 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """One evaluation. Accuracy and macro-F1 lie in 0 to 1; `interval` is Wilson's 95 % interval of the accuracy.
+    """The metrics of an evaluation. `interval` is Wilson's 95 % interval of the accuracy. Shares are from 0 to 1.
 
-    `confusion[i][j]` counts pairs of true class i that were predicted as class j.
+    `confusion[i][j]` is the number of pairs of class i that were predicted as class j.
     """
 
     loss: float
@@ -37,14 +37,15 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochScore:
-    """One epoch of one model, counted from 1.
+    """The scores of an epoch of a model. Epochs are counted from 1.
 
     Attributes:
-        train_loss: cross-entropy of the main head, without smoothing or class weights, mean over the training pairs
-            during the epoch: with dropout, and while the weights change.
-        train_objective: what is minimised, mean over batches: with smoothing, class weights and auxiliary losses.
-        val_loss: the same cross-entropy as `train_loss`, mean over the validation pairs after the epoch.
-        gates: the fusion's learned weights by name, mean over pairs.
+        train_loss: cross-entropy of the main head without smoothing and class weights, averaged over the training pairs
+            during the epoch, with dropout.
+        train_objective: the minimized objective with smoothing, class weights and auxiliary losses, averaged over
+            batches.
+        val_loss: the same cross-entropy as `train_loss`, averaged over the validation pairs after the epoch.
+        gates: learned weights of the fusion by name, averaged over pairs.
     """
 
     epoch: int
@@ -58,7 +59,7 @@ class EpochScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochResult(EpochScore):
-    """One finished epoch of a training that can be watched: also learning rates, time, and whether it is the best."""
+    """An epoch of a training: also with learning rates, time, and whether it is the best so far."""
 
     encoder_lr: float
     head_lr: float
@@ -67,7 +68,7 @@ class EpochResult(EpochScore):
     is_best: bool
 
     def score(self) -> EpochScore:
-        """What does not depend on the clock or on the schedule."""
+        """Return the scores, without learning rates and times."""
         return EpochScore(**{each.name: getattr(self, each.name) for each in fields(EpochScore)})
 
 
@@ -97,7 +98,7 @@ class TrainedResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult(TrainedResult):
-    """A finished training run. `accuracy`, `macro_f1`, `best` belong to the best epoch, chosen on the same pairs."""
+    """The result of a training. `accuracy`, `macro_f1` and `best` are those of the best epoch (optimistic)."""
 
     TABLES: ClassVar = {"epochs": records("history"), "classes": records("best", "per_class")}
 
@@ -111,7 +112,7 @@ class TrainResult(TrainedResult):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberResult:
-    """One member of an ensemble alone, out of fold: `loss` is the cross-entropy of its probabilities."""
+    """The out-of-fold metrics of one ensemble member. `loss` is the cross-entropy of its probabilities."""
 
     name: str
     accuracy: float
@@ -122,7 +123,7 @@ class MemberResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldResult:
-    """One fold's model on the pairs that it was not trained on, after its last epoch."""
+    """The metrics of a fold's model on the pairs that it was not trained on, after its last epoch."""
 
     fold: int
     train_pairs: int
@@ -134,14 +135,14 @@ class FoldResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldsResult(TrainedResult):
-    """A finished training over folds, all metrics out of fold.
+    """The result of cross-validation. All metrics are out of fold.
 
-    Each pair is predicted by models and probes that were not trained on it. The stacker that joins them was fitted
-    without the pair's fold, on predictions of members that were trained on that fold.
+    Each pair is predicted by models and probes that were not trained on it, and by a stacker that was fit on the other
+    folds.
 
-    `accuracy`, `macro_f1` and `metrics` belong to the ensemble, `members` to its parts alone, `folds` to the model of
-    each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The saved ensemble
-    averages the models and has its probes fitted on all pairs; these metrics do not measure it.
+    `accuracy`, `macro_f1` and `metrics` are for the ensemble, `members` for each of its members, `folds` for the model
+    of each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The metrics are
+    not for the saved ensemble, which averages the models of all folds and has probes fit on all pairs.
     """
 
     TABLES: ClassVar = {

@@ -1,4 +1,4 @@
-"""Whether probabilities hold: calibration, and the accuracy of those answers that are given with confidence.
+"""Calibration of probabilities, and the accuracy of predictions with high confidence.
 
 Shape letters: N pairs, C classes.
 """
@@ -13,7 +13,7 @@ BINS = 15
 
 
 def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy.
+    """Return the expected calibration error: the mean gap between confidence and accuracy.
 
     Source: Guo et al. 2017, arXiv 1706.04599: 15 bins of equal width.
 
@@ -27,7 +27,7 @@ def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
 
 
 def calibration_bins(probabilities: np.ndarray, targets: np.ndarray, count: int = 10) -> tuple[CalibrationBin, ...]:
-    """Mean confidence and accuracy of the pairs in each of `count` bins of equal width; empty bins are left out.
+    """Return mean confidence and accuracy in each of `count` bins of equal width, without empty bins.
 
     Args:
         probabilities: [N, C].
@@ -54,13 +54,13 @@ def calibration_bins(probabilities: np.ndarray, targets: np.ndarray, count: int 
 def answered_shares(
     confidence: np.ndarray, is_right: np.ndarray, shares: tuple[float, ...]
 ) -> tuple[AnsweredShare, ...]:
-    """Accuracy when only the most confident pairs are answered.
+    """Compute the accuracy if only the most confident pairs are answered.
 
     Args:
         confidence: probability of the predicted class [N].
-        is_right: [N].
-        shares: of the pairs that are answered, each above 0 and at most 1. Pairs with equal confidence are answered
-            together, so that the answered share may be a little larger.
+        is_right: True for a correct prediction [N].
+        shares: shares of answered pairs, above 0 and at most 1. Pairs with equal confidence are answered together, so
+            the answered share may be a little larger.
     """
     rows = []
     for share in shares:
@@ -81,12 +81,12 @@ def answered_shares(
 
 
 def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accuracy: float) -> float | None:
-    """The lowest confidence from which on the answered pairs reach an accuracy; None where no threshold does.
+    """Return the lowest confidence threshold at which the answered pairs reach an accuracy; None if there is none.
 
     Args:
         confidence: probability of the predicted class [N].
-        is_right: [N].
-        accuracy: wanted, 0 to 1.
+        is_right: True for a correct prediction [N].
+        accuracy: the required accuracy, 0 to 1.
     """
     order = np.argsort(-confidence, kind="stable")
     ranked = confidence[order]
@@ -97,7 +97,7 @@ def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accurac
 
 
 def _binned(probabilities: np.ndarray, targets: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Confidence, whether right, and the number of the bin of each pair [N]."""
+    """Return for each pair its confidence, whether the prediction is correct, and the number of its bin [N]."""
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == targets
     return confidence, is_right, np.minimum((confidence * count).astype(int), count - 1)

@@ -1,4 +1,4 @@
-"""Scores and differences with their 95 % intervals, as results have them. Every comparison and evaluation uses these.
+"""Scores and differences with their 95 % intervals, for all comparisons and evaluations.
 
 Shape letters: S seeds, N pairs, C classes.
 """
@@ -16,12 +16,12 @@ from mmsent_cli.stats.share import accuracy_interval
 def compare_scores(
     arm: np.ndarray, baseline: np.ndarray, comparisons: int = 1, others: Sequence[np.ndarray] = ()
 ) -> Difference:
-    """The difference of two arms on the same pairs.
+    """Test the difference of two arms on the same pairs.
 
     Args:
-        arm, baseline: a score per seed and pair [S, N], see `scores.py`; for single models [1, N].
+        arm, baseline: a score per seed and pair [S, N], see `scores.py`; [1, N] for single models.
         comparisons: number of differences that are tested together (Holm).
-        others: the same of the other arms of the comparison; they improve the estimate of the seed variance.
+        others: the scores of the other arms; they improve the estimate of the seed variance.
     """
     estimate = estimate_difference(arm, baseline, others)
     return Difference(
@@ -55,7 +55,7 @@ def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interv
 
 
 def interval_of(scores: np.ndarray) -> Interval:
-    """The 95 % interval of a mean score of 0 to 1.
+    """Compute the 95 % interval of a mean score from 0 to 1.
 
     Args:
         scores: a score per seed and pair [S, N], N at least 2.

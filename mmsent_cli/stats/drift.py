@@ -1,4 +1,4 @@
-"""How far new pairs are from the training pairs: their classes and the lengths of their texts."""
+"""Compare new pairs with the training pairs: their classes and the lengths of their texts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from mmsent_cli.results import ClassDrift, LengthDrift
 
 
 def class_drift(training: Sequence[int], here: Sequence[int]) -> ClassDrift:
-    """Class counts compared: total variation distance, and the p of a chi-square test of homogeneity.
+    """Compare class counts: total variation distance, and the p value of a chi-square test of homogeneity.
 
     Args:
-        training, here: pairs of each class [C], in the same order.
+        training, here: number of pairs of each class [C], in the same order.
     """
     from scipy.stats import chi2_contingency
 
@@ -29,10 +29,10 @@ def class_drift(training: Sequence[int], here: Sequence[int]) -> ClassDrift:
 
 
 def length_drift(training: np.ndarray, here: np.ndarray) -> LengthDrift:
-    """Text lengths in words compared: quartiles, and the two-sample Kolmogorov-Smirnov test.
+    """Compare text lengths in words: quartiles, and the two-sample Kolmogorov-Smirnov test.
 
     Args:
-        training, here: words of each text [N], [M].
+        training, here: number of words of each text [N], [M].
     """
     from scipy.stats import ks_2samp
 

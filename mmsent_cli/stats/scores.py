@@ -1,4 +1,4 @@
-"""A score per seed and pair whose mean over pairs is the metric: right or wrong, or pseudo-values of F1.
+"""Scores per seed and pair whose mean over pairs is a metric: accuracy, or F1 (by pseudo-values).
 
 Shape letters: S seeds, N pairs, C classes.
 """
@@ -27,13 +27,13 @@ def confusion_counts(true: np.ndarray, predicted: np.ndarray, classes: int) -> n
 
 
 def f1_by_class(confusion: np.ndarray) -> np.ndarray:
-    """F1 of each class; a class with no true and no predicted pair counts as 0.
+    """Compute F1 of each class. A class without true and predicted pairs has F1 = 0.
 
     Args:
-        confusion: counts [..., C, C].
+        confusion: confusion matrices [..., C, C].
 
     Returns:
-        Shares [..., C].
+        F1 [..., C].
     """
     right = np.diagonal(confusion, axis1=-2, axis2=-1)  # [..., C]
     total = confusion.sum(axis=-1) + confusion.sum(axis=-2)  # [..., C]: true pairs plus predicted pairs
@@ -41,27 +41,27 @@ def f1_by_class(confusion: np.ndarray) -> np.ndarray:
 
 
 def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """Mean F1 over all classes: counts [..., C, C] to shares [...]."""
+    """Compute the mean F1 over all classes from confusion matrices: [..., C, C] -> [...]."""
     return f1_by_class(confusion).mean(axis=-1)
 
 
 def weighted_f1(confusion: np.ndarray) -> np.ndarray:
-    """Mean F1, each class weighted by its number of true pairs: counts [..., C, C] to shares [...]."""
+    """Compute the mean F1 weighted by the number of true pairs from confusion matrices: [..., C, C] -> [...]."""
     support = confusion.sum(axis=-1)  # [..., C]
     return (f1_by_class(confusion) * support).sum(axis=-1) / np.maximum(support.sum(axis=-1), 1)
 
 
 def macro_f1_scores(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Pseudo-values of macro-F1; see `pseudo_values`."""
+    """Return pseudo-values of macro-F1; see `pseudo_values`."""
     return pseudo_values(true, predicted, classes, macro_f1)
 
 
 def pseudo_values(
     true: np.ndarray, predicted: np.ndarray, classes: int, metric: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Jackknife pseudo-values of a metric, moved so that their mean over pairs is the metric itself.
+    """Return jackknife pseudo-values of a metric, shifted so that their mean over pairs equals the metric.
 
-    A pair's value is N·F − (N − 1)·F without that pair, which depends only on its true and predicted class.
+    The pseudo-value of a pair is N·F − (N − 1)·F', where F' is the metric without this pair.
 
     Source: Tukey's pseudo-values as used by Dorfman, Berbaum and Metz 1992; moved ("normalised") after Hillis,
     Berbaum and Metz 2008, Academic Radiology 15:647.
@@ -70,7 +70,7 @@ def pseudo_values(
         true: true class numbers [N].
         predicted: predicted class numbers [S, N] or [N].
         classes: number of classes C.
-        metric: of confusion counts [..., C, C], with values [...].
+        metric: a function of confusion matrices [..., C, C] with values [...].
 
     Returns:
         float64, the shape of `predicted`.

@@ -1,4 +1,4 @@
-"""What a run's checkpoints and its result state about it."""
+"""Describe a run for its checkpoints and its result."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from mmsent_cli.training.plan import Plan
 
 
 def describe_run(plan: Plan, run: Run, model: SentimentModel, vocabulary: tuple[str, ...] | None) -> Description:
-    """The description of the model for the run's checkpoints."""
+    """Make the metadata for the run's checkpoints."""
     return Description(
         model=plan.config.model,
         labels=plan.dataset.labels,
@@ -34,14 +34,14 @@ def _training_pairs(plan: Plan) -> list[Pair]:
 def run_facts(
     plan: Plan, run: Run, model: SentimentModel, times: tuple[float, float], notes: Sequence[str]
 ) -> dict[str, Any]:
-    """The fields of a `TrainedResult` that are no metrics.
+    """Make the fields of a `TrainedResult` that are not metrics.
 
     Args:
-        plan: what was trained.
-        run: its folder.
-        model: counted for its parameters.
-        times: seconds before the first epoch, and in all.
-        notes: of the preparation.
+        plan: the plan of the run.
+        run: the run.
+        model: the model, to count its parameters.
+        times: the seconds before the first epoch, and in total.
+        notes: notes from the preparation.
     """
     trainable, total = count_parameters(model)
     return {

@@ -1,8 +1,8 @@
-"""The trials of a study as tasks that several processes share: assignment of tasks, and recovery from dead processes.
+"""Share the trials of a study between processes: assign tasks, and free the tasks of processes that have died.
 
 A process adds the next free task as a waiting trial, and then takes the oldest waiting trial in one transaction of the
 database. If two processes add the same task at once, the trial with the higher number is given up. The database numbers
-trials in the order of their addition, so both processes agree which one is first.
+the trials, so both processes agree.
 
 Rejected: Optuna's GridSampler and `Study.optimize`. The sampler can give one combination to two processes, and
 `optimize` fails if another process has marked its trial as dead.
@@ -30,7 +30,7 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A trial to be made. `settings` is None if the sampler proposes them when the trial begins."""
+    """A trial to train. `settings` is None if the sampler chooses them when the trial starts."""
 
     phase: str
     index: int
@@ -46,9 +46,9 @@ class TaskList:
     """The tasks of one study.
 
     Args:
-        study: holds the trials.
-        storage: of the study.
-        is_shared: whether other processes may work on the study. If not, a running trial belongs to a process that
+        study: the study with the trials.
+        storage: the database of the study.
+        is_shared: True if other processes may work on the study. If False, a running trial belongs to a process that
             was killed, and is given up.
     """
 
@@ -61,11 +61,11 @@ class TaskList:
             self.give_up(trial.number)
 
     def finished(self) -> dict[str, "FrozenTrial"]:
-        """Every finished trial by its task, in the order of the trials."""
+        """Return the finished trials by task, in the order of the trials."""
         return {trial.user_attrs[TASK]: trial for trial in self._in_state("COMPLETE", "PRUNED")}
 
     def take(self, tasks: Sequence[Task]) -> "Trial | None":
-        """A task to do now, not always one of `tasks`; None if other processes have taken all."""
+        """Return a trial to train, which may be of another task; None if other processes have taken all tasks."""
         self._give_up_lost()
         taken = self._live()
         missing = [task for task in tasks if task.key not in {trial.user_attrs.get(TASK) for trial in taken}]
@@ -83,9 +83,9 @@ class TaskList:
 
     @contextmanager
     def holding(self, trial: "Trial") -> Iterator[None]:
-        """Keep a trial alive while it is trained, and give it up if that fails.
+        """Send heartbeats for a trial while it is trained. If the training fails, the trial is given up.
 
-        If another process has meanwhile marked the trial as dead, this process drops its work.
+        If another process has marked the trial as dead, this process discards its work.
         """
         from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 
@@ -100,7 +100,7 @@ class TaskList:
             raise
 
     def propose(self, trial: "Trial", space: Sequence[Choices | Range], seed: int) -> dict[str, Value]:
-        """Settings from the sampler; they depend on the finished trials and the seed alone."""
+        """Let the sampler choose the settings. They depend on the finished trials and the seed only."""
         from optuna.samplers import TPESampler
 
         self.study.sampler = TPESampler(seed=seed)
@@ -130,15 +130,15 @@ class TaskList:
         self.study.tell(number, state=TrialState[state], skip_if_finished=True)
 
     def _in_state(self, *names: str) -> list["FrozenTrial"]:
-        """Trials in any of these states, in order."""
+        """Return the trials in any of these states, in order."""
         return [trial for trial in self.study.get_trials(deepcopy=False) if trial.state.name in names]
 
     def _live(self) -> list["FrozenTrial"]:
-        """Trials that are waiting, running or finished."""
+        """Return the trials that are waiting, running or finished."""
         return self._in_state("WAITING", "RUNNING", "COMPLETE", "PRUNED")
 
     def _is_first(self, trial: "Trial") -> bool:
-        """Whether a taken trial has a task that no earlier trial has."""
+        """Return True if no earlier trial has the same task."""
         key = trial.user_attrs.get(TASK)
         earlier = [other.user_attrs.get(TASK) for other in self._live() if other.number < trial.number]
         return key is not None and key not in earlier

@@ -1,4 +1,4 @@
-"""Trains the trials of a search that no other process trains."""
+"""Train the trials of a search."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ WAITING = "waiting for trials of other processes"
 
 
 class Fitted(NamedTuple):
-    """A model of a trial. `is_pruned`: stopped early; `is_resumed`: read from the run's folder."""
+    """A model of a trial. `is_pruned`: it was stopped early; `is_resumed`: it was read from the run folder."""
 
     trained: TrainedArm
     is_pruned: bool = False
@@ -38,9 +38,9 @@ class Tuner:
     """Trains the trials of a search.
 
     Args:
-        experiment: trains models.
-        search: trials to be made.
-        tasks: tasks of the study.
+        experiment: the experiment, which trains models.
+        search: the trials to train.
+        tasks: the tasks of the study.
     """
 
     def __init__(self, experiment: Experiment, search: Search, tasks: TaskList) -> None:
@@ -50,18 +50,18 @@ class Tuner:
         self._reported: set[int] = set()
 
     def run(self) -> list[TrialRecord]:
-        """Make all trials, and return their records in the order of the search."""
+        """Train all trials, and return their records in the order of the search."""
         trials = self._finish(self.search.first)
         return trials + self._finish(self.search.then(trials))
 
     def encoder_runs(self) -> dict[str, int]:
-        """Numbers of texts and images that went through an encoder, over all processes."""
+        """Return the numbers of texts and images encoded by all processes."""
         attributes = self.tasks.study.user_attrs
         runs = [value for name, value in attributes.items() if name.startswith(ENCODER_RUNS)]
         return {side: sum(run[side] for run in runs) for side in ("text", "image")}
 
     def _finish(self, tasks: Sequence[Task]) -> list[TrialRecord]:
-        """Train the free tasks, and wait for those of other processes, until all are finished."""
+        """Train free tasks, and wait for the tasks of other processes, until all are finished."""
         while True:
             finished = self.tasks.finished()
             self._report_finished(finished)
@@ -93,13 +93,13 @@ class Tuner:
         self._reported.add(trial.number)
 
     def _propose(self, trial: "Trial") -> dict[str, Value]:
-        """Settings from the sampler; they depend on the seed, the task and the finished trials alone."""
+        """Let the sampler choose settings. They depend on the seed, the task and the finished trials only."""
         index = int(trial.user_attrs[TASK].rpartition("-")[2])
         seed = np.random.SeedSequence([self.search.seeds[0], index]).generate_state(1)[0]
         return self.tasks.propose(trial, self.search.space, int(seed))
 
     def _train(self, trial: "Trial", settings: dict[str, Value], done: int) -> TrialRecord:
-        """Train the trial's models, one per seed, and keep them in the study; the first may end the trial early."""
+        """Train the models of a trial, one per seed, and save them in the study. The first may be pruned."""
         models: list[Model] = []
         is_complete = True
         for arm in self._arms(trial, settings):
@@ -119,7 +119,7 @@ class Tuner:
         return arms_of(f"{trial.user_attrs[TASK]}-{digest}", config, self.search.seeds)
 
     def _fit(self, arm: Arm, settings: dict[str, Value], trial: "Trial | None") -> Fitted:
-        """Train a model, unless the run's folder has it; each epoch is reported to the trial, if given."""
+        """Read a model from the run folder, or train it. If `trial` is given, each epoch is reported to it."""
         folder = self.experiment.run.path(ARMS)
         trained = load(folder, arm.stem)
         if trained is not None:  # the trial was killed during a later seed
@@ -140,7 +140,7 @@ class Tuner:
             trial.report(Monitor(self.search.monitor).value(trained.curve[epoch - 1]), epoch)
 
     def _report_finished(self, finished: Mapping[str, "FrozenTrial"]) -> None:
-        """Report as progress the trials that an earlier or another process finished."""
+        """Send progress events for trials that other processes have finished."""
         for done, trial in enumerate(finished.values()):
             if trial.number not in self._reported:
                 self._reported.add(trial.number)
@@ -161,6 +161,6 @@ class Tuner:
 
 
 def name_of(settings: dict[str, Value]) -> str:
-    """Settings on one line, for people."""
+    """Return settings as one line of text."""
     shown = {name: value if isinstance(value, str) else f"{value:.3g}" for name, value in settings.items()}
     return " ".join(f"{name}={value}" for name, value in shown.items())

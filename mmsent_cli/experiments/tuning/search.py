@@ -16,23 +16,22 @@ RATE_DIGITS = 12
 
 
 class Search:
-    """The trials to be made.
+    """The trials of a tuning.
 
-    `sequence` tries both learning rates times each factor at the first weight decay, then the other decays at the best
-    rates, as in the published BERT + ResNet18 setup. `grid` tries every combination of the space, and `tpe` the
-    proposals of the sampler.
+    `sequence` multiplies the learning rates by each factor at the first weight decay, then tries the other decays at
+    the best rates. `grid` tries every combination of the space. `tpe` tries settings that the sampler chooses.
 
     Args:
-        plan: shared by all trials.
-        settings: of `tune`.
+        plan: pairs and settings of all trials.
+        settings: settings of `tune`.
 
     Attributes:
-        first: tasks that do not depend on the results of others.
-        models: the distinct models of all trials; if a sampler chooses, those with one setting changed.
-        total: number of trials.
+        first: the tasks that do not depend on results of other tasks.
+        models: the distinct model configurations; with a sampler, those with one setting changed.
+        total: the number of trials.
 
     Raises:
-        ConfigError: the space cannot be searched, or a setting does not suit the plan.
+        ConfigError: the space cannot be searched, or a setting is incompatible with the plan.
     """
 
     def __init__(self, plan: Plan, settings: TuneSettings) -> None:
@@ -47,7 +46,7 @@ class Search:
         self.total = len(self.first) + (len(self.decays) - 1 if settings.strategy == "sequence" else 0)
 
     def then(self, trials: Sequence[TrialRecord]) -> list[Task]:
-        """The tasks after the first: in the sequence, the other decays at the best rates; else none."""
+        """Return the tasks after the first ones: for `sequence`, the other decays at the best rates; else none."""
         if self.settings.strategy != "sequence":
             return []
         best = trials[rank(trials, self.monitor)[0]].settings
@@ -70,7 +69,7 @@ class Search:
         ]
 
     def _check(self, settings: Sequence[dict[str, Value]]) -> None:
-        """Build each configuration, so that incompatible settings fail before the first model is trained."""
+        """Check that each configuration can be built, before the first model is trained."""
         self.models = tuple(dict.fromkeys(configure(self.plan, chosen).model for chosen in settings))
 
 

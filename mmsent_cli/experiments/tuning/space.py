@@ -1,7 +1,7 @@
-"""Settings that `tune` can vary, and the syntax of a search space: `NAME=A|B|C`, `NAME=LOW:HIGH`, `NAME=LOW:HIGH:log`.
+"""The settings that `tune` can vary, and the search space: `NAME=A|B|C`, `NAME=LOW:HIGH` or `NAME=LOW:HIGH:log`.
 
-A setting can be tuned if the trials stay comparable and cheap: its value is one number or word, all trials are
-evaluated on the same pairs by the same metric, and no pair is encoded again.
+A setting can be tuned if its value is one number or word, and if it changes neither the evaluated pairs, nor the
+metric, nor the stored features.
 """
 
 import itertools
@@ -67,7 +67,7 @@ SPACE_HINT = "write NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log, for example 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Values of a setting to try, each once."""
+    """A list of values to try for a setting."""
 
     name: str
     values: tuple[Value, ...]
@@ -79,7 +79,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Every number from `low` to `high`; whole numbers if both ends are."""
+    """A range of numbers from `low` to `high`, or of whole numbers if both limits are whole numbers."""
 
     name: str
     low: float | int
@@ -88,7 +88,7 @@ class Range:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """Both ends."""
+        """Return both limits."""
         return self.low, self.high
 
     def suggest(self, trial: "Trial") -> Value:
@@ -99,7 +99,7 @@ class Range:
 
 
 def parse_space(items: Iterable[str]) -> tuple[Choices | Range, ...]:
-    """The search space, in the order given.
+    """Parse a search space.
 
     Raises:
         ConfigError: a setting is unknown, cannot be tuned or occurs twice, or a value is invalid.
@@ -113,7 +113,7 @@ def parse_space(items: Iterable[str]) -> tuple[Choices | Range, ...]:
 
 
 def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
-    """Every combination of choices; the last setting varies fastest.
+    """Return every combination of choices. The last setting varies fastest.
 
     Raises:
         ConfigError: the space has a range, whose values cannot be listed.
@@ -129,7 +129,7 @@ def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
 
 
 def configure(plan: Plan, settings: dict[str, Value]) -> ResolvedConfig:
-    """The plan's configuration with other settings; another fusion brings its own head.
+    """Return the configuration of the plan with other settings. A new fusion also changes the default head.
 
     Raises:
         ConfigError: the settings are incompatible.
@@ -174,7 +174,7 @@ def _parse_range(name: str, text: str) -> Range:
 
 
 def _value(name: str, text: str) -> Value:
-    """A value in the type of the setting, checked like the option `--NAME`."""
+    """Convert a value to the type of the setting, with the same checks as the option `--NAME`."""
     kind, text = _kind(name), text.strip()
     try:
         value = kind(text) if kind in (int, float) else text

@@ -1,6 +1,6 @@
-"""Opens the study in a database, in which Optuna keeps the trials, and refuses one that cannot be used.
+"""Open the study, a database in which Optuna keeps the trials.
 
-Functions import Optuna themselves, since the import takes most of a second and only `tune` needs it.
+Optuna is imported inside functions, since the import takes most of a second and only `tune` needs it.
 """
 
 import time
@@ -33,16 +33,16 @@ URL_HINT = "give a database URL, such as sqlite:///study.db or postgresql://user
 def open_study(
     settings: TuneSettings, own_file: Path, direction: Direction, digest: str
 ) -> tuple["Study", "RDBStorage"]:
-    """The study that the settings name, created if it does not exist.
+    """Open the study of the settings, or create it.
 
     Args:
-        settings: of `tune`.
-        own_file: SQLite file that is used if no storage is given.
-        direction: whether the monitored metric is maximised or minimised.
-        digest: of everything that determines the trials.
+        settings: settings of `tune`.
+        own_file: the SQLite file to use if no storage is given.
+        direction: `maximize` or `minimize`, for the monitored metric.
+        digest: digest of everything that determines the trials.
 
     Raises:
-        ConfigError: the storage cannot be opened, or its study has another digest or direction.
+        ConfigError: the database cannot be opened, or its study has another digest or direction.
     """
     import optuna
 
@@ -80,7 +80,7 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn a failure of the database into an MmsentError."""
+    """Return a context manager that raises an MmsentError if the database fails."""
     from optuna.exceptions import StorageInternalError
 
     try:
@@ -93,10 +93,10 @@ def database_errors() -> Iterator[None]:
 
 
 def _connect(url: str, is_shared: bool) -> "RDBStorage":
-    """Open a database, with further attempts if another process creates its tables at that moment.
+    """Open a database. Tries again if another process creates its tables at the same time.
 
     Raises:
-        ConfigError: it cannot be opened.
+        ConfigError: the database cannot be opened.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -129,7 +129,7 @@ def _open(url: str, is_shared: bool) -> "RDBStorage":
 
 
 def _file_url(path: Path) -> str:
-    """The URL of an SQLite file, whatever its name."""
+    """Return the URL of an SQLite file with any name."""
     from sqlalchemy import URL
 
     return URL.create("sqlite", database=str(path.absolute())).render_as_string()
@@ -142,7 +142,7 @@ def _pruner(settings: TuneSettings) -> Any:
 
 
 def _require_same(study: "Study", direction: Direction, digest: str) -> None:
-    """Record the digest of a new study; refuse a study with another digest or direction, or made by another program."""
+    """Record the digest of a new study, or check the digest and the direction of an existing one."""
     recorded = study.user_attrs.get(DIGEST)
     is_new = recorded is None and not study.trials
     if study.direction.name.lower() != direction or not (is_new or recorded == digest):
@@ -155,7 +155,7 @@ def _require_same(study: "Study", direction: Direction, digest: str) -> None:
 
 
 def _is_race(error: Exception) -> bool:
-    """Whether an error can be due to two processes that create the same tables at once."""
+    """Return True if an error may come from two processes that create the same tables at the same time."""
     from sqlalchemy.exc import IntegrityError
 
     return isinstance(error, (IntegrityError, AssertionError)) or "exists" in str(error)
@@ -171,7 +171,7 @@ def _cannot_open(url: str, error: Exception) -> ConfigError:
 
 
 def _shown(url: str) -> str:
-    """The URL without its password; "URL" if it cannot be parsed, since it may contain a password anywhere."""
+    """Return the URL without its password. If it cannot be parsed, it may contain a password, so return "URL"."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -182,7 +182,7 @@ def _shown(url: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The message of the database, without the SQL statement."""
+    """Return the message of the database, without the SQL statement."""
     deepest = error
     while deepest.__cause__ is not None:
         deepest = deepest.__cause__

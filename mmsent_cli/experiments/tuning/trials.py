@@ -1,4 +1,4 @@
-"""The record of a trial in the study's database, and the rows of the result that are made from it.
+"""The record of a trial in the database, and the rows of the result.
 
 Shape letters: S seeds, E epochs, N validation pairs.
 """
@@ -26,10 +26,10 @@ MODEL = "model "
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """The model of one seed of a trial.
+    """The model of a trial for one seed.
 
     Attributes:
-        curve: one score per epoch.
+        curve: the scores of each epoch.
         best: class numbers predicted by the best epoch [N].
         nested: class numbers predicted by nested selection [N].
     """
@@ -40,25 +40,25 @@ class Model:
 
     @classmethod
     def of(cls, trained: TrainedArm, true: np.ndarray, classes: int) -> "Model":
-        """The part of a trained model that tuning keeps; the training may have been stopped early."""
+        """Make a record of a trained model, whose training may have been stopped early."""
         nested = nested_selection(trained.predicted, true, trained.monitor, classes, trained.losses)
         return cls(trained.curve, trained.best_predicted, nested)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "Model":
-        """The inverse of `to_plain`."""
+        """Make a record from the values of `to_plain`."""
         curve = tuple(EpochScore(**score) for score in plain["curve"])
         return cls(curve, np.array(plain["best"]), np.array(plain["nested"]))
 
     def to_plain(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Convert the record to plain JSON values."""
         curve = [asdict(score) for score in self.curve]
         return {"curve": curve, "best": self.best.tolist(), "nested": self.nested.tolist()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialRecord:
-    """A finished trial; `is_complete` is false if it was stopped early."""
+    """A finished trial. `is_complete` is False if it was stopped early."""
 
     phase: str
     settings: dict[str, Value]
@@ -67,7 +67,7 @@ class TrialRecord:
 
     @classmethod
     def of(cls, trial: "FrozenTrial") -> "TrialRecord":
-        """Read a trial of the study. One that repeated an earlier proposal has no models."""
+        """Read a trial of the study. A trial that repeats earlier settings has no models."""
         attributes = trial.user_attrs
         names = [f"{MODEL}{number}" for number in range(len(attributes))]
         models = tuple(Model.from_plain(attributes[name]) for name in names if name in attributes)
@@ -75,20 +75,20 @@ class TrialRecord:
         return cls(attributes[PHASE], attributes[SETTINGS], is_complete, models)
 
     def value(self, monitor: str) -> float:
-        """The monitored metric of the best epoch, mean over seeds."""
+        """Return the monitored metric of the best epoch, averaged over seeds."""
         metric = Monitor(monitor)
         return float(np.mean([metric.value(metric.best(model.curve)) for model in self.models]))
 
 
 def rank(trials: Sequence[TrialRecord], monitor: str) -> list[int]:
-    """Numbers of the complete trials, best first; equal ones in order."""
+    """Return the numbers of the complete trials, best first; equal ones stay in order."""
     complete = [number for number, trial in enumerate(trials) if trial.is_complete]
     is_loss = Monitor(monitor).is_loss
     return sorted(complete, key=lambda number: trials[number].value(monitor), reverse=not is_loss)
 
 
 def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """One trial per settings, also if a sampler proposed them twice: the complete trial, if there is one."""
+    """Remove trials with repeated settings, keeping the complete trial if there is one."""
     kept: dict[tuple[tuple[str, Value], ...], TrialRecord] = {}
     for trial in trials:
         key = tuple(trial.settings.items())
@@ -98,12 +98,12 @@ def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def describe(trial: TrialRecord, number: int, true: np.ndarray, monitor: str) -> TrialResult:
-    """A trial's row. Scores and interval are of the best epoch; `best_epoch` is that of the first seed.
+    """Make the row of a trial. Scores and interval are those of the best epoch; `best_epoch` is for the first seed.
 
     Args:
-        trial: has at least one model.
-        number: position among the trials.
-        true: class numbers of the validation pairs [N].
+        trial: a trial with at least one model.
+        number: the number of the trial.
+        true: true class numbers of the validation pairs [N].
         monitor: accuracy, macro_f1 or loss.
     """
     best = [Monitor(monitor).best(model.curve) for model in trial.models]
@@ -127,11 +127,11 @@ def describe(trial: TrialRecord, number: int, true: np.ndarray, monitor: str) ->
 
 
 def compare_trials(best: TrialRecord, other: TrialRecord, true: np.ndarray) -> Difference:
-    """The difference of two trials in accuracy, by nested selection.
+    """Test the difference in accuracy of two trials, by nested selection.
 
     Args:
-        best, other: complete, with the same seeds.
-        true: class numbers of the validation pairs [N].
+        best, other: two complete trials with the same seeds.
+        true: true class numbers of the validation pairs [N].
     """
     right = [accuracy_scores(true, np.stack([model.nested for model in trial.models])) for trial in (best, other)]
     return compare_scores(right[0], right[1])

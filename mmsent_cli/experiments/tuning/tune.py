@@ -1,7 +1,7 @@
-"""`tune`: trials of settings on the same pairs, and a test of the best trial against the runner-up.
+"""`tune`: try settings on the same pairs, and test the difference between the best two trials.
 
-The study's database holds the whole state of each trial. So a process that was killed can be resumed, and several
-processes can share the work: each ends with the same result.
+A database contains the complete state of each trial. So a tuning can be resumed, and several processes can share it;
+all of them return the same result.
 """
 
 import hashlib
@@ -32,24 +32,24 @@ STUDY = "study.db"
 
 
 def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = silent) -> tuple[TuneResult, np.ndarray]:
-    """Try settings, and write the best to `best_config.json`, which `mmsent train --config` takes.
+    """Try settings, and write the best ones to `best_config.json`, for `mmsent train --config`.
 
-    Training with that file repeats the best trial's first seed to the last bit.
+    Training with this file repeats the best trial with its first seed exactly.
 
     Args:
-        plan: shared by all trials; the sequence multiplies its learning rates by factors.
-        settings: strategy, space, seeds, storage.
-        run: its folder keeps the trained models, and the study unless `settings` names a storage.
-        progress: receives stages, models, batches and epochs.
+        plan: pairs and settings of all trials.
+        settings: settings of `tune`.
+        run: the run. Trained models are kept in its folder, and also the database if `settings` has no storage.
+        progress: receives progress events.
 
     Returns:
-        The result, not yet written, and the predictions by nested selection of each model of a complete trial: class
-        numbers [M, N] of M models and N validation pairs. Both are the same in every process that shared the study.
+        The result, and the class numbers [M, N] that M models (of complete trials) predict for N validation pairs by
+        nested selection. The result is not written yet.
 
     Raises:
-        ConfigError: the space cannot be searched, the encoders do not suit one of its fusions, the storage cannot be
-            opened, or the study has other settings or data.
-        MmsentError: the database failed during the work.
+        ConfigError: the space cannot be searched, a fusion cannot use the encoders, the database cannot be opened, or
+            it has other settings or data.
+        MmsentError: the database failed.
     """
     search = Search(plan, settings)
     experiment = Experiment(plan, run, progress)
@@ -92,9 +92,9 @@ def _notes(search: Search, repeated: int) -> list[str]:
 
 
 def _digest(plan: Plan, settings: TuneSettings) -> str:
-    """Digest of everything that determines a trial's metrics and the choice of trials, without locations of files.
+    """Return a digest of everything that determines the trials and their metrics, without locations of files.
 
-    The number of tpe trials is left out, so that a study can be extended.
+    The number of trials of `tpe` is left out, so that trials can be added to a study.
     """
     config = to_dict(plan.config)
     request = {

@@ -1,6 +1,7 @@
-"""Checkpoints: trained parameters, plain data, and a digest of the frozen rest. They load with `weights_only=True`.
+"""Checkpoints contain trained parameters, plain data, and a digest of the frozen weights.
 
-`predict` reads `best_model.pt`; `last.pt` adds the optimizer's state, for `--resume`.
+They are loaded with `weights_only=True`. `predict` reads `best_model.pt`; `last.pt` also has the state of the
+optimizer, for `--resume`.
 """
 
 from mmsent_cli.training.checkpoints.load import load_ensemble, load_model, load_trained

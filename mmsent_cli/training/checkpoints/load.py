@@ -1,4 +1,4 @@
-"""Rebuilds models from checkpoints, in eval mode."""
+"""Load models from checkpoints, in eval mode."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +15,10 @@ from mmsent_cli.training.checkpoints.schema import OTHER_WEIGHTS, RETRAIN, Descr
 
 
 def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Description]:
-    """Rebuild what a checkpoint predicts with, a single model or an ensemble, in eval mode.
+    """Load the single model or the ensemble of a checkpoint, in eval mode.
 
     Raises:
-        CheckpointError: unreadable, or its frozen encoder weights differ from those on this machine.
+        CheckpointError: the checkpoint is unreadable, or was trained with other frozen weights than those here.
         WeightsUnavailable: the frozen encoders' weights are not available.
     """
     content = read_checkpoint(path)
@@ -50,10 +50,10 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
 
 
 def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
-    """Rebuild the single model of a checkpoint, in eval mode.
+    """Load the single model of a checkpoint, in eval mode.
 
     Raises:
-        CheckpointError: unreadable, an ensemble, or its frozen encoder weights differ from those on this machine.
+        CheckpointError: the checkpoint is unreadable, an ensemble, or was trained with other frozen weights.
         WeightsUnavailable: the frozen encoders' weights are not available.
     """
     content = read_checkpoint(path)
@@ -66,7 +66,7 @@ def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Descr
 
 
 def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
-    """The model of a checkpoint's `state`, in eval mode."""
+    """Build a model from a checkpoint's `state`, in eval mode."""
     if "state" not in content:
         raise CheckpointError(f"{path} is damaged: it lacks state", RETRAIN)
     description = describe(content, path)
@@ -80,10 +80,10 @@ def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> t
 
 
 def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path) -> set[str]:
-    """Load trained parameters; returns the names that the state did not hold, all of frozen stages.
+    """Load trained parameters. Returns the names of frozen parameters that are not in the state.
 
     Raises:
-        CheckpointError: names or shapes do not fit the model.
+        CheckpointError: names or shapes do not match the model.
     """
     try:
         outcome = model.load_state_dict(state, strict=False)

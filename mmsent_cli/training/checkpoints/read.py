@@ -1,4 +1,4 @@
-"""Reads the plain content of checkpoints; nothing in a file is trusted."""
+"""Read and check the content of checkpoints."""
 
 import pickle
 import warnings
@@ -21,10 +21,10 @@ BROKEN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, A
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint's plain content.
+    """Read the plain content of a checkpoint.
 
     Raises:
-        CheckpointError: not to be read, cut short or damaged, holds pickled objects, or is no checkpoint of mmsent.
+        CheckpointError: the file is unreadable, damaged or not an mmsent checkpoint, or contains pickled objects.
     """
     try:
         with path.open("rb"):  # an error here is about the file's name or rights, a later one about its content
@@ -46,10 +46,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _require_sound(path: Path) -> None:
-    """Compare the archive's checksums, which `torch.load` does not: a damaged weight would load like any other.
+    """Check the checksums of the archive. `torch.load` does not check them, and would load damaged weights.
 
     Raises:
-        BadZipFile: no archive, as after a cut, or one of its parts is damaged.
+        BadZipFile: the file is truncated, or a part of it is damaged.
     """
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
@@ -60,15 +60,15 @@ def _require_sound(path: Path) -> None:
 def read_fold(
     path: Path, description: Description, pairs: int
 ) -> tuple[list[dict[str, Any]], np.ndarray, list[EpochResult]]:
-    """States, logits and epochs of a finished fold.
+    """Read states, logits and epochs of a finished fold.
 
     Args:
-        path: where it is.
-        description: of the run's models.
-        pairs: N, the fold's.
+        path: the file of the fold.
+        description: the metadata of the run's models.
+        pairs: the number of pairs N of the fold.
 
     Raises:
-        CheckpointError: damaged, or trained on other frozen weights.
+        CheckpointError: the file is damaged, or was trained with other frozen weights.
     """
     hint = "delete it, and this fold is trained again"
     try:
@@ -92,7 +92,7 @@ def read_fold(
 
 
 def fit_state(content: Mapping[str, Any]) -> FitState:
-    """The training state inside a `last.pt`."""
+    """Return the training state of a `last.pt`."""
     if "optimizer" not in content:
         raise CheckpointError("this checkpoint holds a model but no training state", "resume needs the run's last.pt")
     arrays = [tensor.numpy() for tensor in content["evaluations"]]

@@ -1,4 +1,4 @@
-"""Writes checkpoints; each file appears whole or not at all."""
+"""Write checkpoints atomically."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ from mmsent_cli.training.loop import FitState
 def save_checkpoint(
     path: Path, model: SentimentModel, description: Description, epoch: int, with_frozen: bool = False
 ) -> None:
-    """Write the model after an epoch; the file appears whole or not at all.
+    """Write the model after an epoch.
 
     Args:
-        path: where to.
-        model: on any device.
-        description: see there.
+        path: the file to write.
+        model: the model, on any device.
+        description: the metadata of the model.
         epoch: the finished epoch, counted from 1.
-        with_frozen: keep frozen weights as well, for a machine that has none.
+        with_frozen: also write frozen weights, for machines without them.
     """
     state = model.state_dict() if with_frozen else model.trained_state()
     content = header(description, epoch) | _seen_content(description)
@@ -36,7 +36,7 @@ def save_checkpoint(
 
 
 def save_last(path: Path, description: Description, state: FitState) -> None:
-    """Write everything that a resumed run needs."""
+    """Write the training state that is needed to resume."""
     content = header(description, len(state.history))
     content |= {
         "history": [asdict(result) for result in state.history],
@@ -51,13 +51,13 @@ def save_last(path: Path, description: Description, state: FitState) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EnsembleParts:
-    """What is saved of an ensemble.
+    """The parts of an ensemble.
 
     Attributes:
-        states: of the models, as `SentimentModel.trained_state` gives them.
+        states: the states of the models, from `SentimentModel.trained_state`.
         probes: the fitted probes.
-        stacker: combines all members.
-        auxiliary_digests: digest of the weights of each auxiliary encoder, by name.
+        stacker: the stacker.
+        auxiliary_digests: the digest of the weights of each auxiliary encoder, by name.
     """
 
     states: Sequence[Mapping[str, Any]]
@@ -70,10 +70,10 @@ def save_ensemble(path: Path, description: Description, epoch: int, parts: Ensem
     """Write an ensemble.
 
     Args:
-        path: where to.
-        description: of every model.
-        epoch: the epochs that each was trained.
-        parts: its models, probes and stacker.
+        path: the file to write.
+        description: the metadata of the models.
+        epoch: the number of epochs that each model was trained.
+        parts: models, probes and stacker.
     """
     content = header(description, epoch) | _seen_content(description)
     content |= {
@@ -92,7 +92,7 @@ def save_fold(
     logits: np.ndarray,
     history: Sequence[EpochResult],
 ) -> None:
-    """Write the finished models of one fold, their logits [K, N, C] of its pairs, and their epochs."""
+    """Write the finished models of a fold, their logits [K, N, C] for its pairs, and their epochs."""
     content = header(description, len(history)) | {
         "states": [_to_cpu(state) for state in states],
         "logits": torch.from_numpy(logits),

@@ -1,4 +1,4 @@
-"""What every checkpoint holds: a description of its model, whose fields are checked when they are read."""
+"""The metadata of checkpoints, which are checked when they are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ RETRAIN = "train again with mmsent train, or choose another checkpoint"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What a checkpoint contains besides the weights: how its model was made.
+    """The metadata of a checkpoint.
 
     Attributes:
-        model: resolved configuration.
+        model: the resolved configuration of the model.
         labels: class names in order.
-        vocabulary: words of an encoder that started from scratch, else None.
-        encoding: the training corpus's encoding decision, as plain values.
-        run: name of the run.
-        precision: compute it was trained with.
-        frozen: digest of the frozen stages of the `text` and `image` encoder.
+        vocabulary: words of a text encoder that was trained from scratch, else None.
+        encoding: the encoding decision for the training texts, as plain values.
+        run: the name of the run.
+        precision: the precision of the training.
+        frozen: the digests of the frozen stages of the `text` and `image` encoder.
         seen: digests of the training pairs; None in a checkpoint of an earlier version.
     """
 
@@ -43,7 +43,7 @@ class Description:
 
 
 def frozen_digests(model: SentimentModel) -> dict[str, str]:
-    """Digest of each encoder's frozen stages."""
+    """Return the digest of each encoder's frozen stages."""
     return {side: encoder.digest(encoder.frozen) for side, encoder in (("text", model.text), ("image", model.image))}
 
 
@@ -51,14 +51,14 @@ def require_same_frozen(model: SentimentModel, frozen: Mapping[str, str], path: 
     """Check that the frozen stages of a model are those that a checkpoint was trained on.
 
     Raises:
-        CheckpointError: they are not.
+        CheckpointError: the frozen stages are different.
     """
     if frozen_digests(model) != frozen:
         raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
 
 
 def header(description: Description, epoch: int) -> dict[str, Any]:
-    """The parts that every checkpoint has, as plain values."""
+    """Make the parts that every checkpoint has, as plain values."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -75,10 +75,10 @@ def header(description: Description, epoch: int) -> dict[str, Any]:
 
 
 def check_header(content: Any, path: Path) -> dict[str, Any]:
-    """The content of a file, if it is a checkpoint with all its parts.
+    """Check that the content of a file is a checkpoint with all its parts.
 
     Raises:
-        CheckpointError: another file, another version, or a part is missing.
+        CheckpointError: the file is not a checkpoint, has another version, or lacks a part.
     """
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not an mmsent checkpoint", RETRAIN)
@@ -93,7 +93,7 @@ def check_header(content: Any, path: Path) -> dict[str, Any]:
 
 
 def describe(content: Mapping[str, Any], path: Path) -> Description:
-    """The description inside the content of a checkpoint."""
+    """Read the metadata in the content of a checkpoint."""
     try:
         return Description(
             model=build(ResolvedModel, content["model"]),
