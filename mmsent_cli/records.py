@@ -265,7 +265,7 @@ def _newest(folder: Path) -> Path | None:
 
 
 def _newest_training(runs_dir: Path) -> Path:
-    """Return the newest run. If it has no model (an experiment), return the newest run with a model, if there is one."""
+    """Return the newest run with a model; if there is none, the newest run."""
     newest = find_run(None, runs_dir).folder
     if not (newest / EXPERIMENT).is_file():
         return newest

@@ -223,7 +223,7 @@ def decode_typed(pair: Pair, description: Description) -> Pair:
 def _decide(
     source: Source, data: DataConfig, cache: Path, description: Description
 ) -> tuple[EncodingDecision, tuple[str, ...]]:
-    """Decide the encoding of the new texts. If they are too few, the encoding of the training texts is used, with a note."""
+    """Decide the encoding of the new texts. If they are too few, use that of the training texts, with a note."""
     try:
         return decide_encoding(source, data, cache), ()
     except UndecidedEncoding:
