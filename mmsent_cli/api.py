@@ -381,12 +381,12 @@ def evaluate(
 
 
 def inspect_encoding(
-    data: PathLike | None = None, *, convert_to: PathLike | None = None, force: bool = False, **settings: Any
+    data: Data = None, *, convert_to: PathLike | None = None, force: bool = False, **settings: Any
 ) -> EncodingResult:
     """Find out the character encoding of a corpus, with examples before and after decoding.
 
     Args:
-        data: a folder or a manifest file.
+        data: a folder, a manifest file or a DataFrame, whose texts may be bytes.
         convert_to: write UTF-8 copies of the texts to this folder.
         force: overwrite existing files.
         **settings: the settings of `mmsent inspect-encoding --help`.
@@ -401,10 +401,9 @@ def inspect_encoding(
         >>> inspect_encoding("mvsa").encoding
         'gb18030'
     """
-    given, _ = sort_settings("inspect-encoding", data, settings)
-    return inspection.inspect(
-        build(DataConfig, given[DataConfig]), None if convert_to is None else Path(convert_to), force
-    )
+    given, source = sort_settings("inspect-encoding", data, settings)
+    target = None if convert_to is None else Path(convert_to)
+    return inspection.inspect(build(DataConfig, given[DataConfig]), target, force, source)
 
 
 def split(

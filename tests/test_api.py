@@ -14,7 +14,7 @@ from PIL import Image
 
 import mmsent_cli
 from mmsent_cli import api
-from mmsent_cli.errors import CheckpointError, ConfigError, DataError
+from mmsent_cli.errors import CheckpointError, ConfigError, DataError, WeightsUnavailable
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Stage, Step
 from tests.commands.running import same_weights, small_lab, succeed, weights
 
@@ -284,3 +284,23 @@ def test_every_public_name_is_a_documented_function():
         assert "Args:" in text and "Returns:" in text and "Raises:" in text and "Example:" in text, name
     with pytest.raises(AttributeError):
         _ = mmsent_cli.nothing
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_the_encoding_of_texts_in_a_frame_is_decided_where_they_are_bytes(encoding):
+    texts = ["今天天气很好，我们去公园散步", "这部电影非常感人，值得一看", "价格太贵了，服务也不好"] * 4
+    frame = pd.DataFrame({"text": [text.encode(encoding) for text in texts]})
+    assert api.inspect_encoding(frame).encoding == encoding
+    assert api.inspect_encoding(pd.DataFrame({"text": texts})).encoding == "utf-8"
+    with pytest.raises(DataError, match="folder"):
+        api.inspect_encoding(frame, convert_to="copies")
+    with pytest.raises(DataError, match="'text'"):
+        api.inspect_encoding(frame.rename(columns={"text": "words"}))
+
+
+def test_a_prediction_finds_the_weights_of_the_run(inside, tmp_path, weights_dir):
+    encoders = {"encoders": "bert-resnet18", "weights_dir": weights_dir, "freeze_text": "all", "freeze_image": "all"}
+    run = api.train("lab", runs_dir=tmp_path, **{**QUICK, **encoders}, offline=True)
+    assert api.load(run, offline=True).predict_one(text="a day").missing == "image"
+    with pytest.raises(WeightsUnavailable):
+        api.load(run, offline=True, weights_dir=tmp_path)

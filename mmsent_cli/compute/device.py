@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +16,6 @@ from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.files import default_cache_dir
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -114,8 +114,12 @@ class Compute:
             return encoder.prefix(Activations(inputs.values.to(self.device), mask), encoder.cut)
 
 
-def choose_compute(runtime: RuntimeConfig) -> tuple[Compute, str]:
+def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
     """Choose device, precision and engine.
+
+    Args:
+        runtime: the settings.
+        cache: the cache folder, which keeps measurements and converted models.
 
     Returns:
         The choice, and a note on measurements and on hardware that cannot be used, or an empty string.
@@ -131,12 +135,11 @@ def choose_compute(runtime: RuntimeConfig) -> tuple[Compute, str]:
     wanted = runtime.device
     device = _best_device() if wanted == "auto" else wanted
     kind = _open_device(device)
-    cache_dir = default_cache_dir(runtime.cache_dir)
-    probed = probe_bf16(cache_dir) if runtime.precision == "auto" and _needs_probe(kind) else None
+    probed = probe_bf16(cache) if runtime.precision == "auto" and _needs_probe(kind) else None
     precision = _best_precision(kind, probed) if runtime.precision == "auto" else runtime.precision
     if precision == "fp16" and kind != "cuda":
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
-    engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, cache_dir)
+    engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, cache)
     gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" and shutil.which("nvidia-smi") else ""
     notes = (gpu_note, probed.note() if probed else "", engine_note)
     return Compute(device, precision, engine), "; ".join(note for note in notes if note)

@@ -12,6 +12,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data.manifests import plain
 from mmsent_cli.data.pairs import ImageSource, Pair, PairRow
 from mmsent_cli.data.rows import guid_problem, tag_or_none
+from mmsent_cli.errors import DataError
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -52,6 +53,30 @@ def read_rows(frame: "DataFrame", config: DataConfig, problems: list[str]) -> It
             problems.append(problem)
         else:
             yield row
+
+
+def raw_texts(frame: "DataFrame", config: DataConfig) -> tuple[list[tuple[str, bytes]], bool]:
+    """Return `DataFrame:row` and the bytes of each text, for `inspect_encoding`; the column may hold bytes.
+
+    Returns:
+        The texts, and whether all are decoded already.
+
+    Raises:
+        DataError: no such column, or a cell that is neither text nor bytes.
+    """
+    if config.text_column not in frame.columns:
+        columns = ", ".join(map(str, frame.columns))
+        raise DataError(f"the DataFrame has no column {config.text_column!r}; it has {columns}", "set text_column")
+    filled = {f"{NAME}:{row}": cell for row, cell in enumerate(cells(frame, config.text_column), 1) if cell}
+    try:
+        texts = [(where, cell if isinstance(cell, bytes) else _encoded(cell)) for where, cell in filled.items()]
+    except ValueError as error:
+        raise DataError(f"the DataFrame cannot be used: {error}", "give texts, or their bytes") from error
+    return texts, not any(isinstance(cell, bytes) for cell in filled.values())
+
+
+def _encoded(cell: Any) -> bytes:
+    return plain(cell, "text").encode("utf-8", errors="replace")
 
 
 def cells(frame: "DataFrame", column: str) -> list[Any]:

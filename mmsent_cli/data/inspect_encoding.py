@@ -8,32 +8,36 @@ from mmsent_cli.charsets.convert import convert
 from mmsent_cli.charsets.decide import EncodingDecision, Files, decide
 from mmsent_cli.charsets.report import illustrate
 from mmsent_cli.config import DataConfig
+from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import Source, has_raw_texts, inline_texts, locate, text_paths
 from mmsent_cli.data.manifests import read_rows
 from mmsent_cli.errors import DataError, summarize
 from mmsent_cli.results import EncodingResult
 
 
-def inspect(config: DataConfig, convert_to: Path | None = None, force: bool = False) -> EncodingResult:
+def inspect(
+    config: DataConfig, convert_to: Path | None = None, force: bool = False, source: Source | None = None
+) -> EncodingResult:
     """Decide the encoding of a source.
 
     Args:
         config: the data source, and the encoding if the user chose one.
         convert_to: folder for UTF-8 copies of the texts, or None.
         force: overwrite existing copies.
+        source: texts in memory; None reads those that `config.data` names.
 
     Raises:
-        DataError: texts cannot be read, or `convert_to` is given and the source is a table file.
+        DataError: texts cannot be read, or `convert_to` is given and the source is no folder.
     """
-    source = locate(config.data)
+    source = source or locate(config.data)
     documents, forced = _documents(source, config)
     report = decide(documents, forced)
     result = replace(illustrate(report.result, report.decision, documents), notes=(source.notice,))
     if convert_to is None:
         return result
-    if source.kind == "manifest":
+    if source.kind != "lab":
         raise DataError(
-            f"--convert-to converts a folder of texts, and {source.path} is a file",
+            f"--convert-to converts a folder of texts, and {source.name} is none",
             "give a folder with <guid>.txt files to --data, or leave out --convert-to",
         )
     count, lossy = _convert(source, convert_to, report.decision, force)
@@ -42,9 +46,12 @@ def inspect(config: DataConfig, convert_to: Path | None = None, force: bool = Fa
 
 
 def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, bytes]], str]:
-    """Return the texts as bytes, and the chosen encoding. The encoding of a UTF-8 table file needs no decision."""
+    """Return the texts as bytes, and the chosen encoding. The encoding of decoded texts needs no decision."""
     if source.kind == "lab":
         return Files(text_paths(source)), config.encoding
+    if source.frame is not None:
+        texts, is_decoded = frames.raw_texts(source.frame, config)
+        return texts, "utf-8" if is_decoded else config.encoding
     if has_raw_texts(source, config):
         return inline_texts(source, config), config.encoding
     rows = read_rows(source.path, config, [])

@@ -6,7 +6,8 @@ two cores in parallel, and 14 s one after the other.
 Chosen: the number of threads per model depends on the machine and on what is trained, but not on the number of parallel
 models, so that the results do not depend on it. Processes are spawned and not forked, since PyTorch's threads do not
 work after a fork; a script that compares models therefore needs `if __name__ == "__main__":`. Rejected: parallel
-threads, which share one random state.
+threads, which share one random state; and `concurrent.futures.ProcessPoolExecutor`, which hangs if a worker is killed
+while it returns a result (tried with Python 3.11), and cannot stop a running worker on Ctrl-C before Python 3.14.
 """
 
 import multiprocessing
@@ -15,6 +16,7 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
@@ -41,11 +43,19 @@ fusion and head."""
 TRAINED_COST = 10
 """The cost of a pass through trained encoders, in passes through fusion and head."""
 
-COULD_NOT_START = 1
-"""Exit code of a worker that failed while Python started in it."""
 GO_ON = "go on with --resume and --jobs 1; finished models are kept"
 BEGUN = "begun"
-Worker = tuple[Any, Connection]
+STARTED = "started"
+"""The first message of a worker."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """A process that trains models, and our end of the pipe to it. `has_started` is set by its first message."""
+
+    process: Any
+    connection: Connection
+    has_started: bool = False
 
 
 def threads_for(plan: Plan) -> int:
@@ -93,23 +103,24 @@ def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[t
                 workers.append(_start())
         for worker in workers:
             _send(worker, (plan, threads_for(plan)))
-        processes = {connection: process for process, connection in workers}
-        for connection in processes:
+        by_connection = {worker.connection: worker for worker in workers}
+        for connection in by_connection:
             yield from _send_next(connection, waiting, busy)
         while busy:
             for ready in wait(list(busy)):
                 connection = cast(Connection, ready)  # on Windows it is of another class
-                event = _receive((processes[connection], connection))
-                yield busy[connection], event
+                event = _receive(by_connection[connection])
+                if event is not None:
+                    yield busy[connection], event
                 if isinstance(event, TrainedArm):
                     del busy[connection]
                     yield from _send_next(connection, waiting, busy)
     finally:
-        for process, connection in workers:
-            connection.close()
-            process.terminate()
-        for process, _ in workers:
-            process.join()
+        for worker in workers:
+            worker.connection.close()
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join()
 
 
 def _is_frozen(plan: Plan) -> bool:
@@ -122,7 +133,7 @@ def _start() -> Worker:
     process = context.Process(target=_work, args=(theirs,))
     process.start()
     theirs.close()  # or the end of the process would not be noticed
-    return process, ours
+    return Worker(process, ours)
 
 
 def _send_next(connection: Connection, waiting: deque[Arm], busy: dict[Connection, Arm]) -> Iterator[tuple[Arm, str]]:
@@ -136,34 +147,44 @@ def _send_next(connection: Connection, waiting: deque[Arm], busy: dict[Connectio
 
 def _send(worker: Worker, value: object) -> None:
     try:
-        worker[1].send(value)
+        worker.connection.send(value)
     except OSError as error:
         raise _error_of_lost(worker) from error
 
 
-def _receive(worker: Worker) -> Event | TrainedArm:
-    """Return the next event of a process, or raise its error."""
+def _receive(worker: Worker) -> Event | TrainedArm | None:
+    """Return the next event of a process (None for its first message), or raise its error."""
     try:
-        event = worker[1].recv()
+        event = worker.connection.recv()
     except (EOFError, OSError) as error:
         raise _error_of_lost(worker) from error
     if isinstance(event, BaseException):
         raise event
+    if event == STARTED:
+        worker.has_started = True
+        return None
     return event
 
 
 def _error_of_lost(worker: Worker) -> MmsentError:
-    """Make the error for a worker that has ended. Python exits with code 1 if it cannot start a worker."""
-    worker[0].join()
-    exit_code = worker[0].exitcode
+    """Make the error for a worker that has ended."""
+    worker.process.join()
+    exit_code = worker.process.exitcode
     if exit_code < 0:
         return MmsentError(f"a training worker was killed (signal {-exit_code}), possibly out of memory", GO_ON)
-    if exit_code != COULD_NOT_START:
+    if _has_started(worker):
         return _ended_by_itself(exit_code)
     return MmsentError(
         "training workers could not start",
         'give --jobs 1; a script needs its own code under: if __name__ == "__main__":',
     )
+
+
+def _has_started(worker: Worker) -> bool:
+    """Whether a worker that is gone had sent its first message, which may still be unread."""
+    with suppress(EOFError, OSError):
+        return worker.has_started or (worker.connection.poll() and worker.connection.recv() == STARTED)
+    return False
 
 
 def _ended_by_itself(exit_code: object) -> MmsentError:
@@ -174,6 +195,7 @@ def _work(connection: Connection) -> None:
     """Train the models that are sent, until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, ConnectionError):
+        connection.send(STARTED)
         plan, threads = connection.recv()
         keep_freed_memory()
         torch.set_num_threads(threads)

@@ -17,14 +17,14 @@ import os
 import time
 import uuid
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from mmsent_cli.files import atomic_write
+from mmsent_cli.files import NO_SPACE, atomic_write, cannot_write
 from mmsent_cli.interrupts import on_interrupt
 
 DESCRIPTION = "features.json"
@@ -144,6 +144,17 @@ class FeatureSet:
     def __del__(self) -> None:
         for descriptor in self._open.values():
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def disk_full_as_error(store: Path) -> Iterator[None]:
+    """Raise an expected error if the disk is full while the feature store is written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_SPACE:
+            raise
+        raise cannot_write(store, error) from error
 
 
 def shard_indexes(folder: Path) -> list[Path]:

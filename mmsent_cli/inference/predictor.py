@@ -1,19 +1,22 @@
 """Load a checkpoint, and predict pairs."""
 
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from mmsent_cli.compute.device import Compute, choose_compute
+from mmsent_cli.compute.device import Compute
+from mmsent_cli.compute.resources import Resources
 from mmsent_cli.compute.threads import torch_threads
-from mmsent_cli.config import RuntimeConfig
+from mmsent_cli.config import RuntimeConfig, read_train_config
 from mmsent_cli.data.ocr import require_ocr
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.encoders.weights.source import VARIABLE as WEIGHTS_VARIABLE
 from mmsent_cli.ensemble import Ensemble
+from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import PairBatch, PairPipeline
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.results import Prediction
@@ -31,8 +34,7 @@ class Predictor:
     Attributes:
         ensemble: the model or the ensemble, in eval mode on the device.
         description: the metadata of the checkpoint.
-        compute: device, precision and engine.
-        note: a note on device, precision and engine, or an empty string.
+        resources: device, weights and cache folder.
 
     Example:
         predictor = Predictor.load(Path("runs/latest/best_model.pt"), RuntimeConfig())
@@ -41,8 +43,7 @@ class Predictor:
 
     ensemble: Ensemble
     description: Description
-    compute: Compute
-    note: str = ""
+    resources: Resources
 
     @classmethod
     def load(cls, checkpoint: Path, runtime: RuntimeConfig) -> "Predictor":
@@ -51,14 +52,18 @@ class Predictor:
         Raises:
             MmsentError: the checkpoint or the device cannot be used, or weights are not available.
         """
-        compute, note = choose_compute(runtime)
-        weights = WeightSource.of(runtime)
-        ensemble, description = load_ensemble(checkpoint, weights)
+        resources = Resources.open(_with_own_weights(runtime, checkpoint))
+        ensemble, description = load_ensemble(checkpoint, resources.weights)
         if ensemble.reads_ocr:
             require_ocr()
         for network in ensemble.models:
-            network.to(compute.device)
-        return cls(ensemble, description, compute, note)
+            network.to(resources.compute.device)
+        return cls(ensemble, description, resources)
+
+    @property
+    def compute(self) -> Compute:
+        """Device, precision and engine."""
+        return self.resources.compute
 
     @property
     def model(self) -> SentimentModel:
@@ -68,7 +73,7 @@ class Predictor:
     def notes(self) -> list[str]:
         """Notes on device, precision and engine."""
         encoders = (self.model.text, self.model.image, *self.ensemble.auxiliary_encoders.values())
-        return [*([self.note] if self.note else []), *self.compute.refusals(*encoders)]
+        return [*([self.resources.note] if self.resources.note else []), *self.compute.refusals(*encoders)]
 
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
         """Predict pairs in order. A pair may lack its text or its image, but not both."""
@@ -101,3 +106,14 @@ class Predictor:
             probabilities={label: float(value) for label, value in zip(labels, probabilities, strict=True)},
             missing="text" if pair.text is None else "image" if pair.image is None else "",
         )
+
+
+def _with_own_weights(runtime: RuntimeConfig, checkpoint: Path) -> RuntimeConfig:
+    """Return the settings with the `--weights-dir` of the checkpoint's run, unless the user named a folder."""
+    if runtime.weights_dir or os.environ.get(WEIGHTS_VARIABLE):
+        return runtime
+    try:
+        own = read_train_config(checkpoint.parent).runtime.weights_dir
+    except ConfigError:  # the checkpoint is not in its run folder
+        return runtime
+    return replace(runtime, weights_dir=own)

@@ -18,7 +18,7 @@ from mmsent_cli.data.layouts import Source, files_of, locate
 from mmsent_cli.data.manifests import SURROGATE, without_surrogates
 from mmsent_cli.data.pairs import ImageSource, Pair
 from mmsent_cli.errors import DataError, UndecidedEncoding
-from mmsent_cli.files import cache_note, default_cache_dir, reason
+from mmsent_cli.files import cache_note, reason
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.outputs import open_output, require_no_input, require_writable
 from mmsent_cli.progress import Progress, Stage, silent
@@ -59,7 +59,7 @@ def predict_file(
     source = source or locate(data.data)
     require_no_input(out, files_of(source))
     predictor = Predictor.load(checkpoint, runtime)
-    decision, notes = _decide(source, data, default_cache_dir(runtime.cache_dir), predictor.description)
+    decision, notes = _decide(source, data, predictor.resources.cache, predictor.description)
     problems: list[str] = []
     total, unlabelled = open_unlabelled(source, data, decision, problems)
     tally = Tally(total)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmsent_cli.compute.device import Compute, choose_compute
+from mmsent_cli.compute.device import Compute
+from mmsent_cli.compute.resources import Resources
 from mmsent_cli.config import (
     Facts,
     ModelConfig,
@@ -22,7 +23,6 @@ from mmsent_cli.data.split import Split, make_folds, make_split, read_split, req
 from mmsent_cli.encoders.registry import choose, is_from_scratch, require_encoders
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.files import default_cache_dir
 from mmsent_cli.fusion import require_fusion
 from mmsent_cli.progress import Progress, silent
 
@@ -61,7 +61,11 @@ class Plan:
 
 
 def plan_run(
-    config: TrainConfig, progress: Progress = silent, splits: Sequence[Split] = (), source: Source | None = None
+    config: TrainConfig,
+    progress: Progress = silent,
+    splits: Sequence[Split] = (),
+    source: Source | None = None,
+    resources: Resources | None = None,
 ) -> Plan:
     """Resolve the configuration, read and check every pair, and split them.
 
@@ -70,19 +74,18 @@ def plan_run(
         progress: receives the number of checked pairs.
         splits: the recorded split or folds, for a resumed run.
         source: pairs in memory; None reads the pairs of `config.data`.
+        resources: device, weights and cache, if they are open already.
 
     Raises:
         MmsentError: settings, data, weights or device cannot be used.
     """
-    compute, device_note = choose_compute(config.runtime)
-    weights = WeightSource.of(config.runtime)
-    facts, encoder_note = gather_facts(config, compute, weights)
+    resources = resources or Resources.open(config.runtime)
+    facts, encoder_note = gather_facts(config, resources)
     model = resolve_checked(config.model, facts)
     _require_folds(config, model)
-    cache = default_cache_dir(config.runtime.cache_dir)
     source = source or locate(config.data.data)
     config = _from_anywhere(config, source)
-    dataset = load_labelled(config.data, cache, progress, source)
+    dataset = load_labelled(config.data, resources.cache, progress, source)
     facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or _divide(dataset, config)
     if facts.has_folds:
@@ -97,22 +100,22 @@ def plan_run(
             runtime=config.runtime,
         ),
         facts=facts,
-        compute=compute,
-        weights=weights,
-        store=cache / "features",
+        compute=resources.compute,
+        weights=resources.weights,
+        store=resources.cache / "features",
         dataset=dataset,
         split=splits[0],
-        notes=tuple(note for note in (device_note, encoder_note, *dataset.notes) if note),
+        notes=tuple(note for note in (resources.note, encoder_note, *dataset.notes) if note),
         folds=tuple(splits) if facts.has_folds else (),
     )
 
 
-def gather_facts(config: TrainConfig, compute: Compute, weights: WeightSource) -> tuple[Facts, str]:
+def gather_facts(config: TrainConfig, resources: Resources) -> tuple[Facts, str]:
     """Return the facts that defaults depend on, without the number of pairs, and a note on the choice of `auto`."""
     name, note = config.model.encoders, ""
     if name == "auto":
-        name, note = choose(compute.device_type, weights)
-    return Facts(device_type=compute.device_type, auto=name, has_folds=config.split.folds is not None), note
+        name, note = choose(resources.compute.device_type, resources.weights)
+    return Facts(device_type=resources.compute.device_type, auto=name, has_folds=config.split.folds is not None), note
 
 
 def resolve_checked(model: ModelConfig, facts: Facts) -> ResolvedModel:

@@ -23,10 +23,10 @@ from mmsent_cli.ensemble import (
 )
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.parallel_map import counted, in_order
-from mmsent_cli.features.store import FeatureSet
+from mmsent_cli.features.store import FeatureSet, disk_full_as_error
 from mmsent_cli.features.table import Table
 from mmsent_cli.model import SentimentModel
-from mmsent_cli.training.workspace import Workspace, disk_full_as_error
+from mmsent_cli.training.workspace import Workspace
 
 INPUT_BATCH = 256
 NO_PREDICTIONS = np.empty((0, 0))
@@ -158,5 +158,5 @@ def read_ocr_texts(workspace: Workspace) -> list[OcrText]:
     read = in_order(lambda key: (key, read_ocr(images[key]).to_bytes()), missing, torch.get_num_threads())
     with disk_full_as_error(workspace.plan.store):
         stored.add(counted(read, len(missing), "reading words in images", "image", workspace.progress))
-    workspace.damaged += stored.damaged
+    workspace.tables.damaged += stored.damaged
     return [OcrText.from_bytes(stored.read(pair.image_digest)) if pair.image_digest else OcrText() for pair in pairs]

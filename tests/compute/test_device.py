@@ -12,7 +12,12 @@ from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.files import default_cache_dir
 from tests.training.builders import IN_DIM, tiny_encoder
+
+
+def chosen_for(runtime):
+    return choose_compute(runtime, default_cache_dir(runtime.cache_dir))
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def no_gpu(monkeypatch):
 )
 def test_what_this_machine_cannot_do_is_refused(runtime, no_gpu):
     with pytest.raises(ConfigError):
-        choose_compute(RuntimeConfig(**runtime))
+        chosen_for(RuntimeConfig(**runtime))
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ def one_gpu(monkeypatch):
 
 @pytest.mark.parametrize(("device", "chosen"), [("auto", []), ("cuda", []), ("cuda:0", [0])])
 def test_a_gpu_becomes_the_current_one_and_repeats_its_results(device, chosen, one_gpu):
-    compute, note = choose_compute(RuntimeConfig(device=device))
+    compute, note = chosen_for(RuntimeConfig(device=device))
     assert (compute, note) == (Compute("cuda" if device == "auto" else device, "bf16"), "")
     assert one_gpu == chosen
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
@@ -62,14 +67,14 @@ def test_a_gpu_becomes_the_current_one_and_repeats_its_results(device, chosen, o
 
 def test_a_gpu_that_is_not_there_is_refused_by_its_number(one_gpu):
     with pytest.raises(ConfigError, match="cuda:9") as refused:
-        choose_compute(RuntimeConfig(device="cuda:9"))
+        chosen_for(RuntimeConfig(device="cuda:9"))
     assert "cuda:0" in (refused.value.hint or "")
     assert one_gpu == []
 
 
 def test_the_users_own_setting_of_cublas_stays(one_gpu, monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
-    choose_compute(RuntimeConfig(device="cuda"))
+    chosen_for(RuntimeConfig(device="cuda"))
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
 
 
@@ -88,8 +93,8 @@ def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, mo
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     for has_amx, expected in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_amx=has_amx: has_amx)
-        assert choose_compute(RuntimeConfig(engine="torch")) == (Compute("cpu", expected), "")
-    assert choose_compute(RuntimeConfig(device="cpu", precision="bf16"))[0].precision == "bf16"
+        assert chosen_for(RuntimeConfig(engine="torch")) == (Compute("cpu", expected), "")
+    assert chosen_for(RuntimeConfig(device="cpu", precision="bf16"))[0].precision == "bf16"
 
 
 @pytest.mark.parametrize(
@@ -102,15 +107,15 @@ def test_avx512_bf16_is_measured_once_and_the_decision_kept(speeds, expected, no
     measured = []
     monkeypatch.setattr(bf16_probe, "measure", lambda *dtypes: measured.append(dtypes) or list(speeds))
     runtime = RuntimeConfig(cache_dir=str(tmp_path))
-    first, again = choose_compute(runtime), choose_compute(runtime)
+    first, again = chosen_for(runtime), chosen_for(runtime)
     assert first == again
     assert first[0].precision == expected
     assert expected in first[1]
     assert measured == [(torch.float32, torch.bfloat16)]
-    asked = choose_compute(RuntimeConfig(cache_dir=str(tmp_path), precision="bf16", engine="torch"))
+    asked = chosen_for(RuntimeConfig(cache_dir=str(tmp_path), precision="bf16", engine="torch"))
     assert asked == (Compute("cpu", "bf16"), "")
     monkeypatch.setattr(torch, "__version__", "another")
-    choose_compute(runtime)
+    chosen_for(runtime)
     assert len(measured) == 2
 
 
@@ -137,14 +142,14 @@ def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):
     for cuda in (None, "12.8"):
         monkeypatch.setattr(torch.version, "cuda", cuda)
         reported.add(diagnose_cuda())
-        assert choose_compute(RuntimeConfig())[1] == diagnose_cuda()
+        assert chosen_for(RuntimeConfig())[1] == diagnose_cuda()
     monkeypatch.setattr(precision.shutil, "which", lambda _: None)
     reported.add(diagnose_cuda())
     assert len(reported) == 3
 
 
 def test_a_cpu_has_the_engine_and_says_if_it_cannot_run_an_encoder(no_gpu, tmp_path):
-    compute, _ = choose_compute(RuntimeConfig(cache_dir=str(tmp_path)))
+    compute, _ = chosen_for(RuntimeConfig(cache_dir=str(tmp_path)))
     encoder = tiny_encoder("tiny").freeze(1).eval()
     encoder.inputs = ImageInputs(32)  # its stage takes no pixels
     assert compute.engine is not None

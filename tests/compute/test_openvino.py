@@ -18,6 +18,7 @@ from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.batching import raw_pad, stack
 from tests.encoders.cases import TABLES, fresh, raw_arrays
+from tests.training.builders import tiny_encoder
 
 pytest.importorskip("openvino")
 SAMPLE = Path(mmsent_cli.__file__).parents[1] / "data" / "sample" / "data"
@@ -258,3 +259,10 @@ def test_converting_sends_no_usage_data(engine, bert, monkeypatch):
     monkeypatch.setattr(openvino_telemetry.Telemetry, "__init__", lambda *given, **named: sent.append(given))
     engine.run(bert, stack(raw_arrays(bert, "text"), 0))
     assert sent == []
+
+
+def test_features_of_another_conversion_have_another_key(tmp_path, monkeypatch):
+    engine, _ = choose_engine("openvino", "cpu", "fp32", tmp_path)
+    before = engine.describe(tiny_encoder("tiny"))
+    monkeypatch.setattr(engine_module, "CONVERSION_FORMAT", engine_module.CONVERSION_FORMAT + 1)
+    assert engine.describe(tiny_encoder("tiny")) != before

@@ -117,7 +117,7 @@ def test_mpnet_distances_are_those_of_the_original():
 
 def test_mpnet_is_the_published_sentence_model(tmp_path):
     """The digest of the weights is checked on the way; a second call takes what the first one unpacked."""
-    source = WeightSource(None, offline=True, cache_dir=str(tmp_path))
+    source = WeightSource(None, offline=True, cache=tmp_path)
     encoder = TEXT_ENCODERS["mpnet"].build(BuildRequest(weights=source)).eval()
     written = tmp_path / "weights" / "all-mpnet-base-v2" / "model.safetensors"
     before = written.stat().st_mtime_ns

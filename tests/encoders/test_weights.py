@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -160,12 +161,12 @@ def test_a_pooler_that_was_never_trained_takes_no_part(side, name, without):
 
 def test_the_weights_folder_comes_from_the_option_or_the_environment(weights_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("MMSENT_WEIGHTS", str(weights_dir))
-    assert WeightSource.of(RuntimeConfig(offline=True)).has("openai/clip-vit-base-patch32")
+    assert WeightSource.of(RuntimeConfig(offline=True), Path()).has("openai/clip-vit-base-patch32")
     empty, above = (RuntimeConfig(weights_dir=str(folder), offline=True) for folder in (tmp_path, weights_dir / ".."))
-    assert not WeightSource.of(empty).has("openai/clip-vit-base-patch32")
-    assert WeightSource.of(above).has(str(weights_dir / "small-vit"))
+    assert not WeightSource.of(empty, Path()).has("openai/clip-vit-base-patch32")
+    assert WeightSource.of(above, Path()).has(str(weights_dir / "small-vit"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert WeightSource.of(RuntimeConfig()).offline
+    assert WeightSource.of(RuntimeConfig(), Path()).offline
 
 
 def test_clip_refuses_another_image_size(weights_dir):

@@ -78,14 +78,19 @@ def test_a_process_that_is_ended_from_outside_is_told_and_the_others_end(plan):
 class Exits:
     """Ends the process that unpickles it."""
 
+    def __init__(self, code):
+        self.code = code
+
     def __reduce__(self):
-        return sys.exit, (3,)
+        return sys.exit, (self.code,)
 
 
-def test_a_worker_that_ends_by_itself_is_an_error_with_its_exit_code(plan):
+@pytest.mark.parametrize("code", [1, 3])
+def test_a_worker_that_ends_by_itself_is_an_error_with_its_exit_code(plan, code):
+    """Python exits with 1 as well where it cannot start a worker; this one had started."""
     (arm,) = arms_for(plan, "concat", seeds=(0,))
-    with pytest.raises(MmsentError, match=r"ended by itself \(exit code 3\)") as caught:
-        list(train_side_by_side(plan, [replace(arm, name=Exits())], 1))
+    with pytest.raises(MmsentError, match=rf"ended by itself \(exit code {code}\)") as caught:
+        list(train_side_by_side(plan, [replace(arm, name=Exits(code))], 1))
     assert "--jobs 1" in caught.value.hint
 
 

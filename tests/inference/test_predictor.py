@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmsent_cli.compute.device import Compute
+from mmsent_cli.compute.resources import Resources
 from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.contract import Activations, Encoded
@@ -35,7 +36,7 @@ def predictor():
     description = Description(
         model=model, labels=LABELS, vocabulary=WORDS, encoding={}, run="r", precision="fp32", frozen={}
     )
-    return Predictor(Ensemble((built,)), description, CPU)
+    return Predictor(Ensemble((built,)), description, Resources(CPU, WeightSource(), Path()))
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ CACHED_SHAPES = 128
 """Shape-specific operations that OpenVINO caches. Texts come in hundreds of shapes: with OpenVINO's default of 5,000,
 memory grows by 0.4 GB over the first thousands of pairs. This size costs 5 % of the time."""
 CONVERSION_FORMAT = 2
-"""Increase it when the stages compute other values from the same weights, so that saved models are not used."""
+"""Increase it when the stages compute other values from the same weights: saved models and features are made anew."""
 
 _lock = threading.Lock()
 _loaded: "weakref.WeakKeyDictionary[Encoder, Loaded]" = weakref.WeakKeyDictionary()
@@ -80,7 +80,11 @@ class Engine:
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
         """Describe the settings that affect rounding, apart from the device; part of the feature store's key."""
-        return {"precision": self._precision(encoder), "engine": f"openvino {self.version}"}
+        return {
+            "precision": self._precision(encoder),
+            "engine": f"openvino {self.version}",
+            "conversion": str(CONVERSION_FORMAT),
+        }
 
     def refusal(self, encoder: Encoder) -> str:
         """Return why PyTorch must compute an encoder's stored stages, or "". Converts the stages if needed."""
@@ -180,8 +184,7 @@ class Engine:
 
     def _digest(self, encoder: Encoder) -> str:
         """Return a digest of everything that affects the output of the compiled model."""
-        parts = [CONVERSION_FORMAT, encoder.name, encoder.cut, encoder.digest(encoder.cut), torch.__version__]
-        parts += [self.describe(encoder)]
+        parts = [encoder.name, encoder.cut, encoder.digest(encoder.cut), torch.__version__, self.describe(encoder)]
         return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _file(self, digest: str) -> Path:

@@ -18,7 +18,7 @@ from mmsent_cli.encoders.text.minilm import MiniLMLayer
 from mmsent_cli.encoders.weights.mpnet_slices import NAME, unpacked
 from mmsent_cli.encoders.weights.source import first_line_of
 from mmsent_cli.errors import WeightsUnavailable
-from mmsent_cli.files import WEIGHTS, default_cache_dir
+from mmsent_cli.files import WEIGHTS
 
 FIRST_POSITION = 2
 """Positions are counted from here, as in RoBERTa."""
@@ -96,7 +96,7 @@ def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
-    folder = request.weights.find_folder(NAME) or unpacked(default_cache_dir(request.weights.cache_dir) / WEIGHTS)
+    folder = request.weights.find_folder(NAME) or unpacked(request.weights.cache / WEIGHTS)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         embeddings, layers = load_mpnet(config, load_file(folder / "model.safetensors"))

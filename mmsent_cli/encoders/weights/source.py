@@ -6,15 +6,18 @@ never mistaken for a missing file.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.weights.hub import HUB, OFFLINE_HINT, TIMEOUT_SECONDS, is_cached, is_reachable
 from mmsent_cli.errors import CheckpointError, WeightsUnavailable
+from mmsent_cli.files import default_cache_dir
 
 Loaded = TypeVar("Loaded")
+VARIABLE = "MMSENT_WEIGHTS"
+"""Environment variable that names the user's folder of weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +27,19 @@ class WeightSource:
     Attributes:
         folder: the user's folder of downloaded weights, or None.
         offline: never open a connection.
-        cache_dir: the option for the cache folder, where archives are unpacked.
+        cache: the cache folder, where archives are unpacked.
     """
 
     folder: Path | None = None
     offline: bool = False
-    cache_dir: str | None = None
+    cache: Path = field(default_factory=default_cache_dir)
 
     @classmethod
-    def of(cls, runtime: RuntimeConfig) -> "WeightSource":
+    def of(cls, runtime: RuntimeConfig, cache: Path) -> "WeightSource":
         """The source that the options describe; without `--weights-dir`, `MMSENT_WEIGHTS` is the folder."""
-        named = runtime.weights_dir or os.environ.get("MMSENT_WEIGHTS")
+        named = runtime.weights_dir or os.environ.get(VARIABLE)
         is_offline = runtime.offline or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-        return cls(Path(named) if named else None, is_offline, runtime.cache_dir)
+        return cls(Path(named) if named else None, is_offline, cache)
 
     def load(self, name: str, load: Callable[..., Loaded]) -> Loaded:
         """Call a `from_pretrained` with a folder, a cached name, or a name to download.

@@ -5,14 +5,13 @@ from pathlib import Path
 
 from torch import Tensor
 
+from mmsent_cli.compute.resources import Resources
 from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, digest_of
-from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import CheckpointError
 from mmsent_cli.experiments.ablation.perturb import EncodedModel, mean_features
-from mmsent_cli.files import default_cache_dir
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Progress, silent
@@ -80,15 +79,15 @@ def examine(
         raise CheckpointError(
             f"{checkpoint} is an untrained model (epoch {epoch}), so there is nothing to ablate", "train a model first"
         )
-    weights = WeightSource.of(runtime)
-    model, description = load_model(checkpoint, weights)
+    resources = Resources.open(runtime)
+    model, description = load_model(checkpoint, resources.weights)
     if find_fusion(description.model.fusion).is_reference:
         raise CheckpointError(
             f"{checkpoint} is a {description.model.fusion} model: it has no second modality to remove",
             "ablate a model that reads text and image",
         )
     if data is None:
-        plan, source, notes = _own_pairs(checkpoint, description, runtime, progress)
+        plan, source, notes = _own_pairs(checkpoint, description, runtime, resources, progress)
         return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
     own = own_config(checkpoint) or TrainConfig()
     config = TrainConfig(
@@ -99,9 +98,9 @@ def examine(
         runtime=runtime,
     )
     if split is not None:
-        plan = plan_run(config, progress, source=pairs)
+        plan = plan_run(config, progress, source=pairs, resources=resources)
         return AblationTarget(checkpoint, epoch, model, description, plan, f"validation pairs of {split}")
-    plan = plan_run(config, progress, [_every_pair(config, pairs)], pairs)
+    plan = plan_run(config, progress, [_every_pair(config, resources.cache, pairs)], pairs, resources)
     source = f"every labelled pair of {plan.dataset.source}"
     notes = ("if the model was trained on some of these pairs, its scores here are too high",)
     return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
@@ -115,7 +114,7 @@ def own_config(checkpoint: Path) -> TrainConfig | None:
 
 
 def _own_pairs(
-    checkpoint: Path, description: Description, runtime: RuntimeConfig, progress: Progress = silent
+    checkpoint: Path, description: Description, runtime: RuntimeConfig, resources: Resources, progress: Progress
 ) -> tuple[Plan, str, tuple[str, ...]]:
     """Return the pairs of the checkpoint's run, their description, and a note if the run was renamed."""
     run = Run(checkpoint.parent)
@@ -126,12 +125,12 @@ def _own_pairs(
             "give the pairs with --data FOLDER, and optionally a split file with --split",
         )
     moved = f"the checkpoint was trained as {description.run}; the pairs are those of {run.name}"
-    plan = plan_run(replace(config, runtime=runtime), progress, splits)
+    plan = plan_run(replace(config, runtime=runtime), progress, splits, resources=resources)
     return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
 
 
-def _every_pair(config: TrainConfig, pairs: Source | None) -> Split:
-    """Make a plan with all labelled pairs as training and as validation pairs."""
-    dataset = load_labelled(config.data, default_cache_dir(config.runtime.cache_dir), source=pairs)
+def _every_pair(config: TrainConfig, cache: Path, pairs: Source | None) -> Split:
+    """Make a split with all labelled pairs as training and as validation pairs."""
+    dataset = load_labelled(config.data, cache, source=pairs)
     guids = tuple(pair.guid for pair in dataset.pairs)
     return Split(guids, guids, "every labelled pair", 0, 0.0, digest_of(guids, guids))

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from mmsent_cli.compute.device import choose_compute
+from mmsent_cli.compute.resources import Resources
 from mmsent_cli.config import SENTIMENTS, ResolvedModel, TrainConfig
-from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError, unknown_name
 from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, seeds_of
 from mmsent_cli.experiments.comparison.compare import compare
@@ -76,14 +75,13 @@ def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
     Raises:
         MmsentError: the encoders are not available.
     """
-    compute, _ = choose_compute(config.runtime)
-    weights = WeightSource.of(config.runtime)
-    facts, _ = gather_facts(config, compute, weights)
+    resources = Resources.open(config.runtime)
+    facts, _ = gather_facts(config, resources)
 
     def variant(name: str) -> ResolvedModel:
         return resolve_checked(replace(config.model, fusion=name), facts)
 
-    encoders = build_encoders(variant(next(iter(FUSIONS))), weights, vocabulary=())
+    encoders = build_encoders(variant(next(iter(FUSIONS))), resources.weights, vocabulary=())
     rows = [
         FusionRow(
             name=name,

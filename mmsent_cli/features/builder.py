@@ -1,0 +1,121 @@
+"""Build the tables of a data set. Each pair is encoded once, and models share columns of equal features."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.compute.device import Compute
+from mmsent_cli.data.augment import Augmentation
+from mmsent_cli.data.pairs import Dataset
+from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.errors import DataError
+from mmsent_cli.features.column import Column, SkippedModality, describe_features, text_keys
+from mmsent_cli.features.store import disk_full_as_error
+from mmsent_cli.features.table import Table
+from mmsent_cli.model import SentimentModel
+from mmsent_cli.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Row numbers of a training run, in the order of the data set.
+
+    Attributes:
+        train, val: rows of each split.
+        views: rows that need augmented views.
+    """
+
+    train: tuple[int, ...]
+    val: tuple[int, ...]
+    views: Sequence[int]
+
+
+class TableBuilder:
+    """Builds tables of a data set, and fills the feature store.
+
+    Args:
+        dataset: all pairs.
+        store: folder of the feature store.
+        compute: device and precision of the stored stages.
+        encoded: a function that is called when features have been stored.
+
+    Attributes:
+        targets: class number of each pair [N].
+        encoder_runs: the numbers of texts and images encoded so far, without those found in the feature store.
+        damaged: the number of damaged entries of the feature store, without those counted by columns.
+    """
+
+    def __init__(self, dataset: Dataset, store: Path, compute: Compute, encoded: Callable[[], None]) -> None:
+        self.dataset = dataset
+        self.store = store
+        self.compute = compute
+        self.encoded = encoded
+        self.encoder_runs: Counter[str] = Counter(text=0, image=0)
+        self.damaged = 0
+        numbers = {label: number for number, label in enumerate(dataset.labels)}
+        self.targets = np.array([numbers[pair.tag or ""] for pair in dataset.pairs], dtype=np.int64)
+        self._texts = [pair.text or "" for pair in dataset.pairs]
+        self._images = [pair.image for pair in dataset.pairs]
+        self._keys = {"text": text_keys(dataset.pairs), "image": [pair.image_digest for pair in dataset.pairs]}
+        self._columns: dict[tuple[object, ...], Column] = {}
+        self._lengths: list[int] | None = None
+        self._refusals: list[str] = []
+
+    def table(self, model: SentimentModel, augmentation: Augmentation | None, rows: Rows, progress: Progress) -> Table:
+        """Encode all pairs for a model. Features in the feature store are reused.
+
+        Raises:
+            MmsentError: no pair has a text, no pair has an image, or the disk is full.
+        """
+        if self._lengths is None:
+            self._lengths = [len(ids) for ids in model.text.inputs.arrays(self._texts)]
+        lengths = self._lengths
+        columns: dict[str, Column | SkippedModality] = {
+            side: SkippedModality(keys) for side, keys in self._keys.items()
+        }
+        if "text" in model.modalities:
+            columns["text"] = self._column("text", model.text, None, rows, progress)
+        if "image" in model.modalities:
+            columns["image"] = self._column("image", model.image, augmentation, rows, progress)
+        val = tuple(sorted(rows.val, key=lengths.__getitem__))
+        return Table(columns["text"], columns["image"], lengths, self.targets, rows.train, val)
+
+    def text_column(self, encoder: Encoder, progress: Progress) -> Column:
+        """Encode every text by a frozen encoder. The column is not kept."""
+        column = Column(encoder, self._keys["text"], self.store, self.compute)
+        with disk_full_as_error(self.store):
+            self.encoder_runs["text"] += column.fill(self._texts, (), progress)
+        self.damaged += column.damaged
+        self._refusals += self.compute.refusals(encoder)
+        return column
+
+    def notes(self) -> list[str]:
+        """Return notes on damaged store entries, and on encoders that OpenVINO cannot run."""
+        columns = self._columns.values()
+        damaged = self.damaged + sum(column.damaged for column in columns)
+        notes = [f"feature store: {damaged} damaged entries were found and computed again"] if damaged else []
+        return [*notes, *self.compute.refusals(*(column.encoder for column in columns)), *self._refusals]
+
+    def _column(
+        self, side: str, encoder: Encoder, augmentation: Augmentation | None, rows: Rows, progress: Progress
+    ) -> Column:
+        """Return the column of an encoder's stored stages. It is filled once for all models."""
+        described = json.dumps(describe_features(encoder, self.compute), sort_keys=True)
+        identity = (side, described, augmentation)
+        if identity not in self._columns:
+            keys = self._keys[side]
+            if not any(keys):
+                source = self.dataset.source
+                raise DataError(f"no pair of {source} has a usable {side}", "mmsent needs both modalities to train")
+            column = Column(encoder, keys, self.store, self.compute, augmentation)
+            sources: Sequence[Any] = self._texts if side == "text" else self._images
+            with disk_full_as_error(self.store):
+                self.encoder_runs[side] += column.fill(sources, rows.views, progress)
+            self.encoded()
+            self._columns[identity] = column
+        return self._columns[identity]
