@@ -17,7 +17,7 @@ from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.records import CONFIG, EXPERIMENT, Run
 from mmsent_cli.reports.blocks import Figures
 from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
-from mmsent_cli.reports.outputs import Groups, run_files
+from mmsent_cli.reports.outputs import Groups, Particulars, run_files
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
@@ -115,8 +115,7 @@ def write_result(
         seconds: how long it took.
         drawn: figures that are drawn already.
     """
-    files = run_files(
-        result,
+    parts = Particulars(
         config=run.read_json(CONFIG),
         environment=run.read_json(ENVIRONMENT),
         groups=groups,
@@ -124,7 +123,7 @@ def write_result(
         seconds=seconds,
         drawn=drawn,
     )
-    for name, content in {**tables, **files}.items():
+    for name, content in {**tables, **run_files(result, parts)}.items():
         run.write(name, content)
     names = sorted({path.name for path in run.folder.iterdir() if not path.name.startswith(".")} | {RESULT})
     if any(each.name == "files" for each in fields(result)):

@@ -45,7 +45,7 @@ def undrawn(monkeypatch):
     """Leave out the figures and the page of runs, which take most of the time, where nobody looks at them."""
     figures = {"TrainResult": ["curves.png", "confusion.png"], "FoldsResult": ["confusion.png"]}
 
-    def undrawn_files(result, **_):
+    def undrawn_files(result, _):
         return {"report.html": "a page", **dict.fromkeys(figures.get(type(result).__name__, []), b"")}
 
     monkeypatch.setattr("mmsent_cli.finish.run_files", undrawn_files)

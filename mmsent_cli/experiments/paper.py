@@ -46,7 +46,7 @@ class PaperDetail:
 
     Attributes:
         fusions: the trained models of the comparison of fusions.
-        drawn: the figures of all steps, by names such as `tune/tuning.png`.
+        drawn: the figures of all steps, by names such as `tune/tuning`.
     """
 
     fusions: Sequence[TrainedArm]
@@ -127,7 +127,7 @@ class _Steps:
         run = self._find(command) or self._start(command, plan, settings, subject)
         result, detail = work(plan, settings, run, self._progress)
         done = self._finish(plan, run, result, detail, command=command, seconds=time.perf_counter() - start)
-        self.drawn |= {f"{name}/{path.name}": path.read_bytes() for path in sorted(run.folder.glob("*.png"))}
+        self.drawn |= {f"{name}/{path.stem}": path.read_bytes() for path in sorted(run.folder.glob("*.png"))}
         return result, detail, done
 
     def _find(self, command: str) -> Run | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 Figures = Mapping[str, bytes]
-"""A result's figures, drawn once: PNG bytes by file name."""
+"""A result's figures as PNG bytes, by file name without its ending."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,57 +1,53 @@
-"""Figures of a training run as PNG bytes: curves over the epochs and the confusion matrix."""
+"""Figures of a training run: curves over the epochs and the confusion matrix."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from mmsent_cli.reports.plot_style import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    WIDTH_INCHES,
-    as_png,
-    clean,
-    draw_line,
-    legend_above,
-    majority_line,
-    new_figure,
-    plain,
-)
+from mmsent_cli.reports.fonts import drawable
+from mmsent_cli.reports.lines import count_epochs, draw_line, draw_majority, look, name_line_ends
+from mmsent_cli.reports.plot_style import GREY, SMALL_POINTS, WIDTH_INCHES, clean, ink_on, new_figure, write_names
 from mmsent_cli.results import EpochResult
 
-CURVES, CONFUSION = "curves.png", "confusion.png"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CURVES, CONFUSION = "curves", "confusion"
+PANEL_INCHES = 2.2
 
 
-def curves_png(history: Sequence[EpochResult], majority: float) -> bytes:
+def draw_curves(history: Sequence[EpochResult], majority: float) -> "Figure":
     """Losses above, accuracy and macro-F1 below, over the epochs, with the best epoch marked.
 
     Args:
         history: one or more epochs in order; the last one with `is_best` is the best.
         majority: accuracy (0 to 1) of always predicting the most frequent class, drawn as a line.
     """
-    figure = new_figure(5.4)
+    figure = new_figure(2 * PANEL_INCHES + 0.8)
     losses, scores = figure.subplots(2, 1, sharex=True)
-    epochs = [result.epoch for result in history]
-    draw_line(losses, epochs, [result.train_loss for result in history], "training", BLUE, "o")
-    draw_line(losses, epochs, [result.val_loss for result in history], "validation", ORANGE, "s")
+    lines = (
+        (losses, "training", [result.train_loss for result in history], look(0)),
+        (losses, "validation", [result.val_loss for result in history], look(1)),
+        (scores, "accuracy", [100 * result.accuracy for result in history], look(1)),
+        (scores, "macro-F1", [100 * result.macro_f1 for result in history], look(2)),
+    )
+    ends = [(axes, draw_line(axes, name, values, style)) for axes, name, values, style in lines]
+    ends.append((scores, draw_majority(scores, majority)))
     losses.set_ylabel("Cross-entropy")
-    draw_line(scores, epochs, [100 * result.accuracy for result in history], "accuracy", ORANGE, "s")
-    draw_line(scores, epochs, [100 * result.macro_f1 for result in history], "macro-F1", GREEN, "^")
-    majority_line(scores, majority)
     scores.set_ylabel("Validation, %")
-    scores.set_xlabel("Epoch")
-    scores.xaxis.get_major_locator().set_params(integer=True)
+    count_epochs(scores, "Epoch")
     best = max((result.epoch for result in history if result.is_best), default=None)
     for axes in (losses, scores):
-        if best is not None:
-            # Named once, in the upper legend.
-            name = f"best epoch, {best}" if axes is losses else "_"
-            axes.axvline(best, color=GREY, linewidth=1, linestyle=":", label=name, zorder=0)
         clean(axes)
-        legend_above(axes, columns=2)
-    return as_png(figure)
+        name_line_ends(axes, [end for own, end in ends if own is axes], PANEL_INCHES)
+        if best is not None:
+            axes.axvline(best, color=GREY, linewidth=1, linestyle=":", zorder=0)
+    if best is not None:
+        where = {"ha": "center", "va": "bottom", "fontsize": SMALL_POINTS}
+        losses.text(best, 1.02, f"best epoch, {best}", transform=losses.get_xaxis_transform(), **where)
+    return figure
 
 
-def confusion_png(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> bytes:
+def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> "Figure":
     """The confusion matrix: pairs of each true class (rows) by predicted class, and their share of the row.
 
     Args:
@@ -62,15 +58,17 @@ def confusion_png(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> 
     figure = new_figure(side - 0.4, side)
     axes = figure.subplots()
     shares = [[count / max(1, sum(row)) for count in row] for row in confusion]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # Cells of any shape: with square ones, the layout leaves too little room for the axis labels.
+    cells = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for i, j in ((i, j) for i in range(len(labels)) for j in range(len(labels))):
-        text = f"{confusion[i][j]}\n{100 * shares[i][j]:.0f} %"
-        axes.text(j, i, text, ha="center", va="center", color="white" if shares[i][j] > 0.65 else "black")
+        text = f"{confusion[i][j]:,}\n{100 * shares[i][j]:.0f} %"
+        axes.text(j, i, text, ha="center", va="center", color=ink_on(cells.cmap(shares[i][j])))
+    shown = drawable(labels)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_ticks(range(len(labels)), labels)
-        plain(axis.get_ticklabels(), labels)
-    if sum(map(len, labels)) > 9 * len(labels):
+        axis.set_ticks(range(len(labels)), shown)
+        write_names(axis.get_ticklabels(), shown)
+    if sum(map(len, shown)) > 9 * len(shown):
         axes.tick_params(axis="x", rotation=30)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("True")
-    return as_png(figure)
+    return figure

@@ -3,8 +3,9 @@
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
 from mmsent_cli.reports.class_grids import class_grid
 from mmsent_cli.reports.facts import training_facts
-from mmsent_cli.reports.figures import CONFUSION, confusion_png
-from mmsent_cli.reports.format import counted, duration, interval, majority_macro_f1, percent, score
+from mmsent_cli.reports.figures import CONFUSION, draw_confusion
+from mmsent_cli.reports.format import counted, duration, interval, majority_macro_f1, percent, score, score_interval
+from mmsent_cli.reports.plot_style import Drawn
 from mmsent_cli.reports.train import QUESTION
 from mmsent_cli.results import FoldsResult
 
@@ -27,9 +28,9 @@ SAVED = (
 )
 
 
-def folds_figures(result: FoldsResult) -> Figures:
+def folds_figures(result: FoldsResult) -> Drawn:
     """The confusion matrix, out of fold."""
-    return {CONFUSION: confusion_png(result.metrics.confusion, result.labels)}
+    return {CONFUSION: draw_confusion(result.metrics.confusion, result.labels)}
 
 
 def folds_answer(result: FoldsResult, seconds: float) -> Answer:
@@ -83,6 +84,7 @@ def scores_grid(result: FoldsResult) -> Grid:
             ("Accuracy", percent(metrics.accuracy), percent(majority)),
             ("95 % interval", interval(metrics.interval), ""),
             ("Macro-F1", score(metrics.macro_f1), score(majority_macro_f1(majority, len(result.labels)))),
+            ("95 % interval", score_interval(metrics.macro_f1_interval), ""),
             ("Loss", f"{metrics.loss:.4f}", ""),
             ("Calibration error", score(result.calibration_error), ""),
         ),

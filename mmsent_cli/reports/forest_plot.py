@@ -53,8 +53,8 @@ def forest_plot(axes: "Axes", rows: Sequence[ForestRow], label: str, *, has_bars
         else:
             axes.plot(row.interval, [height] * 2, color=row.color, linewidth=2.2, solid_capstyle="butt")
             axes.plot(row.value, height, color=row.color, marker="o", markersize=7)
-        weight, color = "bold" if row.is_strong else "normal", BLACK if has_bars else row.color
-        axes.text(1.02, height, row.text, transform=edge, va="center", color=color, fontweight=weight)
+        weight = "bold" if row.is_strong else "normal"
+        axes.text(1.02, height, row.text, transform=edge, va="center", color=BLACK, fontweight=weight)
     name_rows(axes, [row.name for row in rows][::-1])
     axes.set_xlabel(label)
     clean(axes, "x")

@@ -4,7 +4,7 @@ Every figure is drawn once: as a file of the run, and the same bytes in its page
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from mmsent_cli.reports.evaluation.figures import evaluate_figures
 from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_sections
 from mmsent_cli.reports.evaluation.tables import evaluate_grids
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
+from mmsent_cli.reports.fonts import missing_note
 from mmsent_cli.reports.page import flat_rows, render_page, settings_rows
 from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
+from mmsent_cli.reports.plot_style import Drawn, as_image
 from mmsent_cli.reports.tables import cell, facts_table, print_grid, print_notes, print_paths
 from mmsent_cli.reports.train import NEXT, train_answer, train_figures, train_grids, train_sections
 from mmsent_cli.reports.tuning.figures import tune_figures
@@ -47,14 +49,14 @@ class Report:
     """The parts of one kind of report.
 
     Attributes:
-        figures: of a result, by file name.
+        figures: of a result, by file name without its ending.
         answer: of a result and its seconds: the head.
         grids: what a terminal shows.
         sections: of a result and its figures: what a page shows below the head.
         next_command: of a result and its folder: what to type next.
     """
 
-    figures: Callable[[Any], Figures]
+    figures: Callable[[Any], Drawn]
     answer: Callable[[Any, float], Answer]
     grids: Callable[[Any], list[Grid]]
     sections: Callable[[Any, Figures], list[Section]]
@@ -106,43 +108,72 @@ METHODS = {
 """Templates that say how a result was measured."""
 
 
-def run_files(
-    result: Any,
-    *,
-    config: Mapping[str, Any],
-    environment: Mapping[str, Any],
-    groups: Groups,
-    command: str,
-    seconds: float,
-    drawn: Figures | None = None,
-) -> dict[str, str | bytes]:
-    """All figures of a result, each drawn once, and `report.html`, one self-contained page; by file name.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Particulars:
+    """What a report has beside its result.
 
-    Args:
-        result: of any type in `REPORTS`.
-        config: its resolved configuration as in `config.json`: sections of settings.
+    Attributes:
+        config: the resolved configuration as in `config.json`: sections of settings.
         environment: versions, device and digests, in any nesting.
         groups: labelled pairs to show, under their headings; empty groups are left out.
         command: what to type to repeat the run.
         seconds: how long it took.
-        drawn: of a `PaperResult`, the figures of its steps, under names such as `tune/tuning.png`; drawn here
-            where this is None.
+        formats: kinds of files that figures are written as, beside PNG: pdf, svg.
+        drawn: of a `PaperResult`, the PNG figures of its steps, under names such as `tune/tuning`; drawn again where
+            this is None.
+    """
+
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    groups: Groups
+    command: str
+    seconds: float
+    formats: Sequence[str] = ()
+    drawn: Figures | None = None
+
+
+def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
+    """All figures of a result, each drawn once, and `report.html`, one self-contained page; by file name.
+
+    Args:
+        result: of any type in `REPORTS`.
+        parts: what else the page holds.
     """
     report = REPORTS[type(result)]
-    figures = report.figures(result)
+    drawn = report.figures(result)
+    figures = images(drawn)
+    shown = dict(figures)
     if isinstance(result, PaperResult):
-        figures = {**figures, **(step_figures(result) if drawn is None else drawn)}
+        shown |= step_figures(result) if parts.drawn is None else parts.drawn
+    answer = report.answer(result, parts.seconds)
+    unread = missing_note(labels_of(result))
     page = render_page(
         "page.html",
-        answer=report.answer(result, seconds),
-        sections=filled(report.sections(result, figures)),
+        answer=replace(answer, notes=(*answer.notes, unread)) if unread else answer,
+        sections=filled(report.sections(result, shown)),
         methods=methods_of(result),
-        groups=[(name, examples) for name, examples in groups if examples],
-        settings=settings_rows(config),
-        environment=flat_rows(environment),
-        command=command,
+        groups=[(name, examples) for name, examples in parts.groups if examples],
+        settings=settings_rows(parts.config),
+        environment=flat_rows(parts.environment),
+        command=parts.command,
     )
-    return {**{name: png for name, png in figures.items() if "/" not in name}, REPORT: page}
+    return {
+        **{f"{name}.png": png for name, png in figures.items()},
+        **{f"{name}.{kind}": as_image(figure, kind) for kind in parts.formats for name, figure in drawn.items()},
+        REPORT: page,
+    }
+
+
+def images(drawn: Drawn) -> dict[str, bytes]:
+    """Figures as PNG bytes, by the same names."""
+    return {name: as_image(figure) for name, figure in drawn.items()}
+
+
+def labels_of(result: Any) -> tuple[str, ...]:
+    """The class names of a result."""
+    if isinstance(result, PaperResult):
+        return result.train.labels
+    return result.setup.labels if isinstance(result, CompareResult | TuneResult) else result.labels
 
 
 def methods_of(result: Any) -> list[tuple[str, str, Any]]:
@@ -158,11 +189,11 @@ def methods_of(result: Any) -> list[tuple[str, str, Any]]:
 
 
 def step_figures(result: PaperResult) -> dict[str, bytes]:
-    """The figures of each step of a repeated work, under names such as `tune/tuning.png`."""
+    """The figures of each step of a repeated work, under names such as `tune/tuning`."""
     return {
         f"{name}/{file}": png
         for name, step in result.steps.items()
-        for file, png in REPORTS[type(step)].figures(step).items()
+        for file, png in images(REPORTS[type(step)].figures(step)).items()
     }
 
 

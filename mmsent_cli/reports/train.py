@@ -3,8 +3,9 @@
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Picture, Section, picture
 from mmsent_cli.reports.class_grids import class_grid, confusion_grid
 from mmsent_cli.reports.facts import training_facts
-from mmsent_cli.reports.figures import CONFUSION, CURVES, confusion_png, curves_png
-from mmsent_cli.reports.format import counted, interval, majority_macro_f1, percent, score
+from mmsent_cli.reports.figures import CONFUSION, CURVES, draw_confusion, draw_curves
+from mmsent_cli.reports.format import counted, interval, majority_macro_f1, percent, score, score_interval
+from mmsent_cli.reports.plot_style import Drawn
 from mmsent_cli.results import TrainResult
 
 OPTIMISTIC = "* Best epoch: chosen on the pairs it is measured on, so the scores are optimistic."
@@ -12,10 +13,10 @@ QUESTION = "How well can the class ({classes}) be predicted from a text and its 
 NEXT = "mmsent predict --out submission.txt"
 
 
-def train_figures(result: TrainResult) -> Figures:
+def train_figures(result: TrainResult) -> Drawn:
     """Curves over the epochs, where there are any, and the confusion matrix of the best one."""
-    curves = {CURVES: curves_png(result.history, result.majority_accuracy)} if result.history else {}
-    return {**curves, CONFUSION: confusion_png(result.best.confusion, result.labels)}
+    curves = {CURVES: draw_curves(result.history, result.majority_accuracy)} if result.history else {}
+    return {**curves, CONFUSION: draw_confusion(result.best.confusion, result.labels)}
 
 
 def train_answer(result: TrainResult, seconds: float) -> Answer:
@@ -93,6 +94,7 @@ def scores_grid(result: TrainResult) -> Grid:
                 score(last.macro_f1),
                 score(majority_macro_f1(majority, len(result.labels))),
             ),
+            ("95 % interval", score_interval(best.macro_f1_interval), score_interval(last.macro_f1_interval), ""),
             ("Loss", f"{best.loss:.4f}", f"{last.loss:.4f}", ""),
         ),
         foot=OPTIMISTIC,

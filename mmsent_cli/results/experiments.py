@@ -73,12 +73,13 @@ class ComparedArm:
         nested: scores by nested selection: each validation pair is predicted by the epoch that is best on other pairs.
         best: scores of the epoch that is best on all validation pairs (optimistic).
         last: scores of the last epoch.
-        accuracy_interval: 95 % interval of the nested accuracy.
+        accuracy_interval, macro_f1_interval: 95 % intervals of the nested scores.
         per_class: metrics of each class by nested selection, averaged over seeds.
         accuracy_difference, macro_f1_difference: nested score minus the baseline's; None in the baseline itself and in
             references.
         p_adjusted: p of `accuracy_difference`, adjusted over the arms by Holm's method.
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`.
+        macro_f1_p_adjusted, macro_f1_verdict: the same for `macro_f1_difference`, in a family of its own.
         mcnemar: exact McNemar p of each seed.
     """
 
@@ -92,6 +93,7 @@ class ComparedArm:
     best: SeedScores
     last: SeedScores
     accuracy_interval: Interval
+    macro_f1_interval: Interval
     best_epochs: tuple[int, ...]
     best_train_losses: tuple[float, ...]
     best_val_losses: tuple[float, ...]
@@ -101,6 +103,8 @@ class ComparedArm:
     macro_f1_difference: Difference | None = None
     p_adjusted: float | None = None
     verdict: str | None = None
+    macro_f1_p_adjusted: float | None = None
+    macro_f1_verdict: str | None = None
     mcnemar: tuple[float, ...] = ()
 
 

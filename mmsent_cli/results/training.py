@@ -24,6 +24,7 @@ class ClassMetrics:
 class Metrics:
     """The metrics of an evaluation. `interval` is Wilson's 95 % interval of the accuracy. Shares are from 0 to 1.
 
+    `macro_f1_interval` is the 95 % interval of the macro-F1 over the pairs.
     `confusion[i][j]` is the number of pairs of class i that were predicted as class j.
     """
 
@@ -31,6 +32,7 @@ class Metrics:
     accuracy: float
     macro_f1: float
     interval: Interval
+    macro_f1_interval: Interval
     confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassMetrics, ...]
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.results import ClassMetrics, Metrics
-from mmsent_cli.stats import accuracy_interval
+from mmsent_cli.stats import accuracy_interval, macro_f1_of
 
 
 def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Sequence[str], loss: float) -> Metrics:
-    """Compute accuracy with its interval, macro-F1, confusion matrix, and the scores of each class.
+    """Compute accuracy and macro-F1 with their intervals, confusion matrix, and the scores of each class.
 
     Args:
         true: true class numbers [N].
@@ -25,11 +25,14 @@ def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Seque
     zero: Any = 0  # the type stubs know only "warn"
     scores: Any = precision_recall_fscore_support(true, predicted, labels=numbers, zero_division=zero)
     correct = int(np.sum(np.asarray(true) == np.asarray(predicted)))
+    # A single pair has no spread to estimate an interval from.
+    interval = macro_f1_of(np.asarray(true), np.asarray(predicted)[None], len(labels)) if len(true) > 1 else (0.0, 1.0)
     return Metrics(
         loss=loss,
         accuracy=correct / len(true),
         macro_f1=float(np.mean(scores[2])),
         interval=accuracy_interval(correct, len(true)),
+        macro_f1_interval=interval,
         confusion=tuple(tuple(map(int, row)) for row in confusion_matrix(true, predicted, labels=numbers)),
         per_class=tuple(
             ClassMetrics(label=label, precision=float(p), recall=float(r), f1=float(f), support=int(n))

@@ -27,6 +27,7 @@ COMMANDS = {"compare-fusions": COMPARE, "augment-compare": AUGMENT}
 MODELS = {"compare-fusions": 8, "augment-compare": 6}
 ISSUE_KEYS = {"fusion", "nested", "accuracy_difference", "p_adjusted", "verdict"}
 FILES = {
+    "accuracy.png",
     "arms",
     "config.json",
     "curves.png",
@@ -35,6 +36,7 @@ FILES = {
     "environment.json",
     "epochs.csv",
     "experiment.json",
+    "losses.png",
     "report.html",
     "result.json",
     "split.json",

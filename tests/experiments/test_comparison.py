@@ -23,6 +23,7 @@ from mmsent_cli.stats import (
     macro_f1_scores,
     mcnemar,
     p_value,
+    verdict,
 )
 
 LABELS = ("negative", "neutral", "positive")
@@ -164,6 +165,11 @@ def test_differences_are_to_the_baseline_on_the_same_pairs(rows, trained):
 def test_holm_counts_the_tested_arms_only(rows):
     tested = [rows[name] for name in ("equal", "good", "bad")]
     assert tuple(row.p_adjusted for row in tested) == holm([row.accuracy_difference.p for row in tested])
+    assert tuple(row.macro_f1_p_adjusted for row in tested) == holm([row.macro_f1_difference.p for row in tested])
+    assert {row.name: row.macro_f1_verdict for row in tested} == {
+        row.name: verdict(row.macro_f1_difference.difference, row.macro_f1_p_adjusted) for row in tested
+    }
+    assert all(row.macro_f1_interval[0] < row.nested.macro_f1_mean < row.macro_f1_interval[1] for row in tested)
     assert (rows["text"].accuracy_difference, rows["text"].p_adjusted) == (None, None)
 
 

@@ -46,10 +46,22 @@ def train_result(history):
         for i, (label, row) in enumerate(zip(LABELS, confusion, strict=True))
     )
     best = Metrics(
-        loss=0.88, accuracy=0.75, macro_f1=0.65, interval=(0.686, 0.805), confusion=confusion, per_class=per_class
+        loss=0.88,
+        accuracy=0.75,
+        macro_f1=0.65,
+        interval=(0.686, 0.805),
+        macro_f1_interval=(0.55, 0.72),
+        confusion=confusion,
+        per_class=per_class,
     )
     last = Metrics(
-        loss=0.87, accuracy=0.70, macro_f1=0.60, interval=(0.633, 0.759), confusion=confusion, per_class=per_class
+        loss=0.87,
+        accuracy=0.70,
+        macro_f1=0.60,
+        interval=(0.633, 0.759),
+        macro_f1_interval=(0.55, 0.72),
+        confusion=confusion,
+        per_class=per_class,
     )
     return TrainResult(
         run="runs/2025-01-02-03-04-05-train",

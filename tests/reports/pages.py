@@ -1,9 +1,32 @@
-"""Reads a report as a browser would, as far as tests ask for."""
+"""What a report has beside its result, and its page read as a browser would, as far as tests ask for."""
 
 import re
 from html.parser import HTMLParser
 
+from mmsent_cli.reports.blocks import ReportExample
+from mmsent_cli.reports.outputs import Particulars
+
 VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+CONFIG = {"fit": {"epochs": 5, "patience": None}, "data": {"labels": ["a", "<b>"]}}
+ENVIRONMENT = {"python": "3.11.2", "packages": {"torch": "2.9.1"}}
+COMMAND = "mmsent compare-fusions --data 'a & b'"
+EXAMPLE = ReportExample(
+    guid="7",
+    text="“今天” すばらしい <script>x</script>",
+    thumbnail_jpeg=b"JPG",
+    true="neutral",
+    predicted="positive",
+    probability=0.5,
+    remark="clip: <i>negative</i>",
+)
+GROUPS = [("The arms <disagree>", [EXAMPLE]), ("An empty group", [])]
+
+
+def particulars(**changes):
+    """What a report has beside its result."""
+    values = {"config": CONFIG, "environment": ENVIRONMENT, "groups": GROUPS, "command": COMMAND, "seconds": 75.0}
+    return Particulars(**(values | changes))
 
 
 class Page(HTMLParser):

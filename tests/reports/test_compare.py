@@ -9,14 +9,16 @@ from mmsent_cli.reports.comparison.tables import (
     compare_grids,
     difference_grid,
     gates_grid,
+    macro_f1_difference_grid,
     macro_f1_grid,
     mcnemar_grid,
     recalls_grid,
 )
 from mmsent_cli.reports.comparison.text import findings_text, headline
 from mmsent_cli.reports.facts import setup_facts
-from mmsent_cli.reports.outputs import print_result
+from mmsent_cli.reports.outputs import print_result, run_files
 from tests.reports.experiments import SEVEN, against_baseline, augment_result, compare_result, compared_arm, setting
+from tests.reports.pages import particulars
 
 
 def rows_of(grid):
@@ -64,13 +66,15 @@ def test_every_table_of_figures_has_the_references_and_the_most_frequent_class()
     for grid in (accuracy_grid(compare_result()), macro_f1_grid(compare_result())):
         assert [row[0] for row in grid.rows][-3:] == ["text-only", "image-only", "(most frequent class)"]
     assert rows_of(accuracy_grid(compare_result()))["(most frequent class)"] == ("57.7", "-", "-", "-", "57.7", "57.7")
-    assert rows_of(macro_f1_grid(compare_result()))["(most frequent class)"] == ("-", "0.244", "0.244", "-", "-")
+    assert rows_of(macro_f1_grid(compare_result()))["(most frequent class)"] == ("-", "0.244", "-", "0.244")
 
 
-def test_macro_f1_table_has_the_interval_of_the_accuracy_and_differences_only_where_tested():
+def test_macro_f1_has_its_intervals_and_verdicts_as_accuracy_has():
     rows = rows_of(macro_f1_grid(compare_result()))
-    assert rows["early"] == ("69.9 to 75.9", "0.630 ± 0.006", "0.617", "-0.015", "-0.045 to +0.022")
-    assert rows["concat"][3:] == rows["text-only"][3:] == ("-", "-")
+    assert rows["early"] == ("69.9 to 75.9", "0.630 ± 0.006", "0.597 to 0.662", "0.617")
+    tested = rows_of(macro_f1_difference_grid(compare_result()))
+    assert list(tested) == list(rows_of(difference_grid(compare_result())))
+    assert tested["early"] == ("-0.015", "-0.045 to +0.022", "0.620", "not distinguishable; detectable: 0.050 or more")
 
 
 def test_difference_table_leaves_out_baseline_and_references_and_says_what_could_be_shown():
@@ -93,7 +97,7 @@ def test_one_seed_has_no_spread_and_one_arm_nothing_to_compare(capsys, monkeypat
     assert rows_of(accuracy_grid(alone))["concat"][0] == "75.1"
     assert [grid.title.split(",")[0] for grid in compare_grids(alone)] == [
         "Accuracy",
-        "Interval of the accuracy",
+        "Intervals of accuracy and macro-F1",
         "Recall by class",
     ]
     assert headline(alone) == "Nothing to compare: concat is the only arm"
@@ -104,13 +108,21 @@ def test_the_answer_names_what_is_better_worse_and_undecided():
     base, other = compared_arm("concat", 0.74), compared_arm("gmu", 0.75, **against_baseline(0.01))
     better = compared_arm("early", 0.78, **against_baseline(0.04, "better", 0.01))
     answers = [headline(compare_result(arms=arms)) for arms in ((base, other), (base, better, other), (base, better))]
+    by_f1 = "In macro-F1, early is not distinguishable from concat"
     assert answers == [
-        "gmu is not distinguishable from concat on these pairs",
-        "early is better than concat; gmu is not distinguishable from it",
-        "early is better than concat",
+        "In accuracy and in macro-F1, gmu is not distinguishable from concat",
+        "In accuracy, early is better than concat; gmu is not distinguishable from it. In macro-F1, none of the 2 arms "
+        "is distinguishable from concat",
+        f"In accuracy, early is better than concat. {by_f1}",
     ]
     undecided = compare_result(arms=(base, other, replace(other, name="clip")))
-    assert headline(undecided) == "None of the 2 arms is distinguishable from concat on these pairs"
+    assert headline(undecided) == "In accuracy and in macro-F1, none of the 2 arms is distinguishable from concat"
+    worse = replace(other, macro_f1_verdict="worse", macro_f1_p_adjusted=0.012)
+    divided = compare_result(arms=(base, worse))
+    assert headline(divided) == (
+        "In accuracy, gmu is not distinguishable from concat. In macro-F1, gmu is worse than concat"
+    )
+    assert "gmu by +0.006 (95 % interval -0.024 to +0.043; Holm's p 0.012)" in " ".join(findings_text(divided))
 
 
 def test_findings_give_differences_in_points_and_pairs_and_what_could_be_shown():
@@ -167,3 +179,8 @@ def test_features_that_were_in_the_cache_already_are_called_so():
     stored = setup_facts(setting(encoder_runs={"text": 0, "image": 0}))
     assert dict(stored)["Encoder passes"] == "none: all features were already in the cache"
     assert dict(setup_facts(setting()))["Encoder passes"] == "3,987 texts and 4,000 images, shared by all models"
+
+
+def test_methods_speak_of_references_only_where_there_are_any():
+    pages = [run_files(result, particulars())["report.html"] for result in (compare_result(), augment_result())]
+    assert ["are references" in page for page in pages] == [True, False]

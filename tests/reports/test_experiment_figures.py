@@ -1,14 +1,18 @@
 """Figures of experiments: whole, readable, the same bytes for the same values, and other bytes for other values."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from mmsent_cli.reports.ablation.figures import accuracy_png, contributions_png
-from mmsent_cli.reports.comparison.figures import arm_curves_png, arm_styles, differences_png, gates_png, mean_curve
-from mmsent_cli.reports.paper.beside import beside_png
+from mmsent_cli.reports.ablation import figures as ablation
+from mmsent_cli.reports.comparison import figures as comparison
+from mmsent_cli.reports.comparison.figures import arm_looks, mean_curve
+from mmsent_cli.reports.lines import spread
+from mmsent_cli.reports.outputs import REPORTS
+from mmsent_cli.reports.paper import beside
 from mmsent_cli.reports.plot_style import BLACK
-from mmsent_cli.reports.tuning.figures import tune_png
+from mmsent_cli.reports.tuning import figures as tuning
 from tests.reports.experiments import (
     ablate_result,
     against_baseline,
@@ -21,20 +25,29 @@ from tests.reports.experiments import (
     trial,
     tune_result,
 )
-from tests.reports.pictures import assert_sane
+from tests.reports.pictures import assert_sane, cut, faint, overlapping, saved
+
+draw_inputs, draw_contributions = saved(ablation.draw_inputs), saved(ablation.draw_contributions)
+draw_levels, draw_differences = saved(comparison.draw_levels), saved(comparison.draw_differences)
+draw_arm_curves, draw_arm_losses = saved(comparison.draw_arm_curves), saved(comparison.draw_arm_losses)
+draw_gates, draw_beside = saved(comparison.draw_gates), saved(beside.draw_beside)
+draw_trials, draw_losses = saved(tuning.draw_trials), saved(tuning.draw_losses)
 
 
 def drawn():
     """Every figure of the usual results, by name."""
     compared, ablated = compare_result(), ablate_result()
     return {
-        "curves": arm_curves_png(compared),
-        "differences": differences_png(compared),
-        "gates": gates_png(compared),
-        "views": accuracy_png(ablated),
-        "contributions": contributions_png(ablated),
-        "tune": tune_png(tune_result()),
-        "beside": beside_png(compared, published().fusions),
+        "curves": draw_arm_curves(compared),
+        "arm losses": draw_arm_losses(compared),
+        "levels": draw_levels(compared),
+        "differences": draw_differences(compared),
+        "gates": draw_gates(compared),
+        "views": draw_inputs(ablated),
+        "contributions": draw_contributions(ablated),
+        "tune": draw_trials(tune_result()),
+        "losses": draw_losses(tune_result()),
+        "beside": draw_beside(compared, published().fusions),
     }
 
 
@@ -46,7 +59,7 @@ def changed_arm(result, place, **changes):
 
 def test_all_figures_are_readable_and_deterministic():
     first, second = drawn(), drawn()
-    assert len(first) == 7
+    assert len(first) == 10
     for name, content in first.items():
         assert_sane(content)
         assert content == second[name], name
@@ -54,12 +67,12 @@ def test_all_figures_are_readable_and_deterministic():
 
 def test_curves_show_each_loss_the_accuracy_and_the_majority():
     result = compare_result()
-    wanted = [arm_curves_png(result)]
+    changed = [replace(result, setup=setting(majority_accuracy=0.5))]
     for changes in ({"train_loss": 2.0}, {"val_loss": 2.0}, {"accuracy": 0.4}):
         curves = tuple((replace(one[0], **changes), *one[1:]) for one in result.arms[1].curves)
-        wanted.append(arm_curves_png(changed_arm(result, 1, curves=curves)))
-    wanted.append(arm_curves_png(replace(result, setup=setting(majority_accuracy=0.5))))
-    assert len(set(wanted)) == 5
+        changed.append(changed_arm(result, 1, curves=curves))
+    assert len({draw_arm_curves(each) for each in (result, *changed)}) == 3
+    assert len({draw_arm_losses(each) for each in (result, *changed)}) == 3
 
 
 def test_single_seeds_are_drawn_for_few_arms_only():
@@ -72,11 +85,11 @@ def test_single_seeds_are_drawn_for_few_arms_only():
         tuple(replace(epoch, val_loss=epoch.val_loss + shift) for epoch in few.arms[0].curves[0])
         for shift in (-0.05, 0.0, 0.05)
     )
-    spread = changed_arm(without_spread(few), 0, curves=mirrored)  # the same mean, other seeds
+    spread_out = changed_arm(without_spread(few), 0, curves=mirrored)  # the same mean, other seeds
     assert mean_curve(mirrored, lambda epoch: epoch.val_loss) == pytest.approx(
         [epoch.val_loss for epoch in few.arms[0].curves[0]]
     )
-    assert arm_curves_png(spread) != arm_curves_png(without_spread(few))
+    assert draw_arm_losses(spread_out) != draw_arm_losses(without_spread(few))
 
 
 def test_a_mean_ends_where_the_first_seed_stopped():
@@ -90,9 +103,9 @@ def test_twelve_arms_and_two_references_all_look_different():
     names = [f"arm {number}" for number in range(12)]
     arms = [compared_arm(name, 0.7) for name in names]
     arms += [compared_arm(name, 0.6, is_reference=True) for name in ("text-only", "image-only")]
-    styles = arm_styles(compare_result(baseline="arm 0", arms=tuple(arms)))
-    assert len({(style.color, str(style.dashes)) for style in styles.values()}) == 14
-    assert [name for name, style in styles.items() if style.color == BLACK] == ["arm 0"]
+    looks = arm_looks(compare_result(baseline="arm 0", arms=tuple(arms)))
+    assert len({(style.color, str(style.dashes)) for style in looks.values()}) == 14
+    assert [name for name, style in looks.items() if style.color == BLACK] == ["arm 0"]
 
 
 @pytest.mark.parametrize("arms", [1, 2, 12])
@@ -109,9 +122,11 @@ def test_any_number_of_arms_seeds_and_epochs_can_be_drawn(arms):
         for n in range(arms)
     ]
     result = compare_result(baseline=made[0].name, arms=tuple(made), setup=setting(seeds=(0,), epochs=1))
-    assert_sane(arm_curves_png(result))
-    assert_sane(gates_png(result))
-    assert (differences_png(result) is None) is (arms == 1)
+    assert_sane(draw_arm_curves(result))
+    assert_sane(draw_arm_losses(result))
+    assert_sane(draw_levels(result))
+    assert_sane(draw_gates(result), tallest=5000)
+    assert (draw_differences(result) is None) is (arms == 1)
 
 
 def test_differences_show_value_interval_verdict_and_what_could_be_shown():
@@ -124,15 +139,15 @@ def test_differences_show_value_interval_verdict_and_what_could_be_shown():
         {"accuracy_difference": replace(gap, detectable=0.01)},
         {"verdict": "better"},
     )
-    contents = {differences_png(changed_arm(result, 1, **change)) for change in changes}
-    assert len({*contents, differences_png(result)}) == 5
+    contents = {draw_differences(changed_arm(result, 1, **change)) for change in changes}
+    assert len({*contents, draw_differences(result)}) == 5
     assert arm.verdict == "not distinguishable"
 
 
 def test_nothing_is_drawn_where_there_is_nothing():
     result = augment_result()
-    assert gates_png(result) is None
-    assert contributions_png(ablate_result(agreements=(), shapley=())) is None
+    assert draw_gates(result) is None
+    assert draw_contributions(ablate_result(agreements=(), shapley=())) is None
 
 
 def test_contributions_are_drawn_with_either_half_missing_and_below_zero():
@@ -143,14 +158,14 @@ def test_contributions_are_drawn_with_either_half_missing_and_below_zero():
         replace(result, shapley=()),
         replace(result, shapley=(below,)),
     ):
-        assert_sane(contributions_png(part))
+        assert_sane(draw_contributions(part))
 
 
 def test_views_show_each_value():
     result = ablate_result()
-    changes = ({"accuracy": 0.8}, {"interval": (0.5, 0.9)}, {"inputs": "text"}, {"name": "other"})
-    contents = {accuracy_png(changed_arm(result, 0, **change)) for change in changes}
-    assert len({*contents, accuracy_png(result), accuracy_png(replace(result, majority_accuracy=0.3))}) == 6
+    changes = ({"accuracy": 0.8}, {"interval": (0.5, 0.9)}, {"inputs": "image"}, {"method": "other"})
+    contents = {draw_inputs(changed_arm(result, 1, **change)) for change in changes}
+    assert len({*contents, draw_inputs(result), draw_inputs(replace(result, majority_accuracy=0.3))}) == 6
 
 
 @pytest.mark.parametrize("count", [1, 7, 30])
@@ -159,18 +174,43 @@ def test_any_number_of_trials_stays_readable(count):
         trial(n, "tpe", {"lr": 1e-5 * n, "decay": n, "dropout": 0.1 * n}, 0.7, "pruned" if n % 3 == 1 else "complete")
         for n in range(count)
     )
-    assert_sane(tune_png(tune_result(strategy="tpe", trials=trials, best=0)))
+    for draw in (draw_trials, draw_losses):
+        assert_sane(draw(tune_result(strategy="tpe", trials=trials, best=0)))
 
 
 def test_tuning_shows_losses_accuracies_intervals_and_the_best():
     result = tune_result()
     first = result.trials[0]
-    contents = {tune_png(result), tune_png(replace(result, best=0))}
-    for changes in ({"accuracy": 0.5}, {"interval": (0.1, 0.9)}, {"curves": (curve(0.6, 3, shift=1.0),)}):
-        contents.add(tune_png(replace(result, trials=(replace(first, **changes), *result.trials[1:]))))
-    assert len(contents) == 5
+    contents = {draw_trials(result), draw_trials(replace(result, best=0))}
+    for changes in ({"accuracy": 0.5}, {"interval": (0.1, 0.9)}):
+        contents.add(draw_trials(replace(result, trials=(replace(first, **changes), *result.trials[1:]))))
+    assert len(contents) == 4
+    other = replace(result, trials=(replace(first, curves=(curve(0.6, 3, shift=1.0),)), *result.trials[1:]))
+    assert len({draw_losses(result), draw_losses(other), draw_losses(replace(result, best=0))}) == 3
 
 
 def test_published_figures_are_drawn_where_there_are_any():
     result, rows = compare_result(), published().fusions
-    assert len({beside_png(result, rows), beside_png(result, rows[1:]), beside_png(result, ())}) == 3
+    assert len({draw_beside(result, rows), draw_beside(result, rows[1:]), draw_beside(result, ())}) == 3
+
+
+def test_texts_of_all_figures_are_whole_apart_and_of_good_contrast(results):
+    figures = {
+        f"{kind} {name}": figure
+        for kind, result in results.items()
+        for name, figure in REPORTS[type(result)].figures(result).items()
+    }
+    assert len(figures) == 18
+    assert {name: cut(figure) for name, figure in figures.items() if cut(figure)} == {}
+    assert {name: overlapping(figure) for name, figure in figures.items() if overlapping(figure)} == {}
+    assert {name: faint(figure) for name, figure in figures.items() if faint(figure)} == {}
+
+
+@pytest.mark.parametrize("wanted", [[0.5, 0.5, 0.5], [0.0, 0.01, 1.0], [0.98, 0.99, 1.0], [0.1, 0.5, 0.9]])
+def test_names_at_line_ends_keep_their_order_and_do_not_overlap(wanted):
+    sizes = [0.1, 0.2, 0.1]
+    places = spread(wanted, sizes)
+    gaps = [high - low for low, high in pairwise(places)]
+    assert all(gap >= (one + other) / 2 - 1e-9 for gap, (one, other) in zip(gaps, pairwise(sizes), strict=True))
+    assert places[0] >= 0.05 - 1e-9
+    assert places[-1] <= 0.95 + 1e-9

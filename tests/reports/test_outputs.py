@@ -8,32 +8,19 @@ from dataclasses import replace
 import pytest
 
 from mmsent_cli.config import PROBES
-from mmsent_cli.reports.blocks import Grid, ReportExample, Section, filled
+from mmsent_cli.reports.blocks import Grid, Section, filled
 from mmsent_cli.reports.folds import MEMBER_NAMES
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files, step_figures
 from tests.reports.experiments import ablate_result, compare_result, setting
-from tests.reports.pages import Page
+from tests.reports.pages import COMMAND, Page, particulars
 
-CONFIG = {"fit": {"epochs": 5, "patience": None}, "data": {"labels": ["a", "<b>"]}}
-ENVIRONMENT = {"python": "3.11.2", "packages": {"torch": "2.9.1"}}
-COMMAND = "mmsent compare-fusions --data 'a & b'"
-EXAMPLE = ReportExample(
-    guid="7",
-    text="“今天” すばらしい <script>x</script>",
-    thumbnail_jpeg=b"JPG",
-    true="neutral",
-    predicted="positive",
-    probability=0.5,
-    remark="clip: <i>negative</i>",
-)
-GROUPS = [("The arms <disagree>", [EXAMPLE]), ("An empty group", [])]
 FILES = {
     "train": ["curves.png", "confusion.png"],
     "folds": ["confusion.png"],
-    "compare": ["curves.png", "differences.png", "weights.png"],
-    "augment": ["curves.png", "differences.png"],
+    "compare": ["accuracy.png", "differences.png", "curves.png", "losses.png", "weights.png"],
+    "augment": ["accuracy.png", "differences.png", "curves.png", "losses.png"],
     "ablate": ["ablation.png", "contributions.png"],
-    "tune": ["tuning.png"],
+    "tune": ["tuning.png", "losses.png"],
     "paper": ["fusions.png", "augmentation.png"],
 }
 HEADINGS = {
@@ -55,9 +42,8 @@ HEADINGS = {
 every_kind = pytest.mark.parametrize("name", FILES)
 
 
-def files_of(result, groups=GROUPS, **changes):
-    values = {"config": CONFIG, "environment": ENVIRONMENT, "groups": groups, "command": COMMAND, "seconds": 75.0}
-    return run_files(result, **(values | changes))
+def files_of(result, **changes):
+    return run_files(result, particulars(**changes))
 
 
 def printed(capsys, monkeypatch, result, columns=80, **changes):
@@ -174,10 +160,10 @@ def test_class_and_arm_names_that_look_like_html_are_shown_as_they_are():
 
 
 def test_figures_of_the_steps_that_are_there_are_not_drawn_again(paper_result):
-    drawn = {"tune/tuning.png": b"\x89PNG drawn before"}
+    drawn = {"tune/tuning": b"\x89PNG drawn before"}
     page = Page(files_of(paper_result, groups=[], drawn=drawn)["report.html"])
     images = [base64.b64decode(image["src"].split(",")[1]) for image in page.images]
-    assert drawn["tune/tuning.png"] in images
+    assert drawn["tune/tuning"] in images
     assert len(images) == 3
 
 

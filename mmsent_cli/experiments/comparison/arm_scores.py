@@ -11,7 +11,7 @@ import numpy as np
 from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.results import ClassMetrics, ComparedArm, EpochScore, Interval, Metrics, SeedScores
-from mmsent_cli.stats import accuracy_scores, macro_f1_scores
+from mmsent_cli.stats import accuracy_scores, macro_f1_of, macro_f1_scores
 from mmsent_cli.training.metrics import compute_metrics
 
 
@@ -73,6 +73,7 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_i
         best=seed_scores(best),
         last=seed_scores([model.curve[-1] for model in arm.models]),
         accuracy_interval=accuracy_interval,
+        macro_f1_interval=macro_f1_of(true, arm.predicted, len(labels)),
         best_epochs=tuple(score.epoch for score in best),
         best_train_losses=tuple(score.train_loss for score in best),
         best_val_losses=tuple(score.val_loss for score in best),

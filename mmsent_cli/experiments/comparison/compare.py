@@ -3,7 +3,7 @@
 Shape letters: S seeds, E epochs, N validation pairs, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -40,18 +40,20 @@ def compare(
     tested = [name for name, models in arms.items() if name != baseline and not models[0].is_reference]
     others = {name: [scores[other] for other in tested if other != name] for name in tested}
     accuracies = {name: _accuracy_difference(scores[name], scores[baseline], others[name]) for name in tested}
-    adjusted = dict(zip(tested, holm([difference.p for difference in accuracies.values()]), strict=True))
+    macro_f1s = {name: _macro_f1_difference(scores[name], scores[baseline], others[name]) for name in tested}
+    adjusted, adjusted_f1 = _adjusted(accuracies), _adjusted(macro_f1s)
     rows = []
     for name, arm in scores.items():
         row = describe(arm, true, labels, accuracy_of(arm.right))
         if name in accuracies:
-            difference, p_adjusted = accuracies[name], adjusted[name]
             row = replace(
                 row,
-                accuracy_difference=difference,
-                macro_f1_difference=_macro_f1_difference(arm, scores[baseline], others[name]),
-                p_adjusted=p_adjusted,
-                verdict=verdict(difference.difference, p_adjusted),
+                accuracy_difference=accuracies[name],
+                macro_f1_difference=macro_f1s[name],
+                p_adjusted=adjusted[name],
+                verdict=verdict(accuracies[name].difference, adjusted[name]),
+                macro_f1_p_adjusted=adjusted_f1[name],
+                macro_f1_verdict=verdict(macro_f1s[name].difference, adjusted_f1[name]),
                 mcnemar=tuple(map(mcnemar, arm.right, scores[baseline].right)),
             )
         rows.append(row)
@@ -61,6 +63,11 @@ def compare(
 def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
     names = dict.fromkeys(model.name for model in trained)
     return {name: tuple(model for model in trained if model.name == name) for name in names}
+
+
+def _adjusted(differences: Mapping[str, Difference]) -> dict[str, float]:
+    """Holm's p of each difference, adjusted over all of them."""
+    return dict(zip(differences, holm([gap.p for gap in differences.values()]), strict=True))
 
 
 def _accuracy_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:

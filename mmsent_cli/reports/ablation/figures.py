@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from mmsent_cli.reports.blocks import Figures
-from mmsent_cli.reports.forest_plot import ForestRow, forest_plot
 from mmsent_cli.reports.plot_style import (
     BLACK,
     BLUE,
@@ -12,8 +10,9 @@ from mmsent_cli.reports.plot_style import (
     LIGHT,
     ORANGE,
     SMALL_POINTS,
-    as_png,
+    Drawn,
     clean,
+    ink_on,
     legend_above,
     majority_line,
     name_rows,
@@ -23,42 +22,51 @@ from mmsent_cli.results import AblateResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-ACCURACY, CONTRIBUTIONS = "ablation.png", "contributions.png"
+ACCURACY, CONTRIBUTIONS = "ablation", "contributions"
 INPUT_COLORS = {"both": GREY, "text": BLUE, "image": ORANGE}
 ROW_INCHES = 0.34
+BAR_HEIGHT = 0.34
+OFFSETS = {"text": 0.19, "image": -0.19}
+"""Heights of the two bars of a row."""
 MIN_LABELLED_SHARE = 0.07
 """Share of pairs below which a part of a bar is too narrow for its number."""
 
 
-def ablate_figures(result: AblateResult) -> Figures:
+def ablate_figures(result: AblateResult) -> Drawn:
     """All figures that have something to show."""
-    drawn = {ACCURACY: accuracy_png(result), CONTRIBUTIONS: contributions_png(result)}
-    return {name: png for name, png in drawn.items() if png is not None}
+    drawn = {ACCURACY: draw_inputs(result), CONTRIBUTIONS: draw_contributions(result)}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def accuracy_png(result: AblateResult) -> bytes:
-    """Accuracy with its interval by the model's inputs, and the line of the most frequent class."""
-    rows = [
-        ForestRow(
-            name=arm.name,
-            value=100 * arm.accuracy,
-            interval=(100 * arm.interval[0], 100 * arm.interval[1]),
-            text=f"{100 * arm.accuracy:.1f}",
-            color=INPUT_COLORS.get(arm.inputs, GREEN),
-        )
-        for arm in result.arms
-    ]
-    figure = new_figure(1.2 + ROW_INCHES * len(rows))
+def draw_inputs(result: AblateResult) -> "Figure":
+    """Accuracy with its interval by the model's inputs, grouped by how the other modality was removed."""
+    ways = list(dict.fromkeys(arm.method for arm in result.arms))
+    names = ["both" if way == "none" else way for way in ways]
+    figure = new_figure(1.5 + 1.7 * ROW_INCHES * len(ways))
     axes = figure.subplots()
-    forest_plot(axes, rows, "Accuracy, %", has_bars=True)
-    majority_line(axes, result.majority_accuracy, is_vertical=True)
+    for arm in result.arms:
+        is_both = arm.method == "none"
+        height = len(ways) - 1 - ways.index(arm.method) + (0 if is_both else OFFSETS.get(arm.inputs, 0.0))
+        color, low, high = INPUT_COLORS.get(arm.inputs, GREEN), *(100 * end for end in arm.interval)
+        axes.barh(height, 100 * arm.accuracy, height=BAR_HEIGHT, color=color)
+        axes.plot((low, high), (height, height), color=BLACK, linewidth=1.5, marker="|", markersize=7)
+        where = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": SMALL_POINTS}
+        axes.text(1.02, height, f"{100 * arm.accuracy:.1f}", **where)
+    for name in dict.fromkeys(arm.inputs for arm in result.arms):
+        label = {"text": "the text alone", "image": "the image alone"}.get(name, name)
+        axes.barh(0, 0, color=INPUT_COLORS.get(name, GREEN), label=label)
+    name_rows(axes, names[::-1])
+    majority_line(axes, result.majority_accuracy)
     axes.set_xlim(0, 100)
-    legend_above(axes, 1)
-    return as_png(figure)
+    axes.set_xlabel("Accuracy, %")
+    clean(axes, "x")
+    _legend(axes, 2)
+    return figure
 
 
-def contributions_png(result: AblateResult) -> bytes | None:
+def draw_contributions(result: AblateResult) -> "Figure | None":
     """Shapley contributions above, which modality is right below, one row per method; None without either."""
     drawn = [panel for panel in ((_draw_shapley, result.shapley), (_draw_agreement, result.agreements)) if panel[1]]
     if not drawn:
@@ -68,15 +76,14 @@ def contributions_png(result: AblateResult) -> bytes | None:
     panels = figure.subplots(len(drawn), 1, squeeze=False, height_ratios=heights).flatten()
     for axes, (draw, _) in zip(panels, drawn, strict=True):
         draw(axes, result)
-    return as_png(figure)
+    return figure
 
 
 def _draw_shapley(axes: "Axes", result: AblateResult) -> None:
     rows = result.shapley[::-1]
-    for place, (name, color) in enumerate((("text", BLUE), ("image", ORANGE))):
-        heights = [row + 0.19 - 0.38 * place for row in range(len(rows))]
+    for name, color in (("text", BLUE), ("image", ORANGE)):
         values = [100 * getattr(one, name) for one in rows]
-        bars = axes.barh(heights, values, height=0.34, color=color, label=name)
+        bars = axes.barh([row + OFFSETS[name] for row in range(len(rows))], values, BAR_HEIGHT, color=color, label=name)
         axes.bar_label(bars, [f"{value:+.1f}" for value in values], padding=3, fontsize=SMALL_POINTS)
     axes.axvline(0, color=BLACK, linewidth=1)
     axes.margins(x=0.14)
@@ -95,9 +102,8 @@ def _draw_agreement(axes: "Axes", result: AblateResult) -> None:
         for share, (name, color) in zip(shares, parts, strict=True):
             axes.barh(row, 100 * share, left=left, height=0.62, color=color, label=name if row == 0 else None)
             if share >= MIN_LABELLED_SHARE:
-                ink = BLACK if color == LIGHT else "white"
                 where = {"x": left + 50 * share, "y": row, "ha": "center", "va": "center"}
-                axes.text(s=f"{100 * share:.0f}", color=ink, fontweight="bold", **where)
+                axes.text(s=f"{100 * share:.0f}", color=ink_on(color), fontweight="bold", **where)
             left += 100 * share
     name_rows(axes, [one.method for one in rows])
     axes.set_xlim(0, 100)

@@ -32,7 +32,7 @@ def ablate_sections(result: AblateResult, figures: Figures) -> list[Section]:
     accuracy = picture(
         figures.get(ACCURACY),
         "Accuracy by the model's inputs",
-        "Accuracy with its 95 % interval by the model's inputs. Blue: text, orange: image, grey: both.",
+        "Accuracy with its 95 % interval, with both modalities and with one alone, by how the other was removed.",
     )
     contributions = picture(
         figures.get(CONTRIBUTIONS),

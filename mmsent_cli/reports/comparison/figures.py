@@ -1,26 +1,35 @@
-"""Figures of a comparison: curves of all arms, differences to the baseline, learned weights over the epochs."""
+"""Figures of a comparison: levels, differences to the baseline, curves of all arms, learned weights."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from mmsent_cli.reports.blocks import Figures
 from mmsent_cli.reports.comparison.tables import gates_of, tested_arms
+from mmsent_cli.reports.fonts import drawable
 from mmsent_cli.reports.forest_plot import ForestRow, forest_plot
 from mmsent_cli.reports.format import mean
+from mmsent_cli.reports.lines import (
+    DASHED,
+    DOTTED,
+    LineEnd,
+    Look,
+    count_epochs,
+    draw_line,
+    draw_majority,
+    look,
+    name_line_ends,
+)
 from mmsent_cli.reports.plot_style import (
     BLACK,
     BLUE,
     GREY,
     ORANGE,
-    PALETTE,
-    SMALL_POINTS,
-    as_png,
+    Drawn,
     clean,
+    legend_above,
     majority_line,
     new_figure,
-    plain,
+    write_names,
 )
 from mmsent_cli.results import BETTER, WORSE, ComparedArm, CompareResult, Difference, EpochScore
 
@@ -28,9 +37,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CURVES, DIFFERENCES, WEIGHTS = "curves.png", "differences.png", "weights.png"
+LEVELS, DIFFERENCES, CURVES, LOSSES, WEIGHTS = "accuracy", "differences", "curves", "losses", "weights"
 VERDICT_COLORS = {BETTER: BLUE, WORSE: ORANGE}
-DASHED, DOTTED = (0, (4, 1.4)), (0, (1, 1.2))
+ROW_INCHES = 0.36
+PANEL_INCHES = 1.9
 MAX_ARMS_WITH_SEEDS = 4
 """Up to this many arms, each seed has a line of its own; more lines would hide the means."""
 
@@ -38,52 +48,75 @@ Curve = tuple[EpochScore, ...]
 Value = Callable[[EpochScore], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How an arm's lines look; `dashes` as matplotlib takes them."""
-
-    color: str
-    dashes: Any = "-"
-
-
-def compare_figures(result: CompareResult) -> Figures:
+def compare_figures(result: CompareResult) -> Drawn:
     """All figures that have something to show."""
+    if not result.arms:
+        return {}
     drawn = {
-        CURVES: arm_curves_png(result) if result.arms else None,
-        DIFFERENCES: differences_png(result),
-        WEIGHTS: gates_png(result),
+        LEVELS: draw_levels(result),
+        DIFFERENCES: draw_differences(result),
+        CURVES: draw_arm_curves(result),
+        LOSSES: draw_arm_losses(result),
+        WEIGHTS: draw_gates(result),
     }
-    return {name: png for name, png in drawn.items() if png is not None}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def arm_curves_png(result: CompareResult) -> bytes:
-    """Training loss, validation loss and accuracy of all arms over the epochs, mean over seeds.
+def draw_levels(result: CompareResult) -> "Figure":
+    """Nested accuracy of each arm with its interval, the highest first, and the line of the most frequent class."""
+    ordered = sorted(result.arms, key=lambda arm: -arm.nested.accuracy_mean)
+    rows = [
+        ForestRow(
+            name=arm.name,
+            value=100 * arm.nested.accuracy_mean,
+            interval=(100 * arm.accuracy_interval[0], 100 * arm.accuracy_interval[1]),
+            text=f"{100 * arm.nested.accuracy_mean:.1f}",
+            color=_level_color(result, arm),
+            is_strong=arm.name == result.baseline,
+        )
+        for arm in ordered
+    ]
+    figure = new_figure(1.4 + ROW_INCHES * len(rows))
+    axes = figure.subplots()
+    forest_plot(axes, rows, "Accuracy, %")
+    majority_line(axes, result.setup.majority_accuracy)
+    legend_above(axes, 1)
+    return figure
+
+
+def draw_arm_curves(result: CompareResult) -> "Figure":
+    """Accuracy of all arms over the epochs, mean over seeds.
 
     Args:
         result: at least one arm; with up to MAX_ARMS_WITH_SEEDS arms, each seed is a thin line as well.
     """
-    styles = arm_styles(result)
-    columns = 2 if len(result.arms) > 1 else 1
-    figure = new_figure(6.8 + 0.2 * -(-len(result.arms) // columns))
-    panels = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.5))
+    height = max(PANEL_INCHES, 0.16 * (len(result.arms) + 2))
+    figure = new_figure(height + 0.9)
+    axes = figure.subplots()
+    ends = _draw_arms(axes, result, lambda epoch: 100 * epoch.accuracy)
+    name_line_ends(axes, [*ends, draw_majority(axes, result.setup.majority_accuracy)], height)
+    axes.set_ylabel("Accuracy, %")
+    count_epochs(axes, "Epoch")
+    return figure
+
+
+def draw_arm_losses(result: CompareResult) -> "Figure":
+    """Training loss and validation loss of all arms over the epochs, mean over seeds; arguments as above."""
+    height = max(PANEL_INCHES, 0.16 * len(result.arms))
+    figure = new_figure(2 * height + 0.9)
+    panels = figure.subplots(2, 1, sharex=True)
     wanted: tuple[tuple[str, Value], ...] = (
         ("Training loss", lambda epoch: epoch.train_loss),
         ("Validation loss", lambda epoch: epoch.val_loss),
-        ("Accuracy, %", lambda epoch: 100 * epoch.accuracy),
     )
     for axes, (name, value) in zip(panels, wanted, strict=True):
-        for arm in result.arms:
-            _draw_arm(axes, arm, value, styles[arm.name], has_seeds=len(result.arms) <= MAX_ARMS_WITH_SEEDS)
+        name_line_ends(axes, _draw_arms(axes, result, value), height)
         axes.set_ylabel(name)
-        clean(axes)
-    majority_line(panels[2], result.setup.majority_accuracy)
-    panels[2].set_xlabel("Epoch")
-    panels[2].xaxis.get_major_locator().set_params(integer=True)
-    _legend(figure, panels[2], columns)
-    return as_png(figure)
+    count_epochs(panels[1], "Epoch")
+    return figure
 
 
-def differences_png(result: CompareResult) -> bytes | None:
+def draw_differences(result: CompareResult) -> "Figure | None":
     """Differences to the baseline with their intervals around the zero line; None where nothing was tested.
 
     A grey band spans the differences that the comparison could not reliably detect.
@@ -91,56 +124,53 @@ def differences_png(result: CompareResult) -> bytes | None:
     rows = [_difference_row(arm, gap) for arm, gap in tested_arms(result)]
     if not rows:
         return None
-    figure = new_figure(1.3 + 0.42 * len(rows))
+    figure = new_figure(1.3 + ROW_INCHES * len(rows))
     axes = figure.subplots()
-    label = f"Accuracy minus that of {result.baseline}, points"
-    forest_plot(axes, rows, label)
-    plain([axes.xaxis.label], [result.baseline])
+    baseline = drawable([result.baseline])[0]
+    forest_plot(axes, rows, f"Accuracy minus that of {baseline}, points")
+    write_names([axes.xaxis.label], [baseline])
     axes.axvline(0, color=BLACK, linewidth=1.2)
     axes.use_sticky_edges = False
-    return as_png(figure)
+    return figure
 
 
-def gates_png(result: CompareResult) -> bytes | None:
+def draw_gates(result: CompareResult) -> "Figure | None":
     """Learned modality weights over the epochs, one panel per arm; None where no arm has any."""
     arms = [arm for arm in result.arms if gates_of(arm)]
     if not arms:
         return None
-    columns = min(2, len(arms))
-    rows = -(-len(arms) // columns)
-    figure = new_figure(1.0 + 1.9 * rows)
-    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flatten()
+    figure = new_figure(0.9 + 1.6 * len(arms))
+    panels = figure.subplots(len(arms), 1, sharex=True, squeeze=False).flatten()
     names = list(dict.fromkeys(name for arm in arms for name in gates_of(arm)))
-    styles = {name: Style(PALETTE[place % len(PALETTE)]) for place, name in enumerate(names)}
-    for axes, arm in zip(panels, arms, strict=False):
-        for name in gates_of(arm):
-            _draw_arm(axes, arm, _gate(name), styles[name], has_seeds=True, label=name)
-        axes.set_title(arm.name, fontsize=10, parse_math=False)
+    for axes, arm in zip(panels, arms, strict=True):
+        drawn = [(name, _gate(name), look(names.index(name))) for name in gates_of(arm)]
+        ends = [_draw_arm(axes, arm, value, style, has_seeds=True, name=name) for name, value, style in drawn]
         axes.set_ylim(0, 1)
+        name_line_ends(axes, ends, 1.2)
+        title = drawable([arm.name])[0]
+        axes.set_title(title, fontsize=10, loc="left")
+        write_names([axes._left_title], [title])
         clean(axes)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    for axes in panels[len(arms) :]:
-        axes.set_visible(False)
-    figure.supxlabel("Epoch", fontsize=10)
+        count_epochs(axes)
+    count_epochs(panels[-1], "Epoch")
     figure.supylabel("Weight", fontsize=10)
-    handles = {label: line for axes in panels for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, frameon=False)
-    return as_png(figure)
+    return figure
 
 
-def arm_styles(result: CompareResult) -> dict[str, Style]:
-    """A look for each arm: black for the baseline, grey for references, six colors and two dashes for the others."""
-    styles, place = {}, 0
+def arm_looks(result: CompareResult) -> dict[str, Look]:
+    """A look for each arm: black for the baseline, grey for references."""
+    looks: dict[str, Look] = {}
+    references = iter((Look(GREY, DASHED, "1"), Look(GREY, DOTTED, "2"), Look(GREY, "-", "3")))
+    place = 0
     for arm in result.arms:
         if arm.name == result.baseline:
-            styles[arm.name] = Style(BLACK)
+            looks[arm.name] = Look(BLACK)
         elif arm.is_reference:
-            is_first = not any(style.color == GREY for style in styles.values())
-            styles[arm.name] = Style(GREY, DASHED if is_first else DOTTED)
+            looks[arm.name] = next(references)
         else:
-            styles[arm.name] = Style(PALETTE[place % len(PALETTE)], ("-", DASHED, DOTTED)[place // len(PALETTE) % 3])
             place += 1
-    return styles
+            looks[arm.name] = look(place - 1)
+    return looks
 
 
 def mean_curve(curves: Sequence[Curve], value: Value) -> list[float]:
@@ -148,28 +178,29 @@ def mean_curve(curves: Sequence[Curve], value: Value) -> list[float]:
     return [mean([value(epoch) for epoch in epochs]) for epochs in zip(*curves, strict=False)]
 
 
-def _draw_arm(
-    axes: "Axes", arm: ComparedArm, value: Value, style: Style, has_seeds: bool, label: str | None = None
-) -> None:
+def _draw_arms(axes: "Axes", result: CompareResult, value: Value) -> list[LineEnd]:
+    looks: Mapping[str, Look] = arm_looks(result)
+    has_seeds = len(result.arms) <= MAX_ARMS_WITH_SEEDS
+    ends = [_draw_arm(axes, arm, value, looks[arm.name], has_seeds, arm.name) for arm in result.arms]
+    clean(axes)
+    count_epochs(axes)
+    return ends
+
+
+def _draw_arm(axes: "Axes", arm: ComparedArm, value: Value, style: Look, has_seeds: bool, name: str) -> LineEnd:
     if has_seeds and len(arm.curves) > 1:
         for curve in arm.curves:
             epochs = [epoch.epoch for epoch in curve]
             axes.plot(epochs, [value(epoch) for epoch in curve], color=style.color, linewidth=0.7, alpha=0.45)
-    means = mean_curve(arm.curves, value)
-    axes.plot(
-        range(1, len(means) + 1),
-        means,
-        label=label or arm.name,
-        color=style.color,
-        linestyle=style.dashes,
-        marker="o" if len(means) == 1 else "",
-        linewidth=1.7,
-        zorder=3 if style.color == BLACK else 2,
-    )
+    return draw_line(axes, name, mean_curve(arm.curves, value), style)
 
 
 def _gate(name: str) -> Value:
     return lambda epoch: epoch.gates.get(name, math.nan)
+
+
+def _level_color(result: CompareResult, arm: ComparedArm) -> str:
+    return BLACK if arm.name == result.baseline else GREY if arm.is_reference else BLUE
 
 
 def _difference_row(arm: ComparedArm, gap: Difference) -> ForestRow:
@@ -181,11 +212,3 @@ def _difference_row(arm: ComparedArm, gap: Difference) -> ForestRow:
         color=VERDICT_COLORS.get(arm.verdict or "", GREY),
         detectable=100 * gap.detectable,
     )
-
-
-def _legend(figure: "Figure", axes: "Axes", columns: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    legend = figure.legend(
-        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=SMALL_POINTS, handlelength=3
-    )
-    plain(legend.get_texts(), labels)

@@ -1,11 +1,19 @@
 """A comparison as parts of a page: the answer, then differences, accuracy and curves, classes, weights."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Section, picture
-from mmsent_cli.reports.comparison.figures import CURVES, DIFFERENCES, MAX_ARMS_WITH_SEEDS, WEIGHTS
+from mmsent_cli.reports.comparison.figures import (
+    CURVES,
+    DIFFERENCES,
+    LEVELS,
+    LOSSES,
+    MAX_ARMS_WITH_SEEDS,
+    WEIGHTS,
+)
 from mmsent_cli.reports.comparison.tables import (
     accuracy_grid,
     difference_grid,
     gates_grid,
+    macro_f1_difference_grid,
     macro_f1_grid,
     mcnemar_grid,
     recalls_grid,
@@ -38,10 +46,21 @@ def compare_sections(result: CompareResult, figures: Figures) -> list[Section]:
         "worse, grey: not distinguishable. A true difference inside the grey band would be missed in more than one of "
         "five repetitions.",
     )
+    levels = picture(
+        figures.get(LEVELS),
+        "Accuracy of each arm with its interval",
+        "Accuracy by nested selection with its 95 % interval, the highest first. Black: "
+        f"{result.baseline}, grey: references.",
+    )
     curves = picture(
         figures.get(CURVES),
-        "Losses and accuracy of all arms over the epochs",
-        f"{mean}Losses, and accuracy on the validation pairs, after each epoch.",
+        "Accuracy of all arms over the epochs",
+        f"{mean}Accuracy on the validation pairs after each epoch.",
+    )
+    losses = picture(
+        figures.get(LOSSES),
+        "Losses of all arms over the epochs",
+        f"{mean}Cross-entropy of the main head over the epochs.",
     )
     weights = picture(
         figures.get(WEIGHTS),
@@ -50,9 +69,12 @@ def compare_sections(result: CompareResult, figures: Figures) -> list[Section]:
     )
     return [
         Section(
-            title="Differences", pictures=differences, grids=(difference_grid(result),), folded=(mcnemar_grid(result),)
+            title="Differences",
+            pictures=(*differences, *levels),
+            grids=(difference_grid(result), macro_f1_difference_grid(result), macro_f1_grid(result)),
+            folded=(mcnemar_grid(result),),
         ),
-        Section(title="Accuracy", pictures=curves, grids=(accuracy_grid(result), macro_f1_grid(result))),
+        Section(title="Accuracy", pictures=(*curves, *losses), grids=(accuracy_grid(result),)),
         Section(title="Classes", grids=(recalls_grid(result),)),
         Section(title="Learned weights", pictures=weights, grids=(gates_grid(result),)),
     ]

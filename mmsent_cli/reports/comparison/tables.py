@@ -17,6 +17,7 @@ from mmsent_cli.reports.format import (
     points_interval,
     probability,
     score,
+    score_interval,
     several,
     signed_score,
     signed_score_interval,
@@ -37,6 +38,7 @@ def compare_grids(result: CompareResult) -> list[Grid]:
         accuracy_grid(result),
         macro_f1_grid(result),
         difference_grid(result),
+        macro_f1_difference_grid(result),
         recalls_grid(result),
         gates_grid(result),
     ]
@@ -75,43 +77,63 @@ def accuracy_grid(result: CompareResult) -> Grid:
 
 
 def macro_f1_grid(result: CompareResult) -> Grid:
-    """Intervals of the accuracy, and macro-F1 with its difference to the baseline."""
+    """Both scores with their intervals, and the macro-F1 of the last epoch."""
     rows = [
         (
             arm.name,
             number_interval(arm.accuracy_interval),
             macro_f1_spread(arm.nested),
+            score_interval(arm.macro_f1_interval),
             score(mean(arm.last.macro_f1s)),
-            DASH if arm.macro_f1_difference is None else signed_score(arm.macro_f1_difference.difference),
-            DASH if arm.macro_f1_difference is None else signed_score_interval(arm.macro_f1_difference.interval),
         )
         for arm in result.arms
     ]
     setup = result.setup
     majority = score(majority_macro_f1(setup.majority_accuracy, len(setup.labels)))
     return Grid(
-        title=f"Interval of the accuracy, and macro-F1, nested selection{_over_seeds(result)}",
-        columns=("", "Accuracy,\n95 % interval", "Macro-F1", "At last\nepoch", "Diff.", "95 % interval"),
-        rows=(*rows, (MOST_FREQUENT, DASH, majority, majority, DASH, DASH)),
-        foot=f"Last three columns: macro-F1 of the last epoch, and macro-F1 minus that of {result.baseline}.",
+        title=f"Intervals of accuracy and macro-F1, nested selection{_over_seeds(result)}",
+        columns=("", "Accuracy,\n95 % interval", "Macro-F1", "95 % interval", "Macro-F1,\nlast epoch"),
+        rows=(*rows, (MOST_FREQUENT, DASH, majority, DASH, majority)),
     )
 
 
 def difference_grid(result: CompareResult) -> Grid:
-    """Each tested arm minus the baseline, with the verdict; no rows where nothing was tested."""
+    """Accuracy of each tested arm minus the baseline's, with the verdict; no rows where nothing was tested."""
+    rows = [
+        (
+            arm.name,
+            points(gap.difference),
+            points_interval(gap.interval),
+            probability(arm.p_adjusted),
+            verdict_text(arm.verdict, size(gap.detectable)),
+        )
+        for arm, gap in tested_arms(result)
+    ]
+    return _differences("Accuracy", ", points", result.baseline, rows)
+
+
+def macro_f1_difference_grid(result: CompareResult) -> Grid:
+    """The same for macro-F1."""
+    rows = [
+        (
+            arm.name,
+            signed_score(gap.difference),
+            signed_score_interval(gap.interval),
+            probability(arm.macro_f1_p_adjusted),
+            verdict_text(arm.macro_f1_verdict, score(gap.detectable)),
+        )
+        for arm in result.arms
+        for gap in (arm.macro_f1_difference,)
+        if gap is not None
+    ]
+    return _differences("Macro-F1", "", result.baseline, rows)
+
+
+def _differences(what: str, unit: str, baseline: str, rows: list[tuple[str, ...]]) -> Grid:
     return Grid(
-        title=f"Accuracy minus that of {result.baseline}, points, nested selection",
+        title=f"{what} minus that of {baseline}{unit}, nested selection",
         columns=("", "Difference", "95 % interval", "Holm p", "Verdict"),
-        rows=tuple(
-            (
-                arm.name,
-                points(gap.difference),
-                points_interval(gap.interval),
-                probability(arm.p_adjusted),
-                verdict_text(arm, gap),
-            )
-            for arm, gap in tested_arms(result)
-        ),
+        rows=tuple(rows),
         foot=HOLM,
         words=frozenset({0, 4}),
     )
@@ -166,11 +188,11 @@ def gates_of(arm: ComparedArm) -> list[str]:
     return list(dict.fromkeys(gate for curve in arm.curves for epoch in curve for gate in epoch.gates))
 
 
-def verdict_text(arm: ComparedArm, gap: Difference) -> str:
+def verdict_text(verdict: str | None, detectable: str) -> str:
     """The verdict, and the smallest difference that could have been detected where none was."""
-    if arm.verdict == NOT_DISTINGUISHABLE:
-        return f"{NOT_DISTINGUISHABLE}; detectable: {size(gap.detectable)} or more"
-    return arm.verdict or DASH
+    if verdict == NOT_DISTINGUISHABLE:
+        return f"{NOT_DISTINGUISHABLE}; detectable: {detectable} or more"
+    return verdict or DASH
 
 
 def _gate(arm: ComparedArm, gate: str, which: str) -> str:

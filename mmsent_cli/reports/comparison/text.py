@@ -12,6 +12,8 @@ from mmsent_cli.reports.format import (
     points_interval,
     probability,
     sentence,
+    signed_score,
+    signed_score_interval,
     size,
 )
 from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, ComparedArm, CompareResult, Difference
@@ -29,11 +31,20 @@ def question(result: CompareResult) -> str:
 
 
 def headline(result: CompareResult) -> str:
-    """The answer in one sentence."""
-    tested = [arm for arm, _ in tested_arms(result)]
-    if not tested:
+    """The answer in one sentence: the verdicts by accuracy and by macro-F1."""
+    if not tested_arms(result):
         return f"Nothing to compare: {result.baseline} is the only arm"
-    names = {word: [arm.name for arm in tested if arm.verdict == word] for word in (BETTER, WORSE, NOT_DISTINGUISHABLE)}
+    by_accuracy, by_macro_f1 = _verdicts(result, "verdict"), _verdicts(result, "macro_f1_verdict")
+    if by_accuracy == by_macro_f1:
+        return f"In accuracy and in macro-F1, {by_accuracy}"
+    return f"In accuracy, {by_accuracy}. In macro-F1, {by_macro_f1}"
+
+
+def _verdicts(result: CompareResult, field: str) -> str:
+    """The verdicts of one measure, as part of a sentence."""
+    tested = [arm for arm, _ in tested_arms(result)]
+    words = (BETTER, WORSE, NOT_DISTINGUISHABLE)
+    names = {word: [arm.name for arm in tested if getattr(arm, field) == word] for word in words}
     parts = [
         f"{listed(names[word])} {'are' if len(names[word]) > 1 else 'is'} {word} than {result.baseline}"
         for word in (BETTER, WORSE)
@@ -51,7 +62,7 @@ def findings_text(result: CompareResult) -> list[str]:
     undecided = [(arm, gap) for arm, gap in tested if arm.verdict == NOT_DISTINGUISHABLE]
     if undecided:
         paragraphs.append(_undecided(result, undecided, is_all=len(undecided) == len(tested)))
-    return [*paragraphs, *_ranking(result), _references(result), *_optimism(result)]
+    return [*paragraphs, *_by_macro_f1(result), *_ranking(result), _references(result), *_optimism(result)]
 
 
 def detectable_range(tested: Tested) -> tuple[float, float] | None:
@@ -62,10 +73,10 @@ def detectable_range(tested: Tested) -> tuple[float, float] | None:
 
 def _undecided_arms(names: Sequence[str], baseline: str, is_first: bool) -> str:
     """Arms without a verdict; the first clause names the baseline, a later one refers to it."""
-    whom = f"{baseline} on these pairs" if is_first else "it"
+    whom = baseline if is_first else "it"
     if len(names) == 1:
         return f"{names[0]} is {NOT_DISTINGUISHABLE} from {whom}"
-    none = f"None of the {len(names)}" if is_first else f"none of the other {len(names)}"
+    none = f"none of the {len(names)}" if is_first else f"none of the other {len(names)}"
     return f"{none} arms is {NOT_DISTINGUISHABLE.removeprefix('not ')} from {whom}"
 
 
@@ -75,6 +86,20 @@ def _decided(result: CompareResult, arm: ComparedArm, gap: Difference) -> str:
         f"({in_pairs(gap.difference, result.setup.val_pairs)}; 95 % interval of the difference "
         f"{points_interval(gap.interval)} points; Holm's p {probability(arm.p_adjusted)})."
     )
+
+
+def _by_macro_f1(result: CompareResult) -> Iterator[str]:
+    """The arms that differ from the baseline in macro-F1."""
+    decided = [arm for arm in result.arms if arm.macro_f1_verdict in (BETTER, WORSE)]
+    rows = [
+        f"{arm.name} by {signed_score(gap.difference)} (95 % interval {signed_score_interval(gap.interval)}; Holm's p "
+        f"{probability(arm.macro_f1_p_adjusted)})"
+        for arm in decided
+        for gap in (arm.macro_f1_difference,)
+        if gap is not None
+    ]
+    if rows:
+        yield f"In macro-F1, different from {result.baseline}: {listed(rows)}."
 
 
 def _undecided(result: CompareResult, tested: Tested, is_all: bool) -> str:

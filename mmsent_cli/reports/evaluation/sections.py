@@ -2,7 +2,7 @@
 
 from mmsent_cli.reports.blocks import Answer, Figures, Section, picture
 from mmsent_cli.reports.class_grids import confusion_grid
-from mmsent_cli.reports.evaluation.figures import ANSWERED, CALIBRATION
+from mmsent_cli.reports.confidence import confidence_pictures
 from mmsent_cli.reports.evaluation.tables import (
     answered_grid,
     calibration_grid,
@@ -53,24 +53,13 @@ def evaluate_sections(result: EvaluateResult, figures: Figures) -> list[Section]
         "Confusion matrix",
         "Pairs by true and predicted class: counts, and per cent of the true class.",
     )
-    calibration = picture(
-        figures.get(CALIBRATION),
-        "Accuracy over probability",
-        "Accuracy of the pairs whose predicted class has about the probability below. On the dashed line the model is "
-        "right as often as its probability promises; below the line it is too sure.",
-    )
-    answered = picture(
-        figures.get(ANSWERED),
-        "Accuracy over the share of answered pairs",
-        "Accuracy if only the pairs with the highest probabilities are answered and the others are left to a person.",
-    )
     table = confusion_grid("True class by row, predicted class by column", result.confusion, result.labels)
     return [
         Section(title="Scores", grids=(scores_grid(result), *group_grids(result))),
         Section(title="Classes", pictures=confusion, grids=(classes_grid(result),), folded=(table,)),
         Section(
             title="Confidence",
-            pictures=(*calibration, *answered),
+            pictures=confidence_pictures(figures),
             grids=(answered_grid(result),),
             folded=(calibration_grid(result),),
         ),

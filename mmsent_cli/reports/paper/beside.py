@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.comparison.tables import tested_arms
@@ -17,9 +18,12 @@ from mmsent_cli.reports.format import (
     settings_text,
     several,
 )
-from mmsent_cli.reports.plot_style import BLUE, GREY, ORANGE, SMALL_POINTS, as_png, new_figure
+from mmsent_cli.reports.plot_style import BLUE, GREY, ORANGE, SMALL_POINTS, new_figure
 from mmsent_cli.reports.tuning.text import trial_numbered
 from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, CompareResult, PaperResult, PublishedArm
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BEST = "* Best epoch, chosen on the same pairs: optimistic on both sides. Published scores are of a single run each."
 COLUMNS = {
@@ -201,7 +205,7 @@ def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[s
     }
 
 
-def beside_png(result: CompareResult, published: Sequence[PublishedArm]) -> bytes:
+def draw_beside(result: CompareResult, published: Sequence[PublishedArm]) -> "Figure":
     """Each arm's published best epoch, our best epoch, and our nested accuracy with its interval, one row per arm."""
     known = {row.name: 100 * row.accuracy for row in published}
     arms = [arm for arm in result.arms if not arm.is_reference]
@@ -224,7 +228,7 @@ def beside_png(result: CompareResult, published: Sequence[PublishedArm]) -> byte
     x, y = [share for share, _ in found], [height for _, height in found]
     axes.plot(x, y, color=ORANGE, marker="D", markersize=6.5, linestyle="", label="published, best epoch *")
     axes.legend(frameon=False, fontsize=SMALL_POINTS, loc="lower right", bbox_to_anchor=(1, 1))
-    return as_png(figure)
+    return figure
 
 
 def _share(share: float | None) -> str:

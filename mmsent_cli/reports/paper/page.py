@@ -13,23 +13,24 @@ from mmsent_cli.reports.facts import setup_facts
 from mmsent_cli.reports.format import duration, percent
 from mmsent_cli.reports.paper.beside import (
     ablation_beside,
-    beside_png,
     comparison_beside,
     differences_beside,
+    draw_beside,
     losses_beside,
     train_beside,
     tune_beside,
 )
 from mmsent_cli.reports.paper.text import headline, question, summary
+from mmsent_cli.reports.plot_style import Drawn
 from mmsent_cli.reports.train import train_answer, train_pictures
 from mmsent_cli.reports.tuning import text as tuning_text
 from mmsent_cli.reports.tuning.sections import tune_sections
 from mmsent_cli.results import CompareResult, PaperResult, PublishedArm, SharedSetup
 
 
-def paper_figures(result: PaperResult) -> Figures:
+def paper_figures(result: PaperResult) -> Drawn:
     """Published accuracies next to ours, one figure per comparison."""
-    return {f"{name}.png": beside_png(ours, rows) for name, ours, rows in _comparisons(result)}
+    return {name: draw_beside(ours, rows) for name, ours, rows in _comparisons(result)}
 
 
 def paper_answer(result: PaperResult, seconds: float) -> Answer:
@@ -64,7 +65,7 @@ def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
 
     Args:
         result: ours and theirs.
-        figures: its own, and those of its steps under names such as `tune/tuning.png`.
+        figures: its own, and those of its steps under names such as `tune/tuning`.
     """
     steps = {
         name: {file.removeprefix(f"{name}/"): png for file, png in figures.items() if file.startswith(f"{name}/")}
@@ -93,7 +94,7 @@ def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
             compare_sections(ours, steps[name]),
         )
         beside = picture(
-            figures.get(f"{name}.png"),
+            figures.get(name),
             "Published and own accuracies",
             "Orange: published best epochs, one run each. Grey: our best epochs, blue: nested selection with its 95 % "
             "interval, mean over seeds.",

@@ -91,7 +91,7 @@ def _augmentation(result: PaperResult) -> Iterator[str]:
             yield (
                 f"Augmentation. Published {points(gaps[arm.name])} points, "
                 f"{in_pairs(gaps[arm.name], published.val_pairs)}; here {points(ours.difference)} (95 % interval "
-                f"{points_interval(ours.interval)}): {verdict_text(arm, ours)}."
+                f"{points_interval(ours.interval)}): {verdict_text(arm.verdict, size(ours.detectable))}."
             )
 
 

@@ -1,17 +1,18 @@
-"""Tuning as one figure, as the published one: losses over the epochs, and bars of the best accuracies."""
+"""Tuning as two figures: bars of the best accuracies, and losses over the epochs."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from mmsent_cli.reports.blocks import Figures
 from mmsent_cli.reports.comparison.figures import mean_curve
 from mmsent_cli.reports.forest_plot import ForestRow, forest_plot
 from mmsent_cli.reports.format import settings_text
+from mmsent_cli.reports.lines import LineEnd, Look, count_epochs, draw_line, look, name_line_ends
 from mmsent_cli.reports.plot_style import (
     LIGHT,
     ORANGE,
     PALETTE,
     SMALL_POINTS,
-    as_png,
+    Drawn,
     clean,
     legend_above,
     majority_line,
@@ -22,8 +23,9 @@ from mmsent_cli.results import TrialResult, TuneResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-TUNING = "tuning.png"
+TUNING, LOSSES = "tuning", "losses"
 OTHERS = "#A7B0B7"
 COLORS = (*PALETTE, OTHERS)
 MAX_COLORED_TRIALS = len(COLORS)
@@ -33,37 +35,43 @@ MAX_NAMED_TRIALS = 12
 MAX_LABEL_LETTERS = 24
 
 
-def tune_figures(result: TuneResult) -> Figures:
+def tune_figures(result: TuneResult) -> Drawn:
     """Losses and best accuracies of all trials, where there are any."""
-    return {TUNING: tune_png(result)} if result.trials else {}
+    return {TUNING: draw_trials(result), LOSSES: draw_losses(result)} if result.trials else {}
 
 
-def tune_png(result: TuneResult) -> bytes:
-    """Training loss, validation loss (mean over seeds) and the best accuracy of each trial with its interval.
-
-    A trial's bar has the color of its lines.
-    """
+def draw_trials(result: TuneResult) -> "Figure":
+    """The best accuracy of each trial with its interval, in the color of its losses."""
     labels, colors = trial_labels(result), trial_colors(result)
-    bars_inches = 1.0 + sum(0.09 + 0.15 * (1 + label.count("\n")) for label in labels.values())
-    figure = new_figure(3.6 + bars_inches)
-    # Apart, so that long names beside the bars do not narrow the curves.
-    parts: Any = figure.subfigures(2, 1, height_ratios=(3.6, bars_inches))
-    above, below = parts
-    for axes, name in zip(above.subplots(2, 1, sharex=True), ("train_loss", "val_loss"), strict=True):
-        for trial in result.trials:
-            _draw_loss(axes, trial, name, colors[trial.number], is_best=trial.number == result.best)
-        axes.set_ylabel("Training loss" if name == "train_loss" else "Validation loss")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        clean(axes)
-    above.axes[1].set_xlabel("Epoch")
-    axes = below.subplots()
+    figure = new_figure(1.4 + sum(0.09 + 0.15 * (1 + label.count("\n")) for label in labels.values()))
+    axes = figure.subplots()
     rows = [_row(result, trial, labels[trial.number], colors[trial.number]) for trial in result.trials]
     forest_plot(axes, rows, "Best accuracy, %", has_bars=True)
     axes.tick_params(axis="y", labelsize=SMALL_POINTS)
-    majority_line(axes, result.setup.majority_accuracy, is_vertical=True)
+    majority_line(axes, result.setup.majority_accuracy)
     axes.set_xlim(0, 100)
     legend_above(axes, 1)
-    return as_png(figure)
+    return figure
+
+
+def draw_losses(result: TuneResult) -> "Figure":
+    """Training loss and validation loss of each trial over the epochs, mean over seeds."""
+    colors = trial_colors(result)
+    named = len(result.trials) <= MAX_COLORED_TRIALS
+    height = max(1.9, 0.16 * len(result.trials)) if named else 1.9
+    figure = new_figure(2 * height + 0.9)
+    panels = figure.subplots(2, 1, sharex=True)
+    for axes, name in zip(panels, ("train_loss", "val_loss"), strict=True):
+        ends = [
+            _draw_loss(axes, trial, name, replace(look(place), color=colors[trial.number]), trial.number == result.best)
+            for place, trial in enumerate(result.trials)
+        ]
+        axes.set_ylabel("Training loss" if name == "train_loss" else "Validation loss")
+        count_epochs(axes)
+        clean(axes)
+        name_line_ends(axes, [end for end in ends if named or end.name.endswith("*")], height)
+    count_epochs(panels[1], "Epoch")
+    return figure
 
 
 def trial_labels(result: TuneResult) -> dict[int, str]:
@@ -90,17 +98,10 @@ def trial_colors(result: TuneResult) -> dict[int, str]:
     return {trial.number: LIGHT if trial.state == PRUNED else OTHERS for trial in result.trials} | {result.best: ORANGE}
 
 
-def _draw_loss(axes: "Axes", trial: TrialResult, name: str, color: str, is_best: bool) -> None:
+def _draw_loss(axes: "Axes", trial: TrialResult, name: str, style: Look, is_best: bool) -> LineEnd:
     values = mean_curve(trial.curves, lambda epoch: getattr(epoch, name))
-    axes.plot(
-        range(1, len(values) + 1),
-        values,
-        color=color,
-        linewidth=2.6 if is_best else 1.4,
-        linestyle=":" if trial.state == PRUNED else "-",
-        marker="o" if len(values) == 1 else "",
-        zorder=3 if is_best else 2,
-    )
+    mark = " *" if is_best else f" ({PRUNED})" if trial.state == PRUNED else ""
+    return draw_line(axes, f"trial {trial.number}{mark}", values, style, 2.6 if is_best else 1.4)
 
 
 def _row(result: TuneResult, trial: TrialResult, label: str, color: str) -> ForestRow:

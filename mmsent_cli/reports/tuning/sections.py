@@ -3,7 +3,7 @@
 from mmsent_cli.reports.blocks import Answer, Figures, Section, picture
 from mmsent_cli.reports.facts import setup_facts
 from mmsent_cli.reports.format import duration
-from mmsent_cli.reports.tuning.figures import MAX_COLORED_TRIALS, TUNING
+from mmsent_cli.reports.tuning.figures import LOSSES, MAX_COLORED_TRIALS, TUNING
 from mmsent_cli.reports.tuning.tables import tune_grids
 from mmsent_cli.reports.tuning.text import QUESTION, findings_text, headline
 from mmsent_cli.results import TuneResult
@@ -28,11 +28,15 @@ def tune_answer(result: TuneResult, seconds: float) -> Answer:
 def tune_sections(result: TuneResult, figures: Figures) -> list[Section]:
     """All parts below the head."""
     is_colored = len(result.trials) <= MAX_COLORED_TRIALS
-    colors = "Bars have the colors of their lines" if is_colored else "Orange: the best trial"
-    figure = picture(
+    colors = "Bars have the colors of their losses" if is_colored else "Orange: the best trial"
+    bars = picture(
         figures.get(TUNING),
-        "Losses over the epochs and best accuracies of all trials",
-        f"Losses over the epochs, and each trial's best accuracy with its 95 % interval. {colors}; dotted lines were "
-        "pruned. The star marks the best trial.",
+        "Best accuracies of all trials",
+        f"Each trial's best accuracy with its 95 % interval. {colors}. The star marks the best trial.",
     )
-    return [Section(title="Trials", pictures=figure, grids=tuple(tune_grids(result)))]
+    losses = picture(
+        figures.get(LOSSES),
+        "Losses of all trials over the epochs",
+        "Cross-entropy of the main head over the epochs. The thick line is the best trial.",
+    )
+    return [Section(title="Trials", pictures=(*bars, *losses), grids=tuple(tune_grids(result)))]

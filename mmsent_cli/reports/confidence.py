@@ -1,0 +1,72 @@
+"""What a model's probabilities are worth: calibration, and accuracy by answered share, as figures and pictures."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mmsent_cli.reports.blocks import Figures, Picture, picture
+from mmsent_cli.reports.plot_style import BLUE, GREY, LIGHT, clean, legend_above, new_figure
+from mmsent_cli.results import AnsweredShare, CalibrationBin
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CALIBRATION, ANSWERED = "calibration", "answered"
+
+
+def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
+    """Accuracy over the mean probability of each bin, with intervals, and the pairs of each bin below."""
+    figure = new_figure(5.0)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot((0, 100), (0, 100), color=GREY, linestyle="--", linewidth=1.2, label="probability = accuracy")
+    for one in bins:
+        upper.plot([100 * one.confidence] * 2, [100 * end for end in one.interval], color=BLUE, linewidth=1.2)
+    x, y = [100 * one.confidence for one in bins], [100 * one.accuracy for one in bins]
+    upper.plot(x, y, color=BLUE, marker="o", markersize=5, linewidth=1.8, label="this model, with 95 % intervals")
+    upper.set_ylabel("Accuracy, %")
+    upper.set_ylim(0, 103)
+    legend_above(upper, columns=1)
+    centers = [50 * (one.low + one.high) for one in bins]
+    lower.bar(centers, [one.pairs for one in bins], width=9, color=LIGHT, edgecolor=GREY)
+    lower.set_ylabel("Pairs")
+    lower.set_xlabel("Probability of the predicted class, %")
+    lower.set_xlim(0, 102)
+    for axes in (upper, lower):
+        clean(axes)
+    return figure
+
+
+def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
+    """Accuracy of the most confident pairs over their share, with intervals, and the most frequent class."""
+    figure = new_figure(3.4)
+    axes = figure.subplots()
+    shares = [100 * one.share for one in rows]
+    low, high = ([100 * one.interval[end] for one in rows] for end in (0, 1))
+    axes.fill_between(shares, low, high, color=LIGHT)
+    look = {"color": BLUE, "marker": "o", "markersize": 5, "linewidth": 1.8}
+    axes.plot(shares, [100 * one.accuracy for one in rows], label="accuracy, with 95 % interval", **look)
+    label = f"most frequent class, {100 * majority:.1f} %"
+    axes.axhline(100 * majority, color=GREY, linewidth=1.2, linestyle="--", label=label)
+    axes.set_xlabel("Answered pairs, most confident first, %")
+    axes.set_ylabel("Accuracy, %")
+    axes.set_xlim(0, 102)
+    clean(axes)
+    legend_above(axes, columns=1)
+    return figure
+
+
+def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
+    """Both figures with their captions, as far as they are drawn."""
+    return (
+        *picture(
+            figures.get(CALIBRATION),
+            "Accuracy over probability",
+            "Accuracy of the pairs whose predicted class has about the probability below. On the dashed line the model "
+            "is right as often as its probability says; below the line its probabilities are too high.",
+        ),
+        *picture(
+            figures.get(ANSWERED),
+            "Accuracy over the share of answered pairs",
+            "Accuracy if only the pairs with the highest probabilities are answered and the others are left to a "
+            "person.",
+        ),
+    )

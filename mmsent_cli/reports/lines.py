@@ -1,0 +1,127 @@
+"""Lines over the epochs: each with its own color, dashes and marker, and its name at its end.
+
+So they are told apart in grey print and by color-blind readers, and no legend has to be matched with the lines.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mmsent_cli.reports.fonts import drawable
+from mmsent_cli.reports.plot_style import BLACK, GREY, PALETTE, SMALL_POINTS, write_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SOLID, DASHED, DOTTED, DASH_DOTTED = "-", (0, (4, 1.4)), (0, (1, 1.2)), (0, (5, 1.2, 1, 1.2))
+DASHES: tuple[Any, ...] = (SOLID, DASHED, DOTTED, DASH_DOTTED)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+NAME_INCHES = 0.155
+"""Height of a name with the gap to the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a line looks; `dashes` as matplotlib takes them."""
+
+    color: str
+    dashes: Any = SOLID
+    marker: str = "o"
+
+
+@dataclass(frozen=True, slots=True)
+class LineEnd:
+    """The last point of a line, with its name."""
+
+    name: str
+    x: float
+    y: float
+    look: Look
+
+
+MAJORITY = Look(GREY, (0, (6, 3)), "")
+
+
+def look(place: int) -> Look:
+    """The look of the line in that place, from 0; the first twelve share no marker and no pair of color and dashes."""
+    return Look(PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
+
+
+def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, width: float = 1.7) -> LineEnd:
+    """A line over the epochs from 1 with a marker at each of a few; returns its end.
+
+    Args:
+        axes: where to draw.
+        name: written at its end by `name_line_ends`.
+        values: one an epoch, at least one.
+        look: of the line.
+        width: in points.
+    """
+    epochs = range(1, len(values) + 1)
+    every = max(1, len(values) // 8)
+    style = {"linestyle": look.dashes, "marker": look.marker, "markersize": 4.5, "markevery": every}
+    axes.plot(epochs, values, color=look.color, linewidth=width, zorder=3 if look.color == BLACK else 2, **style)
+    return LineEnd(name, epochs[-1], values[-1], look)
+
+
+def draw_majority(axes: "Axes", majority: float) -> LineEnd:
+    """The accuracy (0 to 1) of always predicting the most frequent class, as a level line; returns its end."""
+    axes.axhline(100 * majority, color=MAJORITY.color, linewidth=1.2, linestyle=MAJORITY.dashes)
+    return LineEnd(f"most frequent\nclass, {100 * majority:.1f} %", axes.get_xlim()[1], 100 * majority, MAJORITY)
+
+
+def count_epochs(axes: "Axes", label: str = "") -> None:
+    """Whole numbers below the data; the axis is labelled where a label is given."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlabel(label)
+
+
+def name_line_ends(axes: "Axes", ends: Sequence[LineEnd], height_inches: float) -> None:
+    """Write each line's name to the right of the data, at the height of its end or as near as the others leave room.
+
+    Args:
+        axes: with all lines drawn: its limits are kept from now on.
+        ends: of the lines; one that is not a number has no name.
+        height_inches: about the height of the axes.
+    """
+    low, high = axes.get_ylim()
+    axes.set_xlim(axes.get_xlim())
+    axes.set_ylim(low, high)
+    shown = sorted((end for end in ends if end.y == end.y), key=lambda end: end.y)
+    line = NAME_INCHES / height_inches
+    sizes = [line * (1 + end.name.count("\n")) for end in shown]
+    places = spread([(end.y - low) / (high - low) for end in shown], sizes)
+    names = dict(zip((end.name for end in shown), drawable([end.name for end in shown]), strict=True))
+    for end, place in zip(shown, places, strict=True):
+        text = axes.annotate(
+            names[end.name],
+            (end.x, end.y),
+            (1.06, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=SMALL_POINTS,
+            linespacing=1.0,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": end.look.color, "linewidth": 0.9, "shrinkA": 2, "relpos": (0, 0.5)},
+        )
+        write_names([text], [names[end.name]])
+
+
+def spread(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
+    """Centers near the wanted ones, in their order, so that none of the sizes overlap.
+
+    Args:
+        wanted: centers from low to high, the data between 0 and 1.
+        sizes: of each, in the same unit.
+    """
+    places: list[float] = []
+    for center, size in zip(wanted, sizes, strict=True):
+        lowest = places[-1] + (sizes[len(places) - 1] + size) / 2 if places else size / 2
+        places.append(max(center, lowest))
+    highest = 1.0
+    for number in range(len(places) - 1, -1, -1):
+        places[number] = min(places[number], max(highest, 0.0) - sizes[number] / 2)
+        highest = places[number] - sizes[number] / 2
+    return places
