@@ -12,7 +12,13 @@ from tests.commands.running import QUICK, small_lab, succeed
 from tests.data.builders import image_bytes
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "python.md", ROOT / "docs" / "evaluate.md", ROOT / "CONTRIBUTING.md")
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "python.md",
+    ROOT / "docs" / "evaluate.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "README.zh-CN.md",
+)
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a Typer application is a group
 SMALL = {
     "train": (*QUICK, "--epochs", "1"),

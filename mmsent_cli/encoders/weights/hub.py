@@ -12,7 +12,7 @@ HUB = "https://huggingface.co"
 CLIP = "openai/clip-vit-base-patch32"
 """Holds both towers: `text/clip.py` loads one, `image/clip.py` the other."""
 TIMEOUT_SECONDS = 5.0
-OFFLINE_HINT = "download them once where there is a connection, or give their folder with --weights-dir"
+INCOMPLETE_HINT = "download the model again, or give another folder with --weights-dir"
 
 
 def is_cached(name: str) -> bool:
@@ -58,7 +58,7 @@ def strict_from_pretrained(from_pretrained: Callable[..., Any]) -> Callable[...,
         needed = [name for name in missing if not name.startswith("pooler.")]
         if needed:
             what = f"{len(needed)} of the model's weights, such as {needed[0]}"
-            raise WeightsUnavailable(f"the files of {place} lack {what}", OFFLINE_HINT)
+            raise WeightsUnavailable(f"the files of {place} lack {what}", INCOMPLETE_HINT)
         if missing:
             model.pooler = None
         return model
