@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: what its cache holds, whether a host can be reached, and how a model is loaded."""
+"""Models of the Hugging Face hub: check the cache, check the connection, and load a model."""
 
 import threading
 import urllib.error
@@ -10,13 +10,13 @@ from mmsent_cli.errors import WeightsUnavailable
 
 HUB = "https://huggingface.co"
 CLIP = "openai/clip-vit-base-patch32"
-"""Holds both towers: `text/clip.py` loads one, `image/clip.py` the other."""
+"""The model with both towers: `text/clip.py` loads one, `image/clip.py` the other."""
 TIMEOUT_SECONDS = 5.0
 INCOMPLETE_HINT = "download the model again, or give another folder with --weights-dir"
 
 
 def is_cached(name: str) -> bool:
-    """True if the hub cache holds the configuration of `name`."""
+    """Return True if the configuration of the model is in the hub cache."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -27,7 +27,7 @@ def is_cached(name: str) -> bool:
 
 
 def is_reachable(url: str) -> bool:
-    """True if a host sends any HTTP response within `TIMEOUT_SECONDS`, name look-up and proxy included."""
+    """Return True if a host sends any HTTP response within `TIMEOUT_SECONDS`, including DNS and proxy."""
     outcome: list[bool] = []
 
     def request() -> None:
@@ -47,9 +47,9 @@ def is_reachable(url: str) -> bool:
 
 
 def strict_from_pretrained(from_pretrained: Callable[..., Any]) -> Callable[..., Any]:
-    """A `from_pretrained` that raises WeightsUnavailable on missing weights, instead of drawing them at random.
+    """Wrap `from_pretrained` to raise WeightsUnavailable if weights are missing, instead of initializing them randomly.
 
-    A missing pooler, which many published models lack, is removed from the model.
+    Many published models have no pooler. If it is missing, it is removed from the model.
     """
 
     def load(place: str, local_files_only: bool) -> Any:

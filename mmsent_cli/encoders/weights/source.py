@@ -1,21 +1,23 @@
-"""Where pretrained weights are looked for: the user's folder, a cache, and last a download. See also wheels.py.
+"""Find pretrained weights: in the user's folder, in a cache, or by a download. See also wheels.py.
 
-Missing weights always raise `WeightsUnavailable`. `--encoders auto` falls back on that exception alone, so a bug is
-never mistaken for a missing file.
+Missing weights always raise `WeightsUnavailable`. Only on this error, `--encoders auto` uses other encoders.
 """
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mmsent_cli.config import RuntimeConfig
-from mmsent_cli.encoders.weights.hub import HUB, OFFLINE_HINT, TIMEOUT_SECONDS, is_cached, is_reachable
+from mmsent_cli.encoders.weights.hub import HUB, TIMEOUT_SECONDS, is_cached, is_reachable
 from mmsent_cli.errors import CheckpointError, WeightsUnavailable
 from mmsent_cli.files import default_cache_dir
 
 Loaded = TypeVar("Loaded")
+DOWNLOADS = Path("weights")
+"""The folder in the download commands of error messages, if the user has no weights folder."""
 VARIABLE = "MMSENT_WEIGHTS"
 """Environment variable that names the user's folder of weights."""
 
@@ -36,71 +38,96 @@ class WeightSource:
 
     @classmethod
     def of(cls, runtime: RuntimeConfig, cache: Path) -> "WeightSource":
-        """The source that the options describe; without `--weights-dir`, `MMSENT_WEIGHTS` is the folder."""
+        """Make the source from the settings. Without `--weights-dir`, the folder is `MMSENT_WEIGHTS`."""
         named = runtime.weights_dir or os.environ.get(VARIABLE)
         is_offline = runtime.offline or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
         return cls(Path(named) if named else None, is_offline, cache)
 
     def load(self, name: str, load: Callable[..., Loaded]) -> Loaded:
-        """Call a `from_pretrained` with a folder, a cached name, or a name to download.
+        """Load a model from a folder, from the hub cache, or from the hub.
 
         Args:
-            name: hub name such as `openai/clip-vit-base-patch32`, or a folder.
-            load: called as `load(name_or_folder, local_files_only=…)`.
+            name: a name on the hub, such as `openai/clip-vit-base-patch32`, or a folder.
+            load: a function such as `from_pretrained`, called as `load(name_or_folder, local_files_only=…)`.
 
         Raises:
-            WeightsUnavailable: they are not on this machine and cannot be downloaded, or cannot be read.
+            WeightsUnavailable: the weights are not on this machine and cannot be downloaded, or cannot be read.
         """
         from safetensors import SafetensorError
 
         folder = self.find_folder(name)
         if folder is None and not is_cached(name):
-            self.require_connection(os.environ.get("HF_ENDPOINT", HUB), name)
+            self.require_connection(os.environ.get("HF_ENDPOINT") or HUB, name, self._hub_hint(name))
         is_local = folder is not None or is_cached(name)
         try:
             return load(str(folder or name), local_files_only=is_local)
         except (OSError, ValueError, SafetensorError) as error:
-            raise WeightsUnavailable(f"cannot load {folder or name}: {first_line_of(error)}", OFFLINE_HINT) from error
-
-    def require_connection(self, url: str, what: str) -> None:
-        """Raise WeightsUnavailable unless downloads are allowed and the host responds within seconds."""
-        if self.offline:
             raise WeightsUnavailable(
-                f"no weights of {what} on this machine, and --offline forbids a download", OFFLINE_HINT
-            )
+                f"cannot load {folder or name}: {first_line_of(error)}", self._hub_hint(name)
+            ) from error
+
+    def require_connection(self, url: str, what: str, hint: str) -> None:
+        """Check that downloads are allowed and that the host responds within seconds.
+
+        Args:
+            url: the address to download from, or its host.
+            what: the name of the weights.
+            hint: how to get the weights in another way.
+
+        Raises:
+            WeightsUnavailable: downloads are forbidden, or the host does not respond.
+        """
+        if self.offline:
+            raise WeightsUnavailable(f"the weights of {what} are not on this machine, and downloads are off", hint)
         if not is_reachable(url):
             raise WeightsUnavailable(
-                f"no weights of {what} on this machine, and {url} does not respond within {TIMEOUT_SECONDS:.0f} s",
-                OFFLINE_HINT,
+                f"the weights of {what} are not on this machine, and {url} does not respond within"
+                f" {TIMEOUT_SECONDS:.0f} s",
+                hint,
             )
 
+    def file_hint(self, url: str, file_name: str) -> str:
+        """Return the command that downloads a weights file to the place where `find_file` looks for it."""
+        folder = self.folder or DOWNLOADS
+        command = shlex.join(["curl", "-L", "--create-dirs", "-o", str(folder / file_name), url])
+        return f"where there is a connection, type: {command}; then give --weights-dir {shlex.quote(str(folder))}"
+
+    def _hub_hint(self, name: str) -> str:
+        """Return the command that downloads a model of the hub to the place where `find_folder` looks for it."""
+        folder = self.folder or DOWNLOADS
+        command = shlex.join(["hf", "download", name, "--local-dir", str(folder / Path(name).name)])
+        return (
+            f"set HF_ENDPOINT to a mirror of the hub, or, where there is a connection, type: {command};"
+            f" then give --weights-dir {shlex.quote(str(folder))}"
+        )
+
     def has(self, name: str) -> bool:
-        """True if `name` is a folder, in the weights folder, or in the hub cache; opens no connection."""
+        """Return True if the model is on this machine: in a folder or in the hub cache. Opens no connection."""
         return self.find_folder(name) is not None or is_cached(name)
 
     def find_folder(self, name: str) -> Path | None:
-        """`name` as a folder, or one of that name in the weights folder; None if neither holds a `config.json`."""
+        """Return the folder `name`, or the folder of this name in the weights folder; None if neither has a model."""
         places = (
             [Path(name)] if self.folder is None else [Path(name), self.folder / name, self.folder / Path(name).name]
         )
         return next((place for place in places if (place / "config.json").is_file()), None)
 
     def find_file(self, *names: str) -> Path | None:
-        """The first of these files in the weights folder, or None."""
+        """Return the first of these files in the weights folder, or None."""
         places = [] if self.folder is None else [self.folder / name for name in names]
         return next((place for place in places if place.is_file()), None)
 
 
 def first_line_of(error: Exception) -> str:
-    """The first line of an error's message, or its class name if the message is empty."""
+    """Return the first line of an error's message, or the name of its class if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read a `.pth` state dict that holds nothing but tensors.
+    """Read a state dict of tensors from a `.pth` file.
 
     Raises:
-        CheckpointError: the file cannot be read, or holds other objects.
+        CheckpointError: the file cannot be read, or contains other objects.
     """
     import pickle
 
