@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
@@ -30,17 +31,22 @@ if TYPE_CHECKING:
 PathLike: TypeAlias = str | os.PathLike[str]
 Data: TypeAlias = Union[PathLike, "pd.DataFrame", Sequence[Pair], None]
 """A folder, a manifest file, a DataFrame, or a list of pairs."""
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments that all experiments have in common; see `compare_fusions`."""
+
+    data: "Data"
+    resume: Run | PathLike | None
+    runs_dir: PathLike
+    progress: Progress
+    settings: dict[str, Any]
 
 
 def run_experiment(
-    command: str,
-    work: Callable[..., tuple[Any, Any]],
-    data: "Data",
-    config: PathLike | None,
-    resume: Run | PathLike | None,
-    runs_dir: PathLike,
-    progress: Progress,
-    settings: dict[str, Any],
+    command: str, work: Callable[..., tuple[Any, Any]], config: PathLike | None, arguments: Arguments
 ) -> FinishedRun:
     """Start, resume or repeat an experiment that trains models."""
 
@@ -52,29 +58,26 @@ def run_experiment(
         own = build(SETTINGS[command], {**earlier, **given[SETTINGS[command]]})
         return ExperimentRequest(command=command, given=to_dict(apply_options(base, given)), settings=to_dict(own))
 
-    return run_work(command, work, request, data, config is not None, resume, runs_dir, progress, settings)
+    return run_work(command, work, request, config is not None, arguments)
 
 
 def run_work(
     command: str,
     work: Callable[..., tuple[Any, Any]],
     request: Callable[[Given], ExperimentRequest],
-    data: "Data",
     has_more: bool,
-    resume: Run | PathLike | None,
-    runs_dir: PathLike,
-    progress: Progress,
-    settings: dict[str, Any],
+    arguments: Arguments,
 ) -> FinishedRun:
     """Plan, work and finish. `has_more` is True if arguments were given that cannot be combined with `resume`."""
     start = time.perf_counter()
-    given, source = sort_settings(command, data, settings)
+    resume, runs_dir, progress = arguments.resume, Path(arguments.runs_dir), arguments.progress
+    given, source = sort_settings(command, arguments.data, arguments.settings)
     if resume is None:
-        opened = open_experiment(request(given), Path(runs_dir), progress, source)
+        opened = open_experiment(request(given), runs_dir, progress, source)
     else:
         jobs = given[RuntimeConfig].pop("jobs", None)
         require_only_resume(given, source, has_more)
-        opened = resume_experiment(spec_of(resume) or "", command, Path(runs_dir), progress, source, jobs)
+        opened = resume_experiment(spec_of(resume) or "", command, runs_dir, progress, source, jobs)
     with cleanup_on_failure(opened.run, is_new=resume is None, command=command):
         result, detail = work(opened.target or opened.plan, opened.settings, opened.run, progress)
     seconds = time.perf_counter() - start

@@ -1,0 +1,25 @@
+"""The Python interface: the commands as functions, with the same settings as keywords.
+
+The functions print nothing, write the same files as the commands, and return the result. All options of
+`mmsent COMMAND --help` are keywords here: `--head-lr 0.001` is `head_lr=0.001`.
+"""
+
+from mmsent_cli.api.data import inspect_encoding, read_pairs, split
+from mmsent_cli.api.experiments import ablate, augment_compare, compare_fusions, list_fusions, paper, tune
+from mmsent_cli.api.models import evaluate, load, predict, train
+
+__all__ = [
+    "ablate",
+    "augment_compare",
+    "compare_fusions",
+    "evaluate",
+    "inspect_encoding",
+    "list_fusions",
+    "load",
+    "paper",
+    "predict",
+    "read_pairs",
+    "split",
+    "train",
+    "tune",
+]

@@ -1,0 +1,117 @@
+"""Read, inspect and split pairs."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.config import DataConfig, SplitConfig, build
+from mmsent_cli.data import inspect_encoding as inspection
+from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
+from mmsent_cli.data.layouts import files_of, locate
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.split import describe, make_folds, make_split, write_split
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.files import default_cache_dir
+from mmsent_cli.outputs import require_no_input, require_writable
+from mmsent_cli.progress import Progress, silent
+from mmsent_cli.results import EncodingResult, SplitResult
+from mmsent_cli.workflow import Data, PathLike, sort_settings
+
+
+def inspect_encoding(
+    data: Data = None, *, convert_to: PathLike | None = None, force: bool = False, **settings: Any
+) -> EncodingResult:
+    """Find out the character encoding of a corpus, with examples before and after decoding.
+
+    Args:
+        data: a folder, a manifest file or a DataFrame, whose texts may be bytes.
+        convert_to: write UTF-8 copies of the texts to this folder.
+        force: overwrite existing files.
+        **settings: the settings of `mmsent inspect-encoding --help`.
+
+    Returns:
+        The encoding, the candidates with their scores, and notes.
+
+    Raises:
+        DataError: files that cannot be read.
+
+    Example:
+        >>> inspect_encoding("mvsa").encoding
+        'gb18030'
+    """
+    given, source = sort_settings("inspect-encoding", data, settings)
+    target = None if convert_to is None else Path(convert_to)
+    return inspection.inspect(build(DataConfig, given[DataConfig]), target, force, source)
+
+
+def split(
+    data: Data = None, *, folds: int | None = None, out: PathLike | None = None, force: bool = False, **settings: Any
+) -> SplitResult:
+    """Divide labelled pairs into training and validation, and write a split file.
+
+    Args:
+        data: labelled pairs, as in `train`.
+        folds: make this many cross-validation folds instead of one split.
+        out: the file to write; None uses `splits/<strategy>-<seed>.json`, and `-` is standard output.
+        force: overwrite an existing file.
+        **settings: the settings of `mmsent split --help`, such as `seed=1` or `val_size=0.1`.
+
+    Returns:
+        The path of the file, and the sizes and class counts of both splits. Use it with `train(split=result.path)`.
+
+    Raises:
+        ConfigError: settings that do not go together.
+        DataError: pairs that cannot be divided.
+
+    Example:
+        >>> split("pairs.csv", val_size=0.1).val
+        400
+    """
+    given, source = sort_settings("split", data, settings)
+    config = build(SplitConfig, given[SplitConfig])
+    if folds is not None and config.strategy != "grouped":
+        raise ConfigError(
+            f"--folds cannot be combined with --strategy {config.strategy}: folds keep near-duplicates together",
+            "leave out --folds or --strategy",
+        )
+    name = f"{config.strategy}-{config.split_seed}{f'-{folds}-folds' if folds else ''}.json"
+    path = Path("splits", name) if out is None else Path(out)
+    require_writable(path, force)
+    source = source or locate(given[DataConfig].get("data"))
+    require_no_input(path, files_of(source))
+    dataset = load_labelled(build(DataConfig, given[DataConfig]), default_cache_dir(None), source=source)
+    pairs, labels = dataset.pairs, dataset.labels
+    splits = (
+        (make_split(pairs, labels, config),) if folds is None else make_folds(pairs, labels, folds, config.split_seed)
+    )
+    write_split(splits, path, force)
+    return replace(describe(splits, pairs, labels, path), notes=(*dataset.notes, *dataset.problems))
+
+
+def read_pairs(
+    data: Data = None, *, labelled: bool = False, progress: Progress = silent, **settings: Any
+) -> list[Pair]:
+    """Read pairs: decode the texts and check the images.
+
+    Args:
+        data: a folder, a manifest file or a DataFrame.
+        labelled: True reads the pairs with a label (to train on), False those without (to predict).
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the data settings of `mmsent predict --help`; if `labelled`, also `labels` and `limit`.
+
+    Returns:
+        The pairs. `train`, `LoadedModel.predict` and the other functions take them as `data`.
+
+    Raises:
+        DataError: pairs that cannot be used.
+
+    Example:
+        >>> model.predict(read_pairs("folder"))
+    """
+    given, source = sort_settings("read-pairs", data, settings)
+    config = build(DataConfig, given[DataConfig])
+    cache = default_cache_dir(None)
+    if labelled:
+        return list(load_labelled(config, cache, progress, source).pairs)
+    source = source or locate(config.data)
+    return list(iter_unlabelled(source, config, decide_encoding(source, config, cache)))

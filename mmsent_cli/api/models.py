@@ -1,0 +1,194 @@
+"""Train, load, predict and evaluate."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.evaluation_run import run_evaluation
+from mmsent_cli.experiments.request import (
+    read_base,
+)
+from mmsent_cli.finish import FinishedRun, finish
+from mmsent_cli.inference.loaded import LoadedModel
+from mmsent_cli.inference.stream import predict_file
+from mmsent_cli.inference.stream import predict_one as predict_single
+from mmsent_cli.keywords import apply_options, with_preset
+from mmsent_cli.progress import Progress, silent
+from mmsent_cli.records import Run, find_checkpoint
+from mmsent_cli.results import PredictResult
+from mmsent_cli.training import run as training
+from mmsent_cli.training.folds import execute_folds
+from mmsent_cli.training.plan import plan_run
+from mmsent_cli.workflow import (
+    RUNS,
+    Data,
+    PathLike,
+    require_only_resume,
+    sort_settings,
+    spec_of,
+)
+
+
+def train(
+    data: Data = None,
+    *,
+    preset: str | None = None,
+    config: PathLike | None = None,
+    resume: Run | PathLike | None = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Train a model on labelled pairs, evaluate it, and write everything to a new run folder.
+
+    Args:
+        data: a folder, a manifest file, a DataFrame with the columns `text`, `image` and `tag`, or a list of pairs.
+            Images in a DataFrame are paths, PIL images, or bytes of image files.
+        preset: a set of settings, such as "fast" or "best"; keywords override it.
+        config: the folder or the `config.json` of an earlier run, to use its settings; keywords override them.
+        resume: continue an unfinished run: its folder, its name, or "latest".
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent train --help`, such as `epochs=5`, `encoders="compact"` or `folds=5`.
+
+    Returns:
+        The finished run, with `result`, `folder` and `to_frame()`. `load` takes it as an argument.
+
+    Raises:
+        ConfigError: an unknown setting, or settings that do not go together.
+        DataError: pairs that cannot be used.
+        MmsentError: anything else that is expected to fail, such as weights that cannot be downloaded.
+
+    Example:
+        >>> run = train("pairs.csv", preset="fast", seed=0)
+        >>> run.result.accuracy
+        0.736
+    """
+    start = time.perf_counter()
+    given, source = sort_settings("train", data, settings)
+    if resume is not None:
+        require_only_resume(given, source, config is not None or preset is not None)
+        plan, run = training.resume_run(spec_of(resume) or "", Path(runs_dir), progress, source)
+    else:
+        if config is not None and preset is not None:
+            raise ConfigError(
+                "--config and --preset cannot be combined: each is a complete set of settings", "give one of them"
+            )
+        base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
+        base = base if preset is None else with_preset(base, preset)
+        plan = plan_run(apply_options(base, given), progress, source=source)
+        run = training.start_run(plan, Path(runs_dir))
+    with training.cleanup_on_failure(run, is_new=resume is None):
+        result = (execute_folds if plan.folds else training.execute)(plan, run, progress)
+    return finish(plan, run, result, None, command="train", seconds=time.perf_counter() - start)
+
+
+def load(run: Run | PathLike | None = None, *, runs_dir: PathLike = RUNS, **settings: Any) -> LoadedModel:
+    """Load a trained model for predictions.
+
+    Args:
+        run: a run returned by `train`, a run's folder or name, a checkpoint file, or "latest" (also None).
+        runs_dir: folder that keeps the runs.
+        **settings: the runtime settings of `mmsent predict --help`, such as `device="cpu"`.
+
+    Returns:
+        A model with `predict_one(text, image)` and `predict(frame)`.
+
+    Raises:
+        CheckpointError: no such run, or a checkpoint that cannot be read.
+
+    Example:
+        >>> model = load("latest")
+        >>> model.predict_one(text="what a day", image="photo.jpg").label
+        'positive'
+    """
+    given, _ = sort_settings("predict", None, settings)
+    return LoadedModel(find_checkpoint(spec_of(run), Path(runs_dir)), build(RuntimeConfig, given[RuntimeConfig]))
+
+
+def predict(
+    data: Data = None,
+    *,
+    out: PathLike | None = None,
+    checkpoint: Run | PathLike | None = None,
+    text: str | None = None,
+    image: Any = None,
+    probabilities: bool = False,
+    force: bool = False,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> PredictResult:
+    """Predict unlabelled pairs into a file, or one pair. For predictions in memory see `load`.
+
+    Args:
+        data: a folder, a manifest file, a DataFrame or a list of pairs.
+        out: the file to write, rows `guid,tag`; a pipe, or `-` for standard output, is written to directly.
+        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
+        text: the text of a single pair.
+        image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
+        probabilities: add a column with the probability of each class, and a column for missing modalities.
+        force: overwrite `out`.
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent predict --help`.
+
+    Returns:
+        The number of pairs predicted as each label and of missing modalities; for a single pair, `prediction`.
+
+    Raises:
+        ConfigError: neither `out` nor a single pair, or both.
+        CheckpointError: no such run, or a checkpoint that cannot be read.
+        DataError: pairs that cannot be used.
+
+    Example:
+        >>> predict("new.csv", out="predictions.csv", probabilities=True).counts
+        {'negative': 120, 'neutral': 61, 'positive': 330}
+    """
+    is_single = text is not None or image is not None
+    if is_single == (out is not None):
+        raise ConfigError(
+            "predict needs either an output file or a single pair",
+            "give --out FILE to predict all pairs, or --text and --image to predict one pair",
+        )
+    given, source = sort_settings("predict", data, settings)
+    found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
+    runtime = build(RuntimeConfig, given[RuntimeConfig])
+    if out is None:
+        return predict_single(found, text, image, runtime)
+    pairs = build(DataConfig, given[DataConfig])
+    return predict_file(found, pairs, runtime, Path(out), progress, probabilities, force, source)
+
+
+def evaluate(
+    model: Run | PathLike | None = None,
+    data: Data = None,
+    *,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Measure a trained model, or a file of predictions, on labelled pairs.
+
+    Args:
+        model: a run, its folder or name, a checkpoint file, or a file of predictions; None is the newest run.
+        data: labelled pairs, as in `train`; None is the pairs of the model's run.
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent evaluate --help`, such as `by=["language"]`.
+
+    Returns:
+        The finished run; `to_frame()` has the scores, `to_frame("classes")`, `"groups"`, `"calibration"` and
+        `"answered"` the rest.
+
+    Raises:
+        CheckpointError: no such run, or a checkpoint that cannot be read.
+        DataError: pairs or predictions that cannot be used.
+
+    Example:
+        >>> evaluate(run, "later.csv", by=["language"]).to_frame("groups")[["name", "accuracy"]]
+    """
+    given, source = sort_settings("evaluate", data, settings)
+    return run_evaluation(spec_of(model), given, source, Path(runs_dir), progress)
