@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mmsent_cli.api import (
         ablate,
         augment_compare,
+        compare,
         compare_fusions,
         evaluate,
         inspect_encoding,
@@ -28,6 +29,7 @@ __all__ = [
     "SentimentClassifier",
     "ablate",
     "augment_compare",
+    "compare",
     "compare_fusions",
     "evaluate",
     "inspect_encoding",

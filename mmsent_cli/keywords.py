@@ -99,6 +99,7 @@ COMMANDS = {
     ),
     "ablate": Keywords((AblateSettings, DataConfig, RuntimeConfig), frozenset({"labels", "workers", "save_all"})),
     "evaluate": Keywords((EvaluateSettings, DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})),
+    "compare": Keywords((DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})),
     "compare-fusions": Keywords((CompareSettings, *SECTIONS), FOLDS_ONLY | {"fusion"}),
     "augment-compare": Keywords((AugmentSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}),
     "paper": Keywords((PaperSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}, epochs=10),

@@ -33,7 +33,7 @@ FLOORS = (
     ("reports",),
     ("finish",),
     ("workflow",),
-    ("evaluation_run",),
+    ("evaluation_runs",),
     ("api", "estimator"),
     ("__init__",),
     ("commands",),

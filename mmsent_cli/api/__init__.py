@@ -5,12 +5,14 @@ The functions print nothing, write the same files as the commands, and return th
 """
 
 from mmsent_cli.api.data import inspect_encoding, read_pairs, split
+from mmsent_cli.api.evaluation import compare, evaluate
 from mmsent_cli.api.experiments import ablate, augment_compare, compare_fusions, list_fusions, paper, tune
-from mmsent_cli.api.models import evaluate, load, predict, train
+from mmsent_cli.api.models import load, predict, train
 
 __all__ = [
     "ablate",
     "augment_compare",
+    "compare",
     "compare_fusions",
     "evaluate",
     "inspect_encoding",

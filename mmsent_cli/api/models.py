@@ -6,7 +6,6 @@ from typing import Any
 
 from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.evaluation_run import run_evaluation
 from mmsent_cli.experiments.request import (
     read_base,
 )
@@ -160,35 +159,3 @@ def predict(
         return predict_single(found, text, image, runtime)
     pairs = build(DataConfig, given[DataConfig])
     return predict_file(found, pairs, runtime, Path(out), progress, probabilities, force, source)
-
-
-def evaluate(
-    model: Run | PathLike | None = None,
-    data: Data = None,
-    *,
-    runs_dir: PathLike = RUNS,
-    progress: Progress = silent,
-    **settings: Any,
-) -> FinishedRun:
-    """Measure a trained model, or a file of predictions, on labelled pairs.
-
-    Args:
-        model: a run, its folder or name, a checkpoint file, or a file of predictions; None is the newest run.
-        data: labelled pairs, as in `train`; None is the pairs of the model's run.
-        runs_dir: folder that keeps the runs.
-        progress: called with each event of `mmsent_cli.progress`.
-        **settings: the settings of `mmsent evaluate --help`, such as `by=["language"]`.
-
-    Returns:
-        The finished run; `to_frame()` has the scores, `to_frame("classes")`, `"groups"`, `"calibration"` and
-        `"answered"` the rest.
-
-    Raises:
-        CheckpointError: no such run, or a checkpoint that cannot be read.
-        DataError: pairs or predictions that cannot be used.
-
-    Example:
-        >>> evaluate(run, "later.csv", by=["language"]).to_frame("groups")[["name", "accuracy"]]
-    """
-    given, source = sort_settings("evaluate", data, settings)
-    return run_evaluation(spec_of(model), given, source, Path(runs_dir), progress)

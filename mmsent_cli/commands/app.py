@@ -15,6 +15,7 @@ from mmsent_cli import __version__
 from mmsent_cli.commands.ablate import ablate
 from mmsent_cli.commands.augment_compare import augment_compare
 from mmsent_cli.commands.cache import cache
+from mmsent_cli.commands.compare import compare
 from mmsent_cli.commands.compare_fusions import compare_fusions
 from mmsent_cli.commands.evaluate import evaluate
 from mmsent_cli.commands.inspect_encoding import inspect_encoding
@@ -95,6 +96,7 @@ app.command("split")(split)
 app.command("tune")(tune)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("compare")(compare)
 app.command("ablate")(ablate)
 app.command("compare-fusions")(compare_fusions)
 app.command("augment-compare")(augment_compare)

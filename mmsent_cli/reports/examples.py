@@ -108,6 +108,32 @@ def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: 
     ]
 
 
+def disagreement_groups(
+    pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "Mapping[str, np.ndarray]"
+) -> Groups:
+    """Pairs by which of two models is right: one, the other, or neither with different answers.
+
+    Args:
+        pairs: labelled pairs, N.
+        labels: class names in order.
+        predicted: class numbers [N] of both models, by name.
+    """
+    import numpy as np
+
+    true = np.array([labels.index(pair.tag or "") for pair in pairs])
+    (first, one), (second, other) = predicted.items()
+    groups = {
+        f"Only {first} is right": (one == true) & (other != true),
+        f"Only {second} is right": (other == true) & (one != true),
+        "Both are wrong, in different ways": (one != true) & (other != true) & (one != other),
+    }
+
+    def example(row: int) -> ReportExample:
+        return report_example(pairs[row], labels[int(one[row])], None, f"{second}: {labels[int(other[row])]}")
+
+    return [(name, [example(row) for row in np.flatnonzero(rows)[:EXAMPLES]]) for name, rows in groups.items()]
+
+
 def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> ReportExample:
     """The pair with the class that most models predict."""
     counts = Counter(answers.tolist())

@@ -17,6 +17,7 @@ from mmsent_cli.reports.comparison.sections import compare_answer, compare_secti
 from mmsent_cli.reports.comparison.tables import compare_grids
 from mmsent_cli.reports.console import out
 from mmsent_cli.reports.evaluation.figures import evaluate_figures
+from mmsent_cli.reports.evaluation.models import models_answer, models_figures, models_grids, models_sections
 from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_sections
 from mmsent_cli.reports.evaluation.tables import evaluate_grids
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
@@ -34,6 +35,7 @@ from mmsent_cli.results import (
     CompareResult,
     EvaluateResult,
     FoldsResult,
+    ModelComparison,
     PaperResult,
     TrainResult,
     TuneResult,
@@ -96,6 +98,7 @@ REPORTS = {
     EvaluateResult: Report(
         figures=evaluate_figures, answer=evaluate_answer, grids=evaluate_grids, sections=evaluate_sections
     ),
+    ModelComparison: Report(figures=models_figures, answer=models_answer, grids=models_grids, sections=models_sections),
     PaperResult: Report(figures=paper_figures, answer=paper_answer, grids=paper_grids, sections=paper_sections),
 }
 
@@ -104,6 +107,7 @@ METHODS = {
     CompareResult: "methods/comparison.html",
     AblateResult: "methods/ablation.html",
     TuneResult: "methods/tuning.html",
+    ModelComparison: "methods/models.html",
 }
 """Templates that say how a result was measured."""
 

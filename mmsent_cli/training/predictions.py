@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 METRICS = "metrics.jsonl"
 VAL_PREDICTIONS = "val_predictions.csv"
+PREDICTIONS = "predictions.csv"
+"""Of an evaluation; in an ablation, the predictions of every arm."""
 
 
 class PredictionRow(NamedTuple):

@@ -12,7 +12,7 @@ from mmsent_cli.results import (
     PaperResult,
     TrainResult,
 )
-from tests.reports.evaluations import evaluate_result
+from tests.reports.evaluations import evaluate_result, models_result
 from tests.reports.experiments import ablate_result, augment_result, compare_result, published, tune_result
 
 LABELS = ("negative", "neutral", "positive")
@@ -150,4 +150,5 @@ def results(train_result, folds_result, paper_result):
         "tune": tune_result(),
         "paper": paper_result,
         "evaluate": evaluate_result(),
+        "models": models_result(),
     }

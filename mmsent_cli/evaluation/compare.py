@@ -1,0 +1,160 @@
+"""`compare`: models on the same pairs, each two of them tested, as a pure function of their predictions.
+
+Shape letters: S seeds, N pairs, C classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from mmsent_cli.errors import ConfigError, DataError, summarize
+from mmsent_cli.evaluation.answers import Answers
+from mmsent_cli.results import ComparedModel, ModelComparison, ModelDifference, Score
+from mmsent_cli.stats import (
+    accuracy_of,
+    accuracy_scores,
+    compare_scores,
+    holm,
+    macro_f1_of,
+    macro_f1_scores,
+    mcnemar,
+    verdict,
+)
+
+ONE_SEED = (
+    "one model of each: intervals cover the choice of pairs alone, and another seed may change a verdict; "
+    "to cover seeds, give several of each: A1,A2,A3 B1,B2,B3"
+)
+
+
+def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answers]], int]:
+    """The answers of all models for the pairs that each of them has, in one order and with one order of the labels.
+
+    Returns:
+        The answers, and the number of pairs that are left out.
+
+    Raises:
+        DataError: fewer than two common pairs, other labels, or pairs with two different true labels.
+    """
+    every = [answers for seeds in models.values() for answers in seeds]
+    first = every[0]
+    common = set(first.guids).intersection(*(answers.guids for answers in every[1:]))
+    if len(common) < 2:
+        raise DataError(
+            f"the models have {len(common)} predicted pairs in common: two or more are needed",
+            "compare them on the same labelled pairs with --data",
+        )
+    order = [guid for guid in first.guids if guid in common]
+    aligned = {name: [_arranged(answers, order, first.labels) for answers in seeds] for name, seeds in models.items()}
+    for name, seeds in aligned.items():
+        for answers in seeds:
+            differing = np.flatnonzero(answers.true != aligned[next(iter(aligned))][0].true)
+            if len(differing):
+                guids = [answers.guids[row] for row in differing.tolist()]
+                raise DataError(
+                    f"{name} has other true labels for {len(guids)} pairs: {summarize(guids, 'guids')}",
+                    "compare predictions of the same labelled pairs",
+                )
+    return aligned, len(set().union(*(answers.guids for answers in every))) - len(order)
+
+
+def compare_models(
+    models: Mapping[str, Sequence[Answers]], sources: Mapping[str, Sequence[str]], source: str, left_out: int
+) -> ModelComparison:
+    """Scores of each model, and the difference of each two, tested in one family.
+
+    Args:
+        models: aligned answers by the model's name, one for each seed.
+        sources: checkpoints or files behind them.
+        source: where the pairs come from.
+        left_out: pairs that not all models have.
+
+    Raises:
+        ConfigError: fewer than two models, or not the same number of seeds of each.
+    """
+    counts = {name: len(seeds) for name, seeds in models.items()}
+    if len(models) < 2:
+        raise ConfigError("compare needs two models or more", "name two runs, checkpoints or files of predictions")
+    if len(set(counts.values())) > 1:
+        raise ConfigError(
+            f"each model needs the same number of seeds: {', '.join(f'{name} {n}' for name, n in counts.items())}",
+            "give as many of one as of the other",
+        )
+    first = next(iter(models.values()))[0]
+    true, classes, seeds = first.true, len(first.labels), len(next(iter(models.values())))
+    predicted = {name: np.stack([answers.predicted for answers in each]) for name, each in models.items()}
+    return ModelComparison(
+        source=source,
+        labels=first.labels,
+        pairs=len(true),
+        left_out=left_out,
+        seeds=seeds,
+        majority_accuracy=float(np.bincount(true).max() / len(true)),
+        models=tuple(_model(name, sources[name], true, each, classes) for name, each in predicted.items()),
+        differences=_differences(true, predicted, classes),
+        notes=(ONE_SEED,) if seeds == 1 else (),
+    )
+
+
+def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> Answers:
+    """The answers for some pairs, with the class numbers of `labels`."""
+    if set(answers.labels) != set(labels):
+        raise DataError(
+            f"the models have different labels: {', '.join(labels)} and {', '.join(answers.labels)}",
+            "compare models of the same labels",
+        )
+    place = {guid: row for row, guid in enumerate(answers.guids)}
+    chosen = answers.take(np.array([place[guid] for guid in order], dtype=np.int64))
+    numbers = np.array([labels.index(label) for label in answers.labels])
+    columns = [answers.labels.index(label) for label in labels]
+    return replace(
+        chosen,
+        labels=tuple(labels),
+        true=numbers[chosen.true],
+        predicted=numbers[chosen.predicted],
+        probabilities=None if chosen.probabilities is None else chosen.probabilities[:, columns],
+    )
+
+
+def _model(name: str, sources: Sequence[str], true: np.ndarray, predicted: np.ndarray, classes: int) -> ComparedModel:
+    right = accuracy_scores(true, predicted)
+    f1 = float(macro_f1_scores(true, predicted, classes).mean())
+    return ComparedModel(
+        name=name,
+        sources=tuple(sources),
+        accuracy=Score(value=float(right.mean()), interval=accuracy_of(right)),
+        macro_f1=Score(value=f1, interval=macro_f1_of(true, predicted, classes)),
+        accuracies=tuple(map(float, right.mean(axis=1))),
+    )
+
+
+def _differences(true: np.ndarray, predicted: Mapping[str, np.ndarray], classes: int) -> tuple[ModelDifference, ...]:
+    right = {name: accuracy_scores(true, each) for name, each in predicted.items()}
+    f1 = {name: macro_f1_scores(true, each, classes) for name, each in predicted.items()}
+    both = list(combinations(predicted, 2))
+    scores = []
+    for first, second in both:
+        others = [name for name in predicted if name not in (first, second)]
+        scores.append(
+            [
+                compare_scores(arms[first], arms[second], len(both), [arms[name] for name in others])
+                for arms in (right, f1)
+            ]
+        )
+    adjusted = holm([accuracy.p for accuracy, _ in scores])
+    return tuple(
+        ModelDifference(
+            first=first,
+            second=second,
+            accuracy=accuracy,
+            macro_f1=macro_f1,
+            p_adjusted=p_adjusted,
+            verdict=verdict(accuracy.difference, p_adjusted),
+            mcnemar=tuple(map(mcnemar, right[first], right[second])),
+            only_first_right=float((right[first] > right[second]).sum(axis=1).mean()),
+            only_second_right=float((right[first] < right[second]).sum(axis=1).mean()),
+        )
+        for (first, second), (accuracy, macro_f1), p_adjusted in zip(both, scores, adjusted, strict=True)
+    )

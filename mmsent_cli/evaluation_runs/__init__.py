@@ -1,0 +1,1 @@
+"""Run folders of `evaluate` and `compare`: find models and labelled pairs, compute, write the report."""

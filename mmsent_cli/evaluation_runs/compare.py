@@ -1,0 +1,195 @@
+"""Runs of `compare`."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.command_lines import command_line
+from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
+from mmsent_cli.data.layouts import Source
+from mmsent_cli.data.pairs import Dataset, Pair
+from mmsent_cli.data.seen import NEW
+from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
+from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
+from mmsent_cli.evaluation.compare import align, compare_models
+from mmsent_cli.evaluation_runs.folders import (
+    NO_DATA,
+    NOTHING_COMPUTED,
+    STAMP,
+    how_computed,
+    load_judged,
+    not_usual,
+    start_run,
+    write_run,
+)
+from mmsent_cli.experiments.ablation.target import own_config
+from mmsent_cli.finish import FinishedRun
+from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.keywords import Given
+from mmsent_cli.progress import Progress, silent
+from mmsent_cli.records import BEST, CONFIG, Run, find_checkpoint, find_run
+from mmsent_cli.reports.examples import agreement_groups, disagreement_groups
+from mmsent_cli.reports.outputs import Groups
+from mmsent_cli.training.folds import OUT_OF_FOLD
+from mmsent_cli.training.predictions import PREDICTIONS, VAL_PREDICTIONS
+
+OPTIMISTIC = "validation pairs of a run without folds are predicted by its best epoch, which was chosen on these pairs"
+FEW_SHOWN = 2
+"""Up to this number of models, examples say which of them is right; with more, how many are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """The answers of one checkpoint or file, and how they were computed."""
+
+    path: Path
+    answers: Answers
+    how: tuple[str, str, str] = NOTHING_COMPUTED
+
+
+def run_comparison(
+    models: Sequence[Sequence[str]], given: Given, source: Source | None, runs_dir: Path, progress: Progress = silent
+) -> FinishedRun:
+    """Compare models, and write a run folder.
+
+    Args:
+        models: runs, checkpoints or files of predictions; several in one entry are seeds of one model.
+        given: the settings that were given.
+        source: pairs in memory.
+        runs_dir: folder that keeps the runs.
+        progress: receives stages.
+
+    Raises:
+        MmsentError: models, pairs or settings that cannot be used.
+    """
+    start = time.perf_counter()
+    data, runtime = build(DataConfig, given[DataConfig]), build(RuntimeConfig, given[RuntimeConfig])
+    has_data = source is not None or "data" in given[DataConfig]
+    dataset = load_judged(data, runtime, source, progress) if has_data else None
+    sides = [[_side(spec, dataset, runtime, runs_dir, progress) for spec in seeds] for seeds in models]
+    names = _names([[side.path for side in seeds] for seeds in sides])
+    aligned, left_out = align(
+        {name: [side.answers for side in seeds] for name, seeds in zip(names, sides, strict=True)}
+    )
+    paths = {name: [str(side.path) for side in seeds] for name, seeds in zip(names, sides, strict=True)}
+    pairs, notes = _pairs(next(iter(aligned.values()))[0], sides, runtime, dataset)
+    result = compare_models(aligned, paths, dataset.source if dataset else "the runs' own predictions", left_out)
+    result = replace(result, notes=(*result.notes, *_notes(sides), *notes))
+    hows = [side.how for seeds in sides for side in seeds if side.how != NOTHING_COMPUTED]
+    config: dict[str, Any] = {"data": to_dict(data), "runtime": to_dict(runtime), "models": paths}
+    run = start_run(runs_dir, "compare", "-".join(names), hows[0] if hows else NOTHING_COMPUTED, config)
+    options = {**given[DataConfig], **not_usual(runtime)}
+    if has_data and source is None:
+        options["data"] = Path(options["data"])
+    arguments = [",".join(str(side.path.absolute()) for side in seeds) for seeds in sides]
+    return write_run(
+        run,
+        result,
+        groups=_groups(pairs, aligned),
+        tables={},
+        command=command_line("compare", options, arguments),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: Path, progress: Progress) -> _Side:
+    """The answers of a run, a checkpoint or a file of predictions."""
+    path = Path(spec)
+    if is_prediction_file(path):
+        return _Side(path=path, answers=read_answers(path, dataset))
+    if dataset is None:
+        file = _own_predictions(spec, runs_dir)
+        return _Side(path=file, answers=read_answers(file))
+    checkpoint = find_checkpoint(spec, runs_dir)
+    predictor = Predictor.load(checkpoint, runtime)
+    labels = predictor.description.labels
+    if set(labels) != set(dataset.labels):
+        raise ConfigError(
+            f"{checkpoint} knows the labels {', '.join(labels)}, the pairs have {', '.join(dataset.labels)}",
+            "use pairs of the same labels",
+        )
+    answers, seen = predict_labelled(predictor, dataset, progress), predictor.description.seen
+    if seen is None:
+        known = f"{checkpoint} does not say which pairs it was trained on: some of these may be among them"
+        return _Side(path=checkpoint, answers=replace(answers, notes=(known,)), how=how_computed(predictor))
+    is_new = seen.relation(answers.pairs) == NEW
+    count = int((~is_new).sum())
+    notes = (f"{checkpoint}: {count} pairs that share text or image with its training are left out",) if count else ()
+    if is_new.sum() < 2:
+        raise CheckpointError(f"{checkpoint} was trained on these pairs", "compare on pairs that no model has seen")
+    return _Side(path=checkpoint, answers=replace(answers.take(is_new), notes=notes), how=how_computed(predictor))
+
+
+def _own_predictions(spec: str, runs_dir: Path) -> Path:
+    """The predictions that a run made of its own labelled pairs."""
+    path = Path(spec)
+    run = Run(path.parent) if path.name == BEST and path.is_file() else find_run(spec, runs_dir)
+    for name in (OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS):
+        if run.path(name).is_file():
+            return run.path(name)
+    raise CheckpointError(f"{run.folder} holds no predictions of its own pairs", NO_DATA)
+
+
+def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
+    """A short name for each model: its run's own name, with the seed or a number where several have the same."""
+    firsts = [seeds[0] for seeds in paths]
+    found = [_name(path) for path in firsts]
+    found = [f"{name}{_seed(path) if found.count(name) > 1 else ''}" for name, path in zip(found, firsts, strict=True)]
+    return [
+        f"{name} ({found[: place + 1].count(name)})" if found.count(name) > 1 else name
+        for place, name in enumerate(found)
+    ]
+
+
+def _name(path: Path) -> str:
+    is_of_run = path.name in (BEST, OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS)
+    name = STAMP.sub("", path.absolute().parent.name if is_of_run else path.stem)
+    return name.removeprefix("train-").removeprefix("evaluate-")
+
+
+def _seed(path: Path) -> str:
+    """`, seed 1` of the run whose folder holds the file; empty elsewhere."""
+    config = Run(path.absolute().parent).path(CONFIG)
+    own = own_config(config) if config.is_file() else None
+    return "" if own is None else f", seed {own.fit.seed}"
+
+
+def _notes(sides: Sequence[Sequence[_Side]]) -> list[str]:
+    every = [side for seeds in sides for side in seeds]
+    notes = [note for side in every for note in side.answers.notes]
+    is_optimistic = any(side.path.name == VAL_PREDICTIONS for side in every)
+    return list(dict.fromkeys([*notes, *([OPTIMISTIC] if is_optimistic else [])]))
+
+
+def _pairs(
+    answers: Answers, sides: Sequence[Sequence[_Side]], runtime: RuntimeConfig, dataset: Dataset | None
+) -> tuple[list[Pair], list[str]]:
+    """The compared pairs for the examples, and a note where they cannot be read."""
+    if dataset is not None:
+        by_guid: Mapping[str, Pair] = {pair.guid: pair for pair in dataset.pairs}
+    else:
+        own = own_config(sides[0][0].path)
+        if own is None:
+            return [], ["the pairs themselves are not known here, so no examples are shown"]
+        try:
+            by_guid = {pair.guid: pair for pair in load_judged(own.data, runtime, None, silent).pairs}
+        except MmsentError as error:
+            return [], [f"no examples are shown: {error.message}"]
+    if not all(guid in by_guid for guid in answers.guids):
+        return [], ["no examples are shown: the run's data has other pairs by now"]
+    return [by_guid[guid] for guid in answers.guids], []
+
+
+def _groups(pairs: Sequence[Pair], models: Mapping[str, Sequence[Answers]]) -> Groups:
+    """Pairs on which the models differ."""
+    if not pairs:
+        return []
+    first = next(iter(models.values()))[0]
+    predicted = np.stack([seeds[0].predicted for seeds in models.values()])
+    if len(models) > FEW_SHOWN:
+        return agreement_groups(pairs, first.labels, predicted)
+    return disagreement_groups(pairs, first.labels, dict(zip(models, predicted, strict=True)))

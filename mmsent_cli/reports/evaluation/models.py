@@ -1,0 +1,193 @@
+"""Compared models as an answer, grids, a figure and sections."""
+
+from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
+from mmsent_cli.reports.forest_plot import ForestRow, forest_plot
+from mmsent_cli.reports.format import (
+    DASH,
+    counted,
+    duration,
+    listed,
+    number,
+    number_interval,
+    percent,
+    points,
+    points_interval,
+    probability,
+    score,
+    score_interval,
+    signed_score,
+    signed_score_interval,
+    size,
+)
+from mmsent_cli.reports.plot_style import BLACK, BLUE, GREY, ORANGE, as_png, new_figure
+from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, ModelComparison, ModelDifference
+
+DIFFERENCES = "differences.png"
+MARKS = {BETTER: "+", WORSE: "\N{MINUS SIGN}", NOT_DISTINGUISHABLE: "="}
+COLORS = {BETTER: BLUE, WORSE: ORANGE, NOT_DISTINGUISHABLE: GREY}
+OPPOSITE = {BETTER: WORSE, WORSE: BETTER, NOT_DISTINGUISHABLE: NOT_DISTINGUISHABLE}
+
+
+def models_figures(result: ModelComparison) -> Figures:
+    """The difference of each two models with its interval."""
+    figure = new_figure(1.3 + 0.62 * len(result.differences))
+    axes = figure.subplots()
+    rows = [
+        ForestRow(
+            name=f"{_short(one.first)}\nminus {_short(one.second)}",
+            value=100 * one.accuracy.difference,
+            interval=(100 * one.accuracy.interval[0], 100 * one.accuracy.interval[1]),
+            text=points(one.accuracy.difference),
+            color=COLORS[one.verdict],
+            detectable=100 * one.accuracy.detectable,
+            is_strong=one.verdict != NOT_DISTINGUISHABLE,
+        )
+        for one in result.differences
+    ]
+    forest_plot(axes, rows, "Difference in accuracy, points")
+    axes.axvline(0, color=BLACK, linewidth=1.2)
+    axes.use_sticky_edges = False
+    return {DIFFERENCES: as_png(figure)}
+
+
+def models_answer(result: ModelComparison, seconds: float) -> Answer:
+    """The head of the page."""
+    paragraphs = [sentence_of(one) for one in result.differences[:3]]
+    if len(result.differences) > len(paragraphs):
+        paragraphs.append(f"The table has all {len(result.differences)} differences.")
+    seeds = f", {result.seeds} seeds of each" if result.seeds > 1 else ""
+    return Answer(
+        question="Which of these models predicts the class better?",
+        headline=headline(result),
+        paragraphs=tuple(paragraphs),
+        facts=(
+            ("Models", f"{len(result.models)}{seeds}"),
+            ("Pairs", f"{result.pairs:,}, {result.source}"),
+            ("Left out", f"{counted(result.left_out, 'pair')} that not all have" if result.left_out else ""),
+            ("Classes", ", ".join(result.labels)),
+            ("Most frequent class", percent(result.majority_accuracy)),
+            ("Time", duration(seconds)),
+        ),
+        notes=result.notes,
+    )
+
+
+def headline(result: ModelComparison) -> str:
+    """The outcome in one sentence."""
+    found = [one for one in result.differences if one.verdict != NOT_DISTINGUISHABLE]
+    if not found:
+        return f"{listed([one.name for one in result.models])} are not distinguishable"
+    if len(result.models) == 2:
+        one = found[0]
+        better, worse = (one.first, one.second) if one.verdict == BETTER else (one.second, one.first)
+        return f"{better} is better than {worse}"
+    return f"{len(found)} of {len(result.differences)} differences are distinguishable"
+
+
+def sentence_of(one: ModelDifference) -> str:
+    """A difference as one or two sentences."""
+    gap = one.accuracy
+    text = (
+        f"{one.first} minus {one.second}: {points(gap.difference)} points accuracy "
+        f"({points_interval(gap.interval)}, Holm p {probability(one.p_adjusted)}), macro-F1 "
+        f"{signed_score(one.macro_f1.difference)} ({signed_score_interval(one.macro_f1.interval)})."
+    )
+    if one.verdict == NOT_DISTINGUISHABLE:
+        text += f" A true difference would be found in four of five repetitions from {size(gap.detectable)} on."
+    return text
+
+
+def models_grids(result: ModelComparison) -> list[Grid]:
+    """All tables in the order of reading."""
+    return [scores_grid(result), *([matrix_grid(result)] if len(result.models) > 2 else []), difference_grid(result)]
+
+
+def scores_grid(result: ModelComparison) -> Grid:
+    """Accuracy and macro-F1 of each model, the best first."""
+    ranked = sorted(result.models, key=lambda model: -model.accuracy.value)
+    rows = [
+        (
+            model.name,
+            number(model.accuracy.value),
+            number_interval(model.accuracy.interval),
+            score(model.macro_f1.value),
+            score_interval(model.macro_f1.interval),
+        )
+        for model in ranked
+    ]
+    return Grid(
+        title=f"Scores, {result.pairs:,} pairs",
+        columns=("", "Accuracy, %", "95 % interval", "Macro-F1", "95 % interval"),
+        rows=tuple(rows),
+        foot="Intervals of single models overlap more often than their difference on the same pairs allows: the "
+        "differences below are what counts.",
+    )
+
+
+def matrix_grid(result: ModelComparison) -> Grid:
+    """Who beats whom: accuracy of the row minus that of the column."""
+    found = {(one.first, one.second): one for one in result.differences}
+    names = [model.name for model in sorted(result.models, key=lambda model: -model.accuracy.value)]
+
+    def cell(row: str, column: str) -> str:
+        if row == column:
+            return DASH
+        one = found.get((row, column))
+        if one is not None:
+            return f"{points(one.accuracy.difference)} {MARKS[one.verdict]}"
+        one = found[(column, row)]
+        return f"{points(-one.accuracy.difference)} {MARKS[OPPOSITE[one.verdict]]}"
+
+    return Grid(
+        title="Accuracy of the row minus that of the column, points",
+        columns=("", *(_short(name) for name in names)),
+        rows=tuple((row, *(cell(row, column) for column in names)) for row in names),
+        foot="+ better, \N{MINUS SIGN} worse, = not distinguishable, by Holm's p over all cells.",
+    )
+
+
+def difference_grid(result: ModelComparison) -> Grid:
+    """Each two models with interval, p, verdict, and the pairs that only one gets right."""
+    rows = [
+        (
+            f"{one.first} minus {one.second}",
+            points(one.accuracy.difference),
+            points_interval(one.accuracy.interval),
+            probability(one.p_adjusted),
+            ", ".join(map(probability, one.mcnemar)),
+            f"{one.only_first_right:g} : {one.only_second_right:g}",
+            one.verdict
+            if one.verdict != NOT_DISTINGUISHABLE
+            else f"{NOT_DISTINGUISHABLE}; detectable: {size(one.accuracy.detectable)} or more",
+        )
+        for one in result.differences
+    ]
+    return Grid(
+        title="Differences in accuracy, points",
+        columns=("", "Difference", "95 % interval", "Holm p", "McNemar p", "Only one\nis right", "Verdict"),
+        rows=tuple(rows),
+        foot="Only one is right: pairs that only the first model gets right, and those that only the second does. "
+        "McNemar's exact p, seed by seed, is not adjusted and does not cover seeds.",
+        words=frozenset({0, 6}),
+    )
+
+
+def models_sections(result: ModelComparison, figures: Figures) -> list[Section]:
+    """All parts below the head."""
+    shown = picture(
+        figures.get(DIFFERENCES),
+        "Differences in accuracy with intervals",
+        "Difference in accuracy of each two models on the same pairs, with 95 % intervals. Blue: the first is better, "
+        "orange: worse, grey: not distinguishable. A true difference inside the grey band would be missed in more than "
+        "one of five repetitions.",
+    )
+    scores, *rest = models_grids(result)
+    return [
+        Section(title="Differences", pictures=shown, grids=tuple(rest)),
+        Section(title="Scores", grids=(scores,)),
+    ]
+
+
+def _short(name: str) -> str:
+    """A name that fits a column."""
+    return name if len(name) <= 24 else f"{name[:23]}…"
