@@ -4,8 +4,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from mmsent_cli.command_lines import command_line
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.data.columns import read_columns
@@ -113,9 +111,11 @@ def _groups(answers: Answers) -> Groups:
     if not answers.pairs:
         return []
     labels, shares = answers.labels, answers.probabilities
-    confidence = np.full(len(answers.guids), np.nan) if shares is None else shares.max(axis=1)
+    confidence = [None] * len(answers.guids) if shares is None else shares.max(axis=1).tolist()
     rows = [
-        (guid, labels[true], labels[predicted], float(share))
-        for guid, true, predicted, share in zip(answers.guids, answers.true, answers.predicted, confidence, strict=True)
+        (guid, labels[true], labels[predicted], share)
+        for guid, true, predicted, share in zip(
+            answers.guids, answers.true.tolist(), answers.predicted.tolist(), confidence, strict=True
+        )
     ]
     return error_groups(answers.pairs, rows)

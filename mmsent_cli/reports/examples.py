@@ -31,15 +31,15 @@ def report_example(pair: "Pair", predicted: str, probability: float | None, rema
     )
 
 
-def error_groups(pairs: "Iterable[Pair]", predictions: Iterable[tuple[str, str, str, float]]) -> Groups:
+def error_groups(pairs: "Iterable[Pair]", predictions: Iterable[tuple[str, str, str, float | None]]) -> Groups:
     """Labelled pairs with their predictions: the wrong ones with the highest probabilities, then the right ones.
 
     Args:
         pairs: labelled pairs.
-        predictions: guid, label, predicted label and its probability of each pair.
+        predictions: guid, label, predicted label and its probability of each pair, None where it is not known.
     """
     by_guid = {pair.guid: pair for pair in pairs}
-    ordered = sorted(predictions, key=lambda row: -row[3])
+    ordered = sorted(predictions, key=lambda row: -(row[3] or 0.0))
     groups = {
         "Wrong": [row for row in ordered if row[1] != row[2]],
         "Right": [row for row in ordered if row[1] == row[2]],

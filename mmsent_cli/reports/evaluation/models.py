@@ -19,16 +19,16 @@ from mmsent_cli.reports.format import (
     signed_score_interval,
     size,
 )
-from mmsent_cli.reports.plot_style import BLACK, BLUE, GREY, ORANGE, as_png, new_figure
+from mmsent_cli.reports.plot_style import BLACK, BLUE, GREY, ORANGE, Drawn, new_figure
 from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, ModelComparison, ModelDifference
 
-DIFFERENCES = "differences.png"
+DIFFERENCES = "differences"
 MARKS = {BETTER: "+", WORSE: "\N{MINUS SIGN}", NOT_DISTINGUISHABLE: "="}
 COLORS = {BETTER: BLUE, WORSE: ORANGE, NOT_DISTINGUISHABLE: GREY}
 OPPOSITE = {BETTER: WORSE, WORSE: BETTER, NOT_DISTINGUISHABLE: NOT_DISTINGUISHABLE}
 
 
-def models_figures(result: ModelComparison) -> Figures:
+def models_figures(result: ModelComparison) -> Drawn:
     """The difference of each two models with its interval."""
     figure = new_figure(1.3 + 0.62 * len(result.differences))
     axes = figure.subplots()
@@ -47,7 +47,7 @@ def models_figures(result: ModelComparison) -> Figures:
     forest_plot(axes, rows, "Difference in accuracy, points")
     axes.axvline(0, color=BLACK, linewidth=1.2)
     axes.use_sticky_edges = False
-    return {DIFFERENCES: as_png(figure)}
+    return {DIFFERENCES: figure}
 
 
 def models_answer(result: ModelComparison, seconds: float) -> Answer:
