@@ -14,7 +14,7 @@ os.environ["HF_HOME"] = os.environ["TORCH_HOME"] = str(NOWHERE)
 for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "MMSENT_WEIGHTS", "MMSENT_DATA"):
     os.environ.pop(name, None)
 
-hypothesis.settings.register_profile("mmsent", deadline=None)  # no test asserts a time
+hypothesis.settings.register_profile("mmsent", deadline=None, max_examples=50)  # no test asserts a time
 hypothesis.settings.load_profile("mmsent")
 
 

@@ -16,17 +16,38 @@ PAPER = ("paper", "--data", "lab", *QUICK, "--epochs", 1, "--seeds", 1)
 
 @pytest.fixture(scope="module")
 def repeated(tmp_path_factory):
-    """A finished repetition; its folder and what it printed as JSON."""
-    folder = tmp_path_factory.mktemp("paper")
+    """A repetition that was interrupted before its last step and resumed: its folder, what it printed as JSON, and how
+    many models were trained before and after."""
+    folder, counts, trained = tmp_path_factory.mktemp("paper"), [], []
+    fit = loop.Trainer.fit
+
+    def counted(trainer, *arguments):
+        if len(trainer.history) < (trainer.config.epochs or 0):
+            trained.append(trainer)
+        return fit(trainer, *arguments)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setattr(loop.Trainer, "fit", counted)
         small_lab(folder / "lab")
-        values = succeed(*PAPER, "--json")
-    return folder / values["run"], values
+        with patch.context() as inner:
+            inner.setattr(recipe, "augment_compare", interrupt)
+            stopped = mmsent(*PAPER)
+        (run,) = run_folders()
+        assert stopped.exit_code == 130
+        assert f"mmsent paper --resume {run.absolute()}" in stopped.stderr
+        counts.append(len(trained))
+        values = succeed("paper", "--resume", "latest", "--json")
+        counts.append(len(trained) - counts[0])
+        assert Path(values["run"]) == run
+    return folder / values["run"], values, counts
 
 
 def test_every_experiment_is_a_finished_run_of_its_own(repeated):
-    run, values = repeated
+    run, values, _ = repeated
     steps = sorted((run / "steps").glob("*/result.json"), key=lambda path: path.stat().st_mtime)
     named = [path.parent.name.partition("-")[2].partition("-")[2] for path in steps]  # without date and time
     assert [step for name in named for step in STEPS if name.startswith(step)] == STEPS
@@ -38,7 +59,7 @@ def test_every_experiment_is_a_finished_run_of_its_own(repeated):
 
 
 def test_later_steps_use_what_the_tuning_found(repeated):
-    run, values = repeated
+    run, values, _ = repeated
     best = values["tune"]["trials"][values["tune"]["best"]]["settings"]
     for step in ("train", "compare-fusions", "augment-compare"):
         (folder,) = (run / "steps").glob(f"*-{step}-*")
@@ -49,42 +70,21 @@ def test_later_steps_use_what_the_tuning_found(repeated):
 
 
 def test_all_steps_share_the_split(repeated):
-    run, _ = repeated
+    run, *_ = repeated
     assert len({path.read_bytes() for path in [run / "split.json", *run.glob("steps/*/split.json")]}) == 1
 
 
 def test_the_page_holds_the_published_figures(repeated):
-    run, _ = repeated
+    run, *_ = repeated
     page = (run / "report.html").read_text(encoding="utf-8")
     published = [row.accuracy for row in FUSIONS] + [*RATES.values(), *DECAYS.values()]
     assert all(f"{100 * share:.2f}" in page for share in published if share is not None)
     assert 'src="http' not in page
 
 
-def test_an_interrupted_repetition_trains_nothing_twice(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    small_lab(tmp_path / "lab")
-    trained = []
-    fit = loop.Trainer.fit
-
-    def counted(trainer, *arguments):
-        if len(trainer.history) < (trainer.config.epochs or 0):
-            trained.append(trainer)
-        return fit(trainer, *arguments)
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop.Trainer, "fit", counted)
-    with monkeypatch.context() as patch:
-        patch.setattr(recipe, "augment_compare", interrupt)
-        stopped = mmsent(*PAPER)
-    assert stopped.exit_code == 130
-    (run,) = run_folders()
-    assert f"mmsent paper --resume {run.absolute()}" in stopped.stderr
-    before = len(trained)
+def test_an_interrupted_repetition_trains_nothing_twice(repeated, monkeypatch):
+    run, _, (before, after) = repeated
     assert before > 10
-    values = succeed("paper", "--resume", "latest", "--json")
-    assert len(trained) - before == 2, "the two arms of the augmentation"
-    assert Path(values["run"]) == run
+    assert after == 2, "the two arms of the augmentation"
+    monkeypatch.chdir(run.parents[1])
     assert_refused(mmsent("paper", "--resume", "latest"), "finished")

@@ -18,11 +18,22 @@ from tests.commands.running import (
     mmsent,
     run_folders,
     same_weights,
+    small_lab,
     succeed,
     weights,
 )
 
 TRAIN = ("train", "--data", "lab", *QUICK, "--epochs", 3)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run that nothing disturbed; not to be changed."""
+    folder = tmp_path_factory.mktemp("whole")
+    small_lab(folder / "lab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder / succeed(*TRAIN, "--json")["run"]
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ def resume(spec):
 
 
 @pytest.mark.parametrize(("kind", "times"), [(Stage, 3), (Step, 2), (Epoch, 1), (Step, 7), (Epoch, 3)])
-def test_an_interrupted_run_goes_on_to_the_same_end(work, empty_cache, interrupt, kind, times):
+def test_an_interrupted_run_goes_on_to_the_same_end(work, empty_cache, whole, interrupt, kind, times):
     result = interrupt(kind, times)
     assert result.exit_code == 130
     assert isinstance(result.exception, SystemExit)
@@ -48,12 +59,10 @@ def test_an_interrupted_run_goes_on_to_the_same_end(work, empty_cache, interrupt
     assert run_folders() == [run]
     assert {path.name for path in run.iterdir()} == RUN_FILES
     assert json.loads((run / "result.json").read_text()) == values
-
-    whole = succeed(*TRAIN, "--json")
-    assert epochs_of(run) == epochs_of(whole["run"])
+    assert epochs_of(run) == epochs_of(whole)
     for name in ("best_model.pt", "last.pt"):
-        assert same_weights(weights(run, name), weights(whole["run"], name))
-    assert (run / "val_predictions.csv").read_bytes() == (Path(whole["run"]) / "val_predictions.csv").read_bytes()
+        assert same_weights(weights(run, name), weights(whole, name))
+    assert (run / "val_predictions.csv").read_bytes() == (whole / "val_predictions.csv").read_bytes()
 
 
 def test_ctrl_c_before_there_is_a_run(work, interrupt):

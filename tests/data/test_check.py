@@ -327,6 +327,13 @@ def test_names_of_a_manifest_are_read_in_the_named_encoding(tmp_path):
             load(path, encoding=other)
 
 
+def test_a_named_encoding_counts_even_where_the_bytes_are_utf8_by_chance(tmp_path):
+    content = "guid,text,image,tag\n1,(笑) www,1.png,a\n2,fine,1.png,b\n".encode("gb18030")
+    assert content.decode("utf-8") != content.decode("gb18030")
+    path = manifest(tmp_path, "p.csv", content)
+    assert [pair.text for pair in load(path, encoding="gb18030").pairs] == ["(笑) www", "fine"]
+
+
 def test_a_limit_is_told(lab):
     assert load(lab, limit=6).notes[-1] == "only 6 labelled pairs are used (--limit 6)"
     assert len(load(lab).notes) == 1

@@ -226,20 +226,21 @@ def test_the_report_counts_groups_conflicts_and_leaks(tmp_path):
 
 
 def test_groups_and_conflicts_by_hand(tmp_path):
-    """Of four groups, two hold two classes, one of them three pairs; four pairs are alone. One group is divided."""
-    tags = {"a1": 0, "a2": 0, "b1": 0, "b2": 1, "b3": 0, "c1": 1, "c2": 1, "d1": 0, "d2": 1}
+    """Of four groups, one holds three classes and one two; four pairs are alone. One group is divided."""
+    tags = {"a1": 0, "a2": 0, "b1": 0, "b2": 1, "b3": 2, "b4": 0, "c1": 1, "c2": 1, "d1": 0, "d2": 1}
     pairs = [make_pair(guid, TAGS[tag], f"word {guid[0]}") for guid, tag in tags.items()]
     pairs += [make_pair(guid, TAGS[n % 2]) for n, guid in enumerate(("w", "x", "y", "z"))]
-    train, val = ("a1", "a2", "b1", "c1", "c2", "w", "x"), ("b2", "b3", "d1", "d2", "y", "z")
-    told = describe((Split(train, val, "by hand", 1, 0.4, "digest"),), pairs, TAGS[:2], tmp_path)
-    assert (told.groups, told.grouped_pairs, told.conflicting_groups, told.leaks) == (4, 9, 2, 2)
-    assert (told.train, told.val) == (7, 6)
-    assert told.train_counts == {"negative": 4, "neutral": 3}
-    assert told.val_counts == {"negative": 3, "neutral": 3}
+    train, val = ("a1", "a2", "b1", "b4", "c1", "c2", "w", "x"), ("b2", "b3", "d1", "d2", "y", "z")
+    told = describe((Split(train, val, "by hand", 1, 0.4, "digest"),), pairs, TAGS, tmp_path)
+    assert (told.groups, told.grouped_pairs, told.conflicting_groups, told.leaks) == (4, 10, 2, 2)
+    assert (told.train, told.val) == (8, 6)
+    assert told.train_counts == {"negative": 5, "neutral": 3, "positive": 0}
+    assert told.val_counts == {"negative": 2, "neutral": 3, "positive": 1}
     folds = [Split(val, train, "f", 1, 0.5, "one", 1, 2), Split(train, val, "f", 1, 0.5, "two", 2, 2)]
-    told = describe(folds, pairs, TAGS[:2], tmp_path)
+    told = describe(folds, pairs, TAGS, tmp_path)
     assert (told.digest, told.folds) == ("one,two", 2)
-    assert told.fold_counts == ({"negative": 4, "neutral": 3}, {"negative": 3, "neutral": 3})
+    counts = ({"negative": 5, "neutral": 3, "positive": 0}, {"negative": 2, "neutral": 3, "positive": 1})
+    assert told.fold_counts == counts
 
 
 # Files

@@ -14,7 +14,7 @@ from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments import parallel as side_by_side
-from mmsent_cli.experiments.arms import TrainedArm, arms_of
+from mmsent_cli.experiments.arms import arms_of
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.progress import Epoch
@@ -139,12 +139,6 @@ def test_who_stops_listening_ends_the_processes(plan):
     trainers = psutil.Process().children(recursive=True)
     events.close()
     assert trainers and not any("spawn_main" in " ".join(child.cmdline()) for child in trainers if child.is_running())
-
-
-def test_an_idle_process_gets_the_next_arm(plan):
-    heard = list(train_side_by_side(plan, arms_for(plan, "concat", seeds=(0, 1, 2)), 2))
-    assert sum(event == BEGUN for _, event in heard) == 3
-    assert sorted(arm.seed for arm, event in heard if isinstance(event, TrainedArm)) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

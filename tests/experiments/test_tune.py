@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -142,20 +143,26 @@ def test_training_with_the_best_configuration_repeats_the_trial_to_the_last_bit(
     assert all(value is not None for value in (*plain["fit"].values(), *plain["model"].values()))
 
 
-@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.fixture(scope="module")
+def undisturbed(plan, tmp_path_factory):
+    """The results of searches that nothing disturbed, by their settings."""
+    return cache(lambda settings: search(plan, tmp_path_factory.mktemp("whole"), **dict(settings))[0])
+
+
 @pytest.mark.parametrize(
-    ("settings", "stopped_epoch", "read_back", "epochs"),
+    ("settings", "stopped_epoch", "read_back", "epochs", "is_killed"),
     [
-        ({}, 5, 2, 8),  # in the third trial of six
-        ({**GRID, "pruning": True}, 6, 2, 4),  # at the end of the third trial of four
-        ({**TPE, "seeds": 2}, 7, 3, 10),  # in the second seed of the second trial of four
+        ({}, 5, 2, 8, True),  # in the third trial of six
+        ({**GRID, "pruning": True}, 6, 2, 4, False),  # at the end of the third trial of four
+        ({**GRID, "pruning": True}, 6, 2, 4, True),
+        ({**TPE, "seeds": 2}, 7, 3, 10, True),  # in the second seed of the second trial of four
     ],
-    ids=["sequence", "grid", "tpe"],
+    ids=["sequence", "grid", "grid-killed", "tpe"],
 )
 def test_a_search_that_was_stopped_goes_on_to_the_same_result(
-    plan, tmp_path, monkeypatch, settings, stopped_epoch, read_back, epochs, is_killed
+    plan, undisturbed, tmp_path, monkeypatch, settings, stopped_epoch, read_back, epochs, is_killed
 ):
-    whole, _ = search(plan, tmp_path, **settings)
+    whole = undisturbed(tuple(settings.items()))
     run = start_run(plan, tmp_path, "tune")
     with monkeypatch.context() as patch, pytest.raises(Stopped):
         if is_killed:
@@ -189,8 +196,6 @@ def test_proposals_are_decided_by_the_seed(plan, tmp_path):
     assert len(one.trials) == 4
     assert {trial.phase for trial in one.trials} == {"tpe"}
     assert all(1e-4 <= float(settings["encoder_lr"]) <= 1e-2 for settings in settings_of(one))
-    other = replace(plan, config=replace(plan.config, fit=replace(plan.config.fit, seed=7)))
-    assert settings_of(search(other, tmp_path, **TPE)[0]) != settings_of(one)
 
 
 def test_settings_proposed_again_are_not_trained_again(plan, tmp_path):
@@ -343,23 +348,16 @@ def go(process):
     process.stdin.flush()
 
 
-def test_two_processes_share_a_study_and_do_each_combination_once(grid, share):
-    processes = [share(seeds=2, **GRID) for _ in range(2)]
-    for process in processes:
+def test_processes_share_a_study_and_take_up_the_trial_of_one_that_was_killed(grid, share):
+    """Three processes: one hangs in its first trial and is killed; the other two do each combination once."""
+    killed, *others = (share(is_hanging=is_hanging, seeds=2, **GRID) for is_hanging in (True, False, False))
+    go(killed)
+    assert read(killed) == "in a trial"
+    for process in others:
         go(process)
-    answers = [json.loads(read(process)) for process in processes]
+    killed.send_signal(signal.SIGKILL)
+    answers = [json.loads(read(process)) for process in others]
     whole = json.loads(json.dumps(asdict(grid[0])))
     assert [result for result, _ in answers] == [whole, whole]
     trained = [tuple(model) for _, models in answers for model in models]
     assert sorted(trained) == sorted(models_trained(grid[2]))
-
-
-def test_the_trial_of_a_killed_process_is_taken_up_by_another(sequence, share):
-    killed, other = share(is_hanging=True), share()
-    go(killed)
-    assert read(killed) == "in a trial"
-    go(other)
-    killed.send_signal(signal.SIGKILL)
-    result, trained = json.loads(read(other))
-    assert result == json.loads(json.dumps(asdict(sequence[0])))
-    assert len(trained) == 6

@@ -18,7 +18,7 @@ from tests.reports.experiments import ablate_result, augment_result, compare_res
 LABELS = ("negative", "neutral", "positive")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def history():
     return tuple(
         EpochResult(
@@ -38,7 +38,7 @@ def history():
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train_result(history):
     confusion = ((42, 3, 15), (4, 6, 10), (14, 4, 102))
     per_class = tuple(
@@ -89,7 +89,7 @@ def train_result(history):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def folds_result(train_result):
     members = [("network", 0.73), ("image", 0.66), ("lexicon", 0.64)]
     return FoldsResult(
@@ -126,7 +126,7 @@ def folds_result(train_result):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def paper_result(train_result):
     return PaperResult(
         tune=tune_result(),
@@ -138,7 +138,7 @@ def paper_result(train_result):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def results(train_result, folds_result, paper_result):
     """One result of each kind of report, by name."""
     return {

@@ -16,6 +16,7 @@ from mmsent_cli.errors import CheckpointError
 from mmsent_cli.model import build_model
 from mmsent_cli.training.checkpoints import (
     Description,
+    EnsembleParts,
     describe,
     fit_state,
     frozen_digests,
@@ -161,9 +162,9 @@ def test_a_fold_of_other_models_pairs_or_classes_is_refused(fold):
 def test_an_ensemble_holds_every_model_in_its_order(model, model_config, source, tmp_path):
     """Each model gets its own state; frozen weights that differ are refused as for a single model."""
     states = [{name: tensor * (1 + number) for name, tensor in model.trained_state().items()} for number in range(3)]
-    stacker = Stacker(np.eye(3), np.zeros(3), np.array([0.0, 0.1, 0.2]))
+    parts = EnsembleParts(states, (), Stacker(np.eye(3), np.zeros(3), np.array([0.0, 0.1, 0.2])), {})
     described, file = description(model_config, model), tmp_path / "ensemble.pt"
-    save_ensemble(file, described, 1, states, [], stacker, {})
+    save_ensemble(file, described, 1, parts)
     ensemble, told = load_ensemble(file, source)
     for network, state in zip(ensemble.models, states, strict=True):
         assert_equal(network.trained_state(), state)
@@ -172,7 +173,7 @@ def test_an_ensemble_holds_every_model_in_its_order(model, model_config, source,
     assert told == described
     assert ensemble.stacker.offsets.tolist() == [0.0, 0.1, 0.2]
     other = replace(described, frozen={**described.frozen, "image": "another digest"})
-    save_ensemble(file, other, 1, states, [], stacker, {})
+    save_ensemble(file, other, 1, parts)
     with pytest.raises(CheckpointError, match="other frozen"):
         load_ensemble(file, source)
     with pytest.raises(CheckpointError, match="is an ensemble"):

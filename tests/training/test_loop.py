@@ -8,9 +8,11 @@ import torch
 
 from mmsent_cli.compute.device import Compute, make_accelerator
 from mmsent_cli.features.table import EpochBatches, make_loader
+from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.model import build_head
 from mmsent_cli.training.loop import Evaluation, evaluate
 from mmsent_cli.training.seeds import seed_everything
-from tests.training.builders import make_trainer, tiny_model, tiny_table, train
+from tests.training.builders import OUT_DIM, make_trainer, tiny_model, tiny_table, train
 
 
 def draws(seed, epoch):
@@ -90,13 +92,17 @@ def test_training_stops_when_so_many_epochs_brought_nothing_better(patience, tra
 def test_an_evaluation_covers_every_pair_in_order_and_averages_the_gates_over_pairs():
     """Three batches of 64, 64 and 2 pairs: a gate's mean counts pairs, not batches."""
     table, model = tiny_table(train=4, val=130), tiny_model()
+    model.fusion = FUSIONS["gmu"].build(OUT_DIM, OUT_DIM)
+    model.head = build_head(model.fusion.out_dim, (), (), 3)
+    with torch.no_grad():
+        model.fusion.gate.weight.normal_(mean=1.0)  # gates that differ from pair to pair
     loader = make_loader(table, EpochBatches(table, 64, 0, is_training=False), 0)
     told = evaluate(model.train(), loader, make_accelerator(Compute("cpu", "fp32"), 1))
     whole = model.eval()(table.batch(table.val))
     np.testing.assert_allclose(told.logits, whole.main.detach().numpy(), rtol=1e-5, atol=1e-6)
     assert told.targets.tolist() == table.targets[list(table.val)].tolist()
     assert told.gates == {name: pytest.approx(float(gate.mean())) for name, gate in whole.gates.items()}
-    assert set(told.gates) == {"text", "image"}
+    assert set(told.gates) == {"text", "image"} and float(whole.gates["text"].std()) > 0.01
 
 
 def test_the_loss_of_an_evaluation_by_hand():
