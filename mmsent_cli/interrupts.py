@@ -48,7 +48,7 @@ def watch() -> None:
     for number in watched:
         signal.signal(number, end_here)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: _leave_to_parent(watched))
+        _separate_forks(watched)
     threading.Thread(target=_wait, args=(reading, watched), daemon=True, name="interrupts").start()
 
 
@@ -120,8 +120,23 @@ def _report(line: str) -> None:
             os.write(2, line.encode(errors="backslashreplace"))
 
 
-def _leave_to_parent(watched: dict[int, str]) -> None:
-    """In a forked process: Ctrl-C is the parent's, which ends its children; other signals end the child alone."""
-    signal.set_wakeup_fd(-1)
-    for number in watched:
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+def _separate_forks(watched: dict[int, str]) -> None:
+    """In forked processes, leave Ctrl-C to the parent, which ends its children; other signals end the child alone.
+
+    Signals wait while a process is forked, since a child that still has the handlers would report its own to the parent.
+    """
+    masks: list[set[int]] = []
+
+    def hold() -> None:
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, watched))
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    def reset() -> None:
+        signal.set_wakeup_fd(-1)
+        for number in watched:
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+        release()
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=reset)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mmsent_cli import files
 from mmsent_cli.errors import MmsentError
-from mmsent_cli.files import atomic_path, atomic_write, default_cache_dir
+from mmsent_cli.files import atomic_path, atomic_write, cache_note, default_cache_dir
 from mmsent_cli.outputs import require_writable
 
 
@@ -98,3 +99,24 @@ def test_the_cache_folder(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(MmsentError):
         default_cache_dir(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("place", ["file/cache", "no-home", "locked"])
+def test_without_a_home_the_cache_is_a_temporary_folder_and_that_is_reported(tmp_path, monkeypatch, place):
+    (tmp_path / "file").touch()
+    (tmp_path / "locked").mkdir()
+    monkeypatch.delenv("MMSENT_CACHE")
+    system = "~/.cache/mmsent" if place == "no-home" else str(tmp_path / place)
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: system)
+    if place == "locked":
+        monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.chdir(tmp_path)
+    files._temporary_cache.cache_clear()
+    folder = default_cache_dir()
+    assert folder.is_dir() and tmp_path not in folder.parents
+    assert system in cache_note() and "--cache-dir" in cache_note()
+    assert default_cache_dir() == folder == Path(os.environ["MMSENT_CACHE"])
+    assert not Path("~").exists()
+    files._temporary_cache.cache_clear()
+    folder.rmdir()
+    assert cache_note() == ""

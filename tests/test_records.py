@@ -9,7 +9,16 @@ import pytest
 
 from mmsent_cli import records
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.records import Run, create_run, discard_run, environment, find_checkpoint, find_run
+from mmsent_cli.latest import latest_note
+from mmsent_cli.records import (
+    Run,
+    create_run,
+    discard_run,
+    environment,
+    find_checkpoint,
+    find_run,
+    remove_unfinished,
+)
 from mmsent_cli.results import Prediction
 
 
@@ -198,3 +207,82 @@ def test_progress_is_a_finished_epoch_fold_or_arm(tmp_path):
             run.path(name).parent.mkdir(parents=True)
             run.write(name, b"")
         assert run.has_progress == (name not in (None, "config.json"))
+
+
+def foreign_latest(runs, kind):
+    """Something called `latest` that is not mmsent's."""
+    latest = runs / "latest"
+    if kind == "folder":
+        latest.mkdir()
+        (latest / "config.json").write_text("{}")
+    elif kind == "pipe":
+        os.mkfifo(latest)
+    else:
+        latest.write_text("a poem\nof two lines" if kind == "text" else "no/name")
+    return latest.lstat().st_ino
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "text", "path"])
+def test_a_latest_that_is_not_mmsents_is_left_alone_and_the_newest_run_is_found_by_time(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    runs = Path("runs")
+    runs.mkdir()
+    inode = foreign_latest(runs, kind)
+    first, second = make(runs), make(runs)
+    assert (runs / "latest").lstat().st_ino == inode
+    assert str(second.folder) in latest_note(second.folder)
+    for spec in (None, "latest", "runs/latest"):
+        assert find_run(spec, runs).folder == second.folder
+    discard_run(second)
+    assert find_run(None, runs).folder == first.folder
+    discard_run(first)
+    assert [path.name for path in runs.iterdir()] == ["latest"]
+    if kind == "folder":  # all that is left of the runs, as in a container's image
+        assert find_run(None, runs).folder == runs / "latest"
+
+
+@pytest.mark.parametrize("target", ["latest", "nothing", "../elsewhere"])
+def test_a_latest_that_leads_nowhere_is_replaced(tmp_path, target):
+    (tmp_path / "latest").symlink_to(target)
+    run = make(tmp_path)
+    assert find_run("latest", tmp_path).folder == run.folder
+    assert (tmp_path / "latest").resolve() == run.folder.resolve()
+    assert latest_note(run.folder) == ""
+
+
+def test_the_folder_of_a_run_appears_with_its_first_files(tmp_path):
+    def fill(run):
+        run.write_json("config.json", {})
+        assert [path.name[0] for path in tmp_path.iterdir()] == ["."]
+        assert find_checkpoint_fails(tmp_path)
+
+    run = create_run(tmp_path, "train", "x", fill)
+    assert (run.folder / "config.json").is_file()
+
+    def fail(run):
+        run.write_json("config.json", {})
+        raise MmsentError("no", "hint")
+
+    with pytest.raises(MmsentError):
+        create_run(tmp_path, "train", "x", fail)
+    assert {path.name for path in tmp_path.iterdir()} == {"latest", run.name}
+
+
+def find_checkpoint_fails(runs):
+    with pytest.raises(CheckpointError):
+        find_run(None, runs)
+    return True
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    run = make(tmp_path)
+    names = []
+    for name in (".config.json.0f0f0f0f", ".notes", ".config.json.mine", "arms"):
+        names.append(run.folder / name)
+    for path in names[:-1]:
+        path.touch()
+    names[-1].mkdir()
+    (names[-1] / ".a.npz.12345678").touch()
+    remove_unfinished(run)
+    assert {path.name for path in run.folder.iterdir()} == {"config.json", ".notes", ".config.json.mine", "arms"}
+    assert list(names[-1].iterdir()) == []

@@ -32,6 +32,8 @@ def convert(
         MmsentError: a copy cannot be written.
     """
     require_decided(decision)
+    if str(target) == "-":
+        raise DataError("the copies are files and cannot be printed", "give a folder to --convert-to")
     if target.resolve() == root.resolve():
         raise DataError(
             f"cannot write the UTF-8 copies to {target}: it is the data folder", "give another folder to --convert-to"

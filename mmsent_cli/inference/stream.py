@@ -217,7 +217,7 @@ def decode_typed(pair: Pair, description: Description) -> Pair:
     except UnicodeEncodeError:  # surrogates that stand for no byte
         raw = without_surrogates(text).encode("utf-8")
     decoded = EncodingDecision.from_dict(dict(description.encoding)).decode(raw)
-    return replace(pair, text=decoded.text, replaced=decoded.replaced)
+    return replace(pair, text=decoded.text, replaced=decoded.text.count("\ufffd"))
 
 
 def _decide(

@@ -1,0 +1,76 @@
+"""Every terminal: character sets, widths, and standard streams that are closed or full."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+HELPS = """
+import sys
+from mmsent_cli import streams
+streams.prepare()
+import typer.main
+from mmsent_cli.commands.app import app
+for name in ("", *typer.main.get_command(app).commands):
+    app([name, "--help"] if name else ["--help"], standalone_mode=False)
+streams.finish()
+"""
+PROGRAM = (sys.executable, "-m", "mmsent_cli")
+
+
+def run(*command, **changes):
+    """Run a command with changes to the environment; None removes a variable."""
+    environment = {name: value for name, value in {**os.environ, **changes}.items() if value is not None}
+    return subprocess.run(command, capture_output=True, env=environment, check=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"PYTHONIOENCODING": name} for name in ("ascii", "latin-1", "cp437", "cp850", "ascii:strict")),
+        *({"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"} for _ in range(1)),
+        *({"TERM": name} for name in ("dumb", "", "no-such-terminal")),
+    ],
+)
+def test_every_help_is_printed(changes):
+    done = run(sys.executable, "-c", HELPS, **changes)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"--runs-dir" in done.stdout
+
+
+@pytest.mark.parametrize("value", ["0", "1", "-5", "junk", "²", "", "99999999999999"])
+def test_an_impossible_width_is_no_width(value):
+    sizes = dict.fromkeys(("COLUMNS", "LINES", "TERMINAL_WIDTH"), value)
+    shown = run(*PROGRAM, "cache", "--help", **sizes)
+    assert (shown.returncode, shown.stderr) == (0, b"")
+    assert shown.stdout == run(*PROGRAM, "cache", "--help", **dict.fromkeys(sizes)).stdout
+
+
+def test_a_closed_stream_is_opened_so_that_no_file_takes_its_place(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys\nfrom pathlib import Path\nfrom mmsent_cli import streams\nstreams.prepare()\n"
+        "file = open('data', 'w')\nPath('number').write_text(str(file.fileno()))\n"
+        "os.write(1, b'stray')\nprint('stray')\nprint('stray', file=sys.stderr)\nstreams.finish()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    shell = f"exec {sys.executable} {script} <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", shell], cwd=tmp_path, env=environment, check=False).returncode == 0
+    assert int((tmp_path / "number").read_text()) > 2
+    assert (tmp_path / "data").read_text() == ""
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("cache", "--help"), ("--version",), ("cache",)])
+def test_a_full_standard_output_is_two_lines(tmp_path, arguments):
+    full = tmp_path / "full"
+    try:
+        os.mknod(full, 0o600 | stat.S_IFCHR, os.makedev(1, 7))
+        output = full.open("w")
+    except OSError:
+        pytest.skip("only root may make a device that is always full")
+    with output:
+        done = subprocess.run([*PROGRAM, *arguments], stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
