@@ -123,7 +123,7 @@ def _report(line: str) -> None:
 def _separate_forks(watched: dict[int, str]) -> None:
     """In forked processes, leave Ctrl-C to the parent, which ends its children; other signals end the child alone.
 
-    Signals wait while a process is forked, since a child that still has the handlers would report its own to the parent.
+    Signals wait during a fork: a child that still had the handlers would report its own signals to the parent.
     """
     masks: list[set[int]] = []
 
