@@ -18,6 +18,7 @@ from mmsent_cli.records import CONFIG, EXPERIMENT, Run
 from mmsent_cli.reports.blocks import Figures
 from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
 from mmsent_cli.reports.outputs import Groups, Particulars, run_files
+from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
@@ -47,6 +48,11 @@ class FinishedRun(Run):
         self.result = result
         self.seconds = seconds
         self.files = tuple(files)
+
+    @property
+    def language(self) -> str:
+        """The language of the report, `en` or `zh`."""
+        return language_of(self.read_json(CONFIG)["runtime"]["lang"])
 
     def __repr__(self) -> str:
         return f"FinishedRun({str(self.folder)!r})"
@@ -121,6 +127,7 @@ def write_result(
         groups=groups,
         command=command,
         seconds=seconds,
+        language=language_of(run.read_json(CONFIG)["runtime"]["lang"]),
         drawn=drawn,
     )
     for name, content in {**tables, **run_files(result, parts)}.items():

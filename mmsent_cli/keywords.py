@@ -90,7 +90,9 @@ class Keywords:
 
 COMMANDS = {
     "train": Keywords((*SECTIONS,), frozenset({"jobs"})),
-    "predict": Keywords((DataConfig, RuntimeConfig), frozenset({"labels", "limit", "workers", "jobs", "save_all"})),
+    "predict": Keywords(
+        (DataConfig, RuntimeConfig), frozenset({"labels", "limit", "workers", "jobs", "save_all", "lang"})
+    ),
     "tune": Keywords(
         (TuneSettings, *SECTIONS),
         FOLDS_ONLY | {"jobs"},

@@ -40,4 +40,4 @@ def print_run(run: "FinishedRun", as_json: bool) -> None:
     if as_json:
         print_json({"run": str(run.folder), "seconds": run.seconds, **asdict(run.result)})
     else:
-        print_result(run.result, folder=run.folder, files=run.files, seconds=run.seconds)
+        print_result(run.result, folder=run.folder, files=run.files, seconds=run.seconds, language=run.language)

@@ -311,6 +311,9 @@ class RuntimeConfig:
     cache_dir: str | None = option(
         None, "Folder of the feature store and other caches", shown="$MMSENT_CACHE, else the user's cache folder"
     )
+    lang: Literal["auto", "en", "zh"] = option(
+        "en", "Language of report, figures and summary: en, zh (Chinese), or auto, which follows the locale"
+    )
     save_all: bool = option(
         False, "Store the frozen encoder weights in best_model.pt too, for prediction on machines without them"
     )

@@ -27,6 +27,7 @@ from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_gri
 from mmsent_cli.reports.plot_style import Drawn, as_image
 from mmsent_cli.reports.tables import cell, facts_table, print_grid, print_notes, print_paths
 from mmsent_cli.reports.train import NEXT, train_answer, train_figures, train_grids, train_sections
+from mmsent_cli.reports.translate import translate_figure, translate_page, translated, translator
 from mmsent_cli.reports.tuning.figures import tune_figures
 from mmsent_cli.reports.tuning.sections import tune_answer, tune_sections
 from mmsent_cli.reports.tuning.tables import tune_grids
@@ -123,6 +124,7 @@ class Particulars:
         command: what to type to repeat the run.
         seconds: how long it took.
         formats: kinds of files that figures are written as, beside PNG: pdf, svg.
+        language: of the page and the figures, `en` or `zh`.
         drawn: of a `PaperResult`, the PNG figures of its steps, under names such as `tune/tuning`; drawn again where
             this is None.
     """
@@ -133,6 +135,7 @@ class Particulars:
     command: str
     seconds: float
     formats: Sequence[str] = ()
+    language: str = "en"
     drawn: Figures | None = None
 
 
@@ -144,7 +147,10 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         parts: what else the page holds.
     """
     report = REPORTS[type(result)]
+    translate = translator(parts.language, labels_of(result))
     drawn = report.figures(result)
+    for figure in drawn.values() if parts.language != "en" else ():
+        translate_figure(figure, translate)
     figures = images(drawn)
     shown = dict(figures)
     if isinstance(result, PaperResult):
@@ -164,7 +170,7 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
     return {
         **{f"{name}.png": png for name, png in figures.items()},
         **{f"{name}.{kind}": as_image(figure, kind) for kind in parts.formats for name, figure in drawn.items()},
-        REPORT: page,
+        REPORT: page if parts.language == "en" else translate_page(page, parts.language, translate),
     }
 
 
@@ -201,7 +207,9 @@ def step_figures(result: PaperResult) -> dict[str, bytes]:
     }
 
 
-def print_result(result: Any, *, folder: Path | str, files: Iterable[str], seconds: float) -> None:
+def print_result(
+    result: Any, *, folder: Path | str, files: Iterable[str], seconds: float, language: str = "en"
+) -> None:
     """Print a finished run on stdout (80 columns off a terminal); the answer comes last, where eyes end.
 
     Args:
@@ -209,15 +217,18 @@ def print_result(result: Any, *, folder: Path | str, files: Iterable[str], secon
         folder: the run's.
         files: names of the files in it.
         seconds: how long it took.
+        language: `en` or `zh`.
     """
     report, console = REPORTS[type(result)], out()
-    answer = report.answer(result, seconds)
-    console.print(facts_table({"Run": str(folder), **dict(answer.facts)}.items()))
+    translate = translator(language, labels_of(result))
+    answer = translated(report.answer(result, seconds), translate)
+    facts = {translate("Run"): str(folder), **dict(answer.facts)}
+    console.print(facts_table(facts.items()))
     for grid in report.grids(result):
-        print_grid(console, grid)
+        print_grid(console, translated(grid, translate))
     console.print(cell(f"\n{answer.headline}", "bold"))
     for paragraph in answer.paragraphs:
         console.print(cell(paragraph))
-    print_notes(console, answer.notes)
-    print_paths(console, f"Written to {folder}", files)
-    print_paths(console, "Next", [line for line in (report.next_command(result, Path(folder)),) if line])
+    print_notes(console, answer.notes, translate("Notes"))
+    print_paths(console, translate(f"Written to {folder}"), files)
+    print_paths(console, translate("Next"), [line for line in (report.next_command(result, Path(folder)),) if line])

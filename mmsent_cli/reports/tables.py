@@ -59,11 +59,11 @@ def print_paths(console: Console, heading: str, lines: Iterable[str]) -> None:
         console.print(cell(f"  {entry}"), soft_wrap=True)
 
 
-def print_notes(console: Console, notes: Iterable[str]) -> None:
+def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") -> None:
     """Remarks as a list, wrapped to the console's width; nothing without any."""
     table = facts_table((" -", note) for note in notes)
     if table.row_count:
-        console.print(cell("\nNotes", "bold"))
+        console.print(cell(f"\n{heading}", "bold"))
         console.print(table)
 
 

@@ -47,7 +47,7 @@ from mmsent_cli.training.workspace import Workspace
 
 SPLIT = "split.json"
 ENVIRONMENT = "environment.json"
-NO_EFFECT_ON_METRICS = ("cache_dir", "jobs", "save_all", "workers")
+NO_EFFECT_ON_METRICS = ("cache_dir", "jobs", "lang", "save_all", "workers")
 """Settings that may differ between two runs with the same metrics."""
 
 
