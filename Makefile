@@ -2,6 +2,7 @@
 # make check  lint, format, types, tests                     make real   tests on ../shared/mvsa, where it exists
 # make install-check  install the package without extras into a folder, and use it from there
 # make sample generate data/sample again (the same bytes)
+# make coverage  lines and branches that the tests reach        make mutants  small wrongs that the tests must notice (docs/mutants.md)
 # make bench  compare speed with a plain training loop, in one table (BENCH="--pairs 1000 --only fusions")
 # make paper  repeat a published student project's experiments on DATA (default data/sample); OPTIONS default to frozen encoders
 
@@ -10,10 +11,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check real install-check sample paper bench
+.PHONY: demo test check coverage mutants real install-check sample paper bench
 
 DATA ?= data/sample
 OPTIONS ?= --freeze-text all --freeze-image all
+MUTANTS ?= *__mutmut_*7
 
 demo: $(VENV)/.installed
 	$(BIN)/mmsent train --data data/sample
@@ -27,6 +29,13 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/python -m pytest -n 2
+
+coverage: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+mutants: $(VENV)/.installed-mutants
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2 '$(MUTANTS)'
+	$(BIN)/mutmut results
 
 real: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m real
@@ -56,4 +65,8 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-dev: $(VENV)/.installed-test
 	$(PIP) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-mutants: $(VENV)/.installed-test
+	$(PIP) -e '.[mutants]'
 	@touch $@

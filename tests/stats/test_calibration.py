@@ -86,3 +86,32 @@ def test_length_drift_is_the_largest_gap_between_the_shares():
     assert drift.distance == pytest.approx(0.75)  # a quarter of the training texts is as short as the longest one here
     assert drift.p == pytest.approx(ks_2samp(training, here).pvalue)
     assert drift.here == (2.25, 4.5, 6.75)
+
+
+def test_an_answered_share_has_the_wilson_interval():
+    """2 of 3 right: 0.2077 to 0.9385."""
+    confidence, right = np.array([0.9, 0.5, 0.7, 0.7]), np.array([True, False, True, False])
+    (half,) = answered_shares(confidence, right, (0.5,))
+    assert half.interval == pytest.approx((0.2077, 0.9385), abs=1e-4)
+
+
+def test_a_class_of_a_single_pair_counts_in_the_drift():
+    told = class_drift([10, 0, 5], [8, 1, 6])
+    assert told.p == pytest.approx(float(chi2.sf(sum_of_squares([10, 0, 5], [8, 1, 6]), 2)))
+
+
+def sum_of_squares(one, other):
+    """Pearson's chi-square of a table of two rows, by its definition."""
+    table = np.array([one, other], dtype=float)
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    return float(((table - expected) ** 2 / expected).sum())
+
+
+def test_weighted_f1_of_several_matrices_is_that_of_each():
+    """Two confusion matrices at once, against scikit-learn on their pairs."""
+    matrices = np.array([[[3, 1, 0], [2, 1, 0], [0, 0, 1]], [[0, 5, 0], [1, 1, 1], [0, 0, 2]]])
+    pairs = [
+        [(true, said) for true in range(3) for said in range(3) for _ in range(each[true][said])] for each in matrices
+    ]
+    expected = [f1_score(*zip(*each, strict=True), average="weighted") for each in pairs]
+    assert weighted_f1(matrices) == pytest.approx(expected)

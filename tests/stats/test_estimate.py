@@ -134,3 +134,21 @@ def test_several_seeds_are_covered_and_one_is_not():
     arm = np.eye(4)
     assert estimate_difference(arm, 1 - arm).covers_seeds
     assert not estimate_difference(arm[:1], 1 - arm[:1]).covers_seeds
+
+
+def test_three_seeds_have_two_degrees_of_freedom():
+    """Seeds right in all, none and none of four pairs: variance of their means 1/3, of the mean over three seeds 1/9.
+
+    The pairs are all alike, and neither seeds nor pairs leave noise.
+    """
+    estimate = estimate_mean(np.array([[1.0] * 4, [0.0] * 4, [0.0] * 4]))
+    assert estimate.value == close(1 / 3)
+    assert estimate.standard_error**2 == close(1 / 9)
+    assert estimate.degrees_of_freedom == close(2.0)
+
+
+def test_no_more_degrees_of_freedom_than_pairs_less_one():
+    """One right in four pairs by both seeds: 3 degrees, whatever Satterthwaite's formula would allow."""
+    one = estimate_mean(np.array([[1.0, 0.0, 0.0, 0.0]] * 2))
+    nothing = estimate_mean(np.ones((2, 4)))
+    assert one.degrees_of_freedom == nothing.degrees_of_freedom == 3
