@@ -41,6 +41,8 @@ SECTIONS: dict[type, str] = {
 """The dataclasses in a TrainConfig, and their names in `config.json`."""
 FOLDS_ONLY = frozenset({"folds", "probes", "models_per_fold", "logit_adjustment"})
 """Settings of cross-validation. Experiments train single models and do not take these settings."""
+TRAINING_DATA = frozenset({"labels", "label_map", "exclude_labels", "limit"})
+"""Settings about labelled pairs alone."""
 Given = dict[type, dict[str, Any]]
 """The settings that the user gave, by dataclass."""
 
@@ -90,9 +92,7 @@ class Keywords:
 
 COMMANDS = {
     "train": Keywords((*SECTIONS,), frozenset({"jobs"})),
-    "predict": Keywords(
-        (DataConfig, RuntimeConfig), frozenset({"labels", "limit", "workers", "jobs", "save_all", "lang"})
-    ),
+    "predict": Keywords((DataConfig, RuntimeConfig), TRAINING_DATA | {"workers", "jobs", "save_all", "lang"}),
     "tune": Keywords(
         (TuneSettings, *SECTIONS),
         FOLDS_ONLY | {"jobs"},
@@ -109,7 +109,7 @@ COMMANDS = {
         (DataConfig, SplitConfig), frozenset({"split", "fold", "folds"}), {(SplitConfig, "split_seed"): "seed"}
     ),
     "read-pairs": Keywords((DataConfig,)),
-    "inspect-encoding": Keywords((DataConfig,), frozenset({"labels", "on_bad", "limit"})),
+    "inspect-encoding": Keywords((DataConfig,), TRAINING_DATA | {"on_bad"}),
 }
 """The settings of each command. The epochs of `tune` and `paper` are those of the published BERT + ResNet18 setup."""
 

@@ -79,7 +79,7 @@ def split(
     require_writable(path, force)
     source = source or locate(given[DataConfig].get("data"))
     require_no_input(path, files_of(source))
-    dataset = load_labelled(build(DataConfig, given[DataConfig]), default_cache_dir(None), source=source)
+    dataset = load_labelled(build(DataConfig, given[DataConfig]), default_cache_dir(None), source=source, needs=())
     pairs, labels = dataset.pairs, dataset.labels
     splits = (
         (make_split(pairs, labels, config),) if folds is None else make_folds(pairs, labels, folds, config.split_seed)
@@ -112,6 +112,6 @@ def read_pairs(
     config = build(DataConfig, given[DataConfig])
     cache = default_cache_dir(None)
     if labelled:
-        return list(load_labelled(config, cache, progress, source).pairs)
+        return list(load_labelled(config, cache, progress, source, needs=()).pairs)
     source = source or locate(config.data)
     return list(iter_unlabelled(source, config, decide_encoding(source, config, cache)))

@@ -70,7 +70,7 @@ def decide(documents: Documents, forced: str = "auto") -> EncodingReport:
         ConfigError: `forced` is not a text encoding.
     """
     documents = list(documents) if isinstance(documents, Iterator) else documents
-    named = None if forced == "auto" else _forced(forced)
+    named = None if forced == "auto" else forced_decision(forced)
     corpus = read_corpus(documents)
     outcome = _vote(corpus)
     decision = named or _conclude(corpus, outcome)
@@ -87,7 +87,7 @@ def decide_cached(paths: Sequence[Path], forced: str, cache_dir: Path) -> Encodi
         ConfigError: `forced` is not a text encoding.
     """
     if forced != "auto":
-        return _forced(forced)
+        return forced_decision(forced)
     cached = cache_dir / f"encoding-{_digest(paths)}.json"
     try:
         return EncodingDecision.from_dict(json.loads(cached.read_text(encoding=UTF8)))
@@ -115,8 +115,15 @@ def require_decided(decision: EncodingDecision) -> EncodingDecision:
     )
 
 
-def _forced(name: str) -> EncodingDecision:
-    """Make a decision from the codec that the user chose."""
+def forced_decision(name: str) -> EncodingDecision:
+    """Make a decision from the codec that the user chose.
+
+    Args:
+        name: the name of the codec.
+
+    Raises:
+        ConfigError: Python has no such text encoding.
+    """
     codec = require_codec(name)
     return EncodingDecision(codec, decided=True, legacy=codec, utf8_log_odds=None)
 

@@ -93,6 +93,7 @@ def _convert(setting: "Field[Any]", value: Any) -> Any:
     aliases = setting.metadata.get("aliases", {})
     try:
         if get_origin(kind) is tuple:
+            value = [f"{old}={new}" for old, new in value.items()] if isinstance(value, Mapping) else value
             parts = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
             values = [_scalar(get_args(kind)[0], part, is_text=isinstance(value, str)) for part in cast(Any, parts)]
             return tuple(aliases.get(part, part) for part in values)

@@ -4,6 +4,7 @@ The command line, the Python keywords and `config.json` are built from these dat
 depends on the encoders; `defaults.resolve` fills it in.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -40,10 +41,11 @@ class DataConfig:
 
     data: str | None = option(
         None,
-        "Folder with train.txt and the files <guid>.txt and <guid>.jpg, or a table (.csv, .jsonl, .parquet)",
+        "Folder with train.txt and the files <guid>.txt and <guid>.jpg, or a table (.csv, .tsv, .json, .jsonl,"
+        " .parquet, .xlsx)",
         shown="$MMSENT_DATA, this folder, ./data, ./data/sample",
     )
-    guid_column: str = option("guid", "Column of the table with the unique name of each pair")
+    guid_column: str = option("guid", "Column of the table with the unique name of each pair, or the column's number")
     text_column: str = option("text", "Column of the table with the text")
     image_column: str = option("image", "Column of the table with the image path, relative to the table's folder")
     tag_column: str = option("tag", "Column of the table with the label; rows without a label are predicted")
@@ -52,6 +54,10 @@ class DataConfig:
         "All labels in order, comma-separated",
         shown="negative, neutral, positive, as far as they occur; if fewer than two occur, all labels found",
     )
+    label_map: tuple[str, ...] | None = option(
+        None, "New names of labels, such as 0=negative,1=neutral,2=positive; several may get one name", shown="none"
+    )
+    exclude_labels: tuple[str, ...] | None = option(None, "Labels whose pairs are left out", shown="none")
     encoding: str = option("auto", "Text encoding; auto decides for the whole corpus (see inspect-encoding)")
     on_bad: Literal["stop", "drop", "blank"] = option(
         "stop", "If a text or an image is unusable: stop; drop the pair; or blank (leave out) only the text or image"
@@ -59,9 +65,14 @@ class DataConfig:
     limit: int | None = option(None, "Use only this many labelled pairs, for a quick try", shown="all pairs")
 
     def __post_init__(self) -> None:
+        labels = self.labels or ()
+        doubled = [label for place, label in enumerate(labels) if label in labels[:place]]
+        strange = [part for part in self.label_map or () if not re.fullmatch(r"[^=]*=\s*[^=\s].*", part)]
         raise_if(
             (self.limit is not None and self.limit < 2, "limit must be at least 2"),
             (self.labels is not None and len(set(self.labels)) < 2, "labels needs two or more different names"),
+            (bool(doubled), f"labels contains {', '.join(doubled)} twice"),
+            (bool(strange), f"label_map needs OLD=NEW, not {', '.join(map(repr, strange))}"),
         )
 
 

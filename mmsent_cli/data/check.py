@@ -4,46 +4,28 @@ All files are read before the first epoch, so that a broken file is reported wit
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
 from mmsent_cli.charsets import decide as encoding
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data import frames
-from mmsent_cli.data.images import image_bytes, verify_image
-from mmsent_cli.data.layouts import (
-    Source,
-    count_unlabelled,
-    has_raw_texts,
-    inline_texts,
-    labelled_rows,
-    locate,
-    text_paths,
-)
-from mmsent_cli.data.manifests import SUFFIXES, raw_bytes, without_surrogates
-from mmsent_cli.data.pairs import Dataset, ImageFile, ImageSource, Pair, PairRow
+from mmsent_cli.data.flaws import MODALITIES, CheckedPair, Flaws
+from mmsent_cli.data.layouts import Source, locate, text_paths
+from mmsent_cli.data.pair_check import check_row
+from mmsent_cli.data.pairs import Dataset, Pair, PairRow
+from mmsent_cli.data.placeholders import placeholder_notes
 from mmsent_cli.data.rows import labels_of, limited
-from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.data.source_rows import count_unlabelled, labelled_rows
+from mmsent_cli.data.tables import UNICODE, Report, table_decision
+from mmsent_cli.errors import DataError
 from mmsent_cli.files import cache_note
 from mmsent_cli.progress import Progress, Stage, silent
 
-DIGEST_BYTES = 16
 CHUNK_ROWS = 256
-HINT = "fix the files, or use --on-bad drop or --on-bad blank"
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """A pair with its usable parts, its missing parts, and the problems of its files."""
-
-    pair: Pair
-    missing: tuple[str, ...] = ()
-    broken: tuple[str, ...] = ()
+OVER_LIMIT = "over --limit"
 
 
 def load_labelled(
@@ -51,7 +33,7 @@ def load_labelled(
     cache_dir: Path,
     progress: Progress = silent,
     source: Source | None = None,
-    may_lack: bool = False,
+    needs: Collection[str] | None = MODALITIES,
 ) -> Dataset:
     """Read and check every labelled pair of a source.
 
@@ -60,32 +42,36 @@ def load_labelled(
         cache_dir: cache folder for the encoding decision.
         progress: receives the number of checked pairs.
         source: a source from `locate` or `frame_source`; None uses `config.data`.
-        may_lack: accept pairs without a text or without an image, as for prediction.
+        needs: the modalities that a pair must have; the other one may be missing or broken. Empty: those that any
+            pair of the source has. None: a pair may lack one, as for prediction.
 
     Raises:
         DataError: rows are invalid, the encoding is undecided, or (with `on_bad` stop) a pair is unusable.
     """
-    source = source or locate(config.data)
-    every_row = labelled_rows(source, config)
+    source, report, flaws = source or locate(config.data), Report(), Flaws()
+    decision = None if source.kind == "lab" else decide_encoding(source, config, cache_dir)
+    every_row = labelled_rows(source, config, report, decision, needs or ())
+    decision = decision or decide_encoding(source, config, cache_dir)
     rows = limited(every_row, config.limit)
-    decision = decide_encoding(source, config, cache_dir)
+    needs = _modalities_of(rows) if needs is not None and not needs else needs
     checked = []
-    for chunk in _check(rows, source, config, decision):
+    for chunk in _check(rows, decision):
         checked += chunk
         progress(Stage("checking pairs", len(checked), len(rows)))
-    problems: list[str] = []
-    pairs = [pair for item in checked if (pair := _apply_policy(item, config.on_bad, problems, may_lack))]
-    if problems and config.on_bad == "stop":
-        raise _unusable(problems, len(rows))
+    pairs = [pair for item in checked if (pair := flaws.admit(item, config.on_bad, needs))]
+    if flaws.problems and config.on_bad == "stop":
+        raise flaws.error(len(rows))
     if not pairs:
-        raise DataError(f"no pair of {source.name} can be used: {summarize(problems)}", "fix the files")
+        raise DataError(f"no pair of {source.name} can be used: {flaws.summary()}", "fix the files")
+    _account(report, len(every_row) - len(rows), len(pairs), flaws)
+    account = (source.notice, *report.notes(source.name), *_notes(pairs, config, flaws, needs))
     return Dataset(
         source=source.name,
         pairs=tuple(pairs),
         labels=labels_of(every_row, config.labels),
         decision=decision,
-        problems=tuple(problems),
-        notes=(*filter(None, [cache_note()]), *_notes(source, pairs, config)),
+        problems=tuple(flaws.problems),
+        notes=(*filter(None, [cache_note()]), *account),
     )
 
 
@@ -97,7 +83,11 @@ def iter_unlabelled(
 
 
 def open_unlabelled(
-    source: Source, config: DataConfig, decision: EncodingDecision, problems: list[str] | None = None
+    source: Source,
+    config: DataConfig,
+    decision: EncodingDecision,
+    problems: list[str] | None = None,
+    notes: list[str] | None = None,
 ) -> tuple[int, Iterator[Pair]]:
     """Count the rows to predict, and read and check their pairs, in order. A few hundred pairs are in memory at a time.
 
@@ -110,128 +100,81 @@ def open_unlabelled(
         config: settings of the data.
         decision: the encoding decision, from `decide_encoding`.
         problems: a line is appended for each pair that was dropped or blanked.
+        notes: how the source was read is appended after the last pair.
 
     Raises:
         DataError: rows are invalid, or (while the pairs are read, with `on_bad` stop) files are broken.
     """
-    count, rows = count_unlabelled(source, config)
-    return count, _checked_pairs(rows, source, config, decision, [] if problems is None else problems)
+    report = Report()
+    count, rows = count_unlabelled(source, config, report, decision)
+    pairs = _checked_pairs(rows, config, decision, [] if problems is None else problems, report)
+
+    def told() -> Iterator[Pair]:
+        yield from pairs
+        if notes is not None:
+            notes.extend(report.notes(source.name))
+
+    return count, told()
 
 
 def _checked_pairs(
-    rows: Iterable[PairRow], source: Source, config: DataConfig, decision: EncodingDecision, found: list[str]
+    rows: Iterable[PairRow], config: DataConfig, decision: EncodingDecision, problems: list[str], report: Report
 ) -> Iterator[Pair]:
-    before, total, must_stop = len(found), 0, False
-    for chunk in _check(rows, source, config, decision):
-        pairs = [pair for item in chunk if (pair := _apply_policy(item, config.on_bad, found, may_lack=True))]
-        total += len(chunk)
-        must_stop = config.on_bad == "stop" and len(found) > before
-        if not must_stop:
+    flaws, kept, total = Flaws(), 0, 0
+    for chunk in _check(rows, decision):
+        known = len(flaws.problems)
+        pairs = [pair for item in chunk if (pair := flaws.admit(item, config.on_bad, None))]
+        total, kept = total + len(chunk), kept + len(pairs)
+        problems += flaws.problems[known:]
+        if not (flaws.problems and config.on_bad == "stop"):
             yield from pairs
-    if must_stop:
-        raise _unusable(found[before:], total)
+    if flaws.problems and config.on_bad == "stop":
+        raise flaws.error(total)
+    _account(report, 0, kept, flaws)
+    report.said += flaws.notes(None)
 
 
 def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
-    """Decide the encoding for all texts of the source.
+    """The encoding decision for all texts of the source.
 
     Raises:
-        UndecidedEncoding: the texts are too few to decide, and no `--encoding` is given.
+        UndecidedEncoding: too little evidence, and no `--encoding` given.
     """
-    if source.kind == "lab":
-        decision = encoding.decide_cached(text_paths(source), config.encoding, cache_dir)
-    else:
-        decision = encoding.decide(inline_texts(source, config), config.encoding).decision
+    if source.kind == "frame":
+        return UNICODE
+    if source.kind == "manifest":
+        return table_decision(source.path, config.encoding)
+    decision = encoding.decide_cached(text_paths(source, config), config.encoding, cache_dir)
     return encoding.require_decided(decision)
 
 
-def _check(
-    rows: Iterable[PairRow], source: Source, config: DataConfig, decision: EncodingDecision
-) -> Iterator[list[_Checked]]:
-    """Check rows in several threads. Pillow and BLAKE2b release the interpreter lock."""
-    inline = decision if has_raw_texts(source, config) else None
+def _check(rows: Iterable[PairRow], decision: EncodingDecision) -> Iterator[list[CheckedPair]]:
+    """Check rows chunk by chunk in threads: Pillow and BLAKE2b release the interpreter lock."""
     remaining = iter(rows)
     with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
         while chunk := list(islice(remaining, CHUNK_ROWS)):
-            yield list(pool.map(lambda row: _check_row(row, decision, inline), chunk))
+            yield list(pool.map(lambda row: check_row(row, decision), chunk))
 
 
-def _check_row(row: PairRow, decision: EncodingDecision, inline: EncodingDecision | None) -> _Checked:
-    pair = Pair(guid=row.guid, tag=row.tag, text=None, image=None)
-    missing, broken = [], []
-    if row.text is None and row.text_path is None:
-        missing.append(f"no text ({_expected(row, 'txt')})")
-    else:
-        text, replaced, problem = _read_text(row, decision, inline)
-        pair = replace(pair, text=text, replaced=replaced)
-        broken += [problem] if problem else []
-    if row.image is None:
-        missing.append(f"no image ({_expected(row, 'jpg')})")
-    else:
-        image, digest, problem = _read_image(row.image, row.where)
-        pair = pair if problem else replace(pair, image=image, image_digest=digest)
-        broken += [problem] if problem else []
-    return _Checked(pair, tuple(missing), tuple(broken))
+def _modalities_of(rows: Iterable[PairRow]) -> tuple[str, ...]:
+    """The modalities that any row has."""
+    has_text = has_image = False
+    for row in rows:
+        has_text = has_text or row.text is not None or row.text_path is not None
+        has_image = has_image or row.image is not None or bool(row.elsewhere)
+    return tuple(name for name, has in zip(MODALITIES, (has_text, has_image), strict=True) if has)
 
 
-def _expected(row: PairRow, suffix: str) -> str:
-    is_table = row.where.rpartition(":")[0].endswith((*SUFFIXES, frames.NAME))
-    return f"empty cell, {row.where}" if is_table else f"no {row.guid}.{suffix}, {row.where}"
+def _account(report: Report, over_limit: int, kept: int, flaws: Flaws) -> None:
+    """What became of the rows after their files were checked."""
+    if over_limit:
+        report.skipped[OVER_LIMIT] += over_limit
+    report.read = kept
+    report.refused = flaws.dropped
 
 
-def _read_text(
-    row: PairRow, decision: EncodingDecision, inline: EncodingDecision | None
-) -> tuple[str | None, int, str | None]:
-    """Return the text, the number of replaced characters, and the problem, if any."""
-    if row.text_path is None:
-        text, replaced = _inline_text(row.text or "", inline)
-        return (text, replaced, None) if text.strip() else (None, 0, f"text is empty ({row.where})")
-    try:
-        text, replaced = decision.decode(row.text_path.read_bytes())
-    except OSError as error:
-        return None, 0, f"cannot read {row.text_path}: {error.strerror}"
-    return (text, replaced, None) if text.strip() else (None, 0, f"{row.text_path} is empty")
-
-
-def _inline_text(text: str, inline: EncodingDecision | None) -> tuple[str, int]:
-    if inline is not None:
-        return inline.decode(raw_bytes(text))
-    whole = without_surrogates(text)
-    return whole, whole.count("\ufffd")
-
-
-def _read_image(source: ImageSource, where: str) -> tuple[ImageFile, str, str | None]:
-    """Return the image (a path or bytes), the digest of its bytes, and the problem, if any."""
-    name = str(source) if isinstance(source, Path) else f"the image of {where}"
-    try:
-        raw = image_bytes(source)
-    except OSError as error:
-        return b"", "", f"cannot read {name}: {error.strerror}"
-    except ValueError as error:
-        return b"", "", f"{name} {error}"
-    problem = verify_image(raw)
-    image = source if isinstance(source, Path) else raw
-    return image, blake2b(raw, digest_size=DIGEST_BYTES).hexdigest(), f"{name} {problem}" if problem else None
-
-
-def _apply_policy(item: _Checked, on_bad: str, problems: list[str], may_lack: bool) -> Pair | None:
-    """Return the pair without unusable parts, or None. A line with its problems is appended to `problems`."""
-    pair, is_blank = item.pair, item.pair.text is None and item.pair.image is None
-    wrong = item.broken if may_lack and not is_blank else item.missing + item.broken
-    if not wrong:
-        return pair
-    is_kept = on_bad == "blank" and not is_blank
-    fate = "" if on_bad == "stop" else "blanked: " if is_kept else "dropped: "
-    problems.append(f"{pair.guid}: {fate}{' and '.join(wrong)}")
-    return pair if is_kept else None
-
-
-def _unusable(problems: Sequence[str], total: int) -> DataError:
-    return DataError(f"{len(problems)} of {total} pairs cannot be used: {summarize(problems)}", HINT)
-
-
-def _notes(source: Source, pairs: list[Pair], config: DataConfig) -> list[str]:
-    notes = [source.notice]
+def _notes(pairs: list[Pair], config: DataConfig, flaws: Flaws, needs: Collection[str] | None) -> list[str]:
+    notes = [*placeholder_notes(pairs), *flaws.notes(needs)]
     replaced = [pair.replaced for pair in pairs if pair.replaced]
     if replaced:
         notes.append(f"{sum(replaced)} characters in {len(replaced)} texts could not be decoded and became U+FFFD")

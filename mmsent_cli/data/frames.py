@@ -1,17 +1,18 @@
-"""Read pairs from a DataFrame with one row per pair. An image is a path, a PIL image or the bytes of an image file.
+"""A DataFrame as a source of pairs: one row per pair, its image a path, a PIL image or the bytes of an image file.
 
-The column settings are the same as for table files. The guid column is optional: without it, the index gives the guids,
-or the row number if index labels repeat.
+The columns are named as those of a manifest. A guid column is optional: without one, the index names the pairs, or
+the row number where index labels repeat.
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.manifests import plain
-from mmsent_cli.data.pairs import ImageSource, Pair, PairRow
-from mmsent_cli.data.rows import guid_problem, tag_or_none
+from mmsent_cli.data.fields import FIELDS, Columns, column_named
+from mmsent_cli.data.manifests import plain, row_of
+from mmsent_cli.data.pairs import Pair, PairRow
+from mmsent_cli.data.rows import guid_problem
+from mmsent_cli.data.tables import Report
 from mmsent_cli.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ NAME = "DataFrame"
 """Stands where other sources have a file name."""
 
 
-def columns_of(frame: "DataFrame", config: DataConfig) -> list[str]:
-    """Return the columns of the frame and the guid column, which is optional."""
-    return [*map(str, frame.columns), config.guid_column]
+def columns_of(frame: "DataFrame") -> list[str]:
+    """The names of the frame's columns."""
+    return [*map(str, frame.columns)]
 
 
 def frame_of(pairs: Iterable[Pair], config: DataConfig) -> "DataFrame":
-    """Convert pairs to a frame with the columns of `config`."""
+    """Pairs as a frame with the columns that `config` names."""
     import pandas as pd
 
     names = ("guid", "text", "image", "tag")
@@ -35,22 +36,25 @@ def frame_of(pairs: Iterable[Pair], config: DataConfig) -> "DataFrame":
     return pd.DataFrame(rows, columns=[getattr(config, f"{name}_column") for name in names], dtype=object)
 
 
-def read_rows(frame: "DataFrame", config: DataConfig, problems: list[str]) -> Iterator[PairRow]:
-    """Read the labelled or the unlabelled rows of a frame. Invalid rows are described in `problems`."""
+def read_rows(frame: "DataFrame", columns: Columns, config: DataConfig, report: Report) -> Iterator[PairRow]:
+    """The rows of a frame, labelled or not; rows that cannot be used are described in the report.
+
+    Without a guid column, the index names the pairs, or the row number where index labels repeat.
+    """
     seen: dict[str, str] = {}
-    names = ("guid", "text", "image", "tag")
-    columns = [cells(frame, getattr(config, f"{name}_column")) for name in names]
-    columns[0] = columns[0] if config.guid_column in frame.columns else _index(frame)
-    for number, values in enumerate(zip(*columns, strict=True), 1):
+    places = {name: getattr(columns, name) for name in FIELDS}
+    cells_of = {name: cells(frame, place) for name, place in places.items()}
+    cells_of["guid"] = _index(frame) if columns.guid is None else cells_of["guid"]
+    for number, values in enumerate(zip(*cells_of.values(), strict=True), 1):
         where = f"{NAME}:{number}"
         try:
-            row = _row(dict(zip(names, values, strict=True)), where)
+            row = row_of(dict(zip(cells_of, values, strict=True)), where, config, report)
         except ValueError as error:
-            problems.append(f"{where}: {error}")
+            report.problems.append(f"{where}: {error}")
             continue
         problem = guid_problem(row.guid, where, seen)
         if problem:
-            problems.append(problem)
+            report.problems.append(problem)
         else:
             yield row
 
@@ -64,10 +68,11 @@ def raw_texts(frame: "DataFrame", config: DataConfig) -> tuple[list[tuple[str, b
     Raises:
         DataError: no such column, or a cell that is neither text nor bytes.
     """
-    if config.text_column not in frame.columns:
-        columns = ", ".join(map(str, frame.columns))
+    place = column_named(NAME, columns_of(frame), config.text_column, "text_column")
+    if place is None:
+        columns = ", ".join(columns_of(frame))
         raise DataError(f"the DataFrame has no column {config.text_column!r}; it has {columns}", "set text_column")
-    filled = {f"{NAME}:{row}": cell for row, cell in enumerate(cells(frame, config.text_column), 1) if cell}
+    filled = {f"{NAME}:{row}": cell for row, cell in enumerate(cells(frame, place), 1) if cell}
     try:
         texts = [(where, cell if isinstance(cell, bytes) else _encoded(cell)) for where, cell in filled.items()]
     except ValueError as error:
@@ -79,41 +84,13 @@ def _encoded(cell: Any) -> bytes:
     return plain(cell, "text").encode("utf-8", errors="replace")
 
 
-def cells(frame: "DataFrame", column: str) -> list[Any]:
-    """Return a column as Python values; missing values are None."""
-    if column not in frame.columns:
+def cells(frame: "DataFrame", place: int | None) -> list[Any]:
+    """Return a column, by its number, as Python values. Missing values are None."""
+    if place is None:
         return [None] * len(frame)
-    values = frame[column]
+    values = frame.iloc[:, place]
     return [None if is_missing else value for value, is_missing in zip(values.tolist(), values.isna(), strict=True)]
 
 
 def _index(frame: "DataFrame") -> list[Any]:
     return frame.index.tolist() if frame.index.is_unique else list(range(len(frame)))
-
-
-def _row(cells: dict[str, Any], where: str) -> PairRow:
-    return PairRow(
-        guid=plain(cells["guid"], "guid").strip(),
-        tag=tag_or_none(plain(cells["tag"], "tag").strip()),
-        text=plain(cells["text"], "text") or None,
-        text_path=None,
-        image=image_source(cells["image"]),
-        where=where,
-    )
-
-
-def image_source(value: Any) -> ImageSource | None:
-    """Return the image of a cell: a path, the bytes of an image file or a PIL image; None for an empty cell.
-
-    Raises:
-        ValueError: the cell has a value of another type.
-    """
-    from PIL.Image import Image
-
-    if isinstance(value, bytearray | memoryview):
-        value = bytes(value)
-    if isinstance(value, str):
-        value = Path(value.strip()) if value.strip() else None
-    if value is None or isinstance(value, Path | bytes | Image):
-        return value
-    raise ValueError(f"image holds a {type(value).__name__}, not a path, a PIL image or the bytes of an image file")

@@ -11,20 +11,25 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.data.text import duplicate_key
+from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
 
 
 def groups_of(pairs: Sequence[Pair]) -> list[int]:
-    """Return the group number of each pair. Pairs with the same text key or the same image are in one group."""
+    """Return the group number of each pair. Pairs with the same text key or the same image are in one group.
+
+    A text or an image that many pairs share with different partners is a placeholder and is ignored.
+    """
     import numpy as np
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     first: dict[tuple[str, str], int] = {}
     links = []
-    for index, pair in enumerate(pairs):
-        keys = (("text", duplicate_key(pair.text or "")), ("image", pair.image_digest))
-        links += [(index, first.setdefault(key, index)) for key in keys if key[1]]
+    texts, images = [text_key(pair) for pair in pairs], [image_key(pair) for pair in pairs]
+    ignored = {"", *placeholders(images, texts, IMAGE_SHARE), *placeholders(texts, images, TEXT_SHARE)}
+    for index, keys in enumerate(zip(texts, images, strict=True)):
+        named = zip(("text", "image"), keys, strict=True)
+        links += [(index, first.setdefault(key, index)) for key in named if key[1] not in ignored]
     rows, columns = zip(*links, strict=True) if links else ((), ())
     graph = coo_matrix((np.ones(len(links)), (rows, columns)), shape=(len(pairs), len(pairs)))
     return connected_components(graph, directed=False)[1].tolist() if pairs else []

@@ -16,6 +16,8 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from mmsent_cli.data.image_formats import PHOTOGRAPHS, all_formats, foreign_kind
+from mmsent_cli.data.image_repair import repair
 from mmsent_cli.data.pairs import ImageSource
 from mmsent_cli.errors import DataError
 
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 MAX_PIXELS = 64_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Detected by content, whatever the suffix. Pillow's other formats are not photographs, and some of them run code."""
-
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, OverflowError, struct.error, zlib.error)
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, struct.error, zlib.error),
+    *(TypeError, AttributeError, AssertionError, MemoryError, NotImplementedError),
+)
 """Exceptions of Pillow's decoders on damaged bytes."""
 
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -85,9 +87,7 @@ def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) ->
     name = "the image" if isinstance(source, bytes) else str(source)
     try:
         raw = source if isinstance(source, bytes) else source.read_bytes()
-        image = _open(raw)
-        gap_px = int(size_px * REDUCING_GAP)
-        image.draft(None, (gap_px, gap_px))
+        image, _ = _load(raw, int(size_px * REDUCING_GAP))
         return resize(_upright(image, _rgb(image)))
     except BROKEN as error:
         raise DataError(f"{name}: {_reason(error)}", REMEDY) from error
@@ -125,7 +125,7 @@ def _undecoded_file(image: Any) -> bytes | None:
     """Return the file of a PIL image if its pixels were not read yet and so cannot have been changed; else None."""
     from PIL.ImageFile import ImageFile
 
-    if not isinstance(image, ImageFile) or not image.tile or image.fp is None or image.format not in FORMATS:
+    if not isinstance(image, ImageFile) or not image.tile or image.fp is None or image.format not in all_formats():
         return None
     position = image.fp.tell()
     image.fp.seek(0)
@@ -134,19 +134,41 @@ def _undecoded_file(image: Any) -> bytes | None:
     return raw
 
 
-def verify_image(raw: bytes) -> str | None:
+def verify_image(raw: bytes, remarks: list[str] | None = None) -> str | None:
     """Return why an image cannot be used, or None. The image is decoded at the smallest possible scale (about 1 ms).
 
     Args:
         raw: the bytes of the file.
+        remarks: receives what is wrong with a file whose pixels are all there.
     """
     try:
-        image = _open(raw)
-        image.draft(None, (1, 1))
-        image.load()
+        _, remark = _load(raw, 1)
     except BROKEN as error:
         return _reason(error)
+    if remark and remarks is not None:
+        remarks.append(remark)
     return None
+
+
+def _load(raw: bytes, gap_px: int) -> tuple[Any, str]:
+    """Decode an image, a JPEG no smaller than `gap_px`. Return it with a remark if the file was completed for it."""
+    try:
+        return _loaded(raw, gap_px), ""
+    except BROKEN as error:
+        repaired, remark = repair(raw, _loaded)
+        if not repaired:
+            raise
+        try:
+            return _loaded(repaired, gap_px), remark
+        except BROKEN:
+            raise error from None
+
+
+def _loaded(raw: bytes, gap_px: int) -> Any:
+    image = _open(raw)
+    image.draft(None, (gap_px, gap_px))
+    image.load()
+    return image
 
 
 def _open(raw: bytes) -> Any:
@@ -155,13 +177,22 @@ def _open(raw: bytes) -> Any:
     if not raw:
         raise ValueError("is empty (zero bytes)")
     try:
-        image = Image.open(BytesIO(raw), formats=FORMATS)
+        image = _identify(raw)
     except Image.UnidentifiedImageError as error:
-        raise ValueError("is not an image") from error
+        raise ValueError(foreign_kind(raw)) from error
     if image.width * image.height > MAX_PIXELS:
         limit = MAX_PIXELS // 1_000_000
         raise ValueError(f"is {image.width} x {image.height} pixels, more than {limit} million")
     return image
+
+
+def _identify(raw: bytes) -> Any:
+    """Open an image by its content, whatever its suffix."""
+    Image = _pillow()
+    try:
+        return Image.open(BytesIO(raw), formats=PHOTOGRAPHS)
+    except Image.UnidentifiedImageError:
+        return Image.open(BytesIO(raw), formats=all_formats())
 
 
 @cache

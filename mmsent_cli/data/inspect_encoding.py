@@ -1,4 +1,4 @@
-"""Decide the text encoding of a source, and write UTF-8 copies of its texts."""
+"""The text encoding of a source, with its evidence, and UTF-8 copies of its texts."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,8 +9,8 @@ from mmsent_cli.charsets.decide import EncodingDecision, Files, decide
 from mmsent_cli.charsets.report import illustrate
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data import frames
-from mmsent_cli.data.layouts import Source, has_raw_texts, inline_texts, locate, text_paths
-from mmsent_cli.data.manifests import read_rows
+from mmsent_cli.data.layouts import Source, locate, text_paths
+from mmsent_cli.data.source_rows import documents, table_rows
 from mmsent_cli.errors import DataError, summarize
 from mmsent_cli.results import EncodingResult
 
@@ -48,19 +48,20 @@ def inspect(
 def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, bytes]], str]:
     """Return the texts as bytes, and the chosen encoding. The encoding of decoded texts needs no decision."""
     if source.kind == "lab":
-        return Files(text_paths(source)), config.encoding
+        return Files(text_paths(source, config)), config.encoding
     if source.frame is not None:
         texts, is_decoded = frames.raw_texts(source.frame, config)
         return texts, "utf-8" if is_decoded else config.encoding
-    if has_raw_texts(source, config):
-        return inline_texts(source, config), config.encoding
-    rows = read_rows(source.path, config, [])
+    lines = documents(source, config)
+    if lines:
+        return lines, config.encoding
+    rows = table_rows(source, config)
     return [(row.where, row.text.encode("utf-8", errors="replace")) for row in rows if row.text], "utf-8"
 
 
 def _convert(source: Source, target: Path, decision: EncodingDecision, force: bool) -> tuple[int, list[str]]:
-    """Write the copies. Returns their number, and a warning that lists files with undecodable characters."""
-    copies = list(convert(text_paths(source), source.path, target, decision, force))
+    """Write the copies; their number, and a warning that names the files in which characters were lost."""
+    copies = list(convert(text_paths(source, DataConfig()), source.path, target, decision, force))
     lossy = [f"{name} ({replaced})" for name, replaced in copies if replaced]
     warning = f"warning: characters replaced by U+FFFD in {len(lossy)} files: {summarize(lossy, 'files')}"
     return len(copies), [warning] if lossy else []

@@ -1,30 +1,37 @@
-"""Read a data folder: `train.txt` and `test_without_label.txt` list the pairs by guid, whose files are in the folder.
+"""The lab layout: `train.txt` and `test_without_label.txt` name pairs, `<guid>.txt` and `<guid>.jpg` hold them.
 
-The files are in the folder itself or in its `data/`. Both folders are listed once, and guids are looked up in this
-list. Paths are never built from a guid, so a guid cannot point outside the folder.
+The files are in the folder itself or in its `data/`. Both folders are listed once, and every guid is looked up in
+that listing: no path is built from a guid, so none can point outside the folder, and there is no stat call per file.
+Names are compared in composed form (NFC), since macOS writes them decomposed. Hidden files are no pairs.
 """
 
 import os
-import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data.fields import KNOWN, candidates_of
+from mmsent_cli.data.image_formats import SUFFIXES as IMAGE_SUFFIXES
 from mmsent_cli.data.pairs import PairRow
-from mmsent_cli.data.rows import guid_problem, tag_or_none
+from mmsent_cli.data.published import MVSA_LIST, NO_MAJORITY, mvsa_judgement, mvsa_words
+from mmsent_cli.data.rows import guid_problem
+from mmsent_cli.data.tables import SUFFIXES, Report, Table
+from mmsent_cli.data.tables.opening import read_list
+from mmsent_cli.data.tables.table import BLANK
+from mmsent_cli.data.tags import OPPOSITE, tag_or_none
 from mmsent_cli.errors import DataError
 from mmsent_cli.files import natural_order
 
 LABELLED_LIST, UNLABELLED_LIST = "train.txt", "test_without_label.txt"
-LISTS = (LABELLED_LIST, UNLABELLED_LIST)
-HEADER = ["guid", "tag"]
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+LISTS = (LABELLED_LIST, UNLABELLED_LIST, MVSA_LIST)
 MAX_QUOTED_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The text file and the image file of every guid. `clashes` lists guids with two text files or two image files."""
+    """Text and image file of every guid in the folder; `clashes` has the guids with two files of one kind."""
 
     texts: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
@@ -32,7 +39,7 @@ class Listing:
 
 
 def holds_list(folder: Path, *names: str) -> bool:
-    """Return True if the folder contains one of these list files (by default, any of them)."""
+    """Whether the folder has one of the list files (any of them by default)."""
     return any((folder / name).is_file() for name in names or LISTS)
 
 
@@ -40,61 +47,86 @@ def list_files(folder: Path) -> Listing:
     """List the text and image files of the folder and of its `data/`.
 
     Raises:
-        DataError: the folder does not exist or cannot be read.
+        DataError: not a folder, or one that may not be read.
     """
     listing = Listing()
     own = [path for path in _files_in(folder) if os.path.basename(path) not in LISTS]  # noqa: PTH119 Paths are slow
     for path in [*own, *_files_in(folder / "data", must_exist=False)]:
         stem, dot, suffix = path.rpartition(".")
-        guid, kind = os.path.basename(stem), dot + suffix.lower()  # noqa: PTH119 a Path per file costs ten times this
+        guid, kind = composed(os.path.basename(stem)), dot + suffix.lower()  # noqa: PTH119 a Path costs ten times this
         if kind == ".txt":
             _enter(listing, listing.texts, guid, path)
-        if kind in IMAGE_SUFFIXES:
+        elif kind in IMAGE_SUFFIXES:
             _enter(listing, listing.images, guid, path)
     return listing
 
 
-def read_rows(folder: Path, list_name: str, problems: list[str]) -> list[PairRow]:
-    """Read a list file and find the files of its guids.
+def read_rows(folder: Path, list_name: str, config: DataConfig, report: Report) -> list[PairRow]:
+    """Read one list file and find the files of its guids.
 
-    A missing file or tag is None in the row. Invalid rows are described in `problems`.
+    A missing file is None in the row. The tag is None where the list has none.
+
+    Args:
+        folder: that holds the list.
+        list_name: one of `LISTS`.
+        config: encoding of a list that is not UTF-8.
+        report: receives rows that are blank or cannot be used, and those of MVSA that have no one sentiment.
 
     Raises:
-        DataError: the list does not exist or has no header line.
+        DataError: no such list, or no header line.
     """
     listing = list_files(folder)
+    table = _open_list(folder / list_name, config)
+    report.title = list_name if list_name == MVSA_LIST else f"{list_name} ({table.form})"
+    guid_at, tag_at = _columns(table, is_labelled=list_name == LABELLED_LIST)
     seen: dict[str, str] = {}
     rows = []
-    for where, line in _lines_after_header(folder / list_name):
-        values = [value.strip() for value in line.split(",")]
-        problem = _row_problem(values, where, seen, listing)
+    for record in table.records(report):
+        if record.is_blank:
+            report.skipped[BLANK] += 1
+            continue
+        where = record.where
+        cells = mvsa_words(record.cells) if list_name == MVSA_LIST else record.cells
+        guid, tag = cells[guid_at].strip(), cells[tag_at].strip() if tag_at is not None else ""
+        problem = guid_problem(guid, where, seen, is_file_name=True)
+        if problem is None and composed(guid) in listing.clashes:
+            problem = f"{where}: guid {guid} has two files, {listing.clashes[composed(guid)]}"
+        if problem is None and list_name == MVSA_LIST:
+            tag, problem = _judged(cells[1:], where, report)
         if problem:
-            problems.append(problem)
-        else:
-            rows.append(_row(values[0], values[1], where, listing))
+            report.problems.append(problem)
+        elif tag not in (OPPOSITE, NO_MAJORITY):
+            rows.append(_row(guid, tag, where, listing))
     return rows
 
 
-def rows_without_list(folder: Path) -> Iterator[PairRow]:
-    """Return a row without a tag for every guid with a file, in natural order (2 before 10)."""
+def rows_without_list(folder: Path, report: Report) -> Iterator[PairRow]:
+    """A row without a tag for every guid that has a file, in natural order (2 before 10)."""
     listing = list_files(folder)
+    report.problems += [f"{folder.name}: guid {guid} has two files, {both}" for guid, both in listing.clashes.items()]
     for guid in sorted(listing.texts.keys() | listing.images.keys(), key=natural_order):
-        yield _row(guid, "", folder.name, listing)
+        if guid not in listing.clashes:
+            yield _row(guid, "", folder.name, listing)
 
 
-def text_files(folder: Path) -> list[Path]:
-    """Return the text files of all guids in the list files, or all text files if there is no list; in natural order."""
+def text_files(folder: Path, config: DataConfig) -> list[Path]:
+    """Every text file whose guid a list names, or every text file where there is no list; in natural order."""
     texts = list_files(folder).texts
     lists = [folder / name for name in LISTS if holds_list(folder, name)]
-    named = {line.split(",")[0].strip() for path in lists for _, line in _lines_after_header(path)}
+    named = {composed(guid) for path in lists for guid in _guids(path, config)}
     guids: Iterable[str] = (guid for guid in texts if guid in named) if lists else texts
     return [Path(texts[guid]) for guid in sorted(guids, key=natural_order)]
+
+
+def composed(name: str) -> str:
+    """A name in composed form, in which `é` is one character."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _files_in(folder: Path, must_exist: bool = True) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.path for entry in entries if entry.is_file())
+            return sorted(entry.path for entry in entries if entry.name[0] not in ".~" and entry.is_file())
     except (FileNotFoundError, NotADirectoryError) as error:
         if not must_exist:
             return []
@@ -109,52 +141,60 @@ def _enter(listing: Listing, files: dict[str, str], guid: str, path: str) -> Non
         listing.clashes[guid] = f"{PurePath(known).name} and {PurePath(path).name}"
 
 
-def _lines_after_header(path: Path) -> Iterator[tuple[str, str]]:
-    """Return the position (`file:line`) and the text of each line after the header. Blank lines are skipped."""
-    lines = [(number, line) for number, line in enumerate(_read_list(path), 1) if line.strip()]
-    if not lines:
+def _guids(path: Path, config: DataConfig) -> Iterator[str]:
+    table = _open_list(path, config)
+    guid_at, _ = _columns(table, is_labelled=False)
+    for record in table.records(Report()):
+        if not record.is_blank:
+            yield (mvsa_words(record.cells) if path.name == MVSA_LIST else record.cells)[guid_at].strip()
+
+
+def _open_list(path: Path, config: DataConfig) -> Table:
+    if not path.is_file():
+        raise DataError(f"no {path.name} in {path.parent}", _hint_without_list(path))
+    table = read_list(path, config.encoding, KNOWN)
+    if not table.columns:
         raise DataError(f"{path} is empty", "its first line must be guid,tag, then one line for each pair")
-    number, first = lines[0]
-    if [name.strip().lower() for name in first.split(",")] != HEADER:
-        shown = first.strip()[:MAX_QUOTED_CHARACTERS]
+    return table
+
+
+def _columns(table: Table, is_labelled: bool) -> tuple[int, int | None]:
+    """The columns of the guid and of the tag, which a list of pairs to predict may lack."""
+    names = table.columns
+    lowered = [name.casefold() for name in names]
+    exact = {name: [lowered.index(name)] if name in lowered else candidates_of(names, name) for name in ("guid", "tag")}
+    if table.path.name == MVSA_LIST:
+        return 0, None
+    guid_at, tag_at = (next(iter(exact[name]), None) for name in ("guid", "tag"))
+    if guid_at is None or (tag_at is None and is_labelled):
+        shown = ",".join(names)[:MAX_QUOTED_CHARACTERS]
         raise DataError(
-            f"{path}:{number}: the header line is missing: found {shown!r}, expected 'guid,tag'",
+            f"{table.path}:1: the header line is missing: found {shown!r}, expected 'guid,tag'",
             "put the line guid,tag above the first pair",
         )
-    return ((f"{path.name}:{number}", line) for number, line in lines[1:])
+    return guid_at, tag_at
 
 
-def _read_list(path: Path) -> list[str]:
-    hint = "the list must be a text file in UTF-8 with the header guid,tag"
+def _judged(words: Sequence[str], where: str, report: Report) -> tuple[str, str | None]:
+    """The sentiment of a row of MVSA, or what is wrong with it; a row without one sentiment is skipped."""
     try:
-        raw = path.read_bytes()
-        encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        return re.split(r"\r\n|\r|\n", raw.decode(encoding))
-    except FileNotFoundError as error:
-        raise DataError(f"no {path.name} in {path.parent}", _hint_without_list(path)) from error
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"cannot read {path}: {error}", hint) from error
+        tag = mvsa_judgement(words)
+    except ValueError as error:
+        return "", f"{where}: {error}"
+    if tag in (OPPOSITE, NO_MAJORITY):
+        report.skipped[tag] += 1
+    return tag, None
 
 
 def _hint_without_list(path: Path) -> str:
-    manifests = [p.name for p in path.parent.glob("*") if p.suffix in (".csv", ".jsonl", ".parquet")]
+    manifests = sorted(p.name for p in path.parent.glob("[!.~]*") if p.suffix.lower() in SUFFIXES)
     if manifests:
         return f"to use a manifest, name the file itself: --data {path.parent / manifests[0]}"
-    return f"give the folder that holds {path.name} with --data, or a .csv, .jsonl or .parquet manifest"
-
-
-def _row_problem(values: list[str], where: str, seen: dict[str, str], listing: Listing) -> str | None:
-    if len(values) != len(HEADER):
-        return f"{where}: {len(values)} columns instead of 2 (guid,tag)"
-    guid = values[0]
-    problem = guid_problem(guid, where, seen)
-    if problem is None and guid in listing.clashes:
-        return f"{where}: guid {guid} has two files, {listing.clashes[guid]}"
-    return problem
+    return f"give the folder that holds {path.name} with --data, or a manifest ({', '.join(SUFFIXES)})"
 
 
 def _row(guid: str, tag: str, where: str, listing: Listing) -> PairRow:
-    text, image = listing.texts.get(guid), listing.images.get(guid)
+    text, image = listing.texts.get(composed(guid)), listing.images.get(composed(guid))
     return PairRow(
         guid=guid,
         tag=tag_or_none(tag),
@@ -162,4 +202,5 @@ def _row(guid: str, tag: str, where: str, listing: Listing) -> PairRow:
         text_path=Path(text) if text else None,
         image=Path(image) if image else None,
         where=where,
+        in_files=True,
     )

@@ -22,7 +22,9 @@ class PairRow:
     """A row of a data source; its files are not yet opened.
 
     The text is in `text` (table file or DataFrame) or in the file `text_path`; if both are None, the pair has no text.
-    `where` is the position of the row for messages, such as `train.txt:17`.
+    `where` is the position of the row for messages, such as `train.txt:17`. `elsewhere` is an image cell that is not a
+    file of this machine: an address, or a path with a Windows drive. `in_files` is True if text and image are files
+    named by the guid, and not cells of a table.
     """
 
     guid: str
@@ -31,6 +33,8 @@ class PairRow:
     text_path: Path | None
     image: ImageSource | None
     where: str
+    elsewhere: str = ""
+    in_files: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Check the rows of a data source: guids must be unique and safe as file names, labels must be known."""
+"""Check the rows of a data source: guids must be unique, and labels must be known."""
 
 import difflib
 from collections import Counter
@@ -10,26 +10,20 @@ from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.errors import DataError
 
 LIMIT_SEED = 0
-NO_TAG = ("", "null")
-"""Values of a row without a tag, in lower case."""
 
 
-def tag_or_none(tag: str) -> str | None:
-    """Return the tag of a row, or None if it is empty or `null`."""
-    return None if tag.lower() in NO_TAG else tag
-
-
-def guid_problem(guid: str, where: str, seen: dict[str, str]) -> str | None:
+def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool = False) -> str | None:
     """Return the problem with a guid, or None. A valid guid is added to `seen`.
 
     Args:
         guid: the guid, without spaces around it.
         where: the position of the row, such as `train.txt:17`.
         seen: the positions of the earlier guids.
+        is_file_name: files are looked up by the guid, so it may not be a path.
     """
     if not guid:
         return f"{where}: empty guid"
-    if guid in (".", "..") or any(mark in guid for mark in "/\\\0"):
+    if is_file_name and (guid in (".", "..") or any(mark in guid for mark in "/\\\0")):
         return f"{where}: guid {guid!r} is a path, not a name"
     if guid in seen:
         return f"{where}: duplicate guid {guid} (first in {seen[guid]})"

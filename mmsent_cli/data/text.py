@@ -18,6 +18,17 @@ WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|_|(?<=[A-Za-z])(?=\d)")
 JOINERS = "\u200d\ufe0e\ufe0f"
 """Zero-width joiner and variation selectors, which are left when the symbols of an emoji are removed."""
 
+INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""Characters that print nothing: controls, zero-width spaces and joiners, directions, variation selectors, fillers."""
+
+
+def visible(text: str) -> str:
+    """A text without characters that print nothing; empty or white space if it holds no others."""
+    return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
+
 
 def clean(text: str, steps: Collection[str]) -> str:
     """Apply cleaning steps in a fixed order, and reduce white space to single spaces.
@@ -45,6 +56,11 @@ def clean(text: str, steps: Collection[str]) -> str:
     if "stop-words" in steps:
         words = [word for word in words if word.lower() not in _stop_words()]
     return " ".join(words)
+
+
+def says_nothing(text: str, steps: Collection[str]) -> bool:
+    """Whether cleaning leaves nothing of a text, or nothing that prints: an address, a mention, a zero-width space."""
+    return not visible(clean(text, steps)).strip()
 
 
 def duplicate_key(text: str) -> str:

@@ -33,7 +33,7 @@ def how_computed(predictor: Predictor) -> tuple[str, str, str]:
 
 def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None, progress: Progress) -> Dataset:
     """Labelled pairs, each of which may lack its text or its image."""
-    return load_labelled(data, default_cache_dir(runtime.cache_dir), progress, source, may_lack=True)
+    return load_labelled(data, default_cache_dir(runtime.cache_dir), progress, source, needs=None)
 
 
 def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from mmsent_cli.config import DataConfig, RuntimeConfig, build
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled
-from mmsent_cli.data.frames import read_rows
 from mmsent_cli.data.layouts import frame_source
 from mmsent_cli.data.pairs import ImageSource, Pair
+from mmsent_cli.data.source_rows import unlabelled_rows
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.stream import decode_typed, single_pair
 from mmsent_cli.progress import Progress, Stage, silent
@@ -86,7 +86,7 @@ class LoadedModel:
             return _table(answers, self.labels, [answer.guid for answer in answers])
         config = build(DataConfig, columns)
         source = frame_source(data)
-        guids = [row.guid for row in read_rows(data, config, [])]
+        guids = [row.guid for row in unlabelled_rows(source, config)]
         pairs = list(iter_unlabelled(source, config, decide_encoding(source, config, Path())))
         answers = self._predict(pairs, progress)
         place = {guid: row for row, guid in enumerate(guids)}

@@ -14,6 +14,7 @@ from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import RuntimeConfig, read_train_config
 from mmsent_cli.data.ocr import require_ocr
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.text import says_nothing
 from mmsent_cli.encoders.weights.source import VARIABLE as WEIGHTS_VARIABLE
 from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.errors import ConfigError
@@ -104,8 +105,17 @@ class Predictor:
             guid=pair.guid,
             tag=labels[int(probabilities.argmax())],
             probabilities={label: float(value) for label, value in zip(labels, probabilities, strict=True)},
-            missing="text" if pair.text is None else "image" if pair.image is None else "",
+            missing=self._missing(pair),
         )
+
+    def _missing(self, pair: Pair) -> str:
+        """Return the modalities that a pair lacks. A text of which cleaning leaves nothing counts as missing.
+
+        The model still reads such a text as an empty one, as it did in training.
+        """
+        has_text = pair.text is not None and not says_nothing(pair.text, self.description.model.text_cleaning)
+        lacking = [name for name, has in (("text", has_text), ("image", pair.image is not None)) if not has]
+        return " and ".join(lacking)
 
 
 def _with_own_weights(runtime: RuntimeConfig, checkpoint: Path) -> RuntimeConfig:

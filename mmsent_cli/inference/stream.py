@@ -12,11 +12,11 @@ from typing import TextIO
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, open_unlabelled
-from mmsent_cli.data.frames import image_source
 from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.layouts import Source, files_of, locate
-from mmsent_cli.data.manifests import SURROGATE, without_surrogates
+from mmsent_cli.data.manifests import SURROGATE, image_of, without_surrogates
 from mmsent_cli.data.pairs import ImageSource, Pair
+from mmsent_cli.data.text import visible
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.files import cache_note, reason
 from mmsent_cli.inference.predictor import Predictor
@@ -61,13 +61,15 @@ def predict_file(
     predictor = Predictor.load(checkpoint, runtime)
     decision, notes = _decide(source, data, predictor.resources.cache, predictor.description)
     problems: list[str] = []
-    total, unlabelled = open_unlabelled(source, data, decision, problems)
+    read: list[str] = []
+    total, unlabelled = open_unlabelled(source, data, decision, problems, read)
     tally = Tally(total)
     pairs = tally.watch(_apart_from(out, unlabelled))
     with open_output(out) as stream:
         _write_rows(stream, predictor, pairs, tally, with_probabilities, progress)
         if not tally.pairs:
             raise DataError(f"there are no pairs to predict in {source.path}", "give a folder or a table with --data")
+    notes = (source.notice, *filter(None, [cache_note()]), *notes, *read, *predictor.notes(), *tally.notes(), *problems)
     return PredictResult(
         checkpoint=str(checkpoint),
         out=str(out),
@@ -77,7 +79,7 @@ def predict_file(
         missing_image=tally.missing["image"],
         replaced_characters=tally.replaced,
         seconds=time.perf_counter() - start,
-        notes=(source.notice, *filter(None, [cache_note()]), *notes, *predictor.notes(), *tally.notes(), *problems),
+        notes=notes,
     )
 
 
@@ -99,7 +101,7 @@ def predict_one(
         out=None,
         pairs=1,
         counts={label: int(label == prediction.tag) for label in predictor.description.labels},
-        missing_text=int(pair.text is None),
+        missing_text=int("text" in prediction.missing),
         missing_image=int(pair.image is None),
         replaced_characters=pair.replaced,
         seconds=time.perf_counter() - start,
@@ -123,6 +125,7 @@ class Tally:
         self.replaced = 0
         self.tags: Counter[str] = Counter()
         self.missing: Counter[str] = Counter()
+        self.incomplete = 0
         self._incomplete: list[str] = []
 
     def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
@@ -136,7 +139,8 @@ class Tally:
         self.pairs += 1
         self.tags[prediction.tag] += 1
         if prediction.missing:
-            self.missing[prediction.missing] += 1
+            self.missing.update(prediction.missing.split(" and "))
+            self.incomplete += 1
             if len(self._incomplete) < self.SHOWN_GUIDS:
                 self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
 
@@ -144,9 +148,10 @@ class Tally:
         """Return notes on the first pairs that were predicted from one modality."""
         if not self._incomplete:
             return []
-        more = sum(self.missing.values()) - len(self._incomplete)
+        more = self.incomplete - len(self._incomplete)
+        shown = ", ".join(self._incomplete)
         rest = f" and {more} more; --probabilities marks each" if more > 0 else ""
-        return [f"predicted from one modality alone: {', '.join(self._incomplete)}{rest}"]
+        return [f"predicted without a text, with a text that says nothing, or without an image: {shown}{rest}"]
 
 
 def _apart_from(out: Path, pairs: Iterable[Pair]) -> Iterator[Pair]:
@@ -187,16 +192,16 @@ def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
     Raises:
         DataError: neither text nor image is given, or the image cannot be read.
     """
-    text = text if text and text.strip() else None
+    text = text if text and visible(text).strip() else None
     if text is None and image is None:
         raise DataError("neither a text nor an image is given", "give --text, --image, or both")
     if image is None:
         return Pair(guid="-", tag=None, text=text, image=None)
     name, hint = str(image) if isinstance(image, str | Path) else "the image", "give another --image, or --text alone"
     try:
-        source = image_source(image)
+        source, elsewhere = image_of(image)
         if source is None:
-            raise ValueError("is no path")
+            raise ValueError("is an address or a path of another machine" if elsewhere else "is not a path")
         raw = image_bytes(source)
         if problem := verify_image(raw):
             raise ValueError(problem)

@@ -17,13 +17,15 @@ from mmsent_cli.config import (
     resolve_model,
 )
 from mmsent_cli.data.check import load_labelled
+from mmsent_cli.data.flaws import MODALITIES
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.data.split import Split, make_folds, make_split, read_split, require_all_in_folds
+from mmsent_cli.data.text import says_nothing
 from mmsent_cli.encoders.registry import choose, is_from_scratch, require_encoders
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.errors import ConfigError
-from mmsent_cli.fusion import require_fusion
+from mmsent_cli.errors import ConfigError, summarize
+from mmsent_cli.fusion import find_fusion, require_fusion
 from mmsent_cli.progress import Progress, silent
 
 
@@ -85,7 +87,7 @@ def plan_run(
     _require_folds(config, model)
     source = source or locate(config.data.data)
     config = _from_anywhere(config, source)
-    dataset = load_labelled(config.data, resources.cache, progress, source)
+    dataset = load_labelled(config.data, resources.cache, progress, source, _modalities(model))
     facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or _divide(dataset, config)
     if facts.has_folds:
@@ -105,7 +107,7 @@ def plan_run(
         store=resources.cache / "features",
         dataset=dataset,
         split=splits[0],
-        notes=tuple(note for note in (resources.note, encoder_note, *dataset.notes) if note),
+        notes=tuple(filter(None, (resources.note, encoder_note, *dataset.notes, *_text_notes(dataset, model)))),
         folds=tuple(splits) if facts.has_folds else (),
     )
 
@@ -128,6 +130,20 @@ def resolve_checked(model: ModelConfig, facts: Facts) -> ResolvedModel:
     require_encoders(resolved)
     require_fusion(resolved)
     return resolved
+
+
+def _modalities(model: ResolvedModel) -> tuple[str, ...]:
+    """Return what each pair must have. A unimodal reference needs its own modality only."""
+    return (model.fusion.removesuffix("-only"),) if find_fusion(model.fusion).is_reference else MODALITIES
+
+
+def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
+    """Return a note on texts of which the cleaning of the model's text encoder leaves nothing."""
+    steps = model.text_cleaning
+    empty = [pair.guid for pair in dataset.pairs if pair.text is not None and says_nothing(pair.text, steps)]
+    if not empty or "text" not in _modalities(model):
+        return []
+    return [f"{len(empty):,} texts contain only what cleaning removes, such as links: {summarize(empty, 'guids')}"]
 
 
 def _from_anywhere(config: TrainConfig, source: Source) -> TrainConfig:

@@ -65,7 +65,6 @@ BAD_FOR_TRAINING = {
 }
 
 BAD_FOR_PREDICTING = {
-    "empty text": (put("data/102.txt", b" \n"), "102.txt", ON_BAD),
     **{name: (put("data/102.jpg", raw), "102.jpg", why, ON_BAD) for name, (raw, why) in BROKEN_IMAGES.items()},
     "nothing of a pair": (lambda lab: [path.unlink() for path in lab.glob("data/102.*")], "102", ON_BAD),
     "duplicate guid": (add_line("test_without_label.txt", "102,null"), "test_without_label.txt:5", "duplicate"),

@@ -131,16 +131,17 @@ def test_bad_images_follow_the_policy(tmp_path):
 
 
 def test_bad_rows_are_named(tmp_path):
-    frame = labelled([image_bytes(), 3, image_bytes()]).assign(text=["a", "b", ["c"]])
-    with pytest.raises(DataError, match=r"DataFrame:2: image holds a int.*DataFrame:3: text holds a list"):
+    frame = labelled([image_bytes(), [3], image_bytes()]).assign(text=["a", "b", ["c"]])
+    with pytest.raises(DataError, match=r"DataFrame:2: image holds a list.*DataFrame:3: text holds a list"):
         load(frame, tmp_path)
 
 
 def test_missing_columns_are_named(tmp_path):
-    frame = labelled([image_bytes()] * 3).rename(columns={"tag": "label"})
-    with pytest.raises(DataError, match="DataFrame has no column 'tag'; it has text, image, label"):
+    frame = labelled([image_bytes()] * 3).rename(columns={"tag": "verdict"})
+    with pytest.raises(DataError, match="DataFrame has no column 'tag'; it has text, image, verdict"):
         load(frame, tmp_path)
-    assert load(frame, tmp_path, tag_column="label").labels == TAGS
+    assert load(frame, tmp_path, tag_column="verdict").labels == TAGS
+    assert load(frame.rename(columns={"verdict": "Label"}), tmp_path).labels == TAGS
 
 
 def test_halves_of_characters_are_counted(tmp_path):

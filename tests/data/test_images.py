@@ -46,24 +46,22 @@ def test_bad_files_are_refused_alike_by_both_functions(name, tmp_path):
     assert reported in caught.value.message
 
 
-@pytest.mark.parametrize("kind", ["PPM", "TGA", "PCX", "ICO", "JPEG2000", "DDS", "EPS", "PDF", "ICNS"])
-def test_formats_outside_the_list_are_no_images(kind, tmp_path):
-    """Some of Pillow's other readers run programs; a name that ends in .jpg does not help."""
+@pytest.mark.parametrize(("kind", "why"), [("EPS", "is a PostScript drawing"), ("PDF", "is a PDF document")])
+def test_formats_that_run_programs_are_no_images(kind, why, tmp_path):
+    """A name that ends in .jpg does not help."""
     path = tmp_path / "bad.jpg"
     picture(1, (32, 32)).save(path, kind)
-    assert verify_image(path.read_bytes()) == "is not an image"
-    with pytest.raises(DataError, match=r"bad\.jpg: is not an image"):
+    assert (verify_image(path.read_bytes()) or "").startswith(why)
+    with pytest.raises(DataError, match=rf"bad\.jpg: {why}"):
         decode_image(path, 32)
 
 
-def test_an_opened_image_of_another_format_is_stored_as_png(tmp_path):
-    """Its file could not be read later on; one in the list keeps its bytes."""
+def test_an_opened_image_keeps_the_bytes_of_its_file(tmp_path):
     for kind in ("PPM", "PNG", "BMP"):
         path = tmp_path / f"image.{kind}"
         picture(1).save(path, kind)
         raw = stored_bytes(Image.open(path))
-        assert Image.open(BytesIO(raw)).format == ("BMP" if kind == "BMP" else "PNG")
-        assert (raw == path.read_bytes()) == (kind != "PPM")
+        assert raw == path.read_bytes()
         assert (np.asarray(Image.open(BytesIO(raw))) == np.asarray(picture(1))).all()
 
 

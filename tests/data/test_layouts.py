@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.layouts import inline_texts, labelled_rows, locate, text_paths, unlabelled_rows
+from mmsent_cli.data.layouts import locate, text_paths
+from mmsent_cli.data.source_rows import documents, labelled_rows, unlabelled_rows
 from mmsent_cli.errors import DataError
 from tests.data.builders import TAGS, image_bytes, ten_tags, write_lab
 
@@ -272,12 +273,13 @@ def test_manifests_of_all_kinds_give_the_same_rows(tmp_path, kind):
     assert [row.image for row in rows] == [tmp_path / "img/1.jpg", Path("/abs/2.png"), tmp_path / "img/4.jpg"]
     (to_predict,) = unlabelled_rows(source, COLUMNS)
     assert (to_predict.guid, to_predict.text, to_predict.image) == ("3", "to predict", None)
-    assert inline_texts(source, COLUMNS) == []
+    assert documents(source, COLUMNS) == []
 
 
 def test_missing_columns_are_told_with_those_there_are(tmp_path):
     message = refusal(write_manifest(tmp_path, "csv", RECORDS)).message
-    assert all(name in message for name in ("'guid'", "'text'", "id, words, file, mood"))
+    assert all(name in message for name in ("'text'", "id, words, file, mood"))
+    assert "'guid'" not in message
 
 
 def test_a_manifest_without_tag_column_is_all_to_be_predicted(tmp_path):
@@ -324,9 +326,11 @@ def test_bytes_of_a_legacy_manifest_reach_the_encoding_decision(tmp_path):
     texts = ['他说"你好", 然后走了', "晴天…"]
     lines = ["guid,text,image,tag", '1,"他说""你好"", 然后走了",1.jpg,positive', "2,晴天…,2.jpg,negative"]
     path.write_bytes("\r\n".join(lines).encode("gb18030"))
-    found = inline_texts(locate(str(path)), DataConfig())
-    assert [raw.decode("gb18030") for _, raw in found] == texts
+    found = documents(locate(str(path)), DataConfig())
+    assert [raw.decode("gb18030").strip() for _, raw in found] == lines[1:]
     assert found[0][0] == "pairs.csv:2"
+    rows = labelled_rows(locate(str(path)), DataConfig(encoding="gb18030"))
+    assert [row.text for row in rows] == texts
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])

@@ -1,0 +1,133 @@
+"""What is wrong or odd about the pairs of a source, collected so that each kind is said once with its count."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import DataError, summarize
+
+MODALITIES = ("text", "image")
+HINT = "fix the files, or use --on-bad drop or --on-bad blank"
+SHOWN_GUIDS = 5
+ADDRESS = "addresses, which mmsent does not open"
+ELSEWHERE = "paths of another machine"
+HINTS = {
+    ADDRESS: "download the images and name their files in the table, or leave images out with --on-bad blank",
+    ELSEWHERE: "write the paths relative to the table's folder, such as images/1.jpg",
+}
+"""Kinds of flaws that are said once for all pairs, and what to do."""
+
+
+class Flaw(NamedTuple):
+    """Why a text or an image cannot be used: as a sentence for its pair; or one of the `HINTS`, with an example."""
+
+    text: str
+    kind: str = ""
+    example: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPair:
+    """The usable parts of a pair, and what is wrong with the others, by modality.
+
+    Attributes:
+        pair: text or image is None where it cannot be used.
+        missing: what the row does not have.
+        broken: what is there and cannot be used.
+        remarks: what is odd about a file that is used.
+    """
+
+    pair: Pair
+    missing: dict[str, Flaw] = field(default_factory=dict)
+    broken: dict[str, Flaw] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    def wrong(self, needs: Collection[str] | None) -> list[Flaw]:
+        """What keeps the pair from being used as it is.
+
+        Args:
+            needs: modalities that a pair must have; None for a pair to predict, which may lack one but have none
+                broken.
+        """
+        every = [part[name] for part in (self.missing, self.broken) for name in MODALITIES if name in part]
+        if self.pair.text is None and self.pair.image is None:
+            return every
+        if needs is None:
+            return list(self.broken.values())
+        return [part[name] for part in (self.missing, self.broken) for name in needs if name in part]
+
+
+@dataclass(slots=True)
+class Flaws:
+    """The flaws of all pairs.
+
+    Attributes:
+        problems: one line for each pair that is dropped or blanked, or that stops the run.
+        dropped: how many pairs are left out.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    dropped: int = 0
+    _single: list[str] = field(default_factory=list)
+    _kinds: dict[str, list[str]] = field(default_factory=dict)
+    _remarks: dict[str, list[str]] = field(default_factory=dict)
+    _blank: Counter[str] = field(default_factory=Counter)
+
+    def admit(self, item: CheckedPair, on_bad: str, needs: Collection[str] | None) -> Pair | None:
+        """The pair as it may be used, or None; what is wrong with it is kept.
+
+        Args:
+            item: a checked pair.
+            on_bad: the policy: stop, drop or blank.
+            needs: as in `CheckedPair.wrong`.
+        """
+        pair, wrong = item.pair, item.wrong(needs)
+        for remark in item.remarks:
+            self._remarks.setdefault(remark, []).append(pair.guid)
+        if not wrong:
+            self._blank.update(item.missing.keys() | item.broken.keys())
+            return pair
+        is_kept = on_bad == "blank" and not (pair.text is None and pair.image is None)
+        fate = "" if on_bad == "stop" else "blanked: " if is_kept else "dropped: "
+        line = f"{pair.guid}: {fate}{' and '.join(flaw.text for flaw in wrong)}"
+        self.problems.append(line)
+        kinds = [flaw for flaw in wrong if flaw.kind]
+        if kinds:
+            self._kinds.setdefault(kinds[0].kind, []).append(kinds[0].example)
+        else:
+            self._single.append(line)
+        self.dropped += not is_kept
+        return pair if is_kept else None
+
+    def summary(self) -> str:
+        """All flaws in one line: each kind once, then single pairs."""
+        kinds = [f"{len(examples)} images are {kind}, such as {examples[0]}" for kind, examples in self._kinds.items()]
+        return "; ".join([*kinds, *([summarize(self._single)] if self._single else [])])
+
+    def error(self, total: int) -> DataError:
+        """The error for pairs that stop a run, `total` of them checked."""
+        hint = next(iter(HINTS[kind] for kind in self._kinds), HINT) if not self._single else HINT
+        return DataError(f"{len(self.problems)} of {total} pairs cannot be used: {self.summary()}", hint)
+
+    def notes(self, needs: Collection[str] | None) -> list[str]:
+        """What is odd about files that are used, and how many pairs lack a modality that is not needed."""
+        return [*self._remark_notes(), *(self._blank_notes() if needs is not None else ())]
+
+    def _remark_notes(self) -> Iterator[str]:
+        for what, guids in self._remarks.items():
+            yield f"{_images(len(guids))} {what}: {_shown(guids)}"
+
+    def _blank_notes(self) -> Iterator[str]:
+        for name, count in self._blank.items():
+            yield f"{count:,} pairs have no {name} that can be used; none is needed"
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
+
+
+def _shown(guids: Sequence[str]) -> str:
+    rest = len(guids) - SHOWN_GUIDS
+    return ", ".join(guids[:SHOWN_GUIDS]) + (f" and {rest} more" if rest > 0 else "")

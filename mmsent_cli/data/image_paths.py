@@ -1,0 +1,88 @@
+"""Finds the image that a manifest means where there is no file of exactly that name."""
+
+import os
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from mmsent_cli.data.image_formats import SUFFIXES
+from mmsent_cli.data.lab import composed
+
+FOLDERS = ("images", "imgs", "img", "image", "data", "photos", "pictures")
+"""Folders beside a manifest in which bare file names are looked up."""
+OTHER_SPELLING = "found under another spelling of the name"
+OTHER_FOLDER = "found in a folder beside the manifest"
+
+
+def find_image(path: Path) -> tuple[Path, str] | None:
+    r"""A file for a path that does not exist, and how it was found; None if there is none, or several.
+
+    Tried in this order: `images\1.jpg` for `images/1.jpg`; other case, composition or a missing suffix; the same name
+    in `images/` and other usual folders beside the manifest, or in `<anything>_images/`.
+    """
+    plain = Path(str(path).replace("\\", "/"))
+    for folder, how in _places(plain):
+        found = _in_folder(folder, plain.name)
+        if found is not None:
+            return found, how
+    return None
+
+
+def _places(path: Path) -> Iterator[tuple[Path, str]]:
+    home = path.parent
+    yield home, OTHER_SPELLING
+    for name in FOLDERS:
+        yield home / name, OTHER_FOLDER
+    for parent in (home, home.parent):
+        yield from ((folder, OTHER_FOLDER) for folder in _image_folders(parent, _changed(parent)))
+
+
+def _in_folder(folder: Path, name: str) -> Path | None:
+    """The one file of a folder whose name differs in case, composition or by its suffix alone."""
+    names = _names(folder, _changed(folder))
+    if name in names.get(_key(name), ()):
+        return folder / name
+    same = names.get(_key(name), ())
+    if not same and Path(name).suffix.lower() not in SUFFIXES:
+        same = [file for suffix in sorted(SUFFIXES) for file in names.get(_key(name) + suffix, ())]
+    return folder / same[0] if len(same) == 1 else None
+
+
+@lru_cache(maxsize=64)
+def _names(folder: Path, changed: int) -> dict[str, list[str]]:
+    """The files of a folder by their names in one case and composition; empty for what is no folder.
+
+    Args:
+        folder: any path.
+        changed: when it was changed last; another time is another listing.
+    """
+    names: dict[str, list[str]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name[0] != "." and entry.is_file():
+                    names.setdefault(_key(entry.name), []).append(entry.name)
+    except OSError:
+        return {}
+    return names
+
+
+@lru_cache(maxsize=64)
+def _image_folders(parent: Path, changed: int) -> list[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            return sorted(Path(e.path) for e in entries if re.search(r"[_-]images?$", e.name, re.I) and e.is_dir())
+    except OSError:
+        return []
+
+
+def _changed(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _key(name: str) -> str:
+    return composed(name).casefold()

@@ -1,0 +1,58 @@
+"""Texts and images that many pairs share, such as the picture "image not available": they stand for nothing."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.text import duplicate_key
+
+FEW, MANY = 5, 20
+IMAGE_SHARE, TEXT_SHARE, SMALL_SHARE = 0.25, 0.5, 0.01
+"""A placeholder is paired with more than 5 partners and a quarter of all texts (an image) or half of all images (a
+text); or with more than 20 partners and a hundredth."""
+Key = Callable[[Pair], str]
+
+
+def text_key(pair: Pair) -> str:
+    """What near-duplicate texts share; empty for a text without words."""
+    return duplicate_key(pair.text or "")
+
+
+def image_key(pair: Pair) -> str:
+    """What equal images share; empty without an image."""
+    return pair.image_digest
+
+
+def placeholders(keys: Sequence[str], partners: Sequence[str], share: float) -> dict[str, int]:
+    """The keys that stand beside many different partners, with the number of their pairs.
+
+    A retweet is no placeholder: its text and its image go together.
+
+    Args:
+        keys: of the text or the image of each pair.
+        partners: of the other modality of each pair.
+        share: IMAGE_SHARE or TEXT_SHARE.
+    """
+    beside: defaultdict[str, set[str]] = defaultdict(set)
+    counts: defaultdict[str, int] = defaultdict(int)
+    for key, partner in zip(keys, partners, strict=True):
+        if key:
+            beside[key].add(partner)
+            counts[key] += 1
+    limit = min(max(FEW, share * len(keys)), max(MANY, SMALL_SHARE * len(keys)))
+    return {key: counts[key] for key, different in beside.items() if len(different) > limit}
+
+
+def placeholder_notes(pairs: Sequence[Pair]) -> list[str]:
+    """A line for each image that many pairs share."""
+    texts, images = [text_key(pair) for pair in pairs], [image_key(pair) for pair in pairs]
+    found = placeholders(images, texts, IMAGE_SHARE)
+    notes = []
+    for key, count in found.items():
+        guid = pairs[images.index(key)].guid
+        share = "all" if count == len(pairs) else f"{count:,} of {len(pairs):,}"
+        notes.append(
+            f"{share} pairs share one image (that of {guid}), probably a placeholder: it counts as no near-duplicate;"
+            " give the pairs their own images, or train with --fusion text-only"
+        )
+    return notes

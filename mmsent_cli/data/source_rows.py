@@ -1,0 +1,195 @@
+"""Read the rows of a data source, labelled or to predict, and account for every row of its file."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data import frames, lab, manifests, published
+from mmsent_cli.data.fields import FIELDS, KNOWN, Columns, choose_columns
+from mmsent_cli.data.layouts import Source
+from mmsent_cli.data.pairs import PairRow
+from mmsent_cli.data.rows import labels_of, require_classes, tag_problems
+from mmsent_cli.data.tables import Report, Table, open_table
+from mmsent_cli.data.tables.encoding import numbered_lines
+from mmsent_cli.data.tables.opening import is_legacy_text
+from mmsent_cli.data.tags import require_few_classes, settle_tags
+from mmsent_cli.errors import DataError, summarize
+
+WITH_TAG, WITHOUT_TAG = "with a tag", "without a tag"
+FIX = "fix these rows"
+
+
+def labelled_rows(
+    source: Source,
+    config: DataConfig,
+    report: Report | None = None,
+    decision: EncodingDecision | None = None,
+    needs: Iterable[str] = (),
+) -> list[PairRow]:
+    """All rows with a tag, in the order of the file, with tags that are classes.
+
+    Args:
+        source: of `locate` or `frame_source`.
+        config: columns, labels, encoding.
+        report: receives what became of the rows of the file.
+        decision: how a manifest is decoded; None decides it by the file.
+        needs: modalities without whose column the pairs are of no use.
+
+    Raises:
+        DataError: all bad rows and unknown tags of the file, or no row at all.
+    """
+    report = Report() if report is None else report
+    if source.kind == "lab":
+        name = lab.MVSA_LIST if _is_mvsa(source.path) else lab.LABELLED_LIST
+        rows, class_names = lab.read_rows(source.path, name, config, report), ()
+    else:
+        every_row, class_names = _table_rows(source, config, report, True, decision, needs)
+        rows = list(_only(every_row, report, has_tag=True))
+    if not rows and not report.problems:
+        raise DataError(f"{source.path} has no labelled pairs ({report.counts()})", "add rows with a guid and a tag")
+    tagged = settle_tags(rows, config, class_names)
+    labels = labels_of(tagged.rows, config.labels)
+    wrong = tag_problems(tagged.rows, labels)
+    hint = "fix these rows, or name all classes in order with --labels" if wrong and not config.labels else FIX
+    report.skipped.update(tagged.excluded)
+    report.said += tagged.notes
+    report.read = len(tagged.rows) - len(wrong)
+    report.problems += wrong
+    _raise_rows(report, hint)
+    require_classes(labels)
+    require_few_classes(labels, len(tagged.rows))
+    return tagged.rows
+
+
+def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
+    """Read the rows to predict; see `count_unlabelled`."""
+    return count_unlabelled(source, config)[1]
+
+
+def count_unlabelled(
+    source: Source, config: DataConfig, report: Report | None = None, decision: EncodingDecision | None = None
+) -> tuple[int, Iterator[PairRow]]:
+    """Count and read the rows to predict, in the order of the file.
+
+    From a folder without list files, all pairs are predicted; from a DataFrame all rows, also those with a tag. All
+    rows are checked before the first is returned.
+
+    Args:
+        source, config, report, decision: as in `labelled_rows`.
+
+    Raises:
+        DataError: all bad rows of the file, or no row at all.
+    """
+    report = Report() if report is None else report
+    report.read = sum(1 for _ in _unlabelled(source, config, report, decision))
+    _raise_rows(report, FIX)
+    if not report.read and source.kind == "manifest" and report.skipped[WITH_TAG]:
+        raise DataError(
+            f"there is nothing to predict in {source.path}: every row has a label ({report.counts()})",
+            "to predict all rows, give --tag-column a name that is not a column",
+        )
+    if not report.read:
+        raise DataError(
+            f"there are no pairs to predict in {source.path} ({report.counts()})",
+            "list their guids in test_without_label.txt",
+        )
+    return report.read, _unlabelled(source, config, Report(), decision)
+
+
+def table_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
+    """The rows of a manifest, labelled or not, as far as they can be read."""
+    return _table_rows(source, config, Report(), False, None)[0]
+
+
+def open_source(
+    source: Source,
+    config: DataConfig,
+    is_labelled: bool = False,
+    decision: EncodingDecision | None = None,
+    needs: Iterable[str] = (),
+) -> tuple[Table, Columns]:
+    """Open the table of a source and find its columns.
+
+    Args:
+        source: a table.
+        config, decision, needs: see `labelled_rows`.
+        is_labelled: whether a tag is needed.
+
+    Raises:
+        DataError: the table cannot be read, is empty or lacks a column.
+    """
+    table = open_table(source.path, config.encoding, decision, KNOWN | set(_wanted(config)))
+    if not table.columns:
+        raise DataError(f"{source.path} has no rows", "it needs a header and a row for each pair")
+    aspects = published.aspect_columns(source.path.name, table.columns, config)
+    return table, aspects or choose_columns(source.path.name, table.columns, config, is_labelled, needs)
+
+
+def documents(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
+    """`file:line` and bytes of each line of a manifest whose encoding is decided over its lines; else empty."""
+    if source.kind != "manifest" or not is_legacy_text(source.path, config.encoding):
+        return []
+    header, *lines = numbered_lines(source.path)
+    return lines if header[1].isascii() else [header, *lines]
+
+
+def _is_mvsa(folder: Path) -> bool:
+    return lab.holds_list(folder, lab.MVSA_LIST) and not lab.holds_list(folder, lab.LABELLED_LIST)
+
+
+def _unlabelled(
+    source: Source, config: DataConfig, report: Report, decision: EncodingDecision | None
+) -> Iterator[PairRow]:
+    if source.kind == "frame":
+        rows, _ = _table_rows(source, config, report, False, decision)
+        yield from (replace(row, tag=None) for row in rows)
+    elif source.kind == "manifest":
+        rows, _ = _table_rows(source, config, report, False, decision)
+        yield from _only(rows, report, has_tag=False)
+    elif lab.holds_list(source.path):
+        rows = lab.read_rows(source.path, lab.UNLABELLED_LIST, config, report)
+        yield from (replace(row, tag=None) for row in rows)
+    else:
+        yield from lab.rows_without_list(source.path, report)
+
+
+def _only(rows: Iterable[PairRow], report: Report, has_tag: bool) -> Iterator[PairRow]:
+    """The rows that have a tag, or those that have none; the others are counted as skipped."""
+    for row in rows:
+        if (row.tag is not None) is has_tag:
+            yield row
+        else:
+            report.skipped[WITHOUT_TAG if has_tag else WITH_TAG] += 1
+
+
+def _table_rows(
+    source: Source,
+    config: DataConfig,
+    report: Report,
+    is_labelled: bool,
+    decision: EncodingDecision | None,
+    needs: Iterable[str] = (),
+) -> tuple[Iterator[PairRow], tuple[str, ...]]:
+    """The rows of a manifest or a DataFrame, and the names of its numbered classes."""
+    if source.frame is not None:
+        names = frames.columns_of(source.frame)
+        columns = choose_columns(source.name, names, config, is_labelled, needs, has_index=True)
+        report.said += columns.notes
+        return frames.read_rows(source.frame, columns, config, report), ()
+    table, columns = open_source(source, config, is_labelled, decision, needs)
+    report.title = f"{source.path.name} ({table.form})"
+    report.said += [*table.notes, *columns.notes]
+    rows = manifests.read_rows(table, columns, config, report)
+    return rows, published.ASPECT_CLASSES if columns.target is not None else table.class_names
+
+
+def _wanted(config: DataConfig) -> Iterator[str]:
+    return (getattr(config, f"{name}_column").casefold() for name in FIELDS)
+
+
+def _raise_rows(report: Report, hint: str) -> None:
+    if report.problems:
+        count = f"{len(report.problems)} bad rows: " if len(report.problems) > 1 else ""
+        raise DataError(f"{count}{summarize(report.problems)} ({report.counts()})", hint)

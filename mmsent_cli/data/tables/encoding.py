@@ -1,0 +1,117 @@
+"""The encoding of a table that is a text file, and its lines.
+
+UTF-8, or UTF-16 and UTF-32 with or without a byte-order mark, is found by the bytes. Any other encoding is decided over
+all lines of the file together, as it is for a folder of texts. Line ends are the same bytes in every encoding that is
+compared, so a file can be divided into lines before its encoding is known; each line is then decoded by itself.
+"""
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmsent_cli.charsets.codecs import ASCII, CODECS, MARKS, UTF8, plain_name, require_codec
+from mmsent_cli.charsets.decide import decide, forced_decision
+from mmsent_cli.charsets.decision import EncodingDecision
+
+CHUNK_BYTES = 1 << 20
+START_BYTES = 1 << 16
+WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+STRUCTURE = frozenset(",;\t|{}[]\"'")
+"""A text table without any of these has one column."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A text file with a known encoding.
+
+    Attributes:
+        path: the file.
+        decision: how its texts are decoded.
+        codec: the codec of the whole file; None if each line is decoded by itself.
+    """
+
+    path: Path
+    decision: EncodingDecision
+    codec: str | None
+
+    def lines(self) -> Iterator[str]:
+        r"""All lines with their ends (`\n`, `\r\n` or `\r`); what cannot be decoded becomes U+FFFD."""
+        if self.codec is not None:
+            with self.path.open(encoding=self.codec, errors="replace", newline="") as file:
+                yield from file
+            return
+        for raw in raw_lines(self.path):
+            yield self.decision.decode(raw).text
+
+
+def open_text(path: Path, forced: str = "auto", decision: EncodingDecision | None = None) -> TextFile:
+    """Find the encoding of a text file.
+
+    Args:
+        path: the file.
+        forced: `auto`, or the codec that the user named. A byte-order mark is stronger.
+        decision: how to decode a file whose bytes are not UTF-8; None decides it here.
+
+    Raises:
+        ConfigError: `forced` is not a text encoding.
+        OSError: a file that cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(START_BYTES)
+    codec = next((codec for mark, codec in MARKS if start.startswith(mark)), None)
+    codec = codec or (_wide_codec(start) if forced == "auto" else None)
+    if codec is not None:
+        return TextFile(path, EncodingDecision(plain_name(codec)), codec)
+    if forced != "auto":
+        named = require_codec(forced)
+        return TextFile(path, forced_decision(named), None if named in CODECS else named)
+    known = _plain_codec(path)
+    if known is not None:
+        return TextFile(path, EncodingDecision(known), UTF8)
+    return TextFile(path, decision or decide(numbered_lines(path)).decision, None)
+
+
+def is_text_utf8(path: Path) -> bool:
+    """Whether all bytes of a file are valid UTF-8."""
+    return _plain_codec(path) is not None
+
+
+def raw_lines(path: Path) -> Iterator[bytes]:
+    """The bytes of each line, for encodings whose line ends are ASCII."""
+    with path.open(encoding=UTF8, errors="surrogateescape", newline="") as file:
+        for line in file:
+            yield line.encode(UTF8, "surrogateescape")
+
+
+def numbered_lines(path: Path) -> Iterator[tuple[str, bytes]]:
+    """`file:line` and bytes of each line, as documents for the encoding decision."""
+    return ((f"{path.name}:{number}", raw) for number, raw in enumerate(raw_lines(path), 1))
+
+
+def _plain_codec(path: Path) -> str | None:
+    """`ascii` or `utf-8` if the whole file is valid in it, else None."""
+    decoder, is_ascii = codecs.getincrementaldecoder(UTF8)(), True
+    with path.open("rb") as file:
+        try:
+            while chunk := file.read(CHUNK_BYTES):
+                is_ascii = is_ascii and chunk.isascii()
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return None
+    return ASCII if is_ascii else UTF8
+
+
+def _wide_codec(start: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a byte-order mark: valid, with line ends and other signs of a table, and without NUL."""
+    if b"\0" not in start:
+        return None
+    for codec in WIDE:
+        try:
+            text = codecs.getincrementaldecoder(codec)().decode(start)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text and STRUCTURE & set(text) and {"\n", "\r"} & set(text):
+            return codec
+    return None

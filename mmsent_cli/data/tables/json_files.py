@@ -1,0 +1,133 @@
+"""Rows of a JSON file: one object a line (`.jsonl`), or one array or object for the whole file (`.json`)."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, cast
+
+from mmsent_cli.data.tables.encoding import TextFile
+from mmsent_cli.data.tables.table import Record, Report
+from mmsent_cli.errors import DataError
+
+HINT = "write an array of objects, or one object a line"
+BETWEEN = re.compile(r"[,\s]*")
+KEY = "id"
+"""Column for the keys of an object whose values are the rows."""
+
+
+def json_columns(file: TextFile) -> list[str]:
+    """The keys of all objects, in the order in which they first occur."""
+    found: dict[str, None] = {}
+    for _, values in _objects(file, Report()):
+        found.update(dict.fromkeys(values))
+    return list(found)
+
+
+def json_records(file: TextFile, columns: list[str], report: Report) -> Iterator[Record]:
+    """Every object as a row; lines that hold none are described in the report."""
+    for where, values in _objects(file, report):
+        yield Record(where, [values.get(column) for column in columns])
+
+
+def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`file:line` or `file[number]` of each object, and its values; an empty line is a blank row."""
+    if _is_by_line(file):
+        yield from _by_line(file, report)
+        return
+    for number, row in enumerate(_rows_of(_whole(file), file.path.name), 1):
+        where = f"{file.path.name}[{number}]"
+        if isinstance(row, dict):
+            yield where, row
+        else:
+            report.problems.append(f"{where}: not a JSON object")
+
+
+def _is_by_line(file: TextFile) -> bool:
+    """Whether one of the first two lines with content is an object of its own, and no array opens above it."""
+    filled = [line.strip("\ufeff\0 \t\r\n") for line in islice(filter(str.strip, file.lines()), 2)]
+    return filled[:1] != ["["] and any(isinstance(_value(line), dict) for line in filled)
+
+
+def _value(line: str) -> Any:
+    try:
+        return _loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _by_line(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(file.lines(), 1):
+        where = f"{file.path.name}:{number}"
+        if not line.strip("\ufeff\0 \t\r\n"):
+            yield where, {}
+            continue
+        try:
+            values = _loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else error
+            report.problems.append(f"{where}: not a JSON object ({reason})")
+            continue
+        if isinstance(values, dict):
+            yield where, values
+        else:
+            report.problems.append(f"{where}: not a JSON object")
+
+
+def _whole(file: TextFile) -> Any:
+    """The one JSON value of a file, or a list of the values that follow each other in it."""
+    text = "".join(file.lines()).strip("\ufeff\0 \t\r\n")
+    decoder, values, start = json.JSONDecoder(object_pairs_hook=_unique), [], 0
+    try:
+        while start < len(text):
+            value, end = decoder.raw_decode(text, start)
+            values.append(value)
+            start = cast(re.Match[str], BETWEEN.match(text, end)).end()
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file.path}:{error.lineno}: not JSON: {error.msg}", HINT) from error
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise DataError(f"{file.path} cannot be read as JSON: {reason}", HINT) from error
+    return values[0] if len(values) == 1 else values
+
+
+def _rows_of(value: Any, name: str) -> list[Any]:
+    """The rows in a JSON value: an array; the one array in an object; columns or rows by key, as pandas writes them."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        raise DataError(f"{name} holds no rows but a {type(value).__name__}", HINT)
+    lists = [each for each in value.values() if isinstance(each, list) and all(isinstance(row, dict) for row in each)]
+    if len(lists) == 1 and lists[0]:
+        return lists[0]
+    parts = list(value.values())
+    if parts and all(isinstance(part, dict) for part in parts):
+        is_columns = not any(isinstance(cell, dict) for cell in parts[0].values()) and _share_keys(parts)
+        if is_columns and all(key.isdecimal() for key in parts[0]):
+            return [{name: part.get(key) for name, part in value.items()} for key in parts[0]]
+        return [{KEY: key, **part} for key, part in value.items()]
+    if parts and all(isinstance(part, list) for part in parts) and len({len(part) for part in parts}) == 1:
+        return [dict(zip(value, cells, strict=True)) for cells in zip(*parts, strict=True)]
+    return [value]
+
+
+def _share_keys(parts: list[dict[str, Any]]) -> bool:
+    return all(part.keys() == parts[0].keys() for part in parts)
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text.strip("\ufeff\0"), object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object from its pairs.
+
+    Raises:
+        ValueError: a key that occurs twice.
+    """
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"two values are called {twice!r}")
+    return values

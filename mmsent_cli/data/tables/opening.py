@@ -1,0 +1,144 @@
+"""Opens a table by what it is: its suffix, or the first bytes where they contradict it."""
+
+from collections.abc import Callable, Collection
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from mmsent_cli.charsets.codecs import UTF8
+from mmsent_cli.charsets.decide import require_decided
+from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.data.tables.delimited import delimited_records
+from mmsent_cli.data.tables.dialect import Dialect, find_dialect
+from mmsent_cli.data.tables.encoding import TextFile, is_text_utf8, open_text
+from mmsent_cli.data.tables.excel import excel_columns, excel_records
+from mmsent_cli.data.tables.json_files import json_columns, json_records
+from mmsent_cli.data.tables.parquet import parquet_columns, parquet_records, shards
+from mmsent_cli.data.tables.table import Table
+from mmsent_cli.errors import DataError
+from mmsent_cli.files import reason
+
+SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".xlsm")
+SAMPLE_LINES = 200
+CONTENTS = {b"PAR1": "parquet", b"PK\x03\x04": "excel"}
+FOREIGN = {
+    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as .xlsx or .csv"),
+    b"\x1f\x8b": ("a compressed file", "unpack it first"),
+    b"%PDF": ("a PDF document", "give a table"),
+    b"version https://git-lfs": ("a pointer of Git LFS, not the file itself", "run: git lfs pull"),
+}
+"""Other kinds of file, by their first bytes, and what to do."""
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+UNICODE = EncodingDecision(UTF8)
+"""For tables whose texts are Unicode already."""
+
+
+def open_table(
+    path: Path,
+    forced: str = "auto",
+    decision: EncodingDecision | None = None,
+    known: Collection[str] = (),
+) -> Table:
+    """Open a table and find its columns; its rows are read by `Table.records`.
+
+    Args:
+        path: a file with one of `SUFFIXES`, or a list of the lab layout.
+        forced: `auto`, or the encoding that the user named.
+        decision: how to decode texts that are not UTF-8; None decides it by the file.
+        known: names of columns that are looked for, in lower case; they help to find the delimiter.
+
+    Raises:
+        DataError: a file that cannot be read, or that is no table.
+    """
+    readers: dict[str, Callable[[], Table]] = {
+        "parquet": lambda: _parquet(path),
+        "excel": lambda: _excel(path),
+        "json": lambda: _json(open_text(path, forced, decision)),
+        "text": lambda: _delimited(open_text(path, forced, decision), known),
+    }
+    try:
+        return readers[_kind(path)]()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}", "check its permissions and its format") from error
+
+
+def table_decision(path: Path, forced: str = "auto") -> EncodingDecision:
+    """How the texts of a table are decoded.
+
+    Raises:
+        UndecidedEncoding: neither UTF-8 nor enough evidence for another encoding.
+        DataError: a file that cannot be read.
+    """
+    try:
+        if _kind(path) != "text" and not _is_json(path):
+            return UNICODE
+        decision = open_text(path, forced).decision
+        return UNICODE if _is_json(path) and decision.encoding == "ascii" else require_decided(decision)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {reason(error)}", "check its permissions and its format") from error
+
+
+def is_legacy_text(path: Path, forced: str = "auto") -> bool:
+    """Whether the encoding of a table must be decided over its lines, or is named by the user."""
+    return _kind(path) in ("text", "json") and open_text(path, forced, UNICODE).codec is None
+
+
+def read_list(path: Path, forced: str, known: Collection[str]) -> Table:
+    """Open a list of the lab layout: UTF-8 where its bytes are, whatever encoding is named for the texts.
+
+    Raises:
+        DataError: a list that cannot be read, or whose encoding is not decided.
+    """
+    is_utf8 = path.is_file() and is_text_utf8(path)
+    table = open_table(path, "auto" if is_utf8 else forced, known=known)
+    if not table.decision.decided:
+        raise DataError(
+            f"{path} is not UTF-8, and too small to decide its encoding (best guess: {table.decision.encoding})",
+            f"save it as UTF-8, or name the encoding, such as --encoding {table.decision.encoding}",
+        )
+    return table
+
+
+def _is_json(path: Path) -> bool:
+    return path.suffix.lower() in JSON_SUFFIXES
+
+
+def _kind(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(32)
+    for mark, (what, hint) in FOREIGN.items():
+        if start.startswith(mark):
+            raise DataError(f"{path} is {what}", hint)
+    named = (
+        "parquet" if path.suffix.lower() == ".parquet" else "excel" if path.suffix.lower() in (".xlsx", ".xlsm") else ""
+    )
+    found = next((kind for mark, kind in CONTENTS.items() if start.startswith(mark)), "")
+    return found or named or ("json" if _is_json(path) else "text")
+
+
+def _delimited(file: TextFile, known: Collection[str]) -> Table:
+    dialect: Dialect = find_dialect(list(islice(file.lines(), SAMPLE_LINES)), known)
+    names = ("",) * dialect.has_row_names + dialect.header
+    form = f"{dialect.describe()}, {file.decision.encoding}"
+    return Table(file.path, names, form, file.decision, partial(delimited_records, file, dialect))
+
+
+def _json(file: TextFile) -> Table:
+    columns = json_columns(file)
+    decision = UNICODE if file.decision.encoding == "ascii" else file.decision
+    read = partial(json_records, file, columns)
+    return Table(file.path, tuple(columns), f"JSON, {decision.encoding}", decision, read)
+
+
+def _parquet(path: Path) -> Table:
+    columns, class_names = parquet_columns(path)
+    files = shards(path)
+    notes = (f"{len(files)} files are read as one: {files[0].name} to {files[-1].name}",) if len(files) > 1 else ()
+    read = partial(parquet_records, path, columns)
+    return Table(path, tuple(columns), "parquet", UNICODE, read, class_names, notes)
+
+
+def _excel(path: Path) -> Table:
+    columns, sheet, header = excel_columns(path)
+    read = partial(excel_records, path, columns, sheet, header)
+    return Table(path, tuple(columns), f"sheet {sheet!r}", UNICODE, read)

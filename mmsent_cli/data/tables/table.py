@@ -1,0 +1,95 @@
+"""A table as all readers give it, and the account of its rows: each row is read, skipped or refused."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmsent_cli.charsets.decision import EncodingDecision
+
+BLANK = "blank"
+
+
+class Record(NamedTuple):
+    """One row: its place for messages, such as `pairs.csv:17`, and its cells in the order of the columns."""
+
+    where: str
+    cells: list[Any]
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no cell has any content."""
+        return not any(cell is not None and (not isinstance(cell, str) or cell.strip()) for cell in self.cells)
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the rows of a source.
+
+    Attributes:
+        title: the file and how it is written.
+        problems: one line for each row that is refused.
+        refused: pairs that are left out since their files cannot be used.
+        read: rows that gave a pair.
+        skipped: rows left out without being wrong, by the reason.
+        remarks: what was read in another way than it is written, with the places where that happened.
+        said: how the source was read.
+    """
+
+    title: str = ""
+    problems: list[str] = field(default_factory=list)
+    refused: int = 0
+    read: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    remarks: dict[str, list[str]] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def remark(self, what: str, where: str) -> None:
+        """Add a place to a remark."""
+        self.remarks.setdefault(what, []).append(where)
+
+    def counts(self) -> str:
+        """Rows read, skipped and refused; their sum is the number of rows in the file."""
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
+        skipped = f"{self.skipped.total():,} skipped{f' ({reasons})' if reasons else ''}"
+        return f"{self.read:,} rows read, {skipped}, {len(self.problems) + self.refused:,} refused"
+
+    def notes(self, name: str) -> list[str]:
+        """The counts, how the source was read, and a line for each remark with the first place.
+
+        Args:
+            name: of the source, where the report has no title.
+        """
+        remarks = [
+            f"{len(places):,} {'row' if len(places) == 1 else 'rows'} ({_first(places)}): {what}"
+            for what, places in self.remarks.items()
+        ]
+        return [f"{self.title or name}: {self.counts()}", *self.said, *remarks]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table whose columns are known and whose rows are not yet read.
+
+    Attributes:
+        path: the file.
+        columns: their names in order; a name may occur twice.
+        form: how the file is written, for notes, such as "columns separated by ';', utf-16".
+        decision: how its texts are decoded.
+        records: reads all rows in order; rows that cannot be read are described in the report.
+        class_names: names of numbered classes, where the file has them.
+        notes: for the reader of the result.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    form: str
+    decision: EncodingDecision
+    records: Callable[[Report], Iterator[Record]]
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _first(places: list[str]) -> str:
+    return places[0] if len(places) == 1 else f"such as {places[0]}"

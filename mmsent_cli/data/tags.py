@@ -1,0 +1,213 @@
+"""Tags as people write them become classes: words for a missing value, spellings of one class, joint judgements.
+
+A tag is compared by its `tag_key`: without invisible characters, case, width and surplus white space, and a whole
+number without its decimals. What is changed or left out is said with its count.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mmsent_cli.config import SENTIMENTS, DataConfig
+from mmsent_cli.data.pairs import PairRow
+from mmsent_cli.data.text import visible
+from mmsent_cli.errors import DataError, summarize
+
+NO_TAG = frozenset(
+    {"", "#n/a n/a", "null", "nan", "none", "na", "n/a", "<na>", "#n/a", "#na", "nil", "nat", "-nan", "(null)", "\\n"}
+    | {"undefined", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
+)
+"""Words for a missing value, in lower case, as pandas, Excel, R, databases and JavaScript write them."""
+USUAL_NO_TAG = ("", "null")
+"""Those that need no remark."""
+WHOLE_NUMBER = re.compile(r"([+-]?\d+)[.,]0+")
+JOINTS = re.compile(r"[,;|/&+，、；]")
+OPPOSITE = "with opposite judgements"
+TOO_MANY_CLASSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedRows:
+    """Rows whose tags are classes.
+
+    Attributes:
+        rows: the rows that are left, in order.
+        excluded: rows left out, by the reason.
+        notes: what was changed.
+    """
+
+    rows: list[PairRow]
+    excluded: Counter[str]
+    notes: tuple[str, ...] = ()
+
+
+def tag_key(tag: str) -> str:
+    """What two spellings of one class share."""
+    plain = " ".join(unicodedata.normalize("NFKC", visible(tag)).casefold().split())
+    number = WHOLE_NUMBER.fullmatch(plain)
+    return number[1] if number else plain
+
+
+def tag_or_none(tag: str, labels: Sequence[str] | None = None) -> str | None:
+    """The tag of a row without white space and invisible characters around it, or None for a word for "none".
+
+    Args:
+        tag: as it is written.
+        labels: class names that the user gave; a word among them is a class.
+    """
+    plain = visible(tag).strip()
+    return None if plain.lower() in NO_TAG and plain not in (labels or ()) else plain
+
+
+def is_remarkable(tag: str) -> bool:
+    """Whether a tag that counts as none is a word that may also be meant as a class."""
+    return visible(tag).strip().lower() not in USUAL_NO_TAG
+
+
+def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[str] = ()) -> TaggedRows:
+    """Turn the tags of rows into classes.
+
+    In this order: `label_map` (or the names that the file has for its numbers), judgements that are joined, one
+    spelling for each class, `exclude_labels`.
+
+    Args:
+        rows: with tags as they are written; a row may have none.
+        config: labels, label map, excluded labels.
+        class_names: names of the classes 0, 1, …, where the source has them.
+
+    Raises:
+        DataError: joined judgements of other classes than the sentiments, or excluded labels that do not occur.
+    """
+    names = _label_map(config) or {str(number): name for number, name in enumerate(class_names)}
+    notes = []
+    if names:
+        rows, note = _mapped(rows, names, is_given=config.label_map is not None)
+        notes += note
+    spelling, merged = _spellings(rows, config.labels)
+    rows, opposite, joint = _joined(rows, config.labels, spelling)
+    rows = [row if row.tag is None else _tagged(row, spelling.get(tag_key(row.tag), row.tag)) for row in rows]
+    excluded = Counter({OPPOSITE: opposite} if opposite else {})
+    if config.exclude_labels:
+        rows, left_out = _without(rows, config.exclude_labels)
+        excluded.update(left_out)
+    return TaggedRows(rows, excluded, (*notes, *joint, *merged))
+
+
+def require_few_classes(labels: Sequence[str], count: int) -> None:
+    """Refuse a column whose values are scores, texts or names.
+
+    Raises:
+        DataError: more classes than `count` rows can have.
+    """
+    if len(labels) > max(TOO_MANY_CLASSES, count // 2):
+        raise DataError(
+            f"{count} rows have {len(labels)} different tags, such as {', '.join(map(repr, labels[:3]))}: no classes",
+            "name the right column with --tag-column, or join values into classes with --label-map VALUE=CLASS,…",
+        )
+
+
+def merged_judgement(judgements: Sequence[str]) -> str | None:
+    """One sentiment from the judgements of a text and of its image, by the usual rule of MVSA; None for opposites.
+
+    Equal judgements: that one. One of them neutral: the other. Source: Xu and Mao 2017, MultiSentiNet.
+    """
+    telling = set(judgements) - {"neutral"}
+    return None if len(telling) > 1 else next(iter(telling), "neutral")
+
+
+def _label_map(config: DataConfig) -> dict[str, str]:
+    pairs = (part.split("=", 1) for part in config.label_map or ())
+    return {tag_key(value): name.strip() for value, name in pairs}
+
+
+def _mapped(rows: Sequence[PairRow], names: Mapping[str, str], is_given: bool) -> tuple[list[PairRow], list[str]]:
+    met: Counter[str] = Counter(key for row in rows if row.tag is not None and (key := tag_key(row.tag)) in names)
+    changed = [row if row.tag is None else _tagged(row, names.get(tag_key(row.tag), row.tag)) for row in rows]
+    counts = ", ".join(f"{key} is {names[key]} ({met[key]:,})" for key in names if met[key])
+    notes = [f"tags: {counts}"] if counts else []
+    unmet = [key for key in names if not met[key]]
+    if is_given and unmet:
+        notes.append(f"the label map names tags that do not occur: {', '.join(unmet)}")
+    return changed, notes
+
+
+def _spellings(rows: Iterable[PairRow], labels: Sequence[str] | None) -> tuple[dict[str, str], list[str]]:
+    """The spelling of each class by its key, and a note for each class that is spelled in several ways."""
+    given = {tag_key(label): label for label in labels or ()}
+    written: dict[str, Counter[str]] = {}
+    for row in rows:
+        if row.tag is not None:
+            written.setdefault(tag_key(row.tag), Counter())[row.tag] += 1
+    chosen, notes = {}, []
+    distinct = len(given) == len(labels or ())
+    for key, counts in written.items():
+        usual = given.get(key) if distinct else None
+        spelling = usual or (key if key in SENTIMENTS else min(counts, key=lambda tag: (-counts[tag], tag)))
+        chosen[key] = spelling
+        if distinct and set(counts) != {spelling}:
+            shown = ", ".join(f"{tag!r} ({count:,})" for tag, count in sorted(counts.items()))
+            notes.append(f"one class, {spelling!r}: {shown}")
+    return (chosen if distinct else {}), notes
+
+
+def _joined(
+    rows: Sequence[PairRow], labels: Sequence[str] | None, spelling: Mapping[str, str]
+) -> tuple[list[PairRow], int, list[str]]:
+    """Merge tags such as `positive,neutral`: the rows left, the number of opposites, and notes.
+
+    Raises:
+        DataError: joined tags of classes for which there is no rule.
+    """
+    known = {tag_key(label) for label in labels or ()} | set(SENTIMENTS)
+    single = {key for key in spelling if not JOINTS.search(key)}
+    joint = {
+        row.tag: parts for row in rows if row.tag is not None and (parts := _parts(row.tag, known | single, labels))
+    }
+    if not joint:
+        return list(rows), 0, []
+    strange = [tag for tag, parts in joint.items() if not set(parts) <= set(SENTIMENTS)]
+    if strange:
+        raise DataError(
+            f"tags that join several classes: {summarize([repr(tag) for tag in strange], 'tags')}",
+            "give one class a row; --label-map 'OLD=NEW' renames a tag, --labels makes it a class of its own",
+        )
+    kept, dropped, merged = [], 0, Counter()
+    for row in rows:
+        if row.tag not in joint:
+            kept.append(row)
+        elif (sentiment := merged_judgement(joint[row.tag])) is None:
+            dropped += 1
+        else:
+            merged["equal" if len(set(joint[row.tag])) == 1 else "one of them neutral"] += 1
+            kept.append(_tagged(row, sentiment))
+    counts = ", ".join(f"{count:,} {what}" for what, count in merged.items()) or "none"
+    example = next(iter(joint))
+    note = f"tags such as {example!r} are two judgements, merged: {counts}; {dropped:,} opposite, left out"
+    return kept, dropped, [note]
+
+
+def _parts(tag: str, known: set[str], labels: Sequence[str] | None) -> list[str]:
+    """The classes that a tag joins; empty for a tag that is one class."""
+    if tag in (labels or ()):
+        return []
+    parts = [tag_key(part) for part in JOINTS.split(tag.strip("[](){} "))]
+    return parts if len(parts) > 1 and set(parts) <= known else []
+
+
+def _without(rows: Sequence[PairRow], labels: Sequence[str]) -> tuple[list[PairRow], Counter[str]]:
+    keys = {tag_key(label): label for label in labels}
+    found = Counter(tag_key(row.tag) for row in rows if row.tag is not None)
+    strange = [label for key, label in keys.items() if key not in found]
+    if strange:
+        known = ", ".join(sorted({row.tag for row in rows if row.tag is not None}))
+        raise DataError(
+            f"--exclude-labels: no row has the tag {', '.join(map(repr, strange))}", f"the tags are {known}"
+        )
+    kept = [row for row in rows if row.tag is None or tag_key(row.tag) not in keys]
+    return kept, Counter({f"of the excluded class {label}": found[key] for key, label in keys.items()})
+
+
+def _tagged(row: PairRow, tag: str) -> PairRow:
+    return row if row.tag == tag else replace(row, tag=tag)
