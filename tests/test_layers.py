@@ -17,6 +17,7 @@ FLOORS = (
     ("files", "stats", "command_lines"),
     ("latest",),
     ("progress", "records", "outputs"),
+    ("run_list",),
     ("charsets",),
     ("data",),
     ("encoders",),

@@ -5,7 +5,7 @@ The functions print nothing, write the same files as the commands, and return th
 """
 
 from mmsent_cli.api.data import inspect_encoding, read_pairs, split
-from mmsent_cli.api.evaluation import compare, evaluate
+from mmsent_cli.api.evaluation import compare, evaluate, runs
 from mmsent_cli.api.experiments import ablate, augment_compare, compare_fusions, list_fusions, paper, tune
 from mmsent_cli.api.models import load, predict, train
 
@@ -21,6 +21,7 @@ __all__ = [
     "paper",
     "predict",
     "read_pairs",
+    "runs",
     "split",
     "train",
     "tune",

@@ -1,4 +1,4 @@
-"""Measure trained models on labelled pairs, and compare them."""
+"""Measure trained models on labelled pairs, compare them, and list the runs."""
 
 import os
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from mmsent_cli.evaluation_runs.evaluate import run_evaluation
 from mmsent_cli.finish import FinishedRun
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
+from mmsent_cli.results import RunsResult
+from mmsent_cli.run_list import list_runs
 from mmsent_cli.workflow import RUNS, Data, PathLike, sort_settings, spec_of
 
 
@@ -77,3 +79,22 @@ def compare(
     each = [[model] if isinstance(model, Run | str | os.PathLike) else model for model in models]
     named = [[spec_of(seed) or "" for seed in seeds] for seeds in each]
     return run_comparison(named, given, source, Path(runs_dir), progress)
+
+
+def runs(*, sort: str = "when", runs_dir: PathLike = RUNS) -> RunsResult:
+    """List the runs with their data, split, seed, metrics, time and size.
+
+    Args:
+        sort: when, accuracy, macro-f1, minutes or size.
+        runs_dir: folder that keeps the runs.
+
+    Returns:
+        A row for each run; `to_frame()` has them as a table.
+
+    Raises:
+        ConfigError: an unknown order.
+
+    Example:
+        >>> runs(sort="accuracy").to_frame()[["name", "accuracy", "rank"]]
+    """
+    return list_runs(Path(runs_dir), sort)

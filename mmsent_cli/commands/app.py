@@ -21,6 +21,7 @@ from mmsent_cli.commands.evaluate import evaluate
 from mmsent_cli.commands.inspect_encoding import inspect_encoding
 from mmsent_cli.commands.paper import paper
 from mmsent_cli.commands.predict import predict
+from mmsent_cli.commands.runs import runs
 from mmsent_cli.commands.split import split
 from mmsent_cli.commands.train import train
 from mmsent_cli.commands.tune import tune
@@ -102,4 +103,5 @@ app.command("compare-fusions")(compare_fusions)
 app.command("augment-compare")(augment_compare)
 app.command("paper")(paper)
 app.command("predict")(predict)
+app.add_typer(runs, name="runs")
 app.command("cache")(cache)

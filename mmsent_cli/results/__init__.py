@@ -45,6 +45,7 @@ from mmsent_cli.results.prediction import (
     Prediction,
     PredictResult,
 )
+from mmsent_cli.results.runs import RunRow, RunsResult
 from mmsent_cli.results.training import (
     ClassMetrics,
     EpochResult,
@@ -96,6 +97,8 @@ __all__ = [
     "Published",
     "PublishedArm",
     "PublishedTrial",
+    "RunRow",
+    "RunsResult",
     "Score",
     "SeedScores",
     "Shapley",

@@ -1,0 +1,67 @@
+"""`mmsent runs`: what ran, when, on which data, with which metrics."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmsent_cli.commands.options import Json, RunsDir
+
+runs = typer.Typer(
+    help="List the runs with their metrics; show or remove one.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="[show|rm] ...",
+)
+Sort = Annotated[str, typer.Option(help="when, accuracy, macro-f1, minutes or size")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print the list as comma-separated values")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask")]
+Names = Annotated[list[str], typer.Argument(help="Runs: folders, names, or latest")]
+
+
+@runs.callback(invoke_without_command=True)
+def list_all(
+    context: typer.Context, sort: Sort = "when", runs_dir: RunsDir = Path("runs"), csv: Csv = False, json: Json = False
+) -> None:
+    """List the runs with their data, split, seed, metrics, time and size; only runs of one split are ranked."""
+    if context.invoked_subcommand is not None:
+        return
+    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.runs import print_runs, print_runs_csv
+    from mmsent_cli.run_list import list_runs
+
+    result = list_runs(runs_dir, sort)
+    print_json(result) if json else print_runs_csv(result) if csv else print_runs(result)
+
+
+@runs.command()
+def show(
+    run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest")] = "latest",
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Show one run: data, split, model, metrics, files."""
+    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.runs import print_run_row
+    from mmsent_cli.run_list import describe_run, find_listed
+
+    found = find_listed(run, runs_dir)
+    row = describe_run(found)
+    files = sorted(path.name for path in found.folder.iterdir())
+    print_json(row) if json else print_run_row(row, found.folder, files)
+
+
+@runs.command()
+def rm(names: Names, yes: Yes = False, runs_dir: RunsDir = Path("runs")) -> None:
+    """Delete runs, after asking. Only folders that mmsent made as runs are deleted."""
+    from mmsent_cli.errors import ConfigError
+    from mmsent_cli.reports.console import notice
+    from mmsent_cli.run_list import find_listed, remove_run
+
+    found = [find_listed(name, runs_dir) for name in names]
+    if not yes and not sys.stdin.isatty():
+        raise ConfigError("deleting runs asks first, and nobody can answer here", "add --yes")
+    for run in found:
+        if yes or typer.confirm(f"Delete {run.folder}?"):
+            remove_run(run)
+            notice(f"deleted {run.folder}")

@@ -1,0 +1,108 @@
+"""The list of runs: what is read, how it is ranked, and what may be deleted."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from sklearn.metrics import f1_score
+
+from mmsent_cli import runs
+from mmsent_cli.errors import CheckpointError, ConfigError
+from mmsent_cli.records import Run
+from mmsent_cli.run_list import find_listed, list_runs, remove_run
+from tests.commands.running import assert_refused, mmsent, succeed
+
+CONFUSION = [[8, 2], [3, 7]]
+
+
+def make_run(folder, name, accuracy=None, split="aa", data="lab", seed=0, **result):
+    """A run folder; unfinished without an accuracy."""
+    run = folder / name
+    run.mkdir(parents=True)
+    model = {"encoders": "light", "fusion": "concat"}
+    (run / "config.json").write_text(json.dumps({"data": {"data": data}, "model": model, "fit": {"seed": seed}}))
+    (run / "split.json").write_text(json.dumps({"splits": [{"digest": split}]}))
+    if accuracy is not None:
+        best = {"accuracy": accuracy, "macro_f1": 0.7, "interval": [0.5, 0.9], "confusion": CONFUSION}
+        (run / "result.json").write_text(json.dumps({"best": best, "seconds": 90, **result}))
+    return run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    runs = tmp_path / "runs"
+    make_run(runs, "20250101-000000-train-light-concat", 0.75)
+    make_run(runs, "20250102-000000-train-light-concat", 0.80, seed=1)
+    make_run(runs, "20250103-000000-train-light-concat", 0.99, split="bb")
+    make_run(runs, "20250104-000000-train-light-concat")
+    make_run(runs, "20250105-000000-train-light-concat", 0.9, data="other")
+    (runs / "mine").mkdir()
+    (runs / "latest").symlink_to("20250102-000000-train-light-concat")
+    (runs / "20250106-000000-train-broken").mkdir()
+    return runs
+
+
+def test_runs_are_listed_the_newest_first_and_ranked_within_one_split_of_one_data(folder):
+    rows = list_runs(folder).runs
+    assert [row.name[:8] for row in rows] == [f"2025010{day}" for day in (5, 4, 3, 2, 1)]
+    assert [(row.rank, row.ranked) for row in rows] == [(None, 0), (None, 0), (None, 0), (1, 2), (2, 2)]
+    first = rows[-1]
+    assert (first.when, first.command, first.model, first.seed) == ("2025-01-01 00:00:00", "train", "light concat", 0)
+    assert (first.accuracy, first.accuracy_interval, first.minutes) == (0.75, (0.5, 0.9), 1.5)
+    size = sum(path.stat().st_size for path in (folder / first.name).iterdir())
+    assert first.megabytes == pytest.approx(size / 1e6)
+    assert not rows[1].is_finished and rows[1].accuracy is None
+
+
+def test_the_interval_of_macro_f1_follows_from_the_confusion(folder):
+    low, high = list_runs(folder).runs[-1].macro_f1_interval
+    true, predicted = [0] * 10 + [1] * 10, [0] * 8 + [1] * 2 + [0] * 3 + [1] * 7
+    assert low < f1_score(true, predicted, average="macro") < high
+
+
+def test_runs_can_be_sorted(folder):
+    assert [row.accuracy for row in list_runs(folder, "accuracy").runs] == [0.99, 0.9, 0.8, 0.75, None]
+    assert runs(sort="size", runs_dir=folder).to_frame()["megabytes"].is_monotonic_decreasing
+    with pytest.raises(ConfigError, match="colour"):
+        list_runs(folder, "colour")
+
+
+def test_an_empty_place_has_no_runs(tmp_path):
+    assert list_runs(tmp_path / "nowhere").runs == ()
+
+
+@pytest.mark.parametrize("name", ["mine", "20250106-000000-train-broken", "."])
+def test_what_is_no_run_is_never_deleted(folder, name):
+    with pytest.raises(CheckpointError):
+        remove_run(find_listed(str(folder / name), folder))
+    with pytest.raises(CheckpointError):
+        remove_run(Run(folder / name))
+    assert (folder / name).is_dir()
+
+
+def test_a_link_to_a_run_elsewhere_is_not_followed(folder, tmp_path):
+    elsewhere = make_run(tmp_path / "elsewhere", "20250101-000000-train-x", 0.5)
+    link = folder / "20250107-000000-train-x"
+    link.symlink_to(elsewhere)
+    with pytest.raises(CheckpointError):
+        remove_run(Run(link))
+    assert (elsewhere / "config.json").is_file()
+
+
+def test_the_command_lists_shows_and_removes(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    values = succeed("runs", "--sort", "accuracy", "--json")
+    assert values["runs"][0]["accuracy"] == 0.99
+    lines = mmsent("runs", "--csv").stdout.splitlines()
+    assert lines[0].startswith("name,when,command") and len(lines) == 6
+    assert "20250104" in mmsent("runs").stdout
+    assert json.loads(mmsent("runs", "show", "latest", "--json").stdout)["seed"] == 1
+    assert_refused(mmsent("runs", "rm", "latest"), "--yes")
+    assert mmsent("runs", "rm", "latest", "20250101-000000-train-light-concat", "--yes").exit_code == 0
+    assert len(list_runs(folder).runs) == 3
+    assert Path("runs/latest").resolve().name.startswith("2025010")
+    assert_refused(mmsent("runs", "rm", "mine", "--yes"), "no run")
+    assert Path("runs/mine").is_dir()
+    shutil.rmtree("runs")
+    assert "no run" in mmsent("runs").stdout
