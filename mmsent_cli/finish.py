@@ -14,7 +14,7 @@ from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_c
 from mmsent_cli.experiments.epochs import epochs_csv
 from mmsent_cli.experiments.request import ExperimentRequest, read_request
 from mmsent_cli.inference.loaded import PROBABILITY
-from mmsent_cli.records import CONFIG, EXPERIMENT, Run
+from mmsent_cli.records import CONFIG, ENVIRONMENT, EXPERIMENT, Run
 from mmsent_cli.reports.blocks import Figures
 from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
 from mmsent_cli.reports.outputs import Groups, Particulars, run_files
@@ -23,7 +23,7 @@ from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperRe
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
-from mmsent_cli.training.run import ENVIRONMENT, NO_EFFECT_ON_METRICS, cleanup_on_failure
+from mmsent_cli.training.run import NO_EFFECT_ON_METRICS, cleanup_on_failure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +105,7 @@ def write_result(
     result: Any,
     *,
     groups: Groups,
-    tables: Mapping[str, str],
+    tables: Mapping[str, str | bytes],
     command: str,
     seconds: float,
     drawn: Figures | None = None,

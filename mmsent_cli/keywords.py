@@ -30,6 +30,8 @@ from mmsent_cli.experiments.settings import (
     PaperSettings,
     TuneSettings,
 )
+from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
+from mmsent_cli.serve.settings import ServeSettings
 
 SECTIONS: dict[type, str] = {
     DataConfig: "data",
@@ -43,6 +45,9 @@ FOLDS_ONLY = frozenset({"folds", "probes", "models_per_fold", "logit_adjustment"
 """Settings of cross-validation. Experiments train single models and do not take these settings."""
 TRAINING_DATA = frozenset({"labels", "label_map", "exclude_labels", "limit"})
 """Settings about labelled pairs alone."""
+NOT_USED_BY_A_MODEL = TRAINING_DATA | {"workers", "jobs", "save_all", "lang"}
+"""Settings of training that the commands which use a trained model do not take."""
+CPU_ONLY = frozenset({"device", "precision", "engine"})
 Given = dict[type, dict[str, Any]]
 """The settings that the user gave, by dataclass."""
 
@@ -92,7 +97,10 @@ class Keywords:
 
 COMMANDS = {
     "train": Keywords((*SECTIONS,), frozenset({"jobs"})),
-    "predict": Keywords((DataConfig, RuntimeConfig), TRAINING_DATA | {"workers", "jobs", "save_all", "lang"}),
+    "predict": Keywords((DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL),
+    "explain": Keywords((ExplainSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL - {"lang"}),
+    "serve": Keywords((ServeSettings, RuntimeConfig), NOT_USED_BY_A_MODEL),
+    "export": Keywords((ExportSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL | CPU_ONLY),
     "tune": Keywords(
         (TuneSettings, *SECTIONS),
         FOLDS_ONLY | {"jobs"},

@@ -25,6 +25,7 @@ from mmsent_cli.latest import LATEST, follow, is_own, point_latest
 BEST = "best_model.pt"
 LAST = "last.pt"
 CONFIG = "config.json"
+ENVIRONMENT = "environment.json"
 EXPERIMENT = "experiment.json"
 ARMS = "arms"
 """Folder of an experiment's trained models: one result each."""

@@ -5,6 +5,7 @@ The functions print nothing, write the same files as the commands, and return th
 """
 
 from mmsent_cli.api.data import inspect_encoding, read_pairs, split
+from mmsent_cli.api.deployment import explain, export, serve
 from mmsent_cli.api.evaluation import compare, evaluate, runs
 from mmsent_cli.api.experiments import ablate, augment_compare, compare_fusions, list_fusions, paper, tune
 from mmsent_cli.api.models import load, predict, train
@@ -15,6 +16,8 @@ __all__ = [
     "compare",
     "compare_fusions",
     "evaluate",
+    "explain",
+    "export",
     "inspect_encoding",
     "list_fusions",
     "load",
@@ -22,6 +25,7 @@ __all__ = [
     "predict",
     "read_pairs",
     "runs",
+    "serve",
     "split",
     "train",
     "tune",

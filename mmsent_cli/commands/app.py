@@ -18,10 +18,13 @@ from mmsent_cli.commands.cache import cache
 from mmsent_cli.commands.compare import compare
 from mmsent_cli.commands.compare_fusions import compare_fusions
 from mmsent_cli.commands.evaluate import evaluate
+from mmsent_cli.commands.explain import explain
+from mmsent_cli.commands.export import export
 from mmsent_cli.commands.inspect_encoding import inspect_encoding
 from mmsent_cli.commands.paper import paper
 from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.runs import runs
+from mmsent_cli.commands.serve import serve
 from mmsent_cli.commands.split import split
 from mmsent_cli.commands.train import train
 from mmsent_cli.commands.tune import tune
@@ -104,4 +107,7 @@ app.command("augment-compare")(augment_compare)
 app.command("paper")(paper)
 app.command("predict")(predict)
 app.add_typer(runs, name="runs")
+app.command("explain")(explain)
+app.command("serve")(serve)
+app.command("export")(export)
 app.command("cache")(cache)

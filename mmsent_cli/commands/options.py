@@ -21,7 +21,9 @@ from mmsent_cli.config import (
     SplitConfig,
     value_type,
 )
+from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
 from mmsent_cli.keywords import Keywords
+from mmsent_cli.serve.settings import ServeSettings
 
 RUN_PANEL = "Run"
 EXPERIMENT_PANEL = "Experiment"
@@ -31,6 +33,9 @@ PANELS: dict[type, str] = {
     ModelConfig: "Model",
     FitConfig: "Optimization",
     RuntimeConfig: "Runtime",
+    ExplainSettings: "Explanation",
+    ExportSettings: "Export",
+    ServeSettings: "Server",
 }
 """The panel of `--help` in which the options of a dataclass are shown. Others are shown in `EXPERIMENT_PANEL`."""
 

@@ -171,6 +171,19 @@ def _loaded(raw: bytes, gap_px: int) -> Any:
     return image
 
 
+def image_pixels(raw: bytes) -> int:
+    """Width times height of an image, from the header of its file; no pixel is decoded.
+
+    Raises:
+        ValueError: not an image, or over `MAX_PIXELS`.
+    """
+    try:
+        image = _open(raw)
+    except BROKEN as error:
+        raise ValueError(_reason(error)) from error
+    return image.width * image.height
+
+
 def _open(raw: bytes) -> Any:
     """Open an image and read its header. Images that are too large are refused before pixels are decoded."""
     Image = _pillow()

@@ -49,7 +49,19 @@ class Ensemble:
         ocr_texts: Sequence[OcrText] = (),
         auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Compute the logarithms of the class probabilities of B pairs.
+        """Logarithms of the class probabilities of B pairs, float64 [B, C]; arguments as for `votes`."""
+        votes = self.votes(batch, texts, ocr_texts, auxiliary)
+        return votes[:, 0] if self.stacker is None else self.stacker.log_probabilities(votes)
+
+    @torch.inference_mode()
+    def votes(
+        self,
+        batch: Batch,
+        texts: Sequence[str],
+        ocr_texts: Sequence[OcrText] = (),
+        auxiliary: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Logarithms of the class probabilities of B pairs by each of M members.
 
         Args:
             batch: activations after the encoders' stored stages, on the device of the models.
@@ -58,15 +70,14 @@ class Ensemble:
             auxiliary: features [B, D] of each auxiliary encoder, by name.
 
         Returns:
-            float64 [B, C].
+            float64 [B, M, C]: the models' mean, then the probes; M = 1 for a single model.
         """
         logits = [model(batch).main.float().cpu().numpy() for model in self.models]
-        mean = geometric_mean([log_softmax(each) for each in logits])
-        if self.stacker is None:
-            return mean
-        inputs = probe_inputs(self.model, batch, texts, ocr_texts, auxiliary or {})
-        members = [mean, *(probe.log_probabilities(inputs) for probe in self.probes)]
-        return self.stacker.log_probabilities(np.stack(members, axis=1))
+        members = [geometric_mean([log_softmax(each) for each in logits])]
+        if self.probes:
+            inputs = probe_inputs(self.model, batch, texts, ocr_texts, auxiliary or {})
+            members += [probe.log_probabilities(inputs) for probe in self.probes]
+        return np.stack(members, axis=1)
 
 
 def probe_inputs(

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.data.text import clean
 
 EDGES = "#.,!?:;\"'()"
@@ -20,9 +19,6 @@ TWEET_CHARACTERS = 140
 N_LEXICON = 32
 CACHED_TEXTS = 2**15
 """Texts whose features are cached; at most 30 MB."""
-OCR_CHARACTERS = (10, 30, 80)
-"""Typical lengths of a word, a line and a sentence."""
-N_OCR = 3 + len(OCR_CHARACTERS)
 
 
 def lexicon_features(texts: Sequence[str]) -> np.ndarray:
@@ -34,16 +30,6 @@ def lexicon_features(texts: Sequence[str]) -> np.ndarray:
     steps = ("urls", "mentions", "hashtags")
     rows = [[*_features(text), *_features(clean(text, steps))] for text in texts]
     return np.array(rows, dtype=np.float64).reshape(len(texts), N_LEXICON)
-
-
-def ocr_features(ocr_texts: Sequence[OcrText]) -> np.ndarray:
-    """Measure the amount of text in N images: characters, lines, area; at least the length of a word, line, sentence.
-
-    Returns:
-        float64 [N, 6], not standardized.
-    """
-    rows = [[len(o.text), o.lines, o.area, *(len(o.text) >= limit for limit in OCR_CHARACTERS)] for o in ocr_texts]
-    return np.array(rows, dtype=np.float64).reshape(len(ocr_texts), N_OCR)
 
 
 @lru_cache(CACHED_TEXTS)

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from mmsent_cli.data.ocr import OcrText
-from mmsent_cli.ensemble.lexicon import N_LEXICON, N_OCR, lexicon_features, ocr_features
+from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.logistic import fit_logistic
 from mmsent_cli.ensemble.ngrams import Characters
+from mmsent_cli.ensemble.ocr_features import N_OCR, ocr_features
 from mmsent_cli.ensemble.probabilities import log_softmax
 
 PSEUDO_COUNT = 1e-3

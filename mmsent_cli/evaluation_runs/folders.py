@@ -1,4 +1,4 @@
-"""What the runs of `evaluate` and `compare` share: reading labelled pairs, and the run folder."""
+"""What the runs of commands that use trained models share: reading labelled pairs, and the run folder."""
 
 import re
 from collections.abc import Mapping
@@ -15,8 +15,7 @@ from mmsent_cli.files import default_cache_dir
 from mmsent_cli.finish import FinishedRun, write_result
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress
-from mmsent_cli.records import CONFIG, EXPERIMENT, Run, create_run, discard_run, environment
-from mmsent_cli.training.run import ENVIRONMENT
+from mmsent_cli.records import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run, environment
 
 STAMP = re.compile(r"^\d{8}-\d{6}-")
 """Date and time before a run's own name."""

@@ -12,7 +12,7 @@ probes, has texts of one length and no padding.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -143,7 +143,7 @@ class PairPipeline:
     auxiliary: Mapping[str, Encoder[TextInputs]]
     reads_ocr: bool = False
 
-    def chunks(self, pairs: Iterable[Pair]) -> Iterator[tuple[list[Pair], Iterator[PairBatch]]]:
+    def chunks(self, pairs: Iterable[Pair]) -> Generator[tuple[list[Pair], Iterator[PairBatch]], None, None]:
         """Yield pairs in chunks, each with its batches. The pairs of a batch have texts of similar length."""
         size = CHUNK_BATCHES * self.compute.predict_batch
         stream = iter(pairs)

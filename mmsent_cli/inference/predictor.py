@@ -20,7 +20,7 @@ from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import PairBatch, PairPipeline
 from mmsent_cli.model import SentimentModel
-from mmsent_cli.results import Prediction
+from mmsent_cli.results import MemberVote, Prediction
 from mmsent_cli.training.checkpoints import Description, load_ensemble
 
 OPENVINO_THREADS_PER_TORCH_THREAD = 4
@@ -76,11 +76,29 @@ class Predictor:
         encoders = (self.model.text, self.model.image, *self.ensemble.auxiliary_encoders.values())
         return [*([self.resources.note] if self.resources.note else []), *self.compute.refusals(*encoders)]
 
-    def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
-        """Predict pairs in order. A pair may lack its text or its image, but not both."""
-        pipeline = PairPipeline(
+    @property
+    def pipeline(self) -> PairPipeline:
+        """What encodes pairs for the model."""
+        return PairPipeline(
             self.model.text, self.model.image, self.compute, self.ensemble.auxiliary_encoders, self.ensemble.reads_ocr
         )
+
+    def votes(self, pair: Pair) -> tuple[MemberVote, ...]:
+        """The prediction of each member of an ensemble for one pair; nothing for a single model."""
+        if self.ensemble.stacker is None:
+            return ()
+        chunks = self.pipeline.chunks([pair])
+        encoded = next(next(chunks)[1])
+        with self.compute.autocast():
+            votes = np.exp(self.ensemble.votes(encoded.batch, encoded.texts, encoded.ocr_texts, encoded.features))[0]
+        chunks.close()
+        names = ("models", *(probe.name for probe in self.ensemble.probes))
+        named = zip(names, (self._prediction(pair, vote) for vote in votes), strict=True)
+        return tuple(MemberVote(member=name, label=vote.tag, probabilities=vote.probabilities) for name, vote in named)
+
+    def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
+        """Predict pairs in their order; a pair may lack its text or its image, not both."""
+        pipeline = self.pipeline
         streams = self.compute.streams_for(self.model.image)
         threads = torch.get_num_threads() if streams == 1 else max(1, streams // OPENVINO_THREADS_PER_TORCH_THREAD)
         for chunk, batches in pipeline.chunks(pairs):

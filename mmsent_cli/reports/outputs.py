@@ -20,6 +20,7 @@ from mmsent_cli.reports.evaluation.figures import evaluate_figures
 from mmsent_cli.reports.evaluation.models import models_answer, models_figures, models_grids, models_sections
 from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_sections
 from mmsent_cli.reports.evaluation.tables import evaluate_grids
+from mmsent_cli.reports.explanation.sections import explain_answer, explain_grids, explain_sections
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
 from mmsent_cli.reports.fonts import missing_note
 from mmsent_cli.reports.page import flat_rows, render_page, settings_rows
@@ -35,6 +36,7 @@ from mmsent_cli.results import (
     AblateResult,
     CompareResult,
     EvaluateResult,
+    ExplainResult,
     FoldsResult,
     ModelComparison,
     PaperResult,
@@ -100,6 +102,9 @@ REPORTS = {
         figures=evaluate_figures, answer=evaluate_answer, grids=evaluate_grids, sections=evaluate_sections
     ),
     ModelComparison: Report(figures=models_figures, answer=models_answer, grids=models_grids, sections=models_sections),
+    ExplainResult: Report(
+        figures=lambda result: {}, answer=explain_answer, grids=explain_grids, sections=explain_sections
+    ),
     PaperResult: Report(figures=paper_figures, answer=paper_answer, grids=paper_grids, sections=paper_sections),
 }
 
@@ -125,8 +130,8 @@ class Particulars:
         seconds: how long it took.
         formats: kinds of files that figures are written as, beside PNG: pdf, svg.
         language: of the page and the figures, `en` or `zh`.
-        drawn: of a `PaperResult`, the PNG figures of its steps, under names such as `tune/tuning`; drawn again where
-            this is None.
+        drawn: PNG figures that are drawn already: of explained pairs, or of the steps of a `PaperResult` under names
+            such as `tune/tuning`, which are drawn again where this is None.
     """
 
     config: Mapping[str, Any]
@@ -153,8 +158,10 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         translate_figure(figure, translate)
     figures = images(drawn)
     shown = dict(figures)
-    if isinstance(result, PaperResult):
-        shown |= step_figures(result) if parts.drawn is None else parts.drawn
+    if parts.drawn is not None:
+        shown |= parts.drawn
+    elif isinstance(result, PaperResult):
+        shown |= step_figures(result)
     answer = report.answer(result, parts.seconds)
     unread = missing_note(labels_of(result))
     page = render_page(

@@ -40,6 +40,8 @@ from mmsent_cli.results.experiments import (
     TrialResult,
     TuneResult,
 )
+from mmsent_cli.results.explanation import ExplainResult, Explanation, MemberVote, ModalityShares, WordScore
+from mmsent_cli.results.export import ExportResult
 from mmsent_cli.results.paper import PaperResult, Published, PublishedArm, PublishedTrial
 from mmsent_cli.results.prediction import (
     Prediction,
@@ -80,6 +82,9 @@ __all__ = [
     "EpochResult",
     "EpochScore",
     "EvaluateResult",
+    "ExplainResult",
+    "Explanation",
+    "ExportResult",
     "FileException",
     "FoldResult",
     "FoldsResult",
@@ -88,7 +93,9 @@ __all__ = [
     "Interval",
     "LengthDrift",
     "MemberResult",
+    "MemberVote",
     "Metrics",
+    "ModalityShares",
     "ModelComparison",
     "ModelDifference",
     "PaperResult",
@@ -110,4 +117,5 @@ __all__ = [
     "TrainResult",
     "TrialResult",
     "TuneResult",
+    "WordScore",
 ]

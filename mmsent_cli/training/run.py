@@ -20,6 +20,7 @@ from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import (
     BEST,
     CONFIG,
+    ENVIRONMENT,
     EXPERIMENT,
     LAST,
     Run,
@@ -46,7 +47,6 @@ from mmsent_cli.training.predictions import METRICS, write_predictions
 from mmsent_cli.training.workspace import Workspace
 
 SPLIT = "split.json"
-ENVIRONMENT = "environment.json"
 NO_EFFECT_ON_METRICS = ("cache_dir", "jobs", "lang", "save_all", "workers")
 """Settings that may differ between two runs with the same metrics."""
 

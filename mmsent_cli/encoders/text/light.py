@@ -32,11 +32,41 @@ class GruStage(nn.Module):
         self.gru = nn.GRU(EMBEDDING_DIM, GRU_DIM, batch_first=True, bidirectional=True)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
+        if torch.compiler.is_exporting():
+            return torch.cat([_onnx_gru(self.gru, values), values], dim=-1)
         lengths = mask.sum(dim=1).clamp(min=1).cpu()
         packed = pack_padded_sequence(values, lengths, batch_first=True, enforce_sorted=False)
         hidden, _ = self.gru(packed)
         states = pad_packed_sequence(hidden, batch_first=True, total_length=values.shape[1])[0]
         return torch.cat([states, values], dim=-1)  # [B, T, 2 * GRU_DIM + EMBEDDING_DIM]
+
+
+def _onnx_gru(gru: nn.GRU, values: Tensor) -> Tensor:
+    """The states of a bidirectional GRU over one text [1, T, D], as ONNX's own operator.
+
+    torch.export unrolls a GRU to the number of steps that it was traced with; the operator takes any number.
+    """
+    width = gru.hidden_size
+
+    def gates(name: str) -> Tensor:
+        """The weights of both directions in ONNX's order of gates: update, reset, new."""
+        both = [getattr(gru, f"{name}_l0{direction}") for direction in ("", "_reverse")]
+        return torch.stack([torch.cat([w[width : 2 * width], w[:width], w[2 * width :]]) for w in both])
+
+    inputs = (
+        values.transpose(0, 1),
+        gates("weight_ih"),
+        gates("weight_hh"),
+        torch.cat([gates("bias_ih"), gates("bias_hh")], dim=1),
+    )
+    states = torch.onnx.ops.symbolic(
+        "GRU",
+        inputs,
+        {"hidden_size": width, "direction": "bidirectional", "linear_before_reset": 1},
+        dtype=values.dtype,
+        shape=(values.shape[1], 2, 1, width),
+    )
+    return states.permute(2, 0, 1, 3).flatten(2)  # [T, 2, 1, H] -> [1, T, 2 * H]
 
 
 class MeanProjection(nn.Module):

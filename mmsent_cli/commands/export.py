@@ -1,0 +1,29 @@
+"""`mmsent export`: a trained model as a folder that runs without mmsent."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsent_cli.commands.options import Checkpoint, Force, Json, RunsDir, options
+from mmsent_cli.keywords import COMMANDS
+
+
+@options(COMMANDS["export"])
+def export(
+    given: dict[str, Any],
+    out: Annotated[Path, typer.Option(help="Folder to write")] = Path("exported"),
+    checkpoint: Checkpoint = None,
+    force: Force = False,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Export a trained model to ONNX or OpenVINO, with a script that predicts without mmsent, and a model card."""
+    from mmsent_cli import api
+    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.export import print_export
+    from mmsent_cli.reports.progress import ProgressView
+
+    with ProgressView() as progress:
+        result = api.export(out, checkpoint=checkpoint, force=force, runs_dir=runs_dir, progress=progress, **given)
+    print_json(result) if json else print_export(result)

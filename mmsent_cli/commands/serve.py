@@ -1,0 +1,16 @@
+"""`mmsent serve`: a web page and a JSON endpoint over a trained model."""
+
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.commands.options import Checkpoint, RunsDir, options
+from mmsent_cli.keywords import COMMANDS
+
+
+@options(COMMANDS["serve"])
+def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDir = Path("runs")) -> None:
+    """Serve a trained model: a web page to try it, and POST /predict for programs. Ctrl-C stops it."""
+    from mmsent_cli import api
+    from mmsent_cli.reports.serve import print_address
+
+    api.serve(checkpoint=checkpoint, runs_dir=runs_dir, ready=print_address, **given)

@@ -1,0 +1,212 @@
+"""Why a model predicted what it did: by leaving out words, covering image regions, and removing modalities.
+
+Every variant of the pair goes through the whole model, so this explains single models and ensembles alike. A part's
+score is what the probability of the explained class loses without it (occlusion: Zeiler and Fergus 2014, arXiv
+1311.2901; Li et al. 2016, arXiv 1612.08220). The modalities' shares are Shapley values. Both are computed by Captum.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import torch
+
+from mmsent_cli.data.images import decode_whole
+from mmsent_cli.data.pairs import ImageFile, Pair
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.inference.settings import ExplainSettings
+from mmsent_cli.model import MODALITIES
+from mmsent_cli.results import Explanation, ModalityShares, Prediction, WordScore
+
+IMAGE_SIDE_PX = 512
+"""Longer side of the image whose regions are covered; probes that read its words see no more than this either."""
+MAX_PARTS = 120
+"""Parts of a text that are left out one by one; neighbouring words of a longer text form one part."""
+VARIANTS_AT_ONCE = 64
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Thai, Lao, Burmese, Japanese and Chinese letters: scripts that write no spaces between words."""
+WORD = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
+INSTALL = "pip install 'mmsent[explain]'"
+
+
+class Explainer:
+    """Explains the predictions of one model.
+
+    Args:
+        predictor: the model.
+        settings: method, grid and class.
+
+    Raises:
+        ConfigError: Captum is not installed, the class is unknown, or the method does not suit the model.
+    """
+
+    def __init__(self, predictor: Predictor, settings: ExplainSettings) -> None:
+        labels = predictor.description.labels
+        require_captum()
+        if settings.label is not None and settings.label not in labels:
+            raise ConfigError(f"the model has no class {settings.label!r}", f"its classes are {', '.join(labels)}")
+        if settings.method == "gradients" and predictor.ensemble.stacker is not None:
+            raise ConfigError(
+                "--method gradients needs a single model, and this checkpoint is an ensemble", "use --method occlusion"
+            )
+        self.predictor = predictor
+        self.settings = settings
+
+    def explain(self, pair: Pair) -> Explanation:
+        """Explain one pair.
+
+        Args:
+            pair: with a text, an image, or both.
+
+        Raises:
+            DataError: an image that cannot be read.
+        """
+        pair = self._with_small_image(pair)
+        (prediction,) = self.predictor.predict([pair])
+        label = self.settings.label or prediction.tag
+        words, regions = self._parts(pair, label)
+        return Explanation(
+            guid=pair.guid,
+            text=pair.text or "",
+            label=label,
+            predicted=prediction.tag,
+            probabilities=prediction.probabilities,
+            missing=prediction.missing,
+            shares=self._shares(pair, label),
+            words=words,
+            regions=regions,
+            members=self.predictor.votes(pair),
+        )
+
+    def _parts(self, pair: Pair, label: str) -> tuple[tuple[WordScore, ...], tuple[tuple[float, ...], ...]]:
+        """Scores of the words and of the image regions, by the chosen method."""
+        if self.settings.method == "gradients":
+            from mmsent_cli.inference.gradients import gradient_scores
+
+            return gradient_scores(self.predictor, pair, label, self.settings.grid)
+        return self._word_scores(pair, label), self._region_scores(pair, label)
+
+    def _word_scores(self, pair: Pair, label: str) -> tuple[WordScore, ...]:
+        text = pair.text
+        if text is None:
+            return ()
+        parts = split_text(text)
+        scores = self._ablate(len(parts), label, lambda kept: replace(pair, text=_without(text, parts, kept)))
+        return tuple(
+            WordScore(word=text[start:end], score=float(score))
+            for (start, end), score in zip(parts, scores, strict=True)
+        )
+
+    def _region_scores(self, pair: Pair, label: str) -> tuple[tuple[float, ...], ...]:
+        if pair.image is None:
+            return ()
+        pixels, grid = decode_whole(pair.image, IMAGE_SIDE_PX), self.settings.grid
+        fill = pixels.mean(axis=(0, 1)).round().astype(np.uint8)
+
+        def covered(kept: np.ndarray) -> Pair:
+            return replace(pair, image=_as_png(cover(pixels, kept.reshape(grid, grid), fill)))
+
+        scores = self._ablate(grid * grid, label, covered).reshape(grid, grid)
+        return tuple(tuple(float(score) for score in row) for row in scores)
+
+    def _shares(self, pair: Pair, label: str) -> ModalityShares:
+        """Shapley values of the modalities; that of a modality which the pair lacks is 0."""
+        from captum.attr import ShapleyValues
+
+        def without(kept: np.ndarray) -> Pair:
+            return replace(pair, **{name: None for name, stays in zip(MODALITIES, kept, strict=True) if not stays})
+
+        score = self._scorer(label, without)
+        both = _ones(len(MODALITIES))
+        text, image = ShapleyValues(score).attribute(both, perturbations_per_eval=2)[0].tolist()
+        return ModalityShares(nothing=float(score(both * 0)[0]), text=text, image=image)
+
+    def _ablate(self, parts: int, label: str, variant: Callable[[np.ndarray], Pair]) -> np.ndarray:
+        """What the class's probability loses without each part [parts]."""
+        from captum.attr import FeatureAblation
+
+        ablation = FeatureAblation(self._scorer(label, variant))
+        return ablation.attribute(_ones(parts), perturbations_per_eval=VARIANTS_AT_ONCE)[0].numpy()
+
+    def _scorer(self, label: str, variant: Callable[[np.ndarray], Pair]) -> Callable:
+        """A function from parts that are kept [B, parts], 1 or 0, to the class's probability [B]."""
+
+        def score(kept: torch.Tensor) -> torch.Tensor:
+            pairs = [variant(row.numpy() > 0) for row in kept]
+            return torch.tensor(
+                [self._probability(answer, label) for answer in self.predictor.predict(pairs)], dtype=torch.float64
+            )
+
+        return score
+
+    def _probability(self, answer: Prediction, label: str) -> float:
+        """The class's probability; without text and image, a fusion may give no number: then all classes are equal."""
+        probability = answer.probabilities[label]
+        return probability if np.isfinite(probability) else 1 / len(answer.probabilities)
+
+    def _with_small_image(self, pair: Pair) -> Pair:
+        """The pair with the image in the size of its variants, so that only what is covered differs."""
+        if pair.image is None:
+            return pair
+        return replace(pair, image=_as_png(decode_whole(pair.image, IMAGE_SIDE_PX)))
+
+
+def require_captum() -> None:
+    """Raise an error that says how to install Captum where it is missing.
+
+    Raises:
+        ConfigError: Captum is not installed.
+    """
+    try:
+        import captum  # noqa: F401  # only whether it is there
+    except ImportError as error:
+        raise ConfigError("explanations need Captum, which is not installed", INSTALL) from error
+
+
+def split_text(text: str) -> list[tuple[int, int]]:
+    """Start and end of each word in a text; single letters in scripts without spaces.
+
+    Neighbouring words of a text with more than `MAX_PARTS` words are joined, equally many in each part.
+    """
+    words = [match.span() for match in WORD.finditer(text)]
+    size = -(-len(words) // MAX_PARTS) or 1
+    groups = [words[start : start + size] for start in range(0, len(words), size)]
+    return [(group[0][0], group[-1][1]) for group in groups]
+
+
+def cover(pixels: np.ndarray, kept: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """Cover the cells of a grid over an image.
+
+    Args:
+        pixels: uint8 [H, W, 3].
+        kept: bool [rows, columns]; cells that are False are covered.
+        fill: color of the cover, uint8 [3].
+    """
+    rows, columns = (np.arange(side) * cells // side for side, cells in zip(pixels.shape, kept.shape, strict=False))
+    is_kept = kept[rows[:, None], columns[None, :]]  # [H, W]
+    return np.where(is_kept[..., None], pixels, fill)
+
+
+def _without(text: str, parts: Sequence[tuple[int, int]], kept: np.ndarray) -> str | None:
+    """The text without the parts that are not kept; None if nothing is left."""
+    pieces, end = [], 0
+    for (start, stop), stays in zip(parts, kept, strict=True):
+        pieces += [text[end:start], text[start:stop] if stays else ""]
+        end = stop
+    return ("".join(pieces) + text[end:]).strip() or None
+
+
+def _as_png(pixels: np.ndarray) -> ImageFile:
+    """The bytes of an image file with these pixels, uint8 [H, W, 3]."""
+    from PIL import Image
+
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _ones(parts: int) -> torch.Tensor:
+    return torch.ones(1, parts, dtype=torch.float64)

@@ -1,0 +1,44 @@
+"""Features of a text that are counted: n-grams of characters (TF-IDF), and scores of a sentiment lexicon."""
+
+import json
+import math
+from collections import Counter
+from functools import cache
+
+import numpy as np
+from clean import clean
+
+
+def compute(name, text, folder):
+    """The features of one text, float32 [1, F]."""
+    if name == "lexicon":
+        from lexicon import lexicon_features
+
+        return lexicon_features([text]).astype(np.float32)
+    return characters(text, *read_ngrams(folder / f"{name}.json"))
+
+
+@cache
+def read_ngrams(path):
+    """Column of each n-gram, and the weight of each column."""
+    given = json.loads(path.read_text(encoding="utf-8"))
+    return {ngram: column for column, ngram in enumerate(given["ngrams"])}, np.array(given["idf"])
+
+
+def characters(text, columns, idf):
+    """TF-IDF of the n-grams of each word with a space on both sides, as scikit-learn's `char_wb`: float32 [1, V]."""
+    text = clean(text, ("urls", "mentions")).replace("#", " ").lower()
+    counts = Counter(columns[ngram] for word in text.split() for ngram in ngrams_of(f" {word} ") if ngram in columns)
+    row = np.zeros(len(columns))
+    for column, count in counts.items():
+        row[column] = (1 + math.log(count)) * idf[column]
+    return (row / (np.linalg.norm(row) or 1.0))[None].astype(np.float32)
+
+
+def ngrams_of(word):
+    """The n-grams of 2 to 5 characters; a word no longer than n counts once, as a whole."""
+    for size in range(2, 6):
+        yield word[:size]
+        if len(word) <= size:
+            return
+        yield from (word[start : start + size] for start in range(1, len(word) - size + 1))

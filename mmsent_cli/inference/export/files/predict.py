@@ -1,0 +1,89 @@
+"""Predict the sentiment of a text with its image, without mmsent and torch. One pair, or JSON lines in and out:
+
+    python predict.py --text "what a day" --image photo.jpg
+    python predict.py --data pairs.jsonl > predictions.jsonl     # a line: {"text": "what a day", "image": "photo.jpg"}
+
+Needs numpy, Pillow, tokenizers, onnxruntime (or openvino); README.md says whether this model needs more.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from clean import clean
+from PIL import Image, ImageOps
+from tokenizers import Tokenizer
+
+HERE = Path(__file__).resolve().parent
+SPEC = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
+TOKENIZERS = {name: Tokenizer.from_file(str(HERE / text["tokenizer"])) for name, text in SPEC["texts"].items()}
+
+
+def open_model():
+    """A function from inputs by name to the probabilities [1, C]."""
+    if (HERE / "model.onnx").is_file():
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(HERE / "model.onnx")
+        return lambda inputs: session.run(None, inputs)[0]
+    import openvino
+
+    compiled = openvino.compile_model(HERE / "model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda inputs: compiled(inputs)[0]
+
+
+def token_ids(name, text):
+    """Token ids of a text for one encoder, int64 [1, T]."""
+    given = SPEC["texts"][name]
+    ids = TOKENIZERS[name].encode(clean(text, given["cleaning"])).ids or [given["pad_id"]]
+    return np.array([ids], dtype=np.int64)
+
+
+def pixels(path):
+    """The image upright, on white, as a square: uint8 [1, 3, S, S]; black without an image."""
+    side = SPEC["image_size_px"]
+    if not path:
+        return np.zeros((1, 3, side, side), dtype=np.uint8)
+    image = Image.open(path)
+    image.draft(None, (2 * side, 2 * side))
+    image = ImageOps.exif_transpose(image)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    square = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    return np.ascontiguousarray(np.asarray(square).transpose(2, 0, 1)[None])
+
+
+def predict(model, text, image):
+    """Probability of each class; text or image may be None."""
+    has_text, has_image = bool(text and text.strip()), bool(image)
+    if not (has_text or has_image):
+        raise SystemExit("error: neither a text nor an image is given\nhint: --text WORDS --image FILE")
+    inputs = {name: token_ids(name, text or "") for name in SPEC["texts"]}
+    if SPEC["features"]:
+        import features
+
+        inputs |= {name: features.compute(name, text or "", HERE) for name in SPEC["features"]}
+    inputs |= {"pixels": pixels(image), "present": np.array([[has_text, has_image]])}
+    return dict(zip(SPEC["labels"], map(float, model(inputs)[0]), strict=True))
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Sentiment of a text with its image")
+    parser.add_argument("--text", help="the text of one pair")
+    parser.add_argument("--image", help="the image of one pair")
+    parser.add_argument("--data", help="a file of JSON lines with text and image")
+    options = parser.parse_args()
+    model = open_model()
+    lines = Path(options.data).read_text(encoding="utf-8").splitlines() if options.data else []
+    pairs = map(json.loads, lines) if options.data else [{"text": options.text, "image": options.image}]
+    for pair in pairs:
+        found = predict(model, pair.get("text"), pair.get("image"))
+        answer = {"label": max(found, key=lambda label: found[label]), "probabilities": found}
+        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""A model or a whole ensemble as one graph, from token ids and pixels of one pair to class probabilities.
+
+Chosen: one pair a call, so that no text is padded and no mask is needed; the frozen stages that models share run once.
+Everything that was learned is in the graph; what counts characters and looks up words stays outside (`features.py`).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmsent_cli.encoders.contract import Activations, Encoded, Encoder
+from mmsent_cli.ensemble import PROBES, Ensemble, Probe
+from mmsent_cli.ensemble.stacker import MIN_LOG_PROBABILITY
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.model import MODALITIES, SentimentModel
+
+INSTALL = "pip install 'mmsent[export]'"
+IDS = "ids"
+PIXELS = "pixels"
+PRESENT = "present"
+OUTPUT = "probabilities"
+OPSET = 18
+EXAMPLE_TOKENS = 7
+MAX_PROTOBUF_BYTES = 1_900_000_000
+"""A larger ONNX file keeps its weights in a second file."""
+
+
+class EnsembleGraph(nn.Module):
+    """An ensemble as a module of tensors.
+
+    Called with a dict of tensors: `ids` int64 [1, T], `pixels` uint8 [1, 3, H, W], `present` bool [1, 2] (text, image),
+    `ids_NAME` for each auxiliary encoder, and float32 [1, F] features under the name of each probe that counts words or
+    characters. Returns probabilities float32 [1, C].
+    """
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(ensemble.models)
+        self.auxiliary = nn.ModuleDict({_key(name): each for name, each in ensemble.auxiliary_encoders.items()})
+        self.probes = ensemble.probes
+        for probe in ensemble.probes:
+            for part in ("weight", "bias", "prior"):
+                self.register_buffer(f"{_key(probe.name)}_{part}", _tensor(getattr(probe, part)))
+        self.has_stacker = ensemble.stacker is not None
+        if ensemble.stacker is not None:
+            for part in ("weight", "bias", "offsets"):
+                self.register_buffer(f"stacker_{part}", _tensor(getattr(ensemble.stacker, part)))
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        first, present = self._model(0), inputs[PRESENT]
+        stored = {
+            "text": first.text.prefix(_tokens(inputs[IDS]), first.text.frozen),
+            "image": first.image.prefix(Activations(inputs[PIXELS]), first.image.frozen),
+        }
+        logits = [self._logits(self._model(index), stored, present) for index in range(len(self.models))]
+        mean = torch.stack([each.float().log_softmax(dim=-1) for each in logits]).mean(dim=0).log_softmax(dim=-1)
+        if not self.has_stacker:
+            return mean.exp()
+        members = [mean, *(self._probe(probe, inputs, stored, present) for probe in self.probes)]
+        votes = torch.cat(members, dim=-1).clamp(min=MIN_LOG_PROBABILITY)
+        joined = (votes @ self._part("stacker_weight") + self._part("stacker_bias")).log_softmax(dim=-1)
+        return (joined + self._part("stacker_offsets")).softmax(dim=-1)
+
+    def example(self) -> dict[str, Tensor]:
+        """Inputs of the right shapes."""
+        first = self._model(0)
+        side = first.image.inputs.image_size_px
+        ids = torch.full((1, EXAMPLE_TOKENS), 1, dtype=torch.int64)
+        return {
+            IDS: ids,
+            PIXELS: torch.zeros(1, 3, side, side, dtype=torch.uint8),
+            PRESENT: torch.ones(1, 2, dtype=torch.bool),
+            **{input_of(name): ids.clone() for name in self.auxiliary},
+            **{name: torch.zeros(1, width) for name, width in self.counted().items()},
+        }
+
+    def counted(self) -> dict[str, int]:
+        """Width of the features that each probe which counts words or characters reads."""
+        return {probe.name: len(probe.weight) for probe in self.probes if PROBES[probe.name].features != "pooled"}
+
+    def _logits(self, model: SentimentModel, stored: Mapping[str, Activations], present: Tensor) -> Tensor:
+        text, image = (_features(model, name, stored[name]) for name in MODALITIES)
+        return model.classify(text, image, present).main
+
+    def _probe(
+        self, probe: Probe, inputs: Mapping[str, Tensor], stored: Mapping[str, Activations], present: Tensor
+    ) -> Tensor:
+        """Log-probabilities [1, C] of a probe; its prior where the pair lacks its modality."""
+        spec, name = PROBES[probe.name], _key(probe.name)
+        if spec.features != "pooled":
+            features = inputs[probe.name]
+        elif spec.encoder:
+            encoder: Any = self.auxiliary[_key(spec.encoder)]
+            features = encoder.prefix(_tokens(inputs[input_of(spec.encoder)]), encoder.n_stages).values
+        else:
+            features = _features(self._model(0), spec.modality, stored[spec.modality]).pooled
+        logits = features.float() @ self._part(f"{name}_weight") + self._part(f"{name}_bias")
+        is_there = present[:, MODALITIES.index(spec.modality)].unsqueeze(1)
+        return torch.where(is_there, logits.log_softmax(dim=-1), self._part(f"{name}_prior"))
+
+    def _model(self, index: int) -> SentimentModel:
+        model: Any = self.models[index]
+        return model
+
+    def _part(self, name: str) -> Tensor:
+        return self.get_buffer(name)
+
+
+def write_onnx(graph: EnsembleGraph, path: Path) -> None:
+    """Write a graph as an ONNX file.
+
+    Raises:
+        ConfigError: the exporter is not installed, or has no rule for a part of this model.
+    """
+    require_onnx()
+    example = graph.eval().example()
+    tokens = torch.export.Dim.DYNAMIC
+    shapes = {name: {1: tokens} if name.startswith(IDS) else None for name in example}
+    try:
+        with torch.no_grad():
+            program = torch.export.export(graph, (example,), dynamic_shapes=(shapes,), strict=False)
+        torch.onnx.export(
+            program,
+            f=path,
+            input_names=list(example),
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            external_data=_bytes(graph) > MAX_PROTOBUF_BYTES,
+            verbose=False,
+        )
+    except (RuntimeError, TypeError, ValueError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"this model cannot be written as ONNX: {why}", "export a model of other encoders") from error
+
+
+def require_onnx() -> None:
+    """Raise an error that says how to install the exporter where it is missing.
+
+    Raises:
+        ConfigError: onnx, onnxscript or onnxruntime is not installed.
+    """
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript
+    except ImportError as error:
+        raise ConfigError(
+            f"export needs {error.name}, which is not installed", "pip install 'mmsent[export]'"
+        ) from error
+    del onnx, onnxruntime, onnxscript  # only whether they are there
+
+
+def _features(model: SentimentModel, name: str, stored: Activations) -> Encoded:
+    """The features of one modality after the stages that all models share."""
+    encoder: Encoder = getattr(model, name)
+    if name not in model.modalities:
+        return Encoded(getattr(model, f"missing_{name}")[None])
+    return encoder.suffix(stored, encoder.frozen)
+
+
+def input_of(encoder: str) -> str:
+    """Name of the token ids that an auxiliary encoder takes."""
+    return f"{IDS}_{_key(encoder)}"
+
+
+def _tokens(ids: Tensor) -> Activations:
+    return Activations(ids, torch.ones_like(ids, dtype=torch.bool))
+
+
+def _key(name: str) -> str:
+    """A name that may be that of a module or tensor."""
+    return name.replace("-", "_")
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.asarray(array, dtype=np.float32))
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())

@@ -1,0 +1,86 @@
+"""The figure of an explained pair: its image under a grid of scores, and its words with theirs."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmsent_cli.reports.plot_style import BLUE, GREY, ORANGE, SMALL_POINTS, as_image, clean, name_rows, new_figure
+from mmsent_cli.results import ExplainResult, Explanation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mmsent_cli.data.pairs import ImageFile
+
+SHOWN_WORDS = 12
+SHOWN_LETTERS = 24
+IMAGE_INCHES = 3.4
+ROW_INCHES = 0.26
+IMAGE_PX = 400
+OPACITY = 0.6
+"""Of the cell with the largest score; the others are fainter in proportion."""
+
+
+def explanation_figures(result: ExplainResult, images: Mapping[str, "ImageFile | None"]) -> dict[str, bytes]:
+    """A PNG figure for each pair, by file name without its ending.
+
+    Args:
+        result: the explanations.
+        images: the image of each pair, by guid.
+    """
+    drawn = {
+        figure_name(number): explanation_png(one, images.get(one.guid))
+        for number, one in enumerate(result.explanations, 1)
+    }
+    return {name: png for name, png in drawn.items() if png is not None}
+
+
+def figure_name(number: int) -> str:
+    """File name, without its ending, of the figure of a pair, counted from 1."""
+    return f"explanation-{number}"
+
+
+def explanation_png(explanation: Explanation, image: "ImageFile | None") -> bytes | None:
+    """Image regions above, words below; None where there is neither."""
+    words = [word for word in explanation.top_words(SHOWN_WORDS) if word.score]
+    has_image = bool(explanation.regions) and image is not None
+    if not (has_image or words):
+        return None
+    heights = [*([IMAGE_INCHES] if has_image else []), *([0.9 + ROW_INCHES * len(words)] if words else [])]
+    figure = new_figure(sum(heights))
+    panels = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights).flatten().tolist()
+    if has_image and image is not None:
+        _draw_regions(panels.pop(0), np.array(explanation.regions), image)
+    if words:
+        axes = panels.pop()
+        scores = [100 * word.score for word in words[::-1]]
+        bars = axes.barh(range(len(words)), scores, color=[BLUE if score > 0 else ORANGE for score in scores])
+        axes.bar_label(bars, [f"{score:+.1f}" for score in scores], padding=3, fontsize=SMALL_POINTS)
+        name_rows(axes, [_short(word.word) for word in words[::-1]])
+        axes.axvline(0, color=GREY, linewidth=1)
+        axes.margins(x=0.18)
+        axes.set_xlabel("Change of the probability by the word, points")
+        clean(axes, "x")
+    return as_image(figure)
+
+
+def _draw_regions(axes: "Axes", scores: np.ndarray, image: "ImageFile") -> None:
+    """The image with its regions tinted: blue raises the probability, orange lowers it."""
+    from matplotlib.colors import to_rgb
+
+    from mmsent_cli.data.images import decode_whole
+
+    pixels = decode_whole(image, IMAGE_PX)
+    height, width, _ = pixels.shape
+    share = np.abs(scores) / (np.abs(scores).max() or 1.0)
+    tint = np.where(scores[..., None] > 0, to_rgb(BLUE), to_rgb(ORANGE))
+    grey = np.repeat(pixels.mean(axis=2, keepdims=True) / 255, 3, axis=2)
+    axes.imshow(0.3 + 0.7 * grey, extent=(0, width, height, 0))
+    axes.imshow(np.dstack([tint, OPACITY * share]), extent=(0, width, height, 0), interpolation="nearest")
+    axes.set_aspect("equal")
+    axes.axis("off")
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= SHOWN_LETTERS else f"{word[: SHOWN_LETTERS - 1]}…"

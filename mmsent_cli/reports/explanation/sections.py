@@ -1,0 +1,112 @@
+"""What a page and a terminal show of explained pairs."""
+
+from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
+from mmsent_cli.reports.explanation.figures import SHOWN_WORDS, figure_name
+from mmsent_cli.reports.format import counted, duration, percent, points
+from mmsent_cli.results import ExplainResult, Explanation
+
+CAPTION = (
+    "Blue raises the probability of the explained class, orange lowers it; the strongest color marks the largest score."
+)
+METHODS = {
+    "occlusion": "Score: what the probability of the explained class loses when a word is left out or a region covered"
+    " with the image's mean color. Words that say the same thing hide each other: leaving out one changes little.",
+    "gradients": "Score: integrated gradients from an empty pair to the pair, in points of the class's probability.",
+}
+SHARES = (
+    "Text and image: Shapley values, so that the share without both, the text's and the image's add up to the"
+    " probability."
+)
+MANY_PAIRS = 3
+"""A terminal shows more pairs than this as one table."""
+
+
+def explain_answer(result: ExplainResult, seconds: float) -> Answer:
+    """The head of the report."""
+    pairs = result.explanations
+    return Answer(
+        question="Why does the model predict this?",
+        headline=_headline(pairs[0]) if len(pairs) == 1 else f"{counted(len(pairs), 'pair')} explained",
+        paragraphs=(METHODS[result.method], SHARES),
+        facts=(
+            ("Checkpoint", result.checkpoint),
+            ("Method", result.method),
+            ("Pairs", str(len(pairs))),
+            ("Time", duration(seconds)),
+        ),
+        notes=result.notes,
+    )
+
+
+def explain_grids(result: ExplainResult) -> list[Grid]:
+    """What a terminal shows: a few pairs each by itself, many as one table."""
+    if len(result.explanations) > MANY_PAIRS:
+        return [_overview(result)]
+    return [grid for one in result.explanations for grid in _grids(one) if grid.rows]
+
+
+def explain_sections(result: ExplainResult, figures: Figures) -> list[Section]:
+    """A section for each pair, after a table of all."""
+    overview = [Section(title="All pairs", grids=(_overview(result),))] if len(result.explanations) > 1 else []
+    return [*overview, *(_section(number, one, figures) for number, one in enumerate(result.explanations, 1))]
+
+
+def _section(number: int, one: Explanation, figures: Figures) -> Section:
+    alt = f"Words and image regions of pair {one.guid} by their scores for {one.label}"
+    text = f"“{one.text}”" if one.text else "(no text)"
+    missing = f"The pair has no {one.missing}." if one.missing else ""
+    return Section(
+        title=f"Pair {one.guid}: {one.predicted}" if one.guid != "-" else one.predicted,
+        paragraphs=tuple(part for part in (text, f"{_headline(one)}.", missing) if part),
+        pictures=picture(figures.get(figure_name(number)), alt, CAPTION),
+        grids=tuple(_grids(one)),
+    )
+
+
+def _headline(one: Explanation) -> str:
+    shares = one.shares
+    return (
+        f"{one.label} {percent(one.probabilities[one.label])}: {percent(shares.nothing)} without text and image,"
+        f" text {points(shares.text)}, image {points(shares.image)} points"
+    )
+
+
+def _grids(one: Explanation) -> list[Grid]:
+    words = [(word.word, points(word.score)) for word in one.top_words(SHOWN_WORDS) if word.score]
+    members = [
+        (vote.member, vote.label, *(percent(share) for share in vote.probabilities.values())) for vote in one.members
+    ]
+    labels = tuple(one.probabilities)
+    probabilities = tuple((label, percent(share)) for label, share in one.probabilities.items())
+    return [
+        Grid(title=one.predicted, columns=("Class", "Probability"), rows=probabilities),
+        Grid(title=f"Words for {one.label}", columns=("Word", "Points"), rows=tuple(words)),
+        Grid(
+            title="Members of the ensemble",
+            columns=("Member", "Predicts", *labels),
+            rows=tuple(members),
+            words=frozenset({0, 1}),
+        ),
+    ]
+
+
+def _overview(result: ExplainResult) -> Grid:
+    rows = [
+        (
+            one.guid,
+            one.predicted,
+            one.label,
+            percent(one.probabilities[one.label]),
+            points(one.shares.text),
+            points(one.shares.image),
+            next((word.word for word in one.top_words(1)), ""),
+        )
+        for one in result.explanations
+    ]
+    return Grid(
+        title="Explained pairs",
+        columns=("Pair", "Predicted", "Explained", "Probability", "Text", "Image", "Top word"),
+        rows=tuple(rows),
+        foot="Text and Image in points of the probability of the explained class.",
+        words=frozenset({0, 1, 2, 6}),
+    )

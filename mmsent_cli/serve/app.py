@@ -1,0 +1,148 @@
+"""The web application: a page, `POST /predict`, `POST /explain`, `/health`, `/metrics` and an OpenAPI description."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from mmsent_cli import __version__
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import MmsentError
+from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.results import Explanation, Prediction
+from mmsent_cli.serve.batcher import Batcher
+from mmsent_cli.serve.errors import Refusal
+from mmsent_cli.serve.guard import Guard
+from mmsent_cli.serve.inputs import body_schema, read_pairs
+from mmsent_cli.serve.metrics import ServerMetrics
+from mmsent_cli.serve.settings import ServeSettings
+
+PAGE = Path(__file__).with_name("page.html")
+PATHS = frozenset({"/", "/health", "/metrics", "/predict", "/explain", "/openapi.json"})
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
+    " img-src blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+Explain = Callable[[Pair], Explanation]
+
+
+def create_app(
+    predictor: Predictor, settings: ServeSettings, *, token: str | None = None, explain: Explain | None = None
+) -> ASGIApp:
+    """The application over a loaded model.
+
+    Args:
+        predictor: the model.
+        settings: limits and batches.
+        token: what each request must carry, or None.
+        explain: explains one pair; None where Captum is not installed.
+    """
+    batcher = Batcher(
+        lambda pairs: list(predictor.predict(pairs)),
+        batch=settings.batch,
+        queue=settings.queue,
+        timeout=settings.timeout,
+    )
+    metrics = ServerMetrics(lambda: batcher.waiting)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await batcher.start()
+        yield
+        await batcher.stop()
+
+    app = FastAPI(
+        title="mmsent",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        description=_about(predictor),
+    )
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(MmsentError, _failed)
+    _add_routes(app, predictor, settings, batcher, metrics, explain)
+    max_bytes = round(settings.max_megabytes * 1e6)
+    return Guard(app, max_bytes=max_bytes, token=token, metrics=metrics, paths=PATHS)
+
+
+def _add_routes(
+    app: FastAPI,
+    predictor: Predictor,
+    settings: ServeSettings,
+    batcher: Batcher,
+    metrics: ServerMetrics,
+    explain: Explain | None,
+) -> None:
+    labels = predictor.description.labels
+
+    @app.post("/predict", openapi_extra=body_schema(), summary="Predict one pair, or several")
+    async def predict(request: Request) -> dict[str, Any]:
+        pairs, is_list = await read_pairs(request, settings)
+        answers = await batcher.predict(pairs)
+        for answer in answers:
+            metrics.pairs.labels(answer.label).inc()
+        shown = [_shown(answer) for answer in answers]
+        return {"predictions": shown} if is_list else shown[0]
+
+    @app.post("/explain", openapi_extra=body_schema(), summary="Explain the prediction of one pair")
+    async def explained(request: Request) -> dict[str, Any]:
+        work = explain
+        if work is None:
+            raise Refusal(501, "this server cannot explain", "start it where mmsent[explain] is installed")
+        pairs, _ = await read_pairs(request, settings)
+        if len(pairs) > 1:
+            raise Refusal(422, f"{len(pairs)} pairs to explain at once", "send one pair")
+        return asdict(await batcher.run(pairs, lambda: work(pairs[0])))
+
+    @app.get("/health", summary="Whether the server answers, and what it serves")
+    async def health() -> dict[str, Any]:
+        return {
+            "status": "ok",
+            "run": predictor.description.run,
+            "labels": labels,
+            "waiting": batcher.waiting,
+            "explains": explain is not None,
+            "version": __version__,
+        }
+
+    @app.get("/metrics", response_class=PlainTextResponse, summary="Counts in the format of Prometheus")
+    async def counts() -> PlainTextResponse:
+        return PlainTextResponse(metrics.text())
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(PAGE.read_text(encoding="utf-8"), headers=SECURITY_HEADERS)
+
+
+def _shown(answer: Prediction) -> dict[str, Any]:
+    return {"label": answer.label, "probabilities": answer.probabilities, "missing": answer.missing}
+
+
+def _about(predictor: Predictor) -> str:
+    labels = ", ".join(predictor.description.labels)
+    return f"Sentiment of a text with its image, by the run {predictor.description.run}. Classes: {labels}."
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    """Every refusal, those of the framework included, as an error and a hint."""
+    assert isinstance(error, HTTPException)
+    content: Any = error.detail
+    if not isinstance(content, dict):
+        content = {"error": str(error.detail), "hint": "POST to /predict, or see /openapi.json"}
+    return JSONResponse(content, error.status_code, error.headers)
+
+
+async def _failed(_: Request, error: Exception) -> JSONResponse:
+    """A pair that the model cannot use although it passed the checks."""
+    assert isinstance(error, MmsentError)
+    return JSONResponse({"error": error.message, "hint": error.hint}, 422)

@@ -1,0 +1,151 @@
+"""Requests of several clients in common batches, predicted by one thread."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.results import Prediction
+from mmsent_cli.serve.errors import Refusal
+
+Predict = Callable[[Sequence[Pair]], list[Prediction]]
+RECENT_BATCHES = 20
+"""Batches from which the rate is estimated that `Retry-After` needs."""
+
+
+@dataclass(slots=True)
+class Job:
+    """Work that waits: pairs to predict, or `run`, which takes a turn of its own."""
+
+    pairs: Sequence[Pair]
+    answer: asyncio.Future
+    run: Callable[[], Any] | None = None
+    since: float = field(default_factory=time.monotonic)
+
+
+class Batcher:
+    """Collects waiting requests into batches.
+
+    A batch holds whole requests: as many as fit into `batch` pairs, and one at the least.
+
+    Args:
+        predict: predicts pairs; called by one thread at a time.
+        batch: pairs at once.
+        queue: pairs that may wait.
+        timeout: seconds until a request is given up.
+    """
+
+    def __init__(self, predict: Predict, *, batch: int, queue: int, timeout: float) -> None:
+        self._predict = predict
+        self._batch = batch
+        self._queue = queue
+        self._timeout = timeout
+        self._waiting: deque[Job] = deque()
+        self._has_work = asyncio.Event()
+        self._seconds: deque[float] = deque(maxlen=RECENT_BATCHES)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="predict")
+        self._task: asyncio.Task | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Pairs that wait."""
+        return sum(len(job.pairs) for job in self._waiting)
+
+    async def start(self) -> None:
+        """Begin to take requests."""
+        self._task = asyncio.create_task(self._work())
+
+    async def stop(self) -> None:
+        """Finish the current batch, and refuse what still waits."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        for job in self._waiting:
+            if not job.answer.done():
+                job.answer.set_exception(Refusal(503, "the server is stopping", "try again later", 5))
+        self._waiting.clear()
+        self._thread.shutdown(wait=True)
+
+    async def predict(self, pairs: Sequence[Pair]) -> list[Prediction]:
+        """Predictions of one request's pairs, in their order.
+
+        Raises:
+            Refusal: too many pairs wait, or the time is over.
+        """
+        return await self._submit(pairs)
+
+    async def run(self, pairs: Sequence[Pair], work: Callable[[], Any]) -> Any:
+        """The result of other work on the predicting thread, which waits in the same queue."""
+        return await self._submit(pairs, work)
+
+    async def _submit(self, pairs: Sequence[Pair], work: Callable[[], Any] | None = None) -> Any:
+        if self.waiting + len(pairs) > self._queue:
+            raise Refusal(429, "too many requests are waiting", "try again later", self._retry_s())
+        job = Job(pairs, asyncio.get_running_loop().create_future(), work)
+        self._waiting.append(job)
+        self._has_work.set()
+        try:
+            return await asyncio.wait_for(job.answer, self._timeout)
+        except TimeoutError as error:
+            hint = "try again later, or raise --timeout"
+            raise Refusal(503, f"no answer within {self._timeout:g} s", hint, self._retry_s()) from error
+
+    def _retry_s(self) -> int:
+        """Seconds until what waits now should be done."""
+        seconds = sum(self._seconds) / len(self._seconds) if self._seconds else 1.0
+        return max(1, math.ceil(seconds * math.ceil(self.waiting / self._batch)))
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._has_work.wait()
+            jobs = self._take()
+            if jobs:
+                start = time.monotonic()
+                await self._answer(loop, jobs)
+                self._seconds.append(time.monotonic() - start)
+            if not self._waiting:
+                self._has_work.clear()
+
+    def _take(self) -> list[Job]:
+        """The next requests that are still wanted."""
+        jobs: list[Job] = []
+        while self._waiting:
+            job = self._waiting[0]
+            is_full = jobs and (job.run or sum(len(each.pairs) for each in jobs) + len(job.pairs) > self._batch)
+            if is_full:
+                break
+            self._waiting.popleft()
+            if not job.answer.done():  # the client has not gone
+                jobs.append(job)
+            if job.run:
+                break
+        return jobs
+
+    async def _answer(self, loop: asyncio.AbstractEventLoop, jobs: list[Job]) -> None:
+        """Answer some requests together; where that fails, one by one, so that each gets its own error."""
+        try:
+            work = jobs[0].run or (lambda: self._predict([pair for job in jobs for pair in job.pairs]))
+            answers = await asyncio.shield(loop.run_in_executor(self._thread, work))
+        except Exception as error:  # whatever goes wrong belongs to the request, and the server goes on
+            if len(jobs) > 1:
+                for job in jobs:
+                    await self._answer(loop, [job])
+            elif not jobs[0].answer.done():
+                jobs[0].answer.set_exception(error)
+            return
+        if jobs[0].run:
+            parts = [answers]
+        else:
+            rest = iter(answers)
+            parts = [[next(rest) for _ in job.pairs] for job in jobs]
+        for job, part in zip(jobs, parts, strict=True):
+            if not job.answer.done():
+                job.answer.set_result(part)

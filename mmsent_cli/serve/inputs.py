@@ -1,0 +1,131 @@
+"""The pairs in the body of a request. Nothing that a request names is opened: no path, no address."""
+
+import base64
+import binascii
+import re
+from typing import Annotated, Any
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
+
+from mmsent_cli.data.images import image_pixels, verify_image
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.serve.errors import Refusal
+from mmsent_cli.serve.settings import ServeSettings
+
+DATA_URI = re.compile(r"data:[\w./+-]*;base64,", re.ASCII)
+BODY_HINT = 'send JSON such as {"text": "what a day", "image": "<base64>"}, or a form with text and image'
+IMAGE_HINT = "send the bytes of an image file: in base64 in JSON, or as a file in a form"
+
+
+class PairBody(BaseModel):
+    """A text, an image, or both."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: Annotated[str | None, Field(description="The text")] = None
+    image: Annotated[str | None, Field(description="The bytes of an image file, in base64")] = None
+
+
+class PredictBody(PairBody):
+    """One pair, or several under `pairs`."""
+
+    pairs: Annotated[list[PairBody] | None, Field(description="Several pairs instead of one")] = None
+
+
+async def read_pairs(request: Request, settings: ServeSettings) -> tuple[list[Pair], bool]:
+    """The pairs of a request.
+
+    Returns:
+        The pairs, and whether they came as a list.
+
+    Raises:
+        Refusal: a body that holds no usable pair.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        body = _parse(await request.body())
+        given = body.pairs if body.pairs is not None else [body]
+        if body.pairs is not None and (body.text is not None or body.image is not None):
+            raise Refusal(422, "pairs excludes text and image", "put each text and image into pairs")
+        raw = [(each.text, _decode(each.image)) for each in given]
+    elif kind == "multipart/form-data":
+        body, raw = None, [await _form(request)]
+    else:
+        raise Refusal(415, f"content type {kind or 'missing'} is not read", BODY_HINT)
+    if not 1 <= len(raw) <= settings.max_pairs:
+        raise Refusal(422, f"{len(raw)} pairs in one request", f"send 1 to {settings.max_pairs} pairs")
+    pairs = [_checked(number, text, image, settings) for number, (text, image) in enumerate(raw)]
+    return pairs, body is not None and body.pairs is not None
+
+
+def _parse(raw: bytes) -> PredictBody:
+    try:
+        return PredictBody.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Refusal(422, f"{place}: {first['msg']}" if place else first["msg"], BODY_HINT) from error
+
+
+async def _form(request: Request) -> tuple[str | None, bytes | None]:
+    """Text and image of a form."""
+    try:
+        async with request.form(max_files=1, max_fields=1, max_part_size=2**62) as form:
+            text, image = form.get("text"), form.get("image")
+            if unknown := set(form) - {"text", "image"}:
+                raise Refusal(422, f"unknown fields in the form: {', '.join(sorted(unknown))}", BODY_HINT)
+            if isinstance(text, UploadFile):
+                raise Refusal(422, "text is a file", "send the text as a plain field")
+            if isinstance(image, str) and image:
+                raise Refusal(422, "image is not a file", IMAGE_HINT)
+            return text, await image.read() or None if isinstance(image, UploadFile) else None
+    except (MultiPartException, UnicodeDecodeError, KeyError) as error:
+        raise Refusal(422, "the form cannot be read", BODY_HINT) from error
+
+
+def _decode(image: str | None) -> bytes | None:
+    """The bytes of an image in base64, plain or as a data URI."""
+    if not image:
+        return None
+    try:
+        return base64.b64decode(DATA_URI.sub("", image, count=1), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Refusal(422, "image is not base64; paths and addresses are not opened", IMAGE_HINT) from error
+
+
+def _checked(number: int, text: str | None, image: bytes | None, settings: ServeSettings) -> Pair:
+    text = text if text and text.strip() else None
+    if text is None and image is None:
+        raise Refusal(422, f"pair {number} has neither text nor image", BODY_HINT)
+    if text is not None and len(text) > settings.max_text:
+        raise Refusal(413, f"the text of pair {number} has {len(text)} characters", f"send at most {settings.max_text}")
+    if image is not None and (problem := _image_problem(image, settings.max_megapixels)):
+        raise Refusal(422, f"the image of pair {number} {problem}", IMAGE_HINT)
+    return Pair(guid=str(number), tag=None, text=text, image=image)
+
+
+def _image_problem(raw: bytes, max_megapixels: float) -> str | None:
+    """Why an image cannot be used, or None. Its size is looked at before any pixel is decoded."""
+    try:
+        pixels = image_pixels(raw)
+    except ValueError as error:
+        return str(error)
+    if pixels > max_megapixels * 1e6:
+        return f"has {pixels / 1e6:.0f} million pixels, more than {max_megapixels:g}"
+    return verify_image(raw)
+
+
+def body_schema() -> dict[str, Any]:
+    """What a request may hold, for the OpenAPI description."""
+    form = {
+        "type": "object",
+        "properties": {"text": {"type": "string"}, "image": {"type": "string", "format": "binary"}},
+    }
+    content = {
+        "application/json": {"schema": PredictBody.model_json_schema(ref_template="#/components/schemas/{model}")},
+        "multipart/form-data": {"schema": form},
+    }
+    content["application/json"]["schema"].pop("$defs", None)
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,76 @@
+"""Runs the web application until it is stopped."""
+
+import ipaddress
+import os
+import secrets
+import socket
+from collections.abc import Callable
+
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.files import reason
+from mmsent_cli.serve.settings import LOOPBACK, ServeSettings
+
+INSTALL = "pip install 'mmsent[serve]'"
+TOKEN_VARIABLE = "MMSENT_TOKEN"
+GRACE_S = 10
+"""Seconds that running requests have to end when the server stops."""
+
+
+def require_server() -> None:
+    """Raise an error that says how to install the web server where it is missing.
+
+    Raises:
+        ConfigError: FastAPI, uvicorn or another part of the extra is not installed.
+    """
+    try:
+        import fastapi
+        import prometheus_client
+        import python_multipart
+        import uvicorn
+    except ImportError as error:
+        raise ConfigError(f"serve needs {error.name}, which is not installed", INSTALL) from error
+    del fastapi, prometheus_client, python_multipart, uvicorn  # only whether they are there
+
+
+def choose_token(settings: ServeSettings) -> str | None:
+    """The token that requests must carry: the given one; a new one for an address that others reach; else none."""
+    given = settings.token or os.environ.get(TOKEN_VARIABLE)
+    return given or (None if is_loopback(settings.host) else secrets.token_urlsafe(24))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def open_socket(settings: ServeSettings) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigError: the address is unknown or in use.
+    """
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {settings.host}:{settings.port}: {reason(error)}", "choose another --port or --host"
+        ) from error
+
+
+def run_server(app: Callable, listener: socket.socket) -> None:
+    """Answer requests until SIGINT or SIGTERM; then running requests end, and no new ones are taken."""
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_S, server_header=False)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def shown_address(settings: ServeSettings, listener: socket.socket, token: str | None) -> str:
+    """The address of the page; it carries the token in its fragment, which browsers send to nobody."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
+    host = f"[{host}]" if ":" in host else host
+    return f"http://{host}:{listener.getsockname()[1]}/{f'#token={token}' if token else ''}"
