@@ -1,0 +1,101 @@
+"""Exported models: the graph and the script give mmsent's answers, without mmsent and torch."""
+
+import json
+import runpy
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mmsent_cli.data import text
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.ensemble import Ensemble, ProbeInputs, fit_probe, fit_stacker
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.inference.export.export import export_model
+from mmsent_cli.inference.export.folder import FILES, require_exportable, require_free
+from mmsent_cli.model import build_model
+from tests.configs import resolved_model
+from tests.data.builders import image_bytes
+from tests.inference.test_predictor import WORDS, predictor  # noqa: F401  # a fixture
+
+TEXTS = ["good good day", "what a #bad day @you", "GOOD!!! https://t.co/x", "so sad... :(", "day", "不错 good"]
+
+
+@pytest.fixture(scope="module")
+def ensemble(predictor):  # noqa: F811
+    """Two untrained light models with probes that count characters and look up words, and a stacker."""
+    torch.manual_seed(1)
+    other = build_model(resolved_model(encoders="light", image_size_px=32), 3, WeightSource(), WORDS).eval()
+    present = {name: np.ones(len(TEXTS), dtype=bool) for name in ("text", "image")}
+    inputs = ProbeInputs(texts=TEXTS, pooled={}, present=present)
+    targets = np.array([2, 0, 2, 0, 1, 2])
+    probes = tuple(fit_probe(name, inputs, targets, np.arange(6), 3) for name in ("characters", "lexicon"))
+    votes = np.log(np.random.default_rng(0).dirichlet(np.ones(3), size=(30, 3)))
+    stacker = fit_stacker(votes, np.arange(30) % 3, 0.25)
+    return replace(predictor, ensemble=Ensemble((predictor.model, other), probes, stacker))
+
+
+def pairs(folder):
+    """Pairs with and without text or image, images in several forms."""
+    images = {name: folder / name for name in ("a.jpg", "b.png", "c.webp")}
+    for number, (path, kind) in enumerate(zip(images.values(), ("JPEG", "PNG", "WEBP"), strict=True)):
+        path.write_bytes(image_bytes(number, (90 + 40 * number, 60), kind))
+    both = [
+        Pair(guid=str(number), tag=None, text=text, image=path)
+        for number, (text, path) in enumerate(zip(TEXTS, [*images.values()] * 2, strict=True))
+    ]
+    return [*both, replace(both[0], image=None), replace(both[1], text=None), replace(both[2], image=image_bytes(9))]
+
+
+def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, tmp_path):
+    given = pairs(tmp_path)
+    result = export_model(ensemble, tmp_path / "best_model.pt", tmp_path / "out", "onnx", given)
+    assert result.checked_pairs == len(given)
+    assert result.largest_difference < 1e-5
+    assert result.changed_labels == 0
+    assert {"model.onnx", "predict.py", "clean.py", "features.py", "lexicon.py", "README.md"} <= set(result.files)
+    assert not list(tmp_path.glob(".out*"))
+    code = "import sys, predict; predict.main(); print(sorted({'torch', 'mmsent_cli', 'sklearn'} & set(sys.modules)))"
+    command = [sys.executable, "-c", code, "--text", TEXTS[0], "--image", str(tmp_path / "a.jpg")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path / "out")
+    answer, loaded = done.stdout.splitlines()
+    assert loaded == "[]"
+    (expected,) = ensemble.predict(given[:1])
+    assert json.loads(answer)["label"] == expected.label
+    assert json.loads(answer)["probabilities"] == pytest.approx(expected.probabilities, abs=1e-5)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "linear probes characters, lexicon" in card and "vaderSentiment" in card
+
+
+def test_what_is_no_export_is_left_alone(tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "thesis.txt").write_text("mine")
+    for force in (False, True):
+        with pytest.raises(ConfigError):
+            require_free(own, force)
+    (tmp_path / "link").symlink_to(own)
+    with pytest.raises(ConfigError):
+        require_free(tmp_path / "link", True)
+    require_free(tmp_path / "new", False)
+    assert (own / "thesis.txt").read_text() == "mine"
+
+
+def test_probes_that_read_images_are_refused(ensemble):
+    probe = replace(ensemble.ensemble.probes[1], name="ocr")
+    with pytest.raises(ConfigError, match="reads the text in images"):
+        require_exportable(replace(ensemble.ensemble, probes=(probe,)))
+
+
+def test_ngrams_are_those_of_scikit_learn(monkeypatch):
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    monkeypatch.setitem(sys.modules, "clean", text)
+    ngrams_of = runpy.run_path(str(FILES / "features.py"))["ngrams_of"]
+    analyse = CountVectorizer(analyzer="char_wb", ngram_range=(2, 5)).build_analyzer()
+    for word in ("a", "ab", "abc", "abcd", "abcdefgh", "é😀"):
+        assert sorted(ngrams_of(f" {word} ")) == sorted(analyse(word))
