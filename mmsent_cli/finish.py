@@ -43,8 +43,10 @@ class FinishedRun(Run):
         files: the names of the files in the run folder.
     """
 
-    def __init__(self, folder: Path, result: Any, seconds: float, files: Sequence[str]) -> None:
-        super().__init__(folder)
+    def __init__(
+        self, folder: Path, result: Any, seconds: float, files: Sequence[str], is_writable: bool = True
+    ) -> None:
+        super().__init__(folder, is_writable)
         self.result = result
         self.seconds = seconds
         self.files = tuple(files)
@@ -88,6 +90,8 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
         MmsentError: a file cannot be written.
         KeyboardInterrupt: Ctrl-C was pressed. Its message has the command that resumes the run.
     """
+    if not run.is_writable:
+        return FinishedRun(run.folder, result, seconds, (), is_writable=False)
     with cleanup_on_failure(run, is_new=False, command=command):
         return write_result(
             run,

@@ -55,10 +55,12 @@ class Run:
 
     Args:
         folder: an existing folder.
+        is_writable: False in all processes of a training but the first: `write` then does nothing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_writable: bool = True) -> None:
         self.folder = folder
+        self.is_writable = is_writable
 
     @property
     def name(self) -> str:
@@ -87,6 +89,8 @@ class Run:
     def write(self, name: str, content: str | bytes) -> Path:
         """Write a file whole or not at all. Bytes of a file's name that are no UTF-8 are written as escapes."""
         path = self.path(name)
+        if not self.is_writable:
+            return path
         atomic_write(path, content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
         return path
 

@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.compute import processes
 from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.request import (
@@ -30,6 +31,7 @@ from mmsent_cli.workflow import (
 )
 
 
+@processes.together()
 def train(
     data: Data = None,
     *,
@@ -66,6 +68,7 @@ def train(
         0.736
     """
     start = time.perf_counter()
+    progress = silent if processes.rank() else progress
     given, source = sort_settings("train", data, settings)
     if resume is not None:
         require_only_resume(given, source, config is not None or preset is not None)

@@ -36,6 +36,8 @@ def print_run(run: "FinishedRun", as_json: bool) -> None:
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.outputs import print_result
 
+    if not run.is_writable:  # one of several processes, of which the first prints
+        return
     print_notices(filter(None, [latest_note(run.folder)]))
     if as_json:
         print_json({"run": str(run.folder), "seconds": run.seconds, **asdict(run.result)})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from mmsent_cli.compute import processes
 from mmsent_cli.compute.bf16_probe import Bf16Probe, probe_bf16
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.compute.threads import keep_freed_memory
@@ -127,15 +128,13 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
     Raises:
         ConfigError: the device is not available or does not support the precision.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ConfigError(
-            "multi-process training (accelerate launch, torchrun) is not supported yet", "run mmsent directly"
-        )
     keep_freed_memory()
     wanted = runtime.device
-    device = _best_device() if wanted == "auto" else wanted
+    device = processes.own_device(_best_device() if wanted == "auto" else wanted)
     kind = _open_device(device)
-    probed = probe_bf16(cache) if runtime.precision == "auto" and _needs_probe(kind) else None
+    processes.join(kind)
+    with processes.first_alone():
+        probed = probe_bf16(cache) if runtime.precision == "auto" and _needs_probe(kind) else None
     precision = _best_precision(kind, probed) if runtime.precision == "auto" else runtime.precision
     if precision == "fp16" and kind != "cuda":
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
@@ -176,12 +175,18 @@ def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator"
     """Make the Accelerate object of a run, with device, precision and gradient accumulation."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
+    from accelerate.utils import DistributedDataParallelKwargs, KwargsHandler
 
     # Accelerate keeps the first run's precision for the whole process; a second run must not inherit it.
     AcceleratorState._reset_state(reset_partial_state=True)
     mixed = "no" if compute.precision == "fp32" else compute.precision
+    # A head or a learned feature may be unused in a process's part of a batch.
+    handlers: list[KwargsHandler] = []
+    if processes.count() > 1:
+        handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)]
     return Accelerator(
         cpu=compute.device_type == "cpu",
+        kwargs_handlers=handlers,
         mixed_precision=mixed,
         gradient_accumulation_steps=accumulation_steps,
         step_scheduler_with_optimizer=False,

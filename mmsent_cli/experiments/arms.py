@@ -21,7 +21,7 @@ from mmsent_cli.model import count_parameters
 from mmsent_cli.progress import Epoch
 from mmsent_cli.records import as_file_name
 from mmsent_cli.results import EpochScore
-from mmsent_cli.training.loop import Evaluation
+from mmsent_cli.training.evaluation import Evaluation
 from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.workspace import Workspace
 

@@ -54,15 +54,26 @@ class EpochBatches(Sampler[list[int]]):
         epoch: the epoch; set it before each pass over the loader.
     """
 
-    def __init__(self, table: Table, batch_size: int, seed: int, is_training: bool) -> None:
+    def __init__(
+        self, table: Table, batch_size: int, seed: int, is_training: bool, part: tuple[int, int] = (0, 1)
+    ) -> None:
         self.rows = table.train if is_training else table.val
         self.lengths = [table.lengths[row] for row in self.rows]
         self.batch_size = batch_size
         self.drop_last = False  # Accelerate reads it
         self.seed = seed
         self.epoch: int | None = 1 if is_training else None
+        self.part = part
 
     def __iter__(self) -> Iterator[list[int]]:
+        number, count = self.part
+        for batch in self._batches():
+            if own := batch[number::count]:
+                yield own
+            elif self.epoch is not None:  # all processes make the same number of training steps
+                yield [~batch[0]]
+
+    def _batches(self) -> Iterator[list[int]]:
         if self.epoch is not None:
             batches = epoch_batches(self.lengths, self.batch_size, self.seed, self.epoch)
             return ([self.rows[index] for index in batch] for batch in batches)
@@ -81,7 +92,9 @@ class _BatchDataset(Dataset[Any]):
         self.sampler = sampler
 
     def __getitems__(self, rows: list[int]) -> Batch:
-        return self.table.batch(rows, self.sampler.epoch)
+        """Make the batch of these rows; a row `~n` is pair n as a filler, whose class is unknown."""
+        batch = self.table.batch([max(row, ~row) for row in rows], self.sampler.epoch)
+        return batch._replace(target=torch.full_like(batch.target, -1)) if rows[0] < 0 else batch
 
     def __len__(self) -> int:
         return len(self.sampler.rows)

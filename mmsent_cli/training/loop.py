@@ -6,47 +6,30 @@ with exactly the same weights as an uninterrupted one.
 
 import math
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.data_loader import prepare_data_loader
 from torch.nn import functional
 
+from mmsent_cli.compute import processes
 from mmsent_cli.compute.threads import suited_threads
 from mmsent_cli.config import ResolvedFit
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
-from mmsent_cli.model import Batch, Logits, SentimentModel
+from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Progress, Step, silent
-from mmsent_cli.results import EpochResult, Metrics
+from mmsent_cli.results import EpochResult
+from mmsent_cli.training.evaluation import Evaluation, evaluate
 from mmsent_cli.training.loss import Loss
-from mmsent_cli.training.metrics import compute_metrics
 from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.optimizer import build_optimizer, build_schedule, current_lr, steps_per_epoch
 from mmsent_cli.training.seeds import seed_everything
 
 EVALUATION_BATCH = 64
-
-
-class Evaluation(NamedTuple):
-    """Logits [N, C] and true class numbers [N] of evaluated pairs, in row order, and the mean gates of the fusion."""
-
-    logits: np.ndarray
-    targets: np.ndarray
-    gates: Mapping[str, float] = {}
-
-    def metrics(self, labels: tuple[str, ...]) -> Metrics:
-        """Compute the metrics."""
-        loss = float(self.losses().mean())
-        return compute_metrics(self.targets.tolist(), self.logits.argmax(axis=1).tolist(), labels, loss)
-
-    def losses(self) -> np.ndarray:
-        """Compute the cross-entropy of each pair [N], float64, without label smoothing and class weights."""
-        logits, targets = torch.from_numpy(self.logits).double(), torch.from_numpy(self.targets)
-        return functional.cross_entropy(logits, targets, reduction="none").numpy()
 
 
 @dataclass
@@ -95,18 +78,22 @@ class Trainer:
         self.labels = labels
         self.config = config
         self.accelerator = accelerator
-        self.sampler = EpochBatches(table, config.batch_size, config.seed, is_training=True)
-        val_sampler = EpochBatches(table, EVALUATION_BATCH, config.seed, is_training=False)
-        loaders = make_loader(table, self.sampler, workers), make_loader(table, val_sampler, workers)
+        part = accelerator.process_index, accelerator.num_processes
+        self.sampler = EpochBatches(table, config.batch_size, config.seed, is_training=True, part=part)
+        val_sampler = EpochBatches(table, EVALUATION_BATCH, config.seed, is_training=False, part=part)
         optimizer = build_optimizer(model, config)
-        prepared = accelerator.prepare(model, optimizer, *loaders)
-        self.model, self.optimizer, self.train_loader, self.val_loader = prepared
+        self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        # Accelerate would drop pairs where a short batch is not the last one, so the samplers divide the batches.
+        self.train_loader, self.val_loader = (
+            prepare_data_loader(loader, accelerator.device, num_processes=1, process_index=0, put_on_device=True)
+            for loader in (make_loader(table, sampler, workers) for sampler in (self.sampler, val_sampler))
+        )
         self.trains_encoders = any(p.requires_grad for part in (model.text, model.image) for p in part.parameters())
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         steps = steps_per_epoch(len(self.train_loader), config.accumulation_steps) * config.epochs
         self.schedule = build_schedule(optimizer, config, steps)
         targets = table.targets[list(table.train)].tolist()
-        self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator.device)
+        self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator)
         self.monitor = Monitor(config.monitor)
         self.rates = (0.0, 0.0)
         self.history: list[EpochResult] = []
@@ -123,7 +110,7 @@ class Trainer:
             if self._is_out_of_patience():
                 return
             start = time.perf_counter()
-            seed_everything(self.config.seed, epoch)
+            seed_everything(self.config.seed, epoch, self.accelerator.process_index)
             with suited_threads(self.trains_encoders):
                 train_loss, objective, skipped = self._train_epoch(epoch, progress, model)
                 self.last = evaluate(self.model, self.val_loader, self.accelerator)
@@ -163,14 +150,18 @@ class Trainer:
                 objective = self.loss(logits, batch)
                 self.accelerator.backward(objective * self._group_scale(done, total))
                 skipped += self._step()
-            losses.append(functional.cross_entropy(logits.main.detach().float(), batch.target, reduction="none"))
+            losses.append(self._losses(logits.main.detach().float(), batch.target))
             objectives.append(objective.detach())
             progress(Step(model, self.config.seed, epoch, done, total))
-        return self._finite_mean(torch.cat(losses)), self._finite_mean(torch.stack(objectives)), skipped
+        parts = processes.of_all((torch.cat(losses).cpu(), torch.stack(objectives).cpu()))
+        pairs, batches = zip(*parts, strict=True)
+        return _finite_mean(torch.cat(pairs)), _finite_mean(torch.stack(batches).mean(dim=0)), skipped
 
-    def _finite_mean(self, values: torch.Tensor) -> float:
-        finite = torch.where(values.isfinite(), values, torch.nan)
-        return float(torch.as_tensor(self.accelerator.reduce(finite.nanmean(), "mean")))
+    def _losses(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of each pair; a filler has none."""
+        if self.accelerator.num_processes > 1:
+            logits, target = logits[target >= 0], target[target >= 0]
+        return functional.cross_entropy(logits, target, reduction="none")
 
     def _group_scale(self, done: int, total: int) -> float:
         """Return a loss factor for the last accumulation group, which may have fewer batches than the others."""
@@ -222,19 +213,6 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(state.scaler)
 
 
-@torch.no_grad()
-def evaluate(model: torch.nn.Module, loader: Any, accelerator: Accelerator) -> Evaluation:
-    """Compute the logits of every pair of a loader in eval mode, and the mean of each gate of the fusion."""
-    model.eval()
-    logits, targets = [], []
-    gates: defaultdict[str, list[torch.Tensor]] = defaultdict(list)
-    batch: Batch
-    for batch in loader:
-        answer: Logits = model(batch)
-        gathered = accelerator.gather_for_metrics((answer.main.float(), batch.target))
-        logits.append(gathered[0].cpu())
-        targets.append(gathered[1].cpu())
-        for name, gate in (answer.gates or {}).items():
-            gates[name].append(gate.float().cpu())
-    means = {name: float(torch.cat(parts).mean()) for name, parts in gates.items()}
-    return Evaluation(torch.cat(logits).numpy(), torch.cat(targets).numpy(), means)
+def _finite_mean(values: torch.Tensor) -> float:
+    """The mean of the values that are finite numbers."""
+    return float(torch.where(values.isfinite(), values, torch.nan).nanmean())

@@ -1,6 +1,7 @@
 """The training loss: cross-entropy with class weights and label smoothing, for main head and auxiliary heads."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -9,6 +10,12 @@ from torch.nn import functional
 
 from mmsent_cli.config import ResolvedFit
 from mmsent_cli.model import Batch, Logits
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+TINY = 1e-12
+"""Divides a sum over no pair."""
 
 
 class Loss:
@@ -27,15 +34,18 @@ class Loss:
         train_targets: Sequence[int],
         n_classes: int,
         auxiliary_weight: float,
-        device: torch.device,
+        accelerator: "Accelerator",
     ) -> None:
         self.smoothing = config.label_smoothing
         self.auxiliary_weight = auxiliary_weight
         weights = class_weights(train_targets, n_classes, config.class_weights)
-        self.weights = None if weights is None else weights.to(device)
+        self.weights = None if weights is None else weights.to(accelerator.device)
+        self.accelerator = accelerator
 
     def __call__(self, logits: Logits, batch: Batch) -> Tensor:
         """Compute the scalar loss of a batch. An auxiliary head ignores pairs without its modality."""
+        if self.accelerator.num_processes > 1:
+            return self._own_part(logits, batch)
         loss = self._cross_entropy(logits.main, batch.target)
         for extra, has_modality in zip((logits.text, logits.image), batch.present.unbind(dim=1), strict=True):
             if extra is not None and has_modality.any():
@@ -43,8 +53,31 @@ class Loss:
                 loss = loss + self.auxiliary_weight * part
         return loss
 
-    def _cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
-        return functional.cross_entropy(logits.float(), target, weight=self.weights, label_smoothing=self.smoothing)
+    def _own_part(self, logits: Logits, batch: Batch) -> Tensor:
+        """This process's part of a batch's loss: the mean of all parts is the loss of the whole batch."""
+        known = batch.target >= 0
+        heads = [(logits.main, known, 1.0)]
+        for extra, has_modality in zip((logits.text, logits.image), batch.present.unbind(dim=1), strict=True):
+            if extra is not None:
+                heads.append((extra, known & has_modality, self.auxiliary_weight))
+        own = torch.stack([self._weight(batch.target[used]) for _, used, _ in heads])
+        whole = torch.as_tensor(self.accelerator.reduce(own, "sum")).clamp(min=TINY)
+        sums = [self._cross_entropy(head[used], batch.target[used], "sum") for head, used, _ in heads]
+        parts = [weight * part / total for (_, _, weight), part, total in zip(heads, sums, whole, strict=True)]
+        return self.accelerator.num_processes * torch.stack(parts).sum()
+
+    def _weight(self, targets: Tensor) -> Tensor:
+        """The sum of the class weights of some pairs, by which their mean loss is divided."""
+        return (
+            torch.tensor(float(len(targets)), device=targets.device)
+            if self.weights is None
+            else self.weights[targets].sum()
+        )
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+        return functional.cross_entropy(
+            logits.float(), target, weight=self.weights, label_smoothing=self.smoothing, reduction=reduction
+        )
 
 
 def class_weights(targets: Sequence[int], n_classes: int, kind: str) -> Tensor | None:

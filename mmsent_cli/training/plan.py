@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmsent_cli.compute import processes
 from mmsent_cli.compute.device import Compute
 from mmsent_cli.compute.resources import Resources
 from mmsent_cli.config import (
@@ -182,6 +183,8 @@ def _require_folds(config: TrainConfig, model: ResolvedModel) -> None:
                 "--models-per-fold, --probes and --logit-adjustment use out-of-fold predictions and need --folds",
                 "add --folds 5, or leave them out",
             )
+    elif processes.count() > 1:
+        raise ConfigError("--folds trains many models, each in one process", "start it without a launcher")
     elif config.runtime.save_all:
         raise ConfigError(
             "--save-all does not work with --folds: an ensemble's checkpoint has no frozen weights", "leave one out"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.command_lines import command_line
+from mmsent_cli.compute import processes
 from mmsent_cli.config import to_dict, train_config
 from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import Source
@@ -69,7 +70,11 @@ def start_run(plan: Plan, runs_dir: Path, command: str = "train", request: Any =
         if request is not None:
             run.write_json(EXPERIMENT, request)
 
-    return create_run(runs_dir, command, name, fill)
+    if processes.rank():
+        return Run(processes.of_first(Path()), is_writable=False)
+    run = create_run(runs_dir, command, name, fill)
+    processes.of_first(run.folder)
+    return run
 
 
 def resume_run(
@@ -89,12 +94,15 @@ def resume_run(
         raise ConfigError(
             f"cannot resume {run.folder}: it is a run of {command}", f"go on with: {resume_command(run, command)}"
         )
-    remove_unfinished(run)
+    run.is_writable = not processes.rank()
+    if run.is_writable:
+        remove_unfinished(run)
     config = train_config(run.read_json(CONFIG))
     plan = plan_run(config, progress, splits_of(run, config.split.folds), source)
     write_plan(plan, run)
     plan = _with_recorded_precision(plan, run)
-    require_same_plan(plan, run, "train")
+    if run.is_writable:
+        require_same_plan(plan, run, "train")
     return plan, run
 
 
@@ -168,7 +176,7 @@ def write_plan(plan: Plan, run: Run) -> None:
         how, dataset = plan.compute, plan.dataset
         data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}
         run.write_json(ENVIRONMENT, {**environment(how.device, how.precision, how.engine_name), "data": data})
-    if not run.path(SPLIT).is_file():
+    if run.is_writable and not run.path(SPLIT).is_file():
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:
         run.write("problems.txt", "".join(f"{line}\n" for line in plan.dataset.problems))
@@ -186,9 +194,13 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
         with advice(go_on):
             yield
     except MmsentError:
-        if is_new and not run.has_progress:
+        if is_new and run.is_writable and not run.has_progress:
             discard_run(run)
         raise
+    except RuntimeError as error:
+        if not processes.is_lost(error):
+            raise
+        raise processes.lost(go_on) from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; {go_on}") from None
 
@@ -222,10 +234,11 @@ def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
     name, fit = plan.config.model.fusion, plan.config.fit
     progress(ModelBegun(name, fit.seed, 1, 1, fit.epochs))
     for result in trainer.fit(progress, name):
-        if result.is_best:
+        if result.is_best and run.is_writable:
             save_checkpoint(run.path(BEST), model, description, result.epoch, plan.config.runtime.save_all)
         run.write_lines(METRICS, trainer.history)
-        save_last(run.path(LAST), description, trainer.state())
+        if run.is_writable:
+            save_last(run.path(LAST), description, trainer.state())
         progress(Epoch(name, fit.seed, result))
     write_predictions(run, plan, table, trainer)
     times = prepare_seconds, time.perf_counter() - start

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 
-def seed_everything(seed: int, epoch: int = 0) -> None:
+def seed_everything(seed: int, epoch: int = 0, process: int = 0) -> None:
     """Seed Python, numpy and torch for an epoch (0: building the model), and request deterministic kernels."""
-    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+    mixed = int(np.random.SeedSequence([seed, epoch, process] if process else [seed, epoch]).generate_state(1)[0])
     random.seed(mixed)
     np.random.seed(mixed)
     torch.manual_seed(mixed)

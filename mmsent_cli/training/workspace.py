@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mmsent_cli.compute import processes
 from mmsent_cli.compute.device import make_accelerator
 from mmsent_cli.config import ResolvedConfig, ResolvedFit, ResolvedModel
 from mmsent_cli.data.augment import Augmentation
@@ -62,8 +63,9 @@ class Workspace:
         Raises:
             MmsentError: no pair has a text, no pair has an image, or the disk is full.
         """
-        model = self.model(config.model, config.fit.seed)
-        table = self.table(model, config.fit)
+        with processes.first_alone():
+            model = self.model(config.model, config.fit.seed)
+            table = self.table(model, config.fit)
         accelerator = make_accelerator(self.plan.compute, config.fit.accumulation_steps)
         weight = config.model.auxiliary_weight
         labels, workers = self.plan.dataset.labels, config.runtime.workers

@@ -10,7 +10,7 @@ from mmsent_cli.compute.device import Compute, make_accelerator
 from mmsent_cli.features.table import EpochBatches, make_loader
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import build_head
-from mmsent_cli.training.loop import Evaluation, evaluate
+from mmsent_cli.training.evaluation import Evaluation, evaluate
 from mmsent_cli.training.seeds import seed_everything
 from tests.training.builders import OUT_DIM, make_trainer, tiny_model, tiny_table, train
 

@@ -6,7 +6,7 @@ from sklearn.metrics import f1_score
 
 from mmsent_cli.ensemble import softmax
 from mmsent_cli.stats import accuracy_interval
-from mmsent_cli.training.loop import Evaluation
+from mmsent_cli.training.evaluation import Evaluation
 from mmsent_cli.training.metrics import compute_metrics, majority_accuracy
 
 LABELS = ("negative", "neutral", "positive")

@@ -14,7 +14,8 @@ from mmsent_cli.errors import CheckpointError
 from mmsent_cli.files import reason
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.checkpoints.schema import RETRAIN, Description, check_header
-from mmsent_cli.training.loop import Evaluation, FitState
+from mmsent_cli.training.evaluation import Evaluation
+from mmsent_cli.training.loop import FitState
 
 BROKEN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)
 """What reading a damaged file raises: its bytes are instructions to the reader."""

@@ -1,0 +1,130 @@
+"""Several processes that train one model, started by `accelerate launch` or `torchrun`.
+
+Every process reads the same pairs and holds the same weights. A batch is divided among the processes, so that the
+metrics do not depend on their number, apart from rounding and dropout. The first process fills the caches and writes
+the run.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from torch import distributed
+
+from mmsent_cli.errors import ConfigError, MmsentError
+
+Value = TypeVar("Value")
+TIMEOUT = timedelta(days=7)
+"""The first process may compute features for hours. The end of a process is noticed by its closed connection."""
+LOST = ("gloo", "by peer", "NCCL")
+"""Words in the errors of PyTorch's backends when another process has ended."""
+
+_may_join = False
+
+
+def count() -> int:
+    """Return the number of processes."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """Return the number of this process, counted from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Allow the processes of a launcher to work together in this block. A single process is not affected.
+
+    Raises:
+        MmsentError: another process has ended.
+    """
+    global _may_join
+    _may_join = True
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_lost(error):
+            raise
+        raise lost("run the same command again") from error
+    finally:
+        _may_join = False
+        if count() > 1 and distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+def join(device_type: str) -> None:
+    """Connect to the other processes, once.
+
+    Raises:
+        ConfigError: the command does not run in several processes.
+    """
+    if count() == 1 or distributed.is_initialized():
+        return
+    if not _may_join:
+        raise ConfigError(
+            "this command runs in one process, and the launcher started several",
+            "start it without accelerate launch or torchrun; only mmsent train without --folds uses several processes",
+        )
+    distributed.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=TIMEOUT)
+
+
+def own_device(device: str) -> str:
+    """Return the device of this process: with several processes on GPUs, `cuda` is the GPU of its local rank.
+
+    Raises:
+        ConfigError: one GPU is named for several processes.
+    """
+    if count() == 1 or not device.startswith("cuda"):
+        return device
+    if device != "cuda":
+        raise ConfigError(f"--device {device} is one GPU for {count()} processes", "give --device cuda")
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """Run the block in the first process, and then in the others, which find its results in the caches."""
+    if count() > 1 and rank() > 0:
+        distributed.barrier()
+    yield
+    if count() > 1 and rank() == 0:
+        distributed.barrier()
+
+
+def of_first(value: Value) -> Value:
+    """Return the value of the first process."""
+    if count() == 1:
+        return value
+    values = [value]
+    distributed.broadcast_object_list(values, src=0)
+    return values[0]
+
+
+def of_all(value: Value) -> list[Value]:
+    """Return the values of all processes, in their order."""
+    if count() == 1:
+        return [value]
+    values: list[Value] = [value] * count()
+    distributed.all_gather_object(values, value)
+    return values
+
+
+def share_buffers(module: torch.nn.Module) -> None:
+    """Give all processes the moving statistics of the first one."""
+    if count() > 1:
+        for buffer in module.buffers():
+            distributed.broadcast(buffer, src=0)
+
+
+def lost(hint: str) -> MmsentError:
+    """Make the error for a process whose partner has ended."""
+    return MmsentError("another process of this training has ended", hint)
+
+
+def is_lost(error: RuntimeError) -> bool:
+    """Return True if the error says that another process has ended."""
+    return count() > 1 and any(word in str(error) for word in LOST)
