@@ -117,8 +117,8 @@ def write_result(
     """Write figures, report and tables, and last of all `result.json`.
 
     Args:
-        run: its folder, with `config.json` and `environment.json`.
-        result: of any type that has a report.
+        run: the run, whose folder has `config.json` and `environment.json`.
+        result: a result of any type with a report.
         groups: pairs that the report shows, under headings.
         tables: further files by name.
         command: what to type to repeat the run.

@@ -54,7 +54,7 @@ def require_writable(path: Path, force: bool, inputs: Iterable[Path] = ()) -> No
     """Check that an output may be written, before any work is done. Nothing is made.
 
     Args:
-        path: of the output; `-` is standard output.
+        path: the path of the output; `-` is standard output.
         force: a file that exists may be overwritten.
         inputs: files that are read; none of them may be the output, under whatever name.
 
@@ -96,7 +96,7 @@ def require_no_input(path: Path, inputs: Iterable[Path]) -> None:
         except OSError:
             continue
         if is_same:
-            raise MmsentError(f"{path} is read by this command, and is not overwritten", "choose another name")
+            raise MmsentError(f"cannot write to {path}: this command reads it", "choose another name")
 
 
 def _open_stream(path: Path) -> TextIO:

@@ -115,9 +115,9 @@ def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], ob
     """Make `runs/<date-time>-<command>-<name>/` and point `runs/latest` at it.
 
     Args:
-        runs_dir: where runs are kept.
+        runs_dir: the folder of all runs.
         command: name of the command.
-        name: of the model.
+        name: the name of the model.
         fill: writes the run's first files; its folder appears with all of them.
 
     Raises:

@@ -58,7 +58,7 @@ def compare(
 
     Args:
         models: two or more: each a run, its folder or name, a checkpoint file or a file of predictions, or a list of
-            these, which are seeds of one model.
+            these, for runs of the same model with other seeds.
         data: labelled pairs, as in `train`; None is the pairs that the runs predicted themselves.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.

@@ -16,7 +16,7 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Two or more runs, checkpoint files, or files of predictions; A,B,C are seeds of one model",
+            help="Two or more runs, checkpoints or prediction files; A,B,C are runs of one model with other seeds",
         ),
     ],
     runs_dir: RunsDir = Path("runs"),

@@ -25,8 +25,8 @@ def evaluate(
 ) -> None:
     """Measure a trained model, or a file of predictions, on labelled pairs.
 
-    Pairs that were in training are recognised and counted apart. Without --data, the pairs are those that the model's
-    run was made from.
+    Pairs that the model was trained on are reported separately. Without --data, the labelled pairs of the model's own
+    run are used.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

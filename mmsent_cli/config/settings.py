@@ -52,7 +52,7 @@ class DataConfig:
     labels: tuple[str, ...] | None = option(
         None,
         "All labels in order, comma-separated",
-        shown="negative, neutral, positive, as far as they occur; if fewer than two occur, all labels found",
+        shown="the sentiments found (negative, neutral, positive); if fewer than two are found, all labels",
     )
     label_map: tuple[str, ...] | None = option(
         None, "New names of labels, such as 0=negative,1=neutral,2=positive; several may get one name", shown="none"

@@ -37,7 +37,7 @@ def inspect(
         return result
     if source.kind != "lab":
         raise DataError(
-            f"--convert-to converts a folder of texts, and {source.name} is none",
+            f"--convert-to converts a folder of texts, and {source.name} is not a folder",
             "give a folder with <guid>.txt files to --data, or leave out --convert-to",
         )
     count, lossy = _convert(source, convert_to, report.decision, force)

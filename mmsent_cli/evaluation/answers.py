@@ -122,7 +122,7 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     both = [row for row in rows if row.guid in true]
     if len(both) < 2:
         raise DataError(
-            f"{path} and the labelled pairs share {len(both)} guids: two or more are needed", "check the guids of both"
+            f"{path} has only {len(both)} guids of labelled pairs; at least two are needed", "check the guids of both"
         )
     if len(both) < len(rows):
         notes.append(f"{len(rows) - len(both)} predictions are of pairs without a label, and are left out")

@@ -43,7 +43,7 @@ def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answe
     common = set(first.guids).intersection(*(answers.guids for answers in every[1:]))
     if len(common) < 2:
         raise DataError(
-            f"the models have {len(common)} predicted pairs in common: two or more are needed",
+            f"the models have predicted only {len(common)} pairs in common; at least two are needed",
             "compare them on the same labelled pairs with --data",
         )
     order = [guid for guid in first.guids if guid in common]
@@ -68,7 +68,7 @@ def compare_models(
     Args:
         models: aligned answers by the model's name, one for each seed.
         sources: checkpoints or files behind them.
-        source: where the pairs come from.
+        source: the name of the data source.
         left_out: pairs that not all models have.
 
     Raises:

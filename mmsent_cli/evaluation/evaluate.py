@@ -55,7 +55,7 @@ def evaluate(
     Args:
         answers: two pairs or more with their predictions.
         subject: the checkpoint or file that predicted them.
-        source: where the labels come from.
+        source: the name of the data source.
         seen: the training pairs, None where they are unknown.
         columns: the cells of further columns [N], by name; the scores are given for each of their values.
 

@@ -10,5 +10,5 @@ class EvaluateSettings:
     """Settings of `evaluate`."""
 
     by: tuple[str, ...] = option(
-        (), "Columns of the manifest by whose values the scores are also given, comma-separated", shown="none"
+        (), "Columns of the table, comma-separated; scores are also shown for each of their values", shown="none"
     )

@@ -57,7 +57,7 @@ def run_comparison(
     """Compare models, and write a run folder.
 
     Args:
-        models: runs, checkpoints or files of predictions; several in one entry are seeds of one model.
+        models: runs, checkpoints or files of predictions; an entry with several has runs of one model with other seeds.
         given: the settings that were given.
         source: pairs in memory.
         runs_dir: folder that keeps the runs.

@@ -42,8 +42,8 @@ def predict_file(
     """Predict the unlabelled pairs of a source into a file of rows `guid,tag`, in the order of the input.
 
     Args:
-        checkpoint: from `records.find_checkpoint`.
-        data: which pairs.
+        checkpoint: the checkpoint file.
+        data: settings of the data.
         runtime: device, precision, weights, cache.
         out: the file to write, which appears whole or not at all; a pipe; or `-` for standard output.
         progress: receives how many pairs are predicted.

@@ -19,7 +19,7 @@ PREFERRED = (
     *("Noto Sans Hebrew", "Noto Sans Thai", "Noto Sans", "Segoe UI", "Tahoma", "Arial Unicode MS", "FreeSans"),
 )
 """Tried in this order; then all other installed families."""
-SYMBOLS_ONLY = {"STIXNonUnicode", ".LastResort", "LastResort"}
+SYMBOLS_ONLY = {"STIXNonUnicode", ".LastResort", "LastResort", "Last Resort High-Efficiency"}
 """Families whose outlines are not those of the characters."""
 NEVER_DRAWN = {"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"}
 """Categories of characters that may lack a glyph of their own: control, format, combining marks, separators."""

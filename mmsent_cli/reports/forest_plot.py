@@ -17,9 +17,9 @@ class ForestRow:
 
     Attributes:
         name: next to the row.
-        value, interval: as drawn.
+        value, interval: the value and its interval.
         text: at the right edge.
-        color: of the marker or bar.
+        color: the color of the marker or bar.
         detectable: half the width of a grey band around zero, None for no band.
         is_strong: `text` in bold.
     """
@@ -39,7 +39,7 @@ def forest_plot(axes: "Axes", rows: Sequence[ForestRow], label: str, *, has_bars
     Args:
         axes: where to draw.
         rows: at least one.
-        label: of the horizontal axis.
+        label: the label of the horizontal axis.
         has_bars: bars from zero with intervals in black, instead of markers with intervals in the row's color.
     """
     heights = [len(rows) - 1 - place for place in range(len(rows))]

@@ -13,7 +13,7 @@ def print_fusions(rows: Sequence[FusionRow], encoders: str = "") -> None:
 
     Args:
         rows: in the order to be shown.
-        encoders: whose widths the parameters are counted for.
+        encoders: the encoders for which the parameters are counted.
     """
     grid = Grid(
         title=f"Fusions, parameters of fusion and head{f' over {encoders}' if encoders else ''}",

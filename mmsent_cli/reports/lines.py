@@ -54,7 +54,7 @@ def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, widt
         axes: where to draw.
         name: written at its end by `name_line_ends`.
         values: one an epoch, at least one.
-        look: of the line.
+        look: the look of the line.
         width: in points.
     """
     epochs = range(1, len(values) + 1)
@@ -83,7 +83,7 @@ def name_line_ends(axes: "Axes", ends: Sequence[LineEnd], height_inches: float) 
 
     Args:
         axes: with all lines drawn: its limits are kept from now on.
-        ends: of the lines; one that is not a number has no name.
+        ends: the ends of the lines; an end that is not a number gets no name.
         height_inches: about the height of the axes.
     """
     low, high = axes.get_ylim()
@@ -114,7 +114,7 @@ def spread(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
 
     Args:
         wanted: centers from low to high, the data between 0 and 1.
-        sizes: of each, in the same unit.
+        sizes: the size of each, in the same unit.
     """
     places: list[float] = []
     for center, size in zip(wanted, sizes, strict=True):

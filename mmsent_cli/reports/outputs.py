@@ -54,11 +54,11 @@ class Report:
     """The parts of one kind of report.
 
     Attributes:
-        figures: of a result, by file name without its ending.
-        answer: of a result and its seconds: the head.
-        grids: what a terminal shows.
-        sections: of a result and its figures: what a page shows below the head.
-        next_command: of a result and its folder: what to type next.
+        figures: draws the figures of a result, by file name without suffix.
+        answer: makes the head of the page from a result and its duration in seconds.
+        grids: makes the tables for a terminal from a result.
+        sections: makes the sections of the page from a result and its figures.
+        next_command: makes the next command to type from a result and its folder.
     """
 
     figures: Callable[[Any], Drawn]
@@ -148,8 +148,8 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
     """All figures of a result, each drawn once, and `report.html`, one self-contained page; by file name.
 
     Args:
-        result: of any type in `REPORTS`.
-        parts: what else the page holds.
+        result: a result of any type in `REPORTS`.
+        parts: the other parts of the page.
     """
     report = REPORTS[type(result)]
     translate = translator(parts.language, labels_of(result))
@@ -220,10 +220,10 @@ def print_result(
     """Print a finished run on stdout (80 columns off a terminal); the answer comes last, where eyes end.
 
     Args:
-        result: of any type in `REPORTS`.
-        folder: the run's.
-        files: names of the files in it.
-        seconds: how long it took.
+        result: a result of any type in `REPORTS`.
+        folder: the run folder.
+        files: the names of the files in it.
+        seconds: the duration in seconds.
         language: `en` or `zh`.
     """
     report, console = REPORTS[type(result)], out()

@@ -117,11 +117,11 @@ class EvaluateResult(Tabular):
 
     Attributes:
         subject: the checkpoint or the file of predictions.
-        source: where the labels come from.
+        source: the name of the data source.
         pairs: number of pairs that the scores are about. Pairs that share their text or image with a training pair
             are counted apart, in `groups`, unless there are no others.
         accuracy, macro_f1, weighted_f1: intervals are Wilson's, and from jackknife pseudo-values.
-        majority_accuracy: of always predicting the most frequent class of these pairs.
+        majority_accuracy: the accuracy of always predicting the most frequent class of these pairs.
         confusion: `confusion[i][j]` counts pairs of true class i that were predicted as class j.
         groups: by training (new, near-duplicate, in training), by input (both, text only, image only), and by each
             column that was asked for.

@@ -56,10 +56,10 @@ def start_run(plan: Plan, runs_dir: Path, command: str = "train", request: Any =
     """Create the run folder, and write configuration, environment and split.
 
     Args:
-        plan: of the run.
-        runs_dir: where runs are kept.
+        plan: the plan of the run.
+        runs_dir: the folder of all runs.
         command: name of the command.
-        request: of an experiment, which is resumed from it.
+        request: the request of an experiment, from which it can be resumed.
     """
     model = plan.config.model
     name = model.encoders if command == "compare-fusions" else f"{model.encoders}-{model.fusion}"

@@ -91,7 +91,7 @@ def test_answers_are_put_into_one_order_of_pairs_and_labels():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"guids": ("7", "8", "9")}, "0 predicted pairs in common"),
+        ({"guids": ("7", "8", "9")}, "only 0 pairs in common"),
         ({"labels": ("a", "b", "c")}, "different labels"),
         ({"true": np.array([2, 1, 2])}, "other true labels for 1 pairs: 0"),
     ],

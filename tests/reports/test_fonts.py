@@ -74,3 +74,8 @@ def test_a_font_installed_after_matplotlib_made_its_list_is_found(only_default, 
     monkeypatch.setattr(font_manager.fontManager, "addfont", found.append)
     assert fonts.undrawable(["消极"]) == ["消极"]
     assert found == [str(tmp_path / "new.ttf")]
+
+
+def test_placeholders_for_letters_without_a_glyph_are_no_font():
+    """matplotlib brings a font that has a box for every letter."""
+    assert not [family for family in fonts.families_for(["中文", "語", "ქართული"]) if "Resort" in family]

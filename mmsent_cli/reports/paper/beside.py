@@ -58,8 +58,8 @@ def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
     """Published scores next to ours.
 
     Args:
-        title: of the table.
-        head: of the column of names.
+        title: the title of the table.
+        head: the head of the column of names.
         rows: may be none.
     """
     shown = [name for name in COLUMNS if any(getattr(row, name) for row in rows)]

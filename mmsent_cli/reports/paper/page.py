@@ -65,7 +65,7 @@ def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
 
     Args:
         result: ours and theirs.
-        figures: its own, and those of its steps under names such as `tune/tuning`.
+        figures: figures of the page and of its steps, the latter under names such as `tune/tuning`.
     """
     steps = {
         name: {file.removeprefix(f"{name}/"): png for file, png in figures.items() if file.startswith(f"{name}/")}
