@@ -1,5 +1,6 @@
 # make demo   set up, then the main job on the sample        make test   set up, then all default tests
 # make check  lint, format, types, tests                     make real   tests on ../shared/mvsa, where it exists
+# make faults kill commands, fill the disk and damage inputs 40 times as often as CI does (ROUNDS=40), and print the counts
 # make install-check  install the package without extras into a folder, and use it from there
 # make sample generate data/sample again (the same bytes)
 # make coverage  lines and branches that the tests reach        make mutants  small wrongs that the tests must notice (docs/mutants.md)
@@ -11,9 +12,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check coverage mutants real install-check sample paper bench
+.PHONY: demo test check coverage faults mutants real install-check sample paper bench
 
 DATA ?= data/sample
+ROUNDS ?= 40
 OPTIONS ?= --freeze-text all --freeze-image all
 MUTANTS ?= *__mutmut_*7
 
@@ -39,6 +41,9 @@ mutants: $(VENV)/.installed-mutants
 
 real: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m real
+
+faults: $(VENV)/.installed-test
+	MMSENT_FAULT_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -m faults
 
 install-check: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m install

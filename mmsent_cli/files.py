@@ -29,7 +29,7 @@ CACHE_TAG_CONTENT = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This folder was made by mmsent, and is deleted by: mmsent cache --clear
 """
 """Marks a folder as a cache, for backup programs too. Source: https://bford.info/cachedir/"""
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
 FREE_SPACE = "free some space and run it again"
 KINDS = {
@@ -212,7 +212,7 @@ def not_replaced(path: Path, kind: str) -> MmsentError:
 def _is_about(error: OSError, hidden: Path) -> bool:
     """Return True if the error is about writing this file: it has no file name, or that of the file or its folder."""
     if error.filename is None:
-        return error.errno in (*NO_SPACE, errno.EFBIG)
+        return error.errno in NO_SPACE
     return Path(error.filename) in (hidden, *hidden.parents)
 
 

@@ -126,13 +126,20 @@ def composed(name: str) -> str:
 def _files_in(folder: Path, must_exist: bool = True) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.path for entry in entries if entry.name[0] not in ".~" and entry.is_file())
+            return sorted(entry.path for entry in entries if entry.name[0] not in ".~" and _is_file(entry))
     except (FileNotFoundError, NotADirectoryError) as error:
         if not must_exist:
             return []
         raise DataError(f"{folder} is not a folder", "give the folder that holds train.txt with --data") from error
     except OSError as error:
         raise DataError(f"cannot read the folder {folder}: {error.strerror}", "check its permissions") from error
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _enter(listing: Listing, files: dict[str, str], guid: str, path: str) -> None:
