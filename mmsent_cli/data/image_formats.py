@@ -9,69 +9,12 @@ PHOTOGRAPHS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 REFUSED = frozenset({"EPS", "WMF", "MPEG", "GRIB", "HDF5", "BUFR", "IPTC", "GBR", "XVTHUMB"})
 """Formats of Pillow that run other programs, need readers of their own, or hold no picture."""
 HEIF_EXTRA = "pi_heif"
-SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".mpo",
-        ".avif",
-        ".avifs",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".jp2",
-        ".j2c",
-        ".j2k",
-        ".jpc",
-        ".jpf",
-        ".jpx",
-        ".ico",
-        ".icns",
-        ".cur",
-        ".tga",
-        ".icb",
-        ".vda",
-        ".vst",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".pfm",
-        ".psd",
-        ".qoi",
-        ".pcx",
-        ".dcx",
-        ".dds",
-        ".sgi",
-        ".bw",
-        ".rgb",
-        ".rgba",
-        ".ras",
-        ".xbm",
-        ".xpm",
-        ".blp",
-        ".fit",
-        ".fits",
-        ".flc",
-        ".fli",
-        ".ftc",
-        ".ftu",
-        ".im",
-        ".msp",
-        ".pcd",
-        ".pxr",
-    ]
+SUFFIX_NAMES = (
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .mpo .avif .avifs .heic .heics .heif .heifs .hif"
+    " .jp2 .j2c .j2k .jpc .jpf .jpx .ico .icns .cur .tga .icb .vda .vst .ppm .pgm .pbm .pnm .pfm .psd .qoi .pcx .dcx"
+    " .dds .sgi .bw .rgb .rgba .ras .xbm .xpm .blp .fit .fits .flc .fli .ftc .ftu .im .msp .pcd .pxr"
 )
+SUFFIXES = frozenset(SUFFIX_NAMES.split())
 """Suffixes of image files, in lower case: those of Pillow's formats, and of photographs that an extra reads."""
 HEIF_HINT = ": pip install 'mmsent[heif]', or "
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")

@@ -58,7 +58,7 @@ def tag_or_none(tag: str, labels: Sequence[str] | None = None) -> str | None:
         labels: class names that the user gave; a word among them is a class.
     """
     plain = visible(tag).strip()
-    return None if plain.lower() in NO_TAG and plain not in (labels or ()) else plain
+    return None if not plain or (plain.lower() in NO_TAG and plain not in (labels or ())) else plain
 
 
 def is_remarkable(tag: str) -> bool:

@@ -92,6 +92,8 @@ class _Reader:
         if quote not in first:
             return first.rstrip("\r\n").split(delimiter)
         for rules in RULES:
+            if "escapechar" in rules and '\\"' not in first:
+                continue
             taken = [first]
             cells = self._parse(self._following(taken), strict=True, **rules)
             if cells is not None and self._fits(cells) and not self._swallows(taken):

@@ -10,7 +10,7 @@ DELIMITERS = (",", ";", "\t", "|")
 ONE_COLUMN = "\x1f"
 """Stands for a delimiter in a table with one column."""
 NAMES = {"\t": "tabs", ONE_COLUMN: "one column"}
-SEP_LINE = re.compile(r'\s*"?sep=(.)"?', re.IGNORECASE)
+SEP_LINE = re.compile(r'\s*"?sep=(.)"? *', re.IGNORECASE)
 """A first line that Excel writes and reads."""
 IMAGE_NAME = re.compile(r".*\.[A-Za-z0-9]{2,5}")
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
@@ -53,7 +53,7 @@ def find_dialect(sample: Sequence[str], known: Collection[str]) -> Dialect:
     """
     lines = [(number, line.rstrip("\r\n").lstrip("\ufeff")) for number, line in enumerate(sample, 1)]
     filled = [(number, line) for number, line in lines if line.strip()]
-    named = SEP_LINE.fullmatch(filled[0][1].rstrip()) if filled else None
+    named = SEP_LINE.fullmatch(filled[0][1]) if filled else None
     if named:
         filled = filled[1:]
     if not filled:
@@ -74,7 +74,7 @@ def split_line(line: str, delimiter: str, quote: str) -> list[str]:
     if quote not in line:
         return line.split(delimiter)
     try:
-        return next(csv.reader([line], delimiter=delimiter, quotechar=quote, strict=True))
+        return next(csv.reader([line], delimiter=delimiter, quotechar=quote, strict=True, skipinitialspace=True))
     except (csv.Error, StopIteration):
         return line.split(delimiter)
 

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,6 @@ def _open(path: Path) -> Any:
             f"{path} needs the package openpyxl", "pip install 'mmsent[excel]', or save the sheet as .csv"
         ) from error
     try:
-        return load_workbook(path, read_only=True, data_only=True)
+        return load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
         raise DataError(f"{path} is not an Excel workbook: {error}", "save it again as .xlsx, or as .csv") from error

@@ -46,7 +46,7 @@ def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
 def _is_by_line(file: TextFile) -> bool:
     """Whether one of the first two lines with content is an object of its own, and no array opens above it."""
     filled = [line.strip("\ufeff\0 \t\r\n") for line in islice(filter(str.strip, file.lines()), 2)]
-    return filled[:1] != ["["] and any(isinstance(_value(line), dict) for line in filled)
+    return len(filled) > 1 and filled[0] != "[" and any(isinstance(_value(line), dict) for line in filled)
 
 
 def _value(line: str) -> Any:
