@@ -100,6 +100,19 @@ def test_headings_and_remarks_of_examples_are_translated():
     assert [text for text in (*headings, *remarks) if english(translate(text))] == []
 
 
+def test_notes_of_a_training_are_translated():
+    """Notes are made in English where they arise, and are kept so in `result.json`."""
+    translate = translator("zh")
+    notes = {
+        "data: data/sample (--data)": "数据：data/sample（--data）",
+        "only 120 labelled pairs are used (--limit 120)": "只用了 120 个标注样本（--limit 120）",
+        "train.txt (columns separated by ',', ascii): 120 rows read, 7 skipped (7 over --limit), 0 refused": (
+            "train.txt（列分隔符 ','，编码 ascii）：读取 120 行，跳过 7 行（7 行超出 --limit），拒绝 0 行"
+        ),
+    }
+    assert {note: translate(note) for note in notes} == notes
+
+
 def test_names_and_texts_of_the_data_are_kept(results):
     """A class may be called as a word of the report, and a tweet may be one."""
     translate = translator("zh", ("Loss",))
