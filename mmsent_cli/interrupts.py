@@ -31,7 +31,7 @@ _advice: list[str] = []
 
 
 def watch() -> None:
-    """Let the signals end this process. To be called once, in the main thread, before heavy imports.
+    """Make signals end this process. Call this once, in the main thread, before heavy imports.
 
     A signal that the parent process ignores, as `nohup` does, stays ignored.
     """

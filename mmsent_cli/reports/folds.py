@@ -34,7 +34,7 @@ def folds_figures(result: FoldsResult) -> Drawn:
 
 
 def folds_answer(result: FoldsResult, seconds: float) -> Answer:
-    """The head of the page. The time is the training's own, `result.seconds`."""
+    """Make the head of the page. The time shown is `result.seconds`."""
     metrics, majority = result.metrics, result.majority_accuracy
     return Answer(
         question=QUESTION.format(classes=", ".join(result.labels)),
@@ -54,13 +54,13 @@ def folds_answer(result: FoldsResult, seconds: float) -> Answer:
 
 
 def folds_grids(result: FoldsResult) -> list[Grid]:
-    """All tables in the order of reading."""
+    """Make all tables of the report, in order."""
     classes = class_grid("Classes, out of fold", result.metrics.per_class)
     return [scores_grid(result), members_grid(result), fold_grid(result), classes]
 
 
 def folds_sections(result: FoldsResult, figures: Figures) -> list[Section]:
-    """All parts below the head."""
+    """Make all sections of the page below its head."""
     scores, members, models, classes = folds_grids(result)
     pictures = picture(
         figures.get(CONFUSION),

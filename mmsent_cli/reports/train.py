@@ -20,7 +20,7 @@ def train_figures(result: TrainResult) -> Drawn:
 
 
 def train_answer(result: TrainResult, seconds: float) -> Answer:
-    """The head of the page. The time is the training's own, `result.seconds`."""
+    """Make the head of the page. The time shown is `result.seconds`."""
     best, last = result.best, result.last
     majority = majority_macro_f1(result.majority_accuracy, len(result.labels))
     return Answer(
@@ -41,7 +41,7 @@ def train_answer(result: TrainResult, seconds: float) -> Answer:
 
 
 def train_grids(result: TrainResult) -> list[Grid]:
-    """All tables in the order of reading."""
+    """Make all tables of the report, in order."""
     title = f"Confusion matrix, epoch {result.best_epoch} *: true class by row, predicted class by column"
     return [
         scores_grid(result),
@@ -51,7 +51,7 @@ def train_grids(result: TrainResult) -> list[Grid]:
 
 
 def train_sections(result: TrainResult, figures: Figures) -> list[Section]:
-    """All parts below the head."""
+    """Make all sections of the page below its head."""
     scores, classes, _ = train_grids(result)
     return [
         Section(title="Scores", grids=(scores,)),

@@ -35,7 +35,7 @@ MIN_LABELLED_SHARE = 0.07
 
 
 def ablate_figures(result: AblateResult) -> Drawn:
-    """All figures that have something to show."""
+    """Draw all figures that have data."""
     drawn = {ACCURACY: draw_inputs(result), CONTRIBUTIONS: draw_contributions(result)}
     return {name: figure for name, figure in drawn.items() if figure is not None}
 

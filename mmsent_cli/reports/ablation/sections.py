@@ -17,7 +17,7 @@ from mmsent_cli.results import AblateResult
 
 
 def ablate_answer(result: AblateResult, seconds: float) -> Answer:
-    """The head of the page; `seconds` is how long the experiment took."""
+    """Make the head of the page. `seconds` is the duration of the experiment."""
     return Answer(
         question=QUESTION,
         headline=headline(result),
@@ -28,7 +28,7 @@ def ablate_answer(result: AblateResult, seconds: float) -> Answer:
 
 
 def ablate_sections(result: AblateResult, figures: Figures) -> list[Section]:
-    """All parts below the head."""
+    """Make all sections of the page below its head."""
     accuracy = picture(
         figures.get(ACCURACY),
         "Accuracy by the model's inputs",

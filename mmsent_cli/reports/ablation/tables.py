@@ -25,7 +25,7 @@ METHODS = {
 
 
 def ablate_grids(result: AblateResult) -> list[Grid]:
-    """All tables that a terminal shows, in the order of reading."""
+    """Make all tables for a terminal, in order."""
     grids = [inputs_grid(result), agreement_grid(result), shapley_grid(result), emap_grid(result), recalls_grid(result)]
     return [grid for grid in grids if grid.rows]
 

@@ -22,7 +22,7 @@ dropout never learned it; retrained models come last, because they are not this 
 
 
 def headline(result: AblateResult) -> str:
-    """The answer in one sentence."""
+    """Return the answer in one sentence."""
     method = preferred_method(result)
     arms = {arm.inputs: arm for arm in result.arms if arm.method in (method, "none")}
     named = {"both": "both", "text": "the text alone", "image": "the image alone"}
@@ -33,12 +33,12 @@ def headline(result: AblateResult) -> str:
 
 
 def findings_text(result: AblateResult) -> list[str]:
-    """The numbers behind the answer and their uncertainty, a paragraph each."""
+    """Return paragraphs with the numbers behind the answer and their uncertainty."""
     return [*_accuracies(result), *_shapley(result), *_agreement(result), *_emap(result), _optimism(result)]
 
 
 def preferred_method(result: AblateResult) -> str:
-    """The method that the answer is about."""
+    """Return the method of removal that the answer describes."""
     return next((method for method in PREFERRED if method in used_methods(result)), "none")
 
 

@@ -49,7 +49,7 @@ Value = Callable[[EpochScore], float]
 
 
 def compare_figures(result: CompareResult) -> Drawn:
-    """All figures that have something to show."""
+    """Draw all figures that have data."""
     if not result.arms:
         return {}
     drawn = {

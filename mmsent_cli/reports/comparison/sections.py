@@ -25,7 +25,7 @@ from mmsent_cli.results import CompareResult
 
 
 def compare_answer(result: CompareResult, seconds: float) -> Answer:
-    """The head of the page; `seconds` is how long the experiment took."""
+    """Make the head of the page. `seconds` is the duration of the experiment."""
     return Answer(
         question=question(result),
         headline=headline(result),
@@ -36,7 +36,7 @@ def compare_answer(result: CompareResult, seconds: float) -> Answer:
 
 
 def compare_sections(result: CompareResult, figures: Figures) -> list[Section]:
-    """All parts below the head."""
+    """Make all sections of the page below its head."""
     seeds = "thin lines are single seeds" if len(result.arms) <= MAX_ARMS_WITH_SEEDS else "single seeds are not shown"
     mean = f"Mean over {len(result.setup.seeds)} seeds; {seeds}. " if len(result.setup.seeds) > 1 else ""
     differences = picture(

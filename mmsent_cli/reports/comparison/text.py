@@ -56,7 +56,7 @@ def _verdicts(result: CompareResult, field: str) -> str:
 
 
 def findings_text(result: CompareResult) -> list[str]:
-    """The numbers behind the answer and their uncertainty, a paragraph each."""
+    """Return paragraphs with the numbers behind the answer and their uncertainty."""
     tested = tested_arms(result)
     paragraphs = [_decided(result, arm, gap) for arm, gap in tested if arm.verdict != NOT_DISTINGUISHABLE]
     undecided = [(arm, gap) for arm, gap in tested if arm.verdict == NOT_DISTINGUISHABLE]

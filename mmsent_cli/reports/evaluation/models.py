@@ -98,7 +98,7 @@ def sentence_of(one: ModelDifference) -> str:
 
 
 def models_grids(result: ModelComparison) -> list[Grid]:
-    """All tables in the order of reading."""
+    """Make all tables of the report, in order."""
     return [scores_grid(result), *([matrix_grid(result)] if len(result.models) > 2 else []), difference_grid(result)]
 
 
@@ -173,7 +173,7 @@ def difference_grid(result: ModelComparison) -> Grid:
 
 
 def models_sections(result: ModelComparison, figures: Figures) -> list[Section]:
-    """All parts below the head."""
+    """Make all sections of the page below its head."""
     shown = picture(
         figures.get(DIFFERENCES),
         "Differences in accuracy with intervals",

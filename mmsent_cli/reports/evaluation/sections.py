@@ -47,7 +47,7 @@ def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:
 
 
 def evaluate_sections(result: EvaluateResult, figures: Figures) -> list[Section]:
-    """All parts below the head."""
+    """Make all sections of the page below its head."""
     confusion = picture(
         figures.get(CONFUSION),
         "Confusion matrix",

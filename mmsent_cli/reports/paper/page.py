@@ -29,7 +29,7 @@ from mmsent_cli.results import CompareResult, PaperResult, PublishedArm, SharedS
 
 
 def paper_figures(result: PaperResult) -> Drawn:
-    """Published accuracies next to ours, one figure per comparison."""
+    """Draw published accuracies next to ours, one figure per comparison."""
     return {name: draw_beside(ours, rows) for name, ours, rows in _comparisons(result)}
 
 

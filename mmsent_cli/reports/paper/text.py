@@ -27,7 +27,7 @@ def question(published: Published) -> str:
 
 
 def headline(result: PaperResult) -> str:
-    """The answer in one sentence."""
+    """Return the answer in one sentence."""
     published = result.published
     rows = {**outcomes(result.fusions, published.fusions), **outcomes(result.augmentation, published.augmentation)}
     counts = Counter(rows.values())

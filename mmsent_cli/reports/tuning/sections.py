@@ -10,7 +10,7 @@ from mmsent_cli.results import TuneResult
 
 
 def tune_answer(result: TuneResult, seconds: float) -> Answer:
-    """The head of the page; `seconds` is how long the experiment took."""
+    """Make the head of the page. `seconds` is the duration of the experiment."""
     return Answer(
         question=QUESTION,
         headline=headline(result),
@@ -26,7 +26,7 @@ def tune_answer(result: TuneResult, seconds: float) -> Answer:
 
 
 def tune_sections(result: TuneResult, figures: Figures) -> list[Section]:
-    """All parts below the head."""
+    """Make all sections of the page below its head."""
     is_colored = len(result.trials) <= MAX_COLORED_TRIALS
     colors = "Bars have the colors of their losses" if is_colored else "Orange: the best trial"
     bars = picture(

@@ -24,13 +24,13 @@ def trial_numbered(result: TuneResult, number: int) -> TrialResult:
 
 
 def headline(result: TuneResult) -> str:
-    """The answer in one sentence."""
+    """Return the answer in one sentence."""
     best = trial_numbered(result, result.best)
     return f"Best of {counted(len(result.trials), 'trial')}: {settings_text(best.settings)}, {percent(best.accuracy)} *"
 
 
 def findings_text(result: TuneResult) -> list[str]:
-    """The numbers behind the answer and their uncertainty, a paragraph each."""
+    """Return paragraphs with the numbers behind the answer and their uncertainty."""
     return [*_runner_up(result), *_range(result), _optimism(result)]
 
 
