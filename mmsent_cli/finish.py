@@ -1,7 +1,9 @@
 """Write the output of a finished run: tables, figures, report, and `result.json` last."""
 
+import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from mmsent_cli.reports.examples import agreement_groups, error_groups, modality
 from mmsent_cli.reports.outputs import Groups, Particulars, run_files
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
+from mmsent_cli.results.summary import Summary, summarize
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
@@ -41,15 +44,23 @@ class FinishedRun(Run):
         result: the result, one of the dataclasses of `mmsent_cli.results`.
         seconds: the duration in seconds.
         files: the names of the files in the run folder.
+        summary: the metrics that every command has; None where there are none.
     """
 
     def __init__(
-        self, folder: Path, result: Any, seconds: float, files: Sequence[str], is_writable: bool = True
+        self,
+        folder: Path,
+        result: Any,
+        seconds: float,
+        files: Sequence[str],
+        summary: Summary | None = None,
+        is_writable: bool = True,
     ) -> None:
         super().__init__(folder, is_writable)
         self.result = result
         self.seconds = seconds
         self.files = tuple(files)
+        self.summary = summary
 
     @property
     def language(self) -> str:
@@ -101,6 +112,8 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
             command=repeat_command(run, command),
             seconds=seconds,
             drawn=detail.drawn if isinstance(result, PaperResult) else None,
+            counts=class_counts(plan),
+            seed=plan.config.fit.seed,
         )
 
 
@@ -113,6 +126,8 @@ def write_result(
     command: str,
     seconds: float,
     drawn: Figures | None = None,
+    counts: Mapping[str, Mapping[str, int]] | None = None,
+    seed: int | None = None,
 ) -> FinishedRun:
     """Write figures, report and tables, and last of all `result.json`.
 
@@ -124,14 +139,19 @@ def write_result(
         command: what to type to repeat the run.
         seconds: how long it took.
         drawn: figures that are drawn already.
+        counts: pairs of each class in each part of the data; None counts those that an evaluation is about.
+        seed: the seed of a training.
     """
+    config = run.read_json(CONFIG)
+    runtime = config["runtime"]
     parts = Particulars(
-        config=run.read_json(CONFIG),
+        config=config,
         environment=run.read_json(ENVIRONMENT),
-        groups=groups,
+        groups=() if runtime.get("no_examples") else groups,
         command=command,
         seconds=seconds,
-        language=language_of(run.read_json(CONFIG)["runtime"]["lang"]),
+        language=language_of(runtime["lang"]),
+        formats=runtime.get("figure_format", ()),
         drawn=drawn,
     )
     for name, content in {**tables, **run_files(result, parts)}.items():
@@ -139,8 +159,24 @@ def write_result(
     names = sorted({path.name for path in run.folder.iterdir() if not path.name.startswith(".")} | {RESULT})
     if any(each.name == "files" for each in fields(result)):
         result = replace(result, files=tuple(names))
-    run.write_json(RESULT, result)
-    return FinishedRun(run.folder, result, seconds, names)
+    evaluated = {one.label: one.support for one in getattr(result, "per_class", ())}
+    summary = summarize(result, shlex.split(command)[1], {"evaluated": evaluated} if counts is None else counts, seed)
+    run.write_json(RESULT, {**as_dict(summary), **asdict(result)})
+    return FinishedRun(run.folder, result, seconds, names, summary)
+
+
+def as_dict(summary: Summary | None) -> dict[str, Any]:
+    """The summary under its key of `result.json`; nothing without one."""
+    return {} if summary is None else {"summary": asdict(summary)}
+
+
+def class_counts(plan: Plan) -> dict[str, dict[str, int]]:
+    """Count the pairs of each class in training and validation; with folds, each pair is in both."""
+    tags = {pair.guid: pair.tag for pair in plan.dataset.pairs}
+    split = plan.split
+    parts = {"pairs": tags} if plan.folds else {"training": split.train, "validation": split.val}
+    counted = {part: Counter(tags[guid] for guid in guids if guid in tags) for part, guids in parts.items()}
+    return {part: {label: counts[label] for label in plan.dataset.labels} for part, counts in counted.items()}
 
 
 def _groups(plan: Plan, run: Run, result: Any, detail: Any) -> Groups:

@@ -45,7 +45,9 @@ FOLDS_ONLY = frozenset({"folds", "probes", "models_per_fold", "logit_adjustment"
 """Settings of cross-validation. Experiments train single models and do not take these settings."""
 TRAINING_DATA = frozenset({"labels", "label_map", "exclude_labels", "limit"})
 """Settings about labelled pairs alone."""
-NOT_USED_BY_A_MODEL = TRAINING_DATA | {"workers", "jobs", "save_all", "lang"}
+REPORT_ONLY = frozenset({"figure_format", "no_examples"})
+"""Settings of a report, which a command without a run folder does not take."""
+NOT_USED_BY_A_MODEL = TRAINING_DATA | REPORT_ONLY | {"workers", "jobs", "save_all", "lang"}
 """Settings of training that the commands which use a trained model do not take."""
 CPU_ONLY = frozenset({"device", "precision", "engine"})
 Given = dict[type, dict[str, Any]]

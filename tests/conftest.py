@@ -46,6 +46,10 @@ def undrawn(monkeypatch):
     figures = {"TrainResult": ["curves.png", "confusion.png"], "FoldsResult": ["confusion.png"]}
 
     def undrawn_files(result, _):
-        return {"report.html": "a page", **dict.fromkeys(figures.get(type(result).__name__, []), b"")}
+        return {
+            "report.html": "a page",
+            "tables/one.csv": "",
+            **dict.fromkeys(figures.get(type(result).__name__, []), b""),
+        }
 
     monkeypatch.setattr("mmsent_cli.finish.run_files", undrawn_files)

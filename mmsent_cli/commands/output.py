@@ -40,6 +40,9 @@ def print_run(run: "FinishedRun", as_json: bool) -> None:
         return
     print_notices(filter(None, [latest_note(run.folder)]))
     if as_json:
-        print_json({"run": str(run.folder), "seconds": run.seconds, **asdict(run.result)})
+        from mmsent_cli.finish import as_dict
+
+        about = {"run": str(run.folder), "seconds": run.seconds, **as_dict(run.summary)}
+        print_json({**about, **asdict(run.result)})
     else:
         print_result(run.result, folder=run.folder, files=run.files, seconds=run.seconds, language=run.language)

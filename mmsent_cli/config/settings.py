@@ -16,6 +16,7 @@ BY_ENCODERS = "depends on the encoders"
 ENSEMBLE = "Ensemble"
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 VAL_SIZE = 0.2
+FIGURE_FORMATS = ("pdf", "svg")
 PROBES = ("image", "text", "minilm", "mpnet", "characters", "lexicon", "ocr", "ocr-characters")
 RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
 """Earlier names of probes, for the error that gives the new one."""
@@ -325,14 +326,20 @@ class RuntimeConfig:
     lang: Literal["auto", "en", "zh"] = option(
         "en", "Language of report, figures and summary: en, zh (Chinese), or auto, which follows the locale"
     )
+    figure_format: tuple[str, ...] = option(
+        (), "Also write each figure as pdf or svg, comma-separated", shown="png alone"
+    )
+    no_examples: bool = option(False, "Leave people's texts and pictures out of the report")
     save_all: bool = option(
         False, "Store the frozen encoder weights in best_model.pt too, for prediction on machines without them"
     )
 
     def __post_init__(self) -> None:
+        strange = [name for name in self.figure_format if name not in FIGURE_FORMATS]
         raise_if(
             (self.workers < 0, "workers must not be negative"),
             (self.jobs < 0, "jobs must not be negative"),
+            (bool(strange), f"unknown figure_format {', '.join(strange)}; known: {', '.join(FIGURE_FORMATS)}"),
         )
 
 

@@ -12,7 +12,9 @@ Figures = Mapping[str, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A table. The first column names the row; `words` are the columns that hold words, all others hold numbers.
+    """A table. `name` is that of its files; without one, it is made from the title.
+
+    The first column names the row; `words` are the columns that hold words, all others hold numbers.
 
     `foot` explains marks. A line break in a column's name saves width on a terminal and is a space on a page.
     """
@@ -22,6 +24,7 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     foot: str = ""
     words: frozenset[int] = frozenset({0})
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ MOST_FREQUENT = "(most frequent class)"
 def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") -> Grid:
     """Precision, recall, F1 and support, one row per class."""
     return Grid(
+        name="classes",
         title=title,
         columns=("Class", "Precision", "Recall", "F1", "Support"),
         rows=tuple(
@@ -26,6 +27,7 @@ def recall_grid(title: str, rows: Sequence[tuple[str, Sequence[ClassMetrics]]], 
     """Recall of each class, a row for each name; all rows have the same classes in the same order."""
     labels = tuple(one.label for one in rows[0][1]) if rows else ()
     return Grid(
+        name="recall",
         title=title,
         columns=("", *labels),
         rows=tuple((name, *(score(one.recall) for one in per_class)) for name, per_class in rows),
@@ -36,4 +38,4 @@ def recall_grid(title: str, rows: Sequence[tuple[str, Sequence[ClassMetrics]]], 
 def confusion_grid(title: str, confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Grid:
     """Pairs of each true class (rows) by predicted class (columns)."""
     rows = tuple((label, *map(str, counts)) for label, counts in zip(labels, confusion, strict=True))
-    return Grid(title=title, columns=("true \\ predicted", *labels), rows=rows)
+    return Grid(name="confusion", title=title, columns=("true \\ predicted", *labels), rows=rows)

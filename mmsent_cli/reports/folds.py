@@ -78,6 +78,7 @@ def scores_grid(result: FoldsResult) -> Grid:
     """The ensemble next to always predicting the most frequent class."""
     metrics, majority = result.metrics, result.majority_accuracy
     return Grid(
+        name="scores",
         title=f"Out of fold, {counted(result.pairs, 'pair')}",
         columns=("", "Ensemble", "Always most frequent"),
         rows=(
@@ -107,7 +108,7 @@ def members_grid(result: FoldsResult) -> Grid:
     offsets = ", ".join(f"{label} {offset:+.2f}" for label, offset in result.class_offsets.items())
     foot = f"Added to the log-probabilities (logit adjustment): {offsets}" if any(result.class_offsets.values()) else ""
     columns = ("Member, out of fold", "Accuracy", "Macro-F1", "Loss")
-    return Grid(title="Ensemble members", columns=columns, rows=(*rows, stacked), foot=foot)
+    return Grid(name="members", title="Ensemble members", columns=columns, rows=(*rows, stacked), foot=foot)
 
 
 def fold_grid(result: FoldsResult) -> Grid:
@@ -116,4 +117,4 @@ def fold_grid(result: FoldsResult) -> Grid:
         (str(fold.fold), f"{fold.val_pairs:,}", percent(fold.accuracy), score(fold.macro_f1), duration(fold.seconds))
         for fold in result.folds
     )
-    return Grid(title="Fold models", columns=("Fold", "Pairs", "Accuracy", "Macro-F1", "Time"), rows=rows)
+    return Grid(name="fold", title="Fold models", columns=("Fold", "Pairs", "Accuracy", "Macro-F1", "Time"), rows=rows)

@@ -16,6 +16,7 @@ def print_fusions(rows: Sequence[FusionRow], encoders: str = "") -> None:
         encoders: the encoders for which the parameters are counted.
     """
     grid = Grid(
+        name="fusions",
         title=f"Fusions, parameters of fusion and head{f' over {encoders}' if encoders else ''}",
         columns=("Fusion", "Parameters", "What it computes", "Source"),
         rows=tuple((row.name, f"{row.parameters:,}", row.summary, row.source) for row in rows),

@@ -26,6 +26,7 @@ from mmsent_cli.reports.fonts import missing_note
 from mmsent_cli.reports.page import flat_rows, render_page, settings_rows
 from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
 from mmsent_cli.reports.plot_style import Drawn, as_image
+from mmsent_cli.reports.table_files import table_files
 from mmsent_cli.reports.tables import cell, facts_table, print_grid, print_notes, print_paths
 from mmsent_cli.reports.train import NEXT, train_answer, train_figures, train_grids, train_sections
 from mmsent_cli.reports.translate import translate_figure, translate_page, translated, translator
@@ -43,6 +44,7 @@ from mmsent_cli.results import (
     TrainResult,
     TuneResult,
 )
+from mmsent_cli.results.summary import labels_of
 
 Groups = Sequence[tuple[str, Sequence[ReportExample]]]
 """Pairs under headings, such as those on which models disagree."""
@@ -145,7 +147,7 @@ class Particulars:
 
 
 def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
-    """All figures of a result, each drawn once, and `report.html`, one self-contained page; by file name.
+    """All figures of a result, each drawn once, its tables, and `report.html`, one self-contained page; by file name.
 
     Args:
         result: a result of any type in `REPORTS`.
@@ -164,17 +166,20 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         shown |= step_figures(result)
     answer = report.answer(result, parts.seconds)
     unread = missing_note(labels_of(result))
+    sections = filled(report.sections(result, shown))
     page = render_page(
         "page.html",
         answer=replace(answer, notes=(*answer.notes, unread)) if unread else answer,
-        sections=filled(report.sections(result, shown)),
+        sections=sections,
         methods=methods_of(result),
         groups=[(name, examples) for name, examples in parts.groups if examples],
         settings=settings_rows(parts.config),
         environment=flat_rows(parts.environment),
         command=parts.command,
     )
+    grids = [*report.grids(result), *(grid for part in sections for grid in (*part.grids, *part.folded))]
     return {
+        **table_files(grids),
         **{f"{name}.png": png for name, png in figures.items()},
         **{f"{name}.{kind}": as_image(figure, kind) for kind in parts.formats for name, figure in drawn.items()},
         REPORT: page if parts.language == "en" else translate_page(page, parts.language, translate),
@@ -184,13 +189,6 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
 def images(drawn: Drawn) -> dict[str, bytes]:
     """Figures as PNG bytes, by the same names."""
     return {name: as_image(figure) for name, figure in drawn.items()}
-
-
-def labels_of(result: Any) -> tuple[str, ...]:
-    """The class names of a result."""
-    if isinstance(result, PaperResult):
-        return result.train.labels
-    return result.setup.labels if isinstance(result, CompareResult | TuneResult) else result.labels
 
 
 def methods_of(result: Any) -> list[tuple[str, str, Any]]:

@@ -83,6 +83,7 @@ def scores_grid(result: TrainResult) -> Grid:
     """The best and the last epoch next to always predicting the most frequent class."""
     best, last, majority = result.best, result.last, result.majority_accuracy
     return Grid(
+        name="scores",
         title=f"Validation, {counted(result.val_pairs, 'pair')}",
         columns=("", f"Best epoch ({result.best_epoch}) *", f"Last epoch ({result.epochs})", "Always most frequent"),
         rows=(

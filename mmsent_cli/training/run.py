@@ -48,7 +48,7 @@ from mmsent_cli.training.predictions import METRICS, write_predictions
 from mmsent_cli.training.workspace import Workspace
 
 SPLIT = "split.json"
-NO_EFFECT_ON_METRICS = ("cache_dir", "jobs", "lang", "save_all", "workers")
+NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "no_examples", "save_all", "workers")
 """Settings that may differ between two runs with the same metrics."""
 
 

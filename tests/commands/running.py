@@ -25,6 +25,7 @@ RUN_FILES = {
     "report.html",
     "result.json",
     "split.json",
+    "tables",
     "val_predictions.csv",
 }
 

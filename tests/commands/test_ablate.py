@@ -30,6 +30,7 @@ FILES = {
     "report.html",
     "result.json",
     "split.json",
+    "tables",
 }
 
 

@@ -40,6 +40,7 @@ FILES = {
     "report.html",
     "result.json",
     "split.json",
+    "tables",
     "weights.png",
 }
 

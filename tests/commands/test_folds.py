@@ -35,6 +35,7 @@ FILES = {
     "report.html",
     "result.json",
     "split.json",
+    "tables",
 }
 PROBES = ("--probes", "image,characters,lexicon")
 

@@ -53,7 +53,7 @@ def test_every_experiment_is_a_finished_run_of_its_own(repeated):
     assert [step for name in named for step in STEPS if name.startswith(step)] == STEPS
     assert all((path.parent / "report.html").is_file() for path in steps)
     assert json.loads((run / "result.json").read_text()).keys() == {
-        "tune", "train", "ablate", "fusions", "augmentation", "published"
+        "summary", "tune", "train", "ablate", "fusions", "augmentation", "published"
     }  # fmt: skip
     assert values["seconds"] > 0
 

@@ -44,6 +44,7 @@ def inputs_grid(result: AblateResult) -> Grid:
     ]
     majority = result.majority_accuracy
     return Grid(
+        name="inputs",
         title="Accuracy by the model's inputs",
         columns=("", "Accuracy,\n%", "95 % interval", "Macro-F1", "95 % interval"),
         rows=(
@@ -57,6 +58,7 @@ def inputs_grid(result: AblateResult) -> Grid:
 def agreement_grid(result: AblateResult) -> Grid:
     """Which of the text-only and the image-only prediction is right, as shares of the pairs."""
     return Grid(
+        name="agreement",
         title="Which modality alone is right, % of the pairs",
         columns=("", "Both", "Only text", "Only image", "Neither"),
         rows=tuple(
@@ -73,6 +75,7 @@ def agreement_grid(result: AblateResult) -> Grid:
 def shapley_grid(result: AblateResult) -> Grid:
     """Each modality's share of the accuracy."""
     return Grid(
+        name="shapley",
         title="Shapley contributions to the accuracy, points",
         columns=("", "Nothing,\n%", "Text", "Image", "Both,\n%"),
         rows=tuple(
@@ -93,6 +96,7 @@ def emap_grid(result: AblateResult) -> Grid:
     """The whole model next to its additive part."""
     emap = result.emap
     return Grid(
+        name="emap",
         title=f"Without cross-modal interaction (EMAP), {emap.pairs:,} pairs",
         columns=("", "Accuracy,\n%", "Macro-F1"),
         rows=(

@@ -61,6 +61,7 @@ def accuracy_grid(result: CompareResult) -> Grid:
         for arm in result.arms
     ]
     return Grid(
+        name="accuracy",
         title=f"Accuracy, %{_over_seeds(result)}",
         columns=(
             "",
@@ -91,6 +92,7 @@ def macro_f1_grid(result: CompareResult) -> Grid:
     setup = result.setup
     majority = score(majority_macro_f1(setup.majority_accuracy, len(setup.labels)))
     return Grid(
+        name="macro-f1",
         title=f"Intervals of accuracy and macro-F1, nested selection{_over_seeds(result)}",
         columns=("", "Accuracy,\n95 % interval", "Macro-F1", "95 % interval", "Macro-F1,\nlast epoch"),
         rows=(*rows, (MOST_FREQUENT, DASH, majority, DASH, majority)),
@@ -131,6 +133,7 @@ def macro_f1_difference_grid(result: CompareResult) -> Grid:
 
 def _differences(what: str, unit: str, baseline: str, rows: list[tuple[str, ...]]) -> Grid:
     return Grid(
+        name=f"difference-{what.lower()}",
         title=f"{what} minus that of {baseline}{unit}, nested selection",
         columns=("", "Difference", "95 % interval", "Holm p", "Verdict"),
         rows=tuple(rows),
@@ -144,6 +147,7 @@ def mcnemar_grid(result: CompareResult) -> Grid:
     tested = [arm for arm in result.arms if arm.mcnemar]
     seeds = max((len(arm.mcnemar) for arm in tested), default=0)
     return Grid(
+        name="mcnemar",
         title="Exact McNemar test, p seed by seed",
         columns=("", *(f"Seed {number}" for number in range(1, seeds + 1))),
         rows=tuple((arm.name, *map(probability, arm.mcnemar)) for arm in tested),
@@ -160,6 +164,7 @@ def gates_grid(result: CompareResult) -> Grid:
         for gate in gates_of(arm)
     ]
     return Grid(
+        name="gates",
         title="Learned modality weights, 0 to 1",
         columns=("", "First\nepoch", "Best\nepoch", "Last\nepoch"),
         rows=tuple(rows),

@@ -116,6 +116,7 @@ def scores_grid(result: ModelComparison) -> Grid:
         for model in ranked
     ]
     return Grid(
+        name="models",
         title=f"Scores, {result.pairs:,} pairs",
         columns=("", "Accuracy, %", "95 % interval", "Macro-F1", "95 % interval"),
         rows=tuple(rows),
@@ -139,6 +140,7 @@ def matrix_grid(result: ModelComparison) -> Grid:
         return f"{points(-one.accuracy.difference)} {MARKS[OPPOSITE[one.verdict]]}"
 
     return Grid(
+        name="model-differences",
         title="Accuracy of the row minus that of the column, points",
         columns=("", *(_short(name) for name in names)),
         rows=tuple((row, *(cell(row, column) for column in names)) for row in names),
@@ -163,6 +165,7 @@ def difference_grid(result: ModelComparison) -> Grid:
         for one in result.differences
     ]
     return Grid(
+        name="differences",
         title="Differences in accuracy, points",
         columns=("", "Difference", "95 % interval", "Holm p", "McNemar p", "Only one\nis right", "Verdict"),
         rows=tuple(rows),

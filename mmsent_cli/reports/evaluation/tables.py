@@ -52,7 +52,7 @@ def scores_grid(result: EvaluateResult) -> Grid:
             ("Calibration error", score(result.calibration_error), "", ""),
         ]
     columns = ("", "Score", "95 % interval", "Always most frequent")
-    return Grid(title=f"Scores, {result.pairs:,} pairs", columns=columns, rows=tuple(rows))
+    return Grid(name="scores", title=f"Scores, {result.pairs:,} pairs", columns=columns, rows=tuple(rows))
 
 
 def classes_grid(result: EvaluateResult) -> Grid:
@@ -67,6 +67,7 @@ def classes_grid(result: EvaluateResult) -> Grid:
         for one in result.per_class
     ]
     return Grid(
+        name="classes",
         title="Classes, with 95 % intervals",
         columns=("Class", "Precision", "Recall", "F1", "Pairs", "Predicted"),
         rows=tuple(rows),
@@ -79,6 +80,7 @@ def group_grids(result: EvaluateResult) -> list[Grid]:
     for by, groups in groupby(result.groups, key=lambda group: group.by):
         grids.append(
             Grid(
+                name=f"by-{by}",
                 title=GROUPED_BY.get(by, f"By {by}"),
                 columns=("", "Pairs", "Accuracy, %", "95 % interval", "Macro-F1", "95 % interval", "Most\nfrequent"),
                 rows=tuple(_group_row(group) for group in groups),
@@ -92,6 +94,7 @@ def answered_grid(result: EvaluateResult) -> Grid:
     shares = SHOWN_SHARES if result.answered else ()
     rows = dict.fromkeys(min(result.answered, key=lambda one: abs(one.share - share)) for share in shares)
     return Grid(
+        name="answered",
         title="Accuracy if only the most confident pairs are answered",
         columns=("Answered", "Pairs", "Probability\nat least", "Accuracy, %", "95 % interval"),
         rows=tuple(
@@ -111,6 +114,7 @@ def answered_grid(result: EvaluateResult) -> Grid:
 def calibration_grid(result: EvaluateResult) -> Grid:
     """The bins of the calibration figure."""
     return Grid(
+        name="calibration",
         title="Calibration: probability of the predicted class",
         columns=("Probability", "Pairs", "Mean, %", "Accuracy, %", "95 % interval"),
         rows=tuple(
@@ -139,7 +143,9 @@ def drift_grid(result: EvaluateResult) -> Grid:
             (name, f"{before:g}", f"{here:g}")
             for name, before, here in zip(names, result.lengths.training, result.lengths.here, strict=True)
         ]
-    return Grid(title="Drift", columns=("", "Training", "Here"), rows=tuple(rows), foot=drift_text(result))
+    return Grid(
+        name="drift", title="Drift", columns=("", "Training", "Here"), rows=tuple(rows), foot=drift_text(result)
+    )
 
 
 def drift_text(result: EvaluateResult) -> str:

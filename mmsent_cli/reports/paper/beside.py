@@ -64,6 +64,7 @@ def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
     """
     shown = [name for name in COLUMNS if any(getattr(row, name) for row in rows)]
     return Grid(
+        name="beside",
         title=title,
         columns=(head, *(COLUMNS[name] for name in shown)),
         rows=tuple((row.name, *(getattr(row, name) or DASH for name in shown)) for row in rows),
@@ -141,6 +142,7 @@ def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> G
     """Published losses at the best epochs next to ours; no rows where none were published."""
     ours = {arm.name: arm for arm in result.arms}
     return Grid(
+        name="losses-beside",
         title="Losses at the best epochs",
         columns=("", "Train,\npublished", "Train,\nours", "Validation,\npublished", "Validation,\nours"),
         rows=tuple(
@@ -162,6 +164,7 @@ def differences_beside(result: CompareResult, published: Sequence[PublishedArm])
     """Published differences to the baseline next to ours, with our verdict; no rows without a published baseline."""
     gaps = published_gaps(result, published)
     return Grid(
+        name="differences-beside",
         title=f"Differences to {result.baseline}, points",
         columns=("", "Published", "Ours", "95 % interval", "Published sign"),
         rows=tuple(

@@ -56,6 +56,7 @@ def _phase_grid(result: TuneResult, phase: str) -> Grid:
     shared = settings_text(constant_settings(result, phase))
     varied = varied_settings(result, phase)
     return Grid(
+        name=f"trials-{phase}",
         title=f"{PHASES.get(phase, phase)}{f', {shared}' if shared else ''}",
         columns=COLUMNS,
         rows=(
