@@ -110,11 +110,17 @@ def _source(data: str, reason: str) -> Source:
     if is_file and path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{path} ({reason}) is neither a folder nor a table ({', '.join(SUFFIXES)})", _file_hint(path))
     if is_file:
-        return Source(path, "manifest", f"data: {path} ({reason})")
+        return Source(path, "manifest", f"data: {_shown(path)} ({reason})")
     no_list = (
         "" if lab.holds_list(path) else f"; no {lab.LABELLED_LIST} or {lab.UNLABELLED_LIST}: every guid with a file"
     )
-    return Source(path, "lab", f"data: {path} ({reason}{no_list})")
+    return Source(path, "lab", f"data: {_shown(path)} ({reason}{no_list})")
+
+
+def _shown(path: Path) -> Path:
+    """A path below the current folder without that folder: a resumed run has absolute paths, and the same notes."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) and path != here else path
 
 
 def _file_hint(path: Path) -> str:

@@ -164,6 +164,26 @@ def test_folds_hold_every_pair_once_and_keep_groups_whole():
         assert all(abs(held[tag] / whole[tag] - 0.2) < 0.015 for tag in TAGS)
 
 
+def test_a_split_and_folds_say_how_they_were_made():
+    split = make_split(PAIRS, TAGS, SplitConfig(val_size=0.3, split_seed=5))
+    assert (split.strategy, split.seed, split.val_size, split.fold, split.folds) == ("grouped", 5, 0.3, None, None)
+    assert split.digest == digest_of(split.train, split.val)
+    for fold in make_folds(PAIRS, TAGS, 4, seed=7):
+        assert (fold.strategy, fold.seed, fold.val_size) == ("grouped", 7, 0.25)
+        assert fold.digest == digest_of(fold.train, fold.val)
+    plain = make_split(PAIRS, TAGS, SplitConfig(strategy="plain-90-10", split_seed=3))
+    assert (plain.strategy, plain.seed, plain.val_size) == ("plain-90-10", 3, 0.1)
+
+
+def test_folds_depend_on_the_seed_and_not_on_the_order():
+    shuffled = random.Random(1).sample(PAIRS, len(PAIRS))
+    first, again, other = (
+        [set(fold.val) for fold in make_folds(pairs, TAGS, 3, seed)]
+        for pairs, seed in ((PAIRS, 1), (shuffled, 1), (PAIRS, 2))
+    )
+    assert first == again != other
+
+
 def test_impossible_folds_are_refused():
     with pytest.raises(ConfigError):
         make_folds(PAIRS, TAGS, 1, seed=42)

@@ -10,6 +10,7 @@ from mmsent_cli.compute.device import Compute, make_accelerator
 from mmsent_cli.features.table import EpochBatches, make_loader
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import build_head
+from mmsent_cli.progress import Step
 from mmsent_cli.training.evaluation import Evaluation, evaluate
 from mmsent_cli.training.seeds import seed_everything
 from tests.training.builders import OUT_DIM, make_trainer, tiny_model, tiny_table, train
@@ -57,6 +58,28 @@ def test_each_epoch_has_its_own_random_numbers_and_order_and_sees_each_pair_once
     assert {tuple(sorted(rows)) for mode, _, rows in seen if not mode} == {tuple(validated)}
 
 
+def test_another_seed_has_other_random_numbers_in_every_epoch():
+    seeds = []
+    for seed in (0, 1):
+        trainer = make_trainer(seed=seed)
+        seen = watched(trainer)
+        train(trainer)
+        seeds.append({number for _, number, _ in seen})
+    assert len(seeds[0]) == len(seeds[1]) == 3 and not seeds[0] & seeds[1]
+
+
+def test_each_batch_is_told():
+    trainer, events = make_trainer(seed=4, epochs=2, accumulation_steps=4), []
+    assert len(list(trainer.fit(events.append, "fold 1"))) == 2
+    assert events == [Step("fold 1", 4, epoch, done, 6) for epoch in (1, 2) for done in range(1, 7)]
+
+
+def test_the_batches_of_a_last_group_that_is_not_full_weigh_more():
+    """Accelerate divides by four; the last two of six batches share their step alone."""
+    trainer = make_trainer(accumulation_steps=4)
+    assert [trainer._group_scale(done, 6) for done in range(1, 7)] == [1, 1, 1, 1, 2, 2]
+
+
 def test_epochs_follow_seed_and_number_alone():
     """The second epoch of a trainer that was loaded draws what it draws in one piece."""
     whole = make_trainer(model=tiny_model(dropout=0.5), epochs=2)
@@ -67,6 +90,7 @@ def test_epochs_follow_seed_and_number_alone():
     state = first.state()
     second = make_trainer(model=tiny_model(seed=5), epochs=2)
     second.load(state)
+    assert second.best is state.best is first.best and second.last is state.last is first.last
     again = watched(second)
     (result,) = train(second)
     assert again == seen[7:]
