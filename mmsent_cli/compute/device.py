@@ -12,6 +12,7 @@ import torch
 
 from mmsent_cli.compute import processes
 from mmsent_cli.compute.bf16_probe import Bf16Probe, probe_bf16
+from mmsent_cli.compute.determinism import choose_kernels
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.config import RuntimeConfig
@@ -133,6 +134,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
     device = processes.own_device(_best_device() if wanted == "auto" else wanted)
     kind = _open_device(device)
     processes.join(kind)
+    choose_kernels(kind, not runtime.no_deterministic)
     with processes.first_alone():
         probed = probe_bf16(cache) if runtime.precision == "auto" and _needs_probe(kind) else None
     precision = _best_precision(kind, probed) if runtime.precision == "auto" else runtime.precision

@@ -308,6 +308,9 @@ class RuntimeConfig:
         "Backend for frozen encoder layers; trained layers always use torch. auto = openvino on a CPU, if it is"
         " installed and supports the encoder, else torch",
     )
+    no_deterministic: bool = option(
+        False, "On CUDA, allow kernels that may be faster and give slightly different results in each run"
+    )
     workers: int = option(0, "Number of extra processes that load batches")
     jobs: int = option(
         0,

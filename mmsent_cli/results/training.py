@@ -76,7 +76,10 @@ class EpochResult(EpochScore):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedResult(Tabular):
-    """What the results of both kinds of training state: the run, its metrics in short, and how it was computed."""
+    """What the results of both kinds of training state: the run, its metrics in short, and how it was computed.
+
+    `gpu_memory_bytes` is the most that tensors took on a GPU, 0 on a CPU.
+    """
 
     run: str
     encoders: str
@@ -94,6 +97,7 @@ class TrainedResult(Tabular):
     precision: str
     encoding: str
     problems: int
+    gpu_memory_bytes: int = 0
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

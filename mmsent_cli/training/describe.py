@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mmsent_cli.compute.determinism import peak_memory_bytes
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.model import SentimentModel, count_parameters
@@ -55,6 +56,7 @@ def run_facts(
         "total_parameters": total,
         "device": plan.compute.device,
         "precision": plan.compute.precision,
+        "gpu_memory_bytes": peak_memory_bytes(plan.compute.device),
         "encoding": plan.dataset.decision.encoding,
         "problems": len(plan.dataset.problems),
         "notes": (*plan.notes, *notes),

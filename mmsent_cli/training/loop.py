@@ -19,6 +19,7 @@ from torch.nn import functional
 from mmsent_cli.compute import processes
 from mmsent_cli.compute.threads import suited_threads
 from mmsent_cli.config import ResolvedFit
+from mmsent_cli.errors import MmsentError
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Progress, Step, silent
@@ -82,6 +83,9 @@ class Trainer:
         self.sampler = EpochBatches(table, config.batch_size, config.seed, is_training=True, part=part)
         val_sampler = EpochBatches(table, EVALUATION_BATCH, config.seed, is_training=False, part=part)
         optimizer = build_optimizer(model, config)
+        steps = steps_per_epoch(len(self.sampler), config.accumulation_steps) * config.epochs
+        # Before Accelerate wraps the optimizer: a scheduler counts the steps of the one that it was made with.
+        self.schedule = build_schedule(optimizer, config, steps)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         # Accelerate would drop pairs where a short batch is not the last one, so the samplers divide the batches.
         self.train_loader, self.val_loader = (
@@ -90,8 +94,6 @@ class Trainer:
         )
         self.trains_encoders = any(p.requires_grad for part in (model.text, model.image) for p in part.parameters())
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        steps = steps_per_epoch(len(self.train_loader), config.accumulation_steps) * config.epochs
-        self.schedule = build_schedule(optimizer, config, steps)
         targets = table.targets[list(table.train)].tolist()
         self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator)
         self.monitor = Monitor(config.monitor)
@@ -112,7 +114,10 @@ class Trainer:
             start = time.perf_counter()
             seed_everything(self.config.seed, epoch, self.accelerator.process_index)
             with suited_threads(self.trains_encoders):
-                train_loss, objective, skipped = self._train_epoch(epoch, progress, model)
+                try:
+                    train_loss, objective, skipped = self._train_epoch(epoch, progress, model)
+                except torch.OutOfMemoryError as error:
+                    raise out_of_memory(self.config) from error
                 self.last = evaluate(self.model, self.val_loader, self.accelerator)
             metrics = self.last.metrics(self.labels)
             result = EpochResult(
@@ -211,6 +216,16 @@ class Trainer:
         self.schedule.load_state_dict(state.schedule)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
+
+
+def out_of_memory(config: ResolvedFit) -> MmsentError:
+    """Make the error for a batch that does not fit, with half of it and the same number of pairs for each step."""
+    message = f"out of GPU memory with a batch of {config.batch_size} pairs"
+    if config.batch_size == 1:
+        return MmsentError(message, "freeze more layers, take smaller images, or train with --device cpu")
+    half = -(-config.batch_size // 2)
+    accumulation = -(-config.batch_size * config.accumulation_steps // half)
+    return MmsentError(message, f"try --batch-size {half} --accumulation-steps {accumulation}, or freeze more layers")
 
 
 def _finite_mean(values: torch.Tensor) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmsent_cli.command_lines import command_line
 from mmsent_cli.compute import processes
+from mmsent_cli.compute.determinism import describe_gpu
 from mmsent_cli.config import to_dict, train_config
 from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import Source
@@ -175,7 +176,8 @@ def write_plan(plan: Plan, run: Run) -> None:
     if not run.path(ENVIRONMENT).is_file():
         how, dataset = plan.compute, plan.dataset
         data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}
-        run.write_json(ENVIRONMENT, {**environment(how.device, how.precision, how.engine_name), "data": data})
+        machine = {**environment(how.device, how.precision, how.engine_name), **describe_gpu(how.device)}
+        run.write_json(ENVIRONMENT, {**machine, "data": data})
     if run.is_writable and not run.path(SPLIT).is_file():
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:

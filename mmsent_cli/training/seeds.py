@@ -1,10 +1,11 @@
 """Set the random state from the run's seed and the epoch, so that a resumed run has the same random numbers."""
 
 import random
-from typing import Any
 
 import numpy as np
 import torch
+
+from mmsent_cli.compute.determinism import request_determinism
 
 
 def seed_everything(seed: int, epoch: int = 0, process: int = 0) -> None:
@@ -13,6 +14,4 @@ def seed_everything(seed: int, epoch: int = 0, process: int = 0) -> None:
     random.seed(mixed)
     np.random.seed(mixed)
     torch.manual_seed(mixed)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    deterministic: Any = torch.utils.deterministic
-    deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
+    request_determinism()
