@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
+UNKNOWN_TOKENS = ("[UNK]", "<unk>")
+
+
 class TextInputs:
     """Cleans and tokenises texts.
 
@@ -37,6 +40,13 @@ class TextInputs:
         """Return the token ids of each text: int32 [T], with T at least 1."""
         encodings = self.tokenizer.encode_batch([clean(text, self.cleaning) for text in texts])
         return [np.asarray(encoding.ids or [self.pad_id], dtype=np.int32) for encoding in encodings]
+
+    def unknown_share(self, arrays: Sequence[np.ndarray]) -> float:
+        """Return the share of unknown tokens in the arrays of some texts; 0 for a tokenizer that knows every text."""
+        known = (self.tokenizer.token_to_id(token) for token in UNKNOWN_TOKENS)
+        unknown = [number for number in known if number is not None]
+        total = sum(map(len, arrays))
+        return sum(int(np.isin(ids, unknown).sum()) for ids in arrays) / total if total and unknown else 0.0
 
     def settings(self) -> dict[str, object]:
         """Describe everything that affects the token ids; part of the feature store's key."""

@@ -20,6 +20,9 @@ from mmsent_cli.features.table import Table
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Progress
 
+UNKNOWN_SHARE = 0.01
+"""A smaller share of unknown tokens is not reported."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -64,6 +67,7 @@ class TableBuilder:
         self._keys = {"text": text_keys(dataset.pairs), "image": [pair.image_digest for pair in dataset.pairs]}
         self._columns: dict[tuple[object, ...], Column] = {}
         self._lengths: list[int] | None = None
+        self._unknown = 0.0
         self._refusals: list[str] = []
 
     def table(self, model: SentimentModel, augmentation: Augmentation | None, rows: Rows, progress: Progress) -> Table:
@@ -73,7 +77,9 @@ class TableBuilder:
             MmsentError: no pair has a text, no pair has an image, or the disk is full.
         """
         if self._lengths is None:
-            self._lengths = [len(ids) for ids in model.text.inputs.arrays(self._texts)]
+            ids = model.text.inputs.arrays(self._texts)
+            self._lengths = list(map(len, ids))
+            self._unknown = model.text.inputs.unknown_share(ids)
         lengths = self._lengths
         columns: dict[str, Column | SkippedModality] = {
             side: SkippedModality(keys) for side, keys in self._keys.items()
@@ -95,10 +101,12 @@ class TableBuilder:
         return column
 
     def notes(self) -> list[str]:
-        """Return notes on damaged store entries, and on encoders that OpenVINO cannot run."""
+        """Return notes on damaged store entries, unknown tokens, and encoders that OpenVINO cannot run."""
         columns = self._columns.values()
         damaged = self.damaged + sum(column.damaged for column in columns)
         notes = [f"feature store: {damaged} damaged entries were found and computed again"] if damaged else []
+        if self._unknown >= UNKNOWN_SHARE:
+            notes.append(f"{self._unknown:.1%} of all tokens are unknown to the text encoder")
         return [*notes, *self.compute.refusals(*(column.encoder for column in columns)), *self._refusals]
 
     def _column(

@@ -19,6 +19,7 @@ from mmsent_cli.config import (
 )
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.flaws import MODALITIES
+from mmsent_cli.data.language import coverage_note, measure
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.data.split import Split, make_folds, make_split, read_split, require_all_in_folds
@@ -139,12 +140,14 @@ def _modalities(model: ResolvedModel) -> tuple[str, ...]:
 
 
 def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
-    """Return a note on texts of which the cleaning of the model's text encoder leaves nothing."""
+    """Return notes on texts that say nothing to the model's text encoder, or that it cannot read."""
     steps = model.text_cleaning
-    empty = [pair.guid for pair in dataset.pairs if pair.text is not None and says_nothing(pair.text, steps)]
-    if not empty or "text" not in _modalities(model):
+    if "text" not in _modalities(model):
         return []
-    return [f"{len(empty):,} texts contain only what cleaning removes, such as links: {summarize(empty, 'guids')}"]
+    empty = [pair.guid for pair in dataset.pairs if pair.text is not None and says_nothing(pair.text, steps)]
+    only = f"{len(empty):,} texts contain only what cleaning removes, such as links: {summarize(empty, 'guids')}"
+    coverage = measure((pair.text for pair in dataset.pairs if pair.text is not None), steps)
+    return [only] * bool(empty) + [note for note in [coverage_note(coverage, model.text_encoder)] if note]
 
 
 def _from_anywhere(config: TrainConfig, source: Source) -> TrainConfig:

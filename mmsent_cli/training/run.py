@@ -12,6 +12,7 @@ from mmsent_cli.compute import processes
 from mmsent_cli.compute.determinism import describe_gpu
 from mmsent_cli.config import to_dict, train_config
 from mmsent_cli.data import frames
+from mmsent_cli.data.findings import findings_csv
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
@@ -49,6 +50,7 @@ from mmsent_cli.training.predictions import METRICS, write_predictions
 from mmsent_cli.training.workspace import Workspace
 
 SPLIT = "split.json"
+FINDINGS = "pairs_to_check.csv"
 NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "no_examples", "save_all", "workers")
 """Settings that may differ between two runs with the same metrics."""
 
@@ -182,6 +184,10 @@ def write_plan(plan: Plan, run: Run) -> None:
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:
         run.write("problems.txt", "".join(f"{line}\n" for line in plan.dataset.problems))
+    if run.is_writable and not run.path(FINDINGS).is_file():
+        table = findings_csv(plan.dataset.pairs, plan.dataset.problems)
+        if table:
+            run.write(FINDINGS, table)
 
 
 @contextmanager

@@ -1,0 +1,42 @@
+"""List the pairs of a data set that a person should look at: near-duplicates, conflicting tags, dropped pairs."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from io import StringIO
+
+from mmsent_cli.data.grouping import groups_of
+from mmsent_cli.data.pairs import Pair
+
+COLUMNS = ("guid", "finding", "group", "tag", "detail")
+DUPLICATE, CONFLICT = "near-duplicate", "conflicting tags"
+
+
+def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
+    """Return a table of near-duplicates with their groups, of conflicting tags, and of dropped or blanked pairs.
+
+    Args:
+        pairs: the labelled pairs.
+        problems: lines `guid: dropped: why` or `guid: blanked: why`.
+
+    Returns:
+        CSV with a header, or an empty text if there is nothing to list.
+    """
+    members: defaultdict[int, list[Pair]] = defaultdict(list)
+    for pair, group in zip(pairs, groups_of(pairs), strict=True):
+        members[group].append(pair)
+    rows: list[tuple[str, ...]] = []
+    groups = [group for group in members.values() if len(group) > 1]
+    for number, group in enumerate(groups, 1):
+        finding = CONFLICT if len({pair.tag for pair in group}) > 1 else DUPLICATE
+        rows += [(pair.guid, finding, str(number), pair.tag or "", "") for pair in group]
+    for line in problems:
+        guid, _, rest = line.partition(": ")
+        fate, _, why = rest.partition(": ")
+        rows.append((guid, fate, "", "", why))
+    if not rows:
+        return ""
+    table = StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerows([COLUMNS, *rows])
+    return table.getvalue()

@@ -1,0 +1,81 @@
+"""Measure which scripts the texts of a data set are in, and how many of them the text encoder can read.
+
+An encoder with an English tokenizer turns Chinese or Arabic texts into unknown tokens or single characters, and its
+predictions for them are guesses. So this is reported before the training.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from mmsent_cli.data.text import clean
+
+MOSTLY = 0.5
+WARN_SHARE = 0.1
+ENGLISH_ENCODERS = frozenset({"minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip"})
+"""Text encoders that were trained on English texts."""
+SCRIPTS = {"CJK": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
+"""Scripts by the first word of the Unicode names of their letters, where that word is not the usual name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How the letters of N texts divide into scripts.
+
+    Attributes:
+        texts: number of texts that have letters.
+        scripts: share of all letters by script, the most frequent first.
+        foreign: number of texts of whose letters more than half are not Latin.
+    """
+
+    texts: int
+    scripts: dict[str, float]
+    foreign: int
+
+
+def measure(texts: Iterable[str], cleaning: Collection[str]) -> Coverage:
+    """Count the scripts of texts.
+
+    Args:
+        texts: the texts as they are in the data.
+        cleaning: the cleaning steps of the text encoder; links and account names are Latin in every language.
+    """
+    letters: Counter[str] = Counter()
+    count = foreign = 0
+    for text in texts:
+        found = Counter(script for char in clean(text, {*cleaning, "urls", "mentions"}) if (script := _script(char)))
+        total = found.total()
+        if total:
+            count += 1
+            foreign += found["Latin"] < MOSTLY * total
+            letters.update(found)
+    whole = max(letters.total(), 1)
+    return Coverage(count, {script: number / whole for script, number in letters.most_common()}, foreign)
+
+
+def coverage_note(coverage: Coverage, encoder: str) -> str:
+    """Return a warning if an English text encoder gets many texts of other scripts, else an empty text.
+
+    Args:
+        coverage: of `measure`.
+        encoder: the name of the text encoder.
+    """
+    if encoder not in ENGLISH_ENCODERS or coverage.foreign <= WARN_SHARE * coverage.texts:
+        return ""
+    others = ", ".join(f"{name} {share:.0%}" for name, share in coverage.scripts.items() if name != "Latin")
+    return (
+        f"warning: {coverage.foreign:,} of {coverage.texts:,} texts are not in Latin script ({others} of all letters),"
+        f" and the text encoder {encoder} was trained on English; use a multilingual one, such as --text-encoder"
+        " hf:xlm-roberta-base (Chinese: hf:bert-base-chinese), or --encoders light, which learns from your texts"
+    )
+
+
+@cache
+def _script(char: str) -> str:
+    """Return the script of a letter, or an empty text for anything else."""
+    if not char.isalpha():
+        return ""
+    name = unicodedata.name(char, "OTHER").split()[0]
+    return SCRIPTS.get(name, name.capitalize())
