@@ -34,8 +34,8 @@ from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.run import execute, start_run
 
 STEPS = "steps"
-TUNE_EPOCHS = 5
-"""Epochs of a trial in the published setup."""
+EPOCHS, TUNE_EPOCHS = 10, 5
+"""Published number of epochs, and of each tuning trial. With another `--epochs`, every step has that many."""
 Finish = Callable[..., Run]
 """`finish(plan, run, result, detail, command=, seconds=)` writes the figures, report and `result.json` of a step."""
 
@@ -70,7 +70,8 @@ def repeat(
     """
     steps = _Steps(run.path(STEPS), progress, finish)
     given = plan.given
-    tuned_plan = plan.with_given(replace(given, fit=replace(given.fit, epochs=TUNE_EPOCHS)))
+    epochs = TUNE_EPOCHS if given.fit.epochs == EPOCHS else given.fit.epochs
+    tuned_plan = plan.with_given(replace(given, fit=replace(given.fit, epochs=epochs)))
     tuned, _, tune_run = steps.run("tune", "tune", tuned_plan, TuneSettings(), tune)
     best = read_train_config(tune_run.path(tuned.best_config)).fit
     found = {name: getattr(best, name) for name in ("encoder_lr", "head_lr", "weight_decay")}

@@ -29,11 +29,15 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A figure as PNG bytes, with what it shows in few words (`alt`) and how to read it (`caption`)."""
+    """A figure as PNG bytes, with what it shows in few words (`alt`) and how to read it (`caption`).
+
+    A dark page inverts figures, except those with `is_photo`, which contain a photo.
+    """
 
     png: bytes
     alt: str
     caption: str
+    is_photo: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +82,9 @@ class ReportExample:
     remark: str = ""
 
 
-def picture(png: bytes | None, alt: str, caption: str) -> tuple[Picture, ...]:
+def picture(png: bytes | None, alt: str, caption: str, is_photo: bool = False) -> tuple[Picture, ...]:
     """One picture, or none where there is nothing to draw."""
-    return () if png is None else (Picture(png=png, alt=alt, caption=caption),)
+    return () if png is None else (Picture(png=png, alt=alt, caption=caption, is_photo=is_photo),)
 
 
 def filled(sections: Sequence[Section]) -> list[Section]:

@@ -66,7 +66,7 @@ def test_later_steps_use_what_the_tuning_found(repeated):
         fit = json.loads((folder / "config.json").read_text())["fit"]
         assert {name: fit[name] for name in ("encoder_lr", "head_lr", "weight_decay")} == best
         assert fit["epochs"] == 1
-    assert values["tune"]["setup"]["epochs"] == 5
+    assert values["tune"]["setup"]["epochs"] == 1
 
 
 def test_all_steps_share_the_split(repeated):

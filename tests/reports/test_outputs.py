@@ -3,6 +3,8 @@ terminal shows keeps to 80 columns and breaks no number."""
 
 import base64
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from functools import cache
 
@@ -12,6 +14,7 @@ from mmsent_cli.config import PROBES
 from mmsent_cli.reports.blocks import Grid, Section, filled
 from mmsent_cli.reports.folds import MEMBER_NAMES
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files, step_figures
+from mmsent_cli.results import ExplainResult
 from tests.reports.experiments import ablate_result, compare_result, setting
 from tests.reports.pages import COMMAND, Page, particulars
 
@@ -59,7 +62,8 @@ def numbers(grids):
 
 
 def test_every_kind_of_result_is_swept(results):
-    assert {type(result) for result in results.values()} == set(REPORTS)
+    explained = {ExplainResult}  # test_explain.py has its page
+    assert {type(result) for result in results.values()} == set(REPORTS) - explained
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +80,9 @@ def test_page_is_whole_and_holds_all_that_the_result_does(results, drawn, name):
     page = Page(html)
     assert page.open == page.badly_closed == []
     assert page.addresses
-    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert all(address.startswith(("data:image/", "#part-")) for address in page.addresses)
+    assert all(f'id="{address[1:]}"' in html for address in page.addresses if address.startswith("#"))
+    assert any(address.startswith("#") for address in page.addresses) is (name == "paper")
     assert not re.search(r"@import|url\(|<script|<i>|<disagree>", html)
     assert all(image["alt"] for image in page.images)
     # Each figure is a file of the run, and the same bytes are in the page.
@@ -104,7 +110,7 @@ def test_page_is_whole_and_holds_all_that_the_result_does(results, drawn, name):
 @every_kind
 def test_page_asks_answers_and_has_its_parts_in_order(drawn, name):
     html = drawn(name)["report.html"]
-    heads = re.findall(r"<h([12])>(.*?)</h", html)
+    heads = re.findall(r"<h([12])[^>]*>(.*?)</h", html)
     assert heads[0][0] == "1"
     assert heads[0][1].endswith("?")
     titles = [title for level, title in heads if level == "2"]
@@ -207,3 +213,15 @@ def test_empty_tables_and_sections_are_left_out():
         ("some", (full,), ()),
         ("folded", (), (full,)),
     ]
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None or shutil.which("pdfinfo") is None, reason="no browser")
+@pytest.mark.parametrize(("name", "most"), [("train", 5), ("compare", 8)])
+def test_a_printed_page_is_short(results, name, most, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(files_of(results[name])["report.html"], encoding="utf-8")
+    browser = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'own'}")
+    printing = [*browser, f"--print-to-pdf={tmp_path / 'page.pdf'}", str(page)]
+    subprocess.run(printing, check=True, capture_output=True, timeout=60)
+    told = subprocess.run(["pdfinfo", str(tmp_path / "page.pdf")], check=True, capture_output=True, text=True).stdout
+    assert 1 <= int(re.search(r"Pages:\s+(\d+)", told)[1]) <= most

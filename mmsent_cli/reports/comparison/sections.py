@@ -49,7 +49,7 @@ def compare_sections(result: CompareResult, figures: Figures) -> list[Section]:
     levels = picture(
         figures.get(LEVELS),
         "Accuracy of each arm with its interval",
-        "Accuracy by nested selection with its 95 % interval, the highest first. Black: "
+        "Accuracy by nested selection with its 95 % interval, the highest first. Bold: "
         f"{result.baseline}, grey: references.",
     )
     curves = picture(

@@ -58,7 +58,7 @@ def _section(number: int, one: Explanation, figures: Figures) -> Section:
     return Section(
         title=f"Pair {one.guid}: {one.predicted}" if one.guid != "-" else one.predicted,
         paragraphs=tuple(part for part in (text, f"{_headline(one)}.", missing) if part),
-        pictures=picture(figures.get(figure_name(number)), alt, CAPTION),
+        pictures=picture(figures.get(figure_name(number)), alt, CAPTION, is_photo=True),
         grids=tuple(_grids(one)),
     )
 
