@@ -55,8 +55,7 @@ def test_good_pairs_come_through_in_order(lab):
     config = DataConfig(data=str(lab), encoding=UTF8)
     dataset = load_labelled(config, lab.parent / "cache", events.append)
     assert [(pair.guid, pair.tag) for pair in dataset.pairs] == list(ten_tags().items())
-    assert dataset.labels == TAGS
-    assert dataset.problems == ()
+    assert (dataset.source, dataset.labels, dataset.problems) == (str(lab), TAGS, ())
     assert events[-1] == Stage("checking pairs", 10, 10, "pair")
     pair = dataset.pairs[0]
     assert pair.text is not None and pair.text.strip() == "text of 1"
@@ -100,7 +99,7 @@ def test_blank_removes_the_bad_modality_alone_and_lists_it(lab, name):
     assert (pair.image is None, pair.text is None) == (is_image, not is_image)
     assert (pair.image_digest == "") is is_image
     assert len(dataset.pairs) == 10
-    assert [problem.split(":")[0] for problem in dataset.problems] == ["5"]
+    assert [problem.split(":")[:2] for problem in dataset.problems] == [["5", " blanked"]]
 
 
 def test_a_pair_with_nothing_left_is_dropped_by_blank(lab):
