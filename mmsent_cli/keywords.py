@@ -30,7 +30,7 @@ from mmsent_cli.experiments.settings import (
     PaperSettings,
     TuneSettings,
 )
-from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
+from mmsent_cli.inference.settings import ExplainSettings, ExportSettings, PredictSettings
 from mmsent_cli.serve.settings import ServeSettings
 
 SECTIONS: dict[type, str] = {
@@ -99,7 +99,7 @@ class Keywords:
 
 COMMANDS = {
     "train": Keywords((*SECTIONS,), frozenset({"jobs"})),
-    "predict": Keywords((DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL),
+    "predict": Keywords((PredictSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL),
     "explain": Keywords((ExplainSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL - {"lang"}),
     "serve": Keywords((ServeSettings, RuntimeConfig), NOT_USED_BY_A_MODEL),
     "export": Keywords((ExportSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL | CPU_ONLY),

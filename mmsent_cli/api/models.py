@@ -12,6 +12,7 @@ from mmsent_cli.experiments.request import (
 )
 from mmsent_cli.finish import FinishedRun, finish
 from mmsent_cli.inference.loaded import LoadedModel
+from mmsent_cli.inference.settings import PredictSettings
 from mmsent_cli.inference.stream import predict_file
 from mmsent_cli.inference.stream import predict_one as predict_single
 from mmsent_cli.keywords import apply_options, with_preset
@@ -127,7 +128,8 @@ def predict(
 
     Args:
         data: a folder, a manifest file, a DataFrame or a list of pairs.
-        out: the file to write, rows `guid,tag`; a pipe, or `-` for standard output, is written to directly.
+        out: the file to write, rows `guid,tag`, or JSON lines if it ends in `.jsonl`; a pipe, or `-` for standard
+            output, is written to directly.
         checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
@@ -159,6 +161,9 @@ def predict(
     found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
     runtime = build(RuntimeConfig, given[RuntimeConfig])
     if out is None:
+        if given[PredictSettings]:
+            raise ConfigError("--abstain-below, --abstain-for-accuracy and --keep are for files", "give --out FILE")
         return predict_single(found, text, image, runtime)
     pairs = build(DataConfig, given[DataConfig])
-    return predict_file(found, pairs, runtime, Path(out), progress, probabilities, force, source)
+    own = build(PredictSettings, given[PredictSettings])
+    return predict_file(found, pairs, runtime, Path(out), progress, probabilities, force, source, own)

@@ -37,3 +37,29 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         raise_if((self.check_pairs < 0, "check_pairs must not be negative"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictSettings:
+    """Settings of `predict`."""
+
+    abstain_below: float | None = option(
+        None, "Leave the label of a pair empty if its probability is below this, 0 to 1", shown="none"
+    )
+    abstain_for_accuracy: float | None = option(
+        None,
+        "Leave labels empty so that the others reach this accuracy, 0 to 1; the threshold comes from the out-of-fold or"
+        " validation predictions of the checkpoint's run",
+        shown="none",
+    )
+    keep: tuple[str, ...] = option((), "Columns of the input that the output keeps, comma-separated", shown="none")
+
+    def __post_init__(self) -> None:
+        given = [self.abstain_below, self.abstain_for_accuracy]
+        raise_if(
+            (None not in given, "abstain_below and abstain_for_accuracy both set a threshold; leave one of them out"),
+            *(
+                (value is not None and not 0 <= value <= 1, f"{name} must lie in [0, 1]")
+                for name, value in zip(("abstain_below", "abstain_for_accuracy"), given, strict=True)
+            ),
+        )

@@ -1,17 +1,16 @@
 """Predict a data source into a file, or a single pair. A few hundred pairs at a time are in memory."""
 
-import csv
 import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, open_unlabelled
+from mmsent_cli.data.columns import read_columns
 from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.layouts import Source, files_of, locate
 from mmsent_cli.data.manifests import SURROGATE, image_of, without_surrogates
@@ -19,7 +18,10 @@ from mmsent_cli.data.pairs import ImageSource, Pair
 from mmsent_cli.data.text import visible
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.files import cache_note, reason
+from mmsent_cli.inference.abstain import find_threshold
 from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.inference.rows import JSON_LINES, RowWriter
+from mmsent_cli.inference.settings import PredictSettings
 from mmsent_cli.outputs import open_output, require_no_input, require_writable
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Prediction, PredictResult
@@ -38,6 +40,7 @@ def predict_file(
     with_probabilities: bool = False,
     force: bool = False,
     source: Source | None = None,
+    settings: PredictSettings | None = None,
 ) -> PredictResult:
     """Predict the unlabelled pairs of a source into a file of rows `guid,tag`, in the order of the input.
 
@@ -50,6 +53,7 @@ def predict_file(
         with_probabilities: add one column per class, and one that names a missing modality.
         force: overwrite `out`.
         source: pairs in memory; None reads those that `data` names.
+        settings: when no label is given, and which columns of the input are kept.
 
     Raises:
         MmsentError: unusable checkpoint, data or output.
@@ -58,18 +62,31 @@ def predict_file(
     require_writable(out, force, [checkpoint])
     source = source or locate(data.data)
     require_no_input(out, files_of(source))
+    settings = settings or PredictSettings()
+    threshold, threshold_note = find_threshold(settings, checkpoint)
     predictor = Predictor.load(checkpoint, runtime)
     decision, notes = _decide(source, data, predictor.resources.cache, predictor.description)
     problems: list[str] = []
     read: list[str] = []
     total, unlabelled = open_unlabelled(source, data, decision, problems, read)
-    tally = Tally(total)
+    tally = Tally(total, threshold)
+    cells = read_columns(source, data, settings.keep) if settings.keep else iter(())
     pairs = tally.watch(_apart_from(out, unlabelled))
     with open_output(out) as stream:
-        _write_rows(stream, predictor, pairs, tally, with_probabilities, progress)
+        labels, is_json = predictor.description.labels, out.suffix.lower() == JSON_LINES
+        rows = RowWriter(stream, labels, is_json, with_probabilities, (settings.keep, cells))
+        _write_rows(rows, predictor, pairs, tally, progress)
         if not tally.pairs:
             raise DataError(f"there are no pairs to predict in {source.path}", "give a folder or a table with --data")
-    notes = (source.notice, *filter(None, [cache_note()]), *notes, *read, *predictor.notes(), *tally.notes(), *problems)
+    notes = (
+        source.notice,
+        *filter(None, [cache_note(), threshold_note]),
+        *notes,
+        *read,
+        *predictor.notes(),
+        *tally.notes(),
+        *problems,
+    )
     return PredictResult(
         checkpoint=str(checkpoint),
         out=str(out),
@@ -78,6 +95,8 @@ def predict_file(
         missing_text=tally.missing["text"],
         missing_image=tally.missing["image"],
         replaced_characters=tally.replaced,
+        abstained=tally.abstained,
+        threshold=threshold or None,
         seconds=time.perf_counter() - start,
         notes=notes,
     )
@@ -115,12 +134,15 @@ class Tally:
 
     Args:
         rows: how many rows there are to predict.
+        threshold: probability below which a label is not given.
     """
 
     SHOWN_GUIDS = 5
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, threshold: float = 0.0) -> None:
         self.rows = rows
+        self.threshold = threshold
+        self.abstained = 0
         self.pairs = 0
         self.replaced = 0
         self.tags: Counter[str] = Counter()
@@ -134,15 +156,18 @@ class Tally:
             self.replaced += pair.replaced
             yield pair
 
-    def count(self, prediction: Prediction) -> None:
-        """Count one prediction."""
+    def count(self, prediction: Prediction) -> bool:
+        """Count one prediction; returns whether its label is given."""
+        is_given = prediction.probabilities[prediction.tag] >= self.threshold
         self.pairs += 1
-        self.tags[prediction.tag] += 1
+        self.tags[prediction.tag] += is_given
+        self.abstained += not is_given
         if prediction.missing:
             self.missing.update(prediction.missing.split(" and "))
             self.incomplete += 1
             if len(self._incomplete) < self.SHOWN_GUIDS:
                 self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
+        return is_given
 
     def notes(self) -> list[str]:
         """Return notes on the first pairs that were predicted from one modality."""
@@ -167,20 +192,9 @@ def _apart_from(out: Path, pairs: Iterable[Pair]) -> Iterator[Pair]:
         yield pair
 
 
-def _write_rows(
-    stream: TextIO,
-    predictor: Predictor,
-    pairs: Iterable[Pair],
-    tally: Tally,
-    with_probabilities: bool,
-    progress: Progress,
-) -> None:
-    rows = csv.writer(stream, lineterminator="\n")
-    rows.writerow(["guid", "tag", *(("missing", *predictor.description.labels) if with_probabilities else ())])
+def _write_rows(rows: RowWriter, predictor: Predictor, pairs: Iterable[Pair], tally: Tally, progress: Progress) -> None:
     for prediction in predictor.predict(pairs):
-        tally.count(prediction)
-        shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
-        rows.writerow([prediction.guid, prediction.tag, *(shares if with_probabilities else ())])
+        rows.write(prediction, tally.count(prediction))
         if tally.pairs % PROGRESS_STEP == 0:
             progress(Stage("predicting", tally.pairs, tally.rows))
     progress(Stage("predicting", tally.pairs, tally.pairs))

@@ -30,6 +30,8 @@ def _facts(result: PredictResult) -> Iterator[tuple[str, object]]:
         yield "Pairs", f"{result.pairs} in {duration(result.seconds)}"
         yield "Without text", f"{result.missing_text} predicted from the image alone" if result.missing_text else ""
         yield "Without image", f"{result.missing_image} predicted from the text alone" if result.missing_image else ""
+    if result.threshold is not None:
+        yield "Left empty", f"{counted(result.abstained, 'pair')} with a probability below {result.threshold:.3f}"
     if result.replaced_characters:
         yield "Undecodable", f"{counted(result.replaced_characters, 'character')} replaced by U+FFFD"
 

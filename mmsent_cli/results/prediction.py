@@ -20,7 +20,11 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictResult:
-    """The result of `predict`. `missing_text` and `missing_image` are the numbers of pairs without text or image."""
+    """The result of `predict`. `missing_text` and `missing_image` are the numbers of pairs without text or image.
+
+    `abstained` counts the pairs whose probability is below `threshold`. Their label is left empty, and they are not in
+    `counts`.
+    """
 
     checkpoint: str
     out: str | None
@@ -30,5 +34,7 @@ class PredictResult:
     missing_image: int
     replaced_characters: int
     seconds: float
+    abstained: int = 0
+    threshold: float | None = None
     notes: tuple[str, ...] = ()
     prediction: Prediction | None = None

@@ -1,0 +1,44 @@
+"""The probability below which a prediction is not given."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.inference.settings import PredictSettings
+from mmsent_cli.records import Run
+from mmsent_cli.stats import threshold_for_accuracy
+from mmsent_cli.training.folds import OUT_OF_FOLD
+from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
+
+
+def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, str]:
+    """The threshold that the settings ask for, and a note on where it comes from; 0 gives every prediction.
+
+    Raises:
+        ConfigError: an accuracy, but no predictions to derive it from, or one that they never reach.
+    """
+    if settings.abstain_for_accuracy is None:
+        return settings.abstain_below or 0.0, ""
+    run, wanted = Run(checkpoint.parent), settings.abstain_for_accuracy
+    names = [name for name in (OUT_OF_FOLD, VAL_PREDICTIONS) if run.path(name).is_file()]
+    if not names:
+        raise ConfigError(
+            f"{checkpoint} does not lie in its run's folder, whose predictions would give the threshold",
+            "give the threshold itself: --abstain-below P",
+        )
+    rows = read_predictions(run, names[0])
+    confidence = np.array([max(row.probabilities) for row in rows])
+    is_right = np.array([row.tag == row.predicted for row in rows])
+    threshold = threshold_for_accuracy(confidence, is_right, wanted)
+    if threshold is None:
+        raise ConfigError(
+            f"an accuracy of {wanted:g} is not reached by the most confident predictions of {run.name}",
+            "ask for a lower accuracy",
+        )
+    share = (confidence >= threshold).mean()
+    chosen = "" if names[0] == OUT_OF_FOLD else "; its epoch was chosen on these pairs, so the accuracy may be lower"
+    return threshold, (
+        f"labels below a probability of {threshold:.3f} are left empty: the others reach {wanted:g} accuracy on "
+        f"{100 * share:.0f} % of the pairs in {names[0]}{chosen}"
+    )

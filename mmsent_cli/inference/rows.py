@@ -1,0 +1,69 @@
+"""The rows of a file of predictions: comma-separated, or JSON lines where its name ends in `.jsonl`."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from mmsent_cli.errors import DataError
+from mmsent_cli.results import Prediction
+
+JSON_LINES = ".jsonl"
+Cells = Iterator[tuple[str, tuple[str, ...]]]
+"""Guid and kept cells of each row of the input, in its order."""
+
+
+class RowWriter:
+    """Writes predictions.
+
+    Args:
+        stream: where to.
+        labels: class names in order.
+        is_json: JSON lines instead of comma-separated values.
+        with_probabilities: add them, and the missing modality; JSON lines always have both.
+        kept: names of the columns of the input to keep, and their cells.
+
+    Raises:
+        DataError: a kept column with the name of a column of the output.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        labels: Sequence[str],
+        is_json: bool,
+        with_probabilities: bool,
+        kept: tuple[Sequence[str], Cells] = ((), iter(())),
+    ) -> None:
+        self._stream, self._is_json, self._with_probabilities = stream, is_json, with_probabilities
+        self._names, self._cells = kept
+        header = ["guid", "tag", *(("missing", *labels) if with_probabilities else ())]
+        taken = {"guid", "label", "missing", "probabilities"} if is_json else set(header)
+        twice = [name for name in self._names if name in taken]
+        if twice:
+            raise DataError(f"the output has a column {twice[0]!r} of its own", "leave it out of --keep")
+        self._table = csv.writer(stream, lineterminator="\n")
+        if not is_json:
+            self._table.writerow([*header, *self._names])
+
+    def write(self, prediction: Prediction, is_given: bool) -> None:
+        """Write one prediction; its label is empty where it is not given."""
+        label, kept = prediction.tag if is_given else "", self._kept(prediction.guid)
+        if self._is_json:
+            row = {
+                "guid": prediction.guid,
+                "label": label or None,
+                "missing": prediction.missing,
+                "probabilities": {name: round(share, 6) for name, share in prediction.probabilities.items()},
+                **dict(zip(self._names, kept, strict=True)),
+            }
+            self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            return
+        shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
+        self._table.writerow([prediction.guid, label, *(shares if self._with_probabilities else ()), *kept])
+
+    def _kept(self, guid: str) -> tuple[str, ...]:
+        """The kept cells of a pair; rows of the input that were not predicted are passed over."""
+        if not self._names:
+            return ()
+        return next(cells for name, cells in self._cells if name == guid)
