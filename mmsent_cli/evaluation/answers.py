@@ -119,13 +119,13 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     else:
         true, labels = {pair.guid: pair.tag for pair in dataset.pairs}, dataset.labels
         notes = [*dataset.notes, *dataset.problems]
-    both = [row for row in rows if row.guid in true]
+    both = [row for row in rows if row.guid in true and row.predicted]
     if len(both) < 2:
         raise DataError(
             f"{path} has only {len(both)} guids of labelled pairs; at least two are needed", "check the guids of both"
         )
     if len(both) < len(rows):
-        notes.append(f"{len(rows) - len(both)} predictions are of pairs without a label, and are left out")
+        notes.append(f"{len(rows) - len(both)} rows have no prediction, or a pair without a label, and are left out")
     if len(both) < len(true):
         notes.append(f"{len(true) - len(both)} labelled pairs have no prediction in {path.name}, and are left out")
     _require_labels(both, labels, path)
@@ -228,4 +228,4 @@ def _json_row(record: Mapping[str, Any], where: str) -> _Row:
     answer = record["predicted"] if "predicted" in record else record["label"]
     tag = record.get("tag") if "predicted" in record else None
     shares = {str(name): float(share) for name, share in record.get("probabilities", {}).items()}
-    return _Row(where, str(record["guid"]), tag, str(answer), shares)
+    return _Row(where, str(record["guid"]), tag, "" if answer is None else str(answer), shares)

@@ -56,9 +56,9 @@ def test_json_lines_are_read(tmp_path):
 
 
 def test_pairs_on_one_side_only_are_left_out_and_counted(tmp_path):
-    answers = read_answers(written(tmp_path / "p.csv", "guid,tag", "2,neutral", "0,neutral", "9,neutral"), PAIRS)
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag", "2,neutral", "0,neutral", "1,", "9,neutral"), PAIRS)
     assert answers.guids == ("2", "0")
-    assert [note.split()[0] for note in answers.notes] == ["1", "1"]
+    assert [note.split()[0] for note in answers.notes] == ["2", "1"]
 
 
 def test_numbers_that_are_no_probabilities_are_not_taken_for_them(tmp_path):
@@ -75,7 +75,7 @@ def test_numbers_that_are_no_probabilities_are_not_taken_for_them(tmp_path):
         (("guid,tag", "0,neutral", "1"), "p.csv:3: 1 columns instead of 2"),
         (("guid,colour", "0,red"), "colour"),
         (("guid,tag",), "no predictions"),
-        (("guid,tag", "7,neutral", "8,neutral"), "share 0 guids"),
+        (("guid,tag", "7,neutral", "8,neutral"), "0 guids"),
         (("",), "no columns"),
     ],
 )

@@ -1,0 +1,90 @@
+"""Predictions that are not given, JSON lines, and columns that are kept."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.commands.running import assert_refused, mmsent, small_lab, succeed
+
+
+@pytest.fixture
+def ready(tmp_path, monkeypatch, trained):
+    """A trained run, and a manifest with two columns more."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained, Path("runs", trained.name))
+    small_lab(tmp_path / "lab")
+    rows = [
+        {"guid": f"p{n}", "text": f"text of {n}", "image": f"lab/data/{n}.jpg", "who": f"user {n}"} for n in range(1, 9)
+    ]
+    pd.DataFrame(rows).to_csv("new.csv", index=False)
+    return Path("runs", trained.name)
+
+
+def predict(*arguments, out="out.csv"):
+    values = succeed("predict", "--data", "new.csv", "--out", out, "--force", *arguments, "--json")
+    return values, pd.read_csv(out, keep_default_na=False) if out.endswith("csv") else None
+
+
+def test_labels_below_the_threshold_are_left_empty(ready):
+    _, table = predict("--probabilities")
+    confidence = table[["negative", "neutral", "positive"]].max(axis=1)
+    threshold = sorted(confidence)[3] + 1e-7
+    values, table = predict("--probabilities", "--abstain-below", threshold)
+    assert (table["tag"] == "").tolist() == (confidence < threshold).tolist()
+    assert values["abstained"] == 4
+    assert sum(values["counts"].values()) == 4
+
+
+def test_the_threshold_for_an_accuracy_comes_from_the_predictions_of_the_run(ready):
+    file = ready / "val_predictions.csv"
+    lines = [
+        "guid,tag,predicted,negative,neutral,positive",
+        "1,neutral,neutral,0,0.9,0.1",
+        "2,neutral,neutral,0.3,0.7,0",
+        "3,negative,neutral,0.4,0.6,0",
+    ]
+    file.write_text("\n".join(lines) + "\n")
+    assert predict("--abstain-for-accuracy", 1)[0]["threshold"] == 0.7
+    assert predict("--abstain-for-accuracy", 0.6)[0]["threshold"] == 0.6
+    file.write_text("\n".join(lines).replace("1,neutral,", "1,positive,") + "\n")
+    assert_refused(
+        mmsent("predict", "--data", "new.csv", "--out", "o.csv", "--abstain-for-accuracy", 0.9), "not reached"
+    )
+    shutil.copy(ready / "best_model.pt", "mine.pt")
+    elsewhere = ("--checkpoint", "mine.pt", "--abstain-for-accuracy", 0.5)
+    assert_refused(mmsent("predict", "--data", "new.csv", "--out", "o.csv", *elsewhere), "--abstain-below")
+
+
+def test_json_lines_hold_what_the_table_holds_and_kept_columns_stay_with_their_pairs(ready):
+    frame = pd.read_csv("new.csv").astype(object)
+    frame.loc[2, ["text", "image"]] = None  # is dropped
+    frame.to_csv("new.csv", index=False)
+    _, table = predict("--probabilities", "--keep", "who,text", "--on-bad", "drop")
+    assert [int(guid[1:]) for guid in table["guid"]] == [int(who.split()[1]) for who in table["who"]]
+    assert len(table) == 7
+    predict("--keep", "who", "--on-bad", "drop", out="out.jsonl")
+    rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    assert [row["label"] for row in rows] == table["tag"].tolist()
+    assert [row["who"] for row in rows] == table["who"].tolist()
+    assert rows[0]["probabilities"]["neutral"] == pytest.approx(table["neutral"][0], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--abstain-below", 0.5, "--abstain-for-accuracy", 0.5), "leave one of them out"),
+        (("--abstain-below", 1.5), "abstain_below"),
+        (("--keep", "nobody"), "nobody"),
+        (("--keep", "guid"), "guid"),
+    ],
+)
+def test_what_is_refused_writes_no_file(ready, arguments, told):
+    assert_refused(mmsent("predict", "--data", "new.csv", "--out", "o.csv", *arguments), told)
+    assert not Path("o.csv").exists()
+
+
+def test_one_pair_has_no_threshold(ready):
+    assert_refused(mmsent("predict", "--text", "a", "--abstain-below", 0.5), "--out")
