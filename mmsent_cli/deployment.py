@@ -1,7 +1,7 @@
 """What is done with a trained model besides predicting files: explain, serve, export."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from mmsent_cli.inference.stream import single_pair
 from mmsent_cli.keywords import Given
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.reports.explanation.figures import explanation_figures
-from mmsent_cli.results import ExplainResult, ExportResult
+from mmsent_cli.results import ExplainResult, Explanation, ExportResult
 from mmsent_cli.serve.settings import ServeSettings
 
 Ready = Callable[[str], None]
@@ -57,21 +57,14 @@ def run_explanation(
     settings, runtime = build(ExplainSettings, given[ExplainSettings]), build(RuntimeConfig, given[RuntimeConfig])
     predictor = Predictor.load(checkpoint, runtime)
     explainer = Explainer(predictor, settings)
-    is_single = single != (None, None)
-    pairs = (
-        [single_pair(*single)]
-        if is_single
-        else _pairs(given[DataConfig], predictor.resources.cache, source, settings.pairs)
-    )
-    explanations = []
-    for number, pair in enumerate(pairs):
-        progress(Stage("explaining", number, len(pairs)))
-        explanations.append(explainer.explain(pair))
-    progress(Stage("explaining", len(pairs), len(pairs)))
+    if single == (None, None):
+        pairs = _pairs(given[DataConfig], predictor.resources.cache, source, settings.pairs)
+    else:
+        pairs = [single_pair(*single)]
     result = ExplainResult(
         checkpoint=str(checkpoint),
         method=settings.method,
-        explanations=tuple(explanations),
+        explanations=tuple(_explain_each(explainer, pairs, progress)),
         seconds=time.perf_counter() - start,
         notes=tuple(predictor.notes()),
     )
@@ -90,6 +83,13 @@ def run_explanation(
         seconds=result.seconds,
         drawn=figures,
     )
+
+
+def _explain_each(explainer: Explainer, pairs: Sequence[Pair], progress: Progress) -> Iterator[Explanation]:
+    for number, pair in enumerate(pairs):
+        progress(Stage("explaining", number, len(pairs)))
+        yield explainer.explain(pair)
+    progress(Stage("explaining", len(pairs), len(pairs)))
 
 
 def run_export(
