@@ -116,9 +116,9 @@ def test_a_checkpoint_with_its_frozen_part_must_hold_all_of_it(model, model_conf
     save_checkpoint(file, model, description(model_config, model), epoch=1, with_frozen=True)
     state = torch.load(file, weights_only=True)["state"]
     del state[next(name for name in state if name.startswith("image.stages.0."))]
-    with pytest.raises(CheckpointError, match=r"whole\.pt lacks"):
+    with pytest.raises(CheckpointError, match=r"whole\.pt.* lacks"):
         load_model(altered(file, state=state), source)
-    with pytest.raises(CheckpointError, match=r"whole\.pt lacks"):
+    with pytest.raises(CheckpointError, match=r"whole\.pt.* lacks"):
         load_model(altered(file, state=dict(model.trained_state())), source)
 
 
@@ -145,7 +145,7 @@ def test_a_fold_comes_back(fold):
 def test_a_fold_trained_on_other_frozen_weights_is_refused(fold, side):
     path, described, _ = fold
     other = replace(described, frozen={**described.frozen, side: "another digest"})
-    with pytest.raises(CheckpointError, match="other frozen encoder weights"):
+    with pytest.raises(CheckpointError, match="frozen"):
         read_fold(path, other, 4)
 
 
@@ -174,7 +174,7 @@ def test_an_ensemble_holds_every_model_in_its_order(model, model_config, source,
     assert ensemble.stacker.offsets.tolist() == [0.0, 0.1, 0.2]
     other = replace(described, frozen={**described.frozen, "image": "another digest"})
     save_ensemble(file, other, 1, parts)
-    with pytest.raises(CheckpointError, match="other frozen"):
+    with pytest.raises(CheckpointError, match="frozen"):
         load_ensemble(file, source)
     with pytest.raises(CheckpointError, match="is an ensemble"):
         load_model(file, source)
