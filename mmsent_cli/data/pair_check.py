@@ -96,10 +96,18 @@ def _open_image(source: ImageSource, remarks: list[str]) -> tuple[ImageSource, b
 
 def _unread(source: ImageSource, row: PairRow, error: OSError) -> Flaw:
     text = f"cannot read {_name(source, row)}: {error.strerror or reason(error)}"
-    if isinstance(source, Path) and source.is_absolute() and not row.in_files and not source.parent.exists():
+    if isinstance(source, Path) and source.is_absolute() and not row.in_files and not _exists(source.parent):
         return Flaw(text, ELSEWHERE, f"{source} ({row.where})")
     return Flaw(text)
 
 
 def _name(source: ImageSource, row: PairRow) -> str:
     return str(source) if isinstance(source, Path) else f"the image of {row.where}"
+
+
+def _exists(folder: Path) -> bool:
+    """Whether a folder exists; a name that no file can have does not."""
+    try:
+        return folder.exists()
+    except OSError:
+        return False

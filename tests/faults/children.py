@@ -23,7 +23,6 @@ import mmsent_cli.api  # noqa: F401  what a child needs is imported before it is
 from mmsent_cli import finish
 from mmsent_cli.commands.app import app
 
-OUTPUT = "output.txt"
 FINISHED, REFUSED = 0, 1
 CRASHED = 70
 
@@ -41,9 +40,11 @@ def run(
 ) -> Ended:
     """Run a command in a folder, and kill it after some seconds."""
     start = time.monotonic()
+    reading, writing = os.pipe()  # not a file, which would count against a limit on the size of files
     child = os.fork()
     if child == 0:
-        _become(arguments, folder, prepare)
+        _become(arguments, folder, prepare, writing)
+    os.close(writing)
     while kill_after is not None and time.monotonic() - start < kill_after:
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             break
@@ -51,18 +52,18 @@ def run(
     if kill_after is not None:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    output = (folder / OUTPUT).read_text(errors="replace") if (folder / OUTPUT).exists() else ""
+    with os.fdopen(reading, errors="replace") as stream:
+        output = stream.read()
     return Ended(os.waitstatus_to_exitcode(status), output, time.monotonic() - start)
 
 
-def _become(arguments: tuple, folder: Path, prepare: Callable[[], object]) -> None:
+def _become(arguments: tuple, folder: Path, prepare: Callable[[], object], output: int) -> None:
     """Be the command, to the end of this process."""
     code = CRASHED
     try:
         os.chdir(folder)
-        number = os.open(OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        os.dup2(number, 1)
-        os.dup2(number, 2)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1) for stream in (1, 2))
         os.environ["MMSENT_CACHE"] = str(folder / "cache")
         torch.set_num_threads(1)

@@ -217,6 +217,16 @@ def test_mutated_tables_and_lists(tmp_path, rounds, count):
     assert time.monotonic() - start < ENOUGH_SECONDS * max(1, rounds)
 
 
+def test_a_path_that_no_file_can_have(tmp_path, count):
+    """Found by mutated tables: an absolute path whose folder has a name longer than 255 bytes."""
+    (tmp_path / "pairs.csv").write_text(
+        f"guid,text,image,tag\n1,a,/{'x' * 300}/{'y' * 300}.jpg,positive\n2,b,b.jpg,negative\n"
+    )
+    for on_bad in ("stop", "drop", "blank"):
+        read_both(tmp_path / "pairs.csv", on_bad=on_bad)
+    count("paths that no file can have")
+
+
 LETTERS = {
     "gb18030": "今天真好，",
     "big5": "今天真好，",

@@ -225,8 +225,6 @@ def test_another_user_in_folders_of_root_is_refused_in_two_lines(ready, tmp_path
     shutil.copytree(folder, place, dirs_exist_ok=True)
     for path in (place, *place.parents[:2]):
         path.chmod(0o755)
-    (place / "output.txt").touch()
-    (place / "output.txt").chmod(0o666)
 
     def become_nobody():
         os.setgroups([])
