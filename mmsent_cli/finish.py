@@ -1,5 +1,7 @@
 """Write the output of a finished run: tables, figures, report, and `result.json` last."""
 
+import csv
+import io
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,11 +20,13 @@ from mmsent_cli.experiments.request import ExperimentRequest, read_request
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.records import CONFIG, ENVIRONMENT, EXPERIMENT, Run
 from mmsent_cli.reports.blocks import Figures
+from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
 from mmsent_cli.reports.outputs import Groups, Particulars, run_files
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.results.summary import Summary, summarize
+from mmsent_cli.stats import answered_shares, calibration_bins
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
@@ -32,6 +36,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESULT = "result.json"
+DOUBTFUL = "labels_to_check.csv"
+SHARES = tuple(share / 20 for share in range(1, 21))
+"""Shares of the pairs at which accuracy by answered share is drawn."""
 SHOWN_ABLATION = "permuted"
 """The ablation method of the examples: its features are real ones, and unrelated to the pair."""
 
@@ -114,6 +121,7 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
             drawn=detail.drawn if isinstance(result, PaperResult) else None,
             counts=class_counts(plan),
             seed=plan.config.fit.seed,
+            confidence=_confidence(plan, run, result),
         )
 
 
@@ -128,6 +136,7 @@ def write_result(
     drawn: Figures | None = None,
     counts: Mapping[str, Mapping[str, int]] | None = None,
     seed: int | None = None,
+    confidence: Confidence | None = None,
 ) -> FinishedRun:
     """Write figures, report and tables, and last of all `result.json`.
 
@@ -141,6 +150,7 @@ def write_result(
         drawn: figures that are drawn already.
         counts: pairs of each class in each part of the data; None counts those that an evaluation is about.
         seed: the seed of a training.
+        confidence: what the probabilities of a training are worth.
     """
     config = run.read_json(CONFIG)
     runtime = config["runtime"]
@@ -153,7 +163,12 @@ def write_result(
         language=language_of(runtime["lang"]),
         formats=runtime.get("figure_format", ()),
         drawn=drawn,
+        confidence=confidence,
     )
+    if confidence is not None and runtime.get("no_examples"):
+        confidence = replace(confidence, doubtful=())
+    if confidence is not None and confidence.doubtful:
+        tables = {**tables, DOUBTFUL: _doubtful_csv(confidence)}
     for name, content in {**tables, **run_files(result, parts)}.items():
         run.write(name, content)
     names = sorted({path.name for path in run.folder.iterdir() if not path.name.startswith(".")} | {RESULT})
@@ -163,6 +178,34 @@ def write_result(
     summary = summarize(result, shlex.split(command)[1], {"evaluated": evaluated} if counts is None else counts, seed)
     run.write_json(RESULT, {**as_dict(summary), **asdict(result)})
     return FinishedRun(run.folder, result, seconds, names, summary)
+
+
+def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:
+    """Evaluate the probabilities of a training's predictions; None for an experiment."""
+    if not isinstance(result, TrainResult | FoldsResult):
+        return None
+    rows, labels = read_predictions(run, _predictions_of(result)), plan.dataset.labels
+    shares = np.array([row.probabilities for row in rows])  # [N, C]
+    targets = np.array([labels.index(row.tag) for row in rows])
+    is_right = shares.argmax(axis=1) == targets
+    texts = {pair.guid: pair.text or "" for pair in plan.dataset.pairs}
+    wrong = [(row.guid, row.tag, row.predicted, max(row.probabilities), texts[row.guid]) for row in rows]
+    wrong = sorted((row for row, right in zip(wrong, is_right, strict=True) if not right), key=lambda row: -row[3])
+    return Confidence(
+        bins=calibration_bins(shares, targets),
+        answered=answered_shares(shares.max(axis=1), is_right, SHARES),
+        majority=result.majority_accuracy,
+        doubtful=tuple(wrong) if isinstance(result, FoldsResult) else (),
+    )
+
+
+def _doubtful_csv(confidence: Confidence) -> str:
+    """The pairs whose label looks wrong, the most confident disagreement first."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["guid", "tag", "predicted", "probability", "text"])
+    table.writerows((*row[:3], f"{row[3]:.6f}", row[4]) for row in confidence.doubtful)
+    return text.getvalue()
 
 
 def as_dict(summary: Summary | None) -> dict[str, Any]:

@@ -43,7 +43,10 @@ def weights_dir(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leave out the figures and the page of runs, which take most of the time, where nobody looks at them."""
-    figures = {"TrainResult": ["curves.png", "confusion.png"], "FoldsResult": ["confusion.png"]}
+    figures = {
+        "TrainResult": ["answered.png", "calibration.png", "curves.png", "confusion.png"],
+        "FoldsResult": ["answered.png", "calibration.png", "confusion.png"],
+    }
 
     def undrawn_files(result, _):
         return {

@@ -1,15 +1,36 @@
 """What a model's probabilities are worth: calibration, and accuracy by answered share, as figures and pictures."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmsent_cli.reports.blocks import Figures, Picture, picture
-from mmsent_cli.reports.plot_style import BLUE, GREY, LIGHT, clean, legend_above, new_figure
+from mmsent_cli.reports.blocks import Figures, Grid, Picture, Section, picture
+from mmsent_cli.reports.format import percent
+from mmsent_cli.reports.plot_style import BLUE, GREY, LIGHT, Drawn, clean, legend_above, new_figure
 from mmsent_cli.results import AnsweredShare, CalibrationBin
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confidence:
+    """What the probabilities of a training's predictions are worth.
+
+    Attributes:
+        bins: accuracy by probability.
+        answered: accuracy of the most confident pairs.
+        majority: accuracy of always predicting the most frequent class.
+        doubtful: guid, label, predicted class, its probability and text of the pairs whose label looks wrong.
+    """
+
+    bins: tuple[CalibrationBin, ...]
+    answered: tuple[AnsweredShare, ...]
+    majority: float
+    doubtful: tuple[tuple[str, str, str, float, str], ...] = ()
+
+
+SHOWN_DOUBTFUL, SHOWN_LETTERS = 15, 90
 CALIBRATION, ANSWERED = "calibration", "answered"
 
 
@@ -70,3 +91,31 @@ def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
             "person.",
         ),
     )
+
+
+def confidence_figures(confidence: Confidence) -> Drawn:
+    """Draw both figures."""
+    return {
+        CALIBRATION: draw_calibration(confidence.bins),
+        ANSWERED: draw_answered(confidence.answered, confidence.majority),
+    }
+
+
+def confidence_sections(confidence: Confidence, figures: Figures) -> list[Section]:
+    """Make the parts of a page about probabilities and about labels that look wrong."""
+    rows = tuple(
+        (guid, label, predicted, percent(share), text[:SHOWN_LETTERS])
+        for guid, label, predicted, share, text in confidence.doubtful[:SHOWN_DOUBTFUL]
+    )
+    labels = Grid(
+        name="labels-to-check",
+        title="Labels to check: out-of-fold predictions that disagree with the label, the most confident first",
+        columns=("Pair", "Label", "Predicted", "Probability", "Text"),
+        rows=rows,
+        foot="labels_to_check.csv has all of them. The label or the prediction may be wrong.",
+        words=frozenset({0, 1, 2, 4}),
+    )
+    return [
+        Section(title="Confidence", pictures=confidence_pictures(figures)),
+        Section(title="Labels to check", grids=(labels,)),
+    ]

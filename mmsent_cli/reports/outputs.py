@@ -15,6 +15,7 @@ from mmsent_cli.reports.blocks import Answer, Figures, Grid, ReportExample, Sect
 from mmsent_cli.reports.comparison.figures import compare_figures
 from mmsent_cli.reports.comparison.sections import compare_answer, compare_sections
 from mmsent_cli.reports.comparison.tables import compare_grids
+from mmsent_cli.reports.confidence import Confidence, confidence_figures, confidence_sections
 from mmsent_cli.reports.console import out
 from mmsent_cli.reports.evaluation.figures import evaluate_figures
 from mmsent_cli.reports.evaluation.models import models_answer, models_figures, models_grids, models_sections
@@ -134,6 +135,7 @@ class Particulars:
         language: of the page and the figures, `en` or `zh`.
         drawn: PNG figures that are drawn already: of explained pairs, or of the steps of a `PaperResult` under names
             such as `tune/tuning`, which are drawn again where this is None.
+        confidence: what the probabilities of a training are worth.
     """
 
     config: Mapping[str, Any]
@@ -144,6 +146,7 @@ class Particulars:
     formats: Sequence[str] = ()
     language: str = "en"
     drawn: Figures | None = None
+    confidence: Confidence | None = None
 
 
 def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
@@ -155,7 +158,9 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
     """
     report = REPORTS[type(result)]
     translate = translator(parts.language, labels_of(result))
-    drawn = report.figures(result)
+    drawn = dict(report.figures(result))
+    if parts.confidence is not None:
+        drawn |= confidence_figures(parts.confidence)
     for figure in drawn.values() if parts.language != "en" else ():
         translate_figure(figure, translate)
     figures = images(drawn)
@@ -166,7 +171,7 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         shown |= step_figures(result)
     answer = report.answer(result, parts.seconds)
     unread = missing_note(labels_of(result))
-    sections = filled(report.sections(result, shown))
+    sections = filled([*report.sections(result, shown), *_further(parts, shown)])
     page = render_page(
         "page.html",
         answer=replace(answer, notes=(*answer.notes, unread)) if unread else answer,
@@ -184,6 +189,11 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         **{f"{name}.{kind}": as_image(figure, kind) for kind in parts.formats for name, figure in drawn.items()},
         REPORT: page if parts.language == "en" else translate_page(page, parts.language, translate),
     }
+
+
+def _further(parts: Particulars, figures: Figures) -> list[Section]:
+    """Sections about what a report has beside its result."""
+    return [] if parts.confidence is None else confidence_sections(parts.confidence, figures)
 
 
 def images(drawn: Drawn) -> dict[str, bytes]:

@@ -15,7 +15,9 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 QUICK = ("--encoders", "light", "--image-size-px", 32, "--batch-size", 4)
 PROGRESS = ("checking pairs: ", "encoding with ", "epoch ", "model ", "predicting: ")
 RUN_FILES = {
+    "answered.png",
     "best_model.pt",
+    "calibration.png",
     "config.json",
     "confusion.png",
     "curves.png",

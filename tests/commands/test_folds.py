@@ -24,11 +24,14 @@ from mmsent_cli.progress import ModelBegun, Step
 from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, small_lab, succeed
 
 FILES = {
+    "answered.png",
     "best_model.pt",
+    "calibration.png",
     "config.json",
     "confusion.png",
     "environment.json",
     "folds",
+    "labels_to_check.csv",
     "metrics.jsonl",
     "oof_log_probabilities.npy",
     "oof_predictions.csv",
