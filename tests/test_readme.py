@@ -32,6 +32,7 @@ SMALL = {
 """Options added to a command so that it ends in seconds."""
 ONLY_PARSED = (
     "paper",
+    "--exclude-labels",
     "serve",
     "openvino",
     "concat,concat",
