@@ -220,6 +220,11 @@ def copy_model(model: SentimentModel) -> SentimentModel:
     return copy.deepcopy(model, {id(part): part for part in shared})
 
 
+def trains_encoders(model: "SentimentModel") -> bool:
+    """Whether any parameter of the encoders is trained."""
+    return any(p.requires_grad for encoder in (model.text, model.image) for p in encoder.parameters())
+
+
 def count_parameters(model: nn.Module) -> tuple[int, int]:
     """Return the numbers of trainable parameters and of all parameters."""
     counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]

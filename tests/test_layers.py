@@ -33,7 +33,7 @@ FLOORS = (
     ("experiments",),
     ("keywords",),
     ("reports",),
-    ("finish",),
+    ("finish", "next_steps"),
     ("workflow",),
     ("evaluation_runs",),
     ("deployment",),

@@ -150,6 +150,7 @@ def paper(
         0.72
     """
     work = partial(recipe.repeat, finish=finish)
+    settings = {"tune_epochs": settings.get("epochs"), **settings}
     return run_experiment("paper", work, config, Arguments(data, resume, runs_dir, progress, settings))
 
 

@@ -13,7 +13,7 @@ from mmsent_cli.experiments.request import (
 from mmsent_cli.finish import FinishedRun, finish
 from mmsent_cli.inference.loaded import LoadedModel
 from mmsent_cli.inference.settings import PredictSettings
-from mmsent_cli.inference.stream import predict_file
+from mmsent_cli.inference.stream import PredictionFile, predict_file
 from mmsent_cli.inference.stream import predict_one as predict_single
 from mmsent_cli.keywords import apply_options, with_preset
 from mmsent_cli.progress import Progress, silent
@@ -120,6 +120,7 @@ def predict(
     image: Any = None,
     probabilities: bool = False,
     force: bool = False,
+    resume: bool = False,
     runs_dir: PathLike = RUNS,
     progress: Progress = silent,
     **settings: Any,
@@ -135,6 +136,7 @@ def predict(
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
         probabilities: add a column with the probability of each class, and a column for missing modalities.
         force: overwrite `out`.
+        resume: go on with a prediction into `out` that was interrupted.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent predict --help`.
@@ -157,6 +159,8 @@ def predict(
             "predict needs either an output file or a single pair",
             "give --out FILE to predict all pairs, or --text and --image to predict one pair",
         )
+    if resume and out is None:
+        raise ConfigError("resume continues a prediction into a file", "give the file with --out")
     given, source = sort_settings("predict", data, settings)
     found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
     runtime = build(RuntimeConfig, given[RuntimeConfig])
@@ -164,6 +168,6 @@ def predict(
         if given[PredictSettings]:
             raise ConfigError("--abstain-below, --abstain-for-accuracy and --keep are for files", "give --out FILE")
         return predict_single(found, text, image, runtime)
-    pairs = build(DataConfig, given[DataConfig])
     own = build(PredictSettings, given[PredictSettings])
-    return predict_file(found, pairs, runtime, Path(out), progress, probabilities, force, source, own)
+    file = PredictionFile(out=Path(out), has_probabilities=probabilities, force=force, resume=resume)
+    return predict_file(found, given[DataConfig], runtime, file, progress, source, own)

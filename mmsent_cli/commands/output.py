@@ -33,6 +33,7 @@ def print_notices(notes: Iterable[str]) -> None:
 def print_run(run: "FinishedRun", as_json: bool) -> None:
     """Print a finished run on standard output: as JSON with folder and duration, or as tables and text."""
     from mmsent_cli.latest import latest_note
+    from mmsent_cli.next_steps import next_commands
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.outputs import print_result
 
@@ -45,4 +46,6 @@ def print_run(run: "FinishedRun", as_json: bool) -> None:
         about = {"run": str(run.folder), "seconds": run.seconds, **as_dict(run.summary)}
         print_json({**about, **asdict(run.result)})
     else:
-        print_result(run.result, folder=run.folder, files=run.files, seconds=run.seconds, language=run.language)
+        following = next_commands(run, run.result)
+        how = {"seconds": run.seconds, "next_commands": following, "language": run.language}
+        print_result(run.result, folder=run.folder, files=run.files, **how)

@@ -29,6 +29,9 @@ def predict(
         ),
     ] = False,
     force: Force = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted prediction into --out; finished pairs are kept")
+    ] = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
@@ -42,9 +45,10 @@ def predict(
 
     require_one_output(out, json)
     pair = {"text": read_standard_input() if text == "-" else text, "image": image}
-    how = {"checkpoint": checkpoint, "probabilities": probabilities, "force": force, "runs_dir": runs_dir}
+    file = {"out": out, "probabilities": probabilities, "force": force, "resume": resume}
+    where = {"checkpoint": checkpoint, "runs_dir": runs_dir}
     with ProgressView() as progress:
-        result = api.predict(out=out, progress=progress, **pair, **how, **given)
+        result = api.predict(progress=progress, **pair, **file, **where, **given)
     if out == STANDARD_OUTPUT:
         print_notices(result.notes)
     else:

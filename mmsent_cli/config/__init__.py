@@ -6,6 +6,7 @@ from mmsent_cli.config.resolved import ResolvedConfig, ResolvedFit, ResolvedMode
 from mmsent_cli.config.settings import (
     AUGMENTATION_ALIASES,
     CLEANING_STEPS,
+    COLUMNS,
     PROBES,
     SENTIMENTS,
     VAL_SIZE,
@@ -22,6 +23,7 @@ from mmsent_cli.config.settings import (
 __all__ = [
     "AUGMENTATION_ALIASES",
     "CLEANING_STEPS",
+    "COLUMNS",
     "ENCODERS",
     "KINDS",
     "PROBES",

@@ -17,6 +17,8 @@ ENSEMBLE = "Ensemble"
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 VAL_SIZE = 0.2
 FIGURE_FORMATS = ("pdf", "svg")
+COLUMNS = ("guid_column", "text_column", "image_column", "tag_column")
+"""Settings that name the columns of a table."""
 PROBES = ("image", "text", "minilm", "mpnet", "characters", "lexicon", "ocr", "ocr-characters")
 RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
 """Earlier names of probes, for the error that gives the new one."""

@@ -70,8 +70,7 @@ def repeat(
     """
     steps = _Steps(run.path(STEPS), progress, finish)
     given = plan.given
-    epochs = TUNE_EPOCHS if given.fit.epochs == EPOCHS else given.fit.epochs
-    tuned_plan = plan.with_given(replace(given, fit=replace(given.fit, epochs=epochs)))
+    tuned_plan = plan.with_given(replace(given, fit=replace(given.fit, epochs=settings.tune_epochs or TUNE_EPOCHS)))
     tuned, _, tune_run = steps.run("tune", "tune", tuned_plan, TuneSettings(), tune)
     best = read_train_config(tune_run.path(tuned.best_config)).fit
     found = {name: getattr(best, name) for name in ("encoder_lr", "head_lr", "weight_decay")}

@@ -28,7 +28,8 @@ def published_scores(tuned: TuneResult) -> Published:
     """The published scores, each tuning step with the number of our trial that does the same."""
     rates = [trial for trial in tuned.trials if trial.phase == "rates"]
     decays = [trial for trial in tuned.trials if trial.phase == "decays"]
-    best_rate = max(rates, key=lambda trial: trial.accuracy)
+    kept = {name: value for name, value in decays[0].settings.items() if name != "weight_decay"}
+    best_rate = next(trial for trial in rates if kept.items() <= trial.settings.items())
     steps = [
         *zip(RATES.items(), rates, strict=True),
         *zip(DECAYS.items(), (best_rate, *decays), strict=True),

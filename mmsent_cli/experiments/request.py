@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build, read_train_config, to_dict, train_config
+from mmsent_cli.config import RuntimeConfig, TrainConfig, build, read_train_config, to_dict, train_config
 from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.errors import ConfigError
@@ -234,9 +234,8 @@ def _plan(
 ) -> tuple[Plan, AblationTarget | None]:
     subject = request.subject
     if request.command == "ablate":
-        data = None if subject["data"] is None else build(DataConfig, subject["data"])
         runtime = build(RuntimeConfig, subject["runtime"])
-        target = examine(Path(subject["checkpoint"]), data, subject["split"], runtime, progress, source)
+        target = examine(Path(subject["checkpoint"]), subject["data"], subject["split"], runtime, progress, source)
         return target.plan, target
     config = request.config()
     if config.split.folds is not None:

@@ -103,7 +103,11 @@ class TuneSettings:
 class PaperSettings:
     """Settings of `paper`."""
 
+    tune_epochs: int | None = option(None, "Epochs of each trial of the tuning", shown="--epochs if given, else 5")
     seeds: int = option(3, "Models per compared setting: seeds --seed, --seed + 1, ...")
 
     def __post_init__(self) -> None:
-        raise_if((self.seeds < 1, "seeds must be at least 1"))
+        raise_if(
+            (self.seeds < 1, "seeds must be at least 1"),
+            (self.tune_epochs is not None and self.tune_epochs < 1, "tune_epochs must be at least 1"),
+        )

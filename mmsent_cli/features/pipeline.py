@@ -143,9 +143,14 @@ class PairPipeline:
     auxiliary: Mapping[str, Encoder[TextInputs]]
     reads_ocr: bool = False
 
+    @property
+    def chunk_pairs(self) -> int:
+        """The number of pairs in a chunk; the last chunk may have fewer."""
+        return CHUNK_BATCHES * self.compute.predict_batch
+
     def chunks(self, pairs: Iterable[Pair]) -> Generator[tuple[list[Pair], Iterator[PairBatch]], None, None]:
         """Yield pairs in chunks, each with its batches. The pairs of a batch have texts of similar length."""
-        size = CHUNK_BATCHES * self.compute.predict_batch
+        size = self.chunk_pairs
         stream = iter(pairs)
         streams = max(map(self.compute.streams_for, (self.image, *self.auxiliary.values())))
         # The threads outlive a chunk: each that reads words in images loads the OCR program once.

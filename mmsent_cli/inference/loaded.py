@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsent_cli.config import DataConfig, RuntimeConfig, build
+from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled
 from mmsent_cli.data.layouts import frame_source
 from mmsent_cli.data.pairs import ImageSource, Pair
 from mmsent_cli.data.source_rows import unlabelled_rows
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.stream import decode_typed, single_pair
+from mmsent_cli.inference.stream import columns_known, decode_typed, single_pair
 from mmsent_cli.progress import Progress, Stage, silent
-from mmsent_cli.results import Prediction
+from mmsent_cli.results import Prediction, noted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,14 +27,14 @@ class LoadedModel:
     Attributes:
         checkpoint: the checkpoint file.
         labels: class names, in the order of the probabilities.
-        notes: notes on device, precision and engine.
+        notes: what its training found wrong with it, and notes on device, precision and engine.
     """
 
     def __init__(self, checkpoint: Path, runtime: RuntimeConfig) -> None:
         self.checkpoint = checkpoint
         self._predictor = Predictor.load(checkpoint, runtime)
         self.labels = self._predictor.description.labels
-        self.notes = tuple(self._predictor.notes())
+        self.notes = noted(self._predictor.description.findings, self._predictor.notes())
 
     def __repr__(self) -> str:
         return f"LoadedModel({str(self.checkpoint)!r}, labels={', '.join(self.labels)})"
@@ -84,8 +84,8 @@ class LoadedModel:
         if not isinstance(data, pd.DataFrame):
             answers = self._predict(data, progress)
             return _table(answers, self.labels, [answer.guid for answer in answers])
-        config = build(DataConfig, columns)
         source = frame_source(data)
+        config = columns_known(source, columns, self._predictor.description)
         guids = [row.guid for row in unlabelled_rows(source, config)]
         pairs = list(iter_unlabelled(source, config, decide_encoding(source, config, Path())))
         answers = self._predict(pairs, progress)

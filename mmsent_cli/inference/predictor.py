@@ -109,6 +109,16 @@ class Predictor:
                         predictions[row] = self._prediction(chunk[row], probabilities)
             yield from (predictions[row] for row in range(len(chunk)))
 
+    @property
+    def chunk_pairs(self) -> int:
+        """The number of pairs that are predicted together."""
+        return self._pipeline().chunk_pairs
+
+    def _pipeline(self) -> PairPipeline:
+        return PairPipeline(
+            self.model.text, self.model.image, self.compute, self.ensemble.auxiliary_encoders, self.ensemble.reads_ocr
+        )
+
     @torch.inference_mode()
     def _probabilities(self, encoded: PairBatch) -> np.ndarray:
         """Compute the class probabilities [B, C] of a batch."""

@@ -55,7 +55,8 @@ class Section:
 class Answer:
     """A question, its answer in one sentence, the numbers behind it, and the set-up as (name, value).
 
-    `number` stands in large letters at the head of the page, where one number answers the question.
+    `number` stands in large letters at the head of the page, where one number answers the question. `warnings` stand
+    below the headline.
     """
 
     question: str
@@ -64,6 +65,7 @@ class Answer:
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...] = ()
     number: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,11 @@ from mmsent_cli.results import Interval, SeedScores
 
 DASH = "-"
 SHOWN_VALUES = 4
+LOSSES = (
+    "Both losses are the cross-entropy of the main head. The training loss is averaged while the epoch runs, with "
+    "dropout, so it can be the higher one."
+)
+"""Why training and validation loss differ."""
 
 
 def points(difference: float) -> str:

@@ -24,12 +24,13 @@ from mmsent_cli.reports.evaluation.tables import evaluate_grids
 from mmsent_cli.reports.explanation.sections import explain_answer, explain_grids, explain_sections
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
 from mmsent_cli.reports.fonts import missing_note
+from mmsent_cli.reports.learned import with_findings
 from mmsent_cli.reports.page import flat_rows, render_page, settings_rows
 from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
 from mmsent_cli.reports.plot_style import Drawn, as_image
 from mmsent_cli.reports.table_files import table_files
 from mmsent_cli.reports.tables import cell, facts_table, print_grid, print_notes, print_paths
-from mmsent_cli.reports.train import NEXT, train_answer, train_figures, train_grids, train_sections
+from mmsent_cli.reports.train import train_answer, train_figures, train_grids, train_sections
 from mmsent_cli.reports.translate import translate_figure, translate_page, translated, translator
 from mmsent_cli.reports.tuning.figures import tune_figures
 from mmsent_cli.reports.tuning.sections import tune_answer, tune_sections
@@ -61,18 +62,12 @@ class Report:
         answer: makes the head of the page from a result and its duration in seconds.
         grids: makes the tables for a terminal from a result.
         sections: makes the sections of the page from a result and its figures.
-        next_command: makes the next command to type from a result and its folder.
     """
 
     figures: Callable[[Any], Drawn]
     answer: Callable[[Any, float], Answer]
     grids: Callable[[Any], list[Grid]]
     sections: Callable[[Any, Figures], list[Section]]
-    next_command: Callable[[Any, Path], str] = lambda result, folder: ""
-
-
-def _tuned_config(result: TuneResult, folder: Path) -> str:
-    return f"mmsent train --config {folder / result.best_config}"
 
 
 REPORTS = {
@@ -81,14 +76,12 @@ REPORTS = {
         answer=train_answer,
         grids=train_grids,
         sections=train_sections,
-        next_command=lambda result, folder: NEXT,
     ),
     FoldsResult: Report(
         figures=folds_figures,
         answer=folds_answer,
         grids=folds_grids,
         sections=folds_sections,
-        next_command=lambda result, folder: NEXT,
     ),
     CompareResult: Report(
         figures=compare_figures, answer=compare_answer, grids=compare_grids, sections=compare_sections
@@ -99,7 +92,6 @@ REPORTS = {
         answer=tune_answer,
         grids=tune_grids,
         sections=tune_sections,
-        next_command=_tuned_config,
     ),
     EvaluateResult: Report(
         figures=evaluate_figures, answer=evaluate_answer, grids=evaluate_grids, sections=evaluate_sections
@@ -169,7 +161,7 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         shown |= parts.drawn
     elif isinstance(result, PaperResult):
         shown |= step_figures(result)
-    answer = report.answer(result, parts.seconds)
+    answer = with_findings(report.answer(result, parts.seconds), result)
     unread = missing_note(labels_of(result))
     sections = filled([*report.sections(result, shown), *_further(parts, shown)])
     page = render_page(
@@ -223,7 +215,13 @@ def step_figures(result: PaperResult) -> dict[str, bytes]:
 
 
 def print_result(
-    result: Any, *, folder: Path | str, files: Iterable[str], seconds: float, language: str = "en"
+    result: Any,
+    *,
+    folder: Path | str,
+    files: Iterable[str],
+    seconds: float,
+    next_commands: Iterable[str] = (),
+    language: str = "en",
 ) -> None:
     """Print a finished run on stdout (80 columns off a terminal); the answer comes last, where eyes end.
 
@@ -232,18 +230,21 @@ def print_result(
         folder: the run folder.
         files: the names of the files in it.
         seconds: the duration in seconds.
+        next_commands: what to type next.
         language: `en` or `zh`.
     """
     report, console = REPORTS[type(result)], out()
     translate = translator(language, labels_of(result))
-    answer = translated(report.answer(result, seconds), translate)
+    answer = translated(with_findings(report.answer(result, seconds), result), translate)
     facts = {translate("Run"): str(folder), **dict(answer.facts)}
     console.print(facts_table(facts.items()))
     for grid in report.grids(result):
         print_grid(console, translated(grid, translate))
     console.print(cell(f"\n{answer.headline}", "bold"))
+    for warning in answer.warnings:
+        console.print(cell(warning, "bold yellow"))
     for paragraph in answer.paragraphs:
         console.print(cell(paragraph))
     print_notes(console, answer.notes, translate("Notes"))
     print_paths(console, translate(f"Written to {folder}"), files)
-    print_paths(console, translate("Next"), [line for line in (report.next_command(result, Path(folder)),) if line])
+    print_paths(console, translate("Next"), next_commands)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from mmsent_cli.reports.console import out
-from mmsent_cli.reports.format import counted, duration, percent
+from mmsent_cli.reports.format import counted, duration, percent, sentence
 from mmsent_cli.reports.tables import cell, facts_table, figures_table, print_notes, print_paths, print_table
 from mmsent_cli.results import Prediction, PredictResult
 
@@ -20,7 +20,10 @@ def print_predict(result: PredictResult) -> None:
         _print_counts(console, result)
     else:
         _print_single(console, result.prediction)
-    print_notes(console, result.notes)
+    said = [str(finding) for finding in result.findings]
+    for line in said:
+        console.print(cell(f"\n{sentence(line)}.", "bold yellow"))
+    print_notes(console, [note for note in result.notes if note not in said])
     print_paths(console, "Written", [result.out] if result.out else [])
 
 

@@ -22,7 +22,7 @@ from rich.text import Text
 from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.progress import Epoch, Event, ModelBegun, ModelDone, Stage, Step
 from mmsent_cli.reports.console import err
-from mmsent_cli.reports.format import counted, duration, percent
+from mmsent_cli.reports.format import LOSSES, counted, duration, percent
 from mmsent_cli.reports.tables import figures_table
 from mmsent_cli.results import EpochResult
 
@@ -297,7 +297,7 @@ class ProgressView:
         best = max((result.epoch for result in self._epochs if result.is_best), default=None)
         skipped = sum(result.skipped_steps for result in self._epochs)
         table = figures_table(EPOCH_COLUMNS, [_epoch_cells(result, best) for result in self._epochs[-rows:]])
-        return table, f"* best so far{f'; {_skipped(skipped)}' if skipped else ''}"
+        return table, f"* best so far{f'; {_skipped(skipped)}' if skipped else ''}. {LOSSES}"
 
     def _print(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)

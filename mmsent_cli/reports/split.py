@@ -3,10 +3,11 @@
 from rich.table import Table
 
 from mmsent_cli.reports.console import out
+from mmsent_cli.reports.tables import print_paths
 from mmsent_cli.results import SplitResult
 
 
-def print_split(result: SplitResult) -> None:
+def print_split(result: SplitResult, next_command: str) -> None:
     """Print sizes and class balance of each split, what grouping caught, and where the file is."""
     console = out()
     leaks = result.leaks_without_groups
@@ -21,6 +22,7 @@ def print_split(result: SplitResult) -> None:
         soft_wrap=True,
         markup=False,
     )
+    print_paths(console, "Next", [next_command])
 
 
 def _sides(result: SplitResult) -> Table:

@@ -10,7 +10,6 @@ from mmsent_cli.results import TrainResult
 
 OPTIMISTIC = "* Best epoch: chosen on the pairs it is measured on, so the scores are optimistic."
 QUESTION = "How well can the class ({classes}) be predicted from a text and its image?"
-NEXT = "mmsent predict --out submission.txt"
 
 
 def train_figures(result: TrainResult) -> Drawn:

@@ -42,6 +42,15 @@ from mmsent_cli.results.experiments import (
 )
 from mmsent_cli.results.explanation import ExplainResult, Explanation, MemberVote, ModalityShares, WordScore
 from mmsent_cli.results.export import ExportResult
+from mmsent_cli.results.findings import (
+    IGNORES_IMAGE,
+    IGNORES_TEXT,
+    MAJORITY,
+    ONE_CLASS,
+    Finding,
+    has_learned_nothing,
+    noted,
+)
 from mmsent_cli.results.paper import PaperResult, Published, PublishedArm, PublishedTrial
 from mmsent_cli.results.prediction import (
     Prediction,
@@ -62,7 +71,11 @@ from mmsent_cli.results.training import (
 
 __all__ = [
     "BETTER",
+    "IGNORES_IMAGE",
+    "IGNORES_TEXT",
+    "MAJORITY",
     "NOT_DISTINGUISHABLE",
+    "ONE_CLASS",
     "WORSE",
     "AblateResult",
     "AblationArm",
@@ -86,6 +99,7 @@ __all__ = [
     "Explanation",
     "ExportResult",
     "FileException",
+    "Finding",
     "FoldResult",
     "FoldsResult",
     "FusionRow",
@@ -118,4 +132,6 @@ __all__ = [
     "TrialResult",
     "TuneResult",
     "WordScore",
+    "has_learned_nothing",
+    "noted",
 ]

@@ -8,6 +8,7 @@ Shape letters: S seeds, E epochs, N validation pairs.
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mmsent_cli.results.findings import Finding
 from mmsent_cli.results.frames import Tabular, arm_epochs, arm_records, arm_scores, records, trial_epochs, trial_records
 from mmsent_cli.results.training import ClassMetrics, EpochScore, Interval
 
@@ -81,6 +82,7 @@ class ComparedArm:
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`.
         macro_f1_p_adjusted, macro_f1_verdict: the same for `macro_f1_difference`, in a family of its own.
         mcnemar: exact McNemar p of each seed.
+        findings: that the models of all seeds have learned too little.
     """
 
     name: str
@@ -106,6 +108,7 @@ class ComparedArm:
     macro_f1_p_adjusted: float | None = None
     macro_f1_verdict: str | None = None
     mcnemar: tuple[float, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +186,10 @@ class Emap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblateResult(Tabular):
-    """A finished `ablate`: the checkpoint, the pairs it was evaluated on, and the effect of removing a modality."""
+    """A finished `ablate`: the checkpoint, the pairs it was evaluated on, and the effect of removing a modality.
+
+    `findings` say that the model has learned too little, or ignores a modality.
+    """
 
     TABLES: ClassVar = {
         "arms": arm_scores,
@@ -205,6 +211,7 @@ class AblateResult(Tabular):
     agreements: tuple[Agreement, ...]
     shapley: tuple[Shapley, ...]
     emap: Emap
+    findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -227,11 +234,17 @@ class TrialResult:
     train_loss: float
     val_loss: float
     curves: tuple[tuple[EpochScore, ...], ...]
+    macro_f1_interval: Interval = (0.0, 1.0)
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneResult(Tabular):
     """The result of `tune`: trials in order, the number of the best trial, and its difference to the second best.
+
+    `best` is the complete trial with the best monitored metric. Of trials that tie in it (`ties`, with the best one),
+    it has the lowest validation loss, or, if that ties too, the highest macro-F1. `undecided` are the other complete
+    trials whose accuracy or macro-F1 is not distinguishable from that of the best one (Holm over all of them).
 
     `runner_up` is the second best trial's number, and `difference` is best minus runner-up on the same pairs; both are
     None with a single complete trial. `verdict` is one of the verdicts above, empty with a single complete trial.
@@ -249,6 +262,11 @@ class TuneResult(Tabular):
     runner_up: int | None = None
     difference: Difference | None = None
     verdict: str = ""
+    macro_f1_difference: Difference | None = None
+    macro_f1_verdict: str = ""
+    ties: tuple[int, ...] = ()
+    undecided: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mmsent_cli.results.findings import Finding
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
@@ -24,6 +26,7 @@ class PredictResult:
 
     `abstained` counts the pairs whose probability is below `threshold`. Their label is left empty, and they are not in
     `counts`.
+    `findings` say that nearly all predictions are of one class, or that the model has learned too little in training.
     """
 
     checkpoint: str
@@ -36,5 +39,6 @@ class PredictResult:
     seconds: float
     abstained: int = 0
     threshold: float | None = None
+    findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     prediction: Prediction | None = None

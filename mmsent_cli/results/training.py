@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
+from mmsent_cli.results.findings import Finding
 from mmsent_cli.results.frames import Tabular, records
 
 Interval = tuple[float, float]
@@ -79,6 +80,7 @@ class TrainedResult(Tabular):
     """What the results of both kinds of training state: the run, its metrics in short, and how it was computed.
 
     `gpu_memory_bytes` is the most that tensors took on a GPU, 0 on a CPU.
+    `findings` say that the model has learned too little; `notes` begins with them.
     """
 
     run: str
@@ -98,6 +100,7 @@ class TrainedResult(Tabular):
     encoding: str
     problems: int
     gpu_memory_bytes: int = 0
+    findings: tuple[Finding, ...] = ()
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -16,6 +16,7 @@ from mmsent_cli.stats.estimate import (
     p_value,
 )
 from mmsent_cli.stats.families import holm, mcnemar, verdict
+from mmsent_cli.stats.findings import learning_findings, modality_findings, one_class_finding
 from mmsent_cli.stats.scores import (
     accuracy_scores,
     confusion_counts,
@@ -46,11 +47,14 @@ __all__ = [
     "holm",
     "interval",
     "interval_of",
+    "learning_findings",
     "length_drift",
     "macro_f1",
     "macro_f1_of",
     "macro_f1_scores",
     "mcnemar",
+    "modality_findings",
+    "one_class_finding",
     "p_value",
     "pseudo_values",
     "threshold_for_accuracy",

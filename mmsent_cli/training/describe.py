@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from mmsent_cli.compute.determinism import peak_memory_bytes
+from mmsent_cli.config import COLUMNS
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.records import Run
+from mmsent_cli.results import Finding
+from mmsent_cli.stats import learning_findings
+from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.checkpoints import Description, frozen_digests
 from mmsent_cli.training.plan import Plan
 
@@ -23,6 +29,7 @@ def describe_run(plan: Plan, run: Run, model: SentimentModel, vocabulary: tuple[
         precision=plan.compute.precision,
         frozen=frozen_digests(model),
         seen=SeenPairs.of(_training_pairs(plan), plan.dataset.labels),
+        columns={name: getattr(plan.config.data, name) for name in COLUMNS},
     )
 
 
@@ -30,6 +37,24 @@ def _training_pairs(plan: Plan) -> list[Pair]:
     """The pairs that the model of a run was trained on: with folds, all of them."""
     train = {guid for split in plan.folds or (plan.split,) for guid in split.train}
     return [pair for pair in plan.dataset.pairs if pair.guid in train]
+
+
+def findings_of(plan: Plan, targets: np.ndarray, predicted: np.ndarray, train: np.ndarray) -> tuple[Finding, ...]:
+    """What shows that a model of the plan has learned too little.
+
+    Args:
+        plan: what was trained.
+        targets: class numbers of the evaluated pairs [N].
+        predicted: class numbers [N].
+        train: class numbers of the training pairs.
+
+    Returns:
+        The findings, with what to try next; none if there is only one pair.
+    """
+    if len(targets) < 2:
+        return ()
+    most_frequent = int(np.bincount(train).argmax())
+    return learning_findings(targets, predicted[None], plan.dataset.labels, most_frequent, what_to_try(plan.config.fit))
 
 
 def run_facts(

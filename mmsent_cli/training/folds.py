@@ -18,10 +18,10 @@ from mmsent_cli.data.split import Split
 from mmsent_cli.ensemble import Stacker, fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.records import BEST, FOLDS, Run
-from mmsent_cli.results import EpochResult, FoldResult, FoldsResult, MemberResult, Metrics
+from mmsent_cli.results import EpochResult, FoldResult, FoldsResult, MemberResult, Metrics, noted
 from mmsent_cli.stats import calibration_error
 from mmsent_cli.training.checkpoints import Description, EnsembleParts, read_fold, save_ensemble, save_fold
-from mmsent_cli.training.describe import describe_run, run_facts
+from mmsent_cli.training.describe import describe_run, findings_of, run_facts
 from mmsent_cli.training.metrics import majority_accuracy, metrics_of
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import METRICS, write_rows
@@ -105,12 +105,15 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
     stacked = _stack(members, table.targets, rows, config.model.logit_adjustment)
     states = [state for fold in trained for state in fold.states]
     parts = EnsembleParts(states, probes, stacked.stacker, auxiliary.digests)
-    save_ensemble(run.path(BEST), description, config.fit.epochs, parts)
+    findings = findings_of(plan, table.targets, stacked.joined.argmax(axis=1), table.targets)
+    save_ensemble(run.path(BEST), replace(description, findings=findings), config.fit.epochs, parts)
     write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(stacked.joined)))
     run.write(OOF_LOG_PROBABILITIES, _npy(members))
     folds = [_fold_result(plan, *each, table.targets) for each in zip(trained, plan.folds, rows, strict=True)]
     times = prepare_seconds, time.perf_counter() - start
-    return _result(plan, stacked, table.targets, folds, run_facts(plan, run, model, times, workspace.notes()))
+    facts = run_facts(plan, run, model, times, workspace.notes())
+    facts |= {"findings": findings, "notes": noted(findings, facts["notes"])}
+    return _result(plan, stacked, table.targets, folds, facts)
 
 
 def _train_fold(workspace: Workspace, run: Run, split: Split, description: Description) -> TrainedFold:

@@ -21,7 +21,7 @@ from mmsent_cli.compute.threads import suited_threads
 from mmsent_cli.config import ResolvedFit
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
-from mmsent_cli.model import SentimentModel
+from mmsent_cli.model import SentimentModel, trains_encoders
 from mmsent_cli.progress import Progress, Step, silent
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.evaluation import Evaluation, evaluate
@@ -92,7 +92,7 @@ class Trainer:
             prepare_data_loader(loader, accelerator.device, num_processes=1, process_index=0, put_on_device=True)
             for loader in (make_loader(table, sampler, workers) for sampler in (self.sampler, val_sampler))
         )
-        self.trains_encoders = any(p.requires_grad for part in (model.text, model.image) for p in part.parameters())
+        self.trains_encoders = trains_encoders(model)
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         targets = table.targets[list(table.train)].tolist()
         self.loss = Loss(config, targets, len(labels), auxiliary_weight, accelerator)

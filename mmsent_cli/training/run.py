@@ -17,6 +17,7 @@ from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.features.table import Table
+from mmsent_cli.fusion import find_fusion
 from mmsent_cli.interrupts import advice
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
@@ -33,8 +34,11 @@ from mmsent_cli.records import (
     find_run,
     remove_unfinished,
 )
-from mmsent_cli.results import TrainResult
+from mmsent_cli.results import Finding, TrainResult, noted
+from mmsent_cli.stats import modality_findings
+from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.checkpoints import (
+    Description,
     fit_state,
     load_trained,
     read_checkpoint,
@@ -42,7 +46,8 @@ from mmsent_cli.training.checkpoints import (
     save_checkpoint,
     save_last,
 )
-from mmsent_cli.training.describe import describe_run, run_facts
+from mmsent_cli.training.describe import describe_run, findings_of, run_facts
+from mmsent_cli.training.exchange import exchange_modalities
 from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.metrics import majority_accuracy
 from mmsent_cli.training.plan import Plan, plan_run
@@ -249,8 +254,10 @@ def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
             save_last(run.path(LAST), description, trainer.state())
         progress(Epoch(name, fit.seed, result))
     write_predictions(run, plan, table, trainer)
+    findings = _judge(plan, run, table, trainer, description)
     times = prepare_seconds, time.perf_counter() - start
-    result = _result(plan, table, trainer, run_facts(plan, run, model, times, workspace.notes()))
+    facts = run_facts(plan, run, model, times, workspace.notes())
+    result = _result(plan, table, trainer, {**facts, "findings": findings, "notes": noted(findings, facts["notes"])})
     progress(ModelDone(name, fit.seed, result.accuracy, result.macro_f1))
     return result
 
@@ -266,6 +273,21 @@ def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:
     trainer.load(state)
     # A kill between the two writes can leave one line more than epochs.
     run.write_lines(METRICS, state.history)
+
+
+def _judge(plan: Plan, run: Run, table: Table, trainer: Trainer, description: Description) -> tuple[Finding, ...]:
+    """Whether the best epoch's model has learned something; what was found is kept in its checkpoint too."""
+    best, path = trainer.best, run.path(BEST)
+    model: SentimentModel = trainer.accelerator.unwrap_model(trainer.model)
+    load_trained(model, read_checkpoint(path)["state"], path)
+    findings = findings_of(plan, best.targets, best.logits.argmax(axis=1), table.targets[list(table.train)])
+    if not findings and not find_fusion(plan.config.model.fusion).is_reference:
+        predicted, exchanged = exchange_modalities(model, trainer.val_loader, trainer.accelerator)
+        findings = modality_findings(predicted, exchanged, what_to_try(plan.config.fit))
+    if findings:
+        epoch = trainer.monitor.best(trainer.history).epoch
+        save_checkpoint(path, model, replace(description, findings=findings), epoch, plan.config.runtime.save_all)
+    return findings
 
 
 def _result(plan: Plan, table: Table, trainer: Trainer, facts: dict[str, Any]) -> TrainResult:

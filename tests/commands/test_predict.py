@@ -1,8 +1,10 @@
 """`mmsent predict`: which checkpoint, which pairs, what is written."""
 
+import contextlib
 import csv
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +15,9 @@ from typer.testing import CliRunner
 
 from mmsent_cli import api
 from mmsent_cli.commands.app import app
-from tests.commands.running import assert_refused, mmsent, small_lab, succeed
+from mmsent_cli.inference import predictor as module
+from mmsent_cli.progress import Stage
+from tests.commands.running import assert_refused, interrupted, mmsent, small_lab, succeed
 from tests.data.builders import image_bytes
 
 
@@ -183,6 +187,60 @@ def test_progress_off_a_terminal_is_one_line_with_the_true_number(ready):
     result = mmsent("predict", "--data", "lab", "--out", "out.csv", "--json")
     assert result.stderr.splitlines() == ["predicting: 43 pairs"]
     assert json.loads(result.stdout)["missing_image"] == 40
+
+
+@pytest.fixture
+def many(ready, monkeypatch):
+    """Seventy pairs to predict, in chunks of sixteen."""
+    monkeypatch.setattr("mmsent_cli.features.pipeline.CHUNK_BATCHES", 1)
+    monkeypatch.setattr("mmsent_cli.compute.device.Compute.predict_batch", 16)
+    guids = [str(number) for number in range(300, 370)]
+    for guid in guids:
+        (ready / f"data/{guid}.txt").write_text(f"word {guid} " * (int(guid) % 7 + 1))
+        if guid != "305":
+            shutil.copy(ready / "data/1.jpg", ready / f"data/{guid}.jpg")
+    (ready / "test_without_label.txt").write_text("guid,tag\n" + "".join(f"{guid},null\n" for guid in guids))
+    return ready
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_an_interrupted_prediction_goes_on_to_the_same_bytes(many, monkeypatch, torn):
+    how = ("predict", "--data", "lab", "--out", "out.csv", "--probabilities")
+    whole = predict("--out", "whole.csv", "--probabilities")
+    stopped = interrupted(monkeypatch, Stage, 3, *how)
+    assert stopped.exit_code == 130
+    assert not Path("out.csv").exists()
+    (partial,) = Path().glob(".out.csv*")
+    if torn:
+        partial.write_text(partial.read_text() + '[["348", "neut')
+    _, _, line = stopped.stderr.splitlines()[-1].partition("go on with: mmsent ")
+    predicted = []
+    predict_pairs = module.Predictor.predict
+    monkeypatch.setattr(
+        module.Predictor,
+        "predict",
+        lambda self, pairs: predict_pairs(self, (predicted.append(pair.guid) or pair for pair in pairs)),
+    )
+    with contextlib.chdir("lab"):
+        values = succeed(*shlex.split(line), "--json")
+    assert predicted == [str(number) for number in range(348, 370)]
+    assert Path("out.csv").read_bytes() == Path("whole.csv").read_bytes()
+    same = ("pairs", "counts", "missing_text", "missing_image", "replaced_characters")
+    assert [values[name] for name in same] == [whole[name] for name in same]
+    assert not list(Path().glob(".out.csv*"))
+
+
+def test_what_cannot_be_resumed(many, monkeypatch):
+    how = ("predict", "--data", "lab", "--out", "out.csv")
+    assert_refused(mmsent(*how, "--resume"), "no unfinished prediction", "--resume")
+    assert_refused(mmsent("predict", "--text", "a", "--resume"), "--out")
+    interrupted(monkeypatch, Stage, 3, *how)
+    assert_refused(mmsent(*how, "--resume", "--on-bad", "drop"), "other settings")
+    (many / "test_without_label.txt").write_text("guid,tag\n" + "".join(f"{guid},null\n" for guid in range(299, 369)))
+    (many / "data/299.txt").write_text("new")
+    assert_refused(mmsent(*how, "--resume"), "pairs have changed")
+    assert succeed(*how, "--json")["pairs"] == 70, "begun again"
+    assert not list(Path().glob(".out.csv*"))
 
 
 def test_a_text_may_come_from_standard_input(ready):

@@ -44,7 +44,7 @@ def train(folder, fusion="weighted", **sections):
 
 
 def examined_of(checkpoint, data=None, split=None):
-    return examine(checkpoint, data, split, RUNTIME)
+    return examine(checkpoint, data and {"data": data.data}, split, RUNTIME)
 
 
 def run_ablate(examined, folder, progress=silent, **settings):

@@ -2,14 +2,16 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.tuning.trials import Model, TrialRecord, compare_trials, describe, distinct, rank
-from mmsent_cli.results import EpochScore
+from mmsent_cli.results import ONE_CLASS, EpochScore
 
+LABELS = ("negative", "neutral", "positive")
 TRUE = np.array([0, 1, 2, 0, 1, 2, 0, 1])
 WRONG = (TRUE + 1) % 3
 
@@ -74,18 +76,27 @@ def test_the_best_mean_over_seeds_wins_and_of_equal_ones_the_first():
     assert rank(trials, "macro_f1") == [1, 2, 0]
 
 
+def test_a_tie_goes_to_the_lowest_validation_loss_then_to_macro_f1():
+    def tied(val_loss, macro_f1):
+        (score,) = curve(0.5, val_losses=[val_loss])
+        return record(Model((replace(score, macro_f1=macro_f1),), TRUE, TRUE))
+
+    trials = [tied(0.9, 0.3), tied(0.8, 0.2), tied(0.8, 0.4), tied(math.nan, 0.9)]
+    assert rank(trials, "accuracy") == [2, 1, 0, 3]
+
+
 def test_the_lowest_loss_wins_and_one_that_is_no_number_loses():
     trials = [record(model(0.5, val_losses=[loss])) for loss in (0.7, math.nan, 0.6, math.inf)]
     assert rank(trials, "loss") == [2, 0, 1, 3]
 
 
 def test_scores_are_means_over_seeds_of_each_ones_best_epoch():
-    row = describe(record(model(0.5, 0.75), model(0.25), lr=1), 4, TRUE, "accuracy")
+    row = describe(record(model(0.5, 0.75), model(0.25), lr=1), 4, TRUE, LABELS, "accuracy")
     assert (row.number, row.phase, row.settings, row.state) == (4, "grid", {"lr": 1}, "complete")
     assert (row.accuracy, row.macro_f1, row.best_epoch) == (0.5, 0.25, 2)
     assert (row.train_loss, row.val_loss) == (1.5 / 8, 0.5)
     assert [len(scores) for scores in row.curves] == [2, 1]
-    assert describe(record(model(0.5), is_complete=False), 0, TRUE, "accuracy").state == "pruned"
+    assert describe(record(model(0.5), is_complete=False), 0, TRUE, LABELS, "accuracy").state == "pruned"
 
 
 def test_the_interval_is_that_of_the_best_epochs_accuracy():
@@ -93,15 +104,22 @@ def test_the_interval_is_that_of_the_best_epochs_accuracy():
 
     one = Model(curve(0.75), np.where(np.arange(8) < 6, TRUE, WRONG), WRONG)
     expected = binomtest(6, 8).proportion_ci(method="wilson")
-    assert describe(record(one), 0, TRUE, "accuracy").interval == pytest.approx((expected.low, expected.high))
+    assert describe(record(one), 0, TRUE, LABELS, "accuracy").interval == pytest.approx((expected.low, expected.high))
 
 
 def test_two_trials_are_compared_by_nested_selection():
     best = record(Model(curve(0.5), WRONG, TRUE), Model(curve(0.5), WRONG, TRUE))
     other = record(Model(curve(1.0), TRUE, WRONG), model(0.5, right=4))
-    difference = compare_trials(best, other, TRUE)
+    difference, _ = compare_trials(best, other, TRUE, len(LABELS))
     assert difference.difference == pytest.approx(0.75)
     assert difference.interval[0] < 0.75 < difference.interval[1]
+
+
+def test_a_trial_that_answers_one_class_says_so():
+    answers_one = np.full(8, 2)
+    row = describe(record(Model(curve(0.25), answers_one, answers_one)), 0, TRUE, LABELS, "accuracy", "try more")
+    assert [(finding.kind, finding.advice) for finding in row.findings] == [(ONE_CLASS, "try more")]
+    assert describe(record(model(1.0)), 0, TRUE, LABELS, "accuracy").findings == ()
 
 
 def test_settings_that_were_proposed_again_count_once():

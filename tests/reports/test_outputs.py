@@ -14,7 +14,7 @@ from mmsent_cli.config import PROBES
 from mmsent_cli.reports.blocks import Grid, Section, filled
 from mmsent_cli.reports.folds import MEMBER_NAMES
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files, step_figures
-from mmsent_cli.results import ExplainResult
+from mmsent_cli.results import ONE_CLASS, ExplainResult, Finding, noted
 from tests.reports.experiments import ablate_result, compare_result, setting
 from tests.reports.pages import COMMAND, Page, particulars
 
@@ -140,11 +140,32 @@ def test_prints_all_tables_within_80_columns_and_breaks_no_number(results, name,
 
 
 def test_what_is_typed_next_is_the_last_line(results, capsys, monkeypatch):
-    last = {name: printed(capsys, monkeypatch, results[name]).splitlines()[-1].strip() for name in ("train", "tune")}
-    assert last == {
-        "train": "mmsent predict --out submission.txt",
-        "tune": "mmsent train --config runs/x/best_config.json",
-    }
+    line = "mmsent train --config '/a long/path'" + "x" * 80
+    assert printed(capsys, monkeypatch, results["tune"], next_commands=[line]).splitlines()[-1] == f"  {line}"
+
+
+@pytest.mark.parametrize("name", ["train", "ablate", "tune", "paper"])
+def test_findings_stand_in_the_headline_and_once_below_it(results, capsys, monkeypatch, name):
+    finding = Finding(kind=ONE_CLASS, message="the model answers joy for all 81 pairs", advice="try more epochs")
+    result = results[name]
+    if name == "paper":
+        result = replace(result, train=replace(result.train, findings=(finding,)))
+    else:
+        result = replace(result, findings=(finding,), notes=noted((finding,), result.notes))
+    page = files_of(result)["report.html"]
+    shown = " ".join(printed(capsys, monkeypatch, result).split())
+    for text in (" ".join(page.split()), shown):
+        assert text.count(f"{str(finding)[1:]}.") == 1
+        assert f"but {finding.message}" in text
+    assert "<strong>" not in page, "no accuracy in large letters"
+
+
+def test_a_comparison_names_the_arms_that_have_learned_nothing(results, capsys, monkeypatch):
+    (first, second, *rest) = results["compare"].arms
+    finding = Finding(kind=ONE_CLASS, message="all joy")
+    arms = (replace(first, findings=(finding,)), replace(second, findings=(finding,)), *rest)
+    shown = " ".join(printed(capsys, monkeypatch, replace(results["compare"], arms=arms)).split())
+    assert f"{first.name} and {second.name} give nearly every pair the same class" in shown.lower()
 
 
 def test_paths_are_left_whole_and_a_table_too_wide_goes_on_below(train_result, capsys, monkeypatch):

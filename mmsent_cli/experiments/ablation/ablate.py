@@ -25,8 +25,9 @@ from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
-from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Shapley
-from mmsent_cli.stats import accuracy_of, compare_scores, macro_f1_of
+from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
+from mmsent_cli.stats import accuracy_of, compare_scores, learning_findings, macro_f1_of, modality_findings
+from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.metrics import compute_metrics
 
 BOTH = "both"
@@ -92,6 +93,7 @@ def ablate(
     for method, prediction in predictions.items():
         predicted |= {arm_name(side, method): getattr(prediction, side) for side in ("text", "image")}
     rows = _emap_rows(len(true), examined, settings)
+    findings = _findings(experiment, predicted[BOTH], predictions["permuted"])
     result = AblateResult(
         checkpoint=examined.checkpoint.name,
         trained_by=examined.description.run,
@@ -108,7 +110,8 @@ def ablate(
             _shapley(method, prediction, predicted[BOTH], true) for method, prediction in predictions.items()
         ),
         emap=_emap(full[rows], additive_part(subject, rows), true[rows], labels),
-        notes=(*examined.plan.notes, *experiment.workspace.notes(), *examined.notes),
+        findings=findings,
+        notes=noted(findings, (*examined.plan.notes, *experiment.workspace.notes(), *examined.notes)),
     )
     return result, Detail(predicted, softmax(full))
 
@@ -162,6 +165,14 @@ def _retrained(experiment: Experiment) -> Predictions:
     arms = [arm for name in ("text-only", "image-only") for arm in arms_of(name, plan.variant(name), seeds)]
     text, image = (trained.best_predicted for trained in experiment.train(arms))
     return Predictions(text, image, np.full_like(experiment.true, _most_frequent(experiment)))
+
+
+def _findings(experiment: Experiment, both: np.ndarray, permuted: Predictions) -> tuple[Finding, ...]:
+    """Whether the model has learned something, and whether it reads both modalities."""
+    plan = experiment.plan
+    tips, labels = what_to_try(plan.config.fit), plan.dataset.labels
+    learned = learning_findings(experiment.true, both[None], labels, _most_frequent(experiment), tips)
+    return learned or modality_findings(both, {"text": permuted.image, "image": permuted.text}, tips)
 
 
 def _most_frequent(experiment: Experiment) -> int:

@@ -1,14 +1,18 @@
 """Open the checkpoint of an ablation, and find the labelled pairs to evaluate it on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from mmsent_cli.compute.resources import Resources
-from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
+from mmsent_cli.config import RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
 from mmsent_cli.data.check import load_labelled
-from mmsent_cli.data.layouts import Source
+from mmsent_cli.data.layouts import Source, locate
+from mmsent_cli.data.own_columns import with_own_columns
+from mmsent_cli.data.source_rows import labelled_rows
 from mmsent_cli.data.split import Split, digest_of
 from mmsent_cli.errors import CheckpointError
 from mmsent_cli.experiments.ablation.perturb import EncodedModel, mean_features
@@ -54,7 +58,7 @@ class AblationTarget:
 
 def examine(
     checkpoint: Path,
-    data: DataConfig | None,
+    data: Mapping[str, Any] | None,
     split: str | None,
     runtime: RuntimeConfig,
     progress: Progress = silent,
@@ -64,7 +68,8 @@ def examine(
 
     Args:
         checkpoint: the checkpoint file.
-        data: other labelled pairs; None uses the validation pairs of the checkpoint's run.
+        data: settings of other labelled pairs; None uses the validation pairs of the checkpoint's run. Their columns
+            are those of the training pairs unless others are named.
         split: a split file for `data`, to use only its validation pairs; None uses all pairs of `data`.
         runtime: device, precision, weights, cache.
         progress: receives the number of checked pairs.
@@ -90,8 +95,10 @@ def examine(
         plan, source, notes = _own_pairs(checkpoint, description, runtime, resources, progress)
         return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
     own = own_config(checkpoint) or TrainConfig()
+    where = pairs or locate(data["data"])
+    named = with_own_columns(data, description.columns, lambda config: labelled_rows(where, config))
     config = TrainConfig(
-        data=replace(data, labels=description.labels),
+        data=replace(named, labels=description.labels),
         split=SplitConfig(split=split),
         model=description.model,
         fit=own.fit,
@@ -100,7 +107,7 @@ def examine(
     if split is not None:
         plan = plan_run(config, progress, source=pairs, resources=resources)
         return AblationTarget(checkpoint, epoch, model, description, plan, f"validation pairs of {split}")
-    plan = plan_run(config, progress, [_every_pair(config, resources.cache, pairs)], pairs, resources)
+    plan = plan_run(config, progress, [_every_pair(config, resources.cache, where, progress)], pairs, resources)
     source = f"every labelled pair of {plan.dataset.source}"
     notes = ("if the model was trained on some of these pairs, its scores here are too high",)
     return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
@@ -129,8 +136,8 @@ def _own_pairs(
     return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
 
 
-def _every_pair(config: TrainConfig, cache: Path, pairs: Source | None) -> Split:
+def _every_pair(config: TrainConfig, cache: Path, pairs: Source, progress: Progress) -> Split:
     """Make a split with all labelled pairs as training and as validation pairs."""
-    dataset = load_labelled(config.data, cache, source=pairs)
+    dataset = load_labelled(config.data, cache, progress, pairs)
     guids = tuple(pair.guid for pair in dataset.pairs)
     return Split(guids, guids, "every labelled pair", 0, 0.0, digest_of(guids, guids))

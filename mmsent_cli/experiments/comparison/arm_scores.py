@@ -11,7 +11,7 @@ import numpy as np
 from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.results import ClassMetrics, ComparedArm, EpochScore, Interval, Metrics, SeedScores
-from mmsent_cli.stats import accuracy_scores, macro_f1_of, macro_f1_scores
+from mmsent_cli.stats import accuracy_scores, learning_findings, macro_f1_of, macro_f1_scores
 from mmsent_cli.training.metrics import compute_metrics
 
 
@@ -79,6 +79,7 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_i
         best_val_losses=tuple(score.val_loss for score in best),
         per_class=mean_per_class(nested),
         curves=tuple(model.curve for model in arm.models),
+        findings=learning_findings(true, arm.predicted, labels, int(np.bincount(true).argmax())),
     )
 
 

@@ -10,7 +10,8 @@ from mmsent_cli.experiments.tuning.space import Value, combinations, configure, 
 from mmsent_cli.experiments.tuning.trials import TrialRecord, rank
 from mmsent_cli.training.plan import Plan
 
-RATE_NAMES = ("encoder_lr", "head_lr")
+ENCODER_RATE = "encoder_lr"
+RATE_NAMES = (ENCODER_RATE, "head_lr")
 RATE_DIGITS = 12
 """Significant digits that rates are rounded to, so that 0.2 times 5e-5 is 1e-5."""
 
@@ -19,11 +20,13 @@ class Search:
     """The trials of a tuning.
 
     `sequence` multiplies the learning rates by each factor at the first weight decay, then tries the other decays at
-    the best rates. `grid` tries every combination of the space. `tpe` tries settings that the sampler chooses.
+    the best rates; if no encoder is trained, only the rate of the head is multiplied. `grid` tries every combination
+    of the space. `tpe` tries settings that the sampler chooses.
 
     Args:
         plan: pairs and settings of all trials.
         settings: settings of `tune`.
+        is_frozen: no encoder is trained, so its learning rate has no effect.
 
     Attributes:
         first: the tasks that do not depend on results of other tasks.
@@ -34,9 +37,10 @@ class Search:
         ConfigError: the space cannot be searched, or a setting is incompatible with the plan.
     """
 
-    def __init__(self, plan: Plan, settings: TuneSettings) -> None:
+    def __init__(self, plan: Plan, settings: TuneSettings, is_frozen: bool = False) -> None:
         self.plan = plan
         self.settings = settings
+        self.is_frozen = is_frozen
         self.monitor = plan.config.fit.monitor
         self.seeds = seeds_of(plan.config, settings.seeds)
         self.space = parse_space(settings.space)
@@ -44,6 +48,10 @@ class Search:
         self.models: tuple[ResolvedModel, ...] = ()
         self.first = self._begin()
         self.total = len(self.first) + (len(self.decays) - 1 if settings.strategy == "sequence" else 0)
+
+    def with_frozen_encoders(self) -> "Search":
+        """The same search, whose sequence leaves the learning rate of the encoders alone."""
+        return Search(self.plan, self.settings, is_frozen=True)
 
     def then(self, trials: Sequence[TrialRecord]) -> list[Task]:
         """Return the tasks after the first ones: for `sequence`, the other decays at the best rates; else none."""
@@ -63,8 +71,9 @@ class Search:
 
     def _rates(self) -> list[dict[str, Value]]:
         fit = self.plan.config.fit
+        names = [name for name in RATE_NAMES if not (self.is_frozen and name == ENCODER_RATE)]
         return [
-            {**{name: _times(getattr(fit, name), factor) for name in RATE_NAMES}, "weight_decay": self.decays[0]}
+            {**{name: _times(getattr(fit, name), factor) for name in names}, "weight_decay": self.decays[0]}
             for factor in dict.fromkeys(self.settings.rates)
         ]
 

@@ -14,7 +14,14 @@ from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.experiments.tuning.queue import PHASE, SETTINGS
 from mmsent_cli.experiments.tuning.space import Value
 from mmsent_cli.results import Difference, EpochScore, TrialResult
-from mmsent_cli.stats import accuracy_of, accuracy_scores, compare_scores
+from mmsent_cli.stats import (
+    accuracy_of,
+    accuracy_scores,
+    compare_scores,
+    learning_findings,
+    macro_f1_of,
+    macro_f1_scores,
+)
 from mmsent_cli.training.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -77,14 +84,23 @@ class TrialRecord:
     def value(self, monitor: str) -> float:
         """Return the monitored metric of the best epoch, averaged over seeds."""
         metric = Monitor(monitor)
-        return float(np.mean([metric.value(metric.best(model.curve)) for model in self.models]))
+        return float(np.mean([metric.value(score) for score in self.best_scores(monitor)]))
+
+    def best_scores(self, monitor: str) -> list[EpochScore]:
+        """The best epoch of each model."""
+        return [Monitor(monitor).best(model.curve) for model in self.models]
 
 
 def rank(trials: Sequence[TrialRecord], monitor: str) -> list[int]:
-    """Return the numbers of the complete trials, best first; equal ones stay in order."""
-    complete = [number for number, trial in enumerate(trials) if trial.is_complete]
-    is_loss = Monitor(monitor).is_loss
-    return sorted(complete, key=lambda number: trials[number].value(monitor), reverse=not is_loss)
+    """Numbers of the complete trials, best first: by monitored metric, then validation loss, then macro-F1."""
+    sign, loss = (1 if Monitor(monitor).is_loss else -1), Monitor("loss")
+
+    def order(number: int) -> tuple[float, float, float, int]:
+        best = trials[number].best_scores(monitor)
+        losses, macro_f1s = [loss.value(score) for score in best], [score.macro_f1 for score in best]
+        return sign * trials[number].value(monitor), float(np.mean(losses)), -float(np.mean(macro_f1s)), number
+
+    return sorted((number for number, trial in enumerate(trials) if trial.is_complete), key=order)
 
 
 def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -97,16 +113,21 @@ def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     return list(kept.values())
 
 
-def describe(trial: TrialRecord, number: int, true: np.ndarray, monitor: str) -> TrialResult:
+def describe(
+    trial: TrialRecord, number: int, true: np.ndarray, labels: Sequence[str], monitor: str, advice: str = ""
+) -> TrialResult:
     """Make the row of a trial. Scores and interval are those of the best epoch; `best_epoch` is for the first seed.
 
     Args:
         trial: a trial with at least one model.
         number: the number of the trial.
         true: true class numbers of the validation pairs [N].
+        labels: class names in order.
         monitor: accuracy, macro_f1 or loss.
+        advice: what to try next if the models have learned too little.
     """
-    best = [Monitor(monitor).best(model.curve) for model in trial.models]
+    best = trial.best_scores(monitor)
+    predicted = np.stack([model.best for model in trial.models])
 
     def mean(name: str) -> float:
         return float(np.mean([getattr(score, name) for score in best]))
@@ -118,20 +139,28 @@ def describe(trial: TrialRecord, number: int, true: np.ndarray, monitor: str) ->
         state="complete" if trial.is_complete else "pruned",
         accuracy=mean("accuracy"),
         macro_f1=mean("macro_f1"),
-        interval=accuracy_of(accuracy_scores(true, np.stack([model.best for model in trial.models]))),
+        interval=accuracy_of(accuracy_scores(true, predicted)),
+        macro_f1_interval=macro_f1_of(true, predicted, len(labels)),
         best_epoch=best[0].epoch,
         train_loss=mean("train_loss"),
         val_loss=mean("val_loss"),
         curves=tuple(model.curve for model in trial.models),
+        findings=learning_findings(true, predicted, labels, int(np.bincount(true).argmax()), advice),
     )
 
 
-def compare_trials(best: TrialRecord, other: TrialRecord, true: np.ndarray) -> Difference:
-    """Test the difference in accuracy of two trials, by nested selection.
+def compare_trials(
+    best: TrialRecord, other: TrialRecord, true: np.ndarray, classes: int, comparisons: int = 1
+) -> tuple[Difference, Difference]:
+    """Test the differences in accuracy and macro-F1 of two trials, by nested selection.
 
     Args:
         best, other: two complete trials with the same seeds.
         true: true class numbers of the validation pairs [N].
+        classes: C.
+        comparisons: number of trials that the best one is compared with.
     """
-    right = [accuracy_scores(true, np.stack([model.nested for model in trial.models])) for trial in (best, other)]
-    return compare_scores(right[0], right[1])
+    nested = [np.stack([model.nested for model in trial.models]) for trial in (best, other)]
+    right = [accuracy_scores(true, predicted) for predicted in nested]
+    f1 = [macro_f1_scores(true, predicted, classes) for predicted in nested]
+    return compare_scores(right[0], right[1], comparisons), compare_scores(f1[0], f1[1], comparisons)

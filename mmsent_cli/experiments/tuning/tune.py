@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,14 +17,16 @@ from mmsent_cli.experiments.experiment import Experiment, seed_notes
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.tuning.queue import TaskList
 from mmsent_cli.experiments.tuning.runner import Tuner
-from mmsent_cli.experiments.tuning.search import Search
+from mmsent_cli.experiments.tuning.search import ENCODER_RATE, Search
 from mmsent_cli.experiments.tuning.space import configure
 from mmsent_cli.experiments.tuning.study import database_errors, open_study, quiet_optuna
 from mmsent_cli.experiments.tuning.trials import TrialRecord, compare_trials, describe, distinct, rank
+from mmsent_cli.model import trains_encoders
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
-from mmsent_cli.results import TuneResult
-from mmsent_cli.stats import verdict
+from mmsent_cli.results import NOT_DISTINGUISHABLE, TuneResult, noted
+from mmsent_cli.stats import holm, verdict
+from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.plan import Plan
 
@@ -53,8 +56,10 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = sile
     """
     search = Search(plan, settings)
     experiment = Experiment(plan, run, progress)
-    for model in search.models:  # fail now, not after hours, if one does not suit the encoders
-        experiment.workspace.model(model, plan.config.fit.seed)
+    # Built now, so that one that does not suit the encoders fails now, not after hours.
+    built = [trains_encoders(experiment.workspace.model(model, plan.config.fit.seed)) for model in search.models]
+    if not any(built):
+        search = search.with_frozen_encoders()
     direction = "minimize" if Monitor(search.monitor).is_loss else "maximize"
     with quiet_optuna(), database_errors():
         study, storage = open_study(settings, run.path(STUDY), direction, _digest(plan, settings))
@@ -68,27 +73,66 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = sile
 
 def _result(tuner: Tuner, trials: Sequence[TrialRecord], repeated: int) -> TuneResult:
     experiment, search = tuner.experiment, tuner.search
-    plan, true = experiment.plan, experiment.true
-    best, *others = rank(trials, search.monitor)
-    difference = compare_trials(trials[best], trials[others[0]], true) if others else None
+    plan, true, monitor = experiment.plan, experiment.true, search.monitor
+    labels = plan.dataset.labels
+    best, *others = rank(trials, monitor)
+    rows = tuple(
+        describe(trial, number, true, labels, monitor, what_to_try(configure(plan, trial.settings).fit))
+        for number, trial in enumerate(trials)
+    )
     setup = experiment.setup(plan.config, search.seeds)
+    findings = rows[best].findings
+    ties = [other for other in others if trials[other].value(monitor) == trials[best].value(monitor)]
     return TuneResult(
         strategy=search.settings.strategy,
         fusion=configure(plan, trials[best].settings).model.fusion,
         setup=replace(setup, encoder_runs=tuner.encoder_runs()),
-        trials=tuple(describe(trial, number, true, search.monitor) for number, trial in enumerate(trials)),
+        trials=rows,
         best=best,
         best_config=BEST_CONFIG,
-        runner_up=others[0] if others else None,
-        difference=difference,
-        verdict="" if difference is None else verdict(difference.difference, difference.p),
-        notes=(*plan.notes, *experiment.workspace.notes(), *_notes(search, repeated)),
+        ties=tuple(sorted([best, *ties])) if ties else (),
+        undecided=_undecided(trials, best, others, true, len(labels)),
+        findings=findings,
+        notes=noted(findings, (*plan.notes, *experiment.workspace.notes(), *_notes(search, repeated))),
+        **_runner_up(trials, best, others, true, len(labels)),
     )
+
+
+def _runner_up(
+    trials: Sequence[TrialRecord], best: int, others: Sequence[int], true: np.ndarray, classes: int
+) -> dict[str, Any]:
+    """The difference between the best trial and the second one, as fields of the result."""
+    if not others:
+        return {}
+    accuracy, macro_f1 = compare_trials(trials[best], trials[others[0]], true, classes)
+    return {
+        "runner_up": others[0],
+        "difference": accuracy,
+        "verdict": verdict(accuracy.difference, accuracy.p),
+        "macro_f1_difference": macro_f1,
+        "macro_f1_verdict": verdict(macro_f1.difference, macro_f1.p),
+    }
+
+
+def _undecided(
+    trials: Sequence[TrialRecord], best: int, others: Sequence[int], true: np.ndarray, classes: int
+) -> tuple[int, ...]:
+    """The other trials that neither accuracy nor macro-F1 tells apart from the best one, by Holm's p."""
+    gaps = [compare_trials(trials[best], trials[other], true, classes, len(others)) for other in others]
+    adjusted = [holm([gap.p for gap in metric]) for metric in zip(*gaps, strict=True)]
+    names = [
+        other
+        for other, pair, ps in zip(others, gaps, zip(*adjusted, strict=True), strict=True)
+        if all(verdict(gap.difference, p) == NOT_DISTINGUISHABLE for gap, p in zip(pair, ps, strict=True))
+    ]
+    return tuple(sorted(names))
 
 
 def _notes(search: Search, repeated: int) -> list[str]:
     again = [f"{repeated} of {search.total} proposals repeated the settings of an earlier trial"] if repeated else []
-    return [*again, *seed_notes(len(search.seeds))]
+    named = any(item.name == ENCODER_RATE for item in search.space)
+    unused = [f"{ENCODER_RATE} has no effect: the encoders are frozen"] if named and search.is_frozen else []
+    return [*again, *unused, *seed_notes(len(search.seeds))]
 
 
 def _digest(plan: Plan, settings: TuneSettings) -> str:

@@ -11,21 +11,24 @@ from mmsent_cli.reports.format import (
     percent,
     points,
     points_interval,
+    score_interval,
     size,
 )
 from mmsent_cli.results import AblateResult
 
 QUESTION = "What do the text and the image contribute to this model?"
-PREFERRED = ("permuted", "mean", "zero", "missing", "retrained")
-"""Which method the text is about. The embedding of a missing modality comes late, because a model without modality
-dropout never learned it; retrained models come last, because they are not this model."""
+RETRAINED = "retrained"
+PREFERRED = (RETRAINED, "permuted", "mean", "zero", "missing")
+"""Which method the text is about. Models retrained on one modality come first: they are the fair comparison. Of the
+others, the embedding of a missing modality comes last, because a model without modality dropout never learned it."""
 
 
 def headline(result: AblateResult) -> str:
     """Return the answer in one sentence."""
     method = preferred_method(result)
     arms = {arm.inputs: arm for arm in result.arms if arm.method in (method, "none")}
-    named = {"both": "both", "text": "the text alone", "image": "the image alone"}
+    alone = "a model of the {} alone" if method == RETRAINED else "the {} alone"
+    named = {"both": "both", "text": alone.format("text"), "image": alone.format("image")}
     return ", ".join(
         f"{'with ' if place == 0 else ''}{named[inputs]} {percent(arms[inputs].accuracy)}"
         for place, inputs in enumerate(inputs for inputs in named if inputs in arms)
@@ -34,7 +37,8 @@ def headline(result: AblateResult) -> str:
 
 def findings_text(result: AblateResult) -> list[str]:
     """Return paragraphs with the numbers behind the answer and their uncertainty."""
-    return [*_accuracies(result), *_shapley(result), *_agreement(result), *_emap(result), _optimism(result)]
+    accuracies = [*_accuracies(result), *_own_accuracies(result)]
+    return [*accuracies, *_shapley(result), *_agreement(result), *_emap(result), _optimism(result)]
 
 
 def preferred_method(result: AblateResult) -> str:
@@ -42,10 +46,22 @@ def preferred_method(result: AblateResult) -> str:
     return next((method for method in PREFERRED if method in used_methods(result)), "none")
 
 
+def _own_accuracies(result: AblateResult) -> Iterator[str]:
+    """Beside retrained models, this model without one modality."""
+    method = next((each for each in PREFERRED[1:] if each in used_methods(result)), "")
+    arms = {arm.inputs: arm for arm in result.arms if arm.method == method}
+    if preferred_method(result) == RETRAINED and arms:
+        accuracies = listed([f"the {inputs} alone {percent(arm.accuracy)}" for inputs, arm in arms.items()])
+        yield f"This model itself, where the other modality is the {METHODS[method]}: {accuracies}."
+
+
 def _accuracies(result: AblateResult) -> Iterator[str]:
     method = preferred_method(result)
     arms = [arm for arm in result.arms if arm.method in (method, "none")]
-    intervals = [f"{arm.inputs} {number_interval(arm.interval)} %" for arm in arms]
+    intervals = [
+        f"{arm.inputs} {number_interval(arm.interval)} % (macro-F1 {score_interval(arm.macro_f1_interval)})"
+        for arm in arms
+    ]
     majority = f"Always answering the most frequent class gives {percent(result.majority_accuracy)}."
     if intervals:
         how = f" (the other modality: {METHODS[method]})" if method in METHODS else ""

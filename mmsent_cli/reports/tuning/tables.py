@@ -1,7 +1,7 @@
 """Tuning as grids: one table per phase."""
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.format import DASH, majority_macro_f1, number, number_interval, score, settings_text
+from mmsent_cli.reports.format import DASH, LOSSES, majority_macro_f1, number, number_interval, score, settings_text
 from mmsent_cli.results import TrialResult, TuneResult
 
 COLUMNS = (
@@ -63,7 +63,7 @@ def _phase_grid(result: TuneResult, phase: str) -> Grid:
             *(_row(result, trial, varied) for trial in result.trials if trial.phase == phase),
             (*always, DASH, DASH, DASH),
         ),
-        foot=OPTIMISTIC,
+        foot=f"{OPTIMISTIC} {LOSSES}",
         words=frozenset({0, 1}),
     )
 

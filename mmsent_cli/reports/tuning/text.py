@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from mmsent_cli.reports.format import (
     counted,
     in_pairs,
+    listed,
     percent,
     points,
     points_interval,
     probability,
+    score,
     settings_text,
+    signed_score,
+    signed_score_interval,
     size,
 )
 from mmsent_cli.reports.tuning.tables import PRUNED
@@ -26,12 +30,42 @@ def trial_numbered(result: TuneResult, number: int) -> TrialResult:
 def headline(result: TuneResult) -> str:
     """Return the answer in one sentence."""
     best = trial_numbered(result, result.best)
-    return f"Best of {counted(len(result.trials), 'trial')}: {settings_text(best.settings)}, {percent(best.accuracy)} *"
+    chosen = f"{settings_text(best.settings)}, {percent(best.accuracy)} *"
+    if len(result.ties) == len(_complete(result)) > 1:
+        return f"All {len(result.ties)} trials tie; the one with the lowest validation loss: {chosen}"
+    return f"Best of {counted(len(result.trials), 'trial')}: {chosen}"
 
 
 def findings_text(result: TuneResult) -> list[str]:
     """Return paragraphs with the numbers behind the answer and their uncertainty."""
-    return [*_runner_up(result), *_range(result), _optimism(result)]
+    return [*_ties(result), *_undecided(result), *_runner_up(result), *_range(result), _optimism(result)]
+
+
+def _complete(result: TuneResult) -> list[TrialResult]:
+    return [trial for trial in result.trials if trial.state != PRUNED]
+
+
+def _ties(result: TuneResult) -> Iterator[str]:
+    if result.ties:
+        best = trial_numbered(result, result.best)
+        yield (
+            f"Trials {listed([str(number) for number in result.ties])} tie at the top. Trial {best.number} has the "
+            f"lowest validation loss, {score(best.val_loss)}, or, where that ties too, the highest macro-F1, "
+            f"{score(best.macro_f1)}."
+        )
+
+
+def _undecided(result: TuneResult) -> Iterator[str]:
+    others, undecided = len(_complete(result)) - 1, len(result.undecided)
+    if undecided:
+        which = f"none of the other {others} trials" if undecided == others > 1 else ""
+        numbers = listed([str(number) for number in result.undecided])
+        yield (
+            f"By accuracy and macro-F1, {which} can be told apart from trial {result.best} on these pairs."
+            if which
+            else f"By accuracy and macro-F1, trial {result.best} cannot be told apart on these pairs from trial "
+            f"{numbers}."
+        )
 
 
 def _runner_up(result: TuneResult) -> Iterator[str]:
@@ -44,15 +78,25 @@ def _runner_up(result: TuneResult) -> Iterator[str]:
         f"Nested accuracy, best minus runner-up (trial {second.number}: {settings_text(second.settings)}): "
         f"{points(gap.difference)} points ({in_pairs(gap.difference, result.setup.val_pairs)}), 95 % interval "
         f"{points_interval(gap.interval)}, p {probability(gap.p)}{verdict}. A true difference of "
-        f"{size(gap.detectable)} would be detected in four of five repetitions."
+        f"{size(gap.detectable)} would be detected in four of five repetitions.{_macro_f1(result)}"
+    )
+
+
+def _macro_f1(result: TuneResult) -> str:
+    gap = result.macro_f1_difference
+    if gap is None:
+        return ""
+    return (
+        f" Macro-F1: {signed_score(gap.difference)}, 95 % interval {signed_score_interval(gap.interval)}, p "
+        f"{probability(gap.p)}: {result.macro_f1_verdict}."
     )
 
 
 def _range(result: TuneResult) -> Iterator[str]:
-    complete = [trial for trial in result.trials if trial.state != PRUNED]
+    complete = _complete(result)
     pruned = len(result.trials) - len(complete)
-    if len(complete) > 1:
-        low, high = (pick(complete, key=lambda trial: trial.accuracy) for pick in (min, max))
+    low, high = (pick(complete, key=lambda trial: trial.accuracy) for pick in (min, max))
+    if percent(low.accuracy) != percent(high.accuracy):
         yield (
             f"Best accuracies of the complete trials range from {percent(low.accuracy)} (trial {low.number}) to "
             f"{percent(high.accuracy)} (trial {high.number})."

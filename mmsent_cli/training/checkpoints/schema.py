@@ -1,7 +1,7 @@
 """The metadata of checkpoints, which are checked when they are read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from mmsent_cli.config import ResolvedModel, build, to_dict
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.model import SentimentModel
+from mmsent_cli.results import Finding
 
 FORMAT = "mmsent checkpoint"
 VERSION = 1
@@ -30,6 +31,8 @@ class Description:
         precision: the precision of the training.
         frozen: the digests of the frozen stages of the `text` and `image` encoder.
         seen: digests of the training pairs; None in a checkpoint of an earlier version.
+        columns: names of the columns of the training pairs, which new pairs are expected to have too.
+        findings: that the model has learned too little.
     """
 
     model: ResolvedModel
@@ -40,6 +43,8 @@ class Description:
     precision: str
     frozen: Mapping[str, str]
     seen: SeenPairs | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
 
 def frozen_digests(model: SentimentModel) -> dict[str, str]:
@@ -70,6 +75,8 @@ def header(description: Description, epoch: int) -> dict[str, Any]:
         "precision": description.precision,
         "epoch": epoch,
         "frozen": dict(description.frozen),
+        "columns": dict(description.columns),
+        "findings": [asdict(finding) for finding in description.findings],
         "with_frozen": False,
     }
 
@@ -104,6 +111,8 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
             precision=content["precision"],
             frozen=content["frozen"],
             seen=SeenPairs.from_arrays(content["seen"]) if "seen" in content else None,
+            columns=content.get("columns", {}),
+            findings=tuple(Finding(**finding) for finding in content.get("findings", ())),
         )
     except (KeyError, TypeError, MmsentError) as error:
         raise CheckpointError(f"the metadata in the checkpoint {path} are damaged: {error}", RETRAIN) from error

@@ -1,0 +1,117 @@
+"""What to type after a finished run, as command lines that work as printed, from any folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.command_lines import command_line
+from mmsent_cli.config import COLUMNS, DataConfig, ResolvedFit, build, to_dict
+from mmsent_cli.data import frames
+from mmsent_cli.data.layouts import locate
+from mmsent_cli.data.source_rows import count_unlabelled
+from mmsent_cli.errors import DataError
+from mmsent_cli.experiments.request import read_request
+from mmsent_cli.records import CONFIG, EXPERIMENT, Run
+from mmsent_cli.results import (
+    BETTER,
+    AblateResult,
+    ComparedArm,
+    CompareResult,
+    PaperResult,
+    TuneResult,
+    has_learned_nothing,
+)
+from mmsent_cli.results.training import TrainedResult
+from mmsent_cli.training.advice import next_settings
+
+DEFAULT_RUNS = Path("runs")
+SAMPLE_TEXT = "what a day"
+
+
+def next_commands(run: Run, result: Any) -> list[str]:
+    """The command lines that a run suggests.
+
+    Args:
+        run: a finished run.
+        result: its result.
+    """
+    if isinstance(result, PaperResult):
+        return next_commands(Run(Path(result.train.run)), result.train)
+    if isinstance(result, TrainedResult):
+        return [_train_again(run, run.path(CONFIG)) if has_learned_nothing(result.findings) else _predict(run)]
+    if isinstance(result, TuneResult):
+        best = run.path(result.best_config)
+        again = has_learned_nothing(result.findings)
+        return [_train_again(run, best) if again else command_line("train", {"config": best, **_runs_dir(run)})]
+    if isinstance(result, CompareResult):
+        return [_train_arm(run, result)]
+    return _retrain(run, result) if isinstance(result, AblateResult) else []
+
+
+def after_split(path: Path, given: Mapping[str, Any], has_folds: bool) -> str:
+    """The command line that trains with a split file.
+
+    Args:
+        path: the split file.
+        given: the settings of `DataConfig` that the split was made with.
+        has_folds: the file has folds, and one of them must be named.
+    """
+    data = {**given, "data": locate(given.get("data")).path}
+    return command_line("train", {**data, "split": path, "fold": 1 if has_folds else None})
+
+
+def _predict(run: Run) -> str:
+    """Predict the pairs without a label that lie beside the training pairs, or, where there are none, a text."""
+    config = build(DataConfig, run.read_json(CONFIG)["data"])
+    if not _has_unlabelled(config):
+        return command_line("predict", {"checkpoint": run.folder, "text": SAMPLE_TEXT})
+    usual, own = to_dict(DataConfig()), to_dict(config)
+    kept = {name: own[name] for name in own if name not in ("data", "labels", "limit", *COLUMNS)}
+    changed = {name: value for name, value in kept.items() if value != usual[name]}
+    where = {"checkpoint": run.folder, "data": Path(config.data or "")}
+    return command_line("predict", {**where, **changed, "out": _free_name()})
+
+
+def _has_unlabelled(config: DataConfig) -> bool:
+    if config.data in (None, frames.NAME):
+        return False
+    try:
+        return count_unlabelled(locate(config.data), config)[0] > 0
+    except DataError:
+        return False
+
+
+def _free_name() -> str:
+    """`submission.txt`, or with a number where a file of that name is in the current folder."""
+    names = ("submission.txt", *(f"submission-{number}.txt" for number in range(2, 1000)))
+    return next(name for name in names if not Path(name).exists())
+
+
+def _train_again(run: Run, config: Path) -> str:
+    """Train with settings that may help a model which has learned nothing."""
+    fit = build(ResolvedFit, Run(config.parent).read_json(config.name)["fit"])
+    return command_line("train", {"config": config, **next_settings(fit), **_runs_dir(run)})
+
+
+def _train_arm(run: Run, result: CompareResult) -> str:
+    """Train the best of the arms that are better than the baseline, or else the baseline."""
+    baseline = next(arm for arm in result.arms if arm.name == result.baseline)
+    better = [arm for arm in result.arms if arm.verdict == BETTER]
+    best: ComparedArm = max(better, key=lambda arm: arm.nested.accuracy_mean, default=baseline)
+    chosen = {"fusion": best.fusion, "augmentation": best.augmentation}
+    return command_line("train", {"config": run.folder, **chosen, **_runs_dir(run)})
+
+
+def _retrain(run: Run, result: AblateResult) -> list[str]:
+    """Compare with models of one modality, unless that was done or the training pairs are not known."""
+    subject = read_request(run.path(EXPERIMENT)).subject
+    if subject["data"] is not None or any(arm.method == "retrained" for arm in result.arms):
+        return []
+    options = {"checkpoint": Path(subject["checkpoint"]), "retrain": True}
+    return [command_line("ablate", {**options, **_runs_dir(run)})]
+
+
+def _runs_dir(run: Run) -> dict[str, Path]:
+    """The folder of the runs, where it is not the default one."""
+    runs = run.folder.absolute().parent
+    return {} if runs == DEFAULT_RUNS.absolute() else {"runs_dir": runs}

@@ -1,0 +1,36 @@
+"""What is wrong with a model that has learned too little: found once, and shown wherever the model is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+ONE_CLASS, MAJORITY, IGNORES_TEXT, IGNORES_IMAGE = "one class", "majority", "ignores text", "ignores image"
+"""Kinds of findings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One reason why a model's predictions are of little use.
+
+    Attributes:
+        kind: ONE_CLASS (nearly every pair gets the same class), MAJORITY (no better than always answering the most
+            frequent class), IGNORES_TEXT or IGNORES_IMAGE (predictions do not depend on it).
+        message: the finding with its numbers, one sentence without its end.
+        advice: what to try next, one sentence without its end; empty where nothing is known.
+    """
+
+    kind: str
+    message: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.advice}" if self.advice else self.message
+
+
+def noted(findings: Iterable[Finding], notes: Iterable[str]) -> tuple[str, ...]:
+    """The notes of a result: its findings first, so that a reader in Python meets them too."""
+    return (*map(str, findings), *notes)
+
+
+def has_learned_nothing(findings: Iterable[Finding]) -> bool:
+    """Whether a model gives nearly every pair the same class, so that its file of predictions is worthless."""
+    return any(finding.kind == ONE_CLASS for finding in findings)

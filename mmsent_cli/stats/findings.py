@@ -1,0 +1,118 @@
+"""Whether a model has learned something, or answers one class, guesses, or ignores a modality.
+
+Shape letters: S seeds, N pairs, C classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, ONE_CLASS, Finding
+from mmsent_cli.stats.differences import compare_scores
+from mmsent_cli.stats.families import LEVEL
+from mmsent_cli.stats.scores import accuracy_scores, confusion_counts
+
+ONE_CLASS_SHARE = 0.1
+"""Pairs of the other classes that are predicted, as a share of those expected, below which one class is answered."""
+LEAST_EXPECTED = 3.0
+"""Expected pairs of the other classes, below which nothing can be said."""
+UNCHANGED_SHARE = 0.01
+"""Predictions that change with a modality's content, as a share, below which the modality is ignored."""
+LEAST_PAIRS = 20
+"""Pairs below which too few predictions change for a verdict on a modality."""
+IGNORES = {"text": IGNORES_TEXT, "image": IGNORES_IMAGE}
+
+
+def learning_findings(
+    true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, advice: str = ""
+) -> tuple[Finding, ...]:
+    """What shows that an arm has learned too little; empty if nothing does.
+
+    Args:
+        true: class numbers [N], N at least 2.
+        predicted: class numbers [S, N]; for a single model [1, N].
+        labels: class names in order.
+        most_frequent: number of the class that is most frequent in training.
+        advice: what to try next.
+    """
+    counts = np.bincount(predicted.ravel(), minlength=len(labels))
+    shares = np.bincount(true, minlength=len(labels)) / len(true)
+    found = one_class_finding(
+        dict(zip(labels, counts.tolist(), strict=True)), dict(zip(labels, shares.tolist(), strict=True)), advice
+    )
+    return found or _majority_finding(true, predicted, labels, most_frequent, advice)
+
+
+def one_class_finding(
+    counts: Mapping[str, int], expected: Mapping[str, float], advice: str = ""
+) -> tuple[Finding, ...]:
+    """The finding that nearly all predictions are of one class, or nothing.
+
+    Args:
+        counts: predictions of each class.
+        expected: share of each class, 0 to 1.
+        advice: what to try next.
+    """
+    total = sum(counts.values())
+    label = max(counts, key=lambda name: counts[name])
+    others = total - counts[label]
+    expected_others = total * (1 - expected.get(label, 0.0))
+    if expected_others < LEAST_EXPECTED or others > ONE_CLASS_SHARE * expected_others:
+        return ()
+    whom = f"all {total:,}" if not others else f"{counts[label]:,} of {total:,}"
+    return (Finding(kind=ONE_CLASS, message=f"the model answers {label} for {whom} pairs", advice=advice),)
+
+
+def modality_findings(
+    predicted: np.ndarray, exchanged: Mapping[str, np.ndarray], advice: str = ""
+) -> tuple[Finding, ...]:
+    """The modalities that make no difference to the predictions.
+
+    Args:
+        predicted: class numbers [N].
+        exchanged: the same with the modality of another pair, by modality: text, image.
+        advice: what to try next.
+    """
+    found = []
+    for side, other in exchanged.items():
+        changed = int((predicted != other).sum())
+        if len(predicted) >= LEAST_PAIRS and changed <= UNCHANGED_SHARE * len(predicted):
+            what = f"{changed} of {len(predicted):,} predictions change"
+            message = f"the model ignores the {side}: with the {side} of another pair, {what}"
+            found.append(Finding(kind=IGNORES[side], message=message, advice=advice))
+    return tuple(found)
+
+
+def _majority_finding(
+    true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, advice: str
+) -> tuple[Finding, ...]:
+    """The finding that accuracy is not better than the majority's, and that predictions do not follow the classes."""
+    right, always = accuracy_scores(true, predicted), accuracy_scores(true, np.full_like(predicted, most_frequent))
+    if compare_scores(right, always).interval[0] > 0 or _follows(true, predicted, len(labels)):
+        return ()
+    message = (
+        f"the model's accuracy, {100 * right.mean():.1f} %, is not distinguishable from the "
+        f"{100 * always.mean():.1f} % of always answering {labels[most_frequent]}"
+    )
+    return (Finding(kind=MAJORITY, message=message, advice=advice),)
+
+
+def _follows(true: np.ndarray, predicted: np.ndarray, classes: int) -> bool:
+    """Whether predictions depend on the true class: chi-square of the confusion matrix, and recall better than chance.
+
+    Guesses that do not depend on it have a mean recall of 1 / C, however they are distributed: macro-F1 does not show
+    them. With several seeds, p is adjusted for their number.
+    """
+    from scipy.stats import chi2_contingency
+
+    for row in predicted:
+        confusion = confusion_counts(true, row, classes)
+        occurring = confusion[np.ix_(confusion.sum(axis=1) > 0, confusion.sum(axis=0) > 0)]
+        recalls = np.diagonal(confusion) / np.maximum(confusion.sum(axis=1), 1)
+        is_better = recalls.sum() > 1
+        if is_better and min(occurring.shape) > 1:
+            test: Any = chi2_contingency(occurring)  # the type stubs know no `pvalue`
+            if test.pvalue * len(predicted) < LEVEL:
+                return True
+    return False

@@ -1,0 +1,56 @@
+"""What a model predicts when a pair gets the text or the image of another pair: a model that reads it must change."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from mmsent_cli.encoders.contract import Encoded
+from mmsent_cli.model import MODALITIES, Batch, SentimentModel
+
+EXCHANGED_PAIRS = 256
+"""Enough pairs to see whether more than one prediction in a hundred changes."""
+
+
+@torch.no_grad()
+def exchange_modalities(
+    model: SentimentModel, loader: Any, accelerator: Accelerator
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Predictions of some pairs: with their own text and image, and with that of the next pair in the batch.
+
+    Args:
+        model: trained.
+        loader: batches of pairs, as the trainer evaluates them.
+        accelerator: of the training.
+
+    Returns:
+        Class numbers [N] of the unchanged pairs, and by modality, text or image, those with it exchanged.
+    """
+    model.eval()
+    own: list[torch.Tensor] = []
+    exchanged: dict[str, list[torch.Tensor]] = {side: [] for side in MODALITIES}
+    batch: Batch
+    for batch in loader:
+        with accelerator.autocast():
+            encoded: dict[str, Encoded] = dict(zip(MODALITIES, model.encode(batch), strict=True))
+            own.append(_classes(model, encoded, batch.present))
+            for column, side in enumerate(MODALITIES):
+                inputs = {**encoded, side: _next_pair(encoded[side])}
+                present = batch.present.clone()
+                present[:, column] = present[:, column].roll(1)
+                exchanged[side].append(_classes(model, inputs, present))
+        if sum(map(len, own)) >= EXCHANGED_PAIRS:
+            break
+    return torch.cat(own).numpy(), {side: torch.cat(parts).numpy() for side, parts in exchanged.items()}
+
+
+def _classes(model: SentimentModel, inputs: dict[str, Encoded], present: torch.Tensor) -> torch.Tensor:
+    return model.classify(inputs["text"], inputs["image"], present).main.argmax(dim=1).cpu()
+
+
+def _next_pair(encoded: Encoded) -> Encoded:
+    """The features of a batch, each moved on by one pair."""
+    if encoded.tokens is None or encoded.mask is None:
+        return Encoded(encoded.pooled.roll(1, 0))
+    return Encoded(encoded.pooled.roll(1, 0), encoded.tokens.roll(1, 0), encoded.mask.roll(1, 0))

@@ -1,0 +1,83 @@
+"""What shows that a model has learned too little, on predictions made by hand."""
+
+import numpy as np
+import pytest
+
+from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, ONE_CLASS
+from mmsent_cli.stats import learning_findings, modality_findings, one_class_finding
+
+LABELS = ("negative", "neutral", "positive")
+
+
+def kinds(findings):
+    return [finding.kind for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected", "is_found"),
+    [
+        ((0, 0, 81), (0.2, 0.2, 0.6), True),
+        ((1, 1, 79), (0.2, 0.2, 0.6), True),
+        ((4, 4, 73), (0.2, 0.2, 0.6), False),
+        ((0, 0, 511), (0.01, 0.01, 0.98), True),
+        ((2, 3, 506), (0.01, 0.01, 0.98), False),  # as rare as the classes are
+        ((0, 0, 4), (0.2, 0.2, 0.6), False),  # too few pairs
+        ((0, 9, 0), (0.2, 0.2, 0.6), True),  # not the most frequent class
+    ],
+)
+def test_one_class_for_nearly_every_pair(counts, expected, is_found):
+    found = one_class_finding(dict(zip(LABELS, counts, strict=True)), dict(zip(LABELS, expected, strict=True)), "try")
+    assert kinds(found) == [ONE_CLASS] * is_found
+    assert all(finding.advice == "try" and LABELS[np.argmax(counts)] in finding.message for finding in found)
+
+
+@pytest.fixture
+def true():
+    return np.repeat([0, 1, 2], [40, 40, 120])
+
+
+def right_on(true, share, rng):
+    """Predictions that are right on a share of the pairs, and otherwise any other class."""
+    others = (true + rng.integers(1, 3, len(true))) % 3
+    return np.where(rng.random(len(true)) < share, true, others)
+
+
+def test_a_good_model_has_no_finding(true):
+    rng = np.random.default_rng(0)
+    assert learning_findings(true, right_on(true, 0.8, rng)[None], LABELS, 2) == ()
+
+
+def test_a_model_within_noise_of_the_majority(true):
+    predicted = np.full(200, 2)
+    predicted[:2], predicted[-8:] = 0, 0  # two right, eight wrong
+    assert kinds(learning_findings(true, predicted[None], LABELS, 2)) == [MAJORITY]
+
+
+def test_guesses_in_the_shares_of_the_classes_are_nothing_learned(true):
+    """Their macro-F1 is higher than that of always answering one class."""
+    guesses = np.random.default_rng(3).permutation(true)
+    assert kinds(learning_findings(true, guesses[None], LABELS, 2)) == [MAJORITY]
+
+
+def test_classes_that_are_told_apart_at_the_cost_of_accuracy_are_something_learned(true):
+    """Class weights may cost accuracy."""
+    predicted = right_on(true, 0.5, np.random.default_rng(1))
+    assert (predicted == true).mean() < 0.6
+    assert learning_findings(true, predicted[None], LABELS, 2) == ()
+
+
+def test_all_seeds_count(true):
+    good, constant = right_on(true, 0.9, np.random.default_rng(2)), np.full(200, 2)
+    assert kinds(learning_findings(true, np.stack([constant, constant]), LABELS, 2)) == [ONE_CLASS]
+    assert ONE_CLASS not in kinds(learning_findings(true, np.stack([good, constant]), LABELS, 2))
+
+
+def test_a_modality_that_changes_nothing_is_ignored():
+    predicted = np.arange(100) % 3
+    changed = predicted.copy()
+    changed[:20] = (changed[:20] + 1) % 3
+    one = predicted.copy()
+    one[0] = (one[0] + 1) % 3
+    assert kinds(modality_findings(predicted, {"text": changed, "image": one})) == [IGNORES_IMAGE]
+    assert kinds(modality_findings(predicted, {"text": predicted, "image": changed})) == [IGNORES_TEXT]
+    assert modality_findings(predicted[:10], {"text": predicted[:10]}) == ()
