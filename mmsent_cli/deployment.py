@@ -26,7 +26,7 @@ from mmsent_cli.keywords import Given
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.reports.explanation.figures import explanation_figures
 from mmsent_cli.results import ExplainResult, Explanation, ExportResult
-from mmsent_cli.serve.settings import ServeSettings
+from mmsent_cli.server.settings import ServeSettings
 
 Ready = Callable[[str], None]
 """Called with the address of a server that answers."""
@@ -117,13 +117,13 @@ def run_serving(checkpoint: Path, given: Given, ready: Ready) -> None:
     Raises:
         MmsentError: a model that cannot be used, or an address that cannot be listened on.
     """
-    from mmsent_cli.serve.server import choose_token, open_socket, require_server, run_server, shown_address
+    from mmsent_cli.server.server import choose_token, open_socket, require_server, run_server, shown_address
 
     settings, runtime = build(ServeSettings, given[ServeSettings]), build(RuntimeConfig, given[RuntimeConfig])
     require_server()
     listener = open_socket(settings)
     with listener:
-        from mmsent_cli.serve.app import create_app
+        from mmsent_cli.server.app import create_app
 
         predictor, token = Predictor.load(checkpoint, runtime), choose_token(settings)
         app = create_app(predictor, settings, token=token, explain=_explain(predictor))

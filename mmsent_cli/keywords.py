@@ -31,7 +31,7 @@ from mmsent_cli.experiments.settings import (
     TuneSettings,
 )
 from mmsent_cli.inference.settings import ExplainSettings, ExportSettings, PredictSettings
-from mmsent_cli.serve.settings import ServeSettings
+from mmsent_cli.server.settings import ServeSettings
 
 SECTIONS: dict[type, str] = {
     DataConfig: "data",

@@ -29,7 +29,7 @@ FLOORS = (
     ("training",),
     ("inference",),
     ("evaluation",),
-    ("serve",),
+    ("server",),
     ("experiments",),
     ("keywords",),
     ("reports",),

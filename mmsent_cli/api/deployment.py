@@ -106,9 +106,16 @@ def serve(
         ready: called with the page's address once the model is loaded.
         **settings: the settings of `mmsent serve --help`, such as `port=8080`.
 
+    Returns:
+        None, after the server has stopped.
+
     Raises:
         ConfigError: the web server is not installed, or the address cannot be listened on.
         CheckpointError: no such run, or a checkpoint that cannot be read.
+
+    Example:
+        >>> serve(checkpoint=run, port=8080, ready=print)  # doctest: +SKIP
+        http://127.0.0.1:8080/
     """
     given, _ = sort_settings("serve", None, settings)
     run_serving(find_checkpoint(spec_of(checkpoint), Path(runs_dir)), given, ready or (lambda address: None))

@@ -23,7 +23,7 @@ from mmsent_cli.config import (
 )
 from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
 from mmsent_cli.keywords import Keywords
-from mmsent_cli.serve.settings import ServeSettings
+from mmsent_cli.server.settings import ServeSettings
 
 RUN_PANEL = "Run"
 EXPERIMENT_PANEL = "Experiment"

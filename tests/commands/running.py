@@ -94,3 +94,8 @@ def epochs_of(run: Path | str) -> list[dict]:
     """The lines of `metrics.jsonl` without what the clock says."""
     lines = (Path(run) / "metrics.jsonl").read_text().splitlines()
     return [{name: value for name, value in json.loads(line).items() if name != "seconds"} for line in lines]
+
+
+def without_source(values):
+    """A result without the note that names the data: as typed in the first run, with its whole path in a repetition."""
+    return {**values, "notes": [note for note in values["notes"] if not note.startswith("data: ")]}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmsent_cli.features import store as features
-from mmsent_cli.inference import stream as predict_module
+from mmsent_cli.inference import rows
 from tests.commands.running import QUICK, RUN_FILES, assert_refused, epochs_of, mmsent, run_folders, succeed
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -78,11 +78,10 @@ def test_in_the_feature_store(work, monkeypatch):
 def test_in_a_prediction(work, monkeypatch):
     succeed(*TRAIN)
 
-    def write_some(stream, *_):
-        stream.write("guid,tag\n")
+    def refuse(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(predict_module, "_write_rows", write_some)
+    monkeypatch.setattr(rows.RowWriter, "write", refuse)  # the header is written by then
     before = sorted(Path().iterdir())
     assert_refused(mmsent("predict", "--data", "lab", "--out", "out.csv"), "out.csv", "free some space")
     assert sorted(Path().iterdir()) == before

@@ -37,6 +37,8 @@ def example(setting):
     if get_origin(kind) is tuple:
         if setting.name == "probes":
             return ("image, lexicon",), ("image", "lexicon")
+        if setting.name == "figure_format":
+            return ("pdf, svg",), ("pdf", "svg")
         if setting.name == "label_map":
             return ("0=a, 1=b",), ("0=a", "1=b")
         values = {str: ("urls", "mentions"), int: (8, 4), float: (0.5, 0.25)}[get_args(kind)[0]]

@@ -97,7 +97,7 @@ def test_a_folder_whose_name_is_no_utf_8_trains_and_is_trained_again(foreign):
     options = ("--epochs", 1, "--runs-dir", Path(FOREIGN, "runs"))
     values = succeed("train", "--data", FOREIGN, *QUICK, *options, "--json")
     run = Path(values["run"])
-    for path in (path for path in run.iterdir() if path.suffix not in (".pt", ".png")):
+    for path in (path for path in run.rglob("*") if path.is_file() and path.suffix not in (".pt", ".png")):
         path.read_bytes().decode("utf-8")
     assert Path(json.loads((run / "config.json").read_text())["data"]["data"]).is_dir()
     again = succeed("train", "--config", run, "--runs-dir", "runs", "--json")

@@ -75,7 +75,7 @@ def test_plain_strategies_are_named_in_the_file(strategy):
 
 
 def test_plain_folds_are_refused():
-    assert_refused(run("--folds", "5", "--strategy", "plain-80-20"), "grouped")
+    assert_refused(run("--folds", "5", "--strategy", "plain-80-20"), "--strategy plain-80-20")
 
 
 def test_bad_data_ends_with_file_and_remedy_and_no_split(folder):

@@ -143,8 +143,10 @@ def test_pretrained_encoders_from_a_folder_train_and_predict(work, weights_dir, 
     assert 0 < values["trainable_parameters"] < values["total_parameters"]
     out = succeed("predict", "--data", "lab", "--weights-dir", weights_dir, "--offline", "--out", "out.csv", "--json")
     assert (out["pairs"], len(Path("out.csv").read_text().splitlines())) == (3, 4)
-    # Frozen weights are not in the checkpoint, so it needs the folder; --save-all takes them along.
-    assert_refused(mmsent("predict", "--text", "a", "--offline"))
+    # Frozen weights are not in the checkpoint. Its run names their folder; apart from its run it needs --weights-dir.
+    assert succeed("predict", "--text", "a", "--offline", "--json")["prediction"]["missing"] == "image"
+    shutil.copy(Path(values["run"], "best_model.pt"), "alone.pt")
+    assert_refused(mmsent("predict", "--text", "a", "--offline", "--checkpoint", "alone.pt"))
     whole = succeed("train", "--config", values["run"], "--save-all", "--json")
     assert same_weights(weights(whole["run"], "last.pt"), weights(values["run"], "last.pt"))
     assert weights(whole["run"]).keys() > weights(values["run"]).keys()

@@ -123,28 +123,30 @@ def _readme(labelled: int, test: int, seed: int) -> str:
     best = bayes_accuracies()
     return f"""# The sample
 
-{labelled} labelled pairs (`train.txt`) and {test} unlabelled ones (`test_without_label.txt`) of a short text and a
-small picture, in the lab layout: `data/<guid>.txt`, `data/<guid>.jpg`. Every line and every picture was written and
-drawn by `tools/sample`; none comes from anyone's data set. Licence: MIT, like the project's.
+{labelled} labelled pairs (`train.txt`) and {test} unlabelled pairs (`test_without_label.txt`) \
+of a short text and a small image:
+`data/<guid>.txt` and `data/<guid>.jpg`. All texts and images are synthetic; `tools/sample` generates \
+them. Licence: MIT,
+like the project.
 
     python -m tools.sample.draw --out data/sample --pairs {labelled + test} --seed {seed} --force
 
-Each pair has a sentiment. Its text and its picture each show a gloomy, plain or cheerful cue, drawn from the sentiment
-independently of each other, and often a misleading one. So this is the best accuracy that any model can reach:
+Each pair has a sentiment. Its text and its image each show a gloomy, plain or cheerful cue. The two cues are drawn
+independently, given the sentiment, and are often misleading. Therefore the best possible accuracies are known:
 
-| seen | accuracy |
+| input | best accuracy |
 |---|---|
 | neither (always positive) | {best["majority"]:.2f} |
 | text alone | {best["text"]:.2f} |
 | image alone | {best["image"]:.2f} |
 | both | {best["both"]:.2f} |
 
-Sentiments are as unbalanced as in real data: positive .60, negative .30, neutral .10.
-Texts are in a mixed legacy encoding: about two thirds hold characters beyond ASCII, most of them written in GB18030 and
-some in UTF-8 (`mmsent inspect-encoding --data data/sample`).
+The classes are as unbalanced as in real data: positive .60, negative .30, neutral .10. About two thirds \
+of the texts have
+non-ASCII characters; most of these texts are in GB18030, some in UTF-8 (`mmsent inspect-encoding --data data/sample`).
 
-`test_tags.txt` holds the tags of the unlabelled pairs and `cues.csv` the cues of all pairs. Both are there for checks;
-no command reads them.
+`test_tags.txt` has the labels of the unlabelled pairs, and `cues.csv` the cues of all pairs. Both are for checking; no
+command reads them.
 """
 
 

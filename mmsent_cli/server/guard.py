@@ -7,8 +7,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mmsent_cli.serve.errors import Refusal
-from mmsent_cli.serve.metrics import ServerMetrics
+from mmsent_cli.server.errors import Refusal
+from mmsent_cli.server.metrics import ServerMetrics
 
 OPEN_PATHS = ("/", "/health")
 """Answered without a token: the page itself holds no secret, and a load balancer has none."""

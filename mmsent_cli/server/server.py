@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import reason
-from mmsent_cli.serve.settings import LOOPBACK, ServeSettings
+from mmsent_cli.server.settings import LOOPBACK, ServeSettings
 
 INSTALL = "pip install 'mmsent[serve]'"
 TOKEN_VARIABLE = "MMSENT_TOKEN"

@@ -15,11 +15,11 @@ from starlette.testclient import TestClient
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.results import Prediction
-from mmsent_cli.serve.app import create_app
-from mmsent_cli.serve.batcher import Batcher
-from mmsent_cli.serve.errors import Refusal
-from mmsent_cli.serve.server import choose_token, is_loopback, open_socket, shown_address
-from mmsent_cli.serve.settings import ServeSettings
+from mmsent_cli.server.app import create_app
+from mmsent_cli.server.batcher import Batcher
+from mmsent_cli.server.errors import Refusal
+from mmsent_cli.server.server import choose_token, is_loopback, open_socket, shown_address
+from mmsent_cli.server.settings import ServeSettings
 from tests.data.builders import huge_png, image_bytes
 
 LABELS = ("negative", "positive")

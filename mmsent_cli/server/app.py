@@ -16,12 +16,12 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.results import Explanation, Prediction
-from mmsent_cli.serve.batcher import Batcher
-from mmsent_cli.serve.errors import Refusal
-from mmsent_cli.serve.guard import Guard
-from mmsent_cli.serve.inputs import body_schema, read_pairs
-from mmsent_cli.serve.metrics import ServerMetrics
-from mmsent_cli.serve.settings import ServeSettings
+from mmsent_cli.server.batcher import Batcher
+from mmsent_cli.server.errors import Refusal
+from mmsent_cli.server.guard import Guard
+from mmsent_cli.server.inputs import body_schema, read_pairs
+from mmsent_cli.server.metrics import ServerMetrics
+from mmsent_cli.server.settings import ServeSettings
 
 PAGE = Path(__file__).with_name("page.html")
 PATHS = frozenset({"/", "/health", "/metrics", "/predict", "/explain", "/openapi.json"})

@@ -12,8 +12,8 @@ from starlette.formparsers import MultiPartException
 
 from mmsent_cli.data.images import image_pixels, verify_image
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.serve.errors import Refusal
-from mmsent_cli.serve.settings import ServeSettings
+from mmsent_cli.server.errors import Refusal
+from mmsent_cli.server.settings import ServeSettings
 
 DATA_URI = re.compile(r"data:[\w./+-]*;base64,", re.ASCII)
 BODY_HINT = 'send JSON such as {"text": "what a day", "image": "<base64>"}, or a form with text and image'
