@@ -15,6 +15,7 @@ from mmsent_cli.training.loss import Loss
 from mmsent_cli.training.optimizer import build_optimizer
 from tests.configs import resolved_fit, resolved_model
 from tests.encoders.cases import TEXTS, VOCABULARY, raw_arrays
+from tests.training.builders import ONE_PROCESS
 
 TOKEN_FUSION = "cross-attention"
 SIDES = ("text", "image")
@@ -40,7 +41,7 @@ def raw_batch(model, present=((True, True),) * 4):
 
 def loss_of(model, batch, auxiliary_weight=1.0):
     logits = model(batch)
-    return Loss(resolved_fit(), [0, 1, 2], 3, auxiliary_weight, torch.device("cpu"))(logits, batch)
+    return Loss(resolved_fit(), [0, 1, 2], 3, auxiliary_weight, ONE_PROCESS)(logits, batch)
 
 
 def other_side(side):

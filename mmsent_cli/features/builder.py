@@ -66,9 +66,25 @@ class TableBuilder:
         self._images = [pair.image for pair in dataset.pairs]
         self._keys = {"text": text_keys(dataset.pairs), "image": [pair.image_digest for pair in dataset.pairs]}
         self._columns: dict[tuple[object, ...], Column] = {}
+        self._encoders: dict[tuple[str, str], Encoder] = {}
         self._lengths: list[int] | None = None
         self._unknown = 0.0
         self._refusals: list[str] = []
+
+    def examine(self, model: SentimentModel) -> list[int]:
+        """Collect what `notes` tells of a model's encoders, also if its table is never built, as in a resumed run.
+
+        Returns:
+            The number of tokens of each text. All models of a data set share the tokens of the first one.
+        """
+        if self._lengths is None:
+            ids = model.text.inputs.arrays(self._texts)
+            self._lengths = list(map(len, ids))
+            self._unknown = model.text.inputs.unknown_share(ids)
+        for side in model.modalities:
+            encoder = model.text if side == "text" else model.image
+            self._encoders.setdefault((side, encoder.name), encoder)
+        return self._lengths
 
     def table(self, model: SentimentModel, augmentation: Augmentation | None, rows: Rows, progress: Progress) -> Table:
         """Encode all pairs for a model. Features in the feature store are reused.
@@ -76,11 +92,7 @@ class TableBuilder:
         Raises:
             MmsentError: no pair has a text, no pair has an image, or the disk is full.
         """
-        if self._lengths is None:
-            ids = model.text.inputs.arrays(self._texts)
-            self._lengths = list(map(len, ids))
-            self._unknown = model.text.inputs.unknown_share(ids)
-        lengths = self._lengths
+        lengths = self.examine(model)
         columns: dict[str, Column | SkippedModality] = {
             side: SkippedModality(keys) for side, keys in self._keys.items()
         }
@@ -102,12 +114,11 @@ class TableBuilder:
 
     def notes(self) -> list[str]:
         """Return notes on damaged store entries, unknown tokens, and encoders that OpenVINO cannot run."""
-        columns = self._columns.values()
-        damaged = self.damaged + sum(column.damaged for column in columns)
+        damaged = self.damaged + sum(column.damaged for column in self._columns.values())
         notes = [f"feature store: {damaged} damaged entries were found and computed again"] if damaged else []
         if self._unknown >= UNKNOWN_SHARE:
             notes.append(f"{self._unknown:.1%} of all tokens are unknown to the text encoder")
-        return [*notes, *self.compute.refusals(*(column.encoder for column in columns)), *self._refusals]
+        return [*notes, *self.compute.refusals(*self._encoders.values()), *self._refusals]
 
     def _column(
         self, side: str, encoder: Encoder, augmentation: Augmentation | None, rows: Rows, progress: Progress

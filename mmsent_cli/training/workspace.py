@@ -73,7 +73,9 @@ class Workspace:
 
     def model(self, config: ResolvedModel, seed: int) -> SentimentModel:
         """Build an initial model; see `ModelFactory.model`."""
-        return self.models.model(config, seed)
+        model = self.models.model(config, seed)
+        self.tables.examine(model)
+        return model
 
     def table(self, model: SentimentModel, fit: ResolvedFit) -> Table:
         """Encode all pairs for a model; see `TableBuilder.table`."""

@@ -276,10 +276,10 @@ def test_a_checkpoint_that_was_not_trained(copy):
             examined_of(changed(copy / "best_model.pt", epoch=epoch))
 
 
-@pytest.mark.parametrize("fusion", ["text-only", "image-only"])
-def test_a_model_of_one_modality(fusion, tmp_path):
+@pytest.mark.parametrize(("article", "fusion"), [("a", "text-only"), ("an", "image-only")])
+def test_a_model_of_one_modality(article, fusion, tmp_path):
     _, run = train(tmp_path, fusion, fit=replace(QUICK.fit, epochs=1))
-    with pytest.raises(CheckpointError, match=f"model of {fusion}"):
+    with pytest.raises(CheckpointError, match=rf"\.pt is {article} {fusion} model"):
         examined_of(run.path("best_model.pt"))
 
 
@@ -294,11 +294,11 @@ def test_a_checkpoint_that_cannot_be_read(copy, tmp_path):
 
 def test_a_checkpoint_apart_from_its_run_needs_data(copy, tmp_path):
     alone = Path(shutil.copy(copy / "best_model.pt", tmp_path / "alone.pt"))
-    with pytest.raises(CheckpointError, match=r"alone\.pt does not lie in its run's folder") as caught:
+    with pytest.raises(CheckpointError, match=r"alone\.pt is not in its run folder") as caught:
         examined_of(alone)
     assert "--data" in caught.value.hint
     (copy / "split.json").unlink()
-    with pytest.raises(CheckpointError, match="does not lie in its run's folder"):
+    with pytest.raises(CheckpointError, match="is not in its run folder"):
         examined_of(copy / "best_model.pt")
 
 
@@ -306,7 +306,7 @@ def test_a_checkpoint_in_the_folder_of_another_run(trained, copy, tmp_path):
     fit = replace(QUICK.fit, epochs=1)
     _, other = train(tmp_path / "other", "concat", fit=fit)
     foreign = Path(shutil.copy(other.path("best_model.pt"), copy / "best_model.pt"))
-    with pytest.raises(CheckpointError, match="does not lie in its run's folder"):
+    with pytest.raises(CheckpointError, match="is not in its run folder"):
         examined_of(foreign)
     same_model = Path(shutil.copytree(trained[1].folder, tmp_path / "renamed"))
     (note,) = examined_of(same_model / "best_model.pt").notes

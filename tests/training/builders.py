@@ -1,6 +1,7 @@
 """A model of a few hundred numbers and pairs to train it on, made by hand."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from mmsent_cli.training.loop import Trainer
 
 LABELS = ("negative", "neutral", "positive")
 IN_DIM, OUT_DIM = 6, 8
+ONE_PROCESS = SimpleNamespace(num_processes=1, device=torch.device("cpu"))
+"""What a loss asks of the Accelerate object of a single process."""
 
 QUICK = ResolvedFit(
     epochs=3,

@@ -10,13 +10,13 @@ from torch.nn import functional
 
 from mmsent_cli.model import Logits
 from mmsent_cli.training.loss import Loss, class_weights
-from tests.training.builders import QUICK, make_trainer, tiny_batch, tiny_table
+from tests.training.builders import ONE_PROCESS, QUICK, make_trainer, tiny_batch, tiny_table
 
 TARGETS = [0] * 10 + [1] * 40 + [2] * 50
 
 
 def loss(auxiliary_weight=0.0, **changes):
-    return Loss(replace(QUICK, **changes), TARGETS, 3, auxiliary_weight, torch.device("cpu"))
+    return Loss(replace(QUICK, **changes), TARGETS, 3, auxiliary_weight, ONE_PROCESS)
 
 
 def logits(seed=0):
@@ -62,10 +62,10 @@ def test_every_head_is_smoothed_and_weighted():
     shares = (3 / 4, 2 / 3, 1 / 4)
     heads = [torch.tensor([[log(p), log(1 - p)], [log(1 - p), log(p)]]) for p in shares]
     batch = tiny_batch(present=((True, True), (True, True)))
-    plain = Loss(replace(QUICK, label_smoothing=0.2), [0, 1], 2, 0.5, torch.device("cpu"))
+    plain = Loss(replace(QUICK, label_smoothing=0.2), [0, 1], 2, 0.5, ONE_PROCESS)
     expected = smoothed(3 / 4) + 0.5 * (smoothed(2 / 3) + smoothed(1 / 4))
     assert plain(Logits(*heads), batch).item() == pytest.approx(expected, rel=1e-6)
-    balanced = Loss(replace(QUICK, class_weights="balanced"), [0, 1, 1, 1], 2, 0.5, torch.device("cpu"))
+    balanced = Loss(replace(QUICK, class_weights="balanced"), [0, 1, 1, 1], 2, 0.5, ONE_PROCESS)
     assert balanced.weights.tolist() == pytest.approx([1.5, 0.5])
     unequal = [torch.tensor([[log(p), log(1 - p)], [0.0, 0.0]]) for p in shares]  # the second pair gives 1/2
     parts = [(1.5 * -log(p) + 0.5 * log(2)) / 2 for p in shares]

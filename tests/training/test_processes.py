@@ -19,7 +19,7 @@ from mmsent_cli.model import Logits
 from mmsent_cli.training.evaluation import _in_order
 from mmsent_cli.training.loss import Loss
 from tests.commands.running import small_lab
-from tests.training.builders import QUICK, tiny_batch, tiny_table
+from tests.training.builders import ONE_PROCESS, QUICK, tiny_batch, tiny_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,12 +42,11 @@ def test_the_mean_of_the_parts_is_the_loss_of_the_whole_batch(kind):
     config = replace(QUICK, class_weights=kind, label_smoothing=0.1)
     batch, draws = tiny_batch(), torch.Generator().manual_seed(0)
     logits = [torch.randn(4, 3, generator=draws) for _ in range(3)]
-    device = torch.device("cpu")
 
     def loss(accelerator):
         return Loss(config, [0, 0, 1, 2, 2, 2], 3, 0.3, accelerator)
 
-    whole = loss(SimpleNamespace(num_processes=1, device=device))(Logits(*logits), batch)
+    whole = loss(ONE_PROCESS)(Logits(*logits), batch)
     weights = []
     for total in (None, True):
 
@@ -55,7 +54,7 @@ def test_the_mean_of_the_parts_is_the_loss_of_the_whole_batch(kind):
             weights.append(own)
             return torch.stack(weights[:3]).sum(dim=0) if total else own
 
-        rule = loss(SimpleNamespace(num_processes=3, device=device, reduce=reduce))
+        rule = loss(SimpleNamespace(num_processes=3, device=ONE_PROCESS.device, reduce=reduce))
         parts = []
         for rows in ([0, 3], [1], [2, 0]):
             target = batch.target[rows].clone()
@@ -128,6 +127,7 @@ def options(tmp_path, weights_dir):
     )
 
 
+@pytest.mark.real
 def test_two_processes_train_the_model_of_one(tmp_path, options):
     results = []
     for count in (1, 2):

@@ -86,9 +86,11 @@ def examine(
         )
     resources = Resources.open(runtime)
     model, description = load_model(checkpoint, resources.weights)
-    if find_fusion(description.model.fusion).is_reference:
+    fusion = description.model.fusion
+    if find_fusion(fusion).is_reference:
         raise CheckpointError(
-            f"{checkpoint} is a {description.model.fusion} model: it has no second modality to remove",
+            f"{checkpoint} is {'an' if fusion[0] in 'aeiou' else 'a'} {fusion} model:"
+            " it has no second modality to remove",
             "ablate a model that reads text and image",
         )
     if data is None:
