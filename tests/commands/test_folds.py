@@ -21,7 +21,16 @@ from mmsent_cli.data import ocr as writing
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
 from mmsent_cli.keywords import with_preset
 from mmsent_cli.progress import ModelBegun, Step
-from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, small_lab, succeed, without_source
+from tests.commands.running import (
+    QUICK,
+    assert_refused,
+    interrupted,
+    mmsent,
+    run_folders,
+    small_lab,
+    succeed,
+    without_source,
+)
 
 FILES = {
     "answered.png",
@@ -213,6 +222,11 @@ def test_no_judge_of_a_fold_learns_from_the_tags_of_that_fold(work, small, finis
     ]
     folder = begun(run, "turned")
     Path("lab/train.txt").write_text("\n".join([tags[0], *changed]) + "\n")
+    assert_refused(mmsent("train", "--resume", folder.name), "different content of")
+    environment = json.loads((folder / "environment.json").read_text())
+    turned_data = succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"]
+    environment["data"]["digest"] = json.loads(Path(turned_data, "environment.json").read_text())["data"]["digest"]
+    (folder / "environment.json").write_text(json.dumps(environment))
     succeed("train", "--resume", folder.name, "--json")
     guids = [row["guid"] for row in rows(run / "oof_predictions.csv")]
     is_held_out = np.isin(guids, held_out)
