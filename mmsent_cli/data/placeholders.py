@@ -1,6 +1,6 @@
 """Texts and images that many pairs share, such as the picture "image not available": they stand for nothing."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from mmsent_cli.data.pairs import Pair
@@ -45,7 +45,10 @@ def placeholders(keys: Sequence[str], partners: Sequence[str], share: float) -> 
 
 def placeholder_notes(pairs: Sequence[Pair]) -> list[str]:
     """A line for each image that many pairs share."""
-    texts, images = [text_key(pair) for pair in pairs], [image_key(pair) for pair in pairs]
+    images = [image_key(pair) for pair in pairs]
+    if max(Counter(filter(None, images)).values(), default=0) <= FEW:
+        return []  # the keys of texts take time
+    texts = [text_key(pair) for pair in pairs]
     found = placeholders(images, texts, IMAGE_SHARE)
     notes = []
     for key, count in found.items():
