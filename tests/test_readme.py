@@ -41,6 +41,7 @@ ONLY_PARSED = (
     "labelled.csv",
     "language",
     "light",
+    "RUN1",
     "a.csv",
     "a0,a1,a2",
 )

@@ -16,7 +16,8 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Two or more runs, checkpoints or prediction files; A,B,C are runs of one model with other seeds",
+            help="Two or more runs, checkpoints or prediction files; join runs that differ only in the seed with"
+            " commas: A,B,C",
         ),
     ],
     runs_dir: RunsDir = Path("runs"),

@@ -14,7 +14,7 @@ from mmsent_cli.keywords import COMMANDS
 def predict(
     given: dict[str, Any],
     out: Annotated[
-        Path | None, typer.Option(help="File or pipe to write: one row per pair, guid,tag; - is standard output")
+        Path | None, typer.Option(help="File or pipe to write, with a row guid,tag per pair. Use - for standard output")
     ] = None,
     checkpoint: Checkpoint = None,
     text: Annotated[
@@ -30,7 +30,11 @@ def predict(
     ] = False,
     force: Force = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue an interrupted prediction into --out; finished pairs are kept")
+        bool,
+        typer.Option(
+            "--resume",
+            help="Continue an interrupted prediction of --out; the pairs that are predicted already are kept",
+        ),
     ] = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,

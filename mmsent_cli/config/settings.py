@@ -55,15 +55,19 @@ class DataConfig:
     labels: tuple[str, ...] | None = option(
         None,
         "All labels in order, comma-separated",
-        shown="the sentiments found (negative, neutral, positive); if fewer than two are found, all labels",
+        shown="those of negative, neutral, positive that occur; if fewer than two occur, all labels",
     )
     label_map: tuple[str, ...] | None = option(
-        None, "New names of labels, such as 0=negative,1=neutral,2=positive; several may get one name", shown="none"
+        None,
+        "New names of labels, such as 0=negative,1=neutral,2=positive; two labels with the same new name are merged",
+        shown="none",
     )
     exclude_labels: tuple[str, ...] | None = option(None, "Labels whose pairs are left out", shown="none")
     encoding: str = option("auto", "Text encoding; auto decides for the whole corpus (see inspect-encoding)")
     on_bad: Literal["stop", "drop", "blank"] = option(
-        "stop", "If a text or an image is unusable: stop; drop the pair; or blank (leave out) only the text or image"
+        "stop",
+        "If a text or an image is unusable: stop ends with an error; drop leaves out the pair; blank keeps the pair"
+        " without that text or image",
     )
     limit: int | None = option(None, "Use only this many labelled pairs, for a quick try", shown="all pairs")
 
@@ -90,7 +94,7 @@ class SplitConfig:
     )
     val_size: float = option(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
     split_seed: int = option(
-        42, "Seed of the split, separate from --seed: runs with different --seed use the same split"
+        42, "Seed of the split. It is separate from the seed of the training, so several trainings can share one split"
     )
 
     split: str | None = option(None, "Split file written by mmsent split", shown="a new split")
@@ -171,7 +175,8 @@ class ModelConfig:
     )
     modality_dropout: float | None = option(
         None,
-        "Probability of dropping the text or the image of a training pair; prepares the model for pairs without one",
+        "Probability of dropping the text or the image of a training pair; prepares the model for pairs"
+        " that lack one of the two",
         shown=BY_ENCODERS,
     )
     auxiliary_weight: float | None = option(
@@ -336,7 +341,8 @@ class RuntimeConfig:
     )
     no_examples: bool = option(False, "Leave people's texts and pictures out of the report")
     save_all: bool = option(
-        False, "Store the frozen encoder weights in best_model.pt too, for prediction on machines without them"
+        False,
+        "Store the frozen encoder weights in best_model.pt too, for prediction on machines that lack these weights",
     )
 
     def __post_init__(self) -> None:

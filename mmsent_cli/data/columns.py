@@ -26,7 +26,7 @@ def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> It
     """
     if source.kind == "lab":
         raise DataError(
-            f"{source.path} is a folder in the lab layout and has no column {names[0]!r}", "use a manifest for --data"
+            f"{source.path} is a folder, and only tables have columns ({names[0]!r})", "give a table with --data"
         )
     if source.frame is not None:
         places = _places(source, frames.columns_of(source.frame), names)

@@ -119,7 +119,8 @@ def binned(name: str, cells: Sequence[str]) -> list[str]:
         numbers = {cell: float(cell) for cell in values if cell}
     except ValueError:
         raise ConfigError(
-            f"column {name} has {len(values)} different values: too many groups", "choose a column with few values"
+            f"--by {name}: the column has {len(values)} different values, which are too many to show",
+            "choose a column with few values",
         ) from None
     edges = np.unique(np.quantile([numbers[cell] for cell in cells if cell], (0.25, 0.5, 0.75)))
     names = [f"up to {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in pairwise(edges))]

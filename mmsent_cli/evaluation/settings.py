@@ -10,5 +10,7 @@ class EvaluateSettings:
     """Settings of `evaluate`."""
 
     by: tuple[str, ...] = option(
-        (), "Columns of the table, comma-separated; scores are also shown for each of their values", shown="none"
+        (),
+        "Columns of the table, comma-separated; scores are also shown separately for each value of these columns",
+        shown="none",
     )

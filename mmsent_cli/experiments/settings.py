@@ -62,7 +62,7 @@ class TuneSettings:
         " of --space; tpe = sample --space (Bayesian optimization)",
     )
     rates: tuple[float, ...] = option(
-        (0.2, 0.4, 0.6, 1.0), "For --strategy sequence: learning rates to try, as multiples of the defaults"
+        (0.2, 0.4, 0.6, 1.0), "For --strategy sequence: learning rates to try, as multiples of the default ones"
     )
     decays: tuple[float, ...] = option(
         (1e-4, 3e-4, 5e-4),

@@ -16,7 +16,7 @@ class ServeSettings:
     token: str | None = option(
         None,
         "Secret that each request must carry (Authorization: Bearer TOKEN)",
-        shown="$MMSENT_TOKEN; else none on this machine's own address, and a new one elsewhere",
+        shown="$MMSENT_TOKEN; else no token if --host is 127.0.0.1, and otherwise a random one, which is printed",
     )
     batch: int = option(16, "Pairs that are predicted at once, from one client or several")
     queue: int = option(256, "Pairs that may wait; further requests get status 429")
