@@ -15,13 +15,14 @@ from mmsent_cli.data.pairs import ImageSource, Pair
 from mmsent_cli.errors import ConfigError, MmsentError
 from mmsent_cli.evaluation_runs.folders import how_computed, name_of, start_run, write_run
 from mmsent_cli.experiments.ablation.target import own_config
+from mmsent_cli.extras import require_extra
 from mmsent_cli.finish import FinishedRun
 from mmsent_cli.inference.explain import Explainer
 from mmsent_cli.inference.export.export import export_model
-from mmsent_cli.inference.export.folder import require_exportable, require_free, require_onnx
+from mmsent_cli.inference.export.folder import require_exportable, require_free
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
-from mmsent_cli.inference.stream import single_pair
+from mmsent_cli.inference.single import single_pair
 from mmsent_cli.keywords import Given
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.reports.explanation.figures import explanation_figures
@@ -103,7 +104,7 @@ def run_export(
     settings = build(ExportSettings, given[ExportSettings])
     runtime = replace(build(RuntimeConfig, given[RuntimeConfig]), device="cpu", precision="fp32", engine="torch")
     require_free(out, force)
-    require_onnx()
+    require_extra("export", "an export", "onnx", "onnxruntime", "onnxscript")
     predictor = Predictor.load(checkpoint, runtime)
     require_exportable(predictor.ensemble)
     pairs, notes = _check_pairs(checkpoint, given[DataConfig], predictor.resources.cache, source, settings.check_pairs)
@@ -117,10 +118,10 @@ def run_serving(checkpoint: Path, given: Given, ready: Ready) -> None:
     Raises:
         MmsentError: a model that cannot be used, or an address that cannot be listened on.
     """
-    from mmsent_cli.server.server import choose_token, open_socket, require_server, run_server, shown_address
+    from mmsent_cli.server.server import MODULES, choose_token, open_socket, run_server, shown_address
 
     settings, runtime = build(ServeSettings, given[ServeSettings]), build(RuntimeConfig, given[RuntimeConfig])
-    require_server()
+    require_extra("serve", "the server", *MODULES)
     listener = open_socket(settings)
     with listener:
         from mmsent_cli.server.app import create_app

@@ -21,8 +21,8 @@ from mmsent_cli.records import CONFIG, EXPERIMENT, Run, discard_run, find_run
 from mmsent_cli.results import Interval, RunRow, RunsResult
 from mmsent_cli.stats import macro_f1_of
 
-NAME = re.compile(r"^(\d{8}-\d{6})-([a-z]+(?:-fusions|-compare)?)-")
-"""Date, time and command at the start of a run's name."""
+NAME = re.compile(r"(\d{8}-\d{6})-([a-z]+(?:-fusions|-compare)?)-")
+"""Date, time and command at the start of a run's name, unless the user gave it another one."""
 SPLIT, RESULT = "split.json", "result.json"
 SORTS = ("when", "accuracy", "macro-f1", "minutes", "size")
 
@@ -91,7 +91,8 @@ def remove_run(run: Run) -> None:
 def _row(run: Run) -> RunRow:
     config, result = _read(run, CONFIG), _read(run, RESULT)
     experiment, splits = _read(run, EXPERIMENT), _read(run, SPLIT).get("splits") or []
-    stamp, command = (NAME.match(run.name) or re.match("(.*)()", run.name)).groups()  # type: ignore[union-attr]
+    named = NAME.match(run.name)
+    stamp, command = named.groups() if named else ("", "")
     model, fit = config.get("model") or {}, config.get("fit") or {}
     is_training = not experiment
     scores = _scores(result) if is_training or command == "evaluate" else {}

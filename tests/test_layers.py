@@ -14,7 +14,7 @@ FLOORS = (
     ("errors", "interrupts", "streams"),
     ("results",),
     ("config",),
-    ("files", "stats", "command_lines"),
+    ("extras", "files", "stats", "command_lines"),
     ("latest",),
     ("progress", "records", "outputs"),
     ("run_list",),

@@ -12,9 +12,10 @@ from mmsent_cli.experiments.request import (
 )
 from mmsent_cli.finish import FinishedRun, finish
 from mmsent_cli.inference.loaded import LoadedModel
+from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.settings import PredictSettings
-from mmsent_cli.inference.stream import PredictionFile, predict_file
-from mmsent_cli.inference.stream import predict_one as predict_single
+from mmsent_cli.inference.single import predict_one as predict_single
+from mmsent_cli.inference.stream import predict_file
 from mmsent_cli.keywords import apply_options, with_preset
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run, find_checkpoint
@@ -169,5 +170,5 @@ def predict(
             raise ConfigError("--abstain-below, --abstain-for-accuracy and --keep are for files", "give --out FILE")
         return predict_single(found, text, image, runtime)
     own = build(PredictSettings, given[PredictSettings])
-    file = PredictionFile(out=Path(out), has_probabilities=probabilities, force=force, resume=resume)
-    return predict_file(found, given[DataConfig], runtime, file, progress, source, own)
+    file = PredictionFile(out=Path(out), has_probabilities=probabilities, force=force, resume=resume, settings=own)
+    return predict_file(found, given[DataConfig], runtime, file, progress, source)

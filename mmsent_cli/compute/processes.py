@@ -126,5 +126,5 @@ def lost(hint: str) -> MmsentError:
 
 
 def is_lost(error: RuntimeError) -> bool:
-    """Return True if the error says that another process has ended."""
+    """Return True if the error means that another process has ended."""
     return count() > 1 and any(word in str(error) for word in LOST)

@@ -109,12 +109,12 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
     labels = predictor.description.labels
     if set(labels) != set(dataset.labels):
         raise ConfigError(
-            f"{checkpoint} knows the labels {', '.join(labels)}, the pairs have {', '.join(dataset.labels)}",
+            f"{checkpoint} has the labels {', '.join(labels)}, the pairs have {', '.join(dataset.labels)}",
             "use pairs of the same labels",
         )
     answers, seen = predict_labelled(predictor, dataset, progress), predictor.description.seen
     if seen is None:
-        known = f"{checkpoint} does not say which pairs it was trained on: some of these may be among them"
+        known = f"{checkpoint} does not record which pairs it was trained on: some of these may be among them"
         return _Side(path=checkpoint, answers=replace(answers, notes=(known,)), how=how_computed(predictor))
     is_new = seen.relation(answers.pairs) == NEW
     count = int((~is_new).sum())

@@ -16,6 +16,7 @@ import torch
 from mmsent_cli.data.images import decode_whole
 from mmsent_cli.data.pairs import ImageFile, Pair
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.extras import require_extra
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.settings import ExplainSettings
 from mmsent_cli.model import MODALITIES
@@ -29,7 +30,6 @@ VARIANTS_AT_ONCE = 64
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Thai, Lao, Burmese, Japanese and Chinese letters: scripts that write no spaces between words."""
 WORD = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
-INSTALL = "pip install 'mmsent[explain]'"
 
 
 class Explainer:
@@ -45,7 +45,7 @@ class Explainer:
 
     def __init__(self, predictor: Predictor, settings: ExplainSettings) -> None:
         labels = predictor.description.labels
-        require_captum()
+        require_extra("explain", "an explanation", "captum")
         if settings.label is not None and settings.label not in labels:
             raise ConfigError(f"the model has no class {settings.label!r}", f"its classes are {', '.join(labels)}")
         if settings.method == "gradients" and predictor.ensemble.stacker is not None:
@@ -152,18 +152,6 @@ class Explainer:
         if pair.image is None:
             return pair
         return replace(pair, image=_as_png(decode_whole(pair.image, IMAGE_SIDE_PX)))
-
-
-def require_captum() -> None:
-    """Raise an error that says how to install Captum where it is missing.
-
-    Raises:
-        ConfigError: Captum is not installed.
-    """
-    try:
-        import captum  # noqa: F401  # only whether it is there
-    except ImportError as error:
-        raise ConfigError("explanations need Captum, which is not installed", INSTALL) from error
 
 
 def split_text(text: str) -> list[tuple[int, int]]:

@@ -10,7 +10,8 @@ from mmsent_cli.data.layouts import frame_source
 from mmsent_cli.data.pairs import ImageSource, Pair
 from mmsent_cli.data.source_rows import unlabelled_rows
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.stream import columns_known, decode_typed, single_pair
+from mmsent_cli.inference.single import decode_typed, single_pair
+from mmsent_cli.inference.stream import columns_known
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Prediction, noted
 

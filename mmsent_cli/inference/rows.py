@@ -3,14 +3,36 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
 
 from mmsent_cli.errors import DataError
+from mmsent_cli.inference.settings import PredictSettings
 from mmsent_cli.results import Prediction
 
 JSON_LINES = ".jsonl"
 Cells = Iterator[tuple[str, tuple[str, ...]]]
 """Guid and kept cells of each row of the input, in its order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionFile:
+    """The file of a prediction.
+
+    Attributes:
+        out: it appears whole or not at all; a pipe; or `-` for standard output.
+        has_probabilities: it has one column per class, and one that names a missing modality.
+        force: an existing file is overwritten.
+        resume: go on with a prediction of this file that was interrupted.
+        settings: when no label is given, and which columns of the input are kept.
+    """
+
+    out: Path
+    has_probabilities: bool = False
+    force: bool = False
+    resume: bool = False
+    settings: PredictSettings = field(default_factory=PredictSettings)
 
 
 class RowWriter:

@@ -10,26 +10,11 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import reason
 from mmsent_cli.server.settings import LOOPBACK, ServeSettings
 
-INSTALL = "pip install 'mmsent[serve]'"
+MODULES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
+"""What the extra `serve` installs."""
 TOKEN_VARIABLE = "MMSENT_TOKEN"
 GRACE_S = 10
 """Seconds that running requests have to end when the server stops."""
-
-
-def require_server() -> None:
-    """Raise an error that says how to install the web server where it is missing.
-
-    Raises:
-        ConfigError: FastAPI, uvicorn or another part of the extra is not installed.
-    """
-    try:
-        import fastapi
-        import prometheus_client
-        import python_multipart
-        import uvicorn
-    except ImportError as error:
-        raise ConfigError(f"serve needs {error.name}, which is not installed", INSTALL) from error
-    del fastapi, prometheus_client, python_multipart, uvicorn  # only whether they are there
 
 
 def choose_token(settings: ServeSettings) -> str | None:

@@ -18,7 +18,7 @@ def class_drift(training: Sequence[int], here: Sequence[int]) -> ClassDrift:
 
     table = np.array([training, here], dtype=float)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    table = table[:, table.sum(axis=0) > 0]  # a class that occurs nowhere says nothing
+    table = table[:, table.sum(axis=0) > 0]  # a class that occurs nowhere has no expected count
     test: Any = chi2_contingency(table, correction=False) if table.shape[1] > 1 else None
     return ClassDrift(
         training=tuple(map(float, shares[0])),

@@ -203,10 +203,11 @@ def many(ready, monkeypatch):
     return ready
 
 
-@pytest.mark.parametrize("torn", [False, True])
-def test_an_interrupted_prediction_goes_on_to_the_same_bytes(many, monkeypatch, torn):
-    how = ("predict", "--data", "lab", "--out", "out.csv", "--probabilities")
-    whole = predict("--out", "whole.csv", "--probabilities")
+@pytest.mark.parametrize(("torn", "asked"), [(False, ("--probabilities",)), (True, ("--abstain-below", "0.34"))])
+def test_an_interrupted_prediction_goes_on_to_the_same_bytes(many, monkeypatch, torn, asked):
+    how = ("predict", "--data", "lab", "--out", "out.csv", *asked)
+    whole = predict("--out", "whole.csv", *asked)
+    assert bool(whole["abstained"]) == ("--abstain-below" in asked)
     stopped = interrupted(monkeypatch, Stage, 3, *how)
     assert stopped.exit_code == 130
     assert not Path("out.csv").exists()
@@ -225,7 +226,7 @@ def test_an_interrupted_prediction_goes_on_to_the_same_bytes(many, monkeypatch, 
         values = succeed(*shlex.split(line), "--json")
     assert predicted == [str(number) for number in range(348, 370)]
     assert Path("out.csv").read_bytes() == Path("whole.csv").read_bytes()
-    same = ("pairs", "counts", "missing_text", "missing_image", "replaced_characters")
+    same = ("pairs", "counts", "abstained", "missing_text", "missing_image", "replaced_characters")
     assert [values[name] for name in same] == [whole[name] for name in same]
     assert not list(Path().glob(".out.csv*"))
 

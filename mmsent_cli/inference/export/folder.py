@@ -17,7 +17,7 @@ from mmsent_cli.encoders.inputs import TextInputs
 from mmsent_cli.ensemble import PROBES
 from mmsent_cli.ensemble import lexicon as lexicon_module
 from mmsent_cli.errors import ConfigError, MmsentError
-from mmsent_cli.inference.export.graph import IDS, EnsembleGraph, input_of, require_onnx, write_onnx
+from mmsent_cli.inference.export.graph import IDS, EnsembleGraph, input_of, write_onnx
 from mmsent_cli.inference.predictor import Predictor
 
 FILES = Path(__file__).parent / "files"
@@ -165,4 +165,4 @@ def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-__all__ = ["Format", "replace_folder", "require_free", "require_onnx", "run_script", "write_folder"]
+__all__ = ["Format", "replace_folder", "require_free", "run_script", "write_folder"]

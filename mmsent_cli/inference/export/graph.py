@@ -18,7 +18,6 @@ from mmsent_cli.ensemble.stacker import MIN_LOG_PROBABILITY
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.model import MODALITIES, SentimentModel
 
-INSTALL = "pip install 'mmsent[export]'"
 IDS = "ids"
 PIXELS = "pixels"
 PRESENT = "present"
@@ -114,9 +113,8 @@ def write_onnx(graph: EnsembleGraph, path: Path) -> None:
     """Write a graph as an ONNX file.
 
     Raises:
-        ConfigError: the exporter is not installed, or has no rule for a part of this model.
+        ConfigError: the exporter has no rule for a part of this model.
     """
-    require_onnx()
     example = graph.eval().example()
     tokens = torch.export.Dim.DYNAMIC
     shapes = {name: {1: tokens} if name.startswith(IDS) else None for name in example}
@@ -135,23 +133,6 @@ def write_onnx(graph: EnsembleGraph, path: Path) -> None:
     except (RuntimeError, TypeError, ValueError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"this model cannot be written as ONNX: {why}", "export a model of other encoders") from error
-
-
-def require_onnx() -> None:
-    """Raise an error that says how to install the exporter where it is missing.
-
-    Raises:
-        ConfigError: onnx, onnxscript or onnxruntime is not installed.
-    """
-    try:
-        import onnx
-        import onnxruntime
-        import onnxscript
-    except ImportError as error:
-        raise ConfigError(
-            f"export needs {error.name}, which is not installed", "pip install 'mmsent[export]'"
-        ) from error
-    del onnx, onnxruntime, onnxscript  # only whether they are there
 
 
 def _features(model: SentimentModel, name: str, stored: Activations) -> Encoded:

@@ -3,7 +3,7 @@
     python predict.py --text "what a day" --image photo.jpg
     python predict.py --data pairs.jsonl > predictions.jsonl     # a line: {"text": "what a day", "image": "photo.jpg"}
 
-Needs numpy, Pillow, tokenizers, onnxruntime (or openvino); README.md says whether this model needs more.
+Needs numpy, Pillow, tokenizers, onnxruntime (or openvino); README.md lists what this model needs besides.
 """
 
 import argparse

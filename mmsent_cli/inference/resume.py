@@ -1,0 +1,99 @@
+"""Go on with a prediction that was interrupted: what is kept, whether it is the same prediction, what to type."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli import __version__
+from mmsent_cli.command_lines import command_line
+from mmsent_cli.config import COLUMNS, DataConfig, RuntimeConfig, to_dict
+from mmsent_cli.data.layouts import Source
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.inference.partial import PartialPrediction, Row
+from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.inference.rows import PredictionFile
+from mmsent_cli.interrupts import advice
+from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream
+from mmsent_cli.results import Prediction
+
+
+def open_partial(
+    checkpoint: Path, source: Source, predictor: Predictor, data: DataConfig, rows: int, file: PredictionFile
+) -> PartialPrediction | None:
+    """The finished rows of a prediction; None where the output is no plain file.
+
+    Args:
+        checkpoint: the checkpoint file.
+        source: where the pairs are.
+        predictor: the loaded checkpoint.
+        data: settings of the data.
+        rows: number of rows to predict.
+        file: the file that the prediction is to write.
+
+    Raises:
+        ConfigError: `file.resume`, and there is nothing to resume.
+    """
+    if file.out == STANDARD_OUTPUT or is_stream(file.out):
+        if file.resume:
+            raise ConfigError(f"a prediction into {file.out} cannot be resumed", "give a plain file with --out")
+        return None
+    compute = predictor.compute
+    identity = {
+        "mmsent": __version__,
+        "checkpoint": _digest(checkpoint),
+        "data": source.place,
+        "rows": rows,
+        "on_bad": data.on_bad,
+        "columns": [getattr(data, name) for name in COLUMNS],
+        "encoding": data.encoding,
+        "compute": [compute.device, compute.precision, compute.engine_name, predictor.chunk_pairs],
+    }
+    return PartialPrediction(file.out, identity, file.resume)
+
+
+def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -> Prediction:
+    """The prediction of a row that an interrupted prediction left, for the pair that comes next.
+
+    Raises:
+        ConfigError: it is not the prediction of this pair.
+    """
+    if pair is None or pair.guid != row[0]:
+        raise ConfigError(
+            f"the pairs have changed since the prediction of {out} was interrupted", "leave out --resume to begin again"
+        )
+    shares = dict(zip(labels, row[3:], strict=True))
+    return Prediction(guid=row[0], tag=row[1], probabilities=shares, missing=row[2])
+
+
+@contextmanager
+def with_advice(go_on: str) -> Iterator[None]:
+    """Tell how to go on with a prediction that is interrupted in this block."""
+    try:
+        with advice(go_on):
+            yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; {go_on}") from None
+
+
+def resume_line(
+    checkpoint: Path, given: Mapping[str, Any], runtime: RuntimeConfig, file: PredictionFile, source: Source
+) -> str:
+    """What to type after an interruption; the same command again where there is nothing to resume."""
+    if file.out == STANDARD_OUTPUT or is_stream(file.out):
+        return "run the same command again"
+    if source.kind == "frame":
+        return f"go on with: predict(data, out={str(file.out.absolute())!r}, resume=True), with the same arguments"
+    usual = to_dict(RuntimeConfig())
+    changed = {name: value for name, value in to_dict(runtime).items() if value != usual[name]}
+    pairs = {**given, "data": Path(source.place)}
+    output = {"out": file.out, "probabilities": file.has_probabilities, "force": file.force, "resume": True}
+    asked = {name: value for name, value in to_dict(file.settings).items() if value}
+    return f"go on with: {command_line('predict', {'checkpoint': checkpoint, **pairs, **changed, **asked, **output})}"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

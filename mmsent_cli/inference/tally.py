@@ -1,0 +1,57 @@
+"""Counts of a prediction, made while its pairs pass by."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.results import Prediction
+
+
+class Tally:
+    """Counts what passes by, so that nothing needs to be kept.
+
+    Args:
+        rows: how many rows there are to predict.
+        threshold: probability below which a label is not given.
+    """
+
+    SHOWN_GUIDS = 5
+
+    def __init__(self, rows: int, threshold: float = 0.0) -> None:
+        self.rows = rows
+        self.threshold = threshold
+        self.abstained = 0
+        self.pairs = 0
+        self.replaced = 0
+        self.tags: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
+        self.incomplete = 0
+        self._incomplete: list[str] = []
+
+    def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Yield the pairs, and count their undecodable characters."""
+        for pair in pairs:
+            self.replaced += pair.replaced
+            yield pair
+
+    def count(self, prediction: Prediction) -> bool:
+        """Count one prediction; returns whether its label is given."""
+        is_given = prediction.probabilities[prediction.tag] >= self.threshold
+        self.pairs += 1
+        self.tags[prediction.tag] += is_given
+        self.abstained += not is_given
+        if prediction.missing:
+            self.missing.update(prediction.missing.split(" and "))
+            self.incomplete += 1
+            if len(self._incomplete) < self.SHOWN_GUIDS:
+                self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
+        return is_given
+
+    def notes(self) -> list[str]:
+        """Return notes on the first pairs that were predicted from one modality."""
+        if not self._incomplete:
+            return []
+        more = self.incomplete - len(self._incomplete)
+        shown = ", ".join(self._incomplete)
+        rest = f" and {more} more; --probabilities marks each" if more > 0 else ""
+        return [f"predicted without a text, with a text of which nothing is left, or without an image: {shown}{rest}"]
