@@ -26,7 +26,7 @@ from mmsent_cli.reports.outputs import Groups, Particulars, run_files
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.results.summary import Summary, summarize
-from mmsent_cli.stats import answered_shares, calibration_bins
+from mmsent_cli.stats import SHARES, answered_shares, calibration_bins
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 RESULT = "result.json"
 DOUBTFUL = "labels_to_check.csv"
-SHARES = tuple(share / 20 for share in range(1, 21))
-"""Shares of the pairs at which accuracy by answered share is drawn."""
 SHOWN_ABLATION = "permuted"
 """The ablation method of the examples: its features are real ones, and unrelated to the pair."""
 
@@ -154,10 +152,12 @@ def write_result(
     """
     config = run.read_json(CONFIG)
     runtime = config["runtime"]
+    if runtime.get("no_examples"):
+        groups, confidence = (), replace(confidence, doubtful=()) if confidence else None
     parts = Particulars(
         config=config,
         environment=run.read_json(ENVIRONMENT),
-        groups=() if runtime.get("no_examples") else groups,
+        groups=groups,
         command=command,
         seconds=seconds,
         language=language_of(runtime["lang"]),
@@ -165,8 +165,6 @@ def write_result(
         drawn=drawn,
         confidence=confidence,
     )
-    if confidence is not None and runtime.get("no_examples"):
-        confidence = replace(confidence, doubtful=())
     if confidence is not None and confidence.doubtful:
         tables = {**tables, DOUBTFUL: _doubtful_csv(confidence)}
     for name, content in {**tables, **run_files(result, parts)}.items():

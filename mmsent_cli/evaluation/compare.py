@@ -17,7 +17,7 @@ from mmsent_cli.stats import (
     accuracy_scores,
     compare_scores,
     holm,
-    macro_f1_of,
+    interval_of,
     macro_f1_scores,
     mcnemar,
     verdict,
@@ -48,9 +48,10 @@ def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answe
         )
     order = [guid for guid in first.guids if guid in common]
     aligned = {name: [_arranged(answers, order, first.labels) for answers in seeds] for name, seeds in models.items()}
+    true = next(iter(aligned.values()))[0].true
     for name, seeds in aligned.items():
         for answers in seeds:
-            differing = np.flatnonzero(answers.true != aligned[next(iter(aligned))][0].true)
+            differing = np.flatnonzero(answers.true != true)
             if len(differing):
                 guids = [answers.guids[row] for row in differing.tolist()]
                 raise DataError(
@@ -119,13 +120,12 @@ def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> 
 
 
 def _model(name: str, sources: Sequence[str], true: np.ndarray, predicted: np.ndarray, classes: int) -> ComparedModel:
-    right = accuracy_scores(true, predicted)
-    f1 = float(macro_f1_scores(true, predicted, classes).mean())
+    right, f1 = accuracy_scores(true, predicted), macro_f1_scores(true, predicted, classes)
     return ComparedModel(
         name=name,
         sources=tuple(sources),
         accuracy=Score(value=float(right.mean()), interval=accuracy_of(right)),
-        macro_f1=Score(value=f1, interval=macro_f1_of(true, predicted, classes)),
+        macro_f1=Score(value=float(f1.mean()), interval=interval_of(f1)),
         accuracies=tuple(map(float, right.mean(axis=1))),
     )
 

@@ -16,6 +16,7 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.answers import Answers
 from mmsent_cli.results import ClassScores, EvaluateResult, GroupScores, Score
 from mmsent_cli.stats import (
+    SHARES,
     accuracy_interval,
     answered_shares,
     calibration_bins,
@@ -30,7 +31,6 @@ from mmsent_cli.stats import (
     weighted_f1,
 )
 
-SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 MOST_GROUPS = 20
 """Distinct values of a column that are each shown as a group; more are divided at the quartiles."""
 RELATIONS = {

@@ -3,7 +3,13 @@
 Shape letters: S seeds, N pairs, C classes.
 """
 
-from mmsent_cli.stats.calibration import answered_shares, calibration_bins, calibration_error, threshold_for_accuracy
+from mmsent_cli.stats.calibration import (
+    SHARES,
+    answered_shares,
+    calibration_bins,
+    calibration_error,
+    threshold_for_accuracy,
+)
 from mmsent_cli.stats.differences import accuracy_of, compare_scores, interval_of, macro_f1_of
 from mmsent_cli.stats.drift import class_drift, length_drift
 from mmsent_cli.stats.estimate import (
@@ -30,6 +36,7 @@ from mmsent_cli.stats.share import accuracy_interval
 
 __all__ = [
     "CONFIDENCE",
+    "SHARES",
     "Estimate",
     "accuracy_interval",
     "accuracy_of",

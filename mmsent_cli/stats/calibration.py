@@ -10,6 +10,8 @@ from mmsent_cli.stats.share import accuracy_interval
 
 BINS = 15
 """Number of bins of the expected calibration error, as in Guo et al. 2017, arXiv 1706.04599."""
+SHARES = tuple(share / 20 for share in range(1, 21))
+"""Shares of the pairs at which accuracy by answered share is computed for a report."""
 
 
 def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
@@ -62,10 +64,9 @@ def answered_shares(
         shares: shares of answered pairs, above 0 and at most 1. Pairs with equal confidence are answered together, so
             the answered share may be a little larger.
     """
-    rows = []
+    ranked, rows = np.sort(confidence)[::-1], []
     for share in shares:
-        place = max(1, round(share * len(confidence))) - 1
-        threshold = float(np.sort(confidence)[::-1][place])
+        threshold = float(ranked[max(1, round(share * len(ranked))) - 1])
         answered = confidence >= threshold
         pairs, right = int(answered.sum()), int(is_right[answered].sum())
         rows.append(

@@ -11,7 +11,10 @@ from functools import cache
 import pytest
 
 from mmsent_cli.config import PROBES
+from mmsent_cli.finish import DOUBTFUL, write_result
+from mmsent_cli.records import CONFIG, ENVIRONMENT, Run
 from mmsent_cli.reports.blocks import Grid, Section, filled
+from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.folds import MEMBER_NAMES
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files, step_figures
 from mmsent_cli.results import ONE_CLASS, ExplainResult, Finding, noted
@@ -246,3 +249,19 @@ def test_a_printed_page_is_short(results, name, most, tmp_path):
     subprocess.run(printing, check=True, capture_output=True, timeout=60)
     told = subprocess.run(["pdfinfo", str(tmp_path / "page.pdf")], check=True, capture_output=True, text=True).stdout
     assert 1 <= int(re.search(r"Pages:\s+(\d+)", told)[1]) <= most
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+def test_a_report_without_examples_quotes_no_text(tmp_path, monkeypatch, folds_result, is_private):
+    run, shown = Run(tmp_path), []
+    run.write_json(CONFIG, {"runtime": {"lang": "en", "no_examples": is_private}})
+    run.write_json(ENVIRONMENT, {})
+    monkeypatch.setattr("mmsent_cli.finish.run_files", lambda _, parts: shown.append(parts) or {})
+    doubtful = (("7", "neutral", "positive", 0.9, "a private text"),)
+    confidence = Confidence(bins=(), answered=(), majority=0.5, doubtful=doubtful)
+    groups = [("Wrong", ["an example"])]
+    parts = {"groups": groups, "confidence": confidence, "tables": {}}
+    write_result(run, folds_result, **parts, command="mmsent train", seconds=1.0, counts={})
+    assert bool(shown[0].groups) is not is_private
+    assert shown[0].confidence.doubtful == (() if is_private else doubtful)
+    assert run.path(DOUBTFUL).exists() is not is_private
