@@ -2,8 +2,8 @@
 
 A modality is removed in several ways, since each way has its own bias. Zeros, as published, never occur in training.
 The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature for a
-missing modality was learned from pairs without it. Only models that are
-trained on one modality (`--retrain`) show how good this modality can be alone.
+missing modality was learned from pairs without it. Only models that are trained on one modality (`--retrain`) show how
+good this modality can be alone.
 """
 
 import csv
@@ -26,7 +26,7 @@ from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
-from mmsent_cli.stats import accuracy_of, compare_scores, learning_findings, macro_f1_of, modality_findings
+from mmsent_cli.stats import accuracy_scores, compare_scores, learning_findings, modality_findings
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.metrics import compute_metrics
 
@@ -189,8 +189,8 @@ def _arm(name: str, predicted: np.ndarray, true: np.ndarray, labels: Sequence[st
         method=method or "none",
         accuracy=metrics.accuracy,
         macro_f1=metrics.macro_f1,
-        interval=accuracy_of((predicted == true)[None].astype(float)),
-        macro_f1_interval=macro_f1_of(true, predicted[None], len(labels)),
+        interval=metrics.interval,
+        macro_f1_interval=metrics.macro_f1_interval,
         per_class=metrics.per_class,
     )
 
@@ -232,7 +232,7 @@ def _emap(full: np.ndarray, additive: np.ndarray, true: np.ndarray, labels: Sequ
     metrics = [
         compute_metrics(true.tolist(), prediction.tolist(), labels, float("nan")) for prediction in (whole, part)
     ]
-    right = [(prediction == true)[None].astype(float) for prediction in (whole, part)]
+    right = [accuracy_scores(true, prediction[None]) for prediction in (whole, part)]
     return Emap(
         pairs=len(true),
         accuracy=metrics[1].accuracy,

@@ -10,8 +10,8 @@ import numpy as np
 
 from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.selection import nested_selection
-from mmsent_cli.results import ClassMetrics, ComparedArm, EpochScore, Interval, Metrics, SeedScores
-from mmsent_cli.stats import accuracy_scores, learning_findings, macro_f1_of, macro_f1_scores
+from mmsent_cli.results import ClassMetrics, ComparedArm, EpochScore, Metrics, SeedScores
+from mmsent_cli.stats import accuracy_of, accuracy_scores, interval_of, learning_findings, macro_f1_scores
 from mmsent_cli.training.metrics import compute_metrics
 
 
@@ -50,14 +50,13 @@ def score_arm(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) ->
     )
 
 
-def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_interval: Interval) -> ComparedArm:
+def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str]) -> ComparedArm:
     """Make the row of an arm, without its difference to the baseline.
 
     Args:
         arm: models and predictions.
         true: true class numbers [N].
         labels: class names in order.
-        accuracy_interval: 95 % interval of the accuracy.
     """
     first, nan = arm.models[0], float("nan")
     nested = [compute_metrics(true.tolist(), row.tolist(), labels, nan) for row in arm.predicted]
@@ -72,8 +71,8 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str], accuracy_i
         nested=seed_scores(nested),
         best=seed_scores(best),
         last=seed_scores([model.curve[-1] for model in arm.models]),
-        accuracy_interval=accuracy_interval,
-        macro_f1_interval=macro_f1_of(true, arm.predicted, len(labels)),
+        accuracy_interval=accuracy_of(arm.right),
+        macro_f1_interval=interval_of(arm.f1_scores),
         best_epochs=tuple(score.epoch for score in best),
         best_train_losses=tuple(score.train_loss for score in best),
         best_val_losses=tuple(score.val_loss for score in best),

@@ -11,7 +11,7 @@ import numpy as np
 from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison.arm_scores import ArmScores, describe, score_arm
 from mmsent_cli.results import ComparedArm, Difference
-from mmsent_cli.stats import accuracy_of, compare_scores, holm, mcnemar, verdict
+from mmsent_cli.stats import compare_scores, holm, mcnemar, verdict
 
 
 def compare(
@@ -44,7 +44,7 @@ def compare(
     adjusted, adjusted_f1 = _adjusted(accuracies), _adjusted(macro_f1s)
     rows = []
     for name, arm in scores.items():
-        row = describe(arm, true, labels, accuracy_of(arm.right))
+        row = describe(arm, true, labels)
         if name in accuracies:
             row = replace(
                 row,
