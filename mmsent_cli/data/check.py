@@ -12,10 +12,10 @@ from pathlib import Path
 from mmsent_cli.charsets import decide as encoding
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.flaws import MODALITIES, CheckedPair, Flaws
+from mmsent_cli.data.flaws import CheckedPair, Flaws
 from mmsent_cli.data.layouts import Source, locate, text_paths
 from mmsent_cli.data.pair_check import check_row
-from mmsent_cli.data.pairs import Dataset, Pair, PairRow
+from mmsent_cli.data.pairs import MODALITIES, Dataset, Pair, PairRow
 from mmsent_cli.data.placeholders import placeholder_notes
 from mmsent_cli.data.rows import labels_of, limited
 from mmsent_cli.data.source_rows import count_unlabelled, labelled_rows

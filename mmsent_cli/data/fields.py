@@ -1,13 +1,14 @@
 """Which column of a table holds what: named by an option, by its number, or guessed by a usual name."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from mmsent_cli.config import SENTIMENTS, DataConfig
+from mmsent_cli.data.pairs import MODALITIES
 from mmsent_cli.errors import DataError
 
-MODALITIES = ("text", "image")
 FIELDS = ("guid", *MODALITIES, "tag")
 USUAL = {
     "guid": "guid id uuid uid index idx postid tweetid pairid sampleid itemid docid messageid rowid recordid mid"
@@ -24,6 +25,7 @@ USUAL = {
 GUESSES = {name: tuple(names.split()) for name, names in USUAL.items()}
 KNOWN = frozenset(name for names in GUESSES.values() for name in names)
 """All usual names, by which the delimiter of a table is recognised."""
+IMAGE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?)$", re.IGNORECASE)
 DOUBLED = re.compile(r"(.+)\.(\d+)")
 PLACEHOLDER = "NAME"
 
@@ -179,13 +181,7 @@ def _require(
 def _options(places: dict[str, int | None] | dict[str, int], names: Sequence[str]) -> str:
     """Options that name columns, ready to paste."""
     shown = {name: PLACEHOLDER if place is None else names[place] or str(place + 1) for name, place in places.items()}
-    return " ".join(f"--{name}-column {_quoted(column)}" for name, column in shown.items())
-
-
-def _quoted(column: str) -> str:
-    import shlex
-
-    return shlex.quote(column)
+    return " ".join(f"--{name}-column {shlex.quote(column)}" for name, column in shown.items())
 
 
 def _is_data(names: Sequence[str]) -> bool:
@@ -194,6 +190,3 @@ def _is_data(names: Sequence[str]) -> bool:
         name.strip().isdecimal() or name.strip().casefold() in SENTIMENTS or IMAGE.search(name.strip())
         for name in names
     )
-
-
-IMAGE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?)$", re.IGNORECASE)

@@ -5,10 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.pairs import MODALITIES, Pair
 from mmsent_cli.errors import DataError, summarize
 
-MODALITIES = ("text", "image")
 HINT = "fix the files, or use --on-bad drop or --on-bad blank"
 SHOWN_GUIDS = 5
 ADDRESS = "addresses, which mmsent does not open"

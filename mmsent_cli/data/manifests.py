@@ -44,8 +44,9 @@ def read_rows(table: Table, columns: Columns, config: DataConfig, report: Report
         report: receives the rows that are blank or cannot be used.
     """
     seen: dict[str, str] = {}
+    places = {name: getattr(columns, name) for name in FIELDS}
     for where, guid, cells in numbered_records(table, columns, report):
-        named = {name: None if place is None else cells[place] for name in FIELDS for place in [getattr(columns, name)]}
+        named = {name: None if place is None else cells[place] for name, place in places.items()}
         named["guid"] = guid
         try:
             row = row_of(named, where, config, report)
@@ -78,15 +79,15 @@ def row_of(cells: dict[str, Any], where: str, config: DataConfig, report: Report
     Raises:
         ValueError: a cell that holds something else than it should.
     """
-    tag = name_of(cells["tag"], "tag")
+    written = name_of(cells["tag"], "tag")
+    tag = tag_or_none(written, config.labels)
     text = without_surrogates(plain(cells["text"], "text"))
     image, elsewhere = image_of(cells["image"])
-    is_tagged = tag_or_none(tag, config.labels) is not None
-    if not is_tagged and is_remarkable(tag):
-        report.remark(f"the tag {tag!r} counts as none; --labels makes it a class", where)
+    if tag is None and is_remarkable(written):
+        report.remark(f"the tag {written!r} counts as none; --labels makes it a class", where)
     return PairRow(
         guid=name_of(cells["guid"], "guid"),
-        tag=tag_or_none(tag, config.labels),
+        tag=tag,
         text=text or None,
         text_path=None,
         image=image,

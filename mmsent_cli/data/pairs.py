@@ -11,6 +11,7 @@ from mmsent_cli.charsets.decision import EncodingDecision
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+MODALITIES = ("text", "image")
 ImageFile: TypeAlias = Path | bytes
 """An image file, or the bytes of one."""
 ImageSource: TypeAlias = Union[ImageFile, "Image"]

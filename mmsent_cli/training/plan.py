@@ -18,10 +18,9 @@ from mmsent_cli.config import (
     resolve_model,
 )
 from mmsent_cli.data.check import load_labelled
-from mmsent_cli.data.flaws import MODALITIES
 from mmsent_cli.data.language import coverage_note, measure
 from mmsent_cli.data.layouts import Source, locate
-from mmsent_cli.data.pairs import Dataset
+from mmsent_cli.data.pairs import MODALITIES, Dataset
 from mmsent_cli.data.split import Split, make_folds, make_split, read_split, require_all_in_folds
 from mmsent_cli.data.text import says_nothing
 from mmsent_cli.encoders.registry import choose, is_from_scratch, require_encoders
