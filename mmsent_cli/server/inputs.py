@@ -56,8 +56,12 @@ async def read_pairs(request: Request, settings: ServeSettings) -> tuple[list[Pa
         raise Refusal(415, f"content type {kind or 'missing'} is not read", BODY_HINT)
     if not 1 <= len(raw) <= settings.max_pairs:
         raise Refusal(422, f"{len(raw)} pairs in one request", f"send 1 to {settings.max_pairs} pairs")
-    pairs = [_checked(number, text, image, settings) for number, (text, image) in enumerate(raw)]
-    return pairs, body is not None and body.pairs is not None
+    is_list = body is not None and body.pairs is not None
+    pairs = [
+        _checked(str(number), f" of pair {number}" if is_list else "", text, image, settings)
+        for number, (text, image) in enumerate(raw)
+    ]
+    return pairs, is_list
 
 
 def _parse(raw: bytes) -> PredictBody:
@@ -95,15 +99,16 @@ def _decode(image: str | None) -> bytes | None:
         raise Refusal(422, "image is not base64; paths and addresses are not opened", IMAGE_HINT) from error
 
 
-def _checked(number: int, text: str | None, image: bytes | None, settings: ServeSettings) -> Pair:
+def _checked(guid: str, which: str, text: str | None, image: bytes | None, settings: ServeSettings) -> Pair:
+    """A pair within the limits. `which` names it in refusals, where there are several."""
     text = text if text and text.strip() else None
     if text is None and image is None:
-        raise Refusal(422, f"pair {number} has neither text nor image", BODY_HINT)
+        raise Refusal(422, f"neither text nor image{which}", BODY_HINT)
     if text is not None and len(text) > settings.max_text:
-        raise Refusal(413, f"the text of pair {number} has {len(text)} characters", f"send at most {settings.max_text}")
+        raise Refusal(413, f"the text{which} has {len(text)} characters", f"send at most {settings.max_text}")
     if image is not None and (problem := _image_problem(image, settings.max_megapixels)):
-        raise Refusal(422, f"the image of pair {number} {problem}", IMAGE_HINT)
-    return Pair(guid=str(number), tag=None, text=text, image=image)
+        raise Refusal(422, f"the image{which} {problem}", IMAGE_HINT)
+    return Pair(guid=guid, tag=None, text=text, image=image)
 
 
 def _image_problem(raw: bytes, max_megapixels: float) -> str | None:
