@@ -22,38 +22,19 @@ from rich.text import Text
 from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.progress import Epoch, Event, ModelBegun, ModelDone, Stage, Step
 from mmsent_cli.reports.console import err
-from mmsent_cli.reports.format import LOSSES, counted, duration, percent
-from mmsent_cli.reports.tables import figures_table
+from mmsent_cli.reports.format import counted, duration, percent
+from mmsent_cli.reports.progress_rows import (
+    FinishedModel,
+    epoch_line,
+    epoch_name,
+    epoch_table,
+    metrics_line,
+    model_table,
+)
 from mmsent_cli.results import EpochResult
 
 NAME_COLUMNS = 30
 """Longest name next to a bar, so that it and the time left fit 80 columns."""
-EPOCH_COLUMNS = (
-    "Epoch",
-    "Train\nloss",
-    "Val.\nloss",
-    "Accu-\nracy",
-    "Macro\nF1",
-    "Rate\nencoder",
-    "Rate\nhead",
-    "Time",
-)
-MODEL_COLUMNS = {
-    "best": ("Model", "Seed", "Best\naccuracy *", "Macro\nF1 *", "Time"),
-    "last": ("Model", "Seed", "Accuracy\n*", "Macro\nF1 *", "Time"),
-}
-MODEL_FOOT = {"best": "* best epoch, chosen on the same pairs: optimistic", "last": "* after the last epoch"}
-RESUMED = "done before"
-
-
-class FinishedModel(NamedTuple):
-    """A finished model; `duration_s` is None where it was read back from an earlier run."""
-
-    event: ModelDone
-    duration_s: float | None
-
-    def time(self) -> str:
-        return RESUMED if self.duration_s is None else duration(self.duration_s)
 
 
 class Pace(NamedTuple):
@@ -204,7 +185,7 @@ class ProgressView:
     def _show_batches(self, model: RunningModel, step: Step) -> None:
         self._bars.update(
             model.task,
-            description=_epoch_name(step.epoch, model.event.epochs),
+            description=epoch_name(step.epoch, model.event.epochs),
             completed=(step.epoch - 1) * step.total + step.done,
             total=model.event.epochs * step.total,
             unit="batches",
@@ -234,7 +215,7 @@ class ProgressView:
         if self._is_single:
             self._epochs.append(result)
             if not self.is_live:
-                self._print(_epoch_line(result, model.event.epochs))
+                self._print(epoch_line(result, model.event.epochs))
             self._draw()
             return
         model.epochs = result.epoch
@@ -254,7 +235,9 @@ class ProgressView:
         self._finished.append(FinishedModel(event, None if event.is_resumed else self._clock() - model.start))
         if not self.is_live:
             number, total = model.event.number, model.event.total
-            self._print(f"model {number} of {total}: {event.model}, seed {event.seed}: {_metrics(self._finished[-1])}")
+            self._print(
+                f"model {number} of {total}: {event.model}, seed {event.seed}: {metrics_line(self._finished[-1])}"
+            )
         self._show_models()
         self._draw()
 
@@ -281,23 +264,7 @@ class ProgressView:
 
     def _table(self, rows: int) -> Table:
         """The newest rows."""
-        table, foot = self._model_table(rows) if self._finished else self._epoch_table(rows)
-        table.caption, table.caption_justify = Text(foot), "left"
-        return table
-
-    def _model_table(self, rows: int) -> tuple[Table, str]:
-        kind = self._finished[-1].event.epoch
-        cells = [
-            (each.event.model, each.event.seed, percent(each.event.accuracy), f"{each.event.macro_f1:.3f}", each.time())
-            for each in self._finished[-rows:]
-        ]
-        return figures_table(MODEL_COLUMNS[kind], cells), MODEL_FOOT[kind]
-
-    def _epoch_table(self, rows: int) -> tuple[Table, str]:
-        best = max((result.epoch for result in self._epochs if result.is_best), default=None)
-        skipped = sum(result.skipped_steps for result in self._epochs)
-        table = figures_table(EPOCH_COLUMNS, [_epoch_cells(result, best) for result in self._epochs[-rows:]])
-        return table, f"* best so far{f'; {_skipped(skipped)}' if skipped else ''}. {LOSSES}"
+        return model_table(self._finished, rows) if self._finished else epoch_table(self._epochs, rows)
 
     def _print(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
@@ -310,44 +277,3 @@ def _show_cursor() -> None:
 
 def _one_line(longest: int | None = None) -> Column:
     return Column(no_wrap=True, overflow="ellipsis", max_width=longest)
-
-
-def _metrics(model: FinishedModel) -> str:
-    event = model.event
-    accuracy = f"{'best accuracy' if event.epoch == 'best' else 'accuracy'} {percent(event.accuracy)}"
-    return f"{accuracy}, macro-F1 {event.macro_f1:.3f} ({event.epoch} epoch), {model.time()}"
-
-
-def _epoch_name(epoch: int, epochs: int) -> str:
-    return f"epoch {epoch} of {epochs}"
-
-
-def _epoch_cells(result: EpochResult, best: int | None) -> list[str]:
-    return [
-        f"{result.epoch} {'*' if result.epoch == best else ' '}",
-        f"{result.train_loss:.4f}",
-        f"{result.val_loss:.4f}",
-        percent(result.accuracy),
-        f"{result.macro_f1:.3f}",
-        _rate(result.encoder_lr),
-        _rate(result.head_lr),
-        duration(result.seconds),
-    ]
-
-
-def _epoch_line(result: EpochResult, epochs: int) -> str:
-    skipped = f", {_skipped(result.skipped_steps)}" if result.skipped_steps else ""
-    return (
-        f"{_epoch_name(result.epoch, epochs)}: train loss {result.train_loss:.4f}, "
-        f"validation loss {result.val_loss:.4f}, accuracy {percent(result.accuracy)}, "
-        f"macro-F1 {result.macro_f1:.3f}, rates {_rate(result.encoder_lr)} {_rate(result.head_lr)}, "
-        f"{duration(result.seconds)}{skipped}{' *' if result.is_best else ''}"
-    )
-
-
-def _skipped(steps: int) -> str:
-    return f"{counted(steps, 'step')} skipped (not finite)"
-
-
-def _rate(rate: float) -> str:
-    return f"{rate:.1e}" if rate else "0"

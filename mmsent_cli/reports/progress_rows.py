@@ -1,0 +1,106 @@
+"""Rows of the live view: a table of a model's epochs or of several models, and the same as lines of text."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from mmsent_cli.progress import ModelDone
+from mmsent_cli.reports.format import LOSSES, counted, duration, percent
+from mmsent_cli.reports.tables import figures_table
+from mmsent_cli.results import EpochResult
+
+EPOCH_COLUMNS = (
+    "Epoch",
+    "Train\nloss",
+    "Val.\nloss",
+    "Accu-\nracy",
+    "Macro\nF1",
+    "Rate\nencoder",
+    "Rate\nhead",
+    "Time",
+)
+MODEL_COLUMNS = {
+    "best": ("Model", "Seed", "Best\naccuracy *", "Macro\nF1 *", "Time"),
+    "last": ("Model", "Seed", "Accuracy\n*", "Macro\nF1 *", "Time"),
+}
+MODEL_FOOT = {"best": "* best epoch, chosen on the same pairs: optimistic", "last": "* after the last epoch"}
+RESUMED = "done before"
+
+
+class FinishedModel(NamedTuple):
+    """A finished model; `duration_s` is None where it was read back from an earlier run."""
+
+    event: ModelDone
+    duration_s: float | None
+
+    def time(self) -> str:
+        return RESUMED if self.duration_s is None else duration(self.duration_s)
+
+
+def model_table(finished: Sequence[FinishedModel], rows: int) -> Table:
+    """The newest finished models, with a remark on their metrics below."""
+    kind = finished[-1].event.epoch
+    cells = [
+        (each.event.model, each.event.seed, percent(each.event.accuracy), f"{each.event.macro_f1:.3f}", each.time())
+        for each in finished[-rows:]
+    ]
+    return _with_foot(figures_table(MODEL_COLUMNS[kind], cells), MODEL_FOOT[kind])
+
+
+def epoch_table(epochs: Sequence[EpochResult], rows: int) -> Table:
+    """The newest epochs of a model; the best one so far has a star."""
+    best = max((result.epoch for result in epochs if result.is_best), default=None)
+    skipped = sum(result.skipped_steps for result in epochs)
+    table = figures_table(EPOCH_COLUMNS, [_epoch_cells(result, best) for result in epochs[-rows:]])
+    return _with_foot(table, f"* best so far{f'; {_skipped(skipped)}' if skipped else ''}. {LOSSES}")
+
+
+def epoch_name(epoch: int, epochs: int) -> str:
+    """The number of an epoch, and of how many."""
+    return f"epoch {epoch} of {epochs}"
+
+
+def epoch_line(result: EpochResult, epochs: int) -> str:
+    """A finished epoch in a line."""
+    skipped = f", {_skipped(result.skipped_steps)}" if result.skipped_steps else ""
+    return (
+        f"{epoch_name(result.epoch, epochs)}: train loss {result.train_loss:.4f}, "
+        f"validation loss {result.val_loss:.4f}, accuracy {percent(result.accuracy)}, "
+        f"macro-F1 {result.macro_f1:.3f}, rates {_rate(result.encoder_lr)} {_rate(result.head_lr)}, "
+        f"{duration(result.seconds)}{skipped}{' *' if result.is_best else ''}"
+    )
+
+
+def metrics_line(model: FinishedModel) -> str:
+    """The metrics and the time of a finished model in a line."""
+    event = model.event
+    accuracy = f"{'best accuracy' if event.epoch == 'best' else 'accuracy'} {percent(event.accuracy)}"
+    return f"{accuracy}, macro-F1 {event.macro_f1:.3f} ({event.epoch} epoch), {model.time()}"
+
+
+def _with_foot(table: Table, foot: str) -> Table:
+    table.caption, table.caption_justify = Text(foot), "left"
+    return table
+
+
+def _epoch_cells(result: EpochResult, best: int | None) -> list[str]:
+    return [
+        f"{result.epoch} {'*' if result.epoch == best else ' '}",
+        f"{result.train_loss:.4f}",
+        f"{result.val_loss:.4f}",
+        percent(result.accuracy),
+        f"{result.macro_f1:.3f}",
+        _rate(result.encoder_lr),
+        _rate(result.head_lr),
+        duration(result.seconds),
+    ]
+
+
+def _skipped(steps: int) -> str:
+    return f"{counted(steps, 'step')} skipped (not finite)"
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.1e}" if rate else "0"
