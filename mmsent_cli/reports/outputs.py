@@ -71,28 +71,13 @@ class Report:
 
 
 REPORTS = {
-    TrainResult: Report(
-        figures=train_figures,
-        answer=train_answer,
-        grids=train_grids,
-        sections=train_sections,
-    ),
-    FoldsResult: Report(
-        figures=folds_figures,
-        answer=folds_answer,
-        grids=folds_grids,
-        sections=folds_sections,
-    ),
+    TrainResult: Report(figures=train_figures, answer=train_answer, grids=train_grids, sections=train_sections),
+    FoldsResult: Report(figures=folds_figures, answer=folds_answer, grids=folds_grids, sections=folds_sections),
     CompareResult: Report(
         figures=compare_figures, answer=compare_answer, grids=compare_grids, sections=compare_sections
     ),
     AblateResult: Report(figures=ablate_figures, answer=ablate_answer, grids=ablate_grids, sections=ablate_sections),
-    TuneResult: Report(
-        figures=tune_figures,
-        answer=tune_answer,
-        grids=tune_grids,
-        sections=tune_sections,
-    ),
+    TuneResult: Report(figures=tune_figures, answer=tune_answer, grids=tune_grids, sections=tune_sections),
     EvaluateResult: Report(
         figures=evaluate_figures, answer=evaluate_answer, grids=evaluate_grids, sections=evaluate_sections
     ),
