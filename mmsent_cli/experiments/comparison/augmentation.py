@@ -3,8 +3,8 @@
 from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.errors import unknown_name
 from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, seeds_of
-from mmsent_cli.experiments.comparison.compare import compare
-from mmsent_cli.experiments.experiment import Experiment, seed_notes
+from mmsent_cli.experiments.comparison.compare import train_and_compare
+from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.settings import AugmentSettings
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
@@ -32,16 +32,7 @@ def augment_compare(
         ConfigError: a policy is unknown.
     """
     experiment = Experiment(plan, run, progress)
-    arms = plan_arms(plan, settings)
-    trained = experiment.train(arms)
-    result = CompareResult(
-        experiment="augment-compare",
-        baseline=BASELINE,
-        setup=experiment.setup(plan.config, seeds_of(plan.config, settings.seeds)),
-        arms=compare(trained, experiment.true, plan.dataset.labels, BASELINE),
-        notes=(*plan.notes, *experiment.workspace.notes(), *seed_notes(settings.seeds)),
-    )
-    return result, trained
+    return train_and_compare(experiment, plan_arms(plan, settings), "augment-compare", BASELINE, settings.seeds)
 
 
 def plan_arms(plan: Plan, settings: AugmentSettings) -> list[Arm]:

@@ -1,4 +1,4 @@
-"""Compute the rows of a comparison from trained models.
+"""Train the arms of a comparison, and compute its rows from the trained models.
 
 Shape letters: S seeds, E epochs, N validation pairs, C classes.
 """
@@ -8,10 +8,41 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmsent_cli.experiments.arms import TrainedArm
+from mmsent_cli.experiments.arms import Arm, TrainedArm, seeds_of
 from mmsent_cli.experiments.comparison.arm_scores import ArmScores, describe, score_arm
-from mmsent_cli.results import ComparedArm, Difference
+from mmsent_cli.experiments.experiment import Experiment, seed_notes
+from mmsent_cli.results import ComparedArm, CompareResult, Difference
 from mmsent_cli.stats import compare_scores, holm, mcnemar, verdict
+
+
+def train_and_compare(
+    experiment: Experiment, arms: Sequence[Arm], name: str, baseline: str, seeds: int
+) -> tuple[CompareResult, list[TrainedArm]]:
+    """Train the models of a comparison, and test their differences to the baseline.
+
+    Args:
+        experiment: trains the models.
+        arms: the models to train.
+        name: name of the experiment, such as `compare-fusions`.
+        baseline: name of the arm that all others are compared with.
+        seeds: number of seeds of each arm.
+
+    Returns:
+        The result, and the trained models. The result is not written yet.
+
+    Raises:
+        ConfigError: a fusion cannot be used with the encoders.
+    """
+    plan = experiment.plan
+    trained = experiment.train(arms)
+    result = CompareResult(
+        experiment=name,
+        baseline=baseline,
+        setup=experiment.setup(plan.config, seeds_of(plan.config, seeds)),
+        arms=compare(trained, experiment.true, plan.dataset.labels, baseline),
+        notes=(*plan.notes, *experiment.workspace.notes(), *seed_notes(seeds)),
+    )
+    return result, trained
 
 
 def compare(

@@ -6,8 +6,8 @@ from mmsent_cli.compute.resources import Resources
 from mmsent_cli.config import SENTIMENTS, ResolvedModel, TrainConfig
 from mmsent_cli.errors import ConfigError, unknown_name
 from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, seeds_of
-from mmsent_cli.experiments.comparison.compare import compare
-from mmsent_cli.experiments.experiment import Experiment, seed_notes
+from mmsent_cli.experiments.comparison.compare import train_and_compare
+from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import SentimentModel, assemble, build_encoders
@@ -40,17 +40,7 @@ def compare_fusions(
     """
     experiment = Experiment(plan, run, progress)
     arms = plan_arms(plan, settings)
-    trained = experiment.train(arms)
-    rows = compare(trained, experiment.true, plan.dataset.labels, settings.baseline)
-    seeds = seeds_of(plan.config, settings.seeds)
-    result = CompareResult(
-        experiment="compare-fusions",
-        baseline=settings.baseline,
-        setup=experiment.setup(plan.config, seeds),
-        arms=rows,
-        notes=(*plan.notes, *experiment.workspace.notes(), *seed_notes(settings.seeds)),
-    )
-    return result, trained
+    return train_and_compare(experiment, arms, "compare-fusions", settings.baseline, settings.seeds)
 
 
 def plan_arms(plan: Plan, settings: CompareSettings) -> list[Arm]:
