@@ -28,7 +28,7 @@ from mmsent_cli.reports.progress_rows import (
     epoch_line,
     epoch_name,
     epoch_table,
-    metrics_line,
+    model_line,
     model_table,
 )
 from mmsent_cli.results import EpochResult
@@ -234,10 +234,7 @@ class ProgressView:
             return
         self._finished.append(FinishedModel(event, None if event.is_resumed else self._clock() - model.start))
         if not self.is_live:
-            number, total = model.event.number, model.event.total
-            self._print(
-                f"model {number} of {total}: {event.model}, seed {event.seed}: {metrics_line(self._finished[-1])}"
-            )
+            self._print(model_line(self._finished[-1], model.event.number, model.event.total))
         self._show_models()
         self._draw()
 

@@ -73,11 +73,14 @@ def epoch_line(result: EpochResult, epochs: int) -> str:
     )
 
 
-def metrics_line(model: FinishedModel) -> str:
-    """The metrics and the time of a finished model in a line."""
+def model_line(model: FinishedModel, number: int, total: int) -> str:
+    """A finished model in a line; it is model `number` of `total`."""
     event = model.event
     accuracy = f"{'best accuracy' if event.epoch == 'best' else 'accuracy'} {percent(event.accuracy)}"
-    return f"{accuracy}, macro-F1 {event.macro_f1:.3f} ({event.epoch} epoch), {model.time()}"
+    return (
+        f"model {number} of {total}: {event.model}, seed {event.seed}: {accuracy}, macro-F1 {event.macro_f1:.3f} "
+        f"({event.epoch} epoch), {model.time()}"
+    )
 
 
 def _with_foot(table: Table, foot: str) -> Table:
