@@ -4,19 +4,14 @@ import dataclasses
 import datetime
 import errno
 import json
-import os
-import platform
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli import __version__
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason
 from mmsent_cli.interrupts import on_interrupt
@@ -34,20 +29,6 @@ FOLDS = "folds"
 SHOWN_RUNS = 3
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")
 """Names that `files.hidden_name` gives."""
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "transformers",
-    "timm",
-    "accelerate",
-    "openvino",
-    "numpy",
-    "scikit-learn",
-    "vaderSentiment",
-    "rapidocr",
-    "pillow",
-)
-"""Packages on whose version metrics may depend."""
 
 
 class Run:
@@ -205,22 +186,6 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
     return _in_run(_newest_training(runs_dir), BEST if spec in (None, LATEST) else spec)
 
 
-def environment(device: str, precision: str, engine: str) -> dict[str, Any]:
-    """Return versions, machine and git commit, which are needed to repeat a run."""
-    return {
-        "mmsent": __version__,
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "cpu_count": os.cpu_count(),
-        "device": device,
-        "precision": precision,
-        "engine": engine,
-        "git_commit": _git_commit(),
-    }
-
-
 def as_file_name(name: str) -> str:
     """Convert a text to a file name of letters, digits, `-` and `_`."""
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
@@ -303,21 +268,3 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return value
-
-
-def _version(package: str) -> str | None:
-    """Return the version of a package; None if it is not installed."""
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git_commit() -> str | None:
-    """Return the git commit of the source code, or None."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

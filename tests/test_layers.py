@@ -15,7 +15,7 @@ FLOORS = (
     ("results",),
     ("config",),
     ("extras", "files", "stats", "command_lines"),
-    ("latest",),
+    ("latest", "environment"),
     ("progress", "records", "outputs"),
     ("run_list",),
     ("charsets",),

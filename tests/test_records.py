@@ -1,20 +1,17 @@
 """Runs: folders that are never reused, `latest`, finding runs and checkpoints."""
 
-import importlib.metadata
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from mmsent_cli import records
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.latest import latest_note
 from mmsent_cli.records import (
     Run,
     create_run,
     discard_run,
-    environment,
     find_checkpoint,
     find_run,
     remove_unfinished,
@@ -145,23 +142,6 @@ def test_a_damaged_file_of_a_run_is_named(tmp_path, content):
         (tmp_path / "config.json").write_bytes(content)
     with pytest.raises(MmsentError, match=r"config\.json"):
         Run(tmp_path).read_json("config.json")
-
-
-def test_the_environment_names_versions_and_machine():
-    values = environment("cpu", "fp32", "torch")
-    assert set(values["packages"]) == set(records.PACKAGES)
-    assert (values["device"], values["precision"], values["engine"]) == ("cpu", "fp32", "torch")
-    assert values["cpu_count"] == os.cpu_count()
-    assert values["packages"]["torch"] == importlib.metadata.version("torch")
-
-
-def test_an_extra_that_is_not_installed_is_told_as_such(monkeypatch):
-    monkeypatch.setattr(records, "PACKAGES", ("torch", "no-such-package"))
-    assert environment("cpu", "fp32", "torch")["packages"]["no-such-package"] is None
-
-
-def test_the_environment_is_plain_values():
-    json.dumps(environment("cpu", "fp32", "torch"))
 
 
 def test_a_discarded_run_gives_latest_to_the_newest_of_several(runs):

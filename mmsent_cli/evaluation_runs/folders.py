@@ -9,13 +9,14 @@ from mmsent_cli.config import DataConfig, RuntimeConfig, to_dict
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Dataset
+from mmsent_cli.environment import environment
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.files import default_cache_dir
 from mmsent_cli.finish import FinishedRun, write_result
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress
-from mmsent_cli.records import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run, environment
+from mmsent_cli.records import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run
 
 STAMP = re.compile(r"^\d{8}-\d{6}-")
 """Date and time before a run's own name."""

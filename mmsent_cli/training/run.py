@@ -15,6 +15,7 @@ from mmsent_cli.data import frames
 from mmsent_cli.data.findings import findings_csv
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
+from mmsent_cli.environment import environment
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.features.table import Table
 from mmsent_cli.fusion import find_fusion
@@ -30,7 +31,6 @@ from mmsent_cli.records import (
     Run,
     create_run,
     discard_run,
-    environment,
     find_run,
     remove_unfinished,
 )
