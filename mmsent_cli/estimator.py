@@ -28,7 +28,8 @@ from mmsent_cli.keywords import COMMANDS, apply_options, with_preset
 from mmsent_cli.records import BEST
 from mmsent_cli.training.folds import execute_folds
 from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.run import execute, start_run
+from mmsent_cli.training.run import execute
+from mmsent_cli.training.run_folder import start_run
 
 if TYPE_CHECKING:
     Input = pd.DataFrame | Sequence[Pair]

@@ -30,7 +30,7 @@ from mmsent_cli.stats import SHARES, answered_shares, calibration_bins
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
-from mmsent_cli.training.run import NO_EFFECT_ON_METRICS, cleanup_on_failure
+from mmsent_cli.training.run_folder import NO_EFFECT_ON_METRICS, cleanup_on_failure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,7 +23,7 @@ from mmsent_cli.finish import FinishedRun, finish
 from mmsent_cli.keywords import COMMANDS, Given, apply_options
 from mmsent_cli.progress import Progress
 from mmsent_cli.records import Run
-from mmsent_cli.training.run import cleanup_on_failure
+from mmsent_cli.training.run_folder import cleanup_on_failure
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,9 +20,10 @@ from mmsent_cli.keywords import apply_options, with_preset
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run, find_checkpoint
 from mmsent_cli.results import PredictResult
-from mmsent_cli.training import run as training
 from mmsent_cli.training.folds import execute_folds
 from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.run import execute
+from mmsent_cli.training.run_folder import cleanup_on_failure, resume_run, start_run
 from mmsent_cli.workflow import (
     RUNS,
     Data,
@@ -74,7 +75,7 @@ def train(
     given, source = sort_settings("train", data, settings)
     if resume is not None:
         require_only_resume(given, source, config is not None or preset is not None)
-        plan, run = training.resume_run(spec_of(resume) or "", Path(runs_dir), progress, source)
+        plan, run = resume_run(spec_of(resume) or "", Path(runs_dir), progress, source)
     else:
         if config is not None and preset is not None:
             raise ConfigError(
@@ -83,9 +84,9 @@ def train(
         base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
         base = base if preset is None else with_preset(base, preset)
         plan = plan_run(apply_options(base, given), progress, source=source)
-        run = training.start_run(plan, Path(runs_dir))
-    with training.cleanup_on_failure(run, is_new=resume is None):
-        result = (execute_folds if plan.folds else training.execute)(plan, run, progress)
+        run = start_run(plan, Path(runs_dir))
+    with cleanup_on_failure(run, is_new=resume is None):
+        result = (execute_folds if plan.folds else execute)(plan, run, progress)
     return finish(plan, run, result, None, command="train", seconds=time.perf_counter() - start)
 
 

@@ -31,7 +31,8 @@ from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, Run
 from mmsent_cli.results import PaperResult
 from mmsent_cli.training.plan import Plan
-from mmsent_cli.training.run import execute, start_run
+from mmsent_cli.training.run import execute
+from mmsent_cli.training.run_folder import start_run
 
 STEPS = "steps"
 EPOCHS, TUNE_EPOCHS = 10, 5

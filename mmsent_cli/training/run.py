@@ -1,39 +1,14 @@
-"""Start, resume and execute a training run with one validation split."""
+"""Execute a training run with one validation split."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from mmsent_cli.command_lines import command_line
-from mmsent_cli.compute import processes
-from mmsent_cli.compute.determinism import describe_gpu
-from mmsent_cli.config import to_dict, train_config
-from mmsent_cli.data import frames
-from mmsent_cli.data.findings import findings_csv
-from mmsent_cli.data.layouts import Source
-from mmsent_cli.data.split import Split, read_split, write_split
-from mmsent_cli.environment import environment
-from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.features.table import Table
 from mmsent_cli.fusion import find_fusion
-from mmsent_cli.interrupts import advice
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
-from mmsent_cli.records import (
-    BEST,
-    CONFIG,
-    ENVIRONMENT,
-    EXPERIMENT,
-    LAST,
-    Run,
-    create_run,
-    discard_run,
-    find_run,
-    remove_unfinished,
-)
+from mmsent_cli.records import BEST, LAST, Run
 from mmsent_cli.results import Finding, TrainResult, noted
 from mmsent_cli.stats import modality_findings
 from mmsent_cli.training.advice import what_to_try
@@ -50,181 +25,9 @@ from mmsent_cli.training.describe import describe_run, findings_of, run_facts
 from mmsent_cli.training.exchange import exchange_modalities
 from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.metrics import majority_accuracy
-from mmsent_cli.training.plan import Plan, plan_run
+from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import METRICS, write_predictions
 from mmsent_cli.training.workspace import Workspace
-
-SPLIT = "split.json"
-FINDINGS = "pairs_to_check.csv"
-NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "no_examples", "save_all", "workers")
-"""Settings that may differ between two runs with the same metrics."""
-
-
-def start_run(plan: Plan, runs_dir: Path, command: str = "train", request: Any = None) -> Run:
-    """Create the run folder, and write configuration, environment and split.
-
-    Args:
-        plan: the plan of the run.
-        runs_dir: the folder of all runs.
-        command: name of the command.
-        request: the request of an experiment, from which it can be resumed.
-    """
-    model = plan.config.model
-    name = model.encoders if command == "compare-fusions" else f"{model.encoders}-{model.fusion}"
-
-    def fill(run: Run) -> None:
-        run.write_json(CONFIG, to_dict(plan.config))
-        write_plan(plan, run)
-        if request is not None:
-            run.write_json(EXPERIMENT, request)
-
-    if processes.rank():
-        return Run(processes.of_first(Path()), is_writable=False)
-    run = create_run(runs_dir, command, name, fill)
-    processes.of_first(run.folder)
-    return run
-
-
-def resume_run(
-    spec: str, runs_dir: Path, progress: Progress = silent, source: Source | None = None
-) -> tuple[Plan, Run]:
-    """Find an unfinished training run, and plan its remaining epochs.
-
-    `source` holds the pairs of a run that was started with a DataFrame.
-
-    Raises:
-        MmsentError: there is no such run, it is finished, or it was started with different settings.
-    """
-    run = find_unfinished(spec, runs_dir)
-    if run.path(EXPERIMENT).is_file():
-        request = run.read_json(EXPERIMENT)
-        command = request.get("command", "EXPERIMENT") if isinstance(request, dict) else "EXPERIMENT"
-        raise ConfigError(
-            f"cannot resume {run.folder}: it is a run of {command}", f"go on with: {resume_command(run, command)}"
-        )
-    run.is_writable = not processes.rank()
-    if run.is_writable:
-        remove_unfinished(run)
-    config = train_config(run.read_json(CONFIG))
-    plan = plan_run(config, progress, splits_of(run, config.split.folds), source)
-    write_plan(plan, run)
-    plan = _with_recorded_precision(plan, run)
-    if run.is_writable:
-        require_same_plan(plan, run, "train")
-    return plan, run
-
-
-def require_same_plan(plan: Plan, run: Run, command: str) -> None:
-    """Check that a run is resumed with the settings it was started with. The choice of `auto` may have changed.
-
-    Raises:
-        ConfigError: settings, labels, device, precision or engine are different.
-    """
-    before, now = run.read_json(CONFIG), to_dict(plan.config)
-    names = [(section, name) for section in now for name in now[section] if name not in NO_EFFECT_ON_METRICS]
-    changed = [name for section, name in names if now[section][name] != before.get(section, {}).get(name)]
-    recorded = run.read_json(ENVIRONMENT)
-    environment = recorded if isinstance(recorded, dict) else {}
-    compute = plan.compute
-    here = {"device": compute.device, "precision": compute.precision, "engine": compute.engine_name}
-    changed += [name for name, value in here.items() if value != environment.get(name)]
-    if _pairs_changed(plan, environment.get("data")):
-        changed.append(f"content of {plan.dataset.source}")
-    if changed:
-        raise ConfigError(
-            f"{run.folder} was started with a different {', '.join(changed)}; resuming here would mix settings",
-            f"start a new run with its settings: {command_line(command, {'config': run.folder})}",
-        )
-
-
-def _pairs_changed(plan: Plan, recorded: object) -> bool:
-    """Whether the pairs differ from those that a run recorded; pairs that came or went have an error of their own."""
-    if not isinstance(recorded, dict) or recorded.get("pairs") != len(plan.dataset.pairs):
-        return False
-    return recorded.get("digest") != plan.dataset.digest
-
-
-def _with_recorded_precision(plan: Plan, run: Run) -> Plan:
-    """Return the plan of a resumed run with its recorded precision, since `auto` may now choose another one."""
-    began = run.read_json(ENVIRONMENT)
-    if not isinstance(began, dict) or began.get("device") != plan.compute.device:
-        return plan
-    precision = began.get("precision")
-    if precision not in (["fp32", "bf16", "fp16"] if plan.compute.device_type == "cuda" else ["fp32", "bf16"]):
-        return plan
-    return replace(plan, compute=replace(plan.compute, precision=precision))
-
-
-def find_unfinished(spec: str, runs_dir: Path) -> Run:
-    """Find the unfinished run `spec`.
-
-    Raises:
-        MmsentError: there is no such run, or it is finished.
-    """
-    run = find_run(spec, runs_dir)
-    if run.is_finished:
-        raise ConfigError(
-            f"{run.folder} is finished, there is nothing to resume", "start a new run, or see its result.json"
-        )
-    if not run.path(CONFIG).is_file():
-        raise CheckpointError(f"{run.folder} is not a run folder: it has no {CONFIG}", "give a folder in runs/")
-    return run
-
-
-def splits_of(run: Run, folds: int | None = None) -> list[Split]:
-    """Return the recorded split or folds of a run; empty if there are none yet."""
-    path = run.path(SPLIT)
-    numbers = range(1, folds + 1) if folds else [None]
-    return [read_split(path, number) for number in numbers] if path.is_file() else []
-
-
-def write_plan(plan: Plan, run: Run) -> None:
-    """Write configuration, environment and split of a run, as far as they do not exist yet."""
-    if not run.path(ENVIRONMENT).is_file():
-        how, dataset = plan.compute, plan.dataset
-        data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}
-        machine = {**environment(how.device, how.precision, how.engine_name), **describe_gpu(how.device)}
-        run.write_json(ENVIRONMENT, {**machine, "data": data})
-    if run.is_writable and not run.path(SPLIT).is_file():
-        write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
-    if plan.dataset.problems:
-        run.write("problems.txt", "".join(f"{line}\n" for line in plan.dataset.problems))
-    if run.is_writable and not run.path(FINDINGS).is_file():
-        table = findings_csv(plan.dataset.pairs, plan.dataset.problems)
-        if table:
-            run.write(FINDINGS, table)
-
-
-@contextmanager
-def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterator[None]:
-    """Clean up the run folder if the work in this block fails.
-
-    After an expected error before the first epoch or model, the folder of a new run is removed, since it is useless and
-    would be the latest run. After Ctrl-C, the folder is kept, and the message has the command that resumes the run.
-    """
-    go_on = f"go on with: {resume_command(run, command)}"
-    try:
-        with advice(go_on):
-            yield
-    except MmsentError:
-        if is_new and run.is_writable and not run.has_progress:
-            discard_run(run)
-        raise
-    except RuntimeError as error:
-        if not processes.is_lost(error):
-            raise
-        raise processes.lost(go_on) from error
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; {go_on}") from None
-
-
-def resume_command(run: Run, command: str) -> str:
-    """What to type to go on with an unfinished run; Python for a run that was started with a DataFrame."""
-    config = run.read_json(CONFIG) if run.path(CONFIG).is_file() else {}
-    data = config.get("data", {}).get("data") if isinstance(config, dict) else None
-    if data == frames.NAME:
-        return f"{command.replace('-', '_')}(data, resume={str(run.folder.absolute())!r}), with the same data"
-    return command_line(command, {"resume": run.folder})
 
 
 def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:

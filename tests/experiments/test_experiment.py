@@ -16,7 +16,8 @@ from mmsent_cli.results import EpochResult
 from mmsent_cli.training.evaluation import Evaluation
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions
-from mmsent_cli.training.run import execute, start_run
+from mmsent_cli.training.run import execute
+from mmsent_cli.training.run_folder import start_run
 from tests.commands.running import small_lab
 from tests.events import Stopped, at, epochs_trained, models_begun, models_read_back, models_trained, stop
 from tests.experiments.tuning import PAIRS, small_config, small_plan

@@ -21,7 +21,7 @@ from mmsent_cli.experiments.request import (
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.records import Run
 from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.run import require_same_plan, resume_run, start_run
+from mmsent_cli.training.run_folder import require_same_plan, resume_run, start_run
 from tests.commands.running import small_lab
 from tests.experiments.tuning import PAIRS, small_config, small_plan
 

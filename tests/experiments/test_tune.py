@@ -20,7 +20,8 @@ from mmsent_cli.experiments.tuning.space import configure
 from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Epoch
 from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.run import execute, start_run
+from mmsent_cli.training.run import execute
+from mmsent_cli.training.run_folder import start_run
 from tests.events import Stopped, at, epochs_trained, models_begun, models_read_back, models_trained, stop
 from tests.experiments.tuning import PAIRS, search, small_plan
 

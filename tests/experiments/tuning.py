@@ -9,7 +9,7 @@ from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import Run
 from mmsent_cli.training.plan import Plan, plan_run
-from mmsent_cli.training.run import start_run
+from mmsent_cli.training.run_folder import start_run
 from tests.commands.running import small_lab
 
 PAIRS = 24

@@ -20,7 +20,8 @@ from mmsent_cli.records import Run
 from mmsent_cli.training.checkpoints import schema
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions
-from mmsent_cli.training.run import execute, resume_run, start_run
+from mmsent_cli.training.run import execute
+from mmsent_cli.training.run_folder import resume_run, start_run
 from tests.training.builders import assert_equal
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +116,8 @@ import sys, time
 from mmsent_cli.progress import Step
 from tests.training.test_run import train_config_of
 from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.run import execute, start_run
+from mmsent_cli.training.run import execute
+from mmsent_cli.training.run_folder import start_run
 
 def slow(event):
     if isinstance(event, Step) and (event.epoch, event.done) == (2, 3):

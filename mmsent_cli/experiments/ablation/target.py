@@ -22,7 +22,7 @@ from mmsent_cli.progress import Progress, silent
 from mmsent_cli.records import CONFIG, Run
 from mmsent_cli.training.checkpoints import Description, load_model, read_checkpoint
 from mmsent_cli.training.plan import Plan, plan_run
-from mmsent_cli.training.run import SPLIT, splits_of
+from mmsent_cli.training.run_folder import SPLIT, splits_of
 from mmsent_cli.training.workspace import Workspace
 
 
