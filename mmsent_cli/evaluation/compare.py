@@ -61,6 +61,24 @@ def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answe
     return aligned, len(set().union(*(answers.guids for answers in every))) - len(order)
 
 
+def require_comparable(counts: Sequence[tuple[str, int]]) -> None:
+    """Check the models of a comparison.
+
+    Args:
+        counts: name and number of seeds of each model.
+
+    Raises:
+        ConfigError: fewer than two models, or not the same number of seeds of each.
+    """
+    if len(counts) < 2:
+        raise ConfigError("compare needs two models or more", "name two runs, checkpoints or files of predictions")
+    if len({seeds for _, seeds in counts}) > 1:
+        raise ConfigError(
+            f"each model needs the same number of seeds: {', '.join(f'{name} {seeds}' for name, seeds in counts)}",
+            "give as many of one as of the other",
+        )
+
+
 def compare_models(
     models: Mapping[str, Sequence[Answers]], sources: Mapping[str, Sequence[str]], source: str, left_out: int
 ) -> ModelComparison:
@@ -75,14 +93,7 @@ def compare_models(
     Raises:
         ConfigError: fewer than two models, or not the same number of seeds of each.
     """
-    counts = {name: len(seeds) for name, seeds in models.items()}
-    if len(models) < 2:
-        raise ConfigError("compare needs two models or more", "name two runs, checkpoints or files of predictions")
-    if len(set(counts.values())) > 1:
-        raise ConfigError(
-            f"each model needs the same number of seeds: {', '.join(f'{name} {n}' for name, n in counts.items())}",
-            "give as many of one as of the other",
-        )
+    require_comparable([(name, len(seeds)) for name, seeds in models.items()])
     first = next(iter(models.values()))[0]
     true, classes, seeds = first.true, len(first.labels), len(next(iter(models.values())))
     predicted = {name: np.stack([answers.predicted for answers in each]) for name, each in models.items()}

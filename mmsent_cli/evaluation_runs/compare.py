@@ -15,7 +15,7 @@ from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.data.seen import NEW
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
-from mmsent_cli.evaluation.compare import align, compare_models
+from mmsent_cli.evaluation.compare import align, compare_models, require_comparable
 from mmsent_cli.evaluation_runs.folders import (
     NO_DATA,
     NOTHING_COMPUTED,
@@ -67,6 +67,7 @@ def run_comparison(
         MmsentError: models, pairs or settings that cannot be used.
     """
     start = time.perf_counter()
+    require_comparable([(",".join(seeds), len(seeds)) for seeds in models])  # before anything is computed
     data, runtime = build(DataConfig, given[DataConfig]), build(RuntimeConfig, given[RuntimeConfig])
     has_data = source is not None or "data" in given[DataConfig]
     dataset = load_judged(data, runtime, source, progress) if has_data else None

@@ -59,7 +59,7 @@ def test_seeds_and_tables_from_python(ready):
     [
         (("{0}",), "two models"),
         (("{0}", "nope"), "nope"),
-        (("{0}", "{0},{1}"), "same number of seeds"),
+        (("{0}", "nope,{1}"), "same number of seeds"),
         (("{0}", "unlabelled.csv"), "--data"),
     ],
 )
