@@ -3,6 +3,7 @@
 Shape letters: N pairs, C classes.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
@@ -109,6 +110,8 @@ def f1_score(answers: Answers) -> Score:
 def binned(name: str, cells: Sequence[str]) -> list[str]:
     """The group of each cell: its value, or its quarter where a column of numbers has many values.
 
+    Cells such as `nan` have no quarter and stay a group of their own.
+
     Raises:
         ConfigError: many values that are no numbers.
     """
@@ -117,15 +120,20 @@ def binned(name: str, cells: Sequence[str]) -> list[str]:
         return [cell or "(empty)" for cell in cells]
     try:
         numbers = {cell: float(cell) for cell in values if cell}
+        numbers = {cell: number for cell, number in numbers.items() if math.isfinite(number)}
     except ValueError:
+        numbers = {}
+    if not numbers:
         raise ConfigError(
             f"--by {name}: the column has {len(values)} different values, which are too many to show",
             "choose a column with few values",
-        ) from None
-    edges = np.unique(np.quantile([numbers[cell] for cell in cells if cell], (0.25, 0.5, 0.75)))
+        )
+    edges = np.unique(np.quantile([numbers[cell] for cell in cells if cell in numbers], (0.25, 0.5, 0.75)))
     names = [f"up to {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in pairwise(edges))]
     names.append(f"above {edges[-1]:g}")
-    return [names[int(np.searchsorted(edges, numbers[cell]))] if cell else "(empty)" for cell in cells]
+    return [
+        names[int(np.searchsorted(edges, numbers[cell]))] if cell in numbers else cell or "(empty)" for cell in cells
+    ]
 
 
 def _chosen(relation: np.ndarray | None, count: int) -> np.ndarray:

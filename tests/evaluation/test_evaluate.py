@@ -110,6 +110,8 @@ def test_many_numbers_become_quarters_and_many_words_are_refused():
     names = binned("age", [str(number) for number in range(40)] + [""])
     assert [names.count(name) for name in dict.fromkeys(names)] == [10, 10, 10, 10, 1]
     assert names[0] == "up to 9.75"
+    with_gaps = binned("age", [*map(str, range(40)), "nan", "nan"])
+    assert with_gaps == [*names[:40], "nan", "nan"]
     with pytest.raises(ConfigError, match="--by city: the column has 40 different values"):
         binned("city", [f"town {number}" for number in range(40)])
 
