@@ -6,7 +6,7 @@ Shares of 0 to 1 become per cent and differences percentage points, both with on
 import math
 from collections.abc import Mapping, Sequence
 
-from mmsent_cli.results import Interval, SeedScores
+from mmsent_cli.results import NOT_DISTINGUISHABLE, Interval, SeedScores
 
 DASH = "-"
 SHOWN_VALUES = 4
@@ -80,6 +80,13 @@ def probability(p: float | None) -> str:
     if p is None or not math.isfinite(p):
         return DASH
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def verdict_text(verdict: str | None, detectable: str) -> str:
+    """The verdict, and the smallest difference that could have been detected where none was."""
+    if verdict == NOT_DISTINGUISHABLE:
+        return f"{NOT_DISTINGUISHABLE}; detectable: {detectable} or more"
+    return verdict or DASH
 
 
 def mean(values: Sequence[float]) -> float:

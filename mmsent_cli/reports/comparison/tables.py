@@ -22,8 +22,9 @@ from mmsent_cli.reports.format import (
     signed_score,
     signed_score_interval,
     size,
+    verdict_text,
 )
-from mmsent_cli.results import NOT_DISTINGUISHABLE, ComparedArm, CompareResult, Difference
+from mmsent_cli.results import ComparedArm, CompareResult, Difference
 
 OPTIMISTIC = (
     "* Best epoch: chosen on the same pairs that it is measured on, so it is optimistic. Nested selection predicts "
@@ -191,13 +192,6 @@ def tested_arms(result: CompareResult) -> list[tuple[ComparedArm, Difference]]:
 def gates_of(arm: ComparedArm) -> list[str]:
     """Names of an arm's learned weights, none for a fusion without."""
     return list(dict.fromkeys(gate for curve in arm.curves for epoch in curve for gate in epoch.gates))
-
-
-def verdict_text(verdict: str | None, detectable: str) -> str:
-    """The verdict, and the smallest difference that could have been detected where none was."""
-    if verdict == NOT_DISTINGUISHABLE:
-        return f"{NOT_DISTINGUISHABLE}; detectable: {detectable} or more"
-    return verdict or DASH
 
 
 def _gate(arm: ComparedArm, gate: str, which: str) -> str:

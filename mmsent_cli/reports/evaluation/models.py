@@ -18,6 +18,7 @@ from mmsent_cli.reports.format import (
     signed_score,
     signed_score_interval,
     size,
+    verdict_text,
 )
 from mmsent_cli.reports.plot_style import BLACK, BLUE, GREY, ORANGE, Drawn, new_figure
 from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, ModelComparison, ModelDifference
@@ -158,9 +159,7 @@ def difference_grid(result: ModelComparison) -> Grid:
             probability(one.p_adjusted),
             ", ".join(map(probability, one.mcnemar)),
             f"{one.only_first_right:g} : {one.only_second_right:g}",
-            one.verdict
-            if one.verdict != NOT_DISTINGUISHABLE
-            else f"{NOT_DISTINGUISHABLE}; detectable: {size(one.accuracy.detectable)} or more",
+            verdict_text(one.verdict, size(one.accuracy.detectable)),
         )
         for one in result.differences
     ]

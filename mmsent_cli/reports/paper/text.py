@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from mmsent_cli.reports.comparison.tables import tested_arms, verdict_text
+from mmsent_cli.reports.comparison.tables import tested_arms
 from mmsent_cli.reports.comparison.text import detectable_range
 from mmsent_cli.reports.format import (
     counted,
@@ -16,6 +16,7 @@ from mmsent_cli.reports.format import (
     points,
     points_interval,
     size,
+    verdict_text,
 )
 from mmsent_cli.reports.paper.beside import CONTRADICTED, SHOWN, outcomes, published_gaps
 from mmsent_cli.results import NOT_DISTINGUISHABLE, AblationArm, PaperResult, Published
