@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Sequence
 
 SHOWN_PROBLEMS = 5
+SHOWN_NAMES = 20
+SHOWN_CHARACTERS = 60
 
 
 class MmsentError(Exception):
@@ -44,6 +46,13 @@ def summarize(problems: Sequence[str], what: str = "problems") -> str:
     shown = "; ".join(problems[:SHOWN_PROBLEMS])
     rest = len(problems) - SHOWN_PROBLEMS
     return f"{shown}; and {rest} more {what}" if rest > 0 else shown
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first few names, each cut where it is long, and the number of others."""
+    cut = [name if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]}…" for name in names[:SHOWN_NAMES]]
+    rest = len(names) - SHOWN_NAMES
+    return ", ".join(cut) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def unknown_name(option: str, name: str, known: list[str]) -> ConfigError:

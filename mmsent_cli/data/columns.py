@@ -10,7 +10,7 @@ from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.manifests import is_filled, name_of, numbered_records, plain, without_surrogates
 from mmsent_cli.data.source_rows import open_source, table_rows
 from mmsent_cli.data.tables import Report
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, listed
 
 
 def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -49,5 +49,5 @@ def _places(source: Source, found: Sequence[str], names: Sequence[str]) -> list[
     places = [column_named(source.name, found, name, "--by") for name in names]
     missing = [name for name, place in zip(names, places, strict=True) if place is None]
     if missing:
-        raise DataError(f"{source.name} has no column {missing[0]!r}; it has {', '.join(found)}", "check the name")
+        raise DataError(f"{source.name} has no column {missing[0]!r}; it has {listed(found)}", "check the name")
     return [place for place in places if place is not None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from mmsent_cli.config import SENTIMENTS, DataConfig
 from mmsent_cli.data.pairs import MODALITIES
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, listed
 
 FIELDS = ("guid", *MODALITIES, "tag")
 USUAL = {
@@ -175,7 +175,7 @@ def _require(
         alone = (
             f"; or --{lacking[0]}-column '' if there is none" if unclear else f"; or train with --fusion {other}-only"
         )
-    raise DataError(f"{source} has no column {wanted}; it has {', '.join(names)}", hint + alone)
+    raise DataError(f"{source} has no column {wanted}; it has {listed(names)}", hint + alone)
 
 
 def _options(places: dict[str, int | None] | dict[str, int], names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from mmsent_cli.data.manifests import plain, row_of
 from mmsent_cli.data.pairs import Pair, PairRow
 from mmsent_cli.data.rows import guid_problem
 from mmsent_cli.data.tables import Report
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, listed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -70,7 +70,7 @@ def raw_texts(frame: "DataFrame", config: DataConfig) -> tuple[list[tuple[str, b
     """
     place = column_named(NAME, columns_of(frame), config.text_column, "text_column")
     if place is None:
-        columns = ", ".join(columns_of(frame))
+        columns = listed(columns_of(frame))
         raise DataError(f"the DataFrame has no column {config.text_column!r}; it has {columns}", "set text_column")
     filled = {f"{NAME}:{row}": cell for row, cell in enumerate(cells(frame, place), 1) if cell}
     try:

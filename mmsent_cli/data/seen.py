@@ -45,9 +45,24 @@ class SeenPairs:
         )
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any]) -> "SeenPairs":
-        """The record from what `arrays` returned."""
-        return cls(**{each.name: np.asarray(arrays[each.name]) for each in fields(cls)})
+    def from_arrays(cls, arrays: Mapping[str, Any], labels: int) -> "SeenPairs":
+        """The record from what `arrays` returned.
+
+        Args:
+            arrays: by name.
+            labels: the number of classes.
+
+        Raises:
+            KeyError: an array is missing.
+            ValueError: they are no record of pairs with these classes.
+        """
+        found = cls(**{each.name: np.asarray(arrays[each.name]) for each in fields(cls)})
+        arrays = found.arrays()
+        count = found.classes.size
+        is_record = count > 0 and all(each.shape == (count,) and each.dtype.kind == "i" for each in arrays.values())
+        if not is_record or found.words.min() < 0 or found.classes.min() < 0 or found.classes.max() >= labels:
+            raise ValueError("the record of the training pairs is unusable")
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The record as arrays by name."""

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from mmsent_cli.data.manifests import without_surrogates
 from mmsent_cli.data.pairs import Dataset, Pair
-from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.errors import DataError, listed, summarize
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress, Stage, silent
@@ -188,7 +189,7 @@ def _read_csv(path: Path) -> list[_Row]:
     if has_both or header[1] in ("tag", "label", "predicted"):
         answer = 2 if has_both else 1
     else:
-        raise DataError(f"{path} has the columns {', '.join(header)}", f"it needs {FORMATS}")
+        raise DataError(f"{path} has the columns {listed(header)}", f"it needs {FORMATS}")
     named = {name.removeprefix(PROBABILITY): place for place, name in enumerate(header) if place > answer}
     return [
         _Row(where, cells[0], (cells[1] or None) if has_both else None, cells[answer], _shares(cells, named))
@@ -217,7 +218,7 @@ def _read_jsonl(path: Path) -> list[_Row]:
         if line.strip():
             try:
                 rows.append(_json_row(json.loads(line), f"{path.name}:{number}"))
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
                 problems.append(f"{path.name}:{number}: no object with guid and label")
     if problems:
         raise DataError(summarize(problems), 'each line needs {"guid": …, "label": …}')
@@ -227,5 +228,8 @@ def _read_jsonl(path: Path) -> list[_Row]:
 def _json_row(record: Mapping[str, Any], where: str) -> _Row:
     answer = record["predicted"] if "predicted" in record else record["label"]
     tag = record.get("tag") if "predicted" in record else None
+    guid, answer, tag = (
+        None if cell is None else without_surrogates(str(cell)) for cell in (record["guid"], answer, tag)
+    )
     shares = {str(name): float(share) for name, share in record.get("probabilities", {}).items()}
-    return _Row(where, str(record["guid"]), tag, "" if answer is None else str(answer), shares)
+    return _Row(where, guid or "", tag, answer or "", shares)

@@ -5,12 +5,13 @@ predicted in the same batches whether the prediction was interrupted or not, so 
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.files import cannot_write
+from mmsent_cli.files import cannot_write, kind_of
 
 Row = Sequence[Any]
 """Guid, tag, missing modality, and the probability of each class."""
@@ -25,7 +26,8 @@ class PartialPrediction:
         resume: go on with the rows that are there. Otherwise they are replaced when the first chunk is finished.
 
     Raises:
-        ConfigError: there is nothing to resume, or the rows are those of another prediction.
+        ConfigError: there is nothing to resume, the rows are those of another prediction, or a link, folder or pipe has
+            the name of their file.
     """
 
     def __init__(self, out: Path, identity: Mapping[str, Any], resume: bool) -> None:
@@ -33,6 +35,7 @@ class PartialPrediction:
         self._out = out
         self._first = json.dumps({"prediction": identity}, sort_keys=True) + "\n"
         self._is_begun = resume
+        self._require_plain()
         if resume:
             self._require_same()
 
@@ -41,15 +44,21 @@ class PartialPrediction:
         """Whether rows of an earlier prediction are there, which are not gone on with."""
         return not self._is_begun and self.path.is_file()
 
-    def rows(self) -> Iterator[Row]:
-        """The rows that are finished already. A last chunk that was not written whole is dropped."""
+    def rows(self, labels: Sequence[str]) -> Iterator[Row]:
+        """The rows that are finished already.
+
+        A chunk that is damaged or was not written whole is dropped, and so are those after it.
+
+        Args:
+            labels: class names in order.
+        """
         if not self._is_begun:
             return
-        with self.path.open("r+", encoding="utf-8", newline="\n") as stream:
+        with self.path.open("r+b") as stream:
             stream.readline()
             end = stream.tell()
             while line := stream.readline():
-                chunk = _chunk(line)
+                chunk = _chunk(line, labels)
                 if chunk is None:
                     break
                 end = stream.tell()
@@ -77,6 +86,17 @@ class PartialPrediction:
         """Remove the rows: the whole file is written."""
         self.path.unlink(missing_ok=True)
 
+    def _require_plain(self) -> None:
+        try:
+            kind = kind_of(self.path)
+        except OSError:  # writing the rows gives the reason
+            kind = ""
+        if kind:
+            raise ConfigError(
+                f"{self.path} is {kind}, and unfinished predictions are kept under this name",
+                "remove it, or choose another --out",
+            )
+
     def _require_same(self) -> None:
         begin = f"leave out --resume to predict all pairs into {self._out}"
         try:
@@ -92,9 +112,18 @@ class PartialPrediction:
             )
 
 
-def _chunk(line: str) -> list[Row] | None:
-    """The rows of a line; None for a line that was not written whole."""
+def _chunk(line: bytes, labels: Sequence[str]) -> list[Row] | None:
+    """The rows of a line; None for a line that is damaged or was not written whole."""
     try:
-        return json.loads(line) if line.endswith("\n") else None
-    except ValueError:
+        rows = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
         return None
+    return rows if isinstance(rows, list) and all(_is_row(row, labels) for row in rows) else None
+
+
+def _is_row(row: Any, labels: Sequence[str]) -> bool:
+    if not isinstance(row, list) or len(row) != 3 + len(labels):
+        return False
+    guid, tag, missing, *shares = row
+    is_named = isinstance(guid, str) and isinstance(missing, str) and tag in labels
+    return is_named and all(isinstance(share, float) and math.isfinite(share) for share in shares)

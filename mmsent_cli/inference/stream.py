@@ -148,8 +148,9 @@ def _write_rows(
     progress: Progress,
 ) -> None:
     """Write the rows that an interrupted prediction left, then the others."""
-    for row in partial.rows() if partial else ():
-        done = done_before(row, next(pairs, None), out, predictor.description.labels)
+    labels = predictor.description.labels
+    for row in partial.rows(labels) if partial else ():
+        done = done_before(row, next(pairs, None), out, labels)
         rows.write(done, tally.count(done))
     if tally.pairs:
         progress(Stage("predicting", tally.pairs, tally.rows))

@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 
 from mmsent_cli import api
 from mmsent_cli.commands.app import app
+from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference import predictor as module
+from mmsent_cli.inference.partial import PartialPrediction
 from mmsent_cli.progress import Stage
 from tests.commands.running import assert_refused, interrupted, mmsent, small_lab, succeed
 from tests.data.builders import image_bytes
@@ -242,6 +244,44 @@ def test_what_cannot_be_resumed(many, monkeypatch):
     assert_refused(mmsent(*how, "--resume"), "pairs have changed")
     assert succeed(*how, "--json")["pairs"] == 70, "begun again"
     assert not list(Path().glob(".out.csv*"))
+
+
+SHARES = [0.2, 0.3, 0.5]
+SOUND = ["a", "positive", "", *SHARES]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5",
+        "[[]]",
+        '["abcdef"]',
+        json.dumps([["a", "unknown", "", *SHARES]]),
+        json.dumps([["a", "positive", 7, *SHARES]]),
+        json.dumps([["a", "positive", "", "x", *SHARES[1:]]]),
+        json.dumps([["a", "positive", "", float("nan"), *SHARES[1:]]]),
+        json.dumps([SOUND[:-1]]),
+        "[" * 100_000,
+    ],
+)
+def test_damaged_chunks_of_an_unfinished_prediction_are_dropped(tmp_path, line):
+    first, sound = json.dumps({"prediction": {}}), json.dumps([SOUND])
+    path = tmp_path / ".out.csv.partial"
+    path.write_text("\n".join([first, sound, line, sound]) + "\n")
+    partial = PartialPrediction(tmp_path / "out.csv", {}, resume=True)
+    assert list(partial.rows(("negative", "neutral", "positive"))) == [SOUND]
+    assert path.read_text().splitlines() == [first, sound]
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
+def test_unfinished_predictions_are_kept_in_plain_files_alone(tmp_path, kind, resume):
+    path, kept = tmp_path / ".out.csv.partial", tmp_path / "kept"
+    kept.write_text(json.dumps({"prediction": {}}) + "\n")
+    {"link": lambda: path.symlink_to(kept), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[kind]()
+    with pytest.raises(ConfigError, match=f"is a {kind}"):
+        PartialPrediction(tmp_path / "out.csv", {}, resume)
+    assert os.path.lexists(path) and kept.read_text()
 
 
 def test_a_text_may_come_from_standard_input(ready):

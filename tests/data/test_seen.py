@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+
 from mmsent_cli.data.seen import NEAR, NEW, SEEN, SeenPairs
 from tests.data.builders import TAGS, make_pair
 
@@ -27,6 +30,24 @@ def test_a_pair_is_seen_near_or_new():
 
 def test_the_record_survives_as_arrays():
     seen = SeenPairs.of([pair("1", "two words", A, "positive"), pair("2", "", B)], TAGS)
-    again = SeenPairs.from_arrays(seen.arrays())
+    again = SeenPairs.from_arrays(seen.arrays(), len(TAGS))
     assert (again.classes.tolist(), again.words.tolist()) == ([2, 1], [2, 0])
     assert again.relation([pair("9", "two words", A)]).tolist() == [SEEN]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("classes", [-1, 0]),
+        ("classes", [0, len(TAGS)]),
+        ("classes", [0.5, 1.0]),
+        ("words", [1]),
+        ("words", [1, -1]),
+        ("texts", [[1], [2]]),
+        ("images", "abc"),
+    ],
+)
+def test_a_damaged_record_is_refused(name, values):
+    arrays = SeenPairs.of([pair("1", "two words", A), pair("2", "", B)], TAGS).arrays()
+    with pytest.raises(ValueError, match="unusable"):
+        SeenPairs.from_arrays({**arrays, name: np.array(values)}, len(TAGS))

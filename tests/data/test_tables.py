@@ -12,7 +12,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.data.source_rows import labelled_rows, unlabelled_rows
 from mmsent_cli.data.tables import Report
-from mmsent_cli.errors import DataError, MmsentError
+from mmsent_cli.errors import DataError, MmsentError, listed
 from tests.data.builders import image_bytes
 
 TAGS = ["positive", "negative", "neutral"] * 2
@@ -149,6 +149,23 @@ def test_a_broken_workbook_is_refused(tmp_path):
         archive.writestr("a", "b")
     with pytest.raises(DataError, match="is not an Excel workbook"):
         read(tmp_path / "pairs.xlsx")
+
+
+def test_a_workbook_that_breaks_inside_a_sheet_is_refused(tmp_path):
+    """The amplification of entities is one way in which the XML of a sheet cannot be read."""
+    openpyxl = pytest.importorskip("openpyxl")
+    openpyxl.Workbook().save(tmp_path / "whole.xlsx")
+    with zipfile.ZipFile(tmp_path / "whole.xlsx") as whole, zipfile.ZipFile(tmp_path / "pairs.xlsx", "w") as archive:
+        for name in whole.namelist():
+            archive.writestr(name, b"<worksheet><a" if "sheet1" in name else whole.read(name))
+    with pytest.raises(DataError, match="is not an Excel workbook"):
+        read(tmp_path / "pairs.xlsx")
+
+
+def test_an_error_names_the_first_of_very_many_columns():
+    shown = listed([f"c{number}" for number in range(100_000)] + ["x"])
+    assert shown.startswith("c0, c1, ") and shown.endswith(" and 99,981 more") and len(shown) < 200
+    assert listed(["a" * 1000]) == "a" * 60 + "…" and listed(["a", "b"]) == "a, b"
 
 
 # Images in a parquet file

@@ -88,3 +88,18 @@ def test_a_file_without_labels_asks_for_data(tmp_path):
     with pytest.raises(DataError, match="no labels") as caught:
         read_answers(written(tmp_path / "p.csv", "guid,tag", "0,neutral"))
     assert "--data" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "line", ["[" * 100_000, '{"guid": 1, "label": "a", "probabilities": {"a": 1%s}}' % ("0" * 400)]
+)
+def test_json_that_cannot_be_a_prediction_is_refused_with_its_line(tmp_path, line):
+    with pytest.raises(DataError, match=r"p\.jsonl:1: "):
+        read_answers(written(tmp_path / "p.jsonl", line))
+
+
+def test_labels_of_json_lines_are_read_as_text(tmp_path):
+    rows = [{"guid": 1, "tag": ["x"], "predicted": 0}, {"guid": "\ud800", "tag": 0, "predicted": 0}]
+    answers = read_answers(written(tmp_path / "p.jsonl", *map(json.dumps, rows)))
+    assert answers.labels == ("0", "['x']") and answers.true.tolist() == [1, 0]
+    assert all(guid.encode() for guid in answers.guids)

@@ -1,13 +1,28 @@
 """Rows of an `.xlsx` workbook: its first sheet with content."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from mmsent_cli.data.tables.table import Record, Report
 from mmsent_cli.errors import DataError
+
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    SyntaxError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OSError,
+    EOFError,
+)
+"""What openpyxl raises for damaged content, on opening or at a row; errors of XML are SyntaxErrors."""
 
 
 def excel_columns(path: Path) -> tuple[list[str], str, int]:
@@ -16,8 +31,7 @@ def excel_columns(path: Path) -> tuple[list[str], str, int]:
     Raises:
         DataError: not a workbook, or openpyxl is not installed.
     """
-    workbook = _open(path)
-    try:
+    with _opened(path) as workbook:
         for sheet in workbook.worksheets:
             for number, row in enumerate(_rows(sheet), 1):
                 names = ["" if cell is None else str(cell).strip() for cell in row]
@@ -25,15 +39,12 @@ def excel_columns(path: Path) -> tuple[list[str], str, int]:
                     names.pop()
                 if names:
                     return names, sheet.title, number
-    finally:
-        workbook.close()
     return [], "", 0
 
 
 def excel_records(path: Path, columns: list[str], sheet: str, header: int, report: Report) -> Iterator[Record]:
     """All rows below the header."""
-    workbook = _open(path)
-    try:
+    with _opened(path) as workbook:
         for number, row in enumerate(_rows(workbook[sheet]), 1):
             if number <= header:
                 continue
@@ -43,8 +54,6 @@ def excel_records(path: Path, columns: list[str], sheet: str, header: int, repor
                 report.problems.append(f"{where}: {len(cells)} columns instead of {len(columns)}")
             else:
                 yield Record(where, [*cells, *[None] * (len(columns) - len(cells))][: len(columns)])
-    finally:
-        workbook.close()
 
 
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
@@ -53,7 +62,13 @@ def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
     return sheet.iter_rows(values_only=True)
 
 
-def _open(path: Path) -> Any:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A workbook, closed at the end of the block.
+
+    Raises:
+        DataError: not a workbook, or a damaged one, or openpyxl is not installed.
+    """
     try:
         from openpyxl import load_workbook
         from openpyxl.utils.exceptions import InvalidFileException
@@ -62,6 +77,10 @@ def _open(path: Path) -> Any:
             f"{path} needs the package openpyxl", "pip install 'mmsent[excel]', or save the sheet as .csv"
         ) from error
     try:
-        return load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
+        workbook = load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)
+        try:
+            yield workbook
+        finally:
+            workbook.close()
+    except (InvalidFileException, *BROKEN) as error:
         raise DataError(f"{path} is not an Excel workbook: {error}", "save it again as .xlsx, or as .csv") from error

@@ -104,15 +104,22 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
     try:
         return Description(
             model=build(ResolvedModel, content["model"]),
-            labels=tuple(content["labels"]),
-            vocabulary=None if content["vocabulary"] is None else tuple(content["vocabulary"]),
+            labels=_texts(content["labels"]),
+            vocabulary=None if content["vocabulary"] is None else _texts(content["vocabulary"]),
             encoding=content["encoding"],
             run=content["run"],
             precision=content["precision"],
             frozen=content["frozen"],
-            seen=SeenPairs.from_arrays(content["seen"]) if "seen" in content else None,
+            seen=SeenPairs.from_arrays(content["seen"], len(content["labels"])) if "seen" in content else None,
             columns=content.get("columns", {}),
             findings=tuple(Finding(**finding) for finding in content.get("findings", ())),
         )
-    except (KeyError, TypeError, MmsentError) as error:
+    except (KeyError, TypeError, ValueError, MmsentError) as error:
         raise CheckpointError(f"the metadata in the checkpoint {path} are damaged: {error}", RETRAIN) from error
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    found = tuple(values)
+    if not all(isinstance(value, str) for value in found):
+        raise TypeError(f"not all of {len(found)} names are text")
+    return found
