@@ -25,6 +25,7 @@ def list_all(
 ) -> None:
     """List the runs with their data, split, seed, metrics, time and size; only runs of one split are ranked."""
     if context.invoked_subcommand is not None:
+        context.default_map = {"show": {"runs_dir": runs_dir, "json": json}, "rm": {"runs_dir": runs_dir}}
         return
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.runs import print_runs, print_runs_csv

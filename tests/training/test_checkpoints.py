@@ -274,7 +274,18 @@ def test_a_damaged_weight_is_noticed(model_config, tmp_path):
         read_checkpoint(path)
 
 
-@pytest.mark.parametrize("changes", [{"version": 99}, {"format": "other"}, {"labels": 3}, {"model": {"no": 1}}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 99},
+        {"format": "other"},
+        {"labels": 3},
+        {"labels": [1, 2, 3]},
+        {"model": {"no": 1}},
+        {"vocabulary": [1]},
+        {"seen": None},
+    ],
+)
 def test_another_version_or_content_is_refused(changes, path, source):
     with pytest.raises(CheckpointError):
         load_model(altered(path, **changes), source)
