@@ -1,16 +1,22 @@
 """SIGKILL at random moments, full disks, other users: no half-written file, and the rest ends with the same bytes."""
 
+import contextlib
+import datetime
+import itertools
 import os
 import random
 import resource
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from mmsent_cli import records
 from mmsent_cli.features import store
 from mmsent_cli.features.store import FeatureSet
 from tests.commands.running import small_lab
@@ -23,6 +29,7 @@ COMMANDS = {
     "compare-fusions": ("compare-fusions", "--data", "lab", *LIGHT, "--epochs", 1, "--fusions", "concat", "--seeds", 2),
     "ablate": ("ablate", "--checkpoint", "base/best_model.pt", "--retrain"),
 }
+PREDICT = ("predict", "--data", "lab", "--checkpoint", "base", "--engine", "torch", "--out", "out.csv", "--force")
 ALL = (*COMMANDS, "folds")
 
 
@@ -53,9 +60,10 @@ def undisturbed(ready):
         if name not in found:
             place = folder.with_name(f"undisturbed-{name}")
             shutil.copytree(folder, place)
-            ended = run(commands[name], place)
+            ended = run(PREDICT if name == "predict" else commands[name], place)
             assert ended.code == FINISHED, ended.output
-            found[name] = outcome(run_folders(place)[-1]), ended.seconds
+            made = (place / "out.csv").read_bytes() if name == "predict" else outcome(run_folders(place)[-1])
+            found[name] = made, ended.seconds
         return found[name]
 
     return of
@@ -112,48 +120,61 @@ def test_a_command_on_a_full_disk_goes_on_to_the_same_bytes(ready, undisturbed, 
         shutil.rmtree(place)
 
 
-@pytest.mark.parametrize("name", ["train", "compare-fusions"])
-def test_a_command_on_a_small_file_system(ready, tmp_path, rounds, count, name):
-    folder, commands = ready
-    chance, place = random.Random(1), tmp_path / "small"
-    for _ in range(rounds):
-        size = chance.randrange(100, 3000)
-        shutil.copytree(folder, tmp_path / "copy")
-        place.mkdir()
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}k", "none", str(place)], capture_output=True, check=False
-        )
-        if mounted.returncode:
-            pytest.skip("a small file system cannot be mounted here")
-        try:
-            ended = run(
-                (*commands[name], "--runs-dir", place / "runs", "--cache-dir", place / "cache"), tmp_path / "copy"
-            )
-            assert ended.code in (FINISHED, REFUSED), ended.output
-            assert "Traceback" not in ended.output, ended.output
-            require_whole(place)
-        finally:
-            subprocess.run(["umount", str(place)], check=True)
+@contextlib.contextmanager
+def small_file_system(place):
+    """A file system in memory, of 64 MB. Yields a function that leaves so many bytes free on it."""
+    place.mkdir()
+    mounting = ("mount", "-t", "tmpfs", "-o", "size=64m", "none", str(place))
+    if subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+
+    def leave(size):
+        state = os.statvfs(place)
+        used = (state.f_blocks - state.f_bfree) * state.f_frsize
+        subprocess.run(["mount", "-o", f"remount,size={used + size}", str(place)], check=True)
+
+    try:
+        yield leave
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
         place.rmdir()
-        shutil.rmtree(tmp_path / "copy")
-        count(f"{name} on a file system of random size")
 
 
-def test_a_prediction_that_is_killed_leaves_the_earlier_one(ready, tmp_path, rounds, count):
+@pytest.mark.parametrize("name", [*ALL, "predict"])
+def test_a_command_that_fills_a_file_system_goes_on_to_the_same_bytes(
+    ready, undisturbed, tmp_path, rounds, count, name
+):
+    folder, commands = ready
+    command = PREDICT if name == "predict" else commands[name]
+    chance, place = random.Random(len(name)), tmp_path / "small"
+    for _ in range(rounds):
+        free = int(10 ** chance.uniform(3.6, 6.3))
+        with small_file_system(place) as leave:
+            shutil.copytree(folder, place, dirs_exist_ok=True)
+            leave(free)
+            ended = run(command, place)
+            assert ended.code in (FINISHED, REFUSED), (free, ended.output)
+            assert "Traceback" not in ended.output, (free, ended.output)
+            require_whole(place)
+            leave(64_000_000)
+            if name == "predict":
+                assert run(command, place).code == FINISHED
+                assert (place / "out.csv").read_bytes() == undisturbed(name)[0]
+            else:
+                assert finish(command, place) == undisturbed(name)[0], f"{free} bytes free"
+        count(f"{name} on a file system that fills up, then the same bytes")
+
+
+def test_a_prediction_that_is_killed_leaves_the_earlier_one(ready, undisturbed, tmp_path, rounds, count):
     folder, _ = ready
-    command = ("predict", "--data", "lab", "--checkpoint", "base", "--out", "out.csv", "--force", "--engine", "torch")
-    whole = tmp_path / "whole"
-    shutil.copytree(folder, whole)
-    ended = run(command, whole)
-    assert ended.code == FINISHED, ended.output
-    expected = (whole / "out.csv").read_bytes()
-    for number, moment in enumerate(moments(ended.seconds, 3 * rounds, seed=3)):
+    expected, seconds = undisturbed("predict")
+    for number, moment in enumerate(moments(seconds, 3 * rounds, seed=3)):
         place = tmp_path / str(number)
         shutil.copytree(folder, place)
         (place / "out.csv").write_bytes(b"mine")
-        run(command, place, kill_after=moment)
+        run(PREDICT, place, kill_after=moment)
         assert (place / "out.csv").read_bytes() in (b"mine", expected)
-        assert run(command, place).code == FINISHED
+        assert run(PREDICT, place).code == FINISHED
         assert (place / "out.csv").read_bytes() == expected
         count("SIGKILL of predict, then the same bytes")
         shutil.rmtree(place)
@@ -240,17 +261,50 @@ def test_another_user_in_folders_of_root_is_refused_in_two_lines(ready, tmp_path
         count("another user in a folder that only root may write")
 
 
-def test_a_clock_that_is_set_back_keeps_the_newest_run(ready, tmp_path, count):
+def set_clock_back():
+    """Let this process take every time of day for one of twenty years ago, one second earlier at each look."""
+    looks = itertools.count(1)
+
+    class Past(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2001, 1, 1, tzinfo=tz) - datetime.timedelta(seconds=next(looks))
+
+    records.datetime = SimpleNamespace(datetime=Past)
+    time.time = lambda: Past.now().timestamp()
+    time.time_ns = lambda: int(time.time() * 1e9)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_command_whose_clock_is_set_back_goes_on_to_the_same_bytes(ready, undisturbed, tmp_path, rounds, count, name):
+    folder, commands = ready
+    expected, seconds = undisturbed(name)
+    for number, moment in enumerate(moments(seconds, rounds, seed=11 + len(name))):
+        place = tmp_path / str(number)
+        shutil.copytree(folder, place)
+        run(commands[name], place, kill_after=moment)
+        begun = run_folders(place)
+        command = (name.replace("folds", "train"), "--resume", "latest") if begun else commands[name]
+        if not begun or not (begun[-1] / "result.json").exists():
+            ended = run(command, place, set_clock_back)
+            assert ended.code == FINISHED, ended.output
+        (made,) = run_folders(place)
+        assert outcome(made) == expected
+        count(f"clock set back while {name} goes on, then the same bytes")
+        shutil.rmtree(place)
+
+
+def test_a_run_is_the_newest_although_the_clock_was_set_back(ready, tmp_path, count):
     folder, commands = ready
     place = tmp_path / "place"
     shutil.copytree(folder, place)
-    (place / "runs" / "29990101-000000-train-light-concat").mkdir(parents=True)
-    shutil.copytree(place / "base", place / "runs" / "29990101-000000-train-light-concat", dirs_exist_ok=True)
     assert run(commands["train"], place).code == FINISHED
+    assert run((*commands["train"], "--seed", 7), place, set_clock_back).code == FINISHED
     made = run_folders(place)[0]
+    assert made.name.startswith("2000")
     ended = run(("predict", "--text", "hi", "--json"), place)
     assert made.name in ended.output
-    count("a run in the future beside the newest")
+    count("a run of a clock that is set back is the newest")
 
 
 def test_links_in_circles(ready, tmp_path, count):
