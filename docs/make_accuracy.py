@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsent_cli.ensemble import geometric_mean, log_softmax, stack_out_of_fold
-from mmsent_cli.records import FOLDS, Run
+from mmsent_cli.run_folders import FOLDS, Run
 from mmsent_cli.stats import calibration_error
 from mmsent_cli.stats.estimate import estimate_difference, interval
 from mmsent_cli.stats.scores import accuracy_scores, macro_f1_scores

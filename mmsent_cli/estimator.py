@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from mmsent_cli.command_settings import COMMANDS, apply_options, with_preset
 from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build
 from mmsent_cli.data.frames import frame_of
 from mmsent_cli.data.layouts import frame_source
@@ -24,8 +25,7 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import DataError
 from mmsent_cli.files import atomic_write
 from mmsent_cli.inference.loaded import PROBABILITY, LoadedModel
-from mmsent_cli.keywords import COMMANDS, apply_options, with_preset
-from mmsent_cli.records import BEST
+from mmsent_cli.run_folders import BEST
 from mmsent_cli.training.folds import execute_folds
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.command_lines import command_line
 from mmsent_cli.config import COLUMNS, DataConfig, ResolvedFit, build, to_dict
 from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.data.source_rows import count_unlabelled
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.request import read_request
-from mmsent_cli.records import CONFIG, EXPERIMENT, Run
+from mmsent_cli.printed_commands import command_line
 from mmsent_cli.results import (
     BETTER,
     AblateResult,
@@ -22,6 +21,7 @@ from mmsent_cli.results import (
     has_learned_nothing,
 )
 from mmsent_cli.results.training import TrainedResult
+from mmsent_cli.run_folders import CONFIG, EXPERIMENT, Run
 from mmsent_cli.training.advice import next_settings
 
 DEFAULT_RUNS = Path("runs")

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
-from mmsent_cli.records import CONFIG, EXPERIMENT, Run, discard_run, find_run
 from mmsent_cli.results import Interval, RunRow, RunsResult
+from mmsent_cli.run_folders import CONFIG, EXPERIMENT, Run, discard_run, find_run
 from mmsent_cli.stats import macro_f1_of
 
 NAME = re.compile(r"(\d{8}-\d{6})-([a-z]+(?:-fusions|-compare)?)-")

@@ -55,4 +55,4 @@ def undrawn(monkeypatch):
             **dict.fromkeys(figures.get(type(result).__name__, []), b""),
         }
 
-    monkeypatch.setattr("mmsent_cli.finish.run_files", undrawn_files)
+    monkeypatch.setattr("mmsent_cli.finished_run.run_files", undrawn_files)

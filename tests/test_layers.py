@@ -11,12 +11,12 @@ import mmsent_cli
 ROOT = Path(mmsent_cli.__file__).parent
 PACKAGE = "mmsent_cli"
 FLOORS = (
-    ("errors", "interrupts", "streams"),
+    ("errors", "interrupts", "standard_streams"),
     ("results",),
     ("config",),
-    ("extras", "files", "stats", "command_lines"),
-    ("latest", "environment"),
-    ("progress", "records", "outputs"),
+    ("extras", "files", "stats", "printed_commands"),
+    ("latest_run", "environment"),
+    ("progress", "run_folders", "outputs"),
     ("run_list",),
     ("charsets",),
     ("data",),
@@ -31,19 +31,26 @@ FLOORS = (
     ("evaluation",),
     ("server",),
     ("experiments",),
-    ("keywords",),
+    ("command_settings",),
     ("reports",),
-    ("finish", "next_steps"),
-    ("workflow",),
-    ("evaluation_runs",),
-    ("deployment",),
+    ("finished_run", "next_steps"),
+    ("after_training",),
     ("api", "estimator"),
     ("__init__",),
     ("commands",),
     ("__main__",),
 )
 """The rooms from the ground up. A room imports from those below it, never from its own floor or above."""
-STANDARD = {"errors", "interrupts", "streams", "command_lines", "results", "config", "progress", "keywords"}
+STANDARD = {
+    "errors",
+    "interrupts",
+    "standard_streams",
+    "printed_commands",
+    "results",
+    "config",
+    "progress",
+    "command_settings",
+}
 """Standard library only; results import pandas when a table is made."""
 DRAWN_FROM = {"errors", "interrupts", "results", "config", "progress", "files", "stats", "data"}
 """All that `reports` may import: a page is drawn from values, and from pairs that it shows."""

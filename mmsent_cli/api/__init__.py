@@ -5,8 +5,8 @@ The functions print nothing, write the same files as the commands, and return th
 """
 
 from mmsent_cli.api.data import inspect_encoding, read_pairs, split
-from mmsent_cli.api.deployment import explain, export, serve
-from mmsent_cli.api.evaluation import compare, evaluate, runs
+from mmsent_cli.api.deployment import export, serve
+from mmsent_cli.api.evaluation import compare, evaluate, explain, runs
 from mmsent_cli.api.experiments import ablate, augment_compare, compare_fusions, list_fusions, paper, tune
 from mmsent_cli.api.models import load, predict, train
 

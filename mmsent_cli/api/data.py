@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.api.arguments import Data, PathLike, sort_settings
 from mmsent_cli.config import DataConfig, SplitConfig, build
 from mmsent_cli.data import inspect_encoding as inspection
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
@@ -15,7 +16,6 @@ from mmsent_cli.files import default_cache_dir
 from mmsent_cli.outputs import require_no_input, require_writable
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import EncodingResult, SplitResult
-from mmsent_cli.workflow import Data, PathLike, sort_settings
 
 
 def inspect_encoding(

@@ -1,57 +1,15 @@
-"""Use a trained model: explain its predictions, export it, serve it."""
+"""Use a trained model without training code: export it, serve it."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.config import DataConfig
-from mmsent_cli.deployment import run_explanation, run_export, run_serving
-from mmsent_cli.errors import ConfigError
-from mmsent_cli.finish import FinishedRun
+from mmsent_cli.after_training.export import run_export
+from mmsent_cli.after_training.serve import run_serving
+from mmsent_cli.api.arguments import RUNS, Data, PathLike, sort_settings, spec_of
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run, find_checkpoint
 from mmsent_cli.results import ExportResult
-from mmsent_cli.workflow import RUNS, Data, PathLike, sort_settings, spec_of
-
-
-def explain(
-    data: Data = None,
-    *,
-    checkpoint: Run | PathLike | None = None,
-    text: str | None = None,
-    image: Any = None,
-    runs_dir: PathLike = RUNS,
-    progress: Progress = silent,
-    **settings: Any,
-) -> FinishedRun:
-    """Explain predictions: what words, image regions, text, image and ensemble members contribute.
-
-    Args:
-        data: pairs as in `predict`; None with a `text` or `image`.
-        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
-        text: the text of a single pair.
-        image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
-        runs_dir: folder that keeps the runs.
-        progress: called with each event of `mmsent_cli.progress`.
-        **settings: the settings of `mmsent explain --help`, such as `method="gradients"` or `label="negative"`.
-
-    Returns:
-        The finished run; `result.explanations` has words, regions, shares and votes of each pair.
-
-    Raises:
-        ConfigError: Captum is not installed, or settings that do not suit the model.
-        CheckpointError: no such run, or a checkpoint that cannot be read.
-        DataError: pairs that cannot be used.
-
-    Example:
-        >>> explain(text="what a lovely day").result.explanations[0].top_words(1)[0].word
-        'lovely'
-    """
-    given, source = sort_settings("explain", data, settings)
-    if (text is not None or image is not None) and (source is not None or given[DataConfig]):
-        raise ConfigError("explain takes either one pair or --data", "leave out --data, or --text and --image")
-    found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
-    return run_explanation(found, given, source, (text, image), Path(runs_dir), progress)
+from mmsent_cli.run_folders import Run, find_checkpoint
 
 
 def export(

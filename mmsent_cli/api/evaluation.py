@@ -1,18 +1,21 @@
-"""Measure trained models on labelled pairs, compare them, and list the runs."""
+"""Measure trained models, compare them, explain their predictions, and list the runs."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.evaluation_runs.compare import run_comparison
-from mmsent_cli.evaluation_runs.evaluate import run_evaluation
-from mmsent_cli.finish import FinishedRun
+from mmsent_cli.after_training.compare import run_comparison
+from mmsent_cli.after_training.evaluate import run_evaluation
+from mmsent_cli.after_training.explain import run_explanation
+from mmsent_cli.api.arguments import RUNS, Data, PathLike, sort_settings, spec_of
+from mmsent_cli.config import DataConfig
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run
 from mmsent_cli.results import RunsResult
+from mmsent_cli.run_folders import Run, find_checkpoint
 from mmsent_cli.run_list import list_runs
-from mmsent_cli.workflow import RUNS, Data, PathLike, sort_settings, spec_of
 
 
 def evaluate(
@@ -79,6 +82,46 @@ def compare(
     each = [[model] if isinstance(model, Run | str | os.PathLike) else model for model in models]
     named = [[spec_of(seed) or "" for seed in seeds] for seeds in each]
     return run_comparison(named, given, source, Path(runs_dir), progress)
+
+
+def explain(
+    data: Data = None,
+    *,
+    checkpoint: Run | PathLike | None = None,
+    text: str | None = None,
+    image: Any = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Explain predictions: what words, image regions, text, image and ensemble members contribute.
+
+    Args:
+        data: pairs as in `predict`; None with a `text` or `image`.
+        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
+        text: the text of a single pair.
+        image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent explain --help`, such as `method="gradients"` or `label="negative"`.
+
+    Returns:
+        The finished run; `result.explanations` has words, regions, shares and votes of each pair.
+
+    Raises:
+        ConfigError: Captum is not installed, or settings that do not suit the model.
+        CheckpointError: no such run, or a checkpoint that cannot be read.
+        DataError: pairs that cannot be used.
+
+    Example:
+        >>> explain(text="what a lovely day").result.explanations[0].top_words(1)[0].word
+        'lovely'
+    """
+    given, source = sort_settings("explain", data, settings)
+    if (text is not None or image is not None) and (source is not None or given[DataConfig]):
+        raise ConfigError("explain takes either one pair or --data", "leave out --data, or --text and --image")
+    found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
+    return run_explanation(found, given, source, (text, image), Path(runs_dir), progress)
 
 
 def runs(*, sort: str = "when", runs_dir: PathLike = RUNS) -> RunsResult:

@@ -4,6 +4,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.api.arguments import RUNS, Arguments, Data, PathLike, sort_settings, spec_of
+from mmsent_cli.api.run_experiment import run_experiment, run_work
+from mmsent_cli.command_settings import Given, apply_options
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments import paper as recipe
@@ -17,21 +20,10 @@ from mmsent_cli.experiments.request import (
     read_base,
 )
 from mmsent_cli.experiments.tuning import tune as tuning
-from mmsent_cli.finish import FinishedRun, finish
-from mmsent_cli.keywords import Given, apply_options
+from mmsent_cli.finished_run import FinishedRun, finish
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run, find_checkpoint
 from mmsent_cli.results import FusionRow
-from mmsent_cli.workflow import (
-    RUNS,
-    Arguments,
-    Data,
-    PathLike,
-    run_experiment,
-    run_work,
-    sort_settings,
-    spec_of,
-)
+from mmsent_cli.run_folders import Run, find_checkpoint
 
 
 def tune(

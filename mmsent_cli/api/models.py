@@ -4,34 +4,27 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.api.arguments import RUNS, Data, PathLike, require_only_resume, sort_settings, spec_of
+from mmsent_cli.command_settings import apply_options, with_preset
 from mmsent_cli.compute import processes
 from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.request import (
     read_base,
 )
-from mmsent_cli.finish import FinishedRun, finish
+from mmsent_cli.finished_run import FinishedRun, finish
 from mmsent_cli.inference.loaded import LoadedModel
 from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.settings import PredictSettings
 from mmsent_cli.inference.single import predict_one as predict_single
 from mmsent_cli.inference.stream import predict_file
-from mmsent_cli.keywords import apply_options, with_preset
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run, find_checkpoint
 from mmsent_cli.results import PredictResult
+from mmsent_cli.run_folders import Run, find_checkpoint
 from mmsent_cli.training.folds import execute_folds
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute
 from mmsent_cli.training.run_folder import cleanup_on_failure, resume_run, start_run
-from mmsent_cli.workflow import (
-    RUNS,
-    Data,
-    PathLike,
-    require_only_resume,
-    sort_settings,
-    spec_of,
-)
 
 
 @processes.together()

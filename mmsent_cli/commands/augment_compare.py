@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Config, Json, Resume, RunsDir, options
 from mmsent_cli.commands.output import print_run
-from mmsent_cli.keywords import COMMANDS
 
 
 @options(COMMANDS["augment-compare"])

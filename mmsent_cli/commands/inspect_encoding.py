@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Force, Json, options
 from mmsent_cli.commands.output import print_notices
-from mmsent_cli.keywords import COMMANDS
 
 ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of all texts to this folder")]
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
+from mmsent_cli.command_settings import CommandSettings
 from mmsent_cli.config import (
     DataConfig,
     FitConfig,
@@ -22,7 +23,6 @@ from mmsent_cli.config import (
     value_type,
 )
 from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
-from mmsent_cli.keywords import Keywords
 from mmsent_cli.server.settings import ServeSettings
 
 RUN_PANEL = "Run"
@@ -60,7 +60,7 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder of all runs")]
 Command = Callable[..., None]
 
 
-def options(keywords: Keywords) -> Callable[[Command], Command]:
+def options(keywords: CommandSettings) -> Callable[[Command], Command]:
     """Add an option to a command for each of its settings.
 
     The command receives the options that the user typed as a dictionary, in its parameter `given`.

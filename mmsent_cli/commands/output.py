@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmsent_cli.finish import FinishedRun
+    from mmsent_cli.finished_run import FinishedRun
 
 
 def require_one_output(out: Path | None, as_json: bool) -> None:
@@ -32,7 +32,7 @@ def print_notices(notes: Iterable[str]) -> None:
 
 def print_run(run: "FinishedRun", as_json: bool) -> None:
     """Print a finished run on standard output: as JSON with folder and duration, or as tables and text."""
-    from mmsent_cli.latest import latest_note
+    from mmsent_cli.latest_run import latest_note
     from mmsent_cli.next_steps import next_commands
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.outputs import print_result
@@ -41,7 +41,7 @@ def print_run(run: "FinishedRun", as_json: bool) -> None:
         return
     print_notices(filter(None, [latest_note(run.folder)]))
     if as_json:
-        from mmsent_cli.finish import as_dict
+        from mmsent_cli.finished_run import as_dict
 
         about = {"run": str(run.folder), "seconds": run.seconds, **as_dict(run.summary)}
         print_json({**about, **asdict(run.result)})

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, Force, Json, RunsDir, options
 from mmsent_cli.commands.output import print_notices, require_one_output
-from mmsent_cli.keywords import COMMANDS
 
 
 @options(COMMANDS["predict"])

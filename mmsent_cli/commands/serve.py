@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, RunsDir, options
-from mmsent_cli.keywords import COMMANDS
 
 
 @options(COMMANDS["serve"])

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Force, Json, options
 from mmsent_cli.commands.output import print_notices, require_one_output
 from mmsent_cli.config import DataConfig
-from mmsent_cli.keywords import COMMANDS
 
 Folds = Annotated[int | None, typer.Option(help="Make this many cross-validation folds instead of one split")]
 Out = Annotated[

@@ -19,8 +19,8 @@ from mmsent_cli.config import ResolvedConfig
 from mmsent_cli.files import atomic_write
 from mmsent_cli.model import count_parameters
 from mmsent_cli.progress import Epoch
-from mmsent_cli.records import as_file_name
 from mmsent_cli.results import EpochScore
+from mmsent_cli.run_folders import as_file_name
 from mmsent_cli.training.evaluation import Evaluation
 from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.workspace import Workspace

@@ -14,8 +14,8 @@ from mmsent_cli.experiments.arms import Arm, TrainedArm, load, save, train_arm
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.progress import ModelBegun, ModelDone, Progress, silent
-from mmsent_cli.records import ARMS, Run
 from mmsent_cli.results import SharedSetup
+from mmsent_cli.run_folders import ARMS, Run
 from mmsent_cli.training.metrics import majority_accuracy
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace

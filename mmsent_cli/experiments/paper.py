@@ -28,8 +28,8 @@ from mmsent_cli.experiments.settings import (
 )
 from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import BEST, CONFIG, EXPERIMENT, Run
 from mmsent_cli.results import PaperResult
+from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.run import execute
 from mmsent_cli.training.run_folder import start_run

@@ -23,7 +23,7 @@ from mmsent_cli.experiments.settings import (
     TuneSettings,
 )
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import EXPERIMENT, Run, remove_unfinished
+from mmsent_cli.run_folders import EXPERIMENT, Run, remove_unfinished
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run_folder import (
     find_unfinished,

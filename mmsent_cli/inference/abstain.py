@@ -6,7 +6,7 @@ import numpy as np
 
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference.settings import PredictSettings
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import threshold_for_accuracy
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions

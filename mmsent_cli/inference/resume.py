@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli import __version__
-from mmsent_cli.command_lines import command_line
 from mmsent_cli.config import COLUMNS, DataConfig, RuntimeConfig, to_dict
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Pair
@@ -17,6 +16,7 @@ from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.interrupts import advice
 from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream
+from mmsent_cli.printed_commands import command_line
 from mmsent_cli.results import Prediction
 
 

@@ -10,8 +10,8 @@ from mmsent_cli.config import COLUMNS
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.model import SentimentModel, count_parameters
-from mmsent_cli.records import Run
 from mmsent_cli.results import Finding
+from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import learning_findings
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.checkpoints import Description, frozen_digests

@@ -17,8 +17,8 @@ import numpy as np
 from mmsent_cli.data.split import Split
 from mmsent_cli.ensemble import Stacker, fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
-from mmsent_cli.records import BEST, FOLDS, Run
 from mmsent_cli.results import EpochResult, FoldResult, FoldsResult, MemberResult, Metrics, noted
+from mmsent_cli.run_folders import BEST, FOLDS, Run
 from mmsent_cli.stats import calibration_error
 from mmsent_cli.training.checkpoints import Description, EnsembleParts, read_fold, save_ensemble, save_fold
 from mmsent_cli.training.describe import describe_run, findings_of, run_facts

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmsent_cli.ensemble import softmax
 from mmsent_cli.features.table import Table
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.loop import Trainer
 
 if TYPE_CHECKING:

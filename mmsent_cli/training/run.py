@@ -8,8 +8,8 @@ from mmsent_cli.features.table import Table
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
-from mmsent_cli.records import BEST, LAST, Run
 from mmsent_cli.results import Finding, TrainResult, noted
+from mmsent_cli.run_folders import BEST, LAST, Run
 from mmsent_cli.stats import modality_findings
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.checkpoints import (

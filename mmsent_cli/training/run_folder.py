@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.command_lines import command_line
 from mmsent_cli.compute import processes
 from mmsent_cli.compute.determinism import describe_gpu
 from mmsent_cli.config import to_dict, train_config
@@ -17,8 +16,9 @@ from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.environment import environment
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.interrupts import advice
+from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import (
+from mmsent_cli.run_folders import (
     CONFIG,
     ENVIRONMENT,
     EXPERIMENT,

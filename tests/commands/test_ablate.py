@@ -249,7 +249,7 @@ def test_options_about_the_data_need_data(ready, other):
 )
 def test_the_repeat_command_of_the_page_repeats_it(ready, other, monkeypatch, options):
     told = []
-    monkeypatch.setattr("mmsent_cli.finish.run_files", lambda _, parts: told.append(parts.command) or {})
+    monkeypatch.setattr("mmsent_cli.finished_run.run_files", lambda _, parts: told.append(parts.command) or {})
     succeed("split", "--data", "other", "--out", "split.json")
     first = ablate(*options)
     command = shlex.split(told[0])

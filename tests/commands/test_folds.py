@@ -15,11 +15,11 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from mmsent_cli.command_settings import with_preset
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.config.presets import PRESETS
 from mmsent_cli.data import ocr as writing
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
-from mmsent_cli.keywords import with_preset
 from mmsent_cli.progress import ModelBegun, Step
 from tests.commands.running import (
     QUICK,

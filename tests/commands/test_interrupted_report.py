@@ -34,7 +34,7 @@ def ready(tmp_path, monkeypatch, trained):
 def test_the_interruption_says_how_to_go_on(ready, monkeypatch, command):
     """`paper` is pressed in the report of its first step."""
     with monkeypatch.context() as patch:
-        patch.setattr("mmsent_cli.finish.run_files", press)
+        patch.setattr("mmsent_cli.finished_run.run_files", press)
         stopped = mmsent(command, *COMMANDS[command])
     (run,) = [run for run in run_folders() if run.name not in ready]
     assert stopped.exit_code == 130
@@ -44,7 +44,7 @@ def test_the_interruption_says_how_to_go_on(ready, monkeypatch, command):
 
 def test_an_ablation_is_resumed_with_other_jobs_and_trains_nothing_twice(ready, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("mmsent_cli.finish.run_files", press)
+        patch.setattr("mmsent_cli.finished_run.run_files", press)
         mmsent("ablate", *COMMANDS["ablate"])
     (run,) = [run for run in run_folders() if run.name not in ready]
     resumed = mmsent("ablate", "--resume", run.name, "--jobs", 1)

@@ -8,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from mmsent_cli.command_settings import COMMANDS, SECTIONS, CommandSettings, apply_options
 from mmsent_cli.commands.options import options
 from mmsent_cli.config import (
     DataConfig,
@@ -23,7 +24,6 @@ from mmsent_cli.config import (
 )
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.settings import TuneSettings
-from mmsent_cli.keywords import COMMANDS, SECTIONS, Keywords, apply_options
 from tests.commands.test_app import ROOT
 
 
@@ -64,7 +64,7 @@ def test_every_setting_is_an_option_of_train(section):
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_setting_reaches_its_dataclass_and_no_other_is_given(section):
-    seen, keywords = {}, Keywords((section,))
+    seen, keywords = {}, CommandSettings((section,))
 
     @options(keywords)
     def command(given: dict) -> None:
@@ -81,7 +81,7 @@ def test_every_setting_reaches_its_dataclass_and_no_other_is_given(section):
 
 
 def test_options_can_be_left_out_and_renamed():
-    keywords = Keywords((SplitConfig,), frozenset({"split", "fold"}), {(SplitConfig, "split_seed"): "seed"})
+    keywords = CommandSettings((SplitConfig,), frozenset({"split", "fold"}), {(SplitConfig, "split_seed"): "seed"})
     assert not {"split", "fold", "split_seed"} & set(keywords.names())
     assert keywords.sort({"seed": 5}) == {SplitConfig: {"split_seed": 5}}
 

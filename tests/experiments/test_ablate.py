@@ -22,7 +22,7 @@ from mmsent_cli.experiments.ablation.target import examine
 from mmsent_cli.experiments.arms import load
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.progress import silent
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import accuracy_interval
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions

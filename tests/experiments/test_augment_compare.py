@@ -10,7 +10,7 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.comparison.augmentation import augment_compare, plan_arms
 from mmsent_cli.experiments.settings import AugmentSettings
 from mmsent_cli.progress import Stage, silent
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import plan_run
 from tests.events import Stopped
 from tests.experiments.tuning import PAIRS, small_config, small_plan

@@ -10,7 +10,7 @@ from mmsent_cli.experiments.comparison.fusions import compare_fusions, list_fusi
 from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.progress import silent
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import plan_run
 from tests.experiments.tuning import PAIRS, small_config, small_plan
 

@@ -11,8 +11,8 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, seeds_of
 from mmsent_cli.experiments.experiment import ENCODER_RUNS, Experiment
 from mmsent_cli.progress import Epoch, Stage, silent
-from mmsent_cli.records import Run
 from mmsent_cli.results import EpochResult
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.evaluation import Evaluation
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions

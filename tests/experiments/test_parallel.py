@@ -18,7 +18,7 @@ from mmsent_cli.experiments.arms import arms_of
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.progress import Epoch
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from tests.events import models_begun, models_trained
 from tests.experiments.test_experiment import same
 from tests.experiments.tuning import small_plan

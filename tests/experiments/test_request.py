@@ -19,7 +19,7 @@ from mmsent_cli.experiments.request import (
     start_experiment,
 )
 from mmsent_cli.experiments.settings import CompareSettings
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run_folder import require_same_plan, resume_run, start_run
 from tests.commands.running import small_lab

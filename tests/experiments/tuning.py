@@ -7,7 +7,7 @@ from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig,
 from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run_folder import start_run
 from tests.commands.running import small_lab

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 import mmsent_cli.api  # noqa: F401  what a child needs is imported before it is forked
-from mmsent_cli import finish
+from mmsent_cli import finished_run
 from mmsent_cli.commands.app import app
 
 FINISHED, REFUSED = 0, 1
@@ -67,7 +67,7 @@ def _become(arguments: tuple, folder: Path, prepare: Callable[[], object], outpu
         sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1) for stream in (1, 2))
         os.environ["MMSENT_CACHE"] = str(folder / "cache")
         torch.set_num_threads(1)
-        finish.run_files = _undrawn
+        finished_run.run_files = _undrawn
         prepare()
         app([str(argument) for argument in arguments])
     except SystemExit as ending:

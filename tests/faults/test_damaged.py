@@ -46,7 +46,7 @@ def model(tmp_path_factory):
     small_lab(folder / "lab")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("mmsent_cli.finish.run_files", lambda *_, **__: {"report.html": "a page"})
+        patch.setattr("mmsent_cli.finished_run.run_files", lambda *_, **__: {"report.html": "a page"})
         values = succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")
     return folder / values["run"]
 

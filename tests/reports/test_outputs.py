@@ -11,13 +11,13 @@ from functools import cache
 import pytest
 
 from mmsent_cli.config import PROBES
-from mmsent_cli.finish import DOUBTFUL, write_result
-from mmsent_cli.records import CONFIG, ENVIRONMENT, Run
+from mmsent_cli.finished_run import DOUBTFUL, write_result
 from mmsent_cli.reports.blocks import Grid, Section, filled
 from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.folds import MEMBER_NAMES
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files, step_figures
 from mmsent_cli.results import ONE_CLASS, ExplainResult, Finding, noted
+from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, Run
 from tests.reports.experiments import ablate_result, compare_result, setting
 from tests.reports.pages import COMMAND, Page, particulars
 
@@ -256,7 +256,7 @@ def test_a_report_without_examples_quotes_no_text(tmp_path, monkeypatch, folds_r
     run, shown = Run(tmp_path), []
     run.write_json(CONFIG, {"runtime": {"lang": "en", "no_examples": is_private}})
     run.write_json(ENVIRONMENT, {})
-    monkeypatch.setattr("mmsent_cli.finish.run_files", lambda _, parts: shown.append(parts) or {})
+    monkeypatch.setattr("mmsent_cli.finished_run.run_files", lambda _, parts: shown.append(parts) or {})
     doubtful = (("7", "neutral", "positive", 0.9, "a private text"),)
     confidence = Confidence(bins=(), answered=(), majority=0.5, doubtful=doubtful)
     groups = [("Wrong", ["an example"])]

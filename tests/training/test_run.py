@@ -16,7 +16,7 @@ from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig,
 from mmsent_cli.errors import CheckpointError, ConfigError
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Epoch, silent
-from mmsent_cli.records import Run
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.checkpoints import schema
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions

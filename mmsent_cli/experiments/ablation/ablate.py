@@ -24,8 +24,8 @@ from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run
 from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
+from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import accuracy_scores, compare_scores, learning_findings, modality_findings
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.metrics import compute_metrics

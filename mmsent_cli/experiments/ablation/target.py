@@ -19,7 +19,7 @@ from mmsent_cli.experiments.ablation.perturb import EncodedModel, mean_features
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import CONFIG, Run
+from mmsent_cli.run_folders import CONFIG, Run
 from mmsent_cli.training.checkpoints import Description, load_model, read_checkpoint
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run_folder import SPLIT, splits_of

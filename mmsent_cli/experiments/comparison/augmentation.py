@@ -7,8 +7,8 @@ from mmsent_cli.experiments.comparison.compare import train_and_compare
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.settings import AugmentSettings
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run
 from mmsent_cli.results import CompareResult
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import Plan
 
 BASELINE = "none"

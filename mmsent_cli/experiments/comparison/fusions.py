@@ -12,8 +12,8 @@ from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import SentimentModel, assemble, build_encoders
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run
 from mmsent_cli.results import CompareResult, FusionRow
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import Plan, gather_facts, resolve_checked
 
 REFERENCES = tuple(name for name, spec in FUSIONS.items() if spec.is_reference)

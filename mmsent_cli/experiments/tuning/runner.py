@@ -14,7 +14,7 @@ from mmsent_cli.experiments.tuning.search import Search
 from mmsent_cli.experiments.tuning.space import Value, configure
 from mmsent_cli.experiments.tuning.trials import MODEL, Model, TrialRecord
 from mmsent_cli.progress import ModelBegun, ModelDone, Stage
-from mmsent_cli.records import ARMS
+from mmsent_cli.run_folders import ARMS
 from mmsent_cli.training.monitor import Monitor
 
 if TYPE_CHECKING:

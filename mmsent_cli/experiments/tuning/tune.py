@@ -23,8 +23,8 @@ from mmsent_cli.experiments.tuning.study import database_errors, open_study, qui
 from mmsent_cli.experiments.tuning.trials import TrialRecord, compare_trials, describe, distinct, rank
 from mmsent_cli.model import trains_encoders
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import Run
 from mmsent_cli.results import NOT_DISTINGUISHABLE, TuneResult, noted
+from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import holm, verdict
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.monitor import Monitor

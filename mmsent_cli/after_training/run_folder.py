@@ -1,26 +1,18 @@
-"""What the runs of commands that use trained models share: reading labelled pairs, and the run folder."""
+"""The run folder of a command that uses trained models."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.config import DataConfig, RuntimeConfig, to_dict
-from mmsent_cli.data.check import load_labelled
-from mmsent_cli.data.layouts import Source
-from mmsent_cli.data.pairs import Dataset
+from mmsent_cli.config import RuntimeConfig, to_dict
 from mmsent_cli.environment import environment
-from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.ablation.target import own_config
-from mmsent_cli.files import default_cache_dir
-from mmsent_cli.finish import FinishedRun, write_result
+from mmsent_cli.finished_run import FinishedRun, write_result
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.progress import Progress
-from mmsent_cli.records import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run
+from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run
 
 STAMP = re.compile(r"^\d{8}-\d{6}-")
 """Date and time before a run's own name."""
-NO_DATA = "name labelled pairs with --data"
 NOTHING_COMPUTED = ("none", "none", "none")
 """Device, precision and engine where predictions are read from files."""
 
@@ -29,21 +21,6 @@ def how_computed(predictor: Predictor) -> tuple[str, str, str]:
     """Device, precision and engine of a loaded model."""
     compute = predictor.compute
     return compute.device, compute.precision, compute.engine_name
-
-
-def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None, progress: Progress) -> Dataset:
-    """Labelled pairs, each of which may lack its text or its image."""
-    return load_labelled(data, default_cache_dir(runtime.cache_dir), progress, source, needs=None)
-
-
-def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict[str, Any]:
-    """The settings about the data: those given, over those of the checkpoint's run where no data is given."""
-    if has_data:
-        return dict(given)
-    own = own_config(checkpoint)
-    if own is None:
-        raise ConfigError(f"{checkpoint} does not lie in its run's folder, so its pairs are unknown", NO_DATA)
-    return {**to_dict(own.data), **given}
 
 
 def name_of(path: Path) -> str:
@@ -67,7 +44,7 @@ def start_run(runs_dir: Path, command: str, name: str, how: tuple[str, str, str]
 
 
 def write_run(run: Run, result: Any, **parts: Any) -> FinishedRun:
-    """Write report, tables and result, see `finish.write_result`; a run that cannot be written is removed."""
+    """Write report, tables and result, see `finished_run.write_result`; a run that cannot be written is removed."""
     try:
         return write_result(run, result, **parts)
     except Exception:  # whatever it is: such a run cannot be continued, and would be the latest one

@@ -15,7 +15,7 @@ from typing import Any
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason
 from mmsent_cli.interrupts import on_interrupt
-from mmsent_cli.latest import LATEST, follow, is_own, point_latest
+from mmsent_cli.latest_run import LATEST, follow, is_own, point_latest
 
 BEST = "best_model.pt"
 LAST = "last.pt"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmsent_cli.command_lines import command_line
+from mmsent_cli.printed_commands import command_line
 
 
 @pytest.mark.parametrize(

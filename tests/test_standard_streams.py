@@ -9,13 +9,13 @@ import pytest
 
 HELPS = """
 import sys
-from mmsent_cli import streams
-streams.prepare()
+from mmsent_cli import standard_streams
+standard_streams.prepare()
 import typer.main
 from mmsent_cli.commands.app import app
 for name in ("", *typer.main.get_command(app).commands):
     app([name, "--help"] if name else ["--help"], standalone_mode=False)
-streams.finish()
+standard_streams.finish()
 """
 PROGRAM = (sys.executable, "-m", "mmsent_cli")
 
@@ -51,7 +51,8 @@ def test_an_impossible_width_is_no_width(value):
 def test_a_closed_stream_is_opened_so_that_no_file_takes_its_place(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "import os, sys\nfrom pathlib import Path\nfrom mmsent_cli import streams\nstreams.prepare()\n"
+        "import os, sys\nfrom pathlib import Path\nfrom mmsent_cli import standard_streams as streams\n"
+        "streams.prepare()\n"
         "file = open('data', 'w')\nPath('number').write_text(str(file.fileno()))\n"
         "os.write(1, b'stray')\nprint('stray')\nprint('stray', file=sys.stderr)\nstreams.finish()\n"
     )

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mmsent_cli.command_lines import command_line
+from mmsent_cli.after_training.pairs import NO_DATA, load_judged
+from mmsent_cli.after_training.run_folder import NOTHING_COMPUTED, STAMP, how_computed, not_usual, start_run, write_run
+from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Dataset, Pair
@@ -16,24 +18,14 @@ from mmsent_cli.data.seen import NEW
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
 from mmsent_cli.evaluation.compare import align, compare_models, require_comparable
-from mmsent_cli.evaluation_runs.folders import (
-    NO_DATA,
-    NOTHING_COMPUTED,
-    STAMP,
-    how_computed,
-    load_judged,
-    not_usual,
-    start_run,
-    write_run,
-)
 from mmsent_cli.experiments.ablation.target import own_config
-from mmsent_cli.finish import FinishedRun
+from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.keywords import Given
+from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import BEST, CONFIG, Run, find_checkpoint, find_run
 from mmsent_cli.reports.examples import agreement_groups, disagreement_groups
 from mmsent_cli.reports.outputs import Groups
+from mmsent_cli.run_folders import BEST, CONFIG, Run, find_checkpoint, find_run
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.predictions import PREDICTIONS, VAL_PREDICTIONS
 

@@ -4,7 +4,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmsent_cli.command_lines import command_line
+from mmsent_cli.after_training.pairs import NO_DATA, load_judged, own_data
+from mmsent_cli.after_training.run_folder import (
+    NOTHING_COMPUTED,
+    how_computed,
+    name_of,
+    not_usual,
+    start_run,
+    write_run,
+)
+from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.data.columns import read_columns
 from mmsent_cli.data.layouts import Source, locate
@@ -13,24 +22,13 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
 from mmsent_cli.evaluation.evaluate import evaluate
 from mmsent_cli.evaluation.settings import EvaluateSettings
-from mmsent_cli.evaluation_runs.folders import (
-    NO_DATA,
-    NOTHING_COMPUTED,
-    how_computed,
-    load_judged,
-    name_of,
-    not_usual,
-    own_data,
-    start_run,
-    write_run,
-)
-from mmsent_cli.finish import FinishedRun
+from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.keywords import Given
+from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.records import find_checkpoint
 from mmsent_cli.reports.examples import error_groups
 from mmsent_cli.reports.outputs import Groups
+from mmsent_cli.run_folders import find_checkpoint
 from mmsent_cli.training.predictions import PREDICTIONS, predictions_csv
 
 

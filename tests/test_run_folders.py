@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.latest import latest_note
-from mmsent_cli.records import (
+from mmsent_cli.latest_run import latest_note
+from mmsent_cli.results import Prediction
+from mmsent_cli.run_folders import (
     Run,
     create_run,
     discard_run,
@@ -16,7 +17,6 @@ from mmsent_cli.records import (
     find_run,
     remove_unfinished,
 )
-from mmsent_cli.results import Prediction
 
 
 @pytest.fixture(params=["link", "text file"])

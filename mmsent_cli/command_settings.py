@@ -55,7 +55,7 @@ Given = dict[type, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Keywords:
+class CommandSettings:
     """The settings that a command takes.
 
     Attributes:
@@ -98,28 +98,32 @@ class Keywords:
 
 
 COMMANDS = {
-    "train": Keywords((*SECTIONS,), frozenset({"jobs"})),
-    "predict": Keywords((PredictSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL),
-    "explain": Keywords((ExplainSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL - {"lang"}),
-    "serve": Keywords((ServeSettings, RuntimeConfig), NOT_USED_BY_A_MODEL),
-    "export": Keywords((ExportSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL | CPU_ONLY),
-    "tune": Keywords(
+    "train": CommandSettings((*SECTIONS,), frozenset({"jobs"})),
+    "predict": CommandSettings((PredictSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL),
+    "explain": CommandSettings((ExplainSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL - {"lang"}),
+    "serve": CommandSettings((ServeSettings, RuntimeConfig), NOT_USED_BY_A_MODEL),
+    "export": CommandSettings((ExportSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL | CPU_ONLY),
+    "tune": CommandSettings(
         (TuneSettings, *SECTIONS),
         FOLDS_ONLY | {"jobs"},
         {(SplitConfig, "strategy"): "split_strategy"},
         epochs=5,
     ),
-    "ablate": Keywords((AblateSettings, DataConfig, RuntimeConfig), frozenset({"labels", "workers", "save_all"})),
-    "evaluate": Keywords((EvaluateSettings, DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})),
-    "compare": Keywords((DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})),
-    "compare-fusions": Keywords((CompareSettings, *SECTIONS), FOLDS_ONLY | {"fusion"}),
-    "augment-compare": Keywords((AugmentSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}),
-    "paper": Keywords((PaperSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}, epochs=10),
-    "split": Keywords(
+    "ablate": CommandSettings(
+        (AblateSettings, DataConfig, RuntimeConfig), frozenset({"labels", "workers", "save_all"})
+    ),
+    "evaluate": CommandSettings(
+        (EvaluateSettings, DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})
+    ),
+    "compare": CommandSettings((DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})),
+    "compare-fusions": CommandSettings((CompareSettings, *SECTIONS), FOLDS_ONLY | {"fusion"}),
+    "augment-compare": CommandSettings((AugmentSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}),
+    "paper": CommandSettings((PaperSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}, epochs=10),
+    "split": CommandSettings(
         (DataConfig, SplitConfig), frozenset({"split", "fold", "folds"}), {(SplitConfig, "split_seed"): "seed"}
     ),
-    "read-pairs": Keywords((DataConfig,)),
-    "inspect-encoding": Keywords((DataConfig,), TRAINING_DATA | {"on_bad"}),
+    "read-pairs": CommandSettings((DataConfig,)),
+    "inspect-encoding": CommandSettings((DataConfig,), TRAINING_DATA | {"on_bad"}),
 }
 """The settings of each command. The epochs of `tune` and `paper` are those of the published BERT + ResNet18 setup."""
 

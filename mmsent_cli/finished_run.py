@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmsent_cli.command_lines import command_line
 from mmsent_cli.config import RuntimeConfig, to_dict
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_csv
 from mmsent_cli.experiments.epochs import epochs_csv
 from mmsent_cli.experiments.request import ExperimentRequest, read_request
 from mmsent_cli.inference.loaded import PROBABILITY
-from mmsent_cli.records import CONFIG, ENVIRONMENT, EXPERIMENT, Run
+from mmsent_cli.printed_commands import command_line
 from mmsent_cli.reports.blocks import Figures
 from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
@@ -26,6 +25,7 @@ from mmsent_cli.reports.outputs import Groups, Particulars, run_files
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.results.summary import Summary, summarize
+from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run
 from mmsent_cli.stats import SHARES, answered_shares, calibration_bins
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan

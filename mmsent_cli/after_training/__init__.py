@@ -1,0 +1,1 @@
+"""What is done with trained models besides `predict`: evaluate, compare, explain, export, serve."""

@@ -1,0 +1,57 @@
+"""Run `export`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.after_training.pairs import first_pairs
+from mmsent_cli.command_settings import Given
+from mmsent_cli.config import DataConfig, RuntimeConfig, build
+from mmsent_cli.data.check import load_labelled
+from mmsent_cli.data.layouts import Source
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import MmsentError
+from mmsent_cli.experiments.ablation.target import own_config
+from mmsent_cli.extras import require_extra
+from mmsent_cli.inference.export.export import export_model
+from mmsent_cli.inference.export.folder import require_exportable, require_free
+from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.inference.settings import ExportSettings
+from mmsent_cli.progress import Progress, silent
+from mmsent_cli.results import ExportResult
+
+
+def run_export(
+    checkpoint: Path, out: Path, given: Given, source: Source | None, force: bool, progress: Progress = silent
+) -> ExportResult:
+    """Write a model as a folder that runs without mmsent, and compare its answers with those of mmsent.
+
+    Raises:
+        MmsentError: a model that cannot be exported, or a folder that is there already.
+    """
+    settings = build(ExportSettings, given[ExportSettings])
+    runtime = replace(build(RuntimeConfig, given[RuntimeConfig]), device="cpu", precision="fp32", engine="torch")
+    require_free(out, force)
+    require_extra("export", "an export", "onnx", "onnxruntime", "onnxscript")
+    predictor = Predictor.load(checkpoint, runtime)
+    require_exportable(predictor.ensemble)
+    pairs, notes = _check_pairs(checkpoint, given[DataConfig], predictor.resources.cache, source, settings.check_pairs)
+    result = export_model(predictor, checkpoint, out, settings.to, pairs, force=force, progress=progress)
+    return replace(result, notes=tuple(notes))
+
+
+def _check_pairs(
+    checkpoint: Path, given: dict[str, Any], cache: Path, source: Source | None, count: int
+) -> tuple[list[Pair], list[str]]:
+    """Pairs to compare on: those that `given` names, else those of the checkpoint's run; with remarks."""
+    if not count:
+        return [], []
+    if source is not None or "data" in given:
+        return first_pairs(given, cache, source, count), []
+    own = own_config(checkpoint)
+    if own is None:
+        return [], ["nothing was compared: name pairs with --data, since the checkpoint is not in its run's folder"]
+    try:
+        return list(load_labelled(own.data, cache).pairs[:count]), []
+    except MmsentError as error:
+        return [], [f"nothing was compared, since the pairs of the model's run cannot be read: {error.message}"]

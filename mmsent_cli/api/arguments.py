@@ -1,0 +1,65 @@
+"""Arguments that the functions of `api` share: data, settings, and runs by folder or name."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from mmsent_cli.command_settings import COMMANDS, Given
+from mmsent_cli.config import DataConfig, build
+from mmsent_cli.data import frames
+from mmsent_cli.data.layouts import Source, frame_source
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.progress import Progress
+from mmsent_cli.run_folders import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Data: TypeAlias = Union[PathLike, "pd.DataFrame", Sequence[Pair], None]
+"""A folder, a manifest file, a DataFrame, or a list of pairs."""
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments that all experiments have in common; see `compare_fusions`."""
+
+    data: "Data"
+    resume: Run | PathLike | None
+    runs_dir: PathLike
+    progress: Progress
+    settings: dict[str, Any]
+
+
+def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple[Given, Source | None]:
+    """Sort settings by dataclass, and make a source of pairs in memory. A path becomes the setting `data`."""
+    given = COMMANDS[command].sort(settings)
+    if data is None:
+        return given, None
+    if isinstance(data, str | os.PathLike):
+        given[DataConfig]["data"] = os.fspath(data)
+        return given, None
+    import pandas as pd
+
+    config = build(DataConfig, given[DataConfig])
+    frame = data if isinstance(data, pd.DataFrame) else frames.frame_of(data, config)
+    given[DataConfig]["data"] = frames.NAME
+    return given, frame_source(frame)
+
+
+def require_only_resume(given: Given, source: Source | None, has_more: bool) -> None:
+    """Check that no settings are given with `resume`. Pairs in memory must be given again."""
+    names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
+    if has_more or names:
+        raise ConfigError("--resume uses the settings of the run and takes no others", "leave out the other options")
+
+
+def spec_of(run: Run | PathLike | None) -> str | None:
+    """Return the folder or name of a run, for `run_folders`."""
+    if run is None:
+        return None
+    return str(run.folder) if isinstance(run, Run) else os.fspath(run)
