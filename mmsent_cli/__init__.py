@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mmsent_cli.api import (
         ablate,
         augment_compare,
+        check,
         compare,
         compare_fusions,
         evaluate,
@@ -33,6 +34,7 @@ __all__ = [
     "SentimentClassifier",
     "ablate",
     "augment_compare",
+    "check",
     "compare",
     "compare_fusions",
     "evaluate",

@@ -49,6 +49,11 @@ REPORT_ONLY = frozenset({"figure_format", "no_examples"})
 """Settings of a report, which a command without a run folder does not take."""
 NOT_USED_BY_A_MODEL = TRAINING_DATA | REPORT_ONLY | {"workers", "jobs", "save_all", "lang"}
 """Settings of training that the commands which use a trained model do not take."""
+NOT_CHECKED = frozenset(
+    {"freeze_text", "freeze_image", "head_hidden", "head_dropout", "modality_dropout", "auxiliary_weight", "probes"}
+    | {"models_per_fold", "logit_adjustment", "workers", "jobs", "save_all", "precision", "engine", "no_deterministic"}
+)
+"""Settings of training that do not change how pairs are read and divided."""
 CPU_ONLY = frozenset({"device", "precision", "engine"})
 Given = dict[type, dict[str, Any]]
 """The settings that the user gave, by dataclass."""
@@ -122,6 +127,7 @@ COMMANDS = {
     "split": CommandSettings(
         (DataConfig, SplitConfig), frozenset({"split", "fold", "folds"}), {(SplitConfig, "split_seed"): "seed"}
     ),
+    "check": CommandSettings((DataConfig, SplitConfig, ModelConfig, RuntimeConfig), NOT_CHECKED),
     "read-pairs": CommandSettings((DataConfig,)),
     "inspect-encoding": CommandSettings((DataConfig,), TRAINING_DATA | {"on_bad"}),
 }

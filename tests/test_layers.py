@@ -35,6 +35,7 @@ FLOORS = (
     ("reports",),
     ("finished_run", "next_steps"),
     ("after_training",),
+    ("checks",),
     ("api", "estimator"),
     ("__init__",),
     ("commands",),

@@ -15,6 +15,7 @@ from mmsent_cli import __version__
 from mmsent_cli.commands.ablate import ablate
 from mmsent_cli.commands.augment_compare import augment_compare
 from mmsent_cli.commands.cache import cache
+from mmsent_cli.commands.check import check
 from mmsent_cli.commands.compare import compare
 from mmsent_cli.commands.compare_fusions import compare_fusions
 from mmsent_cli.commands.evaluate import evaluate
@@ -97,6 +98,7 @@ def root(
 
 app.command("inspect-encoding")(inspect_encoding)
 app.command("split")(split)
+app.command("check")(check)
 app.command("tune")(tune)
 app.command("train")(train)
 app.command("evaluate")(evaluate)

@@ -55,7 +55,7 @@ def load_labelled(
     rows = limited(every_row, config.limit)
     needs = _modalities_of(rows) if needs is not None and not needs else needs
     checked = []
-    for chunk in _check(rows, decision):
+    for chunk in check_rows(rows, decision):
         checked += chunk
         progress(Stage("checking pairs", len(checked), len(rows)))
     pairs = [pair for item in checked if (pair := flaws.admit(item, config.on_bad, needs))]
@@ -121,7 +121,7 @@ def _checked_pairs(
     rows: Iterable[PairRow], config: DataConfig, decision: EncodingDecision, problems: list[str], report: Report
 ) -> Iterator[Pair]:
     flaws, kept, total = Flaws(), 0, 0
-    for chunk in _check(rows, decision):
+    for chunk in check_rows(rows, decision):
         known = len(flaws.problems)
         pairs = [pair for item in chunk if (pair := flaws.admit(item, config.on_bad, None))]
         total, kept = total + len(chunk), kept + len(pairs)
@@ -140,15 +140,24 @@ def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> Enco
     Raises:
         UndecidedEncoding: too little evidence, and no `--encoding` given.
     """
+    decision = guess_encoding(source, config, cache_dir)
+    return encoding.require_decided(decision) if source.kind == "lab" else decision
+
+
+def guess_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
+    """The encoding decision for all texts of the source, which may be undecided for a folder of few texts.
+
+    Raises:
+        UndecidedEncoding: a table with too little evidence, and no `--encoding` given.
+    """
     if source.kind == "frame":
         return UNICODE
     if source.kind == "manifest":
         return table_decision(source.path, config.encoding)
-    decision = encoding.decide_cached(text_paths(source, config), config.encoding, cache_dir)
-    return encoding.require_decided(decision)
+    return encoding.decide_cached(text_paths(source, config), config.encoding, cache_dir)
 
 
-def _check(rows: Iterable[PairRow], decision: EncodingDecision) -> Iterator[list[CheckedPair]]:
+def check_rows(rows: Iterable[PairRow], decision: EncodingDecision) -> Iterator[list[CheckedPair]]:
     """Check rows chunk by chunk in threads: Pillow and BLAKE2b release the interpreter lock."""
     remaining = iter(rows)
     with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:

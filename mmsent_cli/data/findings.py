@@ -12,6 +12,14 @@ COLUMNS = ("guid", "finding", "group", "tag", "detail")
 DUPLICATE, CONFLICT = "near-duplicate", "conflicting tags"
 
 
+def near_duplicates(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """The groups of two or more near-duplicates, in the order of the data."""
+    members: defaultdict[int, list[Pair]] = defaultdict(list)
+    for pair, group in zip(pairs, groups_of(pairs), strict=True):
+        members[group].append(pair)
+    return [group for group in members.values() if len(group) > 1]
+
+
 def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
     """Return a table of near-duplicates with their groups, of conflicting tags, and of dropped or blanked pairs.
 
@@ -22,12 +30,8 @@ def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
     Returns:
         CSV with a header, or an empty text if there is nothing to list.
     """
-    members: defaultdict[int, list[Pair]] = defaultdict(list)
-    for pair, group in zip(pairs, groups_of(pairs), strict=True):
-        members[group].append(pair)
     rows: list[tuple[str, ...]] = []
-    groups = [group for group in members.values() if len(group) > 1]
-    for number, group in enumerate(groups, 1):
+    for number, group in enumerate(near_duplicates(pairs), 1):
         finding = CONFLICT if len({pair.tag for pair in group}) > 1 else DUPLICATE
         rows += [(pair.guid, finding, str(number), pair.tag or "", "") for pair in group]
     for line in problems:

@@ -20,11 +20,15 @@ HINTS = {
 
 
 class Flaw(NamedTuple):
-    """Why a text or an image cannot be used: as a sentence for its pair; or one of the `HINTS`, with an example."""
+    """Why a text or an image cannot be used: as a sentence for its pair; or one of the `HINTS`, with an example.
+
+    `is_absent` is True if the row names a file that is not on this machine.
+    """
 
     text: str
     kind: str = ""
     example: str = ""
+    is_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ def _load(raw: bytes, gap_px: int) -> tuple[Any, str]:
 
 
 def _loaded(raw: bytes, gap_px: int) -> Any:
-    image = _open(raw)
+    image = open_image(raw)
     image.draft(None, (gap_px, gap_px))
     image.load()
     return image
@@ -178,14 +178,14 @@ def image_pixels(raw: bytes) -> int:
         ValueError: not an image, or over `MAX_PIXELS`.
     """
     try:
-        image = _open(raw)
+        image = open_image(raw)
     except BROKEN as error:
         raise ValueError(_reason(error)) from error
     return image.width * image.height
 
 
-def _open(raw: bytes) -> Any:
-    """Open an image and read its header. Images that are too large are refused before pixels are decoded."""
+def open_image(raw: bytes) -> Any:
+    """Open an image and read its header. One that is too large is refused with ValueError before it is decoded."""
     Image = _pillow()
     if not raw:
         raise ValueError("is empty (zero bytes)")

@@ -111,11 +111,15 @@ def rows_without_list(folder: Path, report: Report) -> Iterator[PairRow]:
 
 def text_files(folder: Path, config: DataConfig) -> list[Path]:
     """Every text file whose guid a list names, or every text file where there is no list; in natural order."""
-    texts = list_files(folder).texts
-    lists = [folder / name for name in LISTS if holds_list(folder, name)]
-    named = {composed(guid) for path in lists for guid in _guids(path, config)}
-    guids: Iterable[str] = (guid for guid in texts if guid in named) if lists else texts
+    texts, named = list_files(folder).texts, listed_guids(folder, config)
+    guids: Iterable[str] = (guid for guid in texts if guid in named) if holds_list(folder) else texts
     return [Path(texts[guid]) for guid in sorted(guids, key=natural_order)]
+
+
+def listed_guids(folder: Path, config: DataConfig) -> set[str]:
+    """The guids that the lists of a folder name, in composed form."""
+    lists = [folder / name for name in LISTS if holds_list(folder, name)]
+    return {composed(guid) for path in lists for guid in _guids(path, config)}
 
 
 def composed(name: str) -> str:

@@ -66,7 +66,7 @@ def _read_image(row: PairRow, remarks: list[str]) -> tuple[ImageFile, str, Flaw 
     if row.elsewhere:
         kind = ADDRESS if ADDRESS_START.match(row.elsewhere) else ELSEWHERE
         what = "an address, which mmsent does not open" if kind == ADDRESS else "a path of another machine"
-        return b"", "", Flaw(f"{row.elsewhere} is {what} ({row.where})", kind, f"{row.elsewhere} ({row.where})")
+        return b"", "", Flaw(f"{row.elsewhere} is {what} ({row.where})", kind, f"{row.elsewhere} ({row.where})", True)
     source: ImageSource = row.image or b""
     try:
         source, raw = _open_image(source, remarks)
@@ -97,8 +97,8 @@ def _open_image(source: ImageSource, remarks: list[str]) -> tuple[ImageSource, b
 def _unread(source: ImageSource, row: PairRow, error: OSError) -> Flaw:
     text = f"cannot read {_name(source, row)}: {error.strerror or reason(error)}"
     if isinstance(source, Path) and source.is_absolute() and not row.in_files and not _exists(source.parent):
-        return Flaw(text, ELSEWHERE, f"{source} ({row.where})")
-    return Flaw(text)
+        return Flaw(text, ELSEWHERE, f"{source} ({row.where})", True)
+    return Flaw(text, is_absent=isinstance(error, FileNotFoundError | NotADirectoryError))
 
 
 def _name(source: ImageSource, row: PairRow) -> str:

@@ -41,6 +41,28 @@ def labelled_rows(
         DataError: all bad rows and unknown tags of the file, or no row at all.
     """
     report = Report() if report is None else report
+    rows, labels, hint = gather_labelled(source, config, report, decision, needs)
+    _raise_rows(report, hint)
+    require_classes(labels)
+    require_few_classes(labels, len(rows))
+    return rows
+
+
+def gather_labelled(
+    source: Source,
+    config: DataConfig,
+    report: Report,
+    decision: EncodingDecision | None = None,
+    needs: Iterable[str] = (),
+) -> tuple[list[PairRow], tuple[str, ...], str]:
+    """All rows with a tag that can be read, their classes, and a hint on the others, which the report describes.
+
+    Args:
+        source, config, report, decision, needs: as in `labelled_rows`.
+
+    Raises:
+        DataError: the source cannot be read at all, or holds no row with a tag.
+    """
     if source.kind == "lab":
         name = lab.MVSA_LIST if _is_mvsa(source.path) else lab.LABELLED_LIST
         rows, class_names = lab.read_rows(source.path, name, config, report), ()
@@ -57,10 +79,7 @@ def labelled_rows(
     report.said += tagged.notes
     report.read = len(tagged.rows) - len(wrong)
     report.problems += wrong
-    _raise_rows(report, hint)
-    require_classes(labels)
-    require_few_classes(labels, len(tagged.rows))
-    return tagged.rows
+    return [row for row in tagged.rows if row.tag in labels], labels, hint
 
 
 def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
@@ -83,7 +102,7 @@ def count_unlabelled(
         DataError: all bad rows of the file, or no row at all.
     """
     report = Report() if report is None else report
-    report.read = sum(1 for _ in _unlabelled(source, config, report, decision))
+    report.read = sum(1 for _ in rows_to_predict(source, config, report, decision))
     _raise_rows(report, FIX)
     if not report.read and source.kind == "manifest" and report.skipped[WITH_TAG]:
         raise DataError(
@@ -95,7 +114,7 @@ def count_unlabelled(
             f"there are no pairs to predict in {source.path} ({report.counts()})",
             "list their guids in test_without_label.txt",
         )
-    return report.read, _unlabelled(source, config, Report(), decision)
+    return report.read, rows_to_predict(source, config, Report(), decision)
 
 
 def table_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
@@ -139,9 +158,10 @@ def _is_mvsa(folder: Path) -> bool:
     return lab.holds_list(folder, lab.MVSA_LIST) and not lab.holds_list(folder, lab.LABELLED_LIST)
 
 
-def _unlabelled(
+def rows_to_predict(
     source: Source, config: DataConfig, report: Report, decision: EncodingDecision | None
 ) -> Iterator[PairRow]:
+    """Read the rows to predict one by one; the report describes those that cannot be read."""
     if source.kind == "frame":
         rows, _ = _table_rows(source, config, report, False, decision)
         yield from (replace(row, tag=None) for row in rows)

@@ -4,6 +4,7 @@ A console is made afresh each time, so that it writes to the stream that is curr
 Rich itself leaves out colour and cursor movement off a terminal, and colour where `NO_COLOR` is set.
 """
 
+import codecs
 import json
 import math
 import sys
@@ -11,6 +12,9 @@ from dataclasses import asdict, is_dataclass
 from typing import Any, TextIO
 
 from rich.console import Console
+
+PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
+"""Marks for a terminal of another code page that lacks these characters."""
 
 
 def out() -> Console:
@@ -40,8 +44,20 @@ def _console(stream: TextIO) -> Console:
     # A terminal of another code page shows an escape for a character it lacks; a tweet must not end the program.
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
-        reconfigure(errors="backslashreplace")
+        reconfigure(errors=FALLBACK)
     return Console(file=stream, highlight=False, emoji=False)
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Replace characters that a stream lacks: a mark by its plain form, any other character by an escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(PLAIN.get(char, char.encode("ascii", "backslashreplace").decode()) for char in missing), error.end
+
+
+FALLBACK = "mmsent-plain"
+codecs.register_error(FALLBACK, _plain)
 
 
 def _finite(value: Any) -> Any:

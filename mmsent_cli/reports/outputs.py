@@ -12,6 +12,7 @@ from mmsent_cli.reports.ablation.figures import ablate_figures
 from mmsent_cli.reports.ablation.sections import ablate_answer, ablate_sections
 from mmsent_cli.reports.ablation.tables import ablate_grids
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, ReportExample, Section, filled
+from mmsent_cli.reports.checks import check_answer, check_grids, check_sections
 from mmsent_cli.reports.comparison.figures import compare_figures
 from mmsent_cli.reports.comparison.sections import compare_answer, compare_sections
 from mmsent_cli.reports.comparison.tables import compare_grids
@@ -37,6 +38,7 @@ from mmsent_cli.reports.tuning.sections import tune_answer, tune_sections
 from mmsent_cli.reports.tuning.tables import tune_grids
 from mmsent_cli.results import (
     AblateResult,
+    CheckResult,
     CompareResult,
     EvaluateResult,
     ExplainResult,
@@ -85,6 +87,7 @@ REPORTS = {
     ExplainResult: Report(
         figures=lambda result: {}, answer=explain_answer, grids=explain_grids, sections=explain_sections
     ),
+    CheckResult: Report(figures=lambda result: {}, answer=check_answer, grids=check_grids, sections=check_sections),
     PaperResult: Report(figures=paper_figures, answer=paper_answer, grids=paper_grids, sections=paper_sections),
 }
 

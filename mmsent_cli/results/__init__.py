@@ -1,5 +1,15 @@
 """The results of all commands as dataclasses. Imports the standard library only."""
 
+from mmsent_cli.results.checks import (
+    ERROR,
+    OK,
+    WARNING,
+    CheckOutcome,
+    CheckResult,
+    Distribution,
+    ListedPair,
+    can_train,
+)
 from mmsent_cli.results.data import (
     Candidate,
     EncodingResult,
@@ -71,11 +81,14 @@ from mmsent_cli.results.training import (
 
 __all__ = [
     "BETTER",
+    "ERROR",
     "IGNORES_IMAGE",
     "IGNORES_TEXT",
     "MAJORITY",
     "NOT_DISTINGUISHABLE",
+    "OK",
     "ONE_CLASS",
+    "WARNING",
     "WORSE",
     "AblateResult",
     "AblationArm",
@@ -83,6 +96,8 @@ __all__ = [
     "AnsweredShare",
     "CalibrationBin",
     "Candidate",
+    "CheckOutcome",
+    "CheckResult",
     "ClassDrift",
     "ClassMetrics",
     "ClassScores",
@@ -90,6 +105,7 @@ __all__ = [
     "ComparedArm",
     "ComparedModel",
     "Difference",
+    "Distribution",
     "Emap",
     "EncodingResult",
     "EpochResult",
@@ -106,6 +122,7 @@ __all__ = [
     "GroupScores",
     "Interval",
     "LengthDrift",
+    "ListedPair",
     "MemberResult",
     "MemberVote",
     "Metrics",
@@ -132,6 +149,7 @@ __all__ = [
     "TrialResult",
     "TuneResult",
     "WordScore",
+    "can_train",
     "has_learned_nothing",
     "noted",
 ]

@@ -85,12 +85,12 @@ def plan_run(
     resources = resources or Resources.open(config.runtime)
     facts, encoder_note = gather_facts(config, resources)
     model = resolve_checked(config.model, facts)
-    _require_folds(config, model)
+    require_foldable(config, model)
     source = source or locate(config.data.data)
     config = _from_anywhere(config, source)
-    dataset = load_labelled(config.data, resources.cache, progress, source, _modalities(model))
+    dataset = load_labelled(config.data, resources.cache, progress, source, needed_modalities(model))
     facts = replace(facts, pairs=len(dataset.pairs))
-    splits = splits or _divide(dataset, config)
+    splits = splits or divide(dataset, config)
     if facts.has_folds:
         require_all_in_folds(splits, dataset.pairs)
     return Plan(
@@ -133,7 +133,7 @@ def resolve_checked(model: ModelConfig, facts: Facts) -> ResolvedModel:
     return resolved
 
 
-def _modalities(model: ResolvedModel) -> tuple[str, ...]:
+def needed_modalities(model: ResolvedModel) -> tuple[str, ...]:
     """Return what each pair must have. A unimodal reference needs its own modality only."""
     return (model.fusion.removesuffix("-only"),) if find_fusion(model.fusion).is_reference else MODALITIES
 
@@ -141,7 +141,7 @@ def _modalities(model: ResolvedModel) -> tuple[str, ...]:
 def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
     """Return notes on texts that say nothing to the model's text encoder, or that it cannot read."""
     steps = model.text_cleaning
-    if "text" not in _modalities(model):
+    if "text" not in needed_modalities(model):
         return []
     empty = [pair.guid for pair in dataset.pairs if pair.text is not None and says_nothing(pair.text, steps)]
     only = f"{len(empty):,} texts contain only what cleaning removes, such as links: {summarize(empty, 'guids')}"
@@ -164,7 +164,7 @@ def _absolute(path: str | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
 
 
-def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
+def divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
     """Read the split or the folds from a file, or make them."""
     if config.split.folds is not None:
         return make_folds(dataset.pairs, dataset.labels, config.split.folds, config.split.split_seed)
@@ -173,7 +173,7 @@ def _divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
     return [make_split(dataset.pairs, dataset.labels, config.split)]
 
 
-def _require_folds(config: TrainConfig, model: ResolvedModel) -> None:
+def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
     """Check that the settings are compatible with `--folds`, before any pair is read.
 
     Raises:

@@ -1,0 +1,42 @@
+"""Check the pairs and the machine before a training."""
+
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.api.arguments import RUNS, Data, PathLike, sort_settings
+from mmsent_cli.checks.run import run_check
+from mmsent_cli.finished_run import FinishedRun
+from mmsent_cli.progress import Progress, silent
+
+
+def check(
+    data: Data = None,
+    *,
+    preset: str | None = None,
+    runs_dir: PathLike = RUNS,
+    progress: Progress = silent,
+    **settings: Any,
+) -> FinishedRun:
+    """Check whether a model can be trained on pairs, and list what a person should look at.
+
+    Args:
+        data: labelled pairs, as in `train`; those of the same source without a label are checked too.
+        preset: check for a training with this preset.
+        runs_dir: folder that keeps the runs.
+        progress: called with each event of `mmsent_cli.progress`.
+        **settings: the settings of `mmsent check --help`, such as `on_bad="drop"`.
+
+    Returns:
+        The finished run. `result.can_train` says whether `train` would start, `result.checks` has all outcomes with
+        their pairs; `to_frame()` has a row for each check, `to_frame("pairs")` one for each listed pair.
+
+    Raises:
+        ConfigError: settings that do not go together.
+        DataError: a source that cannot be read at all, such as a folder without lists.
+
+    Example:
+        >>> check("pairs.csv").result.can_train
+        True
+    """
+    given, source = sort_settings("check", data, settings)
+    return run_check(given, preset, source, Path(runs_dir), progress)

@@ -1,0 +1,163 @@
+"""The checks of a data set as an answer, grids and the sections of a page."""
+
+from collections.abc import Mapping, Sequence
+
+from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section
+from mmsent_cli.reports.format import counted, duration, listed, percent
+from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult
+
+MARKS = {OK: "✔", WARNING: "⚠", ERROR: "✘"}
+SHOWN_GUIDS = 20
+LEGEND = (
+    f"{MARKS[OK]} nothing to do; {MARKS[WARNING]} training can run, but look at it; {MARKS[ERROR]} training cannot run."
+)
+
+
+def found_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
+    """Each check with its mark and what was found; threshold and advice where there is something to do."""
+    return Grid(
+        name="found",
+        title=title,
+        columns=("", "Found"),
+        rows=tuple((f"{MARKS[one.level]} {one.check}", _found(one)) for one in _ordered(checks)),
+        foot=LEGEND,
+        words=frozenset({0, 1}),
+    )
+
+
+def check_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
+    """Each check with its mark, what was found, the threshold, and what to do."""
+    return Grid(
+        name="checks",
+        title=title,
+        columns=("", "Found", "Threshold", "What to do"),
+        rows=tuple(
+            (f"{MARKS[one.level]} {one.check}", one.message, one.rule, one.advice)
+            for one in _ordered(checks, is_worst_first=True)
+        ),
+        foot=LEGEND,
+        words=frozenset({0, 1, 2, 3}),
+    )
+
+
+def _ordered(checks: Sequence[CheckOutcome], is_worst_first: bool = False) -> list[CheckOutcome]:
+    """By level: the worst first on a page, which is read from the top, and last in a terminal."""
+    levels = list(MARKS)
+    return sorted(checks, key=lambda one: levels.index(one.level) * (-1 if is_worst_first else 1))
+
+
+def _found(one: CheckOutcome) -> str:
+    if one.level == OK:
+        return one.message
+    rule = f" ({one.rule})" if one.rule else ""
+    return f"{one.message}{rule}" + (f"; {one.advice}" if one.advice else "")
+
+
+def verdict(can_train: bool, checks: Sequence[CheckOutcome]) -> str:
+    """Whether training can run, and how many checks found what."""
+    counts = {level: sum(one.level == level for one in checks) for level in MARKS}
+    found = [counted(counts[level], word) for level, word in ((ERROR, "error"), (WARNING, "warning")) if counts[level]]
+    return f"Training {'can' if can_train else 'cannot'} run: {listed(found) or 'nothing was found'}"
+
+
+def look_at(checks: Sequence[CheckOutcome]) -> tuple[str, ...]:
+    """The checks that found errors, and those that found something to look at, as sentences."""
+    names = {level: [one.check for one in checks if one.level == level] for level in (ERROR, WARNING)}
+    starts = {ERROR: "Mend first", WARNING: "Look at"}
+    return tuple(f"{MARKS[level]} {starts[level]}: {'; '.join(found)}." for level, found in names.items() if found)
+
+
+def check_answer(result: CheckResult, seconds: float) -> Answer:
+    """The head of the page."""
+    return Answer(
+        question="Can a model be trained on these pairs?",
+        headline=verdict(result.can_train, result.checks),
+        paragraphs=look_at(result.checks),
+        facts=(
+            ("Data", result.source),
+            ("Labelled pairs", f"{result.pairs:,}, of which {result.usable:,} can be used"),
+            ("To predict", f"{result.to_predict:,}"),
+            ("Classes", ", ".join(f"{label} {count:,}" for label, count in result.counts.items())),
+            ("Time", duration(seconds)),
+        ),
+        notes=result.notes,
+    )
+
+
+def check_grids(result: CheckResult) -> list[Grid]:
+    """All tables in the order of reading; those without rows are left out."""
+    grids = [
+        class_grid(result),
+        distribution_grid(result),
+        *kind_grids(result),
+        found_grid(f"Checks of {result.source}", result.checks),
+    ]
+    return [grid for grid in grids if grid.rows]
+
+
+def class_grid(result: CheckResult) -> Grid:
+    """Pairs and share of each class."""
+    total = max(result.usable, 1)
+    return Grid(
+        name="classes",
+        title="Classes",
+        columns=("", "Pairs", "Share"),
+        rows=tuple((label, f"{count:,}", percent(count / total)) for label, count in result.counts.items()),
+    )
+
+
+def distribution_grid(result: CheckResult) -> Grid:
+    """Lengths and sizes: least, quartiles, most."""
+    return Grid(
+        name="sizes",
+        title="Lengths of texts and sizes of images",
+        columns=("", "Least", "Quarter", "Median", "Three quarters", "Most"),
+        rows=tuple(
+            (
+                one.name,
+                *(f"{value:,.0f}" for value in (one.least, one.quarter, one.median, one.three_quarters, one.most)),
+            )
+            for one in result.distributions
+        ),
+    )
+
+
+def kind_grids(result: CheckResult) -> list[Grid]:
+    """Formats of images, character sets and scripts."""
+    return [
+        _counts("image-formats", "Image formats", "Images", result.image_kinds),
+        _counts("character-sets", "Character sets", "Texts", result.encodings),
+        Grid(
+            name="scripts",
+            title="Scripts",
+            columns=("", "Share of letters"),
+            rows=tuple((name, percent(share)) for name, share in result.scripts.items()),
+        ),
+    ]
+
+
+def check_sections(result: CheckResult, figures: Figures) -> list[Section]:
+    """All sections of the page below its head."""
+    found = [one for one in result.checks if one.pairs]
+    return [
+        Section(title="Checks", grids=(check_grid("All checks with their thresholds", result.checks),)),
+        Section(title="Pairs to look at", paragraphs=tuple(_listed(one) for one in found)),
+        Section(title="What the data hold", grids=(class_grid(result), distribution_grid(result), *kind_grids(result))),
+    ]
+
+
+def _listed(one: CheckOutcome) -> str:
+    """The first pairs of a check, by guid, or what is wrong with the first rows."""
+    names = [pair.guid or pair.detail for pair in one.pairs]
+    rest = len(names) - SHOWN_GUIDS
+    shown = ", ".join(names[:SHOWN_GUIDS]) + (f" and {rest:,} more" if rest > 0 else "")
+    return f"{MARKS[one.level]} {one.check} ({len(names):,}): {shown}. All of them are in {one.file}."
+
+
+def _counts(name: str, title: str, unit: str, counts: Mapping[str, int]) -> Grid:
+    return Grid(
+        name=name,
+        title=title,
+        columns=("", unit),
+        rows=tuple((kind, f"{count:,}") for kind, count in counts.items()),
+    )
