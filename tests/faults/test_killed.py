@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mmsent_cli import records
+import mmsent_cli.run_folders
 from mmsent_cli.features import store
 from mmsent_cli.features.store import FeatureSet
 from tests.commands.running import small_lab
@@ -270,7 +270,7 @@ def set_clock_back():
         def now(cls, tz=None):
             return cls(2001, 1, 1, tzinfo=tz) - datetime.timedelta(seconds=next(looks))
 
-    records.datetime = SimpleNamespace(datetime=Past)
+    mmsent_cli.run_folders.datetime = SimpleNamespace(datetime=Past)
     time.time = lambda: Past.now().timestamp()
     time.time_ns = lambda: int(time.time() * 1e9)
 
