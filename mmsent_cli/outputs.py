@@ -32,7 +32,9 @@ def open_output(path: Path) -> Iterator[TextIO]:
             with _open_stream(path) as stream:
                 yield stream
         except BrokenPipeError as error:
-            raise MmsentError(f"cannot write {path}: its reader has ended", "start the reader again") from error
+            raise MmsentError(
+                f"cannot write {path}: the program that reads it has ended", "start that program again"
+            ) from error
     else:
         with (
             atomic_path(path) as hidden,

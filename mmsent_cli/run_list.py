@@ -66,7 +66,9 @@ def find_listed(spec: str, runs_dir: Path) -> Run:
     """
     run = find_run(spec, runs_dir)
     if not is_run(run.folder):
-        raise CheckpointError(f"{run.folder} is no run of mmsent", f"name a run in {runs_dir}: mmsent runs lists them")
+        raise CheckpointError(
+            f"{run.folder} is not a run folder of mmsent", f"give a run in {runs_dir}; mmsent runs lists them"
+        )
     return run
 
 
@@ -82,7 +84,7 @@ def remove_run(run: Run) -> None:
         MmsentError: it is no run, or it cannot be deleted.
     """
     if not is_run(run.folder):
-        raise CheckpointError(f"{run.folder} is no run of mmsent", "nothing was deleted")
+        raise CheckpointError(f"{run.folder} is not a run folder of mmsent", "nothing was deleted")
     discard_run(run)
     if run.folder.exists():
         raise MmsentError(f"{run.folder} could not be deleted", "check its permissions")

@@ -102,8 +102,8 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
     labels = predictor.description.labels
     if set(labels) != set(dataset.labels):
         raise ConfigError(
-            f"{checkpoint} has the labels {', '.join(labels)}, the pairs have {', '.join(dataset.labels)}",
-            "use pairs of the same labels",
+            f"{checkpoint} has the labels {', '.join(labels)}, but the pairs have {', '.join(dataset.labels)}",
+            "use pairs that have the labels of the model",
         )
     answers, seen = predict_labelled(predictor, dataset, progress), predictor.description.seen
     if seen is None:
@@ -113,7 +113,9 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
     count = int((~is_new).sum())
     notes = (f"{checkpoint}: {count} pairs that share text or image with its training are left out",) if count else ()
     if is_new.sum() < 2:
-        raise CheckpointError(f"{checkpoint} was trained on these pairs", "compare on pairs that no model has seen")
+        raise CheckpointError(
+            f"{checkpoint} was trained on these pairs", "compare on pairs that no model was trained on"
+        )
     return _Side(path=checkpoint, answers=replace(answers.take(is_new), notes=notes), how=how_computed(predictor))
 
 
@@ -124,7 +126,7 @@ def _own_predictions(spec: str, runs_dir: Path) -> Path:
     for name in (OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS):
         if run.path(name).is_file():
             return run.path(name)
-    raise CheckpointError(f"{run.folder} holds no predictions of its own pairs", NO_DATA)
+    raise CheckpointError(f"{run.folder} has no predictions of its validation pairs", NO_DATA)
 
 
 def _names(paths: Sequence[Sequence[Path]]) -> list[str]:

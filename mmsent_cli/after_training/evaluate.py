@@ -90,7 +90,7 @@ def _columns(
     if not names:
         return {}
     if not has_data:
-        raise ConfigError("--by needs a table with this column", NO_DATA)
+        raise ConfigError(f"--by {','.join(names)} needs a table that has this column", NO_DATA)
     cells = dict(read_columns(source or locate(data.data), data, names))
     return {name: [cells[guid][place] for guid in answers.guids] for place, name in enumerate(names)}
 

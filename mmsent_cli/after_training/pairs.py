@@ -14,7 +14,7 @@ from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.files import default_cache_dir
 from mmsent_cli.progress import Progress
 
-NO_DATA = "name labelled pairs with --data"
+NO_DATA = "give labelled pairs with --data"
 
 
 def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None, progress: Progress) -> Dataset:
@@ -28,7 +28,7 @@ def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict
         return dict(given)
     own = own_config(checkpoint)
     if own is None:
-        raise ConfigError(f"{checkpoint} does not lie in its run's folder, so its pairs are unknown", NO_DATA)
+        raise ConfigError(f"{checkpoint} is not in its run folder, so the pairs of its run are unknown", NO_DATA)
     return {**to_dict(own.data), **given}
 
 

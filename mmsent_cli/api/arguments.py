@@ -55,7 +55,9 @@ def require_only_resume(given: Given, source: Source | None, has_more: bool) -> 
     """Check that no settings are given with `resume`. Pairs in memory must be given again."""
     names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
     if has_more or names:
-        raise ConfigError("--resume uses the settings of the run and takes no others", "leave out the other options")
+        raise ConfigError(
+            "--resume uses the settings of the run, so no other settings can be given", "leave out the other options"
+        )
 
 
 def spec_of(run: Run | PathLike | None) -> str | None:

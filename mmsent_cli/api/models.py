@@ -155,13 +155,15 @@ def predict(
             "give --out FILE to predict all pairs, or --text and --image to predict one pair",
         )
     if resume and out is None:
-        raise ConfigError("resume continues a prediction into a file", "give the file with --out")
+        raise ConfigError("--resume continues the prediction of a file", "give the same file with --out")
     given, source = sort_settings("predict", data, settings)
     found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
     runtime = build(RuntimeConfig, given[RuntimeConfig])
     if out is None:
         if given[PredictSettings]:
-            raise ConfigError("--abstain-below, --abstain-for-accuracy and --keep are for files", "give --out FILE")
+            raise ConfigError(
+                "--abstain-below, --abstain-for-accuracy and --keep work only with an output file", "add --out FILE"
+            )
         return predict_single(found, text, image, runtime)
     own = build(PredictSettings, given[PredictSettings])
     file = PredictionFile(out=Path(out), has_probabilities=probabilities, force=force, resume=resume, settings=own)

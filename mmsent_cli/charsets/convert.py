@@ -33,7 +33,7 @@ def convert(
     """
     require_decided(decision)
     if str(target) == "-":
-        raise DataError("the copies are files and cannot be printed", "give a folder to --convert-to")
+        raise DataError("--convert-to cannot write to standard output", "give a folder to --convert-to")
     if target.resolve() == root.resolve():
         raise DataError(
             f"cannot write the UTF-8 copies to {target}: it is the data folder", "give another folder to --convert-to"

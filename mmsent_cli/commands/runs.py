@@ -61,7 +61,7 @@ def rm(names: Names, yes: Yes = False, runs_dir: RunsDir = Path("runs")) -> None
 
     found = [find_listed(name, runs_dir) for name in names]
     if not yes and not sys.stdin.isatty():
-        raise ConfigError("deleting runs asks first, and nobody can answer here", "add --yes")
+        raise ConfigError("runs rm asks before it deletes, but standard input is not a terminal", "add --yes")
     for run in found:
         if yes or typer.confirm(f"Delete {run.folder}?"):
             remove_run(run)

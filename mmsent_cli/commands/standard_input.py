@@ -18,5 +18,5 @@ def read_standard_input() -> str:
     except (UnicodeError, OSError) as error:
         raise DataError(f"cannot read the text from standard input: {error}", "write the text after --text") from error
     if not text:
-        raise DataError("standard input is empty", 'pipe one in, as in: echo "what a day" | mmsent predict --text -')
+        raise DataError("standard input is empty", 'pipe a text in, as in: echo "what a day" | mmsent predict --text -')
     return text

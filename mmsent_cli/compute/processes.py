@@ -66,8 +66,8 @@ def join(device_type: str) -> None:
         return
     if not _may_join:
         raise ConfigError(
-            "this command runs in one process, and the launcher started several",
-            "start it without accelerate launch or torchrun; only mmsent train without --folds uses several processes",
+            "this command runs in one process, but the launcher started several processes",
+            "run it without accelerate launch or torchrun; only mmsent train without --folds can use several processes",
         )
     distributed.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=TIMEOUT)
 
@@ -81,7 +81,7 @@ def own_device(device: str) -> str:
     if count() == 1 or not device.startswith("cuda"):
         return device
     if device != "cuda":
-        raise ConfigError(f"--device {device} is one GPU for {count()} processes", "give --device cuda")
+        raise ConfigError(f"--device {device} names one GPU, but there are {count()} processes", "give --device cuda")
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
 
 

@@ -128,7 +128,7 @@ def column_named(source: str, names: Sequence[str], wanted: str, option: str) ->
         numbers = " and ".join(str(place + 1) for place in places)
         raise DataError(
             f"{source}: columns {numbers} are both called {wanted!r}",
-            f"choose one by its number, {option} {places[0] + 1}, or the second as {option} '{wanted}.1'",
+            f"give the number of one of them, as in {option} {places[0] + 1}; {option} '{wanted}.1' means the second",
         )
     if places:
         return places[0]
@@ -164,11 +164,11 @@ def _require(
         shown = ", ".join(names)[:60]
         raise DataError(
             f"{source} has no header line: its first row is {shown!r}",
-            f"put a line with the names of the {len(names)} columns above it, such as guid,text,image,tag",
+            f"add a first line with the names of the {len(names)} columns, such as guid,text,image,tag",
         )
     wanted = ", ".join(repr(getattr(config, f"{name}_column")) for name in lacking)
     places = {name: next(iter(candidates_of(names, name)), None) for name in lacking}
-    hint = f"name the columns: {_options(places, names)}"
+    hint = f"give the names of the columns:  {_options(places, names)}"
     alone = ""
     if len(lacking) == 1 and lacking[0] in MODALITIES and not wrong:
         other = next(name for name in MODALITIES if name != lacking[0])

@@ -64,7 +64,7 @@ def locate(data: str | None) -> Source:
         if lab.holds_list(Path(folder)):
             return _source(folder, f"no --data, no {VARIABLE}")
     raise DataError(
-        f"found no data: --data and {VARIABLE} are not set, and this folder, ./data and ./data/sample have no"
+        f"found no data: --data and {VARIABLE} are not given, and this folder, ./data and ./data/sample have no"
         f" {lab.LABELLED_LIST}",
         "give a folder with train.txt, or a table such as pairs.csv, with --data",
     )
@@ -80,7 +80,9 @@ def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
         return []
     paths = lab.text_files(source.path, config or DataConfig())
     if not paths and not lab.list_files(source.path).images:
-        raise DataError(f"no text files in {source.path}", "it must hold <guid>.txt files, or hold them in data/")
+        raise DataError(
+            f"no text files in {source.path}", "put files <guid>.txt into this folder or into its subfolder data/"
+        )
     return paths
 
 

@@ -164,7 +164,7 @@ def _require_members(counts: Mapping[str, int], needed: int) -> None:
     if short:
         raise DataError(
             f"each class needs {needed} or more pairs (near-duplicates count as one); too few: {', '.join(short)}",
-            "add pairs of these classes, or leave the class out of data and --labels",
+            "add pairs of these classes, or leave these classes out with --exclude-labels",
         )
 
 
@@ -175,7 +175,7 @@ def _require_both_sides(pairs: Sequence[Pair], labels: Sequence[str], train: Seq
         if lacking:
             raise DataError(
                 f"the {name} split would have no pair of {', '.join(lacking)}",
-                "add pairs of these classes, or choose another share or seed",
+                "add pairs of these classes, or choose another --val-size or seed",
             )
 
 

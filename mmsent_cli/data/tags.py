@@ -103,8 +103,8 @@ def require_few_classes(labels: Sequence[str], count: int) -> None:
     """
     if len(labels) > max(TOO_MANY_CLASSES, count // 2):
         raise DataError(
-            f"{count} rows have {len(labels)} different tags, such as {', '.join(map(repr, labels[:3]))}: no classes",
-            "name the right column with --tag-column, or join values into classes with --label-map VALUE=CLASS,…",
+            f"{count} rows have {len(labels)} different tags, too many for classes: {', '.join(labels[:3])}, …",
+            "give another column with --tag-column, or group the values into classes with --label-map VALUE=CLASS,…",
         )
 
 
@@ -170,8 +170,8 @@ def _joined(
     strange = [tag for tag, parts in joint.items() if not set(parts) <= set(SENTIMENTS)]
     if strange:
         raise DataError(
-            f"tags that join several classes: {summarize([repr(tag) for tag in strange], 'tags')}",
-            "give one class a row; --label-map 'OLD=NEW' renames a tag, --labels makes it a class of its own",
+            f"some tags name several classes: {summarize([repr(tag) for tag in strange], 'tags')}",
+            "write one class in each row, rename a tag with --label-map 'OLD=NEW', or make it a class with --labels",
         )
     kept, dropped, merged = [], 0, Counter()
     for row in rows:

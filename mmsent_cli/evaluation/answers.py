@@ -115,7 +115,7 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     if dataset is None:
         true = {row.guid: row.tag for row in rows if row.tag is not None}
         if not true:
-            raise DataError(f"{path} holds predictions but no labels", "name labelled pairs with --data")
+            raise DataError(f"{path} has predictions but no true labels", "give labelled pairs with --data")
         labels = tuple(rows[0].shares) or tuple(sorted({*true.values(), *(row.predicted for row in rows)}))
     else:
         true, labels = {pair.guid: pair.tag for pair in dataset.pairs}, dataset.labels
@@ -123,7 +123,8 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     both = [row for row in rows if row.guid in true and row.predicted]
     if len(both) < 2:
         raise DataError(
-            f"{path} has only {len(both)} guids of labelled pairs; at least two are needed", "check the guids of both"
+            f"{path} and the labelled pairs have only {len(both)} guids in common; at least two are needed",
+            "check the guids of both files",
         )
     if len(both) < len(rows):
         notes.append(f"{len(rows) - len(both)} rows have no prediction, or a pair without a label, and are left out")
@@ -165,7 +166,7 @@ def _require_labels(rows: Sequence[_Row], labels: Sequence[str], path: Path) -> 
 def _unique(rows: list[_Row], path: Path) -> list[_Row]:
     """The rows, of which no two have the same guid."""
     if not rows:
-        raise DataError(f"{path} holds no predictions", f"it needs {FORMATS}")
+        raise DataError(f"{path} has no predictions", f"it needs {FORMATS}")
     seen: dict[str, str] = {}
     twice = [f"{row.where}: guid {row.guid} again" for row in rows if seen.setdefault(row.guid, row.where) != row.where]
     if twice:

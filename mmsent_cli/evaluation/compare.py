@@ -43,7 +43,7 @@ def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answe
     common = set(first.guids).intersection(*(answers.guids for answers in every[1:]))
     if len(common) < 2:
         raise DataError(
-            f"the models have predicted only {len(common)} pairs in common; at least two are needed",
+            f"only {len(common)} pairs were predicted by all models; at least two are needed",
             "compare them on the same labelled pairs with --data",
         )
     order = [guid for guid in first.guids if guid in common]
@@ -55,8 +55,9 @@ def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answe
             if len(differing):
                 guids = [answers.guids[row] for row in differing.tolist()]
                 raise DataError(
-                    f"{name} has other true labels for {len(guids)} pairs: {summarize(guids, 'guids')}",
-                    "compare predictions of the same labelled pairs",
+                    f"the true labels of {len(guids)} pairs differ between {name} and another model: "
+                    f"{summarize(guids, 'guids')}",
+                    "compare predictions that were made for the same labelled pairs",
                 )
     return aligned, len(set().union(*(answers.guids for answers in every))) - len(order)
 
@@ -71,11 +72,11 @@ def require_comparable(counts: Sequence[tuple[str, int]]) -> None:
         ConfigError: fewer than two models, or not the same number of seeds of each.
     """
     if len(counts) < 2:
-        raise ConfigError("compare needs two models or more", "name two runs, checkpoints or files of predictions")
+        raise ConfigError("compare needs two models or more", "give two runs, checkpoints or files of predictions")
     if len({seeds for _, seeds in counts}) > 1:
         raise ConfigError(
-            f"each model needs the same number of seeds: {', '.join(f'{name} {seeds}' for name, seeds in counts)}",
-            "give as many of one as of the other",
+            f"all models need the same number of seeds: {', '.join(f'{name} has {seeds}' for name, seeds in counts)}",
+            "give the same number of runs for each model",
         )
 
 
@@ -115,7 +116,7 @@ def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> 
     if set(answers.labels) != set(labels):
         raise DataError(
             f"the models have different labels: {', '.join(labels)} and {', '.join(answers.labels)}",
-            "compare models of the same labels",
+            "compare models that have the same labels",
         )
     place = {guid: row for row, guid in enumerate(answers.guids)}
     chosen = answers.take(np.array([place[guid] for guid in order], dtype=np.int64))

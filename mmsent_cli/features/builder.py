@@ -130,7 +130,7 @@ class TableBuilder:
             keys = self._keys[side]
             if not any(keys):
                 source = self.dataset.source
-                raise DataError(f"no pair of {source} has a usable {side}", "mmsent needs both modalities to train")
+                raise DataError(f"no pair of {source} has a usable {side}", f"add pairs with a usable {side}")
             column = Column(encoder, keys, self.store, self.compute, augmentation)
             sources: Sequence[Any] = self._texts if side == "text" else self._images
             with disk_full_as_error(self.store):

@@ -90,7 +90,7 @@ def _delete(folder: Path, names: re.Pattern[str]) -> None:
         if not any(path != mark for path, _ in _files(folder, names)):
             mark.unlink(missing_ok=True)
     except OSError as error:
-        raise MmsentError(f"cannot delete {error.filename}: {reason(error)}", "delete it by hand") from error
+        raise MmsentError(f"cannot delete {error.filename}: {reason(error)}", "delete it yourself") from error
     for path, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError):  # something is left in it
             os.rmdir(path)  # noqa: PTH106 os.walk gives texts

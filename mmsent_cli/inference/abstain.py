@@ -24,8 +24,8 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
     names = [name for name in (OUT_OF_FOLD, VAL_PREDICTIONS) if run.path(name).is_file()]
     if not names:
         raise ConfigError(
-            f"{checkpoint} does not lie in its run's folder, whose predictions would give the threshold",
-            "give the threshold itself: --abstain-below P",
+            f"{checkpoint} is not in its run folder, so its predictions are unknown and give no threshold",
+            "give the threshold with --abstain-below P",
         )
     rows = read_predictions(run, names[0])
     confidence = np.array([max(row.probabilities) for row in rows])
@@ -33,7 +33,7 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
     threshold = threshold_for_accuracy(confidence, is_right, wanted)
     if threshold is None:
         raise ConfigError(
-            f"an accuracy of {wanted:g} is not reached by the most confident predictions of {run.name}",
+            f"no threshold reaches an accuracy of {wanted:g} on the predictions in {run.name}",
             "ask for a lower accuracy",
         )
     share = (confidence >= threshold).mean()

@@ -93,7 +93,7 @@ class PartialPrediction:
             kind = ""
         if kind:
             raise ConfigError(
-                f"{self.path} is {kind}, and unfinished predictions are kept under this name",
+                f"unfinished predictions cannot be kept in {self.path}, which is {kind}",
                 "remove it, or choose another --out",
             )
 
@@ -108,7 +108,8 @@ class PartialPrediction:
             raise ConfigError(f"cannot read the unfinished prediction {self.path}: {error}", begin) from error
         if first != self._first:
             raise ConfigError(
-                f"the unfinished prediction of {self._out} has another checkpoint, other pairs or other settings", begin
+                f"the unfinished prediction of {self._out} had another checkpoint, other pairs or other settings",
+                begin,
             )
 
 

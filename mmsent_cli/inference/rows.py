@@ -63,7 +63,9 @@ class RowWriter:
         taken = {"guid", "label", "missing", "probabilities"} if is_json else set(header)
         twice = [name for name in self._names if name in taken]
         if twice:
-            raise DataError(f"the output has a column {twice[0]!r} of its own", "leave it out of --keep")
+            raise DataError(
+                f"--keep {twice[0]}: the output already has a column of this name", "leave it out of --keep"
+            )
         self._table = csv.writer(stream, lineterminator="\n")
         if not is_json:
             self._table.writerow([*header, *self._names])

@@ -35,7 +35,7 @@ class Tabular:
 
         name = next(iter(self.TABLES)) if table is None else table
         if name not in self.TABLES:
-            raise ConfigError(f"no table {name!r} in a {type(self).__name__}", f"tables: {', '.join(self.TABLES)}")
+            raise ConfigError(f"{type(self).__name__} has no table {name!r}", f"tables: {', '.join(self.TABLES)}")
         return pd.DataFrame(list(self.TABLES[name](self)))
 
 

@@ -183,13 +183,16 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
         if model.probes or model.logit_adjustment or model.models_per_fold > 1:
             raise ConfigError(
                 "--models-per-fold, --probes and --logit-adjustment use out-of-fold predictions and need --folds",
-                "add --folds 5, or leave them out",
+                "add --folds 5, or leave these options out",
             )
     elif processes.count() > 1:
-        raise ConfigError("--folds trains many models, each in one process", "start it without a launcher")
+        raise ConfigError(
+            "--folds trains each of its models in one process", "run it without accelerate launch or torchrun"
+        )
     elif config.runtime.save_all:
         raise ConfigError(
-            "--save-all does not work with --folds: an ensemble's checkpoint has no frozen weights", "leave one out"
+            "--save-all does not work with --folds: an ensemble's checkpoint has no frozen weights",
+            "leave out one of the two",
         )
     elif is_from_scratch(model):
         raise ConfigError(

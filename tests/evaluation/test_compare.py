@@ -91,9 +91,9 @@ def test_answers_are_put_into_one_order_of_pairs_and_labels():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"guids": ("7", "8", "9")}, "only 0 pairs in common"),
+        ({"guids": ("7", "8", "9")}, "only 0 pairs were predicted by all models"),
         ({"labels": ("a", "b", "c")}, "different labels"),
-        ({"true": np.array([2, 1, 2])}, "other true labels for 1 pairs: 0"),
+        ({"true": np.array([2, 1, 2])}, "true labels of 1 pairs differ between"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(change, said):

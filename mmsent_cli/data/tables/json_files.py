@@ -96,7 +96,7 @@ def _rows_of(value: Any, name: str) -> list[Any]:
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):
-        raise DataError(f"{name} holds no rows but a {type(value).__name__}", HINT)
+        raise DataError(f"{name} contains one {type(value).__name__}, not rows", HINT)
     lists = [each for each in value.values() if isinstance(each, list) and all(isinstance(row, dict) for row in each)]
     if len(lists) == 1 and lists[0]:
         return lists[0]

@@ -93,8 +93,9 @@ def read_list(path: Path, forced: str, known: Collection[str]) -> Table:
     table = open_table(path, "auto" if is_utf8 else forced, known=known)
     if not table.decision.decided:
         raise DataError(
-            f"{path} is not UTF-8, and too small to decide its encoding (best guess: {table.decision.encoding})",
-            f"save it as UTF-8, or name the encoding, such as --encoding {table.decision.encoding}",
+            f"{path} is not UTF-8, and has too little text to find its encoding "
+            f"(best guess: {table.decision.encoding})",
+            f"save it as UTF-8, or give its encoding, as in --encoding {table.decision.encoding}",
         )
     return table
 

@@ -130,7 +130,7 @@ def _own_pairs(
     splits, config = splits_of(run), own_config(checkpoint)
     if not splits or config is None or to_dict(config.model) != to_dict(description.model):
         raise CheckpointError(
-            f"{checkpoint} is not in its run folder, so its validation pairs are unknown",
+            f"{checkpoint} is not in its run folder, so the pairs of its run are unknown",
             "give the pairs with --data FOLDER, and optionally a split file with --split",
         )
     moved = f"the checkpoint was trained as {description.run}; the pairs are those of {run.name}"

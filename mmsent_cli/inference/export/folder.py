@@ -36,7 +36,7 @@ def require_exportable(model: ensemble.Ensemble) -> None:
     """
     if model.reads_ocr:
         raise ConfigError(
-            "a probe of this ensemble reads the text in images, which the exported script cannot",
+            "a probe of this ensemble reads the text in images, but an exported script has no OCR",
             "train without the probes ocr and ocr-characters",
         )
 
@@ -79,7 +79,7 @@ def require_free(out: Path, force: bool) -> None:
     if not force:
         raise ConfigError(f"{out} exists already", "choose another --out, or overwrite it with --force")
     if out.is_symlink() or not (out / MODEL).is_file() or not (out / SCRIPT).is_file():
-        raise ConfigError(f"{out} is no folder of an exported model and is left as it is", "choose another --out")
+        raise ConfigError(f"{out} exists and is not an exported model, so it is not replaced", "choose another --out")
 
 
 def run_script(folder: Path, pairs: Sequence[Pair]) -> list[dict[str, float]]:
@@ -97,7 +97,9 @@ def run_script(folder: Path, pairs: Sequence[Pair]) -> list[dict[str, float]]:
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False)
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise MmsentError(f"the exported script fails: {why}", f"run it by hand: python {folder / SCRIPT} --text hello")
+        raise MmsentError(
+            f"the exported script fails: {why}", f"to see the error, run:  python {folder / SCRIPT} --text hello"
+        )
     return [json.loads(line)["probabilities"] for line in done.stdout.splitlines()]
 
 

@@ -27,7 +27,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         return Ensemble((model,)), description
     states = content["states"]
     if not isinstance(states, list) or not states or not all(isinstance(state, dict) for state in states):
-        raise CheckpointError(f"{path} is damaged: it holds no model", RETRAIN)
+        raise CheckpointError(f"{path} is damaged: it contains no model", RETRAIN)
     first, description = _rebuild(content | {"state": states[0]}, path, weights)
     networks = [copy_model(first) for _ in states[1:]]
     for network, state in zip(networks, states[1:], strict=True):
@@ -60,7 +60,7 @@ def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Descr
     if "states" in content:
         raise CheckpointError(
             f"{path} is an ensemble, and this command needs a single model",
-            "train without --folds, or name another checkpoint with --checkpoint",
+            "train without --folds, or give another checkpoint with --checkpoint",
         )
     return _rebuild(content, path, weights)
 

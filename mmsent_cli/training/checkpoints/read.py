@@ -42,7 +42,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} contains objects that could run code, so mmsent does not open it", RETRAIN
         ) from error
     except BROKEN as error:
-        raise CheckpointError(f"{path} is no checkpoint, or is cut short or damaged", RETRAIN) from error
+        raise CheckpointError(f"{path} is not a checkpoint, or is incomplete or damaged", RETRAIN) from error
     return check_header(content, path)
 
 
@@ -95,7 +95,7 @@ def read_fold(
 def fit_state(content: Mapping[str, Any]) -> FitState:
     """Return the training state of a `last.pt`."""
     if "optimizer" not in content:
-        raise CheckpointError("this checkpoint holds a model but no training state", "resume needs the run's last.pt")
+        raise CheckpointError("this checkpoint contains a model but no training state", "--resume needs last.pt")
     arrays = [tensor.numpy() for tensor in content["evaluations"]]
     return FitState(
         best=Evaluation(*arrays[:2]),

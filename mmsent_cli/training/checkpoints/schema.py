@@ -115,7 +115,7 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
             findings=tuple(Finding(**finding) for finding in content.get("findings", ())),
         )
     except (KeyError, TypeError, ValueError, MmsentError) as error:
-        raise CheckpointError(f"the metadata in the checkpoint {path} are damaged: {error}", RETRAIN) from error
+        raise CheckpointError(f"the metadata of the checkpoint {path} is damaged: {error}", RETRAIN) from error
 
 
 def _texts(values: Any) -> tuple[str, ...]:
