@@ -1,4 +1,4 @@
-"""`SentimentClassifier`: scikit-learn's interface over the same engine.
+"""`SentimentClassifier`: mmsent with the interface of scikit-learn.
 
 Chosen: the estimator keeps the bytes of the model's checkpoint. So it can be pickled, sent to the workers of
 `GridSearchCV`, and saved as a file for `mmsent predict`. Rejected: keeping the model itself, since every pickle would

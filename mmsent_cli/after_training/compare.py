@@ -1,4 +1,4 @@
-"""Runs of `compare`."""
+"""The work of `compare`: find the models and the pairs, compare, and write the run folder."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -120,7 +120,7 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
 
 
 def _own_predictions(spec: str, runs_dir: Path) -> Path:
-    """The predictions that a run made of its own labelled pairs."""
+    """Return the path of the predictions that a run made of its validation or out-of-fold pairs."""
     path = Path(spec)
     run = Run(path.parent) if path.name == BEST and path.is_file() else find_run(spec, runs_dir)
     for name in (OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS):

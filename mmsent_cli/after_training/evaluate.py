@@ -1,4 +1,4 @@
-"""Runs of `evaluate`."""
+"""The work of `evaluate`: find the model and the pairs, compute the scores, and write the run folder."""
 
 import time
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ from mmsent_cli.training.predictions import PREDICTIONS, predictions_csv
 def run_evaluation(
     subject: str | None, given: Given, source: Source | None, runs_dir: Path, progress: Progress = silent
 ) -> FinishedRun:
-    """Judge a checkpoint or a file of predictions, and write a run folder.
+    """Measure a checkpoint or a file of predictions on labelled pairs, and write a run folder.
 
     Args:
         subject: a run, a checkpoint, or a file of predictions; None is the newest run's best model.
@@ -86,7 +86,7 @@ def run_evaluation(
 def _columns(
     names: Sequence[str], data: DataConfig, source: Source | None, has_data: bool, answers: Answers
 ) -> dict[str, list[str]]:
-    """The cells of the columns that were asked for, in the order of the answers."""
+    """Return the cells of the columns in `--by`, in the order of the predictions."""
     if not names:
         return {}
     if not has_data:

@@ -1,4 +1,4 @@
-"""Runs of `explain`."""
+"""The work of `explain`: predict pairs, explain the predictions, and write the run folder."""
 
 import time
 from collections.abc import Iterator, Sequence

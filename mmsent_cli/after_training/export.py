@@ -1,4 +1,4 @@
-"""Run `export`."""
+"""The work of `export`: load the model and some pairs, write the folder, and compare both on these pairs."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +43,7 @@ def run_export(
 def _check_pairs(
     checkpoint: Path, given: dict[str, Any], cache: Path, source: Source | None, count: int
 ) -> tuple[list[Pair], list[str]]:
-    """Pairs to compare on: those that `given` names, else those of the checkpoint's run; with remarks."""
+    """Return the pairs to compare on, and notes. The pairs are those of `--data`, or else of the checkpoint's run."""
     if not count:
         return [], []
     if source is not None or "data" in given:

@@ -1,4 +1,4 @@
-"""The pairs that a command reads for a trained model."""
+"""Find and read the pairs on which a trained model is used."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -18,12 +18,12 @@ NO_DATA = "give labelled pairs with --data"
 
 
 def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None, progress: Progress) -> Dataset:
-    """Labelled pairs, each of which may lack its text or its image."""
+    """Read labelled pairs. A pair may lack its text or its image."""
     return load_labelled(data, default_cache_dir(runtime.cache_dir), progress, source, needs=None)
 
 
 def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict[str, Any]:
-    """The settings about the data: those given, over those of the checkpoint's run where no data is given."""
+    """Return the data settings. If `--data` is not given, the settings of the checkpoint's run fill the gaps."""
     if has_data:
         return dict(given)
     own = own_config(checkpoint)
@@ -33,7 +33,7 @@ def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict
 
 
 def first_pairs(given: dict[str, Any], cache: Path, source: Source | None, count: int) -> list[Pair]:
-    """The first `count` pairs to predict of the data that was given."""
+    """Read the first `count` unlabelled pairs of the data."""
     data = build(DataConfig, given)
     source = source or locate(data.data)
     decision = decide_encoding(source, data, cache)

@@ -18,24 +18,24 @@ NOTHING_COMPUTED = ("none", "none", "none")
 
 
 def how_computed(predictor: Predictor) -> tuple[str, str, str]:
-    """Device, precision and engine of a loaded model."""
+    """Return the device, precision and engine of a loaded model."""
     compute = predictor.compute
     return compute.device, compute.precision, compute.engine_name
 
 
 def name_of(path: Path) -> str:
-    """A checkpoint's or file's name for the folder of a run."""
+    """Return the part of a run folder's name that stands for a checkpoint or a file."""
     return STAMP.sub("", path.parent.name) if path.suffix == ".pt" else path.stem
 
 
 def not_usual(runtime: RuntimeConfig) -> dict[str, Any]:
-    """The runtime settings that differ from the defaults."""
+    """Return the runtime settings that differ from their defaults."""
     usual = to_dict(RuntimeConfig())
     return {name: value for name, value in to_dict(runtime).items() if value != usual[name]}
 
 
 def start_run(runs_dir: Path, command: str, name: str, how: tuple[str, str, str], config: Mapping[str, Any]) -> Run:
-    """A run's folder with its configuration. `how`: device, precision and engine."""
+    """Create a run folder, and write its configuration. `how` is device, precision and engine."""
     run = create_run(runs_dir, command, name)
     run.write_json(CONFIG, config)
     run.write_json(ENVIRONMENT, environment(*how))
@@ -44,7 +44,7 @@ def start_run(runs_dir: Path, command: str, name: str, how: tuple[str, str, str]
 
 
 def write_run(run: Run, result: Any, **parts: Any) -> FinishedRun:
-    """Write report, tables and result, see `finished_run.write_result`; a run that cannot be written is removed."""
+    """Write report, tables and result (see `finished_run.write_result`). If this fails, the run folder is removed."""
     try:
         return write_result(run, result, **parts)
     except Exception:  # whatever it is: such a run cannot be continued, and would be the latest one

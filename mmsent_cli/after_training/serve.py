@@ -1,4 +1,4 @@
-"""Run `serve`."""
+"""The work of `serve`: load the model, and run the web server."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +37,7 @@ def run_serving(checkpoint: Path, given: Given, ready: Ready) -> None:
 
 
 def _explain(predictor: Predictor) -> Callable | None:
-    """What explains one pair; None where Captum is not installed."""
+    """Return a function that explains one pair; None if Captum is not installed."""
     try:
         return Explainer(predictor, ExplainSettings()).explain
     except ConfigError:

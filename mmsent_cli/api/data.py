@@ -33,7 +33,7 @@ def inspect_encoding(
         The encoding, the candidates with their scores, and notes.
 
     Raises:
-        DataError: files that cannot be read.
+        DataError: files cannot be read.
 
     Example:
         >>> inspect_encoding("mvsa").encoding
@@ -60,8 +60,8 @@ def split(
         The path of the file, and the sizes and class counts of both splits. Use it with `train(split=result.path)`.
 
     Raises:
-        ConfigError: settings that do not go together.
-        DataError: pairs that cannot be divided.
+        ConfigError: settings cannot be combined.
+        DataError: the pairs cannot be divided as asked.
 
     Example:
         >>> split("pairs.csv", val_size=0.1).val
@@ -103,7 +103,7 @@ def read_pairs(
         The pairs. `train`, `LoadedModel.predict` and the other functions take them as `data`.
 
     Raises:
-        DataError: pairs that cannot be used.
+        DataError: pairs cannot be used.
 
     Example:
         >>> model.predict(read_pairs("folder"))

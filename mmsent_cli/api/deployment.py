@@ -1,4 +1,4 @@
-"""Use a trained model without training code: export it, serve it."""
+"""Make a trained model available to other programs: export it, or serve it over HTTP."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,23 +22,23 @@ def export(
     progress: Progress = silent,
     **settings: Any,
 ) -> ExportResult:
-    """Write a trained model as a folder that runs without mmsent and torch, and compare its answers with mmsent's.
+    """Write a trained model to a folder that predicts without mmsent and PyTorch, and check its predictions.
 
     Args:
         out: the folder to write.
-        data: pairs to compare on; None is the pairs of the model's run.
-        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
+        data: pairs that both the exported model and mmsent predict; None uses the pairs of the model's run.
+        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         force: replace an earlier export.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent export --help`, such as `to="openvino"`.
 
     Returns:
-        The files, and the largest difference of a probability.
+        The files, and the largest difference between a probability of the exported model and that of mmsent.
 
     Raises:
-        ConfigError: a model that cannot be exported, or a folder that is there already.
-        CheckpointError: no such run, or a checkpoint that cannot be read.
+        ConfigError: the model cannot be exported, or the folder exists already.
+        CheckpointError: the run does not exist, or the checkpoint cannot be read.
 
     Example:
         >>> export("model", checkpoint=run).changed_labels
@@ -59,17 +59,17 @@ def serve(
     """Serve a trained model as a web page and as POST /predict, until the process gets SIGINT or SIGTERM.
 
     Args:
-        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
+        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         runs_dir: folder that keeps the runs.
         ready: called with the page's address once the model is loaded.
         **settings: the settings of `mmsent serve --help`, such as `port=8080`.
 
     Returns:
-        None, after the server has stopped.
+        None. The function returns when the server has stopped.
 
     Raises:
-        ConfigError: the web server is not installed, or the address cannot be listened on.
-        CheckpointError: no such run, or a checkpoint that cannot be read.
+        ConfigError: the packages of the web server are not installed, or the address cannot be used.
+        CheckpointError: the run does not exist, or the checkpoint cannot be read.
 
     Example:
         >>> serve(checkpoint=run, port=8080, ready=print)  # doctest: +SKIP

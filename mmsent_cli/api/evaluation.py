@@ -29,19 +29,19 @@ def evaluate(
     """Measure a trained model, or a file of predictions, on labelled pairs.
 
     Args:
-        model: a run, its folder or name, a checkpoint file, or a file of predictions; None is the newest run.
-        data: labelled pairs, as in `train`; None is the pairs of the model's run.
+        model: a run, its folder or name, a checkpoint file, or a file of predictions; None uses the newest run.
+        data: labelled pairs, as in `train`; None uses the pairs of the model's run.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent evaluate --help`, such as `by=["language"]`.
 
     Returns:
-        The finished run; `to_frame()` has the scores, `to_frame("classes")`, `"groups"`, `"calibration"` and
-        `"answered"` the rest.
+        The finished run. `to_frame()` has the overall scores; `to_frame(name)` has a table for each of the names
+        "classes", "groups", "calibration" and "answered".
 
     Raises:
-        CheckpointError: no such run, or a checkpoint that cannot be read.
-        DataError: pairs or predictions that cannot be used.
+        CheckpointError: the run does not exist, or the checkpoint cannot be read.
+        DataError: pairs or predictions cannot be used.
 
     Example:
         >>> evaluate(run, "later.csv", by=["language"]).to_frame("groups")[["name", "accuracy"]]
@@ -60,20 +60,20 @@ def compare(
     """Compare trained models, or files of predictions, on the same pairs.
 
     Args:
-        models: two or more: each a run, its folder or name, a checkpoint file or a file of predictions, or a list of
-            these, for runs of the same model with other seeds.
-        data: labelled pairs, as in `train`; None is the pairs that the runs predicted themselves.
+        models: two or more models. A model is a run, its folder or name, a checkpoint file, or a file of predictions. A
+            list of these is one model that was trained with several seeds.
+        data: labelled pairs, as in `train`; None uses the validation or out-of-fold pairs of the runs.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent compare --help`.
 
     Returns:
-        The finished run; `to_frame()` has the models, `to_frame("differences")` each two of them.
+        The finished run. `to_frame()` has a row per model, `to_frame("differences")` a row for each two models.
 
     Raises:
-        CheckpointError: no such run, or a checkpoint that cannot be read.
-        ConfigError: fewer than two models, or not the same number of seeds of each.
-        DataError: pairs or predictions that cannot be used.
+        CheckpointError: the run does not exist, or the checkpoint cannot be read.
+        ConfigError: there are fewer than two models, or their numbers of seeds differ.
+        DataError: pairs or predictions cannot be used.
 
     Example:
         >>> compare(first, second).to_frame("differences")[["first", "second", "verdict"]]
@@ -94,11 +94,11 @@ def explain(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Explain predictions: what words, image regions, text, image and ensemble members contribute.
+    """Explain predictions: measure the contribution of each word, image region, modality and ensemble member.
 
     Args:
-        data: pairs as in `predict`; None with a `text` or `image`.
-        checkpoint: a run, its folder or name, or a checkpoint file; None is the newest run's best model.
+        data: pairs, as in `predict`; leave it out if `text` or `image` is given.
+        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
         runs_dir: folder that keeps the runs.
@@ -106,12 +106,12 @@ def explain(
         **settings: the settings of `mmsent explain --help`, such as `method="gradients"` or `label="negative"`.
 
     Returns:
-        The finished run; `result.explanations` has words, regions, shares and votes of each pair.
+        The finished run. `result.explanations` has one explanation per pair.
 
     Raises:
-        ConfigError: Captum is not installed, or settings that do not suit the model.
-        CheckpointError: no such run, or a checkpoint that cannot be read.
-        DataError: pairs that cannot be used.
+        ConfigError: Captum is not installed, or a setting does not suit the model.
+        CheckpointError: the run does not exist, or the checkpoint cannot be read.
+        DataError: pairs cannot be used.
 
     Example:
         >>> explain(text="what a lovely day").result.explanations[0].top_words(1)[0].word
@@ -128,14 +128,14 @@ def runs(*, sort: str = "when", runs_dir: PathLike = RUNS) -> RunsResult:
     """List the runs with their data, split, seed, metrics, time and size.
 
     Args:
-        sort: when, accuracy, macro-f1, minutes or size.
+        sort: the order of the list: "when", "accuracy", "macro-f1", "minutes" or "size".
         runs_dir: folder that keeps the runs.
 
     Returns:
-        A row for each run; `to_frame()` has them as a table.
+        The list of runs; `to_frame()` has one row per run.
 
     Raises:
-        ConfigError: an unknown order.
+        ConfigError: `sort` is unknown.
 
     Example:
         >>> runs(sort="accuracy").to_frame()[["name", "accuracy", "rank"]]

@@ -1,4 +1,4 @@
-"""The experiments: each trains several models on the same plan."""
+"""The experiments. Each trains several models on the same pairs and split."""
 
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ def tune(
         `run.path(run.result.best_config)` to `train(config=...)`.
 
     Raises:
-        MmsentError: settings, data or encoders that cannot be used.
+        MmsentError: settings, data or encoders cannot be used.
 
     Example:
         >>> tuned = tune("pairs.csv", encoders="compact", freeze_image="all")
@@ -68,7 +68,7 @@ def compare_fusions(
 
     Args:
         data: labelled pairs, as in `train`.
-        config: the folder of an earlier experiment to repeat, or of a training run whose settings to use.
+        config: the folder of an earlier experiment, which is repeated, or of a training run, whose settings are used.
         resume: continue an unfinished experiment: its folder, its name, or "latest". Only `jobs` can be given with it.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
@@ -78,7 +78,7 @@ def compare_fusions(
         The finished run; `to_frame()` has a row for each fusion.
 
     Raises:
-        MmsentError: settings, data or encoders that cannot be used.
+        MmsentError: settings, data or encoders cannot be used.
 
     Example:
         >>> compare_fusions("pairs.csv", fusions=["concat", "gmu"], seeds=3).to_frame()[["name", "accuracy_mean"]]
@@ -107,7 +107,7 @@ def augment_compare(
         The finished run; `to_frame()` has a row for each augmentation.
 
     Raises:
-        MmsentError: settings, data or encoders that cannot be used.
+        MmsentError: settings, data or encoders cannot be used.
 
     Example:
         >>> augment_compare("pairs.csv", policies=["flip", "standard"]).to_frame()
@@ -135,7 +135,7 @@ def paper(
         The finished run. Its folder `steps` contains one run for each experiment.
 
     Raises:
-        MmsentError: settings, data or encoders that cannot be used.
+        MmsentError: settings, data or encoders cannot be used.
 
     Example:
         >>> paper("mvsa", freeze_text="all", freeze_image="all").result.train.accuracy
@@ -171,8 +171,8 @@ def ablate(
         The finished run; `to_frame()` has a row for each method and modality.
 
     Raises:
-        CheckpointError: no such run, or a checkpoint that cannot be ablated.
-        DataError: pairs that cannot be used.
+        CheckpointError: the run does not exist, or its model cannot be ablated.
+        DataError: pairs cannot be used.
 
     Example:
         >>> ablate(checkpoint=run).to_frame()[["name", "accuracy"]]

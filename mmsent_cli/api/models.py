@@ -1,4 +1,4 @@
-"""Train, load, predict and evaluate."""
+"""Train a model, load it, and predict."""
 
 import time
 from pathlib import Path
@@ -55,7 +55,7 @@ def train(
 
     Raises:
         ConfigError: an unknown setting, or settings that do not go together.
-        DataError: pairs that cannot be used.
+        DataError: pairs cannot be used.
         MmsentError: anything else that is expected to fail, such as weights that cannot be downloaded.
 
     Example:
@@ -95,7 +95,7 @@ def load(run: Run | PathLike | None = None, *, runs_dir: PathLike = RUNS, **sett
         A model with `predict_one(text, image)` and `predict(frame)`.
 
     Raises:
-        CheckpointError: no such run, or a checkpoint that cannot be read.
+        CheckpointError: the run does not exist, or the checkpoint cannot be read.
 
     Example:
         >>> model = load("latest")
@@ -120,29 +120,30 @@ def predict(
     progress: Progress = silent,
     **settings: Any,
 ) -> PredictResult:
-    """Predict unlabelled pairs into a file, or one pair. For predictions in memory see `load`.
+    """Predict unlabelled pairs and write a file, or predict one pair. To keep predictions in memory, use `load`.
 
     Args:
         data: a folder, a manifest file, a DataFrame or a list of pairs.
-        out: the file to write, rows `guid,tag`, or JSON lines if it ends in `.jsonl`; a pipe, or `-` for standard
-            output, is written to directly.
+        out: the file or pipe to write, or `-` for standard output. A file that ends in `.jsonl` gets JSON lines; any
+            other has rows `guid,tag`.
         checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
         probabilities: add a column with the probability of each class, and a column for missing modalities.
         force: overwrite `out`.
-        resume: go on with a prediction into `out` that was interrupted.
+        resume: continue an interrupted prediction of `out`.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent predict --help`.
 
     Returns:
-        The number of pairs predicted as each label and of missing modalities; for a single pair, `prediction`.
+        The numbers of pairs predicted as each label, and of missing texts and images. For a single pair, `prediction`
+        is its prediction.
 
     Raises:
-        ConfigError: neither `out` nor a single pair, or both.
-        CheckpointError: no such run, or a checkpoint that cannot be read.
-        DataError: pairs that cannot be used.
+        ConfigError: neither `out` nor a single pair is given, or both are.
+        CheckpointError: the run does not exist, or the checkpoint cannot be read.
+        DataError: pairs cannot be used.
 
     Example:
         >>> predict("new.csv", out="predictions.csv", probabilities=True).counts

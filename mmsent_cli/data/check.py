@@ -42,8 +42,8 @@ def load_labelled(
         cache_dir: cache folder for the encoding decision.
         progress: receives the number of checked pairs.
         source: a source from `locate` or `frame_source`; None uses `config.data`.
-        needs: the modalities that a pair must have; the other one may be missing or broken. Empty: those that any
-            pair of the source has. None: a pair may lack one, as for prediction.
+        needs: the modalities that a pair must have; another one may be missing or broken. If empty, these are all
+            modalities that occur in the source. If None, a pair may lack one modality, as in a prediction.
 
     Raises:
         DataError: rows are invalid, the encoding is undecided, or (with `on_bad` stop) a pair is unusable.
@@ -138,7 +138,7 @@ def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> Enco
     """The encoding decision for all texts of the source.
 
     Raises:
-        UndecidedEncoding: too little evidence, and no `--encoding` given.
+        UndecidedEncoding: the texts are too few to decide, and `--encoding` is not given.
     """
     decision = guess_encoding(source, config, cache_dir)
     return encoding.require_decided(decision) if source.kind == "lab" else decision

@@ -1,4 +1,4 @@
-"""Which column of a table holds what: named by an option, by its number, or guessed by a usual name."""
+"""Find the columns of a table: by the name or number that the user gave, or by a usual name."""
 
 import re
 import shlex
@@ -32,12 +32,12 @@ PLACEHOLDER = "NAME"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """The number of the column of each field, from 0; None where the table has none.
+    """The number of each field's column, from 0. None if the table has no such column.
 
     Attributes:
         guid, text, image, tag: the fields.
         target: the column with the aspect that stands for `$T$` in the text (`published.aspect_columns`).
-        notes: on columns that were guessed, and on pairs that are numbered.
+        notes: notes on columns that were guessed, and on pairs that got a number as guid.
     """
 
     guid: int | None = None
@@ -59,16 +59,16 @@ def choose_columns(
     """Find the columns of a table.
 
     Args:
-        source: for messages.
+        source: the name of the table, for messages.
         names: the columns of the table, in order; a name may occur twice.
         config: the names that are given, or the defaults.
         is_labelled: whether a tag is needed.
-        needs: `text` and `image`, where pairs without them are of no use. Empty: labelled pairs may lack one of both if
-            every column is accounted for, or if its option is empty; pairs to predict may lack one anyway.
-        has_index: an index names the rows where no guid column is named.
+        needs: the modalities whose columns must exist. If empty, one column may be missing: of labelled pairs if every
+            other column is known or if its option is empty, of pairs to predict always.
+        has_index: True if the rows have an index, which replaces a missing guid column.
 
     Raises:
-        DataError: a column that is not there, or two of one name.
+        DataError: a column does not exist, or two columns have its name.
     """
     found = {
         name: column_named(source, names, getattr(config, f"{name}_column"), f"--{name}-column") for name in FIELDS
@@ -90,7 +90,7 @@ def choose_columns(
 
 
 def is_default(config: DataConfig, name: str) -> bool:
-    """Whether the column of a field is not named by the user."""
+    """Return True if the user did not name the column of a field."""
     field = f"{name}_column"
     return getattr(config, field) == next(each.default for each in fields(DataConfig) if each.name == field)
 
@@ -103,7 +103,7 @@ def candidates_of(names: Sequence[str], name: str) -> list[int]:
 
 
 def plain_name(column: str) -> str:
-    """A column's name in lower case, letters and digits alone, without a number such as `#1` before it."""
+    """Reduce a column's name to lower-case letters and digits, without a leading number such as `#1`."""
     return re.sub(r"[\W_]+", "", re.sub(r"^#\d+", "", column.casefold().strip()))
 
 
@@ -149,7 +149,7 @@ def _require(
     is_labelled: bool,
     needs: Iterable[str],
 ) -> None:
-    """Raise for the fields that are needed and not there."""
+    """Raise an error if columns are missing that are needed."""
     missing = {name for name in MODALITIES if found[name] is None}
     wrong = {name for name in FIELDS[:3] if found[name] is None and getattr(config, f"{name}_column")}
     wrong -= {name for name in wrong if is_default(config, name)}
@@ -185,7 +185,7 @@ def _options(places: dict[str, int | None] | dict[str, int], names: Sequence[str
 
 
 def _is_data(names: Sequence[str]) -> bool:
-    """Whether a header looks like a row of data: a number, a sentiment, or the name of an image file."""
+    """Return True if a header looks like a row of data: a number, a sentiment, or the name of an image file."""
     return any(
         name.strip().isdecimal() or name.strip().casefold() in SENTIMENTS or IMAGE.search(name.strip())
         for name in names

@@ -1,4 +1,4 @@
-"""What is wrong or odd about the pairs of a source, collected so that each kind is said once with its count."""
+"""Collect the problems of pairs, so that each kind of problem is reported once, with its count."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -20,9 +20,13 @@ HINTS = {
 
 
 class Flaw(NamedTuple):
-    """Why a text or an image cannot be used: as a sentence for its pair; or one of the `HINTS`, with an example.
+    """The reason why a text or an image cannot be used.
 
-    `is_absent` is True if the row names a file that is not on this machine.
+    Attributes:
+        text: a sentence about this pair.
+        kind: one of the keys of `HINTS` if the problem is a common one, else empty.
+        example: the name of the file, if the problem is a common one.
+        is_absent: True if the row names a file that is not on this machine.
     """
 
     text: str
@@ -33,13 +37,13 @@ class Flaw(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CheckedPair:
-    """The usable parts of a pair, and what is wrong with the others, by modality.
+    """The usable parts of a pair, and the problems of the other parts, by modality.
 
     Attributes:
-        pair: text or image is None where it cannot be used.
-        missing: what the row does not have.
-        broken: what is there and cannot be used.
-        remarks: what is odd about a file that is used.
+        pair: the pair; its text or image is None if it cannot be used.
+        missing: the modalities that the row does not have.
+        broken: the modalities that the row has, but that cannot be used.
+        remarks: notes on files that are used although something is unusual.
     """
 
     pair: Pair
@@ -48,11 +52,11 @@ class CheckedPair:
     remarks: tuple[str, ...] = ()
 
     def wrong(self, needs: Collection[str] | None) -> list[Flaw]:
-        """What keeps the pair from being used as it is.
+        """Return the problems that prevent the use of the pair.
 
         Args:
-            needs: modalities that a pair must have; None for a pair to predict, which may lack one but have none
-                broken.
+            needs: the modalities that a pair must have. None for a pair to predict: one modality may be missing, but
+                none may be broken.
         """
         every = [part[name] for part in (self.missing, self.broken) for name in MODALITIES if name in part]
         if self.pair.text is None and self.pair.image is None:
@@ -79,7 +83,7 @@ class Flaws:
     _blank: Counter[str] = field(default_factory=Counter)
 
     def admit(self, item: CheckedPair, on_bad: str, needs: Collection[str] | None) -> Pair | None:
-        """The pair as it may be used, or None; what is wrong with it is kept.
+        """Return the pair as it is used, or None if it is left out. Its problems are recorded.
 
         Args:
             item: a checked pair.
@@ -105,17 +109,17 @@ class Flaws:
         return pair if is_kept else None
 
     def summary(self) -> str:
-        """All flaws in one line: each kind once, then single pairs."""
+        """Return one line with all problems: each kind once, then those of single pairs."""
         kinds = [f"{len(examples)} images are {kind}, such as {examples[0]}" for kind, examples in self._kinds.items()]
         return "; ".join([*kinds, *([summarize(self._single)] if self._single else [])])
 
     def error(self, total: int) -> DataError:
-        """The error for pairs that stop a run, `total` of them checked."""
+        """Make the error that stops a run because pairs cannot be used. `total` pairs were checked."""
         hint = next(iter(HINTS[kind] for kind in self._kinds), HINT) if not self._single else HINT
         return DataError(f"{len(self.problems)} of {total} pairs cannot be used: {self.summary()}", hint)
 
     def notes(self, needs: Collection[str] | None) -> list[str]:
-        """What is odd about files that are used, and how many pairs lack a modality that is not needed."""
+        """Return notes on unusual files that are used, and on pairs that lack a modality that is not needed."""
         return [*self._remark_notes(), *(self._blank_notes() if needs is not None else ())]
 
     def _remark_notes(self) -> Iterator[str]:

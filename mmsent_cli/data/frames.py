@@ -23,12 +23,12 @@ NAME = "DataFrame"
 
 
 def columns_of(frame: "DataFrame") -> list[str]:
-    """The names of the frame's columns."""
+    """Return the names of the columns of a DataFrame."""
     return [*map(str, frame.columns)]
 
 
 def frame_of(pairs: Iterable[Pair], config: DataConfig) -> "DataFrame":
-    """Pairs as a frame with the columns that `config` names."""
+    """Convert pairs to a DataFrame with the column names in `config`."""
     import pandas as pd
 
     names = ("guid", "text", "image", "tag")
@@ -37,7 +37,7 @@ def frame_of(pairs: Iterable[Pair], config: DataConfig) -> "DataFrame":
 
 
 def read_rows(frame: "DataFrame", columns: Columns, config: DataConfig, report: Report) -> Iterator[PairRow]:
-    """The rows of a frame, labelled or not; rows that cannot be used are described in the report.
+    """Read the rows of a DataFrame, with and without label. Rows that cannot be used are described in the report.
 
     Without a guid column, the index names the pairs, or the row number where index labels repeat.
     """
@@ -66,7 +66,7 @@ def raw_texts(frame: "DataFrame", config: DataConfig) -> tuple[list[tuple[str, b
         The texts, and whether all are decoded already.
 
     Raises:
-        DataError: no such column, or a cell that is neither text nor bytes.
+        DataError: the column does not exist, or a cell is neither text nor bytes.
     """
     place = column_named(NAME, columns_of(frame), config.text_column, "text_column")
     if place is None:

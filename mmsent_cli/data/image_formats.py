@@ -1,4 +1,4 @@
-"""Which files are images: the formats that Pillow opens, by content, and names for what is no image."""
+"""Recognise image files by their content, and name files that are not images."""
 
 from contextlib import suppress
 from functools import cache
@@ -44,7 +44,7 @@ def all_formats() -> tuple[str, ...]:
 
 
 def foreign_kind(raw: bytes) -> str:
-    """What a file is that Pillow does not open, with what to do where something can be done."""
+    """Return what a file is if Pillow cannot open it, and advice if there is any."""
     start = raw[:64].lstrip()
     if raw[4:8] == b"ftyp" and raw[8:12] in HEIC_BRANDS:
         has_reader = "HEIF" in all_formats()

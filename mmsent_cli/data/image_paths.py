@@ -1,4 +1,4 @@
-"""Finds the image that a manifest means where there is no file of exactly that name."""
+"""Find an image if no file has exactly the name in the table."""
 
 import os
 import re
@@ -16,7 +16,7 @@ OTHER_FOLDER = "found in a folder beside the manifest"
 
 
 def find_image(path: Path) -> tuple[Path, str] | None:
-    r"""A file for a path that does not exist, and how it was found; None if there is none, or several.
+    r"""Find a file for a path that does not exist. Return it with a note, or None if no file or several files fit.
 
     Tried in this order: `images\1.jpg` for `images/1.jpg`; other case, composition or a missing suffix; the same name
     in `images/` and other usual folders beside the manifest, or in `<anything>_images/`.

@@ -1,4 +1,4 @@
-"""Files whose pixels are all there although Pillow refuses them: a JPEG without its end, a PNG with endless texts."""
+"""Repair image files that Pillow refuses although all pixels are there: JPEGs without an end, PNGs with huge texts."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +12,11 @@ NO_END = "has no end marker; all pixels are there"
 
 
 def repair(raw: bytes, decode: Callable[[bytes, int], Any]) -> tuple[bytes, str]:
-    """The bytes of a file that can be decoded, and a remark; empty bytes if pixels are missing.
+    """Return bytes that can be decoded, and a note. The bytes are empty if pixels are missing.
 
     Args:
         raw: a file that cannot be decoded as it is.
-        decode: opens and decodes a file; the number is the size in pixels below which a JPEG may be decoded smaller.
+        decode: a function that decodes a file. Its number is the size in pixels to which a JPEG may be reduced.
     """
     if raw.startswith(JPEG_START) and is_complete_jpeg(raw, decode):
         return _without_half_marker(raw) + JPEG_END, NO_END
@@ -26,7 +26,7 @@ def repair(raw: bytes, decode: Callable[[bytes, int], Any]) -> tuple[bytes, str]
 
 
 def is_complete_jpeg(raw: bytes, decode: Callable[[bytes, int], Any]) -> bool:
-    """Whether a JPEG without its end marker has all its pixels.
+    """Return True if a JPEG without its end marker has all its pixels.
 
     The decoder fills missing pixels from whatever follows. So other bytes after the file change the picture exactly
     if pixels are missing.

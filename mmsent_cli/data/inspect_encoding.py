@@ -24,10 +24,10 @@ def inspect(
         config: the data source, and the encoding if the user chose one.
         convert_to: folder for UTF-8 copies of the texts, or None.
         force: overwrite existing copies.
-        source: texts in memory; None reads those that `config.data` names.
+        source: texts in memory; None reads the data in `config.data`.
 
     Raises:
-        DataError: texts cannot be read, or `convert_to` is given and the source is no folder.
+        DataError: texts cannot be read, or `convert_to` is given but the source is not a folder.
     """
     source = source or locate(config.data)
     documents, forced = _documents(source, config)

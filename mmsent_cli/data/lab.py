@@ -1,4 +1,4 @@
-"""The lab layout: `train.txt` and `test_without_label.txt` name pairs, `<guid>.txt` and `<guid>.jpg` hold them.
+"""The lab layout: `train.txt` and `test_without_label.txt` list pairs; `<guid>.txt` and `<guid>.jpg` are their files.
 
 The files are in the folder itself or in its `data/`. Both folders are listed once, and every guid is looked up in
 that listing: no path is built from a guid, so none can point outside the folder, and there is no stat call per file.
@@ -70,10 +70,10 @@ def read_rows(folder: Path, list_name: str, config: DataConfig, report: Report) 
         folder: that holds the list.
         list_name: one of `LISTS`.
         config: encoding of a list that is not UTF-8.
-        report: receives rows that are blank or cannot be used, and those of MVSA that have no one sentiment.
+        report: receives blank rows, rows that cannot be used, and rows of MVSA whose annotators disagree.
 
     Raises:
-        DataError: no such list, or no header line.
+        DataError: the list does not exist, or has no header line.
     """
     listing = list_files(folder)
     table = _open_list(folder / list_name, config)

@@ -27,7 +27,7 @@ class Coverage:
     Attributes:
         texts: number of texts that have letters.
         scripts: share of all letters by script, the most frequent first.
-        foreign: number of texts of whose letters more than half are not Latin.
+        foreign: number of texts in which more than half of the letters are not Latin.
     """
 
     texts: int
@@ -59,7 +59,7 @@ def coverage_note(coverage: Coverage, encoder: str) -> str:
     """Return a warning if an English text encoder gets many texts of other scripts, else an empty text.
 
     Args:
-        coverage: of `measure`.
+        coverage: the result of `measure`.
         encoder: the name of the text encoder.
     """
     if encoder not in ENGLISH_ENCODERS or coverage.foreign <= WARN_SHARE * coverage.texts:

@@ -36,12 +36,12 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The source in messages."""
+        """Return the name of the source for messages."""
         return str(self.path)
 
     @property
     def place(self) -> str:
-        """The source from any folder: an absolute path, or what stands for a DataFrame."""
+        """Return an absolute path of the source, or the placeholder for a DataFrame."""
         return frames.NAME if self.kind == "frame" else str(self.path.absolute())
 
 
@@ -54,7 +54,7 @@ def locate(data: str | None) -> Source:
     """Find the data: `--data`, else `$MMSENT_DATA`, else `./data` if it holds a layout, else `./data/sample`.
 
     Raises:
-        DataError: nothing there, or neither a folder nor a manifest.
+        DataError: the path does not exist, or is neither a folder nor a table.
     """
     if data is not None:
         return _source(data, "--data")

@@ -1,4 +1,4 @@
-"""Manifests: tables with one row per pair and the text in a column of its own."""
+"""Read manifests: tables with one row per pair, and the text in a column."""
 
 import base64
 import binascii
@@ -35,13 +35,13 @@ def without_surrogates(text: str) -> str:
 def read_rows(table: Table, columns: Columns, config: DataConfig, report: Report) -> Iterator[PairRow]:
     """Read a manifest row by row, labelled or not.
 
-    One row at a time is in memory, and the guids so far, which must be unique.
+    One row at a time is in memory, and the guids of all earlier rows, to check that they are unique.
 
     Args:
-        table: opened by `open_table`.
-        columns: of `choose_columns`.
-        config: labels, which may be words for a missing value.
-        report: receives the rows that are blank or cannot be used.
+        table: the result of `open_table`.
+        columns: the result of `choose_columns`.
+        config: settings of the data. A label in `labels` is never taken for a missing value.
+        report: receives blank rows, and rows that cannot be used.
     """
     seen: dict[str, str] = {}
     places = {name: getattr(columns, name) for name in FIELDS}
@@ -74,10 +74,10 @@ def numbered_records(table: Table, columns: Columns, report: Report) -> Iterator
 
 
 def row_of(cells: dict[str, Any], where: str, config: DataConfig, report: Report) -> PairRow:
-    """A row from its cells, by field; an image that is a path stays as it is written.
+    """Make a row of its cells. The path of an image is kept as it is written.
 
     Raises:
-        ValueError: a cell that holds something else than it should.
+        ValueError: a cell has the wrong type.
     """
     written = name_of(cells["tag"], "tag")
     tag = tag_or_none(written, config.labels)
@@ -102,10 +102,10 @@ def is_filled(cell: Any) -> bool:
 
 
 def name_of(value: Any, column: str) -> str:
-    """A guid or tag as clean text.
+    """Convert a guid or a tag to text without surrounding white space.
 
     Raises:
-        ValueError: no text and no number.
+        ValueError: the value is neither a text nor a number.
     """
     text = without_surrogates(plain(value, column)).replace("\0", "").strip("\ufeff \t\r\n\xa0\u3000")
     if "\ufffd" in text:
@@ -115,10 +115,10 @@ def name_of(value: Any, column: str) -> str:
 
 
 def plain(value: Any, column: str) -> str:
-    """A cell as text; empty where there is nothing.
+    """Convert a cell to text; an empty cell gives an empty text.
 
     Raises:
-        ValueError: a value that is no text and no number.
+        ValueError: the value is neither a text nor a number.
     """
     if _is_nothing(value):
         return ""
@@ -130,12 +130,12 @@ def plain(value: Any, column: str) -> str:
 
 
 def image_of(value: Any) -> tuple[ImageSource | None, str]:
-    """An image cell: a path, the bytes of an image file or a PIL image; or the text of a cell that names no file here.
+    """Read an image cell: a path, bytes of an image file, a PIL image, or a text that names no file on this machine.
 
     A dictionary with `bytes` and `path` is how Hugging Face stores images; a text may hold a file in base64.
 
     Raises:
-        ValueError: something else.
+        ValueError: the cell has another type.
     """
     from PIL.Image import Image
 

@@ -1,4 +1,4 @@
-"""Column names that travel with a checkpoint: pairs like those of the training need no column options again."""
+"""Use the column names of the training pairs, which a checkpoint records, for new pairs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,12 +10,12 @@ from mmsent_cli.errors import DataError
 def with_own_columns(
     given: Mapping[str, Any], columns: Mapping[str, str], read: Callable[[DataConfig], Any]
 ) -> DataConfig:
-    """The settings of new pairs: what was given, then the columns of the training, or else the usual names.
+    """Return the settings of new pairs: those given, then the column names of the training pairs if these can be read.
 
     Args:
         given: settings that the user typed.
-        columns: of the training pairs, by setting.
-        read: reads rows with a configuration, and raises DataError where they cannot be read.
+        columns: the column names of the training pairs, by setting.
+        read: a function that reads rows with a configuration, and raises DataError if it cannot.
     """
     own, usual = build(DataConfig, {**columns, **given}), build(DataConfig, given)
     if own == usual:

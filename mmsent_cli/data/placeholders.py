@@ -1,4 +1,4 @@
-"""Texts and images that many pairs share, such as the picture "image not available": they stand for nothing."""
+"""Find placeholders: texts and images that many pairs share, such as the picture "image not available"."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -14,23 +14,23 @@ Key = Callable[[Pair], str]
 
 
 def text_key(pair: Pair) -> str:
-    """What near-duplicate texts share; empty for a text without words."""
+    """Return a key that near-duplicate texts share; empty for a text without words."""
     return duplicate_key(pair.text or "")
 
 
 def image_key(pair: Pair) -> str:
-    """What equal images share; empty without an image."""
+    """Return a key that equal images share; empty without an image."""
     return pair.image_digest
 
 
 def placeholders(keys: Sequence[str], partners: Sequence[str], share: float) -> dict[str, int]:
-    """The keys that stand beside many different partners, with the number of their pairs.
+    """Return the keys that occur with many different partners, with their numbers of pairs.
 
     A retweet is no placeholder: its text and its image go together.
 
     Args:
-        keys: of the text or the image of each pair.
-        partners: of the other modality of each pair.
+        keys: the key of each pair's text (or image).
+        partners: the key of each pair's image (or text).
         share: IMAGE_SHARE or TEXT_SHARE.
     """
     beside: defaultdict[str, set[str]] = defaultdict(set)

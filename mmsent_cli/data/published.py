@@ -1,4 +1,4 @@
-"""Data sets of this field in the form in which they are published.
+"""Read data sets of this field in their published form.
 
 - MVSA-Single and MVSA-Multiple: `labelResultAll.txt` with the judgements of one or three annotators on text and image,
   and `data/<ID>.txt`, `data/<ID>.jpg`. Source: Niu et al. 2016, Sentiment Analysis on Multi-View Social Data.
@@ -23,7 +23,7 @@ TARGET = "$T$"
 
 
 def aspect_columns(source: str, names: Sequence[str], config: DataConfig) -> Columns | None:
-    """The columns of an aspect table, or None for any other table or where columns are named by options."""
+    """Return the columns of an aspect table. None for any other table, and if the user names columns."""
     is_aspect = [plain_name(name) for name in names] == ASPECT_COLUMNS
     if not is_aspect or not all(is_default(config, name) for name in FIELDS):
         return None
@@ -47,17 +47,17 @@ def mvsa_words(cells: Sequence[str]) -> list[str]:
 def mvsa_judgement(words: Sequence[str]) -> str:
     """The sentiment of one row of `labelResultAll.txt`, or why it has none.
 
-    The annotators' judgements `text,image` are first reduced to the majority for the text and for the image, then
-    merged: equal ones are that sentiment, a neutral one gives way to the other, opposite ones have none.
+    First, the majority of the annotators is found for the text and for the image. Then both are merged: equal
+    judgements give that sentiment, a neutral one gives the other, opposite ones give no sentiment.
 
     Args:
-        words: of `mvsa_words`, without the ID.
+        words: the result of `mvsa_words`, without the ID.
 
     Returns:
-        A sentiment, or one of `OPPOSITE` and `NO_MAJORITY`.
+        A sentiment, `OPPOSITE` or `NO_MAJORITY`.
 
     Raises:
-        ValueError: not pairs of sentiments.
+        ValueError: the judgements are not pairs of sentiments.
     """
     words = [tag_key(word) for word in words]
     if len(words) < 2 or len(words) % 2 or not set(words) <= set(SENTIMENTS):

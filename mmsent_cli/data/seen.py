@@ -1,4 +1,4 @@
-"""What a checkpoint keeps of its training pairs: digests, classes and lengths, but no text and no image.
+"""The record of the training pairs in a checkpoint: digests, classes and lengths, but no text and no image.
 
 So a pair that was in training is recognised wherever the checkpoint and the data have been copied to.
 """
@@ -35,7 +35,7 @@ class SeenPairs:
 
     @classmethod
     def of(cls, pairs: Iterable[Pair], labels: Sequence[str]) -> "SeenPairs":
-        """The record of labelled pairs."""
+        """Make the record of labelled pairs."""
         chosen = list(pairs)
         return cls(
             texts=np.array([_text_digest(pair) for pair in chosen], dtype=np.int64),
@@ -46,7 +46,7 @@ class SeenPairs:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], labels: int) -> "SeenPairs":
-        """The record from what `arrays` returned.
+        """Make the record from the arrays that `arrays` returned.
 
         Args:
             arrays: by name.
@@ -54,7 +54,7 @@ class SeenPairs:
 
         Raises:
             KeyError: an array is missing.
-            ValueError: they are no record of pairs with these classes.
+            ValueError: the arrays are not a record of pairs with these classes.
         """
         found = cls(**{each.name: np.asarray(arrays[each.name]) for each in fields(cls)})
         arrays = found.arrays()
@@ -65,7 +65,7 @@ class SeenPairs:
         return found
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The record as arrays by name."""
+        """Return the record as arrays by name."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def relation(self, pairs: Iterable[Pair]) -> np.ndarray:

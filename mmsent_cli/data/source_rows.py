@@ -28,17 +28,17 @@ def labelled_rows(
     decision: EncodingDecision | None = None,
     needs: Iterable[str] = (),
 ) -> list[PairRow]:
-    """All rows with a tag, in the order of the file, with tags that are classes.
+    """Return all rows that have a tag, in the order of the file. Their tags are classes.
 
     Args:
-        source: of `locate` or `frame_source`.
+        source: the result of `locate` or `frame_source`.
         config: columns, labels, encoding.
-        report: receives what became of the rows of the file.
-        decision: how a manifest is decoded; None decides it by the file.
-        needs: modalities without whose column the pairs are of no use.
+        report: receives the number of rows read, skipped and refused.
+        decision: the encoding of a manifest; None finds it by the content of the file.
+        needs: the modalities whose columns must exist.
 
     Raises:
-        DataError: all bad rows and unknown tags of the file, or no row at all.
+        DataError: the file has bad rows or unknown tags, which are all listed, or has no rows.
     """
     report = Report() if report is None else report
     rows, labels, hint = gather_labelled(source, config, report, decision, needs)
@@ -92,14 +92,14 @@ def count_unlabelled(
 ) -> tuple[int, Iterator[PairRow]]:
     """Count and read the rows to predict, in the order of the file.
 
-    From a folder without list files, all pairs are predicted; from a DataFrame all rows, also those with a tag. All
+    All pairs of a folder without list files are predicted, and all rows of a DataFrame, even if they have a tag. All
     rows are checked before the first is returned.
 
     Args:
         source, config, report, decision: as in `labelled_rows`.
 
     Raises:
-        DataError: all bad rows of the file, or no row at all.
+        DataError: the file has bad rows, which are all listed, or has no rows.
     """
     report = Report() if report is None else report
     report.read = sum(1 for _ in rows_to_predict(source, config, report, decision))
@@ -118,7 +118,7 @@ def count_unlabelled(
 
 
 def table_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
-    """The rows of a manifest, labelled or not, as far as they can be read."""
+    """Return the rows of a manifest that can be read, with and without label."""
     return _table_rows(source, config, Report(), False, None)[0]
 
 

@@ -1,7 +1,7 @@
-"""Tags as people write them become classes: words for a missing value, spellings of one class, joint judgements.
+"""Convert tags to classes: find words for a missing value, spellings of the same class, and joined judgements.
 
-A tag is compared by its `tag_key`: without invisible characters, case, width and surplus white space, and a whole
-number without its decimals. What is changed or left out is said with its count.
+Tags are compared by `tag_key`. It ignores case, width, invisible characters, surplus white space, and the decimals of
+a whole number. The numbers of changed and excluded tags are reported.
 """
 
 import re
@@ -33,9 +33,9 @@ class TaggedRows:
     """Rows whose tags are classes.
 
     Attributes:
-        rows: the rows that are left, in order.
-        excluded: rows left out, by the reason.
-        notes: what was changed.
+        rows: the remaining rows, in order.
+        excluded: the numbers of excluded rows, by reason.
+        notes: notes on tags that were changed.
     """
 
     rows: list[PairRow]
@@ -44,41 +44,41 @@ class TaggedRows:
 
 
 def tag_key(tag: str) -> str:
-    """What two spellings of one class share."""
+    """Return a key that all spellings of a class share."""
     plain = " ".join(unicodedata.normalize("NFKC", visible(tag)).casefold().split())
     number = WHOLE_NUMBER.fullmatch(plain)
     return number[1] if number else plain
 
 
 def tag_or_none(tag: str, labels: Sequence[str] | None = None) -> str | None:
-    """The tag of a row without white space and invisible characters around it, or None for a word for "none".
+    """Return a tag without surrounding white space and invisible characters; None if it means a missing value.
 
     Args:
-        tag: as it is written.
-        labels: class names that the user gave; a word among them is a class.
+        tag: the tag as it is written.
+        labels: class names that the user gave. These are never taken for a missing value.
     """
     plain = visible(tag).strip()
     return None if not plain or (plain.lower() in NO_TAG and plain not in (labels or ())) else plain
 
 
 def is_remarkable(tag: str) -> bool:
-    """Whether a tag that counts as none is a word that may also be meant as a class."""
+    """Return True if a tag is read as a missing value, but may also be the name of a class."""
     return visible(tag).strip().lower() not in USUAL_NO_TAG
 
 
 def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[str] = ()) -> TaggedRows:
     """Turn the tags of rows into classes.
 
-    In this order: `label_map` (or the names that the file has for its numbers), judgements that are joined, one
-    spelling for each class, `exclude_labels`.
+    The steps, in this order: apply `label_map` (or the class names in the file), merge joined judgements, choose one
+    spelling per class, apply `exclude_labels`.
 
     Args:
-        rows: with tags as they are written; a row may have none.
+        rows: rows with the tags as they are written. A row may have no tag.
         config: labels, label map, excluded labels.
         class_names: names of the classes 0, 1, …, where the source has them.
 
     Raises:
-        DataError: joined judgements of other classes than the sentiments, or excluded labels that do not occur.
+        DataError: a joined judgement has a class that is not a sentiment, or an excluded label does not occur.
     """
     names = _label_map(config) or {str(number): name for number, name in enumerate(class_names)}
     notes = []
@@ -96,10 +96,10 @@ def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[s
 
 
 def require_few_classes(labels: Sequence[str], count: int) -> None:
-    """Refuse a column whose values are scores, texts or names.
+    """Check that the values of a column can be classes: scores, texts and names are too many.
 
     Raises:
-        DataError: more classes than `count` rows can have.
+        DataError: there are too many classes for `count` rows.
     """
     if len(labels) > max(TOO_MANY_CLASSES, count // 2):
         raise DataError(
@@ -109,9 +109,11 @@ def require_few_classes(labels: Sequence[str], count: int) -> None:
 
 
 def merged_judgement(judgements: Sequence[str]) -> str | None:
-    """One sentiment from the judgements of a text and of its image, by the usual rule of MVSA; None for opposites.
+    """Merge the judgements of a text and of its image by the usual rule of MVSA. Opposite judgements give None.
 
-    Equal judgements: that one. One of them neutral: the other. Source: Xu and Mao 2017, MultiSentiNet.
+    Equal judgements give that judgement. If one is neutral, the result is the other.
+
+    Source: Xu and Mao 2017, MultiSentiNet.
     """
     telling = set(judgements) - {"neutral"}
     return None if len(telling) > 1 else next(iter(telling), "neutral")

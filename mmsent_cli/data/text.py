@@ -26,7 +26,7 @@ INVISIBLE = re.compile(
 
 
 def visible(text: str) -> str:
-    """A text without characters that print nothing; empty or white space if it holds no others."""
+    """Remove characters that print nothing. The result is empty or white space if there are no others."""
     return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
 
 
@@ -59,7 +59,7 @@ def clean(text: str, steps: Collection[str]) -> str:
 
 
 def says_nothing(text: str, steps: Collection[str]) -> bool:
-    """Whether cleaning leaves nothing of a text, or nothing that prints: an address, a mention, a zero-width space."""
+    """Return True if cleaning leaves nothing visible of a text, such as a link, a mention or a zero-width space."""
     return not visible(clean(text, steps)).strip()
 
 

@@ -1,4 +1,4 @@
-"""The probability below which a prediction is not given."""
+"""The threshold: predictions with a lower probability get no label."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
 
 
 def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, str]:
-    """The threshold that the settings ask for, and a note on where it comes from; 0 gives every prediction.
+    """Return the threshold that the settings ask for, and a note on how it was found. With 0, all pairs get a label.
 
     Raises:
-        ConfigError: an accuracy, but no predictions to derive it from, or one that they never reach.
+        ConfigError: there are no predictions to compute the threshold from, or no threshold reaches the accuracy.
     """
     if settings.abstain_for_accuracy is None:
         return settings.abstain_below or 0.0, ""

@@ -1,8 +1,10 @@
-"""Why a model predicted what it did: by leaving out words, covering image regions, and removing modalities.
+"""Explain a prediction by leaving out words, covering image regions, and removing modalities.
 
-Every variant of the pair goes through the whole model, so this explains single models and ensembles alike. A part's
-score is what the probability of the explained class loses without it (occlusion: Zeiler and Fergus 2014, arXiv
-1311.2901; Li et al. 2016, arXiv 1612.08220). The modalities' shares are Shapley values. Both are computed by Captum.
+Every variant of the pair goes through the whole model, so this explains single models and ensembles alike. The score of
+a part is the drop in the probability of the explained class if the part is missing (occlusion). The modalities' shares
+are Shapley values. Both are computed by Captum.
+
+Source: Zeiler and Fergus 2014, arXiv 1311.2901; Li et al. 2016, arXiv 1612.08220.
 """
 
 import re
@@ -155,9 +157,9 @@ class Explainer:
 
 
 def split_text(text: str) -> list[tuple[int, int]]:
-    """Start and end of each word in a text; single letters in scripts without spaces.
+    """Return start and end of each word in a text. In scripts without spaces, each letter is a word.
 
-    Neighbouring words of a text with more than `MAX_PARTS` words are joined, equally many in each part.
+    If a text has more than `MAX_PARTS` words, neighbouring words are joined to parts of equal size.
     """
     words = [match.span() for match in WORD.finditer(text)]
     size = -(-len(words) // MAX_PARTS) or 1

@@ -28,7 +28,7 @@ class LoadedModel:
     Attributes:
         checkpoint: the checkpoint file.
         labels: class names, in the order of the probabilities.
-        notes: what its training found wrong with it, and notes on device, precision and engine.
+        notes: problems that its training found, and notes on device, precision and engine.
     """
 
     def __init__(self, checkpoint: Path, runtime: RuntimeConfig) -> None:

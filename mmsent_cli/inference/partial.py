@@ -1,7 +1,7 @@
-"""The finished part of a prediction that was interrupted: a hidden file beside the one that is to be written.
+"""The finished rows of an interrupted prediction, in a hidden file next to the output file.
 
-It has a line of JSON that identifies the prediction, and one for the rows of each finished chunk. Whole chunks are
-predicted in the same batches whether the prediction was interrupted or not, so the rows are the same to the last byte.
+The first line identifies the prediction. Each further line has the rows of one finished chunk. An interruption does not
+change the batches, so the rows are the same to the last byte.
 """
 
 import json
@@ -23,11 +23,11 @@ class PartialPrediction:
     Args:
         out: the file that the prediction is to write.
         identity: what the rows depend on, as plain values: checkpoint, pairs, precision.
-        resume: go on with the rows that are there. Otherwise they are replaced when the first chunk is finished.
+        resume: keep the rows that are in the file. Without it, they are replaced when the first chunk is finished.
 
     Raises:
-        ConfigError: there is nothing to resume, the rows are those of another prediction, or a link, folder or pipe has
-            the name of their file.
+        ConfigError: there is nothing to resume, the rows belong to another prediction, or the hidden name belongs to a
+            link, a folder or a pipe.
     """
 
     def __init__(self, out: Path, identity: Mapping[str, Any], resume: bool) -> None:
@@ -45,7 +45,7 @@ class PartialPrediction:
         return not self._is_begun and self.path.is_file()
 
     def rows(self, labels: Sequence[str]) -> Iterator[Row]:
-        """The rows that are finished already.
+        """Return the finished rows.
 
         A chunk that is damaged or was not written whole is dropped, and so are those after it.
 

@@ -1,4 +1,4 @@
-"""Go on with a prediction that was interrupted: what is kept, whether it is the same prediction, what to type."""
+"""Continue an interrupted prediction: find its finished rows, check them, and print how to continue."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from mmsent_cli.results import Prediction
 def open_partial(
     checkpoint: Path, source: Source, predictor: Predictor, data: DataConfig, rows: int, file: PredictionFile
 ) -> PartialPrediction | None:
-    """The finished rows of a prediction; None where the output is no plain file.
+    """Open the finished rows of a prediction; None if the output is not a plain file.
 
     Args:
         checkpoint: the checkpoint file.
@@ -34,7 +34,7 @@ def open_partial(
         file: the file that the prediction is to write.
 
     Raises:
-        ConfigError: `file.resume`, and there is nothing to resume.
+        ConfigError: `file.resume` is set, but there is nothing to resume.
     """
     if file.out == STANDARD_OUTPUT or is_stream(file.out):
         if file.resume:
@@ -55,10 +55,10 @@ def open_partial(
 
 
 def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -> Prediction:
-    """The prediction of a row that an interrupted prediction left, for the pair that comes next.
+    """Return the prediction in a finished row, after checking that it belongs to the next pair.
 
     Raises:
-        ConfigError: it is not the prediction of this pair.
+        ConfigError: the row belongs to another pair.
     """
     if pair is None or pair.guid != row[0]:
         raise ConfigError(
@@ -70,7 +70,7 @@ def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -
 
 @contextmanager
 def with_advice(go_on: str) -> Iterator[None]:
-    """Tell how to go on with a prediction that is interrupted in this block."""
+    """If the prediction is interrupted in this block, print how to continue it."""
     try:
         with advice(go_on):
             yield
@@ -81,7 +81,7 @@ def with_advice(go_on: str) -> Iterator[None]:
 def resume_line(
     checkpoint: Path, given: Mapping[str, Any], runtime: RuntimeConfig, file: PredictionFile, source: Source
 ) -> str:
-    """What to type after an interruption; the same command again where there is nothing to resume."""
+    """Return the command that continues an interrupted prediction, or the first command if nothing can be resumed."""
     if file.out == STANDARD_OUTPUT or is_stream(file.out):
         return "run the same command again"
     if source.kind == "frame":

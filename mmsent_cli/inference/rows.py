@@ -1,4 +1,4 @@
-"""The rows of a file of predictions: comma-separated, or JSON lines where its name ends in `.jsonl`."""
+"""Write the rows of a file of predictions: comma-separated, or JSON lines if its name ends in `.jsonl`."""
 
 import csv
 import json
@@ -21,11 +21,11 @@ class PredictionFile:
     """The file of a prediction.
 
     Attributes:
-        out: it appears whole or not at all; a pipe; or `-` for standard output.
-        has_probabilities: it has one column per class, and one that names a missing modality.
-        force: an existing file is overwritten.
-        resume: go on with a prediction of this file that was interrupted.
-        settings: when no label is given, and which columns of the input are kept.
+        out: the path of a file or a pipe, or `-` for standard output. A file appears whole or not at all.
+        has_probabilities: add a column with the probability of each class, and a column for the missing modality.
+        force: overwrite an existing file.
+        resume: continue an interrupted prediction of this file.
+        settings: the threshold below which labels are empty, and the columns of the input to keep.
     """
 
     out: Path
@@ -39,14 +39,14 @@ class RowWriter:
     """Writes predictions.
 
     Args:
-        stream: where to.
+        stream: the open output.
         labels: class names in order.
         is_json: JSON lines instead of comma-separated values.
-        with_probabilities: add them, and the missing modality; JSON lines always have both.
-        kept: names of the columns of the input to keep, and their cells.
+        with_probabilities: add the probabilities and the missing modality. JSON lines always have both.
+        kept: the names of the input columns to keep, and their cells.
 
     Raises:
-        DataError: a kept column with the name of a column of the output.
+        DataError: a column to keep has the same name as a column of the output.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class RowWriter:
             self._table.writerow([*header, *self._names])
 
     def write(self, prediction: Prediction, is_given: bool) -> None:
-        """Write one prediction; its label is empty where it is not given."""
+        """Write one prediction. Its label is empty if its probability is below the threshold."""
         label, kept = prediction.tag if is_given else "", self._kept(prediction.guid)
         if self._is_json:
             row = {

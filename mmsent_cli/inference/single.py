@@ -73,7 +73,7 @@ def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
 
 
 def decode_typed(pair: Pair, description: Description) -> Pair:
-    """A pair whose text was typed: bytes that are no text in the terminal's encoding are read as the training texts."""
+    """Make a pair of a typed text. Bytes that are invalid in the terminal are decoded like the training texts."""
     text = pair.text or ""
     if not SURROGATE.search(text):
         return pair

@@ -46,14 +46,14 @@ def predict_file(
 
     Args:
         checkpoint: the checkpoint file.
-        given: settings of the data. The columns of the training pairs are known from the checkpoint.
+        given: settings of the data. Column names that are not given are those of the training pairs.
         runtime: device, precision, weights, cache.
-        file: where to write.
-        progress: receives how many pairs are predicted.
-        source: pairs in memory; None reads those that `given` names.
+        file: the output file and its form.
+        progress: receives the number of predicted pairs.
+        source: pairs in memory; None reads the data in `given`.
 
     Raises:
-        MmsentError: unusable checkpoint, data or output, or nothing to resume.
+        MmsentError: the checkpoint, the data or the output cannot be used, or there is nothing to resume.
     """
     start = time.perf_counter()
     out = file.out
@@ -104,12 +104,12 @@ def predict_file(
 
 
 def columns_known(source: Source, given: Mapping[str, Any], description: Description) -> DataConfig:
-    """The settings of pairs to predict, with the columns that the checkpoint was trained on."""
+    """Return the settings of the pairs to predict. Column names that are not given are those of the training pairs."""
     return with_own_columns(given, description.columns, lambda config: count_unlabelled(source, config))
 
 
 def _findings(description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """What the training found, or that nearly all predictions are of one class."""
+    """Return the problems that the training found, and a note if nearly all predictions are of one class."""
     if description.findings:
         return description.findings
     classes = np.arange(len(counts)) if description.seen is None else description.seen.classes

@@ -1,4 +1,4 @@
-"""Counts of a prediction, made while its pairs pass by."""
+"""Count the pairs and labels of a prediction while it is written."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,11 +8,11 @@ from mmsent_cli.results import Prediction
 
 
 class Tally:
-    """Counts what passes by, so that nothing needs to be kept.
+    """Counts pairs and predictions one by one, so that they need not be kept in memory.
 
     Args:
-        rows: how many rows there are to predict.
-        threshold: probability below which a label is not given.
+        rows: the number of rows to predict.
+        threshold: predictions with a lower probability get no label.
     """
 
     SHOWN_GUIDS = 5
@@ -35,7 +35,7 @@ class Tally:
             yield pair
 
     def count(self, prediction: Prediction) -> bool:
-        """Count one prediction; returns whether its label is given."""
+        """Count one prediction. Returns True if its probability reaches the threshold."""
         is_given = prediction.probabilities[prediction.tag] >= self.threshold
         self.pairs += 1
         self.tags[prediction.tag] += is_given

@@ -1,7 +1,7 @@
 """Rows of a delimited text table (`.csv`, `.tsv`, `.txt`), one record at a time.
 
-Quotes are read by the rules of csv where the file keeps them. Where a text merely begins with a quote, the rules would
-swallow the rows up to the next quote: such a record is read again as one line in which the quote is a character.
+Quotes are read by the rules of csv. If a text merely begins with a quote, these rules join all rows up to the next
+quote. Such a record is read again as a single line, in which the quote is a character.
 """
 
 import csv
@@ -24,12 +24,12 @@ NUL = "NUL characters are left out"
 
 
 def delimited_records(file: TextFile, dialect: Dialect, report: Report) -> Iterator[Record]:
-    """All rows below the header, blank ones included.
+    """Read all rows below the header, including blank rows.
 
     Args:
-        file: with its encoding.
-        dialect: of `find_dialect`.
-        report: receives rows whose number of cells is not that of the header, and quotes that are no quotes.
+        file: the file, whose encoding is known.
+        dialect: the result of `find_dialect`.
+        report: receives rows with too few or too many cells, and quotes that are read as characters.
     """
     csv.field_size_limit(sys.maxsize)
     reader = _Reader(file, dialect, report)

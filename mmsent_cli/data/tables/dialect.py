@@ -1,4 +1,4 @@
-"""How a delimited table is written: its delimiter, its quote, where its header stands, and what its columns hold."""
+"""Find out how a delimited table is written: delimiter, quote character, header line, and content of the columns."""
 
 import csv
 import re
@@ -37,19 +37,19 @@ class Dialect:
     has_row_names: bool = False
 
     def describe(self) -> str:
-        """The delimiter for notes."""
+        """Return the name of the delimiter, for notes."""
         if self.delimiter == ONE_COLUMN:
             return NAMES[ONE_COLUMN]
         return f"columns separated by {NAMES.get(self.delimiter, repr(self.delimiter))}"
 
 
 def find_dialect(sample: Sequence[str], known: Collection[str]) -> Dialect:
-    """The way a table is written, from its first lines.
+    """Find the dialect of a table by its first lines.
 
     Args:
         sample: the first lines, with their ends.
-        known: names of columns that are looked for, in lower case. The delimiter that gives most of them wins, then
-            the one that divides most lines into as many cells as the header.
+        known: names of expected columns, in lower case. The delimiter that gives most of these names is chosen, then
+            the one that divides most lines into as many cells as the header has.
     """
     lines = [(number, line.rstrip("\r\n").lstrip("\ufeff")) for number, line in enumerate(sample, 1)]
     filled = [(number, line) for number, line in lines if line.strip()]
@@ -98,7 +98,7 @@ def _has_row_names(names: Sequence[str], rows: Sequence[str], delimiter: str, qu
 
 
 class Profile:
-    """What the columns hold, so that a line inside a quoted text can be told from a row.
+    """The form of each column's values, to distinguish a row from a line inside a quoted text.
 
     Args:
         rows: cells of some rows, all of one length.
@@ -109,14 +109,14 @@ class Profile:
         self.tests = [_test([row[column].strip() for row in rows]) for column in range(self.width)]
 
     def is_row(self, cells: Sequence[str]) -> bool:
-        """Whether cells look like those of a row: numbers, file names and repeated values where the rows have them."""
+        """Return True if cells look like a row: the values have the usual form in each column that has one."""
         if len(cells) != self.width:
             return False
         return all(test is None or test(cell.strip()) for test, cell in zip(self.tests, cells, strict=True))
 
     @property
     def is_telling(self) -> bool:
-        """Whether any column has a form of its own."""
+        """Return True if the values of any column have a recognisable form."""
         return any(test is not None for test in self.tests)
 
 

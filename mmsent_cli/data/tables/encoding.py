@@ -50,12 +50,12 @@ def open_text(path: Path, forced: str = "auto", decision: EncodingDecision | Non
 
     Args:
         path: the file.
-        forced: `auto`, or the codec that the user named. A byte-order mark is stronger.
-        decision: how to decode a file whose bytes are not UTF-8; None decides it here.
+        forced: `auto`, or the codec that the user named. A byte-order mark in the file overrides it.
+        decision: the encoding of a file that is not UTF-8; None finds it by the content of the file.
 
     Raises:
         ConfigError: `forced` is not a text encoding.
-        OSError: a file that cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         start = file.read(START_BYTES)

@@ -25,7 +25,7 @@ def json_columns(file: TextFile) -> list[str]:
 
 
 def json_records(file: TextFile, columns: list[str], report: Report) -> Iterator[Record]:
-    """Every object as a row; lines that hold none are described in the report."""
+    """Return every object as a row. Lines without an object are described in the report."""
     for where, values in _objects(file, report):
         yield Record(where, [values.get(column) for column in columns])
 

@@ -1,4 +1,4 @@
-"""Opens a table by what it is: its suffix, or the first bytes where they contradict it."""
+"""Open a table by its file type: the suffix, or the first bytes if they contradict the suffix."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -44,11 +44,11 @@ def open_table(
     Args:
         path: a file with one of `SUFFIXES`, or a list of the lab layout.
         forced: `auto`, or the encoding that the user named.
-        decision: how to decode texts that are not UTF-8; None decides it by the file.
-        known: names of columns that are looked for, in lower case; they help to find the delimiter.
+        decision: the encoding of texts that are not UTF-8; None finds it by the content of the file.
+        known: names of expected columns, in lower case; they help to find the delimiter.
 
     Raises:
-        DataError: a file that cannot be read, or that is no table.
+        DataError: the file cannot be read, or is not a table.
     """
     readers: dict[str, Callable[[], Table]] = {
         "parquet": lambda: _parquet(path),
@@ -63,11 +63,11 @@ def open_table(
 
 
 def table_decision(path: Path, forced: str = "auto") -> EncodingDecision:
-    """How the texts of a table are decoded.
+    """Find out how the texts of a table are decoded.
 
     Raises:
-        UndecidedEncoding: neither UTF-8 nor enough evidence for another encoding.
-        DataError: a file that cannot be read.
+        UndecidedEncoding: the file is not UTF-8, and has too little text to find another encoding.
+        DataError: the file cannot be read.
     """
     try:
         if _kind(path) != "text" and not _is_json(path):
@@ -79,15 +79,15 @@ def table_decision(path: Path, forced: str = "auto") -> EncodingDecision:
 
 
 def is_legacy_text(path: Path, forced: str = "auto") -> bool:
-    """Whether the encoding of a table must be decided over its lines, or is named by the user."""
+    """Return True if the encoding of a table is named by the user, or must be found by comparing all its lines."""
     return _kind(path) in ("text", "json") and open_text(path, forced, UNICODE).codec is None
 
 
 def read_list(path: Path, forced: str, known: Collection[str]) -> Table:
-    """Open a list of the lab layout: UTF-8 where its bytes are, whatever encoding is named for the texts.
+    """Open a list of the lab layout. A list that is valid UTF-8 is read as UTF-8, even if `--encoding` is another one.
 
     Raises:
-        DataError: a list that cannot be read, or whose encoding is not decided.
+        DataError: the list cannot be read, or its encoding cannot be found.
     """
     is_utf8 = path.is_file() and is_text_utf8(path)
     table = open_table(path, "auto" if is_utf8 else forced, known=known)

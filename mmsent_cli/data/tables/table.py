@@ -1,4 +1,4 @@
-"""A table as all readers give it, and the account of its rows: each row is read, skipped or refused."""
+"""The result of every table reader: a table, and a report of its rows. Each row is read, skipped or refused."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,16 +25,16 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Report:
-    """What became of the rows of a source.
+    """The numbers of rows that were read, skipped and refused, with the reasons.
 
     Attributes:
-        title: the file and how it is written.
+        title: the name and the form of the file.
         problems: one line for each row that is refused.
-        refused: pairs that are left out since their files cannot be used.
-        read: rows that gave a pair.
-        skipped: rows left out without being wrong, by the reason.
-        remarks: what was read in another way than it is written, with the places where that happened.
-        said: how the source was read.
+        refused: the number of pairs that are left out because their files cannot be used.
+        read: the number of rows that gave a pair.
+        skipped: the numbers of valid rows that are left out, by reason.
+        remarks: notes on values that were corrected, with their positions.
+        said: notes on how the source was read.
     """
 
     title: str = ""
@@ -79,7 +79,7 @@ class Table:
         decision: how its texts are decoded.
         records: reads all rows in order; rows that cannot be read are described in the report.
         class_names: names of numbered classes, where the file has them.
-        notes: for the reader of the result.
+        notes: notes for the user.
     """
 
     path: Path

@@ -1,1 +1,1 @@
-"""A trained model as a folder that runs without mmsent and torch: graph, tokenizers, labels, script, model card."""
+"""Export a trained model to a folder that needs neither mmsent nor PyTorch."""

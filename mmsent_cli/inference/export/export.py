@@ -1,4 +1,4 @@
-"""Exports a model: writes the folder under a hidden name, compares its answers, then gives it its name."""
+"""Export a model: write a hidden folder, compare its predictions with those of mmsent, and rename it."""
 
 import shutil
 import time
@@ -26,14 +26,14 @@ def export_model(
     force: bool = False,
     progress: Progress = silent,
 ) -> ExportResult:
-    """Write a model as a folder that runs without mmsent.
+    """Write a model to a folder that predicts without mmsent.
 
     Args:
         predictor: the model, in fp32 and computed by torch.
         checkpoint: where it comes from.
         out: the folder; it appears whole or not at all.
         kind: format of the graph.
-        pairs: pairs that the exported script and mmsent both predict.
+        pairs: pairs that are predicted by the exported script and by mmsent, to compare both.
         force: replace an earlier export.
         progress: receives the steps.
 
@@ -71,7 +71,11 @@ def export_model(
 
 
 def compare(predictor: Predictor, folder: Path, pairs: Sequence[Pair]) -> tuple[float, int]:
-    """The largest difference of a probability between mmsent and the exported script, and how many classes differ."""
+    """Compare the predictions of mmsent and of the exported script.
+
+    Returns:
+        The largest difference between two probabilities, and the number of labels that differ.
+    """
     if not pairs:
         return 0.0, 0
     both = list(zip(predictor.predict(pairs), run_script(folder, pairs), strict=True))

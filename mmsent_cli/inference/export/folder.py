@@ -1,4 +1,4 @@
-"""Writes the folder of an exported model, and compares its answers with those of mmsent."""
+"""Write the folder of an exported model, and run its script."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def write_folder(predictor: Predictor, folder: Path, kind: Format) -> None:
 
 
 def replace_folder(new: Path, out: Path, force: bool) -> None:
-    """Give a finished folder its name; an earlier export of that name goes if `force`."""
+    """Rename a finished folder to its final name. With `force`, an earlier export of that name is removed."""
     require_free(out, force)
     if out.exists():
         shutil.rmtree(out)
@@ -72,7 +72,7 @@ def require_free(out: Path, force: bool) -> None:
     """Check that a folder may be written at `out`.
 
     Raises:
-        ConfigError: something is there; with `force`, something that is no export.
+        ConfigError: `out` exists, or, with `force`, `out` exists and is not an export.
     """
     if not out.exists() and not out.is_symlink():
         return
@@ -83,7 +83,7 @@ def require_free(out: Path, force: bool) -> None:
 
 
 def run_script(folder: Path, pairs: Sequence[Pair]) -> list[dict[str, float]]:
-    """Probabilities of pairs by the exported script, in a process of its own.
+    """Return the probabilities of pairs that the exported script computes in a separate process.
 
     Raises:
         MmsentError: the script fails.
