@@ -102,7 +102,7 @@ def test_a_finished_run_has_its_report_and_its_tables(inside):
     assert run.to_frame("classes")["label"].tolist() == list(run.result.labels)
     predictions = run.to_frame("predictions")
     assert (predictions["tag"] == predictions["label"]).mean() == pytest.approx(run.result.accuracy)
-    with pytest.raises(ConfigError, match="no table 'epoch'"):
+    with pytest.raises(ConfigError, match="has no table 'epoch'"):
         run.to_frame("epoch")
 
 

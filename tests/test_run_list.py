@@ -102,7 +102,7 @@ def test_the_command_lists_shows_and_removes(folder, monkeypatch):
     assert mmsent("runs", "rm", "latest", "20250101-000000-train-light-concat", "--yes").exit_code == 0
     assert len(list_runs(folder).runs) == 3
     assert Path("runs/latest").resolve().name.startswith("2025010")
-    assert_refused(mmsent("runs", "rm", "mine", "--yes"), "no run")
+    assert_refused(mmsent("runs", "rm", "mine", "--yes"), "not a run folder")
     assert Path("runs/mine").is_dir()
     shutil.rmtree("runs")
     assert "no run" in mmsent("runs").stdout

@@ -51,7 +51,7 @@ def test_the_threshold_for_an_accuracy_comes_from_the_predictions_of_the_run(rea
     assert predict("--abstain-for-accuracy", 0.6)[0]["threshold"] == 0.6
     file.write_text("\n".join(lines).replace("1,neutral,", "1,positive,") + "\n")
     assert_refused(
-        mmsent("predict", "--data", "new.csv", "--out", "o.csv", "--abstain-for-accuracy", 0.9), "not reached"
+        mmsent("predict", "--data", "new.csv", "--out", "o.csv", "--abstain-for-accuracy", 0.9), "no threshold reaches"
     )
     shutil.copy(ready / "best_model.pt", "mine.pt")
     elsewhere = ("--checkpoint", "mine.pt", "--abstain-for-accuracy", 0.5)

@@ -85,7 +85,7 @@ def test_what_is_no_file_of_predictions_is_refused_with_its_line(tmp_path, lines
 
 
 def test_a_file_without_labels_asks_for_data(tmp_path):
-    with pytest.raises(DataError, match="no labels") as caught:
+    with pytest.raises(DataError, match="no true labels") as caught:
         read_answers(written(tmp_path / "p.csv", "guid,tag", "0,neutral"))
     assert "--data" in caught.value.hint
 

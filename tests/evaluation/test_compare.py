@@ -69,7 +69,7 @@ def test_seeds_of_one_model_are_one_arm():
     means = [np.mean([accuracy_score(each.true, each.predicted) for each in seeds]) for seeds in (a, b)]
     assert [model.accuracy.value for model in result.models] == pytest.approx(means)
     assert result.notes == ()
-    with pytest.raises(ConfigError, match="a 2, b 1"):
+    with pytest.raises(ConfigError, match="a has 2, b has 1"):
         compared(a=a, b=b[:1])
 
 

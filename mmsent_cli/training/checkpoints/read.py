@@ -42,7 +42,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} contains objects that could run code, so mmsent does not open it", RETRAIN
         ) from error
     except BROKEN as error:
-        raise CheckpointError(f"{path} is not a checkpoint, or is incomplete or damaged", RETRAIN) from error
+        raise CheckpointError(f"{path} is not a checkpoint, or is cut short or damaged", RETRAIN) from error
     return check_header(content, path)
 
 
