@@ -263,8 +263,8 @@ def _predictions_of(result: TrainResult | FoldsResult) -> str:
 
 
 def _validation_pairs(plan: Plan) -> list[Pair]:
-    """Return the validation pairs in the order of the data set."""
-    val = set(plan.split.val)
+    """Return the evaluated pairs in the order of the data set: the validation pairs; with folds, all pairs."""
+    val = {guid for split in plan.folds or (plan.split,) for guid in split.val}
     return [pair for pair in plan.dataset.pairs if pair.guid in val]
 
 

@@ -57,7 +57,8 @@ class Run:
     def has_progress(self) -> bool:
         """True if an epoch, or a model of an experiment, is finished and saved."""
         is_begun = self.path(LAST).is_file() or any(self.path(FOLDS).glob("*.pt"))
-        return is_begun or any(self.path(ARMS).glob("*.json"))
+        is_arm_done = any(self.path(ARMS).glob("*.json")) or any(self.path(ARMS).glob(f"*/{FOLDS}/*.pt"))
+        return is_begun or is_arm_done
 
     def path(self, name: str) -> Path:
         """Return the path of a file in the run folder."""

@@ -12,7 +12,7 @@ from tests.commands.running import QUICK, small_lab, succeed
 from tests.data.builders import image_bytes
 
 ROOT = Path(__file__).parents[1]
-DOCS = ("data", "python", "evaluate", "compare", "results", "runs", "explain", "serve", "export")
+DOCS = ("data", "python", "evaluate", "compare", "results", "runs", "explain", "serve", "export", "ablate")
 PAGES = (
     ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in DOCS),

@@ -159,7 +159,8 @@ def ablate(
     """Remove the text or the image from the input of a trained model, and measure how much accuracy drops.
 
     Args:
-        data: labelled pairs, as in `train`; None uses the validation pairs of the checkpoint's run.
+        data: labelled pairs, as in `train`; None uses the validation pairs of the checkpoint's run, or for an ensemble
+            all its pairs, out of fold.
         checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         split: a split file; if given with `data`, only its validation pairs are used.
         resume: continue an unfinished ablation. Only `jobs` can be given with it.

@@ -117,10 +117,13 @@ class Probe:
 
     def log_probabilities(self, inputs: ProbeInputs) -> np.ndarray:
         """Compute the logarithms of the class probabilities of N pairs, float64 [N, C]."""
-        spec = PROBES[self.name]
-        features = _features(spec, inputs, self.characters)
-        logits = np.asarray(features @ self.weight.astype(np.float64)) + self.bias
-        return np.where(inputs.present[spec.modality][:, None], log_softmax(logits), self.prior)
+        is_present = inputs.present[PROBES[self.name].modality]
+        return np.where(is_present[:, None], log_softmax(self.logits(inputs)), self.prior)
+
+    def logits(self, inputs: ProbeInputs) -> np.ndarray:
+        """Compute the logits of N pairs as if each had the probe's modality, float64 [N, C]."""
+        features = _features(PROBES[self.name], inputs, self.characters)
+        return np.asarray(features @ self.weight.astype(np.float64)) + self.bias
 
 
 def fit_probe(name: str, inputs: ProbeInputs, targets: np.ndarray, rows: np.ndarray, n_classes: int) -> Probe:

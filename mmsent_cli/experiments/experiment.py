@@ -7,6 +7,8 @@ images is also saved there, so that the result of a resumed experiment counts al
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import ResolvedConfig, ResolvedModel
 from mmsent_cli.errors import DataError
@@ -44,7 +46,8 @@ class Experiment:
 
     Attributes:
         workspace: builds models and encodes pairs.
-        true: true class numbers of the validation pairs, in the order of the data set [N].
+        rows: row numbers of the evaluated pairs: the validation pairs; with folds, all pairs.
+        true: true class numbers of these pairs, in the order of the data set [N].
 
     Raises:
         DataError: fewer than two validation pairs.
@@ -55,7 +58,8 @@ class Experiment:
         self.run = run
         self.progress = progress
         self.workspace = Workspace(plan, progress, self._write_encoder_runs)
-        self.true = self.workspace.targets[list(self.workspace.val)]
+        self.rows = np.arange(len(plan.dataset.pairs)) if plan.folds else np.array(self.workspace.val)
+        self.true = self.workspace.targets[self.rows]
         if len(self.true) < 2:
             raise DataError(
                 "there is only one validation pair; confidence intervals need at least two", "use a larger split"

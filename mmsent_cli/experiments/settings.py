@@ -42,10 +42,13 @@ class AblateSettings:
     """Settings of `ablate`."""
 
     retrain: bool = option(
-        False, "Also train text-only and image-only models, for a fairer comparison than removing an input"
+        False,
+        "Also train text-only and image-only models, for a fairer comparison than removing an input; for an ensemble,"
+        " these are ensembles over the same folds, with the probes that read the text or the image",
     )
     emap_pairs: int = option(
-        1000, "Number of validation pairs for EMAP, which evaluates every text with every image (see report)"
+        1000,
+        "Number of pairs for EMAP, which evaluates every text with every image (of the same fold; see report)",
     )
 
     def __post_init__(self) -> None:

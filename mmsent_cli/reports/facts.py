@@ -48,13 +48,19 @@ def checkpoint_facts(result: AblateResult) -> Facts:
     """The ablated checkpoint, and the pairs it was evaluated on."""
     return (
         ("Checkpoint", result.checkpoint),
-        ("Trained by", f"{result.trained_by}, epoch {result.epoch}"),
+        ("Trained by", f"{result.trained_by}, {epoch_text(result)}"),
         ("Encoders", result.encoders),
         ("Fusion", result.fusion),
+        *((("Members", ", ".join(result.members)),) if result.members else ()),
         ("Pairs", f"{result.val_pairs:,}, {result.source}"),
         ("Classes", ", ".join(result.labels)),
         ("Most frequent class", f"{percent(result.majority_accuracy)} of the pairs"),
     )
+
+
+def epoch_text(result: AblateResult) -> str:
+    """`epoch 3` for a single model, `3 epochs` for an ensemble."""
+    return counted(result.epoch, "epoch") if result.members else f"epoch {result.epoch}"
 
 
 def seeds_text(setup: SharedSetup) -> str:

@@ -188,6 +188,8 @@ class Emap:
 class AblateResult(Tabular):
     """A finished `ablate`: the checkpoint, the pairs it was evaluated on, and the effect of removing a modality.
 
+    `members` are those of an ensemble, empty for a single model. `folds` is the number of folds if an ensemble's own
+    pairs were predicted out of fold, else 0. `epoch` is the number of epochs of an ensemble's models.
     `findings` say that the model has learned too little, or ignores a modality.
     """
 
@@ -211,6 +213,8 @@ class AblateResult(Tabular):
     agreements: tuple[Agreement, ...]
     shapley: tuple[Shapley, ...]
     emap: Emap
+    members: tuple[str, ...] = ()
+    folds: int = 0
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -9,23 +9,22 @@ cross-validation avoids it, with five times the models.
 import io
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from mmsent_cli.data.split import Split
-from mmsent_cli.ensemble import Stacker, fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
-from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
-from mmsent_cli.results import EpochResult, FoldResult, FoldsResult, MemberResult, Metrics, noted
-from mmsent_cli.run_folders import BEST, FOLDS, Run
+from mmsent_cli.progress import Progress, silent
+from mmsent_cli.results import FoldResult, FoldsResult, MemberResult, Metrics, noted
+from mmsent_cli.run_folders import BEST, Run
 from mmsent_cli.stats import calibration_error
-from mmsent_cli.training.checkpoints import Description, EnsembleParts, read_fold, save_ensemble, save_fold
-from mmsent_cli.training.describe import describe_run, findings_of, run_facts
+from mmsent_cli.training.checkpoints import save_ensemble
+from mmsent_cli.training.describe import findings_of, run_facts
+from mmsent_cli.training.fold_models import Stacked, TrainedFold, train_ensemble
 from mmsent_cli.training.metrics import majority_accuracy, metrics_of
 from mmsent_cli.training.plan import Plan
-from mmsent_cli.training.predictions import METRICS, write_rows
-from mmsent_cli.training.probes import auxiliary_features, cross_fit, out_of_fold, require_probes
+from mmsent_cli.training.predictions import write_rows
 from mmsent_cli.training.workspace import Workspace
 
 NETWORK = "network"
@@ -33,40 +32,6 @@ NETWORK = "network"
 OUT_OF_FOLD = "oof_predictions.csv"
 OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
 """Log-probabilities of each pair by each member [N, M, C], rows as in `OUT_OF_FOLD`, members as in the result."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedFold:
-    """The trained models of a fold, and their predictions for the fold.
-
-    Attributes:
-        states: trained parameters of K models.
-        logits: logits for the N pairs of the fold [K, N, C], in the order of the split's `val`.
-        history: the epochs of the models, one model after the other.
-    """
-
-    states: list[dict[str, Any]]
-    logits: np.ndarray
-    history: list[EpochResult]
-
-    def prediction(self) -> np.ndarray:
-        """Return the mean log-probabilities of the models [N, C]."""
-        return geometric_mean([log_softmax(logits) for logits in self.logits])
-
-
-@dataclass(frozen=True, slots=True)
-class Stacked:
-    """What all members predict for all N pairs, and what the stacker makes of it.
-
-    Attributes:
-        members: log-probabilities out of fold [N, M, C]: the models' mean, then each probe.
-        joined: the ensemble's log-probabilities out of fold [N, C].
-        stacker: fit on all pairs, as saved.
-    """
-
-    members: np.ndarray
-    joined: np.ndarray
-    stacker: Stacker
 
 
 def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsResult:
@@ -84,92 +49,26 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
         MmsentError: a probe has no frozen encoder to read, or the disk is full.
     """
     start = time.perf_counter()
-    config = plan.config
     workspace = Workspace(plan, progress)
-    model = workspace.model(config.model, config.fit.seed)
-    require_probes(config.model, model)
-    auxiliary = auxiliary_features(workspace)
-    table = workspace.table(model, config.fit)
-    description = describe_run(plan, run, model, workspace.vocabulary)
-    prepare_seconds = time.perf_counter() - start
-
-    trained: list[TrainedFold] = []
-    for split in plan.folds:
-        trained.append(_train_fold(workspace, run, split, description))
-        run.write_lines(METRICS, _lines(trained))
-    rows = [_rows(plan, split) for split in plan.folds]
-    network = out_of_fold([fold.prediction() for fold in trained], rows)
-    probe_predictions, probes = cross_fit(config.model.probes, model, table, workspace, rows, auxiliary)
-
-    members = np.stack([network, *probe_predictions], axis=1)
-    stacked = _stack(members, table.targets, rows, config.model.logit_adjustment)
-    states = [state for fold in trained for state in fold.states]
-    parts = EnsembleParts(states, probes, stacked.stacker, auxiliary.digests)
-    findings = findings_of(plan, table.targets, stacked.joined.argmax(axis=1), table.targets)
-    save_ensemble(run.path(BEST), replace(description, findings=findings), config.fit.epochs, parts)
+    ensemble, targets = train_ensemble(workspace, run), workspace.targets
+    stacked = ensemble.stacked
+    findings = findings_of(plan, targets, stacked.joined.argmax(axis=1), targets)
+    description = replace(ensemble.description, findings=findings)
+    save_ensemble(run.path(BEST), description, plan.config.fit.epochs, ensemble.parts)
     write_rows(run, OUT_OF_FOLD, plan, enumerate(np.exp(stacked.joined)))
-    run.write(OOF_LOG_PROBABILITIES, _npy(members))
-    folds = [_fold_result(plan, *each, table.targets) for each in zip(trained, plan.folds, rows, strict=True)]
-    times = prepare_seconds, time.perf_counter() - start
-    facts = run_facts(plan, run, model, times, workspace.notes())
+    run.write(OOF_LOG_PROBABILITIES, _npy(stacked.members))
+    each_fold = zip(ensemble.trained, plan.folds, ensemble.rows, strict=True)
+    folds = [_fold_result(plan, *each, targets) for each in each_fold]
+    times = ensemble.prepare_seconds, time.perf_counter() - start
+    facts = run_facts(plan, run, ensemble.model, times, workspace.notes())
     facts |= {"findings": findings, "notes": noted(findings, facts["notes"])}
-    return _result(plan, stacked, table.targets, folds, facts)
-
-
-def _train_fold(workspace: Workspace, run: Run, split: Split, description: Description) -> TrainedFold:
-    """Read the models of a fold from the run folder, or train them."""
-    path = run.path(f"{FOLDS}/fold-{split.fold}.pt")
-    config, name, progress = workspace.plan.config, f"fold {split.fold}", workspace.progress
-    models = config.model.models_per_fold
-    seeds = [config.fit.seed * models + number for number in range(models)]
-    before, total = ((split.fold or 1) - 1) * len(seeds), (split.folds or 1) * len(seeds)
-
-    def begin(number: int) -> None:
-        progress(ModelBegun(name, seeds[number], before + number + 1, total, config.fit.epochs))
-
-    def end(number: int, last: EpochResult, is_resumed: bool) -> None:
-        progress(ModelDone(name, seeds[number], last.accuracy, last.macro_f1, is_resumed, epoch="last"))
-
-    if path.is_file():
-        fold = TrainedFold(*read_fold(path, description, len(split.val)))
-        epochs = len(fold.history) // len(seeds)
-        for number in range(len(seeds)):
-            begin(number)
-            end(number, fold.history[(number + 1) * epochs - 1], is_resumed=True)
-        return fold
-    workspace.use_split(split)
-    states, predictions, history = [], [], []
-    for number, seed in enumerate(seeds):
-        begin(number)
-        model, table, trainer = workspace.trainer(replace(config, fit=replace(config.fit, seed=seed)))
-        for result in trainer.fit(progress, name):
-            progress(Epoch(name, seed, result))
-        end(number, trainer.history[-1], is_resumed=False)
-        logits = dict(zip(table.val, trainer.last.logits, strict=True))
-        predictions.append(np.stack([logits[row] for row in _rows(workspace.plan, split)]))
-        states.append({name: tensor.detach().cpu().clone() for name, tensor in model.trained_state().items()})
-        history += trainer.history
-    fold = TrainedFold(states, np.stack(predictions), history)
-    save_fold(path, description, fold.states, fold.logits, fold.history)
-    return fold
-
-
-def _stack(members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float) -> Stacked:
-    """Join the members' log-probabilities [N, M, C], with a stacker for each fold and one for the saved ensemble."""
-    joined = stack_out_of_fold(members, targets, folds, adjustment)
-    return Stacked(members, joined, fit_stacker(members, targets, adjustment))
+    return _result(plan, stacked, targets, folds, facts)
 
 
 def _npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
-
-
-def _rows(plan: Plan, split: Split) -> np.ndarray:
-    """Return the row numbers of a fold's pairs, in the order of the split."""
-    rows = {pair.guid: row for row, pair in enumerate(plan.dataset.pairs)}
-    return np.array([rows[guid] for guid in split.val])
 
 
 def _fold_result(plan: Plan, trained: TrainedFold, split: Split, rows: np.ndarray, targets: np.ndarray) -> FoldResult:
@@ -211,15 +110,3 @@ def _result(
 def _member(name: str, metrics: Metrics) -> MemberResult:
     shared = {each.name for each in fields(MemberResult)} & {each.name for each in fields(Metrics)}
     return MemberResult(name=name, **{each: getattr(metrics, each) for each in shared})
-
-
-def _lines(trained: Sequence[TrainedFold]) -> list[dict[str, Any]]:
-    """Return the epochs of all models of all folds, one after the other."""
-    lines = []
-    for fold, part in enumerate(trained, start=1):
-        epochs = len(part.history) // len(part.states)
-        lines += [
-            {"fold": fold, "network": 1 + number // epochs, **asdict(result)}
-            for number, result in enumerate(part.history)
-        ]
-    return lines

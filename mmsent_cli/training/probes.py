@@ -1,7 +1,8 @@
 """Linear probes in cross-validation: compute their inputs, fit them, and make their out-of-fold predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from mmsent_cli.training.workspace import Workspace
 
 INPUT_BATCH = 256
 NO_PREDICTIONS = np.empty((0, 0))
+Used = TypeVar("Used")
 
 
 def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
@@ -62,61 +64,75 @@ class AuxiliaryFeatures:
     digests: Mapping[str, str]
 
 
-def auxiliary_features(workspace: Workspace) -> AuxiliaryFeatures:
-    """Compute the features of all texts by each auxiliary encoder, one encoder at a time.
+def auxiliary_features(names: Sequence[str], workspace: Workspace) -> AuxiliaryFeatures:
+    """Compute the features of all texts by each auxiliary encoder of some probes, one encoder at a time.
 
     Raises:
         WeightsUnavailable: the weights of an encoder are not available.
     """
     model, pooled, digests = workspace.plan.config.model, {}, {}
-    for name in auxiliary_encoders(model.probes):
+    for name in auxiliary_encoders(names):
         encoder = build_auxiliary_encoder(name, model, workspace.plan.weights)
         pooled[name], digests[name] = workspace.features(encoder), encoder.digest(encoder.n_stages)
     return AuxiliaryFeatures(pooled, digests)
 
 
 def cross_fit(
-    names: Sequence[str],
-    model: SentimentModel,
-    table: Table,
-    workspace: Workspace,
-    folds: Sequence[np.ndarray],
-    auxiliary: AuxiliaryFeatures,
+    names: Sequence[str], inputs: ProbeInputs, workspace: Workspace, folds: Sequence[np.ndarray]
 ) -> tuple[list[np.ndarray], tuple[Probe, ...]]:
     """Fit each probe once without each fold, and once on all pairs.
 
     Args:
         names: names of the probes.
-        model: a model with the frozen encoders that the probes read.
-        table: all pairs, encoded for the model.
-        workspace: the workspace, with texts and progress function.
+        inputs: inputs of all pairs, from `inputs_of_all`.
+        workspace: the workspace, with classes and progress function.
         folds: row numbers of each fold.
-        auxiliary: features by auxiliary encoders.
 
     Returns:
         Out-of-fold log-probabilities [N, C] of each probe, and the probes fit on all pairs.
     """
-    if not names:
-        return [], ()
-    ocr_texts = read_ocr_texts(workspace) if reads_ocr(names) else ()
-    texts = [pair.text or "" for pair in workspace.plan.dataset.pairs]
-    inputs = _inputs(model, table, texts, ocr_texts, auxiliary.pooled)
-    n_classes = len(workspace.plan.dataset.labels)
-    every = np.arange(len(table.targets))
 
-    def fit(task: tuple[str, np.ndarray]) -> tuple[Probe, np.ndarray]:
-        name, held_out = task
-        probe = fit_probe(name, inputs, table.targets, np.setdiff1d(every, held_out), n_classes)
-        return probe, probe.log_probabilities(inputs.take(held_out)) if len(held_out) else NO_PREDICTIONS
+    def predict(probe: Probe, held_out: np.ndarray) -> np.ndarray:
+        return probe.log_probabilities(inputs.take(held_out)) if len(held_out) else NO_PREDICTIONS
 
     parts = (*folds, np.array([], dtype=np.int64))  # the last fit holds out nothing
+    fitted = fit_without(names, inputs, workspace, parts, predict)
+    predictions = [out_of_fold([predicted for _, predicted in own[:-1]], folds) for own in fitted]
+    return predictions, tuple(own[-1][0] for own in fitted)
+
+
+def fit_without(
+    names: Sequence[str],
+    inputs: ProbeInputs,
+    workspace: Workspace,
+    parts: Sequence[np.ndarray],
+    use: Callable[[Probe, np.ndarray], Used],
+) -> list[list[tuple[Probe, Used]]]:
+    """Fit each probe once without each part of the pairs, and use it on this part.
+
+    Args:
+        names: names of the probes.
+        inputs: inputs of all pairs.
+        workspace: the workspace, with classes and progress function.
+        parts: row numbers of each part.
+        use: what is done with a probe and the rows that it was not fit on, such as predicting them.
+
+    Returns:
+        For each name, the probe and what `use` returned for each part.
+    """
+    targets, n_classes = workspace.targets, len(workspace.plan.dataset.labels)
+    every = np.arange(len(targets))
+
+    def fit(task: tuple[str, np.ndarray]) -> tuple[Probe, Used]:
+        name, held_out = task
+        probe = fit_probe(name, inputs, targets, np.setdiff1d(every, held_out), n_classes)
+        return probe, use(probe, held_out)
+
     tasks = [(name, part) for name in names for part in parts]
     fits = in_order(fit, tasks, torch.get_num_threads())
     with threadpool_limits(1):  # fits run side by side
         fitted = list(counted(fits, len(tasks), "fitting probes", "fit", workspace.progress))
-    by_name = [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
-    predictions = [out_of_fold([predicted for _, predicted in own[:-1]], folds) for own in by_name]
-    return predictions, tuple(own[-1][0] for own in by_name)
+    return [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
 
 
 def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.ndarray:
@@ -128,14 +144,20 @@ def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.
 
 
 @torch.inference_mode()
-def _inputs(
-    model: SentimentModel,
-    table: Table,
-    texts: Sequence[str],
-    ocr_texts: Sequence[OcrText],
-    pooled: Mapping[str, np.ndarray],
+def inputs_of_all(
+    names: Sequence[str], model: SentimentModel, table: Table, workspace: Workspace, pooled: Mapping[str, np.ndarray]
 ) -> ProbeInputs:
-    """Make the inputs of probes for all pairs."""
+    """Make the inputs of probes for all pairs.
+
+    Args:
+        names: names of the probes.
+        model: a model with the frozen encoders that the probes read.
+        table: all pairs, encoded for the model.
+        workspace: the workspace, with texts and images.
+        pooled: features by auxiliary encoders.
+    """
+    ocr_texts = read_ocr_texts(workspace) if reads_ocr(names) else ()
+    texts = [pair.text or "" for pair in workspace.plan.dataset.pairs]
     model.eval().to("cpu")
     parts = [slice(start, start + INPUT_BATCH) for start in range(0, len(texts), INPUT_BATCH)]
     batches = table.batches(range(len(texts)), INPUT_BATCH)

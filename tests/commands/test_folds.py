@@ -376,10 +376,8 @@ def test_without_the_program_that_reads_images_nothing_is_trained(work, small, m
     assert run_folders() == []
 
 
-def test_what_wants_a_single_network_says_so_of_an_ensemble(work, small, finished):
+def test_what_wants_a_single_network_says_so_of_an_ensemble(work, finished):
     _, run = finished
-    answer = mmsent("ablate", "--checkpoint", f"{run}/best_model.pt", "--weights-dir", small[6], "--offline")
-    assert_refused(answer, "is an ensemble", "train without --folds")
     assert_refused(mmsent("compare-fusions", "--config", run), "cross-validation run")
 
 

@@ -16,8 +16,9 @@ from mmsent_cli.data.split import make_split, write_split
 from mmsent_cli.data.split_file import digest_of
 from mmsent_cli.errors import CheckpointError, ConfigError, DataError
 from mmsent_cli.experiments.ablation import ablate as module
-from mmsent_cli.experiments.ablation.ablate import Predictions, ablate, predictions_csv
+from mmsent_cli.experiments.ablation.ablate import ablate, predictions_csv
 from mmsent_cli.experiments.ablation.perturb import another_pair
+from mmsent_cli.experiments.ablation.removal import Predictions, remove
 from mmsent_cli.experiments.ablation.target import examine
 from mmsent_cli.experiments.arms import load
 from mmsent_cli.experiments.settings import AblateSettings
@@ -131,8 +132,8 @@ def shown(model, text, image):
 def test_each_method_takes_the_other_modality_away(method):
     """On a linear model whose answers depend on every number of every pair."""
     model, table = linear_model(), pooled_table(60)
-    subject = subject_of(model, table)
     put = {"text": torch.tensor([0.5, -0.5, 0.2]), "image": torch.tensor([-0.5, 0.3])}
+    subject = subject_of(model, table, means=put)
     text, image = features(table)
     stand_ins = {
         "zero": (torch.zeros_like(text), torch.zeros_like(image)),
@@ -141,7 +142,7 @@ def test_each_method_takes_the_other_modality_away(method):
         "missing": (model.missing_text.expand_as(text), model.missing_image.expand_as(image)),
     }
     no_text, no_image = stand_ins[method]
-    answers = module._removed(subject, put)[method]
+    answers = remove(subject)[method]
     assert np.array_equal(answers.text, shown(model, text, no_image))
     assert np.array_equal(answers.image, shown(model, no_text, image))
     assert np.array_equal(answers.nothing, shown(model, no_text, no_image))
@@ -152,12 +153,14 @@ def test_each_method_takes_the_other_modality_away(method):
 def test_the_mean_feature_is_that_of_the_training_pairs(checkpoint):
     examined = examined_of(checkpoint)
     workspace = Workspace(examined.plan)
-    subject, means = examined.subject(workspace)
-    table = workspace.table(examined.model, examined.plan.config.fit)
+    ((subject, rows),) = examined.subjects(workspace)
+    assert rows.tolist() == list(workspace.val)
+    model = examined.ensemble.model
+    table = workspace.table(model, examined.plan.config.fit)
     with torch.no_grad():
-        train, val = (examined.model.eval().encode(table.batch(rows)) for rows in (workspace.train, workspace.val))
+        train, val = (model.eval().encode(table.batch(rows)) for rows in (workspace.train, workspace.val))
     for side, of_train, of_val in zip(SIDES, train, val, strict=True):
-        torch.testing.assert_close(means[side], of_train.pooled.mean(dim=0), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(subject.means[side], of_train.pooled.mean(dim=0), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(getattr(subject, side).pooled, of_val.pooled, rtol=1e-4, atol=1e-5)
         assert getattr(subject, side).tokens is None
 

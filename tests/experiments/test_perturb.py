@@ -97,8 +97,8 @@ def token_model(name, dropout=0.0):
     return model.train()
 
 
-def subject_of(model, table, keeps_tokens=False):
-    return EncodedModel(model, table, table.val, FP32, keeps_tokens)
+def subject_of(model, table, keeps_tokens=False, means=None):
+    return EncodedModel(model, table, table.val, FP32, keeps_tokens, means or {})
 
 
 def by_hand(model, text, image):
@@ -127,11 +127,11 @@ def test_with_everything_present_the_model_says_what_it_says_when_evaluated(name
 
 def test_a_feature_takes_the_place_of_a_modality_in_every_pair():
     model, table = linear_model(), pooled_table(9, without_text=(4,), without_image=(7,), train=(0, 1))
-    subject = subject_of(model, table)
     text, image = features(table)
     text[table.val.index(4)] = model.missing_text.detach()
     image[table.val.index(7)] = model.missing_image.detach()
-    put = {"text": torch.tensor([0.5, 0.0, -1.0]), "image": torch.zeros(IMAGE_DIM)}
+    put = {"text": torch.tensor([0.5, 0.0, -1.0]), "image": torch.tensor([0.4, 0.1])}
+    subject = subject_of(model, table, means=put)
     every = {side: feature.expand(len(table.val), -1) for side, feature in put.items()}
     expected = {
         (): (text, image),
@@ -140,8 +140,10 @@ def test_a_feature_takes_the_place_of_a_modality_in_every_pair():
         ("text", "image"): (every["text"], every["image"]),
     }
     for sides, seen in expected.items():
-        logits = subject.logits(features={side: put[side] for side in sides})
+        logits = subject.logits(removed=dict.fromkeys(sides, "mean"))
         np.testing.assert_allclose(logits, by_hand(model, *seen), atol=1e-5)
+    no_text = subject.logits(removed={"text": "zero"})
+    np.testing.assert_allclose(no_text, by_hand(model, torch.zeros_like(text), image), atol=1e-5)
 
 
 def test_an_absent_modality_is_replaced_by_what_the_model_learned_for_it():
@@ -151,7 +153,9 @@ def test_an_absent_modality_is_replaced_by_what_the_model_learned_for_it():
     stands_in = {"text": model.missing_text.expand(6, -1), "image": model.missing_image.expand(6, -1)}
     for absent in (("text",), ("image",), ("text", "image")):
         seen = stands_in["text"] if "text" in absent else text, stands_in["image"] if "image" in absent else image
-        np.testing.assert_allclose(subject.logits(absent=absent), by_hand(model, *seen), atol=1e-5)
+        np.testing.assert_allclose(
+            subject.logits(removed=dict.fromkeys(absent, "missing")), by_hand(model, *seen), atol=1e-5
+        )
 
 
 def test_pairs_can_be_put_together_anew():
@@ -202,7 +206,8 @@ def test_a_modality_that_a_feature_replaced_has_no_tokens_left():
     table, other = token_table(6), token_table(6)
     other.image.arrays[:] = [array[:1] + 5 for array in other.image.arrays]
     model, put = token_model("cross-attention"), {"image": torch.ones(WIDTH)}
-    logits = [subject_of(model, each, keeps_tokens=True).logits(features=put) for each in (table, other)]
+    subjects = [subject_of(model, each, keeps_tokens=True, means=put) for each in (table, other)]
+    logits = [subject.logits(removed={"image": "mean"}) for subject in subjects]
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-6)
     text = model.text(Activations(table.text.batch(table.val).values, table.text.batch(table.val).mask))
     nothing = Encoded(torch.ones(6, WIDTH), torch.zeros(6, 1, WIDTH), torch.zeros(6, 1, dtype=torch.bool))

@@ -1,5 +1,8 @@
 """`ablate`: how much each modality contributes to a trained model.
 
+An ensemble is evaluated as a whole, with its probes and its stacker. Of the pairs of its own run, each is predicted by
+models, probes and a stacker that were not trained on its fold.
+
 A modality is removed in several ways, since each way has its own bias. Zeros, as published, never occur in training.
 The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature for a
 missing modality was learned from pairs without it. Only models that are trained on one modality (`--retrain`) show how
@@ -8,21 +11,18 @@ good this modality can be alone.
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.ensemble import softmax
-from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.ablation.perturb import EncodedModel, additive_part, another_pair
+from mmsent_cli.experiments.ablation.removal import PERMUTED, Evaluated, Predictions
+from mmsent_cli.experiments.ablation.retrain import require_training_pairs, retrain
 from mmsent_cli.experiments.ablation.target import AblationTarget
-from mmsent_cli.experiments.arms import arms_of
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.settings import AblateSettings
-from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
 from mmsent_cli.run_folders import Run
@@ -33,7 +33,6 @@ from mmsent_cli.training.metrics import compute_metrics
 BOTH = "both"
 TOKEN_EMAP_PAIRS = 100
 """Limit for a fusion that attends over tokens, which takes about a hundred times as long per combination."""
-PERMUTATION_SEEDS = {"text": 0, "image": 1}
 EMAP_SEED = 2
 
 
@@ -48,15 +47,6 @@ class Detail:
 
     predicted: dict[str, np.ndarray]
     probabilities: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Predicted class numbers [N] from the text alone, the image alone, and neither, by one method of removal."""
-
-    text: np.ndarray
-    image: np.ndarray
-    nothing: np.ndarray
 
 
 def ablate(
@@ -76,40 +66,37 @@ def ablate(
     Raises:
         ConfigError: with `retrain`, there are no training pairs apart from the evaluated pairs.
     """
-    split = examined.plan.split
-    if settings.retrain and not set(split.train).isdisjoint(split.val):
-        raise ConfigError(
-            "--retrain needs training pairs that are not evaluated",
-            "give --split FILE, a split file with training and validation pairs",
-        )
-    experiment = Experiment(examined.plan, run, progress)
-    subject, means = examined.subject(experiment.workspace)
-    true, labels = experiment.true, examined.description.labels
-    full = subject.logits()
-    predicted = {BOTH: full.argmax(axis=1)}
-    predictions = _removed(subject, means)
     if settings.retrain:
-        predictions["retrained"] = _retrained(experiment)
+        require_training_pairs(examined)
+    experiment = Experiment(examined.plan, run, progress)
+    true, labels = experiment.true, examined.description.labels
+    model = Evaluated(experiment.rows, examined.subjects(experiment.workspace))
+    full, most_frequent = model.logits(), _most_frequent(experiment)
+    predicted, predictions = {BOTH: full.argmax(axis=1)}, model.without()
+    if settings.retrain:
+        predictions["retrained"] = retrain(experiment, most_frequent)
     for method, prediction in predictions.items():
         predicted |= {arm_name(side, method): getattr(prediction, side) for side in ("text", "image")}
     rows = _emap_rows(len(true), examined, settings)
-    findings = _findings(experiment, predicted[BOTH], predictions["permuted"])
+    findings = _findings(experiment, predicted[BOTH], predictions[PERMUTED], most_frequent)
     result = AblateResult(
         checkpoint=examined.checkpoint.name,
         trained_by=examined.description.run,
         epoch=examined.epoch,
         encoders=examined.description.model.encoders,
         fusion=examined.description.model.fusion,
+        members=examined.members,
+        folds=len(examined.plan.folds),
         labels=labels,
         source=examined.source,
         val_pairs=len(true),
-        majority_accuracy=float((true == _most_frequent(experiment)).mean()),
+        majority_accuracy=float((true == most_frequent).mean()),
         arms=tuple(_arm(name, prediction, true, labels) for name, prediction in predicted.items()),
         agreements=tuple(_agreement(method, each, true) for method, each in predictions.items()),
         shapley=tuple(
             _shapley(method, prediction, predicted[BOTH], true) for method, prediction in predictions.items()
         ),
-        emap=_emap(full[rows], additive_part(subject, rows), true[rows], labels),
+        emap=_emap(full[rows], model.additive(rows), true[rows], labels),
         findings=findings,
         notes=noted(findings, (*examined.plan.notes, *experiment.workspace.notes(), *examined.notes)),
     )
@@ -131,53 +118,21 @@ def predictions_csv(pairs: Sequence[Pair], labels: Sequence[str], predicted: Map
     return text.getvalue()
 
 
-def _removed(subject: EncodedModel, means: Mapping[str, Tensor]) -> dict[str, Predictions]:
-    """Predict the pairs without one or both modalities, by each method."""
-    zeros = {side: mean.new_zeros(mean.shape) for side, mean in means.items()}
-    others = {side: another_pair(len(subject), seed) for side, seed in PERMUTATION_SEEDS.items()}
-
-    def put(features: Mapping[str, Tensor]) -> Callable[[Sequence[str]], np.ndarray]:
-        return lambda sides: subject.logits(features={side: features[side] for side in sides})
-
-    def permute(sides: Sequence[str]) -> np.ndarray:
-        text_rows, image_rows = (others[side] if side in sides else None for side in ("text", "image"))
-        return subject.logits(text_rows, image_rows)
-
-    methods: dict[str, Callable[[Sequence[str]], np.ndarray]] = {
-        "zero": put(zeros),
-        "mean": put(means),
-        "permuted": permute,
-        "missing": lambda sides: subject.logits(absent=sides),
-    }
-    without = (["image"], ["text"], ["text", "image"])
-    return {
-        method: Predictions(*(logits(sides).argmax(axis=1) for sides in without)) for method, logits in methods.items()
-    }
-
-
-def _retrained(experiment: Experiment) -> Predictions:
-    """Train unimodal models with the settings of the checkpoint, and predict the pairs.
-
-    The prediction without either modality is the most frequent class.
-    """
-    plan = experiment.plan
-    seeds = [plan.config.fit.seed]
-    arms = [arm for name in ("text-only", "image-only") for arm in arms_of(name, plan.variant(name), seeds)]
-    text, image = (trained.best_predicted for trained in experiment.train(arms))
-    return Predictions(text, image, np.full_like(experiment.true, _most_frequent(experiment)))
-
-
-def _findings(experiment: Experiment, both: np.ndarray, permuted: Predictions) -> tuple[Finding, ...]:
+def _findings(
+    experiment: Experiment, both: np.ndarray, permuted: Predictions, most_frequent: int
+) -> tuple[Finding, ...]:
     """Whether the model has learned something, and whether it reads both modalities."""
     plan = experiment.plan
     tips, labels = what_to_try(plan.config.fit), plan.dataset.labels
-    learned = learning_findings(experiment.true, both[None], labels, _most_frequent(experiment), tips)
+    learned = learning_findings(experiment.true, both[None], labels, most_frequent, tips)
     return learned or modality_findings(both, {"text": permuted.image, "image": permuted.text}, tips)
 
 
 def _most_frequent(experiment: Experiment) -> int:
+    """Number of the class that is most frequent in training; with folds, all pairs are training pairs."""
     workspace = experiment.workspace
-    return int(np.bincount(workspace.targets[list(workspace.train)]).argmax())
+    train = experiment.rows if experiment.plan.folds else np.array(workspace.train)
+    return int(np.bincount(workspace.targets[train]).argmax())
 
 
 def _arm(name: str, predicted: np.ndarray, true: np.ndarray, labels: Sequence[str]) -> AblationArm:
@@ -220,8 +175,7 @@ def _shapley(method: str, predictions: Predictions, both: np.ndarray, true: np.n
 
 def _emap_rows(count: int, examined: AblationTarget, settings: AblateSettings) -> np.ndarray:
     """Return the numbers of the pairs for EMAP [M], a random sample if there are too many."""
-    reads_tokens = find_fusion(examined.description.model.fusion).reads == "tokens"
-    limit = min(settings.emap_pairs, TOKEN_EMAP_PAIRS if reads_tokens else settings.emap_pairs)
+    limit = min(settings.emap_pairs, TOKEN_EMAP_PAIRS if examined.reads_tokens else settings.emap_pairs)
     if count <= limit:
         return np.arange(count)
     return np.sort(np.random.default_rng(EMAP_SEED).choice(count, limit, replace=False))

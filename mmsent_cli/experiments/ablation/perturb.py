@@ -3,9 +3,10 @@
 Shape letters: N pairs, C classes, D feature width.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +22,25 @@ from mmsent_cli.training.loop import EVALUATION_BATCH
 
 CLASSIFIER_BATCH = 1024
 """Pairs per forward pass of fusion and head."""
+ZERO, MEAN, MISSING = "zero", "mean", "missing"
+"""Ways to remove a modality: its feature is set to zero, to its mean in training, or to the learned feature for a
+missing modality."""
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class Subject(Protocol):
+    """A trained model with N pairs, whose modalities can be exchanged between pairs or removed."""
+
+    def __len__(self) -> int: ...
+
+    def logits(
+        self,
+        text_rows: np.ndarray | None = None,
+        image_rows: np.ndarray | None = None,
+        removed: Mapping[str, str] = NOTHING,
+    ) -> np.ndarray:
+        """Compute the logits [M, C] of M pairs; see `EncodedModel.logits`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +69,7 @@ class EncodedModel:
         rows: row numbers of N pairs.
         compute: device and precision.
         keeps_tokens: True if the fusion reads tokens. Else they are not kept, which saves memory.
+        means: the mean feature [D] of each modality in training, for `MEAN`.
 
     Attributes:
         text, image: features of the N pairs.
@@ -56,10 +77,17 @@ class EncodedModel:
     """
 
     def __init__(
-        self, model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute, keeps_tokens: bool
+        self,
+        model: SentimentModel,
+        table: Table,
+        rows: Sequence[int],
+        compute: Compute,
+        keeps_tokens: bool,
+        means: Mapping[str, Tensor],
     ) -> None:
         self.model = model
         self.compute = compute
+        self.means = means
         texts, images, present = [], [], []
         for text, image, is_there in encode_rows(model, table, rows, compute):
             texts.append(text if keeps_tokens else Encoded(text.pooled))
@@ -74,35 +102,31 @@ class EncodedModel:
         self,
         text_rows: np.ndarray | None = None,
         image_rows: np.ndarray | None = None,
-        features: Mapping[str, Tensor] | None = None,
-        absent: Collection[str] = (),
+        removed: Mapping[str, str] = NOTHING,
     ) -> np.ndarray:
         """Compute the logits [M, C] of M pairs, which may combine texts and images of different pairs.
 
         Args:
             text_rows: numbers of the pairs [M] that the texts come from; None uses all N pairs in order.
             image_rows: numbers of the pairs [M] that the images come from; None uses all N pairs in order.
-            features: for a modality, a feature [D] that replaces the feature of every pair.
-            absent: modalities to remove from every pair; the model uses its feature for a missing modality.
+            removed: how each modality that is removed from every pair is replaced: ZERO, MEAN or MISSING.
         """
         texts = np.arange(len(self)) if text_rows is None else text_rows
         images = np.arange(len(self)) if image_rows is None else image_rows
         parts = [slice(start, start + CLASSIFIER_BATCH) for start in range(0, len(texts), CLASSIFIER_BATCH)]
-        return np.concatenate([self._classify(texts[part], images[part], features or {}, absent) for part in parts])
+        return np.concatenate([self._classify(texts[part], images[part], removed) for part in parts])
 
     @torch.inference_mode()
-    def _classify(
-        self, texts: np.ndarray, images: np.ndarray, features: Mapping[str, Tensor], absent: Collection[str]
-    ) -> np.ndarray:
+    def _classify(self, texts: np.ndarray, images: np.ndarray, removed: Mapping[str, str]) -> np.ndarray:
         inputs = {"text": self.text.take(texts), "image": self.image.take(images)}
         present = torch.stack([self.present[texts, 0], self.present[images, 1]], dim=1)
         for column, modality in enumerate(MODALITIES):
-            if modality in features:
+            if removed.get(modality) in (ZERO, MEAN):
+                feature = self.means[modality] * (removed[modality] == MEAN)
                 nowhere = torch.zeros_like(present[:, column])
-                inputs[modality] = replace_feature(inputs[modality], nowhere, features[modality])
-                present[:, column] = True
-            if modality in absent:
-                present[:, column] = False
+                inputs[modality] = replace_feature(inputs[modality], nowhere, feature)
+            if modality in removed:
+                present[:, column] = removed[modality] != MISSING
         with self.compute.autocast():
             return self.model.classify(inputs["text"], inputs["image"], present).main.float().cpu().numpy()
 
@@ -118,6 +142,26 @@ def encode_rows(
         batch: Batch = moved
         with compute.autocast():
             yield *model.encode(batch), batch.present
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How pairs are encoded for a model.
+
+    Attributes:
+        table: the table of all pairs.
+        compute: device and precision.
+        keeps_tokens: True if the fusion reads tokens.
+    """
+
+    table: Table
+    compute: Compute
+    keeps_tokens: bool
+
+    def of(self, model: SentimentModel, rows: Sequence[int], train: Sequence[int]) -> EncodedModel:
+        """Encode the pairs of some rows, and compute the mean features of the training rows."""
+        means = mean_features(model, self.table, train, self.compute)
+        return EncodedModel(model, self.table, rows, self.compute, self.keeps_tokens, means)
 
 
 def mean_features(model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute) -> dict[str, Tensor]:
@@ -139,7 +183,7 @@ def another_pair(count: int, seed: int) -> np.ndarray:
     return others
 
 
-def additive_part(encoded: EncodedModel, rows: np.ndarray) -> np.ndarray:
+def additive_part(encoded: Subject, rows: np.ndarray) -> np.ndarray:
     """Compute the logits [M, C] of pairs without the interaction of text and image (EMAP).
 
     Every text is combined with every image. The result for a pair is the mean over all images with its text, plus the

@@ -5,22 +5,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import numpy as np
 
 from mmsent_cli.compute.resources import Resources
-from mmsent_cli.config import RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
+from mmsent_cli.config import ResolvedModel, RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.own_columns import with_own_columns
 from mmsent_cli.data.source_rows import labelled_rows
 from mmsent_cli.data.split import Split, digest_of
+from mmsent_cli.ensemble import PROBES, Ensemble
 from mmsent_cli.errors import CheckpointError
-from mmsent_cli.experiments.ablation.perturb import EncodedModel, mean_features
+from mmsent_cli.experiments.ablation.ensemble import encode_ensemble, encode_folds
+from mmsent_cli.experiments.ablation.perturb import Encoding, Subject
 from mmsent_cli.fusion import find_fusion
-from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.run_folders import CONFIG, Run
-from mmsent_cli.training.checkpoints import Description, load_model, read_checkpoint
+from mmsent_cli.training.checkpoints import Description, load_ensemble, read_checkpoint
+from mmsent_cli.training.folds import NETWORK
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run_folder import SPLIT, splits_of
 from mmsent_cli.training.workspace import Workspace
@@ -33,7 +35,7 @@ class AblationTarget:
     Attributes:
         checkpoint: the checkpoint file.
         epoch: the epoch of the checkpoint, counted from 1.
-        model, description: the content of the checkpoint.
+        ensemble, description: the content of the checkpoint: a single model or an ensemble.
         plan: the pairs. The training pairs are used for mean features and for retrained models.
         source: a description of the pairs.
         notes: notes for the report.
@@ -41,19 +43,38 @@ class AblationTarget:
 
     checkpoint: Path
     epoch: int
-    model: SentimentModel
+    ensemble: Ensemble
     description: Description
     plan: Plan
     source: str
     notes: tuple[str, ...] = ()
 
-    def subject(self, workspace: Workspace) -> tuple[EncodedModel, dict[str, Tensor]]:
-        """Encode the pairs. Returns model and validation pairs, and the mean features [D] of the training pairs."""
-        table = workspace.table(self.model, replace(self.plan.config.fit, augmentation="none"))
-        compute = self.plan.compute
-        means = mean_features(self.model, table, workspace.train, compute)
-        keeps_tokens = find_fusion(self.description.model.fusion).reads == "tokens"
-        return EncodedModel(self.model, table, workspace.val, compute, keeps_tokens), means
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the ensemble's members; empty for a single model."""
+        probes = (probe.name for probe in self.ensemble.probes)
+        return () if self.ensemble.stacker is None else (NETWORK, *probes)
+
+    @property
+    def reads_tokens(self) -> bool:
+        """True if the fusion attends over tokens."""
+        return find_fusion(self.description.model.fusion).reads == "tokens"
+
+    def subjects(self, workspace: Workspace) -> list[tuple[Subject, np.ndarray]]:
+        """Encode the evaluated pairs.
+
+        Returns:
+            The model with its pairs, and the row numbers of these pairs. For an ensemble and its own training pairs,
+            a part for each fold: what was not trained on this fold.
+        """
+        ensemble, val = self.ensemble, np.array(workspace.val)
+        table = workspace.table(ensemble.model, replace(self.plan.config.fit, augmentation="none"))
+        encoding = Encoding(table, self.plan.compute, self.reads_tokens)
+        if self.plan.folds:
+            return [*encode_folds(ensemble, workspace, encoding)]
+        if ensemble.stacker is not None:
+            return [(encode_ensemble(ensemble, ensemble.stacker, workspace, encoding), val)]
+        return [(encoding.of(ensemble.model, workspace.val, workspace.train), val)]
 
 
 def examine(
@@ -85,9 +106,9 @@ def examine(
             f"{checkpoint} is an untrained model (epoch {epoch}), so there is nothing to ablate", "train a model first"
         )
     resources = Resources.open(runtime)
-    model, description = load_model(checkpoint, resources.weights)
+    ensemble, description = load_ensemble(checkpoint, resources.weights)
     fusion = description.model.fusion
-    if find_fusion(fusion).is_reference:
+    if len({*find_fusion(fusion).modalities, *(PROBES[probe.name].modality for probe in ensemble.probes)}) < 2:
         raise CheckpointError(
             f"{checkpoint} is {'an' if fusion[0] in 'aeiou' else 'a'} {fusion} model:"
             " it has no second modality to remove",
@@ -95,24 +116,24 @@ def examine(
         )
     if data is None:
         plan, source, notes = _own_pairs(checkpoint, description, runtime, resources, progress)
-        return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
+        return AblationTarget(checkpoint, epoch, ensemble, description, plan, source, notes)
     own = own_config(checkpoint) or TrainConfig()
     where = pairs or locate(data["data"])
     named = with_own_columns(data, description.columns, lambda config: labelled_rows(where, config))
     config = TrainConfig(
         data=replace(named, labels=description.labels),
         split=SplitConfig(split=split),
-        model=description.model,
+        model=_single(description.model),
         fit=own.fit,
         runtime=runtime,
     )
     if split is not None:
         plan = plan_run(config, progress, source=pairs, resources=resources)
-        return AblationTarget(checkpoint, epoch, model, description, plan, f"validation pairs of {split}")
+        return AblationTarget(checkpoint, epoch, ensemble, description, plan, f"validation pairs of {split}")
     plan = plan_run(config, progress, [_every_pair(config, resources.cache, where, progress)], pairs, resources)
     source = f"every labelled pair of {plan.dataset.source}"
     notes = ("if the model was trained on some of these pairs, its scores here are too high",)
-    return AblationTarget(checkpoint, epoch, model, description, plan, source, notes)
+    return AblationTarget(checkpoint, epoch, ensemble, description, plan, source, notes)
 
 
 def own_config(checkpoint: Path) -> TrainConfig | None:
@@ -126,8 +147,8 @@ def _own_pairs(
     checkpoint: Path, description: Description, runtime: RuntimeConfig, resources: Resources, progress: Progress
 ) -> tuple[Plan, str, tuple[str, ...]]:
     """Return the pairs of the checkpoint's run, their description, and a note if the run was renamed."""
-    run = Run(checkpoint.parent)
-    splits, config = splits_of(run), own_config(checkpoint)
+    run, config = Run(checkpoint.parent), own_config(checkpoint)
+    splits = [] if config is None else splits_of(run, config.split.folds)
     if not splits or config is None or to_dict(config.model) != to_dict(description.model):
         raise CheckpointError(
             f"{checkpoint} is not in its run folder, so the pairs of its run are unknown",
@@ -135,7 +156,13 @@ def _own_pairs(
         )
     moved = f"the checkpoint was trained as {description.run}; the pairs are those of {run.name}"
     plan = plan_run(replace(config, runtime=runtime), progress, splits, resources=resources)
-    return plan, f"validation pairs of {run.name}", () if description.run == run.name else (moved,)
+    source = f"all pairs of {run.name}, out of fold" if plan.folds else f"validation pairs of {run.name}"
+    return plan, source, () if description.run == run.name else (moved,)
+
+
+def _single(model: ResolvedModel) -> ResolvedModel:
+    """Return the settings without those that need folds: other pairs are predicted by the ensemble as it was saved."""
+    return replace(model, probes=(), logit_adjustment=0.0, models_per_fold=1)
 
 
 def _every_pair(config: TrainConfig, cache: Path, pairs: Source, progress: Progress) -> Split:

@@ -38,7 +38,7 @@ def headline(result: AblateResult) -> str:
 def findings_text(result: AblateResult) -> list[str]:
     """Return paragraphs with the numbers behind the answer and their uncertainty."""
     accuracies = [*_accuracies(result), *_own_accuracies(result)]
-    return [*accuracies, *_shapley(result), *_agreement(result), *_emap(result), _optimism(result)]
+    return [*accuracies, *_shapley(result), *_agreement(result), *_emap(result), *_optimism(result)]
 
 
 def preferred_method(result: AblateResult) -> str:
@@ -103,8 +103,15 @@ def _emap(result: AblateResult) -> Iterator[str]:
     )
 
 
-def _optimism(result: AblateResult) -> str:
-    return (
+def _optimism(result: AblateResult) -> Iterator[str]:
+    if result.folds:
+        yield (
+            f"Each pair was predicted by the part of the ensemble that was not trained on its fold, one of "
+            f"{result.folds}: the models of this fold, and probes and a stacker that were fit on the other folds."
+        )
+    if result.members:
+        return
+    yield (
         f"Epoch {result.epoch} of this model was chosen by its score with both modalities. If it was chosen on these "
         "pairs, the accuracy with both is optimistic, and the loss without a modality is slightly overestimated."
     )
