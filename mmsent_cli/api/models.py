@@ -15,6 +15,7 @@ from mmsent_cli.experiments.request import (
 from mmsent_cli.finished_run import FinishedRun, finish
 from mmsent_cli.inference.loaded import LoadedModel
 from mmsent_cli.inference.rows import PredictionFile
+from mmsent_cli.inference.scale.predict import predict_in_parts
 from mmsent_cli.inference.settings import PredictSettings
 from mmsent_cli.inference.single import predict_one as predict_single
 from mmsent_cli.inference.stream import predict_file
@@ -123,9 +124,9 @@ def predict(
     """Predict unlabelled pairs and write a file, or predict one pair. To keep predictions in memory, use `load`.
 
     Args:
-        data: a folder, a manifest file, a DataFrame or a list of pairs.
+        data: a folder, a manifest file, a DataFrame or a list of pairs; with `engine="ray"` also a pattern of files.
         out: the file or pipe to write, or `-` for standard output. A file that ends in `.jsonl` gets JSON lines; any
-            other has rows `guid,tag`.
+            other has rows `guid,tag`. With `engine="ray"`, a name without a suffix is a folder of Parquet files.
         checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
@@ -168,4 +169,8 @@ def predict(
         return predict_single(found, text, image, runtime)
     own = build(PredictSettings, given[PredictSettings])
     file = PredictionFile(out=Path(out), has_probabilities=probabilities, force=force, resume=resume, settings=own)
+    if runtime.engine == "ray":
+        return predict_in_parts(found, given[DataConfig], runtime, file, progress, source)
+    if {"ray_address", "ray_workers", "part_rows"} & given[PredictSettings].keys():
+        raise ConfigError("--ray-address, --ray-workers and --part-rows are for --engine ray", "add --engine ray")
     return predict_file(found, given[DataConfig], runtime, file, progress, source)

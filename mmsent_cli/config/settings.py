@@ -310,10 +310,11 @@ class RuntimeConfig:
         "Precision of the forward pass; weights stay fp32. auto = bf16 if it is faster (on some CPUs, a one-time"
         " benchmark decides), fp16 on older GPUs, else fp32",
     )
-    engine: Literal["auto", "torch", "openvino"] = option(
+    engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",
         "Backend for frozen encoder layers; trained layers always use torch. auto = openvino on a CPU, if it is"
-        " installed and supports the encoder, else torch",
+        " installed and supports the encoder, else torch. ray = for predict --out alone: several processes or machines,"
+        " each with auto",
     )
     no_deterministic: bool = option(
         False, "On CUDA, allow kernels that may be faster and give slightly different results in each run"

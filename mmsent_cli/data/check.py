@@ -105,33 +105,46 @@ def open_unlabelled(
     Raises:
         DataError: rows are invalid, or (while the pairs are read, with `on_bad` stop) files are broken.
     """
-    report = Report()
+    report, flaws = Report(), Flaws()
     count, rows = count_unlabelled(source, config, report, decision)
-    pairs = _checked_pairs(rows, config, decision, [] if problems is None else problems, report)
 
     def told() -> Iterator[Pair]:
-        yield from pairs
+        kept = 0
+        for pair in checked_pairs(rows, config, decision, flaws):
+            kept += 1
+            yield pair
+        if problems is not None:
+            problems.extend(flaws.problems)
+        _account(report, 0, kept, flaws)
+        report.said += flaws.notes(None)
         if notes is not None:
             notes.extend(report.notes(source.name))
 
     return count, told()
 
 
-def _checked_pairs(
-    rows: Iterable[PairRow], config: DataConfig, decision: EncodingDecision, problems: list[str], report: Report
+def checked_pairs(
+    rows: Iterable[PairRow], config: DataConfig, decision: EncodingDecision, flaws: Flaws
 ) -> Iterator[Pair]:
-    flaws, kept, total = Flaws(), 0, 0
+    """Check rows to predict, in order; see `open_unlabelled`.
+
+    Args:
+        rows: the rows, whose files are not yet opened.
+        config: settings of the data.
+        decision: how texts in files are decoded.
+        flaws: receives what is wrong with the pairs.
+
+    Raises:
+        DataError: with `on_bad` stop, files are broken.
+    """
+    total = 0
     for chunk in check_rows(rows, decision):
-        known = len(flaws.problems)
+        total += len(chunk)
         pairs = [pair for item in chunk if (pair := flaws.admit(item, config.on_bad, None))]
-        total, kept = total + len(chunk), kept + len(pairs)
-        problems += flaws.problems[known:]
         if not (flaws.problems and config.on_bad == "stop"):
             yield from pairs
     if flaws.problems and config.on_bad == "stop":
         raise flaws.error(total)
-    _account(report, 0, kept, flaws)
-    report.said += flaws.notes(None)
 
 
 def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:

@@ -1,9 +1,9 @@
 """Collect the problems of pairs, so that each kind of problem is reported once, with its count."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
 from mmsent_cli.data.pairs import MODALITIES, Pair
 from mmsent_cli.errors import DataError, summarize
@@ -81,6 +81,25 @@ class Flaws:
     _kinds: dict[str, list[str]] = field(default_factory=dict)
     _remarks: dict[str, list[str]] = field(default_factory=dict)
     _blank: Counter[str] = field(default_factory=Counter)
+
+    def to_plain(self) -> dict[str, Any]:
+        """All values by name, for JSON."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "Flaws":
+        """Flaws from the values of `to_plain`."""
+        return cls(**{**values, "_blank": Counter(values["_blank"])})
+
+    def add(self, other: "Flaws") -> None:
+        """Add the flaws of further pairs."""
+        self.problems += other.problems
+        self.dropped += other.dropped
+        self._single += other._single
+        self._blank += other._blank
+        for own, more in ((self._kinds, other._kinds), (self._remarks, other._remarks)):
+            for what, examples in more.items():
+                own.setdefault(what, []).extend(examples)
 
     def admit(self, item: CheckedPair, on_bad: str, needs: Collection[str] | None) -> Pair | None:
         """Return the pair as it is used, or None if it is left out. Its problems are recorded.

@@ -3,6 +3,7 @@
 Chosen: three modules of functions, selected by `Source.kind`. Rejected: a class for each; they share no state.
 """
 
+import glob
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data import frames, lab
 from mmsent_cli.data.tables import SUFFIXES
 from mmsent_cli.errors import DataError
+from mmsent_cli.files import natural_order
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -68,6 +70,29 @@ def locate(data: str | None) -> Source:
         f" {lab.LABELLED_LIST}",
         "give a folder with train.txt, or a table such as pairs.csv, with --data",
     )
+
+
+def locate_all(data: str | None) -> list[Source]:
+    """Find the sources of a pattern such as `posts/*.csv`, ordered by name; without a pattern, the one of `locate`.
+
+    Numbers in names count as numbers.
+
+    Raises:
+        DataError: no file matches, or as in `locate`.
+    """
+    if data is None or not is_pattern(data):
+        return [locate(data)]
+    anchor = Path(data).anchor
+    found = Path(anchor).glob(str(Path(data).relative_to(anchor)))
+    files = sorted((str(path) for path in found if path.is_file()), key=natural_order)
+    if not files:
+        raise DataError(f"no file matches {data}", "check the pattern; in a shell, write it in quotes")
+    return [_source(file, "--data") for file in files]
+
+
+def is_pattern(data: str) -> bool:
+    """Whether this names files by a pattern, and is not the name of a file itself."""
+    return glob.has_magic(data) and not Path(data).exists()
 
 
 def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:

@@ -82,9 +82,9 @@ def gather_labelled(
     return [row for row in tagged.rows if row.tag in labels], labels, hint
 
 
-def unlabelled_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
+def unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision | None = None) -> Iterator[PairRow]:
     """Read the rows to predict; see `count_unlabelled`."""
-    return count_unlabelled(source, config)[1]
+    return count_unlabelled(source, config, decision=decision)[1]
 
 
 def count_unlabelled(

@@ -8,12 +8,13 @@ from typing import Any
 
 from mmsent_cli import __version__
 from mmsent_cli.config import COLUMNS, DataConfig, RuntimeConfig, to_dict
-from mmsent_cli.data.layouts import Source
+from mmsent_cli.data.layouts import Source, is_pattern
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference.partial import PartialPrediction, Row
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.rows import PredictionFile
+from mmsent_cli.inference.settings import PredictSettings
 from mmsent_cli.interrupts import advice
 from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream
 from mmsent_cli.printed_commands import command_line
@@ -43,7 +44,7 @@ def open_partial(
     compute = predictor.compute
     identity = {
         "mmsent": __version__,
-        "checkpoint": _digest(checkpoint),
+        "checkpoint": digest_of(checkpoint),
         "data": source.place,
         "rows": rows,
         "on_bad": data.on_bad,
@@ -86,14 +87,26 @@ def resume_line(
         return "run the same command again"
     if source.kind == "frame":
         return f"go on with: predict(data, out={str(file.out.absolute())!r}, resume=True), with the same arguments"
-    usual = to_dict(RuntimeConfig())
-    changed = {name: value for name, value in to_dict(runtime).items() if value != usual[name]}
-    pairs = {**given, "data": Path(source.place)}
+    changed = _changed(runtime, RuntimeConfig())
+    pairs = {**given, "data": _place(given, source)}
     output = {"out": file.out, "probabilities": file.has_probabilities, "force": file.force, "resume": True}
-    asked = {name: value for name, value in to_dict(file.settings).items() if value}
+    asked = _changed(file.settings, PredictSettings())
     return f"go on with: {command_line('predict', {'checkpoint': checkpoint, **pairs, **changed, **asked, **output})}"
 
 
-def _digest(path: Path) -> str:
+def _changed(settings: Any, usual: Any) -> dict[str, Any]:
+    """The settings that differ from their defaults."""
+    defaults = to_dict(usual)
+    return {name: value for name, value in to_dict(settings).items() if value != defaults[name]}
+
+
+def _place(given: Mapping[str, Any], source: Source) -> Path:
+    """The source, or the pattern that it is the first file of."""
+    pattern = given.get("data")
+    return Path(pattern if pattern and is_pattern(pattern) else source.place)
+
+
+def digest_of(path: Path) -> str:
+    """The digest of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -35,6 +35,24 @@ class PredictionFile:
     settings: PredictSettings = field(default_factory=PredictSettings)
 
 
+def row_columns(labels: Sequence[str], is_json: bool, with_probabilities: bool) -> list[str]:
+    """The columns of a file of predictions; see `RowWriter`."""
+    if is_json:
+        return ["guid", "label", "missing", "probabilities"]
+    return ["guid", "tag", *(("missing", *labels) if with_probabilities else ())]
+
+
+def require_free_names(taken: Collection[str], keep: Sequence[str]) -> None:
+    """Check that the output has no columns of its own with the names of the kept ones.
+
+    Raises:
+        DataError: it has.
+    """
+    twice = [name for name in keep if name in taken]
+    if twice:
+        raise DataError(f"--keep {twice[0]}: the output already has a column of this name", "leave it out of --keep")
+
+
 class RowWriter:
     """Writes predictions.
 
@@ -59,13 +77,8 @@ class RowWriter:
     ) -> None:
         self._stream, self._is_json, self._with_probabilities = stream, is_json, with_probabilities
         self._names, self._cells = kept
-        header = ["guid", "tag", *(("missing", *labels) if with_probabilities else ())]
-        taken = {"guid", "label", "missing", "probabilities"} if is_json else set(header)
-        twice = [name for name in self._names if name in taken]
-        if twice:
-            raise DataError(
-                f"--keep {twice[0]}: the output already has a column of this name", "leave it out of --keep"
-            )
+        header = row_columns(labels, is_json, with_probabilities)
+        require_free_names(header, self._names)
         self._table = csv.writer(stream, lineterminator="\n")
         if not is_json:
             self._table.writerow([*header, *self._names])

@@ -5,6 +5,10 @@ from typing import Literal
 
 from mmsent_cli.config import option, raise_if
 
+CHUNK_ROWS = 256
+"""Pairs that a CPU predicts together; a GPU takes 16 times as many."""
+PART_ROWS = 16 * CHUNK_ROWS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainSettings:
@@ -53,10 +57,20 @@ class PredictSettings:
         shown="none",
     )
     keep: tuple[str, ...] = option((), "Columns of the input that the output keeps, comma-separated", shown="none")
+    ray_address: str | None = option(
+        None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
+    )
+    ray_workers: int = option(0, "Processes that predict with --engine ray. 0 = one per GPU, or one per two CPU cores")
+    part_rows: int = option(PART_ROWS, f"Rows of a part of --engine ray, a multiple of {CHUNK_ROWS}")
 
     def __post_init__(self) -> None:
         given = [self.abstain_below, self.abstain_for_accuracy]
         raise_if(
+            (self.ray_workers < 0, "ray_workers must not be negative"),
+            (
+                self.part_rows < 1 or self.part_rows % CHUNK_ROWS != 0,
+                f"part_rows must be a multiple of {CHUNK_ROWS}: whole batches give the same probabilities",
+            ),
             (None not in given, "abstain_below and abstain_for_accuracy both set a threshold; leave one of them out"),
             *(
                 (value is not None and not 0 <= value <= 1, f"{name} must lie in [0, 1]")

@@ -63,7 +63,7 @@ def predict_file(
     threshold, threshold_note = find_threshold(file.settings, checkpoint)
     predictor = Predictor.load(checkpoint, runtime)
     data = columns_known(source, given, predictor.description)
-    decision, notes = _decide(source, data, predictor.resources.cache, predictor.description)
+    decision, notes = decide(source, data, predictor.resources.cache, predictor.description)
     problems: list[str] = []
     read: list[str] = []
     total, unlabelled = open_unlabelled(source, data, decision, problems, read)
@@ -77,7 +77,7 @@ def predict_file(
     if partial:
         partial.remove()
     counts = {label: tally.tags[label] for label in predictor.description.labels}
-    findings = _findings(predictor.description, counts)
+    findings = findings_of_counts(predictor.description, counts)
     notes = (
         source.notice,
         *filter(None, [cache_note(), threshold_note]),
@@ -108,7 +108,7 @@ def columns_known(source: Source, given: Mapping[str, Any], description: Descrip
     return with_own_columns(given, description.columns, lambda config: count_unlabelled(source, config))
 
 
-def _findings(description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:
+def findings_of_counts(description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:
     """Return the problems that the training found, and a note if nearly all predictions are of one class."""
     if description.findings:
         return description.findings
@@ -168,7 +168,7 @@ def _write_rows(
     progress(Stage("predicting", tally.pairs, tally.pairs))
 
 
-def _decide(
+def decide(
     source: Source, data: DataConfig, cache: Path, description: Description
 ) -> tuple[EncodingDecision, tuple[str, ...]]:
     """Decide the encoding of the new texts. If they are too few, use that of the training texts, with a note."""

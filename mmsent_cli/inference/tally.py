@@ -1,7 +1,8 @@
 """Count the pairs and labels of a prediction while it is written."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.results import Prediction
@@ -27,6 +28,24 @@ class Tally:
         self.missing: Counter[str] = Counter()
         self.incomplete = 0
         self._incomplete: list[str] = []
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "Tally":
+        """A tally from its `vars`."""
+        tally = cls(values["rows"], values["threshold"])
+        vars(tally).update({**values, "tags": Counter(values["tags"]), "missing": Counter(values["missing"])})
+        return tally
+
+    def add(self, other: "Tally") -> None:
+        """Add the counts of further pairs."""
+        self.rows += other.rows
+        self.pairs += other.pairs
+        self.abstained += other.abstained
+        self.replaced += other.replaced
+        self.tags.update(other.tags)
+        self.missing.update(other.missing)
+        self.incomplete += other.incomplete
+        self._incomplete = [*self._incomplete, *other._incomplete][: self.SHOWN_GUIDS]
 
     def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """Yield the pairs, and count their undecodable characters."""

@@ -13,7 +13,7 @@ from tests.data.builders import TAGS, write_lab
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 QUICK = ("--encoders", "light", "--image-size-px", 32, "--batch-size", 4)
-PROGRESS = ("checking pairs: ", "encoding with ", "epoch ", "model ", "predicting: ")
+PROGRESS = ("checking pairs: ", "checking files: ", "encoding with ", "epoch ", "model ", "predicting: ")
 RUN_FILES = {
     "answered.png",
     "best_model.pt",
@@ -40,7 +40,7 @@ def mmsent(*arguments):
 def succeed(*arguments):
     """Run a command that must end well; its JSON if it was asked for."""
     result = mmsent(*arguments)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, (result.output, result.exc_info)
     return json.loads(result.stdout) if "--json" in arguments else result
 
 

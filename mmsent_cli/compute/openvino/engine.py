@@ -201,14 +201,16 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
         The engine, or None for PyTorch; and a note for the user, or an empty string.
 
     Args:
-        wanted: `auto`, `torch` or `openvino`.
+        wanted: `auto`, `torch` or `openvino`; `ray` is for `predict` alone.
         device_type: the device that trains the model, such as `cpu`.
         precision: the precision that the user chose; `auto` uses bf16 if its features agree with float32.
         cache_dir: mmsent's cache folder.
 
     Raises:
-        ConfigError: the user chose `openvino`, and it cannot be used.
+        ConfigError: the user chose `openvino`, and it cannot be used, or `ray`.
     """
+    if wanted == "ray":
+        raise ConfigError("--engine ray predicts many pairs into a file", "use it with mmsent predict --out alone")
     if wanted == "torch" or (wanted == "auto" and device_type != "cpu"):
         return None, ""
     if device_type != "cpu":

@@ -45,6 +45,16 @@ class Report:
     remarks: dict[str, list[str]] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
+    def add(self, other: "Report") -> None:
+        """Add the account of another source."""
+        self.problems += other.problems
+        self.refused += other.refused
+        self.read += other.read
+        self.skipped.update(other.skipped)
+        self.said += [line for line in other.said if line not in self.said]
+        for what, places in other.remarks.items():
+            self.remarks.setdefault(what, []).extend(places)
+
     def remark(self, what: str, where: str) -> None:
         """Add a place to a remark."""
         self.remarks.setdefault(what, []).append(where)

@@ -1,0 +1,118 @@
+"""Run the work of a prediction in parts over Ray Data."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.inference.scale.job import Job
+from mmsent_cli.inference.scale.worker import FILE, PartPredictor, PartReader, Surveyor
+from mmsent_cli.training.checkpoints import Description
+
+CORES_PER_WORKER = 2
+OBJECT_STORE_BYTES = 2**30
+"""Memory in which Ray keeps parts between reading and predicting, on this machine alone."""
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Without these, Ray reports its use to its makers, and warns about its own internals."""
+
+
+class Cluster:
+    """A Ray cluster: predicting processes, and tasks that read files for them.
+
+    Args:
+        workers: number of predicting processes.
+        cpus, gpus: what each of them takes.
+    """
+
+    def __init__(self, workers: int, cpus: float, gpus: float) -> None:
+        self.workers = workers
+        self._cpus = cpus
+        self._gpus = gpus
+
+    def survey(self, job: Job, description: Description) -> Iterator[dict[str, Any]]:
+        """Check every file; the answers come in any order."""
+        yield from self._files(job).map(Surveyor(job, description).__call__, **self._reading(job)).iter_rows()
+
+    def predict(self, job: Job) -> Iterator[dict[str, Any]]:
+        """Predict every part; the answers come in any order."""
+        from ray.data import ActorPoolStrategy
+
+        parts = self._files(job).flat_map(PartReader(job).__call__, **self._reading(job))
+        pool = ActorPoolStrategy(size=self.workers)
+        arguments = {"fn_constructor_args": (job,), "num_cpus": self._cpus, "num_gpus": self._gpus}
+        yield from parts.map(PartPredictor, compute=pool, **arguments).iter_rows()
+
+    def _files(self, job: Job) -> Any:
+        import ray.data
+
+        files = range(len(job.sources))
+        return ray.data.from_items([{FILE: file} for file in files], override_num_blocks=len(files))
+
+    def _reading(self, job: Job) -> dict[str, Any]:
+        """Tasks that read take no CPU of their own: the predicting processes may have all of them."""
+        from ray.data import TaskPoolStrategy
+
+        return {"compute": TaskPoolStrategy(size=min(len(job.sources), self.workers)), "num_cpus": 0}
+
+
+@contextmanager
+def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Cluster]:
+    """Connect to a Ray cluster, or start Ray on this machine, which ends with the block.
+
+    Args:
+        address: of the cluster; None for the one that Ray knows, else this machine.
+        wanted: number of predicting processes; 0 chooses it.
+        device: the setting `--device`.
+
+    Raises:
+        ConfigError: there is no cluster at the address.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+    from ray.data import DataContext
+
+    was_open = ray.is_initialized()
+    if not was_open:
+        _connect(address)
+    context = DataContext.get_current().copy()
+    context.enable_progress_bars = False
+    context.target_max_block_size = 1  # a block for each part: it is what a process takes at a time
+    try:
+        with DataContext.current(context):
+            yield _share(ray.cluster_resources(), wanted, device)
+    finally:
+        if not was_open:
+            ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    import ray
+
+    is_local = address is None and not os.environ.get("RAY_ADDRESS")
+    own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if is_local else {}
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    for name in ("ray", "ray.data"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"no Ray cluster at {where}: {reason}", "check --ray-address") from error
+    if in_main_thread and before is not None:  # Ray sets its own
+        signal.signal(signal.SIGTERM, before)
+
+
+def _share(resources: Mapping[str, float], wanted: int, device: str) -> Cluster:
+    """Divide a cluster: one process for each GPU, or for two cores."""
+    cores = max(1, int(resources.get("CPU", 1)))
+    gpus = int(resources.get("GPU", 0)) if device in ("auto", "cuda") else 0
+    workers = wanted or gpus or max(1, cores // CORES_PER_WORKER)
+    cpus = cores // workers or cores / workers
+    return Cluster(workers, cpus, gpus / workers if gpus < workers else min(gpus, 1))

@@ -1,0 +1,196 @@
+"""The folder of a prediction in parts: hidden until all parts are there, and marked as mmsent's own."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.data.flaws import Flaws
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.files import atomic_path, atomic_write, cannot_write
+from mmsent_cli.inference.tally import Tally
+from mmsent_cli.results import Prediction
+
+IDENTITY = "_prediction.json"
+"""Readers of Parquet folders pass over names that begin with `_`."""
+PARTS = "part-*.parquet"
+SUMMARY = b"mmsent"
+"""Key of a part's summary in the metadata of its file."""
+PROBABILITY = "probability_"
+OWN_COLUMNS = ("guid", "label", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class PartSummary:
+    """What a finished part adds to the result.
+
+    Attributes:
+        file, number: see `Part`.
+        digest: of the part's rows.
+        tally: counts of its predictions.
+        flaws: what is wrong with its pairs.
+        notes: of the predictor.
+        was_there: the part was finished by an earlier process.
+    """
+
+    file: int
+    number: int
+    digest: str
+    tally: Tally
+    flaws: Flaws
+    notes: tuple[str, ...] = ()
+    was_there: bool = False
+
+
+def hidden_folder(out: Path) -> Path:
+    """Where the parts of an unfinished prediction are."""
+    return out.with_name(f".{out.name}.parts")
+
+
+def open_folder(out: Path, identity: Mapping[str, Any], resume: bool) -> Path:
+    """Make the hidden folder for the parts, or take that of an interrupted prediction.
+
+    Without `resume`, the parts of an interrupted prediction are removed.
+
+    Raises:
+        ConfigError: there is nothing to resume, it is another prediction, or the folder is not mmsent's own.
+        MmsentError: the folder cannot be made.
+    """
+    folder, content = hidden_folder(out), json.dumps(identity, indent=1, sort_keys=True) + "\n"
+    begin = f"leave out --resume to predict all pairs into {out}"
+    if resume:
+        try:
+            known = (folder / IDENTITY).read_text(encoding="utf-8")
+        except (OSError, UnicodeError) as error:
+            raise ConfigError(f"there is no unfinished prediction of {out} to resume", begin) from error
+        if known != content:
+            raise ConfigError(
+                f"the unfinished prediction of {out} has another checkpoint, other files or other settings", begin
+            )
+        return folder
+    remove_folder(folder)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    atomic_write(folder / IDENTITY, content.encode())
+    return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of parts, if it is there. Files that mmsent did not write are never removed.
+
+    Raises:
+        ConfigError: it is no folder of parts, or it holds other files.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    _require_own(folder)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == IDENTITY):  # what marks the folder goes last
+        path.unlink()
+    folder.rmdir()
+
+
+def require_free_folder(out: Path, force: bool) -> None:
+    """Check that a folder of parts may take the name of an output, before any work is done.
+
+    Raises:
+        ConfigError: something is there, and `force` is not given or it is no folder of parts.
+    """
+    if not out.exists() and not out.is_symlink():
+        return
+    if not force:
+        raise ConfigError(f"{out} exists already", "choose another name, or overwrite it with --force")
+    _require_own(out)
+
+
+def _require_own(folder: Path) -> None:
+    if folder.is_symlink() or not (folder / IDENTITY).is_file():
+        raise ConfigError(f"{folder} is no folder of predictions and is left as it is", "choose another --out")
+    own = {folder / IDENTITY, *folder.glob(PARTS), *folder.glob(f".{PARTS}.*")}
+    foreign = sorted(path.name for path in {*folder.iterdir()} - own)
+    if foreign:
+        raise ConfigError(f"{folder} holds other files, such as {foreign[0]}", "move them, or choose another --out")
+
+
+def finish_folder(folder: Path, out: Path) -> None:
+    """Give the folder of finished parts its name, in place of an earlier one.
+
+    Raises:
+        MmsentError: the earlier folder holds other files, or the name cannot be given.
+    """
+    remove_folder(out)
+    try:
+        folder.replace(out)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+
+
+def write_part(
+    path: Path,
+    answers: Sequence[tuple[Prediction, bool]],
+    labels: Sequence[str],
+    kept: tuple[Sequence[str], Sequence[tuple[str, ...]]],
+    summary: PartSummary,
+) -> None:
+    """Write the predictions of a part.
+
+    Args:
+        path: the file.
+        answers: each prediction, and whether its label is given.
+        labels: class names in order.
+        kept: names of the kept columns, and their cells for each prediction.
+        summary: of the part.
+
+    Raises:
+        MmsentError: it cannot be written.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    names, cells = kept
+    text, number = pa.string(), pa.float64()
+    columns = {
+        "guid": pa.array([answer.guid for answer, _ in answers], text),
+        "label": pa.array([answer.tag if is_given else None for answer, is_given in answers], text),
+        "missing": pa.array([answer.missing for answer, _ in answers], text),
+        **{PROBABILITY + each: pa.array([a.probabilities[each] for a, _ in answers], number) for each in labels},
+        **{name: pa.array([row[place] for row in cells], text) for place, name in enumerate(names)},
+    }
+    plain = {
+        "digest": summary.digest,
+        "tally": vars(summary.tally),
+        "flaws": summary.flaws.to_plain(),
+        "notes": summary.notes,
+    }
+    table = pa.table(columns).replace_schema_metadata({SUMMARY: json.dumps(plain).encode()})
+    with atomic_path(path) as hidden:
+        parquet.write_table(table, hidden)
+
+
+def read_summary(path: Path, file: int, number: int) -> PartSummary | None:
+    """The summary of a part that is finished; None if there is none, or its file is damaged."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        plain = json.loads(parquet.read_schema(path).metadata[SUMMARY])
+        tally, flaws = Tally.from_plain(plain["tally"]), Flaws.from_plain(plain["flaws"])
+        return PartSummary(file, number, plain["digest"], tally, flaws, tuple(plain["notes"]), was_there=True)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
+
+
+def read_part(path: Path, labels: Sequence[str]) -> Iterator[tuple[Prediction, bool, tuple[str, ...]]]:
+    """Read each prediction of a part, whether its label is given, and its kept cells."""
+    from pyarrow import parquet
+
+    columns = parquet.read_table(path).to_pydict()
+    shares = [columns.pop(PROBABILITY + label) for label in labels]
+    guids, tags, missing = (columns.pop(name) for name in OWN_COLUMNS)
+    kept = zip(*columns.values(), strict=True) if columns else iter([()] * len(guids))
+    rows = zip(guids, tags, missing, zip(*shares, strict=True), kept, strict=True)
+    for guid, tag, lacks, probabilities, cells in rows:
+        named = dict(zip(labels, probabilities, strict=True))
+        yield Prediction(guid=guid, tag=tag or "", probabilities=named, missing=lacks), tag is not None, cells

@@ -1,0 +1,208 @@
+"""Predict data of any size in parts, by Ray (`predict --engine ray`)."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli import __version__
+from mmsent_cli.config import DataConfig, RuntimeConfig, build
+from mmsent_cli.data.flaws import Flaws
+from mmsent_cli.data.layouts import Source, files_of, locate_all
+from mmsent_cli.data.tables import Report
+from mmsent_cli.errors import ConfigError, DataError
+from mmsent_cli.extras import require_extra
+from mmsent_cli.files import cache_note
+from mmsent_cli.inference.abstain import find_threshold
+from mmsent_cli.inference.resume import digest_of, resume_line, with_advice
+from mmsent_cli.inference.rows import JSON_LINES, PredictionFile, RowWriter, require_free_names, row_columns
+from mmsent_cli.inference.scale.cluster import open_cluster
+from mmsent_cli.inference.scale.folder import (
+    OWN_COLUMNS,
+    PARTS,
+    PROBABILITY,
+    PartSummary,
+    finish_folder,
+    hidden_folder,
+    open_folder,
+    read_part,
+    remove_folder,
+    require_free_folder,
+)
+from mmsent_cli.inference.scale.job import Job, identity_of
+from mmsent_cli.inference.scale.worker import Survey, value_of
+from mmsent_cli.inference.stream import columns_known, findings_of_counts
+from mmsent_cli.inference.tally import Tally
+from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, open_output, require_no_input, require_writable
+from mmsent_cli.progress import Progress, Stage, silent
+from mmsent_cli.results import PredictResult, noted
+from mmsent_cli.training.checkpoints import Description, describe, read_checkpoint
+
+FOLDER_SUFFIXES = ("", ".parquet")
+
+
+def predict_in_parts(
+    checkpoint: Path,
+    given: Mapping[str, Any],
+    runtime: RuntimeConfig,
+    file: PredictionFile,
+    progress: Progress = silent,
+    source: Source | None = None,
+) -> PredictResult:
+    """Predict unlabelled pairs into a folder of Parquet files, or one file as `predict_file` writes it.
+
+    Args:
+        checkpoint, given, runtime, progress, source: as in `predict_file`; `given["data"]` may be a pattern of files.
+        file: where to write. A name without a suffix, or with `.parquet`, is a folder.
+
+    Raises:
+        MmsentError: Ray is not installed or not reachable; unusable checkpoint, data or output; nothing to resume.
+    """
+    start = time.perf_counter()
+    require_extra("scale", "--engine ray", "ray.data", "pyarrow")
+    sources = [source] if source else locate_all(build(DataConfig, given).data)
+    _require_output(file, checkpoint, sources)
+    threshold, threshold_note = find_threshold(file.settings, checkpoint)
+    description = describe(read_checkpoint(checkpoint), checkpoint)
+    data = columns_known(sources[0], given, description)
+    _require_names(file, description.labels)
+    job = Job(
+        checkpoint=checkpoint.absolute(),
+        runtime=_from_anywhere(runtime),
+        data=data,
+        sources=tuple(replace(each, path=each.path.absolute()) for each in sources),
+        settings=file.settings,
+        threshold=threshold,
+        folder=hidden_folder(file.out).absolute(),
+    )
+    identity = identity_of(job, {"mmsent": __version__, "checkpoint": digest_of(checkpoint)})
+    open_folder(file.out, identity, file.resume)
+    with with_advice(resume_line(checkpoint, given, runtime, file, sources[0])):
+        surveys, summaries, workers = _work(job, description, progress)
+        tally, flaws, report = _joined(surveys, summaries, threshold)
+        if not tally.pairs:
+            raise DataError(f"there are no pairs to predict in {sources[0].path}", "give a table with --data")
+        _write(job, file, description.labels)
+    counts = {label: tally.tags[label] for label in description.labels}
+    findings = findings_of_counts(description, counts)
+    notes = (
+        _notice(sources),
+        *filter(None, [cache_note(), threshold_note]),
+        *dict.fromkeys(note for survey in surveys for note in survey.notes),
+        *report.notes(sources[0].name),
+        *dict.fromkeys(note for summary in summaries for note in summary.notes),
+        _parts_note(summaries, workers),
+        *tally.notes(),
+        *flaws.problems,
+    )
+    return PredictResult(
+        checkpoint=str(checkpoint),
+        out=str(file.out),
+        pairs=tally.pairs,
+        counts=counts,
+        missing_text=tally.missing["text"],
+        missing_image=tally.missing["image"],
+        replaced_characters=tally.replaced,
+        abstained=tally.abstained,
+        threshold=threshold or None,
+        seconds=time.perf_counter() - start,
+        findings=findings,
+        notes=noted(findings, notes),
+    )
+
+
+def _work(job: Job, description: Description, progress: Progress) -> tuple[list[Survey], list[PartSummary], int]:
+    """Check all files, then predict all parts. Surveys and summaries are in the order of the input."""
+    settings = job.settings
+    with open_cluster(settings.ray_address, settings.ray_workers, job.runtime.device) as cluster:
+        surveys: list[Survey] = []
+        for row in cluster.survey(job, description):
+            surveys.append(value_of(row))
+            progress(Stage("checking files", len(surveys), len(job.sources), "file"))
+        surveys.sort(key=lambda survey: survey.file)
+        total, done = sum(survey.report.read for survey in surveys), 0
+        summaries: list[PartSummary] = []
+        for row in cluster.predict(replace(job, decisions=tuple(survey.decision for survey in surveys))):
+            summaries.append(value_of(row))
+            done += summaries[-1].tally.rows
+            progress(Stage("predicting", done, total))
+    return surveys, sorted(summaries, key=lambda each: (each.file, each.number)), cluster.workers
+
+
+def _joined(
+    surveys: Sequence[Survey], summaries: Sequence[PartSummary], threshold: float
+) -> tuple[Tally, Flaws, Report]:
+    """Counts and flaws of all parts, and the account of the rows of all files."""
+    tally, flaws = Tally(0, threshold), Flaws()
+    for summary in summaries:
+        tally.add(summary.tally)
+        flaws.add(summary.flaws)
+    report = surveys[0].report
+    for survey in surveys[1:]:
+        report.add(survey.report)
+    if len(surveys) > 1:
+        report.title = f"{len(surveys):,} files"
+    report.read, report.refused = tally.pairs, flaws.dropped
+    report.said += flaws.notes(None)
+    return tally, flaws, report
+
+
+def _write(job: Job, file: PredictionFile, labels: Sequence[str]) -> None:
+    """Give the folder of parts its name, or join the parts in one file."""
+    if _is_folder(file.out):
+        finish_folder(job.folder, file.out)
+        return
+    paths = sorted(job.folder.glob(PARTS))
+    cells = ((each.guid, kept) for path in paths for each, _, kept in read_part(path, labels))
+    with open_output(file.out) as stream:
+        is_json = file.out.suffix.lower() == JSON_LINES
+        rows = RowWriter(stream, labels, is_json, file.has_probabilities, (file.settings.keep, cells))
+        for path in paths:
+            for prediction, is_given, _ in read_part(path, labels):
+                rows.write(prediction, is_given)
+    remove_folder(job.folder)
+
+
+def _is_folder(out: Path) -> bool:
+    return out.suffix.lower() in FOLDER_SUFFIXES
+
+
+def _require_output(file: PredictionFile, checkpoint: Path, sources: Sequence[Source]) -> None:
+    """Check the output before any work is done."""
+    out = file.out
+    if out == STANDARD_OUTPUT or is_stream(out):
+        raise ConfigError(f"--engine ray writes a file or a folder, not {out}", "give a name with --out")
+    if _is_folder(out):
+        require_free_folder(out, file.force)
+        return
+    require_writable(out, file.force, [checkpoint])
+    for source in sources:
+        require_no_input(out, files_of(source))
+
+
+def _require_names(file: PredictionFile, labels: Sequence[str]) -> None:
+    own = [*OWN_COLUMNS, *(PROBABILITY + label for label in labels)]
+    is_json = file.out.suffix.lower() == JSON_LINES
+    written = () if _is_folder(file.out) else row_columns(labels, is_json, file.has_probabilities)
+    require_free_names({*own, *written}, file.settings.keep)
+
+
+def _from_anywhere(runtime: RuntimeConfig) -> RuntimeConfig:
+    """The settings for processes in other folders, which choose the engine of the encoders by themselves."""
+    weights, cache = (
+        None if path is None else str(Path(path).absolute()) for path in (runtime.weights_dir, runtime.cache_dir)
+    )
+    return replace(runtime, engine="auto", weights_dir=weights, cache_dir=cache)
+
+
+def _notice(sources: Sequence[Source]) -> str:
+    if len(sources) == 1:
+        return sources[0].notice
+    return f"data: {len(sources):,} files, {sources[0].path} to {sources[-1].path}"
+
+
+def _parts_note(summaries: Sequence[PartSummary], workers: int) -> str:
+    there = sum(summary.was_there for summary in summaries)
+    before = f", {there:,} of them by an earlier process" if there else ""
+    return f"ray: {len(summaries):,} parts predicted by {workers:,} processes{before}"
