@@ -6,27 +6,30 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmsent_cli.config import RuntimeConfig, to_dict
+from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_csv
 from mmsent_cli.experiments.epochs import epochs_csv
 from mmsent_cli.experiments.request import ExperimentRequest, read_request
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.printed_commands import command_line
-from mmsent_cli.reports.blocks import Figures
+from mmsent_cli.reports.augmented import AugmentedImage, augmented_images
+from mmsent_cli.reports.blocks import Examples, Figures
 from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
-from mmsent_cli.reports.outputs import Groups, Particulars, run_files
+from mmsent_cli.reports.outputs import Particulars, run_files
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.results.summary import Summary, summarize
 from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run
-from mmsent_cli.stats import SHARES, answered_shares, calibration_bins
+from mmsent_cli.stats import SHARES, answered_shares, calibration_bins, precision_recall
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
@@ -112,7 +115,7 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
         return write_result(
             run,
             result,
-            groups=_groups(plan, run, result, detail),
+            examples=_examples(plan, run, result, detail),
             tables=_tables(plan, result, detail),
             command=repeat_command(run, command),
             seconds=seconds,
@@ -120,6 +123,7 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
             counts=class_counts(plan),
             seed=plan.config.fit.seed,
             confidence=_confidence(plan, run, result),
+            augmented=_augmented(plan, run, result),
         )
 
 
@@ -127,7 +131,7 @@ def write_result(
     run: Run,
     result: Any,
     *,
-    groups: Groups,
+    examples: Examples,
     tables: Mapping[str, str | bytes],
     command: str,
     seconds: float,
@@ -135,13 +139,14 @@ def write_result(
     counts: Mapping[str, Mapping[str, int]] | None = None,
     seed: int | None = None,
     confidence: Confidence | None = None,
+    augmented: Sequence[AugmentedImage] = (),
 ) -> FinishedRun:
     """Write figures, report and tables, and last of all `result.json`.
 
     Args:
         run: the run, whose folder has `config.json` and `environment.json`.
         result: a result of any type with a report.
-        groups: pairs that the report shows, under headings.
+        examples: pairs that the report shows.
         tables: further files by name.
         command: what to type to repeat the run.
         seconds: how long it took.
@@ -149,21 +154,25 @@ def write_result(
         counts: pairs of each class in each part of the data; None counts those that an evaluation is about.
         seed: the seed of a training.
         confidence: what the probabilities of a training are worth.
+        augmented: training images with their augmented variants.
     """
     config = run.read_json(CONFIG)
     runtime = config["runtime"]
     if runtime.get("no_examples"):
-        groups, confidence = (), replace(confidence, doubtful=()) if confidence else None
+        examples, confidence = Examples(), replace(confidence, doubtful=()) if confidence else None
     parts = Particulars(
         config=config,
         environment=run.read_json(ENVIRONMENT),
-        groups=groups,
+        examples=examples,
         command=command,
         seconds=seconds,
         language=language_of(runtime["lang"]),
         formats=runtime.get("figure_format", ()),
         drawn=drawn,
         confidence=confidence,
+        counts=counts or {},
+        date=datetime.now().astimezone().date().isoformat(),
+        augmented=augmented,
     )
     if confidence is not None and confidence.doubtful:
         tables = {**tables, DOUBTFUL: _doubtful_csv(confidence)}
@@ -193,6 +202,7 @@ def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:
         bins=calibration_bins(shares, targets),
         answered=answered_shares(shares.max(axis=1), is_right, SHARES),
         majority=result.majority_accuracy,
+        curves=precision_recall(shares, targets, labels),
         doubtful=tuple(wrong) if isinstance(result, FoldsResult) else (),
     )
 
@@ -220,7 +230,23 @@ def class_counts(plan: Plan) -> dict[str, dict[str, int]]:
     return {part: {label: counts[label] for label in plan.dataset.labels} for part, counts in counted.items()}
 
 
-def _groups(plan: Plan, run: Run, result: Any, detail: Any) -> Groups:
+def _augmented(plan: Plan, run: Run, result: Any) -> list[AugmentedImage]:
+    """Augment a few training images by each policy of a run, unless the run shows no pictures of its data."""
+    if run.read_json(CONFIG)["runtime"].get("no_examples"):
+        return []
+    fit = plan.config.fit
+    if isinstance(result, TrainResult | FoldsResult):
+        policies = [fit.augmentation]
+    else:
+        compared = result.augmentation if isinstance(result, PaperResult) else result
+        policies = [arm.augmentation for arm in compared.arms] if isinstance(compared, CompareResult) else []
+    fits = [replace(fit, augmentation=policy) for policy in dict.fromkeys(policies)]
+    train = {guid for split in plan.folds or (plan.split,) for guid in split.train}
+    pairs = [pair for pair in plan.dataset.pairs if pair.guid in train]
+    return augmented_images(pairs, [one for one in map(Augmentation.of, fits) if one is not None])
+
+
+def _examples(plan: Plan, run: Run, result: Any, detail: Any) -> Examples:
     """Choose examples for the report: by confidence, by needed modality, or by the number of correct models."""
     labels = plan.dataset.labels
     if isinstance(result, TrainResult | FoldsResult):

@@ -19,12 +19,13 @@ from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
 from mmsent_cli.evaluation.compare import align, compare_models, require_comparable
 from mmsent_cli.experiments.ablation.target import own_config
-from mmsent_cli.finished_run import FinishedRun
+from mmsent_cli.finished_run import RESULT, FinishedRun
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
+from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.examples import agreement_groups, disagreement_groups
-from mmsent_cli.reports.outputs import Groups
+from mmsent_cli.results import Finding
 from mmsent_cli.run_folders import BEST, CONFIG, Run, find_checkpoint, find_run
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.predictions import PREDICTIONS, VAL_PREDICTIONS
@@ -36,11 +37,12 @@ FEW_SHOWN = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """The answers of one checkpoint or file, and how they were computed."""
+    """The answers of one checkpoint or file, how they were computed, and the findings recorded with it."""
 
     path: Path
     answers: Answers
     how: tuple[str, str, str] = NOTHING_COMPUTED
+    recorded: tuple[Finding, ...] = ()
 
 
 def run_comparison(
@@ -70,7 +72,11 @@ def run_comparison(
     )
     paths = {name: [str(side.path) for side in seeds] for name, seeds in zip(names, sides, strict=True)}
     pairs, notes = _pairs(next(iter(aligned.values()))[0], sides, runtime, dataset)
-    result = compare_models(aligned, paths, dataset.source if dataset else "the runs' own predictions", left_out)
+    recorded = {
+        name: [one for side in seeds for one in side.recorded] for name, seeds in zip(names, sides, strict=True)
+    }
+    source_name = dataset.source if dataset else "the runs' own predictions"
+    result = compare_models(aligned, paths, source_name, left_out, recorded)
     result = replace(result, notes=(*result.notes, *_notes(sides), *notes))
     hows = [side.how for seeds in sides for side in seeds if side.how != NOTHING_COMPUTED]
     config: dict[str, Any] = {"data": to_dict(data), "runtime": to_dict(runtime), "models": paths}
@@ -82,7 +88,7 @@ def run_comparison(
     return write_run(
         run,
         result,
-        groups=_groups(pairs, aligned),
+        examples=_examples(pairs, aligned),
         tables={},
         command=command_line("compare", options, arguments),
         seconds=time.perf_counter() - start,
@@ -93,10 +99,10 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
     """The answers of a run, a checkpoint or a file of predictions."""
     path = Path(spec)
     if is_prediction_file(path):
-        return _Side(path=path, answers=read_answers(path, dataset))
+        return _Side(path=path, answers=read_answers(path, dataset), recorded=_recorded(path))
     if dataset is None:
         file = _own_predictions(spec, runs_dir)
-        return _Side(path=file, answers=read_answers(file))
+        return _Side(path=file, answers=read_answers(file), recorded=_recorded(file))
     checkpoint = find_checkpoint(spec, runs_dir)
     predictor = Predictor.load(checkpoint, runtime)
     labels = predictor.description.labels
@@ -106,9 +112,10 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
             "use pairs that have the labels of the model",
         )
     answers, seen = predict_labelled(predictor, dataset, progress), predictor.description.seen
+    how, recorded = how_computed(predictor), predictor.description.findings
     if seen is None:
         known = f"{checkpoint} does not record which pairs it was trained on: some of these may be among them"
-        return _Side(path=checkpoint, answers=replace(answers, notes=(known,)), how=how_computed(predictor))
+        return _Side(path=checkpoint, answers=replace(answers, notes=(known,)), how=how, recorded=recorded)
     is_new = seen.relation(answers.pairs) == NEW
     count = int((~is_new).sum())
     notes = (f"{checkpoint}: {count} pairs that share text or image with its training are left out",) if count else ()
@@ -116,7 +123,15 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
         raise CheckpointError(
             f"{checkpoint} was trained on these pairs", "compare on pairs that no model was trained on"
         )
-    return _Side(path=checkpoint, answers=replace(answers.take(is_new), notes=notes), how=how_computed(predictor))
+    return _Side(path=checkpoint, answers=replace(answers.take(is_new), notes=notes), how=how, recorded=recorded)
+
+
+def _recorded(path: Path) -> tuple[Finding, ...]:
+    """What was found wrong with the model in whose run a file of predictions lies; nothing elsewhere."""
+    result = Run(path.absolute().parent).path(RESULT)
+    if path.name not in (OUT_OF_FOLD, VAL_PREDICTIONS) or not result.is_file():
+        return ()
+    return tuple(Finding(**one) for one in Run(result.parent).read_json(RESULT).get("findings", ()))
 
 
 def _own_predictions(spec: str, runs_dir: Path) -> Path:
@@ -179,10 +194,10 @@ def _pairs(
     return [by_guid[guid] for guid in answers.guids], []
 
 
-def _groups(pairs: Sequence[Pair], models: Mapping[str, Sequence[Answers]]) -> Groups:
+def _examples(pairs: Sequence[Pair], models: Mapping[str, Sequence[Answers]]) -> Examples:
     """Pairs on which the models differ."""
     if not pairs:
-        return []
+        return Examples()
     first = next(iter(models.values()))[0]
     predicted = np.stack([seeds[0].predicted for seeds in models.values()])
     if len(models) > FEW_SHOWN:

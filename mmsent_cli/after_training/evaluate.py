@@ -26,8 +26,8 @@ from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
+from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.examples import error_groups
-from mmsent_cli.reports.outputs import Groups
 from mmsent_cli.run_folders import find_checkpoint
 from mmsent_cli.training.predictions import PREDICTIONS, predictions_csv
 
@@ -52,7 +52,7 @@ def run_evaluation(
     runtime = build(RuntimeConfig, given[RuntimeConfig])
     has_data = source is not None or "data" in given[DataConfig]
     seen: SeenPairs | None = None
-    how = NOTHING_COMPUTED
+    how, recorded = NOTHING_COMPUTED, ()
     if subject is not None and is_prediction_file(Path(subject)):
         found = Path(subject)
         data = build(DataConfig, given[DataConfig])
@@ -65,10 +65,10 @@ def run_evaluation(
         labels = predictor.description.labels
         dataset = load_judged(build(DataConfig, {**to_dict(data), "labels": labels}), runtime, source, progress)
         answers, seen = predict_labelled(predictor, dataset, progress), predictor.description.seen
-        how = how_computed(predictor)
+        how, recorded = how_computed(predictor), predictor.description.findings
     columns = _columns(settings.by, data, source, has_data or dataset is not None, answers)
     name = dataset.source if dataset is not None else str(found)
-    result, counted = evaluate(answers, str(found), name, seen, columns)
+    result, counted = evaluate(answers, str(found), name, seen, columns, recorded)
     run = start_run(runs_dir, "evaluate", name_of(found), how, {"data": to_dict(data), "runtime": to_dict(runtime)})
     options = {**given[DataConfig], **given[EvaluateSettings], **not_usual(runtime)}
     if has_data and source is None:
@@ -76,7 +76,7 @@ def run_evaluation(
     return write_run(
         run,
         result,
-        groups=_groups(counted),
+        examples=_examples(counted),
         tables={PREDICTIONS: _table(counted)},
         command=command_line("evaluate", options, [found]),
         seconds=time.perf_counter() - start,
@@ -104,10 +104,10 @@ def _table(answers: Answers) -> str:
     return predictions_csv(labels if shares is not None else (), rows)
 
 
-def _groups(answers: Answers) -> Groups:
+def _examples(answers: Answers) -> Examples:
     """Wrong and right pairs, the most confident first, where the pairs are known."""
     if not answers.pairs:
-        return []
+        return Examples()
     labels, shares = answers.labels, answers.probabilities
     confidence = [None] * len(answers.guids) if shares is None else shares.max(axis=1).tolist()
     rows = [

@@ -17,6 +17,7 @@ from mmsent_cli.inference.settings import ExplainSettings
 from mmsent_cli.inference.single import single_pair
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, Stage, silent
+from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.explanation.figures import explanation_figures
 from mmsent_cli.results import ExplainResult, Explanation
 
@@ -66,7 +67,7 @@ def run_explanation(
     return write_run(
         start_run(runs_dir, "explain", name_of(checkpoint), how, sections),
         result,
-        groups=[],
+        examples=Examples(),
         tables={f"{name}.png": png for name, png in figures.items()},
         command=command_line("explain", {**words, **given[ExplainSettings], **given[RuntimeConfig]}),
         seconds=result.seconds,

@@ -13,6 +13,7 @@ from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
+from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.training.plan import gather_facts, require_foldable, resolve_checked
 
 
@@ -53,7 +54,7 @@ def run_check(
     return write_run(
         start_run(runs_dir, "check", source.path.stem, NOTHING_COMPUTED, sections),
         result,
-        groups=[],
+        examples=Examples(),
         tables=listed_csv(result),
         command=command_line("check", {"preset": preset, **options}),
         seconds=time.perf_counter() - start,

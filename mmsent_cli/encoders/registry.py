@@ -22,33 +22,46 @@ from mmsent_cli.errors import WeightsUnavailable, unknown_name
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec(Generic[Inputs]):
-    """An encoder: its build function, summary and source, and whether it has pretrained weights."""
+    """An encoder: its build function and summary, the licence and source of its weights, and whether it has any.
+
+    `source` is empty for a model that the user names.
+    """
 
     build: Callable[[BuildRequest], Encoder[Inputs]]
     summary: str
     licence: str
+    source: str = ""
     is_pretrained: bool = True
 
 
+OWN = "MIT (this project)"
+MINILM, MPNET = "all-MiniLM-L6-v2, arXiv 2002.10957", "all-mpnet-base-v2, arXiv 2004.09297"
+LITE0 = "EfficientNet-Lite0 on ImageNet, arXiv 1905.11946"
 TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
-    "light": EncoderSpec(light.build, "embedding + BiGRU, from scratch", "MIT (this project)", is_pretrained=False),
-    "minilm": EncoderSpec(minilm.build, "MiniLM-L6, 384-d", "Apache-2.0"),
-    "minilm-layers": EncoderSpec(minilm.build_layers, "MiniLM-L6, means of its last four layers, 1536-d", "Apache-2.0"),
-    "mpnet": EncoderSpec(mpnet.build, "MPNet-base, 768-d", "Apache-2.0"),
-    "mpnet-layers": EncoderSpec(mpnet.build_layers, "MPNet-base, means of its last four layers, 3072-d", "Apache-2.0"),
-    "bert": EncoderSpec(bert.build, "bert-base-uncased, 768-d", "Apache-2.0"),
-    "clip": EncoderSpec(clip.build, "CLIP ViT-B/32 text tower, 512-d", "MIT"),
+    "light": EncoderSpec(light.build, "embedding + BiGRU, from scratch", OWN, is_pretrained=False),
+    "minilm": EncoderSpec(minilm.build, "MiniLM-L6, 384-d", "Apache-2.0", MINILM),
+    "minilm-layers": EncoderSpec(
+        minilm.build_layers, "MiniLM-L6, means of its last four layers, 1536-d", "Apache-2.0", MINILM
+    ),
+    "mpnet": EncoderSpec(mpnet.build, "MPNet-base, 768-d", "Apache-2.0", MPNET),
+    "mpnet-layers": EncoderSpec(
+        mpnet.build_layers, "MPNet-base, means of its last four layers, 3072-d", "Apache-2.0", MPNET
+    ),
+    "bert": EncoderSpec(bert.build, "bert-base-uncased, 768-d", "Apache-2.0", "bert-base-uncased, arXiv 1810.04805"),
+    "clip": EncoderSpec(clip.build, "CLIP ViT-B/32 text tower, 512-d", "MIT", f"{CLIP}, arXiv 2103.00020"),
     "hf": EncoderSpec(bert.build_hf, "any Hugging Face text encoder: hf:NAME or hf:FOLDER", "its own"),
 }
 
 IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
-    "light": EncoderSpec(light_image.build, "4-layer CNN, from scratch", "MIT (this project)", is_pretrained=False),
-    "efficientnet-lite0": EncoderSpec(lite0.build, "EfficientNet-Lite0, 1280-d", "Apache-2.0"),
+    "light": EncoderSpec(light_image.build, "4-layer CNN, from scratch", OWN, is_pretrained=False),
+    "efficientnet-lite0": EncoderSpec(lite0.build, "EfficientNet-Lite0, 1280-d", "Apache-2.0", LITE0),
     "efficientnet-lite0-stages": EncoderSpec(
-        lite0.build_stages, "EfficientNet-Lite0, means of its last stages as well, 1984-d", "Apache-2.0"
+        lite0.build_stages, "EfficientNet-Lite0, means of its last stages as well, 1984-d", "Apache-2.0", LITE0
     ),
-    "resnet18": EncoderSpec(resnet.build, "ResNet18, 512-d", "BSD-3-Clause"),
-    "clip": EncoderSpec(clip_image.build, "CLIP ViT-B/32 image tower, 512-d", "MIT"),
+    "resnet18": EncoderSpec(
+        resnet.build, "ResNet18, 512-d", "BSD-3-Clause", "torchvision, ResNet18 on ImageNet, arXiv 1512.03385"
+    ),
+    "clip": EncoderSpec(clip_image.build, "CLIP ViT-B/32 image tower, 512-d", "MIT", f"{CLIP}, arXiv 2103.00020"),
     "timm": EncoderSpec(timm.build, "any timm network: timm:NAME or timm:FOLDER", "its own"),
     "hf": EncoderSpec(hf_image.build, "any Hugging Face image model: hf:NAME or hf:FOLDER", "its own"),
 }

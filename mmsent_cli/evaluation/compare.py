@@ -3,7 +3,7 @@
 Shape letters: S seeds, N pairs, C classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from mmsent_cli.errors import ConfigError, DataError, summarize
 from mmsent_cli.evaluation.answers import Answers
-from mmsent_cli.results import ComparedModel, ModelComparison, ModelDifference, Score
+from mmsent_cli.evaluation.evaluate import judge
+from mmsent_cli.results import ComparedModel, Finding, ModelComparison, ModelDifference, Score
 from mmsent_cli.stats import (
     accuracy_of,
     accuracy_scores,
@@ -81,7 +82,11 @@ def require_comparable(counts: Sequence[tuple[str, int]]) -> None:
 
 
 def compare_models(
-    models: Mapping[str, Sequence[Answers]], sources: Mapping[str, Sequence[str]], source: str, left_out: int
+    models: Mapping[str, Sequence[Answers]],
+    sources: Mapping[str, Sequence[str]],
+    source: str,
+    left_out: int,
+    recorded: Mapping[str, Iterable[Finding]] | None = None,
 ) -> ModelComparison:
     """Scores of each model, and the difference of each two, tested in one family.
 
@@ -90,6 +95,7 @@ def compare_models(
         sources: checkpoints or files behind them.
         source: the name of the data source.
         left_out: pairs that not all models have.
+        recorded: what was found wrong with the models when they were trained.
 
     Raises:
         ConfigError: fewer than two models, or not the same number of seeds of each.
@@ -98,6 +104,7 @@ def compare_models(
     first = next(iter(models.values()))[0]
     true, classes, seeds = first.true, len(first.labels), len(next(iter(models.values())))
     predicted = {name: np.stack([answers.predicted for answers in each]) for name, each in models.items()}
+    known = recorded or {}
     return ModelComparison(
         source=source,
         labels=first.labels,
@@ -105,7 +112,7 @@ def compare_models(
         left_out=left_out,
         seeds=seeds,
         majority_accuracy=float(np.bincount(true).max() / len(true)),
-        models=tuple(_model(name, sources[name], true, each, classes) for name, each in predicted.items()),
+        models=tuple(_model(name, each, sources[name], known.get(name, ())) for name, each in models.items()),
         differences=_differences(true, predicted, classes),
         notes=(ONE_SEED,) if seeds == 1 else (),
     )
@@ -131,14 +138,16 @@ def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> 
     )
 
 
-def _model(name: str, sources: Sequence[str], true: np.ndarray, predicted: np.ndarray, classes: int) -> ComparedModel:
-    right, f1 = accuracy_scores(true, predicted), macro_f1_scores(true, predicted, classes)
+def _model(name: str, models: Sequence[Answers], sources: Sequence[str], recorded: Iterable[Finding]) -> ComparedModel:
+    true, labels, predicted = models[0].true, models[0].labels, np.stack([answers.predicted for answers in models])
+    right, f1 = accuracy_scores(true, predicted), macro_f1_scores(true, predicted, len(labels))
     return ComparedModel(
         name=name,
         sources=tuple(sources),
         accuracy=Score(value=float(right.mean()), interval=accuracy_of(right)),
         macro_f1=Score(value=float(f1.mean()), interval=interval_of(f1)),
         accuracies=tuple(map(float, right.mean(axis=1))),
+        findings=judge(true, predicted, labels, int(np.bincount(true).argmax()), recorded),
     )
 
 

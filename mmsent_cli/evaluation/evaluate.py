@@ -4,7 +4,7 @@ Shape letters: N pairs, C classes.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,7 +15,16 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.seen import NEAR, NEW, SEEN, SeenPairs, word_counts
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.answers import Answers
-from mmsent_cli.results import ClassScores, EvaluateResult, GroupScores, Score
+from mmsent_cli.results import (
+    IGNORES_IMAGE,
+    IGNORES_TEXT,
+    ClassScores,
+    EvaluateResult,
+    Finding,
+    GroupScores,
+    Score,
+    noted,
+)
 from mmsent_cli.stats import (
     SHARES,
     accuracy_interval,
@@ -26,8 +35,10 @@ from mmsent_cli.stats import (
     confusion_counts,
     f1_by_class,
     interval_of,
+    learning_findings,
     length_drift,
     macro_f1,
+    precision_recall,
     pseudo_values,
     weighted_f1,
 )
@@ -50,6 +61,7 @@ def evaluate(
     source: str,
     seen: SeenPairs | None = None,
     columns: Mapping[str, Sequence[str]] | None = None,
+    recorded: Sequence[Finding] = (),
 ) -> tuple[EvaluateResult, Answers]:
     """Compute all scores.
 
@@ -59,6 +71,7 @@ def evaluate(
         source: the name of the data source.
         seen: the training pairs, None where they are unknown.
         columns: the cells of further columns [N], by name; the scores are given for each of their values.
+        recorded: what was found wrong with the model when it was trained.
 
     Returns:
         The result, and the answers that its scores are about.
@@ -71,6 +84,8 @@ def evaluate(
     counted = answers.take(chosen)
     confusion = confusion_counts(counted.true, counted.predicted, len(answers.labels))
     support = confusion.sum(axis=1)
+    classes = support if seen is None else np.bincount(seen.classes, minlength=len(answers.labels))
+    findings = judge(counted.true, counted.predicted[None], answers.labels, int(classes.argmax()), recorded)
     result = EvaluateResult(
         subject=subject,
         source=source,
@@ -89,11 +104,28 @@ def evaluate(
         ),
         in_training=None if relation is None else int((relation == SEEN).sum()),
         near_training=None if relation is None else int((relation == NEAR).sum()),
-        notes=(*answers.notes, *_training_notes(relation, chosen)),
+        findings=findings,
+        notes=noted(findings, (*answers.notes, *_training_notes(relation, chosen))),
         **_of_probabilities(counted),
         **_drift(seen, counted),
     )
     return result, counted
+
+
+def judge(
+    true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, recorded: Iterable[Finding]
+) -> tuple[Finding, ...]:
+    """What shows that a model has learned too little: on these pairs, else that it was found to ignore a modality.
+
+    Args:
+        true: class numbers [N].
+        predicted: class numbers [S, N].
+        labels: class names in order.
+        most_frequent: number of the class that is most frequent in training.
+        recorded: what was found wrong with the model when it was trained.
+    """
+    ignored = {finding.kind: finding for finding in recorded if finding.kind in (IGNORES_TEXT, IGNORES_IMAGE)}
+    return learning_findings(true, predicted, labels, most_frequent) or tuple(ignored.values())
 
 
 def accuracy_score(answers: Answers) -> Score:
@@ -230,6 +262,7 @@ def _of_probabilities(answers: Answers) -> dict[str, Any]:
         "loss": float(-np.log(own).mean()),
         "calibration_error": calibration_error(shares, true),
         "calibration": calibration_bins(shares, true),
+        "curves": precision_recall(shares, true, answers.labels),
         "answered": tuple(dict.fromkeys(answered_shares(shares.max(axis=1), answers.predicted == true, SHARES))),
     }
 

@@ -19,6 +19,7 @@ from mmsent_cli.progress import ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.results import SharedSetup
 from mmsent_cli.run_folders import ARMS, Run
 from mmsent_cli.training.metrics import majority_accuracy
+from mmsent_cli.training.parts import encoder_parts
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
 
@@ -106,6 +107,7 @@ class Experiment:
             encoder_runs=self.encoder_runs(),
             device=plan.compute.device,
             precision=plan.compute.precision,
+            encoder_parts=encoder_parts(config.model),
         )
 
     def encoder_runs(self) -> dict[str, int]:

@@ -42,7 +42,8 @@ class FusionSpec:
         build: a function, called as `build(text_dim, image_dim)`; for a fusion that reads tokens, as
             `build(text_dim, image_dim, text_token_dim, image_token_dim)`; for a fusion with heads, as
             `build(text_head, image_head, n_classes)`.
-        summary: the formula in one line.
+        summary: what it computes, in words.
+        formula: the same in symbols.
         source: a published student project (BERT + ResNet18), or a paper.
         reads: `pooled` for pooled features; `tokens` for tokens and pooled features.
         has_heads: True if the fusion has a head for each modality and returns `ClassScores`.
@@ -52,6 +53,7 @@ class FusionSpec:
 
     build: Callable[..., nn.Module]
     summary: str
+    formula: str
     source: str
     reads: Literal["pooled", "tokens"] = "pooled"
     has_heads: bool = False
@@ -65,57 +67,73 @@ class FusionSpec:
 
 
 FUSIONS: dict[str, FusionSpec] = {
-    "concat": FusionSpec(Concat, "[t; v]", "course system, late fusion", is_published=True),
+    "concat": FusionSpec(
+        Concat, "both features side by side", "[t; v]", "course system, late fusion", is_published=True
+    ),
     "weighted": FusionSpec(
-        Weighted, "[σ(a)·t; σ(b)·v], a and b learned", "course system, weighted late fusion", is_published=True
+        Weighted,
+        "both features side by side, each scaled by one learned weight",
+        "[σ(a)·t; σ(b)·v], a and b learned",
+        "course system, weighted late fusion",
+        is_published=True,
     ),
     "self-attention": FusionSpec(
         SelfAttention,
-        "4-head self-attention over the two modality tokens",
+        "text and image are two tokens that attend to each other",
+        "LN(x + attention(LN(x))), x = (P t, Q v), 4 heads, 512 wide",
         "course system, late fusion; its sequence of one token fixed",
         is_published=True,
     ),
     "early": FusionSpec(
         Early,
-        "joint encoder over [LN(t); LN(v)], 1024 and 512 wide",
+        "two common layers over both normalized features",
+        "f(g([LN(t); LN(v)])), f and g(x) = LN(ReLU(W x)), 1024 and 512 wide",
         "course system, early fusion",
         is_published=True,
     ),
     "clip": FusionSpec(
         Clip,
-        "both projected to 512, L2-normalised, concatenated",
+        "both features are projected to the same width and scaled to length 1",
+        "[P t / |P t|; Q v / |Q v|], each 512 wide",
         "course system, CLIP style; arXiv 2103.00020",
         is_published=True,
     ),
     "blip": FusionSpec(
         Blip,
-        "LN(P [t ⊙ σ(LN(W v)); v]): the image gates the text",
+        "the image gates each text feature",
+        "LN(P [t ⊙ σ(LN(W v)); v])",
         "course system, BLIP style; arXiv 2201.12086",
         is_published=True,
     ),
     "blip-advanced": FusionSpec(
         BlipAdvanced,
-        "LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]): gates both ways",
+        "each modality gates the features of the other",
+        "LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))])",
         "course system, advanced BLIP style",
         is_published=True,
     ),
     "gmu": FusionSpec(
-        Gmu, "z ⊙ tanh(P t) + (1 - z) ⊙ tanh(Q v), z = σ(R [t; v])", "gated multimodal unit, arXiv 1702.01992"
+        Gmu,
+        "a gate mixes both features, for each pair anew",
+        "z ⊙ tanh(P t) + (1 - z) ⊙ tanh(Q v), z = σ(R [t; v])",
+        "gated multimodal unit, arXiv 1702.01992",
     ),
     "cross-attention": FusionSpec(
         CrossAttention,
-        "text tokens query image tokens and the other way round",
+        "text tokens attend to image tokens and the other way round",
+        "[mean LN(x + attention(x, y, y)); mean LN(y + attention(y, x, x))], x and y all tokens of text and image",
         "arXiv 1908.02265, arXiv 1906.00295",
         reads="tokens",
     ),
     "logit-ensemble": FusionSpec(
         LogitEnsemble,
-        "two unimodal heads, their log-probabilities scaled and added",
+        "a classifier for each modality, whose log-probabilities are scaled and added",
+        "exp(a)·log p(c | t) + exp(b)·log p(c | v) + bias(c)",
         "products of experts (Hinton 2002), temperatures of arXiv 1706.04599",
         has_heads=True,
     ),
-    "text-only": FusionSpec(TextOnly, "t", "reference", modalities=("text",)),
-    "image-only": FusionSpec(ImageOnly, "v", "reference", modalities=("image",)),
+    "text-only": FusionSpec(TextOnly, "the text feature alone", "t", "reference", modalities=("text",)),
+    "image-only": FusionSpec(ImageOnly, "the image feature alone", "v", "reference", modalities=("image",)),
 }
 
 

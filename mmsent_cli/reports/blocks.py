@@ -84,6 +84,14 @@ class ReportExample:
     remark: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Pairs under headings, such as those on which models disagree; `picked` says how they were chosen."""
+
+    groups: tuple[tuple[str, tuple[ReportExample, ...]], ...] = ()
+    picked: str = ""
+
+
 def picture(png: bytes | None, alt: str, caption: str, is_photo: bool = False) -> tuple[Picture, ...]:
     """One picture, or none where there is nothing to draw."""
     return () if png is None else (Picture(png=png, alt=alt, caption=caption, is_photo=is_photo),)

@@ -1,13 +1,14 @@
-"""What a model's probabilities are worth: calibration, and accuracy by answered share, as figures and pictures."""
+"""What a model's probabilities are worth: calibration, accuracy by answered share, and precision over recall."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmsent_cli.reports.blocks import Figures, Grid, Picture, Section, picture
-from mmsent_cli.reports.format import percent
+from mmsent_cli.reports.format import percent, score
+from mmsent_cli.reports.lines import LineEnd, look, name_line_ends
 from mmsent_cli.reports.plot_style import BLUE, GREY, LIGHT, Drawn, clean, legend_above, new_figure
-from mmsent_cli.results import AnsweredShare, CalibrationBin
+from mmsent_cli.results import AnsweredShare, CalibrationBin, PrecisionRecall
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,17 +22,22 @@ class Confidence:
         bins: accuracy by probability.
         answered: accuracy of the most confident pairs.
         majority: accuracy of always predicting the most frequent class.
+        curves: precision and recall of each class.
         doubtful: guid, label, predicted class, its probability and text of the pairs whose label looks wrong.
     """
 
     bins: tuple[CalibrationBin, ...]
     answered: tuple[AnsweredShare, ...]
     majority: float
+    curves: tuple[PrecisionRecall, ...] = ()
     doubtful: tuple[tuple[str, str, str, float, str], ...] = ()
 
 
 SHOWN_DOUBTFUL, SHOWN_LETTERS = 15, 90
-CALIBRATION, ANSWERED = "calibration", "answered"
+CALIBRATION, ANSWERED, CURVES = "calibration", "answered", "precision-recall"
+CURVE_INCHES = 3.0
+MOST_CURVES = 12
+"""Classes whose curves are drawn, the most frequent ones; the table has all of them."""
 
 
 def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
@@ -75,8 +81,43 @@ def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
     return figure
 
 
+def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> "Figure":
+    """Precision over recall of the most frequent classes, with their names at the ends of the lines."""
+    frequent = sorted(curves, key=lambda one: -one.pairs)[:MOST_CURVES]
+    figure = new_figure(CURVE_INCHES + 0.7)
+    axes = figure.subplots()
+    ends = []
+    for place, one in enumerate(each for each in curves if each in frequent):
+        style, last = look(place), max(1, len(one.recall) // 6)
+        x, y = [100 * share for share in one.recall], [100 * share for share in one.precision]
+        lines = {"linestyle": style.dashes, "marker": style.marker, "markersize": 4.5, "markevery": (place, last)}
+        axes.plot(x, y, color=style.color, linewidth=1.7, **lines)
+        ends.append(LineEnd(one.label, x[-1], y[-1], style))
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 103)
+    axes.set_xlabel("Recall, %")
+    axes.set_ylabel("Precision, %")
+    clean(axes)
+    name_line_ends(axes, ends, CURVE_INCHES)
+    return figure
+
+
+def curves_grid(curves: Sequence[PrecisionRecall]) -> Grid:
+    """The average precision of each class next to its share of the pairs."""
+    total = sum(one.pairs for one in curves)
+    return Grid(
+        name="average-precision",
+        title="Average precision",
+        columns=("Class", "Pairs", "Average precision", "By chance"),
+        rows=tuple(
+            (one.label, f"{one.pairs:,}", score(one.average_precision), score(one.pairs / total)) for one in curves
+        ),
+        foot="By chance: the share of the class, which a ranking at random reaches.",
+    )
+
+
 def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
-    """Both figures with their captions, as far as they are drawn."""
+    """The figures with their captions, as far as they are drawn."""
     return (
         *picture(
             figures.get(CALIBRATION),
@@ -90,14 +131,21 @@ def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
             "Accuracy if only the pairs with the highest probabilities are answered and the others are left to a "
             "person.",
         ),
+        *picture(
+            figures.get(CURVES),
+            "Precision over recall of each class",
+            "For each class, pairs are ranked by its probability. Recall is the share of its pairs that are found, "
+            "precision the share of found pairs that are of the class.",
+        ),
     )
 
 
 def confidence_figures(confidence: Confidence) -> Drawn:
-    """Draw both figures."""
+    """Draw all figures."""
     return {
         CALIBRATION: draw_calibration(confidence.bins),
         ANSWERED: draw_answered(confidence.answered, confidence.majority),
+        **({CURVES: draw_precision_recall(confidence.curves)} if confidence.curves else {}),
     }
 
 
@@ -116,6 +164,6 @@ def confidence_sections(confidence: Confidence, figures: Figures) -> list[Sectio
         words=frozenset({0, 1, 2, 4}),
     )
     return [
-        Section(title="Confidence", pictures=confidence_pictures(figures)),
+        Section(title="Confidence", pictures=confidence_pictures(figures), grids=(curves_grid(confidence.curves),)),
         Section(title="Labels to check", grids=(labels,)),
     ]

@@ -1,21 +1,76 @@
-"""Pairs shown in reports: their decoded text, a thumbnail, and what models predicted."""
+"""Pairs shown in reports: how they are picked, their decoded text, a thumbnail, and what models predicted."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from mmsent_cli.reports.blocks import ReportExample
+from mmsent_cli.data.grouping import groups_of
+from mmsent_cli.reports.blocks import Examples, ReportExample
 
 if TYPE_CHECKING:
     import numpy as np
 
     from mmsent_cli.data.pairs import ImageFile, Pair
 
-Groups = list[tuple[str, list[ReportExample]]]
-"""Pairs under headings."""
-EXAMPLES = 6
+EXAMPLES, EACH_CLASS, MOST_EXAMPLES = 6, 2, 24
+"""Pairs under a heading; with many classes, more of them, so that each class has two; and the most of all."""
+SIMILAR = 0.5
+"""Share of common words from which two texts are too alike to be both shown."""
 THUMBNAIL_PX = 160
+NO_COPIES = "A near-duplicate of a shown pair is left out."
+MOST_CONFIDENT = f"How they were picked: the most confident predictions of each true class in turn. {NO_COPIES}"
+IN_ORDER = f"How they were picked: the first pairs of each true class in turn, in the order of the data. {NO_COPIES}"
+MOST_DIVIDED = (
+    "How they were picked: the first pairs of each true class in turn, in the order of the data; where models are "
+    f"divided, those with the closest vote first. {NO_COPIES}"
+)
+
+
+class Picker:
+    """Picks pairs of all classes, no two of which are near-duplicates.
+
+    Args:
+        pairs: labelled pairs, in which near-duplicates are looked for.
+    """
+
+    def __init__(self, pairs: "Sequence[Pair]") -> None:
+        self._tags = [pair.tag for pair in pairs]
+        self._groups = groups_of(pairs)
+        self._texts = [pair.text or "" for pair in pairs]
+        self._taken: set[int] = set()
+        self._words: list[set[str]] = []
+        self._most = min(MOST_EXAMPLES, max(EXAMPLES, EACH_CLASS * len(set(self._tags))))
+
+    def pick(self, rows: "Iterable[int]") -> list[int]:
+        """Take the first of each class in turn, the most frequent class first.
+
+        Args:
+            rows: numbers of pairs, the best ones first.
+        """
+        by_class: dict[str | None, deque[int]] = {tag: deque() for tag, _ in Counter(self._tags).most_common()}
+        for row in rows:
+            by_class[self._tags[row]].append(row)
+        picked: list[int] = []
+        while len(picked) < self._most and any(by_class.values()):
+            for waiting in by_class.values():
+                while waiting and self._is_like_a_picked_one(waiting[0]):
+                    waiting.popleft()
+                if waiting and len(picked) < self._most:
+                    picked.append(waiting.popleft())
+                    self._taken.add(self._groups[picked[-1]])
+                    self._words.append(_words(self._texts[picked[-1]]))
+        return picked
+
+    def _is_like_a_picked_one(self, row: int) -> bool:
+        """Whether a picked pair has the same text or image, or half of the words in common."""
+        words = _words(self._texts[row])
+        shared = (len(words & other) >= SIMILAR * len(words | other) for other in self._words)
+        return self._groups[row] in self._taken or (bool(words) and any(shared))
+
+
+def _words(text: str) -> set[str]:
+    return set(text.lower().split())
 
 
 def report_example(pair: "Pair", predicted: str, probability: float | None, remark: str = "") -> ReportExample:
@@ -31,23 +86,28 @@ def report_example(pair: "Pair", predicted: str, probability: float | None, rema
     )
 
 
-def error_groups(pairs: "Iterable[Pair]", predictions: Iterable[tuple[str, str, str, float | None]]) -> Groups:
+def error_groups(pairs: "Sequence[Pair]", predictions: Iterable[tuple[str, str, str, float | None]]) -> Examples:
     """Labelled pairs with their predictions: the wrong ones with the highest probabilities, then the right ones.
 
     Args:
         pairs: labelled pairs.
         predictions: guid, label, predicted label and its probability of each pair, None where it is not known.
     """
-    by_guid = {pair.guid: pair for pair in pairs}
+    places, picker = {pair.guid: place for place, pair in enumerate(pairs)}, Picker(pairs)
     ordered = sorted(predictions, key=lambda row: -(row[3] or 0.0))
+    by_place = {places[row[0]]: row for row in ordered}
     groups = {
-        "Wrong": [row for row in ordered if row[1] != row[2]],
-        "Right": [row for row in ordered if row[1] == row[2]],
+        "Wrong": [place for place, row in by_place.items() if row[1] != row[2]],
+        "Right": [place for place, row in by_place.items() if row[1] == row[2]],
     }
-    return [
-        (name, [report_example(by_guid[guid], predicted, share) for guid, _, predicted, share in rows[:EXAMPLES]])
-        for name, rows in groups.items()
-    ]
+    has_probabilities = any(row[3] is not None for row in ordered)
+    return Examples(
+        picked=MOST_CONFIDENT if has_probabilities else IN_ORDER,
+        groups=tuple(
+            (name, tuple(report_example(pairs[place], *by_place[place][2:]) for place in picker.pick(rows)))
+            for name, rows in groups.items()
+        ),
+    )
 
 
 def modality_groups(
@@ -55,7 +115,7 @@ def modality_groups(
     labels: Sequence[str],
     predicted: "Mapping[str, np.ndarray]",
     probabilities: "np.ndarray",
-) -> Groups:
+) -> Examples:
     """Pairs by which inputs a model needs to get them right.
 
     Args:
@@ -81,10 +141,16 @@ def modality_groups(
         shares = probabilities[row]
         return report_example(pairs[row], labels[int(shares.argmax())], float(shares.max()), ", ".join(alone))
 
-    return [(name, [example(row) for row in np.flatnonzero(rows)[:EXAMPLES]]) for name, rows in groups.items()]
+    picker = Picker(pairs)
+    return Examples(
+        picked=IN_ORDER,
+        groups=tuple(
+            (name, tuple(map(example, picker.pick(np.flatnonzero(rows).tolist())))) for name, rows in groups.items()
+        ),
+    )
 
 
-def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Groups:
+def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Examples:
     """Pairs that all models get right, on which they disagree most, and that all get wrong.
 
     Args:
@@ -102,15 +168,19 @@ def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: 
         "Models divided": divided[np.abs(share[divided] - 0.5) < 0.5],
         "Every model wrong": np.flatnonzero(share == 0),
     }
-    return [
-        (name, [_most_frequent(pairs[row], labels, predicted[:, row]) for row in rows[:EXAMPLES]])
-        for name, rows in groups.items()
-    ]
+    picker = Picker(pairs)
+    return Examples(
+        picked=MOST_DIVIDED,
+        groups=tuple(
+            (name, tuple(_most_frequent(pairs[row], labels, predicted[:, row]) for row in picker.pick(rows.tolist())))
+            for name, rows in groups.items()
+        ),
+    )
 
 
 def disagreement_groups(
     pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "Mapping[str, np.ndarray]"
-) -> Groups:
+) -> Examples:
     """Pairs by which of two models is right: one, the other, or neither with different answers.
 
     Args:
@@ -131,7 +201,13 @@ def disagreement_groups(
     def example(row: int) -> ReportExample:
         return report_example(pairs[row], labels[int(one[row])], None, f"{second}: {labels[int(other[row])]}")
 
-    return [(name, [example(row) for row in np.flatnonzero(rows)[:EXAMPLES]]) for name, rows in groups.items()]
+    picker = Picker(pairs)
+    return Examples(
+        picked=IN_ORDER,
+        groups=tuple(
+            (name, tuple(map(example, picker.pick(np.flatnonzero(rows).tolist())))) for name, rows in groups.items()
+        ),
+    )
 
 
 def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> ReportExample:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.console import out
 from mmsent_cli.reports.tables import print_grid
+from mmsent_cli.reports.trained import LEGEND
 from mmsent_cli.results import FusionRow
 
 
@@ -19,8 +20,8 @@ def print_fusions(rows: Sequence[FusionRow], encoders: str = "") -> None:
         name="fusions",
         title=f"Fusions, parameters of fusion and head{f' over {encoders}' if encoders else ''}",
         columns=("Fusion", "Parameters", "What it computes", "Source"),
-        rows=tuple((row.name, f"{row.parameters:,}", row.summary, row.source) for row in rows),
-        foot="t, v: features of text and image; σ: logistic function; LN: layer norm; ⊙: element by element.",
+        rows=tuple((row.name, f"{row.parameters:,}", f"{row.summary}: {row.formula}", row.source) for row in rows),
+        foot=LEGEND,
         words=frozenset({0, 2, 3}),
     )
     print_grid(out(), grid)

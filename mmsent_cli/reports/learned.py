@@ -7,18 +7,26 @@ from typing import Any
 from mmsent_cli.reports.blocks import Answer
 from mmsent_cli.reports.format import listed, sentence
 from mmsent_cli.results import (
+    IGNORES_IMAGE,
+    IGNORES_TEXT,
     MAJORITY,
     ONE_CLASS,
     CompareResult,
     Finding,
+    ModelComparison,
     PaperResult,
     has_learned_nothing,
 )
 
-OF_ARMS = {
-    ONE_CLASS: "{} give{} nearly every pair the same class, so differences to {} mean little",
-    MAJORITY: "{} {} not distinguishable from always answering the most frequent class",
+OF_MODELS = {
+    ONE_CLASS: ("{} gives nearly every pair the same class", "{} give nearly every pair the same class"),
+    MAJORITY: tuple(
+        f"{{}} {verb} not distinguishable from always answering the most frequent class" for verb in ("is", "are")
+    ),
+    IGNORES_TEXT: ("{} ignores the text", "{} ignore the text"),
+    IGNORES_IMAGE: ("{} ignores the image", "{} ignore the image"),
 }
+"""What is said of one model, and of several, by kind of finding."""
 
 
 def with_findings(answer: Answer, result: Any) -> Answer:
@@ -27,7 +35,7 @@ def with_findings(answer: Answer, result: Any) -> Answer:
     said = {str(finding) for finding in findings}
     answer = replace(
         answer,
-        warnings=(*(sentence(f"{finding}.") for finding in findings), *_of_arms(result)),
+        warnings=(*(sentence(f"{finding}.") for finding in findings), *_of_models(result)),
         notes=tuple(note for note in answer.notes if note not in said),
     )
     if not findings:
@@ -41,14 +49,17 @@ def findings_of(result: Any) -> tuple[Finding, ...]:
     return findings_of(result.train) if isinstance(result, PaperResult) else getattr(result, "findings", ())
 
 
-def _of_arms(result: Any) -> Iterator[str]:
-    """A sentence for each kind of finding, with the arms of a comparison that it is about."""
+def _of_models(result: Any) -> Iterator[str]:
+    """A sentence for each kind of finding, with the compared models that it is about."""
     comparison = result.fusions if isinstance(result, PaperResult) else result
-    if not isinstance(comparison, CompareResult):
+    if isinstance(comparison, CompareResult):
+        models, little = comparison.arms, f", so differences to {comparison.baseline} mean little"
+    elif isinstance(comparison, ModelComparison):
+        models, little = comparison.models, ""
+    else:
         return
-    for kind, words in OF_ARMS.items():
-        names = [arm.name for arm in comparison.arms if any(finding.kind == kind for finding in arm.findings)]
-        is_one = len(names) == 1
-        verb = ("s" if is_one else "") if kind == ONE_CLASS else "is" if is_one else "are"
+    for kind, (one, many) in OF_MODELS.items():
+        names = [model.name for model in models if any(finding.kind == kind for finding in model.findings)]
         if names:
-            yield sentence(f"{words.format(listed(names), verb, comparison.baseline)}.")
+            words = (one if len(names) == 1 else many).format(listed(names))
+            yield sentence(f"{words}{little if kind == ONE_CLASS else ''}.")

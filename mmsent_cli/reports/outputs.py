@@ -4,14 +4,15 @@ Every figure is drawn once: as a file of the run, and the same bytes in its page
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mmsent_cli.reports.ablation.figures import ablate_figures
 from mmsent_cli.reports.ablation.sections import ablate_answer, ablate_sections
 from mmsent_cli.reports.ablation.tables import ablate_grids
-from mmsent_cli.reports.blocks import Answer, Figures, Grid, ReportExample, Section, filled
+from mmsent_cli.reports.augmented import AUGMENTED, AugmentedImage, augmented_sections, draw_augmented
+from mmsent_cli.reports.blocks import Answer, Examples, Figures, Grid, Section, filled
 from mmsent_cli.reports.checks import check_answer, check_grids, check_sections
 from mmsent_cli.reports.comparison.figures import compare_figures
 from mmsent_cli.reports.comparison.sections import compare_answer, compare_sections
@@ -32,6 +33,7 @@ from mmsent_cli.reports.plot_style import Drawn, as_image
 from mmsent_cli.reports.table_files import table_files
 from mmsent_cli.reports.tables import cell, facts_table, print_grid, print_notes, print_paths
 from mmsent_cli.reports.train import train_answer, train_figures, train_grids, train_sections
+from mmsent_cli.reports.trained import formulas_of, model_sections
 from mmsent_cli.reports.translate import translate_figure, translate_page, translated, translator
 from mmsent_cli.reports.tuning.figures import tune_figures
 from mmsent_cli.reports.tuning.sections import tune_answer, tune_sections
@@ -48,10 +50,8 @@ from mmsent_cli.results import (
     TrainResult,
     TuneResult,
 )
-from mmsent_cli.results.summary import labels_of
+from mmsent_cli.results.summary import Counts, labels_of
 
-Groups = Sequence[tuple[str, Sequence[ReportExample]]]
-"""Pairs under headings, such as those on which models disagree."""
 REPORT = "report.html"
 
 
@@ -108,7 +108,7 @@ class Particulars:
     Attributes:
         config: the resolved configuration as in `config.json`: sections of settings.
         environment: versions, device and digests, in any nesting.
-        groups: labelled pairs to show, under their headings; empty groups are left out.
+        examples: labelled pairs to show; empty groups are left out.
         command: what to type to repeat the run.
         seconds: how long it took.
         formats: kinds of files that figures are written as, beside PNG: pdf, svg.
@@ -116,17 +116,23 @@ class Particulars:
         drawn: PNG figures that are drawn already: of explained pairs, or of the steps of a `PaperResult` under names
             such as `tune/tuning`, which are drawn again where this is None.
         confidence: what the probabilities of a training are worth.
+        counts: pairs of each class, by the part of the data.
+        date: of the run, as year, month and day.
+        augmented: training images with their augmented variants.
     """
 
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
-    groups: Groups
+    examples: Examples
     command: str
     seconds: float
     formats: Sequence[str] = ()
     language: str = "en"
     drawn: Figures | None = None
     confidence: Confidence | None = None
+    counts: Counts = field(default_factory=dict)
+    date: str = ""
+    augmented: Sequence[AugmentedImage] = ()
 
 
 def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
@@ -137,8 +143,10 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         parts: the other parts of the page.
     """
     report = REPORTS[type(result)]
-    translate = translator(parts.language, labels_of(result))
+    translate = translator(parts.language, (*labels_of(result), *formulas_of(result)))
     drawn = dict(report.figures(result))
+    if parts.augmented:
+        drawn[AUGMENTED] = draw_augmented(parts.augmented)
     if parts.confidence is not None:
         drawn |= confidence_figures(parts.confidence)
     for figure in drawn.values() if parts.language != "en" else ():
@@ -151,13 +159,20 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         shown |= step_figures(result)
     answer = with_findings(report.answer(result, parts.seconds), result)
     unread = missing_note(labels_of(result))
-    sections = filled([*report.sections(result, shown), *_further(parts, shown)])
+    sections = filled(
+        [
+            *model_sections(result, parts.config, {"date": parts.date, **parts.environment}, parts.counts),
+            *report.sections(result, shown),
+            *_further(parts, shown),
+        ]
+    )
     page = render_page(
         "page.html",
         answer=replace(answer, notes=(*answer.notes, unread)) if unread else answer,
         sections=sections,
         methods=methods_of(result),
-        groups=[(name, examples) for name, examples in parts.groups if examples],
+        groups=[(name, pairs) for name, pairs in parts.examples.groups if pairs],
+        picked=parts.examples.picked,
         settings=settings_rows(parts.config),
         environment=flat_rows(parts.environment),
         command=parts.command,
@@ -173,7 +188,8 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
 
 def _further(parts: Particulars, figures: Figures) -> list[Section]:
     """Sections about what a report has beside its result."""
-    return [] if parts.confidence is None else confidence_sections(parts.confidence, figures)
+    confidence = [] if parts.confidence is None else confidence_sections(parts.confidence, figures)
+    return [*confidence, *augmented_sections(parts.augmented, figures)]
 
 
 def images(drawn: Drawn) -> dict[str, bytes]:

@@ -30,6 +30,7 @@ from mmsent_cli.results.evaluation import (
     LengthDrift,
     ModelComparison,
     ModelDifference,
+    PrecisionRecall,
     Score,
 )
 from mmsent_cli.results.experiments import (
@@ -76,6 +77,7 @@ from mmsent_cli.results.training import (
     Interval,
     MemberResult,
     Metrics,
+    ModelPart,
     TrainResult,
 )
 
@@ -129,7 +131,9 @@ __all__ = [
     "ModalityShares",
     "ModelComparison",
     "ModelDifference",
+    "ModelPart",
     "PaperResult",
+    "PrecisionRecall",
     "PredictResult",
     "Prediction",
     "Published",

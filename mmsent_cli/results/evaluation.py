@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from mmsent_cli.results.experiments import Difference
+from mmsent_cli.results.findings import Finding
 from mmsent_cli.results.frames import Tabular, records
 from mmsent_cli.results.training import Interval
 
@@ -68,6 +69,20 @@ class AnsweredShare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrecisionRecall:
+    """The precision-recall curve of one class against the others: points with rising recall, and their mean precision.
+
+    `pairs` is the number of pairs of the class.
+    """
+
+    label: str
+    pairs: int
+    average_precision: float
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassDrift:
     """Share of each class in training and here, their total variation distance, and a chi-square p."""
 
@@ -126,10 +141,11 @@ class EvaluateResult(Tabular):
         groups: by training (new, near-duplicate, in training), by input (both, text only, image only), and by each
             column that was asked for.
         loss, calibration_error: None without probabilities.
-        calibration, answered: empty without probabilities.
+        calibration, answered, curves: empty without probabilities.
         in_training, near_training: pairs that were in training, and those that share text or image with one that was;
             None where the training pairs are unknown.
         classes, lengths: drift against training; None where the training pairs are unknown.
+        findings: that the model has learned too little; `notes` begins with them.
     """
 
     TABLES: ClassVar = {
@@ -155,22 +171,28 @@ class EvaluateResult(Tabular):
     calibration_error: float | None = None
     calibration: tuple[CalibrationBin, ...] = ()
     answered: tuple[AnsweredShare, ...] = ()
+    curves: tuple[PrecisionRecall, ...] = ()
     in_training: int | None = None
     near_training: int | None = None
     classes: ClassDrift | None = None
     lengths: LengthDrift | None = None
+    findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedModel:
-    """One of the compared models, or several seeds of one: `sources` are its checkpoints or files of predictions."""
+    """One of the compared models, or several seeds of one: `sources` are its checkpoints or files of predictions.
+
+    `findings` say that it has learned too little.
+    """
 
     name: str
     sources: tuple[str, ...]
     accuracy: Score
     macro_f1: Score
     accuracies: tuple[float, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from mmsent_cli.results.findings import Finding
 from mmsent_cli.results.frames import Tabular, arm_epochs, arm_records, arm_scores, records, trial_epochs, trial_records
-from mmsent_cli.results.training import ClassMetrics, EpochScore, Interval
+from mmsent_cli.results.training import ClassMetrics, EpochScore, Interval, ModelPart
 
 BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
 """Verdicts on a difference."""
@@ -21,6 +21,7 @@ class SharedSetup:
     """The set-up that all models of an experiment share.
 
     `encoder_runs` has the numbers of texts and images that were encoded, without those found in the feature store.
+    `encoder_parts` describe the encoders.
     """
 
     encoders: str
@@ -34,6 +35,7 @@ class SharedSetup:
     encoder_runs: dict[str, int]
     device: str
     precision: str
+    encoder_parts: tuple[ModelPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ class ComparedArm:
         macro_f1_p_adjusted, macro_f1_verdict: the same for `macro_f1_difference`, in a family of its own.
         mcnemar: exact McNemar p of each seed.
         findings: that the models of all seeds have learned too little.
+        layer: the fusion, in words and symbols.
     """
 
     name: str
@@ -109,6 +112,7 @@ class ComparedArm:
     macro_f1_verdict: str | None = None
     mcnemar: tuple[float, ...] = ()
     findings: tuple[Finding, ...] = ()
+    layer: ModelPart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,5 +284,6 @@ class FusionRow:
 
     name: str
     summary: str
+    formula: str
     source: str
     parameters: int

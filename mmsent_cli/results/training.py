@@ -76,8 +76,33 @@ class EpochResult(EpochScore):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPart:
+    """A part of a model. Texts that do not apply are empty.
+
+    Attributes:
+        part: "text encoder", "image encoder", "fusion", "head" or "probe".
+        name: its name in the settings.
+        summary: what it computes, in words.
+        formula: the same in symbols.
+        training: which of its weights are trained.
+        licence: of its pretrained weights.
+        source: of its pretrained weights or of its formula.
+    """
+
+    part: str
+    name: str
+    summary: str
+    formula: str = ""
+    training: str = ""
+    licence: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedResult(Tabular):
     """What the results of both kinds of training state: the run, its metrics in short, and how it was computed.
+
+    `source` is the name of the data; `parts` describe the model.
 
     `gpu_memory_bytes` is the most that tensors took on a GPU, 0 on a CPU.
     `findings` say that the model has learned too little; `notes` begins with them.
@@ -103,6 +128,8 @@ class TrainedResult(Tabular):
     findings: tuple[Finding, ...] = ()
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    source: str = ""
+    parts: tuple[ModelPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from mmsent_cli.stats.estimate import (
 )
 from mmsent_cli.stats.families import holm, mcnemar, verdict
 from mmsent_cli.stats.findings import learning_findings, modality_findings, one_class_finding
+from mmsent_cli.stats.precision_recall import precision_recall
 from mmsent_cli.stats.scores import (
     accuracy_scores,
     confusion_counts,
@@ -63,6 +64,7 @@ __all__ = [
     "modality_findings",
     "one_class_finding",
     "p_value",
+    "precision_recall",
     "pseudo_values",
     "threshold_for_accuracy",
     "verdict",

@@ -15,6 +15,7 @@ from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import learning_findings
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.checkpoints import Description, frozen_digests
+from mmsent_cli.training.parts import model_parts
 from mmsent_cli.training.plan import Plan
 
 
@@ -85,4 +86,6 @@ def run_facts(
         "encoding": plan.dataset.decision.encoding,
         "problems": len(plan.dataset.problems),
         "notes": (*plan.notes, *notes),
+        "source": plan.dataset.source,
+        "parts": model_parts(plan.config.model),
     }

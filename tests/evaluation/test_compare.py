@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from mmsent_cli.errors import ConfigError, DataError
 from mmsent_cli.evaluation.compare import align, compare_models
+from mmsent_cli.results import IGNORES_IMAGE, ONE_CLASS, Finding
 from tests.evaluation.builders import make_answers, random_answers
 
 
@@ -105,3 +106,13 @@ def test_what_cannot_be_compared_is_refused(change, said):
 def test_one_model_is_none_to_compare():
     with pytest.raises(ConfigError, match="two models"):
         compared(a=random_answers())
+
+
+def test_each_model_has_its_own_findings():
+    good = random_answers(200)
+    flat = replace(good, predicted=np.full_like(good.predicted, 2))
+    ignores = Finding(kind=IGNORES_IMAGE, message="the model ignores the image")
+    models = {"good": [good, good], "flat": [flat, flat], "blind": [good, good]}
+    result = compare_models(models, {name: [name] for name in models}, "pairs.csv", 0, {"blind": [ignores, ignores]})
+    kinds = {model.name: [finding.kind for finding in model.findings] for model in result.models}
+    assert kinds == {"good": [], "flat": [ONE_CLASS], "blind": [IGNORES_IMAGE]}

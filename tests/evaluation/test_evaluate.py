@@ -1,5 +1,7 @@
 """The scores of an evaluation, next to scikit-learn, statsmodels and values by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import (
@@ -14,6 +16,7 @@ from statsmodels.stats.proportion import proportion_confint
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.evaluate import binned, evaluate
+from mmsent_cli.results import IGNORES_TEXT, MAJORITY, ONE_CLASS, Finding
 from mmsent_cli.stats import calibration_error
 from tests.evaluation.builders import LABELS, make_answers, numbered_pairs, random_answers
 
@@ -119,3 +122,31 @@ def test_many_numbers_become_quarters_and_many_words_are_refused():
 def test_without_probabilities_nothing_is_said_about_them():
     result, _ = evaluate(make_answers([0, 1], [0, 1]), "file", "here")
     assert (result.loss, result.calibration, result.answered) == (None, (), ())
+
+
+IGNORES = Finding(kind=IGNORES_TEXT, message="the model ignores the text")
+
+
+def test_a_model_that_answers_one_class_is_found_out():
+    true = [0] * 20 + [1] * 20 + [2] * 60
+    (found,) = evaluate(make_answers(true, [2] * 100), "a.pt", "pairs.csv", recorded=[IGNORES])[0].findings
+    assert (found.kind, found.message) == (ONE_CLASS, "the model answers positive for all 100 pairs")
+
+
+def test_guesses_are_held_against_the_class_that_is_most_frequent_in_training():
+    true, guesses = [0] * 60 + [2] * 40, [0, 2] * 50
+    seen = SeenPairs.of(numbered_pairs([2] * 9), LABELS)
+    pairs = [
+        replace(pair, guid=f"new{pair.guid}", text=f"new{pair.guid}", image_digest="") for pair in numbered_pairs(true)
+    ]
+    (found,) = evaluate(make_answers(true, guesses, pairs=pairs), "a.pt", "pairs.csv", seen)[0].findings
+    assert found.kind == MAJORITY
+    assert "40.0 % of always answering positive" in found.message
+
+
+def test_an_ignored_modality_is_told_from_training_where_nothing_worse_is_found():
+    right = random_answers(200)
+    result = evaluate(right, "a.pt", "pairs.csv", recorded=[IGNORES, Finding(kind=MAJORITY, message="in training")])[0]
+    assert result.findings == (IGNORES,)
+    assert result.notes[0] == "the model ignores the text"
+    assert evaluate(right, "a.pt", "pairs.csv")[0].findings == ()

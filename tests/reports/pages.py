@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from mmsent_cli.reports.blocks import ReportExample
+from mmsent_cli.reports.blocks import Examples, ReportExample
 from mmsent_cli.reports.outputs import Particulars
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -20,12 +20,13 @@ EXAMPLE = ReportExample(
     probability=0.5,
     remark="clip: <i>negative</i>",
 )
-GROUPS = [("The arms <disagree>", [EXAMPLE]), ("An empty group", [])]
+PICKED = "Picked & shown"
+EXAMPLES = Examples(groups=(("The arms <disagree>", (EXAMPLE,)), ("An empty group", ())), picked=PICKED)
 
 
 def particulars(**changes):
     """What a report has beside its result."""
-    values = {"config": CONFIG, "environment": ENVIRONMENT, "groups": GROUPS, "command": COMMAND, "seconds": 75.0}
+    values = {"config": CONFIG, "environment": ENVIRONMENT, "examples": EXAMPLES, "command": COMMAND, "seconds": 75.0}
     return Particulars(**(values | changes))
 
 

@@ -200,7 +200,7 @@ def test_texts_of_all_figures_are_whole_apart_and_of_good_contrast(results):
         for kind, result in results.items()
         for name, figure in REPORTS[type(result)].figures(result).items()
     }
-    assert len(figures) == 22
+    assert len(figures) == 23
     assert {name: cut(figure) for name, figure in figures.items() if cut(figure)} == {}
     assert {name: overlapping(figure) for name, figure in figures.items() if overlapping(figure)} == {}
     assert {name: faint(figure) for name, figure in figures.items() if faint(figure)} == {}

@@ -7,6 +7,7 @@ import pytest
 from matplotlib import font_manager
 
 from mmsent_cli.reports import fonts
+from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.figures import draw_confusion
 from mmsent_cli.reports.outputs import run_files
 from mmsent_cli.reports.plot_style import as_image
@@ -64,7 +65,7 @@ def test_a_name_that_no_font_has_is_numbered_and_said_once(only_default, train_r
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         as_image(draw_confusion(train_result.best.confusion, labels))
-    page = run_files(replace(train_result, labels=labels), particulars(groups=[]))["report.html"]
+    page = run_files(replace(train_result, labels=labels), particulars(examples=Examples()))["report.html"]
     assert page.count("2 is 消极, 3 is 中性") == 1
 
 

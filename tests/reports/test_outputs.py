@@ -12,14 +12,14 @@ import pytest
 
 from mmsent_cli.config import PROBES
 from mmsent_cli.finished_run import DOUBTFUL, write_result
-from mmsent_cli.reports.blocks import Grid, Section, filled
+from mmsent_cli.reports.blocks import Examples, Grid, Section, filled
 from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.folds import MEMBER_NAMES
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files, step_figures
-from mmsent_cli.results import ONE_CLASS, ExplainResult, Finding, noted
+from mmsent_cli.results import IGNORES_TEXT, ONE_CLASS, CheckResult, ExplainResult, Finding, noted
 from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, Run
 from tests.reports.experiments import ablate_result, compare_result, setting
-from tests.reports.pages import COMMAND, Page, particulars
+from tests.reports.pages import COMMAND, PICKED, Page, particulars
 
 FILES = {
     "train": ["curves.png", "confusion.png"],
@@ -31,8 +31,8 @@ FILES = {
     "paper": ["fusions.png", "augmentation.png"],
 }
 HEADINGS = {
-    "train": ["Set-up", "Scores", "Classes", "Figures"],
-    "folds": ["Set-up", "Scores", "Classes", "Figures"],
+    "train": ["Set-up", "What was trained", "Scores", "Classes", "Figures"],
+    "folds": ["Set-up", "What was trained", "Scores", "Classes", "Figures"],
     "compare": ["Set-up", "Differences", "Accuracy", "Classes", "Learned weights", "How"],
     "augment": ["Set-up", "Differences", "Accuracy", "Classes", "How"],
     "ablate": [
@@ -65,8 +65,8 @@ def numbers(grids):
 
 
 def test_every_kind_of_result_is_swept(results):
-    explained = {ExplainResult}  # test_explain.py has its page
-    assert {type(result) for result in results.values()} == set(REPORTS) - explained
+    elsewhere = {ExplainResult, CheckResult}  # their pages have tests of their own
+    assert {type(result) for result in results.values()} == set(REPORTS) - elsewhere
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,7 @@ def test_page_is_whole_and_holds_all_that_the_result_does(results, drawn, name):
         assert row in page.rows
     assert COMMAND in page.text
     assert "An empty group" not in page.words
+    assert PICKED in page.words
 
 
 @every_kind
@@ -171,6 +172,15 @@ def test_a_comparison_names_the_arms_that_have_learned_nothing(results, capsys, 
     assert f"{first.name} and {second.name} give nearly every pair the same class" in shown.lower()
 
 
+def test_compared_models_that_learned_nothing_or_ignore_a_modality_are_named(results, capsys, monkeypatch):
+    first, second, third = results["models"].models
+    flat, blind = Finding(kind=ONE_CLASS, message="all joy"), Finding(kind=IGNORES_TEXT, message="ignores the text")
+    models = (replace(first, findings=(flat,)), replace(second, findings=(flat,)), replace(third, findings=(blind,)))
+    shown = " ".join(printed(capsys, monkeypatch, replace(results["models"], models=models)).split())
+    assert f"{first.name} and {second.name} give nearly every pair the same class." in shown.replace("Light", "light")
+    assert f"{third.name} ignores the text." in shown.replace("Best", "best")
+
+
 def test_paths_are_left_whole_and_a_table_too_wide_goes_on_below(train_result, capsys, monkeypatch):
     path = "runs/" + "long-name-" * 12 + "/best_model.pt"
     many = tuple(f"class-{number:02}" for number in range(20))
@@ -190,7 +200,7 @@ def test_names_are_never_read_as_markup(train_result, capsys, monkeypatch):
 def test_class_and_arm_names_that_look_like_html_are_shown_as_they_are():
     labels = ("<neg>", "中性", "ポジティブ")
     result = compare_result(setup=setting(labels=labels, encoders="<b>x</b>"), notes=("a <note>",))
-    page = Page(files_of(result, groups=[], config={})["report.html"])
+    page = Page(files_of(result, examples=Examples(), config={})["report.html"])
     assert page.open == page.badly_closed == []
     assert ["Classes", "<neg>, 中性, ポジティブ"] in page.rows
     assert "a <note>" in page.words
@@ -200,7 +210,7 @@ def test_class_and_arm_names_that_look_like_html_are_shown_as_they_are():
 
 def test_figures_of_the_steps_that_are_there_are_not_drawn_again(paper_result):
     drawn = {"tune/tuning": b"\x89PNG drawn before"}
-    page = Page(files_of(paper_result, groups=[], drawn=drawn)["report.html"])
+    page = Page(files_of(paper_result, examples=Examples(), drawn=drawn)["report.html"])
     images = [base64.b64decode(image["src"].split(",")[1]) for image in page.images]
     assert drawn["tune/tuning"] in images
     assert len(images) == 3
@@ -259,9 +269,9 @@ def test_a_report_without_examples_quotes_no_text(tmp_path, monkeypatch, folds_r
     monkeypatch.setattr("mmsent_cli.finished_run.run_files", lambda _, parts: shown.append(parts) or {})
     doubtful = (("7", "neutral", "positive", 0.9, "a private text"),)
     confidence = Confidence(bins=(), answered=(), majority=0.5, doubtful=doubtful)
-    groups = [("Wrong", ["an example"])]
-    parts = {"groups": groups, "confidence": confidence, "tables": {}}
+    examples = Examples(groups=(("Wrong", ("an example",)),))
+    parts = {"examples": examples, "confidence": confidence, "tables": {}}
     write_result(run, folds_result, **parts, command="mmsent train", seconds=1.0, counts={})
-    assert bool(shown[0].groups) is not is_private
+    assert bool(shown[0].examples.groups) is not is_private
     assert shown[0].confidence.doubtful == (() if is_private else doubtful)
     assert run.path(DOUBTFUL).exists() is not is_private

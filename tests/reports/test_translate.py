@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.reports import examples
+from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.fonts import undrawable
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files
 from mmsent_cli.reports.translate import (
@@ -57,7 +58,7 @@ class Prose(Page):
 @pytest.fixture
 def chinese_page(results):
     def page(name, **changes):
-        return run_files(results[name], particulars(language="zh", groups=[], **changes))["report.html"]
+        return run_files(results[name], particulars(language="zh", examples=Examples(), **changes))["report.html"]
 
     return page
 

@@ -13,6 +13,7 @@ from mmsent_cli.experiments.selection import nested_selection
 from mmsent_cli.results import ClassMetrics, ComparedArm, EpochScore, Metrics, SeedScores
 from mmsent_cli.stats import accuracy_of, accuracy_scores, interval_of, learning_findings, macro_f1_scores
 from mmsent_cli.training.metrics import compute_metrics
+from mmsent_cli.training.parts import fusion_part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,6 +80,7 @@ def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str]) -> Compare
         per_class=mean_per_class(nested),
         curves=tuple(model.curve for model in arm.models),
         findings=learning_findings(true, arm.predicted, labels, int(np.bincount(true).argmax())),
+        layer=fusion_part(first.fusion),
     )
 
 

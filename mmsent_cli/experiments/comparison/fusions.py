@@ -76,6 +76,7 @@ def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
         FusionRow(
             name=name,
             summary=spec.summary,
+            formula=spec.formula,
             source=spec.source,
             parameters=_parameters(assemble(variant(name), len(SENTIMENTS), *encoders)),
         )

@@ -24,6 +24,7 @@ from mmsent_cli.reports.plot_style import BLACK, BLUE, GREY, ORANGE, Drawn, new_
 from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, ModelComparison, ModelDifference
 
 DIFFERENCES = "differences"
+SHOWN_LETTERS, SHOWN_END = 24, 12
 MARKS = {BETTER: "+", WORSE: "\N{MINUS SIGN}", NOT_DISTINGUISHABLE: "="}
 COLORS = {BETTER: BLUE, WORSE: ORANGE, NOT_DISTINGUISHABLE: GREY}
 OPPOSITE = {BETTER: WORSE, WORSE: BETTER, NOT_DISTINGUISHABLE: NOT_DISTINGUISHABLE}
@@ -122,7 +123,7 @@ def scores_grid(result: ModelComparison) -> Grid:
         columns=("", "Accuracy, %", "95 % interval", "Macro-F1", "95 % interval"),
         rows=tuple(rows),
         foot="Intervals of single models overlap more often than their difference on the same pairs allows: the "
-        "differences below are what counts.",
+        "differences on the same pairs are what counts.",
     )
 
 
@@ -191,5 +192,5 @@ def models_sections(result: ModelComparison, figures: Figures) -> list[Section]:
 
 
 def _short(name: str) -> str:
-    """A name that fits a column."""
-    return name if len(name) <= 24 else f"{name[:23]}…"
+    """A name that fits a column: its middle is left out, since names of several seeds differ at the end."""
+    return name if len(name) <= SHOWN_LETTERS else f"{name[: SHOWN_LETTERS - SHOWN_END - 1]}…{name[-SHOWN_END:]}"

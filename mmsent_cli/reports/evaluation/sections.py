@@ -2,7 +2,7 @@
 
 from mmsent_cli.reports.blocks import Answer, Figures, Section, picture
 from mmsent_cli.reports.class_grids import confusion_grid
-from mmsent_cli.reports.confidence import confidence_pictures
+from mmsent_cli.reports.confidence import confidence_pictures, curves_grid
 from mmsent_cli.reports.evaluation.tables import (
     answered_grid,
     calibration_grid,
@@ -60,7 +60,7 @@ def evaluate_sections(result: EvaluateResult, figures: Figures) -> list[Section]
         Section(
             title="Confidence",
             pictures=confidence_pictures(figures),
-            grids=(answered_grid(result),),
+            grids=(answered_grid(result), curves_grid(result.curves)),
             folded=(calibration_grid(result),),
         ),
         Section(title="Drift against training", grids=(drift_grid(result),)),
