@@ -9,7 +9,7 @@ from mmsent_cli.data.pairs import MODALITIES
 from mmsent_cli.files import natural_order
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
 
-REPAIR = "mend the files; or --on-bad drop leaves the pairs out, --on-bad blank keeps their other part"
+REPAIR = "fix the files; or --on-bad drop leaves the pairs out, --on-bad blank keeps their other part"
 FIRST = "warning if there is any"
 
 

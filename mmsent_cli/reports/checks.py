@@ -63,7 +63,7 @@ def verdict(can_train: bool, checks: Sequence[CheckOutcome]) -> str:
 def look_at(checks: Sequence[CheckOutcome]) -> tuple[str, ...]:
     """The checks that found errors, and those that found something to look at, as sentences."""
     names = {level: [one.check for one in checks if one.level == level] for level in (ERROR, WARNING)}
-    starts = {ERROR: "Mend first", WARNING: "Look at"}
+    starts = {ERROR: "Fix first", WARNING: "Look at"}
     return tuple(f"{MARKS[level]} {starts[level]}: {'; '.join(found)}." for level, found in names.items() if found)
 
 

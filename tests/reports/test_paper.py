@@ -45,14 +45,14 @@ def test_encoder_runs_of_all_steps_are_added_up(results):
 def test_tables_set_published_figures_beside_ours(results):
     tuned = tune_beside(results).rows
     assert tuned[0] == (
-        "rate 1e-5, decay 1e-4",
+        "learning rate 1e-5",
         "72.75",
         "72.8",
         "69.5 to 75.5",
         "encoder_lr 1e-05, weight_decay 0.0001",
     )
     assert tuned[1][1] == "-"
-    assert tuned[-1] == ("decay 7e-4, rate 5e-5", "73.50", "-", "-", "-")
+    assert tuned[-1] == ("weight decay 7e-4", "73.50", "-", "-", "-")
     assert train_beside(results).rows == (("weighted", "75.38", "75.0", "68.6 to 80.5", "70.0"),)
     assert ablation_beside(results).rows == (
         ("both", "75.38", "74.1", "70.9 to 76.9"),

@@ -106,9 +106,10 @@ def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
 def _train(result: PaperResult, figures: Figures) -> Section:
     trained = result.train
     classes = class_grid(f"Classes, epoch {trained.best_epoch} *", trained.best.per_class)
+    model = f"Encoders {trained.encoders}, fusion {trained.fusion}."
     return Section(
         title=f"2. Training: {percent(trained.best.accuracy)} *",
-        paragraphs=(f"{trained.encoders} with {trained.fusion}.", *train_answer(trained, trained.seconds).paragraphs),
+        paragraphs=(model, *train_answer(trained, trained.seconds).paragraphs),
         pictures=train_pictures(trained, figures),
         grids=(train_beside(result), classes),
     )
