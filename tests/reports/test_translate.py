@@ -132,7 +132,7 @@ def with_finding(result, kind):
 
 def prose(result, **changes):
     """Every text and alternative text of a page in Chinese."""
-    page = Prose(run_files(result, particulars(language="zh", groups=[], **changes))["report.html"])
+    page = Prose(run_files(result, particulars(language="zh", examples=Examples(), **changes))["report.html"])
     return [*page.prose, *(image["alt"] for image in page.images)]
 
 
