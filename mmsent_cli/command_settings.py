@@ -54,6 +54,8 @@ NOT_CHECKED = frozenset(
     | {"models_per_fold", "logit_adjustment", "workers", "jobs", "save_all", "precision", "engine", "no_deterministic"}
 )
 """Settings of training that do not change how pairs are read and divided."""
+NOT_OF_A_MACHINE = REPORT_ONLY | {"precision", "engine", "no_deterministic", "workers", "jobs", "save_all", "lang"}
+"""Settings of a computation that do not change what a machine can do."""
 CPU_ONLY = frozenset({"device", "precision", "engine"})
 Given = dict[type, dict[str, Any]]
 """The settings that the user gave, by dataclass."""
@@ -127,6 +129,7 @@ COMMANDS = {
     "split": CommandSettings(
         (DataConfig, SplitConfig), frozenset({"split", "fold", "folds"}), {(SplitConfig, "split_seed"): "seed"}
     ),
+    "env": CommandSettings((RuntimeConfig,), NOT_OF_A_MACHINE),
     "check": CommandSettings((DataConfig, SplitConfig, ModelConfig, RuntimeConfig), NOT_CHECKED),
     "read-pairs": CommandSettings((DataConfig,)),
     "inspect-encoding": CommandSettings((DataConfig,), TRAINING_DATA | {"on_bad"}),

@@ -12,7 +12,7 @@ from tests.commands.running import QUICK, small_lab, succeed
 from tests.data.builders import image_bytes
 
 ROOT = Path(__file__).parents[1]
-DOCS = ("data", "python", "evaluate", "compare", "results", "runs", "explain", "serve", "export", "ablate")
+DOCS = ("data", "check", "python", "evaluate", "compare", "results", "runs", "explain", "serve", "export", "ablate")
 PAGES = (
     ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in DOCS),
@@ -28,6 +28,7 @@ SMALL = {
     "ablate": ("--emap-pairs", "2"),
     "explain": ("--grid", "2"),
     "export": ("--check-pairs", "2", "--force"),
+    "env": ("--offline", "--no-timing"),
 }
 """Options added to a command so that it ends in seconds."""
 ONLY_PARSED = (

@@ -4,7 +4,7 @@ The functions print nothing, write the same files as the commands, and return th
 `mmsent COMMAND --help` are keywords here: `--head-lr 0.001` is `head_lr=0.001`.
 """
 
-from mmsent_cli.api.checks import check
+from mmsent_cli.api.checks import check, env
 from mmsent_cli.api.data import inspect_encoding, read_pairs, split
 from mmsent_cli.api.deployment import export, serve
 from mmsent_cli.api.evaluation import compare, evaluate, explain, runs
@@ -17,6 +17,7 @@ __all__ = [
     "check",
     "compare",
     "compare_fusions",
+    "env",
     "evaluate",
     "explain",
     "export",

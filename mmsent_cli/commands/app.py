@@ -18,6 +18,7 @@ from mmsent_cli.commands.cache import cache
 from mmsent_cli.commands.check import check
 from mmsent_cli.commands.compare import compare
 from mmsent_cli.commands.compare_fusions import compare_fusions
+from mmsent_cli.commands.env import env
 from mmsent_cli.commands.evaluate import evaluate
 from mmsent_cli.commands.explain import explain
 from mmsent_cli.commands.export import export
@@ -112,4 +113,5 @@ app.add_typer(runs, name="runs")
 app.command("explain")(explain)
 app.command("serve")(serve)
 app.command("export")(export)
+app.command("env")(env)
 app.command("cache")(cache)

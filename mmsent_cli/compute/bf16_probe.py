@@ -11,6 +11,7 @@ import contextlib
 import json
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -74,18 +75,22 @@ def probe_bf16(cache: Path) -> Bf16Probe:
     return measured
 
 
-def measure(*dtypes: torch.dtype) -> list[float]:
+def measure(*dtypes: torch.dtype, clock: Callable[[], float] = time.perf_counter) -> list[float]:
     """Measure the GFLOP/s of a matrix product in each type. The types alternate.
 
     The fastest of several rounds counts, since other programs can only slow it down.
+
+    Args:
+        dtypes: the types.
+        clock: returns seconds; `time.thread_time` counts those of one thread, without the times when others run.
     """
     operands = [(torch.ones(ROWS, WIDTH, dtype=dtype), torch.ones(WIDTH, WIDTH, dtype=dtype)) for dtype in dtypes]
     times: list[list[float]] = [[] for _ in dtypes]
     for _ in range(WARM_UP + ROUNDS):
         for own, (left, right) in zip(times, operands, strict=True):
-            start = time.perf_counter()
+            start = clock()
             torch.mm(left, right)
-            own.append(time.perf_counter() - start)
+            own.append(clock() - start)
     return [2 * ROWS * WIDTH * WIDTH / min(own[WARM_UP:]) / 1e9 for own in times]
 
 

@@ -135,15 +135,22 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
     kind = _open_device(device)
     processes.join(kind)
     choose_kernels(kind, not runtime.no_deterministic)
-    with processes.first_alone():
-        probed = probe_bf16(cache) if runtime.precision == "auto" and _needs_probe(kind) else None
-    precision = _best_precision(kind, probed) if runtime.precision == "auto" else runtime.precision
+    precision, probed = runtime.precision, None
+    if precision == "auto":
+        with processes.first_alone():
+            precision, probed = auto_precision(kind, cache)
     if precision == "fp16" and kind != "cuda":
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
     engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, cache)
     gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" and shutil.which("nvidia-smi") else ""
     notes = (gpu_note, probed.note() if probed else "", engine_note)
     return Compute(device, precision, engine), "; ".join(note for note in notes if note)
+
+
+def auto_precision(device_type: str, cache: Path) -> tuple[str, Bf16Probe | None]:
+    """Return the precision for `auto`, and the measurement that decided it, if any; see `bf16_probe`."""
+    probed = probe_bf16(cache) if _needs_probe(device_type) else None
+    return _best_precision(device_type, probed), probed
 
 
 def _open_device(device: str) -> str:

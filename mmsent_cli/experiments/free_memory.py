@@ -1,5 +1,6 @@
 """Find out how much memory new processes may use."""
 
+import contextlib
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,16 @@ def free_memory_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
     """
     left = [_left(folder) for folder in _folders(cgroups, own)]
     return min([psutil.virtual_memory().available, *(bytes_left for bytes_left in left if bytes_left is not None)])
+
+
+def limit_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int | None:
+    """Return the memory limit of the control groups of this process; None without a limit."""
+    found = []
+    for folder in _folders(cgroups, own):
+        for limit, _ in FILES:
+            with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+                found.append(int((folder / limit).read_text()))
+    return min(found, default=None)
 
 
 def _folders(cgroups: Path, own: Path) -> list[Path]:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section
+from mmsent_cli.reports.console import out
 from mmsent_cli.reports.format import counted, duration, listed, percent
-from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult
+from mmsent_cli.reports.tables import cell, facts_table, print_grid
+from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, EnvResult
 
 MARKS = {OK: "✔", WARNING: "⚠", ERROR: "✘"}
 SHOWN_GUIDS = 20
@@ -161,3 +163,13 @@ def _counts(name: str, title: str, unit: str, counts: Mapping[str, int]) -> Grid
         columns=("", unit),
         rows=tuple((kind, f"{count:,}") for kind, count in counts.items()),
     )
+
+
+def print_env(result: EnvResult) -> None:
+    """Print the machine, its checks, and whether training can run."""
+    console = out()
+    console.print(facts_table(result.facts.items()))
+    print_grid(console, found_grid("Checks of this machine", result.checks))
+    console.print(cell(f"\n{verdict(result.can_train, result.checks)}", "bold"))
+    for line in look_at(result.checks):
+        console.print(cell(line))

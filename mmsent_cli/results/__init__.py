@@ -7,6 +7,7 @@ from mmsent_cli.results.checks import (
     CheckOutcome,
     CheckResult,
     Distribution,
+    EnvResult,
     ListedPair,
     can_train,
 )
@@ -110,6 +111,7 @@ __all__ = [
     "Distribution",
     "Emap",
     "EncodingResult",
+    "EnvResult",
     "EpochResult",
     "EpochScore",
     "EvaluateResult",

@@ -78,6 +78,27 @@ def can_train(checks: Iterable[CheckOutcome]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnvResult(Tabular):
+    """The result of `env`.
+
+    Attributes:
+        can_train: True if no check found an error.
+        checks: all checks in the order of reading.
+        minutes: expected minutes of a training on 4,000 pairs, by preset; empty if not measured.
+        facts: the machine in a few words.
+        weights: SHA-256 of each file of weights on this machine.
+    """
+
+    TABLES: ClassVar = {"checks": _outcomes}
+
+    can_train: bool
+    checks: tuple[CheckOutcome, ...]
+    minutes: dict[str, float]
+    facts: dict[str, str]
+    weights: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult(Tabular):
     """The result of `check`.
 

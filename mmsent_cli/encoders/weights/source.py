@@ -57,13 +57,13 @@ class WeightSource:
 
         folder = self.find_folder(name)
         if folder is None and not is_cached(name):
-            self.require_connection(os.environ.get("HF_ENDPOINT") or HUB, name, self._hub_hint(name))
+            self.require_connection(os.environ.get("HF_ENDPOINT") or HUB, name, self.hub_hint(name))
         is_local = folder is not None or is_cached(name)
         try:
             return load(str(folder or name), local_files_only=is_local)
         except (OSError, ValueError, SafetensorError) as error:
             raise WeightsUnavailable(
-                f"cannot load {folder or name}: {first_line_of(error)}", self._hub_hint(name)
+                f"cannot load {folder or name}: {first_line_of(error)}", self.hub_hint(name)
             ) from error
 
     def require_connection(self, url: str, what: str, hint: str) -> None:
@@ -92,7 +92,7 @@ class WeightSource:
         command = shlex.join(["curl", "-L", "--create-dirs", "-o", str(folder / file_name), url])
         return f"where there is a connection, type: {command}; then give --weights-dir {shlex.quote(str(folder))}"
 
-    def _hub_hint(self, name: str) -> str:
+    def hub_hint(self, name: str) -> str:
         """Return the command that downloads a model of the hub to the place where `find_folder` looks for it."""
         folder = self.folder or DOWNLOADS
         command = shlex.join(["hf", "download", name, "--local-dir", str(folder / Path(name).name)])

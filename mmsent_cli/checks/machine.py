@@ -1,0 +1,195 @@
+"""Judge the facts about a machine. Pure functions: every machine can be tested without having it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from mmsent_cli.checks.facts import CpuFacts, MachineFacts, TorchFacts, WeightFacts
+from mmsent_cli.checks.gpu import gpu_outcome
+from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome
+
+GIGABYTE = 10**9
+LEAST_MEMORY, GOOD_MEMORY = 1.0, 3.5
+"""Gigabytes: a single model with frozen encoders takes 1.2 at its peak, the preset `best` 3.2 (README.md)."""
+LEAST_DISK, GOOD_DISK = 0.2, 2.0
+"""Gigabytes: stored features and compiled models of 4,000 pairs with `best` and its unpacked weights take 1.3."""
+MUCH_CACHE = 10.0
+INTEL, GNU = "libiomp", "libgomp"
+BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
+INT8 = {"amx_int8": "AMX", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX VNNI"}
+
+
+def machine_outcomes(facts: MachineFacts) -> Iterator[CheckOutcome]:
+    """The outcomes of all checks of a machine."""
+    yield _torch(facts.torch)
+    yield _packages(facts)
+    yield gpu_outcome(facts.gpu, facts.torch)
+    yield _openmp(facts)
+    yield _precision(facts.cpu, facts.torch)
+    yield _cores(facts.cpu, facts.torch)
+    yield _memory(facts)
+    yield from _folders(facts)
+    yield _hub(facts)
+    for each in facts.weights:
+        yield _weights(each)
+    yield _extras(facts)
+    yield _caches(facts)
+
+
+def _torch(torch: TorchFacts) -> CheckOutcome:
+    build = f"built for CUDA {torch.cuda}" if torch.cuda else "built without CUDA"
+    return CheckOutcome(
+        check="torch",
+        level=OK if torch.version else ERROR,
+        message=f"torch {torch.version}, {build}" if torch.version else f"cannot be imported: {torch.problem}",
+        rule="error if it cannot be imported",
+        advice="" if torch.version else "pip install --force-reinstall torch torchvision",
+    )
+
+
+def _packages(facts: MachineFacts) -> CheckOutcome:
+    """Packages that are missing or have another version than needed."""
+    return CheckOutcome(
+        check="packages",
+        level=ERROR if facts.unmet else OK,
+        message=f"not as needed: {'; '.join(facts.unmet)}" if facts.unmet else "all have a version that is needed",
+        rule="error if one is missing or has a wrong version",
+        advice="pip install -c constraints.txt . installs them" if facts.unmet else "",
+    )
+
+
+def _openmp(facts: MachineFacts) -> CheckOutcome:
+    """Two OpenMP libraries in one process can crash it, hang it or slow it down; copies of GNU's are harmless."""
+    counts = Counter(name for name, _ in facts.openmp)
+    is_doubled = any(count > 1 for name, count in counts.items() if not name.startswith(GNU))
+    is_mixed = len(counts) > 1
+    names = ", ".join(f"{name} ({_end_of(path)})" for name, path in facts.openmp)
+    return CheckOutcome(
+        check="OpenMP",
+        level=WARNING if is_doubled or is_mixed else OK,
+        message=f"{len(facts.openmp)} OpenMP libraries are loaded: {names}" if facts.openmp else "none is loaded",
+        rule=f"warning if two kinds are loaded, or two copies of another one than {GNU}",
+        advice="install torch, numpy and scikit-learn all by pip or all by conda, in a new environment; "
+        "KMP_DUPLICATE_LIB_OK=TRUE only hides it"
+        if is_doubled or is_mixed
+        else "",
+    )
+
+
+def _end_of(path: str) -> str:
+    """The last folders of a path, which tell whose library it is."""
+    parts = PurePath(path).parts
+    return str(PurePath(*parts[-3:])) if len(parts) > 3 else path
+
+
+def _precision(cpu: CpuFacts, torch: TorchFacts) -> CheckOutcome:
+    """What the CPU computes in, besides fp32. A GPU's precision follows from its compute capability."""
+    if torch.devices:
+        major = min(capability[0] for _, capability in torch.devices)
+        kind = "bf16" if major >= 8 else "fp16, since bf16 needs compute capability 8.0"
+        return CheckOutcome(check="precision", level=OK, message=f"the GPU computes in {kind}")
+    bf16 = next((name for flag, name in BF16.items() if flag in cpu.flags), "none")
+    int8 = next((name for flag, name in INT8.items() if flag in cpu.flags), "none")
+    fp32, reduced = torch.fp32_gflops, torch.bf16_gflops
+    speeds = f"a core computes {fp32:.0f} GFLOP/s in fp32, {reduced:.0f} in bf16; " if fp32 else ""
+    is_slow = bool(cpu.flags) and not cpu.flags & {"avx2", "asimd"}
+    return CheckOutcome(
+        check="precision",
+        level=WARNING if is_slow else OK,
+        message=f"bf16 instructions: {bf16}, int8: {int8}; {speeds}--precision auto chooses {torch.auto_precision}",
+        rule="warning without AVX2",
+        advice="training works, but is several times slower than usual" if is_slow else "",
+    )
+
+
+def _cores(cpu: CpuFacts, torch: TorchFacts) -> CheckOutcome:
+    quota = "" if cpu.quota is None else f", a container's limit of {cpu.quota:g}"
+    is_crowded = torch.threads > max(1, round(cpu.usable + 0.49))
+    return CheckOutcome(
+        check="cores",
+        level=WARNING if is_crowded else OK,
+        message=f"{cpu.cores} cores, {cpu.allowed} of them for this process{quota}; torch uses {torch.threads} "
+        f"threads; load {cpu.load:.1f}",
+        rule="warning if torch uses more threads than there are cores for it",
+        advice=f"set OMP_NUM_THREADS={max(1, int(cpu.usable))}" if is_crowded else "",
+    )
+
+
+def _memory(facts: MachineFacts) -> CheckOutcome:
+    free = facts.free_memory_bytes / GIGABYTE
+    return CheckOutcome(
+        check="memory",
+        level=ERROR if free < LEAST_MEMORY else WARNING if free < GOOD_MEMORY else OK,
+        message=f"{free:.1f} of {facts.memory_bytes / GIGABYTE:.1f} GB are free",
+        rule=f"error below {LEAST_MEMORY:g} GB, warning below {GOOD_MEMORY:g} GB, which the preset best takes",
+        advice="close other programs, or give the container more" if free < GOOD_MEMORY else "",
+    )
+
+
+def _folders(facts: MachineFacts) -> Iterator[CheckOutcome]:
+    for each in facts.folders:
+        free = each.free_bytes / GIGABYTE
+        is_unusable = not each.is_writable or 0 <= free < LEAST_DISK
+        is_tight = each.is_writable and LEAST_DISK <= free < GOOD_DISK
+        option = "--runs-dir" if each.purpose == "runs" else "--cache-dir"
+        state = f"{free:.1f} GB are free" if each.is_writable else "it cannot be written to"
+        yield CheckOutcome(
+            check=f"disk, {each.purpose}",
+            level=ERROR if is_unusable else WARNING if is_tight else OK,
+            message=f"{each.path}: {state}",
+            rule=f"error if it cannot be written to, or below {LEAST_DISK:g} GB; warning below {GOOD_DISK:g} GB",
+            advice=f"choose another folder with {option}" if is_unusable or is_tight else "",
+        )
+
+
+def _hub(facts: MachineFacts) -> CheckOutcome:
+    answer = {
+        None: "was not asked, since downloads are off",
+        True: "answers",
+        False: "does not answer",
+    }[facts.hub.is_reachable]
+    is_there = facts.hub.is_reachable is True
+    return CheckOutcome(
+        check="hub",
+        level=OK if is_there else WARNING,
+        message=f"{facts.hub.endpoint} {answer}",
+        rule="warning if it cannot be reached: compact, light, fast and best do not need it",
+        advice="" if is_there else "set HF_ENDPOINT to a mirror, or give downloaded weights with --weights-dir",
+    )
+
+
+def _weights(weights: WeightFacts) -> CheckOutcome:
+    digest = f", SHA-256 {weights.sha256[:12]}…" if weights.sha256 else ""
+    found = f"{weights.place} ({weights.megabytes:,.0f} MB{digest})" if weights.place else "not on this machine"
+    is_bad = bool(weights.problem) or (weights.is_packaged and not weights.place)
+    return CheckOutcome(
+        check=f"weights, {weights.name}",
+        level=WARNING if is_bad else OK,
+        message=f"for {weights.needed_by}: {weights.problem or found}",
+        rule="warning if weights that come with the package are missing or damaged",
+        advice=weights.advice if is_bad or not weights.place else "",
+    )
+
+
+def _extras(facts: MachineFacts) -> CheckOutcome:
+    there = [name for name, missing in facts.extras.items() if not missing]
+    lacking = [f"{name} ({', '.join(missing)})" for name, missing in facts.extras.items() if missing]
+    return CheckOutcome(
+        check="extras",
+        level=OK,
+        message=f"installed: {', '.join(there) or 'none'}; not installed: {', '.join(lacking) or 'none'}",
+        advice="pip install 'mmsent[NAME]' installs one" if lacking else "",
+    )
+
+
+def _caches(facts: MachineFacts) -> CheckOutcome:
+    total = sum(facts.cache_bytes.values()) / GIGABYTE
+    parts = ", ".join(f"{name} {size / GIGABYTE:.2f} GB" for name, size in facts.cache_bytes.items())
+    is_large = total > MUCH_CACHE
+    return CheckOutcome(
+        check="caches",
+        level=WARNING if is_large else OK,
+        message=parts or "empty",
+        rule=f"warning above {MUCH_CACHE:g} GB",
+        advice="mmsent cache --clear deletes them; they are computed again when needed" if is_large else "",
+    )
