@@ -49,7 +49,7 @@ def summarize(problems: Sequence[str], what: str = "problems") -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first few names, each cut where it is long, and the number of others."""
+    """Return the first few names, and the number of the others. Long names are shortened."""
     cut = [name if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]}…" for name in names[:SHOWN_NAMES]]
     rest = len(names) - SHOWN_NAMES
     return ", ".join(cut) + (f" and {rest:,} more" if rest > 0 else "")

@@ -45,7 +45,7 @@ LONGEST_NAME = 200
 
 
 def natural_order(name: str) -> list[str | int]:
-    """The sorting key of names whose numbers count as numbers: `run-2` before `run-10`."""
+    """Return a sorting key that compares numbers in names by value: `run-2` comes before `run-10`."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
@@ -86,7 +86,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def hidden_name(path: Path) -> Path:
-    """A name next to `path` that no other process uses, also not one of another container with the same number."""
+    """Return a hidden name next to `path` that no other process uses, not even in another container."""
     shown = os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])
     return path.with_name(f".{shown}.{uuid.uuid4().hex[:8]}")
 
@@ -105,7 +105,7 @@ def reason(error: OSError) -> str:
 
 
 def default_cache_dir(given: str | None = None) -> Path:
-    """The cache folder: the option, else `MMSENT_CACHE`, else the system's own place for caches.
+    """Return the cache folder: that of the option, else `MMSENT_CACHE`, else the usual folder of the system.
 
     Where the system's own place cannot be used, as in a container without a home, it is a temporary folder, which
     `cache_note` reports.
@@ -128,7 +128,7 @@ def default_cache_dir(given: str | None = None) -> Path:
 
 
 def cache_note() -> str:
-    """A note for the user if a temporary folder is the cache, else ""."""
+    """Return a note if the cache is a temporary folder, else ""."""
     if not _temporary_cache.cache_info().currsize:
         return ""
     path, problem = _system_cache()
@@ -190,7 +190,7 @@ def is_own_cache(folder: Path) -> bool:
 
 
 def kind_of(path: Path) -> str:
-    """What has this name, if that is neither nothing nor a plain file; else ""."""
+    """Return what kind of thing exists at a path: "a folder", "a link", …; "" for nothing or a plain file."""
     try:
         return KINDS.get(stat.S_IFMT(path.lstat().st_mode), "")
     except FileNotFoundError:
@@ -204,7 +204,7 @@ def _require_replaceable(path: Path) -> None:
 
 
 def not_replaced(path: Path, kind: str) -> MmsentError:
-    """The expected failure for an output whose name belongs to something that is never replaced."""
+    """Make the error for an output path where something exists that is never replaced."""
     is_link = kind == KINDS[stat.S_IFLNK]
     return MmsentError(f"{path} is {kind}", f"give {'the file that it leads to' if is_link else 'the name of a file'}")
 

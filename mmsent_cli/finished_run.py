@@ -95,7 +95,7 @@ class FinishedRun(Run):
 
 
 def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seconds: float) -> FinishedRun:
-    """Write a run's tables, figures, report and, last of all, `result.json`.
+    """Write the tables, figures and report of a run, and finally its `result.json`.
 
     Args:
         plan: the plan of the run.
@@ -141,7 +141,7 @@ def write_result(
     confidence: Confidence | None = None,
     augmented: Sequence[AugmentedImage] = (),
 ) -> FinishedRun:
-    """Write figures, report and tables, and last of all `result.json`.
+    """Write the figures, report and tables of a result, and finally `result.json`.
 
     Args:
         run: the run, whose folder has `config.json` and `environment.json`.
@@ -217,7 +217,7 @@ def _doubtful_csv(confidence: Confidence) -> str:
 
 
 def as_dict(summary: Summary | None) -> dict[str, Any]:
-    """The summary under its key of `result.json`; nothing without one."""
+    """Return the summary under its key in `result.json`, or nothing if there is no summary."""
     return {} if summary is None else {"summary": asdict(summary)}
 
 

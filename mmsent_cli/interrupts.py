@@ -67,7 +67,7 @@ def on_interrupt(cleanup: Callable[[], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def advice(text: str) -> Iterator[None]:
-    """What to do after an interruption inside this block, for the line that reports it."""
+    """Set the advice that is printed if a signal interrupts this block."""
     _advice.append(text)
     try:
         yield

@@ -1,4 +1,4 @@
-"""`latest`: a link in a folder of runs to the newest one, or a text file with its name where links are not allowed."""
+"""The link `latest` in a folder of runs. Where links are not allowed, it is a text file with the name of the run."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ RUN_NAME = re.compile(r"\d{8}-\d{6}-\S+")
 
 
 def point_latest(runs_dir: Path, name: str) -> None:
-    """Make `latest` a link to the run; a text file with its name where links are not allowed.
+    """Make `latest` a link to the run, or a text file with its name if links are not allowed.
 
     Something else of that name stays as it is, and `latest_note` reports it.
     """
@@ -28,13 +28,13 @@ def point_latest(runs_dir: Path, name: str) -> None:
 
 
 def latest_note(folder: Path) -> str:
-    """A note for the user if `latest` next to a run is not mmsent's link, else ""."""
+    """Return a note if something else than mmsent's link is called `latest`, else ""."""
     latest = folder.parent / LATEST
     return "" if is_own(latest) else f"{latest} is no link of mmsent and was left alone; this run is {folder}"
 
 
 def is_own(latest: Path) -> bool:
-    """Whether `latest` may be replaced: a link, a text file with the name of a run, or nothing."""
+    """Return True if `latest` may be replaced: it is a link, a text file with the name of a run, or does not exist."""
     if latest.is_symlink() or not latest.exists():
         return True
     try:

@@ -1,4 +1,4 @@
-"""What to type after a finished run, as command lines that work as printed, from any folder."""
+"""Suggest commands to run after a finished run. They work from any folder."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -44,7 +44,7 @@ def open_output(path: Path) -> Iterator[TextIO]:
 
 
 def is_stream(path: Path) -> bool:
-    """Whether this is a pipe or a character device, or a link to one, like `/dev/stdout`."""
+    """Return True for a pipe, a character device, or a link to one, such as `/dev/stdout`."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -83,7 +83,7 @@ def require_writable(path: Path, force: bool, inputs: Iterable[Path] = ()) -> No
 
 
 def require_no_input(path: Path, inputs: Iterable[Path]) -> None:
-    """Check that an output is none of the files that are read, also not by a hard link.
+    """Check that an output is not one of the input files, not even under another name.
 
     Raises:
         MmsentError: it is.

@@ -129,10 +129,10 @@ def discard_run(run: Run) -> None:
 
 
 def find_run(spec: str | None, runs_dir: Path) -> Run:
-    """The run that `spec` names: a folder, a name in `runs_dir`, `latest`, or None for the newest.
+    """Find a run by `spec`: its folder, its name in `runs_dir`, or `latest`. None is the newest run.
 
-    The newest run is the one that the link `latest` points to, or by the time in its name where the link is missing
-    or broken. A folder `latest`, which some programs make of the link when they copy it, counts where nothing else is.
+    The newest run is the target of the link `latest`. If the link is missing or broken, it is the run with the latest
+    time in its name. If there is no such run, it is a folder `latest`, which some programs make when they copy a link.
 
     Raises:
         CheckpointError: there is none.

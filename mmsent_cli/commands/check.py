@@ -20,10 +20,9 @@ def check(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Check the pairs before a training: classes, texts, images, duplicates, files; the exit code is 1 if training
-    cannot run.
+    """Check the pairs before a training: classes, texts, images, duplicates, files. Exit code 1: training cannot run.
 
-    All that is wrong is listed, by guid, in the run folder.
+    The run folder lists all problems by guid.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

@@ -16,7 +16,7 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Two or more runs, checkpoints or prediction files; join runs that differ only in the seed with"
+            help="Two or more runs, checkpoints or prediction files. Join the runs of one model with several seeds by"
             " commas: A,B,C",
         ),
     ],
@@ -25,7 +25,7 @@ def compare(
 ) -> None:
     """Compare trained models, or files of predictions, on the same pairs, and test each difference.
 
-    Without --data, the runs are compared on the pairs that they predicted themselves: validation or out-of-fold pairs.
+    Without --data, the runs are compared on their own validation or out-of-fold pairs.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

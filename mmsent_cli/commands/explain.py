@@ -13,12 +13,12 @@ from mmsent_cli.commands.options import Checkpoint, Json, RunsDir, options
 def explain(
     given: dict[str, Any],
     checkpoint: Checkpoint = None,
-    text: Annotated[str | None, typer.Option(help="Explain one pair: its text")] = None,
-    image: Annotated[Path | None, typer.Option(help="Explain one pair: its image")] = None,
+    text: Annotated[str | None, typer.Option(help="Text of a single pair to explain")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image of a single pair to explain")] = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Explain predictions: what words, image regions, text, image and ensemble members contribute."""
+    """Explain predictions: show how much each word, image region, modality and ensemble member contributes."""
     from mmsent_cli import api
     from mmsent_cli.commands.output import print_run
     from mmsent_cli.reports.progress import ProgressView

@@ -33,7 +33,7 @@ def predict(
         bool,
         typer.Option(
             "--resume",
-            help="Continue an interrupted prediction of --out; the pairs that are predicted already are kept",
+            help="Continue an interrupted prediction of the same --out file. Finished predictions are kept",
         ),
     ] = False,
     runs_dir: RunsDir = Path("runs"),

@@ -13,9 +13,9 @@ runs = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="[show|rm] ...",
 )
-Sort = Annotated[str, typer.Option(help="when, accuracy, macro-f1, minutes or size")]
+Sort = Annotated[str, typer.Option(help="Order of the list: when, accuracy, macro-f1, minutes or size")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print the list as comma-separated values")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask")]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete without asking")]
 Names = Annotated[list[str], typer.Argument(help="Runs: folders, names, or latest")]
 
 

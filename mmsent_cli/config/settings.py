@@ -63,7 +63,9 @@ class DataConfig:
         shown="none",
     )
     exclude_labels: tuple[str, ...] | None = option(None, "Labels whose pairs are left out", shown="none")
-    encoding: str = option("auto", "Text encoding; auto decides for the whole corpus (see inspect-encoding)")
+    encoding: str = option(
+        "auto", "Text encoding. auto finds one encoding for all texts together (see mmsent inspect-encoding)"
+    )
     on_bad: Literal["stop", "drop", "blank"] = option(
         "stop",
         "If a text or an image is unusable: stop ends with an error; drop leaves out the pair; blank keeps the pair"
@@ -137,13 +139,13 @@ class ModelConfig:
     encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "Text encoder, instead of that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
+        "Text encoder, replaces that of --encoders:   light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
         " hf:NAME",
         shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
         None,
-        "Image encoder, instead of that of --encoders: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18,"
+        "Image encoder, replaces that of --encoders:   light, efficientnet-lite0, efficientnet-lite0-stages, resnet18,"
         " clip, hf:NAME, timm:NAME",
         shown="the image encoder of --encoders",
     )
@@ -241,7 +243,7 @@ class FitConfig:
     encoder_lr: float | None = option(None, "Learning rate of encoder layers", shown=BY_ENCODERS)
     head_lr: float | None = option(None, "Learning rate of fusion and head", shown=BY_ENCODERS)
     weight_decay: float | None = option(
-        None, "AdamW weight decay; not applied to biases and norm layers", shown=BY_ENCODERS
+        None, "Weight decay of AdamW; biases and norm layers have none", shown=BY_ENCODERS
     )
     warmup: float | None = option(
         None, "Warm-up: share of all steps during which the learning rate rises", shown=BY_ENCODERS
@@ -338,7 +340,7 @@ class RuntimeConfig:
         "en", "Language of report, figures and summary: en, zh (Chinese), or auto, which follows the locale"
     )
     figure_format: tuple[str, ...] = option(
-        (), "Also write each figure as pdf or svg, comma-separated", shown="png alone"
+        (), "Also write each figure as pdf or svg, comma-separated", shown="png only"
     )
     no_examples: bool = option(False, "Leave people's texts and pictures out of the report")
     save_all: bool = option(

@@ -1,4 +1,4 @@
-"""Amount of text in images, as numbers."""
+"""Measure how much text an image contains."""
 
 from collections.abc import Sequence
 

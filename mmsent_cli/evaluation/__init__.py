@@ -1,1 +1,1 @@
-"""Judging trained models on labelled pairs: one alone, or several against each other."""
+"""Compute the scores of trained models from their predictions, and compare several models."""

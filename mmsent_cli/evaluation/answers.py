@@ -1,4 +1,4 @@
-"""Predictions of labelled pairs: computed by a checkpoint, or read from a file.
+"""Predictions for labelled pairs: compute them with a checkpoint, or read them from a file.
 
 Shape letters: N pairs, C classes.
 """
@@ -27,7 +27,7 @@ SURE = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answers:
-    """N labelled pairs and what was predicted for them.
+    """N labelled pairs and their predictions.
 
     Attributes:
         guids: names of the pairs.
@@ -47,7 +47,7 @@ class Answers:
     notes: tuple[str, ...] = ()
 
     def take(self, rows: np.ndarray) -> "Answers":
-        """The answers of some pairs [M], by number or mask."""
+        """Return the answers of some pairs [M], given by numbers or a mask."""
         numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
         return replace(
             self,
@@ -96,7 +96,7 @@ def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress 
 
 
 def is_prediction_file(path: Path) -> bool:
-    """Whether a path names a file of predictions, and not a checkpoint or a run."""
+    """Return True if the path is a file of predictions, and not a checkpoint or a run."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 

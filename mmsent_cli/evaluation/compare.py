@@ -1,4 +1,4 @@
-"""`compare`: models on the same pairs, each two of them tested, as a pure function of their predictions.
+"""`compare`: compute the scores of several models on the same pairs, and test the difference of each two.
 
 Shape letters: S seeds, N pairs, C classes.
 """
@@ -31,7 +31,7 @@ ONE_SEED = (
 
 
 def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answers]], int]:
-    """The answers of all models for the pairs that each of them has, in one order and with one order of the labels.
+    """Keep the pairs that all models predicted, with pairs and labels in the same order for all models.
 
     Returns:
         The answers, and the number of pairs that are left out.
@@ -88,7 +88,7 @@ def compare_models(
     left_out: int,
     recorded: Mapping[str, Iterable[Finding]] | None = None,
 ) -> ModelComparison:
-    """Scores of each model, and the difference of each two, tested in one family.
+    """Compute the scores of each model, and test the difference of each two. Holm's correction covers all differences.
 
     Args:
         models: aligned answers by the model's name, one for each seed.

@@ -1,4 +1,4 @@
-"""`evaluate`: the scores of one model on labelled pairs, as a pure function of its predictions.
+"""`evaluate`: compute the scores of one model from its predictions for labelled pairs.
 
 Shape letters: N pairs, C classes.
 """
@@ -129,18 +129,18 @@ def judge(
 
 
 def accuracy_score(answers: Answers) -> Score:
-    """Accuracy with Wilson's interval."""
+    """Compute the accuracy with Wilson's interval."""
     right, count = int((answers.true == answers.predicted).sum()), len(answers.true)
     return Score(value=right / count, interval=accuracy_interval(right, count))
 
 
 def f1_score(answers: Answers) -> Score:
-    """Macro-F1 over all classes, with its interval."""
+    """Compute macro-F1 over all classes, with its interval."""
     return _pseudo_score(answers, macro_f1)
 
 
 def binned(name: str, cells: Sequence[str]) -> list[str]:
-    """The group of each cell: its value, or its quarter where a column of numbers has many values.
+    """Return the group of each cell. This is its value, or its quarter if the column has many different numbers.
 
     Cells such as `nan` have no quarter and stay a group of their own.
 

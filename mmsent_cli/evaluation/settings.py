@@ -11,6 +11,6 @@ class EvaluateSettings:
 
     by: tuple[str, ...] = option(
         (),
-        "Columns of the table, comma-separated; scores are also shown separately for each value of these columns",
+        "Columns of the table, comma-separated. Scores are also shown for each value of these columns",
         shown="none",
     )

@@ -43,7 +43,7 @@ class AblateSettings:
 
     retrain: bool = option(
         False,
-        "Also train text-only and image-only models, for a fairer comparison than removing an input; for an ensemble,"
+        "Also train text-only and image-only models, which is fairer than removing an input. For an ensemble,"
         " these are ensembles over the same folds, with the probes that read the text or the image",
     )
     emap_pairs: int = option(

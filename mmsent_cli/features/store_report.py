@@ -1,4 +1,4 @@
-"""What the caches hold, and deleting it. Only files that mmsent writes, in folders that it marked, and never by a link.
+"""Report the content of the caches, and delete it: only files that mmsent wrote, in folders that it marked, no links.
 
 Chosen: a file is mmsent's own by its name in a marked folder, so that what a user keeps there stays. Rejected: deleting
 a marked folder as a whole.

@@ -36,7 +36,8 @@ class ExportSettings:
 
     to: Literal["onnx", "openvino"] = option("onnx", "Format of the exported model")
     check_pairs: int = option(
-        100, "Pairs on which the exported script and mmsent are compared: of --data, else of the model's own run"
+        100,
+        "Number of pairs on which the exported script and mmsent are compared: pairs of --data, else of the run",
     )
 
     def __post_init__(self) -> None:
@@ -48,7 +49,7 @@ class PredictSettings:
     """Settings of `predict`."""
 
     abstain_below: float | None = option(
-        None, "Leave the label of a pair empty if its probability is below this, 0 to 1", shown="none"
+        None, "Leave a label empty if its probability is below this value, 0 to 1", shown="none"
     )
     abstain_for_accuracy: float | None = option(
         None,
@@ -56,7 +57,7 @@ class PredictSettings:
         " validation predictions of the checkpoint's run",
         shown="none",
     )
-    keep: tuple[str, ...] = option((), "Columns of the input that the output keeps, comma-separated", shown="none")
+    keep: tuple[str, ...] = option((), "Columns of the input to copy to the output, comma-separated", shown="none")
     ray_address: str | None = option(
         None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
     )

@@ -27,10 +27,10 @@ class Finding:
 
 
 def noted(findings: Iterable[Finding], notes: Iterable[str]) -> tuple[str, ...]:
-    """The notes of a result: its findings first, so that a reader in Python meets them too."""
+    """Return the notes of a result with its findings first."""
     return (*map(str, findings), *notes)
 
 
 def has_learned_nothing(findings: Iterable[Finding]) -> bool:
-    """Whether a model gives nearly every pair the same class, so that its file of predictions is worthless."""
+    """Return True if a model predicts the same class for nearly all pairs."""
     return any(finding.kind == ONE_CLASS for finding in findings)

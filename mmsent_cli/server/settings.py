@@ -11,20 +11,20 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class ServeSettings:
     """Where a model is served, and how much a client may ask for."""
 
-    host: str = option("127.0.0.1", "Address to listen on; 0.0.0.0 is reachable from other machines")
-    port: int = option(8000, "Port to listen on; 0 is any free one")
+    host: str = option("127.0.0.1", "Address to listen on. With 0.0.0.0, other machines can connect")
+    port: int = option(8000, "Port to listen on; 0 = any free port")
     token: str | None = option(
         None,
-        "Secret that each request must carry (Authorization: Bearer TOKEN)",
-        shown="$MMSENT_TOKEN; else no token if --host is 127.0.0.1, and otherwise a random one, which is printed",
+        "Secret that each request must contain (Authorization: Bearer TOKEN)",
+        shown="$MMSENT_TOKEN, else no token for --host 127.0.0.1 and a random one, which is printed, for other hosts",
     )
-    batch: int = option(16, "Pairs that are predicted at once, from one client or several")
-    queue: int = option(256, "Pairs that may wait; further requests get status 429")
-    max_pairs: int = option(64, "Pairs in one request")
-    max_text: int = option(20_000, "Characters in one text")
-    max_megabytes: float = option(20.0, "Size of one request in MB")
-    max_megapixels: float = option(40.0, "Size of one image in million pixels")
-    timeout: float = option(60.0, "Seconds until a request is given up, with status 503")
+    batch: int = option(16, "Maximum number of pairs in a batch. A batch may contain pairs of several clients")
+    queue: int = option(256, "Maximum number of waiting pairs; further requests get status 429")
+    max_pairs: int = option(64, "Maximum number of pairs in a request")
+    max_text: int = option(20_000, "Maximum number of characters in a text")
+    max_megabytes: float = option(20.0, "Maximum size of a request in MB")
+    max_megapixels: float = option(40.0, "Maximum size of an image in million pixels")
+    timeout: float = option(60.0, "Seconds after which an unanswered request gets status 503")
 
     def __post_init__(self) -> None:
         counts = ("batch", "queue", "max_pairs", "max_text")

@@ -1,4 +1,4 @@
-"""Whether a model has learned something, or answers one class, guesses, or ignores a modality.
+"""Find out whether a model predicts one class for nearly all pairs, guesses, or ignores a modality.
 
 Shape letters: S seeds, N pairs, C classes.
 """
@@ -27,7 +27,7 @@ IGNORES = {"text": IGNORES_TEXT, "image": IGNORES_IMAGE}
 def learning_findings(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, advice: str = ""
 ) -> tuple[Finding, ...]:
-    """What shows that an arm has learned too little; empty if nothing does.
+    """Return the findings that show that an arm has learned too little.
 
     Args:
         true: class numbers [N], N at least 2.
@@ -47,7 +47,7 @@ def learning_findings(
 def one_class_finding(
     counts: Mapping[str, int], expected: Mapping[str, float], advice: str = ""
 ) -> tuple[Finding, ...]:
-    """The finding that nearly all predictions are of one class, or nothing.
+    """Return a finding if nearly all predictions are of one class.
 
     Args:
         counts: predictions of each class.
@@ -67,7 +67,7 @@ def one_class_finding(
 def modality_findings(
     predicted: np.ndarray, exchanged: Mapping[str, np.ndarray], advice: str = ""
 ) -> tuple[Finding, ...]:
-    """The modalities that make no difference to the predictions.
+    """Return a finding for each modality that hardly changes the predictions.
 
     Args:
         predicted: class numbers [N].
