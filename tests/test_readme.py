@@ -12,7 +12,20 @@ from tests.commands.running import QUICK, small_lab, succeed
 from tests.data.builders import image_bytes
 
 ROOT = Path(__file__).parents[1]
-DOCS = ("data", "check", "python", "evaluate", "compare", "results", "runs", "explain", "serve", "export", "ablate")
+DOCS = (
+    "data",
+    "check",
+    "python",
+    "predict",
+    "evaluate",
+    "compare",
+    "results",
+    "runs",
+    "explain",
+    "serve",
+    "export",
+    "ablate",
+)
 PAGES = (
     ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in DOCS),
@@ -39,6 +52,7 @@ ONLY_PARSED = (
     "concat,concat",
     "ocr",
     "later.csv",
+    "new.csv",
     "labelled.csv",
     "language",
     "light",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PathLike: TypeAlias = str | os.PathLike[str]
-Data: TypeAlias = Union[PathLike, "pd.DataFrame", Sequence[Pair], None]
-"""A folder, a manifest file, a DataFrame, or a list of pairs."""
+Data: TypeAlias = Union[PathLike, "pd.DataFrame", Sequence[Pair], Source, None]
+"""A folder, a manifest file, a DataFrame, a list of pairs, or a source that is located already."""
 RUNS = Path("runs")
 
 
@@ -38,8 +38,8 @@ class Arguments:
 def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple[Given, Source | None]:
     """Sort settings by dataclass, and make a source of pairs in memory. A path becomes the setting `data`."""
     given = COMMANDS[command].sort(settings)
-    if data is None:
-        return given, None
+    if data is None or isinstance(data, Source):
+        return given, data
     if isinstance(data, str | os.PathLike):
         given[DataConfig]["data"] = os.fspath(data)
         return given, None

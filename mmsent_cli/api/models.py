@@ -164,7 +164,7 @@ def predict(
     if out is None:
         if given[PredictSettings]:
             raise ConfigError(
-                "--abstain-below, --abstain-for-accuracy and --keep work only with an output file", "add --out FILE"
+                "--abstain-below, --abstain-for-accuracy, --keep and --shard work only with an output file", "add --out FILE"
             )
         return predict_single(found, text, image, runtime)
     own = build(PredictSettings, given[PredictSettings])

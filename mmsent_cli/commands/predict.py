@@ -1,5 +1,6 @@
 """`mmsent predict`: predict unlabelled pairs, or one pair, with a trained model."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,9 +40,12 @@ def predict(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Predict the sentiment of all unlabelled pairs (--out FILE), or of one pair (--text, --image)."""
+    """Predict the sentiment of all unlabelled pairs (--out FILE), or of one pair (--text, --image).
+
+    --data - reads a table from standard input; paths of images in it start in the current folder.
+    """
     from mmsent_cli import api
-    from mmsent_cli.commands.standard_input import read_standard_input
+    from mmsent_cli.commands.standard_input import read_standard_input, standard_input_table
     from mmsent_cli.outputs import STANDARD_OUTPUT
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.predict import print_predict
@@ -51,7 +55,10 @@ def predict(
     pair = {"text": read_standard_input() if text == "-" else text, "image": image}
     file = {"out": out, "probabilities": probabilities, "force": force, "resume": resume}
     where = {"checkpoint": checkpoint, "runs_dir": runs_dir}
-    with ProgressView() as progress:
+    with ExitStack() as stack:
+        if given.get("data") == "-":
+            given["data"] = stack.enter_context(standard_input_table())
+        progress = stack.enter_context(ProgressView())
         result = api.predict(progress=progress, **pair, **file, **where, **given)
     if out == STANDARD_OUTPUT:
         print_notices(result.notes)

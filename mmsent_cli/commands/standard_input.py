@@ -1,18 +1,34 @@
-"""A text from standard input, for an option whose value is `-`."""
+"""A text or a table from standard input, for an option whose value is `-`."""
 
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmsent_cli.errors import DataError
+from mmsent_cli.interrupts import on_interrupt
+
+if TYPE_CHECKING:
+    from mmsent_cli.data.layouts import Source
+
+NAME = "standard-input"
+SUFFIXES = {b"{": ".jsonl", b"[": ".json", b"PAR1": ".parquet", b"PK\x03\x04": ".xlsx"}
+"""Suffixes of tables by their first bytes; any other table has delimited columns."""
+IGNORED = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+"""Byte-order marks, zero bytes of UTF-16, and white space before the first character."""
 
 
 def read_standard_input() -> str:
-    """The whole of standard input as one text.
+    """Read the whole of standard input as one text.
 
     Raises:
         DataError: it is empty, closed, or no text.
     """
-    if sys.stdin is not None and sys.stdin.isatty():
-        print("type the text, then Ctrl-D:", file=sys.stderr)
+    _prompt("type the text, then Ctrl-D:")
     try:
         text = "" if sys.stdin is None else sys.stdin.read().strip()
     except (UnicodeError, OSError) as error:
@@ -20,3 +36,53 @@ def read_standard_input() -> str:
     if not text:
         raise DataError("standard input is empty", 'pipe a text in, as in: echo "what a day" | mmsent predict --text -')
     return text
+
+
+@contextmanager
+def standard_input_table() -> Iterator["Source"]:
+    """Keep the table from standard input in a temporary file, since a table is read several times.
+
+    Relative paths of images start in the current folder.
+
+    Raises:
+        DataError: standard input is empty, closed, or cannot be kept.
+    """
+    from mmsent_cli.data.layouts import Source
+    from mmsent_cli.files import reason
+
+    _prompt("type a table with a header, then Ctrl-D:")
+    with ExitStack() as cleanup:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="mmsent-"))
+            remove = partial(shutil.rmtree, folder, ignore_errors=True)
+            cleanup.callback(remove)
+            cleanup.enter_context(on_interrupt(remove))
+            path = _spool(folder / NAME)
+        except OSError as error:
+            raise DataError(
+                f"cannot keep the table from standard input: {reason(error)}", "save it to a file, and give its name"
+            ) from error
+        yield Source(path, "manifest", "data: standard input (--data -)", home=Path.cwd())
+
+
+def _spool(path: Path) -> Path:
+    """Write standard input to a file, with the suffix of what it contains.
+
+    Raises:
+        DataError: it is empty or closed.
+        OSError: it cannot be read, or the file cannot be written.
+    """
+    with path.open("wb") as file:
+        if sys.stdin is not None:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+    with path.open("rb") as file:
+        start = file.read(64).lstrip(IGNORED)
+    if not start:
+        raise DataError("standard input is empty", "pipe a table in: mmsent predict --data - --out out.csv < pairs.csv")
+    suffix = next((suffix for mark, suffix in SUFFIXES.items() if start.startswith(mark)), ".csv")
+    return path.rename(path.with_suffix(suffix))
+
+
+def _prompt(text: str) -> None:
+    if sys.stdin is not None and sys.stdin.isatty():
+        print(text, file=sys.stderr)

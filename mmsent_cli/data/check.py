@@ -4,7 +4,7 @@ All files are read before the first epoch, so that a broken file is reported wit
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -88,6 +88,7 @@ def open_unlabelled(
     decision: EncodingDecision,
     problems: list[str] | None = None,
     notes: list[str] | None = None,
+    part: Callable[[int], range] = range,
 ) -> tuple[int, Iterator[Pair]]:
     """Count the rows to predict, and read and check their pairs, in order. A few hundred pairs are in memory at a time.
 
@@ -101,12 +102,15 @@ def open_unlabelled(
         decision: the encoding decision, from `decide_encoding`.
         problems: a line is appended for each pair that was dropped or blanked.
         notes: how the source was read is appended after the last pair.
+        part: which rows to predict, as a range of their numbers; gets the number of all rows.
 
     Raises:
         DataError: rows are invalid, or (while the pairs are read, with `on_bad` stop) files are broken.
     """
     report, flaws = Report(), Flaws()
-    count, rows = count_unlabelled(source, config, report, decision)
+    count, every_row = count_unlabelled(source, config, report, decision)
+    chosen = part(count)
+    rows = islice(every_row, chosen.start, chosen.stop)
 
     def told() -> Iterator[Pair]:
         kept = 0
@@ -120,7 +124,7 @@ def open_unlabelled(
         if notes is not None:
             notes.extend(report.notes(source.name))
 
-    return count, told()
+    return len(chosen), told()
 
 
 def checked_pairs(

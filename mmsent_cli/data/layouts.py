@@ -29,12 +29,15 @@ class Source:
     """The data in use: a folder in the lab layout, a manifest file or a DataFrame.
 
     `notice` is a message with the source and why it was chosen; `path` is a placeholder for a DataFrame.
+    `home` is where relative paths of images start if that is not the folder of the manifest: the manifest is then a
+    temporary copy of standard input.
     """
 
     path: Path
     kind: Literal["lab", "manifest", "frame"]
     notice: str
     frame: "DataFrame | None" = None
+    home: Path | None = None
 
     @property
     def name(self) -> str:

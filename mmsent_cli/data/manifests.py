@@ -45,6 +45,7 @@ def read_rows(table: Table, columns: Columns, config: DataConfig, report: Report
     """
     seen: dict[str, str] = {}
     places = {name: getattr(columns, name) for name in FIELDS}
+    home = table.home or table.path.parent
     for where, guid, cells in numbered_records(table, columns, report):
         named = {name: None if place is None else cells[place] for name, place in places.items()}
         named["guid"] = guid
@@ -59,7 +60,7 @@ def read_rows(table: Table, columns: Columns, config: DataConfig, report: Report
             continue
         if columns.target is not None and row.text is not None:
             row = replace(row, text=with_target(row.text, plain(cells[columns.target], "target")))
-        yield replace(row, image=table.path.parent / row.image) if isinstance(row.image, Path) else row
+        yield replace(row, image=home / row.image) if isinstance(row.image, Path) else row
 
 
 def numbered_records(table: Table, columns: Columns, report: Report) -> Iterator[tuple[str, Any, list[Any]]]:

@@ -139,7 +139,8 @@ def open_source(
     Raises:
         DataError: the table cannot be read, is empty or lacks a column.
     """
-    table = open_table(source.path, config.encoding, decision, KNOWN | set(_wanted(config)))
+    found = open_table(source.path, config.encoding, decision, KNOWN | set(_wanted(config)))
+    table = replace(found, home=source.home)
     if not table.columns:
         raise DataError(f"{source.path} has no rows", "it needs a header and a row for each pair")
     aspects = published.aspect_columns(source.path.name, table.columns, config)

@@ -41,12 +41,17 @@ def open_partial(
         if file.resume:
             raise ConfigError(f"a prediction into {file.out} cannot be resumed", "give a plain file with --out")
         return None
+    if source.home is not None:
+        if file.resume:
+            raise ConfigError("a prediction of standard input cannot be resumed", "save the table to a file")
+        return None
     compute = predictor.compute
     identity = {
         "mmsent": __version__,
         "checkpoint": digest_of(checkpoint),
         "data": source.place,
         "rows": rows,
+        "shard": file.settings.shard,
         "on_bad": data.on_bad,
         "columns": [getattr(data, name) for name in COLUMNS],
         "encoding": data.encoding,
@@ -83,7 +88,7 @@ def resume_line(
     checkpoint: Path, given: Mapping[str, Any], runtime: RuntimeConfig, file: PredictionFile, source: Source
 ) -> str:
     """Return the command that continues an interrupted prediction, or the first command if nothing can be resumed."""
-    if file.out == STANDARD_OUTPUT or is_stream(file.out):
+    if file.out == STANDARD_OUTPUT or is_stream(file.out) or source.home is not None:
         return "run the same command again"
     if source.kind == "frame":
         return f"go on with: predict(data, out={str(file.out.absolute())!r}, resume=True), with the same arguments"

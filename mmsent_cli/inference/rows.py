@@ -9,6 +9,7 @@ from typing import TextIO
 
 from mmsent_cli.errors import DataError
 from mmsent_cli.inference.settings import PredictSettings
+from mmsent_cli.inference.shard import Shard
 from mmsent_cli.results import Prediction
 
 JSON_LINES = ".jsonl"
@@ -33,6 +34,15 @@ class PredictionFile:
     force: bool = False
     resume: bool = False
     settings: PredictSettings = field(default_factory=PredictSettings)
+
+    @property
+    def shard(self) -> Shard:
+        """Return the part of the rows to predict.
+
+        Raises:
+            ConfigError: the setting names no shard.
+        """
+        return Shard() if self.settings.shard is None else Shard.parse(self.settings.shard)
 
 
 def row_columns(labels: Sequence[str], is_json: bool, with_probabilities: bool) -> list[str]:

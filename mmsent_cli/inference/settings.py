@@ -58,6 +58,11 @@ class PredictSettings:
         shown="none",
     )
     keep: tuple[str, ...] = option((), "Columns of the input to copy to the output, comma-separated", shown="none")
+    shard: str | None = option(
+        None,
+        "Predict part I of N of the rows, written I/N, such as 1/8; the N outputs together have the rows of one output",
+        shown="all rows",
+    )
     ray_address: str | None = option(
         None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
     )

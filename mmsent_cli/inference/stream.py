@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -56,7 +57,7 @@ def predict_file(
         MmsentError: the checkpoint, the data or the output cannot be used, or there is nothing to resume.
     """
     start = time.perf_counter()
-    out = file.out
+    out, shard = file.out, file.shard
     require_writable(out, file.force, [checkpoint])
     source = source or locate(build(DataConfig, given).data)
     require_no_input(out, files_of(source))
@@ -66,21 +67,22 @@ def predict_file(
     decision, notes = decide(source, data, predictor.resources.cache, predictor.description)
     problems: list[str] = []
     read: list[str] = []
-    total, unlabelled = open_unlabelled(source, data, decision, problems, read)
+    part = partial(shard.rows, chunk=predictor.chunk_pairs)
+    total, unlabelled = open_unlabelled(source, data, decision, problems, read, part)
     tally = Tally(total, threshold)
     pairs = tally.watch(_apart_from(out, unlabelled))
-    partial = open_partial(checkpoint, source, predictor, data, total, file)
+    kept = open_partial(checkpoint, source, predictor, data, total, file)
     with with_advice(resume_line(checkpoint, given, runtime, file, source)), open_output(out) as stream:
-        _write_rows(_row_writer(stream, file, source, data, predictor), predictor, pairs, tally, out, partial, progress)
-        if not tally.pairs:
+        _write_rows(_row_writer(stream, file, source, data, predictor), predictor, pairs, tally, out, kept, progress)
+        if not tally.pairs and shard.count == 1:
             raise DataError(f"there are no pairs to predict in {source.path}", "give a folder or a table with --data")
-    if partial:
-        partial.remove()
+    if kept:
+        kept.remove()
     counts = {label: tally.tags[label] for label in predictor.description.labels}
     findings = findings_of_counts(predictor.description, counts)
     notes = (
         source.notice,
-        *filter(None, [cache_note(), threshold_note]),
+        *filter(None, [cache_note(), threshold_note, shard.note(total)]),
         *notes,
         *read,
         *predictor.notes(),

@@ -90,6 +90,7 @@ class Table:
         records: reads all rows in order; rows that cannot be read are described in the report.
         class_names: names of numbered classes, where the file has them.
         notes: notes for the user.
+        home: where relative paths of images start; None is the folder of the file.
     """
 
     path: Path
@@ -99,6 +100,7 @@ class Table:
     records: Callable[[Report], Iterator[Record]]
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    home: Path | None = None
 
 
 def _first(places: list[str]) -> str:
