@@ -164,12 +164,15 @@ def predict(
     if out is None:
         if given[PredictSettings]:
             raise ConfigError(
-                "--abstain-below, --abstain-for-accuracy, --keep and --shard work only with an output file", "add --out FILE"
+                "--abstain-below, --abstain-for-accuracy, --keep and --shard work only with an output file",
+                "add --out FILE",
             )
         return predict_single(found, text, image, runtime)
     own = build(PredictSettings, given[PredictSettings])
     file = PredictionFile(out=Path(out), has_probabilities=probabilities, force=force, resume=resume, settings=own)
     if runtime.engine == "ray":
+        if own.shard is not None:
+            raise ConfigError("--engine ray divides the rows itself", "leave out --shard, or --engine ray")
         return predict_in_parts(found, given[DataConfig], runtime, file, progress, source)
     if {"ray_address", "ray_workers", "part_rows"} & given[PredictSettings].keys():
         raise ConfigError("--ray-address, --ray-workers and --part-rows are for --engine ray", "add --engine ray")

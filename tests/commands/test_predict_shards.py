@@ -77,6 +77,8 @@ def test_a_shard_is_resumed_as_itself(ready, monkeypatch):
 def test_what_is_no_shard(ready, written):
     assert_refused(mmsent("predict", "--data", "new.csv", "--out", "out.csv", "--shard", written), "--shard", "I/N")
     assert not Path("out.csv").exists()
+    words = ("predict", "--data", "new.csv", "--out", "out.csv", "--shard", "1/2", "--engine", "ray")
+    assert_refused(mmsent(*words), "--engine ray divides", "leave out --shard")
 
 
 def from_input(content, *arguments):
