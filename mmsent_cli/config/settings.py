@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mmsent_cli.config.probe_names import plain_probe_name, probe_problem
 from mmsent_cli.errors import ConfigError, summarize
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -19,9 +20,6 @@ VAL_SIZE = 0.2
 FIGURE_FORMATS = ("pdf", "svg")
 COLUMNS = ("guid_column", "text_column", "image_column", "tag_column")
 """Settings that name the columns of a table."""
-PROBES = ("image", "text", "minilm", "mpnet", "characters", "lexicon", "ocr", "ocr-characters")
-RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
-"""Earlier names of probes, for the error that gives the new one."""
 AUGMENTATION_ALIASES = {"colour": "color"}
 
 
@@ -139,8 +137,8 @@ class ModelConfig:
     encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "Text encoder, replaces that of --encoders:   light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
-        " hf:NAME",
+        "Text encoder, replaces that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
+        " twitter-roberta, hf:NAME",
         shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
@@ -189,8 +187,10 @@ class ModelConfig:
     probes: tuple[str, ...] | None = option(
         None,
         "Linear probes added to the ensemble, comma-separated: image, text (the model's frozen encoders); minilm, mpnet"
-        " (an extra frozen text encoder); characters (n-grams); lexicon; ocr, ocr-characters (words in the image; pip"
-        " install 'mmsent[ocr]'). Needs --folds",
+        " (an extra frozen text encoder); clip-text, clip-image, clip (its text and image embeddings together);"
+        " text:ENCODER, image:ENCODER (any extra frozen encoder, as in --text-encoder and --image-encoder), such as"
+        " text:bert, image:timm:NAME; hf:NAME or a folder; characters (n-grams); lexicon; ocr, ocr-characters (words in"
+        " the image; pip install 'mmsent[ocr]'). Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
@@ -209,16 +209,18 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         unknown = [step for step in self.text_cleaning or () if step not in CLEANING_STEPS]
-        strange = [name for name in self.probes or () if name not in PROBES]
-        renamed = [f"probe {name} is now called {RENAMED_PROBES[name]}" for name in strange if name in RENAMED_PROBES]
+        probes = self.probes or ()
+        strange = [problem for name in probes if (problem := probe_problem(name))]
+        plain = [plain_probe_name(name) for name in probes]
+        doubled = [name for place, name in enumerate(probes) if plain_probe_name(name) in plain[:place]]
         hidden, dropout = self.head_hidden, self.head_dropout
         mismatched = hidden is not None and dropout is not None and len(hidden) != len(dropout)
         raise_if(
             (bool(unknown), f"unknown text_cleaning {', '.join(unknown)}; known: {', '.join(CLEANING_STEPS)}"),
             (not 0 <= (self.logit_adjustment or 0) <= 1, "logit_adjustment must lie in [0, 1]"),
             (self.models_per_fold < 1, "models_per_fold must be at least 1"),
-            (bool(renamed), "; ".join(renamed)),
-            (bool(strange) and not renamed, f"unknown probes {', '.join(strange)}; known: {', '.join(PROBES)}"),
+            (bool(strange), "; ".join(strange)),
+            (bool(doubled), f"probes contains {', '.join(doubled)} twice"),
             (
                 mismatched,
                 f"head_dropout needs one number per hidden layer: head_hidden {hidden}, head_dropout {dropout}",

@@ -14,7 +14,7 @@ from mmsent_cli.data.text import clean
 
 MOSTLY = 0.5
 WARN_SHARE = 0.1
-ENGLISH_ENCODERS = frozenset({"minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip"})
+ENGLISH_ENCODERS = frozenset({"minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta"})
 """Text encoders that were trained on English texts."""
 SCRIPTS = {"CJK": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
 """Scripts by the first word of the Unicode names of their letters, where that word is not the usual name."""

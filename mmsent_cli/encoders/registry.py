@@ -14,7 +14,7 @@ from mmsent_cli.encoders.image import hf as hf_image
 from mmsent_cli.encoders.image import light as light_image
 from mmsent_cli.encoders.image import lite0, resnet, timm
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
-from mmsent_cli.encoders.text import bert, clip, light, minilm, mpnet
+from mmsent_cli.encoders.text import bert, clip, hf, light, minilm, mpnet, twitter_roberta
 from mmsent_cli.encoders.weights.hub import CLIP
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import WeightsUnavailable, unknown_name
@@ -49,7 +49,13 @@ TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
     ),
     "bert": EncoderSpec(bert.build, "bert-base-uncased, 768-d", "Apache-2.0", "bert-base-uncased, arXiv 1810.04805"),
     "clip": EncoderSpec(clip.build, "CLIP ViT-B/32 text tower, 512-d", "MIT", f"{CLIP}, arXiv 2103.00020"),
-    "hf": EncoderSpec(bert.build_hf, "any Hugging Face text encoder: hf:NAME or hf:FOLDER", "its own"),
+    "twitter-roberta": EncoderSpec(
+        twitter_roberta.build,
+        "RoBERTa-base trained on tweets, means of its last four layers, 3072-d",
+        "not stated by its authors",
+        f"{twitter_roberta.NAME}, arXiv 2010.12421",
+    ),
+    "hf": EncoderSpec(hf.build, "any Hugging Face text encoder: hf:NAME or hf:FOLDER", "its own"),
 }
 
 IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
@@ -65,6 +71,9 @@ IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
     "timm": EncoderSpec(timm.build, "any timm network: timm:NAME or timm:FOLDER", "its own"),
     "hf": EncoderSpec(hf_image.build, "any Hugging Face image model: hf:NAME or hf:FOLDER", "its own"),
 }
+
+
+TABLES: dict[str, Mapping[str, EncoderSpec[Any]]] = {"text": TEXT_ENCODERS, "image": IMAGE_ENCODERS}
 
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
@@ -96,19 +105,34 @@ def build_image_encoder(model: ResolvedModel, weights: WeightSource) -> Encoder[
     return encoder.freeze(frozen_stages(encoder, model.freeze_image, "--freeze-image"))
 
 
-def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSource) -> Encoder[TextInputs]:
-    """Build a completely frozen text encoder for probes, without text cleaning.
+def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSource) -> Encoder[Any]:
+    """Build a completely frozen encoder for probes: of texts without cleaning, or of images of the encoder's own size.
 
     Args:
-        name: a name in the table of text encoders.
+        name: `text:ENCODER` or `image:ENCODER` with a name in the tables; a name alone is that of a text encoder.
         config: the model's configuration; `max_length_tokens` is used for this encoder, too.
         weights: where to look for pretrained weights.
 
     Raises:
         WeightsUnavailable: the weights are not available.
     """
-    own = replace(config, text_encoder=name, freeze_text="all", text_cleaning=())
+    side, encoder = auxiliary_place(name)
+    if side == "image":
+        own = replace(config, image_encoder=encoder, freeze_image="all", image_size_px=None)
+        return build_image_encoder(own, weights).eval()
+    own = replace(config, text_encoder=encoder, freeze_text="all", text_cleaning=())
     return build_text_encoder(own, weights, None).eval()
+
+
+def auxiliary_place(name: str) -> tuple[str, str]:
+    """Split the name of an auxiliary encoder into its modality and its name in the table of this modality."""
+    side, _, encoder = name.partition(":")
+    return (side, encoder) if side in TABLES else ("text", name)
+
+
+def find_spec(side: str, name: str) -> EncoderSpec[Any]:
+    """Return the row of the encoder `name`, such as `hf:NAME`, in the table of a modality."""
+    return TABLES[side][name.partition(":")[0]]
 
 
 def is_from_scratch(model: ResolvedModel) -> bool:

@@ -13,12 +13,15 @@ from typing import Any, Literal
 import numpy as np
 
 from mmsent_cli.data.ocr import OcrText
+from mmsent_cli.data.pairs import MODALITIES
 from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.logistic import fit_logistic
 from mmsent_cli.ensemble.ngrams import Characters
 from mmsent_cli.ensemble.ocr_features import N_OCR, ocr_features
 from mmsent_cli.ensemble.probabilities import log_softmax
 
+SMALLEST_NORM = 1e-8
+"""As in PyTorch's cosine similarity, which an exported model computes."""
 PSEUDO_COUNT = 1e-3
 """Added to the number of pairs of each class, so that the share of an absent class has a logarithm."""
 
@@ -28,41 +31,66 @@ class ProbeSpec:
     """The definition of a probe.
 
     Attributes:
-        source: the input: the `text`, the text in the image (`ocr`), or an encoder (`text_encoder`, `image_encoder`).
-        features: the features: `lexicon` or `characters` (n-grams) for a text, `pooled` for an encoder.
-        strength: inverse strength of the L2 penalty (`C` in scikit-learn); dense features are standardized first.
+        source: the input: the `text`, the text in the image (`ocr`), or encoders (`text_encoder`, `image_encoder`,
+            `both_encoders`).
+        features: the features: `lexicon` or `characters` (n-grams) for a text, `pooled` for encoders.
+        strength: inverse strength of the L2 penalty (`C` in scikit-learn); dense features are standardized first. None
+            is one divided by the number of features, near which the best values of the other probes lie.
         summary: a description in one line.
-        encoder: name of an auxiliary (extra, frozen) encoder; empty for the model's own encoder, which must then be
-            frozen completely.
+        encoders: names of auxiliary (extra, frozen) encoders; empty for the model's own encoder, which must then be
+            frozen completely. Two encoders embed text and image into one space; their similarity is a feature too.
     """
 
-    source: Literal["text", "ocr", "text_encoder", "image_encoder"]
+    source: Literal["text", "ocr", "text_encoder", "image_encoder", "both_encoders"]
     features: Literal["lexicon", "characters", "pooled"]
-    strength: float
+    strength: float | None
     summary: str
-    encoder: str = ""
+    encoders: tuple[str, ...] = ()
 
     @property
-    def modality(self) -> str:
-        """`text` or `image`. For a pair without this modality, the probe predicts the class shares in training."""
-        return "text" if self.source in ("text", "text_encoder") else "image"
+    def modalities(self) -> tuple[str, ...]:
+        """`text`, `image` or both. For a pair that lacks one, the probe predicts the class shares in training."""
+        if self.source == "both_encoders":
+            return MODALITIES
+        return ("text",) if self.source in ("text", "text_encoder") else ("image",)
 
     @property
-    def pooled_name(self) -> str:
-        """Key of the probe's features in `ProbeInputs.pooled`."""
-        return self.encoder or self.modality
+    def pooled_names(self) -> tuple[str, ...]:
+        """Keys of the probe's features in `ProbeInputs.pooled`."""
+        return self.encoders or self.modalities
 
+    def is_present(self, present: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return which of N pairs have all modalities that the probe reads, bool [N]."""
+        return np.logical_and.reduce([present[modality] for modality in self.modalities])
+
+
+CLIP = ("text:clip", "image:clip")
 
 PROBES: dict[str, ProbeSpec] = {
     "image": ProbeSpec("image_encoder", "pooled", 5e-4, "the frozen image encoder's features"),
     "text": ProbeSpec("text_encoder", "pooled", 1e-3, "the frozen text encoder's features"),
-    "minilm": ProbeSpec("text_encoder", "pooled", 1e-3, "MiniLM-L6, an auxiliary encoder", "minilm-layers"),
-    "mpnet": ProbeSpec("text_encoder", "pooled", 3e-4, "MPNet-base, an auxiliary encoder", "mpnet-layers"),
+    "minilm": ProbeSpec("text_encoder", "pooled", 1e-3, "MiniLM-L6, an auxiliary encoder", ("minilm-layers",)),
+    "mpnet": ProbeSpec("text_encoder", "pooled", 3e-4, "MPNet-base, an auxiliary encoder", ("mpnet-layers",)),
+    "clip-text": ProbeSpec("text_encoder", "pooled", None, "CLIP's embedding of the text", CLIP[:1]),
+    "clip-image": ProbeSpec("image_encoder", "pooled", None, "CLIP's embedding of the image", CLIP[1:]),
+    "clip": ProbeSpec("both_encoders", "pooled", None, "CLIP's embeddings of text and image, their similarity", CLIP),
     "characters": ProbeSpec("text", "characters", 3.0, "TF-IDF of 2 to 5 characters"),
     "lexicon": ProbeSpec("text", "lexicon", 0.1, "VADER's scores, punctuation and length"),
     "ocr": ProbeSpec("ocr", "lexicon", 0.05, "as lexicon, for the text in the image, with its amount and area"),
     "ocr-characters": ProbeSpec("ocr", "characters", 1.0, "as characters, for the text in the image"),
 }
+
+
+def find_probe(name: str) -> ProbeSpec:
+    """Return the definition of a probe: a row of the table, or a probe of the encoder `text:ENCODER`, `image:ENCODER`.
+
+    Raises:
+        KeyError: there is no such probe.
+    """
+    side, _, encoder = name.partition(":")
+    if not encoder or side not in MODALITIES:
+        return PROBES[name]
+    return ProbeSpec(f"{side}_encoder", "pooled", None, f"{encoder}, an auxiliary encoder", (name,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +130,7 @@ class Probe:
     """A fitted probe.
 
     Attributes:
-        name: name in the table of probes.
+        name: name, see `find_probe`.
         weight: weights, float32 [F, C].
         bias: biases, float64 [C].
         prior: logarithms of the class shares in training [C].
@@ -117,30 +145,30 @@ class Probe:
 
     def log_probabilities(self, inputs: ProbeInputs) -> np.ndarray:
         """Compute the logarithms of the class probabilities of N pairs, float64 [N, C]."""
-        is_present = inputs.present[PROBES[self.name].modality]
+        is_present = find_probe(self.name).is_present(inputs.present)
         return np.where(is_present[:, None], log_softmax(self.logits(inputs)), self.prior)
 
     def logits(self, inputs: ProbeInputs) -> np.ndarray:
-        """Compute the logits of N pairs as if each had the probe's modality, float64 [N, C]."""
-        features = _features(PROBES[self.name], inputs, self.characters)
+        """Compute the logits of N pairs as if each had the probe's modalities, float64 [N, C]."""
+        features = _features(find_probe(self.name), inputs, self.characters)
         return np.asarray(features @ self.weight.astype(np.float64)) + self.bias
 
 
 def fit_probe(name: str, inputs: ProbeInputs, targets: np.ndarray, rows: np.ndarray, n_classes: int) -> Probe:
     """Fit a probe on some rows of the inputs.
 
-    Pairs without the probe's modality are left out. If the other pairs have fewer than two classes, the probe always
+    Pairs without the probe's modalities are left out. If the other pairs have fewer than two classes, the probe always
     predicts the class shares of all training pairs.
 
     Args:
-        name: name in the table of probes.
+        name: name, see `find_probe`.
         inputs: inputs of all N pairs.
         targets: class number of each pair [N].
         rows: row numbers of the training pairs.
         n_classes: number of classes C.
     """
-    spec = PROBES[name]
-    chosen = rows[inputs.present[spec.modality][rows]]
+    spec = find_probe(name)
+    chosen = rows[spec.is_present(inputs.present)[rows]]
     part = inputs.take(chosen)
     if spec.features == "characters":
         characters, features = Characters.fit(part.strings(spec.source))
@@ -151,7 +179,8 @@ def fit_probe(name: str, inputs: ProbeInputs, targets: np.ndarray, rows: np.ndar
     if len(np.unique(targets[chosen])) < 2:  # nothing to learn
         weight, bias = np.zeros((features.shape[1], n_classes)), prior
     else:
-        weight, bias = fit_logistic(features, targets[chosen], n_classes, spec.strength, is_scaled=characters is None)
+        strength = spec.strength or 1 / features.shape[1]
+        weight, bias = fit_logistic(features, targets[chosen], n_classes, strength, is_scaled=characters is None)
     return Probe(name, weight.astype(np.float32), bias, prior, characters)
 
 
@@ -167,9 +196,9 @@ def join_inputs(parts: Sequence[ProbeInputs]) -> ProbeInputs:
 
 
 def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | None) -> Any:
-    """Return the feature matrix [N, F]: sparse for n-grams, float32 for an encoder, which makes the fit faster."""
+    """Return the feature matrix [N, F]: sparse for n-grams, float32 for encoders, which makes the fit faster."""
     if spec.features == "pooled":
-        return inputs.pooled[spec.pooled_name]
+        return _joined([inputs.pooled[name] for name in spec.pooled_names])
     strings = inputs.strings(spec.source)
     if characters is not None:
         return characters.features(strings)
@@ -177,17 +206,26 @@ def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | Non
     return np.hstack([features, ocr_features(inputs.ocr_texts)]) if spec.source == "ocr" else features
 
 
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the features [N, D] of one encoder; of two, the features of both and their cosine, [N, D + D + 1]."""
+    if len(parts) == 1:
+        return parts[0]
+    one, other = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), SMALLEST_NORM) for part in parts)
+    return np.hstack([*parts, (one * other).sum(axis=1, keepdims=True)])
+
+
 def count_features(name: str, pooled: Mapping[str, int], characters: Characters | None) -> int:
     """Return the number of features F of a probe.
 
     Args:
-        name: name in the table of probes.
+        name: name, see `find_probe`.
         pooled: width of the features of each frozen encoder, with the keys of `ProbeInputs.pooled`.
         characters: the n-grams, for a probe with n-gram features.
     """
-    spec = PROBES[name]
+    spec = find_probe(name)
     if spec.features == "pooled":
-        return pooled[spec.pooled_name]
+        widths = [pooled[each] for each in spec.pooled_names]
+        return sum(widths) + (len(widths) > 1)
     if characters is not None:
         return len(characters.ngrams)
     return N_LEXICON + (N_OCR if spec.source == "ocr" else 0)
@@ -195,9 +233,9 @@ def count_features(name: str, pooled: Mapping[str, int], characters: Characters 
 
 def auxiliary_encoders(names: Collection[str]) -> list[str]:
     """Return the names of the auxiliary encoders of these probes."""
-    return list(dict.fromkeys(PROBES[name].encoder for name in names if PROBES[name].encoder))
+    return list(dict.fromkeys(encoder for name in names for encoder in find_probe(name).encoders))
 
 
 def reads_ocr(names: Collection[str]) -> bool:
     """Return True if one of these probes reads the text in images."""
-    return any(PROBES[name].source == "ocr" for name in names)
+    return any(find_probe(name).source == "ocr" for name in names)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mmsent_cli.ensemble.ngrams import Characters
-from mmsent_cli.ensemble.probes import PROBES, Probe, count_features
+from mmsent_cli.ensemble.probes import Probe, count_features, find_probe
 from mmsent_cli.ensemble.stacker import Stacker
 
 STACKER_PARTS = ("weight", "bias", "offsets")
@@ -42,7 +42,7 @@ def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, 
     weight, bias, prior = (content[part].numpy() for part in ("weight", "bias", "prior"))
     ngrams = content["ngrams"]
     characters = None if ngrams is None else Characters(tuple(ngrams), content["idf"].numpy())
-    if (PROBES[name].features == "characters") != (characters is not None):
+    if (find_probe(name).features == "characters") != (characters is not None):
         raise ValueError(f"the probe {name} lacks n-grams, or has some that it does not use")
     if characters is not None and (
         characters.idf.shape != (len(characters.ngrams),) or len(set(characters.ngrams)) != len(characters.ngrams)

@@ -13,6 +13,7 @@ from mmsent_cli.compute.device import Compute
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.errors import DataError
 from mmsent_cli.features.column import Column, SkippedModality, describe_features, text_keys
 from mmsent_cli.features.store import disk_full_as_error
@@ -103,11 +104,17 @@ class TableBuilder:
         val = tuple(sorted(rows.val, key=lengths.__getitem__))
         return Table(columns["text"], columns["image"], lengths, self.targets, rows.train, val)
 
-    def text_column(self, encoder: Encoder, progress: Progress) -> Column:
-        """Encode every text by a frozen encoder. The column is not kept."""
-        column = Column(encoder, self._keys["text"], self.store, self.compute)
+    def frozen_column(self, encoder: Encoder, progress: Progress) -> Column:
+        """Encode every text or every image by a frozen encoder. The column is not kept.
+
+        Raises:
+            MmsentError: no pair has a text, no pair has an image, or the disk is full.
+        """
+        side = "image" if isinstance(encoder.inputs, ImageInputs) else "text"
+        self._require_any(side)
+        column = Column(encoder, self._keys[side], self.store, self.compute)
         with disk_full_as_error(self.store):
-            self.encoder_runs["text"] += column.fill(self._texts, (), progress)
+            self.encoder_runs[side] += column.fill(self._sources(side), (), progress)
         self.damaged += column.damaged
         self._refusals += self.compute.refusals(encoder)
         return column
@@ -127,14 +134,20 @@ class TableBuilder:
         described = json.dumps(describe_features(encoder, self.compute), sort_keys=True)
         identity = (side, described, augmentation)
         if identity not in self._columns:
-            keys = self._keys[side]
-            if not any(keys):
-                source = self.dataset.source
-                raise DataError(f"no pair of {source} has a usable {side}", f"add pairs with a usable {side}")
-            column = Column(encoder, keys, self.store, self.compute, augmentation)
-            sources: Sequence[Any] = self._texts if side == "text" else self._images
+            self._require_any(side)
+            column = Column(encoder, self._keys[side], self.store, self.compute, augmentation)
             with disk_full_as_error(self.store):
-                self.encoder_runs[side] += column.fill(sources, rows.views, progress)
+                self.encoder_runs[side] += column.fill(self._sources(side), rows.views, progress)
             self.encoded()
             self._columns[identity] = column
         return self._columns[identity]
+
+    def _sources(self, side: str) -> Sequence[Any]:
+        """The texts or the images of all pairs."""
+        return self._texts if side == "text" else self._images
+
+    def _require_any(self, side: str) -> None:
+        """Check that a pair has this modality."""
+        if not any(self._keys[side]):
+            source = self.dataset.source
+            raise DataError(f"no pair of {source} has a usable {side}", f"add pairs with a usable {side}")

@@ -15,15 +15,16 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from mmsent_cli.compute.device import Compute
 from mmsent_cli.data.ocr import OcrText, read_ocr
-from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.pairs import ImageFile, Pair
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.features.batching import raw_pad, stack
@@ -116,7 +117,7 @@ class PairBatch:
         batch: activations on the device; the classes are -1 (unknown).
         texts: the texts; an empty string for a pair without text.
         ocr_texts: the texts in the images; empty unless the pipeline reads them.
-        features: text features float32 [B, D] for each auxiliary encoder.
+        features: features float32 [B, D] for each auxiliary encoder; zeros for a pair without the image.
     """
 
     rows: list[int]
@@ -133,14 +134,14 @@ class PairPipeline:
     Attributes:
         text, image: the model's encoders, frozen and cut.
         compute: device, precision, batch sizes.
-        auxiliary: extra frozen text encoders that only linear probes use, by name.
+        auxiliary: extra frozen encoders that only linear probes use, by name.
         reads_ocr: True if the words in the images are read, too.
     """
 
     text: Encoder[TextInputs]
     image: Encoder[ImageInputs]
     compute: Compute
-    auxiliary: Mapping[str, Encoder[TextInputs]]
+    auxiliary: Mapping[str, Encoder[Any]]
     reads_ocr: bool = False
 
     @property
@@ -163,7 +164,7 @@ class PairPipeline:
     ) -> Iterator[PairBatch]:
         texts = [pair.text or "" for pair in chunk]
         ids = self.text.inputs.arrays(texts)
-        features = {name: self._features(each, texts, encoders) for name, each in self.auxiliary.items()}
+        features = {name: self._features(each, chunk, texts, encoders) for name, each in self.auxiliary.items()}
         by_length = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
         groups = list(_groups(by_length, self.compute.predict_batch))
         pixels = decode_ahead(([chunk[row] for row in rows] for rows in groups), self._pixels, decoders)
@@ -191,11 +192,20 @@ class PairPipeline:
             target=torch.full((len(pairs),), -1, device=device),
         )
 
-    def _features(self, encoder: Encoder[TextInputs], texts: Sequence[str], pool: ThreadPoolExecutor) -> np.ndarray:
-        """Compute the features [N, D] of the texts by a completely frozen encoder."""
-        features = np.empty((len(texts), encoder.out_dim), dtype=np.float32)
-        for rows, values in encode_texts(encoder, self.compute, texts, pool):
-            features[rows] = values[: len(rows)]
+    def _features(
+        self, encoder: Encoder[Any], chunk: Sequence[Pair], texts: Sequence[str], pool: ThreadPoolExecutor
+    ) -> np.ndarray:
+        """Compute the features [N, D] of the pairs by a completely frozen encoder."""
+        features = np.zeros((len(chunk), encoder.out_dim), dtype=np.float32)
+        places = range(len(chunk))
+        if isinstance(encoder.inputs, ImageInputs):
+            images = {row: pair.image for row, pair in enumerate(chunk) if pair.image is not None}
+            places = list(images)
+            encoded = encode_images(encoder, self.compute, list(images.values()), partial(_decoded, encoder.inputs))
+        else:
+            encoded = encode_texts(encoder, self.compute, texts, pool)
+        for rows, values in encoded:
+            features[[places[row] for row in rows]] = values[: len(rows)]
         return features
 
     def _pixels(self, pair: Pair) -> np.ndarray:
@@ -203,10 +213,15 @@ class PairPipeline:
         if pair.image is None:
             side_px = self.image.inputs.image_size_px
             return np.zeros((3, side_px, side_px), dtype=np.uint8)
-        return self.image.inputs.arrays([pair.image])[0]
+        return _decoded(self.image.inputs, pair.image)
 
     def _ocr_text(self, pair: Pair) -> OcrText:
         return OcrText() if pair.image is None else read_ocr(pair.image)
+
+
+def _decoded(inputs: ImageInputs, image: ImageFile) -> np.ndarray:
+    """The pixels of an image, uint8 [3, H, W]."""
+    return inputs.arrays([image])[0]
 
 
 def _stored(

@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmsent_cli.config import ResolvedModel
-from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS, EncoderSpec
-from mmsent_cli.ensemble import PROBES
+from mmsent_cli.encoders.registry import (
+    IMAGE_ENCODERS,
+    TEXT_ENCODERS,
+    EncoderSpec,
+    auxiliary_place,
+    find_spec,
+)
+from mmsent_cli.ensemble import find_probe
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.results import ModelPart
 
@@ -68,13 +74,14 @@ def _head_part(model: ResolvedModel) -> ModelPart:
 
 
 def _probe_part(name: str) -> ModelPart:
-    spec = PROBES[name]
-    encoder = TEXT_ENCODERS[spec.encoder] if spec.encoder else None
+    spec = find_probe(name)
+    encoder = find_spec(*auxiliary_place(spec.encoders[0])) if spec.encoders else None
+    argument = auxiliary_place(name)[1].partition(":")[2]
     return ModelPart(
         part="probe",
         name=name,
         summary=f"logistic regression on {spec.summary}",
         training="trained",
-        licence=encoder.licence if encoder else "",
-        source=encoder.source if encoder else "",
+        licence=encoder.licence if encoder and not argument else "",
+        source=OF_USER.format(argument) if argument else encoder.source if encoder else "",
     )

@@ -12,10 +12,10 @@ from mmsent_cli.config import ResolvedModel
 from mmsent_cli.data.ocr import OcrText, describe_ocr, read_ocr, require_ocr
 from mmsent_cli.encoders.registry import build_auxiliary_encoder
 from mmsent_cli.ensemble import (
-    PROBES,
     Probe,
     ProbeInputs,
     auxiliary_encoders,
+    find_probe,
     fit_probe,
     is_frozen,
     join_inputs,
@@ -43,17 +43,18 @@ def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
     if reads_ocr(config.probes):
         require_ocr()
     for name in config.probes:
-        spec = PROBES[name]
-        if spec.features == "pooled" and not spec.encoder and not is_frozen(model, spec.modality):
+        spec = find_probe(name)
+        modality = spec.modalities[0]
+        if spec.features == "pooled" and not spec.encoders and not is_frozen(model, modality):
             raise ConfigError(
-                f"the probe {name} needs a frozen {spec.modality} encoder; here, the encoder is trained or not used",
-                f"add --freeze-{spec.modality} all, or leave the probe out",
+                f"the probe {name} needs a frozen {modality} encoder; here, the encoder is trained or not used",
+                f"add --freeze-{modality} all, or leave the probe out",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class AuxiliaryFeatures:
-    """The features of all N texts by the auxiliary encoders, which only probes use.
+    """The features of all N texts and images by the auxiliary encoders, which only probes use.
 
     Attributes:
         pooled: features [N, D] by encoder name.
@@ -65,7 +66,7 @@ class AuxiliaryFeatures:
 
 
 def auxiliary_features(names: Sequence[str], workspace: Workspace) -> AuxiliaryFeatures:
-    """Compute the features of all texts by each auxiliary encoder of some probes, one encoder at a time.
+    """Compute the features of all texts or images by each auxiliary encoder of some probes, one encoder at a time.
 
     Raises:
         WeightsUnavailable: the weights of an encoder are not available.

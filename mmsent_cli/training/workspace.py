@@ -84,8 +84,8 @@ class Workspace:
         return self.tables.table(model, Augmentation.of(fit), Rows(self.train, self.val, views), self.progress)
 
     def features(self, encoder: Encoder) -> np.ndarray:
-        """Compute the features float32 [N, D] of every text by a frozen encoder, which is not kept in memory."""
-        column = self.tables.text_column(encoder, self.progress)
+        """Compute the features float32 [N, D] of every pair by a frozen encoder, which is not kept in memory."""
+        column = self.tables.frozen_column(encoder, self.progress)
         return np.concatenate([pool(encoder, batch) for batch in column.batches(FEATURE_BATCH)])
 
     def notes(self) -> list[str]:

@@ -21,9 +21,11 @@ TEXT_NAMES = (
     "mpnet-layers",
     "bert",
     "clip",
+    "twitter-roberta",
     "hf:small-roberta",
     "hf:small-distilbert",
     "hf:small-albert",
+    "hf:clip-vit-base-patch32",
 )
 IMAGE_NAMES = (
     "light",
@@ -35,13 +37,14 @@ IMAGE_NAMES = (
     "timm:test_efficientnet",
     "timm:test_vit",
     "hf:small-vit",
+    "hf:clip-vit-base-patch32",
 )
 CASES = [*(("text", name) for name in TEXT_NAMES), *(("image", name) for name in IMAGE_NAMES)]
 TABLES = {"text": TEXT_ENCODERS, "image": IMAGE_ENCODERS}
 TEXTS = ("good day", "a", "the sun is warm and so is this good day", "no sun today")
 VOCABULARY = ("good", "day", "sun", "the", "is")
 IMAGE_SIZE_PX = 64
-OWN_SIZE = ("clip", "timm:test_vit", "hf:small-vit")
+OWN_SIZE = ("clip", "timm:test_vit", "hf:small-vit", "hf:clip-vit-base-patch32")
 """Image encoders whose positions were learned for one size."""
 
 

@@ -15,6 +15,7 @@ def write_weights(folder: Path) -> Path:
     _write_clip(folder / "clip-vit-base-patch32")
     _write_mpnet(folder / "all-mpnet-base-v2")
     _write_roberta(folder / "small-roberta")
+    _write_twitter_roberta(folder / "twitter-roberta-base")
     _write_distilbert(folder / "small-distilbert")
     _write_albert(folder / "small-albert")
     _write_vit(folder / "small-vit")
@@ -79,6 +80,15 @@ def _write_roberta(folder: Path) -> None:
     words = _write_tokenizer(folder, "<s>", "</s>", "<pad>", 62)
     config = RobertaConfig(vocab_size=len(words), max_position_embeddings=64, pad_token_id=0, **_sizes())
     shake(RobertaModel(config)).save_pretrained(folder)
+
+
+def _write_twitter_roberta(folder: Path) -> None:
+    """As published: a masked language model, whose encoder has no pooler."""
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    words = _write_tokenizer(folder, "<s>", "</s>", "<pad>", 62)
+    config = RobertaConfig(vocab_size=len(words), max_position_embeddings=64, pad_token_id=0, **_sizes())
+    shake(RobertaForMaskedLM(config)).save_pretrained(folder)
 
 
 def _write_distilbert(folder: Path) -> None:

@@ -12,6 +12,7 @@ from tests.encoders.cases import CASES, built, fresh, sample
 WHOLE = (
     "minilm-layers",
     "mpnet-layers",
+    "twitter-roberta",
     "efficientnet-lite0-stages",
     "hf:small-albert",
     "hf:small-vit",

@@ -9,16 +9,16 @@ import torch
 
 from mmsent_cli.config import PROBES as NAMES
 from mmsent_cli.data.ocr import OcrText
-from mmsent_cli.ensemble import PROBES, ProbeInputs, fit_probe, join_inputs
+from mmsent_cli.ensemble import PROBES, ProbeInputs, auxiliary_encoders, find_probe, fit_probe, join_inputs
 from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.ngrams import Characters
 from mmsent_cli.ensemble.serialize import probe_content, read_probe
 
 TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
 PAIRS = 60
-POOLED = dict.fromkeys(("text", "image", "minilm-layers", "mpnet-layers"), 3)
+POOLED = dict.fromkeys(("text", "image", "minilm-layers", "mpnet-layers", "text:clip", "image:clip", "image:timm:a"), 3)
 """Widths of the features of frozen encoders."""
-every_probe = pytest.mark.parametrize("name", PROBES)
+every_probe = pytest.mark.parametrize("name", [*PROBES, "image:timm:a"])
 
 
 def inputs(pairs=PAIRS, seed=0):
@@ -47,7 +47,7 @@ def without(given, modality, row):
 
 def test_the_options_name_each_row_of_the_table():
     assert set(NAMES) == set(PROBES)
-    assert len(PROBES) == 8
+    assert len(PROBES) == 11
 
 
 @every_probe
@@ -63,7 +63,7 @@ def test_a_pair_without_the_modality_gets_the_class_shares_of_training(name):
     given, classes = inputs()
     rows = np.flatnonzero((classes != 1) | (np.arange(PAIRS) < 30))  # 20, 10 and 20 of the classes
     probe = fit_probe(name, given, classes, rows, 3)
-    predicted = np.exp(probe.log_probabilities(without(given, PROBES[name].modality, 7)))
+    predicted = np.exp(probe.log_probabilities(without(given, find_probe(name).modalities[-1], 7)))
     np.testing.assert_allclose(predicted[7], [0.4, 0.2, 0.4], atol=1e-3)
     assert not np.allclose(predicted[8], predicted[7], atol=5e-4)
 
@@ -71,7 +71,7 @@ def test_a_pair_without_the_modality_gets_the_class_shares_of_training(name):
 @every_probe
 def test_a_pair_without_the_modality_does_not_change_the_weights(name):
     given, classes = inputs()
-    modality = PROBES[name].modality
+    modality = find_probe(name).modalities[-1]
     lacking = without(given, modality, 7)
     changed = replace(
         lacking,
@@ -117,7 +117,7 @@ def test_parts_that_do_not_fit_each_other_are_refused(name, part, damage):
 @pytest.mark.parametrize("classes_with_it", [(), (2,)])
 def test_where_fewer_than_two_classes_have_its_modality_it_predicts_the_class_shares(name, classes_with_it):
     given, classes = inputs()
-    modality = PROBES[name].modality
+    modality = find_probe(name).modalities[-1]
     lacking = replace(given, present={**given.present, modality: np.isin(classes, classes_with_it)})
     probe = fit_probe(name, lacking, classes, np.arange(PAIRS), 3)
     np.testing.assert_allclose(np.exp(probe.log_probabilities(given)), 1 / 3, atol=1e-3)
@@ -164,3 +164,32 @@ def test_texts_without_common_ngrams_give_the_class_shares():
     silent = replace(given, ocr_texts=[OcrText() for _ in classes])
     predicted = fit_probe("ocr-characters", silent, classes, np.arange(PAIRS), 3).log_probabilities(silent)
     np.testing.assert_allclose(np.exp(predicted), 1 / 3, atol=1e-3)
+
+
+def test_a_probe_of_two_towers_reads_both_and_their_similarity():
+    given, classes = inputs()
+    apart = given.pooled["text:clip"] * np.where(classes == 0, -1, 1)[:, None].astype(np.float32)
+    pooled = {**given.pooled, "image:clip": apart}
+    probe = fit_probe("clip", replace(given, pooled=pooled), classes, np.arange(PAIRS), 3)
+    assert probe.weight.shape == (7, 3)
+    one, other = pooled["text:clip"], apart
+    cosine = (one * other).sum(axis=1) / (np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1))
+    logits = np.column_stack([one, other, cosine]) @ probe.weight.astype(np.float64) + probe.bias
+    predicted = probe.log_probabilities(replace(given, pooled=pooled))
+    np.testing.assert_allclose(predicted, logits - np.logaddexp.reduce(logits, axis=1, keepdims=True), atol=1e-5)
+    for modality in ("text", "image"):
+        lacking = without(replace(given, pooled=pooled), modality, 4)
+        np.testing.assert_allclose(probe.log_probabilities(lacking)[4], probe.prior)
+
+
+def test_a_probe_of_an_encoder_is_a_name_with_its_modality():
+    assert find_probe("image:timm:a").encoders == ("image:timm:a",)
+    assert auxiliary_encoders(["clip", "clip-text", "mpnet", "text:bert"]) == [
+        "text:clip",
+        "image:clip",
+        "mpnet-layers",
+        "text:bert",
+    ]
+    for name in ("bert", "hf:some", "speech:some"):
+        with pytest.raises(KeyError):
+            find_probe(name)

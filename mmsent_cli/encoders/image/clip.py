@@ -30,7 +30,12 @@ class ClassTokenPool(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build CLIP's image tower. The image size is fixed by its position embeddings.
+    """Build the image tower of CLIP ViT-B/32."""
+    return build_named(request, CLIP, "clip-image")
+
+
+def build_named(request: BuildRequest, source: str, name: str) -> Encoder:
+    """Build the image tower of a CLIP model. The image size is fixed by its position embeddings.
 
     Raises:
         ConfigError: the user chose another image size.
@@ -38,7 +43,7 @@ def build(request: BuildRequest) -> Encoder:
     quiet_transformers()
     from transformers import CLIPVisionModelWithProjection
 
-    model: Any = request.weights.load(CLIP, strict_from_pretrained(CLIPVisionModelWithProjection.from_pretrained))
+    model: Any = request.weights.load(source, strict_from_pretrained(CLIPVisionModelWithProjection.from_pretrained))
     tower, native_px = model.vision_model, model.config.image_size
     if request.image_size_px not in (None, native_px):
         raise ConfigError(
@@ -47,7 +52,7 @@ def build(request: BuildRequest) -> Encoder:
         )
     stem = Plain(Normalize(MEAN, STD), tower.embeddings, tower.pre_layrnorm)
     return Encoder(
-        name="clip-image",
+        name=name,
         inputs=ImageInputs(native_px),
         stages=[stem, *(TokenBlock(layer) for layer in tower.encoder.layers)],
         pool=ClassTokenPool(tower.post_layernorm, model.visual_projection),

@@ -5,9 +5,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
+from mmsent_cli.encoders.image import clip
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import NoPool, Normalize, Plain
 from mmsent_cli.encoders.weights.hub import quiet_transformers, strict_from_pretrained
+from mmsent_cli.encoders.weights.kinds import model_type_of
 
 DEFAULT_SIZE_PX = 224
 
@@ -29,7 +31,14 @@ class HuggingFaceImage(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build a Hugging Face image model with its own image size and normalization."""
+    """Build a Hugging Face image model with its own image size and normalization. CLIP's feature is its embedding.
+
+    Raises:
+        ConfigError: the model reads no images, or needs more than an image.
+        WeightsUnavailable: the weights are not on this machine and cannot be downloaded, or cannot be read.
+    """
+    if model_type_of(request.argument, request.weights, "image") == "clip":
+        return clip.build_named(request, request.argument, f"hf:{request.argument}")
     quiet_transformers()
     from transformers import AutoImageProcessor, AutoModel
 

@@ -1,4 +1,4 @@
-"""Hugging Face text encoders: `bert-base-uncased`, and any other by name or folder.
+"""BERT-base, and what all Hugging Face text encoders share; any other one by its name is in hf.py.
 
 In BERT and similar models, each layer is a stage. A model whose layers need more than hidden states and a mask
 (relative positions, shared layers) is a single stage: it is frozen completely or not at all.
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import TextInputs
-from mmsent_cli.encoders.stages import ClsPool, Embeddings, MeanPool, TokenBlock
+from mmsent_cli.encoders.stages import ClsPool, Embeddings, TokenBlock
 from mmsent_cli.encoders.weights.hub import quiet_transformers, strict_from_pretrained
 from mmsent_cli.errors import WeightsUnavailable
 
@@ -23,6 +23,9 @@ LAYERED = {
     "distilbert": "transformer",
 }
 """Model types whose layers take hidden states and a mask, and the attribute whose `layer` lists them."""
+
+RESERVES_POSITIONS = ("roberta", "xlm-roberta", "camembert")
+"""Model types that number positions from the id of the padding token on."""
 
 
 class WholeModel(nn.Module):
@@ -42,21 +45,23 @@ def build(request: BuildRequest) -> Encoder:
     return build_named(request, BERT, "bert", ClsPool())
 
 
-def build_hf(request: BuildRequest) -> Encoder:
-    """Build any Hugging Face text encoder, with the mean over the real tokens as its feature."""
-    return build_named(request, request.argument, f"hf:{request.argument}", MeanPool())
-
-
 def build_named(request: BuildRequest, source: str, name: str, pool: nn.Module) -> Encoder:
     """Load a text encoder and its tokenizer from a folder, the cache or the hub, and divide it into stages."""
+    stages, inputs, width = load_stages(request, source)
+    return Encoder(name=name, inputs=inputs, stages=stages, pool=pool, out_dim=width)
+
+
+def load_stages(request: BuildRequest, source: str) -> tuple[list[nn.Module], TextInputs, int]:
+    """Load a text encoder, and return its stages, its inputs and its width."""
     quiet_transformers()
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer = request.weights.load(source, AutoTokenizer.from_pretrained)
     model: Any = request.weights.load(source, strict_from_pretrained(AutoModel.from_pretrained))
-    inputs = text_inputs(request, tokenizer, model.config.max_position_embeddings)
-    stages = text_stages(model)
-    return Encoder(name=name, inputs=inputs, stages=stages, pool=pool, out_dim=model.config.hidden_size)
+    positions = getattr(model.config, "max_position_embeddings", None) or request.max_length_tokens
+    if model.config.model_type in RESERVES_POSITIONS:
+        positions -= model.config.pad_token_id + 1
+    return text_stages(model), text_inputs(request, tokenizer, positions), model.config.hidden_size
 
 
 def text_stages(model: Any) -> list[nn.Module]:
@@ -77,6 +82,5 @@ def text_inputs(request: BuildRequest, tokenizer: Any, positions: int) -> TextIn
         raise WeightsUnavailable(
             f"{type(tokenizer).__name__} has no fast form (tokenizer.json)", "save it once with save_pretrained"
         )
-    # model_max_length matters for RoBERTa, which reserves two of its positions.
     length = min(request.max_length_tokens, positions, tokenizer.model_max_length)
     return TextInputs(tokenizer.backend_tokenizer, tokenizer.pad_token_id or 0, length, request.cleaning)

@@ -29,15 +29,20 @@ class EndOfTextPool(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build CLIP's text tower. Texts are cut to its context of 77 tokens."""
+    """Build the text tower of CLIP ViT-B/32."""
+    return build_named(request, CLIP, "clip-text")
+
+
+def build_named(request: BuildRequest, source: str, name: str) -> Encoder:
+    """Build the text tower of a CLIP model. Texts are cut to its context, which is 77 tokens in all published ones."""
     quiet_transformers()
     from transformers import AutoTokenizer, CLIPTextModelWithProjection
 
-    tokenizer = request.weights.load(CLIP, AutoTokenizer.from_pretrained)
-    model: Any = request.weights.load(CLIP, strict_from_pretrained(CLIPTextModelWithProjection.from_pretrained))
+    tokenizer = request.weights.load(source, AutoTokenizer.from_pretrained)
+    model: Any = request.weights.load(source, strict_from_pretrained(CLIPTextModelWithProjection.from_pretrained))
     tower = model.text_model
     return Encoder(
-        name="clip-text",
+        name=name,
         inputs=text_inputs(request, tokenizer, model.config.max_position_embeddings),
         stages=[Embeddings(tower.embeddings), *(TokenBlock(layer, is_causal=True) for layer in tower.encoder.layers)],
         pool=EndOfTextPool(tower.final_layer_norm, model.text_projection),

@@ -1,9 +1,10 @@
 """Ensembles with one modality replaced or removed: all models, all probes and the stacker.
 
 A probe is a linear function of one modality. So its logits are computed once per pair. The logits of a feature of zeros
-are the probe's bias, and those of the mean feature are the mean of the logits.
+are the probe's bias, and those of the mean feature are the mean of the logits. A probe of both modalities also reads
+their similarity, which is computed for each requested pair.
 
-Shape letters: N pairs, M requested pairs, E members, C classes.
+Shape letters: N pairs, M requested pairs, E members, C classes, D feature width.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,16 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmsent_cli.ensemble import (
-    PROBES,
     Ensemble,
     Probe,
     ProbeInputs,
     Stacker,
+    find_probe,
     fit_stacker,
     geometric_mean,
     log_softmax,
 )
 from mmsent_cli.experiments.ablation.perturb import (
+    CLASSIFIER_BATCH,
     MISSING,
     NOTHING,
     ZERO,
@@ -29,6 +31,7 @@ from mmsent_cli.experiments.ablation.perturb import (
     Encoding,
 )
 from mmsent_cli.features.table import Table
+from mmsent_cli.model import MODALITIES
 from mmsent_cli.training.fold_models import rows_of
 from mmsent_cli.training.probes import auxiliary_features, fit_without, inputs_of_all
 from mmsent_cli.training.workspace import Workspace
@@ -53,15 +56,47 @@ class EncodedProbe:
     zero: np.ndarray
     mean: np.ndarray
 
-    def log_probabilities(self, rows: np.ndarray, removed: Mapping[str, str]) -> np.ndarray:
-        """Compute log-probabilities [M, C] of M pairs, by the number of the pair that the modality comes from."""
-        method = removed.get(self.modality)
+    def log_probabilities(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
+        """Compute log-probabilities [M, C] of M pairs, by the number of the pair that each modality comes from."""
+        method, own = removed.get(self.modality), rows[self.modality]
         if method is None:
-            return np.where(self.present[rows, None], log_softmax(self.logits[rows]), self.prior)
+            return np.where(self.present[own, None], log_softmax(self.logits[own]), self.prior)
         if method == MISSING:
-            return np.tile(self.prior, (len(rows), 1))
+            return np.tile(self.prior, (len(own), 1))
         logits = self.zero if method == ZERO else self.mean
-        return log_softmax(np.tile(logits, (len(rows), 1)))
+        return log_softmax(np.tile(logits, (len(own), 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedJointProbe:
+    """A probe that reads both modalities, with its inputs for N pairs.
+
+    Attributes:
+        probe: the probe.
+        inputs: the inputs of the N pairs.
+        means: the mean feature [D] in training, by modality.
+    """
+
+    probe: Probe
+    inputs: ProbeInputs
+    means: Mapping[str, np.ndarray]
+
+    def log_probabilities(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
+        """Compute log-probabilities [M, C] of M pairs, by the number of the pair that each modality comes from."""
+        count = len(rows["text"])
+        parts = [slice(start, start + CLASSIFIER_BATCH) for start in range(0, count, CLASSIFIER_BATCH)]
+        return np.concatenate([self._part({each: own[part] for each, own in rows.items()}, removed) for part in parts])
+
+    def _part(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
+        pooled, present = {}, {}
+        for modality, name in zip(MODALITIES, find_probe(self.probe.name).pooled_names, strict=True):
+            own, method = rows[modality], removed.get(modality)
+            if method is None:
+                pooled[name], present[modality] = self.inputs.pooled[name][own], self.inputs.present[modality][own]
+            else:
+                pooled[name] = np.tile(self.means[modality] * (method != ZERO), (len(own), 1))
+                present[modality] = np.full(len(own), method != MISSING)
+        return self.probe.log_probabilities(ProbeInputs(texts=(), pooled=pooled, present=present))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +104,7 @@ class EncodedMembers:
     """The members of an ensemble with N pairs: models whose mean is the first member, and probes."""
 
     models: Sequence[EncodedModel]
-    probes: Sequence[EncodedProbe]
+    probes: Sequence[EncodedProbe | EncodedJointProbe]
 
     def __len__(self) -> int:
         return len(self.models[0])
@@ -88,7 +123,7 @@ class EncodedMembers:
         }
         logits = [model.logits(text_rows, image_rows, removed) for model in self.models]
         members = [geometric_mean([log_softmax(each) for each in logits])]
-        members += [probe.log_probabilities(rows[probe.modality], removed) for probe in self.probes]
+        members += [probe.log_probabilities(rows, removed) for probe in self.probes]
         return np.stack(members, axis=1)
 
 
@@ -137,7 +172,7 @@ def encode_folds(
     inputs, names = _inputs(ensemble, workspace, encoding.table), [probe.name for probe in ensemble.probes]
     models_per_fold = len(ensemble.models) // len(rows)
 
-    def encode(probe: Probe, held_out: np.ndarray) -> EncodedProbe:
+    def encode(probe: Probe, held_out: np.ndarray) -> EncodedProbe | EncodedJointProbe:
         return _encoded_probe(probe, inputs, held_out, np.setdiff1d(every, held_out))
 
     probes = fit_without(names, inputs, workspace, rows, encode)
@@ -169,9 +204,18 @@ def _inputs(ensemble: Ensemble, workspace: Workspace, table: Table) -> ProbeInpu
     return inputs_of_all(names, ensemble.model, table, workspace, pooled)
 
 
-def _encoded_probe(probe: Probe, inputs: ProbeInputs, rows: np.ndarray, train: np.ndarray) -> EncodedProbe:
+def _encoded_probe(
+    probe: Probe, inputs: ProbeInputs, rows: np.ndarray, train: np.ndarray
+) -> EncodedProbe | EncodedJointProbe:
     """Compute what a probe predicts for some rows, and for the mean feature of the training rows."""
-    modality = PROBES[probe.name].modality
+    spec = find_probe(probe.name)
+    if len(spec.modalities) > 1:
+        means = {
+            modality: inputs.pooled[name][train[inputs.present[modality][train]]].mean(axis=0)
+            for modality, name in zip(MODALITIES, spec.pooled_names, strict=True)
+        }
+        return EncodedJointProbe(probe, inputs.take(rows), means)
+    modality = spec.modalities[0]
     present = inputs.present[modality]
     known = train[present[train]]
     mean = probe.logits(inputs.take(known)).mean(axis=0) if len(known) else probe.bias

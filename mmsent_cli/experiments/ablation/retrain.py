@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmsent_cli.ensemble import PROBES
+from mmsent_cli.ensemble import find_probe
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.ablation.removal import Predictions
 from mmsent_cli.experiments.ablation.target import AblationTarget
@@ -62,7 +62,7 @@ def _ensemble_predicts(experiment: Experiment, side: str) -> np.ndarray:
     """Train an ensemble on one modality, and return the class numbers [N] that it predicts out of fold."""
     plan, name = experiment.plan, UNIMODAL[side]
     config = plan.variant(name)
-    probes = tuple(probe for probe in config.model.probes if PROBES[probe].modality == side)
+    probes = tuple(probe for probe in config.model.probes if find_probe(probe).modalities == (side,))
     config = replace(config, model=replace(config.model, probes=probes))
     workspace = Workspace(replace(plan, config=config), experiment.progress)
     run = Run(experiment.run.path(ARMS) / name)

@@ -14,7 +14,7 @@ from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.own_columns import with_own_columns
 from mmsent_cli.data.source_rows import labelled_rows
 from mmsent_cli.data.split import Split, digest_of
-from mmsent_cli.ensemble import PROBES, Ensemble
+from mmsent_cli.ensemble import Ensemble, find_probe
 from mmsent_cli.errors import CheckpointError
 from mmsent_cli.experiments.ablation.ensemble import encode_ensemble, encode_folds
 from mmsent_cli.experiments.ablation.perturb import Encoding, Subject
@@ -108,7 +108,8 @@ def examine(
     resources = Resources.open(runtime)
     ensemble, description = load_ensemble(checkpoint, resources.weights)
     fusion = description.model.fusion
-    if len({*find_fusion(fusion).modalities, *(PROBES[probe.name].modality for probe in ensemble.probes)}) < 2:
+    read = {each for probe in ensemble.probes for each in find_probe(probe.name).modalities}
+    if len({*find_fusion(fusion).modalities, *read}) < 2:
         raise CheckpointError(
             f"{checkpoint} is {'an' if fusion[0] in 'aeiou' else 'a'} {fusion} model:"
             " it has no second modality to remove",

@@ -7,12 +7,12 @@ from typing import Any
 
 from mmsent_cli import __version__
 from mmsent_cli.config import ResolvedModel
-from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS, EncoderSpec
+from mmsent_cli.encoders.registry import EncoderSpec, auxiliary_place, find_spec
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.results import ExportResult
 
 NO_METRICS = "The checkpoint does not lie in a finished run's folder, so its metrics are unknown."
-ENGLISH_ONLY = ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip")
+ENGLISH_ONLY = ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta")
 """Text encoders whose pretraining was in English."""
 
 
@@ -82,9 +82,12 @@ def read_result(checkpoint: Path) -> Mapping[str, Any] | None:
 
 def _encoders(model: ResolvedModel, auxiliary: Sequence[str]) -> list[tuple[str, EncoderSpec]]:
     return [
-        (f"text encoder `{model.text_encoder}`", TEXT_ENCODERS[model.text_encoder.partition(":")[0]]),
-        (f"image encoder `{model.image_encoder}`", IMAGE_ENCODERS[model.image_encoder.partition(":")[0]]),
-        *((f"text encoder of a probe `{name}`", TEXT_ENCODERS[name]) for name in auxiliary),
+        (f"text encoder `{model.text_encoder}`", find_spec("text", model.text_encoder)),
+        (f"image encoder `{model.image_encoder}`", find_spec("image", model.image_encoder)),
+        *(
+            (f"{side} encoder of a probe `{name}`", find_spec(side, name))
+            for side, name in map(auxiliary_place, auxiliary)
+        ),
     ]
 
 

@@ -13,11 +13,12 @@ from typing import Any, Literal
 from mmsent_cli import ensemble
 from mmsent_cli.data import text as text_module
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.encoders.inputs import TextInputs
-from mmsent_cli.ensemble import PROBES
+from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.ensemble import find_probe
 from mmsent_cli.ensemble import lexicon as lexicon_module
 from mmsent_cli.errors import ConfigError, MmsentError
-from mmsent_cli.inference.export.graph import IDS, EnsembleGraph, input_of, write_onnx
+from mmsent_cli.inference.export.graph import IDS, PIXELS, EnsembleGraph, write_onnx
 from mmsent_cli.inference.predictor import Predictor
 
 FILES = Path(__file__).parent / "files"
@@ -126,12 +127,13 @@ def _to_openvino(folder: Path) -> None:
 
 def _spec(predictor: Predictor, graph: EnsembleGraph, folder: Path) -> dict[str, Any]:
     """What the script has to know; writes the tokenizers."""
-    own = predictor.model.text.inputs
-    texts: dict[str, TextInputs] = {IDS: own} | {
-        input_of(name): encoder.inputs for name, encoder in predictor.ensemble.auxiliary_encoders.items()
-    }
+    model, auxiliary = predictor.model, predictor.ensemble.auxiliary_encoders
+    encoders: dict[str, Encoder[Any]] = {IDS: model.text, PIXELS: model.image}
+    encoders |= {graph.inputs_of[name]: encoder for name, encoder in auxiliary.items()}
     spec: dict[str, Any] = {}
-    for name, inputs in texts.items():
+    for name, inputs in ((name, encoder.inputs) for name, encoder in encoders.items()):
+        if isinstance(inputs, ImageInputs):
+            continue
         file = "tokenizer.json" if name == IDS else f"tokenizer-{name}.json"
         inputs.tokenizer.save(str(folder / file))
         spec[name] = {"tokenizer": file, "cleaning": list(inputs.cleaning), "pad_id": inputs.pad_id}
@@ -139,7 +141,11 @@ def _spec(predictor: Predictor, graph: EnsembleGraph, folder: Path) -> dict[str,
         "format": "mmsent export",
         "run": predictor.description.run,
         "labels": list(predictor.description.labels),
-        "image_size_px": predictor.model.image.inputs.image_size_px,
+        "image_sizes_px": {
+            name: encoder.inputs.image_size_px
+            for name, encoder in encoders.items()
+            if isinstance(encoder.inputs, ImageInputs)
+        },
         "texts": spec,
         "features": list(graph.counted()),
     }
@@ -158,7 +164,7 @@ def _copy_code(folder: Path, counted: Sequence[str]) -> None:
     for name in names:
         shutil.copyfile(FILES / name, folder / name)
     shutil.copyfile(str(text_module.__file__), folder / "clean.py")
-    if any(PROBES[name].features == "lexicon" for name in counted):
+    if any(find_probe(name).features == "lexicon" for name in counted):
         source = Path(str(lexicon_module.__file__)).read_text(encoding="utf-8")
         (folder / "lexicon.py").write_text(source.replace(OWN_IMPORT, "from clean import clean"), encoding="utf-8")
 

@@ -4,7 +4,8 @@ Chosen: one pair a call, so that no text is padded and no mask is needed; the fr
 Everything that was learned is in the graph; what counts characters and looks up words stays outside (`features.py`).
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import Activations, Encoded, Encoder
-from mmsent_cli.ensemble import PROBES, Ensemble, Probe
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.ensemble import Ensemble, Probe, find_probe
 from mmsent_cli.ensemble.stacker import MIN_LOG_PROBABILITY
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.model import MODALITIES, SentimentModel
@@ -32,14 +34,15 @@ class EnsembleGraph(nn.Module):
     """An ensemble as a module of tensors.
 
     Called with a dict of tensors: `ids` int64 [1, T], `pixels` uint8 [1, 3, H, W], `present` bool [1, 2] (text, image),
-    `ids_NAME` for each auxiliary encoder, and float32 [1, F] features under the name of each probe that counts words or
-    characters. Returns probabilities float32 [1, C].
+    `ids_NAME` or `pixels_NAME` for each auxiliary encoder, and float32 [1, F] features under the name of each probe
+    that counts words or characters. Returns probabilities float32 [1, C].
     """
 
     def __init__(self, ensemble: Ensemble) -> None:
         super().__init__()
         self.models = nn.ModuleList(ensemble.models)
         self.auxiliary = nn.ModuleDict({_key(name): each for name, each in ensemble.auxiliary_encoders.items()})
+        self.inputs_of = {name: input_of(name, each) for name, each in ensemble.auxiliary_encoders.items()}
         self.probes = ensemble.probes
         for probe in ensemble.probes:
             for part in ("weight", "bias", "prior"):
@@ -59,7 +62,14 @@ class EnsembleGraph(nn.Module):
         mean = torch.stack([each.float().log_softmax(dim=-1) for each in logits]).mean(dim=0).log_softmax(dim=-1)
         if not self.has_stacker:
             return mean.exp()
-        members = [mean, *(self._probe(probe, inputs, stored, present) for probe in self.probes)]
+        pooled = {name: self._pooled(name, inputs) for name in self.inputs_of}
+        pooled |= {
+            side: _features(first, side, stored[side]).pooled
+            for probe in self.probes
+            for side in find_probe(probe.name).pooled_names
+            if side in MODALITIES
+        }
+        members = [mean, *(self._probe(probe, inputs, pooled, present) for probe in self.probes)]
         votes = torch.cat(members, dim=-1).clamp(min=MIN_LOG_PROBABILITY)
         joined = (votes @ self._part("stacker_weight") + self._part("stacker_bias")).log_softmax(dim=-1)
         return (joined + self._part("stacker_offsets")).softmax(dim=-1)
@@ -67,39 +77,44 @@ class EnsembleGraph(nn.Module):
     def example(self) -> dict[str, Tensor]:
         """Inputs of the right shapes."""
         first = self._model(0)
-        side = first.image.inputs.image_size_px
-        ids = torch.full((1, EXAMPLE_TOKENS), 1, dtype=torch.int64)
         return {
-            IDS: ids,
-            PIXELS: torch.zeros(1, 3, side, side, dtype=torch.uint8),
+            IDS: _example(first.text),
+            PIXELS: _example(first.image),
             PRESENT: torch.ones(1, 2, dtype=torch.bool),
-            **{input_of(name): ids.clone() for name in self.auxiliary},
+            **{given: _example(self._auxiliary(name)) for name, given in self.inputs_of.items()},
             **{name: torch.zeros(1, width) for name, width in self.counted().items()},
         }
 
     def counted(self) -> dict[str, int]:
         """Width of the features that each probe which counts words or characters reads."""
-        return {probe.name: len(probe.weight) for probe in self.probes if PROBES[probe.name].features != "pooled"}
+        return {probe.name: len(probe.weight) for probe in self.probes if find_probe(probe.name).features != "pooled"}
 
     def _logits(self, model: SentimentModel, stored: Mapping[str, Activations], present: Tensor) -> Tensor:
         text, image = (_features(model, name, stored[name]) for name in MODALITIES)
         return model.classify(text, image, present).main
 
     def _probe(
-        self, probe: Probe, inputs: Mapping[str, Tensor], stored: Mapping[str, Activations], present: Tensor
+        self, probe: Probe, inputs: Mapping[str, Tensor], pooled: Mapping[str, Tensor], present: Tensor
     ) -> Tensor:
-        """Log-probabilities [1, C] of a probe; its prior where the pair lacks its modality."""
-        spec, name = PROBES[probe.name], _key(probe.name)
-        if spec.features != "pooled":
-            features = inputs[probe.name]
-        elif spec.encoder:
-            encoder: Any = self.auxiliary[_key(spec.encoder)]
-            features = encoder.prefix(_tokens(inputs[input_of(spec.encoder)]), encoder.n_stages).values
+        """Log-probabilities [1, C] of a probe; its prior where the pair lacks one of its modalities."""
+        spec, name = find_probe(probe.name), _key(probe.name)
+        if spec.features == "pooled":
+            features = _joined([pooled[each].float() for each in spec.pooled_names])
         else:
-            features = _features(self._model(0), spec.modality, stored[spec.modality]).pooled
-        logits = features.float() @ self._part(f"{name}_weight") + self._part(f"{name}_bias")
-        is_there = present[:, MODALITIES.index(spec.modality)].unsqueeze(1)
+            features = inputs[probe.name].float()
+        logits = features @ self._part(f"{name}_weight") + self._part(f"{name}_bias")
+        is_there = present[:, [MODALITIES.index(modality) for modality in spec.modalities]].all(dim=1, keepdim=True)
         return torch.where(is_there, logits.log_softmax(dim=-1), self._part(f"{name}_prior"))
+
+    def _pooled(self, name: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Features [1, D] of an auxiliary encoder."""
+        encoder, values = self._auxiliary(name), inputs[self.inputs_of[name]]
+        given = Activations(values) if isinstance(encoder.inputs, ImageInputs) else _tokens(values)
+        return encoder.prefix(given, encoder.n_stages).values
+
+    def _auxiliary(self, name: str) -> Encoder:
+        encoder: Any = self.auxiliary[_key(name)]
+        return encoder
 
     def _model(self, index: int) -> SentimentModel:
         model: Any = self.models[index]
@@ -143,9 +158,24 @@ def _features(model: SentimentModel, name: str, stored: Activations) -> Encoded:
     return encoder.suffix(stored, encoder.frozen)
 
 
-def input_of(encoder: str) -> str:
-    """Name of the token ids that an auxiliary encoder takes."""
-    return f"{IDS}_{_key(encoder)}"
+def input_of(name: str, encoder: Encoder) -> str:
+    """Name of the token ids or pixels that an auxiliary encoder takes."""
+    return f"{PIXELS if isinstance(encoder.inputs, ImageInputs) else IDS}_{_key(name)}"
+
+
+def _example(encoder: Encoder) -> Tensor:
+    """Token ids or pixels of the right shape."""
+    if isinstance(encoder.inputs, ImageInputs):
+        side = encoder.inputs.image_size_px
+        return torch.zeros(1, 3, side, side, dtype=torch.uint8)
+    return torch.full((1, EXAMPLE_TOKENS), 1, dtype=torch.int64)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """The features of one encoder, or of two with their cosine; as for `Probe`."""
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat([*parts, torch.cosine_similarity(*parts, dim=1).unsqueeze(1)], dim=1)
 
 
 def _tokens(ids: Tensor) -> Activations:
@@ -154,7 +184,7 @@ def _tokens(ids: Tensor) -> Activations:
 
 def _key(name: str) -> str:
     """A name that may be that of a module or tensor."""
-    return name.replace("-", "_")
+    return re.sub(r"\W", "_", name)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

@@ -41,9 +41,8 @@ def token_ids(name, text):
     return np.array([ids], dtype=np.int64)
 
 
-def pixels(path):
+def pixels(path, side):
     """The image upright, on white, as a square: uint8 [1, 3, S, S]; black without an image."""
-    side = SPEC["image_size_px"]
     if not path:
         return np.zeros((1, 3, side, side), dtype=np.uint8)
     image = Image.open(path)
@@ -66,7 +65,8 @@ def predict(model, text, image):
         import features
 
         inputs |= {name: features.compute(name, text or "", HERE) for name in SPEC["features"]}
-    inputs |= {"pixels": pixels(image), "present": np.array([[has_text, has_image]])}
+    inputs |= {name: pixels(image, side) for name, side in SPEC["image_sizes_px"].items()}
+    inputs["present"] = np.array([[has_text, has_image]])
     return dict(zip(SPEC["labels"], map(float, model(inputs)[0]), strict=True))
 
 

@@ -1,0 +1,61 @@
+"""Names of linear probes.
+
+image, text, minilm, characters, …   the probes of a fixed table
+text:ENCODER, image:ENCODER          an extra frozen encoder; ENCODER as in --text-encoder and --image-encoder
+ENCODER                              the same, for an encoder that has one modality only, such as bert or timm:NAME
+hf:NAME, FOLDER                      the same; the modality is found in the files of the model
+"""
+
+import difflib
+
+PROBES = (
+    "image",
+    "text",
+    "minilm",
+    "mpnet",
+    "clip-text",
+    "clip-image",
+    "clip",
+    "characters",
+    "lexicon",
+    "ocr",
+    "ocr-characters",
+)
+RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
+"""Earlier names of probes, for the error that gives the new one."""
+PROBE_ENCODERS: dict[str, tuple[str, ...]] = {
+    "text": ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta", "hf"),
+    "image": ("efficientnet-lite0", "efficientnet-lite0-stages", "resnet18", "clip", "timm", "hf"),
+}
+"""The encoders that a probe may read, by modality: all with pretrained weights."""
+NAMED = ("hf", "timm")
+"""Encoders that are followed by the name of a model, as in `hf:NAME`."""
+
+
+def plain_probe_name(name: str) -> str:
+    """Add the modality to the name of an encoder that has one modality only: `bert` becomes `text:bert`."""
+    kind = name.partition(":")[0]
+    sides = [side for side, encoders in PROBE_ENCODERS.items() if kind in encoders]
+    return f"{sides[0]}:{name}" if name not in PROBES and len(sides) == 1 else name
+
+
+def is_folder_name(name: str) -> bool:
+    """Return True for the path of a folder, which has a slash and is no name of the hub behind `hf:` or `timm:`."""
+    return "/" in name and name.partition(":")[0] not in NAMED
+
+
+def probe_problem(name: str) -> str:
+    """Return what is wrong with the name of a probe, with the most similar known name; empty if nothing is."""
+    if name in RENAMED_PROBES:
+        return f"probe {name} is now called {RENAMED_PROBES[name]}"
+    side, _, encoder = plain_probe_name(name).partition(":")
+    known = PROBE_ENCODERS.get(side, NAMED[:1])
+    kind, _, argument = (encoder if side in PROBE_ENCODERS else name).partition(":")
+    is_encoder = kind in known and (kind in NAMED) == bool(argument)
+    if name in PROBES or is_encoder or is_folder_name(encoder or name):
+        return ""
+    encoders = [(side, each) for side, own in PROBE_ENCODERS.items() for each in own]
+    examples = [*PROBES, *(each for _, each in encoders), *map(":".join, encoders)]
+    near = difflib.get_close_matches(name, examples, n=1) or difflib.get_close_matches(kind, examples, n=1)
+    guess = f"; did you mean {near[0]}{':NAME' * near[0].endswith(NAMED)}?" if near else ";"
+    return f"unknown probe {name}{guess} known: {', '.join(PROBES)}, text:ENCODER, image:ENCODER, hf:NAME, a folder"
