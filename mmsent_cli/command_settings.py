@@ -41,7 +41,7 @@ SECTIONS: dict[type, str] = {
     RuntimeConfig: "runtime",
 }
 """The dataclasses in a TrainConfig, and their names in `config.json`."""
-FOLDS_ONLY = frozenset({"folds", "probes", "models_per_fold", "logit_adjustment"})
+FOLDS_ONLY = frozenset({"folds", "probes", "optional_probes", "models_per_fold", "logit_adjustment"})
 """Settings of cross-validation. Experiments train single models and do not take these settings."""
 TRAINING_DATA = frozenset({"labels", "label_map", "exclude_labels", "limit"})
 """Settings about labelled pairs alone."""

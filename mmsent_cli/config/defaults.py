@@ -61,6 +61,7 @@ COMMON: dict[str, Any] = {
     "modality_dropout": 0.0,
     "auxiliary_weight": 0.0,
     "probes": (),
+    "optional_probes": (),
     "logit_adjustment": 0.0,
     "epochs": 10,
     "batch_size": 16,

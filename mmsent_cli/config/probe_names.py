@@ -31,6 +31,8 @@ PROBE_ENCODERS: dict[str, tuple[str, ...]] = {
 NAMED = ("hf", "timm")
 """Encoders that are followed by the name of a model, as in `hf:NAME`."""
 
+GENERAL = "text:ENCODER, image:ENCODER, hf:NAME, timm:NAME, a folder"
+
 
 def plain_probe_name(name: str) -> str:
     """Add the modality to the name of an encoder that has one modality only: `bert` becomes `text:bert`."""
@@ -54,8 +56,18 @@ def probe_problem(name: str) -> str:
     is_encoder = kind in known and (kind in NAMED) == bool(argument)
     if name in PROBES or is_encoder or is_folder_name(encoder or name):
         return ""
-    encoders = [(side, each) for side, own in PROBE_ENCODERS.items() for each in own]
-    examples = [*PROBES, *(each for _, each in encoders), *map(":".join, encoders)]
-    near = difflib.get_close_matches(name, examples, n=1) or difflib.get_close_matches(kind, examples, n=1)
-    guess = f"; did you mean {near[0]}{':NAME' * near[0].endswith(NAMED)}?" if near else ";"
-    return f"unknown probe {name}{guess} known: {', '.join(PROBES)}, text:ENCODER, image:ENCODER, hf:NAME, a folder"
+    return f"unknown probe {name}{_guess(name, kind)}; known: {', '.join(PROBES)}, {GENERAL}"
+
+
+def _guess(name: str, kind: str) -> str:
+    """Return "; did you mean …?" with the most similar name, or an empty text.
+
+    Args:
+        name: what was typed.
+        kind: the name of the encoder in it, without its modality and without the name of a model.
+    """
+    encoders = [each for own in PROBE_ENCODERS.values() for each in own]
+    full = [f"{side}:{each}" for side, own in PROBE_ENCODERS.items() for each in own]
+    typed = [kind, name] if kind in encoders or kind == name.partition(":")[0] else [name, kind]
+    near = [found for each in typed for found in difflib.get_close_matches(each, [*PROBES, *encoders, *full], n=1)]
+    return f"; did you mean {near[0]}{':NAME' * near[0].endswith(NAMED)}?" if near else ""

@@ -194,6 +194,13 @@ class ModelConfig:
         shown="none",
         panel=ENSEMBLE,
     )
+    optional_probes: tuple[str, ...] | None = option(
+        None,
+        "More linear probes, with names as for --probes. One whose weights are not found is left out, with a note."
+        " Needs --folds",
+        shown="none",
+        panel=ENSEMBLE,
+    )
     models_per_fold: int = option(
         1,
         "Models trained per fold, with different seeds; their mean is one ensemble member. Needs --folds",
@@ -210,7 +217,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         unknown = [step for step in self.text_cleaning or () if step not in CLEANING_STEPS]
         probes = self.probes or ()
-        strange = [problem for name in probes if (problem := probe_problem(name))]
+        strange = [text for name in (*probes, *(self.optional_probes or ())) if (text := probe_problem(name))]
         plain = [plain_probe_name(name) for name in probes]
         doubled = [name for place, name in enumerate(probes) if plain_probe_name(name) in plain[:place]]
         hidden, dropout = self.head_hidden, self.head_dropout

@@ -5,9 +5,11 @@ To add an encoder, write a builder and add a row; the contract tests cover every
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Generic
 
-from mmsent_cli.config import ResolvedModel
+from mmsent_cli.config import PROBES, ResolvedModel
+from mmsent_cli.config.probe_names import NAMED, is_folder_name, plain_probe_name
 from mmsent_cli.encoders.contract import BuildRequest, Encoder, Inputs, frozen_stages
 from mmsent_cli.encoders.image import clip as clip_image
 from mmsent_cli.encoders.image import hf as hf_image
@@ -16,6 +18,7 @@ from mmsent_cli.encoders.image import lite0, resnet, timm
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.text import bert, clip, hf, light, minilm, mpnet, twitter_roberta
 from mmsent_cli.encoders.weights.hub import CLIP
+from mmsent_cli.encoders.weights.kinds import find_modality
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import WeightsUnavailable, unknown_name
 
@@ -128,6 +131,34 @@ def auxiliary_place(name: str) -> tuple[str, str]:
     """Split the name of an auxiliary encoder into its modality and its name in the table of this modality."""
     side, _, encoder = name.partition(":")
     return (side, encoder) if side in TABLES else ("text", name)
+
+
+def full_probe_name(name: str, weights: WeightSource) -> str:
+    """Return the name of a probe with its modality, and of a model in a folder with the folder's absolute path.
+
+    Args:
+        name: a name that `config.probe_names` allows.
+        weights: where to look for the model.
+
+    Returns:
+        A name in the table of probes, `text:ENCODER` or `image:ENCODER`.
+
+    Raises:
+        ConfigError: the model reads texts and images, or this cannot be found out.
+        WeightsUnavailable: the model is not found.
+    """
+    name = plain_probe_name(name)
+    side, _, encoder = name.partition(":")
+    if side not in TABLES:
+        side, encoder = "", name
+    if is_folder_name(encoder):
+        folder = weights.require_folder(encoder)
+        return ":".join((*find_modality(folder, weights, side), folder))
+    kind, _, argument = encoder.partition(":")
+    if name in PROBES or kind not in NAMED:
+        return name
+    argument = str(Path(argument).absolute()) if (Path(argument) / "config.json").is_file() else argument
+    return f"{side or find_modality(argument, weights)[0]}:{kind}:{argument}"
 
 
 def find_spec(side: str, name: str) -> EncoderSpec[Any]:

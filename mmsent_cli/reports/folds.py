@@ -15,12 +15,16 @@ MEMBER_NAMES = {
     "text": "Text, linear",
     "minilm": "Text by MiniLM, linear",
     "mpnet": "Text by MPNet, linear",
+    "clip-text": "Text by CLIP, linear",
+    "clip-image": "Image by CLIP, linear",
+    "clip": "Text and image by CLIP, linear",
     "characters": "Characters, linear",
     "lexicon": "Lexicon, linear",
     "ocr": "Words in the image, linear",
     "ocr-characters": "Their characters, linear",
 }
-"""What the members are called; one that is not listed goes by its own name."""
+"""What the members are called, apart from the probes of any encoder."""
+ENCODER_NAMES = {"text": "Text by {}, linear", "image": "Image by {}, linear"}
 SAVED = (
     "The saved ensemble averages the models of all folds, with probes fitted on all pairs. It has seen every pair, "
     "so it cannot be evaluated here. The metrics are for its members, out of fold, stacked without the fold being "
@@ -96,7 +100,7 @@ def members_grid(result: FoldsResult) -> Grid:
     """Each member of the ensemble alone, and all together."""
     rows = [
         (
-            MEMBER_NAMES.get(member.name, member.name),
+            member_name(member.name),
             percent(member.accuracy),
             score(member.macro_f1),
             f"{member.loss:.4f}",
@@ -118,3 +122,11 @@ def fold_grid(result: FoldsResult) -> Grid:
         for fold in result.folds
     )
     return Grid(name="fold", title="Fold models", columns=("Fold", "Pairs", "Accuracy", "Macro-F1", "Time"), rows=rows)
+
+
+def member_name(name: str) -> str:
+    """What a member is called; of a model in a folder or on the hub, the last part of its name."""
+    side, _, encoder = name.partition(":")
+    if name in MEMBER_NAMES or side not in ENCODER_NAMES:
+        return MEMBER_NAMES.get(name, name)
+    return ENCODER_NAMES[side].format(encoder.rpartition(":")[2].rstrip("/").rpartition("/")[2])

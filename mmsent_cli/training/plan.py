@@ -28,6 +28,7 @@ from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError, summarize
 from mmsent_cli.fusion import find_fusion, require_fusion
 from mmsent_cli.progress import Progress, silent
+from mmsent_cli.training.chosen_probes import choose_probes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Plan:
         config: the resolved configuration.
         facts: facts that the defaults depend on.
         folds: all folds (`split` is the first); empty without cross-validation.
+        probe_notes: the notes on optional probes, which are also in `notes`.
     """
 
     given: TrainConfig
@@ -51,6 +53,7 @@ class Plan:
     split: Split
     notes: tuple[str, ...]
     folds: tuple[Split, ...] = ()
+    probe_notes: tuple[str, ...] = ()
 
     def with_given(self, given: TrainConfig) -> "Plan":
         """Return a plan with other model and training settings, for the same pairs and split."""
@@ -86,8 +89,9 @@ def plan_run(
     facts, encoder_note = gather_facts(config, resources)
     model = resolve_checked(config.model, facts)
     require_foldable(config, model)
+    model, probe_notes = choose_probes(model, resources.weights, progress)
     source = source or locate(config.data.data)
-    config = _from_anywhere(config, source)
+    config = _from_anywhere(config, source, resources.weights)
     dataset = load_labelled(config.data, resources.cache, progress, source, needed_modalities(model))
     facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or divide(dataset, config)
@@ -108,8 +112,11 @@ def plan_run(
         store=resources.cache / "features",
         dataset=dataset,
         split=splits[0],
-        notes=tuple(filter(None, (resources.note, encoder_note, *dataset.notes, *_text_notes(dataset, model)))),
+        notes=tuple(
+            filter(None, (resources.note, encoder_note, *probe_notes, *dataset.notes, *_text_notes(dataset, model)))
+        ),
         folds=tuple(splits) if facts.has_folds else (),
+        probe_notes=probe_notes,
     )
 
 
@@ -149,14 +156,18 @@ def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
     return [only] * bool(empty) + [note for note in [coverage_note(coverage, model.text_encoder)] if note]
 
 
-def _from_anywhere(config: TrainConfig, source: Source) -> TrainConfig:
-    """The configuration with absolute paths, so that it can be resumed and repeated from another folder."""
+def _from_anywhere(config: TrainConfig, source: Source, weights: WeightSource) -> TrainConfig:
+    """The configuration with absolute paths, so that it can be resumed and repeated from another folder.
+
+    The folder of weights is recorded even where an environment variable named it.
+    """
     split, runtime = config.split, config.runtime
+    weights_dir = None if weights.folder is None else str(weights.folder)
     return replace(
         config,
         data=replace(config.data, data=source.place),
         split=replace(split, split=_absolute(split.split)),
-        runtime=replace(runtime, weights_dir=_absolute(runtime.weights_dir), cache_dir=_absolute(runtime.cache_dir)),
+        runtime=replace(runtime, weights_dir=_absolute(weights_dir), cache_dir=_absolute(runtime.cache_dir)),
     )
 
 
@@ -180,9 +191,10 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
         ConfigError: settings need `--folds`, or do not work with it.
     """
     if config.split.folds is None:
-        if model.probes or model.logit_adjustment or model.models_per_fold > 1:
+        if model.probes or model.optional_probes or model.logit_adjustment or model.models_per_fold > 1:
             raise ConfigError(
-                "--models-per-fold, --probes and --logit-adjustment use out-of-fold predictions and need --folds",
+                "--models-per-fold, --probes, --optional-probes and --logit-adjustment use out-of-fold predictions and"
+                " need --folds",
                 "add --folds 5, or leave these options out",
             )
     elif processes.count() > 1:

@@ -84,7 +84,7 @@ def resume_run(
     config = train_config(run.read_json(CONFIG))
     plan = plan_run(config, progress, splits_of(run, config.split.folds), source)
     write_plan(plan, run)
-    plan = _with_recorded_precision(plan, run)
+    plan = _with_recorded_notes(_with_recorded_precision(plan, run), run)
     if run.is_writable:
         require_same_plan(plan, run, "train")
     return plan, run
@@ -131,6 +131,14 @@ def _with_recorded_precision(plan: Plan, run: Run) -> Plan:
     return replace(plan, compute=replace(plan.compute, precision=precision))
 
 
+def _with_recorded_notes(plan: Plan, run: Run) -> Plan:
+    """Return the plan of a resumed run with its notes on optional probes, which are looked for at the start only."""
+    began = run.read_json(ENVIRONMENT)
+    notes = began.get("optional_probes") if isinstance(began, dict) else None
+    kept = tuple(map(str, notes)) if isinstance(notes, list) else ()
+    return replace(plan, notes=(*kept, *plan.notes), probe_notes=kept)
+
+
 def find_unfinished(spec: str, runs_dir: Path) -> Run:
     """Find the unfinished run `spec`.
 
@@ -160,7 +168,8 @@ def write_plan(plan: Plan, run: Run) -> None:
         how, dataset = plan.compute, plan.dataset
         data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}
         machine = {**environment(how.device, how.precision, how.engine_name), **describe_gpu(how.device)}
-        run.write_json(ENVIRONMENT, {**machine, "data": data})
+        notes = {"optional_probes": list(plan.probe_notes)} if plan.probe_notes else {}
+        run.write_json(ENVIRONMENT, {**machine, "data": data, **notes})
     if run.is_writable and not run.path(SPLIT).is_file():
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:

@@ -408,7 +408,7 @@ def test_a_damaged_ensemble_is_told_by_name(work, small, finished, part, damaged
 def test_every_preset_is_a_configuration(name):
     config = with_preset(TrainConfig(), name)
     assert config != TrainConfig()
-    assert len(PRESETS) == 6
+    assert len(PRESETS) == 7
 
 
 def test_options_change_a_preset(work):

@@ -35,7 +35,7 @@ def example(setting):
     if get_origin(kind) is Literal:
         return (get_args(kind)[-1],), get_args(kind)[-1]
     if get_origin(kind) is tuple:
-        if setting.name == "probes":
+        if setting.name in ("probes", "optional_probes"):
             return ("image, lexicon",), ("image", "lexicon")
         if setting.name == "figure_format":
             return ("pdf, svg",), ("pdf", "svg")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmsent_cli.config import (
+    PROBES,
     DataConfig,
     FitConfig,
     ModelConfig,
@@ -175,3 +176,47 @@ def test_any_file_is_taken_or_refused(value):
             assert isinstance(read_train_config(path), TrainConfig)
         except ConfigError as error:
             assert str(path) in error.message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(*PROBES, "bert", "text:bert", "text:hf:a/b", "image:hf:a/b", "hf:a/b", "timm:resnet18", "image:timm:a"),
+        *("./folder", "/some/folder", "image:../folder", "text:clip", "image:clip", "twitter-roberta"),
+    ],
+)
+def test_a_probe_may_be_any_encoder(name):
+    other = "lexicon" if name != "lexicon" else "mpnet"
+    for setting in ("probes", "optional_probes"):
+        assert getattr(build(ModelConfig, {setting: f"{other},{name}"}), setting)[-1] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("clp", "did you mean clip?"),
+        ("clip-txt", "did you mean clip-text?"),
+        ("mpent", "did you mean mpnet?"),
+        ("brt", "did you mean bert?"),
+        ("text:brt", "did you mean text:bert?"),
+        ("image:resnet", "did you mean image:resnet18?"),
+        ("hf", "hf:NAME"),
+        ("tim:resnet18", "did you mean timm:NAME?"),
+        ("text:timm:resnet18", "did you mean timm:NAME?"),
+        ("image:bert", "unknown probe image:bert"),
+        ("text:light", "unknown probe text:light"),
+        ("clip:vit-b-32", "unknown probe clip:vit-b-32"),
+        ("text:", "did you mean text?"),
+    ],
+)
+def test_a_mistyped_probe_is_refused_with_a_guess(name, near):
+    for setting in ("probes", "optional_probes"):
+        with pytest.raises(ConfigError) as caught:
+            build(ModelConfig, {setting: name})
+        assert near in caught.value.message
+
+
+def test_a_probe_is_named_once():
+    for names in ("clip,clip", "bert,lexicon,text:bert"):
+        with pytest.raises(ConfigError, match="twice"):
+            build(ModelConfig, {"probes": names})

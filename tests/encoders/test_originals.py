@@ -52,6 +52,29 @@ def test_hf_texts_are_the_mean_over_the_mask(name, weights_dir):
     torch.testing.assert_close(encoder(sample(encoder, "text")).pooled, mean, **EXACT)
 
 
+def test_twitter_roberta_is_the_means_of_the_last_layers_of_texts_with_placeholders(weights_dir):
+    from transformers import AutoModel
+
+    original = AutoModel.from_pretrained(weights_dir / "twitter-roberta-base").eval()
+    encoder = built("text", "twitter-roberta", weights_dir)
+    names, plain = ("@some_one: see https://t.co/abc now", "me@home http"), ("@user see http now", "me@home http")
+    assert [ids.tolist() for ids in encoder.inputs.arrays(names)] == [
+        ids.tolist() for ids in encoder.inputs.arrays(plain)
+    ]
+    ids, mask = sample(encoder, "text")
+    states = original(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True).hidden_states
+    means = [torch.stack([row[real].mean(dim=0) for row, real in zip(s, mask, strict=True)]) for s in states[-4:]]
+    pooled = encoder(sample(encoder, "text")).pooled
+    torch.testing.assert_close(pooled, torch.cat(means, dim=1), **EXACT)
+
+
+@pytest.mark.parametrize("side", ["text", "image"])
+def test_clip_by_name_is_the_encoder_of_the_table(side, weights_dir):
+    named, own = built(side, "hf:clip-vit-base-patch32", weights_dir), built(side, "clip", weights_dir)
+    assert torch.equal(named(sample(named, side)).pooled, own(sample(own, side)).pooled)
+    assert named.name != own.name
+
+
 def test_minilm_is_the_published_sentence_model():
     """Against the same folder loaded whole, masked mean included."""
     from transformers import BertModel

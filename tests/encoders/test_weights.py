@@ -213,3 +213,34 @@ def test_clip_refuses_another_image_size(weights_dir):
     with pytest.raises(ConfigError):
         build_image_encoder(model, source)
     assert build_text_encoder(model, source, None).inputs.max_length_tokens == 77
+
+
+def test_a_host_is_tried_once_for_all_models(tmp_path, no_connection):
+    weights = WeightSource(tmp_path, offline=False)
+    for name in ("clip", "bert", "twitter-roberta"):
+        with pytest.raises(WeightsUnavailable):
+            build_text_encoder(resolved_model(encoders="light", text_encoder=name), weights, None)
+    assert len(no_connection) == 1
+
+
+def test_a_model_of_which_the_cache_holds_a_part_is_downloaded(monkeypatch):
+    """A look at its description, or an interrupted download, leaves `config.json` alone in the cache."""
+    tried = []
+
+    def load(place, local_files_only):
+        tried.append(local_files_only)
+        if local_files_only:
+            raise OSError("no weights in the cache")
+        return place
+
+    monkeypatch.setattr(source, "is_cached", lambda name: True)
+    monkeypatch.setattr(source, "is_reachable", lambda url: True)
+    assert WeightSource(None).load("some/model", load) == "some/model"
+    assert tried == [True, False]
+    with pytest.raises(WeightsUnavailable, match="no weights in the cache"):
+        WeightSource(None, offline=True).load("some/model", load)
+
+
+def test_a_weights_folder_that_is_gone_is_named(tmp_path):
+    with pytest.raises(WeightsUnavailable, match=r"there is no folder .*gone"):
+        build("text", "bert", tmp_path / "gone")

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,21 @@ def test_auxiliary_features_are_the_bytes_that_the_store_holds(pairs, weights_di
         ((_, batches),) = [(c, list(b)) for c, b in PairPipeline(text, image, FP32, {"own": encoder}).chunks(given)]
         for batch in batches:
             assert np.array_equal(batch.features["own"], column.batch(batch.rows).values.numpy())
+
+
+def test_image_features_of_an_auxiliary_encoder_are_those_that_the_store_holds(pairs, weights_dir, tmp_path):
+    """At the encoder's own size; zeros for a pair without an image."""
+    encoder = fresh("image", "clip", weights_dir)
+    encoder.freeze(encoder.n_stages).eval()
+    own = [replace(pair, image_digest="" if pair.image is None else pair.guid) for pair in pairs]
+    column = Column(encoder, [pair.image_digest for pair in own], tmp_path, FP32)
+    column.fill([pair.image for pair in own], (), lambda *_: None)
+    image = fresh("image", "light", weights_dir).freeze(0).eval()
+    text = fresh("text", "bert", weights_dir).freeze(0).eval()
+    ((_, batches),) = [(c, list(b)) for c, b in PairPipeline(text, image, FP32, {"own": encoder}).chunks(own)]
+    for batch in batches:
+        assert np.array_equal(batch.features["own"], column.batch(batch.rows).values.numpy())
+    assert not any(batch.features["own"][batch.rows.index(3)].any() for batch in batches if 3 in batch.rows)
 
 
 def test_images_are_decoded_a_bounded_number_of_batches_ahead():

@@ -12,11 +12,13 @@ import torch
 
 from mmsent_cli.data import text
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.encoders.registry import build_auxiliary_encoder
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.ensemble import Ensemble, ProbeInputs, fit_probe, fit_stacker
+from mmsent_cli.ensemble import Ensemble, ProbeInputs, auxiliary_encoders, fit_probe, fit_stacker
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference.export.export import export_model
 from mmsent_cli.inference.export.folder import FILES, require_exportable, require_free
+from mmsent_cli.inference.export.graph import EnsembleGraph
 from mmsent_cli.model import build_model
 from tests.configs import resolved_model
 from tests.data.builders import image_bytes
@@ -69,6 +71,43 @@ def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, tmp_pa
     assert json.loads(answer)["probabilities"] == pytest.approx(expected.probabilities, abs=1e-5)
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "linear probes characters, lexicon" in card and "vaderSentiment" in card
+
+
+def test_the_graph_reads_the_encoders_of_probes(predictor, weights_dir, tmp_path):  # noqa: F811
+    """Of texts, of images of another size, and of both with their similarity; a pair may lack one of them."""
+    names = ("clip", "clip-image", "text:twitter-roberta")
+    source = WeightSource(weights_dir, offline=True)
+    auxiliary = {
+        name: build_auxiliary_encoder(name, predictor.description.model, source) for name in auxiliary_encoders(names)
+    }
+    widths = {name: encoder.out_dim for name, encoder in auxiliary.items()}
+    draws = np.random.default_rng(0)
+    inputs = ProbeInputs(
+        texts=TEXTS,
+        pooled={name: draws.normal(size=(6, width)).astype(np.float32) for name, width in widths.items()},
+        present={name: np.ones(len(TEXTS), dtype=bool) for name in ("text", "image")},
+    )
+    targets = np.array([2, 0, 2, 0, 1, 2])
+    probes = tuple(fit_probe(name, inputs, targets, np.arange(6), 3) for name in names)
+    votes = np.log(draws.dirichlet(np.ones(3), size=(30, 4)))
+    joined = Ensemble((predictor.model,), probes, fit_stacker(votes, np.arange(30) % 3, 0.25), auxiliary)
+    subject, graph = replace(predictor, ensemble=joined), EnsembleGraph(joined)
+    assert set(graph.inputs_of.values()) == {"ids_text_clip", "pixels_image_clip", "ids_text_twitter_roberta"}
+    assert graph.example()["pixels_image_clip"].shape == (1, 3, 32, 32)
+    encoders = {"ids": predictor.model.text, "pixels": predictor.model.image}
+    encoders |= {graph.inputs_of[name]: encoder for name, encoder in auxiliary.items()}
+    for pair in pairs(tmp_path):
+        given = {"present": torch.tensor([[pair.text is not None, pair.image is not None]])}
+        for name, encoder in encoders.items():
+            if "pixels" in name:
+                own = [] if pair.image is None else encoder.inputs.arrays([pair.image])
+                given[name] = torch.from_numpy(own[0])[None] if own else torch.zeros_like(graph.example()[name])
+            else:
+                given[name] = torch.from_numpy(encoder.inputs.arrays([pair.text or ""])[0]).long()[None]
+        with torch.no_grad():
+            shares = graph(given)[0].tolist()
+        (expected,) = subject.predict([pair])
+        assert shares == pytest.approx(list(expected.probabilities.values()), abs=1e-5)
 
 
 def test_what_is_no_export_is_left_alone(tmp_path):

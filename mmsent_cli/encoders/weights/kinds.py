@@ -36,8 +36,13 @@ def model_type_of(source: str, weights: WeightSource, side: str) -> str:
     return model_type
 
 
-def find_modality(source: str, weights: WeightSource) -> tuple[str, str]:
-    """Find out what a model reads.
+def find_modality(source: str, weights: WeightSource, side: str = "") -> tuple[str, str]:
+    """Find out what a model reads, and its library.
+
+    Args:
+        source: the name of the model on the hub, or its folder.
+        weights: where to look for it.
+        side: the modality, if the user named it.
 
     Returns:
         `text` or `image`, and the library of the model: `hf` or `timm`.
@@ -49,6 +54,8 @@ def find_modality(source: str, weights: WeightSource) -> tuple[str, str]:
     described = read_config(source, weights)
     if "architecture" in described and "model_type" not in described:
         return "image", "timm"
+    if side:
+        return side, "hf"
     sides = _sides(described.get("model_type", ""))
     if len(sides) != 1:
         why = "reads texts and images" if sides else f"is of the type {described.get('model_type')!r}, unknown here"

@@ -30,11 +30,13 @@ class WeightSource:
         folder: the user's folder of downloaded weights, or None.
         offline: never open a connection.
         cache: the cache folder, where archives are unpacked.
+        reached: whether a host responded, by its address. Each is tried once.
     """
 
     folder: Path | None = None
     offline: bool = False
     cache: Path = field(default_factory=default_cache_dir)
+    reached: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
     def of(cls, runtime: RuntimeConfig, cache: Path) -> "WeightSource":
@@ -55,16 +57,23 @@ class WeightSource:
         """
         from safetensors import SafetensorError
 
+        failures = (OSError, ValueError, SafetensorError)
         folder = self.find_folder(name)
-        if folder is None and not is_cached(name):
-            self.require_connection(os.environ.get("HF_ENDPOINT") or HUB, name, self.hub_hint(name))
-        is_local = folder is not None or is_cached(name)
+        if folder is not None or is_cached(name):
+            try:
+                return load(str(folder or name), local_files_only=True)
+            except failures as error:
+                if folder is not None or self.offline:
+                    raise self._cannot_load(folder or name, error, name) from error
+        # Also where only some files of the model are in the cache.
+        self.require_connection(os.environ.get("HF_ENDPOINT") or HUB, name, self.hub_hint(name))
         try:
-            return load(str(folder or name), local_files_only=is_local)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise WeightsUnavailable(
-                f"cannot load {folder or name}: {first_line_of(error)}", self.hub_hint(name)
-            ) from error
+            return load(name, local_files_only=False)
+        except failures as error:
+            raise self._cannot_load(name, error, name) from error
+
+    def _cannot_load(self, place: Path | str, error: Exception, name: str) -> WeightsUnavailable:
+        return WeightsUnavailable(f"cannot load {place}: {first_line_of(error)}", self.hub_hint(name))
 
     def require_connection(self, url: str, what: str, hint: str) -> None:
         """Check that downloads are allowed and that the host responds within seconds.
@@ -77,14 +86,15 @@ class WeightSource:
         Raises:
             WeightsUnavailable: downloads are forbidden, or the host does not respond.
         """
+        absent = f"the weights of {what} are not on this machine"
+        if self.folder is not None and not self.folder.is_dir():
+            absent += f" (there is no folder {self.folder})"
         if self.offline:
-            raise WeightsUnavailable(f"the weights of {what} are not on this machine, and downloads are off", hint)
-        if not is_reachable(url):
-            raise WeightsUnavailable(
-                f"the weights of {what} are not on this machine, and {url} does not respond within"
-                f" {TIMEOUT_SECONDS:.0f} s",
-                hint,
-            )
+            raise WeightsUnavailable(f"{absent}, and downloads are off", hint)
+        if url not in self.reached:
+            self.reached[url] = is_reachable(url)
+        if not self.reached[url]:
+            raise WeightsUnavailable(f"{absent}, and {url} does not respond within {TIMEOUT_SECONDS:.0f} s", hint)
 
     def file_hint(self, url: str, file_name: str) -> str:
         """Return the command that downloads a weights file to the place where `find_file` looks for it."""
@@ -111,6 +121,19 @@ class WeightSource:
             [Path(name)] if self.folder is None else [Path(name), self.folder / name, self.folder / Path(name).name]
         )
         return next((place for place in places if (place / "config.json").is_file()), None)
+
+    def require_folder(self, name: str) -> str:
+        """Return the absolute path of the folder `name` with a model, which may be in the weights folder.
+
+        Raises:
+            WeightsUnavailable: there is no model.
+        """
+        folder = self.find_folder(str(Path(name).expanduser()))
+        if folder is None:
+            raise WeightsUnavailable(
+                f"no model in the folder {name}: it has no config.json", "a model of the hub is written hf:NAME"
+            )
+        return str(folder.absolute())
 
     def find_file(self, *names: str) -> Path | None:
         """Return the first of these files in the weights folder, or None."""

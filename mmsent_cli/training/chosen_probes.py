@@ -1,0 +1,61 @@
+"""Settle which linear probes a run has, before any pair is read: full names, and optional ones whose weights are found.
+
+A run records the settled names, so that it is resumed and repeated with the same probes.
+"""
+
+from dataclasses import replace
+
+from mmsent_cli.config import ResolvedModel
+from mmsent_cli.encoders.registry import build_auxiliary_encoder, full_probe_name
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.ensemble import auxiliary_encoders
+from mmsent_cli.errors import ConfigError, WeightsUnavailable
+from mmsent_cli.progress import Progress, Stage
+
+
+def choose_probes(
+    model: ResolvedModel, weights: WeightSource, progress: Progress
+) -> tuple[ResolvedModel, tuple[str, ...]]:
+    """Add the optional probes whose weights are found.
+
+    Args:
+        model: the settings of the model.
+        weights: where to look for weights.
+        progress: receives the number of probes that were looked for.
+
+    Returns:
+        The settings with all probes in `probes`, and no optional ones; and a note on each optional probe, that it is
+        used or why it is left out.
+
+    Raises:
+        ConfigError: two names are the same probe, or the name of a model does not tell what the probe reads.
+        WeightsUnavailable: the model that a probe in `probes` names by a folder or by `hf:NAME` is not found.
+    """
+    probes, notes = [full_probe_name(name, weights) for name in model.probes], []
+    optional = model.optional_probes or ()
+    for number, name in enumerate(optional):
+        progress(Stage("looking for weights", number, len(optional), "probe"))
+        try:
+            full = full_probe_name(name, weights)
+            if full in probes:
+                continue
+            _require_weights(full, model, weights)
+        except WeightsUnavailable as error:
+            notes.append(f"probe {name} is left out: {error.message}; {error.hint}")
+        else:
+            probes.append(full)
+            notes.append(f"probe {name} is used: its weights were found")
+    doubled = [name for place, name in enumerate(probes) if name in probes[:place]]
+    if doubled:
+        raise ConfigError(f"probes contains {', '.join(doubled)} twice", "leave one of them out")
+    return replace(model, probes=tuple(probes), optional_probes=()), tuple(notes)
+
+
+def _require_weights(name: str, model: ResolvedModel, weights: WeightSource) -> None:
+    """Load each encoder of a probe once, since only this shows that its files are complete.
+
+    Raises:
+        WeightsUnavailable: they are not.
+    """
+    for encoder in auxiliary_encoders([name]):
+        build_auxiliary_encoder(encoder, model, weights)
