@@ -51,7 +51,7 @@ class ProbeSpec:
     def modalities(self) -> tuple[str, ...]:
         """`text`, `image` or both. For a pair that lacks one, the probe predicts the class shares in training."""
         if self.source == "both_encoders":
-            return MODALITIES
+            return tuple(MODALITIES)
         return ("text",) if self.source in ("text", "text_encoder") else ("image",)
 
     @property
@@ -90,7 +90,8 @@ def find_probe(name: str) -> ProbeSpec:
     side, _, encoder = name.partition(":")
     if not encoder or side not in MODALITIES:
         return PROBES[name]
-    return ProbeSpec(f"{side}_encoder", "pooled", None, f"{encoder}, an auxiliary encoder", (name,))
+    source = "text_encoder" if side == "text" else "image_encoder"
+    return ProbeSpec(source, "pooled", None, f"{encoder}, an auxiliary encoder", (name,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ def plan_run(
     model, probe_notes = choose_probes(model, resources.weights, progress)
     source = source or locate(config.data.data)
     config = _from_anywhere(config, source, resources.weights)
+    config = replace(config, model=replace(config.model, probes=model.probes, optional_probes=model.optional_probes))
     dataset = load_labelled(config.data, resources.cache, progress, source, needed_modalities(model))
     facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or divide(dataset, config)

@@ -95,14 +95,37 @@ def test_a_probe_without_its_modality(probe_inputs):
     encoded = _encoded_probe(probe, probe_inputs, held_out, train)
     rows = np.array([2, 0, 1, 1])
     np.testing.assert_allclose(
-        encoded.log_probabilities(rows, {}), probe.log_probabilities(probe_inputs.take(held_out[rows]))
+        encoded.log_probabilities({"text": rows}, {}), probe.log_probabilities(probe_inputs.take(held_out[rows]))
     )
     pooled = probe_inputs.pooled["text"]
     stand_ins = {"zero": np.zeros(4), "mean": pooled[train[:7]].mean(axis=0)}
     for method, feature in stand_ins.items():
         expected = log_softmax((feature @ probe.weight.astype(float) + probe.bias)[None])
-        answers = encoded.log_probabilities(rows, {"text": method})
+        answers = encoded.log_probabilities({"text": rows}, {"text": method})
         np.testing.assert_allclose(answers, np.repeat(expected, 4, axis=0), atol=1e-6)
-    assert encoded.log_probabilities(rows, {"text": "missing"}).tolist() == [probe.prior.tolist()] * 4
-    unchanged = encoded.log_probabilities(rows, {"image": "zero"})
-    assert np.array_equal(unchanged, encoded.log_probabilities(rows, {}))
+    assert encoded.log_probabilities({"text": rows}, {"text": "missing"}).tolist() == [probe.prior.tolist()] * 4
+    unchanged = encoded.log_probabilities({"text": rows}, {"image": "zero"})
+    assert np.array_equal(unchanged, encoded.log_probabilities({"text": rows}, {}))
+
+
+@pytest.mark.parametrize("removed", [{}, {"text": "zero"}, {"image": "mean"}, {"text": "mean", "image": "zero"}])
+def test_a_probe_of_both_modalities_reads_those_that_are_left_and_their_similarity(removed):
+    draws = np.random.default_rng(0)
+    pooled = {name: draws.normal(size=(12, 4)).astype(np.float32) for name in ("text:clip", "image:clip")}
+    present = {"text": np.arange(12) != 8, "image": np.arange(12) != 11}
+    inputs = ProbeInputs([""] * 12, pooled, present)
+    train, held_out = np.arange(7), np.array([7, 8, 9, 11])
+    probe = fit_probe("clip", inputs, np.arange(12) % 3, train, 3)
+    encoded = _encoded_probe(probe, inputs, held_out, train)
+    rows = {"text": np.array([0, 1, 2, 3]), "image": np.array([2, 0, 3, 1])}
+    answers = encoded.log_probabilities(rows, removed)
+    features, is_there = {}, {}
+    for side, name in (("text", "text:clip"), ("image", "image:clip")):
+        own = held_out[rows[side]]
+        mean = np.tile(pooled[name][train].mean(axis=0), (4, 1))
+        features[name] = {"zero": 0 * mean, "mean": mean}.get(removed.get(side, ""), pooled[name][own])
+        is_there[side] = present[side][own] | (side in removed)
+    expected = ProbeInputs([], features, is_there)
+    np.testing.assert_allclose(answers, probe.log_probabilities(expected), atol=1e-6)
+    for side in ("text", "image"):
+        assert encoded.log_probabilities(rows, {**removed, side: "missing"}).tolist() == [probe.prior.tolist()] * 4

@@ -209,7 +209,7 @@ def _encoded_probe(
 ) -> EncodedProbe | EncodedJointProbe:
     """Compute what a probe predicts for some rows, and for the mean feature of the training rows."""
     spec = find_probe(probe.name)
-    if len(spec.modalities) > 1:
+    if spec.source == "both_encoders":
         means = {
             modality: inputs.pooled[name][train[inputs.present[modality][train]]].mean(axis=0)
             for modality, name in zip(MODALITIES, spec.pooled_names, strict=True)
