@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmsent_cli.command_settings import with_preset
 
+from mmsent_cli.command_settings import with_preset
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.encoders.weights import source
 from mmsent_cli.progress import ModelBegun
