@@ -44,8 +44,8 @@ def weights_dir(tmp_path_factory):
 def undrawn(monkeypatch):
     """Leave out the figures and the page of runs, which take most of the time, where nobody looks at them."""
     figures = {
-        "TrainResult": ["answered.png", "calibration.png", "curves.png", "confusion.png"],
-        "FoldsResult": ["answered.png", "calibration.png", "confusion.png"],
+        "TrainResult": ["answered.png", "calibration.png", "curves.png", "confusion.png", "precision-recall.png"],
+        "FoldsResult": ["answered.png", "calibration.png", "confusion.png", "precision-recall.png"],
     }
 
     def undrawn_files(result, _):

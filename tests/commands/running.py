@@ -24,6 +24,7 @@ RUN_FILES = {
     "environment.json",
     "last.pt",
     "metrics.jsonl",
+    "precision-recall.png",
     "report.html",
     "result.json",
     "split.json",

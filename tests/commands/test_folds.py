@@ -44,6 +44,7 @@ FILES = {
     "metrics.jsonl",
     "oof_log_probabilities.npy",
     "oof_predictions.csv",
+    "precision-recall.png",
     "report.html",
     "result.json",
     "split.json",

@@ -5,6 +5,7 @@ import io
 from matplotlib.text import Text
 from PIL import Image
 
+from mmsent_cli.reports.lines import LINE_END
 from mmsent_cli.reports.plot_style import as_image, contrast
 
 
@@ -59,7 +60,7 @@ def cut(figure):
 
 def overlapping(figure):
     """Pairs of annotations, such as names at line ends, that lie on each other."""
-    texts = [text for text in texts_of(figure) if type(text).__name__ == "Annotation"]
+    texts = [text for text in texts_of(figure) if text.get_gid() == LINE_END or type(text).__name__ == "Annotation"]
     boxes = [(text.get_text(), Text.get_window_extent(text).shrunk(0.98, 0.8)) for text in texts]
     return [(a, b) for n, (a, one) in enumerate(boxes) for b, other in boxes[:n] if one.overlaps(other)]
 

@@ -3,8 +3,6 @@ terminal shows keeps to 80 columns and breaks no number."""
 
 import base64
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from functools import cache
 
@@ -247,18 +245,6 @@ def test_empty_tables_and_sections_are_left_out():
         ("some", (full,), ()),
         ("folded", (), (full,)),
     ]
-
-
-@pytest.mark.skipif(shutil.which("chromium") is None or shutil.which("pdfinfo") is None, reason="no browser")
-@pytest.mark.parametrize(("name", "most"), [("train", 5), ("compare", 8)])
-def test_a_printed_page_is_short(results, name, most, tmp_path):
-    page = tmp_path / "page.html"
-    page.write_text(files_of(results[name])["report.html"], encoding="utf-8")
-    browser = ("chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'own'}")
-    printing = [*browser, f"--print-to-pdf={tmp_path / 'page.pdf'}", str(page)]
-    subprocess.run(printing, check=True, capture_output=True, timeout=60)
-    told = subprocess.run(["pdfinfo", str(tmp_path / "page.pdf")], check=True, capture_output=True, text=True).stdout
-    assert 1 <= int(re.search(r"Pages:\s+(\d+)", told)[1]) <= most
 
 
 @pytest.mark.parametrize("is_private", [False, True])

@@ -15,6 +15,7 @@ from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.reports.augmented import MOST_VARIANTS, AugmentedImage, augmented_images, draw_augmented
 from mmsent_cli.reports.confidence import MOST_CURVES, Confidence, draw_precision_recall
+from mmsent_cli.reports.lines import CONNECTOR
 from mmsent_cli.reports.outputs import run_files
 from mmsent_cli.results import PrecisionRecall
 from mmsent_cli.stats import answered_shares, calibration_bins, precision_recall
@@ -119,7 +120,7 @@ def test_precision_recall_curves_have_names_at_their_ends_and_differ_without_col
     figure = draw_precision_recall(confidence.curves)
     assert cut(figure) == faint(figure) == overlapping(figure) == []
     (axes,) = figure.axes
-    lines = axes.get_lines()
+    lines = [line for line in axes.get_lines() if line.get_gid() != CONNECTOR]
     assert len(lines) == min(classes, MOST_CURVES)
     assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == len(lines)
     names = [text.get_text() for text in axes.texts]

@@ -45,11 +45,11 @@ def export_model(
     shutil.rmtree(hidden, ignore_errors=True)
     try:
         hidden.mkdir(parents=True)
-        progress(Stage("exporting", 0, STEPS))
+        progress(Stage("exporting", 0, STEPS, "step"))
         write_folder(predictor, hidden, kind)
-        progress(Stage("exporting", 1, STEPS))
+        progress(Stage("exporting", 1, STEPS, "step"))
         largest, changed = compare(predictor, hidden, pairs)
-        progress(Stage("exporting", 2, STEPS))
+        progress(Stage("exporting", 2, STEPS, "step"))
         result = ExportResult(
             checkpoint=str(checkpoint),
             out=str(out),
@@ -66,7 +66,7 @@ def export_model(
         replace_folder(hidden, out, force)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    progress(Stage("exporting", STEPS, STEPS))
+    progress(Stage("exporting", STEPS, STEPS, "step"))
     return replace(result, files=sizes)
 
 

@@ -1,0 +1,110 @@
+"""Each kind of page in a browser: nothing too wide on a phone, readable in light and dark, few pages in print."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from mmsent_cli.reports.augmented import AugmentedImage
+from mmsent_cli.reports.blocks import Examples
+from mmsent_cli.reports.explanation.figures import explanation_figures
+from mmsent_cli.reports.outputs import REPORTS, run_files
+from mmsent_cli.results import CheckResult, Finding
+from mmsent_cli.training.parts import fusion_part, model_parts
+from tests.data.builders import image_bytes
+from tests.reports.browser import CONTRASTS, WIDER, Browser, is_there
+from tests.reports.pages import EXAMPLE, particulars
+from tests.reports.test_explanation import explain_result
+from tests.reports.test_trained import COUNTS, random_confidence, resolved
+
+PAGES = {
+    "train": 5,
+    "folds": 6,
+    "compare": 8,
+    "augment": 7,
+    "ablate": 7,
+    "tune": 5,
+    "paper": 20,
+    "evaluate": 6,
+    "models": 4,
+    "explain": 4,
+}
+"""The most A4 pages of each kind; a training's and a comparison's are those that were asked for."""
+LONG = "a/very/long/path/without/any/space/" * 4
+pytestmark = pytest.mark.skipif(not is_there(), reason="no browser")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    opened = Browser(tmp_path_factory.mktemp("browser"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def page_of(results):
+    """Makes the page of a kind once, with small figures."""
+
+    @cache
+    def page(name):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mmsent_cli.reports.plot_style.DPI", 30)
+            return full_page(name, explain_result() if name == "explain" else results[name])
+
+    return page
+
+
+def full_page(name, result):
+    """A page with examples, settings, long names, and a finding where there can be one."""
+    model, config = resolved(encoders="compact")
+    changes = {}
+    if name in ("train", "folds"):
+        changes = {"parts": model_parts(model), "source": LONG}
+    if name == "compare":
+        changes = {"arms": tuple(replace(arm, layer=fusion_part(arm.fusion)) for arm in result.arms)}
+    if hasattr(result, "findings"):
+        changes["findings"] = (Finding(kind="majority", message=f"it is no better than {LONG}"),)
+    pixels = np.full((8, 8, 3), 99, dtype=np.uint8)
+    shown = tuple(replace(EXAMPLE, guid=str(number), text="A text of usual length. " * 5) for number in range(6))
+    parts = particulars(
+        config=config,
+        counts=COUNTS,
+        date="2026-01-02",
+        confidence=random_confidence() if name in ("train", "folds") else None,
+        augmented=[AugmentedImage("strong", pixels, [pixels] * 4)] * 4 if name == "augment" else (),
+        examples=Examples() if name == "explain" else Examples(groups=(("Wrong", shown), ("Right", shown))),
+        drawn=explanation_figures(result, {"7": image_bytes(1, (60, 40))}) if name == "explain" else None,
+        command=f"mmsent train --data {LONG}",
+    )
+    return run_files(replace(result, **changes), parts)["report.html"]
+
+
+def test_every_kind_of_page_is_opened(results):
+    kinds = {type(result) for result in results.values()} | {type(explain_result())}
+    assert kinds == set(REPORTS) - {CheckResult}
+    assert PAGES.keys() == {*results, "explain"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_wider_than_a_phone_and_all_images_have_a_text(browser, page_of, name):
+    browser.open(page_of(name), width=390)
+    assert browser.evaluate("document.documentElement.scrollWidth") == 390
+    assert browser.evaluate(WIDER) == []
+    assert browser.evaluate("[...document.images].filter(one => !one.alt).length") == 0
+    assert browser.evaluate("document.images.length") > 0
+
+
+@pytest.mark.parametrize("is_dark", [False, True])
+@pytest.mark.parametrize("name", PAGES)
+def test_each_text_has_enough_contrast(browser, page_of, name, is_dark):
+    browser.open(page_of(name), is_dark=is_dark)
+    found = browser.evaluate(CONTRASTS)
+    assert len(found) > 50
+    assert [text for contrast, text in found if contrast < 4.5] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_printed_page_is_short(browser, page_of, name):
+    browser.open(page_of(name))
+    assert 1 <= browser.printed_pages() <= PAGES[name]
