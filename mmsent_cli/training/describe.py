@@ -86,6 +86,6 @@ def run_facts(
         "encoding": plan.dataset.decision.encoding,
         "problems": len(plan.dataset.problems),
         "notes": (*plan.notes, *notes),
-        "source": plan.dataset.source,
+        "source": plan.config.data.data or "",
         "parts": model_parts(plan.config.model),
     }

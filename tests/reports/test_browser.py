@@ -31,6 +31,7 @@ PAGES = {
     "explain": 4,
 }
 """The most A4 pages of each kind; a training's and a comparison's are those that were asked for."""
+NOTES = tuple(f"a note of usual length on what was read and what was left out, number {number}" for number in range(5))
 LONG = "a/very/long/path/without/any/space/" * 4
 pytestmark = pytest.mark.skipif(not is_there(), reason="no browser")
 
@@ -58,17 +59,21 @@ def page_of(results):
 def full_page(name, result):
     """A page with examples, settings, long names, and a finding where there can be one."""
     model, config = resolved(encoders="compact")
-    changes = {}
+    changes = {"notes": NOTES} if hasattr(result, "notes") else {}
     if name in ("train", "folds"):
-        changes = {"parts": model_parts(model), "source": LONG}
+        changes |= {"parts": model_parts(model), "source": LONG}
     if name == "compare":
-        changes = {"arms": tuple(replace(arm, layer=fusion_part(arm.fusion)) for arm in result.arms)}
+        changes |= {"arms": tuple(replace(arm, layer=fusion_part(arm.fusion)) for arm in result.arms)}
     if hasattr(result, "findings"):
         changes["findings"] = (Finding(kind="majority", message=f"it is no better than {LONG}"),)
     pixels = np.full((8, 8, 3), 99, dtype=np.uint8)
     shown = tuple(replace(EXAMPLE, guid=str(number), text="A text of usual length. " * 5) for number in range(6))
     parts = particulars(
         config=config,
+        environment={
+            "packages": {f"package-{number}": "1.2.3" for number in range(11)},
+            "data": {"digest": "0af9" * 16},
+        },
         counts=COUNTS,
         date="2026-01-02",
         confidence=random_confidence() if name in ("train", "folds") else None,

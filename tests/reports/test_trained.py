@@ -32,7 +32,7 @@ def resolved(**changes):
     given = TrainConfig(model=ModelConfig(**changes))
     facts = Facts(device_type="cpu", auto="compact", has_folds=False)
     model, fit = resolve(given.model, given.fit, facts)
-    return model, {"model": to_dict(model), "fit": to_dict(fit), "split": to_dict(given.split)}
+    return model, to_dict(given) | {"model": to_dict(model), "fit": to_dict(fit)}
 
 
 @pytest.fixture(scope="module")
