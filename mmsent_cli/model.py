@@ -221,7 +221,7 @@ def copy_model(model: SentimentModel) -> SentimentModel:
 
 
 def trains_encoders(model: "SentimentModel") -> bool:
-    """Whether any parameter of the encoders is trained."""
+    """Return whether any parameter of the encoders is trained."""
     return any(p.requires_grad for encoder in (model.text, model.image) for p in encoder.parameters())
 
 

@@ -29,7 +29,7 @@ SAMPLE_TEXT = "what a day"
 
 
 def next_commands(run: Run, result: Any) -> list[str]:
-    """The command lines that a run suggests.
+    """Return the command lines that a run suggests.
 
     Args:
         run: a finished run.
@@ -49,7 +49,7 @@ def next_commands(run: Run, result: Any) -> list[str]:
 
 
 def after_split(path: Path, given: Mapping[str, Any], has_folds: bool) -> str:
-    """The command line that trains with a split file.
+    """Return the command line that trains with a split file.
 
     Args:
         path: the split file.

@@ -28,7 +28,7 @@ SORTS = ("when", "accuracy", "macro-f1", "minutes", "size")
 
 
 def list_runs(runs_dir: Path, sort: str = "when") -> RunsResult:
-    """Every run in a folder.
+    """Return every run in a folder.
 
     Args:
         runs_dir: the folder that keeps the runs.
@@ -53,13 +53,13 @@ def list_runs(runs_dir: Path, sort: str = "when") -> RunsResult:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a path is a run's own folder: named as a run, no link, and with the run's configuration."""
+    """Return whether a path is a run's own folder: named as a run, no link, and with the run's configuration."""
     is_named = NAME.match(folder.name) is not None
     return is_named and not folder.is_symlink() and folder.is_dir() and (folder / CONFIG).is_file()
 
 
 def find_listed(spec: str, runs_dir: Path) -> Run:
-    """The run that `spec` names, if it is one.
+    """Return the run that `spec` names, if it is one.
 
     Raises:
         CheckpointError: no such run, or a folder that is no run.
@@ -73,7 +73,7 @@ def find_listed(spec: str, runs_dir: Path) -> Run:
 
 
 def describe_run(run: Run) -> RunRow:
-    """One run as a row, without a rank."""
+    """Return one run as a row, without a rank."""
     return _row(run)
 
 

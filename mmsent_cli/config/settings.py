@@ -137,13 +137,13 @@ class ModelConfig:
     encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "Text encoder, replaces that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
+        "Another text encoder than that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
         " twitter-roberta, hf:NAME",
         shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
         None,
-        "Image encoder, replaces that of --encoders:   light, efficientnet-lite0, efficientnet-lite0-stages, resnet18,"
+        "Another image encoder than that of --encoders: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18,"
         " clip, hf:NAME, timm:NAME",
         shown="the image encoder of --encoders",
     )

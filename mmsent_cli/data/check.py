@@ -152,7 +152,7 @@ def checked_pairs(
 
 
 def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
-    """The encoding decision for all texts of the source.
+    """Return the encoding decision for all texts of the source.
 
     Raises:
         UndecidedEncoding: the texts are too few to decide, and `--encoding` is not given.
@@ -162,7 +162,7 @@ def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> Enco
 
 
 def guess_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
-    """The encoding decision for all texts of the source, which may be undecided for a folder of few texts.
+    """Return the encoding decision for all texts of the source, which may be undecided for a folder of few texts.
 
     Raises:
         UndecidedEncoding: a table with too little evidence, and no `--encoding` given.

@@ -96,7 +96,7 @@ def is_default(config: DataConfig, name: str) -> bool:
 
 
 def candidates_of(names: Sequence[str], name: str) -> list[int]:
-    """The columns whose names are usual for a field."""
+    """Return the columns whose names are usual for a field."""
     places = [place for place, column in enumerate(names) if plain_name(column) in GUESSES[name]]
     unnamed = [0] if name == "guid" and not places and names and not names[0] else []
     return places or unnamed

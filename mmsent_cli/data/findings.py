@@ -13,7 +13,7 @@ DUPLICATE, CONFLICT = "near-duplicate", "conflicting tags"
 
 
 def near_duplicates(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """The groups of two or more near-duplicates, in the order of the data."""
+    """Return the groups of two or more near-duplicates, in the order of the data."""
     members: defaultdict[int, list[Pair]] = defaultdict(list)
     for pair, group in zip(pairs, groups_of(pairs), strict=True):
         members[group].append(pair)

@@ -83,12 +83,12 @@ class Flaws:
     _blank: Counter[str] = field(default_factory=Counter)
 
     def to_plain(self) -> dict[str, Any]:
-        """All values by name, for JSON."""
+        """Return all values by name, for JSON."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Flaws":
-        """Flaws from the values of `to_plain`."""
+        """Return flaws from the values of `to_plain`."""
         return cls(**{**values, "_blank": Counter(values["_blank"])})
 
     def add(self, other: "Flaws") -> None:

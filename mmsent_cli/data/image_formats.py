@@ -34,7 +34,7 @@ FOREIGN = (
 
 @cache
 def all_formats() -> tuple[str, ...]:
-    """Names of all formats to open; Pillow looks at the first bytes and ignores the file's suffix."""
+    """Return names of all formats to open; Pillow looks at the first bytes and ignores the file's suffix."""
     from PIL import Image
 
     with suppress(ImportError):  # an extra; `foreign_kind` names the files that need it

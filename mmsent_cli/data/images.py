@@ -172,7 +172,7 @@ def _loaded(raw: bytes, gap_px: int) -> Any:
 
 
 def image_pixels(raw: bytes) -> int:
-    """Width times height of an image, from the header of its file; no pixel is decoded.
+    """Return width times height of an image, from the header of its file; no pixel is decoded.
 
     Raises:
         ValueError: not an image, or over `MAX_PIXELS`.

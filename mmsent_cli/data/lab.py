@@ -39,7 +39,7 @@ class Listing:
 
 
 def holds_list(folder: Path, *names: str) -> bool:
-    """Whether the folder has one of the list files (any of them by default)."""
+    """Return whether the folder has one of the list files (any of them by default)."""
     return any((folder / name).is_file() for name in names or LISTS)
 
 
@@ -101,7 +101,7 @@ def read_rows(folder: Path, list_name: str, config: DataConfig, report: Report) 
 
 
 def rows_without_list(folder: Path, report: Report) -> Iterator[PairRow]:
-    """A row without a tag for every guid that has a file, in natural order (2 before 10)."""
+    """Yield a row without a tag for every guid that has a file, in natural order (2 before 10)."""
     listing = list_files(folder)
     report.problems += [f"{folder.name}: guid {guid} has two files, {both}" for guid, both in listing.clashes.items()]
     for guid in sorted(listing.texts.keys() | listing.images.keys(), key=natural_order):
@@ -110,20 +110,20 @@ def rows_without_list(folder: Path, report: Report) -> Iterator[PairRow]:
 
 
 def text_files(folder: Path, config: DataConfig) -> list[Path]:
-    """Every text file whose guid a list names, or every text file where there is no list; in natural order."""
+    """Return every text file whose guid a list names, or every text file where there is no list; in natural order."""
     texts, named = list_files(folder).texts, listed_guids(folder, config)
     guids: Iterable[str] = (guid for guid in texts if guid in named) if holds_list(folder) else texts
     return [Path(texts[guid]) for guid in sorted(guids, key=natural_order)]
 
 
 def listed_guids(folder: Path, config: DataConfig) -> set[str]:
-    """The guids that the lists of a folder name, in composed form."""
+    """Return the guids that the lists of a folder name, in composed form."""
     lists = [folder / name for name in LISTS if holds_list(folder, name)]
     return {composed(guid) for path in lists for guid in _guids(path, config)}
 
 
 def composed(name: str) -> str:
-    """A name in composed form, in which `é` is one character."""
+    """Return a name in composed form, in which `é` is one character."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 

@@ -51,7 +51,7 @@ class Source:
 
 
 def frame_source(frame: "DataFrame") -> Source:
-    """A DataFrame as a source of pairs."""
+    """Return a DataFrame as a source of pairs."""
     return Source(Path(frames.NAME), "frame", f"data: a DataFrame of {len(frame):,} rows", frame)
 
 
@@ -94,12 +94,13 @@ def locate_all(data: str | None) -> list[Source]:
 
 
 def is_pattern(data: str) -> bool:
-    """Whether this names files by a pattern, and is not the name of a file itself."""
+    """Return whether this names files by a pattern, and is not the name of a file itself."""
     return glob.has_magic(data) and not Path(data).exists()
 
 
 def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
-    """All text files of a folder, labelled or not: the encoding is decided over all of them. Empty for other sources.
+    """Return all text files of a folder, labelled or not: the encoding is decided over all of them. Empty for other
+    sources.
 
     Raises:
         DataError: a folder without text files and without images.
@@ -115,7 +116,7 @@ def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
 
 
 def files_of(source: Source) -> Iterator[Path]:
-    """The lists, texts and images of a folder, or the manifest without its images."""
+    """Yield the lists, texts and images of a folder, or the manifest without its images."""
     if source.kind == "manifest":
         yield source.path
     elif source.kind == "lab":

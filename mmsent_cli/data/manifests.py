@@ -98,7 +98,7 @@ def row_of(cells: dict[str, Any], where: str, config: DataConfig, report: Report
 
 
 def is_filled(cell: Any) -> bool:
-    """Whether a cell has content."""
+    """Return whether a cell has content."""
     return not _is_nothing(cell) and (not isinstance(cell, str) or bool(cell.strip()))
 
 

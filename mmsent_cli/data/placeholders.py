@@ -44,7 +44,7 @@ def placeholders(keys: Sequence[str], partners: Sequence[str], share: float) -> 
 
 
 def placeholder_notes(pairs: Sequence[Pair]) -> list[str]:
-    """A line for each image that many pairs share."""
+    """Return a line for each image that many pairs share."""
     images = [image_key(pair) for pair in pairs]
     if max(Counter(filter(None, images)).values(), default=0) <= FEW:
         return []  # the keys of texts take time

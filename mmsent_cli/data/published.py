@@ -35,17 +35,17 @@ def aspect_columns(source: str, names: Sequence[str], config: DataConfig) -> Col
 
 
 def with_target(text: str, target: str) -> str:
-    """The text of an aspect: the aspect, then the tweet that contains it."""
+    """Return the text of an aspect: the aspect, then the tweet that contains it."""
     return f"{target}: {text.replace(TARGET, target)}" if target else text
 
 
 def mvsa_words(cells: Sequence[str]) -> list[str]:
-    """The ID and the judgements of a row of `labelResultAll.txt`, which mixes tabs and commas."""
+    """Return the ID and the judgements of a row of `labelResultAll.txt`, which mixes tabs and commas."""
     return [word for cell in cells for word in re.split(r"[,;\s]+", cell.strip()) if word]
 
 
 def mvsa_judgement(words: Sequence[str]) -> str:
-    """The sentiment of one row of `labelResultAll.txt`, or why it has none.
+    """Return the sentiment of one row of `labelResultAll.txt`, or why it has none.
 
     First, the majority of the annotators is found for the text and for the image. Then both are merged: equal
     judgements give that sentiment, a neutral one gives the other, opposite ones give no sentiment.

@@ -69,7 +69,7 @@ class SeenPairs:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def relation(self, pairs: Iterable[Pair]) -> np.ndarray:
-        """NEW, NEAR or SEEN for each pair [M]. SEEN: one training pair has both its text and its image."""
+        """Return NEW, NEAR or SEEN for each pair [M]. SEEN: one training pair has both its text and its image."""
         both = set(zip(self.texts.tolist(), self.images.tolist(), strict=True))
         texts, images = (set(values.tolist()) - {0} for values in (self.texts, self.images))
         found = []
@@ -81,7 +81,7 @@ class SeenPairs:
 
 
 def word_counts(pairs: Iterable[Pair]) -> np.ndarray:
-    """Words of each text [N]; 0 without a text."""
+    """Return words of each text [N]; 0 without a text."""
     return np.array([len((pair.text or "").split()) for pair in pairs], dtype=np.int64)
 
 

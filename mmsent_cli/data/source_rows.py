@@ -55,7 +55,7 @@ def gather_labelled(
     decision: EncodingDecision | None = None,
     needs: Iterable[str] = (),
 ) -> tuple[list[PairRow], tuple[str, ...], str]:
-    """All rows with a tag that can be read, their classes, and a hint on the others, which the report describes.
+    """Return all rows with a tag that can be read, their classes, and a hint on the others, which the report describes.
 
     Args:
         source, config, report, decision, needs: as in `labelled_rows`.
@@ -148,7 +148,7 @@ def open_source(
 
 
 def documents(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
-    """`file:line` and bytes of each line of a manifest whose encoding is decided over its lines; else empty."""
+    """Return `file:line` and bytes of each line of a manifest whose encoding is decided over its lines; else empty."""
     if source.kind != "manifest" or not is_legacy_text(source.path, config.encoding):
         return []
     header, *lines = numbered_lines(source.path)

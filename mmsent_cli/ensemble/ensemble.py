@@ -49,7 +49,7 @@ class Ensemble:
         ocr_texts: Sequence[OcrText] = (),
         auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Logarithms of the class probabilities of B pairs, float64 [B, C]; arguments as for `votes`."""
+        """Return logarithms of the class probabilities of B pairs, float64 [B, C]; arguments as for `votes`."""
         votes = self.votes(batch, texts, ocr_texts, auxiliary)
         return votes[:, 0] if self.stacker is None else self.stacker.log_probabilities(votes)
 
@@ -61,7 +61,7 @@ class Ensemble:
         ocr_texts: Sequence[OcrText] = (),
         auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Logarithms of the class probabilities of B pairs by each of M members.
+        """Return logarithms of the class probabilities of B pairs by each of M members.
 
         Args:
             batch: activations after the encoders' stored stages, on the device of the models.

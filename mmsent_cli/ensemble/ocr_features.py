@@ -12,7 +12,8 @@ N_OCR = 3 + len(OCR_CHARACTERS)
 
 
 def ocr_features(ocr_texts: Sequence[OcrText]) -> np.ndarray:
-    """Amount of text in N images: characters, lines, share of the area, and three flags: at least as long as a word, a
+    """Return amount of text in N images: characters, lines, share of the area, and three flags: at least as long as a
+    word, a
     line, a sentence.
 
     Returns:

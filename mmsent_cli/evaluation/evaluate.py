@@ -115,7 +115,8 @@ def evaluate(
 def judge(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, recorded: Iterable[Finding]
 ) -> tuple[Finding, ...]:
-    """What shows that a model has learned too little: on these pairs, else that it was found to ignore a modality.
+    """Return what shows that a model has learned too little: on these pairs, else that it was found to ignore a
+    modality.
 
     Args:
         true: class numbers [N].

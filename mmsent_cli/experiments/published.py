@@ -25,7 +25,7 @@ FUSIONS = (
 
 
 def published_scores(tuned: TuneResult) -> Published:
-    """The published scores, each tuning step with the number of our trial that does the same."""
+    """Return the published scores, each tuning step with the number of our trial that does the same."""
     rates = [trial for trial in tuned.trials if trial.phase == "rates"]
     decays = [trial for trial in tuned.trials if trial.phase == "decays"]
     kept = {name: value for name, value in decays[0].settings.items() if name != "weight_decay"}

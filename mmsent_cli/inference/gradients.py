@@ -30,7 +30,7 @@ Scores = tuple[tuple[WordScore, ...], tuple[tuple[float, ...], ...]]
 
 
 def gradient_scores(predictor: Predictor, pair: Pair, label: str, grid: int) -> Scores:
-    """Scores of the words and of the image regions of one pair.
+    """Return scores of the words and of the image regions of one pair.
 
     Args:
         predictor: a single model.

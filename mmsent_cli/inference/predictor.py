@@ -84,7 +84,7 @@ class Predictor:
         )
 
     def votes(self, pair: Pair) -> tuple[MemberVote, ...]:
-        """The prediction of each member of an ensemble for one pair; nothing for a single model."""
+        """Return the prediction of each member of an ensemble for one pair; nothing for a single model."""
         if self.ensemble.stacker is None:
             return ()
         chunks = self.pipeline.chunks([pair])

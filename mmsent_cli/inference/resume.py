@@ -112,6 +112,6 @@ def _place(given: Mapping[str, Any], source: Source) -> Path:
 
 
 def digest_of(path: Path) -> str:
-    """The digest of a file."""
+    """Return the digest of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

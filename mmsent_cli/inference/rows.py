@@ -46,7 +46,7 @@ class PredictionFile:
 
 
 def row_columns(labels: Sequence[str], is_json: bool, with_probabilities: bool) -> list[str]:
-    """The columns of a file of predictions; see `RowWriter`."""
+    """Return the columns of a file of predictions; see `RowWriter`."""
     if is_json:
         return ["guid", "label", "missing", "probabilities"]
     return ["guid", "tag", *(("missing", *labels) if with_probabilities else ())]

@@ -31,7 +31,7 @@ class Tally:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Tally":
-        """A tally from its `vars`."""
+        """Return a tally from its `vars`."""
         tally = cls(values["rows"], values["threshold"])
         vars(tally).update({**values, "tags": Counter(values["tags"]), "missing": Counter(values["missing"])})
         return tally

@@ -93,12 +93,12 @@ class Examples:
 
 
 def picture(png: bytes | None, alt: str, caption: str, is_photo: bool = False) -> tuple[Picture, ...]:
-    """One picture, or none where there is nothing to draw."""
+    """Return a tuple of one picture, or an empty tuple if there is no figure."""
     return () if png is None else (Picture(png=png, alt=alt, caption=caption, is_photo=is_photo),)
 
 
 def filled(sections: Sequence[Section]) -> list[Section]:
-    """The sections without grids that have no rows, and without those that are then empty."""
+    """Return the sections without empty tables. Sections that are then empty are left out."""
     kept = [replace(one, grids=_with_rows(one.grids), folded=_with_rows(one.folded)) for one in sections]
     return [one for one in kept if one.paragraphs or one.pictures or one.grids or one.folded]
 

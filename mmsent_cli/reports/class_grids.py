@@ -11,7 +11,7 @@ MOST_FREQUENT = "(most frequent class)"
 
 
 def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") -> Grid:
-    """Precision, recall, F1 and support, one row per class."""
+    """Make the table: precision, recall, F1 and support, one row per class."""
     return Grid(
         name="classes",
         title=title,
@@ -24,7 +24,7 @@ def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") ->
 
 
 def recall_grid(title: str, rows: Sequence[tuple[str, Sequence[ClassMetrics]]], foot: str = "") -> Grid:
-    """Recall of each class, a row for each name; all rows have the same classes in the same order."""
+    """Make the table: recall of each class, a row for each name; all rows have the same classes in the same order."""
     labels = tuple(one.label for one in rows[0][1]) if rows else ()
     return Grid(
         name="recall",
@@ -36,6 +36,6 @@ def recall_grid(title: str, rows: Sequence[tuple[str, Sequence[ClassMetrics]]], 
 
 
 def confusion_grid(title: str, confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Grid:
-    """Pairs of each true class (rows) by predicted class (columns)."""
+    """Make the table: pairs of each true class (rows) by predicted class (columns)."""
     rows = tuple((label, *map(str, counts)) for label, counts in zip(labels, confusion, strict=True))
     return Grid(name="confusion", title=title, columns=("true \\ predicted", *labels), rows=rows)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confidence:
-    """What the probabilities of a training's predictions are worth.
+    """How well the probabilities of a training's predictions agree with the labels.
 
     Attributes:
         bins: accuracy by probability.
@@ -41,7 +41,7 @@ MOST_CURVES = 12
 
 
 def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
-    """Accuracy over the mean probability of each bin, with intervals, and the pairs of each bin below."""
+    """Draw accuracy over the mean probability of each bin, with intervals, and the pairs of each bin below."""
     figure = new_figure(5.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot((0, 100), (0, 100), color=GREY, linestyle="--", linewidth=1.2, label="probability = accuracy")
@@ -63,7 +63,7 @@ def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
 
 
 def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
-    """Accuracy of the most confident pairs over their share, with intervals, and the most frequent class."""
+    """Draw accuracy of the most confident pairs over their share, with intervals, and the most frequent class."""
     figure = new_figure(3.4)
     axes = figure.subplots()
     shares = [100 * one.share for one in rows]
@@ -82,7 +82,7 @@ def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
 
 
 def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> "Figure":
-    """Precision over recall of the most frequent classes, with their names at the ends of the lines."""
+    """Draw precision over recall of the most frequent classes, with their names at the ends of the lines."""
     frequent = sorted(curves, key=lambda one: -one.pairs)[:MOST_CURVES]
     figure = new_figure(CURVE_INCHES + 0.7)
     axes = figure.subplots()
@@ -103,7 +103,7 @@ def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> "Figure":
 
 
 def curves_grid(curves: Sequence[PrecisionRecall]) -> Grid:
-    """The average precision of each class next to its share of the pairs."""
+    """Make the table: the average precision of each class next to its share of the pairs."""
     total = sum(one.pairs for one in curves)
     return Grid(
         name="average-precision",
@@ -117,7 +117,7 @@ def curves_grid(curves: Sequence[PrecisionRecall]) -> Grid:
 
 
 def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
-    """The figures with their captions, as far as they are drawn."""
+    """Return the figures with their captions, as far as they are drawn."""
     return (
         *picture(
             figures.get(CALIBRATION),

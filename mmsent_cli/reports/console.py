@@ -18,12 +18,12 @@ PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
 
 
 def out() -> Console:
-    """The console for results, on stdout."""
+    """Return the Rich console for results, which writes to stdout."""
     return _console(sys.stdout)
 
 
 def err() -> Console:
-    """The console for progress and warnings, on stderr."""
+    """Return the Rich console for progress and warnings, which writes to stderr."""
     return _console(sys.stderr)
 
 
@@ -36,7 +36,7 @@ def print_json(result: Any) -> None:
 
 
 def notice(text: str) -> None:
-    """One plain line on stderr, such as a default that was chosen."""
+    """Print one plain line on stderr, such as a default that was chosen."""
     err().print(text, soft_wrap=True, markup=False)
 
 

@@ -74,7 +74,7 @@ def _words(text: str) -> set[str]:
 
 
 def report_example(pair: "Pair", predicted: str, probability: float | None, remark: str = "") -> ReportExample:
-    """A labelled pair with a prediction; `probability` is the prediction's, None for a vote."""
+    """Return a labelled pair with a prediction; `probability` is the prediction's, None for a vote."""
     return ReportExample(
         guid=pair.guid,
         text=pair.text or "",
@@ -87,7 +87,7 @@ def report_example(pair: "Pair", predicted: str, probability: float | None, rema
 
 
 def error_groups(pairs: "Sequence[Pair]", predictions: Iterable[tuple[str, str, str, float | None]]) -> Examples:
-    """Labelled pairs with their predictions: the wrong ones with the highest probabilities, then the right ones.
+    """Return labelled pairs with their predictions: the wrong ones with the highest probabilities, then the right ones.
 
     Args:
         pairs: labelled pairs.
@@ -116,7 +116,7 @@ def modality_groups(
     predicted: "Mapping[str, np.ndarray]",
     probabilities: "np.ndarray",
 ) -> Examples:
-    """Pairs by which inputs a model needs to get them right.
+    """Return pairs by which inputs a model needs to get them right.
 
     Args:
         pairs: validation pairs, N.
@@ -151,7 +151,7 @@ def modality_groups(
 
 
 def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Examples:
-    """Pairs that all models get right, on which they disagree most, and that all get wrong.
+    """Return pairs that all models get right, on which they disagree most, and that all get wrong.
 
     Args:
         pairs: validation pairs, N.
@@ -181,7 +181,7 @@ def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: 
 def disagreement_groups(
     pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "Mapping[str, np.ndarray]"
 ) -> Examples:
-    """Pairs by which of two models is right: one, the other, or neither with different answers.
+    """Return pairs by which of two models is right: one, the other, or neither with different answers.
 
     Args:
         pairs: labelled pairs, N.

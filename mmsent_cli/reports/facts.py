@@ -7,7 +7,7 @@ Facts = tuple[tuple[str, str], ...]
 
 
 def training_facts(result: TrainResult | FoldsResult) -> Facts:
-    """Data, model, epochs, device and time of a training; rows that say nothing are left out."""
+    """Return data, model, epochs, device and time of a training; rows that say nothing are left out."""
     if isinstance(result, FoldsResult):
         data, probes = f"{result.pairs:,} pairs in {len(result.folds)} folds", ", ".join(result.probes)
         epochs, each = str(result.epochs), ", each model"
@@ -32,7 +32,7 @@ def training_facts(result: TrainResult | FoldsResult) -> Facts:
 
 
 def setup_facts(setup: SharedSetup) -> Facts:
-    """What all models of an experiment share: data, encoders, epochs and seeds, device."""
+    """Return what all models of an experiment share: data, encoders, epochs and seeds, device."""
     return (
         ("Data", f"{_pairs(setup.train_pairs, setup.val_pairs)}; split {setup.split}"),
         ("Classes", ", ".join(setup.labels)),
@@ -45,7 +45,7 @@ def setup_facts(setup: SharedSetup) -> Facts:
 
 
 def checkpoint_facts(result: AblateResult) -> Facts:
-    """The ablated checkpoint, and the pairs it was evaluated on."""
+    """Return the ablated checkpoint, and the pairs it was evaluated on."""
     return (
         ("Checkpoint", result.checkpoint),
         ("Trained by", f"{result.trained_by}, {epoch_text(result)}"),
@@ -59,12 +59,12 @@ def checkpoint_facts(result: AblateResult) -> Facts:
 
 
 def epoch_text(result: AblateResult) -> str:
-    """`epoch 3` for a single model, `3 epochs` for an ensemble."""
+    """Return `epoch 3` for a single model, `3 epochs` for an ensemble."""
     return counted(result.epoch, "epoch") if result.members else f"epoch {result.epoch}"
 
 
 def seeds_text(setup: SharedSetup) -> str:
-    """`seeds 0, 1 and 2`, or `seed 0`."""
+    """Return `seeds 0, 1 and 2`, or `seed 0`."""
     return f"seed{'s' if len(setup.seeds) > 1 else ''} {listed([str(seed) for seed in setup.seeds])}"
 
 

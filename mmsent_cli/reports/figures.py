@@ -16,7 +16,7 @@ PANEL_INCHES = 2.2
 
 
 def draw_curves(history: Sequence[EpochResult], majority: float) -> "Figure":
-    """Losses above, accuracy and macro-F1 below, over the epochs, with the best epoch marked.
+    """Draw losses above, accuracy and macro-F1 below, over the epochs, with the best epoch marked.
 
     Args:
         history: one or more epochs in order; the last one with `is_best` is the best.
@@ -48,7 +48,7 @@ def draw_curves(history: Sequence[EpochResult], majority: float) -> "Figure":
 
 
 def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> "Figure":
-    """The confusion matrix: pairs of each true class (rows) by predicted class, and their share of the row.
+    """Draw the confusion matrix: pairs of each true class (rows) by predicted class, and their share of the row.
 
     Args:
         confusion: [C, C] counts, `confusion[i][j]` of true class i predicted as j.

@@ -33,7 +33,7 @@ SAVED = (
 
 
 def folds_figures(result: FoldsResult) -> Drawn:
-    """The confusion matrix, out of fold."""
+    """Draw the confusion matrix of the out-of-fold predictions."""
     return {CONFUSION: draw_confusion(result.metrics.confusion, result.labels)}
 
 
@@ -79,7 +79,7 @@ def folds_sections(result: FoldsResult, figures: Figures) -> list[Section]:
 
 
 def scores_grid(result: FoldsResult) -> Grid:
-    """The ensemble next to always predicting the most frequent class."""
+    """Make the table: scores of the ensemble, and of always predicting the most frequent class."""
     metrics, majority = result.metrics, result.majority_accuracy
     return Grid(
         name="scores",
@@ -97,7 +97,7 @@ def scores_grid(result: FoldsResult) -> Grid:
 
 
 def members_grid(result: FoldsResult) -> Grid:
-    """Each member of the ensemble alone, and all together."""
+    """Make the table: each member of the ensemble alone, and all together."""
     rows = [
         (
             member_name(member.name),
@@ -116,7 +116,7 @@ def members_grid(result: FoldsResult) -> Grid:
 
 
 def fold_grid(result: FoldsResult) -> Grid:
-    """The model of each fold on the pairs it was not trained on."""
+    """Make the table: the model of each fold on the pairs it was not trained on."""
     rows = tuple(
         (str(fold.fold), f"{fold.val_pairs:,}", percent(fold.accuracy), score(fold.macro_f1), duration(fold.seconds))
         for fold in result.folds

@@ -26,23 +26,25 @@ NEVER_DRAWN = {"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"}
 
 
 def drawable(names: Sequence[str]) -> list[str]:
-    """The names as figures show them: a name with a letter that no installed font has becomes its number, from 1."""
+    """Return the names as figures show them: a name with a letter that no installed font has becomes its number, from
+    1.
+    """
     lacking = set(undrawable(names))
     return [str(number) if name in lacking else name for number, name in enumerate(names, start=1)]
 
 
 def undrawable(names: Sequence[str]) -> list[str]:
-    """The names with a letter that no installed font has."""
+    """Return the names with a letter that no installed font has."""
     return [name for name in names if _choose(name)[1]]
 
 
 def families_for(names: Sequence[str]) -> list[str]:
-    """The default font, and the installed fonts with the letters that it lacks."""
+    """Return the default font, and the installed fonts with the letters that it lacks."""
     return list(dict.fromkeys((DEFAULT, *(family for name in names for family in _choose(name)[0]))))
 
 
 def missing_note(names: Sequence[str]) -> str:
-    """What the numbers in figures stand for; empty where every name can be drawn."""
+    """Return what the numbers in figures stand for; empty where every name can be drawn."""
     lacking = undrawable(names)
     if not lacking:
         return ""

@@ -18,101 +18,101 @@ LOSSES = (
 
 
 def points(difference: float) -> str:
-    """A difference in percentage points with its sign, `+1.2`; zero has a plus."""
+    """Return a difference in percentage points with its sign, `+1.2`; zero has a plus."""
     # Adding zero turns -0.0 into 0.0.
     return f"{round(100 * difference, 1) + 0.0:+.1f}" if math.isfinite(difference) else DASH
 
 
 def points_interval(bounds: Interval) -> str:
-    """An interval of a difference, `-0.3 to +2.7`."""
+    """Return an interval of a difference, `-0.3 to +2.7`."""
     return f"{points(bounds[0])} to {points(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
 
 
 def size(difference: float) -> str:
-    """How large a difference is whatever its sign, `1.2 points`."""
+    """Return the absolute value of a difference, `1.2 points`."""
     return f"{abs(100 * difference):.1f} points" if math.isfinite(difference) else DASH
 
 
 def number(share: float) -> str:
-    """A share in per cent without the sign, `74.6`; for tables that name the unit."""
+    """Return a share in per cent without the sign, `74.6`; for tables that name the unit."""
     return f"{100 * share:.1f}" if math.isfinite(share) else DASH
 
 
 def number_interval(bounds: Interval) -> str:
-    """An interval of shares in per cent without the sign, `71.5 to 77.5`."""
+    """Return an interval of shares in per cent without the sign, `71.5 to 77.5`."""
     return f"{number(bounds[0])} to {number(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
 
 
 def accuracy_spread(scores: SeedScores) -> str:
-    """Mean and standard deviation over seeds in per cent, `74.6 ± 0.5`; the mean alone with one seed."""
+    """Return mean and standard deviation over seeds in per cent, `74.6 ± 0.5`; the mean alone with one seed."""
     mean = number(scores.accuracy_mean)
     return f"{mean} ± {number(scores.accuracy_sd)}" if len(scores.accuracies) > 1 else mean
 
 
 def macro_f1_spread(scores: SeedScores) -> str:
-    """The same for macro-F1, `0.652 ± 0.010`."""
+    """Return mean and standard deviation of macro-F1 over seeds, `0.652 ± 0.010`."""
     mean = score(scores.macro_f1_mean)
     return f"{mean} ± {score(scores.macro_f1_sd)}" if len(scores.macro_f1s) > 1 else mean
 
 
 def score(value: float) -> str:
-    """A loss or macro-F1 with three decimals."""
+    """Return a loss or macro-F1 with three decimals."""
     return f"{value:.3f}" if math.isfinite(value) else DASH
 
 
 def signed_score(difference: float) -> str:
-    """A difference of losses or macro-F1 with its sign, `+0.012`."""
+    """Return a difference of losses or macro-F1 with its sign, `+0.012`."""
     return f"{round(difference, 3) + 0.0:+.3f}" if math.isfinite(difference) else DASH
 
 
 def score_interval(bounds: Interval) -> str:
-    """An interval of macro-F1, `0.612 to 0.688`."""
+    """Return an interval of macro-F1, `0.612 to 0.688`."""
     return f"{score(bounds[0])} to {score(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
 
 
 def signed_score_interval(bounds: Interval) -> str:
-    """An interval of a difference of macro-F1, `-0.012 to +0.034`."""
+    """Return an interval of a difference of macro-F1, `-0.012 to +0.034`."""
     return f"{signed_score(bounds[0])} to {signed_score(bounds[1])}"
 
 
 def probability(p: float | None) -> str:
-    """A p value: `0.034`, or `<0.001`; a dash without one."""
+    """Return a p value: `0.034`, or `<0.001`; a dash without one."""
     if p is None or not math.isfinite(p):
         return DASH
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def verdict_text(verdict: str | None, detectable: str) -> str:
-    """The verdict, and the smallest difference that could have been detected where none was."""
+    """Return the verdict. If it is "not distinguishable", add the smallest difference that could have been detected."""
     if verdict == NOT_DISTINGUISHABLE:
         return f"{NOT_DISTINGUISHABLE}; detectable: {detectable} or more"
     return verdict or DASH
 
 
 def mean(values: Sequence[float]) -> float:
-    """Mean over seeds; not a number without any."""
+    """Return the mean over seeds; NaN if there are none."""
     return math.fsum(values) / len(values) if values else math.nan
 
 
 def several(values: Sequence[int]) -> str:
-    """A few whole numbers one by one, `4, 7, 10`, many as their range, `3 to 10`."""
+    """Return a few whole numbers one by one, `4, 7, 10`, many as their range, `3 to 10`."""
     if len(values) <= SHOWN_VALUES:
         return ", ".join(map(str, values)) or DASH
     return f"{min(values)} to {max(values)}"
 
 
 def listed(names: Sequence[str], joint: str = "and") -> str:
-    """Names as part of a sentence, `a, b and c`."""
+    """Return names as part of a sentence, `a, b and c`."""
     return f"{', '.join(names[:-1])} {joint} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def in_pairs(difference: float, pairs: int) -> str:
-    """A difference of shares as a count of pairs, `9 of 800 pairs`."""
+    """Return a difference of shares as a count of pairs, `9 of 800 pairs`."""
     return f"{round(abs(difference) * pairs)} of {pairs:,} pairs"
 
 
 def settings_text(settings: Mapping[str, float | int | str]) -> str:
-    """Tuned settings on one line, `encoder_lr 5e-05, weight_decay 0.0003`."""
+    """Return tuned settings on one line, `encoder_lr 5e-05, weight_decay 0.0003`."""
     return ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in settings.items()
     )
@@ -124,27 +124,27 @@ def excludes_zero(bounds: Interval) -> bool:
 
 
 def sentence(text: str) -> str:
-    """The text with a capital first letter."""
+    """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def counted(count: int, what: str) -> str:
-    """A count with its noun, `1 step` or `2 steps`."""
+    """Return a count with its noun, `1 step` or `2 steps`."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def percent(share: float) -> str:
-    """A share of 0 to 1 as per cent with one decimal, `74.6 %`; a dash where it is not a number."""
+    """Return a share of 0 to 1 as per cent with one decimal, `74.6 %`; a dash where it is not a number."""
     return f"{number(share)} %" if math.isfinite(share) else DASH
 
 
 def interval(bounds: Interval) -> str:
-    """An interval of shares in per cent, `71.5 to 77.5 %`."""
+    """Return an interval of shares in per cent, `71.5 to 77.5 %`."""
     return f"{number_interval(bounds)} %"
 
 
 def duration(seconds: float) -> str:
-    """A duration in the unit that suits it: `0.4 s`, `38 s`, `4 min 10 s`, `2 h 5 min`."""
+    """Return a duration in the unit that suits it: `0.4 s`, `38 s`, `4 min 10 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 10:
         return f"{seconds:.1f} s"
@@ -154,10 +154,10 @@ def duration(seconds: float) -> str:
 
 
 def parameters(trainable: int, total: int) -> str:
-    """Trainable and all parameters, `1,234,567 of 37,000,000 trainable (3.3 %)`."""
+    """Return trainable and all parameters, `1,234,567 of 37,000,000 trainable (3.3 %)`."""
     return f"{trainable:,} of {total:,} trainable ({percent(trainable / total if total else 0.0)})"
 
 
 def majority_macro_f1(majority_accuracy: float, classes: int) -> float:
-    """Macro-F1 of always predicting the most frequent class: precision p, recall 1, and F1 = 0 for all others."""
+    """Return macro-F1 of always predicting the most frequent class: F1 is 0 for all other classes."""
     return 2 * majority_accuracy / (1 + majority_accuracy) / classes

@@ -30,7 +30,7 @@ OF_MODELS = {
 
 
 def with_findings(answer: Answer, result: Any) -> Answer:
-    """The head of a page with the findings of its result: in the headline, as warnings, and no longer as notes."""
+    """Add the findings of a result to the head of its page: in the headline and as warnings, instead of notes."""
     findings = findings_of(result)
     said = {str(finding) for finding in findings}
     answer = replace(
@@ -45,7 +45,7 @@ def with_findings(answer: Answer, result: Any) -> Answer:
 
 
 def findings_of(result: Any) -> tuple[Finding, ...]:
-    """The findings on the one model that a result is about; none for a comparison."""
+    """Return the findings on the one model that a result is about; none for a comparison."""
     return findings_of(result.train) if isinstance(result, PaperResult) else getattr(result, "findings", ())
 
 

@@ -47,12 +47,14 @@ MAJORITY = Look(GREY, (0, (6, 3)), "")
 
 
 def look(place: int) -> Look:
-    """The look of the line in that place, from 0; the first twelve share no marker and no pair of color and dashes."""
+    """Return the look of the line in that place, from 0; the first twelve share no marker and no pair of color and
+    dashes.
+    """
     return Look(PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
 
 
 def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, width: float = 1.7) -> LineEnd:
-    """A line over the epochs from 1 with a marker at each of a few; returns its end.
+    """Draw a line over the epochs from 1 with a marker at each of a few; returns its end.
 
     Args:
         axes: where to draw.
@@ -69,7 +71,7 @@ def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, widt
 
 
 def draw_majority(axes: "Axes", majority: float) -> LineEnd:
-    """The accuracy (0 to 1) of always predicting the most frequent class, as a level line; returns its end."""
+    """Draw the accuracy (0 to 1) of always predicting the most frequent class, as a level line; returns its end."""
     axes.axhline(100 * majority, color=MAJORITY.color, linewidth=1.2, linestyle=MAJORITY.dashes)
     return LineEnd(f"most frequent\nclass, {100 * majority:.1f} %", axes.get_xlim()[1], 100 * majority, MAJORITY)
 
@@ -117,7 +119,7 @@ def _connect(axes: "Axes", start: tuple[float, float], place: float, color: str)
 
 
 def spread(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
-    """Centers near the wanted ones, in their order, so that none of the sizes overlap.
+    """Return centers near the wanted ones, in their order, so that none of the sizes overlap.
 
     Args:
         wanted: centers from low to high, the data between 0 and 1.

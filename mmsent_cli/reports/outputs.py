@@ -136,7 +136,8 @@ class Particulars:
 
 
 def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
-    """All figures of a result, each drawn once, its tables, and `report.html`, one self-contained page; by file name.
+    """Return all figures of a result, each drawn once, its tables, and `report.html`, one self-contained page; by file
+    name.
 
     Args:
         result: a result of any type in `REPORTS`.
@@ -193,12 +194,12 @@ def _further(parts: Particulars, figures: Figures) -> list[Section]:
 
 
 def images(drawn: Drawn) -> dict[str, bytes]:
-    """Figures as PNG bytes, by the same names."""
+    """Convert figures to PNG bytes. The names stay the same."""
     return {name: as_image(figure) for name, figure in drawn.items()}
 
 
 def methods_of(result: Any) -> list[tuple[str, str, Any]]:
-    """How a result was measured: a heading, a template, and the result that fills it; nothing for a training."""
+    """Return the parts that describe the method of an experiment: heading, template, and the result that fills it."""
     if isinstance(result, PaperResult):
         named = (
             ("Fusions and augmentation", result.fusions),
@@ -210,7 +211,7 @@ def methods_of(result: Any) -> list[tuple[str, str, Any]]:
 
 
 def step_figures(result: PaperResult) -> dict[str, bytes]:
-    """The figures of each step of a repeated work, under names such as `tune/tuning`."""
+    """Return the figures of each step of a repeated work, under names such as `tune/tuning`."""
     return {
         f"{name}/{file}": png
         for name, step in result.steps.items()

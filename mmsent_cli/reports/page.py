@@ -13,12 +13,12 @@ from mmsent_cli.reports.format import percent
 
 
 def render_page(template: str, **values: Any) -> str:
-    """One self-contained HTML page from a template of this folder, all values escaped."""
+    """Return one self-contained HTML page from a template of this folder, all values escaped."""
     return _environment().get_template(template).render(**values)
 
 
 def settings_rows(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """A configuration, sections of settings, as rows of a name and a value."""
+    """Return a configuration, sections of settings, as rows of a name and a value."""
     rows: list[tuple[str, str]] = []
     for section, values in config.items():
         nested = values if isinstance(values, Mapping) else {"": values}
@@ -27,7 +27,7 @@ def settings_rows(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def flat_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested values as rows of a dotted name and a text."""
+    """Return nested values as rows of a dotted name and a text."""
     rows: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, Mapping) and value:

@@ -34,7 +34,7 @@ UNDATED = {"png": ("Software",), "pdf": ("Creator", "Producer", "CreationDate"),
 
 
 def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> "Figure":
-    """An empty white figure."""
+    """Return an empty white figure."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width_inches, height_inches), dpi=DPI, layout="constrained")
@@ -62,12 +62,12 @@ def majority_line(axes: "Axes", majority: float) -> None:
 
 
 def ink_on(color: Any) -> str:
-    """Black or white, whichever has the higher contrast on a color."""
+    """Return black or white, whichever has the higher contrast on a color."""
     return BLACK if contrast(BLACK, color) >= contrast("#FFFFFF", color) else "#FFFFFF"
 
 
 def contrast(first: Any, second: Any) -> float:
-    """Contrast ratio of two colors, 1 to 21; text needs 4.5. Source: WCAG 2.1, relative luminance."""
+    """Return contrast ratio of two colors, 1 to 21; text needs 4.5. Source: WCAG 2.1, relative luminance."""
     darker, lighter = sorted(map(_luminance, (first, second)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -95,7 +95,7 @@ def write_names(texts: "Iterable[Text]", names: Sequence[str]) -> None:
 
 
 def as_image(figure: "Figure", kind: str = "png") -> bytes:
-    """The figure as the bytes of a file.
+    """Return the figure as the bytes of a file.
 
     Args:
         figure: drawn on `new_figure`.

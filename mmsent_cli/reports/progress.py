@@ -47,7 +47,7 @@ class Pace(NamedTuple):
     seconds: float = 0.0
 
     def left(self, fraction: float, busy_s: float, rest: float) -> float:
-        """Seconds for the `rest` of the models, when `fraction` of the running ones took `busy_s` seconds.
+        """Return seconds for the `rest` of the models, when `fraction` of the running ones took `busy_s` seconds.
 
         NaN while nothing is finished.
         """

@@ -40,7 +40,7 @@ class FinishedModel(NamedTuple):
 
 
 def model_table(finished: Sequence[FinishedModel], rows: int) -> Table:
-    """The newest finished models, with a remark on their metrics below."""
+    """Return the newest finished models, with a remark on their metrics below."""
     kind = finished[-1].event.epoch
     cells = [
         (each.event.model, each.event.seed, percent(each.event.accuracy), f"{each.event.macro_f1:.3f}", each.time())
@@ -50,7 +50,7 @@ def model_table(finished: Sequence[FinishedModel], rows: int) -> Table:
 
 
 def epoch_table(epochs: Sequence[EpochResult], rows: int) -> Table:
-    """The newest epochs of a model; the best one so far has a star."""
+    """Return the newest epochs of a model; the best one so far has a star."""
     best = max((result.epoch for result in epochs if result.is_best), default=None)
     skipped = sum(result.skipped_steps for result in epochs)
     table = figures_table(EPOCH_COLUMNS, [_epoch_cells(result, best) for result in epochs[-rows:]])
@@ -58,12 +58,12 @@ def epoch_table(epochs: Sequence[EpochResult], rows: int) -> Table:
 
 
 def epoch_name(epoch: int, epochs: int) -> str:
-    """The number of an epoch, and of how many."""
+    """Return the number of an epoch, and of how many."""
     return f"epoch {epoch} of {epochs}"
 
 
 def epoch_line(result: EpochResult, epochs: int) -> str:
-    """A finished epoch in a line."""
+    """Return a finished epoch in a line."""
     skipped = f", {_skipped(result.skipped_steps)}" if result.skipped_steps else ""
     return (
         f"{epoch_name(result.epoch, epochs)}: train loss {result.train_loss:.4f}, "
@@ -74,7 +74,7 @@ def epoch_line(result: EpochResult, epochs: int) -> str:
 
 
 def model_line(model: FinishedModel, number: int, total: int) -> str:
-    """A finished model in a line; it is model `number` of `total`."""
+    """Return a finished model in a line; it is model `number` of `total`."""
     event = model.event
     accuracy = f"{'best accuracy' if event.epoch == 'best' else 'accuracy'} {percent(event.accuracy)}"
     return (

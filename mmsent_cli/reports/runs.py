@@ -16,7 +16,7 @@ SHORT_DIGEST = 6
 
 
 def print_runs(result: RunsResult) -> None:
-    """The list as tables: what ran, and its metrics."""
+    """Print the list as tables: what ran, and its metrics."""
     console = out()
     if not result.runs:
         console.print(cell(f"no run in {result.folder}"))
@@ -26,7 +26,7 @@ def print_runs(result: RunsResult) -> None:
 
 
 def runs_grids(result: RunsResult) -> list[Grid]:
-    """Two tables with one row a run."""
+    """Make two tables with one row per run."""
     what = tuple(
         (
             row.name,
@@ -69,7 +69,7 @@ def runs_grids(result: RunsResult) -> list[Grid]:
 
 
 def print_runs_csv(result: RunsResult) -> None:
-    """The list as comma-separated values on standard output."""
+    """Print the list as comma-separated values on standard output."""
     rows = [_flat(row) for row in result.runs]
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else ["name"], lineterminator="\n")
     writer.writeheader()
@@ -77,7 +77,7 @@ def print_runs_csv(result: RunsResult) -> None:
 
 
 def print_run_row(row: RunRow, folder: Path, files: Sequence[str]) -> None:
-    """One run with its files."""
+    """Print one run with its files."""
     console = out()
     scores = {
         "Accuracy": row.accuracy_interval

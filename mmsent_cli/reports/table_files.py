@@ -20,7 +20,7 @@ LATEX = {
 
 
 def table_files(grids: Iterable[Grid]) -> dict[str, str]:
-    """Each grid in three formats, by file name; a grid that has the name of an earlier one gets a number."""
+    """Return each grid in three formats, by file name; a grid that has the name of an earlier one gets a number."""
     files: dict[str, str] = {}
     taken: dict[str, int] = {}
     for grid in dict.fromkeys(grids):
@@ -32,7 +32,7 @@ def table_files(grids: Iterable[Grid]) -> dict[str, str]:
 
 
 def as_csv(grid: Grid) -> str:
-    """The grid as CSV; a first column without a name is called `name`."""
+    """Return the grid as CSV; a first column without a name is called `name`."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow([head or "name" for head in _heads(grid)])
@@ -41,7 +41,7 @@ def as_csv(grid: Grid) -> str:
 
 
 def as_markdown(grid: Grid) -> str:
-    """The grid as a Markdown table under its title, with its remarks below."""
+    """Return the grid as a Markdown table under its title, with its remarks below."""
     rules = [":---" if place in grid.words else "---:" for place in range(len(grid.columns))]
     rows = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in (_heads(grid), rules, *grid.rows)]
     lines = [f"**{grid.title}**", "", *(f"| {' | '.join(row)} |" for row in rows)]
@@ -49,7 +49,7 @@ def as_markdown(grid: Grid) -> str:
 
 
 def as_latex(grid: Grid) -> str:
-    """The grid as a LaTeX table; it needs the package booktabs."""
+    """Return the grid as a LaTeX table; it needs the package booktabs."""
     columns = "".join("l" if place in grid.words else "r" for place in range(len(grid.columns)))
     head, *rows = (f"{' & '.join(map(escaped, row))} \\\\" for row in (_heads(grid), *grid.rows))
     body = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
@@ -69,7 +69,7 @@ def as_latex(grid: Grid) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text with the signs that LaTeX reads as commands made plain."""
+    """Return the text with the signs that LaTeX reads as commands made plain."""
     return "".join(LATEX.get(sign, sign) for sign in text)
 
 

@@ -16,12 +16,14 @@ FOLDED_COLUMNS = 15
 
 
 def cell(value: object, style: str = "") -> Text:
-    """A table cell that shows the value as it is, square brackets included."""
+    """Return a table cell that shows the value as it is, square brackets included."""
     return Text(str(value), style=style)
 
 
 def figures_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table whose first column names the row, left-aligned, and whose other columns hold numbers, right-aligned."""
+    """Return a table whose first column names the row, left-aligned, and whose other columns hold numbers, right-
+    aligned.
+    """
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for position, column in enumerate(columns):
         table.add_column(cell(column), justify="right" if position else "left", overflow="fold")
@@ -31,7 +33,7 @@ def figures_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> T
 
 
 def print_table(console: Console, title: str, table: Table, foot: str = "") -> None:
-    """A table under its title, with a line of remarks below it; the title may be wider than the table."""
+    """Print a table under its title, with a line of remarks below it; the title may be wider than the table."""
     console.print()
     console.print(cell(title, "bold"))
     console.print(table)
@@ -40,7 +42,7 @@ def print_table(console: Console, title: str, table: Table, foot: str = "") -> N
 
 
 def facts_table(facts: Iterable[tuple[str, object]]) -> Table:
-    """Names and values without a frame, for headers; facts without a value are left out."""
+    """Return names and values without a frame, for headers; facts without a value are left out."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -51,7 +53,7 @@ def facts_table(facts: Iterable[tuple[str, object]]) -> Table:
 
 
 def print_paths(console: Console, heading: str, lines: Iterable[str]) -> None:
-    """A heading and one unbroken line for each entry, so that it can be copied whole; nothing without entries."""
+    """Print a heading and one unbroken line for each entry, so that it can be copied whole; nothing without entries."""
     entries = list(lines)
     if entries:
         console.print(cell(f"\n{heading}", "bold"), soft_wrap=True)
@@ -60,7 +62,7 @@ def print_paths(console: Console, heading: str, lines: Iterable[str]) -> None:
 
 
 def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") -> None:
-    """Remarks as a list, wrapped to the console's width; nothing without any."""
+    """Print remarks as a list, wrapped to the console's width; nothing without any."""
     table = facts_table((" -", note) for note in notes)
     if table.row_count:
         console.print(cell(f"\n{heading}", "bold"))
@@ -68,7 +70,7 @@ def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") 
 
 
 def print_grid(console: Console, grid: Grid) -> None:
-    """A grid under its title. Its numbers are never broken: what is too wide goes on in a second table below."""
+    """Print a grid under its title. Its numbers are never broken: what is too wide goes on in a second table below."""
     parts = _parts(grid, console.width)
     for part in parts:
         print_table(console, part.title, _tight(part), part.foot if part is parts[-1] else "")

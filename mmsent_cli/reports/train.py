@@ -13,7 +13,7 @@ QUESTION = "How well can the class ({classes}) be predicted from a text and its 
 
 
 def train_figures(result: TrainResult) -> Drawn:
-    """Curves over the epochs, where there are any, and the confusion matrix of the best one."""
+    """Return curves over the epochs, where there are any, and the confusion matrix of the best one."""
     curves = {CURVES: draw_curves(result.history, result.majority_accuracy)} if result.history else {}
     return {**curves, CONFUSION: draw_confusion(result.best.confusion, result.labels)}
 
@@ -60,7 +60,7 @@ def train_sections(result: TrainResult, figures: Figures) -> list[Section]:
 
 
 def train_pictures(result: TrainResult, figures: Figures) -> tuple[Picture, ...]:
-    """Curves and confusion matrix."""
+    """Return curves and confusion matrix."""
     return (
         *picture(
             figures.get(CURVES),
@@ -79,7 +79,7 @@ def train_pictures(result: TrainResult, figures: Figures) -> tuple[Picture, ...]
 
 
 def scores_grid(result: TrainResult) -> Grid:
-    """The best and the last epoch next to always predicting the most frequent class."""
+    """Make the table: scores of the best and the last epoch, and of always predicting the most frequent class."""
     best, last, majority = result.best, result.last, result.majority_accuracy
     return Grid(
         name="scores",

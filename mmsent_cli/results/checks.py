@@ -73,7 +73,7 @@ def _listed(result: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def can_train(checks: Iterable[CheckOutcome]) -> bool:
-    """Whether no check found an error."""
+    """Return whether no check found an error."""
     return all(each.level != ERROR for each in checks)
 
 

@@ -61,11 +61,11 @@ class Explanation:
     members: tuple[MemberVote, ...] = ()
 
     def top_words(self, count: int) -> list[WordScore]:
-        """The words with the largest scores for or against the class, the largest first."""
+        """Return the words with the largest scores for or against the class, the largest first."""
         return sorted(self.words, key=lambda word: -abs(word.score))[:count]
 
     def top_region(self) -> tuple[int, int] | None:
-        """Row and column of the cell with the largest score, counted from 0; None without an image."""
+        """Return row and column of the cell with the largest score, counted from 0; None without an image."""
         cells = {(row, column): score for row, line in enumerate(self.regions) for column, score in enumerate(line)}
         return max(cells, key=lambda place: cells[place]) if cells else None
 

@@ -71,7 +71,7 @@ def summarize(result: Any, command: str, counts: Counts, seed: int | None = None
 
 
 def labels_of(result: Any) -> tuple[str, ...]:
-    """The class names of a result."""
+    """Return the class names of a result."""
     if isinstance(result, PaperResult):
         return result.train.labels
     return result.setup.labels if isinstance(result, CompareResult | TuneResult) else result.labels

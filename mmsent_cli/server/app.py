@@ -38,7 +38,7 @@ Explain = Callable[[Pair], Explanation]
 def create_app(
     predictor: Predictor, settings: ServeSettings, *, token: str | None = None, explain: Explain | None = None
 ) -> ASGIApp:
-    """The application over a loaded model.
+    """Yield the application over a loaded model.
 
     Args:
         predictor: the model.

@@ -123,7 +123,7 @@ def _image_problem(raw: bytes, max_megapixels: float) -> str | None:
 
 
 def body_schema() -> dict[str, Any]:
-    """What a request may hold, for the OpenAPI description."""
+    """Return what a request may hold, for the OpenAPI description."""
     form = {
         "type": "object",
         "properties": {"text": {"type": "string"}, "image": {"type": "string", "format": "binary"}},

@@ -27,5 +27,5 @@ class ServerMetrics:
         gauge.set_function(waiting)
 
     def text(self) -> bytes:
-        """All counts, a line each."""
+        """Return all counts, a line each."""
         return generate_latest(self._registry)

@@ -18,13 +18,13 @@ GRACE_S = 10
 
 
 def choose_token(settings: ServeSettings) -> str | None:
-    """The token that requests must carry: the given one; a new one for an address that others reach; else none."""
+    """Return the token that requests must carry: the given one; a new one for an address that others reach; else none."""
     given = settings.token or os.environ.get(TOKEN_VARIABLE)
     return given or (None if is_loopback(settings.host) else secrets.token_urlsafe(24))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Return whether only this machine reaches an address."""
     try:
         return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 
 def open_socket(settings: ServeSettings) -> socket.socket:
-    """A listening socket.
+    """Return a listening socket.
 
     Raises:
         ConfigError: the address is unknown or in use.
@@ -55,7 +55,7 @@ def run_server(app: Callable, listener: socket.socket) -> None:
 
 
 def shown_address(settings: ServeSettings, listener: socket.socket, token: str | None) -> str:
-    """The address of the page; it carries the token in its fragment, which browsers send to nobody."""
+    """Return the address of the page; it carries the token in its fragment, which browsers send to nobody."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{listener.getsockname()[1]}/{f'#token={token}' if token else ''}"

@@ -16,7 +16,7 @@ class ServeSettings:
     token: str | None = option(
         None,
         "Secret that each request must contain (Authorization: Bearer TOKEN)",
-        shown="$MMSENT_TOKEN, else no token for --host 127.0.0.1 and a random one, which is printed, for other hosts",
+        shown="$MMSENT_TOKEN, else none for --host 127.0.0.1; for other hosts, a random token is made and printed",
     )
     batch: int = option(16, "Maximum number of pairs in a batch. A batch may contain pairs of several clients")
     queue: int = option(256, "Maximum number of waiting pairs; further requests get status 429")

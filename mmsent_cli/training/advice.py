@@ -11,7 +11,7 @@ HIGHEST_HEAD_LR = 1e-2
 
 
 def next_settings(fit: ResolvedFit) -> dict[str, Any]:
-    """Settings of the training to change, with their new values: more epochs, a higher rate, weighted classes."""
+    """Return settings of the training to change, with their new values: more epochs, a higher rate, weighted classes."""
     head_lr = float(f"{min(HIGHER_RATE * fit.head_lr, HIGHEST_HEAD_LR):.3g}")
     return {
         "epochs": max(MORE_EPOCHS * fit.epochs, LEAST_EPOCHS),
@@ -21,7 +21,7 @@ def next_settings(fit: ResolvedFit) -> dict[str, Any]:
 
 
 def what_to_try(fit: ResolvedFit) -> str:
-    """The same in words."""
+    """Describe in words the settings to try next."""
     settings = next_settings(fit)
     words = {
         "epochs": "more epochs (--epochs {})",

@@ -41,7 +41,7 @@ def _training_pairs(plan: Plan) -> list[Pair]:
 
 
 def findings_of(plan: Plan, targets: np.ndarray, predicted: np.ndarray, train: np.ndarray) -> tuple[Finding, ...]:
-    """What shows that a model of the plan has learned too little.
+    """Return what shows that a model of the plan has learned too little.
 
     Args:
         plan: what was trained.

@@ -17,7 +17,7 @@ EXCHANGED_PAIRS = 256
 def exchange_modalities(
     model: SentimentModel, loader: Any, accelerator: Accelerator
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Predictions of some pairs: with their own text and image, and with that of the next pair in the batch.
+    """Return predictions of some pairs: with their own text and image, and with that of the next pair in the batch.
 
     Args:
         model: trained.

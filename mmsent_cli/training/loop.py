@@ -219,7 +219,7 @@ class Trainer:
 
 
 def out_of_memory(config: ResolvedFit) -> MmsentError:
-    """Make the error for a batch that does not fit, with half of it and the same number of pairs for each step."""
+    """Make the error for a batch that does not fit into memory, which suggests a smaller batch."""
     message = f"out of GPU memory with a batch of {config.batch_size} pairs"
     if config.batch_size == 1:
         return MmsentError(message, "freeze more layers, take smaller images, or train with --device cpu")

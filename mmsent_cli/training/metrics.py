@@ -48,6 +48,6 @@ def majority_accuracy(train: Sequence[int], val: Sequence[int]) -> float:
 
 
 def metrics_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Metrics:
-    """Metrics of log-probabilities [N, C]."""
+    """Return metrics of log-probabilities [N, C]."""
     loss = float(-log_probabilities[np.arange(len(targets)), targets].mean())
     return compute_metrics(targets.tolist(), log_probabilities.argmax(axis=1).tolist(), labels, loss)

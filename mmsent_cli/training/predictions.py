@@ -51,7 +51,9 @@ def write_rows(run: Run, name: str, plan: "Plan", answers: Iterable[tuple[int, n
 
 
 def predictions_csv(labels: Sequence[str], rows: Iterable[tuple[str, str, str, Iterable[float]]]) -> str:
-    """A file of predictions: guid, true and predicted label, and the probability of each class, if there are any."""
+    """Return a file of predictions: guid, true and predicted label, and the probability of each class, if there are
+    any.
+    """
     text = io.StringIO()
     table_out = csv.writer(text, lineterminator="\n")
     table_out.writerow(["guid", "tag", "predicted", *labels])

@@ -204,7 +204,7 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
 
 
 def resume_command(run: Run, command: str) -> str:
-    """What to type to go on with an unfinished run; Python for a run that was started with a DataFrame."""
+    """Return what to type to go on with an unfinished run; Python for a run that was started with a DataFrame."""
     config = run.read_json(CONFIG) if run.path(CONFIG).is_file() else {}
     data = config.get("data", {}).get("data") if isinstance(config, dict) else None
     if data == frames.NAME:

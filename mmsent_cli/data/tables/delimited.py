@@ -70,7 +70,7 @@ class _Reader:
         self.profile = self._profile(file)
 
     def records(self) -> Iterator[Record]:
-        """Every row whose number of cells is right."""
+        """Yield every row whose number of cells is right."""
         for line in self.lines:
             number = self.lines.number
             where = f"{self.name}:{number}"

@@ -70,7 +70,7 @@ def find_dialect(sample: Sequence[str], known: Collection[str]) -> Dialect:
 
 
 def split_line(line: str, delimiter: str, quote: str) -> list[str]:
-    """The cells of one line, by the rules for quotes where they hold, else without quotes."""
+    """Return the cells of one line, by the rules for quotes where they hold, else without quotes."""
     if quote not in line:
         return line.split(delimiter)
     try:

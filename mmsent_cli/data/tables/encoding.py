@@ -36,7 +36,7 @@ class TextFile:
     codec: str | None
 
     def lines(self) -> Iterator[str]:
-        r"""All lines with their ends (`\n`, `\r\n` or `\r`); what cannot be decoded becomes U+FFFD."""
+        r"""Yield all lines with their ends (`\n`, `\r\n` or `\r`); what cannot be decoded becomes U+FFFD."""
         if self.codec is not None:
             with self.path.open(encoding=self.codec, errors="replace", newline="") as file:
                 yield from file
@@ -73,19 +73,19 @@ def open_text(path: Path, forced: str = "auto", decision: EncodingDecision | Non
 
 
 def is_text_utf8(path: Path) -> bool:
-    """Whether all bytes of a file are valid UTF-8."""
+    """Return whether all bytes of a file are valid UTF-8."""
     return _plain_codec(path) is not None
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
-    """The bytes of each line, for encodings whose line ends are ASCII."""
+    """Yield the bytes of each line, for encodings whose line ends are ASCII."""
     with path.open(encoding=UTF8, errors="surrogateescape", newline="") as file:
         for line in file:
             yield line.encode(UTF8, "surrogateescape")
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """`file:line` and bytes of each line, as documents for the encoding decision."""
+    """Return `file:line` and bytes of each line, as documents for the encoding decision."""
     return ((f"{path.name}:{number}", raw) for number, raw in enumerate(raw_lines(path), 1))
 
 

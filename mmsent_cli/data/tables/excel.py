@@ -26,7 +26,7 @@ BROKEN = (
 
 
 def excel_columns(path: Path) -> tuple[list[str], str, int]:
-    """The names in the first row with content, the sheet's name, and that row's number.
+    """Return the names in the first row with content, the sheet's name, and that row's number.
 
     Raises:
         DataError: not a workbook, or openpyxl is not installed.
@@ -43,7 +43,7 @@ def excel_columns(path: Path) -> tuple[list[str], str, int]:
 
 
 def excel_records(path: Path, columns: list[str], sheet: str, header: int, report: Report) -> Iterator[Record]:
-    """All rows below the header."""
+    """Yield all rows below the header."""
     with _opened(path) as workbook:
         for number, row in enumerate(_rows(workbook[sheet]), 1):
             if number <= header:

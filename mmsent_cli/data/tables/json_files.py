@@ -17,7 +17,7 @@ KEY = "id"
 
 
 def json_columns(file: TextFile) -> list[str]:
-    """The keys of all objects, in the order in which they first occur."""
+    """Return the keys of all objects, in the order in which they first occur."""
     found: dict[str, None] = {}
     for _, values in _objects(file, Report()):
         found.update(dict.fromkeys(values))

@@ -15,7 +15,8 @@ SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})")
 
 
 def parquet_columns(path: Path) -> tuple[list[str], tuple[str, ...]]:
-    """The names of the columns, and the names of the classes where the file has them, as Hugging Face writes them.
+    """Return the names of the columns, and the names of the classes where the file has them, as Hugging Face writes
+    them.
 
     Raises:
         DataError: not a parquet file, or pyarrow is not installed.
@@ -31,7 +32,7 @@ def parquet_columns(path: Path) -> tuple[list[str], tuple[str, ...]]:
 
 
 def parquet_records(path: Path, columns: list[str], report: Report) -> Iterator[Record]:
-    """All rows, in the order of the files."""
+    """Yield all rows, in the order of the files."""
     for file in shards(path):
         number = 0
         for batch in _batches(file):
@@ -42,7 +43,7 @@ def parquet_records(path: Path, columns: list[str], report: Report) -> Iterator[
 
 
 def shards(path: Path) -> list[Path]:
-    """All files of a data set that is divided into several, in order; the file itself for any other."""
+    """Return all files of a data set that is divided into several, in order; the file itself for any other."""
     named = SHARD.fullmatch(path.stem)
     if named is None:
         return [path]

@@ -60,13 +60,13 @@ class Report:
         self.remarks.setdefault(what, []).append(where)
 
     def counts(self) -> str:
-        """Rows read, skipped and refused; their sum is the number of rows in the file."""
+        """Return rows read, skipped and refused; their sum is the number of rows in the file."""
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
         skipped = f"{self.skipped.total():,} skipped{f' ({reasons})' if reasons else ''}"
         return f"{self.read:,} rows read, {skipped}, {len(self.problems) + self.refused:,} refused"
 
     def notes(self, name: str) -> list[str]:
-        """The counts, how the source was read, and a line for each remark with the first place.
+        """Return the counts, how the source was read, and a line for each remark with the first place.
 
         Args:
             name: of the source, where the report has no title.

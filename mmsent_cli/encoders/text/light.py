@@ -49,7 +49,7 @@ def _onnx_gru(gru: nn.GRU, values: Tensor) -> Tensor:
     width = gru.hidden_size
 
     def gates(name: str) -> Tensor:
-        """The weights of both directions in ONNX's order of gates: update, reset, new."""
+        """Return the weights of both directions in ONNX's order of gates: update, reset, new."""
         both = [getattr(gru, f"{name}_l0{direction}") for direction in ("", "_reverse")]
         return torch.stack([torch.cat([w[width : 2 * width], w[:width], w[2 * width :]]) for w in both])
 

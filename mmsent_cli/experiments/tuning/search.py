@@ -50,7 +50,7 @@ class Search:
         self.total = len(self.first) + (len(self.decays) - 1 if settings.strategy == "sequence" else 0)
 
     def with_frozen_encoders(self) -> "Search":
-        """The same search, whose sequence leaves the learning rate of the encoders alone."""
+        """Return the same search, whose sequence leaves the learning rate of the encoders alone."""
         return Search(self.plan, self.settings, is_frozen=True)
 
     def then(self, trials: Sequence[TrialRecord]) -> list[Task]:

@@ -73,7 +73,7 @@ class Choices:
     values: tuple[Value, ...]
 
     def suggest(self, trial: "Trial") -> Value:
-        """The value that a trial of Optuna proposes."""
+        """Return the value that a trial of Optuna proposes."""
         return cast(Value, trial.suggest_categorical(self.name, self.values))
 
 
@@ -92,7 +92,7 @@ class Range:
         return self.low, self.high
 
     def suggest(self, trial: "Trial") -> Value:
-        """The value that a trial of Optuna proposes."""
+        """Return the value that a trial of Optuna proposes."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(self.name, self.low, self.high, log=self.is_log)
         return trial.suggest_float(self.name, self.low, self.high, log=self.is_log)

@@ -87,7 +87,7 @@ class TrialRecord:
         return float(np.mean([metric.value(score) for score in self.best_scores(monitor)]))
 
     def best_scores(self, monitor: str) -> list[EpochScore]:
-        """The best epoch of each model."""
+        """Return the best epoch of each model."""
         return [Monitor(monitor).best(model.curve) for model in self.models]
 
 

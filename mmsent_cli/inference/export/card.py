@@ -17,7 +17,7 @@ ENGLISH_ONLY = ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "cli
 
 
 def model_card(predictor: Predictor, result: ExportResult, run: Mapping[str, Any] | None) -> str:
-    """The text of README.md.
+    """Return the text of README.md.
 
     Args:
         predictor: the exported model.
@@ -72,7 +72,7 @@ def model_card(predictor: Predictor, result: ExportResult, run: Mapping[str, Any
 
 
 def read_result(checkpoint: Path) -> Mapping[str, Any] | None:
-    """The `result.json` beside a checkpoint; None if there is none that can be read."""
+    """Return the `result.json` beside a checkpoint; None if there is none that can be read."""
     try:
         content = json.loads((checkpoint.parent / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -75,7 +75,7 @@ class EnsembleGraph(nn.Module):
         return (joined + self._part("stacker_offsets")).softmax(dim=-1)
 
     def example(self) -> dict[str, Tensor]:
-        """Inputs of the right shapes."""
+        """Return inputs of the right shapes."""
         first = self._model(0)
         return {
             IDS: _example(first.text),

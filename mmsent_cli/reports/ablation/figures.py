@@ -41,7 +41,7 @@ def ablate_figures(result: AblateResult) -> Drawn:
 
 
 def draw_inputs(result: AblateResult) -> "Figure":
-    """Accuracy with its interval by the model's inputs, grouped by how the other modality was removed."""
+    """Draw accuracy with its interval by the model's inputs, grouped by how the other modality was removed."""
     ways = list(dict.fromkeys(arm.method for arm in result.arms))
     names = ["both" if way == "none" else way for way in ways]
     figure = new_figure(1.5 + 1.7 * ROW_INCHES * len(ways))
@@ -67,7 +67,7 @@ def draw_inputs(result: AblateResult) -> "Figure":
 
 
 def draw_contributions(result: AblateResult) -> "Figure | None":
-    """Shapley contributions above, which modality is right below, one row per method; None without either."""
+    """Draw Shapley contributions above, which modality is right below, one row per method; None without either."""
     drawn = [panel for panel in ((_draw_shapley, result.shapley), (_draw_agreement, result.agreements)) if panel[1]]
     if not drawn:
         return None

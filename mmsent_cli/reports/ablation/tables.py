@@ -31,7 +31,7 @@ def ablate_grids(result: AblateResult) -> list[Grid]:
 
 
 def inputs_grid(result: AblateResult) -> Grid:
-    """Accuracy and macro-F1 with their intervals, a row for each kind of input."""
+    """Make the table: accuracy and macro-F1 with their intervals, a row for each kind of input."""
     rows = [
         (
             arm.name,
@@ -56,7 +56,7 @@ def inputs_grid(result: AblateResult) -> Grid:
 
 
 def agreement_grid(result: AblateResult) -> Grid:
-    """Which of the text-only and the image-only prediction is right, as shares of the pairs."""
+    """Make the table: which of the text-only and the image-only prediction is right, as shares of the pairs."""
     return Grid(
         name="agreement",
         title="Which modality alone is right, % of the pairs",
@@ -73,7 +73,7 @@ def agreement_grid(result: AblateResult) -> Grid:
 
 
 def shapley_grid(result: AblateResult) -> Grid:
-    """Each modality's share of the accuracy."""
+    """Make the table: each modality's share of the accuracy."""
     return Grid(
         name="shapley",
         title="Shapley contributions to the accuracy, points",
@@ -93,7 +93,7 @@ def shapley_grid(result: AblateResult) -> Grid:
 
 
 def emap_grid(result: AblateResult) -> Grid:
-    """The whole model next to its additive part."""
+    """Make the table: the whole model next to its additive part."""
     emap = result.emap
     return Grid(
         name="emap",
@@ -108,20 +108,20 @@ def emap_grid(result: AblateResult) -> Grid:
 
 
 def recalls_grid(result: AblateResult) -> Grid:
-    """Recall of each class, a row for each kind of input."""
+    """Make the table: recall of each class, a row for each kind of input."""
     return recall_grid("Recall by class", [(arm.name, arm.per_class) for arm in result.arms])
 
 
 def class_grids(result: AblateResult) -> tuple[Grid, ...]:
-    """A per-class report for each kind of input."""
+    """Return a per-class report for each kind of input."""
     return tuple(class_grid(f"Classes, {arm.name}", arm.per_class) for arm in result.arms)
 
 
 def used_methods(result: AblateResult) -> set[str]:
-    """Names of the ways in which a modality was removed."""
+    """Return names of the ways in which a modality was removed."""
     return {arm.method for arm in result.arms}
 
 
 def methods_text(result: AblateResult) -> str:
-    """The ways in which a modality was removed, with their names."""
+    """Return the ways in which a modality was removed, with their names."""
     return listed([f"{words} ({name})" for name, words in METHODS.items() if name in used_methods(result)], "or")

@@ -63,7 +63,7 @@ def compare_figures(result: CompareResult) -> Drawn:
 
 
 def draw_levels(result: CompareResult) -> "Figure":
-    """Nested accuracy of each arm with its interval, the highest first, and the line of the most frequent class."""
+    """Draw nested accuracy of each arm with its interval, the highest first, and the line of the most frequent class."""
     ordered = sorted(result.arms, key=lambda arm: -arm.nested.accuracy_mean)
     rows = [
         ForestRow(
@@ -85,7 +85,7 @@ def draw_levels(result: CompareResult) -> "Figure":
 
 
 def draw_arm_curves(result: CompareResult) -> "Figure":
-    """Accuracy of all arms over the epochs, mean over seeds.
+    """Draw accuracy of all arms over the epochs, mean over seeds.
 
     Args:
         result: at least one arm; with up to MAX_ARMS_WITH_SEEDS arms, each seed is a thin line as well.
@@ -101,7 +101,7 @@ def draw_arm_curves(result: CompareResult) -> "Figure":
 
 
 def draw_arm_losses(result: CompareResult) -> "Figure":
-    """Training loss and validation loss of all arms over the epochs, mean over seeds; arguments as above."""
+    """Draw training loss and validation loss of all arms over the epochs, mean over seeds."""
     height = max(PANEL_INCHES, 0.16 * len(result.arms))
     figure = new_figure(2 * height + 0.9)
     panels = figure.subplots(2, 1, sharex=True)
@@ -117,7 +117,7 @@ def draw_arm_losses(result: CompareResult) -> "Figure":
 
 
 def draw_differences(result: CompareResult) -> "Figure | None":
-    """Differences to the baseline with their intervals around the zero line; None where nothing was tested.
+    """Draw differences to the baseline with their intervals around the zero line; None where nothing was tested.
 
     A grey band spans the differences that the comparison could not reliably detect.
     """
@@ -135,7 +135,7 @@ def draw_differences(result: CompareResult) -> "Figure | None":
 
 
 def draw_gates(result: CompareResult) -> "Figure | None":
-    """Learned modality weights over the epochs, one panel per arm; None where no arm has any."""
+    """Draw learned modality weights over the epochs, one panel per arm; None where no arm has any."""
     arms = [arm for arm in result.arms if gates_of(arm)]
     if not arms:
         return None
@@ -158,7 +158,7 @@ def draw_gates(result: CompareResult) -> "Figure | None":
 
 
 def arm_looks(result: CompareResult) -> dict[str, Look]:
-    """A look for each arm: black for the baseline, grey for references."""
+    """Return color, marker and dashes of each arm: black for the baseline, grey for references."""
     looks: dict[str, Look] = {}
     references = iter((Look(GREY, DASHED, "1"), Look(GREY, DOTTED, "2"), Look(GREY, "-", "3")))
     place = 0
@@ -174,7 +174,7 @@ def arm_looks(result: CompareResult) -> dict[str, Look]:
 
 
 def mean_curve(curves: Sequence[Curve], value: Value) -> list[float]:
-    """Mean over seeds of each epoch that all of them reached."""
+    """Return the mean over seeds for each epoch that all seeds reached."""
     return [mean([value(epoch) for epoch in epochs]) for epochs in zip(*curves, strict=False)]
 
 

@@ -34,7 +34,7 @@ HOLM = "Each interval is for its row alone; the verdict uses Holm's p, which is 
 
 
 def compare_grids(result: CompareResult) -> list[Grid]:
-    """All tables of a comparison in the order of reading; those without rows are left out."""
+    """Return all tables of a comparison in the order of reading; those without rows are left out."""
     grids = [
         accuracy_grid(result),
         macro_f1_grid(result),
@@ -47,7 +47,7 @@ def compare_grids(result: CompareResult) -> list[Grid]:
 
 
 def accuracy_grid(result: CompareResult) -> Grid:
-    """The published table (best epoch, losses) with nested and last-epoch accuracy next to it."""
+    """Make the table: losses and accuracy of the best epoch, and accuracy by nested selection and of the last epoch."""
     majority = number(result.setup.majority_accuracy)
     rows = [
         (
@@ -79,7 +79,7 @@ def accuracy_grid(result: CompareResult) -> Grid:
 
 
 def macro_f1_grid(result: CompareResult) -> Grid:
-    """Both scores with their intervals, and the macro-F1 of the last epoch."""
+    """Make the table: accuracy and macro-F1 with their intervals, and the macro-F1 of the last epoch."""
     rows = [
         (
             arm.name,
@@ -101,7 +101,9 @@ def macro_f1_grid(result: CompareResult) -> Grid:
 
 
 def difference_grid(result: CompareResult) -> Grid:
-    """Accuracy of each tested arm minus the baseline's, with the verdict; no rows where nothing was tested."""
+    """Make the table: accuracy of each tested arm minus the baseline's, with the verdict; no rows where nothing was
+    tested.
+    """
     rows = [
         (
             arm.name,
@@ -116,7 +118,7 @@ def difference_grid(result: CompareResult) -> Grid:
 
 
 def macro_f1_difference_grid(result: CompareResult) -> Grid:
-    """The same for macro-F1."""
+    """Make the table: macro-F1 of each tested arm minus the baseline's, with the verdict."""
     rows = [
         (
             arm.name,
@@ -144,7 +146,7 @@ def _differences(what: str, unit: str, baseline: str, rows: list[tuple[str, ...]
 
 
 def mcnemar_grid(result: CompareResult) -> Grid:
-    """Exact McNemar p of each seed; no rows where nothing was tested."""
+    """Make the table: exact McNemar p of each seed; no rows where nothing was tested."""
     tested = [arm for arm in result.arms if arm.mcnemar]
     seeds = max((len(arm.mcnemar) for arm in tested), default=0)
     return Grid(
@@ -158,7 +160,9 @@ def mcnemar_grid(result: CompareResult) -> Grid:
 
 
 def gates_grid(result: CompareResult) -> Grid:
-    """Learned modality weights after the first, the best and the last epoch, mean over seeds and pairs."""
+    """Make the table: learned modality weights after the first, the best and the last epoch, mean over seeds and
+    pairs.
+    """
     rows = [
         (f"{arm.name}: {gate}", *(_gate(arm, gate, which) for which in ("first", "best", "last")))
         for arm in result.arms
@@ -175,7 +179,7 @@ def gates_grid(result: CompareResult) -> Grid:
 
 
 def recalls_grid(result: CompareResult) -> Grid:
-    """Recall of each class, one row per arm."""
+    """Make the table: recall of each class, one row per arm."""
     supports = ", ".join(f"{one.label} {one.support}" for arm in result.arms[:1] for one in arm.per_class)
     return recall_grid(
         f"Recall by class, nested selection{_over_seeds(result, with_sd=False)}",
@@ -185,12 +189,12 @@ def recalls_grid(result: CompareResult) -> Grid:
 
 
 def tested_arms(result: CompareResult) -> list[tuple[ComparedArm, Difference]]:
-    """Arms that were tested against the baseline, each with its difference in accuracy."""
+    """Return arms that were tested against the baseline, each with its difference in accuracy."""
     return [(arm, arm.accuracy_difference) for arm in result.arms if arm.accuracy_difference is not None]
 
 
 def gates_of(arm: ComparedArm) -> list[str]:
-    """Names of an arm's learned weights, none for a fusion without."""
+    """Return the names of an arm's learned weights; empty if its fusion has none."""
     return list(dict.fromkeys(gate for curve in arm.curves for epoch in curve for gate in epoch.gates))
 
 

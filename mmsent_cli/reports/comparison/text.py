@@ -26,12 +26,12 @@ Tested = Sequence[tuple[ComparedArm, Difference]]
 
 
 def question(result: CompareResult) -> str:
-    """The question of the experiment."""
+    """Return the question of the experiment."""
     return QUESTIONS.get(result.experiment, "Is any arm better than {baseline}?").format(baseline=result.baseline)
 
 
 def headline(result: CompareResult) -> str:
-    """The answer in one sentence: the verdicts by accuracy and by macro-F1."""
+    """Return the answer in one sentence: the verdicts by accuracy and by macro-F1."""
     if not tested_arms(result):
         return f"Nothing to compare: {result.baseline} is the only arm"
     by_accuracy, by_macro_f1 = _verdicts(result, "verdict"), _verdicts(result, "macro_f1_verdict")
@@ -66,7 +66,7 @@ def findings_text(result: CompareResult) -> list[str]:
 
 
 def detectable_range(tested: Tested) -> tuple[float, float] | None:
-    """The smallest and the largest of the arms' smallest detectable differences."""
+    """Return the smallest and the largest of the arms' smallest detectable differences."""
     values = [gap.detectable for _, gap in tested]
     return (min(values), max(values)) if values else None
 

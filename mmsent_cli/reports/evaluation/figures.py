@@ -7,7 +7,7 @@ from mmsent_cli.results import EvaluateResult
 
 
 def evaluate_figures(result: EvaluateResult) -> Drawn:
-    """All figures by file name; those of probabilities only where there are any."""
+    """Return all figures by file name; those of probabilities only where there are any."""
     figures = {CONFUSION: draw_confusion(result.confusion, result.labels)}
     if result.calibration:
         figures |= confidence_figures(

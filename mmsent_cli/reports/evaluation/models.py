@@ -31,7 +31,7 @@ OPPOSITE = {BETTER: WORSE, WORSE: BETTER, NOT_DISTINGUISHABLE: NOT_DISTINGUISHAB
 
 
 def models_figures(result: ModelComparison) -> Drawn:
-    """The difference of each two models with its interval."""
+    """Return the difference of each two models with its interval."""
     figure = new_figure(1.3 + 0.62 * len(result.differences))
     axes = figure.subplots()
     rows = [
@@ -53,7 +53,7 @@ def models_figures(result: ModelComparison) -> Drawn:
 
 
 def models_answer(result: ModelComparison, seconds: float) -> Answer:
-    """The head of the page."""
+    """Return the head of the page."""
     paragraphs = [sentence_of(one) for one in result.differences[:3]]
     if len(result.differences) > len(paragraphs):
         paragraphs.append(f"The table has all {len(result.differences)} differences.")
@@ -75,7 +75,7 @@ def models_answer(result: ModelComparison, seconds: float) -> Answer:
 
 
 def headline(result: ModelComparison) -> str:
-    """The outcome in one sentence."""
+    """Return the outcome in one sentence."""
     found = [one for one in result.differences if one.verdict != NOT_DISTINGUISHABLE]
     if not found:
         return f"{listed([one.name for one in result.models])} are not distinguishable"
@@ -87,7 +87,7 @@ def headline(result: ModelComparison) -> str:
 
 
 def sentence_of(one: ModelDifference) -> str:
-    """A difference as one or two sentences."""
+    """Return a difference as one or two sentences."""
     gap = one.accuracy
     text = (
         f"{one.first} minus {one.second}: {points(gap.difference)} points accuracy "
@@ -105,7 +105,7 @@ def models_grids(result: ModelComparison) -> list[Grid]:
 
 
 def scores_grid(result: ModelComparison) -> Grid:
-    """Accuracy and macro-F1 of each model, the best first."""
+    """Make the table: accuracy and macro-F1 of each model, the best first."""
     ranked = sorted(result.models, key=lambda model: -model.accuracy.value)
     rows = [
         (
@@ -128,7 +128,7 @@ def scores_grid(result: ModelComparison) -> Grid:
 
 
 def matrix_grid(result: ModelComparison) -> Grid:
-    """Who beats whom: accuracy of the row minus that of the column."""
+    """Make the table: who beats whom: accuracy of the row minus that of the column."""
     found = {(one.first, one.second): one for one in result.differences}
     names = [model.name for model in sorted(result.models, key=lambda model: -model.accuracy.value)]
 
@@ -151,7 +151,7 @@ def matrix_grid(result: ModelComparison) -> Grid:
 
 
 def difference_grid(result: ModelComparison) -> Grid:
-    """Each two models with interval, p, verdict, and the pairs that only one gets right."""
+    """Make the table of differences between each two models."""
     rows = [
         (
             f"{one.first} minus {one.second}",

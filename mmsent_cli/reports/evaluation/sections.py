@@ -17,7 +17,7 @@ from mmsent_cli.results import EvaluateResult
 
 
 def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:
-    """The head of the page; `seconds` is how long the evaluation took."""
+    """Return the head of the page; `seconds` is how long the evaluation took."""
     majority = result.majority_accuracy
     loss = (
         ""

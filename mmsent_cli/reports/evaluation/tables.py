@@ -22,7 +22,7 @@ GROUPED_BY = {"training": "By relation to the training pairs", "input": "By what
 
 
 def evaluate_grids(result: EvaluateResult) -> list[Grid]:
-    """All tables in the order of reading; those without rows are left out."""
+    """Return all tables in the order of reading; those without rows are left out."""
     grids = [
         scores_grid(result),
         classes_grid(result),
@@ -35,7 +35,7 @@ def evaluate_grids(result: EvaluateResult) -> list[Grid]:
 
 
 def scores_grid(result: EvaluateResult) -> Grid:
-    """The scores with intervals, next to always predicting the most frequent class."""
+    """Make the table: the scores with intervals, next to always predicting the most frequent class."""
     majority = result.majority_accuracy
     rows = [
         ("Accuracy", percent(result.accuracy.value), interval(result.accuracy.interval), percent(majority)),
@@ -56,7 +56,7 @@ def scores_grid(result: EvaluateResult) -> Grid:
 
 
 def classes_grid(result: EvaluateResult) -> Grid:
-    """Precision, recall and F1 of each class with intervals."""
+    """Make the table: precision, recall and F1 of each class with intervals."""
     rows = [
         (
             one.label,
@@ -75,7 +75,7 @@ def classes_grid(result: EvaluateResult) -> Grid:
 
 
 def group_grids(result: EvaluateResult) -> list[Grid]:
-    """A table for each way in which the pairs are grouped."""
+    """Return a table for each way in which the pairs are grouped."""
     grids = []
     for by, groups in groupby(result.groups, key=lambda group: group.by):
         grids.append(
@@ -90,7 +90,7 @@ def group_grids(result: EvaluateResult) -> list[Grid]:
 
 
 def answered_grid(result: EvaluateResult) -> Grid:
-    """Accuracy where only the most confident pairs are answered."""
+    """Make the table: accuracy where only the most confident pairs are answered."""
     shares = SHOWN_SHARES if result.answered else ()
     rows = dict.fromkeys(min(result.answered, key=lambda one: abs(one.share - share)) for share in shares)
     return Grid(
@@ -112,7 +112,7 @@ def answered_grid(result: EvaluateResult) -> Grid:
 
 
 def calibration_grid(result: EvaluateResult) -> Grid:
-    """The bins of the calibration figure."""
+    """Make the table: the bins of the calibration figure."""
     return Grid(
         name="calibration",
         title="Calibration: probability of the predicted class",
@@ -131,7 +131,7 @@ def calibration_grid(result: EvaluateResult) -> Grid:
 
 
 def drift_grid(result: EvaluateResult) -> Grid:
-    """Classes and text lengths here next to those of the training pairs."""
+    """Make the table: classes and text lengths here next to those of the training pairs."""
     rows = []
     if result.classes is not None:
         drift = result.classes
@@ -149,7 +149,7 @@ def drift_grid(result: EvaluateResult) -> Grid:
 
 
 def drift_text(result: EvaluateResult) -> str:
-    """Both tests on one line."""
+    """Return both tests on one line."""
     parts = []
     if result.classes is not None:
         parts.append(

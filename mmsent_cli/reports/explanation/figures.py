@@ -23,7 +23,7 @@ OPACITY = 0.6
 
 
 def explanation_figures(result: ExplainResult, images: Mapping[str, "ImageFile | None"]) -> dict[str, bytes]:
-    """A PNG figure for each pair, by file name without its ending.
+    """Return a PNG figure for each pair, by file name without its ending.
 
     Args:
         result: the explanations.
@@ -37,12 +37,12 @@ def explanation_figures(result: ExplainResult, images: Mapping[str, "ImageFile |
 
 
 def figure_name(number: int) -> str:
-    """File name, without its ending, of the figure of a pair, counted from 1."""
+    """Return file name, without its ending, of the figure of a pair, counted from 1."""
     return f"explanation-{number}"
 
 
 def explanation_png(explanation: Explanation, image: "ImageFile | None") -> bytes | None:
-    """Image regions above, words below; None where there is neither."""
+    """Return image regions above, words below; None where there is neither."""
     words = [word for word in explanation.top_words(SHOWN_WORDS) if word.score]
     has_image = bool(explanation.regions) and image is not None
     if not (has_image or words):

@@ -22,7 +22,7 @@ MANY_PAIRS = 3
 
 
 def explain_answer(result: ExplainResult, seconds: float) -> Answer:
-    """The head of the report."""
+    """Return the head of the report."""
     pairs = result.explanations
     return Answer(
         question="Why does the model predict this?",
@@ -39,14 +39,14 @@ def explain_answer(result: ExplainResult, seconds: float) -> Answer:
 
 
 def explain_grids(result: ExplainResult) -> list[Grid]:
-    """What a terminal shows: a few pairs each by itself, many as one table."""
+    """Return what a terminal shows: a few pairs each by itself, many as one table."""
     if len(result.explanations) > MANY_PAIRS:
         return [_overview(result)]
     return [grid for one in result.explanations for grid in _grids(one) if grid.rows]
 
 
 def explain_sections(result: ExplainResult, figures: Figures) -> list[Section]:
-    """A section for each pair, after a table of all."""
+    """Return a section for each pair, after a table of all."""
     overview = [Section(title="All pairs", grids=(_overview(result),))] if len(result.explanations) > 1 else []
     return [*overview, *(_section(number, one, figures) for number, one in enumerate(result.explanations, 1))]
 

@@ -55,7 +55,7 @@ class Row:
 
 
 def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
-    """Published scores next to ours.
+    """Make the table: published scores next to ours.
 
     Args:
         title: the title of the table.
@@ -74,7 +74,7 @@ def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
 
 
 def tune_beside(result: PaperResult) -> Grid:
-    """Published tuning steps next to our trials."""
+    """Make the table: published tuning steps next to our trials."""
     rows = []
     for step in result.published.tune:
         row = Row(name=step.name, published=_share(step.accuracy))
@@ -92,7 +92,7 @@ def tune_beside(result: PaperResult) -> Grid:
 
 
 def train_beside(result: PaperResult) -> Grid:
-    """The published model's accuracy next to ours."""
+    """Make the table: the published model's accuracy next to ours."""
     best, last = result.train.best, result.train.last
     row = Row(
         name=result.train.fusion,
@@ -105,7 +105,7 @@ def train_beside(result: PaperResult) -> Grid:
 
 
 def ablation_beside(result: PaperResult) -> Grid:
-    """The published ablation next to ours by the same method."""
+    """Make the table: the published ablation next to ours by the same method."""
     rows = [
         Row(
             name=arm.inputs,
@@ -120,7 +120,7 @@ def ablation_beside(result: PaperResult) -> Grid:
 
 
 def comparison_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Published rows of a comparison next to ours: the best epochs, and ours by nested selection."""
+    """Make the table: published rows of a comparison next to ours: the best epochs, and ours by nested selection."""
     known = {row.name: row for row in published}
     rows = []
     for arm in (arm for arm in result.arms if not arm.is_reference):
@@ -139,7 +139,7 @@ def comparison_beside(result: CompareResult, published: Sequence[PublishedArm]) 
 
 
 def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Published losses at the best epochs next to ours; no rows where none were published."""
+    """Make the table: published losses at the best epochs next to ours; no rows where none were published."""
     ours = {arm.name: arm for arm in result.arms}
     return Grid(
         name="losses-beside",
@@ -161,7 +161,9 @@ def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> G
 
 
 def differences_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Published differences to the baseline next to ours, with our verdict; no rows without a published baseline."""
+    """Make the table: published differences to the baseline next to ours, with our verdict; no rows without a published
+    baseline.
+    """
     gaps = published_gaps(result, published)
     return Grid(
         name="differences-beside",
@@ -185,21 +187,23 @@ def differences_beside(result: CompareResult, published: Sequence[PublishedArm])
 
 
 def published_gaps(result: CompareResult, published: Sequence[PublishedArm]) -> dict[str, float]:
-    """Published differences to our baseline by arm; none where the baseline was not published."""
+    """Return published differences to our baseline by arm; none where the baseline was not published."""
     known = {row.name: row.accuracy for row in published}
     base = known.get(result.baseline)
     return {} if base is None else {name: share - base for name, share in known.items()}
 
 
 def agreement(published: float, ours: float, verdict: str | None) -> str:
-    """Whether our verdict supports the sign of a published difference: shown, contradicted or not distinguishable."""
+    """Return whether our verdict supports the sign of a published difference: shown, contradicted or not
+    distinguishable.
+    """
     if verdict not in (BETTER, WORSE):
         return NOT_DISTINGUISHABLE
     return SHOWN if published * ours > 0 else CONTRADICTED
 
 
 def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[str, str]:
-    """`agreement` of each tested arm that was published together with the baseline."""
+    """Return `agreement` of each tested arm that was published together with the baseline."""
     gaps = published_gaps(result, published)
     return {
         arm.name: agreement(gaps[arm.name], ours.difference, arm.verdict)
@@ -209,7 +213,9 @@ def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[s
 
 
 def draw_beside(result: CompareResult, published: Sequence[PublishedArm]) -> "Figure":
-    """Each arm's published best epoch, our best epoch, and our nested accuracy with its interval, one row per arm."""
+    """Draw each arm's published best epoch, our best epoch, and our nested accuracy with its interval, one row per
+    arm.
+    """
     known = {row.name: 100 * row.accuracy for row in published}
     arms = [arm for arm in result.arms if not arm.is_reference]
     rows = [

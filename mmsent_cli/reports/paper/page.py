@@ -34,7 +34,7 @@ def paper_figures(result: PaperResult) -> Drawn:
 
 
 def paper_answer(result: PaperResult, seconds: float) -> Answer:
-    """The head of the page; `seconds` is how long all experiments took."""
+    """Return the head of the page; `seconds` is how long all experiments took."""
     published = result.published
     return Answer(
         question=question(published),
@@ -46,7 +46,7 @@ def paper_answer(result: PaperResult, seconds: float) -> Answer:
 
 
 def paper_grids(result: PaperResult) -> list[Grid]:
-    """What a terminal shows: our scores next to the published ones, one or two tables per experiment."""
+    """Return what a terminal shows: our scores next to the published ones, one or two tables per experiment."""
     grids = [
         replace(tune_beside(result), title="Tuning: best accuracies, %"),
         train_beside(result),
@@ -61,7 +61,7 @@ def paper_grids(result: PaperResult) -> list[Grid]:
 
 
 def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
-    """The five experiments in the order in which the work ran them.
+    """Return the five experiments in the order in which the work ran them.
 
     Args:
         result: ours and theirs.

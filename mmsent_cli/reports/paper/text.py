@@ -23,7 +23,7 @@ from mmsent_cli.results import NOT_DISTINGUISHABLE, AblationArm, PaperResult, Pu
 
 
 def question(published: Published) -> str:
-    """The question of the page."""
+    """Return the question of the page."""
     return f"Which conclusions of {published.name} does this data support?"
 
 
@@ -42,13 +42,13 @@ def headline(result: PaperResult) -> str:
 
 
 def summary(result: PaperResult) -> list[str]:
-    """The head of the page: a paragraph for each experiment, then what the scores have in common."""
+    """Return the head of the page: a paragraph for each experiment, then what the scores have in common."""
     parts = (_fusions, _augmentation, _tuning, _repeated, _ablation, _level)
     return [paragraph for part in parts for paragraph in part(result)]
 
 
 def published_steps(published: Published) -> list[float]:
-    """Differences between neighbours in the published ranking of fusions, each at least 0."""
+    """Return differences between neighbours in the published ranking of fusions, each at least 0."""
     ranked = sorted(row.accuracy for row in published.fusions)
     return [high - low for low, high in pairwise(ranked)]
 

@@ -36,12 +36,12 @@ MAX_LABEL_LETTERS = 24
 
 
 def tune_figures(result: TuneResult) -> Drawn:
-    """Losses and best accuracies of all trials, where there are any."""
+    """Return losses and best accuracies of all trials, where there are any."""
     return {TUNING: draw_trials(result), LOSSES: draw_losses(result)} if result.trials else {}
 
 
 def draw_trials(result: TuneResult) -> "Figure":
-    """The best accuracy of each trial with its interval, in the color of its losses."""
+    """Draw the best accuracy of each trial with its interval, in the color of its losses."""
     labels, colors = trial_labels(result), trial_colors(result)
     figure = new_figure(1.4 + sum(0.09 + 0.15 * (1 + label.count("\n")) for label in labels.values()))
     axes = figure.subplots()
@@ -55,7 +55,7 @@ def draw_trials(result: TuneResult) -> "Figure":
 
 
 def draw_losses(result: TuneResult) -> "Figure":
-    """Training loss and validation loss of each trial over the epochs, mean over seeds."""
+    """Draw training loss and validation loss of each trial over the epochs, mean over seeds."""
     colors = trial_colors(result)
     named = len(result.trials) <= MAX_COLORED_TRIALS
     height = max(1.9, 0.16 * len(result.trials)) if named else 1.9
@@ -75,7 +75,7 @@ def draw_losses(result: TuneResult) -> "Figure":
 
 
 def trial_labels(result: TuneResult) -> dict[int, str]:
-    """Short names by trial number: the settings that vary in the phase, if they fit two lines, else `trial 3`."""
+    """Return short names by trial number: the settings that vary in the phase, if they fit two lines, else `trial 3`."""
     labels = {}
     for phase in phases_of(result):
         varied = varied_settings(result, phase)
@@ -91,7 +91,7 @@ def trial_labels(result: TuneResult) -> dict[int, str]:
 
 
 def trial_colors(result: TuneResult) -> dict[int, str]:
-    """A color for each trial number."""
+    """Return a color for each trial number."""
     numbers = [trial.number for trial in result.trials]
     if len(numbers) <= MAX_COLORED_TRIALS:
         return dict(zip(numbers, COLORS, strict=False))

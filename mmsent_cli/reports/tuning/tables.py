@@ -25,18 +25,18 @@ PRUNED = "pruned"
 
 
 def tune_grids(result: TuneResult) -> list[Grid]:
-    """A table for each phase, trials in order; the most frequent class at the end of the last one."""
+    """Return a table for each phase, trials in order; the most frequent class at the end of the last one."""
     grids = [_phase_grid(result, phase) for phase in phases_of(result)]
     return [grid for grid in grids if grid.rows]
 
 
 def phases_of(result: TuneResult) -> list[str]:
-    """Names of the phases in order."""
+    """Return names of the phases in order."""
     return list(dict.fromkeys(trial.phase for trial in result.trials))
 
 
 def varied_settings(result: TuneResult, phase: str) -> list[str]:
-    """Names of the settings that differ between the trials of a phase; all of them where none differs."""
+    """Return names of the settings that differ between the trials of a phase; all of them where none differs."""
     trials = [trial for trial in result.trials if trial.phase == phase]
     names = list(dict.fromkeys(name for trial in trials for name in trial.settings))
     varied = [name for name in names if len({trial.settings.get(name) for trial in trials}) > 1]
@@ -44,7 +44,7 @@ def varied_settings(result: TuneResult, phase: str) -> list[str]:
 
 
 def constant_settings(result: TuneResult, phase: str) -> dict[str, float | int | str]:
-    """The settings that all trials of a phase share."""
+    """Return the settings that all trials of a phase share."""
     varied = varied_settings(result, phase)
     first = next(trial for trial in result.trials if trial.phase == phase)
     return {name: value for name, value in first.settings.items() if name not in varied}

@@ -23,7 +23,7 @@ QUESTION = "Which settings suit this model, and is the best of them really bette
 
 
 def trial_numbered(result: TuneResult, number: int) -> TrialResult:
-    """The trial of that number."""
+    """Return the trial with this number."""
     return next(trial for trial in result.trials if trial.number == number)
 
 
