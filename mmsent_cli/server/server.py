@@ -18,7 +18,9 @@ GRACE_S = 10
 
 
 def choose_token(settings: ServeSettings) -> str | None:
-    """Return the token that requests must carry: the given one; a new one for an address that others reach; else none."""
+    """Return the token that requests must carry: the given one; a new one for an address that others reach;
+    else none.
+    """
     given = settings.token or os.environ.get(TOKEN_VARIABLE)
     return given or (None if is_loopback(settings.host) else secrets.token_urlsafe(24))
 

@@ -11,7 +11,9 @@ HIGHEST_HEAD_LR = 1e-2
 
 
 def next_settings(fit: ResolvedFit) -> dict[str, Any]:
-    """Return settings of the training to change, with their new values: more epochs, a higher rate, weighted classes."""
+    """Return settings of the training to change, with their new values: more epochs, a higher rate, weighted
+    classes.
+    """
     head_lr = float(f"{min(HIGHER_RATE * fit.head_lr, HIGHEST_HEAD_LR):.3g}")
     return {
         "epochs": max(MORE_EPOCHS * fit.epochs, LEAST_EPOCHS),

@@ -63,7 +63,9 @@ def compare_figures(result: CompareResult) -> Drawn:
 
 
 def draw_levels(result: CompareResult) -> "Figure":
-    """Draw nested accuracy of each arm with its interval, the highest first, and the line of the most frequent class."""
+    """Draw nested accuracy of each arm with its interval, the highest first, and the line of the most frequent
+    class.
+    """
     ordered = sorted(result.arms, key=lambda arm: -arm.nested.accuracy_mean)
     rows = [
         ForestRow(

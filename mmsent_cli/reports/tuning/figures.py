@@ -75,7 +75,9 @@ def draw_losses(result: TuneResult) -> "Figure":
 
 
 def trial_labels(result: TuneResult) -> dict[int, str]:
-    """Return short names by trial number: the settings that vary in the phase, if they fit two lines, else `trial 3`."""
+    """Return short names by trial number: the settings that vary in the phase, if they fit two lines, else
+    `trial 3`.
+    """
     labels = {}
     for phase in phases_of(result):
         varied = varied_settings(result, phase)
