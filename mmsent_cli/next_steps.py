@@ -14,6 +14,7 @@ from mmsent_cli.printed_commands import command_line
 from mmsent_cli.results import (
     BETTER,
     AblateResult,
+    CheckResult,
     ComparedArm,
     CompareResult,
     PaperResult,
@@ -25,6 +26,8 @@ from mmsent_cli.run_folders import CONFIG, EXPERIMENT, Run
 from mmsent_cli.training.advice import next_settings
 
 DEFAULT_RUNS = Path("runs")
+CHECKED_OPTIONS = "options"
+"""Section of a check's configuration: the options that were given, with the place of the data."""
 SAMPLE_TEXT = "what a day"
 
 
@@ -45,6 +48,8 @@ def next_commands(run: Run, result: Any) -> list[str]:
         return [_train_again(run, best) if again else command_line("train", {"config": best, **_runs_dir(run)})]
     if isinstance(result, CompareResult):
         return [_train_arm(run, result)]
+    if isinstance(result, CheckResult):
+        return [_train_checked(run)] if result.can_train else []
     return _retrain(run, result) if isinstance(result, AblateResult) else []
 
 
@@ -100,6 +105,14 @@ def _train_arm(run: Run, result: CompareResult) -> str:
     best: ComparedArm = max(better, key=lambda arm: arm.nested.accuracy_mean, default=baseline)
     chosen = {"fusion": best.fusion, "augmentation": best.augmentation}
     return command_line("train", {"config": run.folder, **chosen, **_runs_dir(run)})
+
+
+def _train_checked(run: Run) -> str:
+    """Train on checked pairs with the settings that they were checked for."""
+    options = run.read_json(CONFIG)[CHECKED_OPTIONS]
+    if options.get("data") == frames.NAME:
+        return f"train(data, runs_dir={str(run.folder.absolute().parent)!r}), with the same data"
+    return command_line("train", {**options, "data": Path(options["data"]), **_runs_dir(run)})
 
 
 def _retrain(run: Run, result: AblateResult) -> list[str]:

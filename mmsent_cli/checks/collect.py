@@ -3,9 +3,7 @@
 import contextlib
 import os
 import platform
-import re
 import shutil
-import subprocess
 import time
 from importlib import metadata
 from pathlib import Path
@@ -14,18 +12,14 @@ import psutil
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmsent_cli import __version__
-from mmsent_cli.checks.facts import CpuFacts, FolderFacts, GpuFacts, HubFacts, MachineFacts, TorchFacts
+from mmsent_cli.checks.facts import CpuFacts, FolderFacts, HubFacts, MachineFacts, TorchFacts
 from mmsent_cli.checks.weights import found_weights
+from mmsent_cli.compute.gpu import gpu_facts
 from mmsent_cli.encoders.weights.hub import HUB, is_reachable
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.experiments.free_memory import CGROUPS, free_memory_bytes, limit_bytes
 from mmsent_cli.files import COMPILED_MODELS, WEIGHTS
 
-SECONDS = 10
-"""How long nvidia-smi may take; a broken driver can block it."""
-NVIDIA = "0x10de"
-DISPLAY = "0x03"
-"""PCI numbers of the maker and of the class of graphics cards."""
 NOT_FOR_USERS = ("test", "dev", "mutants")
 """Extras for those who work on mmsent."""
 
@@ -43,7 +37,7 @@ def collect(weights: WeightSource, runs_dir: Path) -> MachineFacts:
         mmsent=__version__,
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
         torch=torch,
-        gpu=_gpu(),
+        gpu=gpu_facts(),
         cpu=_cpu(),
         unmet=_unmet("mmsent", "torchvision"),
         extras=_extras(),
@@ -83,53 +77,6 @@ def _torch(cache: Path) -> TorchFacts:
         fp32_gflops=fp32,
         bf16_gflops=bf16,
     )
-
-
-def _gpu() -> GpuFacts:
-    driver, cuda, problem = _ask_driver()
-    if not driver:
-        with contextlib.suppress(OSError):  # a container may have the driver without nvidia-smi
-            text = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8")
-            driver = next(iter(re.findall(r"\s(\d+\.\d+(?:\.\d+)?)\s", text)), "")
-    return GpuFacts(
-        has_card=_has_card(Path("/sys/bus/pci/devices")),
-        driver=driver,
-        driver_cuda=cuda,
-        problem=problem,
-        visible=os.environ.get("CUDA_VISIBLE_DEVICES"),
-    )
-
-
-def _ask_driver() -> tuple[str, str, str]:
-    """Version of the driver, CUDA version, and what nvidia-smi says instead; all empty without nvidia-smi."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return "", "", ""
-    try:
-        done = subprocess.run([program], capture_output=True, text=True, timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return "", "", f"nvidia-smi did not answer within {SECONDS} s"
-    except OSError as error:
-        return "", "", f"nvidia-smi cannot be started: {error.strerror}"
-    return read_driver(done.stdout + done.stderr, done.returncode)
-
-
-def read_driver(text: str, code: int) -> tuple[str, str, str]:
-    """Version of the driver, CUDA version, and problem, from what nvidia-smi prints and its exit code."""
-    driver = next(iter(re.findall(r"Driver Version:\s*([\d.]+)", text)), "")
-    cuda = next(iter(re.findall(r"CUDA Version:\s*([\d.]+)", text)), "")
-    problem = "" if code == 0 and driver else " ".join(text.split())[:200] or f"nvidia-smi ended with {code}"
-    return ("", "", problem) if problem else (driver, cuda, "")
-
-
-def _has_card(devices: Path) -> bool:
-    """Whether a graphics card of NVIDIA is on the PCI bus (Linux)."""
-    for folder in devices.glob("*"):
-        with contextlib.suppress(OSError):
-            maker, kind = ((folder / name).read_text(encoding="ascii").strip() for name in ("vendor", "class"))
-            if maker == NVIDIA and kind.startswith(DISPLAY):
-                return True
-    return False
 
 
 def _cpu() -> CpuFacts:

@@ -2,24 +2,7 @@
 
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuFacts:
-    """NVIDIA hardware and driver, as the system reports them.
-
-    Attributes:
-        has_card: a card is on the PCI bus.
-        driver: version of the driver; empty without one.
-        driver_cuda: the newest CUDA version that the driver supports; empty if unknown.
-        problem: what nvidia-smi reports instead of its table.
-        visible: the value of CUDA_VISIBLE_DEVICES; None if it is not set.
-    """
-
-    has_card: bool = False
-    driver: str = ""
-    driver_cuda: str = ""
-    problem: str = ""
-    visible: str | None = None
+from mmsent_cli.compute.gpu import GpuFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

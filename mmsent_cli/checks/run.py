@@ -8,9 +8,10 @@ from mmsent_cli.after_training.run_folder import NOTHING_COMPUTED, start_run, wr
 from mmsent_cli.checks.data import check_data, listed_csv
 from mmsent_cli.command_settings import Given, apply_options, with_preset
 from mmsent_cli.compute.resources import Resources
-from mmsent_cli.config import DataConfig, TrainConfig, to_dict
+from mmsent_cli.config import TrainConfig, to_dict
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.finished_run import FinishedRun
+from mmsent_cli.next_steps import CHECKED_OPTIONS
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.reports.blocks import Examples
@@ -42,20 +43,21 @@ def run_check(
     require_foldable(config, model)
     result = check_data(config, model, source, resources.weights, progress)
     result = replace(result, notes=(*filter(None, [encoder_note]), *result.notes))
+    options = {"preset": preset, **{name: value for kind in given for name, value in given[kind].items()}}
     sections = {
         "data": {**to_dict(config.data), "data": source.place},
         "split": to_dict(config.split),
         "encoders": {"text": model.text_encoder, "image": model.image_encoder},
         "runtime": to_dict(config.runtime),
+        CHECKED_OPTIONS: {**options, "data": source.place},
     }
-    options = {name: value for kind in given for name, value in given[kind].items()}
-    if given[DataConfig].get("data") and source.frame is None:
-        options["data"] = Path(given[DataConfig]["data"])
+    if source.frame is None:
+        options["data"] = Path(source.place)
     return write_run(
         start_run(runs_dir, "check", source.path.stem, NOTHING_COMPUTED, sections),
         result,
         examples=Examples(),
         tables=listed_csv(result),
-        command=command_line("check", {"preset": preset, **options}),
+        command=command_line("check", options),
         seconds=time.perf_counter() - start,
     )

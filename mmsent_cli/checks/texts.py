@@ -15,6 +15,8 @@ from mmsent_cli.features.builder import UNKNOWN_SHARE
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
 
 CUT_SHARE = 0.05
+OTHER_ENCODER = "use a text encoder for this language or these signs"
+RARE_WORDS = "add pairs: light knows only words that occur twice in training"
 
 
 def text_outcomes(
@@ -128,7 +130,7 @@ def _unknown(pairs: Sequence[Pair], name: str, inputs: TextInputs, is_first: boo
         level=WARNING if is_much else OK,
         message=f"{100 * share:.2f} % of all tokens are unknown to {name}, in {len(found):,} of {len(pairs):,} texts",
         rule=f"warning from {100 * UNKNOWN_SHARE:.0f} % on",
-        advice="use a text encoder for this language or these signs" if is_much else "",
+        advice=(RARE_WORDS if name == "light" else OTHER_ENCODER) if is_much else "",
         pairs=tuple(_listed(pair, f"{count} of {total} tokens") for pair, count, total in found),
     )
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from mmsent_cli.compute import processes
 from mmsent_cli.compute.bf16_probe import Bf16Probe, probe_bf16
 from mmsent_cli.compute.determinism import choose_kernels
+from mmsent_cli.compute.gpu import NO_CARD, gpu_facts, why_unused
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.config import RuntimeConfig
@@ -142,7 +142,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
     if precision == "fp16" and kind != "cuda":
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
     engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, cache)
-    gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" and shutil.which("nvidia-smi") else ""
+    gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" else ""
     notes = (gpu_note, probed.note() if probed else "", engine_note)
     return Compute(device, precision, engine), "; ".join(note for note in notes if note)
 
@@ -168,7 +168,7 @@ def _open_device(device: str) -> str:
     if kind == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)  # read when CUDA starts
         if not torch.cuda.is_available():
-            raise ConfigError(f"--device {device}: {diagnose_cuda()}", "use --device cpu, or fix the installation")
+            raise ConfigError(f"--device {device}: {diagnose_cuda() or NO_CARD}", "use --device cpu, or see mmsent env")
         count = torch.cuda.device_count()
         if index and int(index) >= count:
             known = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
@@ -203,13 +203,9 @@ def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator"
 
 
 def diagnose_cuda() -> str:
-    """Return the likely reason why `torch.cuda.is_available()` is False on this machine."""
-    if torch.version.cuda is None:
-        return f"this torch ({torch.__version__}) was built without CUDA; install a CUDA build of the same version"
-    if shutil.which("nvidia-smi") is None:
-        return "no NVIDIA driver was found (nvidia-smi is not on the PATH)"
-    built_for = f"torch {torch.__version__} for CUDA {torch.version.cuda}"
-    return f"an NVIDIA driver is installed, but {built_for} cannot use it; update the driver"
+    """Return why torch finds no GPU, and what to do; empty on a machine with neither a card nor a driver."""
+    message, advice = why_unused(gpu_facts(), str(torch.__version__), torch.version.cuda or "")
+    return f"{message}; {advice}" if message else ""
 
 
 def _best_device() -> str:

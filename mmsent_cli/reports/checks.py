@@ -9,7 +9,8 @@ from mmsent_cli.reports.tables import cell, facts_table, print_grid
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, EnvResult
 
 MARKS = {OK: "✔", WARNING: "⚠", ERROR: "✘"}
-SHOWN_GUIDS = 20
+SHOWN_GUIDS, SHOWN_FIRST = 20, 3
+"""How many pairs of a check a page and a terminal name."""
 LEGEND = (
     f"{MARKS[OK]} nothing to do; {MARKS[WARNING]} training can run, but look at it; {MARKS[ERROR]} training cannot run."
 )
@@ -52,7 +53,8 @@ def _found(one: CheckOutcome) -> str:
     if one.level == OK:
         return one.message
     rule = f" ({one.rule})" if one.rule else ""
-    return f"{one.message}{rule}" + (f"; {one.advice}" if one.advice else "")
+    names = ", ".join(pair.guid or pair.detail for pair in one.pairs[:SHOWN_FIRST])
+    return "; ".join(filter(None, (f"{one.message}{rule}", one.advice, f"such as {names}" if names else "")))
 
 
 def verdict(can_train: bool, checks: Sequence[CheckOutcome]) -> str:

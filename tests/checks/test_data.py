@@ -1,6 +1,7 @@
 """`check` finds what was put into a data set, lists it whole by guid, and agrees with what training accepts."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from mmsent_cli import api
 from mmsent_cli.config import DataConfig, ModelConfig, RuntimeConfig, SplitConfig, TrainConfig
 from mmsent_cli.data.split import apply_split
 from mmsent_cli.errors import ConfigError, DataError, MmsentError, WeightsUnavailable
+from mmsent_cli.next_steps import next_commands
 from mmsent_cli.training.plan import plan_run
 from tests.commands.running import mmsent, succeed
 from tests.data.builders import TAGS, image_bytes, write_lab
@@ -287,6 +289,17 @@ def test_a_check_is_a_run_that_is_listed_and_no_model(lab):
     with pytest.raises(MmsentError):
         api.load()
     assert run.read_json("result.json")["can_train"] is True
+
+
+def test_a_check_that_passes_suggests_the_training_it_was_made_for(lab):
+    run = api.check("lab", **{**LIGHT, "on_bad": "drop", "val_size": 0.3})
+    (line,) = next_commands(run, run.result)
+    assert line.startswith(f"mmsent train --data {lab.parent} ")
+    trained = succeed(*shlex.split(line)[1:], "--epochs", 1, "--batch-size", 8, "--json")
+    assert (trained["train_pairs"], trained["val_pairs"]) == (42, 18)
+    spoil_image(lab)
+    stopped = api.check("lab", **LIGHT)
+    assert next_commands(stopped, stopped.result) == []
 
 
 def test_marks_become_plain_where_a_terminal_lacks_them(lab, monkeypatch):

@@ -12,10 +12,12 @@ import pytest
 
 from mmsent_cli import api
 from mmsent_cli.checks import collect
-from mmsent_cli.checks.facts import CpuFacts, FolderFacts, GpuFacts, HubFacts, MachineFacts, TorchFacts, WeightFacts
-from mmsent_cli.checks.gpu import is_built_for, wheel_command
+from mmsent_cli.checks.facts import CpuFacts, FolderFacts, HubFacts, MachineFacts, TorchFacts, WeightFacts
+from mmsent_cli.checks.gpu import is_built_for
 from mmsent_cli.checks.machine import machine_outcomes
 from mmsent_cli.checks.weights import found_weights
+from mmsent_cli.compute import gpu
+from mmsent_cli.compute.gpu import GpuFacts, wheel_command
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.results import can_train
 from tests.commands.running import mmsent
@@ -163,7 +165,7 @@ SMI = "| NVIDIA-SMI 550.54.15    Driver Version: 550.54.15    CUDA Version: 12.4
     ],
 )
 def test_what_nvidia_smi_prints_is_read(text, code, read):
-    found = collect.read_driver(text, code)
+    found = gpu.read_driver(text, code)
     assert found[:2] == read[:2]
     assert found[2] == read[2] or (read[2] is True and "mismatch" in found[2])
 
@@ -173,8 +175,8 @@ def test_a_driver_that_hangs_is_given_up(monkeypatch, tmp_path):
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(collect, "SECONDS", 0.2)
-    assert "did not answer" in collect._ask_driver()[2]
+    monkeypatch.setattr(gpu, "SECONDS", 0.2)
+    assert "did not answer" in gpu.gpu_facts().problem
 
 
 def test_limits_of_a_container_are_read(tmp_path):

@@ -8,6 +8,7 @@ import torch
 from mmsent_cli.compute import bf16_probe
 from mmsent_cli.compute import device as precision
 from mmsent_cli.compute.device import Compute, choose_compute, diagnose_cuda, make_accelerator
+from mmsent_cli.compute.gpu import GpuFacts
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations
 from mmsent_cli.encoders.inputs import ImageInputs
@@ -89,7 +90,7 @@ def test_batches_follow_from_the_device():
 
 
 def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, monkeypatch):
-    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    monkeypatch.setattr(precision, "gpu_facts", GpuFacts)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     for has_amx, expected in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda has_amx=has_amx: has_amx)
@@ -101,7 +102,7 @@ def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, mo
     ("speeds", "expected"), [((185.0, 400.0), "bf16"), ((290.0, 155.0), "fp32"), ((10.0, 12.0), "fp32")]
 )
 def test_avx512_bf16_is_measured_once_and_the_decision_kept(speeds, expected, no_gpu, monkeypatch, tmp_path):
-    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    monkeypatch.setattr(precision, "gpu_facts", GpuFacts)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     measured = []
@@ -138,14 +139,18 @@ def test_the_measured_speeds_are_those_of_each_type():
 def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     reported = set()
-    monkeypatch.setattr(precision.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
-    for cuda in (None, "12.8"):
+    monkeypatch.setattr(precision, "gpu_facts", lambda: GpuFacts(driver="550.54", driver_cuda="12.4"))
+    for cuda in (None, "13.0"):
         monkeypatch.setattr(torch.version, "cuda", cuda)
         reported.add(diagnose_cuda())
         assert chosen_for(RuntimeConfig())[1] == diagnose_cuda()
-    monkeypatch.setattr(precision.shutil, "which", lambda _: None)
+    monkeypatch.setattr(precision, "gpu_facts", lambda: GpuFacts(has_card=True))
     reported.add(diagnose_cuda())
     assert len(reported) == 3
+    monkeypatch.setattr(precision, "gpu_facts", GpuFacts)
+    assert diagnose_cuda() == ""
+    with pytest.raises(ConfigError, match="no NVIDIA card"):
+        chosen_for(RuntimeConfig(device="cuda"))
 
 
 def test_a_cpu_has_the_engine_and_says_if_it_cannot_run_an_encoder(no_gpu, tmp_path):
