@@ -43,15 +43,20 @@ SECTIONS: dict[type, str] = {
 """The dataclasses in a TrainConfig, and their names in `config.json`."""
 FOLDS_ONLY = frozenset({"folds", "probes", "optional_probes", "models_per_fold", "logit_adjustment"})
 """Settings of cross-validation. Experiments train single models and do not take these settings."""
+TRAIN_ONLY = FOLDS_ONLY | {"auto_batch"}
+"""Settings of `train` alone: the models of an experiment share one batch size."""
 TRAINING_DATA = frozenset({"labels", "label_map", "exclude_labels", "limit"})
 """Settings about labelled pairs alone."""
 REPORT_ONLY = frozenset({"figure_format", "no_examples"})
 """Settings of a report, which a command without a run folder does not take."""
-NOT_USED_BY_A_MODEL = TRAINING_DATA | REPORT_ONLY | {"workers", "jobs", "save_all", "lang"}
+TRAINING_ONLY = frozenset({"workers", "jobs", "save_all", "auto_batch", "compile"})
+"""Settings of how a model is trained."""
+NOT_USED_BY_A_MODEL = TRAINING_DATA | REPORT_ONLY | TRAINING_ONLY | {"lang"}
 """Settings of training that the commands which use a trained model do not take."""
 NOT_CHECKED = frozenset(
     {"freeze_text", "freeze_image", "head_hidden", "head_dropout", "modality_dropout", "auxiliary_weight", "probes"}
-    | {"models_per_fold", "logit_adjustment", "workers", "jobs", "save_all", "precision", "engine", "no_deterministic"}
+    | {"models_per_fold", "logit_adjustment", "precision", "engine", "no_deterministic"}
+    | TRAINING_ONLY
 )
 """Settings of training that do not change how pairs are read and divided."""
 NOT_OF_A_MACHINE = REPORT_ONLY | {"precision", "engine", "no_deterministic", "workers", "jobs", "save_all", "lang"}
@@ -112,20 +117,16 @@ COMMANDS = {
     "export": CommandSettings((ExportSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL | CPU_ONLY),
     "tune": CommandSettings(
         (TuneSettings, *SECTIONS),
-        FOLDS_ONLY | {"jobs"},
+        TRAIN_ONLY | {"jobs"},
         {(SplitConfig, "strategy"): "split_strategy"},
         epochs=5,
     ),
-    "ablate": CommandSettings(
-        (AblateSettings, DataConfig, RuntimeConfig), frozenset({"labels", "workers", "save_all"})
-    ),
-    "evaluate": CommandSettings(
-        (EvaluateSettings, DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})
-    ),
-    "compare": CommandSettings((DataConfig, RuntimeConfig), frozenset({"workers", "jobs", "save_all"})),
-    "compare-fusions": CommandSettings((CompareSettings, *SECTIONS), FOLDS_ONLY | {"fusion"}),
-    "augment-compare": CommandSettings((AugmentSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}),
-    "paper": CommandSettings((PaperSettings, *SECTIONS), FOLDS_ONLY | {"augmentation"}, epochs=10),
+    "ablate": CommandSettings((AblateSettings, DataConfig, RuntimeConfig), (TRAINING_ONLY - {"jobs"}) | {"labels"}),
+    "evaluate": CommandSettings((EvaluateSettings, DataConfig, RuntimeConfig), TRAINING_ONLY),
+    "compare": CommandSettings((DataConfig, RuntimeConfig), TRAINING_ONLY),
+    "compare-fusions": CommandSettings((CompareSettings, *SECTIONS), TRAIN_ONLY | {"fusion"}),
+    "augment-compare": CommandSettings((AugmentSettings, *SECTIONS), TRAIN_ONLY | {"augmentation"}),
+    "paper": CommandSettings((PaperSettings, *SECTIONS), TRAIN_ONLY | {"augmentation"}, epochs=10),
     "split": CommandSettings(
         (DataConfig, SplitConfig), frozenset({"split", "fold", "folds"}), {(SplitConfig, "split_seed"): "seed"}
     ),

@@ -22,6 +22,7 @@ from mmsent_cli.inference.stream import predict_file
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import PredictResult
 from mmsent_cli.run_folders import Run, find_checkpoint
+from mmsent_cli.training.batch_size import with_fitting_batch
 from mmsent_cli.training.folds import execute_folds
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute
@@ -80,6 +81,7 @@ def train(
         plan = plan_run(apply_options(base, given), progress, source=source)
         run = start_run(plan, Path(runs_dir))
     with cleanup_on_failure(run, is_new=resume is None):
+        plan = with_fitting_batch(plan, run, progress) if plan.config.runtime.auto_batch else plan
         result = (execute_folds if plan.folds else execute)(plan, run, progress)
     return finish(plan, run, result, None, command="train", seconds=time.perf_counter() - start)
 

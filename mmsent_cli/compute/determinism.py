@@ -7,6 +7,7 @@ GPU where mmsent was developed.
 
 import shutil
 import subprocess
+from functools import cache
 from typing import Any
 
 import torch
@@ -39,6 +40,12 @@ def describe_gpu(device: str) -> dict[str, Any]:
     properties = torch.cuda.get_device_properties(device)
     memory_gb = round(properties.total_memory / BYTES_PER_GB, 1)
     return {"gpu": properties.name, "gpu_memory_gb": memory_gb, "cuda": torch.version.cuda, "driver": _driver()}
+
+
+@cache
+def memory_bytes(device: str) -> int:
+    """Return the memory of a CUDA device."""
+    return torch.cuda.get_device_properties(device).total_memory
 
 
 def peak_memory_bytes(device: str) -> int:

@@ -11,10 +11,11 @@ import torch
 
 from mmsent_cli.compute import processes
 from mmsent_cli.compute.bf16_probe import Bf16Probe, probe_bf16
-from mmsent_cli.compute.determinism import choose_kernels
+from mmsent_cli.compute.determinism import choose_kernels, memory_bytes
 from mmsent_cli.compute.gpu import NO_CARD, gpu_facts, why_unused
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.compute.threads import keep_freed_memory
+from mmsent_cli.compute.transfer import to_device
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.errors import ConfigError
@@ -27,6 +28,9 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 CUBLAS_WORKSPACE = ":4096:8"
 """Lets cuBLAS repeat its results. Source: CUDA's cuBLAS manual, "Results Reproducibility"."""
+
+
+MUCH_MEMORY_BYTES = 15 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +60,32 @@ class Compute:
     @property
     def text_batch(self) -> int:
         """Number of texts in a batch for an encoder's stored stages."""
-        return 256 if self.device_type == "cuda" else 32
+        return self._gpu_batch if self.device_type == "cuda" else 32
 
     @property
     def image_batch(self) -> int:
         """Number of images in a batch for an encoder's stored stages."""
-        return 256 if self.device_type == "cuda" else 8
+        return self._gpu_batch if self.device_type == "cuda" else 8
 
     @property
     def predict_batch(self) -> int:
         """Number of pairs in a batch for prediction."""
-        return 256 if self.device_type == "cuda" else 16
+        return self._gpu_batch if self.device_type == "cuda" else 16
+
+    @property
+    def _gpu_batch(self) -> int:
+        """256 on a GPU with 16 GB or more, else 64. Not measured: there was no GPU where mmsent was developed."""
+        return 256 if memory_bytes(self.device) >= MUCH_MEMORY_BYTES else 64
+
+    @property
+    def length_multiple(self) -> int:
+        """Texts are padded to a multiple of this length: on a GPU, each new shape costs time."""
+        return 16 if self.device_type == "cuda" else 1
+
+    @property
+    def batches_ahead(self) -> int:
+        """Number of batches that are computed before the result of an earlier one is waited for."""
+        return 2 if self.device_type == "cuda" else 0
 
     @property
     def decoders(self) -> int:
@@ -111,9 +130,9 @@ class Compute:
         outputs = self.engine.run(encoder, inputs) if self.engine and encoder.cut else None
         if outputs is not None:
             return outputs
-        mask = None if inputs.mask is None else inputs.mask.to(self.device)
+        mask = None if inputs.mask is None else to_device(inputs.mask, self.device)
         with torch.inference_mode(), self.autocast():
-            return encoder.prefix(Activations(inputs.values.to(self.device), mask), encoder.cut)
+            return encoder.prefix(Activations(to_device(inputs.values, self.device), mask), encoder.cut)
 
 
 def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
@@ -132,9 +151,8 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
     keep_freed_memory()
     wanted = runtime.device
     device = processes.own_device(_best_device() if wanted == "auto" else wanted)
-    kind = _open_device(device)
+    kind = open_device(device, not runtime.no_deterministic)
     processes.join(kind)
-    choose_kernels(kind, not runtime.no_deterministic)
     precision, probed = runtime.precision, None
     if precision == "auto":
         with processes.first_alone():
@@ -143,7 +161,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
     engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, cache)
     gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" else ""
-    notes = (gpu_note, probed.note() if probed else "", engine_note)
+    notes = (processes.launcher_note(), gpu_note, probed.note() if probed else "", engine_note)
     return Compute(device, precision, engine), "; ".join(note for note in notes if note)
 
 
@@ -153,8 +171,12 @@ def auto_precision(device_type: str, cache: Path) -> tuple[str, Bf16Probe | None
     return _best_precision(device_type, probed), probed
 
 
-def _open_device(device: str) -> str:
-    """Check that a device is available. `cuda:N` is made the current GPU of the process.
+def open_device(device: str, is_deterministic: bool) -> str:
+    """Check that a device is available, and choose its kernels. `cuda:N` is made the current GPU of the process.
+
+    Args:
+        device: `cpu`, `cuda`, `cuda:N` or `mps`.
+        is_deterministic: the same computation gives the same bytes.
 
     Returns:
         The type of the device: `cpu`, `cuda` or `mps`.
@@ -177,6 +199,7 @@ def _open_device(device: str) -> str:
             torch.cuda.set_device(int(index))
     if kind == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("--device mps: this torch has no Metal device", "use --device cpu")
+    choose_kernels(kind, is_deterministic)
     return kind
 
 

@@ -72,6 +72,17 @@ def join(device_type: str) -> None:
     distributed.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=TIMEOUT)
 
 
+def launcher_note() -> str:
+    """Return a note if `accelerate launch --cpu` was asked for several processes and started one, else ""."""
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_PORT" in os.environ
+    if not asked or count() > 1:
+        return ""
+    return (
+        "one process: accelerate launch --cpu starts no others without MPI; on a CPU, several are started by"
+        " accelerate launch --multi_gpu --num_processes N -m mmsent_cli train --device cpu, or by torchrun"
+    )
+
+
 def own_device(device: str) -> str:
     """Return the device of this process: with several processes on GPUs, `cuda` is the GPU of its local rank.
 
@@ -92,6 +103,12 @@ def first_alone() -> Iterator[None]:
         distributed.barrier()
     yield
     if count() > 1 and rank() == 0:
+        distributed.barrier()
+
+
+def meet() -> None:
+    """Wait until all processes are here: what the first one has written so far can then be read."""
+    if count() > 1:
         distributed.barrier()
 
 

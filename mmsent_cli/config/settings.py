@@ -330,11 +330,17 @@ class RuntimeConfig:
     no_deterministic: bool = option(
         False, "On CUDA, allow kernels that may be faster and give slightly different results in each run"
     )
+    auto_batch: bool = option(
+        False, "Where a batch does not fit into the GPU, halve it and double the accumulation steps until it does"
+    )
+    compile: bool = option(
+        False, "Compile the model with torch.compile: the first steps take minutes, the others may be faster on a GPU"
+    )
     workers: int = option(0, "Number of extra processes that load batches")
     jobs: int = option(
         0,
-        "Number of models trained in parallel on a CPU; does not change the results. 0 = automatic: one per core, at"
-        " most 4, if each has 2 GB of memory",
+        "Number of models trained in parallel; does not change the results. 0 = automatic: on a CPU one per core, at"
+        " most 4, if each has 2 GB of memory; with several GPUs one on each",
     )
     weights_dir: str | None = option(
         None,

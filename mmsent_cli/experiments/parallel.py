@@ -1,4 +1,4 @@
-"""Train several models in parallel on a CPU, each in its own process with few threads.
+"""Train several models in parallel: on a CPU each in its own process with few threads, or one on each GPU.
 
 Small matrices do not use a second thread well: an epoch of two models (MiniLM's last two layers trained) took 11 s on
 two cores in parallel, and 14 s one after the other.
@@ -16,13 +16,14 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
 import torch
 
 from mmsent_cli import interrupts
+from mmsent_cli.compute.device import open_device
 from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments.arms import Arm, TrainedArm, train_arm
@@ -67,17 +68,20 @@ def threads_for(plan: Plan) -> int:
 
 
 def count_side_by_side(plan: Plan, arms: Sequence[Arm], trained_parameters: int) -> int:
-    """Return how many of these models to train in parallel; 1 on a GPU.
+    """Return how many of these models to train in parallel; on GPUs one on each, unless `--device` names one.
 
     Args:
         plan: pairs and settings of the experiment.
         arms: the models to train.
         trained_parameters: the number of trained parameters of the largest model.
     """
-    if plan.compute.device_type != "cpu" or not arms or multiprocessing.current_process().daemon:
+    if not arms or multiprocessing.current_process().daemon:
         return 1
-    if plan.config.runtime.jobs:
-        return min(plan.config.runtime.jobs, len(arms))
+    wanted = plan.config.runtime.jobs
+    if plan.compute.device_type != "cpu":
+        return min(wanted or len(arms), len(arms), len(_gpus(plan)) or 1)
+    if wanted:
+        return min(wanted, len(arms))
     passes = sum(len(plan.split.train) * arm.config.fit.epochs for arm in arms)
     if passes * (1 if _is_frozen(plan) else TRAINED_COST) < MIN_PASSES_FOR_PROCESSES:
         return 1
@@ -101,8 +105,8 @@ def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[t
         with interrupts.held_back():  # Ctrl-C reaches every process; this one ends the others
             for _ in range(jobs):
                 workers.append(_start())
-        for worker in workers:
-            _send(worker, (plan, threads_for(plan)))
+        for number, worker in enumerate(workers):
+            _send(worker, (_plan_of(plan, number), threads_for(plan)))
         by_connection = {worker.connection: worker for worker in workers}
         for connection in by_connection:
             yield from _send_next(connection, waiting, busy)
@@ -121,6 +125,17 @@ def train_side_by_side(plan: Plan, arms: Sequence[Arm], jobs: int) -> Iterator[t
             worker.process.terminate()
         for worker in workers:
             worker.process.join()
+
+
+def _gpus(plan: Plan) -> list[str]:
+    """The GPUs of this machine if the models may be spread over them: `--device cuda:1` names a single one."""
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if plan.compute.device == "cuda" else []
+
+
+def _plan_of(plan: Plan, number: int) -> Plan:
+    """The plan for a process, with a GPU of its own."""
+    gpus = _gpus(plan)
+    return replace(plan, compute=replace(plan.compute, device=gpus[number])) if gpus else plan
 
 
 def _is_frozen(plan: Plan) -> bool:
@@ -198,6 +213,7 @@ def _work(connection: Connection) -> None:
         connection.send(STARTED)
         plan, threads = connection.recv()
         keep_freed_memory()
+        open_device(plan.compute.device, not plan.config.runtime.no_deterministic)
         torch.set_num_threads(threads)
         workspace = Workspace(plan, connection.send)
         while True:

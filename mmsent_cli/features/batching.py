@@ -3,6 +3,7 @@
 Shape letters: B pairs of a batch, N pairs in all, T tokens or positions.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,10 +22,16 @@ class PackedArrays:
     Args:
         arrays: an array per row, all of equal shape, or sequences [T, …] of different lengths.
         pad: the value for padding sequences; None for arrays of equal shape.
+        multiple: sequences are padded to a multiple of this length, so that a GPU meets few shapes.
+        longest: they are not padded beyond this length.
     """
 
-    def __init__(self, arrays: Sequence[np.ndarray], pad: int | None) -> None:
+    def __init__(
+        self, arrays: Sequence[np.ndarray], pad: int | None, multiple: int = 1, longest: int | None = None
+    ) -> None:
         self.is_ragged = pad is not None
+        self._multiple = multiple
+        self._longest = longest
         if not self.is_ragged:
             self._values = torch.from_numpy(np.stack(arrays))  # [N, …]
             return
@@ -36,23 +43,36 @@ class PackedArrays:
 
     def batch(self, rows: Sequence[int]) -> Activations:
         """Make a batch [B, …] of some rows, with a mask [B, T] if they are sequences."""
+        device = self._values.device
         index = torch.tensor(rows, dtype=torch.int64)
         if not self.is_ragged:
-            return Activations(self._values[index])
-        lengths = self._lengths[index].unsqueeze(1)  # [B, 1]
-        steps = torch.arange(int(lengths.max()))  # [T]
-        mask = steps < lengths  # [B, T]
-        places = torch.where(mask, self._starts[index].unsqueeze(1) + steps, 0)
+            return Activations(self._values[index.to(device)])
+        lengths = self._lengths[index].unsqueeze(1)  # [B, 1], in the machine's memory: its maximum is needed here
+        steps = torch.arange(self._padded(int(lengths.max())), device=device)  # [T]
+        mask = steps < lengths.to(device)  # [B, T]
+        places = torch.where(mask, self._starts[index].unsqueeze(1).to(device) + steps, 0)
         return Activations(self._values[places], mask)
 
+    def on(self, device: torch.device) -> "PackedArrays":
+        """Return the same arrays in the memory of a device."""
+        moved = copy.copy(self)
+        moved._values = self._values.to(device)
+        return moved
 
-def pack_if_small(read: Callable[[int], np.ndarray], rows: int, pad: int | None) -> PackedArrays | None:
+    def _padded(self, length: int) -> int:
+        padded = -(-length // self._multiple) * self._multiple
+        return padded if self._longest is None else max(length, min(padded, self._longest))
+
+
+def pack_if_small(
+    read: Callable[[int], np.ndarray], rows: int, pad: int | None, multiple: int = 1
+) -> PackedArrays | None:
     """Read all rows into memory. Returns None if they need more than `IN_MEMORY_BYTES`.
 
     Args:
         read: a function that returns the array of a row.
         rows: the number of rows.
-        pad: see `PackedArrays`.
+        pad, multiple: see `PackedArrays`.
     """
     arrays: list[np.ndarray] = []
     size = 0
@@ -62,12 +82,17 @@ def pack_if_small(read: Callable[[int], np.ndarray], rows: int, pad: int | None)
         expected = size if pad is not None else arrays[0].nbytes * rows
         if expected > IN_MEMORY_BYTES:
             return None
-    return PackedArrays(arrays, pad)
+    return PackedArrays(arrays, pad, multiple)
 
 
-def stack(arrays: Sequence[np.ndarray], pad: int | None) -> Activations:
+def stack(arrays: Sequence[np.ndarray], pad: int | None, multiple: int = 1, longest: int | None = None) -> Activations:
     """Make a batch of arrays; see `PackedArrays`."""
-    return PackedArrays(arrays, pad).batch(range(len(arrays)))
+    return PackedArrays(arrays, pad, multiple, longest).batch(range(len(arrays)))
+
+
+def longest_input(encoder: Encoder) -> int | None:
+    """Return the most tokens that an encoder takes; None for images."""
+    return None if isinstance(encoder.inputs, ImageInputs) else encoder.inputs.max_length_tokens
 
 
 def raw_pad(encoder: Encoder) -> int | None:

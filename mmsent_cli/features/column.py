@@ -86,7 +86,11 @@ class Column:
         packed = self.load() if epoch is None or self.augmentation is None else None
         if packed is not None:
             return packed.batch(rows)
-        return stack([self._array(self.keys[row], epoch) for row in rows], stored_pad(self.encoder))
+        return stack(
+            [self._array(self.keys[row], epoch) for row in rows],
+            stored_pad(self.encoder),
+            self._compute.length_multiple,
+        )
 
     def batches(self, size: int) -> Iterator[Activations]:
         """Make batches of at most `size` pairs from all pairs in order, without augmentation."""
@@ -97,8 +101,8 @@ class Column:
         """Return all features in memory, without augmentation; None if they are too large."""
         if not self._is_loaded:
             self._is_loaded = True
-            pad = stored_pad(self.encoder)
-            self._packed = pack_if_small(lambda row: self._array(self.keys[row], None), len(self.keys), pad)
+            pad, multiple = stored_pad(self.encoder), self._compute.length_multiple
+            self._packed = pack_if_small(lambda row: self._array(self.keys[row], None), len(self.keys), pad, multiple)
         return self._packed
 
     def _fill(
@@ -166,7 +170,7 @@ class SkippedModality:
         return Activations(torch.empty(len(rows), 0))
 
     def load(self) -> None:
-        """Do nothing."""
+        """Return None: there are no features."""
 
 
 def describe_features(

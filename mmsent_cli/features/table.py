@@ -1,16 +1,18 @@
 """Make training batches from the text column and the image column. Seed and epoch determine the order."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mmsent_cli.features.column import Column, SkippedModality
+from mmsent_cli.compute.transfer import pinned
+from mmsent_cli.features.resident import BatchSource, on_device
 from mmsent_cli.model import Batch
 
+CPU = torch.device("cpu")
 WINDOW_BATCHES = 50
 """Batches whose rows are sorted by length together."""
 
@@ -29,8 +31,8 @@ class Table:
         val: numbers of the validation pairs, in order of text length, which saves padding.
     """
 
-    text: Column | SkippedModality
-    image: Column | SkippedModality
+    text: BatchSource
+    image: BatchSource
     lengths: Sequence[int]
     targets: np.ndarray
     train: tuple[int, ...]
@@ -83,6 +85,11 @@ class EpochBatches(Sampler[list[int]]):
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
+    def largest(self) -> list[int]:
+        """The rows of the batch with the most tokens, padding included."""
+        lengths = dict(zip(self.rows, self.lengths, strict=True))
+        return max(self._batches(), key=lambda rows: len(rows) * max(lengths[row] for row in rows))
+
 
 class _BatchDataset(Dataset[Any]):
     """A data set whose items are whole batches, so that padding and reading are done once per batch."""
@@ -100,13 +107,27 @@ class _BatchDataset(Dataset[Any]):
         return len(self.sampler.rows)
 
 
-def make_loader(table: Table, sampler: EpochBatches, workers: int) -> DataLoader[Any]:
-    """Make a loader that yields batches in the order of the sampler."""
+def make_loader(table: Table, sampler: EpochBatches, workers: int, device: torch.device = CPU) -> DataLoader[Any]:
+    """Make a loader that yields batches in the order of the sampler.
+
+    On a GPU, features that fit into its memory stay there. All other batches are copied from pinned memory.
+
+    Args:
+        table: the pairs.
+        sampler: chooses the rows of each batch.
+        workers: number of extra processes that load batches.
+        device: where the batches are used.
+    """
+    is_cuda = device.type == "cuda"
     if workers:  # otherwise each would read all rows into memory of its own
         table.text.load()
         table.image.load()
+    elif is_cuda:
+        table = replace(table, text=on_device(table.text, device), image=on_device(table.image, device))
     dataset = _BatchDataset(table, sampler)
-    return DataLoader(dataset, batch_sampler=sampler, collate_fn=_as_it_is, num_workers=workers)
+    collate = pinned if is_cuda and not workers else _as_it_is
+    pins = is_cuda and workers > 0
+    return DataLoader(dataset, batch_sampler=sampler, collate_fn=collate, num_workers=workers, pin_memory=pins)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from mmsent_cli.compute import processes
 from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
@@ -42,7 +43,9 @@ def exchange_modalities(
                 exchanged[side].append(_classes(model, inputs, present))
         if sum(map(len, own)) >= EXCHANGED_PAIRS:
             break
-    return torch.cat(own).numpy(), {side: torch.cat(parts).numpy() for side, parts in exchanged.items()}
+    parts = processes.of_all((own, exchanged))
+    every = {side: torch.cat([each for _, part in parts for each in part[side]]).numpy() for side in MODALITIES}
+    return torch.cat([each for part, _ in parts for each in part]).numpy(), every
 
 
 def _classes(model: SentimentModel, inputs: dict[str, Encoded], present: torch.Tensor) -> torch.Tensor:

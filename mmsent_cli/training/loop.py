@@ -14,23 +14,25 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.data_loader import prepare_data_loader
+from accelerate.utils import send_to_device
 from torch.nn import functional
 
 from mmsent_cli.compute import processes
 from mmsent_cli.compute.threads import suited_threads
-from mmsent_cli.config import ResolvedFit
-from mmsent_cli.errors import MmsentError
+from mmsent_cli.config import ResolvedFit, RuntimeConfig
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.model import SentimentModel, trains_encoders
 from mmsent_cli.progress import Progress, Step, silent
 from mmsent_cli.results import EpochResult
 from mmsent_cli.training.evaluation import Evaluation, evaluate
 from mmsent_cli.training.loss import Loss
+from mmsent_cli.training.memory import out_of_memory
 from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.optimizer import build_optimizer, build_schedule, current_lr, steps_per_epoch
 from mmsent_cli.training.seeds import seed_everything
 
 EVALUATION_BATCH = 64
+DEFAULT_RUNTIME = RuntimeConfig()
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Trainer:
         config: resolved settings of the training.
         auxiliary_weight: weight of the auxiliary losses.
         accelerator: device, precision and gradient accumulation.
-        workers: number of extra processes that load batches.
+        runtime: processes that load batches, and whether the model is compiled.
     """
 
     def __init__(
@@ -74,11 +76,12 @@ class Trainer:
         config: ResolvedFit,
         auxiliary_weight: float,
         accelerator: Accelerator,
-        workers: int = 0,
+        runtime: RuntimeConfig = DEFAULT_RUNTIME,
     ) -> None:
         self.labels = labels
         self.config = config
         self.accelerator = accelerator
+        self.table = table
         part = accelerator.process_index, accelerator.num_processes
         self.sampler = EpochBatches(table, config.batch_size, config.seed, is_training=True, part=part)
         val_sampler = EpochBatches(table, EVALUATION_BATCH, config.seed, is_training=False, part=part)
@@ -89,9 +92,17 @@ class Trainer:
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         # Accelerate would drop pairs where a short batch is not the last one, so the samplers divide the batches.
         self.train_loader, self.val_loader = (
-            prepare_data_loader(loader, accelerator.device, num_processes=1, process_index=0, put_on_device=True)
-            for loader in (make_loader(table, sampler, workers) for sampler in (self.sampler, val_sampler))
+            prepare_data_loader(
+                make_loader(table, sampler, runtime.workers, accelerator.device),
+                accelerator.device,
+                num_processes=1,
+                process_index=0,
+                put_on_device=True,
+                non_blocking=accelerator.device.type == "cuda",
+            )
+            for sampler in (self.sampler, val_sampler)
         )
+        self.network = torch.compile(self.model, dynamic=True) if runtime.compile else self.model
         self.trains_encoders = trains_encoders(model)
         self.trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         targets = table.targets[list(table.train)].tolist()
@@ -151,7 +162,7 @@ class Trainer:
         total, losses, objectives, skipped = len(self.train_loader), [], [], 0
         for done, batch in enumerate(self.train_loader, start=1):
             with self.accelerator.accumulate(self.model):
-                logits = self.model(batch)
+                logits = self.network(batch)
                 objective = self.loss(logits, batch)
                 self.accelerator.backward(objective * self._group_scale(done, total))
                 skipped += self._step()
@@ -161,6 +172,18 @@ class Trainer:
         parts = processes.of_all((torch.cat(losses).cpu(), torch.stack(objectives).cpu()))
         pairs, batches = zip(*parts, strict=True)
         return _finite_mean(torch.cat(pairs)), _finite_mean(torch.stack(batches).mean(dim=0)), skipped
+
+    def try_step(self) -> None:
+        """Do a training step with the batch that needs most memory. The weights move, so the trainer is then useless.
+
+        Raises:
+            torch.OutOfMemoryError: the step does not fit.
+        """
+        self.sampler.epoch = 1
+        self.model.train()
+        batch = send_to_device(self.table.batch(self.sampler.largest(), epoch=1), self.accelerator.device)
+        self.accelerator.backward(self.loss(self.network(batch), batch))
+        self.optimizer.step()
 
     def _losses(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of each pair; a filler has none."""
@@ -216,16 +239,6 @@ class Trainer:
         self.schedule.load_state_dict(state.schedule)
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state.scaler)
-
-
-def out_of_memory(config: ResolvedFit) -> MmsentError:
-    """Make the error for a batch that does not fit into memory, which suggests a smaller batch."""
-    message = f"out of GPU memory with a batch of {config.batch_size} pairs"
-    if config.batch_size == 1:
-        return MmsentError(message, "freeze more layers, take smaller images, or train with --device cpu")
-    half = -(-config.batch_size // 2)
-    accumulation = -(-config.batch_size * config.accumulation_steps // half)
-    return MmsentError(message, f"try --batch-size {half} --accumulation-steps {accumulation}, or freeze more layers")
 
 
 def _finite_mean(values: torch.Tensor) -> float:

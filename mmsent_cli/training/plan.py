@@ -202,6 +202,8 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
         raise ConfigError(
             "--folds trains each of its models in one process", "run it without accelerate launch or torchrun"
         )
+    elif config.runtime.auto_batch:
+        raise ConfigError("--auto-batch does not work with --folds", "give --batch-size and --accumulation-steps")
     elif config.runtime.save_all:
         raise ConfigError(
             "--save-all does not work with --folds: an ensemble's checkpoint has no frozen weights",

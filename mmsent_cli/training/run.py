@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from mmsent_cli.compute import processes
 from mmsent_cli.features.table import Table
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.model import SentimentModel
@@ -81,13 +82,14 @@ def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:
 def _judge(plan: Plan, run: Run, table: Table, trainer: Trainer, description: Description) -> tuple[Finding, ...]:
     """Whether the best epoch's model has learned something; what was found is kept in its checkpoint too."""
     best, path = trainer.best, run.path(BEST)
+    processes.meet()  # the first process has then written the best model
     model: SentimentModel = trainer.accelerator.unwrap_model(trainer.model)
     load_trained(model, read_checkpoint(path)["state"], path)
     findings = findings_of(plan, best.targets, best.logits.argmax(axis=1), table.targets[list(table.train)])
     if not findings and not find_fusion(plan.config.model.fusion).is_reference:
         predicted, exchanged = exchange_modalities(model, trainer.val_loader, trainer.accelerator)
         findings = modality_findings(predicted, exchanged, what_to_try(plan.config.fit))
-    if findings:
+    if findings and run.is_writable:
         epoch = trainer.monitor.best(trainer.history).epoch
         save_checkpoint(path, model, replace(description, findings=findings), epoch, plan.config.runtime.save_all)
     return findings

@@ -68,8 +68,8 @@ class Workspace:
             table = self.table(model, config.fit)
         accelerator = make_accelerator(self.plan.compute, config.fit.accumulation_steps)
         weight = config.model.auxiliary_weight
-        labels, workers = self.plan.dataset.labels, config.runtime.workers
-        return model, table, Trainer(model, table, labels, config.fit, weight, accelerator, workers)
+        labels = self.plan.dataset.labels
+        return model, table, Trainer(model, table, labels, config.fit, weight, accelerator, config.runtime)
 
     def model(self, config: ResolvedModel, seed: int) -> SentimentModel:
         """Build an initial model; see `ModelFactory.model`."""

@@ -9,7 +9,7 @@ import torch
 from mmsent_cli.compute import determinism
 from mmsent_cli.compute.determinism import choose_kernels, describe_gpu, peak_memory_bytes, request_determinism
 from mmsent_cli.errors import MmsentError
-from mmsent_cli.training.loop import out_of_memory
+from mmsent_cli.training.memory import out_of_memory
 from tests.training.builders import QUICK, make_trainer, train
 
 

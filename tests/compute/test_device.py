@@ -79,12 +79,15 @@ def test_the_users_own_setting_of_cublas_stays(one_gpu, monkeypatch):
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
 
 
-def test_batches_follow_from_the_device():
+def test_batches_follow_from_the_device(monkeypatch):
+    monkeypatch.setattr(precision, "memory_bytes", {"cuda:1": 80 * 10**9, "cuda:2": 8 * 10**9}.get)
     sizes = [
         (each.text_batch, each.image_batch, each.predict_batch)
-        for each in (Compute("cpu", "fp32"), Compute("cuda:1", "bf16"))
+        for each in (Compute("cpu", "fp32"), Compute("cuda:1", "bf16"), Compute("cuda:2", "fp16"))
     ]
-    assert sizes == [(32, 8, 16), (256, 256, 256)]
+    assert sizes == [(32, 8, 16), (256, 256, 256), (64, 64, 64)]
+    gpu, cpu = Compute("cuda", "bf16"), Compute("cpu", "fp32")
+    assert (gpu.length_multiple, gpu.batches_ahead, cpu.length_multiple, cpu.batches_ahead) == (16, 2, 1, 0)
     assert Compute("cpu", "fp32").decoders == 2
     assert Compute("cuda", "bf16").decoders == os.cpu_count()
 

@@ -177,6 +177,25 @@ def test_how_many_train_at_a_time(plan, monkeypatch, change, expected):
 
 
 @pytest.mark.parametrize(
+    ("device", "gpus", "jobs", "expected"),
+    [
+        ("cuda", 4, 0, ["cuda:0", "cuda:1", "cuda:2", "cuda:3"]),
+        ("cuda", 8, 0, [f"cuda:{number}" for number in range(6)]),
+        ("cuda", 4, 2, ["cuda:0", "cuda:1"]),
+        ("cuda", 1, 9, ["cuda:0"]),
+        ("cuda:1", 4, 0, ["cuda:1"]),
+        ("cpu", 4, 2, ["cpu", "cpu"]),
+    ],
+)
+def test_each_model_has_a_gpu_of_its_own(plan, monkeypatch, device, gpus, jobs, expected):
+    """Six models."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    plan = with_jobs(replace(plan, compute=replace(plan.compute, device=device)), jobs)
+    count = count_side_by_side(plan, arms_for(plan, "concat", seeds=range(6)), 0)
+    assert [side_by_side._plan_of(plan, number).compute.device for number in range(count)] == expected
+
+
+@pytest.mark.parametrize(
     ("freeze", "device", "threads", "expected"),
     [("all", "cpu", 64, 1), ("none", "cpu", 2, 1), ("none", "cpu", 64, 16), ("none", "cuda:0", 64, 64)],
 )

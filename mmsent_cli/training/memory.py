@@ -1,0 +1,22 @@
+"""What to do when a batch does not fit into the memory of a GPU."""
+
+from mmsent_cli.config import ResolvedFit
+from mmsent_cli.errors import MmsentError
+
+
+def halved(fit: ResolvedFit) -> tuple[int, int]:
+    """Return half of a batch, and the accumulation steps that make up for it."""
+    half = -(-fit.batch_size // 2)
+    return half, -(-fit.batch_size * fit.accumulation_steps // half)
+
+
+def out_of_memory(fit: ResolvedFit) -> MmsentError:
+    """Make the error for a batch that does not fit, with half of it and the same number of pairs for each step."""
+    message = f"out of GPU memory with a batch of {fit.batch_size} pairs"
+    if fit.batch_size == 1:
+        return MmsentError(message, "freeze more layers, take smaller images, or train with --device cpu")
+    batch_size, steps = halved(fit)
+    return MmsentError(
+        message,
+        f"try --batch-size {batch_size} --accumulation-steps {steps} (--auto-batch finds them), or freeze more layers",
+    )
