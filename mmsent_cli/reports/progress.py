@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Task, TaskID, TextColumn, TimeRemainingColumn
@@ -34,7 +35,7 @@ from mmsent_cli.reports.progress_rows import (
 from mmsent_cli.results import EpochResult
 
 NAME_COLUMNS = 30
-"""Longest name next to a bar, so that it and the time left fit 80 columns."""
+"""Columns of a name next to a bar, so that the time left fits 80 columns too. A longer stage takes several lines."""
 
 
 class Pace(NamedTuple):
@@ -94,12 +95,13 @@ class ProgressView:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._console: Console = err()
+        names = Column(overflow="fold", max_width=NAME_COLUMNS)
         self._bars = Bars(
-            TextColumn("{task.description}", markup=False, table_column=_one_line(NAME_COLUMNS)),
+            TextColumn("{task.description}", markup=False, table_column=names),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"),
-            TimeLeft(table_column=_one_line()),
+            TimeLeft(table_column=Column(no_wrap=True)),
             console=self._console,
         )
         self.is_live = self._console.is_terminal and not self._console.is_dumb_terminal
@@ -198,7 +200,7 @@ class ProgressView:
             busy_s = self._clock() - model.start if model.fraction else 0.0
             self._bars.update(
                 model.task,
-                description=f"{model.event.model}, seed {model.event.seed}",
+                description=_name_of(model.event),
                 completed=model.epochs,
                 total=model.event.epochs,
                 unit=f"epochs{model.accuracy}",
@@ -272,5 +274,7 @@ def _show_cursor() -> None:
     os.write(2, b"\x1b[?25h")
 
 
-def _one_line(longest: int | None = None) -> Column:
-    return Column(no_wrap=True, overflow="ellipsis", max_width=longest)
+def _name_of(event: ModelBegun) -> str:
+    """A running model's name; its number where the name is too long, as those of trials are."""
+    name = f"{event.model}, seed {event.seed}"
+    return name if cell_len(name) <= NAME_COLUMNS else f"model {event.number} of {event.total}, seed {event.seed}"
