@@ -54,6 +54,15 @@ PRESETS: dict[str, Preset] = {
         split={"folds": 5},
     ),
     "best": BEST,
+    "max": replace(
+        BEST,
+        summary="best, and three linear probes on the words in images (pip install 'mmsent[ocr]')",
+        model={
+            **BEST.model,
+            "optional_probes": ("ocr", "ocr-characters", "minilm-ocr"),
+            "logit_adjustment": 0.2,
+        },
+    ),
     "best-hub": replace(
         BEST,
         summary="best, and probes on CLIP and on a RoBERTa trained on tweets, as far as their weights are found",

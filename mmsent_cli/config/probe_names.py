@@ -20,6 +20,7 @@ PROBES = (
     "lexicon",
     "ocr",
     "ocr-characters",
+    "minilm-ocr",
 )
 RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
 """Earlier names of probes, for the error that gives the new one."""

@@ -190,14 +190,14 @@ class ModelConfig:
         " (an extra frozen text encoder); clip-text, clip-image, clip (its text and image embeddings together);"
         " text:ENCODER, image:ENCODER (any extra frozen encoder, as in --text-encoder and --image-encoder), such as"
         " text:bert, image:timm:NAME; hf:NAME or a folder; characters (n-grams); lexicon; ocr, ocr-characters (words in"
-        " the image; pip install 'mmsent[ocr]'). Needs --folds",
+        " the image), minilm-ocr (the text and these words; pip install 'mmsent[ocr]'). Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
     optional_probes: tuple[str, ...] | None = option(
         None,
-        "More linear probes, with names as for --probes. One whose weights are not found is left out, with a note."
-        " Needs --folds",
+        "More linear probes, with names as for --probes. One whose weights or OCR engine is not found is left out, with"
+        " a note. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )

@@ -26,6 +26,14 @@ MAX_SIDE_PX = 512
 MIN_CONFIDENCE = 0.6
 """Lines with a lower OCR confidence are left out."""
 OCR_FORMAT = 1
+TEXT_AND_OCR = "text+ocr"
+"""Modality of an auxiliary encoder that reads the text and the words in the image, as in `text+ocr:minilm-layers`."""
+MAX_ADDED_CHARACTERS = 300
+"""Of the words in an image, this much is added to the text; a text encoder reads little more."""
+
+
+class OcrUnavailable(ConfigError):
+    """The OCR engine is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,16 @@ def read_ocr(image: ImageFile) -> OcrText:
     return OcrText(" ".join(found.txts[index] for index in kept), len(kept), round(min(area, 1.0), 4))
 
 
+def is_text_and_ocr(encoder: str) -> bool:
+    """Return True for the name of an auxiliary encoder that reads the text and the words in the image."""
+    return encoder.startswith(f"{TEXT_AND_OCR}:")
+
+
+def text_with_ocr(text: str, found: OcrText) -> str:
+    """Return a text followed by the words in its image, as the encoders of `TEXT_AND_OCR` read it."""
+    return f"{text} . {found.text[:MAX_ADDED_CHARACTERS]}" if found.text else text
+
+
 def _area(corners: np.ndarray) -> float:
     """Return the area of the axis-aligned box around four corners [4, 2]."""
     width, height = np.ptp(np.asarray(corners, dtype=np.float64), axis=0)
@@ -102,14 +120,14 @@ def require_ocr() -> None:
     """Check before training that the OCR engine is installed.
 
     Raises:
-        ConfigError: the OCR engine is not installed.
+        OcrUnavailable: the OCR engine is not installed.
     """
     try:
         for name in ("cv2", "rapidocr"):
             importlib.import_module(name)
     except ImportError as error:
         hint = "pip install 'mmsent[ocr]', or leave out the ocr probes"
-        raise ConfigError(f"text in images cannot be read: {error}", hint) from error
+        raise OcrUnavailable(f"text in images cannot be read: {error}", hint) from error
 
 
 def _load() -> Any:

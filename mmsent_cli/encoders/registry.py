@@ -10,6 +10,7 @@ from typing import Any, Generic
 
 from mmsent_cli.config import PROBES, ResolvedModel
 from mmsent_cli.config.probe_names import NAMED, is_folder_name, plain_probe_name
+from mmsent_cli.data.ocr import is_text_and_ocr
 from mmsent_cli.encoders.contract import BuildRequest, Encoder, Inputs, frozen_stages
 from mmsent_cli.encoders.image import clip as clip_image
 from mmsent_cli.encoders.image import hf as hf_image
@@ -130,6 +131,8 @@ def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSou
 def auxiliary_place(name: str) -> tuple[str, str]:
     """Split the name of an auxiliary encoder into its modality and its name in the table of this modality."""
     side, _, encoder = name.partition(":")
+    if is_text_and_ocr(name):
+        return "text", encoder
     return (side, encoder) if side in TABLES else ("text", name)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmsent_cli.data.ocr import OcrText
+from mmsent_cli.data.ocr import TEXT_AND_OCR, OcrText, is_text_and_ocr
 from mmsent_cli.data.pairs import MODALITIES
 from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.logistic import fit_logistic
@@ -38,7 +38,8 @@ class ProbeSpec:
             is one divided by the number of features, near which the best values of the other probes lie.
         summary: a description in one line.
         encoders: names of auxiliary (extra, frozen) encoders; empty for the model's own encoder, which must then be
-            frozen completely. Two encoders embed text and image into one space; their similarity is a feature too.
+            frozen completely. Two encoders embed text and image into one space; their similarity is a feature too. One
+            whose name begins with `TEXT_AND_OCR` reads the text followed by the words in the image.
     """
 
     source: Literal["text", "ocr", "text_encoder", "image_encoder", "both_encoders"]
@@ -55,6 +56,11 @@ class ProbeSpec:
         return ("text",) if self.source in ("text", "text_encoder") else ("image",)
 
     @property
+    def reads_ocr(self) -> bool:
+        """True if the probe reads the text in images, alone or after the text of the pair."""
+        return self.source == "ocr" or any(is_text_and_ocr(name) for name in self.encoders)
+
+    @property
     def pooled_names(self) -> tuple[str, ...]:
         """Keys of the probe's features in `ProbeInputs.pooled`."""
         return self.encoders or self.modalities
@@ -65,6 +71,7 @@ class ProbeSpec:
 
 
 CLIP = ("text:clip", "image:clip")
+MINILM_OCR = f"{TEXT_AND_OCR}:minilm-layers"
 
 PROBES: dict[str, ProbeSpec] = {
     "image": ProbeSpec("image_encoder", "pooled", 5e-4, "the frozen image encoder's features"),
@@ -78,6 +85,9 @@ PROBES: dict[str, ProbeSpec] = {
     "lexicon": ProbeSpec("text", "lexicon", 0.1, "VADER's scores, punctuation and length"),
     "ocr": ProbeSpec("ocr", "lexicon", 0.05, "as lexicon, for the text in the image, with its amount and area"),
     "ocr-characters": ProbeSpec("ocr", "characters", 1.0, "as characters, for the text in the image"),
+    "minilm-ocr": ProbeSpec(
+        "text_encoder", "pooled", 1e-3, "as minilm, for the text and the text in the image", (MINILM_OCR,)
+    ),
 }
 
 
@@ -239,4 +249,4 @@ def auxiliary_encoders(names: Collection[str]) -> list[str]:
 
 def reads_ocr(names: Collection[str]) -> bool:
     """Return True if one of these probes reads the text in images."""
-    return any(find_probe(name).source == "ocr" for name in names)
+    return any(find_probe(name).reads_ocr for name in names)

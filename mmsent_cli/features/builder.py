@@ -15,7 +15,7 @@ from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.encoders.contract import Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.errors import DataError
-from mmsent_cli.features.column import Column, SkippedModality, describe_features, text_keys
+from mmsent_cli.features.column import Column, SkippedModality, describe_features, text_key, text_keys
 from mmsent_cli.features.store import disk_full_as_error
 from mmsent_cli.features.table import Table
 from mmsent_cli.model import SentimentModel
@@ -104,17 +104,23 @@ class TableBuilder:
         val = tuple(sorted(rows.val, key=lengths.__getitem__))
         return Table(columns["text"], columns["image"], lengths, self.targets, rows.train, val)
 
-    def frozen_column(self, encoder: Encoder, progress: Progress) -> Column:
+    def frozen_column(self, encoder: Encoder, progress: Progress, texts: Sequence[str | None] | None = None) -> Column:
         """Encode every text or every image by a frozen encoder. The column is not kept.
+
+        Args:
+            encoder: a frozen encoder of texts or images.
+            progress: receives the number of encoded texts or images.
+            texts: texts of all pairs to encode, instead of their own texts; None for a pair without text.
 
         Raises:
             MmsentError: no pair has a text, no pair has an image, or the disk is full.
         """
         side = "image" if isinstance(encoder.inputs, ImageInputs) else "text"
         self._require_any(side)
-        column = Column(encoder, self._keys[side], self.store, self.compute)
+        keys = self._keys[side] if texts is None else [text_key(text) for text in texts]
+        column = Column(encoder, keys, self.store, self.compute)
         with disk_full_as_error(self.store):
-            self.encoder_runs[side] += column.fill(self._sources(side), (), progress)
+            self.encoder_runs[side] += column.fill(texts or self._sources(side), (), progress)
         self.damaged += column.damaged
         self._refusals += self.compute.refusals(encoder)
         return column

@@ -24,7 +24,7 @@ import torch
 
 from mmsent_cli.compute.device import Compute
 from mmsent_cli.compute.transfer import begin_fetch, look_ahead
-from mmsent_cli.data.ocr import OcrText, read_ocr
+from mmsent_cli.data.ocr import OcrText, is_text_and_ocr, read_ocr, text_with_ocr
 from mmsent_cli.data.pairs import ImageFile, Pair
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
@@ -171,7 +171,12 @@ class PairPipeline:
     ) -> Iterator[PairBatch]:
         texts = [pair.text or "" for pair in chunk]
         ids = self.text.inputs.arrays(texts)
-        features = {name: self._features(each, chunk, texts, encoders) for name, each in self.auxiliary.items()}
+        ocr_texts = list(decoders.map(self._ocr_text, chunk)) if self.reads_ocr else []
+        with_ocr = [text_with_ocr(*each) for each in zip(texts, ocr_texts, strict=False)]
+        features = {
+            name: self._features(each, chunk, with_ocr if is_text_and_ocr(name) else texts, encoders)
+            for name, each in self.auxiliary.items()
+        }
         by_length = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
         groups = list(_groups(by_length, self.compute.predict_batch))
         pixels = decode_ahead(([chunk[row] for row in rows] for rows in groups), self._pixels, decoders)
@@ -182,7 +187,7 @@ class PairPipeline:
                 rows=rows,
                 batch=self._batch([chunk[row] for row in rows], [ids[row] for row in rows], images),
                 texts=[texts[row] for row in rows],
-                ocr_texts=[self._ocr_text(chunk[row]) for row in rows] if self.reads_ocr else [],
+                ocr_texts=[ocr_texts[row] for row in rows] if ocr_texts else [],
                 features={name: values[rows] for name, values in features.items()},
             )
 

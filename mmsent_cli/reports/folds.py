@@ -22,6 +22,7 @@ MEMBER_NAMES = {
     "lexicon": "Lexicon, linear",
     "ocr": "Words in the image, linear",
     "ocr-characters": "Their characters, linear",
+    "minilm-ocr": "Text and words in the image by MiniLM, linear",
 }
 """What the members are called, apart from the probes of any encoder."""
 ENCODER_NAMES = {"text": "Text by {}, linear", "image": "Image by {}, linear"}

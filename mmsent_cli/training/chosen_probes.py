@@ -1,4 +1,4 @@
-"""Settle which linear probes a run has, before any pair is read: full names, and optional ones whose weights are found.
+"""Settle which linear probes a run has, before any pair is read: full names, and the optional ones that can be used.
 
 A run records the settled names, so that it is resumed and repeated with the same probes.
 """
@@ -6,9 +6,10 @@ A run records the settled names, so that it is resumed and repeated with the sam
 from dataclasses import replace
 
 from mmsent_cli.config import ResolvedModel
+from mmsent_cli.data.ocr import OcrUnavailable, require_ocr
 from mmsent_cli.encoders.registry import build_auxiliary_encoder, full_probe_name
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.ensemble import auxiliary_encoders
+from mmsent_cli.ensemble import auxiliary_encoders, reads_ocr
 from mmsent_cli.errors import ConfigError, WeightsUnavailable
 from mmsent_cli.progress import Progress, Stage
 
@@ -16,7 +17,7 @@ from mmsent_cli.progress import Progress, Stage
 def choose_probes(
     model: ResolvedModel, weights: WeightSource, progress: Progress
 ) -> tuple[ResolvedModel, tuple[str, ...]]:
-    """Add the optional probes whose weights are found.
+    """Add the optional probes whose weights, and OCR engine if they read the words in images, are found.
 
     Args:
         model: the settings of the model.
@@ -39,23 +40,26 @@ def choose_probes(
             full = full_probe_name(name, weights)
             if full in probes:
                 continue
-            _require_weights(full, model, weights)
-        except WeightsUnavailable as error:
+            _require_parts(full, model, weights)
+        except (WeightsUnavailable, OcrUnavailable) as error:
             notes.append(f"probe {name} is left out: {error.message}; {error.hint}")
         else:
             probes.append(full)
-            notes.append(f"probe {name} is used: its weights were found")
+            notes.append(f"probe {name} is used: what it needs was found")
     doubled = [name for place, name in enumerate(probes) if name in probes[:place]]
     if doubled:
         raise ConfigError(f"probes contains {', '.join(doubled)} twice", "leave one of them out")
     return replace(model, probes=tuple(probes), optional_probes=()), tuple(notes)
 
 
-def _require_weights(name: str, model: ResolvedModel, weights: WeightSource) -> None:
-    """Load each encoder of a probe once, since only this shows that its files are complete.
+def _require_parts(name: str, model: ResolvedModel, weights: WeightSource) -> None:
+    """Load each encoder of a probe once, since only this shows that its files are complete, and the OCR engine.
 
     Raises:
         WeightsUnavailable: they are not.
+        OcrUnavailable: the probe reads the words in images, and no OCR engine is installed.
     """
+    if reads_ocr([name]):
+        require_ocr()
     for encoder in auxiliary_encoders([name]):
         build_auxiliary_encoder(encoder, model, weights)

@@ -9,7 +9,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from mmsent_cli.config import ResolvedModel
-from mmsent_cli.data.ocr import OcrText, describe_ocr, read_ocr, require_ocr
+from mmsent_cli.data.ocr import OcrText, describe_ocr, is_text_and_ocr, read_ocr, require_ocr, text_with_ocr
 from mmsent_cli.encoders.registry import build_auxiliary_encoder
 from mmsent_cli.ensemble import (
     Probe,
@@ -74,7 +74,8 @@ def auxiliary_features(names: Sequence[str], workspace: Workspace) -> AuxiliaryF
     model, pooled, digests = workspace.plan.config.model, {}, {}
     for name in auxiliary_encoders(names):
         encoder = build_auxiliary_encoder(name, model, workspace.plan.weights)
-        pooled[name], digests[name] = workspace.features(encoder), encoder.digest(encoder.n_stages)
+        texts = _texts_with_ocr(workspace) if is_text_and_ocr(name) else None
+        pooled[name], digests[name] = workspace.features(encoder, texts), encoder.digest(encoder.n_stages)
     return AuxiliaryFeatures(pooled, digests)
 
 
@@ -170,6 +171,15 @@ def inputs_of_all(
             for part, batch in zip(parts, batches, strict=True)
         ]
     )
+
+
+def _texts_with_ocr(workspace: Workspace) -> list[str | None]:
+    """The text of each pair, followed by the words in its image; None for a pair without text."""
+    pairs = workspace.plan.dataset.pairs
+    return [
+        None if pair.text is None else text_with_ocr(pair.text, found)
+        for pair, found in zip(pairs, read_ocr_texts(workspace), strict=True)
+    ]
 
 
 def read_ocr_texts(workspace: Workspace) -> list[OcrText]:

@@ -1,6 +1,6 @@
 """Build the models of a plan and encode its pairs. Pretrained encoders are loaded once, and pairs are encoded once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -83,9 +83,9 @@ class Workspace:
         views = range(len(self.targets)) if self.plan.folds else self.train
         return self.tables.table(model, Augmentation.of(fit), Rows(self.train, self.val, views), self.progress)
 
-    def features(self, encoder: Encoder) -> np.ndarray:
-        """Compute the features float32 [N, D] of every pair by a frozen encoder, which is not kept in memory."""
-        column = self.tables.frozen_column(encoder, self.progress)
+    def features(self, encoder: Encoder, texts: Sequence[str | None] | None = None) -> np.ndarray:
+        """Compute the features float32 [N, D] of every pair by a frozen encoder; see `TableBuilder.frozen_column`."""
+        column = self.tables.frozen_column(encoder, self.progress, texts)
         return np.concatenate([pool(encoder, batch) for batch in column.batches(FEATURE_BATCH)])
 
     def notes(self) -> list[str]:

@@ -19,8 +19,11 @@ from mmsent_cli.command_settings import with_preset
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.config.presets import PRESETS
 from mmsent_cli.data import ocr as writing
+from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
 from mmsent_cli.progress import ModelBegun, Step
+from mmsent_cli.training import probes as training_probes
+from mmsent_cli.training.workspace import Workspace
 from tests.commands.running import (
     QUICK,
     assert_refused,
@@ -363,8 +366,13 @@ def test_without_the_weights_of_an_expert_nothing_is_trained(work, small, monkey
     assert run_folders() == []
 
 
-def test_words_in_images_are_read_in_training_and_prediction(work, small):
-    run = succeed(*small, "--probes", "ocr,ocr-characters", "--json")["run"]
+def test_words_in_images_are_read_in_training_and_prediction(work, small, monkeypatch):
+    read = []
+    features = Workspace.features
+    monkeypatch.setattr(training_probes, "read_ocr", lambda image: OcrText("GREAT SALE", 1, 0.1))
+    monkeypatch.setattr(Workspace, "features", lambda *given: read.append(given[2]) or features(*given))
+    run = succeed(*small, "--probes", "ocr,ocr-characters,minilm-ocr", "--cache-dir", "cache", "--json")["run"]
+    assert len(read) == 1 and all(text.endswith(" . GREAT SALE") for text in read[0])
     options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
     succeed("predict", "--data", "lab", "--out", "all.csv", *options)
     assert len(rows("all.csv")) == 3
@@ -375,6 +383,16 @@ def test_without_the_program_that_reads_images_nothing_is_trained(work, small, m
     monkeypatch.setattr(writing, "_local", threading.local())
     assert_refused(mmsent(*small, "--probes", "ocr"), "mmsent[ocr]")
     assert run_folders() == []
+    values = succeed(*small, "--optional-probes", "ocr,minilm-ocr", "--json")
+    assert not {"ocr", "minilm-ocr"} & set(values["probes"])
+    assert len([note for note in values["notes"] if "is left out" in note and "mmsent[ocr]" in note]) == 2
+    assert "probe minilm-ocr is left out" in Path(values["run"], "report.html").read_text()
+
+
+def test_max_is_best_with_optional_probes_of_words_in_images():
+    best, most = (with_preset(TrainConfig(), name) for name in ("best", "max"))
+    assert most.model.optional_probes == ("ocr", "ocr-characters", "minilm-ocr")
+    assert (most.model.probes, most.fit, most.split) == (best.model.probes, best.fit, best.split)
 
 
 def test_what_wants_a_single_network_says_so_of_an_ensemble(work, finished):

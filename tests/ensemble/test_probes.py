@@ -12,11 +12,14 @@ from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.ensemble import PROBES, ProbeInputs, auxiliary_encoders, find_probe, fit_probe, join_inputs
 from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.ngrams import Characters
+from mmsent_cli.ensemble.probes import MINILM_OCR
 from mmsent_cli.ensemble.serialize import probe_content, read_probe
 
 TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
 PAIRS = 60
-POOLED = dict.fromkeys(("text", "image", "minilm-layers", "mpnet-layers", "text:clip", "image:clip", "image:timm:a"), 3)
+POOLED = dict.fromkeys(
+    ("text", "image", "minilm-layers", "mpnet-layers", "text:clip", "image:clip", "image:timm:a", MINILM_OCR), 3
+)
 """Widths of the features of frozen encoders."""
 every_probe = pytest.mark.parametrize("name", [*PROBES, "image:timm:a"])
 
@@ -47,7 +50,7 @@ def without(given, modality, row):
 
 def test_the_options_name_each_row_of_the_table():
     assert set(NAMES) == set(PROBES)
-    assert len(PROBES) == 11
+    assert len(PROBES) == 12
 
 
 @every_probe

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from mmsent_cli.compute.device import Compute
+from mmsent_cli.data.ocr import TEXT_AND_OCR, OcrText
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.features import pipeline
 from mmsent_cli.features.column import Column, text_key
 from mmsent_cli.features.pipeline import BATCHES_DECODED_AHEAD, PairPipeline, decode_ahead
 from tests.data.builders import image_bytes
@@ -62,6 +64,28 @@ def test_auxiliary_features_are_the_bytes_that_the_store_holds(pairs, weights_di
         ((_, batches),) = [(c, list(b)) for c, b in PairPipeline(text, image, FP32, {"own": encoder}).chunks(given)]
         for batch in batches:
             assert np.array_equal(batch.features["own"], column.batch(batch.rows).values.numpy())
+
+
+def test_an_encoder_of_text_and_ocr_reads_the_words_after_the_text(pairs, weights_dir, monkeypatch):
+    monkeypatch.setattr(pipeline, "read_ocr", lambda image: OcrText("SALE" if len(image) % 2 else "", 1, 0.1))
+    encoder = fresh("text", "bert", weights_dir)
+    encoder.freeze(encoder.n_stages).eval()
+    image = fresh("image", "light", weights_dir).freeze(0).eval()
+    model_text = fresh("text", "bert", weights_dir).freeze(0).eval()
+    has_words = [pair.image is not None and len(pair.image) % 2 == 1 for pair in pairs]
+    assert 0 < sum(has_words) < len(pairs)
+    texts = [f"{pair.text or ''}{' . SALE' * has}" for pair, has in zip(pairs, has_words, strict=True)]
+
+    def features(given, name, reads_ocr):
+        found = np.empty((len(pairs), encoder.out_dim))
+        for _, batches in PairPipeline(model_text, image, FP32, {name: encoder}, reads_ocr).chunks(given):
+            for batch in batches:
+                found[batch.rows] = batch.features[name]
+        return found
+
+    typed = [replace(pair, text=text) for pair, text in zip(pairs, texts, strict=True)]
+    assert np.array_equal(features(pairs, f"{TEXT_AND_OCR}:own", True), features(typed, "own", False))
+    assert not np.array_equal(features(pairs, f"{TEXT_AND_OCR}:own", True), features(pairs, "own", True))
 
 
 def test_image_features_of_an_auxiliary_encoder_are_those_that_the_store_holds(pairs, weights_dir, tmp_path):

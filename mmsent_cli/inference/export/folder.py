@@ -38,7 +38,7 @@ def require_exportable(model: ensemble.Ensemble) -> None:
     if model.reads_ocr:
         raise ConfigError(
             "a probe of this ensemble reads the text in images, but an exported script has no OCR",
-            "train without the probes ocr and ocr-characters",
+            "train without the probes ocr, ocr-characters and minilm-ocr",
         )
 
 
