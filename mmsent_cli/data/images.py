@@ -43,7 +43,7 @@ REMEDY = "replace the file, or use --on-bad drop or --on-bad blank"
 def decode_image(source: Path | bytes, size_px: int) -> "np.ndarray":
     """Decode an image to an RGB square.
 
-    The image is rotated by its EXIF tag, transparency becomes white, and of an animation the first frame is used.
+    The image is rotated by its EXIF tag. Transparent parts become white. Only the first frame of an animation is used.
 
     Args:
         source: the path of an image file, or its bytes.

@@ -73,7 +73,7 @@ FUSIONS: dict[str, FusionSpec] = {
     "weighted": FusionSpec(
         Weighted,
         "both features side by side, each scaled by one learned weight",
-        "[σ(a)·t; σ(b)·v], a and b learned",
+        "[σ(a)·t; σ(b)·v]",
         "course system, weighted late fusion",
         is_published=True,
     ),

@@ -52,9 +52,8 @@ def _ordered(checks: Sequence[CheckOutcome], is_worst_first: bool = False) -> li
 def _found(one: CheckOutcome) -> str:
     if one.level == OK:
         return one.message
-    rule = f" ({one.rule})" if one.rule else ""
     names = ", ".join(pair.guid or pair.detail for pair in one.pairs[:SHOWN_FIRST])
-    return "; ".join(filter(None, (f"{one.message}{rule}", one.advice, f"such as {names}" if names else "")))
+    return "; ".join(filter(None, (one.message, one.rule, one.advice, f"such as {names}" if names else "")))
 
 
 def verdict(can_train: bool, checks: Sequence[CheckOutcome]) -> str:

@@ -149,12 +149,16 @@ def confidence_figures(confidence: Confidence) -> Drawn:
     }
 
 
+def doubtful_texts(confidence: Confidence | None) -> tuple[str, ...]:
+    """Return the beginnings of the texts whose label looks wrong, as far as the page shows them."""
+    found = confidence.doubtful[:SHOWN_DOUBTFUL] if confidence is not None else ()
+    return tuple(text[:SHOWN_LETTERS] for *_, text in found)
+
+
 def confidence_sections(confidence: Confidence, figures: Figures) -> list[Section]:
     """Make the parts of a page about probabilities and about labels that look wrong."""
-    rows = tuple(
-        (guid, label, predicted, percent(share), text[:SHOWN_LETTERS])
-        for guid, label, predicted, share, text in confidence.doubtful[:SHOWN_DOUBTFUL]
-    )
+    shown = zip(confidence.doubtful, doubtful_texts(confidence), strict=False)
+    rows = tuple((guid, label, predicted, percent(share), text) for (guid, label, predicted, share, _), text in shown)
     labels = Grid(
         name="labels-to-check",
         title="Labels to check: out-of-fold predictions that disagree with the label, the most confident first",

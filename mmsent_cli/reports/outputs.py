@@ -17,7 +17,7 @@ from mmsent_cli.reports.checks import check_answer, check_grids, check_sections
 from mmsent_cli.reports.comparison.figures import compare_figures
 from mmsent_cli.reports.comparison.sections import compare_answer, compare_sections
 from mmsent_cli.reports.comparison.tables import compare_grids
-from mmsent_cli.reports.confidence import Confidence, confidence_figures, confidence_sections
+from mmsent_cli.reports.confidence import Confidence, confidence_figures, confidence_sections, doubtful_texts
 from mmsent_cli.reports.console import out
 from mmsent_cli.reports.evaluation.figures import evaluate_figures
 from mmsent_cli.reports.evaluation.models import models_answer, models_figures, models_grids, models_sections
@@ -144,7 +144,8 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         parts: the other parts of the page.
     """
     report = REPORTS[type(result)]
-    translate = translator(parts.language, (*labels_of(result), *formulas_of(result)))
+    own_texts = (*labels_of(result), *formulas_of(result), *doubtful_texts(parts.confidence))
+    translate = translator(parts.language, own_texts)
     drawn = dict(report.figures(result))
     if parts.augmented:
         drawn[AUGMENTED] = draw_augmented(parts.augmented)

@@ -47,7 +47,7 @@ def translator(language: str, names: Collection[str] = ()) -> Translate:
 
     Args:
         language: `en`, which changes nothing, or a language with a table.
-        names: names that must not be translated, such as class names.
+        names: names and texts that must not be translated, such as class names.
     """
     if language == "en":
         return lambda text: text
@@ -75,7 +75,7 @@ def translate_figure(figure: "Figure", translate: Translate) -> None:
     from mmsent_cli.reports.plot_style import write_names
 
     def drawn(text: str) -> str:
-        new = translate(text)
+        new = _keep_last_line(text, translate)
         return text if undrawable([new]) else new
 
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
@@ -87,6 +87,13 @@ def translate_figure(figure: "Figure", translate: Translate) -> None:
         if isinstance(text, Text) and drawn(text.get_text()) != text.get_text():
             text.set_text(drawn(text.get_text()))
             write_names([text], [text.get_text()])
+
+
+def _keep_last_line(text: str, translate: Translate) -> str:
+    """Translate a text. If its last line is the end of the translation as well, it stays a line of its own."""
+    new, (start, _, last) = translate(text), text.rpartition("\n")
+    end = translate(last)
+    return f"{new.removesuffix(end).rstrip()}\n{end}" if start and new.endswith(end) else new
 
 
 def translate_page(page: str, language: str, translate: Translate) -> str:
@@ -102,7 +109,7 @@ class _Table:
 
     def __init__(self, language: str, names: frozenset[str]) -> None:
         self.texts, self.patterns = _read(language)
-        self.names = names
+        self.names = {" ".join(name.split()) for name in names}
 
     def translate(self, text: str) -> str:
         """Return the translation of a text, or the text."""

@@ -12,7 +12,7 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPair:
-    """A pair that a check lists, or a row that cannot be read, whose `guid` is then empty.
+    """A pair that a check lists. If a row cannot be read, `guid` is empty.
 
     Pairs of one `group` belong together, such as near-duplicates.
     """

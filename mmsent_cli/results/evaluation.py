@@ -128,24 +128,24 @@ def _scored(part: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateResult(Tabular):
-    """A model, or a file of predictions, judged on labelled pairs.
+    """The scores of a model, or of a file of predictions, on labelled pairs.
 
     Attributes:
         subject: the checkpoint or the file of predictions.
         source: the name of the data source.
-        pairs: number of pairs that the scores are about. Pairs that share their text or image with a training pair
-            are counted apart, in `groups`, unless there are no others.
-        accuracy, macro_f1, weighted_f1: intervals are Wilson's, and from jackknife pseudo-values.
+        pairs: number of pairs on which the scores are computed. Pairs that share their text or image with a training
+            pair are not among them, unless there are no others; `groups` has their scores.
+        accuracy, macro_f1, weighted_f1: scores with intervals (Wilson's for accuracy, jackknife for F1).
         majority_accuracy: the accuracy of always predicting the most frequent class of these pairs.
         confusion: `confusion[i][j]` counts pairs of true class i that were predicted as class j.
-        groups: by training (new, near-duplicate, in training), by input (both, text only, image only), and by each
-            column that was asked for.
-        loss, calibration_error: None without probabilities.
+        groups: scores of groups of pairs: by training (new, near-duplicate, in training), by input (both, text only,
+            image only), and by each column of `--by`.
+        loss, calibration_error: cross-entropy and expected calibration error; None without probabilities.
         calibration, answered, curves: empty without probabilities.
-        in_training, near_training: pairs that were in training, and those that share text or image with one that was;
-            None where the training pairs are unknown.
-        classes, lengths: drift against training; None where the training pairs are unknown.
-        findings: that the model has learned too little; `notes` begins with them.
+        in_training, near_training: number of pairs that were in training, and of pairs that share text or image with a
+            training pair; None if the training pairs are unknown.
+        classes, lengths: drift of class shares and text lengths from the training pairs; None if these are unknown.
+        findings: reasons why the model has learned too little. They are also the first `notes`.
     """
 
     TABLES: ClassVar = {

@@ -50,7 +50,7 @@ def summarize(result: Any, command: str, counts: Counts, seed: int | None = None
         result: the result of a run.
         command: name of the command.
         counts: pairs of each class in each part of the data.
-        seed: the seed of a single training; experiments know their seeds.
+        seed: the seed of a single training; not needed for experiments, whose results contain their seeds.
     """
     if type(result) not in MAIN_METRICS:
         return None

@@ -9,6 +9,7 @@ import pytest
 from mmsent_cli.api import check
 from mmsent_cli.reports import examples
 from mmsent_cli.reports.blocks import Examples
+from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.fonts import undrawable
 from mmsent_cli.reports.learned import with_findings
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files
@@ -146,13 +147,16 @@ def test_what_a_model_has_not_learned_is_said_in_chinese(results, name, kind):
     assert [text for text in (shown.headline, *shown.warnings, *shown.notes) if half_english(text)] == []
 
 
-def test_explanations_and_checks_are_in_chinese(undrawn, damaged_lab):
+def test_explanations_and_checks_are_in_chinese(undrawn, damaged_lab, capsys, monkeypatch):
     explained = [explain_result(1), explain_result(2), replace(explain_result(), method="gradients")]
     assert [text for result in explained for text in prose(result, drawn={}) if half_english(text)] == []
     settings = {"encoders": "light", "image_size_px": 64, "max_length_tokens": 6, "on_bad": "blank"}
     checked = check(damaged_lab, **settings).result
     assert len([one for one in checked.checks if one.pairs]) > 10
     assert [text for text in prose(checked) if half_english(text)] == []
+    monkeypatch.setenv("COLUMNS", "1000")
+    print_result(checked, folder="runs/x", files=(), seconds=1.0, language="zh")
+    assert [line for line in capsys.readouterr().out.splitlines() if half_english(line)] == []
 
 
 @pytest.fixture
@@ -235,6 +239,21 @@ def test_names_and_texts_of_the_data_are_kept(results):
     page = f'<html lang="en"><body>{kept}<p>Scores &lt;3</p></body></html>'
     assert translate_page(page, "zh", translator("zh")) == page.replace('"en"', '"zh"')
     assert "指标" in translate_page(page.replace(" &lt;3", ""), "zh", translator("zh"))
+
+
+def test_texts_whose_label_looks_wrong_are_kept(results):
+    text = "violets blue, roses red; Loss"
+    confidence = Confidence(bins=(), answered=(), majority=0.5, doubtful=(("1", "neutral", "positive", 0.9, text),))
+    parts = particulars(language="zh", examples=Examples(), confidence=confidence)
+    assert text in Page(run_files(results["folds"], parts)["report.html"]).text
+
+
+def test_names_of_a_figure_keep_their_lines(results):
+    translate = translator("zh")
+    figure = REPORTS[type(results["models"])].figures(results["models"])["differences"]
+    translate_figure(figure, translate)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert all(name.count("\n") == 1 for name in names)
 
 
 def test_english_pages_do_not_change(results):

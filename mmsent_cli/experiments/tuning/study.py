@@ -88,7 +88,7 @@ def database_errors() -> Iterator[None]:
     except StorageInternalError as error:
         raise MmsentError(
             f"the database of the trials failed: {_reason(error)}",
-            "repair it, then go on with --resume; finished trials are kept",
+            "repair the database, then continue with --resume; finished trials are kept",
         ) from error
 
 

@@ -99,7 +99,7 @@ def run_script(folder: Path, pairs: Sequence[Pair]) -> list[dict[str, float]]:
     if done.returncode:
         why = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise MmsentError(
-            f"the exported script fails: {why}", f"to see the error, run:  python {folder / SCRIPT} --text hello"
+            f"the exported script fails: {why}", f"to see the error, run: python {folder / SCRIPT} --text hello"
         )
     return [json.loads(line)["probabilities"] for line in done.stdout.splitlines()]
 

@@ -147,7 +147,9 @@ def write_onnx(graph: EnsembleGraph, path: Path) -> None:
         )
     except (RuntimeError, TypeError, ValueError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"this model cannot be written as ONNX: {why}", "export a model of other encoders") from error
+        raise ConfigError(
+            f"this model cannot be written as ONNX: {why}", "export a model with other encoders"
+        ) from error
 
 
 def _features(model: SentimentModel, name: str, stored: Activations) -> Encoded:

@@ -90,7 +90,7 @@ def draw_arm_curves(result: CompareResult) -> "Figure":
     """Draw accuracy of all arms over the epochs, mean over seeds.
 
     Args:
-        result: at least one arm; with up to MAX_ARMS_WITH_SEEDS arms, each seed is a thin line as well.
+        result: a comparison. With at most MAX_ARMS_WITH_SEEDS arms, each seed has a thin line too.
     """
     height = max(PANEL_INCHES, 0.16 * (len(result.arms) + 2))
     figure = new_figure(height + 0.9)
