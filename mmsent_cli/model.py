@@ -212,11 +212,17 @@ def build_head(in_dim: int, hidden: Sequence[int], dropout: Sequence[float], n_c
     return nn.Sequential(*layers, nn.Linear(in_dim, n_classes))
 
 
-def copy_model(model: SentimentModel) -> SentimentModel:
-    """Copy a model. The copy has its own trained parameters, and shares frozen stages and tokenizers."""
-    shared = [
+def copy_model(model: SentimentModel, shares_tensors: bool = False) -> SentimentModel:
+    """Copy a model. The copy has its own trained parameters, and shares frozen stages and tokenizers.
+
+    Args:
+        model: the model.
+        shares_tensors: share the trained parameters, too, which the caller then replaces by others.
+    """
+    shared: list[Any] = [
         part for encoder in (model.text, model.image) for part in (encoder.inputs, *encoder.stages[: encoder.frozen])
     ]
+    shared += [*model.parameters(), *model.buffers()] if shares_tensors else []
     return copy.deepcopy(model, {id(part): part for part in shared})
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import mmsent_cli
 
 ROOT = Path(mmsent_cli.__file__).parent
@@ -15,7 +17,7 @@ FLOORS = (
     ("results",),
     ("config",),
     ("extras", "files", "stats", "printed_commands"),
-    ("latest_run", "environment"),
+    ("latest_run", "environment", "file_facts"),
     ("progress", "run_folders", "outputs"),
     ("run_list",),
     ("charsets",),
@@ -134,8 +136,15 @@ def test_each_room_imports_only_what_suits_it():
     assert offenders == []
 
 
-def test_the_command_line_loads_nothing_heavy():
-    code = f"import sys, mmsent_cli.commands.app; print([m for m in {HEAVY!r} if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("imported", "absent"),
+    [
+        ("mmsent_cli.commands.app", HEAVY),
+        ("mmsent_cli.api.models", ("sklearn", "scipy", "pandas", "transformers", "accelerate", "matplotlib", "optuna")),
+    ],
+)
+def test_what_answers_at_once_loads_nothing_heavy(imported, absent):
+    code = f"import sys, {imported}; print([m for m in {absent!r} if m in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert answer.stdout.strip() == "[]"

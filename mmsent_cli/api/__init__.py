@@ -2,15 +2,31 @@
 
 The functions print nothing, write the same files as the commands, and return the result. All options of
 `mmsent COMMAND --help` are keywords here: `--head-lr 0.001` is `head_lr=0.001`.
+
+The module of a function is imported when the function is first used, since `predict` needs little of what `train` needs.
 """
 
-from mmsent_cli.api.checks import check, env
-from mmsent_cli.api.data import inspect_encoding, read_pairs, split
-from mmsent_cli.api.deployment import export, serve
-from mmsent_cli.api.evaluation import compare, evaluate, explain, runs
-from mmsent_cli.api.experiments import ablate, augment_compare, compare_fusions, list_fusions, paper, tune
-from mmsent_cli.api.models import load, predict, train
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from mmsent_cli.api.checks import check, env
+    from mmsent_cli.api.data import inspect_encoding, read_pairs, split
+    from mmsent_cli.api.deployment import export, serve
+    from mmsent_cli.api.evaluation import compare, evaluate, explain, runs
+    from mmsent_cli.api.experiments import ablate, augment_compare, compare_fusions, list_fusions, paper, tune
+    from mmsent_cli.api.models import load, predict
+    from mmsent_cli.api.training import train
+
+MODULES = {
+    "checks": ("check", "env"),
+    "data": ("inspect_encoding", "read_pairs", "split"),
+    "deployment": ("export", "serve"),
+    "evaluation": ("compare", "evaluate", "explain", "runs"),
+    "experiments": ("ablate", "augment_compare", "compare_fusions", "list_fusions", "paper", "tune"),
+    "models": ("load", "predict"),
+    "training": ("train",),
+}
 __all__ = [
     "ablate",
     "augment_compare",
@@ -33,3 +49,10 @@ __all__ = [
     "train",
     "tune",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

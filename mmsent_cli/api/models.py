@@ -1,18 +1,11 @@
-"""Train a model, load it, and predict."""
+"""Load a trained model, and predict with it."""
 
-import time
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.api.arguments import RUNS, Data, PathLike, require_only_resume, sort_settings, spec_of
-from mmsent_cli.command_settings import apply_options, with_preset
-from mmsent_cli.compute import processes
-from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build
+from mmsent_cli.api.arguments import RUNS, Data, PathLike, sort_settings, spec_of
+from mmsent_cli.config import DataConfig, RuntimeConfig, build
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.request import (
-    read_base,
-)
-from mmsent_cli.finished_run import FinishedRun, finish
 from mmsent_cli.inference.loaded import LoadedModel
 from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.scale.predict import predict_in_parts
@@ -22,68 +15,6 @@ from mmsent_cli.inference.stream import predict_file
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import PredictResult
 from mmsent_cli.run_folders import Run, find_checkpoint
-from mmsent_cli.training.batch_size import with_fitting_batch
-from mmsent_cli.training.folds import execute_folds
-from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.run import execute
-from mmsent_cli.training.run_folder import cleanup_on_failure, resume_run, start_run
-
-
-@processes.together()
-def train(
-    data: Data = None,
-    *,
-    preset: str | None = None,
-    config: PathLike | None = None,
-    resume: Run | PathLike | None = None,
-    runs_dir: PathLike = RUNS,
-    progress: Progress = silent,
-    **settings: Any,
-) -> FinishedRun:
-    """Train a model on labelled pairs, evaluate it, and write everything to a new run folder.
-
-    Args:
-        data: a folder, a manifest file, a DataFrame with the columns `text`, `image` and `tag`, or a list of pairs.
-            Images in a DataFrame are paths, PIL images, or bytes of image files.
-        preset: a set of settings, such as "fast" or "best"; keywords override it.
-        config: the folder or the `config.json` of an earlier run, to use its settings; keywords override them.
-        resume: continue an unfinished run: its folder, its name, or "latest".
-        runs_dir: folder that keeps the runs.
-        progress: called with each event of `mmsent_cli.progress`.
-        **settings: the settings of `mmsent train --help`, such as `epochs=5`, `encoders="compact"` or `folds=5`.
-
-    Returns:
-        The finished run, with `result`, `folder` and `to_frame()`. `load` takes it as an argument.
-
-    Raises:
-        ConfigError: an unknown setting, or settings that do not go together.
-        DataError: pairs cannot be used.
-        MmsentError: anything else that is expected to fail, such as weights that cannot be downloaded.
-
-    Example:
-        >>> run = train("pairs.csv", preset="fast", seed=0)
-        >>> run.result.accuracy
-        0.736
-    """
-    start = time.perf_counter()
-    progress = silent if processes.rank() else progress
-    given, source = sort_settings("train", data, settings)
-    if resume is not None:
-        require_only_resume(given, source, config is not None or preset is not None)
-        plan, run = resume_run(spec_of(resume) or "", Path(runs_dir), progress, source)
-    else:
-        if config is not None and preset is not None:
-            raise ConfigError(
-                "--config and --preset cannot be combined: each is a complete set of settings", "give one of them"
-            )
-        base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
-        base = base if preset is None else with_preset(base, preset)
-        plan = plan_run(apply_options(base, given), progress, source=source)
-        run = start_run(plan, Path(runs_dir))
-    with cleanup_on_failure(run, is_new=resume is None):
-        plan = with_fitting_batch(plan, run, progress) if plan.config.runtime.auto_batch else plan
-        result = (execute_folds if plan.folds else execute)(plan, run, progress)
-    return finish(plan, run, result, None, command="train", seconds=time.perf_counter() - start)
 
 
 def load(run: Run | PathLike | None = None, *, runs_dir: PathLike = RUNS, **settings: Any) -> LoadedModel:

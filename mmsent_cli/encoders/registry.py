@@ -86,8 +86,8 @@ def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
         return "clip", "encoders: clip (its weights are here, and so is a GPU)"
     reason = "no GPU" if device_type != "cuda" else "no CLIP weights on this machine"
     try:
-        minilm.published_weights()
-        lite0.published_weights()
+        minilm.published_weights(weights.cache)
+        lite0.published_weights(weights.cache)
     except WeightsUnavailable as error:
         return "light", f"encoders: light ({reason}; not compact, since {error.message})"
     return "compact", f"encoders: compact ({reason}; its weights come with the package)"

@@ -1,4 +1,4 @@
-"""Convert logits to probabilities."""
+"""Convert logits to probabilities: the formulas of `scipy.special`, without its import of a quarter of a second."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,17 @@ import numpy as np
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Convert logits [N, C] to class probabilities [N, C] of the same type."""
-    from scipy.special import softmax as scipy_softmax
-
-    return scipy_softmax(logits, axis=-1)
+    exponentials = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
+    return exponentials / np.sum(exponentials, axis=-1, keepdims=True)
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Convert logits [N, C] to log-probabilities float64 [N, C]."""
-    from scipy.special import log_softmax as scipy_log_softmax
-
-    return scipy_log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
+    logits = np.asarray(logits, dtype=np.float64)
+    largest = np.max(logits, axis=1, keepdims=True)
+    shifted = logits - np.where(np.isfinite(largest), largest, 0.0)
+    with np.errstate(divide="ignore"):
+        return shifted - np.log(np.sum(np.exp(shifted), axis=1, keepdims=True))
 
 
 def geometric_mean(log_probabilities: Sequence[np.ndarray]) -> np.ndarray:

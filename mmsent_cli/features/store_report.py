@@ -22,8 +22,14 @@ DIGEST = "[0-9a-f]{32}"
 UNFINISHED = "(?:[.][0-9a-f]{8})?"
 """What the name of an unfinished file ends with; it begins with a dot."""
 FEATURES = re.compile(rf"{DESCRIPTION}|{DIGEST}[.](?:npy|bin)|[.](?:{DESCRIPTION}|{DIGEST}[.](?:npy|bin)){UNFINISHED}")
-MODELS = re.compile(rf"{CACHE_TAG}|(?:[.][^/]+/)?{DIGEST}[.](?:xml|bin|refused)|[.]{DIGEST}[.]refused{UNFINISHED}")
-UNPACKED = re.compile(rf"{CACHE_TAG}|{re.escape(NAME)}/[.]?(?:{'|'.join(map(re.escape, FILES))}){UNFINISHED}")
+MODELS = re.compile(
+    rf"{CACHE_TAG}|(?:[.][^/]+/)?{DIGEST}[.](?:xml|bin|refused|json)|[.]{DIGEST}[.](?:refused|json){UNFINISHED}|"
+    rf"{DIGEST}/[0-9]+[.]blob"
+)
+UNPACKED = re.compile(
+    rf"{CACHE_TAG}|{DIGEST}[.]json|[.]{DIGEST}[.]json{UNFINISHED}|"
+    rf"{re.escape(NAME)}/[.]?(?:{'|'.join(map(re.escape, FILES))}){UNFINISHED}"
+)
 """Paths of mmsent's own files below a feature set, below the folder of converted models, and below that of weights."""
 
 

@@ -3,17 +3,19 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch.nn import functional
 
 from mmsent_cli.compute import processes
 from mmsent_cli.model import Batch, Logits
 from mmsent_cli.results import Metrics
 from mmsent_cli.training.metrics import compute_metrics
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 class Evaluation(NamedTuple):
@@ -35,7 +37,7 @@ class Evaluation(NamedTuple):
 
 
 @torch.no_grad()
-def evaluate(model: torch.nn.Module, loader: Any, accelerator: Accelerator) -> Evaluation:
+def evaluate(model: torch.nn.Module, loader: Any, accelerator: "Accelerator") -> Evaluation:
     """Compute the logits of every pair of a loader in eval mode, and the mean of each gate of the fusion."""
     network = accelerator.unwrap_model(model) if accelerator.num_processes > 1 else model
     processes.share_buffers(network)

@@ -8,13 +8,10 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.data_loader import prepare_data_loader
-from accelerate.utils import send_to_device
 from torch.nn import functional
 
 from mmsent_cli.compute import processes
@@ -30,6 +27,9 @@ from mmsent_cli.training.memory import out_of_memory
 from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.optimizer import build_optimizer, build_schedule, current_lr, steps_per_epoch
 from mmsent_cli.training.seeds import seed_everything
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 EVALUATION_BATCH = 64
 DEFAULT_RUNTIME = RuntimeConfig()
@@ -75,9 +75,11 @@ class Trainer:
         labels: tuple[str, ...],
         config: ResolvedFit,
         auxiliary_weight: float,
-        accelerator: Accelerator,
+        accelerator: "Accelerator",
         runtime: RuntimeConfig = DEFAULT_RUNTIME,
     ) -> None:
+        from accelerate.data_loader import prepare_data_loader
+
         self.labels = labels
         self.config = config
         self.accelerator = accelerator
@@ -179,6 +181,8 @@ class Trainer:
         Raises:
             torch.OutOfMemoryError: the step does not fit.
         """
+        from accelerate.utils import send_to_device
+
         self.sampler.epoch = 1
         self.model.train()
         batch = send_to_device(self.table.batch(self.sampler.largest(), epoch=1), self.accelerator.device)

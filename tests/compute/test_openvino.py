@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import mmsent_cli
+from mmsent_cli import file_facts
 from mmsent_cli.compute.openvino import engine as engine_module
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.encoders.contract import Activations, Encoder
@@ -17,6 +18,7 @@ from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.batching import raw_pad, stack
+from mmsent_cli.features.store_report import store_report
 from tests.encoders.cases import TABLES, fresh, raw_arrays
 from tests.training.builders import tiny_encoder
 
@@ -53,6 +55,13 @@ class Alternating(nn.Module):
     def forward(self, values, mask=None):
         self.calls += 1
         return values.float().mean(dim=(2, 3)) + torch.tensor([1.0, 2.0, 3.0]) * 1000 * (-1) ** self.calls
+
+
+class Mean(nn.Module):
+    """A stage that returns the mean color."""
+
+    def forward(self, values, mask=None):
+        return values.float().mean(dim=(2, 3))
 
 
 class OneLength(nn.Module):
@@ -159,6 +168,37 @@ def test_an_encoder_is_converted_once_and_compiled_once_a_process(engine, bert, 
     engine_module._loaded.clear()  # as in the next process
     assert torch.equal(engine.run(bert, inputs).values, first)
     assert calls == ["_read", "_convert", "_read"]
+
+
+def test_a_saved_model_is_compared_with_torch_once_until_a_file_changes(engine, bert, monkeypatch):
+    monkeypatch.setattr(file_facts, "SETTLED_NS", -(10**12))  # as if the files were written long ago
+    compared, real = [], engine_module.agrees
+    monkeypatch.setattr(engine_module, "agrees", lambda *given: compared.append(1) or real(*given))
+    inputs = stack(raw_arrays(bert, "text"), 0)
+    first = engine.run(bert, inputs).values
+    for path, count in ((None, 1), (None, 1), ("*.bin", 2), (None, 2), ("*.xml", 3)):
+        for kept in engine.folder.glob(path or "nothing"):
+            kept.write_bytes(kept.read_bytes())
+        engine_module._loaded.clear()
+        assert torch.equal(engine.run(bert, inputs).values, first)
+        assert len(compared) == count
+    store = store_report(engine.folder.parent / "features", engine.folder, engine.folder.parent / "weights")
+    assert store.foreign == () and store.compiled_models_bytes == sum(
+        path.stat().st_size for path in engine.folder.rglob("*") if path.is_file()
+    )
+
+
+def test_images_of_another_size_have_a_model_of_their_own(engine):
+    sizes = [
+        Encoder(name="own", inputs=ImageInputs(px), stages=[Mean()], pool=nn.Identity(), out_dim=3) for px in (8, 16)
+    ]
+    for encoder in [*sizes, *sizes]:
+        encoder.freeze(1).eval()
+        engine_module._loaded.clear()
+        side = encoder.inputs.image_size_px
+        pixels = torch.full((2, 3, side, side), side, dtype=torch.uint8)
+        assert engine.run(encoder, Activations(pixels)).values.tolist() == [[side] * 3] * 2
+    assert len(list(engine.folder.glob("*.xml"))) == 2
 
 
 def test_a_damaged_model_is_converted_again(engine, bert):

@@ -1,6 +1,7 @@
 """Where weights come from, and that only their absence counts as such."""
 
 import hashlib
+import os
 import shlex
 import shutil
 import threading
@@ -8,18 +9,25 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
+from mmsent_cli import file_facts
 from mmsent_cli.config import RuntimeConfig
-from mmsent_cli.encoders.contract import BuildRequest
+from mmsent_cli.encoders import contract
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.image import lite0
 from mmsent_cli.encoders.image.resnet import build as build_resnet18
+from mmsent_cli.encoders.initialization import WithoutInitialization
+from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.registry import build_image_encoder, build_text_encoder, choose
 from mmsent_cli.encoders.text import minilm
 from mmsent_cli.encoders.weights import hub, source
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.encoders.weights.wheels import file_sha256, wheel_file
+from mmsent_cli.encoders.weights.wheels import _sha256, file_sha256, wheel_file
 from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
+from mmsent_cli.file_facts import FileFacts
 from tests.configs import resolved_model
 from tests.encoders.cases import build, sample
 from tests.encoders.fake_weights import write_timm
@@ -139,6 +147,56 @@ def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
     assert len(hashed) == 1
     path.write_bytes(b"another")
     assert file_sha256(path) == hashlib.sha256(b"another").hexdigest()
+
+
+def test_a_later_process_does_not_hash_a_file_that_has_not_changed(tmp_path, monkeypatch):
+    path, cache = tmp_path / "weights", tmp_path / "cache"
+    path.write_bytes(b"one")
+    monkeypatch.setattr(file_facts, "SETTLED_NS", -(10**12))  # as if the file was written long ago
+    assert file_sha256(path, cache) == hashlib.sha256(b"one").hexdigest()
+    hashed, real = [], hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *given: hashed.append(given) or real(*given))
+    _sha256.cache_clear()  # as in the next process
+    assert file_sha256(path, cache) == hashlib.sha256(b"one").hexdigest()
+    assert hashed == []
+    state = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))  # same size and time of modification
+    assert file_sha256(path, cache) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_the_digest_of_published_stages_is_kept_until_a_tensor_or_the_file_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_facts, "SETTLED_NS", -(10**12))
+    path = tmp_path / "weights"
+    path.write_bytes(b"weights")
+
+    def build():
+        torch.manual_seed(0)
+        facts = FileFacts.of(tmp_path / "cache", path)
+        stages = [nn.Linear(2, 3), nn.Linear(3, 3)]
+        return Encoder(name="own", inputs=ImageInputs(8), stages=stages, pool=nn.Identity(), out_dim=3, facts=facts)
+
+    wanted = [build().digest(cut) for cut in (1, 2)]
+    monkeypatch.setattr(contract, "_digest", lambda tensors: "computed")
+    kept = build()
+    assert [kept.digest(cut) for cut in (1, 2)] == wanted
+    with torch.no_grad():
+        kept.stages[1].weight.add_(1)
+    assert [kept.digest(cut) for cut in (1, 2)] == [wanted[0], "computed"]
+    assert kept.copy().freeze(0).digest(1) == "computed"
+    path.write_bytes(b"other weights")
+    assert build().digest(1) == "computed"
+
+
+def test_published_weights_replace_what_was_not_initialized():
+    torch.manual_seed(5)
+    wanted = torch.rand(1)
+    torch.manual_seed(5)
+    with WithoutInitialization():
+        layers = nn.ModuleList([nn.Linear(4, 4), nn.Embedding(5, 4, padding_idx=0), nn.LayerNorm(4)])
+    assert torch.equal(torch.rand(1), wanted)
+    assert [tuple(parameter.shape) for parameter in layers.parameters()] == [(4, 4), (4,), (5, 4), (4,), (4,)]
+    assert torch.nn.init.zeros_(torch.ones(2)).sum() == 0
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text"])

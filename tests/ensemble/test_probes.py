@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import special
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from mmsent_cli.config import PROBES as NAMES
 from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.ensemble import PROBES, ProbeInputs, auxiliary_encoders, find_probe, fit_probe, join_inputs
 from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
-from mmsent_cli.ensemble.ngrams import Characters
+from mmsent_cli.ensemble.ngrams import NGRAM_CHARACTERS, Characters, prepare
+from mmsent_cli.ensemble.probabilities import log_softmax, softmax
 from mmsent_cli.ensemble.probes import MINILM_OCR
 from mmsent_cli.ensemble.serialize import probe_content, read_probe
 
@@ -155,11 +158,33 @@ def test_the_lexicon_separates_good_words_from_bad_ones_inside_hashtags_too():
 def test_ngrams_are_in_two_texts_or_more_and_not_of_urls_or_mentions():
     texts = ["good http://t.co/xyzq @someone", "good http://t.co/xyzq @someone", "odd"]
     characters, features = Characters.fit(texts)
-    np.testing.assert_allclose(features.toarray(), characters.features(texts).toarray())
+    np.testing.assert_allclose(features.toarray(), characters.features(texts).to_scipy().toarray())
     assert "good" in characters.ngrams
     assert not any("xyz" in ngram or "som" in ngram for ngram in characters.ngrams)
     assert not any("dd" in ngram for ngram in characters.ngrams)
-    assert characters.features(["", "good"]).toarray().any(axis=1).tolist() == [False, True]
+    assert characters.features(["", "good"]).to_scipy().toarray().any(axis=1).tolist() == [False, True]
+
+
+def test_ngrams_are_counted_and_multiplied_as_scikit_learn_does_to_the_last_bit():
+    texts = ["so good today, so GOOD", "a", "", "good\x1c day \u3000 todayyy", "@me https://t.co/x #sogood", "odd odd"]
+    characters, _ = Characters.fit(texts * 2)
+    counter = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=NGRAM_CHARACTERS, sublinear_tf=True, vocabulary=characters.ngrams
+    )
+    counter.idf_ = characters.idf
+    wanted, own = counter.transform(list(map(prepare, texts))), characters.features(texts)
+    weights = np.random.default_rng(0).normal(size=(len(characters.ngrams), 3))
+    assert own.shape == wanted.shape and (own.to_scipy() != wanted).nnz == 0
+    assert np.array_equal(own @ weights, wanted @ weights)
+    assert (characters.features([]) @ weights).shape == (0, 3)
+
+
+@pytest.mark.parametrize("row", [[0.3, -2.0, 9.0], [-np.inf, 0.0, 0.0], [np.inf, 0.0, 1.0], [-np.inf] * 3])
+def test_probabilities_are_those_of_scipy_to_the_last_bit(row):
+    logits = np.array([row, [1.0, 2.0, 3.0]])
+    with np.errstate(invalid="ignore"):
+        assert np.array_equal(log_softmax(logits), special.log_softmax(logits, axis=1), equal_nan=True)
+        assert np.array_equal(softmax(logits), special.softmax(logits, axis=1), equal_nan=True)
 
 
 def test_texts_without_common_ngrams_give_the_class_shares():

@@ -122,10 +122,11 @@ def check_inputs(encoder: Encoder) -> list[Tensor]:
     return [*texts, torch.cat([texts[1], texts[1].flip(1)])]
 
 
-def save(model: Any, path: Path) -> None:
+def save(model: Any, path: Path) -> bool:
     """Save a model as `path` (.xml) with its weights next to it (.bin).
 
-    If saving fails, as on a full disk, the next process converts the model again.
+    Returns:
+        False if saving fails, as on a full disk. Then the next process converts the model again.
     """
     import openvino
 
@@ -134,6 +135,8 @@ def save(model: Any, path: Path) -> None:
         openvino.Core().read_model(hidden / path.name)  # raises if the file is incomplete
         for name in (path.with_suffix(".bin").name, path.name):
             (hidden / name).replace(path.with_name(name))
+        return True
+    return False
 
 
 @contextlib.contextmanager

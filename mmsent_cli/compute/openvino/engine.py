@@ -12,6 +12,7 @@ import contextlib
 import json
 import threading
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -20,11 +21,13 @@ from typing import Any, NamedTuple
 
 import torch
 
+from mmsent_cli.compute.bf16_probe import cpu_model
 from mmsent_cli.compute.openvino.compiled import CompiledModel
 from mmsent_cli.compute.openvino.convert import MIN_COSINE, CannotConvert, agrees, convert, last_line, save
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.file_facts import FileFacts
 from mmsent_cli.files import COMPILED_MODELS, atomic_write, make_own_cache
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -143,9 +146,14 @@ class Engine:
         """Load and compile the model that an earlier process saved; None if there is none or it is damaged."""
         if not self._file(digest).exists():
             return None
+        facts = self._facts(digest)
         try:
-            compiled = self._compile(encoder, self._file(digest))
-            return compiled if agrees(encoder, compiled) else None
+            compiled = self._compile_saved(encoder, digest)
+            if facts.recall(self._agreement(encoder)) is None:
+                if not agrees(encoder, compiled):
+                    return None
+                facts.remember(self._agreement(encoder), "yes")
+            return compiled
         except RuntimeError:  # OpenVINO's for a file that is not a model or is incomplete
             return None
 
@@ -163,10 +171,29 @@ class Engine:
             raise CannotConvert(f"OpenVINO cannot run it: {last_line(error)}") from error
         if not has_same_features:
             raise CannotConvert(f"in OpenVINO its features differ from PyTorch's (cosine below {MIN_COSINE})")
-        save(model, self._file(digest))
-        return compiled
+        if not save(model, self._file(digest)):
+            return compiled
+        facts, saved = self._facts(digest), self._compile_saved(encoder, digest)
+        facts.remember(self._agreement(encoder), "yes")
+        return saved
 
-    def _compile(self, encoder: Encoder, model: Any) -> Any:
+    def _facts(self, digest: str) -> FileFacts:
+        """Return what is known about the saved model of a digest."""
+        return FileFacts.of(self.folder, self._file(digest), self._file(digest).with_suffix(".bin"))
+
+    def _agreement(self, encoder: Encoder) -> str:
+        """Return the question whether a saved model agrees with PyTorch here."""
+        return f"agrees with PyTorch in {self._precision(encoder)} on {cpu_model()}"
+
+    def _compile_saved(self, encoder: Encoder, digest: str) -> Any:
+        """Compile a saved model. OpenVINO keeps what it compiled, without the weights, for the next process."""
+        kept = {"CACHE_DIR": str(self.folder / digest), "CACHE_MODE": "OPTIMIZE_SIZE"}
+        try:
+            return self._compile(encoder, self._file(digest), kept)
+        except RuntimeError:  # the folder cannot be written, or the model is damaged
+            return self._compile(encoder, self._file(digest))
+
+    def _compile(self, encoder: Encoder, model: Any, kept: Mapping[str, str] | None = None) -> Any:
         return _core().compile_model(
             model,
             "CPU",
@@ -176,6 +203,7 @@ class Engine:
                 "NUM_STREAMS": self.streams,
                 "CPU_RUNTIME_CACHE_CAPACITY": CACHED_SHAPES,
                 "ENABLE_CPU_PINNING": False,  # pinned threads wait where another program has their core
+                **(kept or {}),
             },
         )
 
@@ -183,8 +211,10 @@ class Engine:
         return self.image if isinstance(encoder.inputs, ImageInputs) else self.text
 
     def _digest(self, encoder: Encoder) -> str:
-        """Return a digest of everything that affects the output of the compiled model."""
+        """Return a digest of everything that affects the compiled model, including the size of images."""
         parts = [encoder.name, encoder.cut, encoder.digest(encoder.cut), torch.__version__, self.describe(encoder)]
+        if isinstance(encoder.inputs, ImageInputs):
+            parts.append(encoder.inputs.settings())
         return blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def _file(self, digest: str) -> Path:

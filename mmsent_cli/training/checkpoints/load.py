@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.encoders.initialization import WithoutInitialization
 from mmsent_cli.encoders.registry import build_auxiliary_encoder
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble, auxiliary_encoders
@@ -29,13 +30,14 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
     if not isinstance(states, list) or not states or not all(isinstance(state, dict) for state in states):
         raise CheckpointError(f"{path} is damaged: it contains no model", RETRAIN)
     first, description = _rebuild(content | {"state": states[0]}, path, weights)
-    networks = [copy_model(first) for _ in states[1:]]
+    networks = [copy_model(first, shares_tensors=True) for _ in states[1:]]
     for network, state in zip(networks, states[1:], strict=True):
-        load_trained(network, state, path)
+        load_trained(network, state, path, is_replaced=True)
     n_classes = len(description.labels)
     try:
         names = auxiliary_encoders([part["name"] for part in content["probes"]])
-        auxiliary = {name: build_auxiliary_encoder(name, description.model, weights) for name in names}
+        with WithoutInitialization():
+            auxiliary = {name: build_auxiliary_encoder(name, description.model, weights) for name in names}
         digests = {name: encoder.digest(encoder.n_stages) for name, encoder in auxiliary.items()}
         if digests != content["auxiliary_digests"]:
             raise CheckpointError(OTHER_WEIGHTS.format(path), RETRAIN)
@@ -70,26 +72,43 @@ def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> t
     if "state" not in content:
         raise CheckpointError(f"{path} is damaged: it lacks state", RETRAIN)
     description = describe(content, path)
-    model = build_model(description.model, len(description.labels), weights, description.vocabulary)
+    with WithoutInitialization():  # the checkpoint has, or the published files have, every parameter
+        model = build_model(description.model, len(description.labels), weights, description.vocabulary)
     if not content["with_frozen"]:
         require_same_frozen(model, description.frozen, path)
-    absent = load_trained(model, content["state"], path)
+    absent = load_trained(model, content["state"], path, is_replaced=True)
     if content["with_frozen"] and absent:
         raise CheckpointError(f"{path} is damaged: it lacks {', '.join(sorted(absent)[:3])}", RETRAIN)
     return model.eval(), description
 
 
-def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path) -> set[str]:
-    """Load trained parameters. Returns the names of frozen parameters that are not in the state.
+def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path, is_replaced: bool = False) -> set[str]:
+    """Load trained parameters.
+
+    Args:
+        model: the model.
+        state: the parameters by name.
+        path: the checkpoint, for errors.
+        is_replaced: the model takes the tensors of the state instead of their values. Not for a model in training,
+            whose optimizer holds its tensors.
+
+    Returns:
+        The names of frozen parameters that are not in the state.
 
     Raises:
         CheckpointError: names or shapes do not match the model.
     """
     try:
-        outcome = model.load_state_dict(state, strict=False)
+        outcome = model.load_state_dict(_in_own_types(model, state) if is_replaced else state, False, is_replaced)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: its weights do not fit its model: {error}", RETRAIN) from error
     lacking = set(outcome.missing_keys) & set(model.trained_state())
     if lacking or outcome.unexpected_keys:
         raise CheckpointError(f"{path} is damaged: its weights do not fit its model", RETRAIN)
     return set(outcome.missing_keys)
+
+
+def _in_own_types(model: SentimentModel, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tensors of a state in the types that the model's tensors of these names have."""
+    own = model.state_dict()
+    return {name: tensor.to(own[name].dtype) if name in own else tensor for name, tensor in state.items()}
