@@ -122,11 +122,10 @@ def check_inputs(encoder: Encoder) -> list[Tensor]:
     return [*texts, torch.cat([texts[1], texts[1].flip(1)])]
 
 
-def save(model: Any, path: Path) -> bool:
+def save(model: Any, path: Path) -> None:
     """Save a model as `path` (.xml) with its weights next to it (.bin).
 
-    Returns:
-        False if saving fails, as on a full disk. Then the next process converts the model again.
+    If saving fails, as on a full disk, the next process converts the model again.
     """
     import openvino
 
@@ -135,8 +134,6 @@ def save(model: Any, path: Path) -> bool:
         openvino.Core().read_model(hidden / path.name)  # raises if the file is incomplete
         for name in (path.with_suffix(".bin").name, path.name):
             (hidden / name).replace(path.with_name(name))
-        return True
-    return False
 
 
 @contextlib.contextmanager
