@@ -55,7 +55,7 @@ NOT_USED_BY_A_MODEL = TRAINING_DATA | REPORT_ONLY | TRAINING_ONLY | {"lang"}
 """Settings of training that the commands which use a trained model do not take."""
 NOT_CHECKED = frozenset(
     {"freeze_text", "freeze_image", "head_hidden", "head_dropout", "modality_dropout", "auxiliary_weight", "probes"}
-    | {"models_per_fold", "logit_adjustment", "precision", "engine", "no_deterministic"}
+    | {"optional_probes", "models_per_fold", "logit_adjustment", "precision", "engine", "no_deterministic"}
     | TRAINING_ONLY
 )
 """Settings of training that do not change how pairs are read and divided."""

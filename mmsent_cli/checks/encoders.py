@@ -5,7 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from mmsent_cli.config import ResolvedModel
 from mmsent_cli.encoders.inputs import TextInputs, build_vocabulary
-from mmsent_cli.encoders.registry import build_auxiliary_encoder, build_image_encoder, build_text_encoder
+from mmsent_cli.encoders.registry import (
+    auxiliary_place,
+    build_auxiliary_encoder,
+    build_image_encoder,
+    build_text_encoder,
+)
 from mmsent_cli.encoders.text.light import MAX_WORDS, MIN_COUNT
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import auxiliary_encoders
@@ -65,10 +70,13 @@ def open_readers(
         except WeightsUnavailable as error:
             _note(readers, error, model.image_encoder, weights)
     for name in auxiliary_encoders(model.probes):
+        encoder = auxiliary_place(name)[1]
         try:
-            readers.texts[name] = build_auxiliary_encoder(name, model, here).inputs
+            inputs = build_auxiliary_encoder(name, model, here).inputs
         except WeightsUnavailable as error:
-            _note(readers, error, name, weights)
+            _note(readers, error, encoder, weights)
+        else:
+            readers.texts |= {encoder: inputs} if isinstance(inputs, TextInputs) else {}
     return readers
 
 

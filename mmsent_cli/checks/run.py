@@ -15,6 +15,7 @@ from mmsent_cli.next_steps import CHECKED_OPTIONS
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.reports.blocks import Examples
+from mmsent_cli.training.chosen_probes import choose_probes
 from mmsent_cli.training.plan import gather_facts, require_foldable, resolve_checked
 
 
@@ -41,8 +42,9 @@ def run_check(
     facts, encoder_note = gather_facts(config, resources)
     model = resolve_checked(config.model, facts)
     require_foldable(config, model)
+    model, probe_notes = choose_probes(model, replace(resources.weights, offline=True), progress)
     result = check_data(config, model, source, resources.weights, progress)
-    result = replace(result, notes=(*filter(None, [encoder_note]), *result.notes))
+    result = replace(result, notes=(*filter(None, [encoder_note]), *probe_notes, *result.notes))
     options = {"preset": preset, **{name: value for kind in given for name, value in given[kind].items()}}
     sections = {
         "data": {**to_dict(config.data), "data": source.place},

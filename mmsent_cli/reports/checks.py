@@ -53,7 +53,7 @@ def _found(one: CheckOutcome) -> str:
     if one.level == OK:
         return one.message
     names = ", ".join(pair.guid or pair.detail for pair in one.pairs[:SHOWN_FIRST])
-    return "; ".join(filter(None, (one.message, one.rule, one.advice, f"such as {names}" if names else "")))
+    return "; ".join(filter(None, (one.message, one.rule, one.advice, f"the first: {names}" if names else "")))
 
 
 def verdict(can_train: bool, checks: Sequence[CheckOutcome]) -> str:
@@ -141,7 +141,7 @@ def kind_grids(result: CheckResult) -> list[Grid]:
 
 def check_sections(result: CheckResult, figures: Figures) -> list[Section]:
     """All sections of the page below its head."""
-    found = [one for one in result.checks if one.pairs]
+    found = [one for one in _ordered(result.checks, is_worst_first=True) if one.pairs]
     return [
         Section(title="Checks", grids=(check_grid("All checks with their thresholds", result.checks),)),
         Section(title="Pairs to look at", paragraphs=tuple(_listed(one) for one in found)),

@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,10 @@ import pytest
 from PIL import Image
 
 from mmsent_cli import api
-from mmsent_cli.config import DataConfig, ModelConfig, RuntimeConfig, SplitConfig, TrainConfig
+from mmsent_cli.checks.encoders import open_readers
+from mmsent_cli.config import DataConfig, Facts, ModelConfig, RuntimeConfig, SplitConfig, TrainConfig, resolve_model
 from mmsent_cli.data.split import apply_split
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError, DataError, MmsentError, WeightsUnavailable
 from mmsent_cli.next_steps import next_commands
 from mmsent_cli.training.plan import plan_run
@@ -259,6 +262,25 @@ def test_a_preset_brings_its_folds_and_the_tokenizers_of_its_probes(lab):
     assert found["split"].message.startswith("5 folds")
     assert "cut texts" in found
     assert result.can_train
+
+
+def test_only_the_text_encoders_of_probes_read_texts(tmp_path):
+    model = resolve_model(ModelConfig(encoders="compact"), Facts(has_folds=True))
+    model = replace(model, probes=("minilm", "image:efficientnet-lite0", "lexicon"))
+    readers = open_readers(model, WeightSource(cache=tmp_path), ("text", "image"), [])
+    assert list(readers.texts) == ["minilm", "minilm-layers"]
+    assert (readers.image_size_px, readers.problems) == (224, [])
+
+
+def test_optional_probes_are_looked_for_on_this_machine_alone(lab, monkeypatch):
+    def choose(model, weights, progress):
+        assert weights.offline
+        return replace(model, probes=()), (f"{len(model.optional_probes)} are left out",)
+
+    monkeypatch.setattr("mmsent_cli.checks.run.choose_probes", choose)
+    _, result = checked(preset="best-hub", encoders=None, max_length_tokens=None, image_size_px=None)
+    assert result.can_train
+    assert "4 are left out" in result.notes
 
 
 def test_what_cannot_be_read_at_all_is_refused_and_leaves_no_run(lab):
