@@ -36,6 +36,7 @@ def published_scores(tuned: TuneResult) -> Published:
     ]
     return Published(
         name="the published BERT + ResNet18 setup",
+        source="report of a student project on MVSA-Single (Niu et al. 2016); no public address of it is known",
         set_up="BERT-base and ResNet18, the last two text layers and the last image stage trained, 10 epochs, one seed",
         val_pairs=800,
         tune=tuple(

@@ -68,48 +68,48 @@ class FusionSpec:
 
 FUSIONS: dict[str, FusionSpec] = {
     "concat": FusionSpec(
-        Concat, "both features side by side", "[t; v]", "course system, late fusion", is_published=True
+        Concat, "both features side by side", "[t; v]", "student project, late fusion", is_published=True
     ),
     "weighted": FusionSpec(
         Weighted,
         "both features side by side, each scaled by one learned weight",
         "[σ(a)·t; σ(b)·v]",
-        "course system, weighted late fusion",
+        "student project, weighted late fusion",
         is_published=True,
     ),
     "self-attention": FusionSpec(
         SelfAttention,
         "text and image are two tokens that attend to each other",
         "LN(x + attention(LN(x))), x = (P t, Q v), 4 heads, 512 wide",
-        "course system, late fusion; its sequence of one token fixed",
+        "student project, late fusion; its sequence of one token fixed",
         is_published=True,
     ),
     "early": FusionSpec(
         Early,
         "two common layers over both normalized features",
         "f(g([LN(t); LN(v)])), f and g(x) = LN(ReLU(W x)), 1024 and 512 wide",
-        "course system, early fusion",
+        "student project, early fusion",
         is_published=True,
     ),
     "clip": FusionSpec(
         Clip,
         "both features are projected to the same width and scaled to length 1",
         "[P t / |P t|; Q v / |Q v|], each 512 wide",
-        "course system, CLIP style; arXiv 2103.00020",
+        "student project, CLIP style; arXiv 2103.00020",
         is_published=True,
     ),
     "blip": FusionSpec(
         Blip,
         "the image gates each text feature",
         "LN(P [t ⊙ σ(LN(W v)); v])",
-        "course system, BLIP style; arXiv 2201.12086",
+        "student project, BLIP style; arXiv 2201.12086",
         is_published=True,
     ),
     "blip-advanced": FusionSpec(
         BlipAdvanced,
         "each modality gates the features of the other",
         "LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))])",
-        "course system, advanced BLIP style",
+        "student project, advanced BLIP style",
         is_published=True,
     ),
     "gmu": FusionSpec(

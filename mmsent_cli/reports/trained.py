@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmsent_cli.reports.blocks import Grid, Section
-from mmsent_cli.reports.format import DASH, LOSSES, sentence
+from mmsent_cli.reports.format import DASH, LOSSES, counted, sentence
 from mmsent_cli.results import CompareResult, FoldsResult, ModelPart, PaperResult, TrainResult, TuneResult
 from mmsent_cli.results.summary import Counts
 
@@ -122,6 +122,7 @@ def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Modality dropout", f"{100 * model['modality_dropout']:g} % of the training pairs lack one modality"),
         ("Augmentation", fit["augmentation"]),
         ("Seed", str(fit["seed"])),
+        *([("Ensemble", _ensemble(model, split))] if split["folds"] else []),
         ("Split", _split(split)),
     ]
 
@@ -151,6 +152,12 @@ def _loss(model: Mapping[str, Any], fit: Mapping[str, Any]) -> str:
     if model["auxiliary_weight"]:
         parts.append(f"heads of single modalities with weight {model['auxiliary_weight']:g}")
     return "; ".join(parts)
+
+
+def _ensemble(model: Mapping[str, Any], split: Mapping[str, Any]) -> str:
+    """The members of an ensemble."""
+    networks = split["folds"] * model["models_per_fold"]
+    return f"{networks} networks; {counted(len(model['probes']), 'probe')}; weights of all members by a stacker"
 
 
 def _split(split: Mapping[str, Any]) -> str:

@@ -36,6 +36,7 @@ class Published:
 
     Attributes:
         name: name of the published work, for use in a sentence.
+        source: where it is published.
         set_up: its encoders and training, in a few words.
         val_pairs: number of its validation pairs.
         tune: tuning steps in order.
@@ -46,6 +47,7 @@ class Published:
     """
 
     name: str
+    source: str
     set_up: str
     val_pairs: int
     tune: tuple[PublishedTrial, ...]

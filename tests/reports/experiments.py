@@ -270,6 +270,7 @@ def published(**changes):
     }
     values = {
         "name": "the published BERT + ResNet18 setup",
+        "source": "report of a project",
         "set_up": "BERT-base and ResNet18, the last two text layers and the last image stage trained, 10 epochs, "
         "one seed",
         "val_pairs": 800,

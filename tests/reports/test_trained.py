@@ -85,6 +85,15 @@ def test_formulas_are_kept_and_words_translated(page_of, fusion):
     assert FUSIONS[fusion].summary not in page.prose
 
 
+def test_an_ensemble_names_its_members(folds_result):
+    model, config = resolved(encoders="compact")
+    config["split"]["folds"], config["model"]["models_per_fold"], config["model"]["probes"] = 5, 2, ["mpnet", "image"]
+    result = replace(folds_result, parts=model_parts(replace(model, probes=("mpnet", "image"))))
+    rows = [row[:2] for row in Page(run_files(result, particulars(config=config))["report.html"]).rows]
+    assert ["Ensemble", "10 networks; 2 probes; weights of all members by a stacker"] in rows
+    assert ["Probe", "mpnet"] in rows
+
+
 def test_encoders_that_the_user_names_and_probes_are_parts_too():
     model, _ = resolved(encoders="compact", text_encoder="hf:me/mine", fusion="text-only")
     (text, fusion, _) = model_parts(model)

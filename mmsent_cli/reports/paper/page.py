@@ -40,7 +40,12 @@ def paper_answer(result: PaperResult, seconds: float) -> Answer:
         question=question(published),
         headline=headline(result),
         paragraphs=tuple(summary(result)),
-        facts=(("Published", published.set_up), *setup_facts(_setup(result)), ("Time", duration(seconds))),
+        facts=(
+            ("Source", published.source),
+            ("Published", published.set_up),
+            *setup_facts(_setup(result)),
+            ("Time", duration(seconds)),
+        ),
         notes=tuple(_notes(result)),
     )
 
