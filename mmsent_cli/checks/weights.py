@@ -26,13 +26,14 @@ def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
         source: where to look for them.
     """
     from mmsent_cli.encoders.image import lite0
-    from mmsent_cli.encoders.text import bert, minilm
+    from mmsent_cli.encoders.text import bert, minilm, twitter_roberta
 
     yield _in_wheel("MiniLM-L6", minilm.WHEEL, "model.safetensors", minilm.SHA256)
     yield _in_wheel("EfficientNet-Lite0", lite0.WHEEL, ".pth", lite0.SHA256)
     yield _mpnet(source)
     yield _of_hub(source, "BERT-base", bert.BERT, "bert-resnet18")
-    yield _of_hub(source, "CLIP ViT-B/32", CLIP, "clip")
+    yield _of_hub(source, "CLIP ViT-B/32", CLIP, "clip and best-hub")
+    yield _of_hub(source, "RoBERTa trained on tweets", twitter_roberta.NAME, "best-hub")
     yield _resnet(source)
 
 

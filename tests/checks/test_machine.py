@@ -209,7 +209,7 @@ def test_weights_are_found_with_their_digest(tmp_path):
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(b"weights")
     found = {each.name: each for each in found_weights(WeightSource(tmp_path / "mine", offline=True, cache=tmp_path))}
-    assert len(found) == 6
+    assert len(found) == 7
     assert found["MiniLM-L6"].sha256.startswith("53aa51172d14")
     assert found["EfficientNet-Lite0"].problem == ""
     bert = found["BERT-base"]

@@ -293,6 +293,7 @@ def test_a_model_of_which_the_cache_holds_a_part_is_downloaded(monkeypatch):
 
     monkeypatch.setattr(source, "is_cached", lambda name: True)
     monkeypatch.setattr(source, "is_reachable", lambda url: True)
+    monkeypatch.setattr(source, "status_of_model", lambda endpoint, name: 200)
     assert WeightSource(None).load("some/model", load) == "some/model"
     assert tried == [True, False]
     with pytest.raises(WeightsUnavailable, match="no weights in the cache"):
@@ -302,3 +303,53 @@ def test_a_model_of_which_the_cache_holds_a_part_is_downloaded(monkeypatch):
 def test_a_weights_folder_that_is_gone_is_named(tmp_path):
     with pytest.raises(WeightsUnavailable, match=r"there is no folder .*gone"):
         build("text", "bert", tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("status", "reported", "asked"), [(404, "HTTP 404", 3), (503, "HTTP 503", 3), (None, "5 s", 1)]
+)
+def test_a_hub_is_asked_once_for_a_model_before_its_files_are_loaded(status, reported, asked, tmp_path, monkeypatch):
+    """A host that falls silent is not asked again for the others."""
+    names = []
+    monkeypatch.setattr(source, "is_reachable", lambda url: True)
+    monkeypatch.setattr(source, "status_of_model", lambda endpoint, name: names.append(name) or status)
+    weights = WeightSource(tmp_path, offline=False)
+    for name in ("clip", "bert", "twitter-roberta"):
+        with pytest.raises(WeightsUnavailable, match=reported):
+            build_text_encoder(resolved_model(encoders="light", text_encoder=name), weights, None)
+    assert len(names) == asked
+
+
+def test_the_status_of_a_model_is_asked_of_its_description(monkeypatch):
+    urls = []
+
+    def answer(request, timeout):
+        urls.append((request.get_method(), request.full_url))
+        raise hub.urllib.error.HTTPError(request.full_url, 401, "unauthorized", None, None)
+
+    monkeypatch.setattr(hub.urllib.request, "urlopen", answer)
+    assert hub.status_of_model("https://mirror.example", "some/model") == 401
+    assert urls == [("HEAD", "https://mirror.example/some/model/resolve/main/config.json")]
+    assert hub.status_of_model("https://mirror.example", "/no/name") == 404
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "tokenizer.json").write_text("{}"),
+        lambda folder: [path.unlink() for path in folder.glob("token*")],
+        lambda folder: (folder / "config.json").write_text("[]"),
+        lambda folder: (folder / "config.json").write_text(
+            (folder / "config.json").read_text().replace('"hidden_size": 16', '"hidden_size": 32')
+        ),
+        lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
+    ],
+    ids=["tokenizer", "no tokenizer", "description", "other sizes", "other file"],
+)
+@pytest.mark.parametrize(("name", "folder"), [("twitter-roberta", "twitter-roberta-base"), ("clip", None)])
+def test_every_damage_to_a_model_of_the_hub_counts_as_missing(name, folder, damage, weights_dir, tmp_path):
+    folder = folder or "clip-vit-base-patch32"
+    shutil.copytree(weights_dir / folder, tmp_path / folder)
+    damage(tmp_path / folder)
+    with pytest.raises(WeightsUnavailable):
+        build("text", name, tmp_path)

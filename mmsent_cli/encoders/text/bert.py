@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import TextInputs
 from mmsent_cli.encoders.stages import ClsPool, Embeddings, TokenBlock
-from mmsent_cli.encoders.weights.hub import quiet_transformers, strict_from_pretrained
+from mmsent_cli.encoders.weights.hub import INCOMPLETE_HINT, quiet_transformers, strict_from_pretrained
 from mmsent_cli.errors import WeightsUnavailable
 
 BERT = "bert-base-uncased"
@@ -61,7 +61,21 @@ def load_stages(request: BuildRequest, source: str) -> tuple[list[nn.Module], Te
     positions = getattr(model.config, "max_position_embeddings", None) or request.max_length_tokens
     if model.config.model_type in RESERVES_POSITIONS:
         positions -= model.config.pad_token_id + 1
+    require_tokenizer(source, tokenizer, model.config.vocab_size)
     return text_stages(model), text_inputs(request, tokenizer, positions), model.config.hidden_size
+
+
+def require_tokenizer(source: str, tokenizer: Any, vocabulary: int) -> None:
+    """Check that a tokenizer was found. Without its files, transformers makes one that knows special tokens only.
+
+    Raises:
+        WeightsUnavailable: it knows less than half of the model's vocabulary.
+    """
+    if len(tokenizer) < vocabulary / 2:
+        raise WeightsUnavailable(
+            f"the tokenizer of {source} knows {len(tokenizer):,} of {vocabulary:,} tokens: its files are missing",
+            INCOMPLETE_HINT,
+        )
 
 
 def text_stages(model: Any) -> list[nn.Module]:

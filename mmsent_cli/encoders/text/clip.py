@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.stages import Embeddings, TokenBlock
-from mmsent_cli.encoders.text.bert import text_inputs
+from mmsent_cli.encoders.text.bert import require_tokenizer, text_inputs
 from mmsent_cli.encoders.weights.hub import CLIP, quiet_transformers, strict_from_pretrained
 
 
@@ -40,6 +40,7 @@ def build_named(request: BuildRequest, source: str, name: str) -> Encoder:
 
     tokenizer = request.weights.load(source, AutoTokenizer.from_pretrained)
     model: Any = request.weights.load(source, strict_from_pretrained(CLIPTextModelWithProjection.from_pretrained))
+    require_tokenizer(source, tokenizer, model.config.vocab_size)
     tower = model.text_model
     return Encoder(
         name=name,

@@ -1,9 +1,11 @@
 """Models of the Hugging Face hub: check the cache, check the connection, and load a model."""
 
+import http.client
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from mmsent_cli.errors import WeightsUnavailable
@@ -28,22 +30,46 @@ def is_cached(name: str) -> bool:
 
 def is_reachable(url: str) -> bool:
     """Return True if a host sends any HTTP response within `TIMEOUT_SECONDS`, including DNS and proxy."""
-    outcome: list[bool] = []
+    return status_of(url) is not None
 
-    def request() -> None:
+
+def status_of_model(endpoint: str, name: str) -> int | None:
+    """Ask a hub once for the description of a model.
+
+    transformers would ask again and again for each file: a busy hub takes it minutes, one that is silent longer.
+
+    Returns:
+        The HTTP status, or None if there is no response within `TIMEOUT_SECONDS`.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import build_hf_headers
+
+    try:
+        url = hf_hub_url(name, "config.json", endpoint=endpoint)
+    except HFValidationError:  # a path that is no name on a hub
+        return HTTPStatus.NOT_FOUND
+    return status_of(urllib.request.Request(url, method="HEAD", headers=build_hf_headers()))
+
+
+def status_of(request: str | urllib.request.Request) -> int | None:
+    """Return the HTTP status of the response to a request, or None without one within `TIMEOUT_SECONDS`."""
+    outcome: list[int] = []
+
+    def send() -> None:
         try:
-            urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS).close()
-            outcome.append(True)
-        except urllib.error.HTTPError:
-            outcome.append(True)
-        except OSError:
-            outcome.append(False)
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+                outcome.append(response.status)
+        except urllib.error.HTTPError as error:
+            outcome.append(error.code)
+        except (OSError, http.client.HTTPException):
+            pass
 
     # A thread, because a name look-up has no time limit of its own.
-    thread = threading.Thread(target=request, daemon=True)
+    thread = threading.Thread(target=send, daemon=True)
     thread.start()
     thread.join(TIMEOUT_SECONDS)
-    return outcome == [True]
+    return outcome[0] if outcome else None
 
 
 def strict_from_pretrained(from_pretrained: Callable[..., Any]) -> Callable[..., Any]:

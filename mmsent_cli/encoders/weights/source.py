@@ -7,11 +7,12 @@ import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mmsent_cli.config import RuntimeConfig
-from mmsent_cli.encoders.weights.hub import HUB, TIMEOUT_SECONDS, is_cached, is_reachable
+from mmsent_cli.encoders.weights.hub import HUB, TIMEOUT_SECONDS, is_cached, is_reachable, status_of_model
 from mmsent_cli.errors import CheckpointError, WeightsUnavailable
 from mmsent_cli.files import default_cache_dir
 
@@ -55,9 +56,13 @@ class WeightSource:
         Raises:
             WeightsUnavailable: the weights are not on this machine and cannot be downloaded, or cannot be read.
         """
+        import pickle
+
         from safetensors import SafetensorError
 
-        failures = (OSError, ValueError, SafetensorError)
+        # All that transformers raises on damaged files; an AttributeError would be a bug.
+        files = (OSError, ValueError, LookupError, TypeError, RuntimeError)
+        failures = (*files, pickle.UnpicklingError, SafetensorError)
         folder = self.find_folder(name)
         if folder is not None or is_cached(name):
             try:
@@ -66,7 +71,7 @@ class WeightSource:
                 if folder is not None or self.offline:
                     raise self._cannot_load(folder or name, error, name) from error
         # Also where only some files of the model are in the cache.
-        self.require_connection(os.environ.get("HF_ENDPOINT") or HUB, name, self.hub_hint(name))
+        self._require_offer(os.environ.get("HF_ENDPOINT") or HUB, name)
         try:
             return load(name, local_files_only=False)
         except failures as error:
@@ -74,6 +79,27 @@ class WeightSource:
 
     def _cannot_load(self, place: Path | str, error: Exception, name: str) -> WeightsUnavailable:
         return WeightsUnavailable(f"cannot load {place}: {first_line_of(error)}", self.hub_hint(name))
+
+    def _require_offer(self, endpoint: str, name: str) -> None:
+        """Check that a hub has a model.
+
+        Raises:
+            WeightsUnavailable: downloads are forbidden, or the hub does not respond or does not have the model.
+        """
+        hint, offer = self.hub_hint(name), f"{endpoint}/{name}"
+        self.require_connection(endpoint, name, hint)
+        if offer in self.reached:
+            return
+        status = status_of_model(endpoint, name)
+        if status is None:
+            self.reached[endpoint] = False
+            self.require_connection(endpoint, name, hint)
+        elif status >= HTTPStatus.BAD_REQUEST:
+            raise WeightsUnavailable(
+                f"the weights of {name} are not on this machine, and {endpoint} does not give them (HTTP {status})",
+                hint,
+            )
+        self.reached[offer] = True
 
     def require_connection(self, url: str, what: str, hint: str) -> None:
         """Check that downloads are allowed and that the host responds within seconds.
