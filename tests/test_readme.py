@@ -25,6 +25,7 @@ DOCS = (
     "serve",
     "export",
     "ablate",
+    "encoders",
 )
 PAGES = (
     ROOT / "README.md",
@@ -59,6 +60,7 @@ ONLY_PARSED = (
     "RUN1",
     "a.csv",
     "a0,a1,a2",
+    "weights",
 )
 """Words of commands that take too long, or need what the tests do not have."""
 SMALL_PYTHON = 'encoders="light", image_size_px=32, batch_size=4, epochs=1'

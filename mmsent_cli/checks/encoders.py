@@ -10,7 +10,6 @@ from mmsent_cli.encoders.registry import (
     build_auxiliary_encoder,
     build_image_encoder,
     build_text_encoder,
-    full_probe_name,
 )
 from mmsent_cli.encoders.text.light import MAX_WORDS, MIN_COUNT
 from mmsent_cli.encoders.weights.source import WeightSource
@@ -18,8 +17,8 @@ from mmsent_cli.ensemble import auxiliary_encoders
 from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome
 
-FROM_THE_HUB = frozenset({"bert", "clip", "clip-text", "clip-image", "twitter-roberta", "hf", "resnet18", "timm"})
-"""Encoders, and probes of encoders, whose weights training downloads where they are missing."""
+FROM_THE_HUB = ("bert", "clip", "hf", "resnet18", "timm", "twitter-roberta")
+"""Encoders whose weights training downloads where they are missing."""
 
 
 @dataclass(slots=True)
@@ -70,26 +69,15 @@ def open_readers(
             readers.image_size_px = build_image_encoder(model, here).inputs.image_size_px
         except WeightsUnavailable as error:
             _note(readers, error, model.image_encoder, weights)
-    for name in model.probes:
+    for name in auxiliary_encoders(model.probes):
+        encoder = auxiliary_place(name)[1]
         try:
-            _open_probe(readers, name, model, here)
+            inputs = build_auxiliary_encoder(name, model, here).inputs
         except WeightsUnavailable as error:
-            _note(readers, error, name, weights)
-    for name in model.optional_probes or ():
-        try:
-            _open_probe(readers, name, model, here)
-        except WeightsUnavailable as error:
-            more = "" if weights.offline else "; training looks for it on the hub"
-            readers.problems.append(f"the optional probe {name} would be left out: {error.message}{more}")
+            _note(readers, error, encoder, weights)
+        else:
+            readers.texts |= {encoder: inputs} if isinstance(inputs, TextInputs) else {}
     return readers
-
-
-def _open_probe(readers: Readers, name: str, model: ResolvedModel, here: WeightSource) -> None:
-    """Load the encoders of a probe."""
-    for encoder in auxiliary_encoders([full_probe_name(name, here)]):
-        inputs = build_auxiliary_encoder(encoder, model, here).inputs
-        if isinstance(inputs, TextInputs):
-            readers.texts[auxiliary_place(encoder)[1]] = inputs
 
 
 def _open_text(
@@ -106,7 +94,7 @@ def _open_text(
 
 def _note(readers: Readers, error: WeightsUnavailable, encoder: str, weights: WeightSource) -> None:
     """Keep why an encoder cannot be loaded. Without `--offline`, training downloads what is on the hub."""
-    is_downloaded = not FROM_THE_HUB.isdisjoint(encoder.split(":")) and not weights.offline
+    is_downloaded = encoder.partition(":")[0] in FROM_THE_HUB and not weights.offline
     more = "; training downloads them, if the hub can be reached" if is_downloaded else ""
     readers.problems.append(f"{error.message}{more}; what {encoder} reads was not measured")
     readers.advice = "see mmsent env" if is_downloaded else error.hint
