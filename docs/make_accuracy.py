@@ -3,8 +3,8 @@
     python docs/make_accuracy.py record NAME=RUN,RUN,… …    # metrics of run folders into docs/accuracy.json
     python docs/make_accuracy.py                            # docs/accuracy.json into docs/accuracy.md
 
-Runs are those of `mmsent train --folds 5`, one per seed, all with the same folds. NAME is one of ARMS, `best`
-or `fast`; tables without a given run stay as they were.
+Runs are those of `mmsent train --folds 5`, one per seed, all with the same folds. NAME is one of ARMS, `best`,
+`fast` or `max`; tables without a given run stay as they were.
 Only metrics are kept, never a pair or a tag.
 """
 
@@ -162,7 +162,7 @@ def record(arguments: list[str]) -> None:
         for name, _, folders in (a.partition("=") for a in arguments)
     }
     tables = {"One model per fold, encoders frozen": network_ladder(runs)}
-    for preset in ("best", "fast"):
+    for preset in ("best", "fast", "max"):
         if preset in runs:
             first = runs[preset][0]
             probes = [name for name in first.members if name != "network"]

@@ -61,19 +61,20 @@ def folds_answer(result: FoldsResult, seconds: float) -> Answer:
 def folds_grids(result: FoldsResult) -> list[Grid]:
     """Make all tables of the report, in order."""
     classes = class_grid("Classes, out of fold", result.metrics.per_class)
-    return [scores_grid(result), members_grid(result), fold_grid(result), classes]
+    trade_off = [trade_off_grid(result)] if result.trade_off else []
+    return [scores_grid(result), members_grid(result), fold_grid(result), classes, *trade_off]
 
 
 def folds_sections(result: FoldsResult, figures: Figures) -> list[Section]:
     """Make all sections of the page below its head."""
-    scores, members, models, classes = folds_grids(result)
+    scores, members, models, classes, *trade_off = folds_grids(result)
     pictures = picture(
         figures.get(CONFUSION),
         "Confusion matrix, out of fold",
         "Pairs by true and predicted class, out of fold: counts, and per cent of the true class.",
     )
     return [
-        Section(title="Scores", grids=(scores, members, models)),
+        Section(title="Scores", grids=(scores, members, models, *trade_off)),
         Section(title="Classes", grids=(classes,)),
         Section(title="Figures", pictures=pictures),
     ]
@@ -114,6 +115,18 @@ def members_grid(result: FoldsResult) -> Grid:
     foot = f"Added to the log-probabilities (logit adjustment): {offsets}" if any(result.class_offsets.values()) else ""
     columns = ("Member, out of fold", "Accuracy", "Macro-F1", "Loss")
     return Grid(name="members", title="Ensemble members", columns=columns, rows=(*rows, stacked), foot=foot)
+
+
+def trade_off_grid(result: FoldsResult) -> Grid:
+    """Make the table: accuracy and macro-F1 of the ensemble by the strength of the logit adjustment."""
+    rows = tuple((f"{own.logit_adjustment:g}", percent(own.accuracy), score(own.macro_f1)) for own in result.trade_off)
+    return Grid(
+        name="trade_off",
+        title="Accuracy or macro-F1",
+        columns=("Logit adjustment", "Accuracy", "Macro-F1"),
+        rows=rows,
+        foot="A value that is chosen by this table is chosen on these pairs.",
+    )
 
 
 def fold_grid(result: FoldsResult) -> Grid:

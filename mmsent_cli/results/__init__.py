@@ -79,6 +79,7 @@ from mmsent_cli.results.training import (
     MemberResult,
     Metrics,
     ModelPart,
+    TradeOff,
     TrainResult,
 )
 
@@ -151,6 +152,7 @@ __all__ = [
     "SplitResult",
     "StoreResult",
     "StoredFeatures",
+    "TradeOff",
     "TrainResult",
     "TrialResult",
     "TuneResult",

@@ -158,6 +158,15 @@ class MemberResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TradeOff:
+    """The out-of-fold metrics of an ensemble with one strength of the logit adjustment (0 is off)."""
+
+    logit_adjustment: float
+    accuracy: float
+    macro_f1: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoldResult:
     """The metrics of a fold's model on the pairs that it was not trained on, after its last epoch."""
 
@@ -178,12 +187,14 @@ class FoldsResult(TrainedResult):
 
     `accuracy`, `macro_f1` and `metrics` are for the ensemble, `members` for each of its members, `folds` for the model
     of each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The metrics are
-    not for the saved ensemble, which averages the models of all folds and has probes fit on all pairs.
+    not for the saved ensemble, which averages the models of all folds and has probes fit on all pairs. `trade_off` has
+    the ensemble's metrics for several strengths of the logit adjustment.
     """
 
     TABLES: ClassVar = {
         "folds": records("folds"),
         "members": records("members"),
+        "trade_off": records("trade_off"),
         "classes": records("metrics", "per_class"),
     }
 
@@ -194,3 +205,4 @@ class FoldsResult(TrainedResult):
     folds: tuple[FoldResult, ...]
     class_offsets: dict[str, float]
     pairs: int
+    trade_off: tuple[TradeOff, ...] = ()

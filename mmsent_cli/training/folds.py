@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.data.split import Split
+from mmsent_cli.ensemble import stack_out_of_fold
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.results import FoldResult, FoldsResult, MemberResult, Metrics, noted
+from mmsent_cli.results import FoldResult, FoldsResult, MemberResult, Metrics, TradeOff, noted
 from mmsent_cli.run_folders import BEST, Run
 from mmsent_cli.stats import calibration_error
 from mmsent_cli.training.checkpoints import save_ensemble
@@ -27,6 +28,8 @@ from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import write_rows
 from mmsent_cli.training.workspace import Workspace
 
+ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""Strengths of the logit adjustment whose metrics are reported."""
 NETWORK = "network"
 """Name of the fold models' mean among the members of an ensemble."""
 OUT_OF_FOLD = "oof_predictions.csv"
@@ -104,6 +107,18 @@ def _result(
         class_offsets=dict(zip(labels, map(float, stacked.stacker.offsets), strict=True)),
         pairs=len(targets),
         **facts,
+    )
+
+
+def _trade_off(
+    members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], labels: tuple[str, ...]
+) -> tuple[TradeOff, ...]:
+    """Compute the metrics of the members [N, M, C] together for each strength of the logit adjustment."""
+    stacked = {strength: stack_out_of_fold(members, targets, folds, strength) for strength in ADJUSTMENTS}
+    metrics = {strength: metrics_of(joined, targets, labels) for strength, joined in stacked.items()}
+    return tuple(
+        TradeOff(logit_adjustment=strength, accuracy=own.accuracy, macro_f1=own.macro_f1)
+        for strength, own in metrics.items()
     )
 
 

@@ -124,6 +124,9 @@ def test_a_run_over_folds_writes_figures_that_its_predictions_bear_out(work, sma
     predicted = [row["predicted"] for row in said]
     assert len(said) == 18
     assert values["accuracy"] == pytest.approx(accuracy_score(tags, predicted))
+    curve = {each["logit_adjustment"]: each["accuracy"] for each in values["trade_off"]}
+    assert list(curve) == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert min(curve[0.2], curve[0.3]) <= values["accuracy"] <= max(curve[0.2], curve[0.3])
     assert values["macro_f1"] == pytest.approx(f1_score(tags, predicted, average="macro", zero_division=0))
     assert [judge["name"] for judge in values["members"]] == ["network", "image", "characters", "lexicon"]
     assert sum(fold["val_pairs"] for fold in values["folds"]) == 18

@@ -10,6 +10,7 @@ from mmsent_cli.results import (
     MemberResult,
     Metrics,
     PaperResult,
+    TradeOff,
     TrainResult,
 )
 from tests.reports.evaluations import evaluate_result, models_result
@@ -116,6 +117,9 @@ def folds_result(train_result):
         ),
         class_offsets={"negative": 0.14, "neutral": 0.35, "positive": 0.0},
         pairs=200,
+        trade_off=tuple(
+            TradeOff(logit_adjustment=n / 10, accuracy=0.76 - n / 100, macro_f1=0.63 + n / 100) for n in range(3)
+        ),
         trainable_parameters=40,
         total_parameters=1000,
         device="cpu",
