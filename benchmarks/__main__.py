@@ -5,11 +5,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import rows_limit, rows_process, rows_speed
+from benchmarks import rows_first, rows_limit, rows_process, rows_speed
 from benchmarks.machine import describe
 from benchmarks.tables import Row, render
 
-NAMES = ("prepare", "true-size", "fusions", "limit", "growth", "startup")
+NAMES = ("prepare", "true-size", "fusions", "limit", "growth", "startup", "first-answer")
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="mmsent-bench-") as folder:
             rows += measure(name, asked, Path(folder))
     print(f"machine: {describe()}\ndata: {asked.data}, repeated up to the numbers of pairs given")
-    print("ratio: how many times as long the plain loop takes; in row 4, the share of the limit\n")
+    print("ratio: how many times as long the plain loop takes; in rows 4 and 7, the share of the limit\n")
     print(render(rows))
 
 
@@ -31,6 +31,8 @@ def measure(name: str, asked: argparse.Namespace, work: Path) -> list[Row]:
         return rows_process.growth(asked.data, work, asked.predict_pairs)
     if name == "startup":
         return rows_process.startup(asked.data, work)
+    if name == "first-answer":
+        return rows_first.first_answer(asked.data, work, asked.checkpoint)
     by_name = {
         "prepare": rows_speed.prepare,
         "true-size": rows_speed.true_size,
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=int, default=400, help="pairs of rows 1 to 4 (default: %(default)s)")
     parser.add_argument("--only", action="append", choices=NAMES, help="measure this alone; may be repeated")
     parser.add_argument("--predict-pairs", type=int, default=0, help="predict as many; 50,000 take minutes")
+    parser.add_argument("--checkpoint", type=Path, help="model of row 7 (default: one network, trained on 60 pairs)")
     return parser
 
 
