@@ -43,13 +43,13 @@ SECTIONS: dict[type, str] = {
 """The dataclasses in a TrainConfig, and their names in `config.json`."""
 FOLDS_ONLY = frozenset({"folds", "probes", "optional_probes", "models_per_fold", "logit_adjustment"})
 """Settings of cross-validation. Experiments train single models and do not take these settings."""
-TRAIN_ONLY = FOLDS_ONLY | {"auto_batch"}
-"""Settings of `train` alone: the models of an experiment share one batch size."""
+TRAIN_ONLY = FOLDS_ONLY | {"auto_batch", "log"}
+"""Settings of `train` alone: the models of an experiment share one batch size, and are trained several at a time."""
 TRAINING_DATA = frozenset({"labels", "label_map", "exclude_labels", "limit"})
 """Settings about labelled pairs alone."""
 REPORT_ONLY = frozenset({"figure_format", "no_examples"})
 """Settings of a report, which a command without a run folder does not take."""
-TRAINING_ONLY = frozenset({"workers", "jobs", "save_all", "auto_batch", "compile"})
+TRAINING_ONLY = frozenset({"workers", "jobs", "save_all", "auto_batch", "compile", "log"})
 """Settings of how a model is trained."""
 NOT_USED_BY_A_MODEL = TRAINING_DATA | REPORT_ONLY | TRAINING_ONLY | {"lang"}
 """Settings of training that the commands which use a trained model do not take."""
@@ -59,7 +59,16 @@ NOT_CHECKED = frozenset(
     | TRAINING_ONLY
 )
 """Settings of training that do not change how pairs are read and divided."""
-NOT_OF_A_MACHINE = REPORT_ONLY | {"precision", "engine", "no_deterministic", "workers", "jobs", "save_all", "lang"}
+NOT_OF_A_MACHINE = REPORT_ONLY | {
+    "precision",
+    "engine",
+    "no_deterministic",
+    "workers",
+    "jobs",
+    "save_all",
+    "lang",
+    "log",
+}
 """Settings of a computation that do not change what a machine can do."""
 CPU_ONLY = frozenset({"device", "precision", "engine"})
 Given = dict[type, dict[str, Any]]

@@ -26,6 +26,7 @@ DOCS = (
     "export",
     "ablate",
     "encoders",
+    "trackers",
 )
 PAGES = (
     ROOT / "README.md",

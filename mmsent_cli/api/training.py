@@ -1,6 +1,7 @@
 """Train a model."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mmsent_cli.training.folds import execute_folds
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute
 from mmsent_cli.training.run_folder import cleanup_on_failure, resume_run, start_run
+from mmsent_cli.training.trackers import Tracking, require_trackers
 
 
 @processes.together()
@@ -62,6 +64,7 @@ def train(
     if resume is not None:
         require_only_resume(given, source, config is not None or preset is not None)
         plan, run = resume_run(spec_of(resume) or "", Path(runs_dir), progress, source)
+        require_trackers(plan.config.runtime.log)
     else:
         if config is not None and preset is not None:
             raise ConfigError(
@@ -69,9 +72,12 @@ def train(
             )
         base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
         base = base if preset is None else with_preset(base, preset)
-        plan = plan_run(apply_options(base, given), progress, source=source)
+        wanted = apply_options(base, given)
+        require_trackers(wanted.runtime.log)
+        plan = plan_run(wanted, progress, source=source)
         run = start_run(plan, Path(runs_dir))
     with cleanup_on_failure(run, is_new=resume is None):
         plan = with_fitting_batch(plan, run, progress) if plan.config.runtime.auto_batch else plan
-        result = (execute_folds if plan.folds else execute)(plan, run, progress)
+        with closing(Tracking(plan, run, progress)) as tracking:
+            result = tracking.finish((execute_folds if plan.folds else execute)(plan, run, tracking))
     return finish(plan, run, result, None, command="train", seconds=time.perf_counter() - start)

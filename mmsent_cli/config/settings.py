@@ -18,6 +18,8 @@ ENSEMBLE = "Ensemble"
 CLEANING_STEPS = ("lowercase", "urls", "mentions", "retweets", "hashtags", "symbols", "stop-words")
 VAL_SIZE = 0.2
 FIGURE_FORMATS = ("pdf", "svg")
+TRACKERS = ("tensorboard", "mlflow", "wandb", "swanlab")
+"""Experiment trackers that a training can log to."""
 COLUMNS = ("guid_column", "text_column", "image_column", "tag_column")
 """Settings that name the columns of a table."""
 AUGMENTATION_ALIASES = {"colour": "color"}
@@ -357,6 +359,12 @@ class RuntimeConfig:
     figure_format: tuple[str, ...] = option(
         (), "Also write each figure as pdf or svg, comma-separated", shown="png only"
     )
+    log: tuple[str, ...] = option(
+        (),
+        "Also log to these trackers, comma-separated: tensorboard, mlflow, wandb, swanlab. Nothing leaves this machine"
+        " unless WANDB_MODE, MLFLOW_TRACKING_URI or SWANLAB_MODE asks for it",
+        shown="none",
+    )
     no_examples: bool = option(False, "Leave people's texts and pictures out of the report")
     save_all: bool = option(
         False,
@@ -365,9 +373,11 @@ class RuntimeConfig:
 
     def __post_init__(self) -> None:
         strange = [name for name in self.figure_format if name not in FIGURE_FORMATS]
+        unknown = [name for name in self.log if name not in TRACKERS]
         raise_if(
             (self.workers < 0, "workers must not be negative"),
             (self.jobs < 0, "jobs must not be negative"),
+            (bool(unknown), f"unknown log {', '.join(unknown)}; known: {', '.join(TRACKERS)}"),
             (bool(strange), f"unknown figure_format {', '.join(strange)}; known: {', '.join(FIGURE_FORMATS)}"),
         )
 

@@ -32,7 +32,7 @@ from mmsent_cli.training.plan import Plan, plan_run
 
 SPLIT = "split.json"
 FINDINGS = "pairs_to_check.csv"
-NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "no_examples", "save_all", "workers")
+NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "log", "no_examples", "save_all", "workers")
 """Settings that may differ between two runs with the same metrics."""
 
 

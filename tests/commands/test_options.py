@@ -37,6 +37,8 @@ def example(setting):
     if get_origin(kind) is tuple:
         if setting.name in ("probes", "optional_probes"):
             return ("image, lexicon",), ("image", "lexicon")
+        if setting.name == "log":
+            return ("mlflow, wandb",), ("mlflow", "wandb")
         if setting.name == "figure_format":
             return ("pdf, svg",), ("pdf", "svg")
         if setting.name == "label_map":
