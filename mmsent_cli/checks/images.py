@@ -17,7 +17,7 @@ MOVING = ("GIF", "WEBP", "PNG")
 
 
 class Header(NamedTuple):
-    """What the header of an image file says."""
+    """The format and the size of an image, from the header of its file."""
 
     pair: Pair
     kind: str

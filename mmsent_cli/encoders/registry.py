@@ -113,7 +113,7 @@ def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSou
     """Build a completely frozen encoder for probes: of texts without cleaning, or of images of the encoder's own size.
 
     Args:
-        name: `text:ENCODER` or `image:ENCODER` with a name in the tables; a name alone is that of a text encoder.
+        name: `text:ENCODER` or `image:ENCODER`, with a name in the tables. A name without prefix is a text encoder.
         config: the model's configuration; `max_length_tokens` is used for this encoder, too.
         weights: where to look for pretrained weights.
 

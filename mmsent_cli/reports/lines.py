@@ -26,7 +26,7 @@ NAME_INCHES = 0.155
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a line looks; `dashes` as matplotlib takes them."""
+    """The color, marker and dashes of a line. `dashes` is a line style of matplotlib."""
 
     color: str
     dashes: Any = SOLID

@@ -36,7 +36,7 @@ def is_reachable(url: str) -> bool:
 def status_of_model(endpoint: str, name: str) -> int | None:
     """Ask a hub once for the description of a model.
 
-    transformers would ask again and again for each file: a busy hub takes it minutes, one that is silent longer.
+    transformers itself repeats its requests for each file, which takes minutes if the hub is busy or does not respond.
 
     Returns:
         The HTTP status, or None if there is no response within `TIMEOUT_SECONDS`.

@@ -60,7 +60,8 @@ def find_modality(source: str, weights: WeightSource, side: str = "") -> tuple[s
     if len(sides) != 1:
         why = "reads texts and images" if sides else f"is of the type {described.get('model_type')!r}, unknown here"
         raise ConfigError(
-            f"{source} {why}, so the probe must name what it shall read", f"write text:hf:{source} or image:hf:{source}"
+            f"{source} {why}, so the probe needs the prefix text: or image:",
+            f"write text:hf:{source} or image:hf:{source}",
         )
     return sides[0], "hf"
 

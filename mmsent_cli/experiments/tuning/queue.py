@@ -38,7 +38,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Name in the study."""
+        """Name of the task in the study."""
         return f"{self.phase}-{self.index}"
 
 

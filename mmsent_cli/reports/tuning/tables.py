@@ -25,7 +25,7 @@ PRUNED = "pruned"
 
 
 def tune_grids(result: TuneResult) -> list[Grid]:
-    """Return a table for each phase, trials in order; the most frequent class at the end of the last one."""
+    """Make a table of the trials of each phase. The last row of the last table is the most frequent class."""
     grids = [_phase_grid(result, phase) for phase in phases_of(result)]
     return [grid for grid in grids if grid.rows]
 
