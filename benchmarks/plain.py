@@ -42,8 +42,8 @@ class PlainLoop:
 
     def encode(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
         """Features from raw texts and files."""
-        pixels = np.stack([self._decode(pair) for pair in pairs])
-        ids, mask = self._tokens(pairs)
+        pixels = np.stack([self.decode(pair) for pair in pairs])
+        ids, mask = self.tokens(pairs)
         text = self.text.encode(Activations(ids, mask)).pooled
         return text, self.image.encode(Activations(torch.from_numpy(pixels))).pooled
 
@@ -59,14 +59,15 @@ class PlainLoop:
         """A forward pass."""
         self.head(torch.cat(self.encode(pairs), dim=1))
 
-    def _decode(self, pair: Pair) -> np.ndarray:
+    def decode(self, pair: Pair) -> np.ndarray:
+        """Pixels [3, H, W] of a pair's image."""
         side = self.image.inputs.image_size_px
         if not isinstance(pair.image, Path):
             raise ValueError(f"pair {pair.guid} has no image file: measure on complete pairs")
         with Image.open(pair.image) as image:
             return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
-    def _tokens(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
+    def tokens(self, pairs: Sequence[Pair]) -> tuple[Tensor, Tensor]:
         """Ids and mask, both [B, 128]."""
         arrays = self.text.inputs.arrays([pair.text or "" for pair in pairs])
         ids = torch.full((len(pairs), PADDED_TOKENS), self.text.inputs.pad_id)

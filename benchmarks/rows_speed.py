@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -63,14 +64,19 @@ def fusions(data: Path, work: Path, pairs: int) -> list[Row]:
     ]
 
 
-def write_true_size(folder: Path) -> Path:
-    """A weights folder with BERT-base and ResNet18 of random weights, and MiniLM's tokenizer, which is BERT's."""
+def write_true_size(folder: Path, sizes: Mapping[str, int] | None = None) -> Path:
+    """A weights folder with BERT-base and ResNet18 of random weights, and MiniLM's tokenizer, which is BERT's.
+
+    Args:
+        folder: the folder to make.
+        sizes: other sizes of BERT.
+    """
     from torchvision.models import resnet18
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     torch.manual_seed(0)
     place = folder / "bert-base-uncased"
-    BertModel(BertConfig(), add_pooling_layer=False).save_pretrained(place)
+    BertModel(BertConfig(**(sizes or {})), add_pooling_layer=False).save_pretrained(place)
     source = published_weights().parent / "tokenizer.json"
     shutil.copy(source, place / "tokenizer.json")
     words = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}

@@ -27,6 +27,7 @@ DOCS = (
     "ablate",
     "encoders",
     "trackers",
+    "scaling",
 )
 PAGES = (
     ROOT / "README.md",
@@ -47,6 +48,7 @@ SMALL = {
 }
 """Options added to a command so that it ends in seconds."""
 ONLY_PARSED = (
+    "ray",
     "paper",
     "--exclude-labels",
     "serve",

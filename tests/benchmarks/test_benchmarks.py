@@ -9,6 +9,7 @@ import torch
 from benchmarks import plain
 from benchmarks.inputs import make_pairs
 from benchmarks.machine import flops
+from benchmarks.rows_device import device_rows, utilisation
 from benchmarks.rows_process import run, slowest_imports
 from benchmarks.tables import PairCost, Row, duration, render
 from mmsent_cli.config import DataConfig
@@ -20,6 +21,19 @@ from tests.training.builders import IN_DIM, OUT_DIM, tiny_encoder
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 LABELLED = 240
+
+
+def test_a_cpu_has_no_utilisation():
+    with utilisation("cpu") as use:
+        pass
+    assert use() == ""
+
+
+@pytest.mark.real
+def test_every_line_of_the_table_for_a_gpu_runs_on_a_cpu(tmp_path):
+    rows = device_rows(SAMPLE, tmp_path, 24, "cpu", is_small=True)
+    assert len(rows) == 7
+    assert [row.ratio is not None for row in rows].count(True) == 2
 
 
 def test_a_measured_part_is_scaled_by_pairs_epochs_and_models():

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from mmsent_cli.errors import ConfigError, DataError
 from mmsent_cli.inference.scale import predict as module
-from mmsent_cli.inference.scale.cluster import Cluster, _share
+from mmsent_cli.inference.scale.cluster import Cluster, _connect, _share
 from mmsent_cli.inference.scale.folder import IDENTITY, remove_folder
 from mmsent_cli.inference.scale.worker import FILE, PartPredictor, PartReader, Surveyor
 from tests.commands.running import assert_refused, mmsent, small_lab, succeed
@@ -235,6 +236,24 @@ def test_a_pattern_without_a_file(ready):
 def test_a_cluster_is_shared_by_gpus_or_cores(resources, wanted, device, expected):
     cluster = _share(resources, wanted, device)
     assert (cluster.workers, cluster._cpus, cluster._gpus) == expected
+
+
+@pytest.mark.parametrize(("failures", "address", "starts"), [(2, None, 3), (3, None, 3), (1, "ray-head:1", 1)])
+def test_ray_that_does_not_start_in_time_is_started_again(monkeypatch, failures, address, starts):
+    """On this machine; a cluster that is not there is refused at once."""
+    tried = []
+
+    def init(**_):
+        tried.append(address)
+        if len(tried) <= failures:
+            raise Exception("The current node timed out during startup.")  # as Ray raises it
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init, shutdown=lambda: None))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    expected = contextlib.nullcontext() if failures < starts else pytest.raises(ConfigError, match="timed out")
+    with expected:
+        _connect(address)
+    assert len(tried) == starts
 
 
 def start(*arguments):

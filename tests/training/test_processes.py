@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmsent_cli.compute import processes
 from mmsent_cli.features.table import EpochBatches
 from mmsent_cli.model import Logits
 from mmsent_cli.training.evaluation import _in_order
@@ -74,6 +75,15 @@ def test_rows_of_several_processes_are_joined_in_their_order():
         np.testing.assert_array_equal(_in_order(parts), rows.numpy())
 
 
+def start_by_accelerate(folder, *arguments):
+    """Start `mmsent train` in two processes on a CPU, as README has it."""
+    port = str(20_000 + os.getpid() % 10_000)
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    line = [*launch, "--main_process_port", port, "-m", "mmsent_cli", "train", *map(str, arguments)]
+    rest = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    return subprocess.run(line, cwd=folder, env={**os.environ, **rest}, capture_output=True, text=True, check=False)
+
+
 def start(folder, count, *arguments):
     """Start `mmsent train` as a launcher of `count` processes does."""
     port = str(20_000 + os.getpid() % 10_000)
@@ -127,10 +137,29 @@ def options(tmp_path, weights_dir):
     )
 
 
+def test_a_launcher_that_started_one_process_is_noted(monkeypatch):
+    """`accelerate launch --cpu --num_processes 2` sets an address and no number of processes."""
+    for name in ("WORLD_SIZE", "MASTER_PORT", "ACCELERATE_USE_CPU"):
+        monkeypatch.delenv(name, raising=False)
+    assert processes.launcher_note() == ""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    assert processes.launcher_note() == "", "one process was asked for"
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    assert "--multi_gpu" in processes.launcher_note()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert processes.launcher_note() == ""
+
+
 @pytest.mark.real
-def test_two_processes_train_the_model_of_one(tmp_path, options):
+@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+def test_two_processes_train_the_model_of_one(tmp_path, options, launcher):
     results = []
     for count in (1, 2):
+        if count == 2 and launcher == "accelerate":
+            answer = start_by_accelerate(tmp_path, *options, "--epochs", 2, "--json")
+            assert answer.returncode == 0, answer.stderr
+            results.append(json.loads(answer.stdout))
+            continue
         answers = [process.communicate() for process in start(tmp_path, count, *options, "--epochs", 2, "--json")]
         assert [answer[0] == "" for answer in answers] == [False, True][:count], answers
         results.append(json.loads(answers[0][0]))

@@ -14,10 +14,15 @@ from mmsent_cli.inference.scale.worker import FILE, PartPredictor, PartReader, S
 from mmsent_cli.training.checkpoints import Description
 
 CORES_PER_WORKER = 2
+STARTS = 3
+"""Attempts to start Ray on this machine: on a busy one, its own limit of 30 seconds may be too short."""
 OBJECT_STORE_BYTES = 2**30
 """Memory in which Ray keeps parts between reading and predicting, on this machine alone."""
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-"""Without these, Ray reports its use to its makers, and warns about its own internals."""
+VARIABLES = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports its use to its makers
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # or Ray warns about its own internals
+}
+"""Settings of Ray, unless the user has others."""
 
 
 class Cluster:
@@ -71,7 +76,7 @@ def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Clus
     Raises:
         ConfigError: there is no cluster at the address.
     """
-    for name, value in QUIET.items():
+    for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
     import ray
     from ray.data import DataContext
@@ -99,12 +104,16 @@ def _connect(address: str | None) -> None:
     before = signal.getsignal(signal.SIGTERM)
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"no Ray cluster at {where}: {reason}", "check --ray-address") from error
+    for attempt in range(1, STARTS + 1):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+            break
+        except Exception as error:  # Ray raises it as such where its processes do not start in time
+            ray.shutdown()
+            if not is_local or attempt == STARTS:
+                where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise ConfigError(f"no Ray on {where}: {reason}", "check --ray-address, or try again") from error
     if in_main_thread and before is not None:  # Ray sets its own
         signal.signal(signal.SIGTERM, before)
 
