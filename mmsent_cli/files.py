@@ -204,7 +204,7 @@ def _require_replaceable(path: Path) -> None:
 
 
 def not_replaced(path: Path, kind: str) -> MmsentError:
-    """Make the error for an output path where something exists that is never replaced."""
+    """Make the error for an output path at which a folder, link, pipe or device exists."""
     is_link = kind == KINDS[stat.S_IFLNK]
     return MmsentError(f"{path} is {kind}", f"give {'the file that it leads to' if is_link else 'the name of a file'}")
 

@@ -35,7 +35,7 @@ class Evidence:
     _seen: Counter[bytes] = field(default_factory=Counter)
 
     def add(self, found: bytes) -> None:
-        """Count a file, and sample its non-ASCII bytes if they are new."""
+        """Count a file. Keep its non-ASCII bytes as a sample if no earlier file had the same bytes."""
         self.files += 1
         self.failures.update(codec for codec in CODECS if not is_strict(found, codec))
         if self._bytes >= MAX_EVIDENCE_BYTES or len(self.samples) >= MAX_EVIDENCE_FILES:

@@ -53,7 +53,7 @@ class Readers:
 def open_readers(
     model: ResolvedModel, weights: WeightSource, needs: Sequence[str], training_texts: Sequence[str]
 ) -> Readers:
-    """Load the encoders that a training would use, and keep how they read texts and images.
+    """Load the encoders that a training would use, and keep their tokenizers and the size of their images.
 
     Args:
         model: the model that would be trained.

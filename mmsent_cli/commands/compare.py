@@ -16,8 +16,8 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Two or more runs, checkpoints or prediction files. Join the runs of one model with several seeds by"
-            " commas: A,B,C",
+            help="Two or more runs, checkpoints or prediction files. If a model was trained with several seeds, give"
+            " its runs as one argument, separated by commas: RUN1,RUN2,RUN3",
         ),
     ],
     runs_dir: RunsDir = Path("runs"),

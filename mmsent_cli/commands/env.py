@@ -18,7 +18,7 @@ def env(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Check this machine: torch and GPU, precision, cores, memory, disk, hub, weights, expected minutes.
+    """Check this machine: torch, GPU, cores, memory, disk, weights, and how long training would take.
 
     The exit code is 1 if training cannot run.
     """

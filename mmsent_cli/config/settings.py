@@ -54,8 +54,8 @@ class DataConfig:
     tag_column: str = option("tag", "Column of the table with the label; rows without a label are predicted")
     labels: tuple[str, ...] | None = option(
         None,
-        "All labels in order, comma-separated",
-        shown="those of negative, neutral, positive that occur; if fewer than two occur, all labels",
+        "The labels, comma-separated, in the order of the tables and figures",
+        shown="those of negative, neutral, positive that occur; if fewer than two of them occur, all labels",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -326,8 +326,8 @@ class RuntimeConfig:
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",
         "Backend for frozen encoder layers; trained layers always use torch. auto = openvino on a CPU, if it is"
-        " installed and supports the encoder, else torch. ray = for predict --out alone: several processes or machines,"
-        " each with auto",
+        " installed and supports the encoder, else torch. ray = divide the work of predict --out among several"
+        " processes or machines, each of which chooses like auto",
     )
     no_deterministic: bool = option(
         False, "On CUDA, allow kernels that may be faster and give slightly different results in each run"

@@ -191,7 +191,7 @@ def _error_of_lost(worker: Worker) -> MmsentError:
         return _ended_by_itself(exit_code)
     return MmsentError(
         "training workers could not start",
-        'give --jobs 1; if this is a script, put its code under: if __name__ == "__main__":',
+        'give --jobs 1; if you call mmsent from a script, put its code below the line: if __name__ == "__main__":',
     )
 
 

@@ -16,7 +16,9 @@ class CompareSettings:
         " 'all' = every fusion",
     )
     baseline: str = option("concat", "Fusion that the others are compared with")
-    seeds: int = option(3, "Models per fusion: seeds --seed, --seed + 1, ...")
+    seeds: int = option(
+        3, "Number of seeds, and so of models per fusion. The first seed is --seed, the next --seed + 1"
+    )
 
     def __post_init__(self) -> None:
         raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions must name at least one"))
@@ -28,10 +30,12 @@ class AugmentSettings:
 
     policies: tuple[str, ...] = option(
         ("standard",),
-        "Augmentations to compare with none, comma-separated: standard, flip, geometry, color, strong",
+        "Augmentations, comma-separated, each compared with no augmentation: standard, flip, geometry, color, strong",
         aliases=AUGMENTATION_ALIASES,
     )
-    seeds: int = option(3, "Models per augmentation: seeds --seed, --seed + 1, ...")
+    seeds: int = option(
+        3, "Number of seeds, and so of models per augmentation. The first seed is --seed, the next --seed + 1"
+    )
 
     def __post_init__(self) -> None:
         raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies must name at least one"))
@@ -44,7 +48,7 @@ class AblateSettings:
     retrain: bool = option(
         False,
         "Also train text-only and image-only models, which is fairer than removing an input. For an ensemble,"
-        " these are ensembles over the same folds, with the probes that read the text or the image",
+        " ensembles are trained over the same folds, one with the probes of the text and one with those of the image",
     )
     emap_pairs: int = option(
         1000,
@@ -81,7 +85,11 @@ class TuneSettings:
         False,
         "For --strategy grid and tpe: stop a trial that is worse than the median of earlier trials at the same epoch",
     )
-    seeds: int = option(1, "Models per trial, whose scores are averaged: seeds --seed, --seed + 1, ...")
+    seeds: int = option(
+        1,
+        "Number of seeds, and so of models per trial, whose scores are averaged. The first seed is --seed, the next"
+        " --seed + 1",
+    )
     storage: str | None = option(
         None,
         "URL of a database for the trials, so that several processes can share them",
@@ -107,7 +115,9 @@ class PaperSettings:
     """Settings of `paper`."""
 
     tune_epochs: int | None = option(None, "Epochs of each trial of the tuning", shown="--epochs if given, else 5")
-    seeds: int = option(3, "Models per compared setting: seeds --seed, --seed + 1, ...")
+    seeds: int = option(
+        3, "Number of seeds, and so of models per setting. The first seed is --seed, the next --seed + 1"
+    )
 
     def __post_init__(self) -> None:
         raise_if(

@@ -53,8 +53,8 @@ class PredictSettings:
     )
     abstain_for_accuracy: float | None = option(
         None,
-        "Leave labels empty so that the others reach this accuracy, 0 to 1; the threshold comes from the out-of-fold or"
-        " validation predictions of the checkpoint's run",
+        "Leave the least certain labels empty, so that the remaining labels reach this accuracy, 0 to 1. How certain a"
+        " label must be is chosen on the out-of-fold or validation predictions of the model's run",
         shown="none",
     )
     keep: tuple[str, ...] = option((), "Columns of the input to copy to the output, comma-separated", shown="none")
@@ -67,7 +67,9 @@ class PredictSettings:
         None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
     )
     ray_workers: int = option(0, "Processes that predict with --engine ray. 0 = one per GPU, or one per two CPU cores")
-    part_rows: int = option(PART_ROWS, f"Rows of a part of --engine ray, a multiple of {CHUNK_ROWS}")
+    part_rows: int = option(
+        PART_ROWS, f"With --engine ray, the input is divided into parts of so many rows, a multiple of {CHUNK_ROWS}"
+    )
 
     def __post_init__(self) -> None:
         given = [self.abstain_below, self.abstain_for_accuracy]

@@ -11,7 +11,7 @@ def halved(fit: ResolvedFit) -> tuple[int, int]:
 
 
 def out_of_memory(fit: ResolvedFit) -> MmsentError:
-    """Make the error for a batch that does not fit, with half of it and the same number of pairs for each step."""
+    """Make the error for a batch that does not fit. Its hint names half the batch size and more steps to accumulate."""
     message = f"out of GPU memory with a batch of {fit.batch_size} pairs"
     if fit.batch_size == 1:
         return MmsentError(message, "freeze more layers, take smaller images, or train with --device cpu")

@@ -75,7 +75,7 @@ def status_of(request: str | urllib.request.Request) -> int | None:
 def strict_from_pretrained(from_pretrained: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap `from_pretrained` to raise WeightsUnavailable if weights are missing, instead of initializing them randomly.
 
-    Many published models have no pooler. If it is missing, it is removed from the model.
+    Many published weights lack those of the pooler. The pooler is then removed from the model.
     """
 
     def load(place: str, local_files_only: bool) -> Any:

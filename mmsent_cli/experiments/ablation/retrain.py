@@ -35,7 +35,7 @@ def require_training_pairs(target: AblationTarget) -> None:
         )
     if not plan.folds and not set(plan.split.train).isdisjoint(plan.split.val):
         raise ConfigError(
-            "--retrain needs training pairs that are not evaluated",
+            "--retrain needs other pairs to train on than those it is evaluated on, and this split has none",
             "give --split FILE, a split file with training and validation pairs",
         )
 
