@@ -93,9 +93,12 @@ def rows(path):
     return list(csv.DictReader(Path(path).open(encoding="utf-8")))
 
 
+PLACES_AND_TIMES = ("seconds", "prepare_seconds", "run", "source", "files")
+
+
 def clockless(values):
     """A result without what the clock and the folder say."""
-    kept = {name: value for name, value in values.items() if name not in ("seconds", "prepare_seconds", "run", "files")}
+    kept = {name: value for name, value in values.items() if name not in PLACES_AND_TIMES}
     folds = [{key: value for key, value in fold.items() if key != "seconds"} for fold in kept["folds"]]
     return {**kept, "folds": folds}
 

@@ -129,7 +129,7 @@ def outcome(run_folder: Path) -> dict[str, object]:
 def _timeless(value: object) -> object:
     if isinstance(value, dict):
         kept = {name: part for name, part in value.items() if "seconds" not in name}
-        left_out = ("run", "notes", "checkpoint", "encoder_runs", "resumed")
+        left_out = ("run", "source", "notes", "checkpoint", "encoder_runs", "resumed")
         return {name: _timeless(part) for name, part in kept.items() if name not in left_out}
     return [_timeless(part) for part in value] if isinstance(value, list) else value
 
