@@ -121,7 +121,7 @@ def trade_off_grid(result: FoldsResult) -> Grid:
     """Make the table: accuracy and macro-F1 of the ensemble by the strength of the logit adjustment."""
     rows = tuple((f"{own.logit_adjustment:g}", percent(own.accuracy), score(own.macro_f1)) for own in result.trade_off)
     return Grid(
-        name="trade_off",
+        name="trade-off",
         title="Accuracy or macro-F1",
         columns=("Logit adjustment", "Accuracy", "Macro-F1"),
         rows=rows,

@@ -65,6 +65,7 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
     times = ensemble.prepare_seconds, time.perf_counter() - start
     facts = run_facts(plan, run, ensemble.model, times, workspace.notes())
     facts |= {"findings": findings, "notes": noted(findings, facts["notes"])}
+    facts |= {"trade_off": _trade_off(stacked.members, targets, ensemble.rows, plan.dataset.labels)}
     return _result(plan, stacked, targets, folds, facts)
 
 

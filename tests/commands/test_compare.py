@@ -36,6 +36,7 @@ AUGMENT = ("augment-compare", "--data", "lab", *QUICK, "--epochs", 2, "--policie
 COMMANDS = {"compare-fusions": COMPARE, "augment-compare": AUGMENT}
 MODELS = {"compare-fusions": 8, "augment-compare": 6}
 ISSUE_KEYS = {"fusion", "nested", "accuracy_difference", "p_adjusted", "verdict"}
+FIGURES = {"compare-fusions": {"weights.png"}, "augment-compare": {"augmented.png", "weights.png"}}
 FILES = {
     "accuracy.png",
     "arms",
@@ -51,7 +52,6 @@ FILES = {
     "result.json",
     "split.json",
     "tables",
-    "weights.png",
 }
 
 each_command = pytest.mark.parametrize("command", COMMANDS)
@@ -100,7 +100,7 @@ def figures(values):
 @each_command
 def test_a_comparison_writes_its_run_and_its_json(finished, command):
     values, folder, stderr, _ = finished[command]
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == FILES | FIGURES[command]
     assert json.loads(kept(folder)) == figures(values)
     assert all(arm.keys() >= ISSUE_KEYS for arm in values["arms"])
     assert values["seconds"] > 0

@@ -38,7 +38,7 @@ def model(name, seed, right, epochs=EPOCHS, **changes):
     predicted = np.where(generator.random((epochs, PAIRS)) < right, TRUE, wrong)
     trained = TrainedArm(
         name=name,
-        fusion=f"{name} layer",
+        fusion="concat",
         augmentation="none",
         seed=seed,
         is_reference=False,
@@ -94,7 +94,7 @@ def nested(models):
 def test_arms_keep_their_order_and_references_come_last(rows):
     assert list(rows) == ["plain", "equal", "good", "bad", "text"]
     assert rows["text"].is_reference
-    assert (rows["good"].fusion, rows["good"].trainable_parameters, rows["good"].seeds) == ("good layer", 4, SEEDS)
+    assert (rows["good"].fusion, rows["good"].trainable_parameters, rows["good"].seeds) == ("concat", 4, SEEDS)
 
 
 def test_verdicts_follow_the_true_order(rows):

@@ -11,7 +11,7 @@ from mmsent_cli.experiments.tuning.space import NOT_TUNABLE, TUNABLE, Choices, R
 
 def test_every_setting_is_tunable_or_has_a_reason_why_not():
     names = [field.name for section in (ModelConfig, FitConfig) for field in fields(section)]
-    assert len(names) == 33
+    assert len(names) == 34
     assert sorted(names) == sorted((*TUNABLE, *NOT_TUNABLE))
     assert all(NOT_TUNABLE.values())
 

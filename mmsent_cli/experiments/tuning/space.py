@@ -54,6 +54,7 @@ NOT_TUNABLE = {
     "head_hidden": HAS_SEVERAL_NUMBERS,
     "head_dropout": HAS_SEVERAL_NUMBERS,
     "probes": IS_OF_FOLDS,
+    "optional_probes": IS_OF_FOLDS,
     "models_per_fold": IS_OF_FOLDS,
     "logit_adjustment": IS_OF_FOLDS,
     "monitor": "all trials are compared by the same metric",
