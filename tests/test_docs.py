@@ -49,4 +49,4 @@ def test_recorded_runs_are_joined_as_the_run_itself_did(script, tmp_path, monkey
     recorded = script.Recorded(run)
     assert recorded.networks.shape == (2, 18, 3)
     joined = recorded.joined(["image", "lexicon"], 2, recorded.adjustment)
-    np.testing.assert_allclose(joined, recorded.stacked, atol=1e-4)
+    np.testing.assert_allclose(np.exp(joined), np.exp(recorded.stacked), atol=2e-6)

@@ -12,7 +12,7 @@ import torch
 from mmsent_cli import api
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, SplitConfig, TrainConfig
 from mmsent_cli.experiments.ablation.ablate import Predictions, _shapley
-from mmsent_cli.experiments.ablation.perturb import EncodedModel, mean_features
+from mmsent_cli.experiments.ablation.perturb import MISSING, EncodedModel, mean_features
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import SentimentModel, build_head
 from mmsent_cli.stats import accuracy_scores, compare_scores, verdict
@@ -123,12 +123,13 @@ def test_a_duplicated_feature_gives_a_tie():
         weight[:, OUT_DIM:] = weight[:, :OUT_DIM]
     table = tiny_table(train=10, val=60)
     table.image.values[:] = table.text.values
-    subject = EncodedModel(model, table, table.val, FP32, keeps_tokens=False)
     means = mean_features(model, table, table.train, FP32)
+    subject = EncodedModel(model, table, table.val, FP32, keeps_tokens=False, means=means)
     torch.testing.assert_close(means["text"], means["image"])
     true = table.targets[list(table.val)]
     both = subject.logits().argmax(axis=1)
-    parts = [subject.logits(absent=absent).argmax(axis=1) for absent in (["image"], ["text"], ["text", "image"])]
+    absent = ({"image": MISSING}, {"text": MISSING}, {"text": MISSING, "image": MISSING})
+    parts = [subject.logits(removed=removed).argmax(axis=1) for removed in absent]
     shares = _shapley("missing", Predictions(*parts), both, true)
     assert shares.text == shares.image
     difference = compare_scores(*(accuracy_scores(true, part)[None] for part in parts[:2]))
