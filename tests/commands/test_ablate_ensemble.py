@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmsent_cli import load
@@ -13,6 +14,8 @@ from mmsent_cli.progress import ModelBegun, ModelDone
 from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, small_lab, succeed
 
 SIDES = ("text", "image")
+LEAST_MARGIN = 1e-3
+"""Two classes whose probabilities are closer than this may be exchanged by rounding."""
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +79,11 @@ def test_the_whole_ensemble_gets_the_out_of_fold_predictions_of_its_run(ready):
 def test_on_other_pairs_the_ensemble_is_the_one_that_predict_uses(ready, options):
     """A pair without its text is predicted as `predict` does it: by all models, probes and the stacker."""
     shutil.copy(ready / "best_model.pt", "alone.pt")
-    values = ablate("--checkpoint", "alone.pt", "--data", "lab", *options)
+    exact = ("--engine", "torch", "--precision", "fp32")
+    values = ablate("--checkpoint", "alone.pt", "--data", "lab", *options, *exact)
     assert (values["val_pairs"], values["folds"], len(values["members"])) == (24, 0, 4)
     assert any("too high" in note for note in values["notes"])
-    model = load("alone.pt", weights_dir=options[1], offline=True, device="cpu")
+    model = load("alone.pt", weights_dir=options[1], offline=True, device="cpu", engine="torch", precision="fp32")
     guids = list(column(Path(values["run"]) / "predictions.csv", "both"))
     texts = {guid: Path(f"lab/data/{guid}.txt").read_text() for guid in guids}
     images = {guid: Path(f"lab/data/{guid}.jpg") for guid in guids}
@@ -89,8 +93,11 @@ def test_on_other_pairs_the_ensemble_is_the_one_that_predict_uses(ready, options
         "image only, missing": [Pair(guid=guid, tag=None, text=None, image=images[guid]) for guid in guids],
     }
     for arm, inputs in pairs.items():
-        expected = dict(zip(guids, model.predict(inputs)["label"], strict=True))
-        assert column(Path(values["run"]) / "predictions.csv", arm) == expected
+        frame, answers = model.predict(inputs), column(Path(values["run"]) / "predictions.csv", arm)
+        shares = frame.filter(like="probability_").to_numpy()
+        unsure = np.ptp(np.sort(shares)[:, -2:], axis=1) < LEAST_MARGIN
+        assert unsure.sum() < 3
+        assert [answers[guid] for guid in np.array(guids)[~unsure]] == frame["label"][~unsure].tolist()
 
 
 def test_retrained_ensembles_are_those_of_a_training_on_one_modality(ready, settings):

@@ -32,12 +32,12 @@ def recorded(run, name="weighted-seed-0"):
 
 
 def tensorboard_scalars(run, name="weighted-seed-0"):
-    """What TensorBoard's own reader finds."""
+    """What TensorBoard's own reader finds, by epoch: it reads the files of one second in the order of their names."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(run / "tensorboard" / name))
     events.Reload()
-    return {tag: [(one.step, one.value) for one in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+    return {tag: sorted((one.step, one.value) for one in events.Scalars(tag)) for tag in events.Tags()["scalars"]}
 
 
 def mlflow_scalars(run, name="weighted-seed-0"):
