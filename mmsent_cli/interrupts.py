@@ -103,8 +103,12 @@ def _end(number: int, word: str) -> None:
     """Clean up, report, and end the process. The lock is kept, so that no thread begins another file."""
     with _lock:
         for cleanup in reversed([*_cleanups.values()]):
-            with contextlib.suppress(Exception):  # whatever fails, the next cleanup must still be done
+            try:
                 cleanup()
+            except RecursionError:  # near the limit of nested calls nothing works; the thread cleans up instead
+                raise
+            except Exception:  # whatever fails, the next cleanup must still be done
+                pass
         multiprocessing = sys.modules.get("multiprocessing")
         for child in multiprocessing.active_children() if multiprocessing else ():
             with contextlib.suppress(Exception):  # as above
