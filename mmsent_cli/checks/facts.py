@@ -1,4 +1,4 @@
-"""Facts about a machine, as values: `collect` gathers them, `machine` judges them. So any machine can be described."""
+"""Facts about a machine, as values: `collect` gathers them, `machine` checks them; tests describe other machines."""
 
 from dataclasses import dataclass, field
 

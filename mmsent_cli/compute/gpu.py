@@ -55,7 +55,7 @@ def gpu_facts() -> GpuFacts:
 
 
 def _ask_driver() -> tuple[str, str, str]:
-    """Version of the driver, CUDA version, and what nvidia-smi says instead; all empty without nvidia-smi."""
+    """Return the driver's version, its CUDA version, and the error of nvidia-smi; all are empty without nvidia-smi."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return "", "", ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmsent_cli.errors import ConfigError, DataError, summarize
 from mmsent_cli.evaluation.answers import Answers
-from mmsent_cli.evaluation.evaluate import judge
+from mmsent_cli.evaluation.evaluate import model_findings
 from mmsent_cli.results import ComparedModel, Finding, ModelComparison, ModelDifference, Score
 from mmsent_cli.stats import (
     accuracy_of,
@@ -147,7 +147,7 @@ def _model(name: str, models: Sequence[Answers], sources: Sequence[str], recorde
         accuracy=Score(value=float(right.mean()), interval=accuracy_of(right)),
         macro_f1=Score(value=float(f1.mean()), interval=interval_of(f1)),
         accuracies=tuple(map(float, right.mean(axis=1))),
-        findings=judge(true, predicted, labels, int(np.bincount(true).argmax()), recorded),
+        findings=model_findings(true, predicted, labels, int(np.bincount(true).argmax()), recorded),
     )
 
 

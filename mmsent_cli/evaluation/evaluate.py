@@ -85,7 +85,7 @@ def evaluate(
     confusion = confusion_counts(counted.true, counted.predicted, len(answers.labels))
     support = confusion.sum(axis=1)
     classes = support if seen is None else np.bincount(seen.classes, minlength=len(answers.labels))
-    findings = judge(counted.true, counted.predicted[None], answers.labels, int(classes.argmax()), recorded)
+    findings = model_findings(counted.true, counted.predicted[None], answers.labels, int(classes.argmax()), recorded)
     result = EvaluateResult(
         subject=subject,
         source=source,
@@ -112,7 +112,7 @@ def evaluate(
     return result, counted
 
 
-def judge(
+def model_findings(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, recorded: Iterable[Finding]
 ) -> tuple[Finding, ...]:
     """Return what shows that a model has learned too little: on these pairs, else that it was found to ignore a

@@ -3,7 +3,7 @@
 Each model has a tracker run of its own: one for a single model, one per model of a fold. An ensemble has a further one
 with its final metrics. `metrics.jsonl` stays the record: a tracker gets the same values under the same names.
 
-`trackers.json` in the run folder says what has been logged, so that a resumed run continues each log.
+`trackers.json` in the run folder lists what has been logged, so that a resumed run continues each log.
 """
 
 import contextlib
