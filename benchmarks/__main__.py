@@ -5,11 +5,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import rows_device, rows_first, rows_limit, rows_process, rows_speed
+from benchmarks import rows_device, rows_first, rows_limit, rows_process, rows_serve, rows_speed
 from benchmarks.machine import describe
 from benchmarks.tables import Row, render
 
-NAMES = ("prepare", "true-size", "fusions", "limit", "growth", "startup", "first-answer")
+NAMES = ("prepare", "true-size", "fusions", "limit", "growth", "startup", "first-answer", "serve")
 
 
 def main() -> None:
@@ -35,6 +35,8 @@ def measure(name: str, asked: argparse.Namespace, work: Path) -> list[Row]:
         return rows_process.startup(asked.data, work)
     if name == "first-answer":
         return rows_first.first_answer(asked.data, work, asked.checkpoint)
+    if name == "serve":
+        return rows_serve.serve(asked.data, work, asked.checkpoint, asked.requests)
     by_name = {
         "prepare": rows_speed.prepare,
         "true-size": rows_speed.true_size,
@@ -54,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", help="print the table of this device alone: cuda, cuda:N or cpu")
     parser.add_argument("--small", action="store_true", help="tiny networks, to try --device: measures nothing")
     parser.add_argument("--predict-pairs", type=int, default=0, help="predict as many; 50,000 take minutes")
-    parser.add_argument("--checkpoint", type=Path, help="model of row 7 (default: one network, trained on 60 pairs)")
+    parser.add_argument("--checkpoint", type=Path, help="model of rows 7 and 8 (default: one network)")
+    parser.add_argument("--requests", type=int, default=320, help="requests to each number of clients of row 8")
     return parser
 
 

@@ -1,5 +1,8 @@
 """The benchmark's own compute and inputs; no test asserts a time."""
 
+import base64
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from benchmarks.inputs import make_pairs
 from benchmarks.machine import flops
 from benchmarks.rows_device import device_rows, utilisation
 from benchmarks.rows_process import run, slowest_imports
+from benchmarks.rows_serve import request_bodies, serve
 from benchmarks.tables import PairCost, Row, duration, render
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import load_labelled
@@ -34,6 +38,23 @@ def test_every_line_of_the_table_for_a_gpu_runs_on_a_cpu(tmp_path):
     rows = device_rows(SAMPLE, tmp_path, 24, "cpu", is_small=True)
     assert len(rows) == 7
     assert [row.ratio is not None for row in rows].count(True) == 2
+
+
+def test_a_request_holds_the_text_and_the_image_of_a_pair(tmp_path):
+    bodies = [json.loads(body) for body in request_bodies(make_pairs(SAMPLE, tmp_path / "pairs", 3))]
+    images = {path.read_bytes() for path in (SAMPLE / "data").glob("*.jpg")}
+    assert len(bodies) == 3
+    for body in bodies:
+        assert len(body["text"]) > 5
+        assert base64.b64decode(body["image"]) in images
+
+
+@pytest.mark.real
+def test_a_served_model_answers_all_clients_and_keeps_its_memory(tmp_path):
+    rows = serve(SAMPLE, tmp_path, None, 600)
+    memory = [[int(size) for size in re.findall(r"(\d+) MiB", row.note)] for row in rows]
+    assert len(memory) == 3
+    assert memory[-1][1] < 1.1 * memory[0][1]
 
 
 def test_a_measured_part_is_scaled_by_pairs_epochs_and_models():
