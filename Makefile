@@ -4,6 +4,7 @@
 # make install-check  install the package without extras into a folder, and use it from there
 # make sample generate data/sample again (the same bytes)
 # make coverage  lines and branches that the tests reach        make mutants  small wrongs that the tests must notice (docs/mutants.md)
+# make mutants-sample  100 mutants, others on each day, within 15 minutes; fails where the tests notice too few of them
 # make bench  compare speed with a plain training loop, in one table (BENCH="--pairs 1000 --only fusions")
 # make paper  repeat a published student project's experiments on DATA (default data/sample); OPTIONS default to frozen encoders
 
@@ -12,12 +13,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check coverage faults mutants real install-check sample paper bench
+.PHONY: demo test check coverage faults mutants mutants-sample real install-check sample paper bench
 
 DATA ?= data/sample
 ROUNDS ?= 40
 OPTIONS ?= --freeze-text all --freeze-image all
-MUTANTS ?= *__mutmut_*7
+MUTANTS ?= 420
+SEED ?= 1
 
 demo: $(VENV)/.installed
 	$(BIN)/mmsent train --data data/sample
@@ -36,8 +38,10 @@ coverage: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
 
 mutants: $(VENV)/.installed-mutants
-	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2 '$(MUTANTS)'
-	$(BIN)/mutmut results
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.mutants --count $(MUTANTS) --seed $(SEED) $(if $(ROOM),--room "$(ROOM)")
+
+mutants-sample: $(VENV)/.installed-mutants
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.mutants --count 100 --least 0.7
 
 real: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m real
