@@ -2,9 +2,13 @@
 terminal shows keeps to 80 columns and breaks no number."""
 
 import base64
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -261,3 +265,11 @@ def test_a_report_without_examples_quotes_no_text(tmp_path, monkeypatch, folds_r
     assert bool(shown[0].examples.groups) is not is_private
     assert shown[0].confidence.doubtful == (() if is_private else doubtful)
     assert run.path(DOUBTFUL).exists() is not is_private
+
+
+def test_a_figure_is_drawn_without_a_word_where_there_is_no_home(tmp_path):
+    drawn = "from mmsent_cli.reports.plot_style import new_figure; new_figure(1).savefig('figure.png')"
+    environment = {"PATH": os.environ["PATH"], "HOME": "/dev/null", "PYTHONPATH": str(Path.cwd())}
+    ended = subprocess.run([sys.executable, "-c", drawn], cwd=tmp_path, env=environment, capture_output=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
