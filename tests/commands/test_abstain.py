@@ -49,6 +49,10 @@ def test_the_threshold_for_an_accuracy_comes_from_the_predictions_of_the_run(rea
     file.write_text("\n".join(lines) + "\n")
     assert predict("--abstain-for-accuracy", 1)[0]["threshold"] == 0.7
     assert predict("--abstain-for-accuracy", 0.6)[0]["threshold"] == 0.6
+    out_of_fold = ready / "oof_predictions.csv"  # pairs that no model was chosen on, so these come first
+    out_of_fold.write_text("\n".join([*lines[:2], "2,neutral,neutral,0.2,0.8,0", lines[3]]) + "\n")
+    assert predict("--abstain-for-accuracy", 1)[0]["threshold"] == 0.8
+    out_of_fold.unlink()
     file.write_text("\n".join(lines).replace("1,neutral,", "1,positive,") + "\n")
     assert_refused(
         mmsent("predict", "--data", "new.csv", "--out", "o.csv", "--abstain-for-accuracy", 0.9), "no threshold reaches"

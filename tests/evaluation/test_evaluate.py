@@ -81,8 +81,8 @@ def test_pairs_of_the_training_are_counted_apart():
         "in training": (2, 1.0),
         "text or image in training": (1, 0.0),
     }
-    assert result.classes.training == (0.5, 0.5, 0.0)
-    assert result.lengths.here == (4.5, 5.0, 5.5)
+    assert (result.classes.training, result.classes.here) == ((0.5, 0.5, 0.0), (1 / 3, 1 / 3, 1 / 3))
+    assert (result.lengths.training, result.lengths.here) == ((1.25, 1.5, 1.75), (4.5, 5.0, 5.5))
 
 
 def test_where_every_pair_was_in_training_the_scores_are_said_to_show_memory():
