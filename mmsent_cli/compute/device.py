@@ -18,7 +18,7 @@ from mmsent_cli.compute.threads import keep_freed_memory
 from mmsent_cli.compute.transfer import to_device
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations, Encoder
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.errors import ConfigError, MmsentError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -31,6 +31,10 @@ CUBLAS_WORKSPACE = ":4096:8"
 
 
 MUCH_MEMORY_BYTES = 15 * 10**9
+COLUMN_BYTES = 256 * 2**20
+"""Largest column that is kept in memory: 50,000 images 1,280 wide, or 7,000 texts of 25 tokens, each 384 wide."""
+GPU_SHARE = 32
+"""A column may take one part in this of a GPU's memory: with 80 GB, 16,000 decoded images of 224 px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,12 @@ class Compute:
         return 256 if memory_bytes(self.device) >= MUCH_MEMORY_BYTES else 64
 
     @property
+    def column_bytes(self) -> int:
+        """The most bytes of a column of features that is kept in memory."""
+        own = memory_bytes(self.device) // GPU_SHARE if self.device_type == "cuda" else 0
+        return max(COLUMN_BYTES, own)
+
+    @property
     def length_multiple(self) -> int:
         """Texts are padded to a multiple of this length: on a GPU, each new shape costs time."""
         return 16 if self.device_type == "cuda" else 1
@@ -90,7 +100,7 @@ class Compute:
     @property
     def decoders(self) -> int:
         """Number of threads that decode images: one per core with a GPU, two on a CPU, which also runs the encoders."""
-        return os.cpu_count() or 1 if self.device_type == "cuda" else 2
+        return cpu_count() if self.device_type == "cuda" else 2
 
     @property
     def engine_name(self) -> str:
@@ -131,8 +141,14 @@ class Compute:
         if outputs is not None:
             return outputs
         mask = None if inputs.mask is None else to_device(inputs.mask, self.device)
-        with torch.inference_mode(), self.autocast():
-            return encoder.prefix(Activations(to_device(inputs.values, self.device), mask), encoder.cut)
+        try:
+            with torch.inference_mode(), self.autocast():
+                return encoder.prefix(Activations(to_device(inputs.values, self.device), mask), encoder.cut)
+        except torch.OutOfMemoryError as error:
+            raise MmsentError(
+                f"out of GPU memory while {len(inputs.values)} inputs are encoded with {encoder.name}",
+                "choose a smaller encoder, smaller images or shorter texts, or give --device cpu",
+            ) from error
 
 
 def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
@@ -152,7 +168,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
     wanted = runtime.device
     device = processes.own_device(_best_device() if wanted == "auto" else wanted)
     kind = open_device(device, not runtime.no_deterministic)
-    processes.join(kind)
+    processes.join(device)
     precision, probed = runtime.precision, None
     if precision == "auto":
         with processes.first_alone():
@@ -229,6 +245,11 @@ def diagnose_cuda() -> str:
     """Return why torch finds no GPU, and what to do; empty on a machine with neither a card nor a driver."""
     message, advice = why_unused(gpu_facts(), str(torch.__version__), torch.version.cuda or "")
     return f"{message}; {advice}" if message else ""
+
+
+def cpu_count() -> int:
+    """Return the number of cores that this process may use; a container may have fewer than the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _best_device() -> str:

@@ -56,8 +56,8 @@ def together() -> Iterator[None]:
             distributed.destroy_process_group()
 
 
-def join(device_type: str) -> None:
-    """Connect to the other processes, once.
+def join(device: str) -> None:
+    """Connect to the other processes, once. NCCL needs the GPU of this process, and would otherwise guess one.
 
     Raises:
         ConfigError: the command does not run in several processes.
@@ -69,7 +69,9 @@ def join(device_type: str) -> None:
             "this command runs in one process, but the launcher started several processes",
             "run it without accelerate launch or torchrun; only mmsent train without --folds can use several processes",
         )
-    distributed.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=TIMEOUT)
+    is_cuda = device.startswith("cuda")
+    own = torch.device(device) if is_cuda else None
+    distributed.init_process_group("nccl" if is_cuda else "gloo", timeout=TIMEOUT, device_id=own)
 
 
 def launcher_note() -> str:

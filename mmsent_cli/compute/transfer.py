@@ -42,7 +42,7 @@ def begin_fetch(values: Tensor) -> Callable[[], np.ndarray]:
     host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     host.copy_(values, non_blocking=True)
     copied = torch.cuda.Event()
-    copied.record()
+    copied.record(torch.cuda.current_stream(values.device))  # a thread's own current device may be another
 
     def wait() -> np.ndarray:
         copied.synchronize()

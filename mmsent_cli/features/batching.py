@@ -9,11 +9,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from mmsent_cli.compute.transfer import to_device
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
-
-IN_MEMORY_BYTES = 256 * 2**20
-"""Largest column that is kept in memory: 50,000 images 1,280 wide, or 7,000 texts of 25 tokens, each 384 wide."""
 
 
 class PackedArrays:
@@ -32,6 +30,7 @@ class PackedArrays:
         self.is_ragged = pad is not None
         self._multiple = multiple
         self._longest = longest
+        self._moved: dict[torch.device, PackedArrays] = {}
         if not self.is_ragged:
             self._values = torch.from_numpy(np.stack(arrays))  # [N, …]
             return
@@ -44,20 +43,22 @@ class PackedArrays:
     def batch(self, rows: Sequence[int]) -> Activations:
         """Make a batch [B, …] of some rows, with a mask [B, T] if they are sequences."""
         device = self._values.device
+        place = str(device)
         index = torch.tensor(rows, dtype=torch.int64)
         if not self.is_ragged:
-            return Activations(self._values[index.to(device)])
+            return Activations(self._values[to_device(index, place)])
         lengths = self._lengths[index].unsqueeze(1)  # [B, 1], in the machine's memory: its maximum is needed here
         steps = torch.arange(self._padded(int(lengths.max())), device=device)  # [T]
-        mask = steps < lengths.to(device)  # [B, T]
-        places = torch.where(mask, self._starts[index].unsqueeze(1).to(device) + steps, 0)
+        mask = steps < to_device(lengths, place)  # [B, T]
+        places = torch.where(mask, to_device(self._starts[index].unsqueeze(1), place) + steps, 0)
         return Activations(self._values[places], mask)
 
     def on(self, device: torch.device) -> "PackedArrays":
-        """Return the same arrays in the memory of a device."""
-        moved = copy.copy(self)
-        moved._values = self._values.to(device)
-        return moved
+        """Return the same arrays in the memory of a device. They are copied there once."""
+        if device not in self._moved:
+            self._moved[device] = copy.copy(self)
+            self._moved[device]._values = self._values.to(device)
+        return self._moved[device]
 
     def _padded(self, length: int) -> int:
         padded = -(-length // self._multiple) * self._multiple
@@ -65,13 +66,14 @@ class PackedArrays:
 
 
 def pack_if_small(
-    read: Callable[[int], np.ndarray], rows: int, pad: int | None, multiple: int = 1
+    read: Callable[[int], np.ndarray], rows: int, limit_bytes: int, pad: int | None, multiple: int = 1
 ) -> PackedArrays | None:
-    """Read all rows into memory. Returns None if they need more than `IN_MEMORY_BYTES`.
+    """Read all rows into memory. Returns None if they need more than `limit_bytes`.
 
     Args:
         read: a function that returns the array of a row.
         rows: the number of rows.
+        limit_bytes: the largest size.
         pad, multiple: see `PackedArrays`.
     """
     arrays: list[np.ndarray] = []
@@ -80,7 +82,7 @@ def pack_if_small(
         arrays.append(read(row))
         size += arrays[-1].nbytes
         expected = size if pad is not None else arrays[0].nbytes * rows
-        if expected > IN_MEMORY_BYTES:
+        if expected > limit_bytes:
             return None
     return PackedArrays(arrays, pad, multiple)
 

@@ -102,7 +102,9 @@ class Column:
         if not self._is_loaded:
             self._is_loaded = True
             pad, multiple = stored_pad(self.encoder), self._compute.length_multiple
-            self._packed = pack_if_small(lambda row: self._array(self.keys[row], None), len(self.keys), pad, multiple)
+            limit = self._compute.column_bytes
+            rows = len(self.keys)
+            self._packed = pack_if_small(lambda row: self._array(self.keys[row], None), rows, limit, pad, multiple)
         return self._packed
 
     def _fill(

@@ -54,7 +54,8 @@ class Predictor:
             MmsentError: the checkpoint or the device cannot be used, or weights are not available.
         """
         resources = Resources.open(_with_own_weights(runtime, checkpoint))
-        ensemble, description = load_ensemble(checkpoint, resources.weights)
+        weights = replace(resources.weights, is_mapped=resources.compute.engine is not None)
+        ensemble, description = load_ensemble(checkpoint, weights)
         if ensemble.reads_ocr:
             require_ocr()
         for network in ensemble.models:
@@ -112,12 +113,7 @@ class Predictor:
     @property
     def chunk_pairs(self) -> int:
         """The number of pairs that are predicted together."""
-        return self._pipeline().chunk_pairs
-
-    def _pipeline(self) -> PairPipeline:
-        return PairPipeline(
-            self.model.text, self.model.image, self.compute, self.ensemble.auxiliary_encoders, self.ensemble.reads_ocr
-        )
+        return self.pipeline.chunk_pairs
 
     @torch.inference_mode()
     def _probabilities(self, encoded: PairBatch) -> np.ndarray:

@@ -50,7 +50,7 @@ def with_fitting_batch(plan: Plan, run: Run, progress: Progress = silent) -> Pla
 
 def _fits(workspace: Workspace, plan: Plan) -> bool:
     """Whether a training step fits, with a trainer of its own, whose memory is then free again."""
-    *_, trainer = workspace.trainer(plan.config)
+    trainer = workspace.trainer(plan.config)[2]
     try:
         trainer.try_step()
         return True

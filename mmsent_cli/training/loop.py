@@ -129,9 +129,9 @@ class Trainer:
             with suited_threads(self.trains_encoders):
                 try:
                     train_loss, objective, skipped = self._train_epoch(epoch, progress, model)
+                    self.last = evaluate(self.model, self.val_loader, self.accelerator)
                 except torch.OutOfMemoryError as error:
                     raise out_of_memory(self.config) from error
-                self.last = evaluate(self.model, self.val_loader, self.accelerator)
             metrics = self.last.metrics(self.labels)
             result = EpochResult(
                 epoch=epoch,

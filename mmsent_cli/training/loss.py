@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 TINY = 1e-12
 """Divides a sum over no pair."""
+IGNORED = -100
+"""The class of a pair that PyTorch's cross-entropy leaves out."""
 
 
 class Loss:
@@ -44,7 +46,7 @@ class Loss:
 
     def __call__(self, logits: Logits, batch: Batch) -> Tensor:
         """Compute the scalar loss of a batch. An auxiliary head ignores pairs without its modality."""
-        if self.accelerator.num_processes > 1:
+        if self.accelerator.num_processes > 1 or self.accelerator.device.type == "cuda":
             return self._own_part(logits, batch)
         loss = self._cross_entropy(logits.main, batch.target)
         for extra, has_modality in zip((logits.text, logits.image), batch.present.unbind(dim=1), strict=True):
@@ -54,25 +56,24 @@ class Loss:
         return loss
 
     def _own_part(self, logits: Logits, batch: Batch) -> Tensor:
-        """This process's part of a batch's loss: the mean of all parts is the loss of the whole batch."""
+        """This process's part of a batch's loss: the mean of all parts is the loss of the whole batch.
+
+        Nothing here waits for a GPU: pairs are masked and not selected, since their number would have to be known.
+        """
         known = batch.target >= 0
         heads = [(logits.main, known, 1.0)]
         for extra, has_modality in zip((logits.text, logits.image), batch.present.unbind(dim=1), strict=True):
             if extra is not None:
                 heads.append((extra, known & has_modality, self.auxiliary_weight))
-        own = torch.stack([self._weight(batch.target[used]) for _, used, _ in heads])
+        own = torch.stack([self._weight(batch.target, used) for _, used, _ in heads])
         whole = torch.as_tensor(self.accelerator.reduce(own, "sum")).clamp(min=TINY)
-        sums = [self._cross_entropy(head[used], batch.target[used], "sum") for head, used, _ in heads]
+        sums = [self._cross_entropy(head, batch.target.masked_fill(~used, IGNORED), "sum") for head, used, _ in heads]
         parts = [weight * part / total for (_, _, weight), part, total in zip(heads, sums, whole, strict=True)]
         return self.accelerator.num_processes * torch.stack(parts).sum()
 
-    def _weight(self, targets: Tensor) -> Tensor:
-        """The sum of the class weights of some pairs, by which their mean loss is divided."""
-        return (
-            torch.tensor(float(len(targets)), device=targets.device)
-            if self.weights is None
-            else self.weights[targets].sum()
-        )
+    def _weight(self, targets: Tensor, used: Tensor) -> Tensor:
+        """The sum of the class weights of the used pairs, by which their mean loss is divided."""
+        return used.float().sum() if self.weights is None else (self.weights[targets.clamp(min=0)] * used).sum()
 
     def _cross_entropy(self, logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
         return functional.cross_entropy(

@@ -12,7 +12,7 @@ from mmsent_cli.compute.gpu import GpuFacts
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations
 from mmsent_cli.encoders.inputs import ImageInputs
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.errors import ConfigError, MmsentError
 from mmsent_cli.files import default_cache_dir
 from tests.training.builders import IN_DIM, tiny_encoder
 
@@ -89,7 +89,7 @@ def test_batches_follow_from_the_device(monkeypatch):
     gpu, cpu = Compute("cuda", "bf16"), Compute("cpu", "fp32")
     assert (gpu.length_multiple, gpu.batches_ahead, cpu.length_multiple, cpu.batches_ahead) == (16, 2, 1, 0)
     assert Compute("cpu", "fp32").decoders == 2
-    assert Compute("cuda", "bf16").decoders == os.cpu_count()
+    assert Compute("cuda", "bf16").decoders == len(os.sched_getaffinity(0))
 
 
 def test_a_cpu_is_the_fallback_and_its_precision_follows_the_hardware(no_gpu, monkeypatch):
@@ -185,3 +185,22 @@ def test_a_second_run_in_one_process_does_not_inherit_the_first_ones_settings():
     second = make_accelerator(Compute("cpu", "fp32"), 1)
     assert second.mixed_precision == "no"
     assert second.gradient_accumulation_steps == 1
+
+
+@pytest.mark.parametrize(("memory", "expected"), [(80 * 10**9, 2_500_000_000), (4 * 10**9, 256 * 2**20)])
+def test_a_gpu_holds_columns_of_a_share_of_its_memory(monkeypatch, memory, expected):
+    monkeypatch.setattr(precision, "memory_bytes", lambda _: memory)
+    assert Compute("cuda:1", "bf16").column_bytes == expected
+    assert Compute("cpu", "fp32").column_bytes == 256 * 2**20
+
+
+def test_features_that_do_not_fit_are_an_error_with_the_encoder_and_the_batch():
+    encoder = tiny_encoder("tiny")
+
+    def too_large(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    encoder.prefix = too_large
+    with pytest.raises(MmsentError, match=f"7 inputs.*{encoder.name}") as caught:
+        Compute("cpu", "fp32").prefix(encoder, Activations(torch.zeros(7, IN_DIM)))
+    assert "--device cpu" in caught.value.hint

@@ -1,5 +1,7 @@
 """Copies to and from a device: on a CPU they change nothing, and looking ahead changes no order."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -41,3 +43,16 @@ def test_items_come_in_order_after_those_ahead_were_begun(count):
     assert next(answers) == 0
     assert len(begun) == min(count + 1, 5)
     assert list(answers) == [1, 2, 3, 4]
+
+
+def test_a_result_is_waited_for_on_the_stream_of_its_own_gpu(monkeypatch):
+    """A thread begins with the first GPU as its current one, whichever the main thread has chosen."""
+    done = []
+    event = SimpleNamespace(record=lambda stream: done.append(stream), synchronize=lambda: done.append("waited"))
+    host = SimpleNamespace(copy_=lambda values, non_blocking: done.append("copied"), numpy=lambda: np.ones(2))
+    monkeypatch.setattr(torch, "empty", lambda *_, **__: host)
+    monkeypatch.setattr(torch.cuda, "Event", lambda: event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"stream of {device}")
+    fetch = begin_fetch(SimpleNamespace(device=torch.device("cuda:1"), shape=(2,), dtype=torch.float32))
+    assert done == ["copied", "stream of cuda:1"]
+    assert fetch().tolist() == [1.0, 1.0] and done[-1] == "waited"

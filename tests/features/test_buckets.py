@@ -6,6 +6,7 @@ import torch
 
 from mmsent_cli.compute.device import Compute
 from mmsent_cli.data.augment import Augmentation
+from mmsent_cli.features import batching
 from mmsent_cli.features.batching import PackedArrays
 from mmsent_cli.features.column import Column, SkippedModality, text_key
 from mmsent_cli.features.pipeline import PairPipeline, encode_texts, rows_by_length
@@ -124,3 +125,16 @@ def test_only_a_gpu_gets_pinned_memory(device, workers):
     assert loader.dataset.table is table
     batch = object()
     assert loader.collate_fn(batch) is batch
+
+
+@pytest.mark.parametrize("pad", [None, 0])
+def test_features_on_a_device_are_there_once_and_looked_up_without_waiting(monkeypatch, pad):
+    """Numbers of rows, lengths and places go from pinned memory; a plain copy would wait for the steps before it."""
+    arrays = [np.arange(4, dtype=np.float32).reshape(4, 1)] * 3
+    packed, moved = PackedArrays(arrays, pad), []
+    monkeypatch.setattr(batching, "to_device", lambda tensor, place: moved.append(place) or tensor.to(place))
+    there = packed.on(torch.device("meta"))
+    assert packed.on(torch.device("meta")) is there and packed.batch([0]).values.device.type == "cpu"
+    moved.clear()
+    assert there.batch([2, 0]).values.device.type == "meta"
+    assert moved == ["meta"] * (1 if pad is None else 2)

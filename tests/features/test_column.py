@@ -12,13 +12,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmsent_cli.compute import device
 from mmsent_cli.compute.device import Compute
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.data import images
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.encoders import inputs
-from mmsent_cli.features import batching
-from mmsent_cli.features.batching import PackedArrays, stack
+from mmsent_cli.features.batching import PackedArrays, pack_if_small, stack
 from mmsent_cli.features.column import Column, text_key
 from mmsent_cli.features.pipeline import rows_by_length
 from tests.data.builders import image_bytes
@@ -272,17 +272,16 @@ def test_a_column_too_large_for_memory_gives_the_same_batches_from_the_store(tex
     rows = [4, 0, 2]
     one = in_memory.batch(rows)
     assert in_memory.load() is not None
-    monkeypatch.setattr(batching, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(device, "COLUMN_BYTES", 100)
     other = from_store.batch(rows)
     assert from_store.load() is None
     assert torch.equal(one.values, other.values)
     assert torch.equal(one.mask, other.mask)
 
 
-def test_equal_arrays_that_would_not_fit_are_not_read_to_find_out(monkeypatch):
-    monkeypatch.setattr(batching, "IN_MEMORY_BYTES", 100)
+def test_equal_arrays_that_would_not_fit_are_not_read_to_find_out():
     read = []
-    assert batching.pack_if_small(lambda row: read.append(row) or np.zeros(4, dtype=np.float32), 100, None) is None
+    assert pack_if_small(lambda row: read.append(row) or np.zeros(4, dtype=np.float32), 100, 100, None) is None
     assert read == [0]
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from math import log
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmsent_cli.model import Logits
 from mmsent_cli.training.loss import Loss, class_weights
@@ -80,3 +82,32 @@ def test_an_auxiliary_head_does_not_count_pairs_without_its_modality():
     assert loss(0.3)(scores, batch).item() == pytest.approx((main + 0.3 * (text + image)).item())
     nobody = tiny_batch(present=((True, False), (True, False), (True, False), (True, False)))
     assert loss(0.3)(scores, nobody).isfinite()
+
+
+class Waits(TorchDispatchMode):
+    """Collects the operations for which a GPU would be waited for: values, or sizes that depend on values."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        is_choice = func.overloadpacket is torch.ops.aten.index and any(i.dtype == torch.bool for i in args[1])
+        if is_choice or func.overloadpacket in (torch.ops.aten._local_scalar_dense, torch.ops.aten.nonzero):
+            self.seen.append(func)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", ["none", "balanced"])
+def test_on_a_gpu_the_loss_is_the_same_and_waits_for_nothing(kind):
+    batch, scores = tiny_batch(), logits()
+    here = loss(0.3, class_weights=kind, label_smoothing=0.1)
+    there = loss(0.3, class_weights=kind, label_smoothing=0.1)
+    there.accelerator = SimpleNamespace(num_processes=1, device=torch.device("cuda"), reduce=lambda own, _: own)
+    with Waits() as waits:
+        answer = there(scores, batch)
+    assert waits.seen == []
+    torch.testing.assert_close(answer, here(scores, batch))
+    with waits:
+        here(scores, batch)
+    assert waits.seen, "on a CPU, the pairs of a modality are selected"

@@ -74,6 +74,20 @@ def test_rows_of_several_processes_are_joined_in_their_order():
         np.testing.assert_array_equal(_in_order(parts), rows.numpy())
 
 
+@pytest.mark.parametrize(
+    ("device", "backend", "own"), [("cpu", "gloo", None), ("cuda:1", "nccl", torch.device("cuda:1"))]
+)
+def test_nccl_is_told_the_gpu_of_its_process(monkeypatch, device, backend, own):
+    asked = []
+    monkeypatch.setattr(processes, "_may_join", True)
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda name, timeout, device_id: asked.append((name, device_id))
+    )
+    processes.join(device)
+    assert asked == [(backend, own)]
+
+
 def start_by_accelerate(folder, *arguments):
     """Start `mmsent train` in two processes on a CPU, as README has it."""
     port = str(20_000 + os.getpid() % 10_000)

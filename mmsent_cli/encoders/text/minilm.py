@@ -101,8 +101,14 @@ class Residual(nn.Module):
         return self.LayerNorm(self.dropout(self.dense(values)) + before)
 
 
-def load_minilm(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MiniLMEmbeddings, list[MiniLMLayer]]:
+def load_minilm(
+    config: dict[str, Any], state: dict[str, Tensor], is_mapped: bool = False
+) -> tuple[MiniLMEmbeddings, list[MiniLMLayer]]:
     """Load embeddings and layers with the published weights, without the unused pooler.
+
+    Args:
+        config, state: the published files.
+        is_mapped: use the tensors of `state` themselves; see `WeightSource`.
 
     Raises:
         RuntimeError: the weights do not match the layers.
@@ -115,7 +121,7 @@ def load_minilm(config: dict[str, Any], state: dict[str, Tensor]) -> tuple[MiniL
     ]:
         own = {name.removeprefix(prefix): each for name, each in state.items() if name.startswith(prefix)}
         own.pop("position_ids", None)
-        module.load_state_dict(own)
+        module.load_state_dict(own, assign=is_mapped)
     return embeddings, layers
 
 
@@ -149,7 +155,7 @@ def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int,
     weights = published_weights(request.weights.cache)
     facts = weights_facts(request.weights.cache, weights)
     config = json.loads((weights.parent / "config.json").read_text(encoding="utf-8"))
-    embeddings, layers = load_minilm(config, load_file(weights))
+    embeddings, layers = load_minilm(config, load_file(weights), request.weights.is_mapped)
     length = min(request.max_length_tokens, config["max_position_embeddings"])
     tokenizer = Tokenizer.from_file(str(weights.parent / "tokenizer.json"))
     inputs = TextInputs(tokenizer, config["pad_token_id"], length, request.cleaning)

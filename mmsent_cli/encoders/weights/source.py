@@ -31,12 +31,15 @@ class WeightSource:
         folder: the user's folder of downloaded weights, or None.
         offline: never open a connection.
         cache: the cache folder, where archives are unpacked.
+        is_mapped: weights may stay in their file until they are read. Rounding in torch can depend on their place in
+            memory, so this is for stages that another engine computes.
         reached: whether a host responded, by its address. Each is tried once.
     """
 
     folder: Path | None = None
     offline: bool = False
     cache: Path = field(default_factory=default_cache_dir)
+    is_mapped: bool = False
     reached: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
