@@ -1,4 +1,7 @@
-"""The region that `explain` names first is the one that carries the label, where this is known."""
+"""The word and the region that `explain` names first are those that carry the label, where this is known."""
+
+import csv
+import random
 
 import numpy as np
 import pandas as pd
@@ -6,11 +9,17 @@ import pytest
 from PIL import Image
 
 from mmsent_cli import explain, train
+from tests.commands.running import SAMPLE
+from tools.sample.image import draw_image
+from tools.sample.text import ADJECTIVES, HASHTAGS, TAILS, VERBS, write_text
 
 pytestmark = pytest.mark.real
 
 COLORS = {"positive": (240, 60, 60), "negative": (40, 60, 220), "neutral": (60, 200, 60)}
 CELL_PX, GRID = 20, 7
+TAGS = {"gloomy": "negative", "plain": "neutral", "cheerful": "positive"}
+"""The labels of a model that is trained on the cues of the sample."""
+SCENE_PX, SCENES = 96, 3
 
 
 def draw_pairs(folder, pairs):
@@ -35,5 +44,66 @@ def test_the_top_region_is_the_planted_one(tmp_path):
     run = train(pairs, encoders="compact", fusion="image-only", epochs=5, **where)
     assert run.result.accuracy > 0.9
     shown = explain(pairs.tail(20).drop(columns="tag"), checkpoint=run, pairs=20, **where).result.explanations
+    hits = [one.top_region() == places[one.guid] for one in shown]
+    assert sum(hits) / len(hits) >= 0.9
+
+
+def cue_words(cue):
+    """The words of the sample that show a cue."""
+    parts = (*ADJECTIVES[cue], *VERBS[cue], *TAILS[cue], *HASHTAGS[cue])
+    return {bare(word) for part in parts for word in part.split()}
+
+
+def bare(word):
+    return word.strip('"“”‘’,.!…:#').lower()
+
+
+def written(pairs):
+    """New texts of the sample's grammar, labelled with their cue."""
+    rng, taken = random.Random(1), set()
+    for number in range(pairs):
+        cue = list(TAGS)[number % len(TAGS)]
+        raw = write_text(cue, rng, taken)
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text = raw.decode("gb18030")
+        yield {"guid": f"new{number}", "text": text.strip(), "image": None, "tag": TAGS[cue]}
+
+
+def test_the_top_word_of_the_sample_shows_the_cue(tmp_path):
+    where = {"runs_dir": tmp_path / "runs"}
+    run = train(pd.DataFrame(written(900)), encoders="light", fusion="text-only", epochs=6, **where)
+    with (SAMPLE / "cues.csv").open(encoding="utf-8") as rows:
+        cues = {row["guid"]: row["text_cue"] for row in csv.DictReader(rows)}
+    shown = explain(SAMPLE, checkpoint=run, pairs=60, grid=1, **where).result.explanations
+    assert {cues[one.guid] for one in shown} == set(TAGS)
+    hits = [bare(one.top_words(1)[0].word) in cue_words(cues[one.guid]) for one in shown]
+    assert len(hits) == 60
+    assert sum(hits) / len(hits) >= 0.9
+
+
+def scene_pairs(folder, pairs):
+    """Plain scenes of the sample in a square, with one that shows the label; the rows, and the place of each pair."""
+    rng, rows, places = random.Random(0), [], {}
+    for number in range(pairs):
+        cue, at = ("cheerful", "gloomy")[number % 2], rng.randrange(SCENES**2)
+        canvas = Image.new("RGB", (SCENES * SCENE_PX, SCENES * SCENE_PX))
+        for cell in range(SCENES**2):
+            scene = draw_image(cue if cell == at else "plain", rng).resize((SCENE_PX, SCENE_PX))
+            canvas.paste(scene, (cell % SCENES * SCENE_PX, cell // SCENES * SCENE_PX))
+        path = folder / f"{number}.png"
+        canvas.save(path)
+        rows.append({"guid": str(number), "text": "word", "image": str(path), "tag": TAGS[cue]})
+        places[str(number)] = divmod(at, SCENES)
+    return pd.DataFrame(rows), places
+
+
+def test_the_top_region_is_the_scene_that_shows_the_cue(tmp_path):
+    pairs, places = scene_pairs(tmp_path, 240)
+    where = {"runs_dir": tmp_path / "runs"}
+    run = train(pairs, encoders="compact", fusion="image-only", epochs=12, freeze_image="all", **where)
+    unlabelled = pairs.tail(60).drop(columns="tag")
+    shown = explain(unlabelled, checkpoint=run, pairs=60, grid=SCENES, **where).result.explanations
     hits = [one.top_region() == places[one.guid] for one in shown]
     assert sum(hits) / len(hits) >= 0.9
