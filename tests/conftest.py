@@ -1,5 +1,6 @@
 """What every test shares: no cache, hub or weights of the machine it runs on, one thread, small fake weights."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -14,8 +15,16 @@ os.environ["HF_HOME"] = os.environ["TORCH_HOME"] = str(NOWHERE)
 for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "MMSENT_WEIGHTS", "MMSENT_DATA"):
     os.environ.pop(name, None)
 
+gc.disable()  # until everything is imported
+
 hypothesis.settings.register_profile("mmsent", deadline=None, max_examples=50)  # no test asserts a time
 hypothesis.settings.load_profile("mmsent")
+
+
+def pytest_collection_finish():
+    """Leave what the imported libraries made out of later garbage collections, which take much time otherwise."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,16 +52,6 @@ def weights_dir(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leave out the figures and the page of runs, which take most of the time, where nobody looks at them."""
-    figures = {
-        "TrainResult": ["answered.png", "calibration.png", "curves.png", "confusion.png", "precision-recall.png"],
-        "FoldsResult": ["answered.png", "calibration.png", "confusion.png", "precision-recall.png"],
-    }
+    from tests.undrawn import leave_out_figures
 
-    def undrawn_files(result, _):
-        return {
-            "report.html": "a page",
-            "tables/one.csv": "",
-            **dict.fromkeys(figures.get(type(result).__name__, []), b""),
-        }
-
-    monkeypatch.setattr("mmsent_cli.finished_run.run_files", undrawn_files)
+    leave_out_figures(monkeypatch)

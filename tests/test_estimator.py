@@ -185,7 +185,8 @@ def test_pairs_are_an_input_too(frame, fitted, X):
 
 
 def test_folds_make_an_ensemble(frame, X):
-    settings = SMALL | {"encoders": "compact", "freeze_text": "all", "freeze_image": "all", "epochs": 1}
+    frozen = {"encoders": "compact", "freeze_text": "all", "freeze_image": "all", "engine": "torch"}
+    settings = SMALL | frozen | {"epochs": 1}
     settings.pop("encoder_lr")
     classifier = SentimentClassifier(**settings, folds=2, probes=("lexicon",)).fit(X, frame["tag"])
     assert [member.name for member in classifier.result_.members][1:] == ["lexicon"]

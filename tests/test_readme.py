@@ -102,7 +102,7 @@ def python_blocks():
 
 
 @pytest.fixture
-def reader(tmp_path, monkeypatch):
+def reader(tmp_path, monkeypatch, undrawn):
     """The folder of a reader: data in `data`, a manifest, a photo."""
     monkeypatch.chdir(tmp_path)
     small_lab(tmp_path / "data")

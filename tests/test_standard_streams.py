@@ -29,9 +29,11 @@ def run(*command, **changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"PYTHONIOENCODING": name} for name in ("ascii", "latin-1", "cp437", "cp850", "ascii:strict")),
-        *({"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"} for _ in range(1)),
-        *({"TERM": name} for name in ("dumb", "", "no-such-terminal")),
+        {"PYTHONIOENCODING": "ascii:strict", "TERM": "dumb"},
+        {"PYTHONIOENCODING": "latin-1", "TERM": ""},
+        {"PYTHONIOENCODING": "cp437", "TERM": "no-such-terminal"},
+        {"PYTHONIOENCODING": "cp850"},
+        {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     ],
 )
 def test_every_help_is_printed(changes):
@@ -40,12 +42,20 @@ def test_every_help_is_printed(changes):
     assert b"--runs-dir" in done.stdout
 
 
+SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
+
+
+@pytest.fixture(scope="module")
+def usual_help():
+    """What is printed where no width is given."""
+    return run(*PROGRAM, "cache", "--help", **dict.fromkeys(SIZES)).stdout
+
+
 @pytest.mark.parametrize("value", ["0", "1", "-5", "junk", "²", "", "99999999999999"])
-def test_an_impossible_width_is_no_width(value):
-    sizes = dict.fromkeys(("COLUMNS", "LINES", "TERMINAL_WIDTH"), value)
-    shown = run(*PROGRAM, "cache", "--help", **sizes)
+def test_an_impossible_width_is_no_width(usual_help, value):
+    shown = run(*PROGRAM, "cache", "--help", **dict.fromkeys(SIZES, value))
     assert (shown.returncode, shown.stderr) == (0, b"")
-    assert shown.stdout == run(*PROGRAM, "cache", "--help", **dict.fromkeys(sizes)).stdout
+    assert shown.stdout == usual_help
 
 
 def test_a_closed_stream_is_opened_so_that_no_file_takes_its_place(tmp_path):

@@ -1,9 +1,11 @@
 """Running commands as a user does, and what a refusal must look like."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import torch
+from typer import testing
 from typer.testing import CliRunner
 
 from mmsent_cli.commands.app import app
@@ -11,6 +13,7 @@ from mmsent_cli.progress import Event
 from mmsent_cli.reports.progress import ProgressView
 from tests.data.builders import TAGS, write_lab
 
+testing._get_command = cache(testing._get_command)  # 50 commands a test would build the program 50 times
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 QUICK = ("--encoders", "light", "--image-size-px", 32, "--batch-size", 4)
 PROGRESS = ("checking pairs: ", "checking files: ", "encoding with ", "epoch ", "model ", "predicting: ")

@@ -217,7 +217,12 @@ def test_an_interrupted_comparison_goes_on_to_the_same_end(
     assert isinstance(stopped.exception, SystemExit)
     (run,) = run_folders()
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent {command} --resume {run.absolute()}")
-    values = succeed(command, "--resume", "latest", "--json")
+    done = sorted((run / "arms").glob("*.npz"))
+    for damaged in done[:1]:  # is trained again
+        damaged.write_bytes(damaged.read_bytes()[:-1])
+    resumed = mmsent(command, "--resume", "latest", "--json")
+    assert resumed.stderr.count("done before") == max(len(done) - 1, 0)
+    values = json.loads(resumed.stdout)
     assert run_folders() == [run]
     for name in ("result.json", "epochs.csv"):
         assert kept(run, name) == kept(finished[command].folder, name)
@@ -230,45 +235,6 @@ def test_an_interruption_names_a_folder_that_lies_elsewhere(work, interrupt):
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.absolute()}")
     succeed("compare-fusions", "--resume", run)
     assert (run / "result.json").is_file()
-
-
-KILLED = """
-import time
-from mmsent_cli.__main__ import main
-from mmsent_cli.progress import ModelBegun, Step
-from mmsent_cli.reports.progress import ProgressView
-
-begun = []
-
-def show(self, event):
-    begun.append(isinstance(event, ModelBegun))
-    if isinstance(event, Step) and (sum(begun), event.epoch) == (4, 2):
-        print("in the fourth model", flush=True)
-        time.sleep(60)
-
-ProgressView.__call__ = show
-main()
-"""
-
-
-def test_a_comparison_killed_in_its_fourth_model_ends_with_the_same_bytes(work, empty_cache, finished):
-    arguments = [sys.executable, "-c", KILLED, *map(str, COMPARE)]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(arguments, **streams, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "in the fourth model"
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    (run,) = run_folders()
-    assert len(list((run / "arms").glob("*.json"))) == 3
-    assert not (run / "result.json").exists()
-    damaged = sorted((run / "arms").glob("*.npz"))[0]
-    damaged.write_bytes(damaged.read_bytes()[:-1])
-    resumed = mmsent("compare-fusions", "--resume", run.name)
-    assert resumed.exit_code == 0, resumed.output
-    assert resumed.stderr.count("done before") == 2
-    for name in ("result.json", "epochs.csv"):
-        assert kept(run, name) == kept(finished["compare-fusions"].folder, name)
 
 
 SIDE_BY_SIDE = """
@@ -288,6 +254,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.faults
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc for the processes that a process has begun")
 def test_a_comparison_killed_while_two_models_train_leaves_no_process(work, empty_cache):
     arguments = [sys.executable, "-c", SIDE_BY_SIDE, *map(str, COMPARE), "--jobs", "2"]
@@ -305,6 +272,7 @@ def test_a_comparison_killed_while_two_models_train_leaves_no_process(work, empt
     assert not any(child.exists() for child in children)
 
 
+@pytest.mark.faults
 def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(work, empty_cache, finished, interrupt):
     stopped = interrupt(Epoch, 1, *COMPARE, "--jobs", 2)
     (run,) = run_folders()

@@ -54,6 +54,7 @@ FILES = {
     "tables",
 }
 PROBES = ("--probes", "image,characters,lexicon")
+OCR = ("--probes", "ocr,ocr-characters,minilm-ocr")
 
 
 @pytest.fixture(scope="module")
@@ -377,7 +378,7 @@ def test_words_in_images_are_read_in_training_and_prediction(work, small, monkey
     features = Workspace.features
     monkeypatch.setattr(training_probes, "read_ocr", lambda image: OcrText("GREAT SALE", 1, 0.1))
     monkeypatch.setattr(Workspace, "features", lambda *given: read.append(given[2]) or features(*given))
-    run = succeed(*small, "--probes", "ocr,ocr-characters,minilm-ocr", "--cache-dir", "cache", "--json")["run"]
+    run = succeed(*small, *OCR, "--engine", "torch", "--cache-dir", "cache", "--json")["run"]
     assert len(read) == 1 and all(text.endswith(" . GREAT SALE") for text in read[0])
     options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
     succeed("predict", "--data", "lab", "--out", "all.csv", *options)

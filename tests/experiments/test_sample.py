@@ -14,6 +14,7 @@ from mmsent_cli.encoders.registry import lite0, minilm
 from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.fusion import FUSIONS
 from tests.commands.running import SAMPLE, succeed
+from tests.undrawn import leave_out_figures
 from tools.sample.draw import bayes_accuracies
 
 FROZEN = ("--data", SAMPLE, "--encoders", "compact", "--freeze-text", "all", "--freeze-image", "all")
@@ -51,6 +52,7 @@ def experiments(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("MMSENT_CACHE", str(folder / "cache"))
+        leave_out_figures(patch)
         return Experiments(
             succeed("train", *FROZEN, *PRECISE, "--fusion", "weighted", "--json"),
             succeed("ablate", "--checkpoint", "best_model.pt", "--retrain", "--json"),

@@ -1,10 +1,7 @@
 """`tune` on a small lab folder: what it tries, that its best configuration repeats, and that nothing is lost."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import multiprocessing
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -23,7 +20,7 @@ from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute
 from mmsent_cli.training.run_folder import start_run
 from tests.events import Stopped, at, epochs_trained, models_begun, models_read_back, models_trained, stop
-from tests.experiments.tuning import PAIRS, search, small_plan
+from tests.experiments.tuning import PAIRS, search, share_a_study, small_plan
 
 ROOT = Path(__file__).parents[2]
 GRID = {"strategy": "grid", "space": ("batch_size=4|8", "fusion=early|concat")}
@@ -285,80 +282,40 @@ def test_a_trial_that_another_process_took_for_lost_is_done_again(plan, tmp_path
     assert epochs_trained(events) == 6 * 2 + 1
 
 
-SHARING = """
-import json, sys, time
-from dataclasses import asdict
-from pathlib import Path
-from mmsent_cli.experiments.tuning import study
-from mmsent_cli.experiments.tuning import queue as tasks
-from mmsent_cli.progress import Epoch
-from tests.events import at, models_trained
-from tests.experiments.tuning import PAIRS, search, small_plan
-
-study.HEARTBEAT_SECONDS = study.GRACE_SECONDS = tasks.HEARTBEAT_SECONDS = 1
-tasks.POLL_SECONDS = 0.1
-
-def hang():
-    print("in a trial", flush=True)
-    time.sleep(600)
-
-lab, runs, url, settings, is_hanging = sys.argv[1:]
-plan = small_plan(Path(lab))
-print("ready", flush=True)
-sys.stdin.readline()
-events = []
-progress = at(Epoch, 1, hang) if is_hanging == "yes" else events.append
-result, run = search(plan, Path(runs), progress, storage=url, **json.loads(settings))
-print(json.dumps([asdict(result), models_trained(events)]), flush=True)
-"""
-
-
 @pytest.fixture
-def share(plan, tmp_path):
-    """Start processes that share one study."""
+def share(plan, tmp_path, monkeypatch):
+    """Start processes that share one study, forked from one that has imported PyTorch for all of them."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([share_a_study.__module__])
     started = []
 
     def start(is_hanging=False, **settings):
-        arguments = [plan.config.data.data, tmp_path, f"sqlite:///{tmp_path}/study.db", json.dumps(settings)]
-        process = subprocess.Popen(
-            [sys.executable, "-c", SHARING, *map(str, arguments), "yes" if is_hanging else "no"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
+        ours, theirs = context.Pipe()
+        storage = {"storage": f"sqlite:///{tmp_path}/study.db"}
+        arguments = (theirs, Path(plan.config.data.data), tmp_path, is_hanging, settings | storage)
+        process = context.Process(target=share_a_study, args=arguments)
+        process.start()
+        theirs.close()
         started.append(process)
-        assert read(process) == "ready"
-        return process
+        assert ours.recv() == "ready"
+        return process, ours
 
     yield start
     for process in started:
         process.kill()
-        process.wait()
-
-
-def read(process):
-    line = process.stdout.readline().strip()
-    assert line, "the process died"
-    return line
-
-
-def go(process):
-    process.stdin.write("\n")
-    process.stdin.flush()
+        process.join()
 
 
 def test_processes_share_a_study_and_take_up_the_trial_of_one_that_was_killed(grid, share):
     """Three processes: one hangs in its first trial and is killed; the other two do each combination once."""
-    killed, *others = (share(is_hanging=is_hanging, seeds=2, **GRID) for is_hanging in (True, False, False))
-    go(killed)
-    assert read(killed) == "in a trial"
-    for process in others:
-        go(process)
-    killed.send_signal(signal.SIGKILL)
-    answers = [json.loads(read(process)) for process in others]
-    whole = json.loads(json.dumps(asdict(grid[0])))
-    assert [result for result, _ in answers] == [whole, whole]
-    trained = [tuple(model) for _, models in answers for model in models]
+    (killed, of_killed), *others = (share(is_hanging, seeds=2, **GRID) for is_hanging in (True, False, False))
+    of_killed.send("begin")
+    assert of_killed.recv() == "in a trial"
+    for _, connection in others:
+        connection.send("begin")
+    killed.kill()
+    answers = [connection.recv() for _, connection in others]
+    assert [result for result, _ in answers] == [grid[0], grid[0]]
+    trained = [model for _, models in answers for model in models]
     assert sorted(trained) == sorted(models_trained(grid[2]))

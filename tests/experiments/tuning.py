@@ -1,16 +1,19 @@
 """What tests of experiments share: a small plan, and a search on it."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig
 from mmsent_cli.experiments.settings import TuneSettings
+from mmsent_cli.experiments.tuning import queue, study
 from mmsent_cli.experiments.tuning.tune import tune
-from mmsent_cli.progress import Progress, silent
+from mmsent_cli.progress import Epoch, Progress, silent
 from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run_folder import start_run
 from tests.commands.running import small_lab
+from tests.events import at, models_trained
 
 PAIRS = 24
 
@@ -36,3 +39,19 @@ def search(plan: Plan, runs: Path, progress: Progress = silent, run: Run | None 
     """Tune in this process; the result and the run."""
     run = run or start_run(plan, runs, "tune")
     return tune(plan, TuneSettings(**settings), run, progress)[0], run
+
+
+def share_a_study(connection, lab: Path, runs: Path, is_hanging: bool, settings):
+    """Tune in a process of its own, once it may begin; sends the result and the models that it trained."""
+    study.HEARTBEAT_SECONDS = study.GRACE_SECONDS = queue.HEARTBEAT_SECONDS = 1
+    queue.POLL_SECONDS = 0.1
+
+    def hang():
+        connection.send("in a trial")
+        time.sleep(600)
+
+    plan, events = small_plan(lab), []
+    connection.send("ready")
+    connection.recv()
+    result, _ = search(plan, runs, at(Epoch, 1, hang) if is_hanging else events.append, **settings)
+    connection.send((result, models_trained(events)))

@@ -19,6 +19,12 @@ from tests.reports.experiments import ablate_result, augment_result, compare_res
 LABELS = ("negative", "neutral", "positive")
 
 
+@pytest.fixture
+def unpainted(monkeypatch):
+    """Write no pixels where nobody looks at figures: most of the time of a page."""
+    monkeypatch.setattr("mmsent_cli.reports.outputs.as_image", lambda *_: b"\x89PNG")
+
+
 @pytest.fixture(scope="session")
 def history():
     return tuple(

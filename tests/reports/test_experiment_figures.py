@@ -201,9 +201,9 @@ def test_texts_of_all_figures_are_whole_apart_and_of_good_contrast(results):
         for name, figure in REPORTS[type(result)].figures(result).items()
     }
     assert len(figures) == 23
-    assert {name: cut(figure) for name, figure in figures.items() if cut(figure)} == {}
-    assert {name: overlapping(figure) for name, figure in figures.items() if overlapping(figure)} == {}
-    assert {name: faint(figure) for name, figure in figures.items() if faint(figure)} == {}
+    assert {name: found for name, figure in figures.items() if (found := cut(figure))} == {}
+    assert {name: found for name, figure in figures.items() if (found := overlapping(figure))} == {}
+    assert {name: found for name, figure in figures.items() if (found := faint(figure))} == {}
 
 
 @pytest.mark.parametrize("wanted", [[0.5, 0.5, 0.5], [0.0, 0.01, 1.0], [0.98, 0.99, 1.0], [0.1, 0.5, 0.9]])

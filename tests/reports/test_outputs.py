@@ -150,6 +150,7 @@ def test_what_is_typed_next_is_the_last_line(results, capsys, monkeypatch):
     assert printed(capsys, monkeypatch, results["tune"], next_commands=[line]).splitlines()[-1] == f"  {line}"
 
 
+@pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize("name", ["train", "ablate", "tune", "paper"])
 def test_findings_stand_in_the_headline_and_once_below_it(results, capsys, monkeypatch, name):
     finding = Finding(kind=ONE_CLASS, message="the model answers joy for all 81 pairs", advice="try more epochs")
@@ -199,6 +200,7 @@ def test_names_are_never_read_as_markup(train_result, capsys, monkeypatch):
     assert "[red]light[/red]" in text
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_class_and_arm_names_that_look_like_html_are_shown_as_they_are():
     labels = ("<neg>", "中性", "ポジティブ")
     result = compare_result(setup=setting(labels=labels, encoders="<b>x</b>"), notes=("a <note>",))

@@ -44,6 +44,7 @@ def test_two_tables_of_one_name_are_two_files_and_the_same_table_is_one():
     assert "tables/both-2.tex" in table_files([GRID, other])
 
 
+@pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize("kind", ["train", "folds", "compare", "augment", "ablate", "tune", "paper"])
 def test_every_table_of_every_report_is_written(results, kind):
     result = results[kind]

@@ -57,6 +57,7 @@ def test_every_encoder_and_fusion_names_its_source(page_of):
     assert [name for name, spec in FUSIONS.items() if not (spec.summary and spec.formula and spec.source)] == []
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_page_says_what_was_trained(page_of):
     page = Page(page_of(encoders="compact", fusion="gmu", freeze_text="3", freeze_image="all"))
     rows = {row[0]: row[1:] for row in page.rows}
@@ -76,6 +77,7 @@ def test_a_page_says_what_was_trained(page_of):
     assert ["All", "285", "72"] in page.rows
 
 
+@pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_formulas_are_kept_and_words_translated(page_of, fusion):
     page = Prose(page_of("zh", encoders="compact", fusion=fusion))
@@ -85,6 +87,7 @@ def test_formulas_are_kept_and_words_translated(page_of, fusion):
     assert FUSIONS[fusion].summary not in page.prose
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_an_ensemble_names_its_members(folds_result):
     model, config = resolved(encoders="compact")
     config["split"]["folds"], config["model"]["models_per_fold"], config["model"]["probes"] = 5, 2, ["mpnet", "image"]

@@ -26,6 +26,7 @@ from tests.data.builders import TAGS, image_bytes, write_lab
 from tests.reports.pages import Page, particulars
 from tests.reports.test_explanation import explain_result
 
+pytestmark = pytest.mark.usefixtures("unpainted")
 KINDS = ("train", "folds", "compare", "augment", "ablate", "tune", "evaluate", "models", "paper")
 KEPT = re.compile(
     r"only here|in both|BERT-base|BERT|ResNet18|compare-fusions|A1,A2,A3 B1,B2,B3"
