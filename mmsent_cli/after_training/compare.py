@@ -14,10 +14,10 @@ from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Dataset, Pair
-from mmsent_cli.data.seen import NEW
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
 from mmsent_cli.evaluation.compare import align, compare_models, require_comparable
+from mmsent_cli.evaluation.used import NO_VALIDATION, chosen_pairs
 from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.finished_run import RESULT, FinishedRun
 from mmsent_cli.inference.predictor import Predictor
@@ -25,12 +25,16 @@ from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.examples import agreement_groups, disagreement_groups
-from mmsent_cli.results import Finding
+from mmsent_cli.reports.format import counted
+from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, Finding
 from mmsent_cli.run_folders import BEST, CONFIG, Run, find_checkpoint, find_run
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.predictions import PREDICTIONS, VAL_PREDICTIONS
 
-OPTIMISTIC = "validation pairs of a run without folds are predicted by its best epoch, which was chosen on these pairs"
+OPTIMISTIC = (
+    "validation pairs of a run without folds are predicted by its best epoch, which was chosen on these pairs: its "
+    "scores are optimistic"
+)
 FEW_SHOWN = 2
 """Up to this number of models, examples say which of them is right; with more, how many are."""
 
@@ -116,14 +120,16 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
     if seen is None:
         known = f"{checkpoint} does not record which pairs it was trained on: some of these may be among them"
         return _Side(path=checkpoint, answers=replace(answers, notes=(known,)), how=how, recorded=recorded)
-    is_new = seen.relation(answers.pairs) == NEW
-    count = int((~is_new).sum())
-    notes = (f"{checkpoint}: {count} pairs that share text or image with its training are left out",) if count else ()
-    if is_new.sum() < 2:
+    measured, chosen = chosen_pairs(seen.relation(answers.pairs), len(answers.pairs))
+    if measured == ON_KNOWN:
         raise CheckpointError(
             f"{checkpoint} was trained on these pairs", "compare on pairs that no model was trained on"
         )
-    return _Side(path=checkpoint, answers=replace(answers.take(is_new), notes=notes), how=how, recorded=recorded)
+    left_out = counted(int((~chosen).sum()), "pair")
+    notes = [] if chosen.all() else [f"{checkpoint}: {left_out} used in its training are left out"]
+    notes += [OPTIMISTIC] if measured == ON_VALIDATION else []
+    notes += [NO_VALIDATION] if seen.validation is None else []
+    return _Side(path=checkpoint, answers=replace(answers.take(chosen), notes=tuple(notes)), how=how, recorded=recorded)
 
 
 def _recorded(path: Path) -> tuple[Finding, ...]:

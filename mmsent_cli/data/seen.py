@@ -1,10 +1,10 @@
 """The record of the training pairs in a checkpoint: digests, classes and lengths, but no text and no image.
 
-So a pair that was in training is recognised wherever the checkpoint and the data have been copied to.
+So a pair that was in training or validation is recognised wherever the checkpoint and the data have been copied to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.text import duplicate_key
 
-NEW, NEAR, SEEN = 0, 1, 2
-"""How a pair is related to the training pairs: not at all, by its text or its image, or by both."""
+NEW, NEAR, SEEN, VALIDATED = 0, 1, 2, 3
+"""How a pair is related to a training: not at all; by its text or its image, or both, to a training pair; by both to a
+validation pair."""
+ARRAYS = ("texts", "images", "classes", "words")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,27 +28,31 @@ class SeenPairs:
             0 for a pair without.
         classes: class numbers [N].
         words: length of each text [N].
+        validation: the record of the validation pairs, on which the best epoch was chosen; None in a checkpoint of an
+            earlier version. With folds, each pair is a training pair and a validation pair.
     """
 
     texts: np.ndarray
     images: np.ndarray
     classes: np.ndarray
     words: np.ndarray
+    validation: "SeenPairs | None" = None
 
     @classmethod
-    def of(cls, pairs: Iterable[Pair], labels: Sequence[str]) -> "SeenPairs":
-        """Make the record of labelled pairs."""
+    def of(cls, pairs: Iterable[Pair], labels: Sequence[str], validation: Iterable[Pair] | None = None) -> "SeenPairs":
+        """Make the record of labelled pairs, and of the validation pairs if they are given."""
         chosen = list(pairs)
         return cls(
             texts=np.array([_text_digest(pair) for pair in chosen], dtype=np.int64),
             images=np.array([_image_digest(pair) for pair in chosen], dtype=np.int64),
             classes=np.array([labels.index(pair.tag or "") for pair in chosen], dtype=np.int32),
             words=word_counts(chosen).astype(np.int32),
+            validation=None if validation is None else cls.of(validation, labels),
         )
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], labels: int) -> "SeenPairs":
-        """Make the record from the arrays that `arrays` returned.
+        """Make the record, without validation pairs, from the arrays that `arrays` returned.
 
         Args:
             arrays: by name.
@@ -56,7 +62,7 @@ class SeenPairs:
             KeyError: an array is missing.
             ValueError: the arrays are not a record of pairs with these classes.
         """
-        found = cls(**{each.name: np.asarray(arrays[each.name]) for each in fields(cls)})
+        found = cls(*(np.asarray(arrays[name]) for name in ARRAYS))
         arrays = found.arrays()
         count = found.classes.size
         is_record = count > 0 and all(each.shape == (count,) and each.dtype.kind == "i" for each in arrays.values())
@@ -65,11 +71,23 @@ class SeenPairs:
         return found
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the record as arrays by name."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        """Return the record, without validation pairs, as arrays by name."""
+        return {name: getattr(self, name) for name in ARRAYS}
 
     def relation(self, pairs: Iterable[Pair]) -> np.ndarray:
-        """Return NEW, NEAR or SEEN for each pair [M]. SEEN: one training pair has both its text and its image."""
+        """Return NEW, NEAR, SEEN or VALIDATED for each pair [M].
+
+        SEEN: one training pair has both its text and its image. VALIDATED: the same of a validation pair.
+        """
+        chosen = list(pairs)
+        found = self._own_relation(chosen)
+        if self.validation is not None:
+            other = self.validation._own_relation(chosen)
+            found[(found != SEEN) & (other == SEEN)] = VALIDATED
+        return found
+
+    def _own_relation(self, pairs: Iterable[Pair]) -> np.ndarray:
+        """Return NEW, NEAR or SEEN for each pair [M], by the pairs of this record alone."""
         both = set(zip(self.texts.tolist(), self.images.tolist(), strict=True))
         texts, images = (set(values.tolist()) - {0} for values in (self.texts, self.images))
         found = []

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.data.seen import NEAR, NEW, SEEN, SeenPairs, word_counts
+from mmsent_cli.data.seen import SeenPairs, word_counts
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.answers import Answers
+from mmsent_cli.evaluation.used import RELATIONS, chosen_pairs, record_notes, relation_counts, used_notes
 from mmsent_cli.results import (
     IGNORES_IMAGE,
     IGNORES_TEXT,
@@ -34,10 +35,10 @@ from mmsent_cli.stats import (
     class_drift,
     confusion_counts,
     f1_by_class,
+    few_pairs_notes,
     interval_of,
     learning_findings,
     length_drift,
-    macro_f1,
     precision_recall,
     pseudo_values,
     weighted_f1,
@@ -45,11 +46,6 @@ from mmsent_cli.stats import (
 
 MOST_GROUPS = 20
 """Distinct values of a column that are each shown as a group; more are divided at the quartiles."""
-RELATIONS = {
-    NEW: "not in training",
-    NEAR: "text or image in training",
-    SEEN: "in training",
-}
 INPUTS = ("text and image", "text only", "image only")
 EVERY = (0.0, 1.0)
 """The interval of a score of one pair."""
@@ -80,12 +76,13 @@ def evaluate(
         ConfigError: a column with too many values that are no numbers.
     """
     relation = None if seen is None or not answers.pairs else seen.relation(answers.pairs)
-    chosen = _chosen(relation, len(answers.guids))
+    measured, chosen = chosen_pairs(relation, len(answers.guids))
     counted = answers.take(chosen)
     confusion = confusion_counts(counted.true, counted.predicted, len(answers.labels))
     support = confusion.sum(axis=1)
     classes = support if seen is None else np.bincount(seen.classes, minlength=len(answers.labels))
     findings = model_findings(counted.true, counted.predicted[None], answers.labels, int(classes.argmax()), recorded)
+    counts, few = relation_counts(relation), few_pairs_notes(counted.true, answers.labels)
     result = EvaluateResult(
         subject=subject,
         source=source,
@@ -102,10 +99,10 @@ def evaluate(
             *_groups("input", counted, [_input(pair) for pair in counted.pairs]),
             *(group for name, cells in (columns or {}).items() for group in _by_column(name, cells, counted, chosen)),
         ),
-        in_training=None if relation is None else int((relation == SEEN).sum()),
-        near_training=None if relation is None else int((relation == NEAR).sum()),
+        measured=measured,
         findings=findings,
-        notes=noted(findings, (*answers.notes, *_training_notes(relation, chosen))),
+        notes=noted(findings, (*used_notes(measured, counts), *answers.notes, *record_notes(seen, answers), *few)),
+        **counts,
         **_of_probabilities(counted),
         **_drift(seen, counted),
     )
@@ -136,8 +133,13 @@ def accuracy_score(answers: Answers) -> Score:
 
 
 def f1_score(answers: Answers) -> Score:
-    """Compute macro-F1 over all classes, with its interval."""
-    return _pseudo_score(answers, macro_f1)
+    """Compute macro-F1 over the classes that occur, as true or predicted class, with its interval."""
+    return _pseudo_score(answers, partial(_f1_of, occurring(answers)))
+
+
+def occurring(answers: Answers) -> list[int]:
+    """Return the numbers of the classes that occur, as true or predicted class. scikit-learn has these as labels."""
+    return np.union1d(answers.true, answers.predicted).tolist()
 
 
 def binned(name: str, cells: Sequence[str]) -> list[str]:
@@ -169,27 +171,6 @@ def binned(name: str, cells: Sequence[str]) -> list[str]:
     ]
 
 
-def _chosen(relation: np.ndarray | None, count: int) -> np.ndarray:
-    """The pairs that the scores are about [N]: those that are new, or all of them where fewer than two are."""
-    if relation is None or (relation == NEW).sum() < 2:
-        return np.ones(count, dtype=bool)
-    return relation == NEW
-
-
-def _training_notes(relation: np.ndarray | None, chosen: np.ndarray) -> list[str]:
-    if relation is None:
-        return ["the training pairs are not known here: pairs that were in training could not be counted apart"]
-    seen, near, count = int((relation == SEEN).sum()), int((relation == NEAR).sum()), len(relation)
-    if not seen + near:
-        return []
-    if chosen.all():
-        return [f"{seen + near} of {count} pairs were in training: these scores show memory, use other pairs"]
-    return [
-        f"{seen} of {count} pairs were in training, and {near} more share their text or image with a training pair: "
-        f"the scores are about the other {int(chosen.sum())}"
-    ]
-
-
 def _input(pair: Pair) -> str:
     return INPUTS[2] if pair.text is None else INPUTS[1] if pair.image is None else INPUTS[0]
 
@@ -217,6 +198,7 @@ def _group(by: str, name: str, answers: Answers) -> GroupScores:
         accuracy=accuracy_score(answers),
         macro_f1=f1_score(answers),
         majority_accuracy=float(counts.max() / counts.sum()),
+        classes=len(occurring(answers)),
     )
 
 
@@ -226,14 +208,15 @@ def _class_scores(answers: Answers, number: int, confusion: np.ndarray) -> Class
         label=answers.labels[number],
         precision=_share(int(right), int(predicted)),
         recall=_share(int(right), int(support)),
-        f1=_pseudo_score(answers, partial(_f1_of, number)),
+        f1=_pseudo_score(answers, partial(_f1_of, [number])),
         support=int(support),
         predicted=int(predicted),
     )
 
 
-def _f1_of(number: int, confusion: np.ndarray) -> np.ndarray:
-    return f1_by_class(confusion)[..., number]
+def _f1_of(numbers: Sequence[int], confusion: np.ndarray) -> np.ndarray:
+    """The mean F1 of some classes from confusion matrices [..., C, C] -> [...]."""
+    return f1_by_class(confusion)[..., numbers].mean(axis=-1)
 
 
 def _share(right: int, count: int) -> Score:

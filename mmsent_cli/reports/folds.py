@@ -4,7 +4,16 @@ from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
 from mmsent_cli.reports.class_grids import class_grid
 from mmsent_cli.reports.facts import training_facts
 from mmsent_cli.reports.figures import CONFUSION, draw_confusion
-from mmsent_cli.reports.format import counted, duration, interval, majority_macro_f1, percent, score, score_interval
+from mmsent_cli.reports.format import (
+    calibration_text,
+    counted,
+    duration,
+    interval,
+    majority_macro_f1,
+    percent,
+    score,
+    score_interval,
+)
 from mmsent_cli.reports.plot_style import Drawn
 from mmsent_cli.reports.train import QUESTION
 from mmsent_cli.results import FoldsResult
@@ -50,8 +59,8 @@ def folds_answer(result: FoldsResult, seconds: float) -> Answer:
             f"95 % interval {interval(metrics.interval)}. Always answering the most frequent class gives "
             f"{percent(majority)}. Macro-F1 {score(metrics.macro_f1)} against "
             f"{score(majority_macro_f1(majority, len(result.labels)))}.",
-            f"{SAVED} The probabilities are off by {score(result.calibration_error)} on average (expected calibration "
-            "error). The interval covers the choice of pairs, not the choice of seed.",
+            f"{SAVED} {calibration_text(result.calibration_error)} The interval covers the choice of pairs, not the "
+            "choice of seed.",
         ),
         facts=training_facts(result),
         notes=result.notes,

@@ -75,6 +75,14 @@ def signed_score_interval(bounds: Interval) -> str:
     return f"{signed_score(bounds[0])} to {signed_score(bounds[1])}"
 
 
+def calibration_text(error: float) -> str:
+    """Return the expected calibration error as a sentence."""
+    return (
+        f"The probability of the predicted class differs from the accuracy by {score(error)} on average over "
+        "15 bins of equal width (expected calibration error)."
+    )
+
+
 def probability(p: float | None) -> str:
     """Return a p value: `0.034`, or `<0.001`; a dash without one."""
     if p is None or not math.isfinite(p):

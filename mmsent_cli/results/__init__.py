@@ -21,6 +21,10 @@ from mmsent_cli.results.data import (
     StoreResult,
 )
 from mmsent_cli.results.evaluation import (
+    ON_KNOWN,
+    ON_NEW,
+    ON_UNKNOWN,
+    ON_VALIDATION,
     AnsweredShare,
     CalibrationBin,
     ClassDrift,
@@ -92,6 +96,10 @@ __all__ = [
     "NOT_DISTINGUISHABLE",
     "OK",
     "ONE_CLASS",
+    "ON_KNOWN",
+    "ON_NEW",
+    "ON_UNKNOWN",
+    "ON_VALIDATION",
     "WARNING",
     "WORSE",
     "AblateResult",

@@ -33,9 +33,17 @@ class ClassScores:
     predicted: int
 
 
+ON_NEW, ON_VALIDATION, ON_KNOWN, ON_UNKNOWN = "new pairs", "validation pairs", "known pairs", ""
+"""What an evaluation is about: pairs that the training did not use, those that its best epoch was chosen on, all pairs
+since nearly all were used in training, or pairs that may have been used."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScores:
-    """Scores of some of the pairs: `by` says how they were grouped, `name` which group this is."""
+    """Scores of some of the pairs: `by` says how they were grouped, `name` which group this is.
+
+    `macro_f1` is over the `classes` classes that occur in the group, as true or predicted class.
+    """
 
     by: str
     name: str
@@ -43,6 +51,7 @@ class GroupScores:
     accuracy: Score
     macro_f1: Score
     majority_accuracy: float
+    classes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,17 +142,18 @@ class EvaluateResult(Tabular):
     Attributes:
         subject: the checkpoint or the file of predictions.
         source: the name of the data source.
-        pairs: number of pairs on which the scores are computed. Pairs that share their text or image with a training
-            pair are not among them, unless there are no others; `groups` has their scores.
-        accuracy, macro_f1, weighted_f1: scores with intervals (Wilson's for accuracy, jackknife for F1).
+        pairs: number of pairs on which the scores are computed, see `measured`; `groups` has the scores of the others.
+        accuracy, macro_f1, weighted_f1: scores with intervals (Wilson's for accuracy, jackknife for F1). Macro-F1 is
+            over the classes that occur, as true or predicted class.
         majority_accuracy: the accuracy of always predicting the most frequent class of these pairs.
         confusion: `confusion[i][j]` counts pairs of true class i that were predicted as class j.
-        groups: scores of groups of pairs: by training (new, near-duplicate, in training), by input (both, text only,
-            image only), and by each column of `--by`.
+        groups: scores of groups of pairs: by training (new, near-duplicate, in validation, in training), by input
+            (both, text only, image only), and by each column of `--by`.
         loss, calibration_error: cross-entropy and expected calibration error; None without probabilities.
         calibration, answered, curves: empty without probabilities.
-        in_training, near_training: number of pairs that were in training, and of pairs that share text or image with a
-            training pair; None if the training pairs are unknown.
+        new, near_training, in_validation, in_training: number of pairs that the training did not use, that share text
+            or image with a training pair, that are validation pairs, and that are training pairs; None if unknown.
+        measured: which pairs the scores are about: ON_NEW, ON_VALIDATION, ON_KNOWN or ON_UNKNOWN.
         classes, lengths: drift of class shares and text lengths from the training pairs; None if these are unknown.
         findings: reasons why the model has learned too little. They are also the first `notes`.
     """
@@ -172,12 +182,20 @@ class EvaluateResult(Tabular):
     calibration: tuple[CalibrationBin, ...] = ()
     answered: tuple[AnsweredShare, ...] = ()
     curves: tuple[PrecisionRecall, ...] = ()
+    new: int | None = None
     in_training: int | None = None
     near_training: int | None = None
+    in_validation: int | None = None
+    measured: str = ON_UNKNOWN
     classes: ClassDrift | None = None
     lengths: LengthDrift | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def used(self) -> int:
+        """The number of pairs that the training used, or that share text or image with one; 0 if that is unknown."""
+        return sum(count or 0 for count in (self.in_training, self.near_training, self.in_validation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,21 +6,25 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from mmsent_cli.results.checks import CheckResult
+from mmsent_cli.results.explanation import ExplainResult
 from mmsent_cli.results.summary import MAIN_METRICS, Summary
 
+WITHOUT_METRICS = (CheckResult, ExplainResult)
+"""Kinds of results that have no metrics, and so no summary."""
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
 
 def result_schema() -> dict[str, Any]:
-    """Make the schema: an object with a `summary`, and the keys of one kind of result."""
+    """Make the schema: an object with the keys of one kind of result, and, if that has metrics, a `summary`."""
     definitions: dict[str, Any] = {}
-    kinds = [_schema(kind, definitions) for kind in MAIN_METRICS]
+    kinds = [_schema(kind, definitions) | {"required": ["summary"]} for kind in MAIN_METRICS]
+    kinds += [_schema(kind, definitions) for kind in WITHOUT_METRICS]
     summary = _schema(Summary, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "result.json of mmsent",
         "type": "object",
-        "required": ["summary"],
         "properties": {"summary": summary},
         "anyOf": kinds,
         "$defs": dict(sorted(definitions.items())),

@@ -44,7 +44,7 @@ class Summary:
 
 
 def summarize(result: Any, command: str, counts: Counts, seed: int | None = None) -> Summary | None:
-    """Make the summary of a result; None for a result without metrics, such as an explanation.
+    """Make the summary of a result; None for a result without metrics: an explanation or a check.
 
     Args:
         result: the result of a run.

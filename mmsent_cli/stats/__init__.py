@@ -22,7 +22,7 @@ from mmsent_cli.stats.estimate import (
     p_value,
 )
 from mmsent_cli.stats.families import holm, mcnemar, verdict
-from mmsent_cli.stats.findings import learning_findings, modality_findings, one_class_finding
+from mmsent_cli.stats.findings import few_pairs_notes, learning_findings, modality_findings, one_class_finding
 from mmsent_cli.stats.precision_recall import precision_recall
 from mmsent_cli.stats.scores import (
     accuracy_scores,
@@ -52,6 +52,7 @@ __all__ = [
     "estimate_difference",
     "estimate_mean",
     "f1_by_class",
+    "few_pairs_notes",
     "holm",
     "interval",
     "interval_of",

@@ -21,6 +21,8 @@ UNCHANGED_SHARE = 0.01
 """Predictions that change with a modality's content, as a share, below which the modality is ignored."""
 LEAST_PAIRS = 20
 """Pairs below which too few predictions change for a verdict on a modality."""
+FEW_PAIRS = 10
+"""Pairs of a class below which the interval of macro-F1 is too narrow (docs/statistics.md)."""
 IGNORES = {"text": IGNORES_TEXT, "image": IGNORES_IMAGE}
 
 
@@ -42,6 +44,20 @@ def learning_findings(
         dict(zip(labels, counts.tolist(), strict=True)), dict(zip(labels, shares.tolist(), strict=True)), advice
     )
     return found or _majority_finding(true, predicted, labels, most_frequent, advice)
+
+
+def few_pairs_notes(true: np.ndarray, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return a note if some classes have too few evaluated pairs for the interval of macro-F1.
+
+    Args:
+        true: class numbers [N].
+        labels: class names in order.
+    """
+    counts = np.bincount(true, minlength=len(labels)).tolist()
+    few = [f"{label} ({count})" for label, count in zip(labels, counts, strict=True) if 0 < count < FEW_PAIRS]
+    if not few:
+        return ()
+    return (f"few evaluated pairs of {', '.join(few)}: intervals of macro-F1 are probably too narrow",)
 
 
 def one_class_finding(

@@ -1,7 +1,7 @@
 """Describe a run for its checkpoints and its result."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,15 +29,15 @@ def describe_run(plan: Plan, run: Run, model: SentimentModel, vocabulary: tuple[
         run=run.name,
         precision=plan.compute.precision,
         frozen=frozen_digests(model),
-        seen=SeenPairs.of(_training_pairs(plan), plan.dataset.labels),
+        seen=SeenPairs.of(_pairs_of(plan, "train"), plan.dataset.labels, _pairs_of(plan, "val")),
         columns={name: getattr(plan.config.data, name) for name in COLUMNS},
     )
 
 
-def _training_pairs(plan: Plan) -> list[Pair]:
-    """The pairs that the model of a run was trained on: with folds, all of them."""
-    train = {guid for split in plan.folds or (plan.split,) for guid in split.train}
-    return [pair for pair in plan.dataset.pairs if pair.guid in train]
+def _pairs_of(plan: Plan, part: Literal["train", "val"]) -> list[Pair]:
+    """The pairs that a run is trained on or validated on: with folds, both are all of them."""
+    guids = {guid for split in plan.folds or (plan.split,) for guid in getattr(split, part)}
+    return [pair for pair in plan.dataset.pairs if pair.guid in guids]
 
 
 def findings_of(plan: Plan, targets: np.ndarray, predicted: np.ndarray, train: np.ndarray) -> tuple[Finding, ...]:

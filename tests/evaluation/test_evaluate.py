@@ -16,7 +16,17 @@ from statsmodels.stats.proportion import proportion_confint
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.evaluate import binned, evaluate
-from mmsent_cli.results import IGNORES_TEXT, MAJORITY, ONE_CLASS, Finding
+from mmsent_cli.evaluation.used import NO_VALIDATION
+from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_headline
+from mmsent_cli.results import (
+    IGNORES_TEXT,
+    MAJORITY,
+    ON_KNOWN,
+    ON_NEW,
+    ON_VALIDATION,
+    ONE_CLASS,
+    Finding,
+)
 from mmsent_cli.stats import calibration_error
 from tests.evaluation.builders import LABELS, make_answers, numbered_pairs, random_answers
 
@@ -91,6 +101,50 @@ def test_where_every_pair_was_in_training_the_scores_are_said_to_show_memory():
     result, _ = evaluate(answers, "model", "here", SeenPairs.of(pairs, LABELS))
     assert (result.pairs, result.in_training) == (3, 3)
     assert any("memory" in note for note in result.notes)
+    headline, facts = evaluate_headline(result), dict(evaluate_answer(result, 1.0).facts)
+    assert headline == "100.0 % accuracy on 3 pairs, 3 of them used in training: this score shows memory"
+    assert facts["Used in training"] == "3 of 3 pairs (training pairs: 3)"
+
+
+def test_validation_pairs_are_neither_new_nor_training_pairs():
+    """Of six pairs, two were in training, two in validation; with two pairs that are new, the scores are theirs."""
+    true = [0, 1, 2, 0, 1, 2]
+    pairs = numbered_pairs(true)
+    seen = SeenPairs.of(pairs[:2], LABELS, pairs[2:4])
+    answers = make_answers(true, [0, 1, 0, 0, 1, 1], pairs=pairs)
+    result, counted = evaluate(answers, "model", "here", seen)
+    assert (result.new, result.in_training, result.near_training, result.in_validation) == (2, 2, 0, 2)
+    assert (result.measured, counted.guids, result.accuracy.value) == (ON_NEW, ("4", "5"), 0.5)
+    scores = {group.name: (group.pairs, group.accuracy.value) for group in result.groups if group.by == "training"}
+    assert scores == {"not in training": (2, 0.5), "in training": (2, 1.0), "in validation *": (2, 0.5)}
+    known, counted = evaluate(answers.take(np.arange(6) < 4), "model", "here", seen)
+    assert (known.measured, known.new, known.pairs, counted.guids) == (ON_VALIDATION, 0, 2, ("2", "3"))
+    old = evaluate(answers, "model", "here", replace(seen, validation=None))[0]
+    assert (old.new, old.in_validation, NO_VALIDATION in old.notes) == (4, 0, True)
+    of_folds = evaluate(answers, "model", "here", SeenPairs.of(pairs, LABELS, pairs))[0]
+    assert (of_folds.measured, of_folds.in_training, of_folds.in_validation) == (ON_KNOWN, 6, 0)
+
+
+def test_macro_f1_is_over_the_classes_that_occur_as_in_scikit_learn():
+    """One group has one class, one two of which one is only predicted, and one has all three."""
+    groups = {"one": ([0], [0]), "two": ([0, 0, 0], [0, 1, 0]), "three": ([0, 1, 2, 2], [0, 1, 1, 2])}
+    names = [name for name, (true, _) in groups.items() for _ in true]
+    answers = make_answers(*([label for part in groups.values() for label in part[side]] for side in (0, 1)))
+    found = {group.name: group for group in evaluate(answers, "a", "b", columns={"kind": names})[0].groups}
+    assert {name: found[name].classes for name in groups} == {"one": 1, "two": 2, "three": 3}
+    for name, (true, predicted) in groups.items():
+        assert found[name].macro_f1.value == pytest.approx(f1_score(true, predicted, average="macro"))
+    assert found["one"].macro_f1.value == 1.0
+    without = make_answers([0, 1, 0, 1], [0, 1, 1, 1])
+    assert evaluate(without, "a", "b")[0].macro_f1.value == pytest.approx(
+        f1_score(without.true, without.predicted, average="macro")
+    )
+
+
+def test_few_pairs_of_a_class_are_named_once():
+    notes = evaluate(make_answers([0] * 5 + [1] * 10 + [2] * 20, [2] * 35), "a", "b")[0].notes
+    few = [note for note in notes if "few evaluated pairs" in note]
+    assert few == ["few evaluated pairs of negative (5): intervals of macro-F1 are probably too narrow"]
 
 
 def test_scores_by_what_is_there_and_by_column():

@@ -220,8 +220,11 @@ def test_notes_of_a_training_are_translated():
         "5 pairs have no image that can be used; none is needed",
         "one seed: intervals cover the choice of pairs alone, and another seed may change a verdict; use --seeds 3",
         "the training pairs are not known here: pairs that were in training could not be counted apart",
-        "20 of 20 pairs were in training: these scores show memory, use other pairs",
-        "runs/a/best_model.pt: 3 pairs that share text or image with its training are left out",
+        "20 of 20 pairs were used in training: the scores show memory, measure on other pairs",
+        "90 of 1,200 pairs were used in training: the scores are about the others",
+        "few evaluated pairs of negative (5), neutral (3): intervals of macro-F1 are probably too narrow",
+        "the scores are about validation pairs of the training: they are optimistic",
+        "runs/a/best_model.pt: 3 pairs used in its training are left out",
         "if the model was trained on some of these pairs, its scores here are too high",
     ],
 )

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import multivariate_normal, norm
 
-from mmsent_cli.stats import Estimate, estimate_difference
+from mmsent_cli.stats import Estimate, estimate_difference, estimate_mean, interval, macro_f1, macro_f1_scores
 
 ACCURACY = 0.7
 WITHIN = 0.85
@@ -70,3 +70,23 @@ def estimates(count: int, **settings) -> list[Estimate]:
     generator = np.random.default_rng(0)
     compared = (simulate(generator, **settings) for _ in range(count))
     return [estimate_difference(arm, baseline, others) for arm, baseline, *others in compared]
+
+
+def macro_f1_coverage(shares, confusion, pairs: int, repetitions: int = 1000) -> float:
+    """How often the interval of macro-F1 contains the truth, for a model whose errors depend on the class alone.
+
+    Args:
+        shares: of each class [C].
+        confusion: of each true class, how often each class is predicted [C, C].
+        pairs: N.
+        repetitions: data sets that are drawn.
+    """
+    shares, confusion = np.array(shares), np.array(confusion)
+    truth, classes = macro_f1(shares[:, None] * confusion * 1e9), len(shares)
+    generator, hits = np.random.default_rng(0), 0
+    for _ in range(repetitions):
+        true = generator.choice(classes, pairs, p=shares)
+        predicted = (generator.random((pairs, 1)) > confusion.cumsum(axis=1)[true]).sum(axis=1).clip(0, classes - 1)
+        low, high = interval(estimate_mean(macro_f1_scores(true, predicted[None], classes)))
+        hits += low <= truth <= high
+    return hits / repetitions

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from mmsent_cli.stats import accuracy_scores, confusion_counts, estimate_mean, interval, macro_f1, macro_f1_scores
-from tests.stats.test_truth import share
+from mmsent_cli.stats import accuracy_scores, confusion_counts, macro_f1, macro_f1_scores
+from tests.stats.simulated import macro_f1_coverage
 
 CLASSES = 3
 
@@ -56,14 +56,14 @@ def test_each_seed_has_its_own_pseudo_values():
 
 
 def test_the_interval_of_macro_f1_covers_the_truth():
-    # One model whose errors are the same for all pairs of a class, so its macro-F1 on endless pairs is known.
-    shares = np.array([0.15, 0.25, 0.6])
-    confusion = np.array([[0.5, 0.2, 0.3], [0.2, 0.4, 0.4], [0.05, 0.15, 0.8]])
-    truth = macro_f1(shares[:, None] * confusion * 1e9)
-    generator, hits = np.random.default_rng(0), []
-    for _ in range(1000):
-        true = generator.choice(CLASSES, 400, p=shares)
-        predicted = (generator.random((400, 1)) > confusion.cumsum(axis=1)[true]).sum(axis=1)
-        low, high = interval(estimate_mean(macro_f1_scores(true, predicted[None], CLASSES)))
-        hits.append(low <= truth <= high)
-    assert 0.93 <= share(hits) <= 0.97
+    confusion = [[0.5, 0.2, 0.3], [0.2, 0.4, 0.4], [0.05, 0.15, 0.8]]
+    assert 0.93 <= macro_f1_coverage((0.15, 0.25, 0.6), confusion, pairs=400) <= 0.97
+
+
+@pytest.mark.parametrize(("rare", "recall", "coverage"), [(5, 0.1, 0.71), (5, 0.5, 0.88), (40, 0.5, 0.95)])
+def test_the_interval_of_macro_f1_covers_less_with_a_rare_class(rare, recall, coverage):
+    """The table of docs/statistics.md."""
+    shares = (rare / 800, 0.35, 0.65 - rare / 800)
+    others = 1 - recall
+    confusion = [[recall, others / 3, 2 * others / 3], [0.02, 0.6, 0.38], [0.01, 0.14, 0.85]]
+    assert macro_f1_coverage(shares, confusion, pairs=800, repetitions=500) == pytest.approx(coverage, abs=0.04)

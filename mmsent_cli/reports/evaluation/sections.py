@@ -10,36 +10,42 @@ from mmsent_cli.reports.evaluation.tables import (
     drift_grid,
     group_grids,
     scores_grid,
+    true_classes,
 )
 from mmsent_cli.reports.figures import CONFUSION
-from mmsent_cli.reports.format import counted, duration, interval, majority_macro_f1, percent, score, score_interval
-from mmsent_cli.results import EvaluateResult
+from mmsent_cli.reports.format import (
+    calibration_text,
+    counted,
+    duration,
+    interval,
+    majority_macro_f1,
+    percent,
+    score,
+    score_interval,
+)
+from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, EvaluateResult
 
 
 def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:
     """Return the head of the page; `seconds` is how long the evaluation took."""
     majority = result.majority_accuracy
-    loss = (
-        ""
-        if result.calibration_error is None
-        else f" The probabilities are off by {score(result.calibration_error)} on average (expected calibration error)."
-    )
+    loss = "" if result.calibration_error is None else f" {calibration_text(result.calibration_error)}"
     return Answer(
         question="How well does the model predict the class of these pairs?",
         number=percent(result.accuracy.value),
-        headline=f"{percent(result.accuracy.value)} accuracy on {counted(result.pairs, 'pair')}",
+        headline=evaluate_headline(result),
         paragraphs=(
             f"Accuracy on {counted(result.pairs, 'pair')}; 95 % interval {interval(result.accuracy.interval)}. "
             f"Always answering the most frequent class gives {percent(majority)}.",
             f"Macro-F1 {score(result.macro_f1.value)} ({score_interval(result.macro_f1.interval)}) against "
-            f"{score(majority_macro_f1(majority, len(result.labels)))}.{loss} The intervals cover the choice of pairs, "
-            "not the choice of seed.",
+            f"{score(majority_macro_f1(majority, true_classes(result)))}.{loss} The intervals cover the choice of "
+            "pairs, not the choice of seed.",
         ),
         facts=(
             ("Model", result.subject),
             ("Data", result.source),
             ("Classes", ", ".join(result.labels)),
-            ("In training", _training(result)),
+            ("Used in training", used_text(result)),
             ("Time", duration(seconds)),
         ),
         notes=result.notes,
@@ -67,7 +73,27 @@ def evaluate_sections(result: EvaluateResult, figures: Figures) -> list[Section]
     ]
 
 
-def _training(result: EvaluateResult) -> str:
-    if result.in_training is None:
+def evaluate_headline(result: EvaluateResult) -> str:
+    """Return the accuracy, and whether the training used the pairs that it is measured on."""
+    text = f"{percent(result.accuracy.value)} accuracy on"
+    if not result.used:
+        return f"{text} {counted(result.pairs, 'pair')}"
+    if result.measured == ON_KNOWN:
+        pairs = f"{counted(result.pairs, 'pair')}, {result.used:,} of them used in training"
+        return f"{text} {pairs}: this score shows memory"
+    if result.measured == ON_VALIDATION:
+        return f"{text} {counted(result.pairs, 'validation pair')}: the best epoch was chosen on them"
+    return f"{text} {counted(result.pairs, 'new pair')}"
+
+
+def used_text(result: EvaluateResult) -> str:
+    """Return how many pairs the training used, and how."""
+    if result.new is None:
         return "unknown"
-    return f"{result.in_training:,} pairs, and {result.near_training:,} that share text or image with one"
+    parts = {
+        "training pairs": result.in_training,
+        "validation pairs": result.in_validation,
+        "text or image of a training pair": result.near_training,
+    }
+    counts = ", ".join(f"{what}: {count:,}" for what, count in parts.items() if count)
+    return f"{result.used:,} of {counted(result.new + result.used, 'pair')}{f' ({counts})' if counts else ''}"

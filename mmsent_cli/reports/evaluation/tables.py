@@ -1,11 +1,13 @@
 """An evaluation as grids: scores, classes, groups, confusion, calibration, answered shares, drift."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.class_grids import confusion_grid
 from mmsent_cli.reports.format import (
     DASH,
+    counted,
     interval,
     majority_macro_f1,
     number,
@@ -18,7 +20,8 @@ from mmsent_cli.reports.format import (
 from mmsent_cli.results import EvaluateResult, GroupScores, Score
 
 SHOWN_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
-GROUPED_BY = {"training": "By relation to the training pairs", "input": "By what is there"}
+GROUPED_BY = {"training": "By use in training", "input": "By what is there"}
+CHOSEN_ON = "* The best epoch was chosen on these pairs, so their scores are optimistic."
 
 
 def evaluate_grids(result: EvaluateResult) -> list[Grid]:
@@ -42,7 +45,7 @@ def scores_grid(result: EvaluateResult) -> Grid:
         (
             "Macro-F1",
             *_score_cells(result.macro_f1),
-            score(majority_macro_f1(majority, len(result.labels))),
+            score(majority_macro_f1(majority, true_classes(result))),
         ),
         ("Weighted F1", *_score_cells(result.weighted_f1), score(2 * majority**2 / (1 + majority))),
     ]
@@ -52,7 +55,21 @@ def scores_grid(result: EvaluateResult) -> Grid:
             ("Calibration error", score(result.calibration_error), "", ""),
         ]
     columns = ("", "Score", "95 % interval", "Always most frequent")
-    return Grid(name="scores", title=f"Scores, {result.pairs:,} pairs", columns=columns, rows=tuple(rows))
+    absent = [one.label for one in result.per_class if not one.support + one.predicted]
+    return Grid(
+        name="scores",
+        title=f"Scores, {counted(result.pairs, 'pair')}",
+        columns=columns,
+        rows=tuple(rows),
+        foot=f"Macro-F1 is over the classes that occur here, as true or predicted class; not: {', '.join(absent)}."
+        if absent
+        else "",
+    )
+
+
+def true_classes(result: EvaluateResult) -> int:
+    """Return the number of classes that have pairs."""
+    return sum(one.support > 0 for one in result.per_class)
 
 
 def classes_grid(result: EvaluateResult) -> Grid:
@@ -77,13 +94,15 @@ def classes_grid(result: EvaluateResult) -> Grid:
 def group_grids(result: EvaluateResult) -> list[Grid]:
     """Return a table for each way in which the pairs are grouped."""
     grids = []
-    for by, groups in groupby(result.groups, key=lambda group: group.by):
+    for by, found in groupby(result.groups, key=lambda group: group.by):
+        groups = tuple(found)
         grids.append(
             Grid(
                 name=f"by-{by}",
                 title=GROUPED_BY.get(by, f"By {by}"),
                 columns=("", "Pairs", "Accuracy, %", "95 % interval", "Macro-F1", "95 % interval", "Most\nfrequent"),
                 rows=tuple(_group_row(group) for group in groups),
+                foot=_group_foot(result, groups),
             )
         )
     return grids
@@ -158,6 +177,19 @@ def drift_text(result: EvaluateResult) -> str:
         )
     if result.lengths is not None:
         parts.append(f"Lengths: Kolmogorov-Smirnov p {probability(result.lengths.p)}.")
+    return " ".join(parts)
+
+
+def _group_foot(result: EvaluateResult, groups: Sequence[GroupScores]) -> str:
+    """What the marks and the macro-F1 of the groups mean."""
+    few = [group for group in groups if group.classes < len(result.labels)]
+    parts = [CHOSEN_ON] if any(group.name.endswith(" *") for group in groups) else []
+    if few:
+        parts.append(
+            "Macro-F1 is over the classes that occur in the group, as true or predicted class. "
+            f"Fewer than {len(result.labels)} classes occur in: "
+            f"{', '.join(f'{group.name} ({group.classes})' for group in few)}."
+        )
     return " ".join(parts)
 
 

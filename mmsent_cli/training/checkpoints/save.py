@@ -102,10 +102,14 @@ def save_fold(
 
 
 def _seen_content(description: Description) -> dict[str, Any]:
-    """The record of the training pairs, as tensors by name."""
-    if description.seen is None:
-        return {}
-    return {"seen": {name: torch.from_numpy(array) for name, array in description.seen.arrays().items()}}
+    """The records of the training pairs and of the validation pairs, as tensors by name."""
+    seen = description.seen
+    records = {"seen": seen, "validation": None if seen is None else seen.validation}
+    return {
+        part: {name: torch.from_numpy(array) for name, array in record.arrays().items()}
+        for part, record in records.items()
+        if record is not None
+    }
 
 
 def _save(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The metadata of checkpoints, which are checked when they are read."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Description:
         run: the name of the run.
         precision: the precision of the training.
         frozen: the digests of the frozen stages of the `text` and `image` encoder.
-        seen: digests of the training pairs; None in a checkpoint of an earlier version.
+        seen: digests of the training and validation pairs; None in a checkpoint of an earlier version.
         columns: names of the columns of the training pairs, which new pairs are expected to have too.
         findings: that the model has learned too little.
     """
@@ -110,12 +110,22 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
             run=content["run"],
             precision=content["precision"],
             frozen=content["frozen"],
-            seen=SeenPairs.from_arrays(content["seen"], len(content["labels"])) if "seen" in content else None,
+            seen=_seen(content),
             columns=content.get("columns", {}),
             findings=tuple(Finding(**finding) for finding in content.get("findings", ())),
         )
     except (KeyError, TypeError, ValueError, MmsentError) as error:
         raise CheckpointError(f"the metadata of the checkpoint {path} is damaged: {error}", RETRAIN) from error
+
+
+def _seen(content: Mapping[str, Any]) -> SeenPairs | None:
+    """The record of the training pairs, with that of the validation pairs; either is None in an older checkpoint."""
+    found = {
+        part: SeenPairs.from_arrays(content[part], len(content["labels"]))
+        for part in ("seen", "validation")
+        if part in content
+    }
+    return replace(found["seen"], validation=found.get("validation")) if "seen" in found else None
 
 
 def _texts(values: Any) -> tuple[str, ...]:
