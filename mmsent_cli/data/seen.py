@@ -62,7 +62,8 @@ class SeenPairs:
             KeyError: an array is missing.
             ValueError: the arrays are not a record of pairs with these classes.
         """
-        found = cls(*(np.asarray(arrays[name]) for name in ARRAYS))
+        texts, images, classes, words = (np.asarray(arrays[name]) for name in ARRAYS)
+        found = cls(texts, images, classes, words)
         arrays = found.arrays()
         count = found.classes.size
         is_record = count > 0 and all(each.shape == (count,) and each.dtype.kind == "i" for each in arrays.values())
