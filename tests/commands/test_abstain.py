@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mmsent_cli.inference.tally import Tally
+from mmsent_cli.results import Prediction
 from tests.commands.running import assert_refused, mmsent, small_lab, succeed
 
 
@@ -36,6 +38,15 @@ def test_labels_below_the_threshold_are_left_empty(ready):
     assert (table["tag"] == "").tolist() == (confidence < threshold).tolist()
     assert values["abstained"] == 4
     assert sum(values["counts"].values()) == 4
+
+
+def test_a_probability_at_the_threshold_is_enough():
+    """As in the share of answered pairs that a threshold was chosen by."""
+    tally = Tally(3, 0.5)
+    shares = [{"a": 0.5, "b": 0.3, "c": 0.2}, {"a": 0.1, "b": 0.499, "c": 0.401}, {"a": 0.1, "b": 0.1, "c": 0.8}]
+    given = [tally.count(Prediction(guid="", tag=max(each, key=each.get), probabilities=each)) for each in shares]
+    assert (given, tally.abstained, tally.pairs) == ([True, False, True], 1, 3)
+    assert dict(tally.tags) == {"a": 1, "b": 0, "c": 1}
 
 
 def test_the_threshold_for_an_accuracy_comes_from_the_predictions_of_the_run(ready):

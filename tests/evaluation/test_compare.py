@@ -76,8 +76,10 @@ def test_seeds_of_one_model_are_one_arm():
 
 def test_answers_are_put_into_one_order_of_pairs_and_labels():
     first = make_answers([0, 1, 2], [0, 1, 1])
+    shares = np.array([[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.5, 0.3, 0.2]])
     other = replace(
         first,
+        probabilities=shares,
         guids=("2", "9", "0"),
         labels=("positive", "neutral", "negative"),
         true=np.array([0, 1, 2]),
@@ -87,6 +89,7 @@ def test_answers_are_put_into_one_order_of_pairs_and_labels():
     (b,) = aligned["b"]
     assert (b.guids, b.labels, left_out) == (("0", "2"), first.labels, 2)
     assert (b.true.tolist(), b.predicted.tolist()) == ([0, 2], [2, 2])
+    assert b.probabilities.tolist() == [[0.2, 0.3, 0.5], [0.1, 0.2, 0.7]]
 
 
 @pytest.mark.parametrize(

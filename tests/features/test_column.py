@@ -117,9 +117,10 @@ def test_equal_images_are_computed_once(image_encoder, pictures, tmp_path):
     assert not values[2].any()
 
 
-def test_a_changed_byte_recomputes_that_pair_alone(text_encoder, tmp_path):
+@pytest.mark.parametrize("text", ["good day!", "Good day", "good  day", "good day\n"])
+def test_a_changed_byte_recomputes_that_pair_alone(text_encoder, tmp_path, text):
     text_column(text_encoder, tmp_path)
-    changed = ["good day!", *TEXTS[1:]]
+    changed = [text, *TEXTS[1:]]
     column = Column(text_encoder, [text_key(text) for text in changed], tmp_path, FP32)
     assert fill(column, changed) == 1
 
