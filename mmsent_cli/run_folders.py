@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import difflib
 import errno
 import json
 import re
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.errors import CheckpointError, MmsentError
+from mmsent_cli.errors import CheckpointError, MmsentError, listed
 from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason
 from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.latest_run import LATEST, follow, is_own, point_latest
@@ -180,11 +181,30 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
             # Not through `latest`, which the next run points elsewhere.
             return (follow(given.parent) or given.parent) / given.name
         if given.is_dir() or len(given.parts) > 1:
-            return _in_run(follow(given) or given, BEST)
+            return _in_run(follow(given) or _existing(given), BEST)
         named = follow(runs_dir / spec)
         if named is not None and spec != LATEST:
             return _in_run(named, BEST)
     return _in_run(_newest_training(runs_dir), BEST if spec in (None, LATEST) else spec)
+
+
+def _existing(path: Path) -> Path:
+    """Check that a path exists.
+
+    Raises:
+        CheckpointError: it does not; the hint has the most similar names beside it.
+    """
+    if path.exists():
+        return path
+    try:
+        names = [each.name for each in path.parent.iterdir()]
+    except OSError:
+        names = []
+    near = [str(path.parent / name) for name in difflib.get_close_matches(path.name, names)]
+    raise CheckpointError(
+        f"{path} does not exist",
+        f"did you mean {listed(near)}?" if near else "give a .pt file or a finished run's folder",
+    )
 
 
 def as_file_name(name: str) -> str:

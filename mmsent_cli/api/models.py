@@ -58,13 +58,14 @@ def predict(
 
     Args:
         data: a folder, a manifest file, a DataFrame or a list of pairs; with `engine="ray"` also a pattern of files.
-        out: the file or pipe to write, or `-` for standard output. A file that ends in `.jsonl` gets JSON lines; any
-            other has rows `guid,tag`. With `engine="ray"`, a name without a suffix is a folder of Parquet files.
+        out: the file or pipe to write, or `-` for standard output. Its ending gives its form: rows `guid,tag` in
+            `.csv`, `.txt` and `.tsv` (tabs), JSON lines in `.jsonl`, a table in `.parquet`. With `engine="ray"`, a name
+            without an ending, or with `.parquet`, is a folder of Parquet files.
         checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
         probabilities: add a column with the probability of each class, and a column for missing modalities.
-        force: overwrite `out`.
+        force: overwrite `out`, and remove what an interrupted prediction of it left.
         resume: continue an interrupted prediction of `out`.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
@@ -104,8 +105,6 @@ def predict(
     own = build(PredictSettings, given[PredictSettings])
     file = PredictionFile(out=Path(out), has_probabilities=probabilities, force=force, resume=resume, settings=own)
     if runtime.engine == "ray":
-        if own.shard is not None:
-            raise ConfigError("--engine ray divides the rows itself", "leave out --shard, or --engine ray")
         return predict_in_parts(found, given[DataConfig], runtime, file, progress, source)
     if {"ray_address", "ray_workers", "part_rows"} & given[PredictSettings].keys():
         raise ConfigError("--ray-address, --ray-workers and --part-rows are for --engine ray", "add --engine ray")

@@ -15,7 +15,10 @@ from mmsent_cli.commands.output import print_notices, require_one_output
 def predict(
     given: dict[str, Any],
     out: Annotated[
-        Path | None, typer.Option(help="File or pipe to write, with a row guid,tag per pair. Use - for standard output")
+        Path | None,
+        typer.Option(
+            help="File to write: .csv, .txt or .tsv with a row guid,tag per pair; .jsonl; .parquet. - = standard output"
+        ),
     ] = None,
     checkpoint: Checkpoint = None,
     text: Annotated[
@@ -44,6 +47,8 @@ def predict(
 
     --data - reads a table from standard input; paths of images in it start in the current folder.
     """
+    if out is not None:
+        _require_request(out, given, force, resume)
     from mmsent_cli import api
     from mmsent_cli.commands.standard_input import read_standard_input, standard_input_table
     from mmsent_cli.outputs import STANDARD_OUTPUT
@@ -64,3 +69,15 @@ def predict(
         print_notices(result.notes)
     else:
         print_json(result) if json else print_predict(result)
+
+
+def _require_request(out: Path, given: dict[str, Any], force: bool, resume: bool) -> None:
+    """Refuse an output that cannot be written before torch is imported."""
+    from mmsent_cli.config import build
+    from mmsent_cli.inference.early import require_request
+    from mmsent_cli.inference.rows import PredictionFile
+    from mmsent_cli.inference.settings import PredictSettings
+
+    settings = build(PredictSettings, COMMANDS["predict"].sort(given)[PredictSettings])
+    file = PredictionFile(out=out, force=force, resume=resume, settings=settings)
+    require_request(file, is_in_parts=given.get("engine") == "ray")

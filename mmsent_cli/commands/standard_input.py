@@ -15,11 +15,8 @@ from mmsent_cli.interrupts import on_interrupt
 if TYPE_CHECKING:
     from mmsent_cli.data.layouts import Source
 
-NAME = "standard-input"
-SUFFIXES = {b"{": ".jsonl", b"[": ".json", b"PAR1": ".parquet", b"PK\x03\x04": ".xlsx"}
-"""Suffixes of tables by their first bytes; any other table has delimited columns."""
-IGNORED = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
-"""Byte-order marks, zero bytes of UTF-16, and white space before the first character."""
+NAME = "standard input"
+"""Name of the temporary file, which messages show. It has no suffix, so its form is found by its content."""
 
 
 def read_standard_input() -> str:
@@ -66,21 +63,20 @@ def standard_input_table() -> Iterator["Source"]:
 
 
 def _spool(path: Path) -> Path:
-    """Write standard input to a file, with the suffix of what it contains.
+    """Write standard input to a file.
 
     Raises:
         DataError: it is empty or closed.
         OSError: it cannot be read, or the file cannot be written.
     """
+    from mmsent_cli.data.tables.opening import first_bytes
+
     with path.open("wb") as file:
         if sys.stdin is not None:
             shutil.copyfileobj(sys.stdin.buffer, file)
-    with path.open("rb") as file:
-        start = file.read(64).lstrip(IGNORED)
-    if not start:
+    if not first_bytes(path):
         raise DataError("standard input is empty", "pipe a table in: mmsent predict --data - --out out.csv < pairs.csv")
-    suffix = next((suffix for mark, suffix in SUFFIXES.items() if start.startswith(mark)), ".csv")
-    return path.rename(path.with_suffix(suffix))
+    return path
 
 
 def _prompt(text: str) -> None:

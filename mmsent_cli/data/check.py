@@ -76,17 +76,17 @@ def load_labelled(
 
 
 def iter_unlabelled(
-    source: Source, config: DataConfig, decision: EncodingDecision, problems: list[str] | None = None
+    source: Source, config: DataConfig, decision: EncodingDecision, flaws: Flaws | None = None
 ) -> Iterator[Pair]:
     """Read and check the pairs to predict; see `open_unlabelled`."""
-    return open_unlabelled(source, config, decision, problems)[1]
+    return open_unlabelled(source, config, decision, flaws)[1]
 
 
 def open_unlabelled(
     source: Source,
     config: DataConfig,
     decision: EncodingDecision,
-    problems: list[str] | None = None,
+    flaws: Flaws | None = None,
     notes: list[str] | None = None,
     part: Callable[[int], range] = range,
 ) -> tuple[int, Iterator[Pair]]:
@@ -100,14 +100,14 @@ def open_unlabelled(
         source: a source from `locate`.
         config: settings of the data.
         decision: the encoding decision, from `decide_encoding`.
-        problems: a line is appended for each pair that was dropped or blanked.
+        flaws: receives the pairs that are dropped or blanked.
         notes: how the source was read is appended after the last pair.
         part: which rows to predict, as a range of their numbers; gets the number of all rows.
 
     Raises:
         DataError: rows are invalid, or (while the pairs are read, with `on_bad` stop) files are broken.
     """
-    report, flaws = Report(), Flaws()
+    report, flaws = Report(), Flaws() if flaws is None else flaws
     count, every_row = count_unlabelled(source, config, report, decision)
     chosen = part(count)
     rows = islice(every_row, chosen.start, chosen.stop)
@@ -117,8 +117,6 @@ def open_unlabelled(
         for pair in checked_pairs(rows, config, decision, flaws):
             kept += 1
             yield pair
-        if problems is not None:
-            problems.extend(flaws.problems)
         _account(report, 0, kept, flaws)
         report.said += flaws.notes(None)
         if notes is not None:

@@ -9,7 +9,7 @@ from mmsent_cli.data.fields import column_named
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.manifests import is_filled, name_of, numbered_records, plain, without_surrogates
 from mmsent_cli.data.source_rows import open_source, table_rows
-from mmsent_cli.data.tables import Report
+from mmsent_cli.data.tables import Report, open_table
 from mmsent_cli.errors import DataError, listed
 
 
@@ -24,10 +24,7 @@ def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> It
     Raises:
         DataError: the source is a folder, which has no columns, or a column does not exist.
     """
-    if source.kind == "lab":
-        raise DataError(
-            f"{source.path} is a folder, and only tables have columns ({names[0]!r})", "give a table with --data"
-        )
+    _require_table(source, names)
     if source.frame is not None:
         places = _places(source, frames.columns_of(source.frame), names)
         rows = table_rows(source, config)
@@ -38,6 +35,24 @@ def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> It
     places = _places(source, table.columns, names)
     for _, guid, cells in numbered_records(table, columns, Report()):
         yield name_of(guid, "guid"), tuple(_shown(cells[place]) for place in places)
+
+
+def require_columns(source: Source, config: DataConfig, names: Sequence[str]) -> None:
+    """Check that a source has the named columns, before its rows are read.
+
+    Raises:
+        DataError: as in `read_columns`.
+    """
+    if names and source.kind != "frame":
+        _require_table(source, names)
+        _places(source, open_table(source.path, config.encoding).columns, names)
+
+
+def _require_table(source: Source, names: Sequence[str]) -> None:
+    if source.kind == "lab":
+        raise DataError(
+            f"{source.path} is a folder, and only tables have columns ({names[0]!r})", "give a table with --data"
+        )
 
 
 def _shown(value: Any) -> str:

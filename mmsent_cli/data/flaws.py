@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from mmsent_cli.data.pairs import MODALITIES, Pair
 from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.results import UnusablePair
 
 HINT = "fix the files, or use --on-bad drop or --on-bad blank"
 SHOWN_GUIDS = 5
+DROPPED, BLANKED = "dropped", "blanked"
 ADDRESS = "addresses, which mmsent does not open"
 ELSEWHERE = "paths of another machine"
 HINTS = {
@@ -44,12 +46,14 @@ class CheckedPair:
         missing: the modalities that the row does not have.
         broken: the modalities that the row has, but that cannot be used.
         remarks: notes on files that are used although something is unusual.
+        row: the place of the row, such as `pairs.csv:17`.
     """
 
     pair: Pair
     missing: dict[str, Flaw] = field(default_factory=dict)
     broken: dict[str, Flaw] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    row: str = ""
 
     def wrong(self, needs: Collection[str] | None) -> list[Flaw]:
         """Return the problems that prevent the use of the pair.
@@ -72,11 +76,11 @@ class Flaws:
 
     Attributes:
         problems: one line for each pair that is dropped or blanked, or that stops the run.
-        dropped: how many pairs are left out.
+        unusable: the same pairs as values, with their rows, unless they stop the run.
     """
 
     problems: list[str] = field(default_factory=list)
-    dropped: int = 0
+    unusable: list[UnusablePair] = field(default_factory=list)
     _single: list[str] = field(default_factory=list)
     _kinds: dict[str, list[str]] = field(default_factory=dict)
     _remarks: dict[str, list[str]] = field(default_factory=dict)
@@ -84,17 +88,29 @@ class Flaws:
 
     def to_plain(self) -> dict[str, Any]:
         """Return all values by name, for JSON."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {**plain, "unusable": [asdict(pair) for pair in self.unusable]}
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Flaws":
         """Return flaws from the values of `to_plain`."""
-        return cls(**{**values, "_blank": Counter(values["_blank"])})
+        unusable = [UnusablePair(**pair) for pair in values["unusable"]]
+        return cls(**{**values, "_blank": Counter(values["_blank"]), "unusable": unusable})
+
+    @property
+    def dropped(self) -> int:
+        """How many pairs are left out."""
+        return sum(pair.outcome == DROPPED for pair in self.unusable)
+
+    @property
+    def blanked(self) -> int:
+        """How many pairs are used without their broken text or image."""
+        return len(self.unusable) - self.dropped
 
     def add(self, other: "Flaws") -> None:
         """Add the flaws of further pairs."""
         self.problems += other.problems
-        self.dropped += other.dropped
+        self.unusable += other.unusable
         self._single += other._single
         self._blank += other._blank
         for own, more in ((self._kinds, other._kinds), (self._remarks, other._remarks)):
@@ -116,15 +132,16 @@ class Flaws:
             self._blank.update(item.missing.keys() | item.broken.keys())
             return pair
         is_kept = on_bad == "blank" and not (pair.text is None and pair.image is None)
-        fate = "" if on_bad == "stop" else "blanked: " if is_kept else "dropped: "
-        line = f"{pair.guid}: {fate}{' and '.join(flaw.text for flaw in wrong)}"
+        why, outcome = " and ".join(flaw.text for flaw in wrong), BLANKED if is_kept else DROPPED
+        line = f"{pair.guid}: {'' if on_bad == 'stop' else f'{outcome}: '}{why}"
         self.problems.append(line)
+        if on_bad != "stop":
+            self.unusable.append(UnusablePair(guid=pair.guid, row=item.row, reason=why, outcome=outcome))
         kinds = [flaw for flaw in wrong if flaw.kind]
         if kinds:
             self._kinds.setdefault(kinds[0].kind, []).append(kinds[0].example)
         else:
             self._single.append(line)
-        self.dropped += not is_kept
         return pair if is_kept else None
 
     def summary(self) -> str:

@@ -42,7 +42,7 @@ class Source:
     @property
     def name(self) -> str:
         """Return the name of the source for messages."""
-        return str(self.path)
+        return self.path.name if self.home else str(self.path)
 
     @property
     def place(self) -> str:

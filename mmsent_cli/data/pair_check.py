@@ -41,7 +41,7 @@ def check_row(row: PairRow, decision: EncodingDecision) -> CheckedPair:
             pair = replace(pair, image=image, image_digest=digest)
         else:
             broken["image"] = flaw
-    return CheckedPair(pair, missing, broken, tuple(remarks))
+    return CheckedPair(pair, missing, broken, tuple(remarks), row.where)
 
 
 def _expected(row: PairRow, suffix: str) -> str:

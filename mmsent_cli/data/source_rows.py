@@ -33,7 +33,7 @@ def labelled_rows(
     Args:
         source: the result of `locate` or `frame_source`.
         config: columns, labels, encoding.
-        report: receives the number of rows read, skipped and refused.
+        report: receives the number of rows used, skipped and refused.
         decision: the encoding of a manifest; None finds it by the content of the file.
         needs: the modalities whose columns must exist.
 
@@ -70,7 +70,7 @@ def gather_labelled(
         every_row, class_names = _table_rows(source, config, report, True, decision, needs)
         rows = list(_only(every_row, report, has_tag=True))
     if not rows and not report.problems:
-        raise DataError(f"{source.path} has no labelled pairs ({report.counts()})", "add rows with a guid and a tag")
+        raise DataError(f"{source.name} has no labelled pairs ({report.counts()})", "add rows with a guid and a tag")
     tagged = settle_tags(rows, config, class_names)
     labels = labels_of(tagged.rows, config.labels)
     wrong = tag_problems(tagged.rows, labels)
@@ -106,12 +106,12 @@ def count_unlabelled(
     _raise_rows(report, FIX)
     if not report.read and source.kind == "manifest" and report.skipped[WITH_TAG]:
         raise DataError(
-            f"there is nothing to predict in {source.path}: every row has a label ({report.counts()})",
+            f"there is nothing to predict in {source.name}: every row has a label ({report.counts()})",
             "to predict all rows, give --tag-column a name that is not a column",
         )
     if not report.read:
         raise DataError(
-            f"there are no pairs to predict in {source.path} ({report.counts()})",
+            f"there are no pairs to predict in {source.name} ({report.counts()})",
             "list their guids in test_without_label.txt",
         )
     return report.read, rows_to_predict(source, config, Report(), decision)
@@ -142,7 +142,7 @@ def open_source(
     found = open_table(source.path, config.encoding, decision, KNOWN | set(_wanted(config)))
     table = replace(found, home=source.home)
     if not table.columns:
-        raise DataError(f"{source.path} has no rows", "it needs a header and a row for each pair")
+        raise DataError(f"{source.name} has no rows", "it needs a header and a row for each pair")
     aspects = published.aspect_columns(source.path.name, table.columns, config)
     return table, aspects or choose_columns(source.path.name, table.columns, config, is_labelled, needs)
 

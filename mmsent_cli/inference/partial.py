@@ -13,8 +13,14 @@ from typing import Any
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import cannot_write, kind_of
 
+START_OVER = "leave out --resume, and start over with --force"
 Row = Sequence[Any]
 """Guid, tag, missing modality, and the probability of each class."""
+
+
+def partial_path(out: Path) -> Path:
+    """Where the finished rows of an interrupted prediction are."""
+    return out.with_name(f".{out.name}.partial")
 
 
 class PartialPrediction:
@@ -31,18 +37,13 @@ class PartialPrediction:
     """
 
     def __init__(self, out: Path, identity: Mapping[str, Any], resume: bool) -> None:
-        self.path = out.with_name(f".{out.name}.partial")
+        self.path = partial_path(out)
         self._out = out
         self._first = json.dumps({"prediction": identity}, sort_keys=True) + "\n"
         self._is_begun = resume
         self._require_plain()
         if resume:
             self._require_same()
-
-    @property
-    def is_left_over(self) -> bool:
-        """Whether rows of an earlier prediction are there, which are not gone on with."""
-        return not self._is_begun and self.path.is_file()
 
     def rows(self, labels: Sequence[str]) -> Iterator[Row]:
         """Return the finished rows.
@@ -98,18 +99,18 @@ class PartialPrediction:
             )
 
     def _require_same(self) -> None:
-        begin = f"leave out --resume to predict all pairs into {self._out}"
+        begin, over = f"leave out --resume to predict all pairs into {self._out}", START_OVER
         try:
             with self.path.open(encoding="utf-8", newline="\n") as stream:
                 first = stream.readline()
         except FileNotFoundError as error:
             raise ConfigError(f"there is no unfinished prediction of {self._out} to resume", begin) from error
         except (OSError, UnicodeError) as error:
-            raise ConfigError(f"cannot read the unfinished prediction {self.path}: {error}", begin) from error
+            raise ConfigError(f"cannot read the unfinished prediction {self.path}: {error}", over) from error
         if first != self._first:
             raise ConfigError(
                 f"the unfinished prediction of {self._out} had another checkpoint, other pairs or other settings",
-                begin,
+                over,
             )
 
 

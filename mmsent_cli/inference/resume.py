@@ -11,23 +11,24 @@ from mmsent_cli.config import COLUMNS, DataConfig, RuntimeConfig, to_dict
 from mmsent_cli.data.layouts import Source, is_pattern
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.inference.partial import PartialPrediction, Row
+from mmsent_cli.inference.partial import START_OVER, PartialPrediction, Row
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.settings import PredictSettings
 from mmsent_cli.interrupts import advice
 from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream
 from mmsent_cli.printed_commands import command_line
-from mmsent_cli.results import Prediction
+from mmsent_cli.results import PredictedBy, Prediction
+from mmsent_cli.training.checkpoints import Description
 
 
 def open_partial(
-    checkpoint: Path, source: Source, predictor: Predictor, data: DataConfig, rows: int, file: PredictionFile
+    model: PredictedBy, source: Source, predictor: Predictor, data: DataConfig, rows: int, file: PredictionFile
 ) -> PartialPrediction | None:
     """Open the finished rows of a prediction; None if the output is not a plain file.
 
     Args:
-        checkpoint: the checkpoint file.
+        model: what predicts.
         source: where the pairs are.
         predictor: the loaded checkpoint.
         data: settings of the data.
@@ -47,8 +48,8 @@ def open_partial(
         return None
     compute = predictor.compute
     identity = {
-        "mmsent": __version__,
-        "checkpoint": digest_of(checkpoint),
+        "mmsent": model.mmsent,
+        "checkpoint": model.checkpoint_digest,
         "data": source.place,
         "rows": rows,
         "shard": file.settings.shard,
@@ -67,9 +68,7 @@ def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -
         ConfigError: the row belongs to another pair.
     """
     if pair is None or pair.guid != row[0]:
-        raise ConfigError(
-            f"the pairs have changed since the prediction of {out} was interrupted", "leave out --resume to begin again"
-        )
+        raise ConfigError(f"the pairs have changed since the prediction of {out} was interrupted", START_OVER)
     shares = dict(zip(labels, row[3:], strict=True))
     return Prediction(guid=row[0], tag=row[1], probabilities=shares, missing=row[2])
 
@@ -111,7 +110,8 @@ def _place(given: Mapping[str, Any], source: Source) -> Path:
     return Path(pattern if pattern and is_pattern(pattern) else source.place)
 
 
-def digest_of(path: Path) -> str:
-    """Return the digest of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def predicted_by(checkpoint: Path, description: Description) -> PredictedBy:
+    """Return the run, the digest of the checkpoint file and the version of mmsent."""
+    with checkpoint.open("rb") as stream:
+        digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return PredictedBy(run=description.run, checkpoint_digest=digest, mmsent=__version__)

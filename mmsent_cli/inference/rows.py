@@ -1,20 +1,36 @@
-"""Write the rows of a file of predictions: comma-separated, or JSON lines if its name ends in `.jsonl`."""
+"""The file of a prediction, and how its rows are written: the ending of its name gives the form."""
 
 import csv
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import ConfigError, DataError
+from mmsent_cli.extras import require_extra
+from mmsent_cli.files import atomic_path
 from mmsent_cli.inference.settings import PredictSettings
 from mmsent_cli.inference.shard import Shard
-from mmsent_cli.results import Prediction
+from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, open_output
+from mmsent_cli.results import PredictedBy, Prediction
 
-JSON_LINES = ".jsonl"
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COMMAS, TABS, JSON_LINES, PARQUET = "commas", "tabs", "JSON lines", "Parquet"
+FORMS = {"": COMMAS, ".csv": COMMAS, ".txt": COMMAS, ".tsv": TABS, ".jsonl": JSON_LINES, ".parquet": PARQUET}
+"""The form of a file by the ending of its name, in lower case."""
+GROUP_ROWS = 4096
+"""Rows that a Parquet file holds together, and that are in memory."""
+PROBABILITY = "probability_"
+PREDICTED_BY = b"predicted_by"
+"""Key in the metadata of a Parquet file: run, digest of the checkpoint, version."""
 Cells = Iterator[tuple[str, tuple[str, ...]]]
 """Guid and kept cells of each row of the input, in its order."""
+Kept = tuple[Sequence[str], Cells]
+"""The names of the input columns to keep, and their cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +60,38 @@ class PredictionFile:
         """
         return Shard() if self.settings.shard is None else Shard.parse(self.settings.shard)
 
+    def require_known(self) -> None:
+        """Check the shard and the ending of the name.
 
-def row_columns(labels: Sequence[str], is_json: bool, with_probabilities: bool) -> list[str]:
-    """Return the columns of a file of predictions; see `RowWriter`."""
-    if is_json:
+        Raises:
+            ConfigError: as in `shard` and `form`.
+        """
+        _ = self.shard, self.form
+
+    @property
+    def form(self) -> str:
+        """Return the form of the file. Pipes and devices with another ending get comma-separated values.
+
+        Raises:
+            ConfigError: predictions are not written with this ending, or its package is not installed.
+        """
+        suffix, is_open = self.out.suffix.lower(), self.out == STANDARD_OUTPUT or is_stream(self.out)
+        form = FORMS.get(suffix, COMMAS if is_open else None)
+        if form is None or (form == PARQUET and is_open):
+            what = f"a {suffix} file" if form is None else "Parquet into a pipe"
+            known = ", ".join(filter(None, FORMS))
+            raise ConfigError(f"--out {self.out}: predictions are not written as {what}", f"give a name with {known}")
+        if form == PARQUET:
+            require_extra("parquet", f"--out {self.out}", "pyarrow")
+        return form
+
+
+def row_columns(labels: Sequence[str], form: str, with_probabilities: bool) -> list[str]:
+    """Return the columns of a file of predictions; see `open_rows`."""
+    if form == JSON_LINES:
         return ["guid", "label", "missing", "probabilities"]
+    if form == PARQUET:
+        return ["guid", "label", "missing", *(PROBABILITY + label for label in labels)]
     return ["guid", "tag", *(("missing", *labels) if with_probabilities else ())]
 
 
@@ -64,38 +107,25 @@ def require_free_names(taken: Collection[str], keep: Sequence[str]) -> None:
 
 
 class RowWriter:
-    """Writes predictions.
+    """Writes predictions as lines of text.
 
     Args:
         stream: the open output.
+        file: its form, and whether it has probabilities. JSON lines always have them.
         labels: class names in order.
-        is_json: JSON lines instead of comma-separated values.
-        with_probabilities: add the probabilities and the missing modality. JSON lines always have both.
-        kept: the names of the input columns to keep, and their cells.
-
-    Raises:
-        DataError: a column to keep has the same name as a column of the output.
+        kept: the input columns to keep.
     """
 
-    def __init__(
-        self,
-        stream: TextIO,
-        labels: Sequence[str],
-        is_json: bool,
-        with_probabilities: bool,
-        kept: tuple[Sequence[str], Cells] = ((), iter(())),
-    ) -> None:
-        self._stream, self._is_json, self._with_probabilities = stream, is_json, with_probabilities
+    def __init__(self, stream: TextIO, file: PredictionFile, labels: Sequence[str], kept: Kept) -> None:
+        self._stream, self._is_json, self._with_probabilities = stream, file.form == JSON_LINES, file.has_probabilities
         self._names, self._cells = kept
-        header = row_columns(labels, is_json, with_probabilities)
-        require_free_names(header, self._names)
-        self._table = csv.writer(stream, lineterminator="\n")
-        if not is_json:
-            self._table.writerow([*header, *self._names])
+        self._table = csv.writer(stream, lineterminator="\n", delimiter="\t" if file.form == TABS else ",")
+        if not self._is_json:
+            self._table.writerow([*row_columns(labels, file.form, file.has_probabilities), *self._names])
 
     def write(self, prediction: Prediction, is_given: bool) -> None:
         """Write one prediction. Its label is empty if its probability is below the threshold."""
-        label, kept = prediction.tag if is_given else "", self._kept(prediction.guid)
+        label, kept = prediction.tag if is_given else "", _cells_of(prediction, self._names, self._cells)
         if self._is_json:
             row = {
                 "guid": prediction.guid,
@@ -109,8 +139,96 @@ class RowWriter:
         shares = [prediction.missing, *(f"{share:.6f}" for share in prediction.probabilities.values())]
         self._table.writerow([prediction.guid, label, *(shares if self._with_probabilities else ()), *kept])
 
-    def _kept(self, guid: str) -> tuple[str, ...]:
-        """The kept cells of a pair; rows of the input that were not predicted are passed over."""
-        if not self._names:
-            return ()
-        return next(cells for name, cells in self._cells if name == guid)
+
+class ParquetWriter:
+    """Writes predictions as a Parquet file, some thousand rows at a time.
+
+    Args:
+        path: the file.
+        labels: class names in order.
+        kept: the input columns to keep.
+        model: what makes the predictions.
+    """
+
+    def __init__(self, path: Path, labels: Sequence[str], kept: Kept, model: PredictedBy) -> None:
+        from pyarrow import parquet
+
+        self._names, self._cells = kept
+        self._labels, self._model = labels, model
+        self._rows: list[tuple[Prediction, bool, tuple[str, ...]]] = []
+        self._file = parquet.ParquetWriter(path, self._table().schema)
+
+    def write(self, prediction: Prediction, is_given: bool) -> None:
+        """Write one prediction. Its label is null if its probability is below the threshold."""
+        self._rows.append((prediction, is_given, _cells_of(prediction, self._names, self._cells)))
+        if len(self._rows) == GROUP_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write the last rows and the end of the file."""
+        self._flush()
+        self._file.close()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._file.write_table(self._table())
+            self._rows = []
+
+    def _table(self) -> "pa.Table":
+        metadata = {PREDICTED_BY: json.dumps(asdict(self._model)).encode()}
+        return prediction_table(self._rows, self._labels, self._names).replace_schema_metadata(metadata)
+
+
+@contextmanager
+def open_rows(
+    file: PredictionFile, labels: Sequence[str], kept: Kept, model: PredictedBy
+) -> Iterator[RowWriter | ParquetWriter]:
+    """Open the file of a prediction; it appears whole or not at all.
+
+    Args:
+        file: the file.
+        labels: class names in order.
+        kept: the input columns to keep.
+        model: what makes the predictions, for the metadata of Parquet.
+
+    Raises:
+        DataError: a column to keep has the same name as a column of the output.
+        MmsentError: the file cannot be written.
+    """
+    require_free_names(row_columns(labels, file.form, file.has_probabilities), kept[0])
+    if file.form == PARQUET:
+        with atomic_path(file.out) as hidden:
+            writer = ParquetWriter(hidden, labels, kept, model)
+            yield writer
+            writer.close()
+        return
+    with open_output(file.out) as stream:
+        yield RowWriter(stream, file, labels, kept)
+
+
+def prediction_table(
+    rows: Sequence[tuple[Prediction, bool, tuple[str, ...]]], labels: Sequence[str], names: Sequence[str]
+) -> "pa.Table":
+    """Return predictions as a table of Arrow, with the columns of `row_columns`.
+
+    Args:
+        rows: each prediction, whether its label is given, and its kept cells.
+        labels: class names in order.
+        names: names of the kept columns.
+    """
+    import pyarrow as pa
+
+    text, number = pa.string(), pa.float64()
+    columns = {
+        "guid": pa.array([answer.guid for answer, _, _ in rows], text),
+        "label": pa.array([answer.tag if is_given else None for answer, is_given, _ in rows], text),
+        "missing": pa.array([answer.missing for answer, _, _ in rows], text),
+        **{PROBABILITY + each: pa.array([row[0].probabilities[each] for row in rows], number) for each in labels},
+        **{name: pa.array([cells[place] for _, _, cells in rows], text) for place, name in enumerate(names)},
+    }
+    return pa.table(columns)
+
+
+def _cells_of(prediction: Prediction, names: Sequence[str], cells: Cells) -> tuple[str, ...]:
+    """The kept cells of a pair; rows of the input that were not predicted are passed over."""
+    return next(kept for guid, kept in cells if guid == prediction.guid) if names else ()

@@ -43,6 +43,15 @@ class Shard:
         start, end = (chunk * (number * chunks // self.count) for number in (self.number - 1, self.number))
         return range(min(start, total), min(end, total))
 
-    def note(self, rows: int) -> str:
-        """Return a note for the user; empty for the only shard."""
-        return "" if self.count == 1 else f"shard {self.number} of {self.count}: {rows:,} rows to predict"
+    def note(self, rows: int, chunk: int) -> str:
+        """Return a note for the user on the rows of the shard; empty for the only shard.
+
+        Args:
+            rows: number of rows of the shard.
+            chunk: as in `rows`.
+        """
+        if self.count == 1:
+            return ""
+        unit = f"; shards are whole batches of {chunk:,} rows" if rows < chunk else ""
+        few = ", and there are more shards than batches" if not rows else ""
+        return f"shard {self.number} of {self.count}: {rows:,} rows to predict{unit}{few}"

@@ -14,6 +14,7 @@ from mmsent_cli.data.text import visible
 from mmsent_cli.errors import DataError
 from mmsent_cli.files import reason
 from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.inference.resume import predicted_by
 from mmsent_cli.results import PredictResult, noted
 from mmsent_cli.training.checkpoints import Description
 
@@ -40,6 +41,7 @@ def predict_one(
         missing_image=int(pair.image is None),
         replaced_characters=pair.replaced,
         seconds=time.perf_counter() - start,
+        model=predicted_by(checkpoint, predictor.description),
         prediction=prediction,
         findings=predictor.description.findings,
         notes=noted(predictor.description.findings, predictor.notes()),

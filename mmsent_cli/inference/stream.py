@@ -4,14 +4,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig, RuntimeConfig, build
 from mmsent_cli.data.check import decide_encoding, open_unlabelled
-from mmsent_cli.data.columns import read_columns
+from mmsent_cli.data.columns import read_columns, require_columns
+from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.layouts import Source, files_of, locate
 from mmsent_cli.data.own_columns import with_own_columns
 from mmsent_cli.data.pairs import Pair
@@ -19,12 +20,13 @@ from mmsent_cli.data.source_rows import count_unlabelled
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.files import cache_note
 from mmsent_cli.inference.abstain import find_threshold
+from mmsent_cli.inference.early import require_request
 from mmsent_cli.inference.partial import PartialPrediction, Row
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.resume import done_before, open_partial, resume_line, with_advice
-from mmsent_cli.inference.rows import JSON_LINES, PredictionFile, RowWriter
+from mmsent_cli.inference.resume import done_before, open_partial, predicted_by, resume_line, with_advice
+from mmsent_cli.inference.rows import Kept, ParquetWriter, PredictionFile, RowWriter, open_rows
 from mmsent_cli.inference.tally import Tally
-from mmsent_cli.outputs import open_output, require_no_input, require_writable
+from mmsent_cli.outputs import require_no_input
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Finding, PredictResult, noted
 from mmsent_cli.stats import one_class_finding
@@ -43,13 +45,13 @@ def predict_file(
     progress: Progress = silent,
     source: Source | None = None,
 ) -> PredictResult:
-    """Predict the unlabelled pairs of a source into a file of rows `guid,tag`, in the order of the input.
+    """Predict the unlabelled pairs of a source into a file, in the order of the input.
 
     Args:
         checkpoint: the checkpoint file.
         given: settings of the data. Column names that are not given are those of the training pairs.
         runtime: device, precision, weights, cache.
-        file: the output file and its form.
+        file: the output file; the ending of its name gives its form.
         progress: receives the number of predicted pairs.
         source: pairs in memory; None reads the data in `given`.
 
@@ -58,36 +60,39 @@ def predict_file(
     """
     start = time.perf_counter()
     out, shard = file.out, file.shard
-    require_writable(out, file.force, [checkpoint])
+    require_request(file, is_in_parts=False)
     source = source or locate(build(DataConfig, given).data)
-    require_no_input(out, files_of(source))
+    require_no_input(out, [checkpoint, *files_of(source)])
+    require_columns(source, build(DataConfig, given), file.settings.keep)
     threshold, threshold_note = find_threshold(file.settings, checkpoint)
     predictor = Predictor.load(checkpoint, runtime)
     data = columns_known(source, given, predictor.description)
     decision, notes = decide(source, data, predictor.resources.cache, predictor.description)
-    problems: list[str] = []
+    flaws = Flaws()
     read: list[str] = []
     part = partial(shard.rows, chunk=predictor.chunk_pairs)
-    total, unlabelled = open_unlabelled(source, data, decision, problems, read, part)
+    total, unlabelled = open_unlabelled(source, data, decision, flaws, read, part)
     tally = Tally(total, threshold)
     pairs = tally.watch(_apart_from(out, unlabelled))
-    kept = open_partial(checkpoint, source, predictor, data, total, file)
-    with with_advice(resume_line(checkpoint, given, runtime, file, source)), open_output(out) as stream:
-        _write_rows(_row_writer(stream, file, source, data, predictor), predictor, pairs, tally, out, kept, progress)
+    model = predicted_by(checkpoint, predictor.description)
+    kept = open_partial(model, source, predictor, data, total, file)
+    writing = open_rows(file, predictor.description.labels, _kept_columns(file, source, data), model)
+    with with_advice(resume_line(checkpoint, given, runtime, file, source)), writing as rows:
+        _write_rows(rows, predictor, pairs, tally, out, kept, progress)
         if not tally.pairs and shard.count == 1:
-            raise DataError(f"there are no pairs to predict in {source.path}", "give a folder or a table with --data")
+            raise DataError(f"there are no pairs to predict in {source.name}", "give a folder or a table with --data")
     if kept:
         kept.remove()
     counts = {label: tally.tags[label] for label in predictor.description.labels}
     findings = findings_of_counts(predictor.description, counts)
     notes = (
         source.notice,
-        *filter(None, [cache_note(), threshold_note, shard.note(total)]),
+        *filter(None, [cache_note(), threshold_note, shard.note(total, predictor.chunk_pairs)]),
         *notes,
         *read,
         *predictor.notes(),
         *tally.notes(),
-        *problems,
+        *flaws.problems,
     )
     return PredictResult(
         checkpoint=str(checkpoint),
@@ -100,6 +105,10 @@ def predict_file(
         abstained=tally.abstained,
         threshold=threshold or None,
         seconds=time.perf_counter() - start,
+        model=model,
+        dropped=flaws.dropped,
+        blanked=flaws.blanked,
+        unusable=tuple(flaws.unusable),
         findings=findings,
         notes=noted(findings, notes),
     )
@@ -119,12 +128,9 @@ def findings_of_counts(description: Description, counts: Mapping[str, int]) -> t
     return one_class_finding(counts, shares, ADVICE)
 
 
-def _row_writer(
-    stream: TextIO, file: PredictionFile, source: Source, data: DataConfig, predictor: Predictor
-) -> RowWriter:
-    keep, is_json = file.settings.keep, file.out.suffix.lower() == JSON_LINES
-    cells = read_columns(source, data, keep) if keep else iter(())
-    return RowWriter(stream, predictor.description.labels, is_json, file.has_probabilities, (keep, cells))
+def _kept_columns(file: PredictionFile, source: Source, data: DataConfig) -> Kept:
+    keep = file.settings.keep
+    return keep, read_columns(source, data, keep) if keep else iter(())
 
 
 def _apart_from(out: Path, pairs: Iterable[Pair]) -> Iterator[Pair]:
@@ -141,7 +147,7 @@ def _apart_from(out: Path, pairs: Iterable[Pair]) -> Iterator[Pair]:
 
 
 def _write_rows(
-    rows: RowWriter,
+    rows: RowWriter | ParquetWriter,
     predictor: Predictor,
     pairs: Iterator[Pair],
     tally: Tally,

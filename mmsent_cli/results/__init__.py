@@ -68,10 +68,7 @@ from mmsent_cli.results.findings import (
     noted,
 )
 from mmsent_cli.results.paper import PaperResult, Published, PublishedArm, PublishedTrial
-from mmsent_cli.results.prediction import (
-    Prediction,
-    PredictResult,
-)
+from mmsent_cli.results.prediction import PredictedBy, Prediction, PredictResult, UnusablePair
 from mmsent_cli.results.runs import RunRow, RunsResult
 from mmsent_cli.results.training import (
     ClassMetrics,
@@ -146,6 +143,7 @@ __all__ = [
     "PaperResult",
     "PrecisionRecall",
     "PredictResult",
+    "PredictedBy",
     "Prediction",
     "Published",
     "PublishedArm",
@@ -164,6 +162,7 @@ __all__ = [
     "TrainResult",
     "TrialResult",
     "TuneResult",
+    "UnusablePair",
     "WordScore",
     "can_train",
     "has_learned_nothing",

@@ -21,8 +21,34 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnusablePair:
+    """A row with a text or an image that cannot be used.
+
+    `row` is its place in the input, and `outcome` what became of the pair: `dropped`, or `blanked` (predicted from the
+    other modality alone).
+    """
+
+    guid: str
+    row: str
+    reason: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictedBy:
+    """What made a prediction: name of the run, BLAKE2b digest of the checkpoint file, version of mmsent."""
+
+    run: str
+    checkpoint_digest: str
+    mmsent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PredictResult:
     """The result of `predict`. `missing_text` and `missing_image` are the numbers of pairs without text or image.
+
+    `dropped` and `blanked` count the pairs with unusable files, which `--on-bad` left out or predicted from the other
+    modality alone; `unusable` lists them.
 
     `abstained` counts the pairs whose probability is below `threshold`. Their label is left empty, and they are not in
     `counts`.
@@ -37,6 +63,10 @@ class PredictResult:
     missing_image: int
     replaced_characters: int
     seconds: float
+    model: PredictedBy | None = None
+    dropped: int = 0
+    blanked: int = 0
+    unusable: tuple[UnusablePair, ...] = ()
     abstained: int = 0
     threshold: float | None = None
     findings: tuple[Finding, ...] = ()

@@ -153,7 +153,10 @@ def test_what_cannot_be_resumed(ready, monkeypatch, change):
         write_table("pairs.csv", range(1, ROWS))
     more = ("--on-bad", "drop") if change == "settings" else ()
     assert_refused(mmsent(*how, "--resume", *more), "leave out --resume")
-    assert succeed(*how, "--json")["pairs"] == ROWS - (change == "rows"), "begun again"
+    if change != "nothing there":
+        assert_refused(mmsent(*how), "interrupted prediction of out.csv", "--resume", "--force")
+        assert len(left_over()) == 1, "nothing is lost"
+    assert succeed(*how, "--force", "--json")["pairs"] == ROWS - (change == "rows"), "begun again"
 
 
 def test_bad_rows_and_images_stop_it_in_two_lines(ready):

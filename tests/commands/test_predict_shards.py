@@ -59,6 +59,7 @@ def test_the_shards_together_are_the_whole_prediction_to_the_byte(ready, count, 
         values, part = predict(f"{number}-{out}", "--keep", "who", "--shard", f"{number}/{count}")
         assert part.startswith(header)
         joined, pairs = joined + part.removeprefix(header), pairs + values["pairs"]
+        assert any("more shards than batches" in note for note in values["notes"]) == (not values["pairs"])
     assert (joined, pairs) == (rows, 22)
 
 

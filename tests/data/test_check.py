@@ -9,6 +9,7 @@ import pytest
 from mmsent_cli.charsets.decide import decide
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import iter_unlabelled, load_labelled
+from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.errors import DataError
 from mmsent_cli.progress import Stage
@@ -27,9 +28,9 @@ def load(folder, **settings):
     return load_labelled(config, folder.parent / "cache")
 
 
-def stream(folder, problems=None, **settings):
+def stream(folder, flaws=None, **settings):
     config = DataConfig(data=str(folder), **settings)
-    return iter_unlabelled(locate(str(folder)), config, decide([], UTF8).decision, problems)
+    return iter_unlabelled(locate(str(folder)), config, decide([], UTF8).decision, flaws)
 
 
 DAMAGE = {
@@ -183,9 +184,9 @@ def test_broken_files_follow_the_policy_when_predicting(lab):
     with pytest.raises(DataError, match=r"2 of 3 pairs.*3b.*11"):
         received.extend(stream(lab))
     assert received == []
-    problems: list[str] = []
-    assert [pair.guid for pair in stream(lab, problems, on_bad="drop")] == ["20"]
-    assert [problem.split(":")[0] for problem in problems] == ["3b", "11"]
+    flaws = Flaws()
+    assert [pair.guid for pair in stream(lab, flaws, on_bad="drop")] == ["20"]
+    assert [problem.split(":")[0] for problem in flaws.problems] == ["3b", "11"]
     blanked = list(stream(lab, on_bad="blank"))
     assert [(pair.text is None, pair.image is None) for pair in blanked] == [
         (False, False),
@@ -347,4 +348,4 @@ def test_a_named_encoding_counts_even_where_the_bytes_are_utf8_by_chance(tmp_pat
 def test_a_limit_is_told(lab):
     assert load(lab, limit=6).notes[-1] == "only 6 labelled pairs are used (--limit 6)"
     assert len(load(lab).notes) == 2
-    assert "6 rows read, 4 skipped (4 over --limit), 0 refused" in load(lab, limit=6).notes[1]
+    assert "10 rows: 6 used, 4 skipped (4 over --limit), 0 refused" in load(lab, limit=6).notes[1]

@@ -32,9 +32,9 @@ def load(frame, tmp_path, **settings):
     return load_labelled(DataConfig(**settings), tmp_path / "cache", source=frame_source(frame))
 
 
-def stream(frame, tmp_path, problems=None, **settings):
+def stream(frame, tmp_path, **settings):
     config, source = DataConfig(**settings), frame_source(frame)
-    return list(iter_unlabelled(source, config, decide_encoding(source, config, tmp_path), problems))
+    return list(iter_unlabelled(source, config, decide_encoding(source, config, tmp_path)))
 
 
 def test_paths_and_bytes_are_the_same_pairs(tmp_path):

@@ -29,6 +29,8 @@ FOREIGN = {
 }
 """Other kinds of file, by their first bytes, and what to do."""
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+IGNORED = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+"""Byte-order marks, zero bytes of UTF-16, and white space before the first character."""
 UNICODE = EncodingDecision(UTF8)
 """For tables whose texts are Unicode already."""
 
@@ -100,8 +102,14 @@ def read_list(path: Path, forced: str, known: Collection[str]) -> Table:
     return table
 
 
+def first_bytes(path: Path) -> bytes:
+    """Return the first bytes of a file's content; none if there is nothing but white space."""
+    with path.open("rb") as file:
+        return file.read(64).lstrip(IGNORED)
+
+
 def _is_json(path: Path) -> bool:
-    return path.suffix.lower() in JSON_SUFFIXES
+    return path.suffix.lower() in JSON_SUFFIXES if path.suffix else first_bytes(path).startswith((b"{", b"["))
 
 
 def _kind(path: Path) -> str:

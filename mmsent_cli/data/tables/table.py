@@ -1,4 +1,4 @@
-"""The result of every table reader: a table, and a report of its rows. Each row is read, skipped or refused."""
+"""The result of every table reader: a table, and a report of its rows. Each row is used, skipped or refused."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Report:
-    """The numbers of rows that were read, skipped and refused, with the reasons.
+    """The numbers of rows that are used, skipped and refused, with the reasons.
 
     Attributes:
         title: the name and the form of the file.
@@ -60,10 +60,12 @@ class Report:
         self.remarks.setdefault(what, []).append(where)
 
     def counts(self) -> str:
-        """Return rows read, skipped and refused; their sum is the number of rows in the file."""
+        """Return the number of rows in the file, and how many of them are used, skipped and refused."""
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
         skipped = f"{self.skipped.total():,} skipped{f' ({reasons})' if reasons else ''}"
-        return f"{self.read:,} rows read, {skipped}, {len(self.problems) + self.refused:,} refused"
+        refused = len(self.problems) + self.refused
+        total = self.read + self.skipped.total() + refused
+        return f"{total:,} {'row' if total == 1 else 'rows'}: {self.read:,} used, {skipped}, {refused:,} refused"
 
     def notes(self, name: str) -> list[str]:
         """Return the counts, how the source was read, and a line for each remark with the first place.

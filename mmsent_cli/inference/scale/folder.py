@@ -9,6 +9,8 @@ from typing import Any
 from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import atomic_path, atomic_write, cannot_write
+from mmsent_cli.inference.partial import START_OVER
+from mmsent_cli.inference.rows import PROBABILITY, prediction_table
 from mmsent_cli.inference.tally import Tally
 from mmsent_cli.results import Prediction
 
@@ -17,8 +19,8 @@ IDENTITY = "_prediction.json"
 PARTS = "part-*.parquet"
 SUMMARY = b"mmsent"
 """Key of a part's summary in the metadata of its file."""
-PROBABILITY = "probability_"
 OWN_COLUMNS = ("guid", "label", "missing")
+FOLDER_SUFFIXES = ("", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,11 @@ def hidden_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.parts")
 
 
+def is_folder(out: Path) -> bool:
+    """Whether a prediction in parts makes this output a folder."""
+    return out.suffix.lower() in FOLDER_SUFFIXES
+
+
 def open_folder(out: Path, identity: Mapping[str, Any], resume: bool) -> Path:
     """Make the hidden folder for the parts, or take that of an interrupted prediction.
 
@@ -66,7 +73,7 @@ def open_folder(out: Path, identity: Mapping[str, Any], resume: bool) -> Path:
             raise ConfigError(f"there is no unfinished prediction of {out} to resume", begin) from error
         if known != content:
             raise ConfigError(
-                f"the unfinished prediction of {out} has another checkpoint, other files or other settings", begin
+                f"the unfinished prediction of {out} has another checkpoint, other files or other settings", START_OVER
             )
         return folder
     remove_folder(folder)
@@ -129,42 +136,32 @@ def finish_folder(folder: Path, out: Path) -> None:
 
 def write_part(
     path: Path,
-    answers: Sequence[tuple[Prediction, bool]],
+    rows: Sequence[tuple[Prediction, bool, tuple[str, ...]]],
     labels: Sequence[str],
-    kept: tuple[Sequence[str], Sequence[tuple[str, ...]]],
+    names: Sequence[str],
     summary: PartSummary,
 ) -> None:
     """Write the predictions of a part.
 
     Args:
         path: the file.
-        answers: each prediction, and whether its label is given.
+        rows: each prediction, whether its label is given, and its kept cells.
         labels: class names in order.
-        kept: names of the kept columns, and their cells for each prediction.
+        names: names of the kept columns.
         summary: of the part.
 
     Raises:
         MmsentError: it cannot be written.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    names, cells = kept
-    text, number = pa.string(), pa.float64()
-    columns = {
-        "guid": pa.array([answer.guid for answer, _ in answers], text),
-        "label": pa.array([answer.tag if is_given else None for answer, is_given in answers], text),
-        "missing": pa.array([answer.missing for answer, _ in answers], text),
-        **{PROBABILITY + each: pa.array([a.probabilities[each] for a, _ in answers], number) for each in labels},
-        **{name: pa.array([row[place] for row in cells], text) for place, name in enumerate(names)},
-    }
     plain = {
         "digest": summary.digest,
         "tally": vars(summary.tally),
         "flaws": summary.flaws.to_plain(),
         "notes": summary.notes,
     }
-    table = pa.table(columns).replace_schema_metadata({SUMMARY: json.dumps(plain).encode()})
+    table = prediction_table(rows, labels, names).replace_schema_metadata({SUMMARY: json.dumps(plain).encode()})
     with atomic_path(path) as hidden:
         parquet.write_table(table, hidden)
 

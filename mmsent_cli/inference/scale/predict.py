@@ -2,44 +2,42 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli import __version__
 from mmsent_cli.config import DataConfig, RuntimeConfig, build
+from mmsent_cli.data.columns import require_columns
 from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.layouts import Source, files_of, locate_all
 from mmsent_cli.data.tables import Report
-from mmsent_cli.errors import ConfigError, DataError
+from mmsent_cli.errors import DataError
 from mmsent_cli.extras import require_extra
 from mmsent_cli.files import cache_note
 from mmsent_cli.inference.abstain import find_threshold
-from mmsent_cli.inference.resume import digest_of, resume_line, with_advice
-from mmsent_cli.inference.rows import JSON_LINES, PredictionFile, RowWriter, require_free_names, row_columns
+from mmsent_cli.inference.early import require_request
+from mmsent_cli.inference.resume import predicted_by, resume_line, with_advice
+from mmsent_cli.inference.rows import PROBABILITY, PredictionFile, open_rows, require_free_names, row_columns
 from mmsent_cli.inference.scale.cluster import open_cluster
 from mmsent_cli.inference.scale.folder import (
     OWN_COLUMNS,
     PARTS,
-    PROBABILITY,
     PartSummary,
     finish_folder,
     hidden_folder,
+    is_folder,
     open_folder,
     read_part,
     remove_folder,
-    require_free_folder,
 )
 from mmsent_cli.inference.scale.job import Job, identity_of
 from mmsent_cli.inference.scale.worker import Survey, value_of
 from mmsent_cli.inference.stream import columns_known, findings_of_counts
 from mmsent_cli.inference.tally import Tally
-from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, open_output, require_no_input, require_writable
+from mmsent_cli.outputs import require_no_input
 from mmsent_cli.progress import Progress, Stage, silent
-from mmsent_cli.results import PredictResult, noted
+from mmsent_cli.results import PredictedBy, PredictResult, noted
 from mmsent_cli.training.checkpoints import Description, describe, read_checkpoint
-
-FOLDER_SUFFIXES = ("", ".parquet")
 
 
 def predict_in_parts(
@@ -60,9 +58,12 @@ def predict_in_parts(
         MmsentError: Ray is not installed or not reachable; unusable checkpoint, data or output; nothing to resume.
     """
     start = time.perf_counter()
+    require_request(file, is_in_parts=True)
     require_extra("scale", "--engine ray", "ray.data", "pyarrow")
     sources = [source] if source else locate_all(build(DataConfig, given).data)
-    _require_output(file, checkpoint, sources)
+    for each in sources:
+        require_no_input(file.out, [checkpoint, *files_of(each)])
+        require_columns(each, build(DataConfig, given), file.settings.keep)
     threshold, threshold_note = find_threshold(file.settings, checkpoint)
     description = describe(read_checkpoint(checkpoint), checkpoint)
     data = columns_known(sources[0], given, description)
@@ -76,14 +77,15 @@ def predict_in_parts(
         threshold=threshold,
         folder=hidden_folder(file.out).absolute(),
     )
-    identity = identity_of(job, {"mmsent": __version__, "checkpoint": digest_of(checkpoint)})
+    model = predicted_by(checkpoint, description)
+    identity = identity_of(job, asdict(model))
     open_folder(file.out, identity, file.resume)
     with with_advice(resume_line(checkpoint, given, runtime, file, sources[0])):
         surveys, summaries, workers = _work(job, description, progress)
         tally, flaws, report = _joined(surveys, summaries, threshold)
         if not tally.pairs:
             raise DataError(f"there are no pairs to predict in {sources[0].path}", "give a table with --data")
-        _write(job, file, description.labels)
+        _write(job, file, description.labels, model)
     counts = {label: tally.tags[label] for label in description.labels}
     findings = findings_of_counts(description, counts)
     notes = (
@@ -107,6 +109,10 @@ def predict_in_parts(
         abstained=tally.abstained,
         threshold=threshold or None,
         seconds=time.perf_counter() - start,
+        model=model,
+        dropped=flaws.dropped,
+        blanked=flaws.blanked,
+        unusable=tuple(flaws.unusable),
         findings=findings,
         notes=noted(findings, notes),
     )
@@ -148,43 +154,23 @@ def _joined(
     return tally, flaws, report
 
 
-def _write(job: Job, file: PredictionFile, labels: Sequence[str]) -> None:
+def _write(job: Job, file: PredictionFile, labels: Sequence[str], model: PredictedBy) -> None:
     """Give the folder of parts its name, or join the parts in one file."""
-    if _is_folder(file.out):
+    if is_folder(file.out):
         finish_folder(job.folder, file.out)
         return
     paths = sorted(job.folder.glob(PARTS))
     cells = ((each.guid, kept) for path in paths for each, _, kept in read_part(path, labels))
-    with open_output(file.out) as stream:
-        is_json = file.out.suffix.lower() == JSON_LINES
-        rows = RowWriter(stream, labels, is_json, file.has_probabilities, (file.settings.keep, cells))
+    with open_rows(file, labels, (file.settings.keep, cells), model) as rows:
         for path in paths:
             for prediction, is_given, _ in read_part(path, labels):
                 rows.write(prediction, is_given)
     remove_folder(job.folder)
 
 
-def _is_folder(out: Path) -> bool:
-    return out.suffix.lower() in FOLDER_SUFFIXES
-
-
-def _require_output(file: PredictionFile, checkpoint: Path, sources: Sequence[Source]) -> None:
-    """Check the output before any work is done."""
-    out = file.out
-    if out == STANDARD_OUTPUT or is_stream(out):
-        raise ConfigError(f"--engine ray writes a file or a folder, not {out}", "give a name with --out")
-    if _is_folder(out):
-        require_free_folder(out, file.force)
-        return
-    require_writable(out, file.force, [checkpoint])
-    for source in sources:
-        require_no_input(out, files_of(source))
-
-
 def _require_names(file: PredictionFile, labels: Sequence[str]) -> None:
     own = [*OWN_COLUMNS, *(PROBABILITY + label for label in labels)]
-    is_json = file.out.suffix.lower() == JSON_LINES
-    written = () if _is_folder(file.out) else row_columns(labels, is_json, file.has_probabilities)
+    written = () if is_folder(file.out) else row_columns(labels, file.form, file.has_probabilities)
     require_free_names({*own, *written}, file.settings.keep)
 
 

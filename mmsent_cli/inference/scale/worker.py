@@ -16,6 +16,7 @@ from mmsent_cli.data.source_rows import count_unlabelled
 from mmsent_cli.data.tables import Report
 from mmsent_cli.errors import ConfigError, MmsentError
 from mmsent_cli.files import default_cache_dir
+from mmsent_cli.inference.partial import START_OVER
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.scale.folder import PartSummary, read_summary, write_part
 from mmsent_cli.inference.scale.job import Job, Part, read_parts
@@ -113,13 +114,11 @@ class PartPredictor:
             self._predictor = Predictor.load(job.checkpoint, job.runtime)
         predictor, flaws, tally = self._predictor, Flaws(), Tally(len(part.rows), job.threshold)
         pairs = tally.watch(checked_pairs(part.rows, job.data, job.decisions[part.file], flaws))
-        answers = [(prediction, tally.count(prediction)) for prediction in predictor.predict(pairs)]
-        by_guid = {row.guid: cells for row, cells in zip(part.rows, part.kept, strict=True)}
-        cells = [by_guid[prediction.guid] for prediction, _ in answers]
+        cells = {row.guid: kept for row, kept in zip(part.rows, part.kept, strict=True)}
+        rows = [(answer, tally.count(answer), cells[answer.guid]) for answer in predictor.predict(pairs)]
         notes = tuple(predictor.notes())
         summary = PartSummary(part.file, part.number, part.digest(), tally, flaws, notes)
-        labels = predictor.description.labels
-        write_part(job.folder / part.name, answers, labels, (job.settings.keep, cells), summary)
+        write_part(job.folder / part.name, rows, predictor.description.labels, job.settings.keep, summary)
         return summary
 
 
@@ -152,6 +151,6 @@ def _finished(job: Job, part: Part) -> PartSummary | None:
     if done and done.digest != part.digest():
         raise ConfigError(
             f"the rows of {job.sources[part.file].path} have changed since the prediction was interrupted",
-            "leave out --resume to begin again",
+            START_OVER,
         )
     return done

@@ -1,0 +1,38 @@
+"""Check what a prediction is asked to write, before anything heavy is imported or read."""
+
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.inference.partial import partial_path
+from mmsent_cli.inference.rows import PredictionFile
+from mmsent_cli.inference.scale.folder import PARTS, hidden_folder, is_folder, require_free_folder
+from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, require_writable
+
+
+def require_request(file: PredictionFile, is_in_parts: bool) -> None:
+    """Check the name of the output, its form and the shard. Nothing is made.
+
+    Args:
+        file: the file of the prediction.
+        is_in_parts: it is predicted in parts, by `--engine ray`.
+
+    Raises:
+        MmsentError: the output exists or cannot be written, predictions are not written in this form, an interrupted
+            prediction of the same output is there, or the setting names no shard.
+    """
+    out, is_open = file.out, file.out == STANDARD_OUTPUT or is_stream(file.out)
+    if is_in_parts and is_open:
+        raise ConfigError(f"--engine ray writes a file or a folder, not {out}", "give a name with --out")
+    if is_in_parts and file.settings.shard is not None:
+        raise ConfigError("--engine ray divides the rows itself", "leave out --shard, or --engine ray")
+    if is_in_parts and is_folder(out):
+        require_free_folder(out, file.force)
+    else:
+        require_writable(out, file.force)
+        file.require_known()
+    if file.resume or file.force or is_open:
+        return
+    left = next(hidden_folder(out).glob(PARTS), None) if is_in_parts else partial_path(out)
+    if left is not None and left.is_file() and not left.is_symlink():
+        raise ConfigError(
+            f"an interrupted prediction of {out} is here",
+            "continue with --resume, or start over with --force",
+        )
