@@ -4,8 +4,10 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +19,7 @@ import pytest
 
 from mmsent_cli.errors import ConfigError, DataError
 from mmsent_cli.inference.scale import predict as module
-from mmsent_cli.inference.scale.cluster import Cluster, _connect, _share
+from mmsent_cli.inference.scale.cluster import Cluster, _connect, _require_answer, _share, open_cluster
 from mmsent_cli.inference.scale.folder import IDENTITY, remove_folder
 from mmsent_cli.inference.scale.worker import FILE, PartPredictor, PartReader, Surveyor
 from tests.commands.running import assert_refused, mmsent, small_lab, succeed
@@ -304,3 +306,25 @@ def test_killed_processes_lose_nothing_but_their_own_part(ready, lost):
     assert process.returncode == 0, errors
     assert Path("out.csv").read_bytes() == Path("plain.csv").read_bytes()
     assert not left_over()
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [("ray-head:6379", ("ray-head", 6379)), ("ray://[::1]:10001", ("::1", 10001)), ("h:99999999", ("h", 99999999))],
+)
+def test_an_address_where_nothing_answers_is_an_error_at_once(monkeypatch, address, place):
+    """Ray would try for minutes."""
+
+    def refuse(where, timeout):
+        assert where == place and timeout <= 10
+        raise OverflowError if where[1] > 65535 else ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with pytest.raises(ConfigError, match=re.escape(address)), open_cluster(address, 1, "cpu"):
+        pass
+
+
+@pytest.mark.parametrize("address", ["", "auto", "local"])
+def test_an_address_without_a_port_is_left_to_ray(monkeypatch, address):
+    monkeypatch.setattr(socket, "create_connection", None)
+    _require_answer(address)

@@ -3,12 +3,14 @@
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.files import reason
 from mmsent_cli.inference.scale.job import Job
 from mmsent_cli.inference.scale.worker import FILE, PartPredictor, PartReader, Surveyor
 from mmsent_cli.training.checkpoints import Description
@@ -16,6 +18,8 @@ from mmsent_cli.training.checkpoints import Description
 CORES_PER_WORKER = 2
 STARTS = 3
 """Attempts to start Ray on this machine: on a busy one, its own limit of 30 seconds may be too short."""
+ANSWER_SECONDS = 5.0
+"""How long an address may take to answer. Ray itself waits for minutes."""
 OBJECT_STORE_BYTES = 2**30
 """Memory in which Ray keeps parts between reading and predicting, on this machine alone."""
 VARIABLES = {
@@ -83,6 +87,7 @@ def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Clus
 
     was_open = ray.is_initialized()
     if not was_open:
+        _require_answer(address or os.environ.get("RAY_ADDRESS", ""))
         _connect(address)
     context = DataContext.get_current().copy()
     context.enable_progress_bars = False
@@ -93,6 +98,18 @@ def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Clus
     finally:
         if not was_open:
             ray.shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Check that a program answers at the address of a cluster, if it is written `HOST:PORT` or `ray://HOST:PORT`."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        why = reason(error) if isinstance(error, OSError) else "there is no such port"
+        raise ConfigError(f"no Ray on {address}: {why}", "check --ray-address, or start Ray there") from error
 
 
 def _connect(address: str | None) -> None:
