@@ -28,7 +28,7 @@ EXAMPLES = {
     "full-width": "Ａ９",
     "cjk mark": "、。\u3000！",
     "typographic": "…”–€\xa0",
-    "symbol": "×²ª΄ʰ←",
+    "symbol": "×²ª΄ʰ←\U0001fb00",
     "emoji": "😀🀀\u200d\ufe0f",
     "box": "─█",
     "other": "ɐी",  # a phonetic letter and a vowel sign of Devanagari

@@ -18,8 +18,10 @@ from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.data import images
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.encoders import inputs
+from mmsent_cli.encoders.contract import Encoder
+from mmsent_cli.encoders.stages import NoPool, Plain
 from mmsent_cli.features.batching import PackedArrays, pack_if_small, stack
-from mmsent_cli.features.column import Column, text_key
+from mmsent_cli.features.column import Column, describe_features, text_key
 from mmsent_cli.features.pipeline import rows_by_length
 from tests.data.builders import image_bytes
 from tests.encoders.cases import fresh
@@ -79,6 +81,14 @@ def text_column(encoder, store, texts=TEXTS, compute=FP32):
     column = Column(encoder, [text_key(text) for text in texts], store, compute)
     fill(column, texts)
     return column
+
+
+def test_a_stage_without_weights_makes_other_features():
+    """Two stages of one set of weights: its digest is the same whether the second is stored or not."""
+    stages = [Plain(torch.nn.Linear(6, 8)), Plain(torch.nn.Tanh()), Plain(torch.nn.Tanh())]
+    encoder = Encoder(name="tiny", inputs=inputs.ImageInputs(32), stages=stages, pool=NoPool(), out_dim=8)
+    first, second = (describe_features(encoder.freeze(stages), FP32) for stages in (1, 2))
+    assert first["weights"] == second["weights"] and first != second
 
 
 def count_rows(encoder):
