@@ -3,7 +3,6 @@
 Imports the standard library only, so that `mmsent --help` is fast.
 """
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -21,6 +20,7 @@ from mmsent_cli.config import (
     to_dict,
 )
 from mmsent_cli.config.presets import find_preset
+from mmsent_cli.config.usual_names import meant_names
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.settings import EvaluateSettings
 from mmsent_cli.experiments.settings import (
@@ -107,7 +107,7 @@ class CommandSettings:
             if name in RENAMED:
                 raise ConfigError(f"{name} is now called {RENAMED[name]}", f"write {RENAMED[name]}")
             if name not in names:
-                near = difflib.get_close_matches(name, names, n=3)
+                near = meant_names(name, names)
                 guess = f"did you mean {', '.join(near)}?" if near else f"known settings: {', '.join(names)}"
                 raise ConfigError(f"unknown setting {name!r}", guess)
         given: Given = {kind: {} for kind in self.types}
@@ -136,9 +136,7 @@ COMMANDS = {
     "compare-fusions": CommandSettings((CompareSettings, *SECTIONS), TRAIN_ONLY | {"fusion"}),
     "augment-compare": CommandSettings((AugmentSettings, *SECTIONS), TRAIN_ONLY | {"augmentation"}),
     "paper": CommandSettings((PaperSettings, *SECTIONS), TRAIN_ONLY | {"augmentation"}, epochs=10),
-    "split": CommandSettings(
-        (DataConfig, SplitConfig), frozenset({"split", "fold", "folds"}), {(SplitConfig, "split_seed"): "seed"}
-    ),
+    "split": CommandSettings((DataConfig, SplitConfig), frozenset({"split", "fold", "folds"})),
     "env": CommandSettings((RuntimeConfig,), NOT_OF_A_MACHINE),
     "check": CommandSettings((DataConfig, SplitConfig, ModelConfig, RuntimeConfig), NOT_CHECKED),
     "read-pairs": CommandSettings((DataConfig,)),

@@ -57,6 +57,11 @@ def listed(names: Sequence[str]) -> str:
 
 def unknown_name(option: str, name: str, known: list[str]) -> ConfigError:
     """Make the error for an unknown name, with the most similar known name."""
+    message = f"--{option.replace('_', '-')}: unknown {name!r}{likely(name, known)}"
+    return ConfigError(message, f"known: {', '.join(known)}")
+
+
+def likely(name: str, known: Sequence[str]) -> str:
+    """Return the end of a message with the most similar known name, or nothing if none is similar."""
     near = difflib.get_close_matches(name, known, n=1)
-    guess = f"; did you mean {near[0]}?" if near else ""
-    return ConfigError(f"--{option.replace('_', '-')}: unknown {name!r}{guess}", f"known: {', '.join(known)}")
+    return f"; did you mean {near[0]}?" if near else ""

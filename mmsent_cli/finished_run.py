@@ -28,7 +28,7 @@ from mmsent_cli.reports.outputs import Particulars, run_files
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.results.summary import Summary, summarize
-from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run
+from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, SECONDS, Run
 from mmsent_cli.stats import SHARES, answered_shares, calibration_bins, precision_recall
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
@@ -183,6 +183,7 @@ def write_result(
         result = replace(result, files=tuple(names))
     evaluated = {one.label: one.support for one in getattr(result, "per_class", ())}
     summary = summarize(result, shlex.split(command)[1], {"evaluated": evaluated} if counts is None else counts, seed)
+    run.write_json(ENVIRONMENT, {**parts.environment, SECONDS: round(seconds, 3)})
     run.write_json(RESULT, {**as_dict(summary), **asdict(result)})
     return FinishedRun(run.folder, result, seconds, names, summary)
 

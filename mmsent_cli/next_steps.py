@@ -12,10 +12,8 @@ from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.request import read_request
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.results import (
-    BETTER,
     AblateResult,
     CheckResult,
-    ComparedArm,
     CompareResult,
     PaperResult,
     TuneResult,
@@ -99,11 +97,8 @@ def _train_again(run: Run, config: Path) -> str:
 
 
 def _train_arm(run: Run, result: CompareResult) -> str:
-    """Train the best of the arms that are better than the baseline, or else the baseline."""
-    baseline = next(arm for arm in result.arms if arm.name == result.baseline)
-    better = [arm for arm in result.arms if arm.verdict == BETTER]
-    best: ComparedArm = max(better, key=lambda arm: arm.nested.accuracy_mean, default=baseline)
-    chosen = {"fusion": best.fusion, "augmentation": best.augmentation}
+    """Train the chosen arm."""
+    chosen = {"fusion": result.chosen.fusion, "augmentation": result.chosen.augmentation}
     return command_line("train", {"config": run.folder, **chosen, **_runs_dir(run)})
 
 

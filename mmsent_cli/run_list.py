@@ -18,10 +18,10 @@ import numpy as np
 
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.results import Interval, RunRow, RunsResult
-from mmsent_cli.run_folders import CONFIG, EXPERIMENT, Run, discard_run, find_run
+from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, SECONDS, Run, discard_run, find_run
 from mmsent_cli.stats import macro_f1_of
 
-NAME = re.compile(r"(\d{8}-\d{6})-([a-z]+(?:-fusions|-compare)?)-")
+NAME = re.compile(r"(\d{8}-\d{6})-([a-z]+(?:-fusions|-compare|-encoding)?)-")
 """Date, time and command at the start of a run's name, unless the user gave it another one."""
 SPLIT, RESULT = "split.json", "result.json"
 SORTS = ("when", "accuracy", "macro-f1", "minutes", "size")
@@ -184,11 +184,12 @@ def _when(stamp: str) -> str:
 
 
 def _minutes(run: Run, result: Mapping[str, Any], stamp: str) -> float | None:
-    """The time that a result states, else from the run's start to its result."""
+    """The time that a run showed at its end; of an older run, that from its start to its result."""
     if not run.is_finished:
         return None
-    if isinstance(result.get("seconds"), int | float):
-        return result["seconds"] / 60
+    for place in (result, _read(run, ENVIRONMENT)):
+        if isinstance(place.get(SECONDS), int | float):
+            return place[SECONDS] / 60
     begun = datetime.datetime.strptime(stamp, "%Y%m%d-%H%M%S").timestamp()
     return max(0.0, run.path(RESULT).stat().st_mtime - begun) / 60
 

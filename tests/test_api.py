@@ -232,7 +232,7 @@ def test_what_cannot_be_asked_for(inside):
 
 
 def test_a_split_is_made_once_and_trained_on(inside, undrawn, tmp_path):
-    made = mmsent_cli.split("lab", seed=3, val_size=0.3, out=tmp_path / "split.json")
+    made = mmsent_cli.split("lab", split_seed=3, val_size=0.3, out=tmp_path / "split.json")
     run = api.train("lab", split=made.path, runs_dir=tmp_path, **QUICK)
     assert run.result.val_pairs == made.val
 

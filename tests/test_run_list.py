@@ -11,7 +11,7 @@ from mmsent_cli import runs
 from mmsent_cli.errors import CheckpointError, ConfigError
 from mmsent_cli.run_folders import Run
 from mmsent_cli.run_list import find_listed, list_runs, remove_run
-from tests.commands.running import assert_refused, mmsent, succeed
+from tests.commands.running import QUICK, assert_refused, mmsent, small_lab, succeed
 
 CONFUSION = [[8, 2], [3, 7]]
 
@@ -106,3 +106,15 @@ def test_the_command_lists_shows_and_removes(folder, monkeypatch):
     assert Path("runs/mine").is_dir()
     shutil.rmtree("runs")
     assert "no run" in mmsent("runs").stdout
+
+
+@pytest.mark.parametrize("command", ["check", "compare-fusions"])
+def test_the_time_of_a_run_is_the_one_that_it_showed(tmp_path, monkeypatch, command):
+    """Of a command too whose result holds no time."""
+    monkeypatch.chdir(tmp_path)
+    small_lab(tmp_path / "lab")
+    options = (
+        ("--encoders", "light") if command == "check" else (*QUICK, "--epochs", 1, "--fusions", "gmu", "--seeds", 1)
+    )
+    seconds = succeed(command, "--data", "lab", *options, "--json")["seconds"]
+    assert list_runs(Path("runs")).runs[0].minutes == pytest.approx(seconds / 60, abs=1e-4)

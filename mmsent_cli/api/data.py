@@ -54,7 +54,7 @@ def split(
         folds: make this many cross-validation folds instead of one split.
         out: the file to write; None uses `splits/<strategy>-<seed>.json`, and `-` is standard output.
         force: overwrite an existing file.
-        **settings: the settings of `mmsent split --help`, such as `seed=1` or `val_size=0.1`.
+        **settings: the settings of `mmsent split --help`, such as `split_seed=1` or `val_size=0.1`.
 
     Returns:
         The path of the file, and the sizes and class counts of both splits. Use it with `train(split=result.path)`.
@@ -74,18 +74,24 @@ def split(
             f"--folds cannot be combined with --strategy {config.strategy}: folds keep near-duplicates together",
             "leave out --folds or --strategy",
         )
-    name = f"{config.strategy}-{config.split_seed}{f'-{folds}-folds' if folds else ''}.json"
-    path = Path("splits", name) if out is None else Path(out)
+    data_config = build(DataConfig, given[DataConfig])
+    path = Path("splits", _split_name(config, data_config.limit, folds)) if out is None else Path(out)
     require_writable(path, force)
-    source = source or locate(given[DataConfig].get("data"))
-    require_no_input(path, files_of(source))
-    dataset = load_labelled(build(DataConfig, given[DataConfig]), default_cache_dir(None), source=source, needs=())
+    source = source or locate(data_config.data)
+    require_no_input(path, files_of(source, data_config))
+    dataset = load_labelled(data_config, default_cache_dir(None), source=source, needs=())
     pairs, labels = dataset.pairs, dataset.labels
     splits = (
         (make_split(pairs, labels, config),) if folds is None else make_folds(pairs, labels, folds, config.split_seed)
     )
     write_split(splits, path, force)
     return replace(describe(splits, pairs, labels, path), notes=(*dataset.notes, *dataset.problems))
+
+
+def _split_name(config: SplitConfig, limit: int | None, folds: int | None) -> str:
+    """The name of a split file that is not named: with all that makes another split of the same data."""
+    ends = (f"-{folds}-folds" if folds else "", f"-limit-{limit}" if limit else "")
+    return f"{config.strategy}-{config.split_seed}{''.join(ends)}.json"
 
 
 def read_pairs(

@@ -1,13 +1,12 @@
 """Read all pairs of a source as training and prediction would, and go on after what cannot be used."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data import lab
-from mmsent_cli.data.check import check_rows, guess_encoding
+from mmsent_cli.data.check import account, check_rows, guess_encoding
 from mmsent_cli.data.flaws import CheckedPair, Flaws
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Dataset, Pair
@@ -77,6 +76,9 @@ def read_pairs(
             kept += chunk
             total += len(chunk)
             progress(Stage("checking pairs", total, len(rows) + len(unlabelled)))
+    flaws = Flaws()
+    usable = tuple(pair for item in checked[0] if (pair := flaws.admit(item, config.on_bad, needs)))
+    account(report, len(every_row) - len(rows), len(usable), flaws)
     return ReadPairs(
         source=source,
         on_bad=config.on_bad,
@@ -86,7 +88,7 @@ def read_pairs(
         bad_rows=report.problems,
         dataset=Dataset(
             source=source.name,
-            pairs=tuple(_usable(checked[0], config.on_bad, needs)),
+            pairs=usable,
             labels=labels,
             decision=decision,
             notes=(source.notice, *report.notes(source.name)),
@@ -105,9 +107,3 @@ def _unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecis
     report = Report()
     rows = list(rows_to_predict(source, config, report, decision))
     return rows, [] if source.kind == "manifest" else report.problems  # a table's bad rows are listed once
-
-
-def _usable(rows: list[CheckedPair], on_bad: str, needs: Collection[str]) -> list[Pair]:
-    """The pairs as training would use them."""
-    flaws = Flaws()
-    return [pair for item in rows if (pair := flaws.admit(item, on_bad, needs))]

@@ -31,9 +31,15 @@ from mmsent_cli.commands.split import split
 from mmsent_cli.commands.train import train
 from mmsent_cli.commands.tune import tune
 from mmsent_cli.config import RENAMED
+from mmsent_cli.config.usual_names import meant_names
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE
 from mmsent_cli.interrupts import AGAIN, INTERRUPTED
+
+USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+"""The error of the option parser, which Typer does not export."""
+INTERNAL = "Value error, "
+"""Words of the library that checks choices."""
 
 
 class ErrorBoundary(TyperGroup):
@@ -49,7 +55,7 @@ class ErrorBoundary(TyperGroup):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        with _expected_failures():
+        with _expected_failures(), _plain_usage_errors():
             return super().invoke(ctx)
 
 
@@ -66,6 +72,21 @@ def _expected_failures() -> Iterator[None]:
     except KeyboardInterrupt as interruption:
         print(f"\n{interruption}" if interruption.args else f"\ninterrupted; {AGAIN}", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
+
+
+@contextmanager
+def _plain_usage_errors() -> Iterator[None]:
+    """Let the usage error of an unknown option name the options that may be meant."""
+    try:
+        yield
+    except USAGE_ERROR as error:
+        parts: Any = error
+        parts.message = parts.message.replace(INTERNAL, "")
+        if hasattr(error, "possibilities"):
+            known = [option.lstrip("-").replace("-", "_") for each in parts.ctx.command.params for option in each.opts]
+            meant = meant_names(parts.option_name.lstrip("-").replace("-", "_"), known)
+            parts.possibilities = [f"--{name.replace('_', '-')}" for name in meant]
+        raise
 
 
 def _fail(message: str, hint: str) -> None:

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 
@@ -27,6 +27,8 @@ from mmsent_cli.server.settings import ServeSettings
 
 RUN_PANEL = "Run"
 EXPERIMENT_PANEL = "Experiment"
+SHOWN_CHOICES = 17
+"""Letters of the choices of an option that fit into its column at 80 columns; more are in the help text."""
 PANELS: dict[type, str] = {
     DataConfig: "Data",
     SplitConfig: "Split",
@@ -104,12 +106,19 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
     is_listed = get_origin(kind) is tuple
     metadata = config_field.metadata
     has_aliases = bool(metadata["aliases"])  # a Literal would refuse them before `build` sees them
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    is_long = len("|".join(choices)) > SHOWN_CHOICES
+    help_text = (
+        metadata["help"]
+        if all(choice in metadata["help"] for choice in choices) or not is_long
+        else (f"{metadata['help']}: {', '.join(choices)}")
+    )
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=_markup_free(f"{metadata['help']} [default: {_default_text(config_field)}]"),
+        help=_markup_free(f"{help_text} [default: {_default_text(config_field)}]"),
         show_default=False,
         rich_help_panel=metadata["panel"] or PANELS.get(config_type, EXPERIMENT_PANEL),
-        metavar="A,B,..." if is_listed else "|".join(get_args(kind)) if has_aliases else None,
+        metavar="A,B,..." if is_listed else "<name>" if is_long else None,
     )
     shown = str if is_listed or has_aliases else kind
     return inspect.Parameter(

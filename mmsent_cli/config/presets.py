@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.errors import ConfigError, likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +83,5 @@ def find_preset(name: str) -> Preset:
     """
     if name not in PRESETS:
         known = "; ".join(f"{key}: {preset.summary}" for key, preset in PRESETS.items())
-        raise ConfigError(f"unknown preset {name!r}", f"known: {known}")
+        raise ConfigError(f"unknown preset {name!r}{likely(name, list(PRESETS))}", f"known: {known}")
     return PRESETS[name]

@@ -63,15 +63,15 @@ def load_labelled(
         raise flaws.error(len(rows))
     if not pairs:
         raise DataError(f"no pair of {source.name} can be used: {flaws.summary()}", "fix the files")
-    _account(report, len(every_row) - len(rows), len(pairs), flaws)
-    account = (source.notice, *report.notes(source.name), *_notes(pairs, config, flaws, needs))
+    account(report, len(every_row) - len(rows), len(pairs), flaws)
+    told = (source.notice, *report.notes(source.name), *_notes(pairs, config, flaws, needs))
     return Dataset(
         source=source.name,
         pairs=tuple(pairs),
         labels=labels_of(every_row, config.labels),
         decision=decision,
         problems=tuple(flaws.problems),
-        notes=(*filter(None, [cache_note()]), *account),
+        notes=(*filter(None, [cache_note()]), *told),
     )
 
 
@@ -117,7 +117,7 @@ def open_unlabelled(
         for pair in checked_pairs(rows, config, decision, flaws):
             kept += 1
             yield pair
-        _account(report, 0, kept, flaws)
+        account(report, 0, kept, flaws)
         report.said += flaws.notes(None)
         if notes is not None:
             notes.extend(report.notes(source.name))
@@ -189,8 +189,15 @@ def _modalities_of(rows: Iterable[PairRow]) -> tuple[str, ...]:
     return tuple(name for name, has in zip(MODALITIES, (has_text, has_image), strict=True) if has)
 
 
-def _account(report: Report, over_limit: int, kept: int, flaws: Flaws) -> None:
-    """What became of the rows after their files were checked."""
+def account(report: Report, over_limit: int, kept: int, flaws: Flaws) -> None:
+    """Enter in a report what became of the rows after their files were checked.
+
+    Args:
+        report: of the rows as they were read.
+        over_limit: rows that `--limit` leaves out.
+        kept: pairs that can be used.
+        flaws: of the checked rows.
+    """
     if over_limit:
         report.skipped[OVER_LIMIT] += over_limit
     report.read = kept

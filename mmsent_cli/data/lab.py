@@ -116,6 +116,14 @@ def text_files(folder: Path, config: DataConfig) -> list[Path]:
     return [Path(texts[guid]) for guid in sorted(guids, key=natural_order)]
 
 
+def pair_files(folder: Path, config: DataConfig) -> Iterator[Path]:
+    """Yield the texts and images of the guids that a list names; of a folder without list, all texts and images."""
+    listing = list_files(folder)
+    named = listed_guids(folder, config) if holds_list(folder) else None
+    for files in (listing.texts, listing.images):
+        yield from (Path(path) for guid, path in files.items() if named is None or guid in named)
+
+
 def listed_guids(folder: Path, config: DataConfig) -> set[str]:
     """Return the guids that the lists of a folder name, in composed form."""
     lists = [folder / name for name in LISTS if holds_list(folder, name)]

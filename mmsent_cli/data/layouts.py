@@ -7,6 +7,7 @@ import glob
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -115,14 +116,16 @@ def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
     return paths
 
 
-def files_of(source: Source) -> Iterator[Path]:
-    """Yield the lists, texts and images of a folder, or the manifest without its images."""
+def files_of(source: Source, config: DataConfig) -> Iterator[Path]:
+    """Yield what is read of a folder, its lists and the texts and images of its pairs; or the manifest without images.
+
+    Other files of a folder, such as predictions written into it, are not read.
+    """
     if source.kind == "manifest":
         yield source.path
     elif source.kind == "lab":
         yield from (source.path / name for name in lab.LISTS)
-        listing = lab.list_files(source.path)
-        yield from map(Path, (*listing.texts.values(), *listing.images.values()))
+        yield from lab.pair_files(source.path, config)
 
 
 def _source(data: str, reason: str) -> Source:
@@ -137,7 +140,7 @@ def _source(data: str, reason: str) -> Source:
     except OSError as error:
         raise DataError(f"cannot read {path} ({reason}): {error.strerror}", "check its permissions") from error
     if not data or not (is_folder or is_file):
-        raise DataError(f"no such file or folder: {data!r} ({reason})", "check the path")
+        raise DataError(f"no such file or folder: {data!r} ({reason})", _nearest(path) if data else "check the path")
     if is_file and path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{path} ({reason}) is neither a folder nor a table ({', '.join(SUFFIXES)})", _file_hint(path))
     if is_file:
@@ -146,6 +149,20 @@ def _source(data: str, reason: str) -> Source:
         "" if lab.holds_list(path) else f"; no {lab.LABELLED_LIST} or {lab.UNLABELLED_LIST}: every guid with a file"
     )
     return Source(path, "lab", f"data: {_shown(path)} ({reason}{no_list})")
+
+
+def _nearest(path: Path) -> str:
+    """How far a path leads, and the name that may be meant."""
+    whole = path.absolute()
+    try:
+        base = next(parent for parent in whole.parents if parent.is_dir())
+        names = [each.name for each in base.iterdir()]
+    except (OSError, StopIteration, ValueError):
+        return "check the path"
+    missing, *rest = whole.relative_to(base).parts
+    near = [base.joinpath(name, *rest) for name in get_close_matches(missing, names)]
+    meant = [place for place in near if place.exists()] or [base / place.relative_to(base).parts[0] for place in near]
+    return f"check the path: {base} has no {missing}{f'; did you mean {meant[0]}?' if meant else ''}"
 
 
 def _shown(path: Path) -> Path:

@@ -29,7 +29,7 @@ from mmsent_cli.inference.tally import Tally
 from mmsent_cli.outputs import require_no_input
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Finding, PredictResult, noted
-from mmsent_cli.stats import one_class_finding
+from mmsent_cli.stats import never_answered_finding, one_class_finding
 from mmsent_cli.training.checkpoints import Description
 
 ADVICE = "check the pairs, or train again with more --epochs, a higher --head-lr or --class-weights balanced"
@@ -61,9 +61,10 @@ def predict_file(
     start = time.perf_counter()
     out, shard = file.out, file.shard
     require_request(file, is_in_parts=False)
-    source = source or locate(build(DataConfig, given).data)
-    require_no_input(out, [checkpoint, *files_of(source)])
-    require_columns(source, build(DataConfig, given), file.settings.keep)
+    config = build(DataConfig, given)
+    source = source or locate(config.data)
+    require_no_input(out, [checkpoint, *files_of(source, config)])
+    require_columns(source, config, file.settings.keep)
     threshold, threshold_note = find_threshold(file.settings, checkpoint)
     predictor = Predictor.load(checkpoint, runtime)
     data = columns_known(source, given, predictor.description)
@@ -125,7 +126,7 @@ def findings_of_counts(description: Description, counts: Mapping[str, int]) -> t
         return description.findings
     classes = np.arange(len(counts)) if description.seen is None else description.seen.classes
     shares = dict(zip(counts, (np.bincount(classes, minlength=len(counts)) / len(classes)).tolist(), strict=True))
-    return one_class_finding(counts, shares, ADVICE)
+    return one_class_finding(counts, shares, ADVICE) or never_answered_finding(counts, shares)
 
 
 def _kept_columns(file: PredictionFile, source: Source, data: DataConfig) -> Kept:

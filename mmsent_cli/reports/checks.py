@@ -11,6 +11,8 @@ from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, En
 MARKS = {OK: "✔", WARNING: "⚠", ERROR: "✘"}
 SHOWN_GUIDS, SHOWN_FIRST = 20, 3
 """How many pairs of a check a page and a terminal name."""
+LEAST_SHARE = 0.0005
+"""Of letters in a script: a lower one would be shown as 0.0 %."""
 LEGEND = (
     f"{MARKS[OK]} nothing to do; {MARKS[WARNING]} training can run, but look at it; {MARKS[ERROR]} training cannot run."
 )
@@ -134,7 +136,7 @@ def kind_grids(result: CheckResult) -> list[Grid]:
             name="scripts",
             title="Scripts",
             columns=("", "Share of letters"),
-            rows=tuple((name, percent(share)) for name, share in result.scripts.items()),
+            rows=tuple((name, percent(share)) for name, share in result.scripts.items() if share >= LEAST_SHARE),
         ),
     ]
 

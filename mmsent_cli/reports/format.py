@@ -97,6 +97,22 @@ def verdict_text(verdict: str | None, detectable: str) -> str:
     return verdict or DASH
 
 
+def adding_up(parts: Sequence[float]) -> list[float]:
+    """Round shares to what is shown, tenths of a per cent, so that the rounded shares add up to the rounded sum.
+
+    The parts whose rounding is the furthest off take the rest.
+    """
+    if not all(map(math.isfinite, parts)):
+        return list(parts)
+    tenths = [round(10 * float(number(part))) for part in parts]
+    rest = round(10 * float(number(math.fsum(parts)))) - sum(tenths)
+    step = 1 if rest > 0 else -1
+    order = sorted(range(len(parts)), key=lambda place: step * (tenths[place] - 1000 * parts[place]))
+    for place in order[: abs(rest)]:
+        tenths[place] += step
+    return [tenth / 1000 for tenth in tenths]
+
+
 def mean(values: Sequence[float]) -> float:
     """Return the mean over seeds; NaN if there are none."""
     return math.fsum(values) / len(values) if values else math.nan

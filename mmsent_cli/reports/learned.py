@@ -10,6 +10,7 @@ from mmsent_cli.results import (
     IGNORES_IMAGE,
     IGNORES_TEXT,
     MAJORITY,
+    NEVER_ANSWERED,
     ONE_CLASS,
     CompareResult,
     Finding,
@@ -23,6 +24,7 @@ OF_MODELS = {
     MAJORITY: tuple(
         f"{{}} {verb} not distinguishable from always answering the most frequent class" for verb in ("is", "are")
     ),
+    NEVER_ANSWERED: ("{} never answers one of the classes", "{} never answer one of the classes"),
     IGNORES_TEXT: ("{} ignores the text", "{} ignore the text"),
     IGNORES_IMAGE: ("{} ignores the image", "{} ignore the image"),
 }
@@ -53,13 +55,16 @@ def _of_models(result: Any) -> Iterator[str]:
     """A sentence for each kind of finding, with the compared models that it is about."""
     comparison = result.fusions if isinstance(result, PaperResult) else result
     if isinstance(comparison, CompareResult):
-        models, little = comparison.arms, f", so differences to {comparison.baseline} mean little"
+        models, baseline = comparison.arms, comparison.baseline
+        little = f", so differences to {baseline} mean little"
+        compared = {arm.name for arm in models if not arm.is_reference}
     elif isinstance(comparison, ModelComparison):
-        models, little = comparison.models, ""
+        models, little, compared = comparison.models, "", set()
     else:
         return
     for kind, (one, many) in OF_MODELS.items():
-        names = [model.name for model in models if any(finding.kind == kind for finding in model.findings)]
-        if names:
+        found = [model.name for model in models if any(finding.kind == kind for finding in model.findings)]
+        for names in filter(None, ([n for n in found if n in compared], [n for n in found if n not in compared])):
             words = (one if len(names) == 1 else many).format(listed(names))
-            yield sentence(f"{words}{little if kind == ONE_CLASS else ''}.")
+            is_compared = kind == ONE_CLASS and not compared.isdisjoint(names)
+            yield sentence(f"{words}{little if is_compared else ''}.")

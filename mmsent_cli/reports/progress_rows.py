@@ -68,7 +68,8 @@ def epoch_line(result: EpochResult, epochs: int) -> str:
     return (
         f"{epoch_name(result.epoch, epochs)}: train loss {result.train_loss:.4f}, "
         f"validation loss {result.val_loss:.4f}, accuracy {percent(result.accuracy)}, "
-        f"macro-F1 {result.macro_f1:.3f}, rates {_rate(result.encoder_lr)} {_rate(result.head_lr)}, "
+        f"macro-F1 {result.macro_f1:.3f}, learning rate of encoder {_rate(result.encoder_lr)}, "
+        f"of head {_rate(result.head_lr)}, "
         f"{duration(result.seconds)}{skipped}{' *' if result.is_best else ''}"
     )
 

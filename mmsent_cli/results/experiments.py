@@ -127,6 +127,13 @@ class CompareResult(Tabular):
     arms: tuple[ComparedArm, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def chosen(self) -> ComparedArm:
+        """The arm to go on with: the best of those that are better than the baseline, or else the baseline."""
+        baseline = next(arm for arm in self.arms if arm.name == self.baseline)
+        better = [arm for arm in self.arms if arm.verdict == BETTER]
+        return max(better, key=lambda arm: arm.nested.accuracy_mean, default=baseline)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblationArm:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-ONE_CLASS, MAJORITY, IGNORES_TEXT, IGNORES_IMAGE = "one class", "majority", "ignores text", "ignores image"
+ONE_CLASS, MAJORITY, NEVER_ANSWERED = "one class", "majority", "never answered"
+IGNORES_TEXT, IGNORES_IMAGE = "ignores text", "ignores image"
 """Kinds of findings."""
 
 
@@ -13,7 +14,8 @@ class Finding:
 
     Attributes:
         kind: ONE_CLASS (nearly every pair gets the same class), MAJORITY (no better than always answering the most
-            frequent class), IGNORES_TEXT or IGNORES_IMAGE (predictions do not depend on it).
+            frequent class), NEVER_ANSWERED (a class is never predicted), IGNORES_TEXT or IGNORES_IMAGE (predictions do
+            not depend on it).
         message: the finding with its numbers, one sentence without its end.
         advice: what to try next, one sentence without its end; empty where nothing is known.
     """

@@ -22,7 +22,13 @@ from mmsent_cli.stats.estimate import (
     p_value,
 )
 from mmsent_cli.stats.families import holm, mcnemar, verdict
-from mmsent_cli.stats.findings import few_pairs_notes, learning_findings, modality_findings, one_class_finding
+from mmsent_cli.stats.findings import (
+    few_pairs_notes,
+    learning_findings,
+    modality_findings,
+    never_answered_finding,
+    one_class_finding,
+)
 from mmsent_cli.stats.precision_recall import precision_recall
 from mmsent_cli.stats.scores import (
     accuracy_scores,
@@ -63,6 +69,7 @@ __all__ = [
     "macro_f1_scores",
     "mcnemar",
     "modality_findings",
+    "never_answered_finding",
     "one_class_finding",
     "p_value",
     "precision_recall",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, ONE_CLASS, Finding
+from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, Finding
 from mmsent_cli.stats.differences import compare_scores
 from mmsent_cli.stats.families import LEVEL
 from mmsent_cli.stats.scores import accuracy_scores, confusion_counts
@@ -17,6 +17,8 @@ ONE_CLASS_SHARE = 0.1
 """Pairs of the other classes that are predicted, as a share of those expected, below which one class is answered."""
 LEAST_EXPECTED = 3.0
 """Expected pairs of the other classes, below which nothing can be said."""
+MORE_WEIGHT = "give rare classes more weight: --class-weights balanced, or with --folds --logit-adjustment 1"
+"""What to try if a class is never predicted."""
 UNCHANGED_SHARE = 0.01
 """Predictions that change with a modality's content, as a share, below which the modality is ignored."""
 LEAST_PAIRS = 20
@@ -40,10 +42,11 @@ def learning_findings(
     """
     counts = np.bincount(predicted.ravel(), minlength=len(labels))
     shares = np.bincount(true, minlength=len(labels)) / len(true)
-    found = one_class_finding(
-        dict(zip(labels, counts.tolist(), strict=True)), dict(zip(labels, shares.tolist(), strict=True)), advice
-    )
-    return found or _majority_finding(true, predicted, labels, most_frequent, advice)
+    answered = dict(zip(labels, counts.tolist(), strict=True))
+    expected = dict(zip(labels, shares.tolist(), strict=True))
+    found = one_class_finding(answered, expected, advice)
+    found = found or _majority_finding(true, predicted, labels, most_frequent, advice)
+    return found or never_answered_finding(answered, expected)
 
 
 def few_pairs_notes(true: np.ndarray, labels: Sequence[str]) -> tuple[str, ...]:
@@ -78,6 +81,20 @@ def one_class_finding(
         return ()
     whom = f"all {total:,}" if not others else f"{counts[label]:,} of {total:,}"
     return (Finding(kind=ONE_CLASS, message=f"the model answers {label} for {whom} pairs", advice=advice),)
+
+
+def never_answered_finding(counts: Mapping[str, int], expected: Mapping[str, float]) -> tuple[Finding, ...]:
+    """Return a finding if classes that should occur are never predicted.
+
+    Args:
+        counts: predictions of each class.
+        expected: share of each class, 0 to 1.
+    """
+    total = sum(counts.values())
+    names = [name for name, count in counts.items() if not count and total * expected[name] >= LEAST_EXPECTED]
+    if not names:
+        return ()
+    return (Finding(kind=NEVER_ANSWERED, message=f"the model never answers {' or '.join(names)}", advice=MORE_WEIGHT),)
 
 
 def modality_findings(

@@ -329,3 +329,16 @@ def test_marks_become_plain_where_a_terminal_lacks_them(lab, monkeypatch):
     code = "from mmsent_cli.reports.console import out; out().print('✔ ok ⚠ ✘ é')"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=Path(__file__).parents[2])
     assert shown.stdout.decode().strip() == "+ ok ! x \\xe9"
+
+
+def test_pairs_over_the_limit_are_told_as_in_a_training(tmp_path, session_cache):
+    from mmsent_cli.api import check
+    from mmsent_cli.config import DataConfig
+    from mmsent_cli.data.check import load_labelled
+
+    lab = write_lab(tmp_path / "lab", {str(number): TAGS[number % 3] for number in range(30)})
+    checked = check(lab, encoders="light", limit=12, runs_dir=tmp_path / "runs").result.notes
+    trained = load_labelled(DataConfig(data=str(lab), limit=12), tmp_path / "cache").notes
+    accounts = [next(note for note in notes if note.startswith("train.txt")) for notes in (checked, trained)]
+    assert accounts[0] == accounts[1]
+    assert "12 rows read, 18 skipped" in accounts[0]

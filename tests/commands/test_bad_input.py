@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mmsent_cli.encoders.weights import hub
-from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, same_weights, succeed, weights
+from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, same_weights, small_lab, succeed, weights
 from tests.data.builders import huge_png, image_bytes
 
 TRAIN = ("train", "--data", "lab", *QUICK, "--epochs", 1)
@@ -95,6 +95,18 @@ def test_prediction_is_refused(with_run, case):
     spoil(with_run)
     assert_refused(mmsent(*PREDICT), *reported)
     assert {path.name for path in Path().iterdir()} <= {"lab", "runs"}
+
+
+def test_the_nearest_folder_of_a_mistyped_path_is_named(work):
+    """Each part of a path may be the mistyped one."""
+    small_lab(work.parent / "student/lab")
+    for typed, base in (("studen/lab", work.parent), ("student/lap", work.parent / "student")):
+        assert_refused(mmsent("check", "--data", typed), f"{base} has no", str(work.parent / "student/lab"))
+    assert_refused(mmsent("check", "--data", "zzz/lab"), f"{work.parent} has no zzz")
+
+
+def test_a_mistyped_preset_is_told(work):
+    assert_refused(mmsent("train", "--preset", "fats", "--data", "lab"), "did you mean fast?")
 
 
 @pytest.mark.parametrize("command", [TRAIN, PREDICT])

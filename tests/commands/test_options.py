@@ -1,6 +1,7 @@
 """Options built from the config dataclasses: each setting is one, and only what was typed is a choice."""
 
 import json
+import re
 from dataclasses import fields
 from typing import Literal, get_args, get_origin
 
@@ -9,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from mmsent_cli.command_settings import COMMANDS, SECTIONS, CommandSettings, apply_options
+from mmsent_cli.commands.app import app as mmsent
 from mmsent_cli.commands.options import options
 from mmsent_cli.config import (
     DataConfig,
@@ -97,6 +99,46 @@ def test_no_command_has_two_settings_of_one_name():
 def test_two_dataclasses_may_have_a_setting_of_one_name():
     given = COMMANDS["tune"].sort({"strategy": "sequence", "split_strategy": "plain-80-20"})
     assert (given[TuneSettings], given[SplitConfig]) == ({"strategy": "sequence"}, {"strategy": "plain-80-20"})
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "meant"),
+    [
+        ("train", "--learning-rate", ["--head-lr", "--encoder-lr"]),
+        ("train", "--lr", ["--head-lr", "--encoder-lr"]),
+        ("train", "--batch", ["--batch-size"]),
+        ("train", "--model", ["--encoders"]),
+        ("predict", "--model", ["--checkpoint"]),
+        ("predict", "--output", ["--out"]),
+        ("predict", "--input", ["--data"]),
+        ("train", "--num-epochs", ["--epochs"]),
+        ("train", "--gpu", ["--device"]),
+        ("train", "--num-workers", ["--workers"]),
+        ("split", "--seed", ["--split-seed"]),
+        ("train", "--epoch", ["--epochs"]),
+        ("train", "--temperature", []),
+    ],
+)
+def test_an_unknown_option_names_what_is_usually_called_so(command, typed, meant):
+    result = CliRunner().invoke(mmsent, [command, typed, "1"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert result.exit_code == 2
+    assert re.findall(r"--[a-z-]+", result.stderr.partition(typed)[2]) == sorted(meant)
+
+
+def test_a_wrong_choice_is_told_in_plain_words():
+    result = CliRunner().invoke(mmsent, ["split", "--strategy", "plain-70-30"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert result.exit_code == 2
+    assert "Value error" not in result.stderr
+    assert "plain-80-20" in result.stderr
+
+
+def test_no_choice_is_cut_in_the_help():
+    """At 80 columns, the names of choices stand in the text or fit into their column."""
+    text = CliRunner().invoke(mmsent, ["train", "--help"], env={"COLUMNS": "80", "TERM": "dumb"}).stdout
+    words = set(re.findall(r"[\w-]+", text))
+    for each in fields(FitConfig):
+        kind = value_type(each.type)
+        assert set(get_args(kind) if get_origin(kind) is Literal else ()) <= words, each.name
 
 
 def test_an_unknown_keyword_names_near_ones():

@@ -317,3 +317,16 @@ def test_a_reader_that_goes_away_sees_no_traceback(ready):
     os.close(write)
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_predictions_in_the_folder_of_the_pairs_can_be_written_again(trained, tmp_path, monkeypatch):
+    """A file beside the lists is read only if a list names it."""
+    lab = shutil.copytree(trained.parents[1] / "lab", tmp_path / "lab")
+    monkeypatch.chdir(lab)
+    words = ("predict", "--data", lab, "--checkpoint", trained / "best_model.pt", "--force", "--out")
+    for _ in range(2):
+        assert succeed(*words, "submission.txt", "--json")["pairs"] == 3
+    for name in ("train.txt", "test_without_label.txt", "data/1.txt", "data/101.jpg"):
+        before = Path(name).read_bytes()
+        assert_refused(mmsent(*words, name), name, "reads it")
+        assert Path(name).read_bytes() == before

@@ -41,7 +41,7 @@ def test_writes_the_default_file_and_keeps_near_duplicates_together():
 
 
 def test_prints_the_result_as_json():
-    result = run("--json", "--seed", "7", "--val-size", "0.25", "--out", "mine.json")
+    result = run("--json", "--split-seed", "7", "--val-size", "0.25", "--out", "mine.json")
     values = json.loads(result.stdout)
     split = read_split(Path("mine.json"))
     assert (split.seed, split.val_size) == (7, 0.25)
@@ -60,11 +60,11 @@ def test_writes_folds():
 
 
 def test_an_existing_file_needs_force():
-    run("--seed", "1", "--out", "mine.json")
+    run("--split-seed", "1", "--out", "mine.json")
     before = Path("mine.json").read_bytes()
-    assert_refused(run("--seed", "2", "--out", "mine.json"), "mine.json exists already")
+    assert_refused(run("--split-seed", "2", "--out", "mine.json"), "mine.json exists already")
     assert Path("mine.json").read_bytes() == before
-    assert run("--seed", "2", "--out", "mine.json", "--force").exit_code == 0
+    assert run("--split-seed", "2", "--out", "mine.json", "--force").exit_code == 0
     assert read_split(Path("mine.json")).seed == 2
 
 
@@ -92,3 +92,10 @@ def test_dropped_pairs_are_told_and_not_in_the_split(folder):
     assert "5: dropped" in result.stderr
     split = read_split(Path("splits/grouped-42.json"))
     assert "5" not in split.train + split.val
+
+
+def test_a_split_of_a_part_of_the_pairs_has_its_own_default_file():
+    assert run().exit_code == 0
+    assert run("--limit", "30").exit_code == 0
+    sizes = [len(read_split(path).train + read_split(path).val) for path in sorted(Path("splits").iterdir())]
+    assert sizes == [30, 60]

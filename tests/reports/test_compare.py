@@ -127,7 +127,7 @@ def test_the_answer_names_what_is_better_worse_and_undecided():
 
 def test_findings_give_differences_in_points_and_pairs_and_what_could_be_shown():
     paragraphs = findings_text(compare_result())
-    assert len(paragraphs) == 5
+    assert len(paragraphs) == 6
     text = " ".join(paragraphs)
     assert (
         "Worse than concat: clip, by 4.1 points (33 of 800 pairs; 95 % interval of the difference -6.3 to -2.0" in text

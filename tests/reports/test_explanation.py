@@ -1,9 +1,11 @@
 """The report of explained pairs: figures, page, terminal."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from io import BytesIO
 
+import pytest
 from PIL import Image
 
 from mmsent_cli.reports.explanation.figures import explanation_figures
@@ -66,3 +68,20 @@ def test_a_terminal_shows_few_pairs_each_and_many_as_one_table(capsys, monkeypat
 
 def test_a_result_is_plain_values():
     assert json.loads(json.dumps(asdict(explain_result())))["explanations"][0]["regions"] == [[0.0, 0.2], [-0.1, 0.05]]
+
+
+def test_the_shown_parts_add_up_and_the_strongest_region_is_named(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    result = explain_result(1)
+    one = replace(
+        result.explanations[0],
+        probabilities={"negative": 0.475, "positive": 0.525},
+        shares=ModalityShares(nothing=0.3194, text=-0.0274, image=0.233),
+        regions=((0.0, 0.0, 0.2), (-0.4, 0.05, 0.0), (0.0, 0.0, 0.0)),
+    )
+    print_result(replace(result, explanations=(one,)), folder="runs/x", files=(), seconds=1.5)
+    text = capsys.readouterr().out
+    numbers = re.search(r"([\d.]+) %: ([\d.]+) %.*text (\S+), image (\S+) p", text).groups()
+    total, nothing, words, image = map(float, numbers)
+    assert total == pytest.approx(nothing + words + image)
+    assert "upper right, +20.0 points; see explanation-1.png" in text

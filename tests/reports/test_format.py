@@ -93,3 +93,13 @@ def test_majority_macro_f1_equals_scikit_learns():
     true = ["positive"] * 6 + ["negative"] * 3 + ["neutral"]
     expected = f1_score(true, ["positive"] * 10, average="macro", zero_division=0)
     assert words.majority_macro_f1(0.6, 3) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "parts", [(0.3194, -0.0266, 0.2327), (0.1234, 0.1234, 0.1234), (0.0, 0.0, 0.0), (0.5, -0.0004, 0.0)]
+)
+def test_rounded_parts_add_up_to_the_rounded_sum(parts):
+    shown = words.adding_up(parts)
+    assert words.number(sum(parts)) == words.number(sum(shown))
+    assert all(abs(new - old) < 0.001 for new, old in zip(shown, parts, strict=True))
+    assert all(float(words.number(new)) == pytest.approx(100 * new) for new in shown)

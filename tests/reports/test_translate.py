@@ -20,7 +20,7 @@ from mmsent_cli.reports.translate import (
     translated,
     translator,
 )
-from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, ONE_CLASS, Finding
+from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, Finding
 from mmsent_cli.results.findings import noted
 from tests.data.builders import TAGS, image_bytes, write_lab
 from tests.reports.pages import Page, particulars
@@ -115,6 +115,7 @@ def test_no_english_is_left_in_a_figure(results, name):
 FINDINGS = {
     ONE_CLASS: "the model answers positive for all 200 pairs",
     MAJORITY: "the model's accuracy, 60.5 %, is not distinguishable from the 60.0 % of always answering positive",
+    NEVER_ANSWERED: "the model never answers negative or neutral",
     IGNORES_TEXT: "the model ignores the text: with the text of another pair, 1 of 200 predictions change",
     IGNORES_IMAGE: "the model ignores the image: with the image of another pair, 0 of 200 predictions change",
 }

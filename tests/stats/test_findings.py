@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, ONE_CLASS
-from mmsent_cli.stats import learning_findings, modality_findings, one_class_finding
+from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS
+from mmsent_cli.stats import learning_findings, modality_findings, never_answered_finding, one_class_finding
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -81,3 +81,12 @@ def test_a_modality_that_changes_nothing_is_ignored():
     assert kinds(modality_findings(predicted, {"text": changed, "image": one})) == [IGNORES_IMAGE]
     assert kinds(modality_findings(predicted, {"text": predicted, "image": changed})) == [IGNORES_TEXT]
     assert modality_findings(predicted[:10], {"text": predicted[:10]}) == ()
+
+
+def test_a_class_that_is_never_predicted_is_found(true):
+    good = right_on(true, 0.9, np.random.default_rng(2))
+    silent = np.where(good == 1, 2, good)
+    (found,) = learning_findings(true, silent[None], LABELS, 2)
+    assert (found.kind, LABELS[1] in found.message) == (NEVER_ANSWERED, True)
+    assert learning_findings(true, np.stack([silent, good]), LABELS, 2) == ()  # another seed predicts it
+    assert never_answered_finding({"a": 5, "b": 0}, {"a": 0.9, "b": 0.1}) == ()  # too few pairs

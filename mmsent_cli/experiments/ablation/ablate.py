@@ -24,7 +24,7 @@ from mmsent_cli.experiments.ablation.target import AblationTarget
 from mmsent_cli.experiments.experiment import Experiment
 from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.results import AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
+from mmsent_cli.results import NEVER_ANSWERED, AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
 from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import accuracy_scores, compare_scores, learning_findings, modality_findings
 from mmsent_cli.training.advice import what_to_try
@@ -125,7 +125,9 @@ def _findings(
     plan = experiment.plan
     tips, labels = what_to_try(plan.config.fit), plan.dataset.labels
     learned = learning_findings(experiment.true, both[None], labels, most_frequent, tips)
-    return learned or modality_findings(both, {"text": permuted.image, "image": permuted.text}, tips)
+    if any(one.kind != NEVER_ANSWERED for one in learned):
+        return learned
+    return (*learned, *modality_findings(both, {"text": permuted.image, "image": permuted.text}, tips))
 
 
 def _most_frequent(experiment: Experiment) -> int:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from mmsent_cli.reports.format import points
 from mmsent_cli.reports.plot_style import (
     BLACK,
     BLUE,
@@ -84,7 +85,7 @@ def _draw_shapley(axes: "Axes", result: AblateResult) -> None:
     for name, color in (("text", BLUE), ("image", ORANGE)):
         values = [100 * getattr(one, name) for one in rows]
         bars = axes.barh([row + OFFSETS[name] for row in range(len(rows))], values, BAR_HEIGHT, color=color, label=name)
-        axes.bar_label(bars, [f"{value:+.1f}" for value in values], padding=3, fontsize=SMALL_POINTS)
+        axes.bar_label(bars, [points(value / 100) for value in values], padding=3, fontsize=SMALL_POINTS)
     axes.axvline(0, color=BLACK, linewidth=1)
     axes.margins(x=0.14)
     name_rows(axes, [one.method for one in rows])

@@ -4,6 +4,7 @@ from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.class_grids import MOST_FREQUENT, class_grid, recall_grid
 from mmsent_cli.reports.format import (
     DASH,
+    adding_up,
     listed,
     majority_macro_f1,
     number,
@@ -81,12 +82,13 @@ def shapley_grid(result: AblateResult) -> Grid:
         rows=tuple(
             (
                 one.method,
-                number(one.nothing),
-                points(one.text),
-                points(one.image),
+                number(nothing),
+                points(text),
+                points(image),
                 number(one.nothing + one.text + one.image),
             )
             for one in result.shapley
+            for nothing, text, image in (adding_up((one.nothing, one.text, one.image)),)
         ),
         foot="Nothing: the accuracy without either modality. Contributions are means over both orders of adding them.",
     )

@@ -1,9 +1,11 @@
 """The findings of an ablation in words: what each modality contributes to this model, and how certain that is."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from mmsent_cli.reports.ablation.tables import METHODS, used_methods
 from mmsent_cli.reports.format import (
+    adding_up,
     excludes_zero,
     in_pairs,
     listed,
@@ -22,6 +24,13 @@ PREFERRED = (RETRAINED, "permuted", "mean", "zero", "missing")
 """Which method the text is about. Models retrained on one modality come first: they are the fair comparison. Of the
 others, the embedding of a missing modality comes last, because a model without modality dropout never learned it."""
 
+REASONS = {
+    RETRAINED: "a model that was trained on one modality is the fair comparison",
+    "permuted": "the feature of another pair is one that the model knows; a feature of zeros or of means is unlike any "
+    "in training, so it changes the accuracy for another reason as well",
+}
+"""Why the text is about a method."""
+
 
 def headline(result: AblateResult) -> str:
     """Return the answer in one sentence."""
@@ -37,13 +46,20 @@ def headline(result: AblateResult) -> str:
 
 def findings_text(result: AblateResult) -> list[str]:
     """Return paragraphs with the numbers behind the answer and their uncertainty."""
-    accuracies = [*_accuracies(result), *_own_accuracies(result)]
+    accuracies = [*_accuracies(result), *_why(result), *_own_accuracies(result)]
     return [*accuracies, *_shapley(result), *_agreement(result), *_emap(result), *_optimism(result)]
 
 
 def preferred_method(result: AblateResult) -> str:
     """Return the method of removal that the answer describes."""
     return next((method for method in PREFERRED if method in used_methods(result)), "none")
+
+
+def _why(result: AblateResult) -> Iterator[str]:
+    """Which of several ways of removal to report."""
+    method = preferred_method(result)
+    if method in REASONS and len(used_methods(result) - {"none"}) > 1:
+        yield f"Report the row {method}: {REASONS[method]}."
 
 
 def _own_accuracies(result: AblateResult) -> Iterator[str]:
@@ -71,9 +87,10 @@ def _accuracies(result: AblateResult) -> Iterator[str]:
 def _shapley(result: AblateResult) -> Iterator[str]:
     for one in result.shapley:
         if one.method == preferred_method(result):
+            nothing, text, image = adding_up((one.nothing, one.text, one.image))
             yield (
-                f"By Shapley contributions, the text adds {points(one.text)} and the image {points(one.image)} points "
-                f"to the {percent(one.nothing)} without either input."
+                f"By Shapley contributions, the text adds {points(text)} and the image {points(image)} points "
+                f"to the {percent(nothing)} without either input."
             )
 
 
@@ -111,7 +128,11 @@ def _optimism(result: AblateResult) -> Iterator[str]:
         )
     if result.members:
         return
-    yield (
-        f"Epoch {result.epoch} of this model was chosen by its score with both modalities. If it was chosen on these "
-        "pairs, the accuracy with both is optimistic, and the loss without a modality is slightly overestimated."
-    )
+    chosen = f"Epoch {result.epoch} of this model was chosen by its score with both modalities"
+    if result.source == f"validation pairs of {Path(result.checkpoint).absolute().parent.name}":
+        yield (
+            f"{chosen} on these same pairs, so the accuracy with both is optimistic, and the loss without a modality "
+            "is slightly overestimated."
+        )
+    else:
+        yield f"{chosen} on the validation pairs of its own run, not on those shown here."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mmsent_cli.reports.comparison.tables import gates_of, tested_arms
 from mmsent_cli.reports.fonts import drawable
 from mmsent_cli.reports.forest_plot import ForestRow, forest_plot
-from mmsent_cli.reports.format import mean
+from mmsent_cli.reports.format import mean, points
 from mmsent_cli.reports.lines import (
     DASHED,
     DOTTED,
@@ -210,7 +210,7 @@ def _difference_row(arm: ComparedArm, gap: Difference) -> ForestRow:
         name=arm.name,
         value=100 * gap.difference,
         interval=(100 * gap.interval[0], 100 * gap.interval[1]),
-        text=f"{100 * gap.difference:+.1f}",
+        text=points(gap.difference),
         color=VERDICT_COLORS.get(arm.verdict or "", GREY),
         detectable=100 * gap.detectable,
     )

@@ -62,7 +62,14 @@ def findings_text(result: CompareResult) -> list[str]:
     undecided = [(arm, gap) for arm, gap in tested if arm.verdict == NOT_DISTINGUISHABLE]
     if undecided:
         paragraphs.append(_undecided(result, undecided, is_all=len(undecided) == len(tested)))
-    return [*paragraphs, *_by_macro_f1(result), *_ranking(result), _references(result), *_optimism(result)]
+    return [
+        *paragraphs,
+        *_by_macro_f1(result),
+        *_ranking(result),
+        _references(result),
+        *_optimism(result),
+        *_chosen(result),
+    ]
 
 
 def detectable_range(tested: Tested) -> tuple[float, float] | None:
@@ -115,13 +122,23 @@ def _undecided(result: CompareResult, tested: Tested, is_all: bool) -> str:
 
 def _power(result: CompareResult, tested: Tested) -> str:
     low, high = detectable_range(tested) or (0.0, 0.0)
-    amount = f"{size(high)} ({in_pairs(high, result.setup.val_pairs)})"
-    if f"{low:.3f}" != f"{high:.3f}":
-        amount = f"{size(low).removesuffix(' points')} to {amount}"
+    least, most = (f"{size(value)} ({in_pairs(value, result.setup.val_pairs)})" for value in (low, high))
+    amount = least if least == most else f"{least} for the arm that is the most like {result.baseline}, up to {most},"
     return (
         f"This comparison detects a true difference of about {amount} in four of five repetitions; smaller ones may "
         "exist and go undetected."
     )
+
+
+def _chosen(result: CompareResult) -> Iterator[str]:
+    """Which arm to train, and why."""
+    if tested_arms(result):
+        why = (
+            f"none of the tested arms is better than {result.baseline} in accuracy"
+            if result.chosen.name == result.baseline
+            else f"of the arms that are better than {result.baseline}, it has the highest nested accuracy"
+        )
+        yield f"To train next: {result.chosen.name}, since {why}."
 
 
 def _ranking(result: CompareResult) -> Iterator[str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmsent_cli.reports.format import points
 from mmsent_cli.reports.plot_style import BLUE, GREY, ORANGE, SMALL_POINTS, as_image, clean, name_rows, new_figure
 from mmsent_cli.results import ExplainResult, Explanation
 
@@ -56,7 +57,7 @@ def explanation_png(explanation: Explanation, image: "ImageFile | None") -> byte
         axes = panels.pop()
         scores = [100 * word.score for word in words[::-1]]
         bars = axes.barh(range(len(words)), scores, color=[BLUE if score > 0 else ORANGE for score in scores])
-        axes.bar_label(bars, [f"{score:+.1f}" for score in scores], padding=3, fontsize=SMALL_POINTS)
+        axes.bar_label(bars, [points(score / 100) for score in scores], padding=3, fontsize=SMALL_POINTS)
         name_rows(axes, [_short(word.word) for word in words[::-1]])
         axes.axvline(0, color=GREY, linewidth=1)
         axes.margins(x=0.18)

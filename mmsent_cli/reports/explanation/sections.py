@@ -1,8 +1,10 @@
 """What a page and a terminal show of explained pairs."""
 
+from collections.abc import Iterator, Sequence
+
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
 from mmsent_cli.reports.explanation.figures import SHOWN_WORDS, figure_name
-from mmsent_cli.reports.format import counted, duration, percent, points
+from mmsent_cli.reports.format import adding_up, counted, duration, percent, points
 from mmsent_cli.results import ExplainResult, Explanation
 
 CAPTION = (
@@ -19,6 +21,8 @@ SHARES = (
 )
 MANY_PAIRS = 3
 """A terminal shows more pairs than this as one table."""
+SIDES = (("upper", "middle", "lower"), ("left", "middle", "right"))
+"""Names of the thirds of an image, from the top and from the left."""
 
 
 def explain_answer(result: ExplainResult, seconds: float) -> Answer:
@@ -27,7 +31,7 @@ def explain_answer(result: ExplainResult, seconds: float) -> Answer:
     return Answer(
         question="Why does the model predict this?",
         headline=_headline(pairs[0]) if len(pairs) == 1 else f"{counted(len(pairs), 'pair')} explained",
-        paragraphs=(METHODS[result.method], SHARES),
+        paragraphs=(*_regions(pairs), METHODS[result.method], SHARES),
         facts=(
             ("Checkpoint", result.checkpoint),
             ("Method", result.method),
@@ -36,6 +40,13 @@ def explain_answer(result: ExplainResult, seconds: float) -> Answer:
         ),
         notes=result.notes,
     )
+
+
+def _regions(pairs: Sequence[Explanation]) -> Iterator[str]:
+    """The strongest region of each of a few pairs."""
+    for number, one in enumerate(pairs if len(pairs) <= MANY_PAIRS else (), 1):
+        whose = f"Pair {one.guid}. " if len(pairs) > 1 else ""
+        yield from (f"{whose}{text}" for text in _region(number, one))
 
 
 def explain_grids(result: ExplainResult) -> list[Grid]:
@@ -57,18 +68,34 @@ def _section(number: int, one: Explanation, figures: Figures) -> Section:
     missing = f"The pair has no {one.missing}." if one.missing else ""
     return Section(
         title=f"Pair {one.guid}: {one.predicted}" if one.guid != "-" else one.predicted,
-        paragraphs=tuple(part for part in (text, f"{_headline(one)}.", missing) if part),
+        paragraphs=tuple(part for part in (text, f"{_headline(one)}.", *_region(number, one), missing) if part),
         pictures=picture(figures.get(figure_name(number)), alt, CAPTION, is_photo=True),
         grids=tuple(_grids(one)),
     )
 
 
 def _headline(one: Explanation) -> str:
-    shares = one.shares
+    nothing, text, image = _shares(one)
     return (
-        f"{one.label} {percent(one.probabilities[one.label])}: {percent(shares.nothing)} without text and image,"
-        f" text {points(shares.text)}, image {points(shares.image)} points"
+        f"{one.label} {percent(one.probabilities[one.label])}: {percent(nothing)} without text and image,"
+        f" text {points(text)}, image {points(image)} points"
     )
+
+
+def _shares(one: Explanation) -> list[float]:
+    """The share without both, that of the text and that of the image, rounded so that they add up."""
+    return adding_up((one.shares.nothing, one.shares.text, one.shares.image))
+
+
+def _region(number: int, one: Explanation) -> Iterator[str]:
+    """Where the image speaks for the class the most."""
+    place = one.top_region()
+    if place is None or (score := one.regions[place[0]][place[1]]) <= 0:
+        return
+    row, column = place[0] / max(len(one.regions) - 1, 1), place[1] / max(len(one.regions[0]) - 1, 1)
+    names = [SIDES[axis][round(2 * share)] for axis, share in enumerate((row, column))]
+    where = " ".join(dict.fromkeys(names)) if names != ["middle", "middle"] else "middle"
+    yield f"Strongest region for {one.label}: {where}, {points(score)} points; see {figure_name(number)}.png."
 
 
 def _grids(one: Explanation) -> list[Grid]:
@@ -97,8 +124,7 @@ def _overview(result: ExplainResult) -> Grid:
             one.predicted,
             one.label,
             percent(one.probabilities[one.label]),
-            points(one.shares.text),
-            points(one.shares.image),
+            *map(points, _shares(one)[1:]),
             next((word.word for word in one.top_words(1)), ""),
         )
         for one in result.explanations
