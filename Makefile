@@ -1,5 +1,5 @@
 # make demo   set up, then the main job on the sample        make test   set up, then all default tests
-# make check  lint, format, types, tests                     make real   tests on ../shared/mvsa, where it exists
+# make check  lint, format, types, tests                     make real   slow tests, and those on ../shared/mvsa
 # make faults kill commands, fill the disk and damage inputs 40 times as often as CI does (ROUNDS=40), and print the counts
 # make install-check  install the package without extras into a folder, and use it from there
 # make sample generate data/sample again (the same bytes)
