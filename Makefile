@@ -4,7 +4,7 @@
 # make install-check  install the package without extras into a folder, and use it from there
 # make sample generate data/sample again (the same bytes)
 # make coverage  lines and branches that the tests reach        make mutants  small wrongs that the tests must notice (docs/mutants.md)
-# make mutants-sample  100 mutants, others on each day, within 15 minutes; fails where the tests notice too few of them
+# make mutants-sample  100 mutants, others on each day; fails if the tests notice fewer than 70 %
 # make bench  compare speed with a plain training loop, in one table (BENCH="--pairs 1000 --only fusions")
 # make paper  repeat a published student project's experiments on DATA (default data/sample); OPTIONS default to frozen encoders
 
