@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+import re
 import resource
 import shutil
 import time
@@ -194,8 +195,8 @@ def read_both(path, **settings):
             assert all(pair.text or pair.image for pair in pairs)
         except MmsentError as error:
             assert error.message and error.hint
-            problems = error.message.split(": ", 1)[-1].split("; ")
-            assert len(problems) == len(set(problems)), error.message
+            rows = re.findall(r"[\w.]+:\d+: ", error.message)
+            assert len(rows) == len(set(rows)), error.message
 
 
 def test_mutated_tables_and_lists(tmp_path, rounds, count):

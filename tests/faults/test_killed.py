@@ -353,4 +353,5 @@ def test_a_file_that_goes_during_a_run_is_no_traceback(ready, tmp_path, rounds, 
         assert ended.code in (FINISHED, REFUSED), ended.output
         assert "Traceback" not in ended.output
         require_whole(place)
+        shutil.rmtree(place)
         count("files that go or change during a run")
