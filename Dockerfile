@@ -4,7 +4,8 @@ WORKDIR /opt/mmsent
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY mmsent_cli ./mmsent_cli
 RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -c constraints.txt '.[serve,explain]'
-RUN useradd --create-home user
+# The cache folder belongs to the user, so that a volume mounted there does as well.
+RUN useradd --create-home user && mkdir -p /home/user/.cache && chown -R user:user /home/user/.cache
 USER user
 WORKDIR /work
 EXPOSE 8000

@@ -76,6 +76,22 @@ def advice(text: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def left_to_others() -> Iterator[None]:
+    """Leave Ctrl-C and SIGTERM to the work in this block, which has handlers of its own and ends by itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pipe = signal.set_wakeup_fd(-1)
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(pipe, warn_on_full_buffer=False)
+
+
+@contextlib.contextmanager
 def held_back() -> Iterator[None]:
     """Delay Ctrl-C until the end of this block. Processes that begin inside it never receive Ctrl-C themselves."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows, where each worker ignores it by itself

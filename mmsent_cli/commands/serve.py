@@ -5,12 +5,19 @@ from typing import Any
 
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, RunsDir, options
+from mmsent_cli.server.settings import ServeSettings
 
 
 @options(COMMANDS["serve"])
 def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDir = Path("runs")) -> None:
     """Serve a trained model: a web page to try it, and POST /predict for programs. Ctrl-C stops it."""
-    from mmsent_cli import api
+    from mmsent_cli.config import build
+    from mmsent_cli.reports.console import notice
     from mmsent_cli.reports.serve import print_address
+    from mmsent_cli.server.server import open_socket
+
+    open_socket(build(ServeSettings, COMMANDS["serve"].sort(given)[ServeSettings])).close()  # before torch is imported
+    from mmsent_cli import api
 
     api.serve(checkpoint=checkpoint, runs_dir=runs_dir, ready=print_address, **given)
+    notice("stopped")

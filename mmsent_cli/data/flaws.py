@@ -14,9 +14,15 @@ SHOWN_GUIDS = 5
 DROPPED, BLANKED = "dropped", "blanked"
 ADDRESS = "addresses, which mmsent does not open"
 ELSEWHERE = "paths of another machine"
+ABSENT = "files that do not exist"
+ONE = {
+    ADDRESS: "an address, which mmsent does not open",
+    ELSEWHERE: "a path of another machine",
+    ABSENT: "a file that does not exist",
+}
 HINTS = {
     ADDRESS: "download the images and name their files in the table, or leave images out with --on-bad blank",
-    ELSEWHERE: "write the paths relative to the table's folder, such as images/1.jpg",
+    **dict.fromkeys((ELSEWHERE, ABSENT), "write the paths relative to the table's folder, such as images/1.jpg"),
 }
 """Kinds of flaws that are said once for all pairs, and what to do."""
 
@@ -146,7 +152,12 @@ class Flaws:
 
     def summary(self) -> str:
         """Return one line with all problems: each kind once, then those of single pairs."""
-        kinds = [f"{len(examples)} images are {kind}, such as {examples[0]}" for kind, examples in self._kinds.items()]
+        kinds = [
+            f"1 image is {ONE[kind]}: {examples[0]}"
+            if len(examples) == 1
+            else f"{len(examples):,} images are {kind}, such as {examples[0]}"
+            for kind, examples in self._kinds.items()
+        ]
         return "; ".join([*kinds, *([summarize(self._single)] if self._single else [])])
 
     def error(self, total: int) -> DataError:

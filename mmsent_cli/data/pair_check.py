@@ -5,7 +5,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from mmsent_cli.charsets.decision import EncodingDecision
-from mmsent_cli.data.flaws import ADDRESS, ELSEWHERE, CheckedPair, Flaw
+from mmsent_cli.data.flaws import ABSENT, ADDRESS, ELSEWHERE, ONE, CheckedPair, Flaw
 from mmsent_cli.data.image_paths import find_image
 from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.manifests import ADDRESS_START
@@ -65,8 +65,11 @@ def _read_image(row: PairRow, remarks: list[str]) -> tuple[ImageFile, str, Flaw 
     """The image as a file or its bytes, the digest of these bytes, and the flaw, if any."""
     if row.elsewhere:
         kind = ADDRESS if ADDRESS_START.match(row.elsewhere) else ELSEWHERE
-        what = "an address, which mmsent does not open" if kind == ADDRESS else "a path of another machine"
-        return b"", "", Flaw(f"{row.elsewhere} is {what} ({row.where})", kind, f"{row.elsewhere} ({row.where})", True)
+        return (
+            b"",
+            "",
+            Flaw(f"{row.elsewhere} is {ONE[kind]} ({row.where})", kind, f"{row.elsewhere} ({row.where})", True),
+        )
     source: ImageSource = row.image or b""
     try:
         source, raw = _open_image(source, remarks)
@@ -97,7 +100,7 @@ def _open_image(source: ImageSource, remarks: list[str]) -> tuple[ImageSource, b
 def _unread(source: ImageSource, row: PairRow, error: OSError) -> Flaw:
     text = f"cannot read {_name(source, row)}: {error.strerror or reason(error)}"
     if isinstance(source, Path) and source.is_absolute() and not row.in_files and not _exists(source.parent):
-        return Flaw(text, ELSEWHERE, f"{source} ({row.where})", True)
+        return Flaw(text, ABSENT, f"{source} ({row.where})", True)
     return Flaw(text, is_absent=isinstance(error, FileNotFoundError | NotADirectoryError))
 
 

@@ -7,14 +7,30 @@ Rich itself leaves out colour and cursor movement off a terminal, and colour whe
 import codecs
 import json
 import math
+import os
 import sys
 from dataclasses import asdict, is_dataclass
 from typing import Any, TextIO
 
 from rich.console import Console
 
+UNLIMITED = 100_000
+"""Columns of a stream that is no terminal: files and other programs need unbroken values. `COLUMNS` sets another width."""
 PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
 """Marks for a terminal of another code page that lacks these characters."""
+
+
+class PlainConsole(Console):
+    """A console that writes no blanks at the ends of lines, unless it is a terminal."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print as Rich does."""
+        if self.is_terminal:
+            super().print(*objects, **how)
+            return
+        with self.capture() as captured:
+            super().print(*objects, **how)
+        self.file.write("\n".join(line.rstrip(" ") for line in captured.get().split("\n")))
 
 
 def out() -> Console:
@@ -45,7 +61,10 @@ def _console(stream: TextIO) -> Console:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors=FALLBACK)
-    return Console(file=stream, highlight=False, emoji=False)
+    console = PlainConsole(file=stream, highlight=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = UNLIMITED
+    return console
 
 
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:

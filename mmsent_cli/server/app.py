@@ -84,6 +84,7 @@ def _add_routes(
     explain: Explain | None,
 ) -> None:
     labels = predictor.description.labels
+    model = {"run": predictor.description.run, "mmsent": __version__}
 
     @app.post("/predict", openapi_extra=body_schema(), summary="Predict one pair, or several")
     async def predict(request: Request) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _add_routes(
         for answer in answers:
             metrics.pairs.labels(answer.label).inc()
         shown = [_shown(answer) for answer in answers]
-        return {"predictions": shown} if is_list else shown[0]
+        return {**({"predictions": shown} if is_list else shown[0]), "model": model}
 
     @app.post("/explain", openapi_extra=body_schema(), summary="Explain the prediction of one pair")
     async def explained(request: Request) -> dict[str, Any]:

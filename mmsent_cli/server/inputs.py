@@ -17,6 +17,7 @@ from mmsent_cli.server.settings import ServeSettings
 
 DATA_URI = re.compile(r"data:[\w./+-]*;base64,", re.ASCII)
 BODY_HINT = 'send JSON such as {"text": "what a day", "image": "<base64>"}, or a form with text and image'
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 IMAGE_HINT = "send the bytes of an image file: in base64 in JSON, or as a file in a form"
 
 
@@ -50,7 +51,7 @@ async def read_pairs(request: Request, settings: ServeSettings) -> tuple[list[Pa
         if body.pairs is not None and (body.text is not None or body.image is not None):
             raise Refusal(422, "pairs excludes text and image", "put each text and image into pairs")
         raw = [(each.text, _decode(each.image)) for each in given]
-    elif kind == "multipart/form-data":
+    elif kind in FORMS:
         body, raw = None, [await _form(request)]
     else:
         raise Refusal(415, f"content type {kind or 'missing'} is not read", BODY_HINT)
@@ -59,7 +60,7 @@ async def read_pairs(request: Request, settings: ServeSettings) -> tuple[list[Pa
     is_list = body is not None and body.pairs is not None
     pairs = [
         _checked(str(number), f" of pair {number}" if is_list else "", text, image, settings)
-        for number, (text, image) in enumerate(raw)
+        for number, (text, image) in enumerate(raw, 1)
     ]
     return pairs, is_list
 
@@ -69,7 +70,8 @@ def _parse(raw: bytes) -> PredictBody:
         return PredictBody.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = " ".join(f"{part + 1}" if isinstance(part, int) else part for part in first["loc"])
+        place = place.replace("pairs ", "pair ")
         raise Refusal(422, f"{place}: {first['msg']}" if place else first["msg"], BODY_HINT) from error
 
 
@@ -130,7 +132,7 @@ def body_schema() -> dict[str, Any]:
     }
     content = {
         "application/json": {"schema": PredictBody.model_json_schema(ref_template="#/components/schemas/{model}")},
-        "multipart/form-data": {"schema": form},
+        **{kind: {"schema": form} for kind in FORMS},
     }
     content["application/json"]["schema"].pop("$defs", None)
     return {"requestBody": {"required": True, "content": content}}

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.files import reason
+from mmsent_cli.interrupts import left_to_others
 from mmsent_cli.server.settings import LOOPBACK, ServeSettings
 
 MODULES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
@@ -43,17 +43,19 @@ def open_socket(settings: ServeSettings) -> socket.socket:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
+        known = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or str(error)
         raise ConfigError(
-            f"cannot listen on {settings.host}:{settings.port}: {reason(error)}", "choose another --port or --host"
+            f"cannot listen on {settings.host}:{settings.port}: {known}", "choose another --port or --host"
         ) from error
 
 
 def run_server(app: Callable, listener: socket.socket) -> None:
-    """Answer requests until SIGINT or SIGTERM; then running requests end, and no new ones are taken."""
+    """Answer requests until SIGINT or SIGTERM; then running requests end, no new ones are taken, and it returns."""
     import uvicorn
 
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_S, server_header=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    with left_to_others():  # uvicorn raises the signal again when it has stopped
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def shown_address(settings: ServeSettings, listener: socket.socket, token: str | None) -> str:

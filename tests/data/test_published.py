@@ -175,7 +175,7 @@ def test_a_file_address_and_base64_are_images(tmp_path):
         ("s3://bucket/{}.jpg", "4 images are addresses"),
         ("D:\\pictures\\{}.jpg", "4 images are paths of another machine"),
         ("\\\\server\\share\\{}.jpg", "4 images are paths of another machine"),
-        ("/nowhere/at/all/{}.jpg", "4 images are paths of another machine"),
+        ("/nowhere/at/all/{}.jpg", "4 images are files that do not exist, such as /nowhere/at/all/0.jpg"),
     ],
 )
 def test_images_that_are_elsewhere_are_said_once(tmp_path, form, what):

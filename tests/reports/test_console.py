@@ -1,47 +1,26 @@
-"""Results on stdout, notices on stderr, valid JSON, and no stream that can break either."""
+"""What is printed into a file or a pipe: whole values, no blanks at the ends of lines."""
 
-import io
-import json
-import sys
-from dataclasses import dataclass
+import pytest
 
-from mmsent_cli.reports import console
+from mmsent_cli.reports.blocks import Grid
+from mmsent_cli.reports.console import out
+from mmsent_cli.reports.tables import facts_table, print_grid, print_notes
 
-
-@dataclass(frozen=True)
-class Example:
-    text: str
-    losses: tuple[float, ...]
+LONG = "/a/long/path" * 20
 
 
-def test_json_goes_to_stdout_and_survives_long_lines_markup_and_nan(capsys):
-    text = "[bold]“多么好”[/bold] :smile: " * 40
-    console.print_json(Example(text, (0.5, float("nan"), float("inf"))))
-    captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"text": text, "losses": [0.5, None, None]}
-    assert captured.err == ""
-
-
-def test_notice_is_one_plain_line_on_stderr(capsys):
-    console.notice("reading [data] " * 20)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == "reading [data] " * 20 + "\n"
-
-
-def test_a_stream_without_the_character_does_not_break_the_program(monkeypatch):
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
-    monkeypatch.setattr(sys, "stdout", stream)
-    console.out().print("好 fine")
-    console.print_json(Example("好 😀", ()))
-    stream.flush()
-    first, _, rest = stream.buffer.getvalue().decode("cp1252").partition("\n")
-    assert first.strip() == "\\u597d fine"
-    assert json.loads(rest)["text"] == "好 😀"
-
-
-def test_no_escape_sequences_off_a_terminal_nor_colour_with_no_color(monkeypatch, capsys):
-    console.out().print("[red]warm[/red]")
-    assert capsys.readouterr().out == "warm\n"
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert console.out().no_color
+@pytest.mark.parametrize("columns", [None, "60"])
+def test_values_are_whole_off_a_terminal_unless_a_width_is_set(capsys, monkeypatch, columns):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    console = out()
+    console.print(facts_table([("Checkpoint", LONG), ("Short", "a")]))
+    print_grid(
+        console, Grid(name="g", title="Runs", columns=("", "Data", "MB"), rows=((LONG, "a", "1"),), words={0, 1})
+    )
+    print_notes(console, [f"a note on {LONG}"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert sum(LONG in line for line in lines) == (0 if columns else 3)
+    assert columns is None or max(map(len, lines)) <= int(columns)

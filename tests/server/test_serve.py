@@ -2,16 +2,23 @@
 
 import asyncio
 import base64
+import errno
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
 
+from mmsent_cli import __version__
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.results import Prediction
@@ -22,6 +29,7 @@ from mmsent_cli.server.server import choose_token, is_loopback, open_socket, sho
 from mmsent_cli.server.settings import ServeSettings
 from tests.data.builders import huge_png, image_bytes
 
+ROOT = Path(__file__).parents[2]
 LABELS = ("negative", "positive")
 SETTINGS = ServeSettings(max_megabytes=0.2, max_megapixels=0.5, max_text=200, max_pairs=4, queue=8, timeout=20)
 PICTURE = image_bytes(1)
@@ -66,12 +74,16 @@ def test_json_and_form_give_the_same_answer():
             web.post("/predict", json={**given, "image": f"data:image/jpeg;base64,{in_base64(PICTURE)}"}),
             web.post("/predict", data={"text": text}, files={"image": ("a.jpg", PICTURE)}),
         ]
+        typed = web.post("/predict", data={"text": text})  # as `curl -d text=…` sends it
+    assert typed.request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert (typed.json()["label"], typed.json()["missing"]) == ("positive", "image")
     for answer in answers:
         assert answer.status_code == 200
         assert answer.json() == {
             "label": "positive",
             "probabilities": {"negative": pytest.approx(0.3), "positive": 0.7},
             "missing": "",
+            "model": {"run": "some-run", "mmsent": __version__},
         }
 
 
@@ -123,7 +135,7 @@ def hostile_bodies():
     yield form, head % (b"path", b"") + b"/etc/passwd\r\n--b--\r\n"
     yield form, head % (b"text", b'; filename="a.txt"') + b"x\r\n--b--\r\n"
     yield "text/plain", b"what a day"
-    yield "application/x-www-form-urlencoded", b"text=a"
+    yield from (("application/x-www-form-urlencoded", body) for body in (b"", b"text", b"image=/etc/passwd", b"path=a"))
     yield "", b"{}"
     rng = random.Random(0)
     good = json.dumps({"text": "a day", "image": in_base64(PICTURE)}).encode()
@@ -296,3 +308,77 @@ def test_the_address_is_one_that_a_browser_can_open(monkeypatch):
     monkeypatch.setattr("socket.create_server", lambda *_, **__: (_ for _ in ()).throw(OSError(98, "in use")))
     with pytest.raises(ConfigError, match=r"cannot listen on 127\.0\.0\.1:8000"):
         open_socket(ServeSettings())
+
+
+IN_USE = """
+import sys
+from mmsent_cli.commands.app import app
+from mmsent_cli.server.server import open_socket
+from mmsent_cli.server.settings import ServeSettings
+with open_socket(ServeSettings(port=0)) as taken:
+    port = taken.getsockname()[1]
+    print(port)
+    try:
+        app(["serve", "--port", str(port)])
+    finally:
+        print("torch" in sys.modules)
+"""
+
+
+def test_an_address_in_use_is_refused_in_one_sentence_and_before_torch_is_imported():
+    done = in_a_process(IN_USE)
+    port, has_torch = done.stdout.split()
+    assert (done.returncode, has_torch) == (1, "False")
+    reason = os.strerror(errno.EADDRINUSE).lower()
+    assert done.stderr.splitlines()[0] == f"error: cannot listen on 127.0.0.1:{port}: {reason}"
+
+
+STOPPED = """
+import asyncio, os, sys, threading, urllib.request
+from mmsent_cli import interrupts
+interrupts.watch()
+from mmsent_cli.server.server import open_socket, run_server
+from mmsent_cli.server.settings import ServeSettings
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    os.kill(os.getpid(), int(sys.argv[1]))
+    await asyncio.sleep(0.9)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"done"})
+with open_socket(ServeSettings(port=0)) as listener:
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    client = threading.Thread(target=lambda: print(urllib.request.urlopen(address).read()))
+    client.start()
+    run_server(app, listener)
+client.join()
+print("returned")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_server_answers_what_runs_and_returns(number):
+    """The answer takes longer than the command line waits before it ends a program that does not stop."""
+    done = in_a_process(STOPPED, str(int(number)))
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, ["b'done'", "returned"], "")
+
+
+def in_a_process(code, *arguments):
+    """Run code in a process of its own, which may open a connection to itself."""
+    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    how = [sys.executable, "-c", code, *arguments]
+    environment["PYTHONPATH"] = str(ROOT)
+    return subprocess.run(how, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"pairs": [{"text": "a"}, {"text": " "}]}, "of pair 2"),
+        ({"pairs": [{"text": "a"}, {"text": "b"}, {"text": 3}]}, "pair 3 text"),
+    ],
+)
+def test_a_bad_pair_is_counted_from_1(body, place):
+    with client() as web:
+        answer = web.post("/predict", json=body)
+    assert answer.status_code == 422 and place in answer.json()["error"]
