@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import time
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.experiments.free_memory import CGROUPS, free_memory_bytes, limit_bytes
 from mmsent_cli.files import COMPILED_MODELS, WEIGHTS
 
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+"""In a checkout, it is newer than the metadata of an installation that points there."""
 NOT_FOR_USERS = ("test", "dev", "mutants")
 """Extras for those who work on mmsent."""
 
@@ -125,22 +128,25 @@ def _unmet(*distributions: str) -> tuple[str, ...]:
 
 def _extras() -> dict[str, tuple[str, ...]]:
     """Each extra of mmsent with its packages that are not installed."""
-    try:
-        names = metadata.metadata("mmsent").get_all("Provides-Extra") or []
-    except metadata.PackageNotFoundError:
-        return {}
-    found = {}
-    for name in names:
-        if name not in NOT_FOR_USERS:
-            of_extra = [
-                each
-                for each in _requirements("mmsent")
-                if each.marker is not None
-                and each.marker.evaluate({"extra": name})
-                and not each.marker.evaluate({"extra": ""})
-            ]
-            found[name] = tuple(each.name for each in of_extra if _installed(each.name) is None)
-    return found
+    if PROJECT.is_file():
+        extras = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+        needed = {name: [Requirement(text) for text in texts] for name, texts in extras.items()}
+    else:
+        try:
+            names = metadata.metadata("mmsent").get_all("Provides-Extra") or []
+        except metadata.PackageNotFoundError:
+            return {}
+        needed = {name: [each for each in _requirements("mmsent") if _is_of(each, name)] for name in names}
+    return {
+        name: tuple(each.name for each in of_extra if _installed(each.name) is None)
+        for name, of_extra in needed.items()
+        if name not in NOT_FOR_USERS
+    }
+
+
+def _is_of(requirement: Requirement, extra: str) -> bool:
+    marker = requirement.marker
+    return marker is not None and marker.evaluate({"extra": extra}) and not marker.evaluate({"extra": ""})
 
 
 def _requirements(distribution: str) -> list[Requirement]:

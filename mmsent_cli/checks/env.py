@@ -32,18 +32,32 @@ def check_machine(
     """
     source = WeightSource.of(runtime, default_cache_dir(runtime.cache_dir))
     facts = collect(source, runs_dir)
-    minutes, timing = _timing(runtime, facts, progress) if is_timed and facts.torch.version else ({}, ())
+    minutes, per_second, timing = (
+        _timing(runtime, facts, progress) if is_timed and facts.torch.version else ({}, {}, ())
+    )
     checks = (*machine_outcomes(facts), *timing)
     return EnvResult(
-        can_train=can_train(checks), checks=checks, minutes=minutes, facts=_shown(facts), weights=_weights(facts)
+        can_train=can_train(checks),
+        checks=checks,
+        minutes=minutes,
+        predicted_per_second=per_second,
+        facts=_shown(facts),
+        weights=_weights(facts),
     )
 
 
 def _timing(
     runtime: RuntimeConfig, facts: MachineFacts, progress: Progress
-) -> tuple[dict[str, float], tuple[CheckOutcome, ...]]:
-    """Expected minutes of the presets for 4,000 pairs, and the check that reports them."""
-    from mmsent_cli.checks.speed import CLOCK_SECONDS, PAIRS, measure_units, preset_seconds
+) -> tuple[dict[str, float], dict[str, float], tuple[CheckOutcome, ...]]:
+    """Expected minutes of the presets for 4,000 pairs, pairs predicted a second, and the check that reports them."""
+    from mmsent_cli.checks.speed import (
+        CLOCK_SECONDS,
+        PAIRS,
+        PREDICTED_PAIRS,
+        measure_units,
+        predict_seconds,
+        preset_seconds,
+    )
     from mmsent_cli.compute.resources import Resources
 
     problem = advice = ""
@@ -57,14 +71,21 @@ def _timing(
         problem, advice = error.message, error.hint
     if unit is None:
         outcome = CheckOutcome(check="expected time", level=WARNING, message=problem, rule=RULE, advice=advice)
-        return {}, (outcome,)
+        return {}, {}, (outcome,)
     minutes = {name: seconds / 60 for name, seconds in preset_seconds(unit).items()}
+    predicting = predict_seconds(unit)
+    per_second = {name: PREDICTED_PAIRS / seconds for name, seconds in predicting.items()}
+    predicted = ", ".join(
+        f"{name} about {seconds / 60:.1f} minutes ({per_second[name]:.0f} a second)"
+        for name, seconds in predicting.items()
+    )
     shown = ", ".join(f"{name} about {value:.1f} minutes" for name, value in minutes.items())
     message = (
         f"{PAIRS:,} pairs with {shown}, if no other program runs: an estimate from {1000 * unit.image:.1f} ms for an "
-        f"image, {1000 * unit.text:.1f} ms for a text, {1000 * unit.step:.1f} ms for a training step of a pair"
+        f"image, {1000 * unit.text:.1f} ms for a text, {1000 * unit.step:.1f} ms for a training step of a pair; "
+        f"predicting {PREDICTED_PAIRS:,} pairs takes {predicted}"
     )
-    return minutes, (CheckOutcome(check="expected time", level=OK, message=message, rule=RULE),)
+    return minutes, per_second, (CheckOutcome(check="expected time", level=OK, message=message, rule=RULE),)
 
 
 def _shown(facts: MachineFacts) -> dict[str, str]:

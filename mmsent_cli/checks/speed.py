@@ -24,7 +24,7 @@ from mmsent_cli.encoders.registry import build_image_encoder, build_text_encoder
 from mmsent_cli.features.column import Column
 from mmsent_cli.progress import Progress, Stage, silent
 
-PAIRS = 4000
+PAIRS, PREDICTED_PAIRS = 4000, 10_000
 SECONDS = 10.0
 CLOCK_SECONDS = 30.0
 """Processor time that a measurement may take, and time by the clock, which is longer on a busy machine. A part that
@@ -74,6 +74,12 @@ def preset_seconds(unit: UnitSeconds, pairs: int = PAIRS) -> dict[str, float]:
     best = pairs * (unit.image * (BEST_PX / FAST_PX) ** 2 + unit.text * (1.5 + MPNET_TO_MINILM))
     trained = pairs * (FOLDS - 1) * BEST_EPOCHS * unit.step
     return {"fast": fast + rest["fast"], "best": best + trained + rest["best"]}
+
+
+def predict_seconds(unit: UnitSeconds, pairs: int = PREDICTED_PAIRS) -> dict[str, float]:
+    """Estimated seconds of `predict` by a model of each preset, from raw files, without the start."""
+    fast, best = unit.image + unit.text, unit.image * (BEST_PX / FAST_PX) ** 2 + unit.text * (1.5 + MPNET_TO_MINILM)
+    return {"fast": pairs * fast, "best": pairs * best}
 
 
 def measure_units(resources: Resources, gflops: float, progress: Progress = silent) -> UnitSeconds | None:

@@ -30,6 +30,6 @@ def ablate(
     from mmsent_cli.reports.progress import ProgressView
 
     named = {"checkpoint": checkpoint, "split": split, "resume": resume, "runs_dir": runs_dir}
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         run = api.ablate(progress=progress, **named, **given)
     print_run(run, json)

@@ -27,7 +27,7 @@ def check(
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         run = api.check(preset=preset, runs_dir=runs_dir, progress=progress, **given)
     print_run(run, json)
     if not run.result.can_train:

@@ -31,6 +31,6 @@ def compare(
     from mmsent_cli.reports.progress import ProgressView
 
     named = [[model] if Path(model).exists() else model.split(",") for model in models]
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         run = api.compare(*named, runs_dir=runs_dir, progress=progress, **given)
     print_run(run, json)

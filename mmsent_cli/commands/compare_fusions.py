@@ -29,7 +29,7 @@ def compare_fusions(
     from mmsent_cli.reports.progress import ProgressView
 
     if not show_list:
-        with ProgressView() as progress:
+        with ProgressView(is_brief=json) as progress:
             run = api.compare_fusions(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
         print_run(run, json)
         return

@@ -30,7 +30,7 @@ def env(
     from mmsent_cli.reports.progress import ProgressView
 
     runtime = build(RuntimeConfig, COMMANDS["env"].sort(given)[RuntimeConfig])
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         result = check_machine(runtime, runs_dir, not no_timing, progress)
     print_json(result) if json else print_env(result)
     if not result.can_train:

@@ -31,6 +31,6 @@ def evaluate(
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         run = api.evaluate(model, runs_dir=runs_dir, progress=progress, **given)
     print_run(run, json)

@@ -23,6 +23,6 @@ def explain(
     from mmsent_cli.commands.output import print_run
     from mmsent_cli.reports.progress import ProgressView
 
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         run = api.explain(checkpoint=checkpoint, text=text, image=image, runs_dir=runs_dir, progress=progress, **given)
     print_run(run, json)

@@ -24,6 +24,6 @@ def export(
     from mmsent_cli.reports.export import print_export
     from mmsent_cli.reports.progress import ProgressView
 
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         result = api.export(out, checkpoint=checkpoint, force=force, runs_dir=runs_dir, progress=progress, **given)
     print_json(result) if json else print_export(result)

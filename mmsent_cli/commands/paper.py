@@ -22,6 +22,6 @@ def paper(
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         run = api.paper(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
     print_run(run, json)

@@ -63,7 +63,7 @@ def predict(
     with ExitStack() as stack:
         if given.get("data") == "-":
             given["data"] = stack.enter_context(standard_input_table())
-        progress = stack.enter_context(ProgressView())
+        progress = stack.enter_context(ProgressView(is_brief=json))
         result = api.predict(progress=progress, **pair, **file, **where, **given)
     if out == STANDARD_OUTPUT:
         print_notices(result.notes)

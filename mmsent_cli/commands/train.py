@@ -31,6 +31,6 @@ def train(
     from mmsent_cli.reports.progress import ProgressView
 
     named = {"preset": preset, "config": config, "resume": resume, "runs_dir": runs_dir}
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         run = api.train(progress=progress, **named, **given)
     print_run(run, json)

@@ -20,6 +20,6 @@ def tune(
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 
-    with ProgressView() as progress:
+    with ProgressView(is_brief=json) as progress:
         run = api.tune(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
     print_run(run, json)

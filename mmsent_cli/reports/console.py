@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from rich.console import Console
 
 UNLIMITED = 100_000
-"""Columns of a stream that is no terminal: files and other programs need unbroken values. `COLUMNS` sets another width."""
+"""Columns of a stream that is no terminal, unless `COLUMNS` sets a width: other programs need unbroken values."""
 PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
 """Marks for a terminal of another code page that lacks these characters."""
 

@@ -24,6 +24,7 @@ from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.progress import Epoch, Event, ModelBegun, ModelDone, Stage, Step
 from mmsent_cli.reports.console import err
 from mmsent_cli.reports.format import counted, duration, percent
+from mmsent_cli.reports.heartbeat import Heartbeat
 from mmsent_cli.reports.progress_rows import (
     FinishedModel,
     epoch_line,
@@ -85,15 +86,17 @@ class ProgressView:
     """Shows events of `mmsent_cli.progress` on stderr. Call it with each event; use it as a context manager.
 
     On a terminal: a bar for each stage of the preparation; then bars for the models in training with the time left,
-    below a table of epochs or of models. Elsewhere: a line for each finished stage, epoch or model, without control
-    characters.
+    below a table of epochs or of models. Elsewhere: a line for each finished stage, epoch or model, and one every
+    half minute of a long step, without control characters.
 
     Args:
         clock: seconds that only go up.
+        is_brief: print no lines about steps that are not finished, where there is no terminal.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, is_brief: bool = False) -> None:
         self._clock = clock
+        self._heartbeat = None if is_brief else Heartbeat(clock)
         self._console: Console = err()
         names = Column(overflow="fold", max_width=NAME_COLUMNS)
         self._bars = Bars(
@@ -133,6 +136,10 @@ class ProgressView:
             self._on_interrupt.close()
 
     def __call__(self, event: Event) -> None:
+        if self._heartbeat and not self.is_live and isinstance(event, Stage | Step) and event.done != event.total:
+            line = self._heartbeat.line(event)
+            if line:
+                self._print(line)
         match event:
             case Stage():
                 self._show_stage(event)
@@ -266,6 +273,8 @@ class ProgressView:
         return model_table(self._finished, rows) if self._finished else epoch_table(self._epochs, rows)
 
     def _print(self, line: str) -> None:
+        if self._heartbeat:
+            self._heartbeat.spoke()
         self._console.print(Text(line), soft_wrap=True)
 
 

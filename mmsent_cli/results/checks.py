@@ -85,6 +85,7 @@ class EnvResult(Tabular):
         can_train: True if no check found an error.
         checks: all checks in the order of reading.
         minutes: expected minutes of a training on 4,000 pairs, by preset; empty if not measured.
+        predicted_per_second: expected pairs that `predict` answers in a second, by preset; empty if not measured.
         facts: the machine in a few words.
         weights: SHA-256 of each file of weights on this machine.
     """
@@ -94,6 +95,7 @@ class EnvResult(Tabular):
     can_train: bool
     checks: tuple[CheckOutcome, ...]
     minutes: dict[str, float]
+    predicted_per_second: dict[str, float]
     facts: dict[str, str]
     weights: dict[str, str]
 

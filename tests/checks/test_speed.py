@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mmsent_cli.checks import env, speed
-from mmsent_cli.checks.speed import REFERENCE_GFLOPS, UnitSeconds, measure_units, preset_seconds
+from mmsent_cli.checks.speed import REFERENCE_GFLOPS, UnitSeconds, measure_units, predict_seconds, preset_seconds
 from mmsent_cli.compute.resources import Resources
 from mmsent_cli.config import RuntimeConfig
 
@@ -19,6 +19,10 @@ def test_the_cost_model_counts_what_the_presets_do():
     assert found["best"] == pytest.approx(encoded + 48_000 * 0.002 + speed.REFERENCE_REST["best"])
     half = preset_seconds(REFERENCE, 2000)
     assert {name: 2 * seconds for name, seconds in half.items()} == pytest.approx(found)
+
+
+def test_a_prediction_encodes_each_pair_once():
+    assert predict_seconds(REFERENCE, 100) == pytest.approx({"fast": 0.7, "best": 100 * (0.006 * 1.5625 + 0.0095)})
 
 
 def test_the_reference_machine_takes_the_time_that_the_readme_reports():
@@ -50,4 +54,5 @@ def test_a_measurement_ends_when_its_time_is_up(monkeypatch, tmp_path):
     assert measure_units(resources, 100.0) is None
     result = env.check_machine(RuntimeConfig(offline=True, cache_dir=str(tmp_path)), tmp_path)
     (timing,) = [one for one in result.checks if one.check == "expected time"]
-    assert (timing.level, result.minutes, result.can_train) == ("warning", {}, True)
+    assert (timing.level, result.minutes, result.predicted_per_second) == ("warning", {}, {})
+    assert result.can_train

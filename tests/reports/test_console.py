@@ -17,7 +17,8 @@ def test_values_are_whole_off_a_terminal_unless_a_width_is_set(capsys, monkeypat
     console = out()
     console.print(facts_table([("Checkpoint", LONG), ("Short", "a")]))
     print_grid(
-        console, Grid(name="g", title="Runs", columns=("", "Data", "MB"), rows=((LONG, "a", "1"),), words={0, 1})
+        console,
+        Grid(name="g", title="Runs", columns=("", "Data", "MB"), rows=((LONG, "a", "1"),), words=frozenset({0, 1})),
     )
     print_notes(console, [f"a note on {LONG}"])
     lines = capsys.readouterr().out.splitlines()

@@ -239,3 +239,23 @@ def test_the_view_ends_cleanly_when_training_fails(terminal, history):
         view(ModelBegun("clip", 0, 1, 2, 2))
         raise KeyboardInterrupt
     train_models(history[0])  # a second live view may start: the first one was stopped
+
+
+@pytest.mark.parametrize("is_brief", [False, True])
+def test_a_long_step_off_a_terminal_says_every_half_minute_how_far_it_is(capsys, is_brief):
+    clock = Clock()
+    with ProgressView(clock, is_brief=is_brief) as view:
+        for done in range(0, 1001, 50):
+            view(Stage("predicting", done, 1000))
+            clock.now += 10
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "predicting: 1000 pairs"
+    assert lines[:2] == (
+        [lines[-1]]
+        if is_brief
+        else [
+            "predicting: 150 of 1000 pairs, 5.0 a second, 170 s left",
+            "predicting: 300 of 1000 pairs, 5.0 a second, 140 s left",
+        ]
+    )
+    assert len(lines) == (1 if is_brief else 7)
