@@ -14,7 +14,7 @@ MAYBE = {"pairs_to_check.csv", "labels_to_check.csv", "problems.txt", "epochs.cs
 
 @pytest.fixture
 def listed():
-    table = README.split("| file | content |")[1].split("\n\n")[0]
+    table = README.split("| file | content |")[1].split("\n\n")[0].strip()
     return {name.rstrip("/") for row in table.splitlines() for name in re.findall(r"`([^` ]+)`", row.split("|")[1])}
 
 

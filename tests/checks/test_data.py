@@ -341,4 +341,4 @@ def test_pairs_over_the_limit_are_told_as_in_a_training(tmp_path, session_cache)
     trained = load_labelled(DataConfig(data=str(lab), limit=12), tmp_path / "cache").notes
     accounts = [next(note for note in notes if note.startswith("train.txt")) for notes in (checked, trained)]
     assert accounts[0] == accounts[1]
-    assert "12 rows read, 18 skipped" in accounts[0]
+    assert "30 rows: 12 used, 18 skipped" in accounts[0]

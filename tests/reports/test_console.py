@@ -16,10 +16,8 @@ def test_values_are_whole_off_a_terminal_unless_a_width_is_set(capsys, monkeypat
         monkeypatch.setenv("COLUMNS", columns)
     console = out()
     console.print(facts_table([("Checkpoint", LONG), ("Short", "a")]))
-    print_grid(
-        console,
-        Grid(name="g", title="Runs", columns=("", "Data", "MB"), rows=((LONG, "a", "1"),), words=frozenset({0, 1})),
-    )
+    rows = ((LONG, "a", "1"),)
+    print_grid(console, Grid(name="g", title="Runs", columns=("", "Data", "MB"), rows=rows, words=frozenset({0, 1})))
     print_notes(console, [f"a note on {LONG}"])
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line != line.rstrip()] == []
