@@ -70,6 +70,8 @@ NOT_OF_A_MACHINE = REPORT_ONLY | {
     "log",
 }
 """Settings of a computation that do not change what a machine can do."""
+NOT_OF_TEXTS = frozenset(each.name for each in fields(RuntimeConfig)) - {"lang", "no_examples"} | {"on_bad"}
+"""Settings that do not change how texts are decoded."""
 CPU_ONLY = frozenset({"device", "precision", "engine"})
 Given = dict[type, dict[str, Any]]
 """The settings that the user gave, by dataclass."""
@@ -140,7 +142,7 @@ COMMANDS = {
     "env": CommandSettings((RuntimeConfig,), NOT_OF_A_MACHINE),
     "check": CommandSettings((DataConfig, SplitConfig, ModelConfig, RuntimeConfig), NOT_CHECKED),
     "read-pairs": CommandSettings((DataConfig,)),
-    "inspect-encoding": CommandSettings((DataConfig,), TRAINING_DATA | {"on_bad"}),
+    "inspect-encoding": CommandSettings((DataConfig, RuntimeConfig), TRAINING_DATA | NOT_OF_TEXTS),
 }
 """The settings of each command. The epochs of `tune` and `paper` are those of the published BERT + ResNet18 setup."""
 

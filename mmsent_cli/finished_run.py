@@ -5,7 +5,7 @@ import io
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,7 +179,7 @@ def write_result(
     for name, content in {**tables, **run_files(result, parts)}.items():
         run.write(name, content)
     names = sorted({path.name for path in run.folder.iterdir() if not path.name.startswith(".")} | {RESULT})
-    if any(each.name == "files" for each in fields(result)):
+    if isinstance(getattr(result, "files", None), tuple):
         result = replace(result, files=tuple(names))
     evaluated = {one.label: one.support for one in getattr(result, "per_class", ())}
     summary = summarize(result, shlex.split(command)[1], {"evaluated": evaluated} if counts is None else counts, seed)

@@ -15,6 +15,7 @@ from mmsent_cli.results import (
     AblateResult,
     CheckResult,
     CompareResult,
+    EncodingResult,
     PaperResult,
     TuneResult,
     has_learned_nothing,
@@ -47,7 +48,9 @@ def next_commands(run: Run, result: Any) -> list[str]:
     if isinstance(result, CompareResult):
         return [_train_arm(run, result)]
     if isinstance(result, CheckResult):
-        return [_train_checked(run)] if result.can_train else []
+        return [_checked(run, "train", {}) if result.can_train else _checked(run, "check", {"on_bad": "drop"})]
+    if isinstance(result, EncodingResult):
+        return [_checked(run, "check", {} if result.decided else {"encoding": result.encoding})]
     return _retrain(run, result) if isinstance(result, AblateResult) else []
 
 
@@ -102,12 +105,12 @@ def _train_arm(run: Run, result: CompareResult) -> str:
     return command_line("train", {"config": run.folder, **chosen, **_runs_dir(run)})
 
 
-def _train_checked(run: Run) -> str:
-    """Train on checked pairs with the settings that they were checked for."""
+def _checked(run: Run, command: str, changed: Mapping[str, Any]) -> str:
+    """Use checked pairs with the settings that they were checked for, and changed ones."""
     options = run.read_json(CONFIG)[CHECKED_OPTIONS]
     if options.get("data") == frames.NAME:
-        return f"train(data, runs_dir={str(run.folder.absolute().parent)!r}), with the same data"
-    return command_line("train", {**options, "data": Path(options["data"]), **_runs_dir(run)})
+        return f"{command}(data, runs_dir={str(run.folder.absolute().parent)!r}), with the same data"
+    return command_line(command, {**options, "data": Path(options["data"]), **changed, **_runs_dir(run)})
 
 
 def _retrain(run: Run, result: AblateResult) -> list[str]:

@@ -287,11 +287,12 @@ def test_every_public_name_is_a_documented_function():
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
-def test_the_encoding_of_texts_in_a_frame_is_decided_where_they_are_bytes(encoding):
+def test_the_encoding_of_texts_in_a_frame_is_decided_where_they_are_bytes(encoding, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     texts = ["今天天气很好，我们去公园散步", "这部电影非常感人，值得一看", "价格太贵了，服务也不好"] * 4
     frame = pd.DataFrame({"text": [text.encode(encoding) for text in texts]})
-    assert api.inspect_encoding(frame).encoding == encoding
-    assert api.inspect_encoding(pd.DataFrame({"text": texts})).encoding == "utf-8"
+    assert api.inspect_encoding(frame).result.encoding == encoding
+    assert api.inspect_encoding(pd.DataFrame({"text": texts})).result.encoding == "utf-8"
     with pytest.raises(DataError, match="folder"):
         api.inspect_encoding(frame, convert_to="copies")
     with pytest.raises(DataError, match="'text'"):

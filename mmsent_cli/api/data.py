@@ -4,44 +4,51 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.api.arguments import Data, PathLike, sort_settings
+from mmsent_cli.api.arguments import RUNS, Data, PathLike, sort_settings
+from mmsent_cli.checks.encoding import run_inspection
 from mmsent_cli.config import DataConfig, SplitConfig, build
-from mmsent_cli.data import inspect_encoding as inspection
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
 from mmsent_cli.data.layouts import files_of, locate
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.split import describe, make_folds, make_split, write_split
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import default_cache_dir
+from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.outputs import require_no_input, require_writable
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.results import EncodingResult, SplitResult
+from mmsent_cli.results import SplitResult
 
 
 def inspect_encoding(
-    data: Data = None, *, convert_to: PathLike | None = None, force: bool = False, **settings: Any
-) -> EncodingResult:
+    data: Data = None,
+    *,
+    convert_to: PathLike | None = None,
+    force: bool = False,
+    runs_dir: PathLike = RUNS,
+    **settings: Any,
+) -> FinishedRun:
     """Find out the character encoding of a corpus, with examples before and after decoding.
 
     Args:
         data: a folder, a manifest file or a DataFrame, whose texts may be bytes.
         convert_to: write UTF-8 copies of the texts to this folder.
         force: overwrite existing files.
+        runs_dir: folder that keeps the runs.
         **settings: the settings of `mmsent inspect-encoding --help`.
 
     Returns:
-        The encoding, the candidates with their scores, and notes.
+        The finished run. `result` has the encoding, the candidates with their scores, and notes.
 
     Raises:
         DataError: files cannot be read.
 
     Example:
-        >>> inspect_encoding("mvsa").encoding
+        >>> inspect_encoding("mvsa").result.encoding
         'gb18030'
     """
     given, source = sort_settings("inspect-encoding", data, settings)
     target = None if convert_to is None else Path(convert_to)
-    return inspection.inspect(build(DataConfig, given[DataConfig]), target, force, source)
+    return run_inspection(given, source, target, force, Path(runs_dir))
 
 
 def split(

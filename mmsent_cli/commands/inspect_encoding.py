@@ -6,21 +6,24 @@ from typing import Annotated, Any
 import typer
 
 from mmsent_cli.command_settings import COMMANDS
-from mmsent_cli.commands.options import Force, Json, options
-from mmsent_cli.commands.output import print_notices
+from mmsent_cli.commands.options import Force, Json, RunsDir, options
+from mmsent_cli.commands.output import print_run
 
 ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of all texts to this folder")]
 
 
 @options(COMMANDS["inspect-encoding"])
 def inspect_encoding(
-    given: dict[str, Any], convert_to: ConvertTo = None, force: Force = False, json: Json = False
+    given: dict[str, Any],
+    convert_to: ConvertTo = None,
+    force: Force = False,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
 ) -> None:
-    """Find out the character encoding of the texts, and show examples before and after decoding."""
-    from mmsent_cli import api
-    from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.encoding import print_encoding
+    """Find out the character encoding of the texts, and show examples before and after decoding.
 
-    result = api.inspect_encoding(convert_to=convert_to, force=force, **given)
-    print_notices(result.notes)
-    print_json(result) if json else print_encoding(result)
+    The run folder has the report.
+    """
+    from mmsent_cli import api
+
+    print_run(api.inspect_encoding(convert_to=convert_to, force=force, runs_dir=runs_dir, **given), json)

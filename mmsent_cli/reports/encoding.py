@@ -1,82 +1,132 @@
-"""An `EncodingResult` as terminal tables."""
+"""The encoding of texts as an answer, grids and the sections of a page."""
 
+import math
 from collections.abc import Iterator
 
-from rich.table import Table
-
-from mmsent_cli.reports.console import out
-from mmsent_cli.reports.format import counted
-from mmsent_cli.reports.tables import cell, figures_table, print_table
+from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section
+from mmsent_cli.reports.format import counted, duration
 from mmsent_cli.results import EncodingResult
 
 SHOWN_CANDIDATES, SHOWN_EXCEPTIONS = 6, 10
+HOW = (
+    "All texts are decoded with each candidate. The candidate under which the letters follow each other as they do in "
+    "real texts is the right one. All texts are judged together, since a single short text can be plausible in several."
+)
+SCORES = (
+    "Score: logarithm of how plausible a byte outside ASCII is, the higher the better. Behind: distance to the first; "
+    "1 means that each of these bytes is 2.7 times less plausible. Invalid: files that this encoding cannot decode."
+)
 
 
-def print_encoding(result: EncodingResult) -> None:
-    """Print the decision, candidates, snippets before and after, exceptions, and the answer of a per-file detector."""
-    console = out()
-    for line in _verdict(result):
-        console.print(cell(line), soft_wrap=True)
-    if result.candidates:
-        foot = (
-            "score: log-plausibility per non-ASCII byte, higher is better; failures: files with invalid bytes; "
-            "behind: distance to the first"
-        )
-        print_table(console, "Candidates", _candidates(result), foot)
-    if result.snippets:
-        print_table(console, "Before (as Latin-1) and after", _snippets(result))
-    if result.exceptions:
-        rest = len(result.exceptions) - SHOWN_EXCEPTIONS
-        foot = f"and {rest} more; --json lists all" if rest > 0 else ""
-        print_table(console, f"Files in another encoding: {len(result.exceptions)}", _exceptions(result), foot)
-    for line in _closing(result):
-        console.print(cell(line), soft_wrap=True)
-
-
-def _verdict(result: EncodingResult) -> Iterator[str]:
-    counts = (
-        f"{result.non_ascii_files} of {counted(result.files, 'file')} not ASCII, {result.undecodable} undecodable, "
-        f"{counted(result.replaced_characters, 'replaced character')}"
-    )
+def encoding_answer(result: EncodingResult, seconds: float) -> Answer:
+    """Make the head of the page."""
     if result.decided:
-        yield f"encoding: {result.encoding}"
+        headline = f"The texts are encoded in {result.encoding}"
     else:
-        yield f"encoding: undecided (best guess {result.encoding}, too little evidence)"
-        yield "hint: say which with --encoding, here and with every other command"
-    yield f"{counts}; lead over the next candidate {result.margin:g} nats (log-likelihood)"
-
-
-def _candidates(result: EncodingResult) -> Table:
-    first = result.candidates[0].score
-    rows = (
-        (each.encoding, f"{each.score:.2f}", f"{first - each.score:.2f}", each.failures)
-        for each in result.candidates[:SHOWN_CANDIDATES]
+        headline = f"Undecided: the texts are too few. The best guess is {result.encoding}"
+    copies = (
+        "" if result.converted_to is None else f"{counted(result.converted_files, 'UTF-8 file')}: {result.converted_to}"
     )
-    return figures_table(("encoding", "score", "behind", "failures"), rows)
+    return Answer(
+        question="In which encoding are the texts?",
+        headline=headline,
+        paragraphs=(*_evidence(result), *_detector(result), *_conclusion(result)),
+        facts=tuple(
+            (name, value)
+            for name, value in (
+                ("Texts", f"{result.files:,}, of which {result.non_ascii_files:,} are not ASCII"),
+                ("Undecodable", f"{result.undecodable:,}, with {counted(result.replaced_characters, 'character')}"),
+                ("Copies", copies),
+                ("Time", duration(seconds)),
+            )
+            if value
+        ),
+        notes=result.notes,
+    )
 
 
-def _snippets(result: EncodingResult) -> Table:
-    table = Table(box=None, show_edge=False, padding=(0, 1))
-    for column in ("file", "before", "after", "detector"):
-        table.add_column(column, overflow="fold")
-    for each in result.snippets:
-        table.add_row(*map(cell, (each.name, _visible(each.before), _visible(each.after), each.detector or "none")))
-    return table
+def encoding_grids(result: EncodingResult) -> list[Grid]:
+    """Make all tables for a terminal, in order; those without rows are left out."""
+    grids = (candidates_grid(result), snippets_grid(result), exceptions_grid(result))
+    return [grid for grid in grids if grid.rows]
 
 
-def _exceptions(result: EncodingResult) -> Table:
-    rows = ((each.name, each.encoding or "-", each.reason) for each in result.exceptions[:SHOWN_EXCEPTIONS])
-    return figures_table(("file", "read as", "why"), rows)
+def encoding_sections(result: EncodingResult, figures: Figures) -> list[Section]:
+    """Make all sections of the page below its head."""
+    return [
+        Section(title="Candidates", paragraphs=(HOW,), grids=(candidates_grid(result),)),
+        Section(title="Before and after", grids=(snippets_grid(result),)),
+        Section(title="Texts in another encoding", grids=(exceptions_grid(result),)),
+    ]
 
 
-def _closing(result: EncodingResult) -> Iterator[str]:
+def candidates_grid(result: EncodingResult) -> Grid:
+    """Make the table of the best candidates."""
+    shown = result.candidates[:SHOWN_CANDIDATES]
+    return Grid(
+        name="candidates",
+        title="Candidates",
+        columns=("", "Score", "Behind", "Invalid"),
+        rows=tuple(
+            (each.encoding, f"{each.score:.2f}", f"{shown[0].score - each.score:.2f}", f"{each.failures:,}")
+            for each in shown
+        ),
+        foot=SCORES,
+    )
+
+
+def snippets_grid(result: EncodingResult) -> Grid:
+    """Make the table of parts of texts, decoded wrongly and rightly."""
+    return Grid(
+        name="examples",
+        title="Examples",
+        columns=("", "Before, as Latin-1", "After", "Detector"),
+        rows=tuple(
+            (each.name, _visible(each.before), _visible(each.after), each.detector or "none")
+            for each in result.snippets
+        ),
+        words=frozenset({0, 1, 2, 3}),
+    )
+
+
+def exceptions_grid(result: EncodingResult) -> Grid:
+    """Make the table of texts that are not in the encoding of the others."""
+    rest = len(result.exceptions) - SHOWN_EXCEPTIONS
+    return Grid(
+        name="exceptions",
+        title=f"Texts in another encoding: {len(result.exceptions)}",
+        columns=("", "Read as", "Reason"),
+        rows=tuple((each.name, each.encoding or "-", each.reason) for each in result.exceptions[:SHOWN_EXCEPTIONS]),
+        foot=f"and {rest:,} more; all of them are in result.json" if rest > 0 else "",
+        words=frozenset({0, 1, 2}),
+    )
+
+
+def _evidence(result: EncodingResult) -> Iterator[str]:
+    """How far the best candidate is ahead of the next one."""
+    if result.margin > 0:
+        power = result.margin / math.log(10)
+        times = f"10^{power:,.0f} times as plausible"
+        yield f"All texts together are {times} in {result.encoding} as in the next candidate."
+
+
+def _detector(result: EncodingResult) -> Iterator[str]:
+    """How a detector that looks at each text alone compares."""
     if result.detector_checked:
         yield (
-            f"\na per-file detector (charset-normalizer) reads {result.detector_disagrees} of "
-            f"{counted(result.detector_checked, 'sampled file')} differently"
+            f"A detector that judges each text alone (charset-normalizer) decodes {result.detector_disagrees:,} of "
+            f"{counted(result.detector_checked, 'sampled text')} into other characters."
         )
-    if result.converted_to is not None:
-        yield f"wrote {counted(result.converted_files, 'UTF-8 file')} to {result.converted_to}"
+
+
+def _conclusion(result: EncodingResult) -> Iterator[str]:
+    """What follows for the work with these texts."""
+    if not result.decided:
+        yield "Name the encoding with --encoding, here and in every other command."
+    elif result.undecodable:
+        yield "Every command decodes the texts so by itself. Characters that cannot be decoded become U+FFFD."
+    else:
+        yield "Every command decodes the texts so by itself, without loss. Nothing is to be done."
 
 
 def _visible(text: str) -> str:

@@ -19,6 +19,7 @@ from mmsent_cli.reports.comparison.sections import compare_answer, compare_secti
 from mmsent_cli.reports.comparison.tables import compare_grids
 from mmsent_cli.reports.confidence import Confidence, confidence_figures, confidence_sections, doubtful_texts
 from mmsent_cli.reports.console import out
+from mmsent_cli.reports.encoding import encoding_answer, encoding_grids, encoding_sections, snippets_grid
 from mmsent_cli.reports.evaluation.figures import evaluate_figures
 from mmsent_cli.reports.evaluation.models import models_answer, models_figures, models_grids, models_sections
 from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_sections
@@ -42,6 +43,7 @@ from mmsent_cli.results import (
     AblateResult,
     CheckResult,
     CompareResult,
+    EncodingResult,
     EvaluateResult,
     ExplainResult,
     FoldsResult,
@@ -88,6 +90,9 @@ REPORTS = {
         figures=lambda result: {}, answer=explain_answer, grids=explain_grids, sections=explain_sections
     ),
     CheckResult: Report(figures=lambda result: {}, answer=check_answer, grids=check_grids, sections=check_sections),
+    EncodingResult: Report(
+        figures=lambda result: {}, answer=encoding_answer, grids=encoding_grids, sections=encoding_sections
+    ),
     PaperResult: Report(figures=paper_figures, answer=paper_answer, grids=paper_grids, sections=paper_sections),
 }
 
@@ -144,7 +149,7 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         parts: the other parts of the page.
     """
     report = REPORTS[type(result)]
-    own_texts = (*labels_of(result), *formulas_of(result), *doubtful_texts(parts.confidence))
+    own_texts = (*_untranslated(result), *formulas_of(result), *doubtful_texts(parts.confidence))
     translate = translator(parts.language, own_texts)
     drawn = dict(report.figures(result))
     if parts.augmented:
@@ -186,6 +191,13 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         **{f"{name}.{kind}": as_image(figure, kind) for kind in parts.formats for name, figure in drawn.items()},
         REPORT: page if parts.language == "en" else translate_page(page, parts.language, translate),
     }
+
+
+def _untranslated(result: Any) -> Sequence[str]:
+    """Names and texts that come from the data."""
+    if isinstance(result, EncodingResult):
+        return [text for row in snippets_grid(result).rows for text in row]
+    return labels_of(result)
 
 
 def _further(parts: Particulars, figures: Figures) -> list[Section]:
@@ -240,7 +252,7 @@ def print_result(
         language: `en` or `zh`.
     """
     report, console = REPORTS[type(result)], out()
-    translate = translator(language, labels_of(result))
+    translate = translator(language, _untranslated(result))
     answer = translated(with_findings(report.answer(result, seconds), result), translate)
     facts = {translate("Run"): str(folder), **dict(answer.facts)}
     console.print(facts_table(facts.items()))

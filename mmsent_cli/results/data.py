@@ -42,8 +42,8 @@ class EncodingResult(Tabular):
     """The result of `inspect-encoding`. If `decided` is False, `encoding` is the best guess.
 
     `candidates` were compared on the files that are not UTF-8, or on all files if every file is UTF-8. `margin` is the
-    difference in log-probability to the next candidate with different texts, in nats. `exceptions` are files in another
-    encoding; `undecodable` is the number of files with undecodable bytes. A per-file detector decodes
+    difference in log-probability to the next candidate with different texts, a natural logarithm. `exceptions` are
+    files in another encoding; `undecodable` is the number of files with undecodable bytes. A per-file detector decodes
     `detector_disagrees` of `detector_checked` files differently.
     """
 
@@ -64,6 +64,11 @@ class EncodingResult(Tabular):
     converted_to: str | None = None
     converted_files: int = 0
     notes: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """No classes: texts are decoded without their labels."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mmsent_cli.results.checks import CheckResult
+from mmsent_cli.results.data import EncodingResult
 from mmsent_cli.results.explanation import ExplainResult
 from mmsent_cli.results.summary import MAIN_METRICS, Summary
 
-WITHOUT_METRICS = (CheckResult, ExplainResult)
+WITHOUT_METRICS = (CheckResult, EncodingResult, ExplainResult)
 """Kinds of results that have no metrics, and so no summary."""
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 

@@ -1,11 +1,13 @@
 """`mmsent inspect-encoding` on small folders: its JSON, its UTF-8 copies, and what it says of bad input."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from mmsent_cli.commands.app import app
+from mmsent_cli.run_list import list_runs
 
 SENTENCES = (
     "今天天气很好，我们去公园走走吧。",
@@ -27,6 +29,12 @@ def error_of(result):
     error, hint = result.stderr.strip().splitlines()[-2:]
     assert error.startswith("error: ") and hint.startswith("hint: ")
     return error, hint
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path_factory, monkeypatch):
+    """A folder for the runs, apart from the texts."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("work"))
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ def test_json_holds_the_decision_and_nothing_else_is_on_stdout(folder):
     assert [(each["name"], each["encoding"]) for each in found["exceptions"]] == [("4.txt", "utf-8")]
     assert {each["after"].strip() for each in found["snippets"]} == set(SENTENCES)
     assert found["detector_checked"] == 5
-    assert str(folder) in result.stderr
+    assert any(str(folder) in note for note in found["notes"])
 
 
 def test_the_tables_name_encoding_candidates_and_snippets(folder):
@@ -70,7 +78,7 @@ def test_too_little_evidence_is_an_answer_not_a_failure(tmp_path):
     result = run("--data", tmp_path, "--json")
     assert result.exit_code == 0 and json.loads(result.stdout)["decided"] is False
     shown = run("--data", tmp_path).stdout
-    assert "undecided" in shown and "--encoding" in shown
+    assert "Undecided" in shown and "--encoding" in shown
 
 
 def test_a_terminal_is_never_steered_by_wrongly_decoded_controls(tmp_path):
@@ -119,7 +127,7 @@ def test_lost_characters_are_told(folder, tmp_path):
     result = run("--data", folder, "--convert-to", tmp_path / "out", "--json")
     found = json.loads(result.stdout)
     assert (found["undecodable"], found["replaced_characters"]) == (1, 1)
-    assert "damaged.txt (1)" in result.stderr
+    assert any("damaged.txt (1)" in note for note in found["notes"])
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: None, lambda path: path.write_text("x")])
@@ -150,3 +158,19 @@ def test_a_manifest_in_a_legacy_encoding_is_decided(tmp_path):
     found = json.loads(run("--data", manifest, "--json").stdout)
     assert (found["encoding"], found["decided"], found["non_ascii_files"]) == ("utf-8", True, 5)
     error_of(run("--data", manifest, "--convert-to", tmp_path / "out"))
+
+
+def test_the_run_is_listed_and_the_pairs_are_checked_next(folder):
+    assert run("--data", folder).stdout.splitlines()[-1].split() == ["mmsent", "check", "--data", str(folder)]
+    assert list_runs(Path("runs")).runs[0].command == "inspect-encoding"
+
+
+def test_texts_are_not_translated(folder):
+    """A comma in a text is no comma of a sentence."""
+    (folder / "data" / "0.txt").write_bytes("plain, 今天, words".encode("gb18030"))
+    shown = run("--data", folder, "--lang", "zh").stdout
+    assert "plain, 今天, words" in shown
+
+
+def test_examples_stay_out_of_the_page_if_asked(folder):
+    assert json.loads(run("--data", folder, "--no-examples", "--json").stdout)["snippets"] == []

@@ -116,6 +116,14 @@ def test_after_an_ablation_unimodal_models_are_trained_once(work):
     assert next_commands(again, again.result) == []
 
 
+def test_after_a_check_that_failed_it_is_checked_without_the_bad_pairs(work):
+    (work / "data/3.jpg").write_bytes(b"")
+    failed = mmsent("check", "--data", "lab", "--encoders", "light")
+    assert failed.exit_code == 1
+    words = shlex.split(failed.stdout.splitlines()[-1])[1:]
+    assert run_elsewhere(words)["usable"] == 17
+
+
 @pytest.mark.parametrize("options", [(), ("--folds", 3), ("--limit", 12)])
 def test_after_split_the_split_is_trained_on(work, options):
     words = next_line("split", "--data", "lab", *options)
