@@ -76,7 +76,7 @@ def _torch(cache: Path) -> TorchFacts:
         architectures=tuple(torch.cuda.get_arch_list()) if devices else (),
         has_mps=torch.backends.mps.is_available(),
         threads=torch.get_num_threads(),
-        auto_precision=auto_precision("cpu", cache)[0],
+        auto_precision=auto_precision("cpu", cache),
         fp32_gflops=fp32,
         bf16_gflops=bf16,
     )

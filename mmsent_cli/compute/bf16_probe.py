@@ -12,7 +12,7 @@ import json
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -37,7 +37,6 @@ class Bf16Probe:
         torch: the version of torch.
         threads: the number of threads that torch uses.
         fp32_gflops, bf16_gflops: billions of operations per second in each type.
-        is_new: measured now, not by an earlier run.
     """
 
     cpu: str
@@ -45,20 +44,11 @@ class Bf16Probe:
     threads: int
     fp32_gflops: float
     bf16_gflops: float
-    is_new: bool = field(default=False, compare=False)
 
     @property
     def prefers_bf16(self) -> bool:
         """True if bf16 is clearly faster."""
         return self.bf16_gflops >= CLEARLY_FASTER * self.fp32_gflops
-
-    def note(self) -> str:
-        """Describe the decision, if it was measured now: it is said once per machine."""
-        if not self.is_new:
-            return ""
-        if self.prefers_bf16:
-            return "precision: bf16 (measured once: clearly faster than fp32 on this CPU)"
-        return "precision: fp32 (measured once: bf16 is not clearly faster on this CPU)"
 
 
 def probe_bf16(cache: Path) -> Bf16Probe:
@@ -76,7 +66,7 @@ def probe_bf16(cache: Path) -> Bf16Probe:
     measured = Bf16Probe(cpu, torch.__version__, threads, fp32, bf16)
     with contextlib.suppress(MmsentError):
         atomic_write(path, json.dumps(asdict(measured), indent=1).encode())
-    return replace(measured, is_new=True)
+    return measured
 
 
 def measure(*dtypes: torch.dtype, clock: Callable[[], float] = time.perf_counter) -> list[float]:

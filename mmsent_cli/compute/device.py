@@ -159,7 +159,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
         cache: the cache folder, which keeps measurements and converted models.
 
     Returns:
-        The choice, and a note on measurements and on hardware that cannot be used, or an empty string.
+        The choice, and a note on hardware that cannot be used, or an empty string.
 
     Raises:
         ConfigError: the device is not available or does not support the precision.
@@ -169,22 +169,21 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
     device = processes.own_device(_best_device() if wanted == "auto" else wanted)
     kind = open_device(device, not runtime.no_deterministic)
     processes.join(device)
-    precision, probed = runtime.precision, None
+    precision = runtime.precision
     if precision == "auto":
         with processes.first_alone():
-            precision, probed = auto_precision(kind, cache)
+            precision = auto_precision(kind, cache)
     if precision == "fp16" and kind != "cuda":
         raise ConfigError("--precision fp16 needs a CUDA device", "use bf16 or fp32")
     engine, engine_note = choose_engine(runtime.engine, kind, runtime.precision, cache)
     gpu_note = diagnose_cuda() if wanted == "auto" and kind == "cpu" else ""
-    notes = (processes.launcher_note(), gpu_note, probed.note() if probed else "", engine_note)
+    notes = (processes.launcher_note(), gpu_note, engine_note)
     return Compute(device, precision, engine), "; ".join(note for note in notes if note)
 
 
-def auto_precision(device_type: str, cache: Path) -> tuple[str, Bf16Probe | None]:
-    """Return the precision for `auto`, and the measurement that decided it, if any; see `bf16_probe`."""
-    probed = probe_bf16(cache) if _needs_probe(device_type) else None
-    return _best_precision(device_type, probed), probed
+def auto_precision(device_type: str, cache: Path) -> str:
+    """Return the precision for `auto`, which may be measured; see `bf16_probe`."""
+    return _best_precision(device_type, probe_bf16(cache) if _needs_probe(device_type) else None)
 
 
 def open_device(device: str, is_deterministic: bool) -> str:

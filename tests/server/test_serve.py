@@ -17,8 +17,10 @@ from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
 from mmsent_cli import __version__
+from mmsent_cli.commands.app import app as commands
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.results import Prediction
@@ -382,3 +384,10 @@ def test_a_bad_pair_is_counted_from_1(body, place):
     with client() as web:
         answer = web.post("/predict", json=body)
     assert answer.status_code == 422 and place in answer.json()["error"]
+
+
+def test_the_command_says_that_it_has_stopped_and_ends_well(monkeypatch):
+    monkeypatch.setattr("mmsent_cli.api.serve", lambda **_: None)
+    monkeypatch.setattr("mmsent_cli.server.server.open_socket", lambda _: SimpleNamespace(close=lambda: None))
+    done = CliRunner().invoke(commands, ["serve"])
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "stopped\n")
