@@ -15,6 +15,7 @@ from mmsent_cli.training.parts import fusion_part, model_parts
 from tests.browser import CONTRASTS, WIDER, open_browser
 from tests.data.builders import image_bytes
 from tests.reports.pages import EXAMPLE, particulars
+from tests.reports.test_encoding import RESULT as ENCODING
 from tests.reports.test_explanation import explain_result
 from tests.reports.test_trained import COUNTS, random_confidence, resolved
 
@@ -29,9 +30,12 @@ PAGES = {
     "evaluate": 6,
     "models": 4,
     "explain": 4,
+    "encoding": 4,
 }
 """The most A4 pages of each kind; a training's and a comparison's are those that were asked for."""
 NOTES = tuple(f"a note of usual length on what was read and what was left out, number {number}" for number in range(5))
+OTHERS = {"explain": explain_result(), "encoding": ENCODING}
+"""Results without a training."""
 LONG = "a/very/long/path/without/any/space/" * 4
 
 
@@ -49,7 +53,7 @@ def page_of(results):
     def page(name):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("mmsent_cli.reports.plot_style.DPI", 30)
-            return full_page(name, explain_result() if name == "explain" else results[name])
+            return full_page(name, OTHERS[name] if name in OTHERS else results[name])
 
     return page
 
@@ -76,7 +80,7 @@ def full_page(name, result):
         date="2026-01-02",
         confidence=random_confidence() if name in ("train", "folds") else None,
         augmented=[AugmentedImage("strong", pixels, [pixels] * 4)] * 4 if name == "augment" else (),
-        examples=Examples() if name == "explain" else Examples(groups=(("Wrong", shown), ("Right", shown))),
+        examples=Examples() if name in OTHERS else Examples(groups=(("Wrong", shown), ("Right", shown))),
         drawn=explanation_figures(result, {"7": image_bytes(1, (60, 40))}) if name == "explain" else None,
         command=f"mmsent train --data {LONG}",
     )
@@ -84,9 +88,9 @@ def full_page(name, result):
 
 
 def test_every_kind_of_page_is_opened(results):
-    kinds = {type(result) for result in results.values()} | {type(explain_result())}
+    kinds = {type(result) for result in results.values()} | {type(explain_result()), type(ENCODING)}
     assert kinds == set(REPORTS) - {CheckResult}
-    assert PAGES.keys() == {*results, "explain"}
+    assert PAGES.keys() == {*results, "explain", "encoding"}
 
 
 @pytest.mark.parametrize("name", PAGES)
