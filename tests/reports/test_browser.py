@@ -99,7 +99,7 @@ def test_nothing_is_wider_than_a_phone_and_all_images_have_a_text(browser, page_
     assert browser.evaluate("document.documentElement.scrollWidth") == 390
     assert browser.evaluate(WIDER) == []
     assert browser.evaluate("[...document.images].filter(one => !one.alt).length") == 0
-    assert browser.evaluate("document.images.length") > 0
+    assert (browser.evaluate("document.images.length") > 0) == (name != "encoding")  # which has no figures
 
 
 @pytest.mark.parametrize("is_dark", [False, True])
