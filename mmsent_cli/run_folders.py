@@ -202,7 +202,7 @@ def _existing(path: Path) -> Path:
         names = [each.name for each in path.parent.iterdir()]
     except OSError:
         names = []
-    near = [str(path.parent / name) for name in difflib.get_close_matches(path.name, names)]
+    near = [str(path.parent / name) for name in difflib.get_close_matches(path.name, names, cutoff=0.75)]
     raise CheckpointError(
         f"{path} does not exist",
         f"did you mean {listed(near)}?" if near else "give a .pt file or a finished run's folder",
