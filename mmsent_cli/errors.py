@@ -48,6 +48,11 @@ def summarize(problems: Sequence[str], what: str = "problems") -> str:
     return f"{shown}; and {rest} more {what}" if rest > 0 else shown
 
 
+def counted(count: int, what: str) -> str:
+    """Return a count with its noun, `1 step` or `2,000 steps`."""
+    return f"{count} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def listed(names: Sequence[str]) -> str:
     """Return the first few names, and the number of the others. Long names are shortened."""
     cut = [name if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]}…" for name in names[:SHOWN_NAMES]]

@@ -277,7 +277,10 @@ def _tables(plan: Plan, result: Any, detail: Any) -> dict[str, str]:
         return {"epochs.csv": epochs_csv(curves)}
     if isinstance(result, TuneResult):
         curves = [
-            ({"trial": trial.number, "phase": trial.phase, "state": trial.state, "seed": seed, **trial.settings}, curve)
+            (
+                {"trial": trial.number + 1, "phase": trial.phase, "state": trial.state, "seed": seed, **trial.settings},
+                curve,
+            )
             for trial in result.trials
             for seed, curve in zip(result.setup.seeds, trial.curves, strict=False)
         ]

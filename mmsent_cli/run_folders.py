@@ -109,7 +109,7 @@ def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], ob
         MmsentError: the folder cannot be created.
     """
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    base = f"{stamp}-{command}-{as_file_name(name)}"
+    base = re.sub("-{2,}", "-", f"{stamp}-{command}-{as_file_name(name)}").strip("-")
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         folder = _make_folder(runs_dir, base, fill)

@@ -50,7 +50,8 @@ def test_two_runs_of_one_second_have_two_folders_and_latest_is_the_newer(runs):
 def test_a_name_becomes_a_file_name(tmp_path):
     run = create_run(tmp_path, "train", "hf:some/../thing né_2-X")
     assert run.folder.parent == tmp_path
-    assert run.name.endswith("-train-hf-some----thing-né_2-X")
+    assert run.name.endswith("-train-hf-some-thing-né_2-X")
+    assert not create_run(tmp_path, "check", "").name.endswith("-")
 
 
 def test_a_discarded_run_gives_latest_back(runs):

@@ -11,10 +11,10 @@ import numpy as np
 from mmsent_cli.after_training.pairs import NO_DATA, load_judged
 from mmsent_cli.after_training.run_folder import NOTHING_COMPUTED, STAMP, how_computed, not_usual, start_run, write_run
 from mmsent_cli.command_settings import Given
-from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
+from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build, to_dict
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Dataset, Pair
-from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
+from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError, counted
 from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
 from mmsent_cli.evaluation.compare import align, compare_models, require_comparable
 from mmsent_cli.evaluation.used import NO_VALIDATION, chosen_pairs
@@ -25,7 +25,6 @@ from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.examples import agreement_groups, disagreement_groups
-from mmsent_cli.reports.format import counted
 from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, Finding
 from mmsent_cli.run_folders import BEST, CONFIG, Run, find_checkpoint, find_run
 from mmsent_cli.training.folds import OUT_OF_FOLD
@@ -151,27 +150,42 @@ def _own_predictions(spec: str, runs_dir: Path) -> Path:
 
 
 def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
-    """A short name for each model: its run's own name, with the seed or a number where several have the same."""
+    """A short name for each model: its run's own name; where several have the same, with the seed, else that of the
+    folder.
+    """
     firsts = [seeds[0] for seeds in paths]
     found = [_name(path) for path in firsts]
     found = [f"{name}{_seed(path) if found.count(name) > 1 else ''}" for name, path in zip(found, firsts, strict=True)]
+    found = [_stem(path) if found.count(name) > 1 else name for name, path in zip(found, firsts, strict=True)]
     return [
         f"{name} ({found[: place + 1].count(name)})" if found.count(name) > 1 else name
         for place, name in enumerate(found)
     ]
 
 
-def _name(path: Path) -> str:
+def _stem(path: Path) -> str:
+    """The name of the run that has the file, or of the file itself elsewhere."""
     is_of_run = path.name in (BEST, OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS)
-    name = STAMP.sub("", path.absolute().parent.name if is_of_run else path.stem)
-    return name.removeprefix("train-").removeprefix("evaluate-")
+    return path.absolute().parent.name if is_of_run else path.stem
+
+
+def _name(path: Path) -> str:
+    """The name without date and command, and the number of folds of an ensemble."""
+    name = STAMP.sub("", _stem(path)).removeprefix("train-").removeprefix("evaluate-")
+    own = _config(path)
+    return name if own is None or own.split.folds is None else f"{name}, {own.split.folds} folds"
 
 
 def _seed(path: Path) -> str:
     """`, seed 1` of the run whose folder holds the file; empty elsewhere."""
-    config = Run(path.absolute().parent).path(CONFIG)
-    own = own_config(config) if config.is_file() else None
+    own = _config(path)
     return "" if own is None else f", seed {own.fit.seed}"
+
+
+def _config(path: Path) -> TrainConfig | None:
+    """The configuration of the run whose folder holds the file; None elsewhere."""
+    config = Run(path.absolute().parent).path(CONFIG)
+    return own_config(config) if config.is_file() else None
 
 
 def _notes(sides: Sequence[Sequence[_Side]]) -> list[str]:

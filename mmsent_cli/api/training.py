@@ -75,7 +75,7 @@ def train(
         wanted = apply_options(base, given)
         require_trackers(wanted.runtime.log)
         plan = plan_run(wanted, progress, source=source)
-        run = start_run(plan, Path(runs_dir))
+        run = start_run(plan, Path(runs_dir), preset=preset)
     with cleanup_on_failure(run, is_new=resume is None):
         plan = with_fitting_batch(plan, run, progress) if plan.config.runtime.auto_batch else plan
         with closing(Tracking(plan, run, progress)) as tracking:

@@ -93,7 +93,7 @@ def _imbalance(counts: dict[str, int]) -> CheckOutcome:
 
 def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutcome:
     """Whether the pairs can be divided, how wide an interval the validation pairs give, and leaks."""
-    rule = f"error if impossible; warning above ±{100 * WIDEST_INTERVAL:.0f} points, or if near-duplicates are divided"
+    rule = f"error if impossible; warning above ±{100 * WIDEST_INTERVAL:.0f} points; warning if near-duplicates are divided"
     if isinstance(splits, MmsentError):
         return CheckOutcome(
             check="split", level=ERROR, message=splits.message, rule=rule, advice=_sentence_free(splits.hint)
@@ -105,7 +105,7 @@ def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutco
     known = set(first.train + first.val)
     leaks = describe(splits, [p for p in data.pairs if p.guid in known], data.dataset.labels, Path()).leaks
     is_wide = (high - low) / 2 > WIDEST_INTERVAL
-    advice = ["add labelled pairs, or use --folds 5, which measures on all of them"] * is_wide
+    advice = ["add labelled pairs, or use --folds 5"] * is_wide
     advice += ["use --strategy grouped, which keeps near-duplicates together"] * bool(leaks)
     return CheckOutcome(
         check="split",

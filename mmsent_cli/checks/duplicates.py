@@ -9,6 +9,7 @@ from mmsent_cli.data.findings import near_duplicates
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
 from mmsent_cli.data.seen import NEW, SEEN, SeenPairs
+from mmsent_cli.errors import counted
 from mmsent_cli.results import OK, WARNING, CheckOutcome, ListedPair
 
 EXACT_SHARE, NEAR_SHARE = 0.01, 0.1
@@ -54,7 +55,7 @@ def _conflicts(groups: Sequence[Sequence[Pair]]) -> CheckOutcome:
     return CheckOutcome(
         check="conflicting labels",
         level=WARNING if found else OK,
-        message=f"{len(found):,} groups of near-duplicates have different labels, {sum(map(len, found)):,} pairs",
+        message=f"{counted(len(found), 'group')} of near-duplicates with different labels, {sum(map(len, found)):,} pairs",
         rule=FIRST,
         advice="decide on one label for each group" if found else "",
         pairs=_numbered(found),

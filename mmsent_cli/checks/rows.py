@@ -6,6 +6,7 @@ from mmsent_cli.checks.reading import ReadPairs
 from mmsent_cli.data import lab
 from mmsent_cli.data.flaws import CheckedPair, Flaw
 from mmsent_cli.data.pairs import MODALITIES
+from mmsent_cli.errors import counted
 from mmsent_cli.files import natural_order
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
 
@@ -88,7 +89,7 @@ def _remarks(data: ReadPairs) -> CheckOutcome:
     return CheckOutcome(
         check="odd files",
         level=WARNING if found else OK,
-        message=f"{len(found):,} images are used although something is odd about their file",
+        message=f"{counted(len(found), 'image')} with something odd about the file, used nevertheless",
         rule=FIRST,
         advice="compare file names and contents with the list" if found else "",
         pairs=tuple(listed(item, remark) for item, remark in found),
@@ -106,7 +107,7 @@ def _to_predict(data: ReadPairs) -> CheckOutcome:
     return CheckOutcome(
         check="pairs to predict",
         level=WARNING if count else OK,
-        message=f"{len(data.to_predict):,} pairs without a label{more}; {count:,} cannot be predicted",
+        message=f"{counted(len(data.to_predict), 'pair')} without a label{more}; {count:,} cannot be predicted",
         rule="warning if any cannot be predicted",
         advice=REPAIR if count else "",
         pairs=(*lines, *unusable),
@@ -120,6 +121,6 @@ def _unlisted(data: ReadPairs) -> CheckOutcome:
     return CheckOutcome(
         check="unlisted files",
         level=OK,
-        message=f"files of {len(guids):,} guids are in none of the lists, and are not used",
+        message=f"files of {counted(len(guids), 'guid')} in none of the lists, not used",
         pairs=tuple(ListedPair(guid=guid) for guid in guids),
     )

@@ -56,7 +56,7 @@ def run_check(
     if source.frame is None:
         options["data"] = Path(source.place)
     return write_run(
-        start_run(runs_dir, "check", source.path.stem, NOTHING_COMPUTED, sections),
+        start_run(runs_dir, "check", Path(source.place).stem, NOTHING_COMPUTED, sections),
         result,
         examples=Examples(),
         tables=listed_csv(result),

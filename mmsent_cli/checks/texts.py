@@ -11,6 +11,7 @@ from mmsent_cli.data.language import ENGLISH_ENCODERS, WARN_SHARE, Coverage, mea
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.text import clean, says_nothing
 from mmsent_cli.encoders.inputs import UNKNOWN_TOKENS, TextInputs
+from mmsent_cli.errors import counted
 from mmsent_cli.features.builder import UNKNOWN_SHARE
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
 
@@ -79,14 +80,15 @@ def _charset(data: ReadPairs) -> CheckOutcome:
     return CheckOutcome(
         check="character set",
         level=ERROR if not decision.decided else WARNING if lossy else OK,
-        message=f"{decision.encoding}{unsure}; {count:,} characters in {len(lossy):,} texts could not be decoded",
+        message=f"{decision.encoding}{unsure}; {counted(count, 'character')} in {counted(len(lossy), 'text')} "
+        "could not be decoded",
         rule="error if undecided; warning if any character could not be decoded",
         advice=f"give the encoding, such as --encoding {decision.encoding}; see mmsent inspect-encoding"
         if not decision.decided
         else "see mmsent inspect-encoding, or name it with --encoding"
         if lossy
         else "",
-        pairs=tuple(_listed(pair, f"{pair.replaced} characters became U+FFFD") for pair in lossy),
+        pairs=tuple(_listed(pair, f"{counted(pair.replaced, 'character')} became U+FFFD") for pair in lossy),
     )
 
 
@@ -128,7 +130,7 @@ def _unknown(pairs: Sequence[Pair], name: str, inputs: TextInputs, is_first: boo
     return CheckOutcome(
         check="unknown tokens" if is_first else f"unknown tokens, {name}",
         level=WARNING if is_much else OK,
-        message=f"{100 * share:.2f} % of all tokens are unknown to {name}, in {len(found):,} of {len(pairs):,} texts",
+        message=f"{100 * share:.1f} % of all tokens are unknown to {name}, in {len(found):,} of {len(pairs):,} texts",
         rule=f"warning from {100 * UNKNOWN_SHARE:.0f} % on",
         advice=(RARE_WORDS if name == "light" else OTHER_ENCODER) if is_much else "",
         pairs=tuple(_listed(pair, f"{count} of {total} tokens") for pair, count, total in found),

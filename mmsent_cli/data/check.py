@@ -20,7 +20,7 @@ from mmsent_cli.data.placeholders import placeholder_notes
 from mmsent_cli.data.rows import labels_of, limited
 from mmsent_cli.data.source_rows import count_unlabelled, labelled_rows
 from mmsent_cli.data.tables import UNICODE, Report, table_decision
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, counted
 from mmsent_cli.files import cache_note
 from mmsent_cli.progress import Progress, Stage, silent
 
@@ -208,7 +208,9 @@ def _notes(pairs: list[Pair], config: DataConfig, flaws: Flaws, needs: Collectio
     notes = [*placeholder_notes(pairs), *flaws.notes(needs)]
     replaced = [pair.replaced for pair in pairs if pair.replaced]
     if replaced:
-        notes.append(f"{sum(replaced)} characters in {len(replaced)} texts could not be decoded and became U+FFFD")
+        found = f"{counted(sum(replaced), 'character')} in {counted(len(replaced), 'text')}"
+        notes.append(f"{found} could not be decoded and became U+FFFD")
     if config.limit is not None and len(pairs) <= config.limit:
-        notes.append(f"only {len(pairs)} labelled pairs are used (--limit {config.limit})")
+        less = f", {flaws.dropped:,} of them dropped" if flaws.dropped else ""
+        notes.append(f"only {len(pairs):,} labelled pairs are used (--limit {config.limit}{less})")
     return notes

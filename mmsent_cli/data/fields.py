@@ -83,7 +83,7 @@ def choose_columns(
     notes = []
     if guessed:
         chosen = ", ".join(f"{name} from {names[place] or place + 1!r}" for name, place in guessed.items())
-        notes.append(f"{source}: {chosen} (columns found by their names; {_options(guessed, names)} names them)")
+        notes.append(f"{source}: columns found by their names: {chosen}; to name them: {_options(guessed, names)}")
     if found["guid"] is None and not has_index:
         notes.append(f"{source} has no column {config.guid_column!r}: its rows are numbered from 1")
     return Columns(**found, notes=tuple(notes))

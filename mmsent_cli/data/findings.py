@@ -9,6 +9,8 @@ from mmsent_cli.data.grouping import groups_of
 from mmsent_cli.data.pairs import Pair
 
 COLUMNS = ("guid", "finding", "group", "tag", "detail")
+FINDINGS = "pairs_to_check.csv"
+"""The file of a run that lists these pairs."""
 DUPLICATE, CONFLICT = "near-duplicate", "conflicting tags"
 
 
@@ -18,6 +20,18 @@ def near_duplicates(pairs: Sequence[Pair]) -> list[list[Pair]]:
     for pair, group in zip(pairs, groups_of(pairs), strict=True):
         members[group].append(pair)
     return [group for group in members.values() if len(group) > 1]
+
+
+def findings_note(pairs: Sequence[Pair]) -> str:
+    """Return a note on near-duplicates and conflicting tags, with the file that lists them; empty if there are none."""
+    groups = near_duplicates(pairs)
+    if not groups:
+        return ""
+    conflicts = sum(len(group) for group in groups if len({pair.tag for pair in group}) > 1)
+    return (
+        f"{sum(map(len, groups)):,} pairs have near-duplicates, {conflicts:,} of them with conflicting labels: "
+        f"see {FINDINGS}"
+    )
 
 
 def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:

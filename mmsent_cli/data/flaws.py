@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
 from mmsent_cli.data.pairs import MODALITIES, Pair
-from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.errors import DataError, counted, summarize
 from mmsent_cli.results import UnusablePair
 
 HINT = "fix the files, or use --on-bad drop or --on-bad blank"
@@ -171,15 +171,11 @@ class Flaws:
 
     def _remark_notes(self) -> Iterator[str]:
         for what, guids in self._remarks.items():
-            yield f"{_images(len(guids))} {what}: {_shown(guids)}"
+            yield f"{counted(len(guids), 'image')} {what}: {_shown(guids)}"
 
     def _blank_notes(self) -> Iterator[str]:
         for name, count in self._blank.items():
-            yield f"{count:,} pairs have no {name} that can be used; none is needed"
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
+            yield f"{counted(count, 'pair')} without {name} that can be used; none is needed"
 
 
 def _shown(guids: Sequence[str]) -> str:

@@ -64,7 +64,7 @@ def coverage_note(coverage: Coverage, encoder: str) -> str:
     """
     if encoder not in ENGLISH_ENCODERS or coverage.foreign <= WARN_SHARE * coverage.texts:
         return ""
-    others = ", ".join(f"{name} {share:.0%}" for name, share in coverage.scripts.items() if name != "Latin")
+    others = ", ".join(f"{name} {100 * share:.0f} %" for name, share in coverage.scripts.items() if name != "Latin")
     return (
         f"warning: {coverage.foreign:,} of {coverage.texts:,} texts are not in Latin script ({others} of all letters),"
         f" and the text encoder {encoder} was trained on English; use a multilingual one, such as --text-encoder"

@@ -10,6 +10,12 @@ from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.errors import DataError
 
 LIMIT_SEED = 0
+SENTIMENT_ORDER = {
+    **dict.fromkeys(("negative", "neg", "消极", "负面", "负向", "负"), 0),
+    **dict.fromkeys(("neutral", "neu", "中性", "中立", "中"), 1),
+    **dict.fromkeys(("positive", "pos", "积极", "正面", "正向", "正"), 2),
+}
+"""Usual names of the sentiments in lower case, with their order."""
 
 
 def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool = False) -> str | None:
@@ -34,6 +40,8 @@ def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool
 def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[str, ...]:
     """Return the classes in order: `wanted`, else the sentiments that occur, else all tags, sorted.
 
+    Tags that are all usual names of sentiments, such as neg, neu and pos, are in the order negative, neutral, positive.
+
     If two or more sentiments occur, the classes are the sentiments. Any other tag is then an error, since it is
     probably misspelt, unless it is in `--labels`.
     """
@@ -41,7 +49,11 @@ def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[st
         return tuple(wanted)
     found = {row.tag for row in rows if row.tag is not None}
     sentiments = tuple(label for label in SENTIMENTS if label in found)
-    return sentiments if len(sentiments) >= 2 else tuple(sorted(found))
+    if len(sentiments) >= 2:
+        return sentiments
+    if all(tag.casefold() in SENTIMENT_ORDER for tag in found):
+        return tuple(sorted(found, key=lambda tag: (SENTIMENT_ORDER[tag.casefold()], tag)))
+    return tuple(sorted(found))
 
 
 def require_classes(labels: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from mmsent_cli.data.manifests import without_surrogates
 from mmsent_cli.data.pairs import Dataset, Pair
-from mmsent_cli.errors import DataError, listed, summarize
+from mmsent_cli.errors import DataError, counted, listed, summarize
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress, Stage, silent
@@ -127,7 +127,7 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
             "check the guids of both files",
         )
     if len(both) < len(rows):
-        notes.append(f"{len(rows) - len(both)} rows have no prediction, or a pair without a label, and are left out")
+        notes.append(f"{counted(len(rows) - len(both), 'row')} left out: no prediction, or a pair without a label")
     if len(both) < len(true):
         notes.append(f"{len(true) - len(both)} labelled pairs have no prediction in {path.name}, and are left out")
     _require_labels(both, labels, path)

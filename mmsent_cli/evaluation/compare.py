@@ -17,6 +17,7 @@ from mmsent_cli.stats import (
     accuracy_of,
     accuracy_scores,
     compare_scores,
+    few_pairs_notes,
     holm,
     interval_of,
     macro_f1_scores,
@@ -114,7 +115,7 @@ def compare_models(
         majority_accuracy=float(np.bincount(true).max() / len(true)),
         models=tuple(_model(name, each, sources[name], known.get(name, ())) for name, each in models.items()),
         differences=_differences(true, predicted, classes),
-        notes=(ONE_SEED,) if seeds == 1 else (),
+        notes=(*([ONE_SEED] if seeds == 1 else []), *few_pairs_notes(true, first.labels)),
     )
 
 

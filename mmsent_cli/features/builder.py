@@ -69,7 +69,7 @@ class TableBuilder:
         self._columns: dict[tuple[object, ...], Column] = {}
         self._encoders: dict[tuple[str, str], Encoder] = {}
         self._lengths: list[int] | None = None
-        self._unknown = 0.0
+        self._unknown, self._text_encoder = 0.0, ""
         self._refusals: list[str] = []
 
     def examine(self, model: SentimentModel) -> list[int]:
@@ -81,7 +81,7 @@ class TableBuilder:
         if self._lengths is None:
             ids = model.text.inputs.arrays(self._texts)
             self._lengths = list(map(len, ids))
-            self._unknown = model.text.inputs.unknown_share(ids)
+            self._unknown, self._text_encoder = model.text.inputs.unknown_share(ids), model.text.name
         for side in model.modalities:
             encoder = model.text if side == "text" else model.image
             self._encoders.setdefault((side, encoder.name), encoder)
@@ -130,7 +130,7 @@ class TableBuilder:
         damaged = self.damaged + sum(column.damaged for column in self._columns.values())
         notes = [f"feature store: {damaged} damaged entries were found and computed again"] if damaged else []
         if self._unknown >= UNKNOWN_SHARE:
-            notes.append(f"{self._unknown:.1%} of all tokens are unknown to the text encoder")
+            notes.append(f"{100 * self._unknown:.1f} % of all tokens are unknown to {self._text_encoder}")
         return [*notes, *self.compute.refusals(*self._encoders.values()), *self._refusals]
 
     def _column(

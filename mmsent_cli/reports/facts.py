@@ -9,7 +9,10 @@ Facts = tuple[tuple[str, str], ...]
 def training_facts(result: TrainResult | FoldsResult) -> Facts:
     """Return data, model, epochs, device and time of a training; rows that say nothing are left out."""
     if isinstance(result, FoldsResult):
-        data, probes = f"{result.pairs:,} pairs in {len(result.folds)} folds", ", ".join(result.probes)
+        data, probes = (
+            f"{counted(result.pairs, 'pair')} in {counted(len(result.folds), 'fold')}",
+            ", ".join(result.probes),
+        )
         epochs, each = str(result.epochs), ", each model"
     else:
         data, probes = _pairs(result.train_pairs, result.val_pairs), ""
@@ -73,5 +76,9 @@ def _pairs(train: int, val: int) -> str:
 
 
 def _encoder_passes(setup: SharedSetup) -> str:
-    passes = [f"{count:,} {name}{'s' if count > 1 else ''}" for name, count in setup.encoder_runs.items() if count]
-    return f"{listed(passes)}, shared by all models" if passes else "none: all features were already in the cache"
+    passes = [counted(count, name) for name, count in setup.encoder_runs.items() if count]
+    return (
+        f"{listed(passes)}; computed once, since the frozen layers of all models are the same"
+        if passes
+        else "none: all features were already in the cache"
+    )

@@ -36,9 +36,9 @@ MEMBER_NAMES = {
 """What the members are called, apart from the probes of any encoder."""
 ENCODER_NAMES = {"text": "Text by {}, linear", "image": "Image by {}, linear"}
 SAVED = (
-    "The saved ensemble averages the models of all folds, with probes fitted on all pairs. It has seen every pair, "
-    "so it cannot be evaluated here. The metrics are for its members, out of fold, stacked without the fold being "
-    "scored."
+    "The saved ensemble averages the models of all folds. Its probes are fitted on all pairs. It was trained on every "
+    "pair, so it cannot be measured on them. The scores here are out of fold: the models, probes and weights of the "
+    "members were fitted without the fold that they are measured on."
 )
 
 
@@ -121,20 +121,33 @@ def members_grid(result: FoldsResult) -> Grid:
     metrics = result.metrics
     stacked = ("All, stacked", percent(metrics.accuracy), score(metrics.macro_f1), f"{metrics.loss:.4f}")
     offsets = ", ".join(f"{label} {offset:+.2f}" for label, offset in result.class_offsets.items())
-    foot = f"Added to the log-probabilities (logit adjustment): {offsets}" if any(result.class_offsets.values()) else ""
+    foot = (
+        f"Logit adjustment {result.logit_adjustment:g} makes rare classes more likely. "
+        f"It adds these numbers to the log-probabilities: {offsets}."
+        if any(result.class_offsets.values())
+        else ""
+    )
     columns = ("Member, out of fold", "Accuracy", "Macro-F1", "Loss")
     return Grid(name="members", title="Ensemble members", columns=columns, rows=(*rows, stacked), foot=foot)
 
 
 def trade_off_grid(result: FoldsResult) -> Grid:
     """Make the table: accuracy and macro-F1 of the ensemble by the strength of the logit adjustment."""
-    rows = tuple((f"{own.logit_adjustment:g}", percent(own.accuracy), score(own.macro_f1)) for own in result.trade_off)
+    rows = tuple(
+        (
+            f"{own.logit_adjustment:g}{' *' if own.logit_adjustment == result.logit_adjustment else ''}",
+            percent(own.accuracy),
+            score(own.macro_f1),
+        )
+        for own in result.trade_off
+    )
     return Grid(
         name="trade-off",
         title="Accuracy or macro-F1",
         columns=("Logit adjustment", "Accuracy", "Macro-F1"),
         rows=rows,
-        foot="A value that is chosen by this table is chosen on these pairs.",
+        foot="* The strength that was used. All rows are measured on the same pairs. So the best row of this table is "
+        "optimistic.",
     )
 
 

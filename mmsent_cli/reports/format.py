@@ -6,6 +6,7 @@ Shares of 0 to 1 become per cent and differences percentage points, both with on
 import math
 from collections.abc import Mapping, Sequence
 
+from mmsent_cli.errors import counted as counted
 from mmsent_cli.results import NOT_DISTINGUISHABLE, Interval, SeedScores
 
 DASH = "-"
@@ -150,11 +151,6 @@ def excludes_zero(bounds: Interval) -> bool:
 def sentence(text: str) -> str:
     """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]
-
-
-def counted(count: int, what: str) -> str:
-    """Return a count with its noun, `1 step` or `2 steps`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def percent(share: float) -> str:

@@ -257,7 +257,7 @@ def print_result(
     facts = {translate("Run"): str(folder), **dict(answer.facts)}
     console.print(facts_table(facts.items()))
     for grid in report.grids(result):
-        print_grid(console, translated(grid, translate))
+        print_grid(console, translated(grid, translate), translate("continued"))
     console.print(cell(f"\n{answer.headline}", "bold"))
     for warning in answer.warnings:
         console.print(cell(warning, "bold yellow"))

@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from mmsent_cli.reports.console import out
+from mmsent_cli.reports.format import percent
 from mmsent_cli.reports.tables import print_paths
 from mmsent_cli.results import SplitResult
 
@@ -42,4 +43,4 @@ def _sides(result: SplitResult) -> Table:
 
 def _cells(counts: dict[str, int]) -> list[str]:
     total = sum(counts.values())
-    return [str(total), *(f"{count} ({count / max(total, 1):.1%})" for count in counts.values())]
+    return [str(total), *(f"{count} ({percent(count / max(total, 1))})" for count in counts.values())]

@@ -1,5 +1,6 @@
 """Pieces that the renderers share: cells that are never read as markup, tables that keep to 80 columns, numbers."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -69,11 +70,18 @@ def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") 
         console.print(table)
 
 
-def print_grid(console: Console, grid: Grid) -> None:
-    """Print a grid under its title. Its numbers are never broken: what is too wide goes on in a second table below."""
+def print_grid(console: Console, grid: Grid, continued: str = "continued") -> None:
+    """Print a grid under its title. Its numbers are never broken: what is too wide goes on in a second table below.
+
+    Args:
+        console: where to print.
+        grid: the grid.
+        continued: what the title of a second table says in brackets.
+    """
     parts = _parts(grid, console.width)
     for part in parts:
-        print_table(console, part.title, _tight(part), part.foot if part is parts[-1] else "")
+        title = part.title if part is parts[0] else f"{re.split('[,，]', part.title)[0]} ({continued})"
+        print_table(console, title, _tight(part), part.foot if part is parts[-1] else "")
 
 
 def _tight(grid: Grid) -> Table:

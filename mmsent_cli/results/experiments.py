@@ -232,10 +232,11 @@ class AblateResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """A trial of a tuning. `state` is complete or pruned. Scores are those of the best epoch (optimistic), over seeds.
+    """A trial of a tuning. `number` is its place among the trials, from 0; reports count from 1.
 
-    `best_epoch` is the first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name.
-    `curves` runs over seeds.
+    `state` is complete or pruned. Scores are those of the best epoch (optimistic), over seeds. `best_epoch` is the
+    first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name. `curves` runs over
+    seeds.
     """
 
     number: int

@@ -89,7 +89,7 @@ def _compared(result: CompareResult) -> tuple[float, float, str, float]:
 
 def _tuned(result: TuneResult) -> tuple[float, float, str, float]:
     best = next(trial for trial in result.trials if trial.number == result.best)
-    measured = f"validation pairs, best epoch of trial {best.number} (optimistic)"
+    measured = f"validation pairs, best epoch of trial {best.number + 1} (optimistic)"
     return best.accuracy, best.macro_f1, measured, result.setup.majority_accuracy
 
 

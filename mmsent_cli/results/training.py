@@ -188,7 +188,7 @@ class FoldsResult(TrainedResult):
     `accuracy`, `macro_f1` and `metrics` are for the ensemble, `members` for each of its members, `folds` for the model
     of each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The metrics are
     not for the saved ensemble, which averages the models of all folds and has probes fit on all pairs. `trade_off` has
-    the ensemble's metrics for several strengths of the logit adjustment.
+    the ensemble's metrics for several strengths of the logit adjustment, `logit_adjustment` among them, which was used.
     """
 
     TABLES: ClassVar = {
@@ -206,3 +206,4 @@ class FoldsResult(TrainedResult):
     class_offsets: dict[str, float]
     pairs: int
     trade_off: tuple[TradeOff, ...] = ()
+    logit_adjustment: float = 0.0

@@ -19,7 +19,7 @@ from mmsent_cli.ensemble import stack_out_of_fold
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import FoldResult, FoldsResult, MemberResult, Metrics, TradeOff, noted
 from mmsent_cli.run_folders import BEST, Run
-from mmsent_cli.stats import calibration_error
+from mmsent_cli.stats import calibration_error, few_pairs_notes
 from mmsent_cli.training.checkpoints import save_ensemble
 from mmsent_cli.training.describe import findings_of, run_facts
 from mmsent_cli.training.fold_models import Stacked, TrainedFold, train_ensemble
@@ -29,7 +29,7 @@ from mmsent_cli.training.predictions import write_rows
 from mmsent_cli.training.workspace import Workspace
 
 ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-"""Strengths of the logit adjustment whose metrics are reported."""
+"""Strengths of the logit adjustment whose metrics are reported, beside the one that was used."""
 NETWORK = "network"
 """Name of the fold models' mean among the members of an ensemble."""
 OUT_OF_FOLD = "oof_predictions.csv"
@@ -64,8 +64,12 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
     folds = [_fold_result(plan, *each, targets) for each in each_fold]
     times = ensemble.prepare_seconds, time.perf_counter() - start
     facts = run_facts(plan, run, ensemble.model, times, workspace.notes())
-    facts |= {"findings": findings, "notes": noted(findings, facts["notes"])}
-    facts |= {"trade_off": _trade_off(stacked.members, targets, ensemble.rows, plan.dataset.labels)}
+    facts |= {
+        "findings": findings,
+        "notes": noted(findings, (*facts["notes"], *few_pairs_notes(targets, plan.dataset.labels))),
+    }
+    strengths = sorted({*ADJUSTMENTS, plan.config.model.logit_adjustment})
+    facts |= {"trade_off": _trade_off(stacked.members, targets, ensemble.rows, plan.dataset.labels, strengths)}
     return _result(plan, stacked, targets, folds, facts)
 
 
@@ -107,15 +111,20 @@ def _result(
         folds=tuple(folds),
         class_offsets=dict(zip(labels, map(float, stacked.stacker.offsets), strict=True)),
         pairs=len(targets),
+        logit_adjustment=plan.config.model.logit_adjustment,
         **facts,
     )
 
 
 def _trade_off(
-    members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], labels: tuple[str, ...]
+    members: np.ndarray,
+    targets: np.ndarray,
+    folds: Sequence[np.ndarray],
+    labels: tuple[str, ...],
+    strengths: Sequence[float],
 ) -> tuple[TradeOff, ...]:
     """Compute the metrics of the members [N, M, C] together for each strength of the logit adjustment."""
-    stacked = {strength: stack_out_of_fold(members, targets, folds, strength) for strength in ADJUSTMENTS}
+    stacked = {strength: stack_out_of_fold(members, targets, folds, strength) for strength in strengths}
     metrics = {strength: metrics_of(joined, targets, labels) for strength, joined in stacked.items()}
     return tuple(
         TradeOff(logit_adjustment=strength, accuracy=own.accuracy, macro_f1=own.macro_f1)

@@ -18,6 +18,7 @@ from mmsent_cli.config import (
     resolve_model,
 )
 from mmsent_cli.data.check import load_labelled
+from mmsent_cli.data.findings import findings_note
 from mmsent_cli.data.language import coverage_note, measure
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import MODALITIES, Dataset
@@ -25,7 +26,7 @@ from mmsent_cli.data.split import Split, make_folds, make_split, read_split, req
 from mmsent_cli.data.text import says_nothing
 from mmsent_cli.encoders.registry import choose, is_from_scratch, require_encoders
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.errors import ConfigError, summarize
+from mmsent_cli.errors import ConfigError, counted, summarize
 from mmsent_cli.fusion import find_fusion, require_fusion
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.training.chosen_probes import choose_probes
@@ -114,7 +115,17 @@ def plan_run(
         dataset=dataset,
         split=splits[0],
         notes=tuple(
-            filter(None, (resources.note, encoder_note, *probe_notes, *dataset.notes, *_text_notes(dataset, model)))
+            filter(
+                None,
+                (
+                    resources.note,
+                    encoder_note,
+                    *probe_notes,
+                    *dataset.notes,
+                    findings_note(dataset.pairs),
+                    *_text_notes(dataset, model),
+                ),
+            )
         ),
         folds=tuple(splits) if facts.has_folds else (),
         probe_notes=probe_notes,
@@ -152,7 +163,7 @@ def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
     if "text" not in needed_modalities(model):
         return []
     empty = [pair.guid for pair in dataset.pairs if pair.text is not None and says_nothing(pair.text, steps)]
-    only = f"{len(empty):,} texts contain only what cleaning removes, such as links: {summarize(empty, 'guids')}"
+    only = f"{counted(len(empty), 'text')} with only what cleaning removes, such as links: {summarize(empty, 'guids')}"
     coverage = measure((pair.text for pair in dataset.pairs if pair.text is not None), steps)
     return [only] * bool(empty) + [note for note in [coverage_note(coverage, model.text_encoder)] if note]
 

@@ -11,7 +11,7 @@ from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.results import Finding, TrainResult, noted
 from mmsent_cli.run_folders import BEST, LAST, Run
-from mmsent_cli.stats import modality_findings
+from mmsent_cli.stats import few_pairs_notes, modality_findings
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.checkpoints import (
     Description,
@@ -60,7 +60,8 @@ def execute(plan: Plan, run: Run, progress: Progress = silent) -> TrainResult:
     write_predictions(run, plan, table, trainer)
     findings = _judge(plan, run, table, trainer, description)
     times = prepare_seconds, time.perf_counter() - start
-    facts = run_facts(plan, run, model, times, workspace.notes())
+    few = few_pairs_notes(trainer.best.targets, plan.dataset.labels)
+    facts = run_facts(plan, run, model, times, (*workspace.notes(), *few))
     result = _result(plan, table, trainer, {**facts, "findings": findings, "notes": noted(findings, facts["notes"])})
     progress(ModelDone(name, fit.seed, result.accuracy, result.macro_f1))
     return result

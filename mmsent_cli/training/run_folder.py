@@ -10,7 +10,7 @@ from mmsent_cli.compute import processes
 from mmsent_cli.compute.determinism import describe_gpu
 from mmsent_cli.config import to_dict, train_config
 from mmsent_cli.data import frames
-from mmsent_cli.data.findings import findings_csv
+from mmsent_cli.data.findings import FINDINGS, findings_csv
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.environment import environment
@@ -31,12 +31,13 @@ from mmsent_cli.run_folders import (
 from mmsent_cli.training.plan import Plan, plan_run
 
 SPLIT = "split.json"
-FINDINGS = "pairs_to_check.csv"
 NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "log", "no_examples", "save_all", "workers")
 """Settings that may differ between two runs with the same metrics."""
 
 
-def start_run(plan: Plan, runs_dir: Path, command: str = "train", request: Any = None) -> Run:
+def start_run(
+    plan: Plan, runs_dir: Path, command: str = "train", request: Any = None, preset: str | None = None
+) -> Run:
     """Create the run folder, and write configuration, environment and split.
 
     Args:
@@ -44,9 +45,10 @@ def start_run(plan: Plan, runs_dir: Path, command: str = "train", request: Any =
         runs_dir: the folder of all runs.
         command: name of the command.
         request: the request of an experiment, from which it can be resumed.
+        preset: the preset that was given, which names the run; without one, encoders and fusion do.
     """
     model = plan.config.model
-    name = model.encoders if command == "compare-fusions" else f"{model.encoders}-{model.fusion}"
+    own = model.encoders if command == "compare-fusions" else f"{model.encoders}-{model.fusion}"
 
     def fill(run: Run) -> None:
         run.write_json(CONFIG, to_dict(plan.config))
@@ -56,7 +58,7 @@ def start_run(plan: Plan, runs_dir: Path, command: str = "train", request: Any =
 
     if processes.rank():
         return Run(processes.of_first(Path()), is_writable=False)
-    run = create_run(runs_dir, command, name, fill)
+    run = create_run(runs_dir, command, preset or own, fill)
     processes.of_first(run.folder)
     return run
 

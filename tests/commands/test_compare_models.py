@@ -1,5 +1,6 @@
 """`mmsent compare`: runs, checkpoints and files of predictions."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -67,3 +68,17 @@ def test_what_is_refused_leaves_no_run(ready, arguments, told):
     Path("unlabelled.csv").write_text("guid,tag\n1,neutral\n2,neutral\n")
     assert_refused(mmsent("compare", *(each.format(*ready) for each in arguments)), told)
     assert sorted(map(str, Path("runs").glob("2*"))) == ready
+
+
+def test_models_of_one_name_are_told_apart_by_their_runs(ready):
+    """Two runs with the same name and seed; one of them is called an ensemble by its configuration."""
+    second = Path("runs/20250102-000000-train-one")
+    Path(ready[1]).rename(second)
+    values = succeed("compare", ready[0], second, "--json")
+    assert [model["name"] for model in values["models"]] == ["20250101-000000-train-one", second.name]
+    config = json.loads((second / "config.json").read_text())
+    config["split"]["folds"] = 5
+    (second / "config.json").write_text(json.dumps(config))
+    values = succeed("compare", ready[0], second, "--json")
+    assert [model["name"] for model in values["models"]] == ["one", "one, 5 folds"]
+    assert "--" not in Path(values["run"]).name

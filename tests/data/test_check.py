@@ -144,7 +144,7 @@ def test_undecodable_characters_are_counted_and_told(lab):
     (lab / "data/5.txt").write_bytes(b"caf\xe9 \xff")
     dataset = load(lab)
     assert dataset.pairs[4].replaced == 2
-    assert any("2 characters in 1 texts" in note for note in dataset.notes)
+    assert any("2 characters in 1 text could" in note for note in dataset.notes)
 
 
 @pytest.mark.parametrize("limit", [6, 20, 60])
@@ -292,7 +292,10 @@ def test_replaced_characters_of_a_manifest_are_counted(tmp_path, name, content, 
     assert [pair.replaced for pair in dataset.pairs] == replaced
     assert [pair.text.count("\ufffd") for pair in dataset.pairs] == replaced
     texts = sum(count > 0 for count in replaced)
-    assert dataset.notes[-1] == f"{sum(replaced)} characters in {texts} texts could not be decoded and became U+FFFD"
+    assert (
+        dataset.notes[-1]
+        == f"{sum(replaced)} characters in {texts} text{'s' * (texts > 1)} could not be decoded and became U+FFFD"
+    )
 
 
 @pytest.mark.parametrize("blank", [" ", "\t ", "\u3000", "\xa0\u2003"])
@@ -343,6 +346,14 @@ def test_a_named_encoding_counts_even_where_the_bytes_are_utf8_by_chance(tmp_pat
     assert content.decode("utf-8") != content.decode("gb18030")
     path = manifest(tmp_path, "p.csv", content)
     assert [pair.text for pair in load(path, encoding="gb18030").pairs] == ["(笑) www", "fine"]
+
+
+def test_a_limit_and_dropped_pairs_are_both_told(lab):
+    kept = load(lab, limit=6).pairs
+    (lab / "data" / f"{kept[0].guid}.jpg").write_bytes(b"no image")
+    loaded = load(lab, limit=6, on_bad="drop")
+    assert len(loaded.pairs) == 5
+    assert "only 5 labelled pairs are used (--limit 6, 1 of them dropped)" in loaded.notes
 
 
 def test_a_limit_is_told(lab):

@@ -33,7 +33,7 @@ def test_the_scripts_of_texts_are_measured(texts, foreign, first):
 def test_english_encoders_warn_about_texts_that_they_cannot_read():
     chinese, mixed = measure(["今天天气很好"] * 3, ()), measure(["今天天气很好"] + ["fine weather"] * 19, ())
     note = coverage_note(chinese, "minilm")
-    assert "3 of 3 texts" in note and "Chinese 100%" in note and "--text-encoder" in note
+    assert "3 of 3 texts" in note and "Chinese 100 %" in note and "--text-encoder" in note
     for encoder in ("light", "hf:xlm-roberta-base"):
         assert coverage_note(chinese, encoder) == ""
     assert coverage_note(mixed, "minilm") == ""

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.layouts import locate, text_paths
+from mmsent_cli.data.pairs import PairRow
+from mmsent_cli.data.rows import labels_of
 from mmsent_cli.data.source_rows import documents, labelled_rows, unlabelled_rows
 from mmsent_cli.errors import DataError
 from tests.data.builders import TAGS, image_bytes, ten_tags, write_lab
@@ -197,6 +199,22 @@ def test_two_files_for_one_guid_are_refused(lab):
     (lab / "5.png").write_bytes(image_bytes(kind="PNG"))
     message = refusal(lab).message
     assert "train.txt:6" in message and "5.png" in message
+
+
+@pytest.mark.parametrize(
+    ("tags", "order"),
+    [
+        ("正面 负面 中性", "负面 中性 正面"),
+        ("积极 中性 消极", "消极 中性 积极"),
+        ("pos neg neu", "neg neu pos"),
+        ("2 0 1", "0 1 2"),
+        ("joy anger", "anger joy"),
+        ("pos joy neg", "joy neg pos"),
+    ],
+)
+def test_usual_names_of_sentiments_have_their_order(tags, order):
+    rows = [PairRow(guid=tag, tag=tag, text="a text", text_path=None, image=None, where="") for tag in tags.split()]
+    assert labels_of(rows, None) == tuple(order.split())
 
 
 def test_given_labels_decide_what_is_known(lab):

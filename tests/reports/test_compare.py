@@ -166,6 +166,7 @@ def test_a_table_too_wide_goes_on_below_with_its_names(capsys, monkeypatch):
     text = printed(capsys, monkeypatch, many_arms(2), columns=60)
     recalls = text.split("Recall by class")
     assert len(recalls) == 3
+    assert ["(continued)" in part.splitlines()[0] for part in recalls[1:]] == [False, True]
     heads = [part.splitlines()[1].split() for part in recalls[1:]]
     assert all(heads)
     assert [*heads[0], *heads[1]] == list(SEVEN)
@@ -178,7 +179,9 @@ def test_a_table_too_wide_goes_on_below_with_its_names(capsys, monkeypatch):
 def test_features_that_were_in_the_cache_already_are_called_so():
     stored = setup_facts(setting(encoder_runs={"text": 0, "image": 0}))
     assert dict(stored)["Encoder passes"] == "none: all features were already in the cache"
-    assert dict(setup_facts(setting()))["Encoder passes"] == "3,987 texts and 4,000 images, shared by all models"
+    assert dict(setup_facts(setting()))["Encoder passes"] == (
+        "3,987 texts and 4,000 images; computed once, since the frozen layers of all models are the same"
+    )
 
 
 def test_methods_speak_of_references_only_where_there_are_any():

@@ -209,16 +209,23 @@ def test_notes_of_a_training_are_translated():
         "engine: torch computes mpnet. OpenVINO cannot run it",
         "precision: fp32 (measured once: bf16 is not clearly faster on this CPU)",
         "feature store: 2 damaged entries were found and computed again",
-        "3.1% of all tokens are unknown to the text encoder",
+        "3.1 % of all tokens are unknown to minilm",
+        "12 pairs have near-duplicates, 4 of them with conflicting labels: see pairs_to_check.csv",
+        "the best encoder_lr, 5e-05, is the largest tried: try 8.3e-05",
+        "only 296 labelled pairs are used (--limit 300, 4 of them dropped)",
         "12 characters in 3 texts could not be decoded and became U+FFFD",
-        "3 texts contain only what cleaning removes, such as links: 1, 2, 3",
+        "3 texts with only what cleaning removes, such as links: 1, 2, 3",
+        "1 text with only what cleaning removes, such as links: 1",
         "50 of 60 pairs share one image (that of 7), probably a placeholder: it counts as no near-duplicate; give the "
         "pairs their own images, or train with --fusion text-only",
-        "warning: 30 of 40 texts are not in Latin script (Chinese 80% of all letters), and the text encoder minilm was "
-        "trained on English; use a multilingual one, such as --text-encoder hf:xlm-roberta-base (Chinese: "
+        "warning: 30 of 40 texts are not in Latin script (Chinese 80 % of all letters), and the text encoder minilm "
+        "was trained on English; use a multilingual one, such as --text-encoder hf:xlm-roberta-base (Chinese: "
         "hf:bert-base-chinese), or --encoders light, which learns from your texts",
         "pairs.csv has no column 'guid': its rows are numbered from 1",
-        "5 pairs have no image that can be used; none is needed",
+        "5 pairs without image that can be used; none is needed",
+        "1 pair without text that can be used; none is needed",
+        "1 character in 1 text could not be decoded and became U+FFFD",
+        "1 row left out: no prediction, or a pair without a label",
         "one seed: intervals cover the choice of pairs alone, and another seed may change a verdict; use --seeds 3",
         "the training pairs are not known here: pairs that were in training could not be counted apart",
         "20 of 20 pairs were used in training: the scores show memory, measure on other pairs",

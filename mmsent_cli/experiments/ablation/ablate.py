@@ -26,7 +26,7 @@ from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import NEVER_ANSWERED, AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
 from mmsent_cli.run_folders import Run
-from mmsent_cli.stats import accuracy_scores, compare_scores, learning_findings, modality_findings
+from mmsent_cli.stats import accuracy_scores, compare_scores, few_pairs_notes, learning_findings, modality_findings
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.metrics import compute_metrics
 
@@ -78,6 +78,7 @@ def ablate(
     for method, prediction in predictions.items():
         predicted |= {arm_name(side, method): getattr(prediction, side) for side in ("text", "image")}
     rows = _emap_rows(len(true), examined, settings)
+    few = few_pairs_notes(true, labels)
     findings = _findings(experiment, predicted[BOTH], predictions[PERMUTED], most_frequent)
     result = AblateResult(
         checkpoint=examined.checkpoint.name,
@@ -98,7 +99,7 @@ def ablate(
         ),
         emap=_emap(full[rows], model.additive(rows), true[rows], labels),
         findings=findings,
-        notes=noted(findings, (*examined.plan.notes, *experiment.workspace.notes(), *examined.notes)),
+        notes=noted(findings, (*examined.plan.notes, *experiment.workspace.notes(), *examined.notes, *few)),
     )
     return result, Detail(predicted, softmax(full))
 

@@ -12,7 +12,7 @@ from mmsent_cli.experiments.arms import Arm, TrainedArm, seeds_of
 from mmsent_cli.experiments.comparison.arm_scores import ArmScores, describe, score_arm
 from mmsent_cli.experiments.experiment import Experiment, seed_notes
 from mmsent_cli.results import ComparedArm, CompareResult, Difference
-from mmsent_cli.stats import compare_scores, holm, mcnemar, verdict
+from mmsent_cli.stats import compare_scores, few_pairs_notes, holm, mcnemar, verdict
 
 
 def train_and_compare(
@@ -40,7 +40,12 @@ def train_and_compare(
         baseline=baseline,
         setup=experiment.setup(plan.config, seeds_of(plan.config, seeds)),
         arms=compare(trained, experiment.true, plan.dataset.labels, baseline),
-        notes=(*plan.notes, *experiment.workspace.notes(), *seed_notes(seeds)),
+        notes=(
+            *plan.notes,
+            *experiment.workspace.notes(),
+            *seed_notes(seeds),
+            *few_pairs_notes(experiment.true, plan.dataset.labels),
+        ),
     )
     return result, trained
 

@@ -15,6 +15,7 @@ import numpy as np
 from mmsent_cli.config import to_dict
 from mmsent_cli.experiments.experiment import Experiment, seed_notes
 from mmsent_cli.experiments.settings import TuneSettings
+from mmsent_cli.experiments.tuning.edges import edge_notes
 from mmsent_cli.experiments.tuning.queue import TaskList
 from mmsent_cli.experiments.tuning.runner import Tuner
 from mmsent_cli.experiments.tuning.search import ENCODER_RATE, Search
@@ -25,7 +26,7 @@ from mmsent_cli.model import trains_encoders
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import NOT_DISTINGUISHABLE, TuneResult, noted
 from mmsent_cli.run_folders import Run
-from mmsent_cli.stats import holm, verdict
+from mmsent_cli.stats import few_pairs_notes, holm, verdict
 from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.monitor import Monitor
 from mmsent_cli.training.plan import Plan
@@ -93,7 +94,16 @@ def _result(tuner: Tuner, trials: Sequence[TrialRecord], repeated: int) -> TuneR
         ties=tuple(sorted([best, *ties])) if ties else (),
         undecided=_undecided(trials, best, others, true, len(labels)),
         findings=findings,
-        notes=noted(findings, (*plan.notes, *experiment.workspace.notes(), *_notes(search, repeated))),
+        notes=noted(
+            findings,
+            (
+                *edge_notes(plan, rows, best),
+                *plan.notes,
+                *experiment.workspace.notes(),
+                *_notes(search, repeated),
+                *few_pairs_notes(true, labels),
+            ),
+        ),
         **_runner_up(trials, best, others, true, len(labels)),
     )
 

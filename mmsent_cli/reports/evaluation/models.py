@@ -105,8 +105,7 @@ def models_grids(result: ModelComparison) -> list[Grid]:
 
 
 def scores_grid(result: ModelComparison) -> Grid:
-    """Make the table: accuracy and macro-F1 of each model, the best first."""
-    ranked = sorted(result.models, key=lambda model: -model.accuracy.value)
+    """Make the table: accuracy and macro-F1 of each model, in the order of the differences."""
     rows = [
         (
             model.name,
@@ -115,22 +114,22 @@ def scores_grid(result: ModelComparison) -> Grid:
             score(model.macro_f1.value),
             score_interval(model.macro_f1.interval),
         )
-        for model in ranked
+        for model in result.models
     ]
     return Grid(
         name="models",
-        title=f"Scores, {result.pairs:,} pairs",
+        title=f"Scores, {counted(result.pairs, 'pair')}",
         columns=("", "Accuracy, %", "95 % interval", "Macro-F1", "95 % interval"),
         rows=tuple(rows),
-        foot="Intervals of single models overlap more often than their difference on the same pairs allows: the "
-        "differences on the same pairs are what counts.",
+        foot="To compare models, read their differences. Two intervals here may overlap although the difference is "
+        "distinguishable.",
     )
 
 
 def matrix_grid(result: ModelComparison) -> Grid:
     """Make the table: who beats whom: accuracy of the row minus that of the column."""
     found = {(one.first, one.second): one for one in result.differences}
-    names = [model.name for model in sorted(result.models, key=lambda model: -model.accuracy.value)]
+    names = [model.name for model in result.models]
 
     def cell(row: str, column: str) -> str:
         if row == column:
@@ -170,7 +169,7 @@ def difference_grid(result: ModelComparison) -> Grid:
         columns=("", "Difference", "95 % interval", "Holm p", "McNemar p", "Only one\nis right", "Verdict"),
         rows=tuple(rows),
         foot="Only one is right: pairs that only the first model gets right, and those that only the second does. "
-        "McNemar's exact p, seed by seed, is not adjusted and does not cover seeds.",
+        "McNemar p is that of an exact test, one for each seed. It is not adjusted for the number of comparisons.",
         words=frozenset({0, 6}),
     )
 

@@ -76,7 +76,7 @@ def draw_losses(result: TuneResult) -> "Figure":
 
 def trial_labels(result: TuneResult) -> dict[int, str]:
     """Return short names by trial number: the settings that vary in the phase, if they fit two lines, else
-    `trial 3`.
+    `trial 3`, counted from 1.
     """
     labels = {}
     for phase in phases_of(result):
@@ -88,7 +88,7 @@ def trial_labels(result: TuneResult) -> dict[int, str]:
                 and 0 < len(lines) <= 2
                 and all(len(line) <= MAX_LABEL_LETTERS for line in lines)
             )
-            labels[trial.number] = "\n".join(lines) if fits else f"trial {trial.number}"
+            labels[trial.number] = "\n".join(lines) if fits else f"trial {trial.number + 1}"
     return labels
 
 
@@ -103,7 +103,7 @@ def trial_colors(result: TuneResult) -> dict[int, str]:
 def _draw_loss(axes: "Axes", trial: TrialResult, name: str, style: Look, is_best: bool) -> LineEnd:
     values = mean_curve(trial.curves, lambda epoch: getattr(epoch, name))
     mark = " *" if is_best else f" ({PRUNED})" if trial.state == PRUNED else ""
-    return draw_line(axes, f"trial {trial.number}{mark}", values, style, 2.6 if is_best else 1.4)
+    return draw_line(axes, f"trial {trial.number + 1}{mark}", values, style, 2.6 if is_best else 1.4)
 
 
 def _row(result: TuneResult, trial: TrialResult, label: str, color: str) -> ForestRow:

@@ -1,6 +1,6 @@
 """The findings of a tuning in words: the best settings, and whether they are really better."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from mmsent_cli.reports.format import (
     counted,
@@ -16,7 +16,7 @@ from mmsent_cli.reports.format import (
     signed_score_interval,
     size,
 )
-from mmsent_cli.reports.tuning.tables import PRUNED
+from mmsent_cli.reports.tuning.tables import PRUNED, losses_apart
 from mmsent_cli.results import TrialResult, TuneResult
 
 QUESTION = "Which settings suit this model, and is the best of them really better?"
@@ -46,24 +46,32 @@ def _complete(result: TuneResult) -> list[TrialResult]:
 
 
 def _ties(result: TuneResult) -> Iterator[str]:
-    if result.ties:
-        best = trial_numbered(result, result.best)
-        yield (
-            f"Trials {listed([str(number) for number in result.ties])} tie at the top. Trial {best.number} has the "
-            f"lowest validation loss, {score(best.val_loss)}, or, where that ties too, the highest macro-F1, "
-            f"{score(best.macro_f1)}."
-        )
+    if not result.ties:
+        return
+    best = trial_numbered(result, result.best)
+    number, loss = best.number + 1, losses_apart(result)[best.number]
+    same = [other for other in result.ties if trial_numbered(result, other).val_loss == best.val_loss]
+    lowest = f"Trial {number} has the lowest validation loss of them, {loss}."
+    yield f"Trials {_numbers(result.ties)} tie at the top. {lowest}"
+    if len(same) > 1:
+        highest = f"Trial {number} has the highest macro-F1, {score(best.macro_f1)}."
+        yield f"Trials {_numbers(same)} have this loss. {highest}"
+
+
+def _numbers(trials: Iterable[int]) -> str:
+    """Numbers of trials as readers count them, from 1."""
+    return listed([str(number + 1) for number in trials])
 
 
 def _undecided(result: TuneResult) -> Iterator[str]:
     others, undecided = len(_complete(result)) - 1, len(result.undecided)
     if undecided:
         which = f"none of the other {others} trials" if undecided == others > 1 else ""
-        numbers = listed([str(number) for number in result.undecided])
+        numbers = _numbers(result.undecided)
         yield (
-            f"By accuracy and macro-F1, {which} can be told apart from trial {result.best} on these pairs."
+            f"By accuracy and macro-F1, {which} can be told apart from trial {result.best + 1} on these pairs."
             if which
-            else f"By accuracy and macro-F1, trial {result.best} cannot be told apart on these pairs from trial "
+            else f"By accuracy and macro-F1, trial {result.best + 1} cannot be told apart on these pairs from trial "
             f"{numbers}."
         )
 
@@ -75,7 +83,7 @@ def _runner_up(result: TuneResult) -> Iterator[str]:
     second, gap = trial_numbered(result, result.runner_up), result.difference
     verdict = f": {result.verdict}" if result.verdict else ""
     yield (
-        f"Nested accuracy, best minus runner-up (trial {second.number}: {settings_text(second.settings)}): "
+        f"Nested accuracy, best minus runner-up (trial {second.number + 1}: {settings_text(second.settings)}): "
         f"{points(gap.difference)} points ({in_pairs(gap.difference, result.setup.val_pairs)}), 95 % interval "
         f"{points_interval(gap.interval)}, p {probability(gap.p)}{verdict}. A true difference of "
         f"{size(gap.detectable)} would be detected in four of five repetitions.{_macro_f1(result)}"
@@ -98,11 +106,17 @@ def _range(result: TuneResult) -> Iterator[str]:
     low, high = (pick(complete, key=lambda trial: trial.accuracy) for pick in (min, max))
     if percent(low.accuracy) != percent(high.accuracy):
         yield (
-            f"Best accuracies of the complete trials range from {percent(low.accuracy)} (trial {low.number}) to "
-            f"{percent(high.accuracy)} (trial {high.number})."
+            f"Best accuracies of the complete trials range from {percent(low.accuracy)} ({_named(complete, low)}) to "
+            f"{percent(high.accuracy)} ({_named(complete, high)})."
         )
     if pruned:
         yield f"{counted(pruned, 'trial')} stopped early (pruned)."
+
+
+def _named(trials: Sequence[TrialResult], one: TrialResult) -> str:
+    """The trials that have the accuracy of this one."""
+    same = [trial.number for trial in trials if trial.accuracy == one.accuracy]
+    return f"trial{'s' if len(same) > 1 else ''} {_numbers(same)}"
 
 
 def _optimism(result: TuneResult) -> str:
