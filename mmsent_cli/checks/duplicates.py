@@ -55,7 +55,8 @@ def _conflicts(groups: Sequence[Sequence[Pair]]) -> CheckOutcome:
     return CheckOutcome(
         check="conflicting labels",
         level=WARNING if found else OK,
-        message=f"{counted(len(found), 'group')} of near-duplicates with different labels, {sum(map(len, found)):,} pairs",
+        message=f"{counted(len(found), 'group')} of near-duplicates with different labels, "
+        f"{sum(map(len, found)):,} pairs",
         rule=FIRST,
         advice="decide on one label for each group" if found else "",
         pairs=_numbered(found),

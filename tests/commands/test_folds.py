@@ -131,7 +131,7 @@ def test_a_run_over_folds_writes_figures_that_its_predictions_bear_out(work, sma
     curve = {each["logit_adjustment"]: each["accuracy"] for each in values["trade_off"]}
     used = [each for each in values["trade_off"] if each["logit_adjustment"] == values["logit_adjustment"]]
     assert [(each["accuracy"], each["macro_f1"]) for each in used] == [(values["accuracy"], values["macro_f1"])]
-    assert list(curve) == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    assert list(curve) == [0, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5]
     assert min(curve[0.2], curve[0.3]) <= values["accuracy"] <= max(curve[0.2], curve[0.3])
     assert values["macro_f1"] == pytest.approx(f1_score(tags, predicted, average="macro", zero_division=0))
     assert [judge["name"] for judge in values["members"]] == ["network", "image", "characters", "lexicon"]
