@@ -93,7 +93,8 @@ def _imbalance(counts: dict[str, int]) -> CheckOutcome:
 
 def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutcome:
     """Whether the pairs can be divided, how wide an interval the validation pairs give, and leaks."""
-    rule = f"error if impossible; warning above ±{100 * WIDEST_INTERVAL:.0f} points; warning if near-duplicates are divided"
+    widest = f"warning above ±{100 * WIDEST_INTERVAL:.0f} points"
+    rule = f"error if impossible; {widest}; warning if near-duplicates are divided"
     if isinstance(splits, MmsentError):
         return CheckOutcome(
             check="split", level=ERROR, message=splits.message, rule=rule, advice=_sentence_free(splits.hint)
