@@ -18,7 +18,7 @@ from mmsent_cli.reports.blocks import Examples, Grid, Section, filled
 from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.folds import MEMBER_NAMES
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files, step_figures
-from mmsent_cli.results import IGNORES_TEXT, ONE_CLASS, CheckResult, ExplainResult, Finding, noted
+from mmsent_cli.results import IGNORES_TEXT, ONE_CLASS, CheckResult, EncodingResult, ExplainResult, Finding, noted
 from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, Run
 from tests.reports.experiments import ablate_result, compare_result, setting
 from tests.reports.pages import COMMAND, PICKED, Page, particulars
@@ -67,7 +67,7 @@ def numbers(grids):
 
 
 def test_every_kind_of_result_is_swept(results):
-    elsewhere = {ExplainResult, CheckResult}  # their pages have tests of their own
+    elsewhere = {ExplainResult, CheckResult, EncodingResult}  # their pages have tests of their own
     assert {type(result) for result in results.values()} == set(REPORTS) - elsewhere
 
 

@@ -249,8 +249,8 @@ def test_a_long_step_off_a_terminal_says_every_half_minute_how_far_it_is(capsys,
             view(Stage("predicting", done, 1000))
             clock.now += 10
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-1] == "predicting: 1000 pairs"
+    assert lines[-1] == "predicting: 1,000 pairs"
     assert len(lines) == (1 if is_brief else 7)
     if not is_brief:
-        assert lines[0] == "predicting: 150 of 1000 pairs, 5.0 a second, 2 min 50 s left"
-        assert lines[1] == "predicting: 300 of 1000 pairs, 5.0 a second, 2 min 20 s left"
+        assert lines[0] == "predicting: 150 of 1,000 pairs, 5.0 a second, 2 min 50 s left"
+        assert lines[1] == "predicting: 300 of 1,000 pairs, 5.0 a second, 2 min 20 s left"
