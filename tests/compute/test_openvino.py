@@ -134,6 +134,15 @@ def test_features_are_those_of_torch_in_any_batch(side, precision, tmp_path):
     assert together.shape == wanted.shape == (24, encoder.out_dim)
 
 
+@pytest.mark.parametrize("side", ["text", "image"])
+def test_the_process_that_converts_an_encoder_computes_the_bytes_of_later_ones(side, engine):
+    encoder = compact(side)
+    inputs = stack(arrays(encoder, side, 24), raw_pad(encoder))
+    first = engine.run(encoder, inputs).values
+    engine_module._loaded.clear()  # as in the next process
+    assert torch.equal(engine.run(encoder, inputs).values, first)
+
+
 @pytest.mark.parametrize("name", ["clip", "bert", "mpnet", "hf:small-roberta"])
 def test_texts_of_one_length_keep_their_own_features_in_a_batch(name, engine, weights_dir):
     encoder = fresh("text", name, weights_dir)

@@ -172,6 +172,8 @@ class Engine:
         if not has_same_features:
             raise CannotConvert(f"in OpenVINO its features differ from PyTorch's (cosine below {MIN_COSINE})")
         save(model, self._file(digest))
+        with contextlib.suppress(RuntimeError):  # nothing could be saved
+            return self._compile_saved(encoder, digest)  # rounds as in later processes; the model in memory does not
         return compiled
 
     def _facts(self, digest: str) -> FileFacts:
