@@ -114,7 +114,7 @@ def _checked(run: Run, command: str, changed: Mapping[str, Any]) -> str:
 
 
 def _retrain(run: Run, result: AblateResult) -> list[str]:
-    """Compare with models of one modality, unless that was done or the training pairs are not known."""
+    """Suggest a comparison with models of one modality, unless that was done or the training pairs are not known."""
     subject = read_request(run.path(EXPERIMENT)).subject
     if subject["data"] is not None or any(arm.method == "retrained" for arm in result.arms):
         return []

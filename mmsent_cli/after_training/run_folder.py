@@ -24,7 +24,7 @@ def how_computed(predictor: Predictor) -> tuple[str, str, str]:
 
 
 def name_of(path: Path) -> str:
-    """Return the part of a run folder's name that stands for a checkpoint or a file."""
+    """Return a short name: the run without its time for a checkpoint, the name without ending for another file."""
     return STAMP.sub("", path.parent.name) if path.suffix == ".pt" else path.stem
 
 

@@ -115,7 +115,7 @@ def _to_predict(data: ReadPairs) -> CheckOutcome:
 
 
 def _unlisted(data: ReadPairs) -> CheckOutcome:
-    """Files of guids that stand in no list."""
+    """Files whose guid is in no list of pairs."""
     files = lab.list_files(data.source.path)
     guids = sorted((files.texts.keys() | files.images.keys()) - data.listed, key=natural_order)
     return CheckOutcome(

@@ -22,7 +22,7 @@ def inspect_encoding(
 ) -> None:
     """Find out the character encoding of the texts, and show examples before and after decoding.
 
-    The run folder has the report.
+    A report is written to a new folder in --runs-dir.
     """
     from mmsent_cli import api
 

@@ -17,7 +17,8 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write: .csv, .txt or .tsv with a row guid,tag per pair; .jsonl; .parquet. - = standard output"
+            help="File to write. Its ending gives the format: .csv, .txt, .tsv (a row guid,tag per pair), .jsonl,"
+            " .parquet. - writes to standard output"
         ),
     ] = None,
     checkpoint: Checkpoint = None,
@@ -45,7 +46,7 @@ def predict(
 ) -> None:
     """Predict the sentiment of all unlabelled pairs (--out FILE), or of one pair (--text, --image).
 
-    --data - reads a table from standard input; paths of images in it start in the current folder.
+    With --data -, a table is read from standard input. Its image paths are relative to the current folder.
     """
     if out is not None:
         _require_request(out, given, force, resume)

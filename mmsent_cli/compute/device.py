@@ -108,7 +108,7 @@ class Compute:
         return f"openvino {self.engine.version}" if self.engine else "torch"
 
     def engine_for(self, encoder: Encoder) -> Engine | None:
-        """Return the engine if it computes this encoder's stored stages; None if torch computes them."""
+        """Return the engine if it computes the frozen stages of this encoder; None if torch computes them."""
         return self.engine if self.engine and encoder.cut and not self.engine.refusal(encoder) else None
 
     def streams_for(self, encoder: Encoder) -> int:
@@ -209,7 +209,7 @@ def open_device(device: str, is_deterministic: bool) -> str:
         count = torch.cuda.device_count()
         if index and int(index) >= count:
             known = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
-            raise ConfigError(f"--device {device}: this machine has {count} CUDA device(s)", f"give {known}")
+            raise ConfigError(f"--device {device}: this machine has {count} CUDA device(s)", f"choose {known}")
         if index:  # everything that names no number, Accelerate included, then runs there as well
             torch.cuda.set_device(int(index))
     if kind == "mps" and not torch.backends.mps.is_available():

@@ -54,8 +54,8 @@ class DataConfig:
     tag_column: str = option("tag", "Column of the table with the label; rows without a label are predicted")
     labels: tuple[str, ...] | None = option(
         None,
-        "The labels, comma-separated, in the order of the tables and figures",
-        shown="those of negative, neutral, positive that occur; if fewer than two of them occur, all labels",
+        "The labels, comma-separated. Tables and figures show them in this order",
+        shown="negative, neutral and positive, as far as they occur; if fewer than two do, all labels",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -91,8 +91,8 @@ class SplitConfig:
 
     strategy: Literal["grouped", "plain-80-20", "plain-90-10"] = option(
         "grouped",
-        "grouped keeps near-duplicates in the same split; plain-80-20 and plain-90-10 ignore them, for comparison with"
-        " published results",
+        "grouped keeps near-duplicates on the same side (training or validation); plain-80-20 and plain-90-10 ignore"
+        " them, for comparison with published results",
     )
     val_size: float = option(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
     split_seed: int = option(
@@ -139,14 +139,14 @@ class ModelConfig:
     encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "Another text encoder than that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
+        "A text encoder other than that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
         " twitter-roberta, hf:NAME",
         shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
         None,
-        "Another image encoder than that of --encoders: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18,"
-        " clip, hf:NAME, timm:NAME",
+        "An image encoder other than that of --encoders: light, efficientnet-lite0, efficientnet-lite0-stages,"
+        " resnet18, clip, hf:NAME, timm:NAME",
         shown="the image encoder of --encoders",
     )
     fusion: str = option(
@@ -188,11 +188,11 @@ class ModelConfig:
     )
     probes: tuple[str, ...] | None = option(
         None,
-        "Linear probes added to the ensemble, comma-separated: image, text (the model's frozen encoders); minilm, mpnet"
-        " (an extra frozen text encoder); clip-text, clip-image, clip (its text and image embeddings together);"
-        " text:ENCODER, image:ENCODER (any extra frozen encoder, as in --text-encoder and --image-encoder), such as"
-        " text:bert, image:timm:NAME; hf:NAME or a folder; characters (n-grams); lexicon; ocr, ocr-characters (words in"
-        " the image), minilm-ocr (the text and these words; pip install 'mmsent[ocr]'). Needs --folds",
+        "Linear probes added to the ensemble, comma-separated. The model's own encoders: image, text. Extra frozen"
+        " encoders: minilm, mpnet, clip-text, clip-image, clip (CLIP's text and image embeddings together),"
+        " text:ENCODER, image:ENCODER (names as in --text-encoder and --image-encoder), hf:NAME, a folder. Without an"
+        " encoder: characters (n-grams), lexicon. Words in the image: ocr, ocr-characters, minilm-ocr (the text and"
+        " these words; pip install 'mmsent[ocr]'). Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
@@ -271,8 +271,8 @@ class FitConfig:
     )
     patience: int | None = option(
         None,
-        "Early stopping: number of epochs without improvement before training stops. 0 = no early stopping (always so"
-        " with --folds)",
+        "Early stopping: number of epochs without improvement before training stops. 0 = no early"
+        " stopping. With --folds, there is never early stopping",
         shown=BY_ENCODERS,
     )
     monitor: Literal["accuracy", "macro_f1", "loss"] | None = option(
@@ -320,14 +320,14 @@ class RuntimeConfig:
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
-        "Precision of the forward pass; weights stay fp32. auto = bf16 if it is faster (on some CPUs, a one-time"
-        " benchmark decides), fp16 on older GPUs, else fp32",
+        "Precision of the forward pass: auto, fp32, bf16 or fp16; weights stay fp32. auto = bf16 where it is faster"
+        " (some CPUs are measured once), fp16 on older GPUs, else fp32",
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",
-        "Backend for frozen encoder layers; trained layers always use torch. auto = openvino on a CPU, if it is"
-        " installed and supports the encoder, else torch. ray = divide the work of predict --out among several"
-        " processes or machines, each of which chooses like auto",
+        "Backend for frozen encoder layers: auto, torch or openvino; trained layers always use torch. auto = openvino"
+        " on a CPU, if it is installed and supports the encoder, else torch. ray, for predict --out alone, divides the"
+        " rows among several processes or machines, each of which chooses like auto",
     )
     no_deterministic: bool = option(
         False, "On CUDA, allow kernels that may be faster and give slightly different results in each run"

@@ -193,10 +193,10 @@ def account(report: Report, over_limit: int, kept: int, flaws: Flaws) -> None:
     """Enter in a report what became of the rows after their files were checked.
 
     Args:
-        report: of the rows as they were read.
+        report: what was counted as the rows were read.
         over_limit: rows that `--limit` leaves out.
         kept: pairs that can be used.
-        flaws: of the checked rows.
+        flaws: those found in the checked rows.
     """
     if over_limit:
         report.skipped[OVER_LIMIT] += over_limit

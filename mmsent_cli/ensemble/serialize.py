@@ -47,7 +47,7 @@ def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, 
     if characters is not None and (
         characters.idf.shape != (len(characters.ngrams),) or len(set(characters.ngrams)) != len(characters.ngrams)
     ):
-        raise ValueError(f"the n-grams of the probe {name} and their frequencies do not fit each other")
+        raise ValueError(f"the probe {name} has no single frequency for each of its n-grams")
     if not all(np.isfinite(part).all() for part in (weight, bias, prior)):
         raise ValueError(f"the weights of the probe {name} are not finite")
     shapes = (weight.shape, bias.shape, prior.shape)

@@ -196,7 +196,7 @@ def _error_of_lost(worker: Worker) -> MmsentError:
 
 
 def _has_started(worker: Worker) -> bool:
-    """Whether a worker that is gone had sent its first message, which may still be unread."""
+    """Whether a worker that has ended had sent its first message, even if nobody has read it yet."""
     with suppress(EOFError, OSError):
         return worker.has_started or (worker.connection.poll() and worker.connection.recv() == STARTED)
     return False

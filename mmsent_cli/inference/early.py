@@ -33,6 +33,6 @@ def require_request(file: PredictionFile, is_in_parts: bool) -> None:
     left = next(hidden_folder(out).glob(PARTS), None) if is_in_parts else partial_path(out)
     if left is not None and left.is_file() and not left.is_symlink():
         raise ConfigError(
-            f"an interrupted prediction of {out} is here",
+            f"there is an interrupted prediction of {out}",
             "continue with --resume, or start over with --force",
         )

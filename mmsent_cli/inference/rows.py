@@ -209,7 +209,7 @@ def open_rows(
 def prediction_table(
     rows: Sequence[tuple[Prediction, bool, tuple[str, ...]]], labels: Sequence[str], names: Sequence[str]
 ) -> "pa.Table":
-    """Return predictions as a table of Arrow, with the columns of `row_columns`.
+    """Return predictions as an Arrow table, with the columns of `row_columns`.
 
     Args:
         rows: each prediction, whether its label is given, and its kept cells.

@@ -53,23 +53,21 @@ class PredictSettings:
     )
     abstain_for_accuracy: float | None = option(
         None,
-        "Leave the least certain labels empty, so that the remaining labels reach this accuracy, 0 to 1. How certain a"
-        " label must be is chosen on the out-of-fold or validation predictions of the model's run",
+        "Leave the least certain labels empty, so that the remaining labels reach this accuracy, 0 to 1. The"
+        " threshold is chosen on the out-of-fold or validation predictions of the model's run",
         shown="none",
     )
     keep: tuple[str, ...] = option((), "Columns of the input to copy to the output, comma-separated", shown="none")
     shard: str | None = option(
         None,
-        "Predict part I of N of the rows, written I/N, such as 1/8; the N outputs together have the rows of one output",
+        "Predict part I of N of the rows, written I/N, such as 1/8; together, the N outputs have every row once",
         shown="all rows",
     )
     ray_address: str | None = option(
         None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
     )
     ray_workers: int = option(0, "Processes that predict with --engine ray. 0 = one per GPU, or one per two CPU cores")
-    part_rows: int = option(
-        PART_ROWS, f"With --engine ray, the input is divided into parts of so many rows, a multiple of {CHUNK_ROWS}"
-    )
+    part_rows: int = option(PART_ROWS, f"With --engine ray, rows of a part of the input, a multiple of {CHUNK_ROWS}")
 
     def __post_init__(self) -> None:
         given = [self.abstain_below, self.abstain_for_accuracy]

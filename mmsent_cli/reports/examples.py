@@ -46,7 +46,7 @@ class Picker:
         """Take the first of each class in turn, the most frequent class first.
 
         Args:
-            rows: numbers of pairs, the best ones first.
+            rows: indices of pairs, the best ones first.
         """
         by_class: dict[str | None, deque[int]] = {tag: deque() for tag, _ in Counter(self._tags).most_common()}
         for row in rows:

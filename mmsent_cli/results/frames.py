@@ -82,7 +82,7 @@ def trial_records(result: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def arm_scores(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Make a row for each arm, without classes and epochs."""
+    """Make a row for each arm, without the scores of each class and epoch."""
     return [
         {name: value for name, value in asdict(arm).items() if name not in ("per_class", "curves")}
         for arm in result.arms

@@ -102,7 +102,7 @@ def _add_routes(
             raise Refusal(501, "this server cannot explain", "start it where mmsent[explain] is installed")
         pairs, _ = await read_pairs(request, settings)
         if len(pairs) > 1:
-            raise Refusal(422, f"{len(pairs)} pairs to explain at once", "send one pair")
+            raise Refusal(422, f"cannot explain {len(pairs)} pairs at once", "send one pair")
         return asdict(await batcher.run(pairs, lambda: work(pairs[0])))
 
     @app.get("/health", summary="Whether the server answers, and what it serves")

@@ -116,7 +116,7 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
 def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
     """Return the weights of the arms' seed variances: half for the compared arms, half pooled over all arms.
 
-    The pooled half is the noise of the compared arms times the ratio of seed variance to noise over all arms.
+    The pooled half estimates a seed variance as `noise * ratio`. The ratio is that of all arms: seed variance to noise.
 
     Args:
         noise: the variance of each arm's mean due to noise [K].

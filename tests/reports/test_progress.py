@@ -160,9 +160,10 @@ def test_rows_that_wrap_leave_room_for_the_bars(capsys, monkeypatch, terminal, h
             train_model(view, clock, name, 0, number, 16, history[0])
         view(ModelBegun(name, 0, 16, 16, 2))
         view(Step(name, 0, 1, 1, 2))
-        capsys.readouterr()
-        view._live.refresh()
-        frame = ESCAPES.sub("", capsys.readouterr().err).replace("\r", "")
+        with view._live._lock:  # otherwise its thread may draw a second frame
+            capsys.readouterr()
+            view._live.refresh()
+            frame = ESCAPES.sub("", capsys.readouterr().err).replace("\r", "")
         height = len(frame.rstrip("\n").splitlines())
     assert height <= lines - 1
     assert re.search(r"15/16 models .*\n.* 0/2 +epochs", frame)

@@ -83,7 +83,7 @@ class MeanProjection(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build the GRU encoder for the vocabulary of the request; its features are [B, 256]."""
+    """Build the GRU encoder for the vocabulary in `request`; its features are [B, 256]."""
     vocabulary = request.vocabulary or ()
     inputs = TextInputs(word_tokenizer(vocabulary), 0, request.max_length_tokens, request.cleaning)
     embedding = nn.Embedding(len(vocabulary) + 2, EMBEDDING_DIM, padding_idx=0)

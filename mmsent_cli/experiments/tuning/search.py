@@ -54,7 +54,7 @@ class Search:
         return Search(self.plan, self.settings, is_frozen=True)
 
     def then(self, trials: Sequence[TrialRecord]) -> list[Task]:
-        """Return the tasks after the first ones: for `sequence`, the other decays at the best rates; else none."""
+        """Return the second round of tasks: with `sequence`, the other weight decays at the best rates; else none."""
         if self.settings.strategy != "sequence":
             return []
         best = trials[rank(trials, self.monitor)[0]].settings
