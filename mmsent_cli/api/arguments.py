@@ -56,7 +56,9 @@ def require_only_resume(given: Given, source: Source | None, has_more: bool) -> 
     names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
     if has_more or names:
         raise ConfigError(
-            "--resume uses the settings of the run, so no other settings can be given", "leave out the other options"
+            "--resume uses the settings of the run, so no other settings can be given",
+            "leave out the other options; or leave out --resume, to begin a new run with other settings, such as more"
+            " epochs (mmsent train --config RUN-FOLDER takes all others from an old run)",
         )
 
 

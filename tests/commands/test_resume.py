@@ -99,7 +99,7 @@ def test_what_cannot_be_resumed(work, interrupt):
     (run,) = run_folders()
     assert_refused(mmsent("train", "--resume", "nothing"), "nothing", run.name)
     assert_refused(mmsent("train", "--resume", "lab"), "lab")
-    assert_refused(mmsent("train", "--resume", "latest", "--epochs", 5), "--resume")
+    assert_refused(mmsent("train", "--resume", "latest", "--epochs", 5), "--resume", "mmsent train --config RUN-FOLDER")
     assert_refused(mmsent("train", "--resume", "latest", "--config", run), "--resume")
     (run / "last.pt").write_bytes((run / "last.pt").read_bytes()[:1000])
     assert_refused(mmsent("train", "--resume", "latest"), "last.pt")
