@@ -1,10 +1,12 @@
 """Signals that end a program: the exit code, what is reported, and that no temporary file or worker is left."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -101,6 +103,9 @@ def test_a_signal_ends_the_program_whatever_it_does(begin, tmp_path, work, numbe
 def test_workers_end_with_the_program_and_never_receive_ctrl_c(begin):
     process = begin("worker", start_new_session=True)
     worker = psutil.Process(int(process.stdout.readline()))
+    if sys.platform == "linux":  # blocked from the start: nothing can arrive while the worker imports
+        (blocked,) = re.findall(r"SigBlk:\s*(\w+)", Path(f"/proc/{worker.pid}/status").read_text())
+        assert int(blocked, 16) & 1 << (signal.SIGINT - 1)
     worker.send_signal(signal.SIGINT)
     time.sleep(0.2)
     assert worker.is_running()
