@@ -50,6 +50,7 @@ def test_a_request_holds_the_text_and_the_image_of_a_pair(tmp_path):
 
 
 @pytest.mark.real
+@pytest.mark.enable_socket
 def test_a_served_model_answers_all_clients_and_keeps_its_memory(tmp_path):
     rows = serve(SAMPLE, tmp_path, None, 600)
     memory = [[int(size) for size in re.findall(r"(\d+) MiB", row.note)] for row in rows]

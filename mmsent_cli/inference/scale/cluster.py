@@ -123,7 +123,7 @@ def _connect(address: str | None) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for attempt in range(1, STARTS + 1):
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+            ray.init(address="local" if is_local else address, log_to_driver=False, logging_level=logging.ERROR, **own)
             break
         except Exception as error:  # Ray raises it as such where its processes do not start in time
             ray.shutdown()
