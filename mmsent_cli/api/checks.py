@@ -30,7 +30,7 @@ def check(
         **settings: the settings of `mmsent check --help`, such as `on_bad="drop"`.
 
     Returns:
-        The finished run. `result.can_train` says whether `train` would start, `result.checks` has all outcomes with
+        The finished run. `result.can_train` is True if `train` would start, `result.checks` has all outcomes with
         their pairs; `to_frame()` has a row for each check, `to_frame("pairs")` one for each listed pair.
 
     Raises:
@@ -55,7 +55,7 @@ def env(*, is_timed: bool = True, runs_dir: PathLike = RUNS, progress: Progress 
         **settings: the settings of `mmsent env --help`, such as `offline=True`.
 
     Returns:
-        `can_train` says whether training can run, `checks` has all outcomes, `minutes` the estimate; `to_frame()` has
+        `can_train` is True if training can run, `checks` has all outcomes, `minutes` the estimate; `to_frame()` has
         a row for each check.
 
     Raises:

@@ -17,7 +17,7 @@ from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
 
 CUT_SHARE = 0.05
 OTHER_ENCODER = "use a text encoder for this language or these signs"
-RARE_WORDS = "add pairs: light knows only words that occur twice in training"
+RARE_WORDS = "add pairs: the vocabulary of light has only words that occur twice in training"
 
 
 def text_outcomes(

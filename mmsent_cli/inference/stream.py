@@ -28,7 +28,7 @@ from mmsent_cli.inference.rows import Kept, ParquetWriter, PredictionFile, RowWr
 from mmsent_cli.inference.tally import Tally
 from mmsent_cli.outputs import require_no_input
 from mmsent_cli.progress import Progress, Stage, silent
-from mmsent_cli.results import Finding, PredictResult, noted
+from mmsent_cli.results import Finding, PredictedBy, PredictResult, noted
 from mmsent_cli.stats import never_answered_finding, one_class_finding
 from mmsent_cli.training.checkpoints import Description
 
@@ -84,17 +84,38 @@ def predict_file(
             raise DataError(f"there are no pairs to predict in {source.name}", "give a folder or a table with --data")
     if kept:
         kept.remove()
-    counts = {label: tally.tags[label] for label in predictor.description.labels}
-    findings = findings_of_counts(predictor.description, counts)
     notes = (
         source.notice,
         *filter(None, [cache_note(), threshold_note, shard.note(total, predictor.chunk_pairs)]),
         *notes,
         *read,
         *predictor.notes(),
-        *tally.notes(),
-        *flaws.problems,
     )
+    return finished(checkpoint, out, predictor.description, model, tally, flaws, notes, start)
+
+
+def finished(
+    checkpoint: Path,
+    out: Path,
+    description: Description,
+    model: PredictedBy,
+    tally: Tally,
+    flaws: Flaws,
+    notes: Iterable[str],
+    start: float,
+) -> PredictResult:
+    """Return the result of a prediction that is written.
+
+    Args:
+        checkpoint, out: the files that were read and written.
+        description: of the checkpoint's model.
+        model: stands in the result as the origin of the predictions.
+        tally, flaws: the counts of all pairs, and those that were left out.
+        notes: shown before the notes of `tally` and `flaws`.
+        start: when the prediction began, by `time.perf_counter`, in seconds.
+    """
+    counts = {label: tally.tags[label] for label in description.labels}
+    findings = findings_of_counts(description, counts)
     return PredictResult(
         checkpoint=str(checkpoint),
         out=str(out),
@@ -104,14 +125,14 @@ def predict_file(
         missing_image=tally.missing["image"],
         replaced_characters=tally.replaced,
         abstained=tally.abstained,
-        threshold=threshold or None,
+        threshold=tally.threshold or None,
         seconds=time.perf_counter() - start,
         model=model,
         dropped=flaws.dropped,
         blanked=flaws.blanked,
         unusable=tuple(flaws.unusable),
         findings=findings,
-        notes=noted(findings, notes),
+        notes=noted(findings, (*notes, *tally.notes(), *flaws.problems)),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.errors import counted
 
 BLANK = "blank"
 
@@ -65,7 +66,7 @@ class Report:
         skipped = f"{self.skipped.total():,} skipped{f' ({reasons})' if reasons else ''}"
         refused = len(self.problems) + self.refused
         total = self.read + self.skipped.total() + refused
-        return f"{total:,} {'row' if total == 1 else 'rows'}: {self.read:,} used, {skipped}, {refused:,} refused"
+        return f"{counted(total, 'row')}: {self.read:,} used, {skipped}, {refused:,} refused"
 
     def notes(self, name: str) -> list[str]:
         """Return the counts, how the source was read, and a line for each remark with the first place.
@@ -73,10 +74,7 @@ class Report:
         Args:
             name: of the source, where the report has no title.
         """
-        remarks = [
-            f"{len(places):,} {'row' if len(places) == 1 else 'rows'} ({_first(places)}): {what}"
-            for what, places in self.remarks.items()
-        ]
+        remarks = [f"{counted(len(places), 'row')} ({_first(places)}): {what}" for what, places in self.remarks.items()]
         return [f"{self.title or name}: {self.counts()}", *self.said, *remarks]
 
 

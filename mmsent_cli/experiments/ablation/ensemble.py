@@ -57,7 +57,7 @@ class EncodedProbe:
     mean: np.ndarray
 
     def log_probabilities(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
-        """Compute log-probabilities [M, C] of M pairs. `rows` says from which pair each takes text and image."""
+        """Compute log-probabilities [M, C] of M pairs. `rows` has the pair from which each takes text and image."""
         method, own = removed.get(self.modality), rows[self.modality]
         if method is None:
             return np.where(self.present[own, None], log_softmax(self.logits[own]), self.prior)
@@ -82,7 +82,7 @@ class EncodedJointProbe:
     means: Mapping[str, np.ndarray]
 
     def log_probabilities(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
-        """Compute log-probabilities [M, C] of M pairs. `rows` says from which pair each takes text and image."""
+        """Compute log-probabilities [M, C] of M pairs. `rows` has the pair from which each takes text and image."""
         count = len(rows["text"])
         parts = [slice(start, start + CLASSIFIER_BATCH) for start in range(0, count, CLASSIFIER_BATCH)]
         return np.concatenate([self._part({each: own[part] for each, own in rows.items()}, removed) for part in parts])

@@ -73,7 +73,7 @@ def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Clus
     """Connect to a Ray cluster, or start Ray on this machine, which ends with the block.
 
     Args:
-        address: of the cluster; None for the one that Ray knows, else this machine.
+        address: of the cluster; None for that of `RAY_ADDRESS`, else a Ray of its own on this machine.
         wanted: number of predicting processes; 0 chooses it.
         device: the setting `--device`.
 

@@ -24,7 +24,7 @@ from mmsent_cli.inference.settings import PredictSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What every process of a prediction knows. Paths are absolute, and the same on all machines.
+    """The settings that every process of a prediction gets. Paths are absolute, and the same on all machines.
 
     Attributes:
         checkpoint: the checkpoint file.

@@ -32,11 +32,11 @@ from mmsent_cli.inference.scale.folder import (
 )
 from mmsent_cli.inference.scale.job import Job, identity_of
 from mmsent_cli.inference.scale.worker import Survey, value_of
-from mmsent_cli.inference.stream import columns_known, findings_of_counts
+from mmsent_cli.inference.stream import columns_known, finished
 from mmsent_cli.inference.tally import Tally
 from mmsent_cli.outputs import require_no_input
 from mmsent_cli.progress import Progress, Stage, silent
-from mmsent_cli.results import PredictedBy, PredictResult, noted
+from mmsent_cli.results import PredictedBy, PredictResult
 from mmsent_cli.training.checkpoints import Description, describe, read_checkpoint
 
 
@@ -87,8 +87,6 @@ def predict_in_parts(
         if not tally.pairs:
             raise DataError(f"there are no pairs to predict in {sources[0].path}", "give a table with --data")
         _write(job, file, description.labels, model)
-    counts = {label: tally.tags[label] for label in description.labels}
-    findings = findings_of_counts(description, counts)
     notes = (
         _notice(sources),
         *filter(None, [cache_note(), threshold_note]),
@@ -96,27 +94,8 @@ def predict_in_parts(
         *report.notes(sources[0].name),
         *dict.fromkeys(note for summary in summaries for note in summary.notes),
         _parts_note(summaries, workers),
-        *tally.notes(),
-        *flaws.problems,
     )
-    return PredictResult(
-        checkpoint=str(checkpoint),
-        out=str(file.out),
-        pairs=tally.pairs,
-        counts=counts,
-        missing_text=tally.missing["text"],
-        missing_image=tally.missing["image"],
-        replaced_characters=tally.replaced,
-        abstained=tally.abstained,
-        threshold=threshold or None,
-        seconds=time.perf_counter() - start,
-        model=model,
-        dropped=flaws.dropped,
-        blanked=flaws.blanked,
-        unusable=tuple(flaws.unusable),
-        findings=findings,
-        notes=noted(findings, notes),
-    )
+    return finished(checkpoint, file.out, description, model, tally, flaws, notes, start)
 
 
 def _work(job: Job, description: Description, progress: Progress) -> tuple[list[Survey], list[PartSummary], int]:
