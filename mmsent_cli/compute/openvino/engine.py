@@ -131,7 +131,8 @@ class Engine:
             except CannotConvert as error:
                 refusal = f"{error}; to try again, run mmsent cache --clear"
                 with contextlib.suppress(MmsentError, OSError):  # then the next process tries again
-                    self._file(digest).unlink(missing_ok=True)
+                    for path in (self._file(digest), self._file(digest).with_suffix(".bin")):
+                        path.unlink(missing_ok=True)
                     atomic_write(self._refused(digest), refusal.encode())
         _loaded[encoder] = Loaded(encoder.cut, digest, model, refusal)
 
@@ -158,23 +159,28 @@ class Engine:
             return None
 
     def _convert(self, encoder: Encoder, digest: str) -> Any:
-        """Convert the stages, compile them, compare them with PyTorch, and save the model.
+        """Convert the stages, save the model, compile it, and compare it with PyTorch.
+
+        The saved model is compiled, as in later processes: the model in memory rounds differently.
 
         Raises:
             CannotConvert: the stages cannot be converted or run, or the features differ from PyTorch's.
         """
         model = convert(encoder)
+        save(model, self._file(digest))
         try:
-            compiled = self._compile(encoder, model)
+            compiled = self._compile_new(encoder, digest, model)
             has_same_features = agrees(encoder, compiled)
         except RuntimeError as error:
             raise CannotConvert(f"OpenVINO cannot run it: {last_line(error)}") from error
         if not has_same_features:
             raise CannotConvert(f"in OpenVINO its features differ from PyTorch's (cosine below {MIN_COSINE})")
-        save(model, self._file(digest))
-        with contextlib.suppress(RuntimeError):  # nothing could be saved
-            return self._compile_saved(encoder, digest)  # rounds as in later processes; the model in memory does not
         return compiled
+
+    def _compile_new(self, encoder: Encoder, digest: str, model: Any) -> Any:
+        with contextlib.suppress(RuntimeError):  # nothing could be saved, or OpenVINO cannot run it
+            return self._compile_saved(encoder, digest)
+        return self._compile(encoder, model)
 
     def _facts(self, digest: str) -> FileFacts:
         """Return what is known about the saved model of a digest."""
