@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -37,8 +38,11 @@ def session_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_cache(session_cache, tmp_path_factory, monkeypatch):
-    """A cache folder for each test, not in its `tmp_path`."""
-    monkeypatch.setenv("MMSENT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    """A cache folder for each test, not in its `tmp_path`, removed after it: the suite needs little space."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("MMSENT_CACHE", str(folder))
+    yield
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
