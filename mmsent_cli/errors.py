@@ -49,8 +49,13 @@ def summarize(problems: Sequence[str], what: str = "problems") -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """Return a count with its noun, `1 step` or `2,000 steps`."""
-    return f"{count} {what}" if count == 1 else f"{count:,} {what}s"
+    """Return a count with its noun: `1 step`, `2,000 steps`, `2 batches`."""
+    return f"{count} {what}" if count == 1 else f"{count:,} {plural(what)}"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of an English noun: `steps`, `batches`, `classes`."""
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
 
 
 def listed(names: Sequence[str]) -> str:

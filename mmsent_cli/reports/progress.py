@@ -20,6 +20,7 @@ from rich.progress import Progress as Bars
 from rich.table import Column, Table
 from rich.text import Text
 
+from mmsent_cli.errors import plural
 from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.progress import Epoch, Event, ModelBegun, ModelDone, Stage, Step
 from mmsent_cli.reports.console import err
@@ -164,7 +165,7 @@ class ProgressView:
         is_done = stage.total is not None and stage.done >= stage.total
         if self.is_live:
             if stage.name not in self._stages:
-                self._stages[stage.name] = self._bars.add_task(stage.name, total=stage.total, unit=f"{stage.unit}s")
+                self._stages[stage.name] = self._bars.add_task(stage.name, total=stage.total, unit=plural(stage.unit))
                 self._draw()
             self._bars.update(self._stages[stage.name], completed=stage.done, total=stage.total)
         elif is_done and stage.name not in self._finished_stages:

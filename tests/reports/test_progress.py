@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mmsent_cli.errors import counted
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Stage, Step
 from mmsent_cli.reports.progress import Pace, ProgressView
 
@@ -255,3 +256,11 @@ def test_a_long_step_off_a_terminal_says_every_half_minute_how_far_it_is(capsys,
     if not is_brief:
         assert lines[0] == "predicting: 150 of 1,000 pairs, 5.0 a second, 2 min 50 s left"
         assert lines[1] == "predicting: 300 of 1,000 pairs, 5.0 a second, 2 min 20 s left"
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "shown"),
+    [(1, "batch", "1 batch"), (2, "batch", "2 batches"), (1200, "step", "1,200 steps"), (0, "class", "0 classes")],
+)
+def test_a_count_has_the_plural_of_its_noun(count, noun, shown):
+    assert counted(count, noun) == shown
