@@ -21,6 +21,7 @@ PROBES = (
     "ocr",
     "ocr-characters",
     "minilm-ocr",
+    "kernel",
 )
 RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
 """Earlier names of probes, for the error that gives the new one."""

@@ -188,17 +188,18 @@ class ModelConfig:
     )
     probes: tuple[str, ...] | None = option(
         None,
-        "Linear probes added to the ensemble, comma-separated. The model's own encoders: image, text. Extra frozen"
-        " encoders: minilm, mpnet, clip-text, clip-image, clip (CLIP's text and image embeddings together),"
-        " text:ENCODER, image:ENCODER (names as in --text-encoder and --image-encoder), hf:NAME, a folder. Without an"
-        " encoder: characters (n-grams), lexicon. Words in the image: ocr, ocr-characters, minilm-ocr (the text and"
-        " these words; pip install 'mmsent[ocr]'). Needs --folds",
+        "Probes added to the ensemble, comma-separated: linear ones and a kernel regression. The model's own encoders:"
+        " image, text. Extra frozen encoders: minilm, mpnet, clip-text, clip-image, clip (CLIP's text and image"
+        " embeddings together), text:ENCODER, image:ENCODER (names as in --text-encoder and --image-encoder), hf:NAME,"
+        " a folder. Kernel regression on the frozen image encoder, minilm and mpnet: kernel. Without an encoder:"
+        " characters (n-grams), lexicon. Words in the image: ocr, ocr-characters, minilm-ocr (the text and these words;"
+        " pip install 'mmsent[ocr]'). Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
     optional_probes: tuple[str, ...] | None = option(
         None,
-        "More linear probes, with names as for --probes. One whose weights or OCR engine is not found is left out, with"
+        "More probes, with names as for --probes. One whose weights or OCR engine is not found is left out, with"
         " a note. Needs --folds",
         shown="none",
         panel=ENSEMBLE,

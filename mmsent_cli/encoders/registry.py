@@ -129,7 +129,10 @@ def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSou
 
 
 def auxiliary_place(name: str) -> tuple[str, str]:
-    """Split the name of an auxiliary encoder into its modality and its name in the table of this modality."""
+    """Split the name of an auxiliary encoder into its modality and its name in the table of this modality.
+
+    `text` and `image`, the model's own encoders, have no name there.
+    """
     side, _, encoder = name.partition(":")
     if is_text_and_ocr(name):
         return "text", encoder

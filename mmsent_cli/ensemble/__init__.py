@@ -1,4 +1,4 @@
-"""Ensembles: models and linear probes (the members), and the stacker that combines their predictions.
+"""Ensembles: models and probes (the members), and the stacker that combines their predictions.
 
 Chosen: stacking of out-of-fold predictions. Members are overconfident on their training pairs. Their out-of-fold
 predictions show how reliable they are, and the stacker weights them accordingly. Rejected: n-grams as an input of the
@@ -7,16 +7,8 @@ model, since it overfits to them before it learns from the other features; one m
 
 from mmsent_cli.ensemble.ensemble import Ensemble, is_frozen, pool, probe_inputs
 from mmsent_cli.ensemble.probabilities import geometric_mean, log_softmax, softmax
-from mmsent_cli.ensemble.probes import (
-    PROBES,
-    Probe,
-    ProbeInputs,
-    auxiliary_encoders,
-    find_probe,
-    fit_probe,
-    join_inputs,
-    reads_ocr,
-)
+from mmsent_cli.ensemble.probe_specs import PROBES, auxiliary_encoders, find_probe, reads_ocr
+from mmsent_cli.ensemble.probes import Probe, ProbeInputs, fit_probe, join_inputs
 from mmsent_cli.ensemble.stacker import Stacker, fit_stacker, stack_out_of_fold
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The ensemble: one or several models, linear probes, and the stacker that combines their predictions."""
+"""The ensemble: one or several models, probes, and the stacker that combines their predictions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,8 @@ import torch
 from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.ensemble.probabilities import geometric_mean, log_softmax
-from mmsent_cli.ensemble.probes import Probe, ProbeInputs, reads_ocr
+from mmsent_cli.ensemble.probe_specs import reads_ocr
+from mmsent_cli.ensemble.probes import Probe, ProbeInputs
 from mmsent_cli.ensemble.stacker import Stacker
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
@@ -21,7 +22,7 @@ class Ensemble:
     Attributes:
         models: models in eval mode on one device, with shared frozen stages. The geometric mean of their predictions
             is the first member.
-        probes: linear probes, the other members.
+        probes: the other members.
         stacker: combines the members; None for a single model.
         auxiliary_encoders: frozen encoders that only probes use, by name.
     """

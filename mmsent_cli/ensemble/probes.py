@@ -1,107 +1,27 @@
-"""Linear probes: logistic regressions, each on one kind of features. They are members of the ensemble.
+"""Probes: logistic regressions, each on one kind of features, and one kernel regression. Members of the ensemble.
 
 A fitted probe is plain data (one weight for each feature and class), so that a checkpoint can contain it.
-
-Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). Probes of OCR
-text are this project's.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from mmsent_cli.data.ocr import TEXT_AND_OCR, OcrText, is_text_and_ocr
-from mmsent_cli.data.pairs import MODALITIES
+from mmsent_cli.data.ocr import OcrText
+from mmsent_cli.ensemble.kernel import Kernel, fit_kernel, to_logits
 from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.logistic import fit_logistic
 from mmsent_cli.ensemble.ngrams import Characters
 from mmsent_cli.ensemble.ocr_features import N_OCR, ocr_features
 from mmsent_cli.ensemble.probabilities import log_softmax
+from mmsent_cli.ensemble.probe_specs import ProbeSpec, find_probe
 
 SMALLEST_NORM = 1e-8
 """As in PyTorch's cosine similarity, which an exported model computes."""
 PSEUDO_COUNT = 1e-3
 """Added to the number of pairs of each class, so that the share of an absent class has a logarithm."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeSpec:
-    """The definition of a probe.
-
-    Attributes:
-        source: the input: the `text`, the text in the image (`ocr`), or encoders (`text_encoder`, `image_encoder`,
-            `both_encoders`).
-        features: the features: `lexicon` or `characters` (n-grams) for a text, `pooled` for encoders.
-        strength: inverse strength of the L2 penalty (`C` in scikit-learn); dense features are standardized first. None
-            is one divided by the number of features, near which the best values of the other probes lie.
-        summary: a description in one line.
-        encoders: names of auxiliary (extra, frozen) encoders; empty for the model's own encoder, which must then be
-            frozen completely. Two encoders embed text and image into one space; their similarity is a feature too. One
-            whose name begins with `TEXT_AND_OCR` reads the text followed by the words in the image.
-    """
-
-    source: Literal["text", "ocr", "text_encoder", "image_encoder", "both_encoders"]
-    features: Literal["lexicon", "characters", "pooled"]
-    strength: float | None
-    summary: str
-    encoders: tuple[str, ...] = ()
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """`text`, `image` or both. For a pair that lacks one, the probe predicts the class shares in training."""
-        if self.source == "both_encoders":
-            return tuple(MODALITIES)
-        return ("text",) if self.source in ("text", "text_encoder") else ("image",)
-
-    @property
-    def reads_ocr(self) -> bool:
-        """True if the probe reads the text in images, alone or after the text of the pair."""
-        return self.source == "ocr" or any(is_text_and_ocr(name) for name in self.encoders)
-
-    @property
-    def pooled_names(self) -> tuple[str, ...]:
-        """Keys of the probe's features in `ProbeInputs.pooled`."""
-        return self.encoders or self.modalities
-
-    def is_present(self, present: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return which of N pairs have all modalities that the probe reads, bool [N]."""
-        return np.logical_and.reduce([present[modality] for modality in self.modalities])
-
-
-CLIP = ("text:clip", "image:clip")
-MINILM_OCR = f"{TEXT_AND_OCR}:minilm-layers"
-
-PROBES: dict[str, ProbeSpec] = {
-    "image": ProbeSpec("image_encoder", "pooled", 5e-4, "the frozen image encoder's features"),
-    "text": ProbeSpec("text_encoder", "pooled", 1e-3, "the frozen text encoder's features"),
-    "minilm": ProbeSpec("text_encoder", "pooled", 1e-3, "MiniLM-L6, an auxiliary encoder", ("minilm-layers",)),
-    "mpnet": ProbeSpec("text_encoder", "pooled", 3e-4, "MPNet-base, an auxiliary encoder", ("mpnet-layers",)),
-    "clip-text": ProbeSpec("text_encoder", "pooled", None, "CLIP's embedding of the text", CLIP[:1]),
-    "clip-image": ProbeSpec("image_encoder", "pooled", None, "CLIP's embedding of the image", CLIP[1:]),
-    "clip": ProbeSpec("both_encoders", "pooled", None, "CLIP's embeddings of text and image, their similarity", CLIP),
-    "characters": ProbeSpec("text", "characters", 3.0, "TF-IDF of 2 to 5 characters"),
-    "lexicon": ProbeSpec("text", "lexicon", 0.1, "VADER's scores, punctuation and length"),
-    "ocr": ProbeSpec("ocr", "lexicon", 0.05, "as lexicon, for the text in the image, with its amount and area"),
-    "ocr-characters": ProbeSpec("ocr", "characters", 1.0, "as characters, for the text in the image"),
-    "minilm-ocr": ProbeSpec(
-        "text_encoder", "pooled", 1e-3, "as minilm, for the text and the text in the image", (MINILM_OCR,)
-    ),
-}
-
-
-def find_probe(name: str) -> ProbeSpec:
-    """Return the definition of a probe: a row of the table, or a probe of the encoder `text:ENCODER`, `image:ENCODER`.
-
-    Raises:
-        KeyError: there is no such probe.
-    """
-    side, _, encoder = name.partition(":")
-    if not encoder or side not in MODALITIES:
-        return PROBES[name]
-    source = "text_encoder" if side == "text" else "image_encoder"
-    return ProbeSpec(source, "pooled", None, f"{encoder}, an auxiliary encoder", (name,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +66,7 @@ class Probe:
         bias: biases, float64 [C].
         prior: logarithms of the class shares in training [C].
         characters: the n-grams, for a probe with n-gram features.
+        kernel: the kernel, for a kernel regression.
     """
 
     name: str
@@ -153,6 +74,7 @@ class Probe:
     bias: np.ndarray
     prior: np.ndarray
     characters: Characters | None = None
+    kernel: Kernel | None = None
 
     def log_probabilities(self, inputs: ProbeInputs) -> np.ndarray:
         """Compute the logarithms of the class probabilities of N pairs, float64 [N, C]."""
@@ -161,7 +83,11 @@ class Probe:
 
     def logits(self, inputs: ProbeInputs) -> np.ndarray:
         """Compute the logits of N pairs as if each had the probe's modalities, float64 [N, C]."""
-        features = _features(find_probe(self.name), inputs, self.characters)
+        spec = find_probe(self.name)
+        if self.kernel is not None:
+            features = self.kernel.features([inputs.pooled[name] for name in spec.pooled_names])
+            return to_logits(features @ self.weight.astype(np.float64) + self.bias)
+        features = _features(spec, inputs, self.characters)
         return np.asarray(features @ self.weight.astype(np.float64)) + self.bias
 
 
@@ -181,12 +107,16 @@ def fit_probe(name: str, inputs: ProbeInputs, targets: np.ndarray, rows: np.ndar
     spec = find_probe(name)
     chosen = rows[spec.is_present(inputs.present)[rows]]
     part = inputs.take(chosen)
+    shares = np.bincount(targets[rows], minlength=n_classes) + PSEUDO_COUNT
+    prior = np.log(shares / shares.sum())
+    if spec.features == "kernel":
+        parts = {each: part.pooled[each] for each in spec.pooled_names}
+        kernel, weight, bias = fit_kernel(parts, targets[chosen], np.exp(prior), spec.strength or 1.0)
+        return Probe(name, weight.astype(np.float32), bias, prior, kernel=kernel)
     if spec.features == "characters":
         characters, features = Characters.fit(part.strings(spec.source))
     else:
         characters, features = None, _features(spec, part, None)
-    shares = np.bincount(targets[rows], minlength=n_classes) + PSEUDO_COUNT
-    prior = np.log(shares / shares.sum())
     if len(np.unique(targets[chosen])) < 2:  # nothing to learn
         weight, bias = np.zeros((features.shape[1], n_classes)), prior
     else:
@@ -240,13 +170,3 @@ def count_features(name: str, pooled: Mapping[str, int], characters: Characters 
     if characters is not None:
         return len(characters.ngrams)
     return N_LEXICON + (N_OCR if spec.source == "ocr" else 0)
-
-
-def auxiliary_encoders(names: Collection[str]) -> list[str]:
-    """Return the names of the auxiliary encoders of these probes."""
-    return list(dict.fromkeys(encoder for name in names for encoder in find_probe(name).encoders))
-
-
-def reads_ocr(names: Collection[str]) -> bool:
-    """Return True if one of these probes reads the text in images."""
-    return any(find_probe(name).reads_ocr for name in names)

@@ -6,17 +6,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from mmsent_cli.ensemble.kernel import Kernel
 from mmsent_cli.ensemble.ngrams import Characters
 from mmsent_cli.ensemble.probes import Probe, count_features, find_probe
 from mmsent_cli.ensemble.stacker import Stacker
 
+KERNEL_PARTS = ("offset", "rows")
 STACKER_PARTS = ("weight", "bias", "offsets")
 
 
 def probe_content(probe: Probe) -> dict[str, Any]:
     """Convert a probe to plain data."""
-    characters = probe.characters
-    return {
+    characters, kernel = probe.characters, probe.kernel
+    content = {
         "name": probe.name,
         "weight": torch.from_numpy(probe.weight),
         "bias": torch.from_numpy(probe.bias),
@@ -24,6 +26,10 @@ def probe_content(probe: Probe) -> dict[str, Any]:
         "ngrams": None if characters is None else list(characters.ngrams),
         "idf": None if characters is None else torch.from_numpy(characters.idf),
     }
+    if kernel is not None:
+        content["projections"] = list(map(torch.from_numpy, kernel.projections))
+        content |= {part: torch.from_numpy(getattr(kernel, part)) for part in KERNEL_PARTS}
+    return content
 
 
 def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, int]) -> Probe:
@@ -48,12 +54,27 @@ def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, 
         characters.idf.shape != (len(characters.ngrams),) or len(set(characters.ngrams)) != len(characters.ngrams)
     ):
         raise ValueError(f"the probe {name} has no single frequency for each of its n-grams")
+    kernel = _read_kernel(content, pooled) if find_probe(name).features == "kernel" else None
     if not all(np.isfinite(part).all() for part in (weight, bias, prior)):
         raise ValueError(f"the weights of the probe {name} are not finite")
     shapes = (weight.shape, bias.shape, prior.shape)
-    if shapes != ((count_features(name, pooled, characters), n_classes), (n_classes,), (n_classes,)):
+    width = count_features(name, pooled, characters) if kernel is None else len(kernel.rows)
+    if shapes != ((width, n_classes), (n_classes,), (n_classes,)):
         raise ValueError(f"the weights of the probe {name} fit neither its features nor {n_classes} classes")
-    return Probe(name, weight, bias, prior, characters)
+    return Probe(name, weight, bias, prior, characters, kernel)
+
+
+def _read_kernel(content: Mapping[str, Any], pooled: Mapping[str, int]) -> Kernel:
+    """Make the kernel of a probe; arguments and errors as for `read_probe`."""
+    name = content["name"]
+    kernel = Kernel(tuple(part.numpy() for part in content["projections"]), *(content[p].numpy() for p in KERNEL_PARTS))
+    widths = tuple(pooled[each] for each in find_probe(name).pooled_names)
+    components = (sum(part.shape[1] for part in kernel.projections),)
+    if tuple(map(len, kernel.projections)) != widths or not kernel.offset.shape == kernel.rows.shape[1:] == components:
+        raise ValueError(f"the parts of the kernel of the probe {name} do not fit each other")
+    if not all(np.isfinite(part).all() for part in (*kernel.projections, kernel.offset, kernel.rows)):
+        raise ValueError(f"the kernel of the probe {name} is not finite")
+    return kernel
 
 
 def stacker_content(stacker: Stacker) -> dict[str, torch.Tensor]:

@@ -75,12 +75,13 @@ def _head_part(model: ResolvedModel) -> ModelPart:
 
 def _probe_part(name: str) -> ModelPart:
     spec = find_probe(name)
-    encoder = find_spec(*auxiliary_place(spec.encoders[0])) if spec.encoders else None
+    read = [find_spec(*auxiliary_place(encoder)) for encoder in spec.encoders if encoder not in spec.own_encoders]
+    encoder = read[0] if read else None
     argument = auxiliary_place(name)[1].partition(":")[2]
     return ModelPart(
         part="probe",
         name=name,
-        summary=f"logistic regression on {spec.summary}",
+        summary=f"{'kernel ridge' if spec.features == 'kernel' else 'logistic'} regression on {spec.summary}",
         training="trained",
         licence=encoder.licence if encoder and not argument else "",
         source=OF_USER.format(argument) if argument else encoder.source if encoder else "",

@@ -43,13 +43,12 @@ def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
     if reads_ocr(config.probes):
         require_ocr()
     for name in config.probes:
-        spec = find_probe(name)
-        modality = spec.modalities[0]
-        if spec.features == "pooled" and not spec.encoders and not is_frozen(model, modality):
-            raise ConfigError(
-                f"the probe {name} needs a frozen {modality} encoder; here, the encoder is trained or not used",
-                f"add --freeze-{modality} all, or leave the probe out",
-            )
+        for modality in find_probe(name).own_encoders:
+            if not is_frozen(model, modality):
+                raise ConfigError(
+                    f"the probe {name} needs a frozen {modality} encoder; here, the encoder is trained or not used",
+                    f"add --freeze-{modality} all, or leave the probe out",
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,20 @@ import numpy as np
 import pytest
 import torch
 from scipy import special
+from scipy.spatial.distance import pdist
+from sklearn.decomposition import PCA
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mmsent_cli.config import PROBES as NAMES
 from mmsent_cli.data.ocr import OcrText
-from mmsent_cli.ensemble import PROBES, ProbeInputs, auxiliary_encoders, find_probe, fit_probe, join_inputs
+from mmsent_cli.ensemble import PROBES, ProbeInputs, auxiliary_encoders, find_probe, fit_probe, join_inputs, kernel
 from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.ngrams import NGRAM_CHARACTERS, Characters, prepare
 from mmsent_cli.ensemble.probabilities import log_softmax, softmax
-from mmsent_cli.ensemble.probes import MINILM_OCR
+from mmsent_cli.ensemble.probe_specs import MINILM_OCR
 from mmsent_cli.ensemble.serialize import probe_content, read_probe
 
 TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
@@ -24,6 +29,8 @@ POOLED = dict.fromkeys(
     ("text", "image", "minilm-layers", "mpnet-layers", "text:clip", "image:clip", "image:timm:a", MINILM_OCR), 3
 )
 """Widths of the features of frozen encoders."""
+WIDE = {"image": 9, "minilm-layers": 5, "mpnet-layers": 7}
+"""Widths of those of the kernel probe, unequal."""
 every_probe = pytest.mark.parametrize("name", [*PROBES, "image:timm:a"])
 
 
@@ -53,7 +60,7 @@ def without(given, modality, row):
 
 def test_the_options_name_each_row_of_the_table():
     assert set(NAMES) == set(PROBES)
-    assert len(PROBES) == 12
+    assert len(PROBES) == 13
 
 
 @every_probe
@@ -87,6 +94,8 @@ def test_a_pair_without_the_modality_does_not_change_the_weights(name):
     )
     one, other = (fit_probe(name, part, classes, np.arange(PAIRS), 3) for part in (lacking, changed))
     assert np.array_equal(one.weight, other.weight)
+    if one.kernel is not None:
+        assert np.array_equal(one.kernel.rows, other.kernel.rows)
 
 
 @every_probe
@@ -111,6 +120,12 @@ def test_a_probe_survives_a_checkpoint(name):
         ("image", "weight", lambda weight: weight[:, 1:]),
         ("image", "bias", lambda bias: bias[1:]),
         ("text", "prior", lambda prior: prior[:1]),
+        ("kernel", "weight", lambda weight: weight[1:]),
+        ("kernel", "rows", lambda rows: rows[:, 1:]),
+        ("kernel", "rows", lambda rows: rows * float("nan")),
+        ("kernel", "offset", lambda offset: offset[1:]),
+        ("kernel", "projections", lambda parts: parts[1:] * 2),
+        ("kernel", "projections", lambda parts: [parts[0][1:], *parts[1:]]),
     ],
 )
 def test_parts_that_do_not_fit_each_other_are_refused(name, part, damage):
@@ -208,6 +223,35 @@ def test_a_probe_of_two_towers_reads_both_and_their_similarity():
     for modality in ("text", "image"):
         lacking = without(replace(given, pooled=pooled), modality, 4)
         np.testing.assert_allclose(probe.log_probabilities(lacking)[4], probe.prior)
+
+
+@pytest.mark.parametrize("most", [6000, 40])
+def test_the_kernel_probe_is_scikit_learns_ridge_regression_on_scaled_principal_components(monkeypatch, most):
+    monkeypatch.setattr(kernel, "MAX_PAIRS", most)
+    given, classes = inputs()
+    draws = np.random.default_rng(1)
+    parts = {name: draws.normal(size=(PAIRS, width)) * 9 for name, width in WIDE.items()}
+    pooled = {name: (part + classes[:, None]).astype(np.float32) for name, part in parts.items()}
+    probe = fit_probe("kernel", replace(given, pooled=pooled), classes, np.arange(PAIRS), 3)
+    assert len(probe.kernel.rows) == min(PAIRS, most)
+    chosen = np.sort(np.random.default_rng(0).choice(PAIRS, most, replace=False)) if most < PAIRS else np.arange(PAIRS)
+    scaled = []
+    for name, part in pooled.items():
+        components = make_pipeline(StandardScaler(), PCA()).fit(part[chosen]).transform(part)
+        apart = pdist(components[chosen], "sqeuclidean").mean()
+        scaled.append(components * np.sqrt(kernel.SHARES[name] / apart))
+    rows, shares = np.hstack(scaled), np.full(3, 1 / 3)
+    np.testing.assert_allclose(pdist(rows[chosen], "sqeuclidean").mean(), 1, rtol=1e-6)
+    model = KernelRidge(alpha=0.7, kernel="rbf", gamma=1).fit(rows[chosen], np.eye(3)[classes[chosen]] - shares)
+    outputs = np.clip(model.predict(rows) + shares, 0.02, 1)
+    predicted = np.exp(probe.log_probabilities(replace(given, pooled=pooled)))
+    np.testing.assert_allclose(predicted, outputs / outputs.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_the_kernel_probe_reads_the_models_own_image_encoder():
+    assert find_probe("kernel").own_encoders == ("image",)
+    assert auxiliary_encoders(["kernel", "mpnet"]) == ["minilm-layers", "mpnet-layers"]
+    assert [find_probe(name).own_encoders for name in ("text", "lexicon", "clip")] == [("text",), (), ()]
 
 
 def test_a_probe_of_an_encoder_is_a_name_with_its_modality():

@@ -109,18 +109,25 @@ def test_a_probe_without_its_modality(probe_inputs):
 
 
 @pytest.mark.parametrize("removed", [{}, {"text": "zero"}, {"image": "mean"}, {"text": "mean", "image": "zero"}])
-def test_a_probe_of_both_modalities_reads_those_that_are_left_and_their_similarity(removed):
+@pytest.mark.parametrize(
+    ("probe_name", "sides"),
+    [
+        ("clip", {"text:clip": "text", "image:clip": "image"}),
+        ("kernel", {"image": "image", "minilm-layers": "text", "mpnet-layers": "text"}),
+    ],
+)
+def test_a_probe_of_both_modalities_reads_those_that_are_left_and_their_similarity(removed, probe_name, sides):
     draws = np.random.default_rng(0)
-    pooled = {name: draws.normal(size=(12, 4)).astype(np.float32) for name in ("text:clip", "image:clip")}
+    pooled = {name: draws.normal(size=(12, 4)).astype(np.float32) for name in sides}
     present = {"text": np.arange(12) != 8, "image": np.arange(12) != 11}
     inputs = ProbeInputs([""] * 12, pooled, present)
     train, held_out = np.arange(7), np.array([7, 8, 9, 11])
-    probe = fit_probe("clip", inputs, np.arange(12) % 3, train, 3)
+    probe = fit_probe(probe_name, inputs, np.arange(12) % 3, train, 3)
     encoded = _encoded_probe(probe, inputs, held_out, train)
     rows = {"text": np.array([0, 1, 2, 3]), "image": np.array([2, 0, 3, 1])}
     answers = encoded.log_probabilities(rows, removed)
     features, is_there = {}, {}
-    for side, name in (("text", "text:clip"), ("image", "image:clip")):
+    for name, side in sides.items():
         own = held_out[rows[side]]
         mean = np.tile(pooled[name][train].mean(axis=0), (4, 1))
         features[name] = {"zero": 0 * mean, "mean": mean}.get(removed.get(side, ""), pooled[name][own])

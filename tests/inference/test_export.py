@@ -1,5 +1,6 @@
 """Exported models: the graph and the script give mmsent's answers, without mmsent and torch."""
 
+import copy
 import json
 import runpy
 import subprocess
@@ -70,7 +71,7 @@ def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, tmp_pa
     assert json.loads(answer)["label"] == expected.label
     assert json.loads(answer)["probabilities"] == pytest.approx(expected.probabilities, abs=1e-5)
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    assert "linear probes characters, lexicon" in card and "vaderSentiment" in card
+    assert "the probes characters, lexicon" in card and "vaderSentiment" in card
 
 
 def test_the_graph_reads_the_encoders_of_probes(predictor, weights_dir, tmp_path):  # noqa: F811
@@ -108,6 +109,31 @@ def test_the_graph_reads_the_encoders_of_probes(predictor, weights_dir, tmp_path
             shares = graph(given)[0].tolist()
         (expected,) = subject.predict([pair])
         assert shares == pytest.approx(list(expected.probabilities.values()), abs=1e-5)
+
+
+def test_a_kernel_probe_is_exported(predictor, tmp_path):  # noqa: F811
+    """It reads the model's own image encoder and text encoders, here small ones in their place. By way of ONNX."""
+    model = resolved_model(encoders="light", image_size_px=32, freeze_image="all", freeze_text="none")
+    first = build_model(model, 3, WeightSource(), WORDS).eval()
+    auxiliary = {name: copy.deepcopy(first.text).freeze(first.text.n_stages) for name in auxiliary_encoders(["kernel"])}
+    widths = {"image": first.image.out_dim, **{name: each.out_dim for name, each in auxiliary.items()}}
+    draws, classes = np.random.default_rng(0), np.arange(30) % 3
+    pooled = {name: draws.normal(size=(30, width)) * 0.1 for name, width in widths.items()}
+    inputs = ProbeInputs(
+        texts=[""] * 30,
+        pooled={name: (part + 0.1 * classes[:, None]).astype(np.float32) for name, part in pooled.items()},
+        present={name: np.ones(30, dtype=bool) for name in ("text", "image")},
+    )
+    probe = fit_probe("kernel", inputs, classes, np.arange(30), 3)
+    votes = np.log(draws.dirichlet(np.ones(3), size=(30, 2)))
+    joined = Ensemble((first,), (probe,), fit_stacker(votes, classes, 0.25), auxiliary)
+    subject = replace(predictor, ensemble=joined)
+    given = pairs(tmp_path)
+    result = export_model(subject, tmp_path / "best_model.pt", tmp_path / "out", "openvino", given)
+    assert result.checked_pairs == len(given)
+    assert result.largest_difference < 1e-5
+    answers = {vote.probabilities["positive"] for pair in given for vote in subject.votes(pair)[1:]}
+    assert len(answers) > 3  # else the comparison shows nothing
 
 
 def test_what_is_no_export_is_left_alone(tmp_path):

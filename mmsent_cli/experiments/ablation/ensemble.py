@@ -2,7 +2,7 @@
 
 A probe is a linear function of one modality. So its logits are computed once per pair. The logits of a feature of zeros
 are the probe's bias, and those of the mean feature are the mean of the logits. A probe of both modalities also reads
-their similarity, which is computed for each requested pair.
+their similarity or compares pairs, which is computed for each requested pair.
 
 Shape letters: N pairs, M requested pairs, E members, C classes, D feature width.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmsent_cli.encoders.registry import auxiliary_place
 from mmsent_cli.ensemble import (
     Ensemble,
     Probe,
@@ -31,7 +32,6 @@ from mmsent_cli.experiments.ablation.perturb import (
     Encoding,
 )
 from mmsent_cli.features.table import Table
-from mmsent_cli.model import MODALITIES
 from mmsent_cli.training.fold_models import rows_of
 from mmsent_cli.training.probes import auxiliary_features, fit_without, inputs_of_all
 from mmsent_cli.training.workspace import Workspace
@@ -74,7 +74,7 @@ class EncodedJointProbe:
     Attributes:
         probe: the probe.
         inputs: the inputs of the N pairs.
-        means: the mean feature [D] in training, by modality.
+        means: the mean feature [D] in training, by key of `ProbeInputs.pooled`.
     """
 
     probe: Probe
@@ -89,12 +89,13 @@ class EncodedJointProbe:
 
     def _part(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
         pooled, present = {}, {}
-        for modality, name in zip(MODALITIES, find_probe(self.probe.name).pooled_names, strict=True):
+        for name, mean in self.means.items():
+            modality = auxiliary_place(name)[0]
             own, method = rows[modality], removed.get(modality)
             if method is None:
                 pooled[name], present[modality] = self.inputs.pooled[name][own], self.inputs.present[modality][own]
             else:
-                pooled[name] = np.tile(self.means[modality] * (method != ZERO), (len(own), 1))
+                pooled[name] = np.tile(mean * (method != ZERO), (len(own), 1))
                 present[modality] = np.full(len(own), method != MISSING)
         return self.probe.log_probabilities(ProbeInputs(texts=(), pooled=pooled, present=present))
 
@@ -211,8 +212,8 @@ def _encoded_probe(
     spec = find_probe(probe.name)
     if spec.source == "both_encoders":
         means = {
-            modality: inputs.pooled[name][train[inputs.present[modality][train]]].mean(axis=0)
-            for modality, name in zip(MODALITIES, spec.pooled_names, strict=True)
+            name: inputs.pooled[name][train[inputs.present[auxiliary_place(name)[0]][train]]].mean(axis=0)
+            for name in spec.pooled_names
         }
         return EncodedJointProbe(probe, inputs.take(rows), means)
     modality = spec.modalities[0]

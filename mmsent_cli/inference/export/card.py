@@ -105,7 +105,7 @@ def _members(predictor: Predictor) -> str:
     if ensemble.stacker is None:
         return "A single model."
     probes = ", ".join(probe.name for probe in ensemble.probes) or "none"
-    return f"An ensemble of {len(ensemble.models)} models and the linear probes {probes}, joined by a stacker."
+    return f"An ensemble of {len(ensemble.models)} models and the probes {probes}, joined by a stacker."
 
 
 def _metrics(run: Mapping[str, Any] | None) -> list[str]:

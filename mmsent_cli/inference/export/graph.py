@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.contract import Activations, Encoded, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.ensemble import Ensemble, Probe, find_probe
+from mmsent_cli.ensemble.kernel import MIN_OUTPUT
 from mmsent_cli.ensemble.stacker import MIN_LOG_PROBABILITY
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.model import MODALITIES, SentimentModel
@@ -47,6 +48,11 @@ class EnsembleGraph(nn.Module):
         for probe in ensemble.probes:
             for part in ("weight", "bias", "prior"):
                 self.register_buffer(f"{_key(probe.name)}_{part}", _tensor(getattr(probe, part)))
+            if probe.kernel is not None:
+                for part in ("offset", "rows"):
+                    self.register_buffer(f"{_key(probe.name)}_{part}", _tensor(getattr(probe.kernel, part)))
+                for number, projection in enumerate(probe.kernel.projections):
+                    self.register_buffer(f"{_key(probe.name)}_projection_{number}", _tensor(projection))
         self.has_stacker = ensemble.stacker is not None
         if ensemble.stacker is not None:
             for part in ("weight", "bias", "offsets"):
@@ -66,8 +72,7 @@ class EnsembleGraph(nn.Module):
         pooled |= {
             side: _features(first, side, stored[side]).pooled
             for probe in self.probes
-            for side in find_probe(probe.name).pooled_names
-            if side in MODALITIES
+            for side in find_probe(probe.name).own_encoders
         }
         members = [mean, *(self._probe(probe, inputs, pooled, present) for probe in self.probes)]
         votes = torch.cat(members, dim=-1).clamp(min=MIN_LOG_PROBABILITY)
@@ -87,7 +92,7 @@ class EnsembleGraph(nn.Module):
 
     def counted(self) -> dict[str, int]:
         """Width of the features that each probe which counts words or characters reads."""
-        return {probe.name: len(probe.weight) for probe in self.probes if find_probe(probe.name).features != "pooled"}
+        return {probe.name: len(probe.weight) for probe in self.probes if not find_probe(probe.name).pooled_names}
 
     def _logits(self, model: SentimentModel, stored: Mapping[str, Activations], present: Tensor) -> Tensor:
         text, image = (_features(model, name, stored[name]) for name in MODALITIES)
@@ -98,13 +103,22 @@ class EnsembleGraph(nn.Module):
     ) -> Tensor:
         """Log-probabilities [1, C] of a probe; its prior where the pair lacks one of its modalities."""
         spec, name = find_probe(probe.name), _key(probe.name)
-        if spec.features == "pooled":
-            features = _joined([pooled[each].float() for each in spec.pooled_names])
+        parts = [pooled[each].float() for each in spec.pooled_names]
+        if probe.kernel is not None:
+            features = self._kernel(name, parts)
         else:
-            features = inputs[probe.name].float()
+            features = _joined(parts) if parts else inputs[probe.name].float()
         logits = features @ self._part(f"{name}_weight") + self._part(f"{name}_bias")
+        if probe.kernel is not None:
+            logits = logits.clamp(MIN_OUTPUT, 1.0).log()
         is_there = present[:, [MODALITIES.index(modality) for modality in spec.modalities]].all(dim=1, keepdim=True)
         return torch.where(is_there, logits.log_softmax(dim=-1), self._part(f"{name}_prior"))
+
+    def _kernel(self, name: str, parts: Sequence[Tensor]) -> Tensor:
+        """The kernel [1, R] of a pair with the training pairs; `name` is the key of the probe."""
+        projected = [part @ self._part(f"{name}_projection_{number}") for number, part in enumerate(parts)]
+        differences = torch.cat(projected, dim=1) + self._part(f"{name}_offset") - self._part(f"{name}_rows")
+        return torch.exp(-differences.square().sum(dim=1))[None]
 
     def _pooled(self, name: str, inputs: Mapping[str, Tensor]) -> Tensor:
         """Features [1, D] of an auxiliary encoder."""

@@ -1,0 +1,115 @@
+"""The definition of each probe: what it reads, and how it is fit.
+
+Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). Probes of OCR
+text are this project's.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mmsent_cli.data.ocr import TEXT_AND_OCR, is_text_and_ocr
+from mmsent_cli.data.pairs import MODALITIES
+from mmsent_cli.ensemble.kernel import SHARES
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSpec:
+    """The definition of a probe.
+
+    Attributes:
+        source: the input: the `text`, the text in the image (`ocr`), or encoders (`text_encoder`, `image_encoder`,
+            `both_encoders`).
+        features: the features: `lexicon` or `characters` (n-grams) for a text; for encoders `pooled`, or `kernel` for
+            kernel regression instead of logistic regression.
+        strength: inverse strength of the L2 penalty (`C` in scikit-learn); dense features are standardized first. None
+            is one divided by the number of features, near which the best values of the other probes lie. For `kernel`,
+            the penalty itself.
+        summary: a description in one line.
+        encoders: names of auxiliary (extra, frozen) encoders; `text` and `image` are the model's own, which must then
+            be frozen completely. Empty is the own encoder of the source. Two encoders with `pooled` embed text and
+            image into one space; their similarity is a feature too. One whose name begins with `TEXT_AND_OCR` reads
+            the text followed by the words in the image.
+    """
+
+    source: Literal["text", "ocr", "text_encoder", "image_encoder", "both_encoders"]
+    features: Literal["lexicon", "characters", "pooled", "kernel"]
+    strength: float | None
+    summary: str
+    encoders: tuple[str, ...] = ()
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """`text`, `image` or both. For a pair that lacks one, the probe predicts the class shares in training."""
+        if self.source == "both_encoders":
+            return tuple(MODALITIES)
+        return ("text",) if self.source in ("text", "text_encoder") else ("image",)
+
+    @property
+    def reads_ocr(self) -> bool:
+        """True if the probe reads the text in images, alone or after the text of the pair."""
+        return self.source == "ocr" or any(is_text_and_ocr(name) for name in self.encoders)
+
+    @property
+    def pooled_names(self) -> tuple[str, ...]:
+        """Keys of the probe's features in `ProbeInputs.pooled`; empty if it reads no encoder."""
+        return () if self.features in ("lexicon", "characters") else self.encoders or self.modalities
+
+    @property
+    def own_encoders(self) -> tuple[str, ...]:
+        """Modalities whose own encoder of the model is read."""
+        return tuple(name for name in self.pooled_names if name in MODALITIES)
+
+    def is_present(self, present: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return which of N pairs have all modalities that the probe reads, bool [N]."""
+        return np.logical_and.reduce([present[modality] for modality in self.modalities])
+
+
+CLIP = ("text:clip", "image:clip")
+MINILM_OCR = f"{TEXT_AND_OCR}:minilm-layers"
+
+PROBES: dict[str, ProbeSpec] = {
+    "image": ProbeSpec("image_encoder", "pooled", 5e-4, "the frozen image encoder's features"),
+    "text": ProbeSpec("text_encoder", "pooled", 1e-3, "the frozen text encoder's features"),
+    "minilm": ProbeSpec("text_encoder", "pooled", 1e-3, "MiniLM-L6, an auxiliary encoder", ("minilm-layers",)),
+    "mpnet": ProbeSpec("text_encoder", "pooled", 3e-4, "MPNet-base, an auxiliary encoder", ("mpnet-layers",)),
+    "clip-text": ProbeSpec("text_encoder", "pooled", None, "CLIP's embedding of the text", CLIP[:1]),
+    "clip-image": ProbeSpec("image_encoder", "pooled", None, "CLIP's embedding of the image", CLIP[1:]),
+    "clip": ProbeSpec("both_encoders", "pooled", None, "CLIP's embeddings of text and image, their similarity", CLIP),
+    "characters": ProbeSpec("text", "characters", 3.0, "TF-IDF of 2 to 5 characters"),
+    "lexicon": ProbeSpec("text", "lexicon", 0.1, "VADER's scores, punctuation and length"),
+    "ocr": ProbeSpec("ocr", "lexicon", 0.05, "as lexicon, for the text in the image, with its amount and area"),
+    "ocr-characters": ProbeSpec("ocr", "characters", 1.0, "as characters, for the text in the image"),
+    "minilm-ocr": ProbeSpec(
+        "text_encoder", "pooled", 1e-3, "as minilm, for the text and the text in the image", (MINILM_OCR,)
+    ),
+    "kernel": ProbeSpec(
+        "both_encoders", "kernel", 0.7, "the frozen image encoder, MiniLM-L6 and MPNet-base together", tuple(SHARES)
+    ),
+}
+
+
+def find_probe(name: str) -> ProbeSpec:
+    """Return the definition of a probe: a row of the table, or a probe of the encoder `text:ENCODER`, `image:ENCODER`.
+
+    Raises:
+        KeyError: there is no such probe.
+    """
+    side, _, encoder = name.partition(":")
+    if not encoder or side not in MODALITIES:
+        return PROBES[name]
+    source = "text_encoder" if side == "text" else "image_encoder"
+    return ProbeSpec(source, "pooled", None, f"{encoder}, an auxiliary encoder", (name,))
+
+
+def auxiliary_encoders(names: Collection[str]) -> list[str]:
+    """Return the names of the auxiliary encoders of these probes."""
+    read = (encoder for name in names for encoder in find_probe(name).encoders)
+    return [encoder for encoder in dict.fromkeys(read) if encoder not in MODALITIES]
+
+
+def reads_ocr(names: Collection[str]) -> bool:
+    """Return True if one of these probes reads the text in images."""
+    return any(find_probe(name).reads_ocr for name in names)
