@@ -4,6 +4,7 @@ Only a plain file, or a name that is free, is ever replaced. Links, folders, pip
 """
 
 import atexit
+import difflib
 import errno
 import os
 import re
@@ -97,6 +98,11 @@ def cannot_write(path: Path, error: OSError, hint: str = "choose another place")
     return MmsentError(f"cannot write {path}: {reason(error)}", FREE_SPACE if is_full else hint)
 
 
+def with_way_on(error: MmsentError, go_on: str) -> MmsentError:
+    """Return an error of work that can be continued: if the disk is full, its hint is how to go on."""
+    return type(error)(error.message, f"free some space and {go_on}") if error.hint == FREE_SPACE else error
+
+
 def reason(error: OSError) -> str:
     """Return the reason of an OSError."""
     if error.errno in NOT_A_FOLDER:
@@ -187,6 +193,27 @@ def is_own_cache(folder: Path) -> bool:
         return not folder.is_symlink() and tag.read_bytes() == CACHE_TAG_CONTENT
     except OSError:
         return False
+
+
+def similar_paths(path: Path) -> tuple[Path, str, list[Path]]:
+    """Find what a path that does not exist may mean, by the names beside its first missing part.
+
+    Args:
+        path: relative or absolute.
+
+    Returns:
+        The longest part that exists, the name that is missing in it, and existing paths with similar names, the most
+        similar first.
+
+    Raises:
+        OSError: the folder cannot be read.
+        ValueError: no file system has such a path.
+    """
+    whole = path.absolute()
+    base = next(parent for parent in whole.parents if parent.is_dir())
+    missing, *rest = whole.relative_to(base).parts
+    near = [base / name for name in difflib.get_close_matches(missing, [each.name for each in base.iterdir()])]
+    return base, missing, [place for each in near if (place := each.joinpath(*rest)).exists()] or near
 
 
 def kind_of(path: Path) -> str:

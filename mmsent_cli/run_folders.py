@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import difflib
 import errno
 import json
 import re
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.errors import CheckpointError, MmsentError, listed
-from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason
+from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason, similar_paths
 from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.latest_run import LATEST, follow, is_own, point_latest
 
@@ -194,18 +193,17 @@ def _existing(path: Path) -> Path:
     """Check that a path exists.
 
     Raises:
-        CheckpointError: it does not; the hint has the most similar names beside it.
+        CheckpointError: it does not; the hint has the most similar paths.
     """
     if path.exists():
         return path
     try:
-        names = [each.name for each in path.parent.iterdir()]
-    except OSError:
-        names = []
-    near = [str(path.parent / name) for name in difflib.get_close_matches(path.name, names, cutoff=0.75)]
+        _, _, near = similar_paths(path)
+    except (OSError, ValueError):
+        near = []
     raise CheckpointError(
         f"{path} does not exist",
-        f"did you mean {listed(near)}?" if near else "give a .pt file or a finished run's folder",
+        f"did you mean {listed([*map(str, near)])}?" if near else "give a .pt file or a finished run's folder",
     )
 
 

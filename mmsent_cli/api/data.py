@@ -11,6 +11,7 @@ from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelle
 from mmsent_cli.data.layouts import files_of, locate
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.split import describe, make_folds, make_split, write_split
+from mmsent_cli.data.split_file import require_split_name
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import default_cache_dir
 from mmsent_cli.finished_run import FinishedRun
@@ -67,7 +68,7 @@ def split(
         The path of the file, and the sizes and class counts of both splits. Use it with `train(split=result.path)`.
 
     Raises:
-        ConfigError: settings cannot be combined.
+        ConfigError: settings cannot be combined, or `out` ends as files of another kind do.
         DataError: the pairs cannot be divided as asked.
 
     Example:
@@ -83,6 +84,7 @@ def split(
         )
     data_config = build(DataConfig, given[DataConfig])
     path = Path("splits", _split_name(config, data_config.limit, folds)) if out is None else Path(out)
+    require_split_name(path)
     require_writable(path, force)
     source = source or locate(data_config.data)
     require_no_input(path, files_of(source, data_config))

@@ -7,7 +7,6 @@ import glob
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +14,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data import frames, lab
 from mmsent_cli.data.tables import SUFFIXES
 from mmsent_cli.errors import DataError
-from mmsent_cli.files import natural_order
+from mmsent_cli.files import natural_order, similar_paths
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -153,15 +152,10 @@ def _source(data: str, reason: str) -> Source:
 
 def _nearest(path: Path) -> str:
     """How far a path leads, and the name that may be meant."""
-    whole = path.absolute()
     try:
-        base = next(parent for parent in whole.parents if parent.is_dir())
-        names = [each.name for each in base.iterdir()]
-    except (OSError, StopIteration, ValueError):
+        base, missing, meant = similar_paths(path)
+    except (OSError, ValueError):
         return "check the path"
-    missing, *rest = whole.relative_to(base).parts
-    near = [base.joinpath(name, *rest) for name in get_close_matches(missing, names)]
-    meant = [place for place in near if place.exists()] or [base / place.relative_to(base).parts[0] for place in near]
     return f"check the path: {base} has no {missing}{f'; did you mean {meant[0]}?' if meant else ''}"
 
 

@@ -7,8 +7,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.errors import DataError
-from mmsent_cli.outputs import open_output, require_writable
+from mmsent_cli.errors import ConfigError, DataError
+from mmsent_cli.outputs import is_stream, open_output, require_writable
 
 FORMAT = "mmsent split 1"
 REMAKE = "make it again with mmsent split"
@@ -37,6 +37,16 @@ def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
     return blake2b(
         "".join(f"{guid}\t{side}\n" for guid, side in lines).encode("utf-8", "surrogatepass"), digest_size=16
     ).hexdigest()
+
+
+def require_split_name(path: Path) -> None:
+    """Check that a name suits a split file.
+
+    Raises:
+        ConfigError: it ends as files of another kind do.
+    """
+    if path.suffix.lower() not in ("", ".json") and not is_stream(path):
+        raise ConfigError(f"--out {path}: a split is not written as a {path.suffix} file", "give a name with .json")
 
 
 def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None:

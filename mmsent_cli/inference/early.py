@@ -1,5 +1,7 @@
 """Check what a prediction is asked to write, before anything heavy is imported or read."""
 
+from pathlib import Path
+
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference.partial import partial_path
 from mmsent_cli.inference.rows import PredictionFile
@@ -30,9 +32,14 @@ def require_request(file: PredictionFile, is_in_parts: bool) -> None:
         file.require_known()
     if file.resume or file.force or is_open:
         return
-    left = next(hidden_folder(out).glob(PARTS), None) if is_in_parts else partial_path(out)
-    if left is not None and left.is_file() and not left.is_symlink():
+    if is_unfinished(out, is_in_parts):
         raise ConfigError(
             f"there is an interrupted prediction of {out}",
             "continue with --resume, or start over with --force",
         )
+
+
+def is_unfinished(out: Path, is_in_parts: bool) -> bool:
+    """Return whether an interrupted prediction of an output has left rows, or parts of `--engine ray`."""
+    left = next(hidden_folder(out).glob(PARTS), None) if is_in_parts else partial_path(out)
+    return left is not None and left.is_file() and not left.is_symlink()

@@ -80,6 +80,8 @@ class PartialPrediction:
             with self.path.open("a" if self._is_begun else "x", encoding="utf-8", newline="\n") as stream:
                 stream.write(("" if self._is_begun else self._first) + json.dumps(rows) + "\n")
         except OSError as error:
+            if not self._is_begun:  # a first line that is not whole belongs to no prediction
+                self.path.unlink(missing_ok=True)
             raise cannot_write(self._out, error) from error
         self._is_begun = True
 

@@ -10,7 +10,9 @@ from mmsent_cli import __version__
 from mmsent_cli.config import COLUMNS, DataConfig, RuntimeConfig, to_dict
 from mmsent_cli.data.layouts import Source, is_pattern
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.files import with_way_on
+from mmsent_cli.inference.early import is_unfinished
 from mmsent_cli.inference.partial import START_OVER, PartialPrediction, Row
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.rows import PredictionFile
@@ -74,11 +76,13 @@ def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -
 
 
 @contextmanager
-def with_advice(go_on: str) -> Iterator[None]:
-    """If the prediction is interrupted in this block, print how to continue it."""
+def with_advice(go_on: str, file: PredictionFile, is_in_parts: bool = False) -> Iterator[None]:
+    """If the prediction is interrupted in this block, or the disk is full, show how to continue it."""
     try:
         with advice(go_on):
             yield
+    except MmsentError as error:
+        raise (with_way_on(error, go_on) if is_unfinished(file.out, is_in_parts) else error) from error.__cause__
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; {go_on}") from None
 

@@ -78,7 +78,7 @@ def predict_file(
     model = predicted_by(checkpoint, predictor.description)
     kept = open_partial(model, source, predictor, data, total, file)
     writing = open_rows(file, predictor.description.labels, _kept_columns(file, source, data), model)
-    with with_advice(resume_line(checkpoint, given, runtime, file, source)), writing as rows:
+    with with_advice(resume_line(checkpoint, given, runtime, file, source), file), writing as rows:
         _write_rows(rows, predictor, pairs, tally, out, kept, progress)
         if not tally.pairs and shard.count == 1:
             raise DataError(f"there are no pairs to predict in {source.name}", "give a folder or a table with --data")

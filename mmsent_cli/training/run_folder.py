@@ -15,6 +15,7 @@ from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.split import Split, read_split, write_split
 from mmsent_cli.environment import environment
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
+from mmsent_cli.files import with_way_on
 from mmsent_cli.interrupts import advice
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, silent
@@ -187,14 +188,17 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
     """Clean up the run folder if the work in this block fails.
 
     After an expected error before the first epoch or model, the folder of a new run is removed, since it is useless and
-    would be the latest run. After Ctrl-C, the folder is kept, and the message has the command that resumes the run.
+    would be the latest run. After Ctrl-C, or later on a full disk, it is kept, and the message has the command that
+    resumes it.
     """
     go_on = f"go on with: {resume_command(run, command)}"
     try:
         with advice(go_on):
             yield
-    except MmsentError:
-        if is_new and run.is_writable and not run.has_progress:
+    except MmsentError as error:
+        if not is_new or run.has_progress:
+            raise with_way_on(error, go_on) from error.__cause__
+        if run.is_writable:
             discard_run(run)
         raise
     except RuntimeError as error:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from mmsent_cli.features import store as features
 from mmsent_cli.inference import rows
+from mmsent_cli.inference.predictor import Predictor
 from tests.commands.running import QUICK, RUN_FILES, assert_refused, epochs_of, mmsent, run_folders, succeed
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -45,8 +47,9 @@ def test_before_anything_is_trained_no_run_is_left(work, full_at, name):
 @pytest.mark.parametrize("name", ["last.pt", "metrics.jsonl"])
 def test_in_the_second_epoch_the_first_stays_whole_and_the_run_goes_on(work, full_at, name):
     full_at(name, times=2)
-    assert_refused(mmsent(*TRAIN), name, "free some space")
+    stopped = mmsent(*TRAIN)
     (run,) = run_folders()
+    assert_refused(stopped, name, f"free some space and go on with: mmsent train --resume {run.absolute()}")
     assert not list(run.glob(".*"))
     assert torch.load(run / "last.pt", weights_only=True)["epoch"] == 1
     assert "state" in torch.load(run / "best_model.pt", weights_only=True)
@@ -85,3 +88,32 @@ def test_in_a_prediction(work, monkeypatch):
     before = sorted(Path().iterdir())
     assert_refused(mmsent("predict", "--data", "lab", "--out", "out.csv"), "out.csv", "free some space")
     assert sorted(Path().iterdir()) == before
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_the_hint_of_a_prediction_leads_to_its_end(work, monkeypatch, kept):
+    """After finished chunks it is `--resume`, before them the same command; nothing else has to be given."""
+    succeed(*TRAIN)
+    chunk = ("predict", "--data", "lab", "--out", "out.csv")
+    monkeypatch.setattr(Predictor, "chunk_pairs", 1)
+    succeed(*chunk)
+    expected = Path("out.csv").read_bytes()
+    Path("out.csv").unlink()
+    is_full, opened = [True], Path.open
+
+    def open_on_full_disk(self, mode="r", *arguments, **options):
+        stream = opened(self, mode, *arguments, **options)
+        if is_full and self.name == ".out.csv.partial" and mode == ("a" if kept else "x"):
+            stream.write('{"prediction": ')
+            stream.close()
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return stream
+
+    monkeypatch.setattr(Path, "open", open_on_full_disk)
+    stopped = mmsent(*chunk)
+    assert_refused(stopped, "out.csv", "free some space")
+    is_full.clear()
+    hint = stopped.stderr.splitlines()[-1]
+    assert ("mmsent predict" in hint) == bool(kept)
+    succeed(*(shlex.split(hint.partition("go on with: mmsent ")[2]) if kept else chunk))
+    assert Path("out.csv").read_bytes() == expected

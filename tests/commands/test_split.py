@@ -68,6 +68,13 @@ def test_an_existing_file_needs_force():
     assert read_split(Path("mine.json")).seed == 2
 
 
+@pytest.mark.parametrize("name", ["x.parquet", "x.CSV", "x.xlsx", "splits/x.txt"])
+def test_a_name_of_another_kind_of_file_is_refused(name):
+    before = sorted(Path().iterdir())
+    assert_refused(run("--out", name), f"--out {name}: a split is not written as a")
+    assert sorted(Path().iterdir()) == before
+
+
 @pytest.mark.parametrize("strategy", ["plain-80-20", "plain-90-10"])
 def test_plain_strategies_are_named_in_the_file(strategy):
     assert run("--strategy", strategy).exit_code == 0

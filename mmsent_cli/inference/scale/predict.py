@@ -81,7 +81,7 @@ def predict_in_parts(
     model = predicted_by(checkpoint, description)
     identity = identity_of(job, asdict(model))
     open_folder(file.out, identity, file.resume)
-    with with_advice(resume_line(checkpoint, given, runtime, file, sources[0])):
+    with with_advice(resume_line(checkpoint, given, runtime, file, sources[0]), file, is_in_parts=True):
         surveys, summaries, workers = _work(job, description, progress)
         tally, flaws, report = _joined(surveys, summaries, threshold)
         if not tally.pairs:
