@@ -1,6 +1,8 @@
 """The list of runs: what is read, how it is ranked, and what may be deleted."""
 
+import datetime
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -59,6 +61,46 @@ def test_the_interval_of_macro_f1_follows_from_the_confusion(folder):
     low, high = list_runs(folder).runs[-1].macro_f1_interval
     true, predicted = [0] * 10 + [1] * 10, [0] * 8 + [1] * 2 + [0] * 3 + [1] * 7
     assert low < f1_score(true, predicted, average="macro") < high
+
+
+def test_the_time_of_an_older_run_is_that_from_its_name_to_its_result(folder):
+    """An older run recorded no seconds; a result older than the run, as after a change of the clock, took none."""
+    begun = datetime.datetime(2025, 1, 1).timestamp()
+    result = folder / "20250101-000000-train-light-concat" / "result.json"
+    result.write_text('{"seconds": null}')
+    for seconds, minutes in ((150, 2.5), (-60, 0)):
+        os.utime(result, (begun + seconds, begun + seconds))
+        assert list_runs(folder).runs[-1].minutes == minutes
+
+
+def test_evaluations_show_their_metrics_experiments_none_and_folds_are_ranked_by_all_splits(tmp_path):
+    evaluated, compared, *trained = (
+        make_run(tmp_path, f"2025010{day}-000000-{command}-light-concat", accuracy)
+        for day, command, accuracy in (
+            (5, "evaluate", None),
+            (4, "compare-fusions", 0.9),
+            (3, "train", 0.7),
+            (2, "train", 0.6),
+            (1, "train", 0.7),
+            (0, "train", 0.5),
+        )
+    )
+    metrics = {"accuracy": {"value": 0.6, "interval": [0.4, 0.8]}, "macro_f1": {"value": 0.5, "interval": [0.3, 0.7]}}
+    (evaluated / "result.json").write_text(json.dumps(metrics))
+    (compared / "experiment.json").write_text('{"command": "compare-fusions"}')
+    for run, digests in zip(trained, ("ab", "ab", "ab", "ba"), strict=True):
+        (run / "split.json").write_text(json.dumps({"splits": [{"digest": digest} for digest in digests]}))
+    rows = list_runs(tmp_path).runs
+    shown = [(row.command, row.accuracy, row.macro_f1, row.rank, row.ranked) for row in rows]
+    assert shown == [
+        ("evaluate", 0.6, 0.5, None, 0),
+        ("compare-fusions", None, None, None, 0),
+        ("train", 0.7, 0.7, 1, 3),
+        ("train", 0.6, 0.7, 3, 3),
+        ("train", 0.7, 0.7, 1, 3),
+        ("train", 0.5, 0.7, None, 0),
+    ]
+    assert (rows[0].accuracy_interval, rows[0].macro_f1_interval) == ((0.4, 0.8), (0.3, 0.7))
 
 
 def test_runs_can_be_sorted(folder):

@@ -1,7 +1,8 @@
 """Draw mutants of each room, run the room's tests on each, and print how many were killed.
 
 mutmut makes the mutants: copies of the modules in `mutants/`, in which an environment variable selects one small wrong.
-The tests are collected once; each mutant then runs in a fork of this process, until the first test fails.
+The tests of a room run once without a mutant, which shows those that reach each function; each mutant then runs these
+in a fork of this process, until the first fails. A mutant that no test reaches survives.
 Rejected: `mutmut run`, which asks only the first of several tests that share a fixture, and needs a run of all tests
 beforehand.
 """
@@ -15,8 +16,11 @@ import resource
 import signal
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "charsets": (("charsets.[!r]*",), ("charsets",)),  # its report is tested with the command
@@ -117,12 +121,68 @@ def files_of(room: str) -> list[str]:
     return [f"tests/{path}" for path in ROOMS[room][1]]
 
 
-def in_a_fork(work: Callable[[], int]) -> tuple[str, float]:
-    """Run `work` in a fork without output; return `survived`, `killed` or `timeout`, and the seconds of CPU time."""
+class Reached:
+    """A pytest plugin: the mutated functions that each test calls, itself or through a fixture that tests share."""
+
+    def __init__(self) -> None:
+        self.by_test: dict[str, set[str]] = defaultdict(set)
+        self.by_fixture: dict[str, set[str]] = defaultdict(set)
+        self.fixtures: dict[str, list[str]] = {}
+        self.seconds: dict[str, float] = {}
+        self.now: list[set[str]] = [set()]
+
+    def record(self, function: str, caller: str | None = None) -> None:
+        """Note that `function` was called; mutmut calls this."""
+        for called in self.now:
+            called.add(function)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, bool, bool]:
+        self.now, start = [self.by_test[item.nodeid]], time.process_time()
+        result = yield
+        self.fixtures[item.nodeid] = list(getattr(item, "fixturenames", ()))
+        self.seconds[item.nodeid] = time.process_time() - start
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef) -> Generator[None, object, object]:
+        before = self.now
+        if fixturedef.scope != "function":
+            self.now = [*before, self.by_fixture[fixturedef.argname]]
+        result = yield
+        self.now = before
+        return result
+
+    def tests(self) -> dict[str, dict[str, float]]:
+        """The tests that reach each function, and the seconds of each test."""
+        tests: dict[str, dict[str, float]] = defaultdict(dict)
+        for test, fixtures in self.fixtures.items():
+            for function in self.by_test[test].union(*(self.by_fixture.get(name, ()) for name in fixtures)):
+                tests[function][test] = self.seconds[test]
+        return tests
+
+
+class Chosen:
+    """A pytest plugin: only these tests run."""
+
+    def __init__(self, tests: Iterable[str]) -> None:
+        self.tests = set(tests)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if item.nodeid in self.tests]
+
+
+def in_a_fork(work: Callable[[], int], limit: float) -> tuple[str, float]:
+    """Run `work` in a fork without output; return `survived`, `killed` or `timeout`, and the seconds of CPU time.
+
+    Args:
+        work: returns 0 if all tests passed.
+        limit: seconds of CPU time after which the fork is ended.
+    """
     child = os.fork()
     if child == 0:
-        used = int(time.process_time())
-        resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, used + CPU_SECONDS + 5))
+        end = int(time.process_time() + limit) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (end, end + 5))
         signal.alarm(WALL_SECONDS)
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
@@ -138,34 +198,68 @@ def in_a_fork(work: Callable[[], int]) -> tuple[str, float]:
     return status, round(used.ru_utime + used.ru_stime, 1)
 
 
-def run(drawn: Sequence[tuple[str, str]], out: Path) -> list[str]:
-    """Run the tests of each mutant; write a line for each to `out` and return the statuses.
+def run_tests(files: Iterable[str], *plugins: object) -> int:
+    """Run test files in this process; return 0 if all passed."""
+    return int(pytest.main([*OPTIONS, *files], plugins=plugins))
+
+
+def reach(room: str) -> tuple[dict[str, dict[str, float]], float]:
+    """Run the tests of a room without a mutant: the tests that reach each function, and the seconds of all.
 
     Raises:
-        SystemExit: tests of a room fail without a mutant.
+        SystemExit: a test fails.
     """
-    import pytest
+    from mutmut.mutation import trampoline
+
+    found = Path(f"reached-{os.getpid()}.json").resolve()
+
+    def work() -> int:
+        reached = Reached()
+        trampoline.record_trampoline_hit = reached.record
+        trampoline.set_mutant_under_test("stats")
+        code = run_tests(files_of(room), reached)
+        found.write_text(json.dumps(reached.tests()))
+        return code
+
+    status, seconds = in_a_fork(work, CPU_SECONDS)
+    if status != "survived":
+        raise SystemExit(f"{room}: the tests fail without a mutant")
+    tests = json.loads(found.read_text())
+    found.unlink()
+    return tests, seconds
+
+
+def run_mutant(name: str, tests: dict[str, float]) -> int:
+    """Run the tests that reach a mutant, those of quick files first; return 0 if all passed."""
+    from mutmut.mutation.trampoline import set_mutant_under_test
+
+    set_mutant_under_test(name)
+    seconds: Counter[str] = Counter()
+    for test, own in tests.items():
+        seconds[test.partition("::")[0]] += own
+    return run_tests(sorted(seconds, key=seconds.__getitem__), Chosen(tests))
+
+
+def run(drawn: Sequence[tuple[str, str]], out: Path) -> list[str]:
+    """Run the tests of each mutant; write a line for each to `out` and return the statuses."""
     from mutmut.mutation.trampoline import set_mutant_under_test
 
     os.chdir("mutants")
     set_mutant_under_test("")
     rooms = list(dict.fromkeys(room for room, _ in drawn))
-    pytest.main(["--collect-only", "-qq", *OPTIONS, *sorted({test for room in rooms for test in files_of(room)})])
-
-    def run_one(room: str, name: str) -> int:
-        set_mutant_under_test(name)
-        return int(pytest.main([*OPTIONS, *files_of(room)]))
-
+    run_tests(["--collect-only", "-qq", *sorted({test for room in rooms for test in files_of(room)})])
     statuses = []
     with out.open("a") as lines:
         for room in rooms:
-            status, seconds = in_a_fork(lambda room=room: run_one(room, ""))
-            if status != "survived":
-                raise SystemExit(f"{room}: the tests fail without a mutant")
-            print(f"{room}: {seconds} s of CPU time without a mutant", flush=True)
+            reached, all_seconds = reach(room)
+            print(f"{room}: {all_seconds} s of CPU time without a mutant", flush=True)
             for name in (name for where, name in drawn if where == room):
-                status, seconds = in_a_fork(lambda room=room, name=name: run_one(room, name))
-                lines.write(json.dumps({"room": room, "name": name, "status": status, "seconds": seconds}) + "\n")
+                tests = reached.get(name.partition("__mutmut_")[0], {})
+                status, seconds = "survived", 0.0
+                if tests:
+                    status, seconds = in_a_fork(partial(run_mutant, name, tests), 3 * all_seconds + 20)
+                row = {"room": room, "name": name, "status": status, "tests": len(tests), "seconds": seconds}
+                lines.write(json.dumps(row) + "\n")
                 lines.flush()
                 statuses.append(status)
     return statuses

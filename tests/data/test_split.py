@@ -1,5 +1,6 @@
 """Splits: near-duplicates stay together, classes keep their shares, plain splits are scikit-learn's, files are safe."""
 
+import hashlib
 import json
 import random
 from collections import Counter
@@ -355,6 +356,8 @@ def test_a_missing_split_is_an_expected_failure(path):
 
 def test_the_digest_knows_sides_and_no_order():
     assert digest_of(["a", "b"], ["c"]) == digest_of(["b", "a"], ["c"])
+    not_utf8 = hashlib.blake2b(b"a\xed\xb3\xbf\ttrain\nb\tval\n", digest_size=16).hexdigest()
+    assert digest_of(["a\udcff"], ["b"]) == not_utf8  # a file name that is no UTF-8
     assert len({digest_of(["a", "b"], ["c"]), digest_of(["a"], ["b", "c"]), digest_of(["c"], ["a", "b"])}) == 3
 
 

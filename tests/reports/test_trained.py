@@ -17,7 +17,6 @@ from mmsent_cli.reports.augmented import MOST_VARIANTS, AugmentedImage, augmente
 from mmsent_cli.reports.confidence import MOST_CURVES, Confidence, draw_precision_recall
 from mmsent_cli.reports.lines import CONNECTOR
 from mmsent_cli.reports.outputs import run_files
-from mmsent_cli.results import PrecisionRecall
 from mmsent_cli.stats import answered_shares, calibration_bins, precision_recall
 from mmsent_cli.training.parts import encoder_parts, fusion_part, model_parts
 from tests.reports.pages import Page, particulars
@@ -196,16 +195,3 @@ def test_the_page_shows_the_sheet_with_an_alternative_text_and_does_not_invert_i
     (image,) = [image for image in page.images if "strong, flip" in image["alt"]]
     assert "class" not in image
     assert "Augmented images" in page.words
-
-
-def test_average_precision_is_that_of_all_thresholds():
-    (first, second) = precision_recall(
-        np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]), np.array([0, 1, 1, 0]), "ab"
-    )
-    assert isinstance(first, PrecisionRecall)
-    # Ranked by the probability of a: a b a b, precision 1 at the first a and 2/3 at the second.
-    assert first.average_precision == pytest.approx((1 + 2 / 3) / 2)
-    assert first.recall == (0.5, 0.5, 1.0, 1.0)
-    assert first.precision == pytest.approx((1.0, 0.5, 2 / 3, 0.5))
-    assert second.pairs == 2
-    assert [one.label for one in precision_recall(np.eye(3)[[0, 0]], np.array([0, 0]), "abc")] == ["a"]

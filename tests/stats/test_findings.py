@@ -78,7 +78,8 @@ def test_a_modality_that_changes_nothing_is_ignored():
     changed[:20] = (changed[:20] + 1) % 3
     one = predicted.copy()
     one[0] = (one[0] + 1) % 3
-    assert kinds(modality_findings(predicted, {"text": changed, "image": one})) == [IGNORES_IMAGE]
+    (found,) = modality_findings(predicted, {"text": changed, "image": one})
+    assert (found.kind, found.advice) == (IGNORES_IMAGE, "")
     assert kinds(modality_findings(predicted, {"text": predicted, "image": changed})) == [IGNORES_TEXT]
     assert modality_findings(predicted[:10], {"text": predicted[:10]}) == ()
 

@@ -1,8 +1,10 @@
 """The figures of one evaluation, against scikit-learn and by hand."""
 
+import warnings
+
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import classification_report, f1_score
 
 from mmsent_cli.ensemble import softmax
 from mmsent_cli.stats import accuracy_interval
@@ -18,12 +20,18 @@ def test_figures_agree_with_scikit_learn():
     assert metrics.accuracy == 6 / 8
     assert metrics.macro_f1 == pytest.approx(f1_score(TRUE, PREDICTED, average="macro"))
     assert metrics.confusion == ((1, 1, 0), (0, 2, 0), (1, 0, 3))
-    assert [row.support for row in metrics.per_class] == [2, 2, 4]
-    assert metrics.per_class[2].recall == 3 / 4
+    report = classification_report(TRUE, PREDICTED, target_names=LABELS, output_dict=True)
+    for label, row in zip(LABELS, metrics.per_class, strict=True):
+        assert (row.label, row.support) == (label, report[label]["support"])
+        assert (row.precision, row.recall, row.f1) == pytest.approx(
+            tuple(report[label][name] for name in ("precision", "recall", "f1-score"))
+        )
 
 
 def test_a_class_nobody_predicts_counts_as_zero():
-    metrics = compute_metrics([0, 1], [0, 0], LABELS, loss=0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metrics = compute_metrics([0, 1], [0, 0], LABELS, loss=0.0)
     assert metrics.macro_f1 == pytest.approx((2 / 3) / 3)
     assert metrics.per_class[2].support == 0
 
@@ -32,6 +40,13 @@ def test_the_interval_is_wilsons():
     low, high = accuracy_interval(600, 800)
     assert (low, high) == (pytest.approx(0.7189, abs=1e-4), pytest.approx(0.7787, abs=1e-4))
     assert compute_metrics(TRUE, PREDICTED, LABELS, 0.0).interval == accuracy_interval(6, 8)
+
+
+def test_the_interval_of_macro_f1_needs_two_pairs():
+    low, high = compute_metrics(TRUE * 10, PREDICTED * 10, LABELS, 0.0).macro_f1_interval
+    value = f1_score(TRUE, PREDICTED, average="macro")
+    assert value - 0.15 < low < value - 0.03 and value + 0.03 < high < value + 0.15
+    assert compute_metrics([0], [0], LABELS, 0.0).macro_f1_interval == (0.0, 1.0)
 
 
 def test_the_majority_is_that_of_the_training_pairs():
