@@ -121,7 +121,7 @@ class CommandSettings:
 
 
 COMMANDS = {
-    "train": CommandSettings((*SECTIONS,), frozenset({"jobs"})),
+    "train": CommandSettings((*SECTIONS,)),
     "predict": CommandSettings((PredictSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL),
     "explain": CommandSettings((ExplainSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL - {"lang"}),
     "serve": CommandSettings((ServeSettings, RuntimeConfig), NOT_USED_BY_A_MODEL),

@@ -8,7 +8,7 @@ from typing import Any
 from mmsent_cli.api.arguments import RUNS, Data, PathLike, require_only_resume, sort_settings, spec_of
 from mmsent_cli.command_settings import apply_options, with_preset
 from mmsent_cli.compute import processes
-from mmsent_cli.config import TrainConfig
+from mmsent_cli.config import RuntimeConfig, TrainConfig
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.request import read_base
 from mmsent_cli.finished_run import FinishedRun, finish
@@ -16,7 +16,7 @@ from mmsent_cli.progress import Progress, silent
 from mmsent_cli.run_folders import Run
 from mmsent_cli.training.batch_size import with_fitting_batch
 from mmsent_cli.training.folds import execute_folds
-from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.plan import plan_run, require_several_models
 from mmsent_cli.training.run import execute
 from mmsent_cli.training.run_folder import cleanup_on_failure, resume_run, start_run
 from mmsent_cli.training.trackers import Tracking, require_trackers
@@ -40,7 +40,7 @@ def train(
             Images in a DataFrame are paths, PIL images, or bytes of image files.
         preset: a set of settings, such as "fast" or "best"; keywords override it.
         config: the folder or the `config.json` of an earlier run, to use its settings; keywords override them.
-        resume: continue an unfinished run: its folder, its name, or "latest".
+        resume: continue an unfinished run: its folder, its name, or "latest". Only `jobs` can be given with it.
         runs_dir: folder that keeps the runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent train --help`, such as `epochs=5`, `encoders="compact"` or `folds=5`.
@@ -62,8 +62,9 @@ def train(
     progress = silent if processes.rank() else progress
     given, source = sort_settings("train", data, settings)
     if resume is not None:
+        jobs = given[RuntimeConfig].pop("jobs", None)
         require_only_resume(given, source, config is not None or preset is not None)
-        plan, run = resume_run(spec_of(resume) or "", Path(runs_dir), progress, source)
+        plan, run = resume_run(spec_of(resume) or "", Path(runs_dir), progress, source, jobs)
         require_trackers(plan.config.runtime.log)
     else:
         if config is not None and preset is not None:
@@ -74,6 +75,7 @@ def train(
         base = base if preset is None else with_preset(base, preset)
         wanted = apply_options(base, given)
         require_trackers(wanted.runtime.log)
+        require_several_models(wanted, given[RuntimeConfig].get("jobs", 0))
         plan = plan_run(wanted, progress, source=source)
         run = start_run(plan, Path(runs_dir), preset=preset)
     with cleanup_on_failure(run, is_new=resume is None):

@@ -15,10 +15,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 from mmsent_cli import __version__
 from mmsent_cli.checks.facts import CpuFacts, FolderFacts, HubFacts, MachineFacts, TorchFacts
 from mmsent_cli.checks.weights import found_weights
+from mmsent_cli.compute.free_memory import CGROUPS, free_memory_bytes, limit_bytes
 from mmsent_cli.compute.gpu import gpu_facts
 from mmsent_cli.encoders.weights.hub import HUB, is_reachable
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.experiments.free_memory import CGROUPS, free_memory_bytes, limit_bytes
 from mmsent_cli.files import COMPILED_MODELS, WEIGHTS
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"

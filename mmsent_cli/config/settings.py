@@ -342,8 +342,9 @@ class RuntimeConfig:
     workers: int = option(0, "Number of extra processes that load batches")
     jobs: int = option(
         0,
-        "Number of models trained in parallel; does not change the results. 0 = automatic: on a CPU one per core, at"
-        " most 4, if each has 2 GB of memory; with several GPUs one on each",
+        "Number of models trained in parallel, in a comparison or with --folds; does not change the results."
+        " 0 = automatic: on a CPU one per core, or per two cores with --folds, at most 4, if each has 2 GB of memory;"
+        " with several GPUs one on each",
     )
     weights_dir: str | None = option(
         None,

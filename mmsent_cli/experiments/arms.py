@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -125,6 +126,11 @@ def train_arm(workspace: Workspace, arm: Arm, shown_as: str = "") -> Iterator[Tr
             predicted=np.stack([evaluation.logits.argmax(axis=1) for evaluation in evaluations])[:, order],
             losses=np.stack([evaluation.losses() for evaluation in evaluations])[:, order],
         )
+
+
+def train_to_the_end(workspace: Workspace, arm: Arm) -> TrainedArm:
+    """Train a model to its last epoch."""
+    return deque(train_arm(workspace, arm), maxlen=1).pop()
 
 
 def save(folder: Path, stem: str, trained: TrainedArm) -> None:

@@ -4,21 +4,20 @@ Each trained model is saved in the run folder, so that an experiment can be resu
 images is also saved there, so that the result of a resumed experiment counts all of them.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import ResolvedConfig, ResolvedModel
 from mmsent_cli.errors import DataError
-from mmsent_cli.experiments.arms import Arm, TrainedArm, load, save, train_arm
-from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
+from mmsent_cli.experiments.arms import Arm, TrainedArm, load, save, train_arm, train_to_the_end
 from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.progress import ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.results import SharedSetup
 from mmsent_cli.run_folders import ARMS, Run
 from mmsent_cli.training.metrics import majority_accuracy
+from mmsent_cli.training.parallel import Work, train_models
 from mmsent_cli.training.parts import encoder_parts
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
@@ -135,27 +134,10 @@ class Experiment:
             self.workspace.table(built[arm.config.model][0], arm.config.fit)
         most_parameters = max((built[arm.config.model][1] for arm in arms), default=0)
         built.clear()
-        jobs, done = count_side_by_side(self.plan, arms, most_parameters), total - len(arms)
-        if jobs > 1:
-            yield from self._train_side_by_side(arms, jobs, done, total)
-            return
-        for number, arm in enumerate(arms, start=done):
-            self._begin(arm, number, total)
-            with torch_threads(threads_for(self.plan)):
-                trained = deque(self.epochs(arm), maxlen=1).pop()
-            yield arm, trained
-
-    def _train_side_by_side(
-        self, arms: Sequence[Arm], jobs: int, done: int, total: int
-    ) -> Iterator[tuple[Arm, TrainedArm]]:
-        for arm, event in train_side_by_side(self.plan, arms, jobs):
-            if event == BEGUN:
-                self._begin(arm, done, total)
-                done += 1
-            elif isinstance(event, TrainedArm):
-                yield arm, event
-            elif not isinstance(event, str):
-                self.progress(event)
+        passes = sum(len(self.plan.split.train) * arm.config.fit.epochs for arm in arms)
+        numbers = iter(range(total - len(arms), total))
+        work = Work(arms, train_to_the_end, passes, most_parameters)
+        yield from train_models(self.workspace, work, lambda arm: self._begin(arm, next(numbers), total))
 
     def _begin(self, arm: Arm, done: int, total: int) -> None:
         self.progress(ModelBegun(arm.name, arm.seed, done + 1, total, arm.config.fit.epochs))

@@ -1,7 +1,8 @@
 """Train the models of each fold, and fit the probes and the stacker of an ensemble."""
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,16 +10,41 @@ import numpy as np
 
 from mmsent_cli.data.split import Split
 from mmsent_cli.ensemble import Stacker, fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
-from mmsent_cli.model import SentimentModel
+from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone
 from mmsent_cli.results import EpochResult
 from mmsent_cli.run_folders import FOLDS, Run
 from mmsent_cli.training.checkpoints import Description, EnsembleParts, read_fold, save_fold
 from mmsent_cli.training.describe import describe_run
+from mmsent_cli.training.parallel import Work, train_models
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.predictions import METRICS
 from mmsent_cli.training.probes import auxiliary_features, cross_fit, inputs_of_all, out_of_fold, require_probes
 from mmsent_cli.training.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class FoldModel:
+    """A model to train: one of the models of a fold.
+
+    Attributes:
+        place: the place of the fold among the folds of the plan, from 0.
+        seed: the seed of the model.
+        name: the name of the fold in progress events.
+    """
+
+    place: int
+    seed: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A trained model of a fold: its parameters, its logits [N, C] for the fold, and its epochs."""
+
+    state: dict[str, Any]
+    logits: np.ndarray
+    history: list[EpochResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +60,11 @@ class TrainedFold:
     states: list[dict[str, Any]]
     logits: np.ndarray
     history: list[EpochResult]
+
+    def last_epochs(self) -> list[EpochResult]:
+        """Return the last epoch of each model."""
+        epochs = len(self.history) // len(self.states)
+        return self.history[epochs - 1 :: epochs]
 
     def prediction(self) -> np.ndarray:
         """Return the mean log-probabilities of the models [N, C]."""
@@ -97,11 +128,7 @@ def train_ensemble(workspace: Workspace, run: Run, shown_as: str = "") -> Traine
     table = workspace.table(model, config.fit)
     description = describe_run(plan, run, model, workspace.vocabulary)
     prepare_seconds = time.perf_counter() - start
-    trained: list[TrainedFold] = []
-    for split in plan.folds:
-        name = f"{shown_as} fold {split.fold}".strip()
-        trained.append(_train_fold(workspace, run, split, description, name))
-        run.write_lines(METRICS, _lines(trained))
+    trained = _train_folds(workspace, run, description, count_parameters(model)[0], shown_as)
     rows = [rows_of(plan, split) for split in plan.folds]
     members, probes = [out_of_fold([fold.prediction() for fold in trained], rows)], ()
     if config.model.probes:
@@ -114,42 +141,72 @@ def train_ensemble(workspace: Workspace, run: Run, shown_as: str = "") -> Traine
     return TrainedEnsemble(model, description, trained, rows, stacked, parts, prepare_seconds)
 
 
-def _train_fold(workspace: Workspace, run: Run, split: Split, description: Description, name: str) -> TrainedFold:
-    """Read the models of a fold from the run folder, or train them; `name` is that of the fold in progress events."""
-    path = run.path(f"{FOLDS}/fold-{split.fold}.pt")
-    config, progress = workspace.plan.config, workspace.progress
-    models = config.model.models_per_fold
-    seeds = [config.fit.seed * models + number for number in range(models)]
-    before, total = ((split.fold or 1) - 1) * len(seeds), (split.folds or 1) * len(seeds)
+def _train_folds(
+    workspace: Workspace, run: Run, description: Description, parameters: int, shown_as: str
+) -> list[TrainedFold]:
+    """Read finished folds from the run folder, and train the models of the others."""
+    plan, progress = workspace.plan, workspace.progress
+    models = _models(plan, shown_as)
+    paths = [run.path(f"{FOLDS}/fold-{split.fold}.pt") for split in plan.folds]
+    folds: dict[int, TrainedFold] = {}
+    trained: dict[FoldModel, TrainedModel] = {}
+    numbers = itertools.count(1)
 
-    def begin(number: int) -> None:
-        progress(ModelBegun(name, seeds[number], before + number + 1, total, config.fit.epochs))
+    def begin(model: FoldModel) -> None:
+        progress(ModelBegun(model.name, model.seed, next(numbers), len(models), plan.config.fit.epochs))
 
-    def end(number: int, last: EpochResult, is_resumed: bool) -> None:
-        progress(ModelDone(name, seeds[number], last.accuracy, last.macro_f1, is_resumed, epoch="last"))
+    def end(model: FoldModel, last: EpochResult, is_resumed: bool) -> None:
+        progress(ModelDone(model.name, model.seed, last.accuracy, last.macro_f1, is_resumed, epoch="last"))
 
-    if path.is_file():
-        fold = TrainedFold(*read_fold(path, description, len(split.val)))
-        epochs = len(fold.history) // len(seeds)
-        for number in range(len(seeds)):
-            begin(number)
-            end(number, fold.history[(number + 1) * epochs - 1], is_resumed=True)
-        return fold
+    for place, path in enumerate(paths):
+        if path.is_file():
+            folds[place] = TrainedFold(*read_fold(path, description, len(plan.folds[place].val)))
+            own = [model for model in models if model.place == place]
+            for model, last in zip(own, folds[place].last_epochs(), strict=True):
+                begin(model)
+                end(model, last, is_resumed=True)
+    run.write_lines(METRICS, _lines(folds))  # a kill between the two writes can leave one file behind
+    missing = [model for model in models if model.place not in folds]
+    passes = sum(len(plan.folds[model.place].train) for model in missing) * plan.config.fit.epochs
+    for model, result in train_models(workspace, Work(missing, _train_model, passes, parameters), begin):
+        trained[model] = result
+        end(model, result.history[-1], is_resumed=False)
+        own = [trained[each] for each in missing if each.place == model.place and each in trained]
+        if len(own) == plan.config.model.models_per_fold:
+            fold = folds[model.place] = _join(own)
+            save_fold(paths[model.place], description, fold.states, fold.logits, fold.history)
+            run.write_lines(METRICS, _lines(folds))
+    return [folds[place] for place in range(len(plan.folds))]
+
+
+def _models(plan: Plan, shown_as: str) -> list[FoldModel]:
+    """Return the models of all folds."""
+    count = plan.config.model.models_per_fold
+    seeds = range(plan.config.fit.seed * count, (plan.config.fit.seed + 1) * count)
+    return [
+        FoldModel(place, seed, f"{shown_as} fold {split.fold}".strip())
+        for place, split in enumerate(plan.folds)
+        for seed in seeds
+    ]
+
+
+def _train_model(workspace: Workspace, model: FoldModel) -> TrainedModel:
+    """Train a model without the pairs of its fold, and predict these pairs."""
+    config, split = workspace.plan.config, workspace.plan.folds[model.place]
     workspace.use_split(split)
-    states, predictions, history = [], [], []
-    for number, seed in enumerate(seeds):
-        begin(number)
-        model, table, trainer = workspace.trainer(replace(config, fit=replace(config.fit, seed=seed)))
-        for result in trainer.fit(progress, name):
-            progress(Epoch(name, seed, result))
-        end(number, trainer.history[-1], is_resumed=False)
-        logits = dict(zip(table.val, trainer.last.logits, strict=True))
-        predictions.append(np.stack([logits[row] for row in rows_of(workspace.plan, split)]))
-        states.append({name: tensor.detach().cpu().clone() for name, tensor in model.trained_state().items()})
-        history += trainer.history
-    fold = TrainedFold(states, np.stack(predictions), history)
-    save_fold(path, description, fold.states, fold.logits, fold.history)
-    return fold
+    built, table, trainer = workspace.trainer(replace(config, fit=replace(config.fit, seed=model.seed)))
+    for result in trainer.fit(workspace.progress, model.name):
+        workspace.progress(Epoch(model.name, model.seed, result))
+    by_row = dict(zip(table.val, trainer.last.logits, strict=True))
+    state = {name: tensor.detach().cpu().clone() for name, tensor in built.trained_state().items()}
+    logits = np.stack([by_row[row] for row in rows_of(workspace.plan, split)])
+    return TrainedModel(state, logits, trainer.history)
+
+
+def _join(models: Sequence[TrainedModel]) -> TrainedFold:
+    """Join the trained models of a fold."""
+    history = [epoch for model in models for epoch in model.history]
+    return TrainedFold([model.state for model in models], np.stack([model.logits for model in models]), history)
 
 
 def _stack(members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float) -> Stacked:
@@ -164,13 +221,10 @@ def rows_of(plan: Plan, split: Split) -> np.ndarray:
     return np.array([rows[guid] for guid in split.val])
 
 
-def _lines(trained: Sequence[TrainedFold]) -> list[dict[str, Any]]:
-    """Return the epochs of all models of all folds, one after the other."""
-    lines = []
-    for fold, part in enumerate(trained, start=1):
-        epochs = len(part.history) // len(part.states)
-        lines += [
-            {"fold": fold, "network": 1 + number // epochs, **asdict(result)}
-            for number, result in enumerate(part.history)
-        ]
-    return lines
+def _lines(folds: Mapping[int, TrainedFold]) -> list[dict[str, Any]]:
+    """Return the epochs of all models of the finished folds, one after the other."""
+    return [
+        {"fold": place + 1, "network": 1 + number * len(fold.states) // len(fold.history), **asdict(result)}
+        for place, fold in sorted(folds.items())
+        for number, result in enumerate(fold.history)
+    ]

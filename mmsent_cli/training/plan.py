@@ -196,6 +196,19 @@ def divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
     return [make_split(dataset.pairs, dataset.labels, config.split)]
 
 
+def require_several_models(config: TrainConfig, jobs: int) -> None:
+    """Check that there are several models to train in parallel.
+
+    Raises:
+        ConfigError: there is one model, and the user asked for several at a time.
+    """
+    if jobs > 1 and config.split.folds is None:
+        raise ConfigError(
+            f"--jobs {jobs} trains models of several folds at a time, and without --folds there is one model",
+            "add --folds 5, or leave --jobs out",
+        )
+
+
 def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
     """Check that the settings are compatible with `--folds`, before any pair is read.
 

@@ -29,7 +29,7 @@ from mmsent_cli.run_folders import (
     find_run,
     remove_unfinished,
 )
-from mmsent_cli.training.plan import Plan, plan_run
+from mmsent_cli.training.plan import Plan, plan_run, require_several_models
 
 SPLIT = "split.json"
 NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "log", "no_examples", "save_all", "workers")
@@ -65,11 +65,16 @@ def start_run(
 
 
 def resume_run(
-    spec: str, runs_dir: Path, progress: Progress = silent, source: Source | None = None
+    spec: str,
+    runs_dir: Path,
+    progress: Progress = silent,
+    source: Source | None = None,
+    jobs: int | None = None,
 ) -> tuple[Plan, Run]:
     """Find an unfinished training run, and plan its remaining epochs.
 
-    `source` holds the pairs of a run that was started with a DataFrame.
+    `source` holds the pairs of a run that was started with a DataFrame. `jobs` is another number of worker processes,
+    which does not change the results.
 
     Raises:
         MmsentError: there is no such run, it is finished, or it was started with different settings.
@@ -85,6 +90,9 @@ def resume_run(
     if run.is_writable:
         remove_unfinished(run)
     config = train_config(run.read_json(CONFIG))
+    if jobs is not None:
+        require_several_models(config, jobs)
+        config = replace(config, runtime=replace(config.runtime, jobs=jobs))
     plan = plan_run(config, progress, splits_of(run, config.split.folds), source)
     write_plan(plan, run)
     plan = _with_recorded_notes(_with_recorded_precision(plan, run), run)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from mmsent_cli.errors import DataError
-from mmsent_cli.experiments.experiment import Experiment
+from mmsent_cli.experiments import arms
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.progress import Epoch, Stage, Step
 from tests.commands.running import (
@@ -173,19 +173,19 @@ def test_what_cannot_be_compared_leaves_no_run(work, arguments, reported):
 @each_command
 def test_a_first_arm_that_fails_leaves_no_folder_behind(work, monkeypatch, command):
     before = Path(succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"])
-    original = Experiment.epochs
+    original = arms.train_arm
 
     def fail_at(number):
         calls = []
 
-        def epochs(self, arm):
+        def train_arm(workspace, arm):
             calls.append(arm)
             if len(calls) == number:
                 raise DataError("the disk is full", "free some space")
-            return original(self, arm)
+            return original(workspace, arm)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Experiment, "epochs", epochs)
+            patch.setattr(arms, "train_arm", train_arm)
             failed = mmsent(*COMMANDS[command])
         assert failed.exit_code == 1
         assert failed.stderr.splitlines()[-2:] == ["error: the disk is full", "hint: free some space"]

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -21,12 +22,13 @@ from mmsent_cli.config.presets import PRESETS
 from mmsent_cli.data import ocr as writing
 from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
-from mmsent_cli.progress import ModelBegun, Step
+from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Step
 from mmsent_cli.training import probes as training_probes
 from mmsent_cli.training.workspace import Workspace
 from tests.commands.running import (
     QUICK,
     assert_refused,
+    epochs_of,
     interrupted,
     mmsent,
     run_folders,
@@ -211,6 +213,37 @@ def test_an_interrupted_run_goes_on_to_the_same_end(work, small, finished, monke
     assert [path.stat().st_mtime_ns for path in sorted(run.glob("folds/*.pt")) if path.name in trained] == before
     assert clockless(values) == clockless(whole)
     assert same(state(run), state(whole_run))
+
+
+def test_models_of_folds_side_by_side_are_those_of_one_after_the_other(work, small, two_each):
+    run = Path(succeed(*small, "--models-per-fold", 2, "--jobs", 2, "--json")["run"])
+    assert same(state(run), state(two_each))
+    assert epochs_of(run) == epochs_of(two_each)
+    for name in ("oof_log_probabilities.npy", "oof_predictions.csv"):
+        assert (run / name).read_bytes() == (two_each / name).read_bytes()
+    for path in run.glob("folds/*.pt"):
+        ours, theirs = (torch.load(each, weights_only=True) for each in (path, two_each / "folds" / path.name))
+        assert same(ours["states"], theirs["states"]) and same(ours["logits"], theirs["logits"])
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_an_interrupted_run_goes_on_with_another_number_of_jobs(work, small, finished, monkeypatch, before, after):
+    """Ctrl-C when the second model is finished: the first is kept, and no worker stays."""
+    whole, whole_run = finished
+    assert interrupted(monkeypatch, ModelDone, 2, *small, "--jobs", before).exit_code == 130
+    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    run = run_folders()[-1]
+    assert len(list(run.glob("folds/*.pt"))) == 1
+    values = succeed("train", "--resume", run.name, "--jobs", after, "--json")
+    assert clockless(values) == clockless(whole)
+    assert same(state(run), state(whole_run)) and epochs_of(run) == epochs_of(whole_run)
+
+
+def test_one_model_is_not_trained_by_several_jobs(work, monkeypatch):
+    assert_refused(mmsent("train", "--data", "lab", *QUICK, "--jobs", 2), "--jobs 2", "--folds 5")
+    assert run_folders() == []
+    assert interrupted(monkeypatch, Epoch, 1, "train", "--data", "lab", *QUICK, "--jobs", 1).exit_code == 130
+    assert_refused(mmsent("train", "--resume", "latest", "--jobs", 2), "--jobs 2", "--folds 5")
 
 
 def begun(run, name):

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from mmsent_cli.experiments.free_memory import FILES, free_memory_bytes
+from mmsent_cli.compute.free_memory import FILES, free_memory_bytes
 
 MIB = 2**20
 

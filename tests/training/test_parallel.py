@@ -2,9 +2,11 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,16 +15,18 @@ import torch
 from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.errors import MmsentError
-from mmsent_cli.experiments import parallel as side_by_side
-from mmsent_cli.experiments.arms import arms_of
+from mmsent_cli.experiments.arms import arms_of, train_to_the_end
 from mmsent_cli.experiments.experiment import Experiment
-from mmsent_cli.experiments.parallel import BEGUN, count_side_by_side, threads_for, train_side_by_side
-from mmsent_cli.progress import Epoch
+from mmsent_cli.progress import Epoch, silent
 from mmsent_cli.run_folders import Run
+from mmsent_cli.training import parallel
+from mmsent_cli.training.parallel import Work, count_side_by_side, threads_for, train_side_by_side
 from mmsent_cli.training.workspace import Workspace
 from tests.events import models_begun, models_trained
 from tests.experiments.test_experiment import same
 from tests.experiments.tuning import small_plan
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,17 @@ def with_jobs(plan, jobs):
 
 def arms_for(plan, *fusions, seeds=(0, 1)):
     return [arm for name in fusions for arm in arms_of(name, plan.variant(name), seeds)]
+
+
+def work_of(arms, train=train_to_the_end, epochs=2, parameters=0):
+    """Arms of 19 training pairs each."""
+    return Work(arms, train, 19 * epochs * len(arms), parameters)
+
+
+def train_together(plan, arms, jobs, progress=silent, train=train_to_the_end, begun=None):
+    """Train arms in some processes."""
+    kept = [] if begun is None else begun
+    return train_side_by_side(Workspace(plan, progress), work_of(arms, train), jobs, kept.append)
 
 
 def train(plan, folder, progress):
@@ -64,16 +79,19 @@ def test_models_side_by_side_are_those_of_one_after_the_other(tmp_path, monkeypa
 
 
 def test_a_process_that_is_ended_from_outside_is_told_and_the_others_end(plan):
-    events = train_side_by_side(with_jobs(plan, 2), arms_for(plan, "concat"), 2)
-    begun = [next(events), next(events)]
-    assert [event for _, event in begun] == [BEGUN, BEGUN]
-    children = psutil.Process().children(recursive=True)
-    trainers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
-    os.kill(trainers[0].pid, signal.SIGKILL)
+    begun, trainers = [], []
+
+    def kill(event):
+        if isinstance(event, Epoch) and not trainers:
+            children = psutil.Process().children(recursive=True)
+            trainers.extend(child for child in children if "spawn_main" in " ".join(child.cmdline()))
+            os.kill(trainers[0].pid, signal.SIGKILL)
+
     with pytest.raises(MmsentError, match="signal 9") as caught:
-        list(events)
+        list(train_together(plan, arms_for(plan, "concat"), 2, kill, begun=begun))
+    assert [arm.seed for arm in begun] == [0, 1]
     assert "--resume" in caught.value.hint and "--jobs 1" in caught.value.hint
-    assert not any(child.is_running() for child in trainers)
+    assert len(trainers) == 2 and not any(child.is_running() for child in trainers)
 
 
 class Exits:
@@ -87,13 +105,12 @@ def test_a_worker_that_ends_by_itself_is_an_error_with_its_exit_code(plan):
     """Python exits with 1 as well where it cannot start a worker; this one had started."""
     (arm,) = arms_for(plan, "concat", seeds=(0,))
     with pytest.raises(MmsentError, match=r"ended by itself \(exit code 1\)") as caught:
-        list(train_side_by_side(plan, [replace(arm, name=Exits())], 1))
+        list(train_together(plan, [replace(arm, name=Exits())], 1))
     assert "--jobs 1" in caught.value.hint
 
 
-def test_a_worker_that_exits_in_a_training_is_an_error_with_its_exit_code(monkeypatch):
-    monkeypatch.setattr(side_by_side, "train_arm", lambda *_: sys.exit(4))
-    answer = side_by_side._train(None, None)
+def test_a_worker_that_exits_in_a_training_is_an_error_with_its_exit_code():
+    answer = parallel._train(None, lambda *_: sys.exit(4), None)
     assert isinstance(answer, MmsentError) and "exit code 4" in answer.message
 
 
@@ -112,13 +129,12 @@ def test_what_a_process_does_not_expect_is_sent_with_its_traceback(plan):
     (arm,) = arms_for(plan, "concat", seeds=(0,))
     fit = replace(arm.config.fit)
     object.__setattr__(fit, "epochs", "many")
-    answer = side_by_side._train(Workspace(plan), replace(arm, config=replace(arm.config, fit=fit)))
+    answer = parallel._train(Workspace(plan), train_to_the_end, replace(arm, config=replace(arm.config, fit=fit)))
     assert isinstance(answer, RuntimeError) and "in build_schedule" in str(answer)
 
 
-def test_an_error_that_cannot_be_sent_is_sent_as_text(monkeypatch):
-    monkeypatch.setattr(side_by_side, "train_arm", fail)
-    answer = side_by_side._train(None, None)
+def test_an_error_that_cannot_be_sent_is_sent_as_text():
+    answer = parallel._train(None, fail, None)
     assert isinstance(answer, RuntimeError) and "no luck" in str(answer)
 
 
@@ -126,16 +142,51 @@ def test_an_error_in_a_process_is_raised_here(plan):
     (arm,) = arms_for(plan, "concat", seeds=(0,))
     broken = replace(arm, config=replace(arm.config, model=replace(arm.config.model, fusion="no-such-fusion")))
     with pytest.raises(MmsentError, match="no-such-fusion") as caught:
-        list(train_side_by_side(plan, [broken], 1))
+        list(train_together(plan, [broken], 1))
     assert "known" in caught.value.hint
 
 
 def test_who_stops_listening_ends_the_processes(plan):
-    events = train_side_by_side(plan, arms_for(plan, "concat"), 2)
-    next(events)
+    trained = train_together(plan, arms_for(plan, "concat", seeds=range(4)), 2)
+    next(trained)
     trainers = psutil.Process().children(recursive=True)
-    events.close()
+    trained.close()
     assert trainers and not any("spawn_main" in " ".join(child.cmdline()) for child in trainers if child.is_running())
+
+
+def give_a_tensor(workspace, number):
+    """A tensor larger than what a pipe holds."""
+    return torch.full((100_000,), float(number))
+
+
+def test_tensors_come_back_without_shared_memory(plan, monkeypatch):
+    """A container may have little of it, and the sender may be gone when it is read."""
+    work = Work([1, 2, 3], give_a_tensor, 0, 0)
+    found = dict(train_side_by_side(Workspace(plan), work, 2, lambda _: None))
+    assert {number: float(tensor.sum()) for number, tensor in found.items()} == {1: 1e5, 2: 2e5, 3: 3e5}
+    assert not any(tensor.is_shared() for tensor in found.values())
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.training.test_parallel import give_a_tensor
+from mmsent_cli.training.parallel import Work, train_side_by_side
+from mmsent_cli.training.workspace import Workspace
+from tests.experiments.tuning import small_plan
+
+print("imported")
+plan = small_plan(Path(sys.argv[1]) / "lab")
+print(len(list(train_side_by_side(Workspace(plan), Work([1, 2], give_a_tensor, 0, 0), 2, print))))
+"""
+
+
+def test_a_script_needs_no_main_block(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "script.py", str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert done.stdout.split() == ["imported", "1", "2", "2"], done.stderr
 
 
 @pytest.mark.parametrize(
@@ -160,7 +211,7 @@ def test_who_stops_listening_ends_the_processes(plan):
 def test_how_many_train_at_a_time(plan, monkeypatch, change, expected):
     """1,000 epochs of 19 pairs and 6 models are work enough; three threads and a lot of memory, unless changed."""
     free, threads = change.get("free", 2**40), change.get("threads", 3)
-    monkeypatch.setattr(side_by_side, "free_memory_bytes", lambda: free)
+    monkeypatch.setattr(parallel, "free_memory_bytes", lambda: free)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     plan = with_jobs(plan, change.get("jobs", 0))
     plan = replace(plan, compute=replace(plan.compute, device=change.get("device", "cpu")))
@@ -170,7 +221,8 @@ def test_how_many_train_at_a_time(plan, monkeypatch, change, expected):
         plan.config, model=model, fit=replace(plan.config.fit, epochs=change.get("epochs", 1000))
     )
     arms = arms_of("a", config, range(6))
-    assert count_side_by_side(replace(plan, config=config), arms, change.get("parameters", 0)) == expected
+    work = work_of(arms, epochs=config.fit.epochs, parameters=change.get("parameters", 0))
+    assert count_side_by_side(replace(plan, config=config), work) == expected
 
 
 @pytest.mark.parametrize(
@@ -188,16 +240,35 @@ def test_each_model_has_a_gpu_of_its_own(plan, monkeypatch, device, gpus, jobs, 
     """Six models."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     plan = with_jobs(replace(plan, compute=replace(plan.compute, device=device)), jobs)
-    count = count_side_by_side(plan, arms_for(plan, "concat", seeds=range(6)), 0)
-    assert [side_by_side._plan_of(plan, number).compute.device for number in range(count)] == expected
+    count = count_side_by_side(plan, work_of(arms_for(plan, "concat", seeds=range(6))))
+    assert [parallel._plan_of(plan, number).compute.device for number in range(count)] == expected
 
 
 @pytest.mark.parametrize(
     ("freeze", "device", "threads", "expected"),
-    [("all", "cpu", 64, 1), ("none", "cpu", 2, 1), ("none", "cpu", 64, 16), ("none", "cuda:0", 64, 64)],
+    [
+        ("all", "cpu", 64, (1, 1)),
+        ("none", "cpu", 1, (1, 1)),
+        ("none", "cpu", 2, (1, 2)),
+        ("none", "cpu", 64, (16, 16)),
+        ("none", "cuda:0", 64, (64, 64)),
+    ],
 )
-def test_the_threads_of_a_model(plan, monkeypatch, freeze, device, threads, expected):
+def test_the_threads_of_a_model_of_a_comparison_and_of_a_fold(plan, monkeypatch, freeze, device, threads, expected):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     model = replace(plan.config.model, freeze_text=freeze, freeze_image=freeze)
     plan = replace(plan, config=replace(plan.config, model=model), compute=replace(plan.compute, device=device))
-    assert threads_for(plan) == expected
+    assert (threads_for(plan), threads_for(replace(plan, folds=(plan.split,)))) == expected
+
+
+def sleeps_while_it_waits(workspace, _):
+    """The OpenMP setting that a worker began with."""
+    return os.environ.get("OMP_WAIT_POLICY")
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, "PASSIVE"), (2, None)])
+def test_the_threads_of_more_workers_than_cores_sleep_while_they_wait(plan, monkeypatch, threads, expected):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    found = dict(train_side_by_side(Workspace(plan), Work([1, 2], sleeps_while_it_waits, 0, 0), 2, lambda _: None))
+    assert found == {1: expected, 2: expected} and "OMP_WAIT_POLICY" not in os.environ
