@@ -136,7 +136,7 @@ class _Raw(Dataset):
 
     def __getitem__(self, row: int) -> tuple[torch.Tensor, ...]:
         ids, mask = self._loop.tokens([self._pairs[row]])
-        return ids[0], mask[0], torch.from_numpy(self._loop.decode(self._pairs[row])), torch.tensor(row % 3)
+        return ids[0], mask[0], torch.tensor(self._loop.decode(self._pairs[row])), torch.tensor(row % 3)
 
 
 def _fusions(plan: Plan) -> Row:

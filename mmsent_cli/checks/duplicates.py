@@ -73,7 +73,7 @@ def _placeholders(pairs: Sequence[Pair], texts: Sequence[str], images: Sequence[
     return CheckOutcome(
         check="placeholders",
         level=WARNING if groups else OK,
-        message=f"{len(groups):,} texts or images stand in many different pairs, {sum(map(len, groups)):,} pairs",
+        message=f"{len(groups):,} texts or images occur in many different pairs ({sum(map(len, groups)):,} in all)",
         rule=FIRST,
         advice="give these pairs their own text and image, or leave them out" if groups else "",
         pairs=_numbered(groups),

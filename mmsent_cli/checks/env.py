@@ -66,7 +66,7 @@ def _timing(
         resources = Resources.open(replace(runtime, offline=True))
         unit = measure_units(resources, facts.torch.fp32_gflops, progress)
         problem = f"not measured within {CLOCK_SECONDS:.0f} s"
-        advice = "try again: compiled models are kept, or the machine is busy"
+        advice = "try again when the machine is less busy; compiled models are kept"
     except MmsentError as error:
         problem, advice = error.message, error.hint
     if unit is None:

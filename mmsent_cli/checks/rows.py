@@ -121,6 +121,6 @@ def _unlisted(data: ReadPairs) -> CheckOutcome:
     return CheckOutcome(
         check="unlisted files",
         level=OK,
-        message=f"files of {counted(len(guids), 'guid')} in none of the lists, not used",
+        message=f"{counted(len(guids), 'guid')} with files but in no list; these files are not used",
         pairs=tuple(ListedPair(guid=guid) for guid in guids),
     )

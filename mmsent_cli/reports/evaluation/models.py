@@ -65,7 +65,7 @@ def models_answer(result: ModelComparison, seconds: float) -> Answer:
         facts=(
             ("Models", f"{len(result.models)}{seeds}"),
             ("Pairs", f"{result.pairs:,}, {result.source}"),
-            ("Left out", f"{counted(result.left_out, 'pair')} that not all have" if result.left_out else ""),
+            ("Left out", f"{counted(result.left_out, 'pair')} not predicted by all models" if result.left_out else ""),
             ("Classes", ", ".join(result.labels)),
             ("Most frequent class", percent(result.majority_accuracy)),
             ("Time", duration(seconds)),
