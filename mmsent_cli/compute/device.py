@@ -109,7 +109,12 @@ class Compute:
 
     def engine_for(self, encoder: Encoder) -> Engine | None:
         """Return the engine if it computes the frozen stages of this encoder; None if torch computes them."""
-        return self.engine if self.engine and encoder.cut and not self.engine.refusal(encoder) else None
+        engine = self._candidate(encoder)
+        return None if engine is None or engine.refusal(encoder) else engine
+
+    def _candidate(self, encoder: Encoder) -> Engine | None:
+        """Return the engine if it may compute the stored stages of an encoder, or else refuses them."""
+        return self.engine if encoder.cut and not encoder.own_engine else None
 
     def streams_for(self, encoder: Encoder) -> int:
         """Return how many batches of an encoder's stored stages are computed in parallel."""
@@ -118,13 +123,15 @@ class Compute:
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
         """Describe everything that affects the rounding of stored features; part of the feature store's key."""
+        if encoder.own_engine:
+            return {"engine": encoder.own_engine}
         engine = self.engine_for(encoder)
         own = {"device": self.device_type, "precision": self.precision}
         return own | engine.describe(encoder) if engine else own
 
     def refusals(self, *encoders: Encoder) -> list[str]:
         """Return a note for each encoder that the engine cannot run."""
-        refused = {each.name: self.engine.refusal(each) for each in encoders if self.engine and each.cut}
+        refused = {each.name: engine.refusal(each) for each in encoders if (engine := self._candidate(each))}
         return [f"engine: torch computes {name}. {why}" for name, why in refused.items() if why]
 
     @contextlib.contextmanager
@@ -137,7 +144,8 @@ class Compute:
     def prefix(self, encoder: Encoder, inputs: Activations) -> Activations:
         """Run an encoder's stored stages on this device."""
         encoder.to(self.device)
-        outputs = self.engine.run(encoder, inputs) if self.engine and encoder.cut else None
+        engine = self._candidate(encoder)
+        outputs = engine.run(encoder, inputs) if engine else None
         if outputs is not None:
             return outputs
         mask = None if inputs.mask is None else to_device(inputs.mask, self.device)

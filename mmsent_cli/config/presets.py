@@ -56,11 +56,11 @@ PRESETS: dict[str, Preset] = {
     "best": BEST,
     "max": replace(
         BEST,
-        summary="best, and three linear probes on the words in images (pip install 'mmsent[ocr]')",
+        summary="best, a kernel regression, and probes on the words and faces in images as far as these can be read",
         model={
             **BEST.model,
-            "optional_probes": ("ocr", "ocr-characters", "minilm-ocr"),
-            "logit_adjustment": 0.2,
+            "probes": (*BEST.model["probes"], "kernel"),
+            "optional_probes": ("ocr", "ocr-characters", "minilm-ocr", "faces"),
         },
     ),
     "best-hub": replace(

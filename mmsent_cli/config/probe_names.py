@@ -21,6 +21,7 @@ PROBES = (
     "ocr",
     "ocr-characters",
     "minilm-ocr",
+    "faces",
     "kernel",
 )
 RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}

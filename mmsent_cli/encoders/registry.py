@@ -13,9 +13,9 @@ from mmsent_cli.config.probe_names import NAMED, is_folder_name, plain_probe_nam
 from mmsent_cli.data.ocr import is_text_and_ocr
 from mmsent_cli.encoders.contract import BuildRequest, Encoder, Inputs, frozen_stages
 from mmsent_cli.encoders.image import clip as clip_image
+from mmsent_cli.encoders.image import faces, lite0, resnet, timm
 from mmsent_cli.encoders.image import hf as hf_image
 from mmsent_cli.encoders.image import light as light_image
-from mmsent_cli.encoders.image import lite0, resnet, timm
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.text import bert, clip, hf, light, minilm, mpnet, twitter_roberta
 from mmsent_cli.encoders.weights.hub import CLIP
@@ -76,8 +76,17 @@ IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
     "hf": EncoderSpec(hf_image.build, "any Hugging Face image model: hf:NAME or hf:FOLDER", "its own"),
 }
 
+FOR_PROBES: dict[str, EncoderSpec[ImageInputs]] = {
+    "faces": EncoderSpec(
+        faces.build,
+        "faces and their expressions, 20-d",
+        "MIT",
+        "CenterFace, arXiv 1911.03599; arXiv 1710.07557",
+    ),
+}
+"""Image encoders that a probe reads and a model does not."""
 
-TABLES: dict[str, Mapping[str, EncoderSpec[Any]]] = {"text": TEXT_ENCODERS, "image": IMAGE_ENCODERS}
+TABLES: dict[str, Mapping[str, EncoderSpec[Any]]] = {"text": TEXT_ENCODERS, "image": IMAGE_ENCODERS | FOR_PROBES}
 
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
@@ -121,6 +130,9 @@ def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSou
         WeightsUnavailable: the weights are not available.
     """
     side, encoder = auxiliary_place(name)
+    if encoder in FOR_PROBES:
+        built = FOR_PROBES[encoder].build(_request(config, "", weights, None))
+        return built.freeze(built.n_stages).eval()
     if side == "image":
         own = replace(config, image_encoder=encoder, freeze_image="all", image_size_px=None)
         return build_image_encoder(own, weights).eval()

