@@ -133,8 +133,9 @@ def discard_run(run: Run) -> None:
 def find_run(spec: str | None, runs_dir: Path) -> Run:
     """Find a run by `spec`: its folder, its name in `runs_dir`, or `latest`. None is the newest run.
 
-    The newest run is the target of the link `latest`. If the link is missing or broken, it is the run with the latest
-    time in its name. If there is no such run, it is a folder `latest`, which some programs make when they copy a link.
+    The newest run is the target of the link `latest`. If the link is missing or broken, the newest run is the one with
+    the latest time in its name. If there is none either, a folder `latest` is used: some programs copy a link as a
+    folder.
 
     Raises:
         CheckpointError: there is none.

@@ -3,7 +3,8 @@
 The functions print nothing, write the same files as the commands, and return the result. All options of
 `mmsent COMMAND --help` are keywords here: `--head-lr 0.001` is `head_lr=0.001`.
 
-The module of a function is imported when the function is first used: `predict` needs little of what `train` needs.
+The module of a function is imported when the function is first used. So `predict` does not import what only `train`
+needs.
 """
 
 from importlib import import_module

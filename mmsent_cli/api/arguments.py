@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Data: TypeAlias = Union[PathLike, "pd.DataFrame", Sequence[Pair], Source, None]
-"""A folder, a manifest file, a DataFrame, a list of pairs, or a source that is located already."""
+"""A folder, a table file, a DataFrame, a list of pairs, or a source from `locate`."""
 RUNS = Path("runs")
 
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments that all experiments have in common; see `compare_fusions`."""
+    """The arguments that all experiments share. `compare_fusions` describes them."""
 
     data: "Data"
     resume: Run | PathLike | None
@@ -36,7 +36,7 @@ class Arguments:
 
 
 def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple[Given, Source | None]:
-    """Sort settings by dataclass, and make a source of pairs in memory. A path becomes the setting `data`."""
+    """Sort settings by dataclass. Pairs in memory become a source, and a path becomes the setting `data`."""
     given = COMMANDS[command].sort(settings)
     if data is None or isinstance(data, Source):
         return given, data
@@ -57,8 +57,8 @@ def require_only_resume(given: Given, source: Source | None, has_more: bool) -> 
     if has_more or names:
         raise ConfigError(
             "--resume uses the settings of the run, so no other settings can be given",
-            "leave out the other options; or leave out --resume, to begin a new run with other settings, such as more"
-            " epochs (mmsent train --config RUN-FOLDER takes all others from an old run)",
+            "leave out all other options. To begin a new run with the settings of an old one:"
+            " mmsent train --config RUN-FOLDER --epochs 20",
         )
 
 

@@ -23,19 +23,19 @@ def check(
     """Check whether a model can be trained on pairs, and list what a person should look at.
 
     Args:
-        data: labelled pairs, as in `train`; those of the same source without a label are checked too.
+        data: labelled pairs, as in `train`. Rows without a label are checked too.
         preset: check for a training with this preset.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent check --help`, such as `on_bad="drop"`.
 
     Returns:
-        The finished run. `result.can_train` is True if `train` would start, `result.checks` has all outcomes with
-        their pairs; `to_frame()` has a row for each check, `to_frame("pairs")` one for each listed pair.
+        The finished run. `result.can_train` is True if `train` would start. `result.checks` has all outcomes with
+        their pairs. `to_frame()` has a row for each check, and `to_frame("pairs")` a row for each listed pair.
 
     Raises:
-        ConfigError: settings that do not go together.
-        DataError: a source that cannot be read at all, such as a folder without lists.
+        ConfigError: settings cannot be combined.
+        DataError: the data cannot be read at all, such as a folder without lists.
 
     Example:
         >>> check("pairs.csv").result.can_train
@@ -50,13 +50,13 @@ def env(*, is_timed: bool = True, runs_dir: PathLike = RUNS, progress: Progress 
 
     Args:
         is_timed: measure this machine for some seconds, and estimate the minutes of the presets.
-        runs_dir: folder that keeps the runs, whose disk is checked.
+        runs_dir: folder of all runs. The free space of its disk is checked.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent env --help`, such as `offline=True`.
 
     Returns:
-        `can_train` is True if training can run, `checks` has all outcomes, `minutes` the estimate; `to_frame()` has
-        a row for each check.
+        `can_train` is True if training can run. `checks` has all outcomes, and `minutes` the estimate. `to_frame()`
+        has a row for each check.
 
     Raises:
         MmsentError: the cache folder that was given cannot be used.

@@ -28,13 +28,13 @@ def inspect_encoding(
     runs_dir: PathLike = RUNS,
     **settings: Any,
 ) -> FinishedRun:
-    """Find out the character encoding of a corpus, with examples before and after decoding.
+    """Find the character encoding of a corpus, with examples before and after decoding.
 
     Args:
-        data: a folder, a manifest file or a DataFrame, whose texts may be bytes.
+        data: a folder, a table file or a DataFrame. The texts of a DataFrame may be bytes.
         convert_to: write UTF-8 copies of the texts to this folder.
         force: overwrite existing files.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         **settings: the settings of `mmsent inspect-encoding --help`.
 
     Returns:
@@ -60,15 +60,16 @@ def split(
     Args:
         data: labelled pairs, as in `train`.
         folds: make this many cross-validation folds instead of one split.
-        out: the file to write; None uses `splits/<strategy>-<seed>.json`, and `-` is standard output.
+        out: the file to write. None uses `splits/<strategy>-<seed>.json`, and `-` is standard output.
         force: overwrite an existing file.
         **settings: the settings of `mmsent split --help`, such as `split_seed=1` or `val_size=0.1`.
 
     Returns:
-        The path of the file, and the sizes and class counts of both splits. Use it with `train(split=result.path)`.
+        The path of the file, and the sizes and class counts of the training part and the validation part. Train with
+        `train(split=result.path)`.
 
     Raises:
-        ConfigError: settings cannot be combined, or `out` ends as files of another kind do.
+        ConfigError: settings cannot be combined, or the ending of `out` is that of another kind of file.
         DataError: the pairs cannot be divided as asked.
 
     Example:
@@ -98,7 +99,7 @@ def split(
 
 
 def _split_name(config: SplitConfig, limit: int | None, folds: int | None) -> str:
-    """The name of a split file that is not named: with all that makes another split of the same data."""
+    """The default name of a split file. It contains each setting that changes the split."""
     ends = (f"-{folds}-folds" if folds else "", f"-limit-{limit}" if limit else "")
     return f"{config.strategy}-{config.split_seed}{''.join(ends)}.json"
 
@@ -109,10 +110,11 @@ def read_pairs(
     """Read pairs: decode the texts and check the images.
 
     Args:
-        data: a folder, a manifest file or a DataFrame.
-        labelled: True reads the pairs with a label (to train on), False those without (to predict).
+        data: a folder, a table file or a DataFrame.
+        labelled: True reads the pairs with a label, for training. False reads the pairs without a label, to predict.
         progress: called with each event of `mmsent_cli.progress`.
-        **settings: the data settings of `mmsent predict --help`; if `labelled`, also `labels` and `limit`.
+        **settings: the data options of `mmsent predict --help`. With `labelled=True`, `labels` and `limit` are
+            allowed too.
 
     Returns:
         The pairs. `train`, `LoadedModel.predict` and the other functions take them as `data`.

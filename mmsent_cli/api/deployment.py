@@ -26,15 +26,16 @@ def export(
 
     Args:
         out: the folder to write.
-        data: pairs that both the exported model and mmsent predict; None uses the pairs of the model's run.
-        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
+        data: pairs for the check. The exported model and mmsent predict them, and the probabilities are compared.
+            None uses the pairs of the model's run.
+        checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
         force: replace an earlier export.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent export --help`, such as `to="openvino"`.
 
     Returns:
-        The files, and the largest difference between a probability of the exported model and that of mmsent.
+        The files, and the largest difference between a probability of the exported model and of mmsent.
 
     Raises:
         ConfigError: the model cannot be exported, or the folder exists already.
@@ -59,9 +60,9 @@ def serve(
     """Serve a trained model as a web page and as POST /predict, until the process gets SIGINT or SIGTERM.
 
     Args:
-        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
-        runs_dir: folder that keeps the runs.
-        ready: called with the page's address once the model is loaded.
+        checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
+        runs_dir: folder of all runs.
+        ready: called with the page's address when the model is loaded.
         **settings: the settings of `mmsent serve --help`, such as `port=8080`.
 
     Returns:

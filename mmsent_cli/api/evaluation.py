@@ -29,15 +29,15 @@ def evaluate(
     """Measure a trained model, or a file of predictions, on labelled pairs.
 
     Args:
-        model: a run, its folder or name, a checkpoint file, or a file of predictions; None uses the newest run.
-        data: labelled pairs, as in `train`; None uses the pairs of the model's run.
-        runs_dir: folder that keeps the runs.
+        model: a run, its folder or name, a checkpoint file, or a file of predictions. None uses the newest run.
+        data: labelled pairs, as in `train`. None uses the pairs of the model's run.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent evaluate --help`, such as `by=["language"]`.
 
     Returns:
-        The finished run. `to_frame()` has the overall scores; `to_frame(name)` has a table for each of the names
-        "classes", "groups", "calibration" and "answered".
+        The finished run. `to_frame()` has the overall scores. The other tables are `to_frame("classes")`, "groups",
+        "calibration" and "answered".
 
     Raises:
         CheckpointError: the run does not exist, or the checkpoint cannot be read.
@@ -60,15 +60,15 @@ def compare(
     """Compare trained models, or files of predictions, on the same pairs.
 
     Args:
-        models: two or more models. A model is a run, its folder or name, a checkpoint file, or a file of predictions. A
-            list of these is one model that was trained with several seeds.
-        data: labelled pairs, as in `train`; None uses the validation or out-of-fold pairs of the runs.
-        runs_dir: folder that keeps the runs.
+        models: two or more models. A model is a run, its folder or name, a checkpoint file, or a file of predictions.
+            If a model was trained with several seeds, give the list of its runs.
+        data: labelled pairs, as in `train`. None uses the validation or out-of-fold pairs of the runs.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent compare --help`.
 
     Returns:
-        The finished run. `to_frame()` has a row per model, `to_frame("differences")` a row for each two models.
+        The finished run. `to_frame()` has a row for each model, `to_frame("differences")` for each pair of models.
 
     Raises:
         CheckpointError: the run does not exist, or the checkpoint cannot be read.
@@ -97,11 +97,11 @@ def explain(
     """Explain predictions: measure the contribution of each word, image region, modality and ensemble member.
 
     Args:
-        data: pairs, as in `predict`; leave it out if `text` or `image` is given.
-        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
+        data: pairs, as in `predict`. Not allowed with `text` or `image`.
+        checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent explain --help`, such as `method="gradients"` or `label="negative"`.
 
@@ -119,7 +119,9 @@ def explain(
     """
     given, source = sort_settings("explain", data, settings)
     if (text is not None or image is not None) and (source is not None or given[DataConfig]):
-        raise ConfigError("explain takes either one pair or --data", "leave out --data, or --text and --image")
+        raise ConfigError(
+            "--data cannot be combined with --text and --image", "give --data, or --text and --image for one pair"
+        )
     found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
     return run_explanation(found, given, source, (text, image), Path(runs_dir), progress)
 
@@ -129,10 +131,10 @@ def runs(*, sort: str = "when", runs_dir: PathLike = RUNS) -> RunsResult:
 
     Args:
         sort: the order of the list: "when", "accuracy", "macro-f1", "minutes" or "size".
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
 
     Returns:
-        The list of runs; `to_frame()` has one row per run.
+        The list of runs. `to_frame()` has a row for each run.
 
     Raises:
         ConfigError: `sort` is unknown.

@@ -42,7 +42,7 @@ def tune(
         **settings: the settings of `mmsent tune --help`, such as `strategy="tpe"`, `trials=20` or `space=[...]`.
 
     Returns:
-        The finished run; `to_frame()` has a row for each trial. To train with the best settings, pass
+        The finished run. `to_frame()` has a row for each trial. To train with the best settings, pass
         `run.path(run.result.best_config)` to `train(config=...)`.
 
     Raises:
@@ -68,14 +68,14 @@ def compare_fusions(
 
     Args:
         data: labelled pairs, as in `train`.
-        config: the folder of an earlier experiment, which is repeated, or of a training run, whose settings are used.
+        config: the folder of an earlier experiment, to repeat it; or of a training run, to use its settings.
         resume: continue an unfinished experiment: its folder, its name, or "latest". Only `jobs` can be given with it.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent compare-fusions --help`, such as `fusions=["concat", "gmu"]` or `seeds=5`.
 
     Returns:
-        The finished run; `to_frame()` has a row for each fusion.
+        The finished run. `to_frame()` has a row for each fusion.
 
     Raises:
         MmsentError: settings, data or encoders cannot be used.
@@ -97,14 +97,14 @@ def augment_compare(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Train one fusion without and with augmented images, on the same split and seeds, and compare.
+    """Train the same model with and without augmented images, on the same split and seeds, and compare.
 
     Args:
         data, config, resume, runs_dir, progress: as in `compare_fusions`.
         **settings: the settings of `mmsent augment-compare --help`, such as `policies=["flip"]`.
 
     Returns:
-        The finished run; `to_frame()` has a row for each augmentation.
+        The finished run. `to_frame()` has a row for each augmentation.
 
     Raises:
         MmsentError: settings, data or encoders cannot be used.
@@ -159,17 +159,17 @@ def ablate(
     """Remove the text or the image from the input of a trained model, and measure how much accuracy drops.
 
     Args:
-        data: labelled pairs, as in `train`; None uses the validation pairs of the checkpoint's run, or for an ensemble
-            all its pairs, out of fold.
-        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
-        split: a split file; if given with `data`, only its validation pairs are used.
+        data: labelled pairs, as in `train`. None uses the validation pairs of the checkpoint's run. For an ensemble,
+            None uses all pairs of its run, out of fold.
+        checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
+        split: a split file. Together with `data`: only the validation pairs of the split are used.
         resume: continue an unfinished ablation. Only `jobs` can be given with it.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent ablate --help`, such as `retrain=True`.
 
     Returns:
-        The finished run; `to_frame()` has a row for each method and modality.
+        The finished run. `to_frame()` has a row for each method and modality.
 
     Raises:
         CheckpointError: the run does not exist, or its model cannot be ablated.
@@ -181,9 +181,7 @@ def ablate(
 
     def request(given: Given) -> ExperimentRequest:
         if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
-            raise ConfigError(
-                "options about the data can only be used with --data", "give a folder or a table with --data"
-            )
+            raise ConfigError("data options can only be used with --data", "give a folder or a table with --data")
         found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
         own = own_config(found)
         # The runtime settings of the checkpoint's run, so that the whole model gets the scores of that run.
@@ -199,7 +197,7 @@ def list_fusions(config: PathLike | None = None, **settings: Any) -> tuple[str, 
     """List the fusions with their sources and numbers of parameters.
 
     Args:
-        config: an earlier run, to count the parameters for its encoders.
+        config: an earlier run. The parameters are counted for the encoders of this run.
         **settings: the settings of `mmsent compare-fusions --help`.
 
     Returns:

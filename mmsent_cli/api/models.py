@@ -22,7 +22,7 @@ def load(run: Run | PathLike | None = None, *, runs_dir: PathLike = RUNS, **sett
 
     Args:
         run: a run returned by `train`, a run's folder or name, a checkpoint file, or "latest" (also None).
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         **settings: the runtime settings of `mmsent predict --help`, such as `device="cpu"`.
 
     Returns:
@@ -54,29 +54,30 @@ def predict(
     progress: Progress = silent,
     **settings: Any,
 ) -> PredictResult:
-    """Predict unlabelled pairs and write a file, or predict one pair. To keep predictions in memory, use `load`.
+    """Predict unlabelled pairs and write a file, or predict one pair. For predictions in memory, use `load`.
 
     Args:
-        data: a folder, a manifest file, a DataFrame or a list of pairs; with `engine="ray"` also a pattern of files.
-        out: the file or pipe to write, or `-` for standard output. Its ending gives its form: rows `guid,tag` in
+        data: a folder, a table file, a DataFrame or a list of pairs. With `engine="ray"`, a pattern such as
+            "posts/*.csv" is allowed too.
+        out: the file or pipe to write, or `-` for standard output. The ending gives the format: rows `guid,tag` in
             `.csv`, `.txt` and `.tsv` (tabs), JSON lines in `.jsonl`, a table in `.parquet`. With `engine="ray"`, a name
             without an ending, or with `.parquet`, is a folder of Parquet files.
-        checkpoint: a run, its folder or name, or a checkpoint file; None uses the best model of the newest run.
+        checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
         probabilities: add a column with the probability of each class, and a column for missing modalities.
-        force: overwrite `out`, and remove what an interrupted prediction of it left.
-        resume: continue an interrupted prediction of `out`.
-        runs_dir: folder that keeps the runs.
+        force: overwrite `out`, and delete the unfinished file of an interrupted prediction.
+        resume: continue the interrupted prediction of `out`.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent predict --help`.
 
     Returns:
-        The numbers of pairs predicted as each label, and of missing texts and images. For a single pair, `prediction`
-        is its prediction.
+        The number of pairs predicted as each label, and the numbers of missing texts and images. For a single pair,
+        `prediction` has the label and the probabilities.
 
     Raises:
-        ConfigError: neither `out` nor a single pair is given, or both are.
+        ConfigError: neither `out` nor a single pair is given, or both are given.
         CheckpointError: the run does not exist, or the checkpoint cannot be read.
         DataError: pairs cannot be used.
 

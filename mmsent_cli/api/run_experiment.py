@@ -42,7 +42,7 @@ def run_work(
     has_more: bool,
     arguments: Arguments,
 ) -> FinishedRun:
-    """Plan, work and finish. `has_more` is True if arguments were given that cannot be combined with `resume`."""
+    """Plan, work and finish. `has_more`: True if an argument was given that cannot be combined with `resume`."""
     start = time.perf_counter()
     resume, runs_dir, progress = arguments.resume, Path(arguments.runs_dir), arguments.progress
     given, source = sort_settings(command, arguments.data, arguments.settings)

@@ -36,12 +36,12 @@ def train(
     """Train a model on labelled pairs, evaluate it, and write everything to a new run folder.
 
     Args:
-        data: a folder, a manifest file, a DataFrame with the columns `text`, `image` and `tag`, or a list of pairs.
+        data: a folder, a table file, a DataFrame with the columns `text`, `image` and `tag`, or a list of pairs.
             Images in a DataFrame are paths, PIL images, or bytes of image files.
-        preset: a set of settings, such as "fast" or "best"; keywords override it.
-        config: the folder or the `config.json` of an earlier run, to use its settings; keywords override them.
+        preset: a set of settings, such as "fast" or "best". Keywords override these settings.
+        config: the folder or the `config.json` of an earlier run, to use its settings. Keywords override them.
         resume: continue an unfinished run: its folder, its name, or "latest". Only `jobs` can be given with it.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent train --help`, such as `epochs=5`, `encoders="compact"` or `folds=5`.
 
@@ -49,9 +49,9 @@ def train(
         The finished run, with `result`, `folder` and `to_frame()`. `load` takes it as an argument.
 
     Raises:
-        ConfigError: an unknown setting, or settings that do not go together.
+        ConfigError: a setting is unknown, or settings cannot be combined.
         DataError: pairs cannot be used.
-        MmsentError: anything else that is expected to fail, such as weights that cannot be downloaded.
+        MmsentError: another expected failure, such as weights that cannot be downloaded.
 
     Example:
         >>> run = train("pairs.csv", preset="fast", seed=0)

@@ -24,7 +24,7 @@ def ablate(
     """Remove the text or the image from the input of a trained model, and measure how much accuracy drops.
 
     Without --data, the model is evaluated on the validation pairs of its own run. An ensemble is evaluated out of fold:
-    each pair is predicted by models, probes and a stacker that were not trained on its fold.
+    each pair is predicted by models, probes and a stacker that were trained on the other folds.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

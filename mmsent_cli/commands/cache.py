@@ -17,7 +17,7 @@ def cache(
         bool,
         typer.Option(
             "--clear",
-            help="Delete stored features, compiled models and unpacked weights; they are computed again when needed",
+            help="Delete stored features, compiled models and unpacked weights. They are computed again when needed",
         ),
     ] = False,
     json: Json = False,

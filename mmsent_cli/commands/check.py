@@ -20,9 +20,9 @@ def check(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Check the pairs before a training: classes, texts, images, duplicates, files. Exit code 1: training cannot run.
+    """Check the pairs before a training: classes, texts, images, duplicates, files.
 
-    The run folder lists all problems by guid.
+    The run folder lists all problems by guid. The exit code is 1 if training cannot run.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

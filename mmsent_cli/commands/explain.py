@@ -18,7 +18,10 @@ def explain(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Explain predictions: show how much each word, image region, modality and ensemble member contributes."""
+    """Explain predictions: show how much each word, image region, modality and ensemble member contributes.
+
+    Needs the extra explain (see README).
+    """
     from mmsent_cli import api
     from mmsent_cli.commands.output import print_run
     from mmsent_cli.reports.progress import ProgressView

@@ -18,7 +18,10 @@ def export(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Export a trained model to a folder: an ONNX or OpenVINO model, a script that needs no mmsent, a model card."""
+    """Export a trained model to a folder: an ONNX or OpenVINO model, a script that needs no mmsent, a model card.
+
+    Needs the extra export (see README).
+    """
     from mmsent_cli import api
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.export import print_export

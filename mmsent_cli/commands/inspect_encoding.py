@@ -20,7 +20,7 @@ def inspect_encoding(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Find out the character encoding of the texts, and show examples before and after decoding.
+    """Find the character encoding of the texts, and show examples before and after decoding.
 
     A report is written to a new folder in --runs-dir.
     """

@@ -18,7 +18,7 @@ def paper(
 ) -> None:
     """Repeat all experiments of a published student project (BERT + ResNet18), and compare with its scores.
 
-    The steps are tune, train, ablate, compare-fusions and augment-compare. They are shown in one report."""
+    The steps are tune, train, ablate, compare-fusions and augment-compare. One report shows all of them."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 

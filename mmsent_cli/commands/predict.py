@@ -18,19 +18,19 @@ def predict(
         Path | None,
         typer.Option(
             help="File to write. Its ending gives the format: .csv, .txt, .tsv (a row guid,tag per pair), .jsonl,"
-            " .parquet. - writes to standard output"
+            " .parquet (needs the extra parquet). - writes to standard output"
         ),
     ] = None,
     checkpoint: Checkpoint = None,
     text: Annotated[
-        str | None, typer.Option(help="Predict a single pair with this text; - reads it from standard input")
+        str | None, typer.Option(help="Predict a single pair with this text. - reads the text from standard input")
     ] = None,
     image: Annotated[Path | None, typer.Option(help="Predict a single pair with this image")] = None,
     probabilities: Annotated[
         bool,
         typer.Option(
             "--probabilities",
-            help="Add the probability of each class, and a column that says whether text or image was missing",
+            help="Add the probability of each class, and a column with the missing modality (text, image or empty)",
         ),
     ] = False,
     force: Force = False,
@@ -38,7 +38,7 @@ def predict(
         bool,
         typer.Option(
             "--resume",
-            help="Continue an interrupted prediction of the same --out file. Finished predictions are kept",
+            help="Continue the interrupted prediction of the same --out file. Finished predictions are kept",
         ),
     ] = False,
     runs_dir: RunsDir = Path("runs"),

@@ -9,13 +9,13 @@ import typer
 from mmsent_cli.commands.options import Json, RunsDir
 
 runs = typer.Typer(
-    help="List the runs with their metrics; show or remove one.",
+    help="List the runs with their metrics. Show one run, or remove runs.",
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="[show|rm] ...",
 )
 Sort = Annotated[str, typer.Option(help="Order of the list: when, accuracy, macro-f1, minutes or size")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print the list as comma-separated values")]
-Yes = Annotated[bool, typer.Option("--yes", help="Delete without asking")]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete without a confirmation")]
 Names = Annotated[list[str], typer.Argument(help="Runs: folders, names, or latest")]
 
 
@@ -23,7 +23,7 @@ Names = Annotated[list[str], typer.Argument(help="Runs: folders, names, or lates
 def list_all(
     context: typer.Context, sort: Sort = "when", runs_dir: RunsDir = Path("runs"), csv: Csv = False, json: Json = False
 ) -> None:
-    """List the runs with their data, split, seed, metrics, time and size; only runs of one split are ranked."""
+    """List the runs with their data, split, seed, metrics, time and size. Only runs of the same split are ranked."""
     if context.invoked_subcommand is not None:
         context.default_map = {"show": {"runs_dir": runs_dir, "json": json}, "rm": {"runs_dir": runs_dir}}
         return
@@ -54,14 +54,14 @@ def show(
 
 @runs.command()
 def rm(names: Names, yes: Yes = False, runs_dir: RunsDir = Path("runs")) -> None:
-    """Delete runs, after asking. Only folders that mmsent made as runs are deleted."""
+    """Delete runs, after a question for each. Folders that are not runs of mmsent are never deleted."""
     from mmsent_cli.errors import ConfigError
     from mmsent_cli.reports.console import notice
     from mmsent_cli.run_list import find_listed, remove_run
 
     found = [find_listed(name, runs_dir) for name in names]
     if not yes and not sys.stdin.isatty():
-        raise ConfigError("runs rm asks before it deletes, but standard input is not a terminal", "add --yes")
+        raise ConfigError("runs rm needs a confirmation, but standard input is not a terminal", "add --yes")
     for run in found:
         if yes or typer.confirm(f"Delete {run.folder}?"):
             remove_run(run)

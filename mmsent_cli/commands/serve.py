@@ -10,7 +10,10 @@ from mmsent_cli.server.settings import ServeSettings
 
 @options(COMMANDS["serve"])
 def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDir = Path("runs")) -> None:
-    """Serve a trained model: a web page to try it, and POST /predict for programs. Ctrl-C stops it."""
+    """Serve a trained model: a web page for people, and POST /predict for programs. Ctrl-C stops the server.
+
+    Needs the extra serve (see README).
+    """
     from mmsent_cli.config import build
     from mmsent_cli.reports.console import notice
     from mmsent_cli.reports.serve import print_address

@@ -15,10 +15,11 @@ from mmsent_cli.config.presets import PRESETS
 def train(
     given: dict[str, Any],
     preset: Annotated[
-        str | None, typer.Option(help=f"Set of settings; other options override it: {', '.join(PRESETS)}")
+        str | None, typer.Option(help=f"Set of settings: {', '.join(PRESETS)}. Other options override the preset")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Use the settings of an earlier run's config.json; other options override them")
+        Path | None,
+        typer.Option(help="Use the settings of an earlier run (folder or config.json). Other options override them"),
     ] = None,
     resume: Annotated[
         str | None, typer.Option(help="Continue an unfinished run: its folder, its name, or latest")

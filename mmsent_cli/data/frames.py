@@ -1,6 +1,6 @@
 """A DataFrame as a source of pairs: one row per pair, its image a path, a PIL image or the bytes of an image file.
 
-The columns are named as those of a manifest. A guid column is optional: without one, the index names the pairs, or
+The columns are named as those of a table. A guid column is optional: without one, the index names the pairs, or
 the row number where index labels repeat.
 """
 

@@ -10,16 +10,16 @@ from mmsent_cli.data.image_formats import SUFFIXES
 from mmsent_cli.data.lab import composed
 
 FOLDERS = ("images", "imgs", "img", "image", "data", "photos", "pictures")
-"""Folders beside a manifest in which bare file names are looked up."""
+"""Folders next to a table in which bare file names are looked up."""
 OTHER_SPELLING = "found under another spelling of the name"
-OTHER_FOLDER = "found in a folder beside the manifest"
+OTHER_FOLDER = "found in a folder next to the table"
 
 
 def find_image(path: Path) -> tuple[Path, str] | None:
     r"""Find a file for a path that does not exist. Return it with a note, or None if no file or several files fit.
 
     Tried in this order: `images\1.jpg` for `images/1.jpg`; other case, composition or a missing suffix; the same name
-    in `images/` and other usual folders beside the manifest, or in `<anything>_images/`.
+    in `images/` and other usual folders next to the table, or in `<anything>_images/`.
     """
     plain = Path(str(path).replace("\\", "/"))
     for folder, how in _places(plain):

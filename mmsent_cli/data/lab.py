@@ -1,4 +1,4 @@
-"""The lab layout: `train.txt` and `test_without_label.txt` list pairs; `<guid>.txt` and `<guid>.jpg` are their files.
+"""A folder with list files. `train.txt` and `test_without_label.txt` list pairs: `<guid>.txt` and `<guid>.jpg`.
 
 The files are in the folder itself or in its `data/`. Both folders are listed once, and every guid is looked up in
 that listing: no path is built from a guid, so none can point outside the folder, and there is no stat call per file.
@@ -142,7 +142,7 @@ def _files_in(folder: Path, must_exist: bool = True) -> list[str]:
     except (FileNotFoundError, NotADirectoryError) as error:
         if not must_exist:
             return []
-        raise DataError(f"{folder} is not a folder", "give the folder that holds train.txt with --data") from error
+        raise DataError(f"{folder} is not a folder", "give the folder with train.txt to --data") from error
     except OSError as error:
         raise DataError(f"cannot read the folder {folder}: {error.strerror}", "check its permissions") from error
 
@@ -208,8 +208,8 @@ def _judged(words: Sequence[str], where: str, report: Report) -> tuple[str, str 
 def _hint_without_list(path: Path) -> str:
     manifests = sorted(p.name for p in path.parent.glob("[!.~]*") if p.suffix.lower() in SUFFIXES)
     if manifests:
-        return f"to use a manifest, name the file itself: --data {path.parent / manifests[0]}"
-    return f"give the folder that holds {path.name} with --data, or a manifest ({', '.join(SUFFIXES)})"
+        return f"to use a table, name the file itself: --data {path.parent / manifests[0]}"
+    return f"give the folder that holds {path.name} with --data, or a table ({', '.join(SUFFIXES)})"
 
 
 def _row(guid: str, tag: str, where: str, listing: Listing) -> PairRow:

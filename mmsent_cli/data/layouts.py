@@ -1,4 +1,4 @@
-"""Find the data source: a folder with list files, a table file or a DataFrame.
+"""Find the data: a folder with list files, a table file or a DataFrame.
 
 Chosen: three modules of functions, selected by `Source.kind`. Rejected: a class for each; they share no state.
 """
@@ -21,16 +21,15 @@ if TYPE_CHECKING:
 
 VARIABLE = "MMSENT_DATA"
 FOLDERS = (".", "data", "data/sample")
-"""Where pairs are looked for without `--data`, in this order."""
+"""Folders that are searched for data without `--data`, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The data in use: a folder in the lab layout, a manifest file or a DataFrame.
+    """The data in use: a folder with list files, a table file or a DataFrame.
 
-    `notice` is a message with the source and why it was chosen; `path` is a placeholder for a DataFrame.
-    `home` is where relative paths of images start if that is not the folder of the manifest: the manifest is then a
-    temporary copy of standard input.
+    `notice` is a message with the source and why it was chosen. For a DataFrame, `path` is a placeholder.
+    `home` is the folder to which relative image paths belong, if the table came from standard input.
     """
 
     path: Path
@@ -56,7 +55,9 @@ def frame_source(frame: "DataFrame") -> Source:
 
 
 def locate(data: str | None) -> Source:
-    """Find the data: `--data`, else `$MMSENT_DATA`, else `./data` if it holds a layout, else `./data/sample`.
+    """Find the data: `--data`, else `$MMSENT_DATA`, else the current folder, `./data` or `./data/sample`.
+
+    Of these three folders, the first with a list file is used.
 
     Raises:
         DataError: the path does not exist, or is neither a folder nor a table.
@@ -94,13 +95,14 @@ def locate_all(data: str | None) -> list[Source]:
 
 
 def is_pattern(data: str) -> bool:
-    """Return whether this names files by a pattern, and is not the name of a file itself."""
+    """Return True for a pattern such as `posts/*.csv`, unless a file of exactly this name exists."""
     return glob.has_magic(data) and not Path(data).exists()
 
 
 def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
-    """Return all text files of a folder, labelled or not: the encoding is decided over all of them. Empty for other
-    sources.
+    """Return all text files of a folder, with and without a label. For a table or a DataFrame, return an empty list.
+
+    The encoding is decided over all these files.
 
     Raises:
         DataError: a folder without text files and without images.
@@ -116,7 +118,7 @@ def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
 
 
 def files_of(source: Source, config: DataConfig) -> Iterator[Path]:
-    """Yield what is read of a folder, its lists and the texts and images of its pairs; or the manifest without images.
+    """Yield the files that are read: the lists, texts and images of a folder, or the table file without its images.
 
     Other files of a folder, such as predictions written into it, are not read.
     """

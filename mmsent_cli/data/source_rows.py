@@ -34,7 +34,7 @@ def labelled_rows(
         source: the result of `locate` or `frame_source`.
         config: columns, labels, encoding.
         report: receives the number of rows used, skipped and refused.
-        decision: the encoding of a manifest; None finds it by the content of the file.
+        decision: the encoding of a table; None finds the encoding by the content of the file.
         needs: the modalities whose columns must exist.
 
     Raises:
@@ -118,7 +118,7 @@ def count_unlabelled(
 
 
 def table_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
-    """Return the rows of a manifest that can be read, with and without label."""
+    """Return the rows of a table that can be read, with and without label."""
     return _table_rows(source, config, Report(), False, None)[0]
 
 
@@ -148,7 +148,7 @@ def open_source(
 
 
 def documents(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
-    """Return `file:line` and bytes of each line of a manifest whose encoding is decided over its lines; else empty."""
+    """Return `file:line` and the bytes of each line of a table in a legacy encoding; empty for other sources."""
     if source.kind != "manifest" or not is_legacy_text(source.path, config.encoding):
         return []
     header, *lines = numbered_lines(source.path)
@@ -193,7 +193,7 @@ def _table_rows(
     decision: EncodingDecision | None,
     needs: Iterable[str] = (),
 ) -> tuple[Iterator[PairRow], tuple[str, ...]]:
-    """The rows of a manifest or a DataFrame, and the names of its numbered classes."""
+    """The rows of a table or a DataFrame, and the names of its numbered classes."""
     if source.frame is not None:
         names = frames.columns_of(source.frame)
         columns = choose_columns(source.name, names, config, is_labelled, needs, has_index=True)

@@ -15,10 +15,8 @@ class CompareSettings:
         "Fusions to compare, comma-separated. 'sources' = the seven fusions of a published student project;"
         " 'all' = every fusion",
     )
-    baseline: str = option("concat", "Fusion that the others are compared with")
-    seeds: int = option(
-        3, "Number of seeds, and so of models per fusion. The first seed is --seed, the next --seed + 1"
-    )
+    baseline: str = option("concat", "Fusion with which all other fusions are compared")
+    seeds: int = option(3, "Models per fusion, each with another seed. The first seed is --seed, the next --seed + 1")
 
     def __post_init__(self) -> None:
         raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions must name at least one"))
@@ -34,7 +32,7 @@ class AugmentSettings:
         aliases=AUGMENTATION_ALIASES,
     )
     seeds: int = option(
-        3, "Number of seeds, and so of models per augmentation. The first seed is --seed, the next --seed + 1"
+        3, "Models per augmentation, each with another seed. The first seed is --seed, the next --seed + 1"
     )
 
     def __post_init__(self) -> None:
@@ -47,12 +45,13 @@ class AblateSettings:
 
     retrain: bool = option(
         False,
-        "Also train text-only and image-only models, which is fairer than removing an input. For an ensemble,"
-        " ensembles are trained over the same folds, one with the probes of the text and one with those of the image",
+        "Also train text-only and image-only models, which is fairer than removing an input. For an ensemble, two"
+        " more ensembles are trained on the same folds: text-only with the text probes, image-only with the image"
+        " probes",
     )
     emap_pairs: int = option(
         1000,
-        "Number of pairs for EMAP, which evaluates every text with every image (of the same fold; see report)",
+        "Number of pairs for EMAP, which combines every text with every image; with folds, only inside a fold",
     )
 
     def __post_init__(self) -> None:
@@ -65,19 +64,19 @@ class TuneSettings:
 
     strategy: Literal["sequence", "grid", "tpe"] = option(
         "sequence",
-        "sequence = try learning rates, then weight decays at the best learning rate; grid = try every combination"
-        " of --space; tpe = sample --space (Bayesian optimization)",
+        "sequence = try learning rates, then weight decays at the best learning rate. grid = try every combination"
+        " of --space. tpe = sample --space (Bayesian optimization)",
     )
     rates: tuple[float, ...] = option(
         (0.2, 0.4, 0.6, 1.0), "For --strategy sequence: learning rates to try, as multiples of the default ones"
     )
     decays: tuple[float, ...] = option(
         (1e-4, 3e-4, 5e-4),
-        "For --strategy sequence: weight decays to try; the first is used while learning rates are tried",
+        "For --strategy sequence: weight decays to try. The first one is used while learning rates are tried",
     )
     space: tuple[str, ...] = option(
         (),
-        "For --strategy grid and tpe: search space, comma-separated: NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log",
+        "Search space for --strategy grid and tpe, comma-separated: NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log",
         shown="none",
     )
     trials: int = option(20, "For --strategy tpe: number of trials")
@@ -87,12 +86,12 @@ class TuneSettings:
     )
     seeds: int = option(
         1,
-        "Number of seeds, and so of models per trial, whose scores are averaged. The first seed is --seed, the next"
+        "Models per trial, each with another seed. Their scores are averaged. The first seed is --seed, the next"
         " --seed + 1",
     )
     storage: str | None = option(
         None,
-        "URL of a database for the trials, so that several processes can share them",
+        "URL of a database for the trials. Several processes can share it",
         shown="SQLite file in the run folder",
     )
     study: str = option("mmsent", "Name of the study in the database")
@@ -114,10 +113,8 @@ class TuneSettings:
 class PaperSettings:
     """Settings of `paper`."""
 
-    tune_epochs: int | None = option(None, "Epochs of each trial of the tuning", shown="--epochs if given, else 5")
-    seeds: int = option(
-        3, "Number of seeds, and so of models per setting. The first seed is --seed, the next --seed + 1"
-    )
+    tune_epochs: int | None = option(None, "Epochs of each tuning trial", shown="--epochs if given, else 5")
+    seeds: int = option(3, "Models per setting, each with another seed. The first seed is --seed, the next --seed + 1")
 
     def __post_init__(self) -> None:
         raise_if(

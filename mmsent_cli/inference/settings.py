@@ -6,7 +6,7 @@ from typing import Literal
 from mmsent_cli.config import option, raise_if
 
 CHUNK_ROWS = 256
-"""Pairs that a CPU predicts together; a GPU takes 16 times as many."""
+"""Number of pairs that a CPU predicts together. A GPU predicts 16 times as many."""
 PART_ROWS = 16 * CHUNK_ROWS
 
 
@@ -16,8 +16,8 @@ class ExplainSettings:
 
     method: Literal["occlusion", "gradients"] = option(
         "occlusion",
-        "occlusion: leave out each word, cover each image region, and measure the change in probability; works for"
-        " every model. gradients: integrated gradients (arXiv 1703.01365), for a single model, not an ensemble",
+        "occlusion = leave out each word, cover each image region, and measure the change in probability."
+        " gradients = integrated gradients (arXiv 1703.01365), not for ensembles",
     )
     grid: int = option(7, "The image is divided into this many rows and columns of regions")
     label: str | None = option(None, "Class to explain", shown="the predicted class of each pair")
@@ -37,7 +37,7 @@ class ExportSettings:
     to: Literal["onnx", "openvino"] = option("onnx", "Format of the exported model")
     check_pairs: int = option(
         100,
-        "Number of pairs on which the exported script and mmsent are compared: pairs of --data, else of the run",
+        "The exported script and mmsent are compared on this many pairs of --data, or else of the model's run",
     )
 
     def __post_init__(self) -> None:
@@ -60,14 +60,15 @@ class PredictSettings:
     keep: tuple[str, ...] = option((), "Columns of the input to copy to the output, comma-separated", shown="none")
     shard: str | None = option(
         None,
-        "Predict part I of N of the rows, written I/N, such as 1/8; together, the N outputs have every row once",
+        "Predict part I of N of the rows, written I/N, such as 1/8. The N outputs together contain each row exactly"
+        " once",
         shown="all rows",
     )
     ray_address: str | None = option(
         None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
     )
     ray_workers: int = option(0, "Processes that predict with --engine ray. 0 = one per GPU, or one per two CPU cores")
-    part_rows: int = option(PART_ROWS, f"With --engine ray, rows of a part of the input, a multiple of {CHUNK_ROWS}")
+    part_rows: int = option(PART_ROWS, f"Rows in a part of the input, a multiple of {CHUNK_ROWS} (--engine ray only)")
 
     def __post_init__(self) -> None:
         given = [self.abstain_below, self.abstain_for_accuracy]
@@ -75,9 +76,9 @@ class PredictSettings:
             (self.ray_workers < 0, "ray_workers must not be negative"),
             (
                 self.part_rows < 1 or self.part_rows % CHUNK_ROWS != 0,
-                f"part_rows must be a multiple of {CHUNK_ROWS}: whole batches give the same probabilities",
+                f"part_rows must be a multiple of {CHUNK_ROWS} (a batch), to keep the probabilities the same",
             ),
-            (None not in given, "abstain_below and abstain_for_accuracy both set a threshold; leave one of them out"),
+            (None not in given, "abstain_below and abstain_for_accuracy both set the threshold; leave out one of them"),
             *(
                 (value is not None and not 0 <= value <= 1, f"{name} must lie in [0, 1]")
                 for name, value in zip(("abstain_below", "abstain_for_accuracy"), given, strict=True)

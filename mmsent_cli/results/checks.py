@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from mmsent_cli.results.frames import Tabular, records
 
 OK, WARNING, ERROR = "ok", "warning", "error"
-"""Levels of a check: nothing to do; training can run, and a person should look; training cannot run."""
+"""Levels of a check: nothing to do (OK), training can run but look at it (WARNING), training cannot run (ERROR)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +31,9 @@ class CheckOutcome:
         check: what was checked.
         level: OK, WARNING or ERROR.
         message: what was found, with its numbers.
-        rule: the threshold, such as "warning above 5 %"; empty where there is none.
-        advice: what to do; empty where nothing is to be done.
-        pairs: all pairs that it is about.
+        rule: the threshold, such as "warning above 5 %"; empty if there is none.
+        advice: what to do; empty if there is nothing to do.
+        pairs: the pairs with the problem.
     """
 
     check: str
@@ -51,7 +51,7 @@ class CheckOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """How a number is distributed over the pairs: least, quartiles and most."""
+    """How a number is distributed over the pairs: smallest value, quartiles and largest value."""
 
     name: str
     least: float
@@ -83,7 +83,7 @@ class EnvResult(Tabular):
 
     Attributes:
         can_train: True if no check found an error.
-        checks: all checks in the order of reading.
+        checks: all checks, in the order in which they were made.
         minutes: expected minutes of a training on 4,000 pairs, by preset; empty if not measured.
         predicted_per_second: expected pairs that `predict` answers in a second, by preset; empty if not measured.
         facts: the machine in a few words.
@@ -107,12 +107,12 @@ class CheckResult(Tabular):
     Attributes:
         source: the folder or table.
         pairs: labelled pairs that were read.
-        usable: those that training would use.
+        usable: labelled pairs that training would use.
         to_predict: pairs without a label.
         labels: the classes in order.
         counts: usable pairs of each class.
         can_train: True if no check found an error.
-        checks: all checks in the order of reading.
+        checks: all checks, in the order in which they were made.
         distributions: lengths of texts and sizes of images.
         image_kinds: number of images by format.
         encodings: number of texts by character set.

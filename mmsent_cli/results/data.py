@@ -8,7 +8,7 @@ from mmsent_cli.results.frames import Tabular, records
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A candidate for the encoding. `score` is the log-probability per non-ASCII byte, in nats; higher is better.
+    """A candidate for the encoding. `score` is the log-probability per non-ASCII byte, in nats. Higher is better.
 
     `failures` is the number of files with bytes that are invalid in the encoding.
     """
@@ -20,7 +20,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snippet:
-    """A part of a text, as Latin-1 and as decoded by mmsent, and the encoding that a per-file detector found."""
+    """A part of a text, decoded as Latin-1 (`before`) and by mmsent (`after`).
+
+    `detector` is the encoding that a detector finds in this file alone.
+    """
 
     name: str
     before: str
@@ -42,9 +45,9 @@ class EncodingResult(Tabular):
     """The result of `inspect-encoding`. If `decided` is False, `encoding` is the best guess.
 
     `candidates` were compared on the files that are not UTF-8, or on all files if every file is UTF-8. `margin` is the
-    difference in log-probability to the next candidate with different texts, a natural logarithm. `exceptions` are
-    files in another encoding; `undecodable` is the number of files with undecodable bytes. A per-file detector decodes
-    `detector_disagrees` of `detector_checked` files differently.
+    log-probability (natural) of this encoding minus that of the next candidate that decodes the texts differently.
+    `exceptions` are files in another encoding. `undecodable` is the number of files with undecodable bytes. A detector
+    that reads one file at a time decodes `detector_disagrees` of `detector_checked` files differently.
     """
 
     TABLES: ClassVar = {"candidates": records("candidates"), "exceptions": records("exceptions")}
@@ -75,10 +78,15 @@ class EncodingResult(Tabular):
 class SplitResult:
     """The result of `split`: sizes and class counts, and near-duplicates.
 
-    `groups` is the number of groups of near-duplicates, `grouped_pairs` the number of their pairs, `conflicting_groups`
-    the number of groups with several tags. `leaks` is the number of validation pairs with a near-duplicate in training;
-    `leaks_without_groups` is the same number for a plain stratified split, or None if there are too few pairs. With
-    folds, sizes and leaks are those of fold 1, and `fold_counts` has the validation counts of each fold.
+    With folds, sizes and leaks are those of fold 1.
+
+    Attributes:
+        groups: number of groups of near-duplicates.
+        grouped_pairs: number of pairs in these groups.
+        conflicting_groups: number of groups with several tags.
+        leaks: number of validation pairs with a near-duplicate in training.
+        leaks_without_groups: the same number for a plain stratified split; None if there are too few pairs.
+        fold_counts: with folds, the validation counts of each fold.
     """
 
     path: str
@@ -113,9 +121,9 @@ class StoredFeatures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """The content of the caches, or their content before they were cleared.
+    """The content of the caches. If they were cleared, the content before that.
 
-    `foreign` are folders in the cache without mmsent's mark; they are never deleted.
+    `foreign` are folders in the cache that mmsent did not make. They are never deleted.
     """
 
     folder: str

@@ -12,14 +12,14 @@ class RunRow:
     """One run folder.
 
     Attributes:
-        name: of the folder; its date and time are `when`.
+        name: name of the folder. `when` is its date and time.
         command: train, tune, evaluate, …
         is_finished: whether it has a result.
-        data: the folder or manifest, as it was named.
+        data: the folder or table, as the user wrote it.
         split: digest of the split, or of all folds; empty without one.
         model: encoders and fusion; empty for an evaluation.
-        seed: of the training, None without one.
-        accuracy, macro_f1: of the best epoch, or out of fold; None for a run without.
+        seed: seed of the training; None if nothing was trained.
+        accuracy, macro_f1: of the best epoch, or out of fold; None for a run without metrics.
         accuracy_interval, macro_f1_interval: 95 % intervals over pairs.
         rank: place by accuracy among the `ranked` trainings of the same data and split; None if it is alone.
         minutes: how long it took; None while it is unfinished.

@@ -9,17 +9,17 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
-    """Where a model is served, and how much a client may ask for."""
+    """Address of the server, and limits of a request."""
 
     host: str = option("127.0.0.1", "Address to listen on. With 0.0.0.0, other machines can connect")
-    port: int = option(8000, "Port to listen on; 0 = any free port")
+    port: int = option(8000, "Port to listen on. 0 = any free port")
     token: str | None = option(
         None,
         "Secret that each request must contain (Authorization: Bearer TOKEN)",
-        shown="$MMSENT_TOKEN, else none for --host 127.0.0.1; for other hosts, a random token is made and printed",
+        shown="$MMSENT_TOKEN; else none on 127.0.0.1, and a new random token, which is printed, on other hosts",
     )
     batch: int = option(16, "Maximum number of pairs in a batch. A batch may contain pairs of several clients")
-    queue: int = option(256, "Maximum number of waiting pairs; further requests get status 429")
+    queue: int = option(256, "Maximum number of waiting pairs. Further requests get status 429")
     max_pairs: int = option(64, "Maximum number of pairs in a request")
     max_text: int = option(20_000, "Maximum number of characters in a text")
     max_megabytes: float = option(20.0, "Maximum size of a request in MB")

@@ -2,11 +2,11 @@
 
 Shape letters: S seeds, N pairs.
 
-Model: score = mean of the pair + effect of the seed + noise (by chance, a model predicts other pairs correctly). The
-variance of the mean has two parts: one that shrinks with more pairs, and in each arm one that shrinks with more seeds.
-Both are estimated by an analysis of variance, with Satterthwaite's degrees of freedom. With one seed, this is the
-paired t test. Source: multi-reader multi-case analysis, with seeds as readers and pairs as cases (Dorfman, Berbaum and
-Metz 1992, doi.org/10.1097/00004424-199209000-00015; Hillis 2007, doi.org/10.1002/sim.2532).
+Model: score = mean of the pair + effect of the seed + noise of the single prediction. The variance of the mean has two
+parts. The first falls with the number of pairs, the second (one for each arm) with the number of seeds. Both are
+estimated by an analysis of variance, with Satterthwaite's degrees of freedom. With one seed, this is the paired t test.
+Source: multi-reader multi-case analysis, with seeds as readers and pairs as cases (Dorfman, Berbaum and Metz 1992,
+doi.org/10.1097/00004424-199209000-00015; Hillis 2007, doi.org/10.1002/sim.2532).
 
 With three seeds, the estimate of the seed variance is poor. So with several arms, it is the mean of two estimates: from
 the two compared arms, and from all arms. Rejected: bootstraps over pairs and seeds, and pairing seed n with seed n;

@@ -44,7 +44,7 @@ def open_table(
     """Open a table and find its columns; its rows are read by `Table.records`.
 
     Args:
-        path: a file with one of `SUFFIXES`, or a list of the lab layout.
+        path: a file with one of `SUFFIXES`, or a list file of a folder.
         forced: `auto`, or the encoding that the user named.
         decision: the encoding of texts that are not UTF-8; None finds it by the content of the file.
         known: names of expected columns, in lower case; they help to find the delimiter.
@@ -86,7 +86,7 @@ def is_legacy_text(path: Path, forced: str = "auto") -> bool:
 
 
 def read_list(path: Path, forced: str, known: Collection[str]) -> Table:
-    """Open a list of the lab layout. A list that is valid UTF-8 is read as UTF-8, even if `--encoding` is another one.
+    """Open a list file of a folder. A list that is valid UTF-8 is read as UTF-8, whatever `--encoding` is.
 
     Raises:
         DataError: the list cannot be read, or its encoding cannot be found.
