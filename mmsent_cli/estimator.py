@@ -27,7 +27,7 @@ from mmsent_cli.files import atomic_write
 from mmsent_cli.inference.loaded import PROBABILITY, LoadedModel
 from mmsent_cli.run_folders import BEST
 from mmsent_cli.training.folds import execute_folds
-from mmsent_cli.training.plan import plan_run
+from mmsent_cli.training.plan import plan_run, require_several_models
 from mmsent_cli.training.run import execute
 from mmsent_cli.training.run_folder import start_run
 
@@ -89,8 +89,10 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         given = COMMANDS["train"].sort(self._settings() | data)
         preset = self.get_params()["preset"]
         base = TrainConfig() if preset is None else with_preset(TrainConfig(), preset)
+        config = apply_options(base, given)
+        require_several_models(config, config.runtime.jobs)
         with tempfile.TemporaryDirectory(prefix="mmsent-") as folder:
-            plan = plan_run(apply_options(base, given), source=frame_source(frame))
+            plan = plan_run(config, source=frame_source(frame))
             run = start_run(plan, Path(folder))
             self.result_ = (execute_folds if plan.folds else execute)(plan, run)
             self.checkpoint_ = run.path(BEST).read_bytes()

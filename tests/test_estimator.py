@@ -204,3 +204,5 @@ def test_what_does_not_fit_is_refused(frame, X):
         SentimentClassifier(colour=1)
     with pytest.raises(ConfigError, match="epochs"):
         SentimentClassifier(epochs=0).fit(X, frame["tag"])
+    with pytest.raises(ConfigError, match="--jobs 2"):
+        SentimentClassifier(jobs=2).fit(X, frame["tag"])
