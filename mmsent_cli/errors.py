@@ -42,10 +42,10 @@ class CheckpointError(MmsentError):
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:
-    """Return a line with the first few problems and the number of others."""
+    """Return a line with the first few problems and the number of others. `what` is the noun for several of them."""
     shown = "; ".join(problems[:SHOWN_PROBLEMS])
     rest = len(problems) - SHOWN_PROBLEMS
-    return f"{shown}; and {rest} more {what}" if rest > 0 else shown
+    return f"{shown}; and {rest} more {what if rest > 1 else what.removesuffix('s')}" if rest > 0 else shown
 
 
 def counted(count: int, what: str) -> str:

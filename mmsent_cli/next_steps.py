@@ -9,25 +9,33 @@ from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.data.source_rows import count_unlabelled
 from mmsent_cli.errors import DataError
+from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.experiments.request import read_request
+from mmsent_cli.outputs import STANDARD_OUTPUT
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.results import (
     AblateResult,
     CheckResult,
     CompareResult,
     EncodingResult,
+    EvaluateResult,
+    ExplainResult,
+    ModelComparison,
     PaperResult,
+    PredictResult,
     TuneResult,
     has_learned_nothing,
 )
 from mmsent_cli.results.training import TrainedResult
-from mmsent_cli.run_folders import CONFIG, EXPERIMENT, Run
+from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run
 from mmsent_cli.training.advice import next_settings
 
 DEFAULT_RUNS = Path("runs")
 CHECKED_OPTIONS = "options"
 """Section of a check's configuration: the options that were given, with the place of the data."""
 SAMPLE_TEXT = "what a day"
+EXPLAINED = 3
+"""Pairs of a file that are explained."""
 
 
 def next_commands(run: Run, result: Any) -> list[str]:
@@ -51,7 +59,30 @@ def next_commands(run: Run, result: Any) -> list[str]:
         return [_checked(run, "train", {}) if result.can_train else _checked(run, "check", {"on_bad": "drop"})]
     if isinstance(result, EncodingResult):
         return [_checked(run, "check", {} if result.decided else {"encoding": result.encoding})]
+    if isinstance(result, EvaluateResult):
+        return _ablate(run, Path(result.subject))
+    if isinstance(result, ExplainResult):
+        return _ablate(run, Path(result.checkpoint))
+    if isinstance(result, ModelComparison):
+        best = max(result.models, key=lambda model: model.accuracy.value)
+        return _use(run, Path(best.sources[0]).parent)
     return _retrain(run, result) if isinstance(result, AblateResult) else []
+
+
+def after_predict(result: PredictResult, given: Mapping[str, Any], text: str | None, image: Path | None) -> list[str]:
+    """Return the command line that explains a prediction, or the first ones of a file.
+
+    Args:
+        result: what was predicted.
+        given: the settings of `DataConfig` that the file was predicted with.
+        text, image: the single pair.
+    """
+    which: dict[str, Any] = {"text": text, "image": image}
+    if result.out is not None:
+        if given.get("data") == STANDARD_OUTPUT:  # standard input, which is read
+            return []
+        which = {**given, "data": Path(locate(given.get("data")).path), "pairs": EXPLAINED}
+    return [command_line("explain", {"checkpoint": Path(result.checkpoint), **which})]
 
 
 def after_split(path: Path, given: Mapping[str, Any], has_folds: bool) -> str:
@@ -91,6 +122,22 @@ def _free_name() -> str:
     """`submission.txt`, or with a number where a file of that name is in the current folder."""
     names = ("submission.txt", *(f"submission-{number}.txt" for number in range(2, 1000)))
     return next(name for name in names if not Path(name).exists())
+
+
+def _ablate(run: Run, checkpoint: Path) -> list[str]:
+    """Measure what text and image contribute to a model; where that cannot be done, predict a text."""
+    if checkpoint.suffix != ".pt":  # predictions of another program
+        return []
+    own = own_config(checkpoint)
+    if own is None or own.model.fusion.endswith("-only"):
+        return [command_line("predict", {"checkpoint": checkpoint, "text": SAMPLE_TEXT})]
+    return [command_line("ablate", {"checkpoint": checkpoint, **_runs_dir(run)})]
+
+
+def _use(run: Run, folder: Path) -> list[str]:
+    """Predict with the model of a run, unless the folder is no run with a model."""
+    model = Run(folder)
+    return [_predict(model)] if model.path(CONFIG).is_file() and model.path(BEST).is_file() else []
 
 
 def _train_again(run: Run, config: Path) -> str:

@@ -19,6 +19,7 @@ from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.explanation.figures import explanation_figures
+from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import ExplainResult, Explanation
 
 
@@ -62,7 +63,7 @@ def run_explanation(
     words = {"checkpoint": checkpoint, "text": single[0], "image": image, **given[DataConfig]}
     if "data" in given[DataConfig] and source is None:
         words["data"] = Path(given[DataConfig]["data"])
-    figures = explanation_figures(result, {pair.guid: pair.image for pair in pairs})
+    figures = explanation_figures(result, {pair.guid: pair.image for pair in pairs}, language_of(runtime.lang))
     how, sections = how_computed(predictor), {"runtime": to_dict(runtime)}
     return write_run(
         start_run(runs_dir, "explain", name_of(checkpoint), how, sections),

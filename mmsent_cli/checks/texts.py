@@ -97,9 +97,9 @@ def _without_words(pairs: Sequence[Pair], model: ResolvedModel) -> CheckOutcome:
     return CheckOutcome(
         check="texts without words",
         level=WARNING if found else OK,
-        message=f"{len(found):,} of {len(pairs):,} texts contain only what cleaning removes, such as links",
+        message=f"{len(found):,} of {len(pairs):,} texts have no words, such as links alone",
         rule=FIRST,
-        advice="their image alone decides; look at them" if found else "",
+        advice="they count as missing: the image decides; look at them" if found else "",
         pairs=tuple(_listed(pair, pair.text or "") for pair in found),
     )
 

@@ -7,6 +7,7 @@ they do not override the settings of `--config` and `--preset`.
 
 import inspect
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -25,6 +26,7 @@ from mmsent_cli.config import (
 from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
 from mmsent_cli.server.settings import ServeSettings
 
+KEYWORD = inspect.Parameter.KEYWORD_ONLY
 RUN_PANEL = "Run"
 EXPERIMENT_PANEL = "Experiment"
 SHOWN_CHOICES = 17
@@ -42,6 +44,10 @@ PANELS: dict[type, str] = {
 """The panel of `--help` in which the options of a dataclass are shown. Others are shown in `EXPERIMENT_PANEL`."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print only the result and errors: no progress, and nothing else on stderr"),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output file")]
 Checkpoint = Annotated[
     str | None,
@@ -63,7 +69,7 @@ Command = Callable[..., None]
 
 
 def options(keywords: CommandSettings) -> Callable[[Command], Command]:
-    """Add an option to a command for each of its settings.
+    """Add an option to a command for each of its settings, and `--quiet`.
 
     The command receives the options that the user typed as a dictionary, in its parameter `given`.
 
@@ -79,11 +85,15 @@ def options(keywords: CommandSettings) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
 
-        def run(**values: Any) -> None:
+        def run(quiet: bool, **values: Any) -> None:
             given = {name: value for name in places if (value := values.pop(name)) is not None}
-            command(given=given, **values)
+            with _without_messages() if quiet else nullcontext():
+                command(given=given, **values)
 
-        kept = [_in_run_panel(p) for p in own.values() if p.name != "given"]
+        taken = [p for p in own.values() if p.name != "given"]
+        kept = [
+            _in_run_panel(p) for p in (*taken, inspect.Parameter("quiet", KEYWORD, default=False, annotation=Quiet))
+        ]
         added = [_parameter(kind, _field(kind, setting), name) for name, (kind, setting) in places.items()]
         run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
         run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]  # Typer reads it
@@ -93,11 +103,17 @@ def options(keywords: CommandSettings) -> Callable[[Command], Command]:
     return decorate
 
 
+def _without_messages() -> AbstractContextManager[None]:
+    from mmsent_cli.reports.console import without_messages
+
+    return without_messages()
+
+
 def _in_run_panel(parameter: inspect.Parameter) -> inspect.Parameter:
     """Make a command's own parameter keyword-only, and show its option in the panel "Run"."""
     for option in getattr(parameter.annotation, "__metadata__", ()):
         option.rich_help_panel = RUN_PANEL
-    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    return parameter.replace(kind=KEYWORD)
 
 
 def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Parameter:
@@ -123,7 +139,7 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
     shown = str if is_listed or has_aliases else kind
     return inspect.Parameter(
         name,
-        inspect.Parameter.KEYWORD_ONLY,
+        KEYWORD,
         default=None,
         annotation=Annotated[shown | None, option],
     )

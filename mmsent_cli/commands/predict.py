@@ -1,6 +1,7 @@
 """`mmsent predict`: predict unlabelled pairs, or one pair, with a trained model."""
 
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, Force, Json, RunsDir, options
 from mmsent_cli.commands.output import print_notices, require_one_output
+from mmsent_cli.config import DataConfig
 
 
 @options(COMMANDS["predict"])
@@ -52,13 +54,15 @@ def predict(
         _require_request(out, given, force, resume)
     from mmsent_cli import api
     from mmsent_cli.commands.standard_input import read_standard_input, standard_input_table
+    from mmsent_cli.next_steps import after_predict
     from mmsent_cli.outputs import STANDARD_OUTPUT
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.predict import print_predict
     from mmsent_cli.reports.progress import ProgressView
 
     require_one_output(out, json)
-    pair = {"text": read_standard_input() if text == "-" else text, "image": image}
+    pair: dict[str, Any] = {"text": read_standard_input() if text == "-" else text, "image": image}
+    typed = {name: value for name, value in given.items() if name in {each.name for each in fields(DataConfig)}}
     file = {"out": out, "probabilities": probabilities, "force": force, "resume": resume}
     where = {"checkpoint": checkpoint, "runs_dir": runs_dir}
     with ExitStack() as stack:
@@ -68,8 +72,10 @@ def predict(
         result = api.predict(progress=progress, **pair, **file, **where, **given)
     if out == STANDARD_OUTPUT:
         print_notices(result.notes)
+    elif json:
+        print_json(result)
     else:
-        print_json(result) if json else print_predict(result)
+        print_predict(result, [] if given.get("engine") == "ray" else after_predict(result, typed, **pair))
 
 
 def _require_request(out: Path, given: dict[str, Any], force: bool, resume: bool) -> None:

@@ -68,7 +68,7 @@ def locate(data: str | None) -> Source:
         return _source(os.environ[VARIABLE], VARIABLE)
     for folder in FOLDERS:
         if lab.holds_list(Path(folder)):
-            return _source(folder, f"no --data, no {VARIABLE}")
+            return _source(folder, f"{'this folder' if folder == '.' else 'found'}, since no --data is given")
     raise DataError(
         f"found no data: --data and {VARIABLE} are not given, and this folder, ./data and ./data/sample have no"
         f" {lab.LABELLED_LIST}",

@@ -15,6 +15,9 @@ HASHTAG = re.compile(r"#(\w+)")
 WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|_|(?<=[A-Za-z])(?=\d)")
 """Word boundaries in a hashtag such as `StopThis_now2`."""
 
+WORDLESS = ("urls", "mentions", "retweets")
+"""Cleaning steps that remove what is no word of the text."""
+
 JOINERS = "\u200d\ufe0e\ufe0f"
 """Zero-width joiner and variation selectors, which are left when the symbols of an emoji are removed."""
 
@@ -59,8 +62,15 @@ def clean(text: str, steps: Collection[str]) -> str:
 
 
 def says_nothing(text: str, steps: Collection[str]) -> bool:
-    """Return True if cleaning leaves nothing visible of a text, such as a link, a mention or a zero-width space."""
-    return not visible(clean(text, steps)).strip()
+    """Return True if nothing visible is left of a text without links, account names and RT.
+
+    So a text counts as missing for every model alike, whether the model removes links or reads them.
+
+    Args:
+        text: any text.
+        steps: the model's cleaning. What else it removes, such as symbols, does not count either.
+    """
+    return not visible(clean(text, {*WORDLESS, *steps})).strip()
 
 
 def duplicate_key(text: str) -> str:

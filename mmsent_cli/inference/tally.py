@@ -73,4 +73,4 @@ class Tally:
         more = self.incomplete - len(self._incomplete)
         shown = ", ".join(self._incomplete)
         rest = f" and {more} more; --probabilities marks each" if more > 0 else ""
-        return [f"predicted without a text, with a text of which nothing is left, or without an image: {shown}{rest}"]
+        return [f"predicted without words in a text (such as a link alone), or without an image: {shown}{rest}"]

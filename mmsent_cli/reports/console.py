@@ -9,6 +9,9 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
 from typing import Any, TextIO
 
@@ -19,12 +22,26 @@ UNLIMITED = 100_000
 PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
 """Marks for a terminal of another code page that lacks these characters."""
 
+IS_QUIET: ContextVar[bool] = ContextVar("is_quiet", default=False)
+
+
+@contextmanager
+def without_messages() -> Iterator[None]:
+    """Print no progress and no notices on stderr meanwhile. Errors are printed."""
+    token = IS_QUIET.set(True)
+    try:
+        yield
+    finally:
+        IS_QUIET.reset(token)
+
 
 class PlainConsole(Console):
     """A console that writes no blanks at the ends of lines, unless it is a terminal."""
 
     def print(self, *objects: Any, **how: Any) -> None:
         """Print as Rich does."""
+        if self.quiet:
+            return
         if self.is_terminal:
             super().print(*objects, **how)
             return
@@ -40,7 +57,7 @@ def out() -> Console:
 
 def err() -> Console:
     """Return the Rich console for progress and warnings, which writes to stderr."""
-    return _console(sys.stderr)
+    return _console(sys.stderr, is_quiet=IS_QUIET.get())
 
 
 def print_json(result: Any) -> None:
@@ -56,12 +73,12 @@ def notice(text: str) -> None:
     err().print(text, soft_wrap=True, markup=False)
 
 
-def _console(stream: TextIO) -> Console:
+def _console(stream: TextIO, is_quiet: bool = False) -> Console:
     # A terminal of another code page shows an escape for a character it lacks; a tweet must not end the program.
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors=FALLBACK)
-    console = PlainConsole(file=stream, highlight=False, emoji=False)
+    console = PlainConsole(file=stream, highlight=False, emoji=False, quiet=is_quiet)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = UNLIMITED
     return console

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmsent_cli.reports.plot_style import BLACK, GREY, LIGHT, clean, name_rows
-from mmsent_cli.results import Interval
+from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+VERDICT_MARKERS = {BETTER: "^", WORSE: "v", NOT_DISTINGUISHABLE: "o"}
+"""Markers of differences, which in grey print have one color."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,7 @@ class ForestRow:
         value, interval: the value and its interval.
         text: at the right edge.
         color: the color of the marker or bar.
+        marker: a marker of matplotlib, where there is no bar.
         detectable: half the width of a grey band around zero, None for no band.
         is_strong: `text` in bold.
     """
@@ -29,6 +33,7 @@ class ForestRow:
     interval: Interval
     text: str = ""
     color: str = GREY
+    marker: str = "o"
     detectable: float | None = None
     is_strong: bool = True
 
@@ -52,7 +57,7 @@ def forest_plot(axes: "Axes", rows: Sequence[ForestRow], label: str, *, has_bars
             axes.plot(row.interval, [height] * 2, color=BLACK, linewidth=1.5, marker="|", markersize=7)
         else:
             axes.plot(row.interval, [height] * 2, color=row.color, linewidth=2.2, solid_capstyle="butt")
-            axes.plot(row.value, height, color=row.color, marker="o", markersize=7)
+            axes.plot(row.value, height, color=row.color, marker=row.marker, markersize=7)
         weight = "bold" if row.is_strong else "normal"
         axes.text(1.02, height, row.text, transform=edge, va="center", color=BLACK, fontweight=weight)
     name_rows(axes, [row.name for row in rows][::-1])

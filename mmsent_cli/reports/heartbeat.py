@@ -25,9 +25,14 @@ class Heartbeat:
         """Note that a line was printed."""
         self._spoken = self._clock()
 
-    def line(self, event: Stage | Step) -> str:
-        """Return the line for an event; empty if one was printed a short time ago."""
-        name, unit = (event.name, event.unit) if isinstance(event, Stage) else (_step_name(event), "batch")
+    def line(self, event: Stage | Step, of_models: str = "") -> str:
+        """Return the line for an event; empty if one was printed a short time ago.
+
+        Args:
+            event: an event of a step that is not finished.
+            of_models: which of the models a batch belongs to, such as `model 2 of 6`.
+        """
+        name, unit = (event.name, event.unit) if isinstance(event, Stage) else (_step_name(event, of_models), "batch")
         start, before = self._begun.setdefault(name, (self._clock(), event.done))
         if self._clock() - self._spoken < SILENT_SECONDS:
             return ""
@@ -38,8 +43,9 @@ class Heartbeat:
             return f"{name}: {done}"
         rate = worked / seconds
         left = "" if event.total is None else f", {duration((event.total - event.done) / rate)} left"
-        return f"{name}: {done}, {rate:.1f} a second{left}"
+        pace = f"{rate:.1f} a second" if rate >= 1 else f"{duration(1 / rate)} a {unit}"
+        return f"{name}: {done}, {pace}{left}"
 
 
-def _step_name(step: Step) -> str:
-    return f"{step.model}, seed {step.seed}, epoch {step.epoch}"
+def _step_name(step: Step, of_models: str) -> str:
+    return f"{of_models}{': ' if of_models else ''}{step.model}, seed {step.seed}, epoch {step.epoch}"

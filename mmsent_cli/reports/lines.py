@@ -31,6 +31,7 @@ class Look:
     color: str
     dashes: Any = SOLID
     marker: str = "o"
+    is_hollow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,9 @@ def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, widt
     """
     epochs = range(1, len(values) + 1)
     every = max(1, len(values) // 8)
-    style = {"linestyle": look.dashes, "marker": look.marker, "markersize": 4.5, "markevery": every}
+    style: dict[str, Any] = {"linestyle": look.dashes, "marker": look.marker, "markersize": 4.5, "markevery": every}
+    if look.is_hollow:
+        style |= {"markerfacecolor": "white", "markersize": 5.5}
     axes.plot(epochs, values, color=look.color, linewidth=width, zorder=3 if look.color == BLACK else 2, **style)
     return LineEnd(name, epochs[-1], values[-1], look)
 

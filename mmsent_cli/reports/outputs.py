@@ -28,7 +28,7 @@ from mmsent_cli.reports.explanation.sections import explain_answer, explain_grid
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
 from mmsent_cli.reports.fonts import missing_note
 from mmsent_cli.reports.learned import with_findings
-from mmsent_cli.reports.page import flat_rows, render_page, settings_rows
+from mmsent_cli.reports.page import flat_rows, keep_options_whole, render_page, settings_rows
 from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
 from mmsent_cli.reports.plot_style import Drawn, as_image
 from mmsent_cli.reports.table_files import table_files
@@ -189,7 +189,7 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         **table_files(grids),
         **{f"{name}.png": png for name, png in figures.items()},
         **{f"{name}.{kind}": as_image(figure, kind) for kind in parts.formats for name, figure in drawn.items()},
-        REPORT: page if parts.language == "en" else translate_page(page, parts.language, translate),
+        REPORT: keep_options_whole(page if parts.language == "en" else translate_page(page, parts.language, translate)),
     }
 
 

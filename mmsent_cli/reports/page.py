@@ -11,6 +11,9 @@ from mmsent_cli.reports.ablation.tables import methods_text
 from mmsent_cli.reports.facts import seeds_text
 from mmsent_cli.reports.format import percent
 
+NO_TEXT = re.compile(r"(<style\b.*?</style>|<pre\b.*?</pre>|<title\b.*?</title>|<[^>]*>)", re.DOTALL)
+OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+
 
 def render_page(template: str, **values: Any) -> str:
     """Return one self-contained HTML page from a template of this folder, all values escaped."""
@@ -38,6 +41,13 @@ def flat_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, st
     return rows
 
 
+def keep_options_whole(page: str) -> str:
+    """Put each option in the text of a page, such as `--head-lr`, in an element that is not broken at its hyphens."""
+    parts = NO_TEXT.split(page)
+    parts[::2] = [OPTION.sub(r'<span class="option">\g<0></span>', text) for text in parts[::2]]
+    return "".join(parts)
+
+
 def _data_uri(content: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
@@ -63,6 +73,7 @@ def _environment() -> Any:
         seeds=seeds_text,
         removals=methods_text,
         typeset=_typeset,
+        marked=lambda text: re.sub(r"(?<=[✔⚠✘]) ", "\u00a0", text),
         jpeg=lambda content: _data_uri(content, "jpeg"),
         png=lambda content: _data_uri(content, "png"),
     )

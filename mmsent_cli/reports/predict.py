@@ -1,6 +1,6 @@
 """What `predict` prints: counts of a whole prediction, or the tag and the probabilities of a single pair."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 
@@ -12,8 +12,8 @@ from mmsent_cli.results import Prediction, PredictResult
 BAR_COLUMNS = 30
 
 
-def print_predict(result: PredictResult) -> None:
-    """Print a finished prediction on stdout."""
+def print_predict(result: PredictResult, next_commands: Iterable[str] = ()) -> None:
+    """Print a finished prediction on stdout, and what to type next."""
     console = out()
     console.print(facts_table(_facts(result)))
     if result.prediction is None:
@@ -25,13 +25,14 @@ def print_predict(result: PredictResult) -> None:
         console.print(cell(f"\n{sentence(line)}.", "bold yellow"))
     print_notes(console, [note for note in result.notes if note not in said])
     print_paths(console, "Written", [result.out] if result.out else [])
+    print_paths(console, "Next", next_commands)
 
 
 def _facts(result: PredictResult) -> Iterator[tuple[str, object]]:
     yield "Checkpoint", result.checkpoint
     if result.prediction is None:
         yield "Pairs", f"{result.pairs} in {duration(result.seconds)}"
-        yield "Without text", f"{result.missing_text} predicted from the image alone" if result.missing_text else ""
+        yield "Without text", f"{result.missing_text}, counting texts without words" if result.missing_text else ""
         yield "Without image", f"{result.missing_image} predicted from the text alone" if result.missing_image else ""
     if result.threshold is not None:
         yield "Left empty", f"{counted(result.abstained, 'pair')} with a probability below {result.threshold:.3f}"

@@ -108,7 +108,7 @@ class ProgressView:
             TimeLeft(table_column=Column(no_wrap=True)),
             console=self._console,
         )
-        self.is_live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self.is_live = self._console.is_terminal and not self._console.is_dumb_terminal and not self._console.quiet
         self._live = Live(self._bars, console=self._console, refresh_per_second=4) if self.is_live else None
         self._on_interrupt = ExitStack()
         self._stages: dict[str, TaskID] = {}
@@ -138,7 +138,7 @@ class ProgressView:
 
     def __call__(self, event: Event) -> None:
         if self._heartbeat and not self.is_live and isinstance(event, Stage | Step) and event.done != event.total:
-            line = self._heartbeat.line(event)
+            line = self._heartbeat.line(event, self._place(event))
             if line:
                 self._print(line)
         match event:
@@ -155,6 +155,11 @@ class ProgressView:
                 self._end_epoch(self._running[event.model, event.seed], event.result)
             case ModelDone():
                 self._end(event)
+
+    def _place(self, event: Stage | Step) -> str:
+        """Which of several models a batch belongs to; empty for a single model and for other steps."""
+        model = None if isinstance(event, Stage) or self._is_single else self._running[event.model, event.seed].event
+        return "" if model is None else f"model {model.number} of {model.total}"
 
     @property
     def _is_single(self) -> bool:

@@ -163,7 +163,7 @@ def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
     if "text" not in needed_modalities(model):
         return []
     empty = [pair.guid for pair in dataset.pairs if pair.text is not None and says_nothing(pair.text, steps)]
-    only = f"{counted(len(empty), 'text')} with only what cleaning removes, such as links: {summarize(empty, 'guids')}"
+    only = f"{counted(len(empty), 'text')} without words, such as links alone: {summarize(empty, 'guids')}"
     coverage = measure((pair.text for pair in dataset.pairs if pair.text is not None), steps)
     return [only] * bool(empty) + [note for note in [coverage_note(coverage, model.text_encoder)] if note]
 

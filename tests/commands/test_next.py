@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,36 @@ def test_after_an_experiment_its_best_settings_are_trained(work, command):
     else:
         assert values["fusion"] == "concat"
         assert values["train_pairs"] == result["setup"]["train_pairs"]
+
+
+def test_after_a_prediction_it_is_explained(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lab = trained.parent.parent / "lab"
+    image = lab / "data/1.jpg"
+    single = run_elsewhere(next_line("predict", "--checkpoint", trained, "--text", "it's fine", "--image", image))
+    assert single["explanations"][0]["text"] == "it's fine"
+    words = next_line("predict", "--checkpoint", trained, "--data", lab, "--out", "out.csv")
+    assert [one["guid"] for one in run_elsewhere(words)["explanations"]] == ["101", "102", "103"]
+
+
+@pytest.mark.parametrize("command", ["evaluate", "explain"])
+def test_after_an_evaluation_or_explanation_the_modalities_are_measured(trained, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    arguments = (trained,) if command == "evaluate" else ("--checkpoint", trained, "--text", "fine")
+    values = run_elsewhere([*next_line(command, *arguments), "--emap-pairs", "2"])
+    assert (values["trained_by"], len(values["arms"])) == (trained.name, 9)
+    alone = Path(shutil.copy(trained / "best_model.pt", tmp_path / "alone.pt"))
+    lab = trained.parent.parent / "lab"
+    of_alone = (alone, "--data", lab) if command == "evaluate" else ("--checkpoint", alone, "--text", "fine")
+    assert run_elsewhere(next_line(command, *of_alone))["checkpoint"] == str(alone)
+
+
+def test_after_a_comparison_the_more_accurate_model_predicts(work):
+    runs = [succeed("train", "--data", "lab", *SMALL, "--seed", seed, "--json")["run"] for seed in (0, 1)]
+    words = next_line("compare", *runs)
+    scores = json.loads(Path("runs/latest/result.json").read_text())["models"]
+    best = max(scores, key=lambda model: model["accuracy"]["value"])["sources"][0]
+    assert Path(run_elsewhere(words)["checkpoint"]).parent.name == Path(best).parent.name
 
 
 def test_after_an_ablation_unimodal_models_are_trained_once(work):

@@ -10,6 +10,7 @@ from mmsent_cli.reports.augmented import AugmentedImage
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.explanation.figures import explanation_figures
 from mmsent_cli.reports.outputs import REPORTS, run_files
+from mmsent_cli.reports.page import keep_options_whole
 from mmsent_cli.results import CheckResult, Finding
 from mmsent_cli.training.parts import fusion_part, model_parts
 from tests.browser import CONTRASTS, WIDER, open_browser
@@ -114,3 +115,19 @@ def test_each_text_has_enough_contrast(browser, page_of, name, is_dark):
 def test_a_printed_page_is_short(browser, page_of, name):
     browser.open(page_of(name))
     assert 1 <= browser.printed_pages() <= PAGES[name]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_tables_fit_a_screen_and_no_option_is_broken(browser, page_of, name):
+    browser.open(page_of(name))
+    scrolled = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth)"
+    assert browser.evaluate(f"{scrolled}.map(one => one.innerText.slice(0, 60))") == []
+    browser.show(390)
+    broken = "[...document.querySelectorAll('.option')].filter(one => one.getClientRects().length > 1)"
+    assert browser.evaluate(f"{broken}.length") == 0
+
+
+def test_options_are_found_in_texts_alone():
+    page = keep_options_whole('<style>--x: 1</style><p title="--no">use --head-lr 1, a--b</p><pre>mmsent --all</pre>')
+    option = '<span class="option">--head-lr</span>'
+    assert page == f'<style>--x: 1</style><p title="--no">use {option} 1, a--b</p><pre>mmsent --all</pre>'

@@ -11,7 +11,7 @@ from mmsent_cli.reports.comparison.figures import arm_looks, mean_curve
 from mmsent_cli.reports.lines import spread
 from mmsent_cli.reports.outputs import REPORTS
 from mmsent_cli.reports.paper import beside
-from mmsent_cli.reports.plot_style import BLACK
+from mmsent_cli.reports.plot_style import BLACK, contrast
 from mmsent_cli.reports.tuning import figures as tuning
 from tests.reports.experiments import (
     ablate_result,
@@ -63,6 +63,28 @@ def test_all_figures_are_readable_and_deterministic():
     for name, content in first.items():
         assert_sane(content)
         assert content == second[name], name
+
+
+def test_lines_of_a_comparison_differ_by_more_than_their_color():
+    """In grey print, at least two of dashes, marker and lightness are left."""
+    names = ("concat", *(f"arm {number}" for number in range(11)), "text-only", "image-only", "blank")
+    arms = [compared_arm(name, 0.6, is_reference=place > 11) for place, name in enumerate(names)]
+    looks = list(arm_looks(replace(compare_result(), baseline="concat", arms=tuple(arms))).values())
+    assert len(looks) == 15
+    same = []
+    for place, one in enumerate(looks):
+        for other in looks[:place]:
+            marks = ((look.marker, look.is_hollow) for look in (one, other))
+            differences = [one.dashes != other.dashes, len(set(marks)) == 2, contrast(one.color, other.color) >= 1.25]
+            same += [(one, other)] if sum(differences) < 2 else []
+    assert same == []
+
+
+def test_parts_of_a_bar_differ_in_lightness():
+    figure = ablation.draw_contributions(ablate_result())
+    colors = {bar.get_facecolor() for bar in figure.axes[1].patches}
+    assert len(colors) == 4
+    assert all(contrast(one, other) >= 1.4 for one in colors for other in colors if one != other)
 
 
 def test_curves_show_each_loss_the_accuracy_and_the_majority():

@@ -264,3 +264,15 @@ def test_a_long_step_off_a_terminal_says_every_half_minute_how_far_it_is(capsys,
 )
 def test_a_count_has_the_plural_of_its_noun(count, noun, shown):
     assert counted(count, noun) == shown
+
+
+def test_slow_batches_of_several_models_off_a_terminal(capsys):
+    clock = Clock()
+    with ProgressView(clock) as view:
+        view(ModelBegun("clip", 0, 2, 6, 3))
+        for done in (1, 2):
+            view(Step("clip", 0, 1, done, 12))
+            clock.now += 40
+        view(Step("clip", 0, 1, 3, 12))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "model 2 of 6: clip, seed 0, epoch 1: 2 of 12 batches, 40 s a batch, 6 min 40 s left"

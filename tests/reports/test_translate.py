@@ -214,8 +214,9 @@ def test_notes_of_a_training_are_translated():
         "the best encoder_lr, 5e-05, is the largest tried: try 8.3e-05",
         "only 296 labelled pairs are used (--limit 300, 4 of them dropped)",
         "12 characters in 3 texts could not be decoded and became U+FFFD",
-        "3 texts with only what cleaning removes, such as links: 1, 2, 3",
-        "1 text with only what cleaning removes, such as links: 1",
+        "3 texts without words, such as links alone: 1; 2; 3",
+        "6 texts without words, such as links alone: 1; 2; 3; 4; 5; and 1 more guid",
+        "1 text without words, such as links alone: 1",
         "50 of 60 pairs share one image (that of 7), probably a placeholder: it counts as no near-duplicate; give the "
         "pairs their own images, or train with --fusion text-only",
         "warning: 30 of 40 texts are not in Latin script (Chinese 80 % of all letters), and the text encoder minilm "

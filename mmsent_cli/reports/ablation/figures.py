@@ -9,8 +9,8 @@ from mmsent_cli.reports.plot_style import (
     GREEN,
     GREY,
     LIGHT,
-    ORANGE,
     SMALL_POINTS,
+    YELLOW,
     Drawn,
     clean,
     ink_on,
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACCURACY, CONTRIBUTIONS = "ablation", "contributions"
-INPUT_COLORS = {"both": GREY, "text": BLUE, "image": ORANGE}
+TEXT, IMAGE = BLUE, YELLOW
+"""Colors whose lightness differs, for grey print."""
+INPUT_COLORS = {"both": GREY, "text": TEXT, "image": IMAGE}
 ROW_INCHES = 0.34
 BAR_HEIGHT = 0.34
 OFFSETS = {"text": 0.19, "image": -0.19}
@@ -82,7 +84,7 @@ def draw_contributions(result: AblateResult) -> "Figure | None":
 
 def _draw_shapley(axes: "Axes", result: AblateResult) -> None:
     rows = result.shapley[::-1]
-    for name, color in (("text", BLUE), ("image", ORANGE)):
+    for name, color in (("text", TEXT), ("image", IMAGE)):
         values = [100 * getattr(one, name) for one in rows]
         bars = axes.barh([row + OFFSETS[name] for row in range(len(rows))], values, BAR_HEIGHT, color=color, label=name)
         axes.bar_label(bars, [points(value / 100) for value in values], padding=3, fontsize=SMALL_POINTS)
@@ -96,7 +98,7 @@ def _draw_shapley(axes: "Axes", result: AblateResult) -> None:
 
 def _draw_agreement(axes: "Axes", result: AblateResult) -> None:
     rows = result.agreements[::-1]
-    parts = (("both right", GREEN), ("only text", BLUE), ("only image", ORANGE), ("neither", LIGHT))
+    parts = (("both right", GREEN), ("only text", TEXT), ("only image", IMAGE), ("neither", LIGHT))
     for row, one in enumerate(rows):
         left = 0.0
         shares = (one.both_right, one.only_text_right, one.only_image_right, one.neither_right)

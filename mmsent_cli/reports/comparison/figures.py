@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from mmsent_cli.reports.comparison.tables import gates_of, tested_arms
 from mmsent_cli.reports.fonts import drawable
-from mmsent_cli.reports.forest_plot import ForestRow, forest_plot
+from mmsent_cli.reports.forest_plot import VERDICT_MARKERS, ForestRow, forest_plot
 from mmsent_cli.reports.format import mean, points
 from mmsent_cli.reports.lines import (
-    DASHED,
-    DOTTED,
+    SOLID,
     LineEnd,
     Look,
     count_epochs,
@@ -39,8 +38,12 @@ if TYPE_CHECKING:
 
 LEVELS, DIFFERENCES, CURVES, LOSSES, WEIGHTS = "accuracy", "differences", "curves", "losses", "weights"
 VERDICT_COLORS = {BETTER: BLUE, WORSE: ORANGE}
+REFERENCE_MARKS = (((0, (7, 1.5)), "o"), ((0, (2, 2)), "s"), (SOLID, "^"))
+"""Dashes and markers of the references: other dashes than those of arms, since in grey print all lines are grey."""
 ROW_INCHES = 0.36
 PANEL_INCHES = 1.9
+GATE_WIDTH = 3.2
+"""Width of the first line of learned weights, in points."""
 MAX_ARMS_WITH_SEEDS = 4
 """Up to this many arms, each seed has a line of its own; more lines would hide the means."""
 
@@ -146,7 +149,12 @@ def draw_gates(result: CompareResult) -> "Figure | None":
     names = list(dict.fromkeys(name for arm in arms for name in gates_of(arm)))
     for axes, arm in zip(panels, arms, strict=True):
         drawn = [(name, _gate(name), look(names.index(name))) for name in gates_of(arm)]
-        ends = [_draw_arm(axes, arm, value, style, has_seeds=True, name=name) for name, value, style in drawn]
+        # The later of two equal lines is thinner, so that both are seen.
+        widths = [GATE_WIDTH / (1 + place) for place in range(len(drawn))]
+        ends = [
+            _draw_arm(axes, arm, value, style, has_seeds=True, name=name, width=width)
+            for (name, value, style), width in zip(drawn, widths, strict=True)
+        ]
         axes.set_ylim(0, 1)
         name_line_ends(axes, ends, 1.2)
         title = drawable([arm.name])[0]
@@ -160,13 +168,13 @@ def draw_gates(result: CompareResult) -> "Figure | None":
 
 
 def arm_looks(result: CompareResult) -> dict[str, Look]:
-    """Return color, marker and dashes of each arm: black for the baseline, grey for references."""
+    """Return color, marker and dashes of each arm: black for the baseline, grey and hollow markers for references."""
     looks: dict[str, Look] = {}
-    references = iter((Look(GREY, DASHED, "1"), Look(GREY, DOTTED, "2"), Look(GREY, "-", "3")))
+    references = iter(Look(GREY, dashes, marker, is_hollow=True) for dashes, marker in REFERENCE_MARKS)
     place = 0
     for arm in result.arms:
         if arm.name == result.baseline:
-            looks[arm.name] = Look(BLACK)
+            looks[arm.name] = Look(BLACK, SOLID, "*")
         elif arm.is_reference:
             looks[arm.name] = next(references)
         else:
@@ -189,12 +197,14 @@ def _draw_arms(axes: "Axes", result: CompareResult, value: Value) -> list[LineEn
     return ends
 
 
-def _draw_arm(axes: "Axes", arm: ComparedArm, value: Value, style: Look, has_seeds: bool, name: str) -> LineEnd:
+def _draw_arm(
+    axes: "Axes", arm: ComparedArm, value: Value, style: Look, has_seeds: bool, name: str, width: float = 1.7
+) -> LineEnd:
     if has_seeds and len(arm.curves) > 1:
         for curve in arm.curves:
             epochs = [epoch.epoch for epoch in curve]
             axes.plot(epochs, [value(epoch) for epoch in curve], color=style.color, linewidth=0.7, alpha=0.45)
-    return draw_line(axes, name, mean_curve(arm.curves, value), style)
+    return draw_line(axes, name, mean_curve(arm.curves, value), style, width)
 
 
 def _gate(name: str) -> Value:
@@ -212,5 +222,6 @@ def _difference_row(arm: ComparedArm, gap: Difference) -> ForestRow:
         interval=(100 * gap.interval[0], 100 * gap.interval[1]),
         text=points(gap.difference),
         color=VERDICT_COLORS.get(arm.verdict or "", GREY),
+        marker=VERDICT_MARKERS.get(arm.verdict or "", "o"),
         detectable=100 * gap.detectable,
     )

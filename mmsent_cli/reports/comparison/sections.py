@@ -42,9 +42,9 @@ def compare_sections(result: CompareResult, figures: Figures) -> list[Section]:
     differences = picture(
         figures.get(DIFFERENCES),
         f"Differences of each arm to {result.baseline} with intervals",
-        f"Accuracy by nested selection minus that of {result.baseline}, with 95 % intervals. Blue: better, orange: "
-        "worse, grey: not distinguishable. A true difference inside the grey band would be missed in more than one of "
-        "five repetitions.",
+        f"Accuracy by nested selection minus that of {result.baseline}, with 95 % intervals. Triangle up (blue): "
+        "better, down (orange): worse, circle (grey): not distinguishable. A true difference inside the grey band "
+        "would be missed in more than one of five repetitions.",
     )
     levels = picture(
         figures.get(LEVELS),

@@ -1,7 +1,7 @@
 """Compared models as an answer, grids, a figure and sections."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
-from mmsent_cli.reports.forest_plot import ForestRow, forest_plot
+from mmsent_cli.reports.forest_plot import VERDICT_MARKERS, ForestRow, forest_plot
 from mmsent_cli.reports.format import (
     DASH,
     counted,
@@ -41,6 +41,7 @@ def models_figures(result: ModelComparison) -> Drawn:
             interval=(100 * one.accuracy.interval[0], 100 * one.accuracy.interval[1]),
             text=points(one.accuracy.difference),
             color=COLORS[one.verdict],
+            marker=VERDICT_MARKERS[one.verdict],
             detectable=100 * one.accuracy.detectable,
             is_strong=one.verdict != NOT_DISTINGUISHABLE,
         )
@@ -179,9 +180,9 @@ def models_sections(result: ModelComparison, figures: Figures) -> list[Section]:
     shown = picture(
         figures.get(DIFFERENCES),
         "Differences in accuracy with intervals",
-        "Difference in accuracy of each two models on the same pairs, with 95 % intervals. Blue: the first is better, "
-        "orange: worse, grey: not distinguishable. A true difference inside the grey band would be missed in more than "
-        "one of five repetitions.",
+        "Difference in accuracy of each two models on the same pairs, with 95 % intervals. Triangle up (blue): the "
+        "first is better, down (orange): worse, circle (grey): not distinguishable. A true difference inside the grey "
+        "band would be missed in more than one of five repetitions.",
     )
     scores, *rest = models_grids(result)
     return [

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmsent_cli.reports.format import points
 from mmsent_cli.reports.plot_style import BLUE, GREY, ORANGE, SMALL_POINTS, as_image, clean, name_rows, new_figure
+from mmsent_cli.reports.translate import translate_figure, translator
 from mmsent_cli.results import ExplainResult, Explanation
 
 if TYPE_CHECKING:
@@ -19,19 +20,24 @@ SHOWN_LETTERS = 24
 IMAGE_INCHES = 3.4
 ROW_INCHES = 0.26
 IMAGE_PX = 400
+SIGNED_SHARE = 0.25
+"""Cells with at least this share of the largest score have a sign, for grey print."""
 OPACITY = 0.6
 """Of the cell with the largest score; the others are fainter in proportion."""
 
 
-def explanation_figures(result: ExplainResult, images: Mapping[str, "ImageFile | None"]) -> dict[str, bytes]:
+def explanation_figures(
+    result: ExplainResult, images: Mapping[str, "ImageFile | None"], language: str = "en"
+) -> dict[str, bytes]:
     """Return a PNG figure for each pair, by file name without its ending.
 
     Args:
         result: the explanations.
         images: the image of each pair, by guid.
+        language: `en` or `zh`.
     """
     drawn = {
-        figure_name(number): explanation_png(one, images.get(one.guid))
+        figure_name(number): explanation_png(one, images.get(one.guid), language)
         for number, one in enumerate(result.explanations, 1)
     }
     return {name: png for name, png in drawn.items() if png is not None}
@@ -42,7 +48,7 @@ def figure_name(number: int) -> str:
     return f"explanation-{number}"
 
 
-def explanation_png(explanation: Explanation, image: "ImageFile | None") -> bytes | None:
+def explanation_png(explanation: Explanation, image: "ImageFile | None", language: str = "en") -> bytes | None:
     """Return image regions above, words below; None where there is neither."""
     words = [word for word in explanation.top_words(SHOWN_WORDS) if word.score]
     has_image = bool(explanation.regions) and image is not None
@@ -63,12 +69,15 @@ def explanation_png(explanation: Explanation, image: "ImageFile | None") -> byte
         axes.margins(x=0.18)
         axes.set_xlabel("Change of the probability by the word, points")
         clean(axes, "x")
+    if language != "en":
+        translate_figure(figure, translator(language, [_short(word.word) for word in words]))
     return as_image(figure)
 
 
 def _draw_regions(axes: "Axes", scores: np.ndarray, image: "ImageFile") -> None:
-    """The image with its regions tinted: blue raises the probability, orange lowers it."""
+    """The image with its regions tinted: blue and + raise the probability, orange and − lower it."""
     from matplotlib.colors import to_rgb
+    from matplotlib.patheffects import withStroke
 
     from mmsent_cli.data.images import decode_whole
 
@@ -79,6 +88,12 @@ def _draw_regions(axes: "Axes", scores: np.ndarray, image: "ImageFile") -> None:
     grey = np.repeat(pixels.mean(axis=2, keepdims=True) / 255, 3, axis=2)
     axes.imshow(0.3 + 0.7 * grey, extent=(0, width, height, 0))
     axes.imshow(np.dstack([tint, OPACITY * share]), extent=(0, width, height, 0), interpolation="nearest")
+    rows, columns = scores.shape
+    for row, column in np.argwhere(share >= SIGNED_SHARE):
+        x, y = (column + 0.5) * width / columns, (row + 0.5) * height / rows
+        sign = "+" if scores[row, column] > 0 else "\N{MINUS SIGN}"
+        text = axes.text(x, y, sign, ha="center", va="center", fontsize=min(10, 90 / max(rows, columns)))
+        text.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
     axes.set_aspect("equal")
     axes.axis("off")
 

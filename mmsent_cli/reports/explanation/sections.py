@@ -8,7 +8,8 @@ from mmsent_cli.reports.format import adding_up, counted, duration, percent, poi
 from mmsent_cli.results import ExplainResult, Explanation
 
 CAPTION = (
-    "Blue raises the probability of the explained class, orange lowers it; the strongest color marks the largest score."
+    "Blue and + raise the probability of the explained class, orange and \N{MINUS SIGN} lower it; the strongest color"
+    " marks the largest score."
 )
 METHODS = {
     "occlusion": "Score: what the probability of the explained class loses when a word is left out or a region covered"
