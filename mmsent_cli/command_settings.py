@@ -66,7 +66,6 @@ NOT_OF_A_MACHINE = REPORT_ONLY | {
     "workers",
     "jobs",
     "save_all",
-    "lang",
     "log",
 }
 """Settings of a computation that do not change what a machine can do."""

@@ -28,7 +28,7 @@ from mmsent_cli.reports.outputs import Particulars, run_files
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.results.summary import Summary, summarize
-from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, SECONDS, Run
+from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, RESULT, SECONDS, Run
 from mmsent_cli.stats import SHARES, answered_shares, calibration_bins, precision_recall
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
@@ -38,7 +38,6 @@ from mmsent_cli.training.run_folder import NO_EFFECT_ON_METRICS, cleanup_on_fail
 if TYPE_CHECKING:
     import pandas as pd
 
-RESULT = "result.json"
 DOUBTFUL = "labels_to_check.csv"
 SHOWN_ABLATION = "permuted"
 """The ablation method of the examples: its features are real ones, and unrelated to the pair."""

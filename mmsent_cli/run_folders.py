@@ -18,6 +18,8 @@ from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.latest_run import LATEST, follow, is_own, point_latest
 
 BEST = "best_model.pt"
+RESULT = "result.json"
+"""Written last: a run without it is not finished."""
 LAST = "last.pt"
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
@@ -257,12 +259,15 @@ def _newest(folder: Path) -> Path | None:
 
 
 def _newest_training(runs_dir: Path) -> Path:
-    """Return the newest run with a model; if there is none, the newest run."""
+    """Return the newest finished run with a model; if there is none, the newest run with a model, or the newest run."""
     newest = find_run(None, runs_dir).folder
-    if not (newest / EXPERIMENT).is_file():
+    if not (newest / EXPERIMENT).is_file() and (newest / RESULT).is_file():
         return newest
     trained = _names(runs_dir, BEST)
-    return runs_dir / trained[-1] if trained else newest
+    finished = [name for name in trained if (runs_dir / name / RESULT).is_file()]
+    if not finished and not (newest / EXPERIMENT).is_file():
+        return newest
+    return runs_dir / (finished or trained)[-1] if trained else newest
 
 
 def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:

@@ -267,3 +267,15 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     remove_unfinished(run)
     assert {path.name for path in run.folder.iterdir()} == {"config.json", ".notes", ".config.json.mine", "arms"}
     assert list(names[-1].iterdir()) == []
+
+
+def test_an_unfinished_training_is_not_the_newest_model(runs):
+    finished, killed = make(runs), make(runs)
+    for run in (finished, killed):
+        run.write("best_model.pt", b"")
+    assert find_checkpoint(None, runs) == killed.path("best_model.pt")  # there is no finished one
+    finished.write_json("result.json", {})
+    for spec in (None, "latest", str(runs / "latest")):
+        assert find_checkpoint(spec, runs) == finished.path("best_model.pt")
+    assert find_checkpoint(killed.name, runs) == killed.path("best_model.pt")
+    assert find_run(None, runs).folder == killed.folder

@@ -15,7 +15,7 @@ from mmsent_cli.after_training.run_folder import (
 )
 from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
-from mmsent_cli.data.columns import read_columns
+from mmsent_cli.data.columns import read_columns, require_columns
 from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import ConfigError
@@ -61,6 +61,8 @@ def run_evaluation(
     else:
         found = find_checkpoint(subject, runs_dir)
         data = build(DataConfig, own_data(found, given[DataConfig], has_data))
+        if settings.by:  # before anything is computed
+            require_columns(source or locate(data.data), data, settings.by)
         predictor = Predictor.load(found, runtime)
         labels = predictor.description.labels
         dataset = load_judged(build(DataConfig, {**to_dict(data), "labels": labels}), runtime, source, progress)

@@ -6,6 +6,7 @@ from mmsent_cli.checks.reading import ReadPairs
 from mmsent_cli.data import lab
 from mmsent_cli.data.flaws import CheckedPair, Flaw
 from mmsent_cli.data.pairs import MODALITIES
+from mmsent_cli.data.source_rows import FIX_TAGS
 from mmsent_cli.errors import counted
 from mmsent_cli.files import natural_order
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
@@ -48,7 +49,7 @@ def _bad_rows(data: ReadPairs) -> CheckOutcome:
         level=ERROR if count else OK,
         message=f"{count:,} of {count + len(data.rows):,} labelled rows cannot be read",
         rule="error if there is any",
-        advice="fix these rows, or name all classes in order with --labels" if count else "",
+        advice=FIX_TAGS if count else "",
         pairs=tuple(ListedPair(guid="", detail=line) for line in data.bad_rows),
     )
 

@@ -28,10 +28,11 @@ def env(
     from mmsent_cli.reports.checks import print_env
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.progress import ProgressView
+    from mmsent_cli.reports.translate import language_of
 
     runtime = build(RuntimeConfig, COMMANDS["env"].sort(given)[RuntimeConfig])
     with ProgressView(is_brief=json) as progress:
         result = check_machine(runtime, runs_dir, not no_timing, progress)
-    print_json(result) if json else print_env(result)
+    print_json(result) if json else print_env(result, language_of(runtime.lang))
     if not result.can_train:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ import typer
 
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, Json, RunsDir, options
+from mmsent_cli.extras import require_extra
 
 
 @options(COMMANDS["explain"])
@@ -22,6 +23,7 @@ def explain(
 
     Needs the extra explain (see README).
     """
+    require_extra("explain", "an explanation", "captum")  # before torch is imported
     from mmsent_cli import api
     from mmsent_cli.commands.output import print_run
     from mmsent_cli.reports.progress import ProgressView

@@ -7,6 +7,7 @@ import typer
 
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, Force, Json, RunsDir, options
+from mmsent_cli.extras import require_extra
 
 
 @options(COMMANDS["export"])
@@ -22,6 +23,7 @@ def export(
 
     Needs the extra export (see README).
     """
+    require_extra("export", "an export", "onnx")  # before torch is imported
     from mmsent_cli import api
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.export import print_export

@@ -5,6 +5,7 @@ from typing import Any
 
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, RunsDir, options
+from mmsent_cli.extras import require_extra
 from mmsent_cli.server.settings import ServeSettings
 
 
@@ -17,9 +18,10 @@ def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDi
     from mmsent_cli.config import build
     from mmsent_cli.reports.console import notice
     from mmsent_cli.reports.serve import print_address
-    from mmsent_cli.server.server import open_socket
+    from mmsent_cli.server.server import MODULES, open_socket
 
-    open_socket(build(ServeSettings, COMMANDS["serve"].sort(given)[ServeSettings])).close()  # before torch is imported
+    require_extra("serve", "the server", *MODULES)  # this line and the next one before torch is imported
+    open_socket(build(ServeSettings, COMMANDS["serve"].sort(given)[ServeSettings])).close()
     from mmsent_cli import api
 
     api.serve(checkpoint=checkpoint, runs_dir=runs_dir, ready=print_address, **given)

@@ -19,6 +19,7 @@ from mmsent_cli.errors import DataError, summarize
 
 WITH_TAG, WITHOUT_TAG = "with a tag", "without a tag"
 FIX = "fix these rows"
+FIX_TAGS = "fix these rows; rare tags are classes if --labels names all classes, or are left out with --exclude-labels"
 
 
 def labelled_rows(
@@ -74,7 +75,7 @@ def gather_labelled(
     tagged = settle_tags(rows, config, class_names)
     labels = labels_of(tagged.rows, config.labels)
     wrong = tag_problems(tagged.rows, labels)
-    hint = "fix these rows, or name all classes in order with --labels" if wrong and not config.labels else FIX
+    hint = FIX_TAGS if wrong and not config.labels else FIX
     report.skipped.update(tagged.excluded)
     report.said += tagged.notes
     report.read = len(tagged.rows) - len(wrong)
@@ -112,7 +113,7 @@ def count_unlabelled(
     if not report.read:
         raise DataError(
             f"there are no pairs to predict in {source.name} ({report.counts()})",
-            "list their guids in test_without_label.txt",
+            "list their guids in test_without_label.txt" if source.kind == "lab" else "add rows without a label",
         )
     return report.read, rows_to_predict(source, config, Report(), decision)
 

@@ -164,7 +164,7 @@ def _require_members(counts: Mapping[str, int], needed: int) -> None:
     if short:
         raise DataError(
             f"each class needs {needed} or more pairs (near-duplicates count as one); too few: {', '.join(short)}",
-            "add pairs of these classes, or leave these classes out with --exclude-labels",
+            "choose fewer --folds, add pairs of these classes, or leave some classes out with --exclude-labels",
         )
 
 

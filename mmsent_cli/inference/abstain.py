@@ -36,9 +36,9 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
             f"no threshold reaches an accuracy of {wanted:g} on the predictions in {run.name}",
             "ask for a lower accuracy",
         )
-    share = (confidence >= threshold).mean()
+    kept = confidence >= threshold
     chosen = "" if names[0] == OUT_OF_FOLD else "; its epoch was chosen on these pairs, so the accuracy may be lower"
     return threshold, (
-        f"labels below a probability of {threshold:.3f} are left empty: the others reach {wanted:g} accuracy on "
-        f"{100 * share:.0f} % of the pairs in {names[0]}{chosen}"
+        f"labels below a probability of {threshold:.3f} are left empty: {is_right[kept].mean():.3f} of the others are "
+        f"right in {names[0]}, {kept.sum():,} of {len(kept):,} pairs{chosen}"
     )

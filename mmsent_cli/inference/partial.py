@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.errors import ConfigError, listed
 from mmsent_cli.files import cannot_write, kind_of
 
 START_OVER = "leave out --resume, and start over with --force"
@@ -111,9 +111,18 @@ class PartialPrediction:
             raise ConfigError(f"cannot read the unfinished prediction {self.path}: {error}", over) from error
         if first != self._first:
             raise ConfigError(
-                f"the unfinished prediction of {self._out} had another checkpoint, other pairs or other settings",
-                over,
+                f"the unfinished prediction of {self._out} had {self._changed(first)}",
+                "give the same as then, such as its --checkpoint; or, to lose its finished rows, " + over,
             )
+
+    def _changed(self, first: str) -> str:
+        """What differs from the interrupted prediction, in words."""
+        try:
+            old, new = (json.loads(line)["prediction"] for line in (first, self._first))
+        except (ValueError, KeyError, TypeError):  # a damaged line
+            return "other settings"
+        names = {"checkpoint": "another checkpoint", "data": "other data", "rows": "other pairs"}
+        return listed([names.get(name, f"another setting of {name}") for name in new if old.get(name) != new[name]])
 
 
 def _chunk(line: bytes, labels: Sequence[str]) -> list[Row] | None:

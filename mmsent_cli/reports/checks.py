@@ -6,6 +6,7 @@ from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section
 from mmsent_cli.reports.console import out
 from mmsent_cli.reports.format import counted, duration, listed, percent
 from mmsent_cli.reports.tables import cell, facts_table, print_grid
+from mmsent_cli.reports.translate import translated, translator
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, EnvResult
 
 MARKS = {OK: "✔", WARNING: "⚠", ERROR: "✘"}
@@ -168,11 +169,11 @@ def _counts(name: str, title: str, unit: str, counts: Mapping[str, int]) -> Grid
     )
 
 
-def print_env(result: EnvResult) -> None:
-    """Print the machine, its checks, and whether training can run."""
-    console = out()
-    console.print(facts_table(result.facts.items()))
-    print_grid(console, found_grid("Checks of this machine", result.checks))
-    console.print(cell(f"\n{verdict(result.can_train, result.checks)}", "bold"))
+def print_env(result: EnvResult, language: str = "en") -> None:
+    """Print the machine, its checks, and whether training can run, in a language: `en` or `zh`."""
+    console, translate = out(), translator(language)
+    console.print(facts_table((translate(name), translate(value)) for name, value in result.facts.items()))
+    print_grid(console, translated(found_grid("Checks of this machine", result.checks), translate))
+    console.print(cell(f"\n{translate(verdict(result.can_train, result.checks))}", "bold"))
     for line in look_at(result.checks):
-        console.print(cell(line))
+        console.print(cell(translate(line)))

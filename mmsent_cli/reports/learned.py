@@ -1,6 +1,6 @@
 """What a result found wrong with its models, put where a reader looks first: the headline and the lines below it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,8 @@ from mmsent_cli.results import (
     MAJORITY,
     NEVER_ANSWERED,
     ONE_CLASS,
+    ComparedArm,
+    ComparedModel,
     CompareResult,
     Finding,
     ModelComparison,
@@ -19,12 +21,13 @@ from mmsent_cli.results import (
     has_learned_nothing,
 )
 
+NEVER = "the model never answers "
 OF_MODELS = {
     ONE_CLASS: ("{} gives nearly every pair the same class", "{} give nearly every pair the same class"),
     MAJORITY: tuple(
         f"{{}} {verb} not distinguishable from always answering the most frequent class" for verb in ("is", "are")
     ),
-    NEVER_ANSWERED: ("{} never answers one of the classes", "{} never answer one of the classes"),
+    NEVER_ANSWERED: ("{} never answers {classes}", "{} never answer {classes}"),
     IGNORES_TEXT: ("{} ignores the text", "{} ignore the text"),
     IGNORES_IMAGE: ("{} ignores the image", "{} ignore the image"),
 }
@@ -46,6 +49,13 @@ def with_findings(answer: Answer, result: Any) -> Answer:
     return replace(answer, headline=f"{answer.headline}, but {findings[0].message}", number=number)
 
 
+def _kinds(models: Iterable[ComparedArm | ComparedModel]) -> list[tuple[str, str]]:
+    """Return each kind of finding once, with the classes that are never answered."""
+    every = [finding for model in models for finding in model.findings]
+    classes = [one.message.removeprefix(NEVER) if one.kind == NEVER_ANSWERED else "" for one in every]
+    return list(dict.fromkeys(zip((one.kind for one in every), classes, strict=True)))
+
+
 def findings_of(result: Any) -> tuple[Finding, ...]:
     """Return the findings on the one model that a result is about; none for a comparison."""
     return findings_of(result.train) if isinstance(result, PaperResult) else getattr(result, "findings", ())
@@ -62,9 +72,10 @@ def _of_models(result: Any) -> Iterator[str]:
         models, little, compared = comparison.models, "", set()
     else:
         return
-    for kind, (one, many) in OF_MODELS.items():
-        found = [model.name for model in models if any(finding.kind == kind for finding in model.findings)]
+    for kind, classes in sorted(_kinds(models), key=lambda found: list(OF_MODELS).index(found[0])):
+        one, many = OF_MODELS[kind]
+        found = [model.name for model in models if (kind, classes) in _kinds([model])]
         for names in filter(None, ([n for n in found if n in compared], [n for n in found if n not in compared])):
-            words = (one if len(names) == 1 else many).format(listed(names))
+            words = (one if len(names) == 1 else many).format(listed(names), classes=classes)
             is_compared = kind == ONE_CLASS and not compared.isdisjoint(names)
             yield sentence(f"{words}{little if is_compared else ''}.")

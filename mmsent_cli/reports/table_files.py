@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from mmsent_cli.reports.blocks import Grid
 
@@ -14,6 +15,17 @@ LATEX = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
+    "·": r"$\cdot$",
+    "σ": r"$\sigma$",
+    "⊙": r"$\odot$",
+    "→": r"$\to$",
+    "−": "$-$",
+    "…": r"\dots{}",
+    "“": "``",
+    "”": "''",
+    "✔": "+",
+    "⚠": "!",
+    "✘": "x",
     "<": "$<$",
     ">": "$>$",
 }
@@ -27,7 +39,8 @@ def table_files(grids: Iterable[Grid]) -> dict[str, str]:
         own = grid.name or "-".join(re.findall("[a-z]+", grid.title.lower()))
         taken[own] = taken.get(own, 0) + 1
         name = own if taken[own] == 1 else f"{own}-{taken[own]}"
-        files |= {f"{FOLDER}/{name}.{ending}": write(grid) for ending, write in FORMATS.items()}
+        named = replace(grid, name=name)
+        files |= {f"{FOLDER}/{name}.{ending}": write(named) for ending, write in FORMATS.items()}
     return files
 
 
@@ -44,7 +57,8 @@ def as_markdown(grid: Grid) -> str:
     """Return the grid as a Markdown table under its title, with its remarks below."""
     rules = [":---" if place in grid.words else "---:" for place in range(len(grid.columns))]
     rows = [[cell.replace("|", r"\|").replace("\n", " ") for cell in row] for row in (_heads(grid), rules, *grid.rows)]
-    lines = [f"**{grid.title}**", "", *(f"| {' | '.join(row)} |" for row in rows)]
+    title = grid.title.replace("*", r"\*")
+    lines = [f"**{title}**", "", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join([*lines, *(["", grid.foot] if grid.foot else []), ""])
 
 

@@ -1,8 +1,8 @@
 """Translate reports: pages, figures and terminal tables, by a table with the English sentences as keys.
 
-A key may have fields. `{n}`, `{n1}`, … match a number, `{list}` an enumeration, other names any text in a sentence,
-which is translated in turn. A text that is not in the table is divided into sentences and clauses. What is not in the
-table stays English.
+A key may have fields, whose texts are translated in turn. `{n}`, `{n1}`, … match a number, `{list}` an enumeration,
+`{t}`, `{x}` and some others any text in a sentence, all other names a text without semicolons. A text that is not in
+the table is divided into sentences and clauses. What is not in the table stays English.
 
 Chosen: translation of the finished texts, since notes come from results, which stay English in `result.json`. Rejected:
 gettext calls around each text, which cannot translate such notes.
@@ -11,7 +11,7 @@ gettext calls around each text, which cannot translate such notes.
 import json
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from html import escape, unescape
@@ -26,8 +26,10 @@ Translate = Callable[[str], str]
 FOLDER = Path(__file__).parent / "translations"
 NUMBER = r"[-+−<]?\d[\d.,]*(?:e-?\d+)?"
 FIELD = re.compile(r"\{(\w+)\}")
-PHRASE = r"(?:(?!\. ).)+?"
-"""A text within a sentence."""
+PHRASE, CLAUSE = r"(?:(?!\. ).)+?", r"(?:(?!\. |; ).)+?"
+"""A text within a sentence, or within one of its clauses."""
+LONG_FIELDS = frozenset({"t", "g", "x", "why", "o"})
+"""Fields that may have semicolons."""
 CLAUSES = {"; ": "；", " · ": " · ", ", ": "，"}
 """Where a sentence is divided into clauses, and what joins their translations."""
 UNTRANSLATED_TAGS = ("style", "code", "pre", "b")
@@ -141,8 +143,16 @@ class _Table:
             return "".join(part if part.endswith("。") else f"{part} " for part in parts).rstrip()
         for separator, joint in CLAUSES.items():
             if separator in plain:
-                return joint.join(map(self.translate, plain.split(separator)))
+                return joint.join(map(self.translate, self._clauses(plain.split(separator), separator)))
         return ""
+
+    def _clauses(self, parts: list[str], separator: str) -> Iterator[str]:
+        """Join those parts again that are in the table together, as many as possible."""
+        while parts:
+            joined = (separator.join(parts[:count]) for count in range(len(parts), 1, -1))
+            clause = next(filter(self._whole, joined), parts[0])
+            yield clause
+            parts = parts[clause.count(separator) + 1 :]
 
 
 @cache
@@ -156,9 +166,14 @@ def _read(language: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], st
 
 def _pattern(key: str) -> re.Pattern[str]:
     parts = FIELD.split(key)
-    kinds = [f"(?P<{name}>{NUMBER if re.fullmatch(r'n[0-9]*', name) else PHRASE})" for name in parts[1::2]]
+    kinds = [f"(?P<{name}>{_kind(name)})" for name in parts[1::2]]
     literals = [re.escape(part) for part in parts[::2]]
     return re.compile("".join(literal + kind for literal, kind in zip(literals, [*kinds, ""], strict=True)))
+
+
+def _kind(name: str) -> str:
+    """What a field matches."""
+    return NUMBER if re.fullmatch(r"n[0-9]*", name) else PHRASE if name in LONG_FIELDS else CLAUSE
 
 
 class _Page(HTMLParser):

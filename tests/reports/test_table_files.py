@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.outputs import REPORTS, run_files
 from mmsent_cli.reports.table_files import table_files
@@ -41,7 +42,17 @@ def test_a_table_in_all_formats():
 def test_two_tables_of_one_name_are_two_files_and_the_same_table_is_one():
     other = Grid(name="both", title="other", columns=("",), rows=(("x",),))
     assert len(table_files([GRID, other, GRID])) == 6
-    assert "tables/both-2.tex" in table_files([GRID, other])
+    files = table_files([GRID, other])
+    assert all(rf"\label{{tab:{name}}}" in files[f"tables/{name}.tex"] for name in ("both", "both-2"))
+
+
+def test_formulas_and_marks_need_no_further_package_of_latex():
+    signs = "".join({sign for one in FUSIONS.values() for sign in f"{one.formula}{one.summary}" if not sign.isascii()})
+    assert "σ" in signs
+    grid = Grid(name="a", title="b *", columns=("",), rows=((f"{signs}±−→…“”✔⚠✘",),))
+    files = table_files([grid])
+    assert files["tables/a.tex"].isascii()
+    assert files["tables/a.md"].startswith(r"**b \***")
 
 
 @pytest.mark.usefixtures("unpainted")

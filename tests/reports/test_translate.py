@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.api import check
+from mmsent_cli.checks.facts import FolderFacts, HubFacts, TorchFacts, WeightFacts
+from mmsent_cli.checks.machine import machine_outcomes
+from mmsent_cli.compute.gpu import GpuFacts
 from mmsent_cli.reports import examples
 from mmsent_cli.reports.blocks import Examples
+from mmsent_cli.reports.checks import print_env
 from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.fonts import undrawable
 from mmsent_cli.reports.learned import with_findings
@@ -20,8 +24,9 @@ from mmsent_cli.reports.translate import (
     translated,
     translator,
 )
-from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, Finding
+from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, EnvResult, Finding
 from mmsent_cli.results.findings import noted
+from tests.checks.test_machine import CUDA, GB, GOOD, H100, PLAIN
 from tests.data.builders import TAGS, image_bytes, write_lab
 from tests.reports.pages import Page, particulars
 from tests.reports.test_explanation import explain_result
@@ -30,7 +35,8 @@ pytestmark = pytest.mark.usefixtures("unpainted")
 KINDS = ("train", "folds", "compare", "augment", "ablate", "tune", "evaluate", "models", "paper")
 KEPT = re.compile(
     r"only here|in both|BERT-base|BERT|ResNet18|compare-fusions|A1,A2,A3 B1,B2,B3"
-    r"|runs/\S+|mmsent( [\w./-]+)+|\w+\.(png|html|pt|txt)|data: \[here\]|arXiv [\d.]+|split grouped|logit adjustment"
+    r"|runs/\S+|mmsent [a-z-]+|--[a-z][\w-]*"
+    r"|\w+\.(png|html|pt|txt)|data: \[here\]|arXiv [\d.]+|split grouped|logit adjustment"
     r"|(?<![a-z])(F1|p|s|cpu|fp32|fp16|bf16|gb18030|auto|U\+FFFD|Holm|McNemar|Shapley|EMAP|dropout|encoder_lr|weight_decay|tpe|Parzen|Kolmogorov-Smirnov|pairs\.csv|language|de|en|Satterthwaite|sd"
     r"|compact|light|clip|concat|weighted|self-attention|early|blip-advanced|blip|text-only|image-only|standard|none"
     r"|grouped|[0-9a-f]{8}|MiniLM|MPNet|lexicon|MB|px|python|packages|torch|negative|neutral|positive)(?![a-z])"
@@ -58,7 +64,7 @@ class Prose(Page):
 
     def __init__(self, html):
         self.kept, self.prose = [], []
-        super().__init__(html)
+        super().__init__(re.sub('<span class="option">(.*?)</span>', r"\1", html))
 
     def handle_starttag(self, tag, attrs):
         super().handle_starttag(tag, attrs)
@@ -139,6 +145,14 @@ def prose(result, **changes):
     return [*page.prose, *(image["alt"] for image in page.images)]
 
 
+def test_a_finding_and_its_advice_stay_apart_in_chinese():
+    translate = translator("zh")
+    for finding in FINDINGS.values():
+        said = translate(f"{finding}; {ADVICE}")
+        assert said == f"{translate(finding)}；{translate(ADVICE)}"
+        assert said.count("--") == 3
+
+
 @pytest.mark.parametrize("kind", FINDINGS)
 @pytest.mark.parametrize("name", ["train", "folds", "tune", "ablate", "compare"])
 def test_what_a_model_has_not_learned_is_said_in_chinese(results, name, kind):
@@ -178,6 +192,44 @@ def damaged_lab(tmp_path, monkeypatch):
     (data / "9.txt").write_text("今天天气很好" * 3, encoding="utf-8")
     (data / "999.txt").write_text("in no list")
     return data.parent
+
+
+SHOWN = re.compile(
+    r"torch [\d.+a-z]+|CUDA [\d.]+|SHA-256|MiniLM-L6|NVIDIA H100|Tesla K80|Apple GPU|pip install .*|hf download .*"
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"gpu": GpuFacts(driver="550.54", driver_cuda="12.8")},
+        {
+            "gpu": GpuFacts(problem="Driver/library version mismatch"),
+            "torch": TorchFacts(version="", problem="no file"),
+        },
+        {"gpu": GpuFacts(has_card=True), "torch": CUDA},
+        {"gpu": GpuFacts(driver="580.1"), "torch": replace(CUDA, devices=(H100,), threads=9)},
+        {
+            "torch": replace(PLAIN, has_mps=True, threads=2),
+            "free_memory_bytes": GB,
+            "hub": HubFacts(endpoint="https://hub", is_reachable=None),
+        },
+        {"unmet": ("numpy 1.0, needed is 2.0",), "folders": (FolderFacts(purpose="runs", path="/r", free_bytes=0),)},
+        {"weights": (WeightFacts(name="CLIP", needed_by="clip"),), "cache_bytes": {"features": 99 * GB}},
+        {"extras": {"serve": (), "ocr": ("rapidocr",)}},
+    ],
+)
+def test_the_checks_of_a_machine_are_in_chinese(changes, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "1000")
+    checks = machine_outcomes(replace(GOOD, **changes))
+    facts = {"CPU": "x86, 2 of 4 cores", "GPU": "none that torch can use", "Memory": "16.0 GB"}
+    print_env(
+        EnvResult(can_train=True, checks=checks, facts=facts, minutes={}, predicted_per_second={}, weights={}), "zh"
+    )
+    lines = [SHOWN.sub("", line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) > 15
+    assert [line for line in lines if half_english(line)] == []
 
 
 def test_headings_and_remarks_of_examples_are_translated():

@@ -119,7 +119,7 @@ class WeightSource:
         if self.folder is not None and not self.folder.is_dir():
             absent += f" (there is no folder {self.folder})"
         if self.offline:
-            raise WeightsUnavailable(f"{absent}, and downloads are off", hint)
+            raise WeightsUnavailable(f"{absent}, and downloads are off", f"leave out --offline; or {hint}")
         if url not in self.reached:
             self.reached[url] = is_reachable(url)
         if not self.reached[url]:

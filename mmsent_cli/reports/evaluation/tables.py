@@ -77,7 +77,9 @@ def classes_grid(result: EvaluateResult) -> Grid:
     rows = [
         (
             one.label,
-            *(f"{score(part.value)} ({_ends(part)})" for part in (one.precision, one.recall, one.f1)),
+            _with_ends(one.precision) if one.predicted else DASH,
+            _with_ends(one.recall) if one.support else DASH,
+            _with_ends(one.f1) if one.predicted or one.support else DASH,
             f"{one.support:,}",
             f"{one.predicted:,}",
         )
@@ -210,5 +212,5 @@ def _score_cells(value: Score) -> tuple[str, str]:
     return score(value.value), score_interval(value.interval)
 
 
-def _ends(value: Score) -> str:
-    return f"{value.interval[0]:.2f} to {value.interval[1]:.2f}"
+def _with_ends(value: Score) -> str:
+    return f"{score(value.value)} ({value.interval[0]:.2f} to {value.interval[1]:.2f})"

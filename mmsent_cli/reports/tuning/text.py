@@ -51,7 +51,7 @@ def _ties(result: TuneResult) -> Iterator[str]:
     best = trial_numbered(result, result.best)
     number, loss = best.number + 1, losses_apart(result)[best.number]
     same = [other for other in result.ties if trial_numbered(result, other).val_loss == best.val_loss]
-    lowest = f"Trial {number} has the lowest validation loss of them, {loss}."
+    lowest = f"At its best epoch, trial {number} has the lowest validation loss of them, {loss}."
     yield f"Trials {_numbers(result.ties)} tie at the top. {lowest}"
     if len(same) > 1:
         highest = f"Trial {number} has the highest macro-F1, {score(best.macro_f1)}."
