@@ -83,7 +83,7 @@ def count_epochs(axes: "Axes", label: str = "") -> None:
     """Whole numbers below the data; the axis is labelled where a label is given."""
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.set_xlabel(label)
 
 

@@ -79,12 +79,12 @@ def headline(result: ModelComparison) -> str:
     """Return the outcome in one sentence."""
     found = [one for one in result.differences if one.verdict != NOT_DISTINGUISHABLE]
     if not found:
-        return f"{listed([one.name for one in result.models])} are not distinguishable"
+        return f"{listed([one.name for one in result.models])} are not distinguishable in accuracy"
     if len(result.models) == 2:
         one = found[0]
         better, worse = (one.first, one.second) if one.verdict == BETTER else (one.second, one.first)
-        return f"{better} is better than {worse}"
-    return f"{len(found)} of {len(result.differences)} differences are distinguishable"
+        return f"{better} is better than {worse} in accuracy"
+    return f"{len(found)} of {len(result.differences)} differences in accuracy are distinguishable"
 
 
 def sentence_of(one: ModelDifference) -> str:
