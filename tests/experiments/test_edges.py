@@ -1,11 +1,13 @@
 """The best value of a search at the end of the tried values."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments.tuning import edges
+from mmsent_cli.results import ONE_CLASS, Finding
 from tests.reports.experiments import trial, tune_result
 
 
@@ -44,4 +46,14 @@ def test_a_best_value_at_an_end_has_the_next_value_to_try():
 )
 def test_ends_without_a_next_value_are_not_noted(phase, values, notes):
     ((name, both),) = values.items()
-    assert noted([trial(number, phase, {name: value}, 0.7) for number, value in enumerate(both)], 1) == notes
+    trials = [trial(number, phase, {name: value}, 0.6 + 0.1 * number) for number, value in enumerate(both)]
+    assert noted(trials, 1) == notes
+
+
+def test_a_best_value_that_ties_or_has_learned_nothing_is_no_end():
+    tied = [trial(number, "grid", {"epochs": 2 + number}, 0.7) for number in range(2)]
+    assert noted(tied, 1) == []
+    better = [tied[0], replace(tied[1], accuracy=0.8)]
+    assert noted(better, 1) == ["the best epochs, 3, is the largest tried: try 4"]
+    nothing = replace(better[1], findings=(Finding(kind=ONE_CLASS, message="it answers one class"),))
+    assert noted([tied[0], nothing], 1) == []

@@ -92,5 +92,8 @@ def test_ties_are_all_named_and_losses_have_the_digits_that_tell_them_apart():
     result = tune_result(trials=(*tied, low), best=2, ties=(0, 1, 2), runner_up=1)
     assert [row[7] for row in tune_grids(result)[0].rows[:4]] == ["0.47910", "0.47893", "0.47891", "0.50000"]
     text = " ".join(findings_text(result))
-    assert "Trials 1, 2 and 3 tie at the top. Trial 3 has the lowest validation loss of them, 0.47891." in text
+    assert (
+        "Trials 1, 2 and 3 tie at the top. At its best epoch, trial 3 has the lowest validation loss of them, 0.47891."
+        in text
+    )
     assert "from 70.0 % (trial 4) to 75.0 % (trials 1, 2 and 3)" in text
