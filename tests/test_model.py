@@ -82,6 +82,13 @@ def test_auxiliary_heads_see_one_modality_each():
     assert tiny_model()(batch).text is None
 
 
+@pytest.mark.parametrize(("weight", "has_heads"), [(0.0, False), (0.5, True)])
+def test_there_are_auxiliary_heads_where_they_have_a_weight(weight, has_heads, weights_dir):
+    config, source = resolved(weights_dir, encoders="light", image_size_px=32, auxiliary_weight=weight)
+    model = build_model(config, 3, source, VOCABULARY)
+    assert (model.text_head is not None, model.image_head is not None) == (has_heads, has_heads)
+
+
 @pytest.mark.parametrize("side", ["text", "image"])
 def test_auxiliary_heads_see_the_modality_and_never_its_stand_in(side):
     """A pair that lacks a modality does not count for its head; what it says there is still not of the stand-in."""

@@ -20,7 +20,7 @@ from mmsent_cli.ensemble import PROBES, ProbeInputs, auxiliary_encoders, find_pr
 from mmsent_cli.ensemble.lexicon import N_LEXICON, lexicon_features
 from mmsent_cli.ensemble.ngrams import NGRAM_CHARACTERS, Characters, prepare
 from mmsent_cli.ensemble.probabilities import log_softmax, softmax
-from mmsent_cli.ensemble.probe_specs import MINILM_OCR
+from mmsent_cli.ensemble.probe_specs import MINILM_OCR, reads_ocr
 from mmsent_cli.ensemble.serialize import probe_content, read_probe
 
 TEXTS = ("awful sad day", "the train leaves at noon", "great happy day")
@@ -80,6 +80,23 @@ def test_a_probe_learns_from_its_source(name):
     predicted = fitted(name).log_probabilities(given)
     np.testing.assert_allclose(np.exp(predicted).sum(axis=1), 1)
     assert (predicted.argmax(axis=1) == classes).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", ["lexicon", "characters", "ocr", "ocr-characters"])
+def test_a_probe_of_words_reads_those_of_its_own_source(name):
+    """Only one of text and image tells the class; each image has as many words."""
+    given, classes = inputs()
+    if find_probe(name).source == "ocr":
+        given = replace(given, texts=["noon"] * PAIRS, ocr_texts=[OcrText(TEXTS[c], 4, 0.5) for c in classes])
+    else:
+        given = replace(given, ocr_texts=[OcrText("noon", 1, 0.5)] * PAIRS)
+    predicted = fit_probe(name, given, classes, np.arange(PAIRS), 3).log_probabilities(given)
+    assert (predicted.argmax(axis=1) == classes).mean() > 0.9
+
+
+def test_probes_that_read_words_in_images_are_known():
+    assert [reads_ocr([name]) for name in PROBES] == ["ocr" in name for name in PROBES]
+    assert reads_ocr(["lexicon", "ocr"]) and not reads_ocr([])
 
 
 @every_probe
@@ -211,6 +228,9 @@ def test_probabilities_are_those_of_scipy_to_the_last_bit(row):
     with np.errstate(invalid="ignore"):
         assert np.array_equal(log_softmax(logits), special.log_softmax(logits, axis=1), equal_nan=True)
         assert np.array_equal(softmax(logits), special.softmax(logits, axis=1), equal_nan=True)
+        narrow = logits.astype(np.float32)
+        expected = special.log_softmax(narrow.astype(np.float64), axis=1)
+        assert np.array_equal(log_softmax(narrow), expected, equal_nan=True)
 
 
 def test_texts_without_common_ngrams_give_the_class_shares():

@@ -47,6 +47,12 @@ def test_a_file_with_its_own_labels_needs_no_data(tmp_path):
     assert answers.pairs == ()
 
 
+def test_a_label_that_is_a_number_is_no_probability(tmp_path):
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag,predicted,0,1", "a,0,1,0.4,0.6", "b,1,1,0.1,0.9"))
+    assert (answers.labels, answers.true.tolist(), answers.predicted.tolist()) == (("0", "1"), [0, 1], [1, 1])
+    assert answers.probabilities.tolist() == [[0.4, 0.6], [0.1, 0.9]]
+
+
 def test_json_lines_are_read(tmp_path):
     shares = {"negative": 0, "neutral": 0.1, "positive": 0.9}
     lines = [json.dumps({"guid": pair.guid, "label": "positive", "probabilities": shares}) for pair in PAIRS.pairs]

@@ -99,7 +99,7 @@ def test_where_every_pair_was_in_training_the_scores_are_said_to_show_memory():
     pairs = numbered_pairs([0, 1, 2])
     answers = make_answers([0, 1, 2], [0, 1, 2], pairs=pairs)
     result, _ = evaluate(answers, "model", "here", SeenPairs.of(pairs, LABELS))
-    assert (result.pairs, result.in_training) == (3, 3)
+    assert (result.pairs, result.in_training, result.groups) == (3, 3, ())
     assert any("memory" in note for note in result.notes)
     headline, facts = evaluate_headline(result), dict(evaluate_answer(result, 1.0).facts)
     assert headline == "100.0 % accuracy on 3 pairs, 3 of them used in training: this score shows memory"

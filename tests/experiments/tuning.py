@@ -43,7 +43,8 @@ def search(plan: Plan, runs: Path, progress: Progress = silent, run: Run | None 
 
 def share_a_study(connection, lab: Path, runs: Path, is_hanging: bool, settings):
     """Tune in a process of its own, once it may begin; sends the result and the models that it trained."""
-    study.HEARTBEAT_SECONDS = study.GRACE_SECONDS = queue.HEARTBEAT_SECONDS = 1
+    study.HEARTBEAT_SECONDS = queue.HEARTBEAT_SECONDS = 1
+    study.GRACE_SECONDS = 5  # a busy machine delays a heartbeat by more than a second
     queue.POLL_SECONDS = 0.1
 
     def hang():

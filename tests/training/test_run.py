@@ -1,22 +1,17 @@
-"""A whole run on part of the sample: repeatable, killable, and the saved best model is the one reported."""
+"""A whole run on part of the sample: repeatable, and the saved best model is the one reported."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig, to_dict, train_config
+from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig
 from mmsent_cli.errors import CheckpointError, ConfigError
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Epoch, silent
-from mmsent_cli.run_folders import Run
 from mmsent_cli.training.checkpoints import schema
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions
@@ -109,51 +104,6 @@ def test_patience_stops_training(tmp_path, monkeypatch):
     fit = replace(CONFIG.fit, epochs=9, patience=2, encoder_lr=0.0, head_lr=0.0)
     result, _ = run_once(replace(CONFIG, fit=fit), tmp_path)
     assert result.epochs - result.best_epoch == 2
-
-
-KILLED = """
-import sys, time
-from mmsent_cli.progress import Step
-from tests.training.test_run import train_config_of
-from mmsent_cli.training.plan import plan_run
-from mmsent_cli.training.run import execute
-from mmsent_cli.training.run_folder import start_run
-
-def slow(event):
-    if isinstance(event, Step) and (event.epoch, event.done) == (2, 3):
-        print("in epoch 2", flush=True)
-        time.sleep(60)
-
-plan = plan_run(train_config_of(sys.argv[1]))
-execute(plan, start_run(plan, __import__("pathlib").Path(sys.argv[2])), slow)
-"""
-
-
-def train_config_of(text):
-    return train_config(json.loads(text))
-
-
-def test_a_run_killed_in_mid_epoch_resumes_to_the_same_bytes(finished, tmp_path):
-    _, undisturbed = finished
-    command = [sys.executable, "-c", KILLED, json.dumps(to_dict(CONFIG)), str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "in epoch 2"
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    (folder,) = [path for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]
-    run = Run(folder)
-    assert len(figures(run)) == 1
-    assert not run.is_finished
-    plan, found = resume_run(folder.name, tmp_path)
-    assert found.folder == run.folder.resolve()
-    result = execute(plan, run)
-    assert figures(run) == figures(undisturbed)
-    for name in ("best_model.pt", "last.pt"):
-        assert_equal(state(run, name), state(undisturbed, name))
-    assert run.path("val_predictions.csv").read_bytes() == undisturbed.path("val_predictions.csv").read_bytes()
-    assert [asdict(epoch)["accuracy"] for epoch in result.history] == [line["accuracy"] for line in figures(run)]
 
 
 def test_resuming_on_other_frozen_weights_is_refused(finished, tmp_path, monkeypatch):
