@@ -4,9 +4,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmsent_cli.config import FitConfig, value_type
-from mmsent_cli.data.augment import POLICIES, Augmentation, augment
+from mmsent_cli.data.augment import POLICIES, Augmentation, _crop, augment
 from tests.configs import resolved_fit
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 24, 24), dtype=np.uint8)
@@ -48,6 +49,17 @@ def test_strong_shows_a_part():
     ramp = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (3, 24, 1))
     cropped = [augment(ramp, Augmentation("strong", 0, 1), str(number), 0) for number in range(20)]
     assert len({view.tobytes() for view in cropped}) == 20
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (1.0, 0.25), (0.5, 1.0)])
+def test_a_crop_is_its_part_of_the_image_at_full_size(x, y):
+    """Values rise by one a pixel from left to right, and by three from top to bottom."""
+    values = np.add.outer(3.0 * np.arange(40), np.arange(80)).astype(np.float32)
+    cropped = np.asarray(_crop(Image.fromarray(values), 0.25, x, y))
+    left, upper = 60 * x, 30 * y
+    rows, columns = (np.arange(40) + 0.5) / 4 - 0.5, (np.arange(80) + 0.5) / 4 - 0.5
+    expected = np.add.outer(3 * (upper + rows), left + columns)
+    np.testing.assert_allclose(cropped[8:-8, 8:-8], expected[8:-8, 8:-8], atol=1e-3)
 
 
 def test_a_configuration_without_augmentation_makes_none():

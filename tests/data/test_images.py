@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from mmsent_cli.data.image_formats import HEIC_BRANDS, foreign_kind
 from mmsent_cli.data.images import decode_image, verify_image
 from mmsent_cli.data.images import image_bytes as stored_bytes
 from mmsent_cli.errors import DataError
@@ -24,6 +25,15 @@ BAD = {
     "header alone": (image_bytes()[:30], ""),
     "huge png": (huge_png(), "30000 x 30000"),
 }
+
+
+@pytest.mark.parametrize(
+    ("brand", "kind"),
+    [*((brand, "HEIC") for brand in HEIC_BRANDS), (b"avif", "AVIF"), (b"avis", "AVIF"), (b"isom", "video")],
+)
+def test_a_file_in_boxes_is_named_by_its_brand(brand, kind):
+    assert kind in foreign_kind(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0more")
+    assert kind not in foreign_kind(b"\0\0\0\x18free" + brand + b"\0\0\0\0more")
 
 
 def saved(image: Image.Image, kind: str, **options) -> bytes:

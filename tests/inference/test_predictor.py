@@ -12,9 +12,12 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.contract import Activations, Encoded
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble
+from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import CHUNK_BATCHES
 from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.inference.resume import done_before
 from mmsent_cli.model import MODALITIES, build_model
+from mmsent_cli.results import Prediction
 from mmsent_cli.training.checkpoints import Description
 from tests.configs import resolved_model
 from tests.data.builders import image_bytes
@@ -119,3 +122,13 @@ def test_a_missing_modality_is_masked(predictor, picture, side):
     assert list(whole.probabilities.values()) == pytest.approx(expected.tolist(), abs=1e-5)
     assert list(lacking.probabilities.values()) == pytest.approx(alone.tolist(), abs=1e-5)
     assert (expected - alone).abs().max() > 1e-3
+
+
+def test_a_row_written_before_is_the_prediction_of_its_pair():
+    pair, row = Pair(guid="7", tag=None, text="a", image=None), ("7", "neutral", "image", 0.1, 0.7, 0.2)
+    expected = {"positive": 0.1, "neutral": 0.7, "negative": 0.2}
+    found = done_before(row, pair, Path("out.csv"), ("positive", "neutral", "negative"))
+    assert found == Prediction(guid="7", tag="neutral", probabilities=expected, missing="image")
+    for other in (None, Pair(guid="8", tag=None, text="a", image=None)):
+        with pytest.raises(ConfigError):
+            done_before(row, other, Path("out.csv"), LABELS)
