@@ -35,7 +35,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "data.placeholders",
             "data.seen",
         ),
-        tuple(f"data/test_{name}.py" for name in ("seen", "check", "layouts", "frames")),
+        tuple(f"data/test_{name}.py" for name in ("columns", "seen", "check", "layouts", "frames")),
     ),
     "manifests": (
         ("data.manifests", "data.layouts", "data.rows", "data.source_rows", "data.frames"),

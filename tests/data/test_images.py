@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmsent_cli.data.image_formats import HEIC_BRANDS, foreign_kind
-from mmsent_cli.data.images import decode_image, verify_image
+from mmsent_cli.data.image_paths import OTHER_SPELLING, find_image
+from mmsent_cli.data.images import decode_image, image_pixels, verify_image
 from mmsent_cli.data.images import image_bytes as stored_bytes
 from mmsent_cli.errors import DataError
 from tests.data.builders import huge_png, image_bytes, picture
@@ -34,6 +35,28 @@ BAD = {
 def test_a_file_in_boxes_is_named_by_its_brand(brand, kind):
     assert kind in foreign_kind(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0more")
     assert kind not in foreign_kind(b"\0\0\0\x18free" + brand + b"\0\0\0\0more")
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "found"),
+    [
+        (["a.PNG"], "a", "a.PNG"),
+        (["A.Jpg"], "a.jpg", "A.Jpg"),
+        (["a.jpg.png"], "a.jpg", None),  # not the image that was meant
+        (["a.jpg", "a.png"], "a", None),
+        (["a.doc"], "a", None),
+    ],
+)
+def test_an_image_is_found_by_a_name_without_suffix_or_in_other_case(tmp_path, files, name, found):
+    for file in files:
+        (tmp_path / file).touch()
+    assert find_image(tmp_path / name) == (found and (tmp_path / found, OTHER_SPELLING))
+
+
+def test_the_pixels_of_an_image_are_counted_from_its_header():
+    assert image_pixels(image_bytes(size=(30, 20))) == 600
+    with pytest.raises(ValueError, match="not an image"):
+        image_pixels(b"Just a tweet")
 
 
 def saved(image: Image.Image, kind: str, **options) -> bytes:

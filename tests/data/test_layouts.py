@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.layouts import locate, text_paths
+from mmsent_cli.data.pair_check import _exists
 from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.data.rows import labels_of
 from mmsent_cli.data.source_rows import documents, labelled_rows, unlabelled_rows
+from mmsent_cli.data.tables.opening import is_legacy_text
 from mmsent_cli.errors import DataError
 from tests.data.builders import TAGS, image_bytes, ten_tags, write_lab
 
@@ -364,3 +366,17 @@ def test_half_an_emoji_in_json_becomes_a_replacement_character(tmp_path):
     path.write_text('{"guid": "1", "text": "cut \\ud83d", "image": "1.jpg"}\n')
     (row,) = unlabelled_rows(locate(str(path)), DataConfig())
     assert row.text == "cut \ufffd"
+
+
+@pytest.mark.parametrize(("encoding", "is_legacy"), [("gb18030", True), ("utf-8", False)])
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", "guid,text\n1,你好\n"), ("a.json", '[{"guid": "1", "text": "你好"}]')]
+)
+def test_the_texts_of_a_table_that_is_no_utf8_are_legacy(tmp_path, name, content, encoding, is_legacy):
+    (tmp_path / name).write_bytes(content.encode(encoding))
+    assert is_legacy_text(tmp_path / name) is is_legacy
+
+
+def test_a_name_that_no_folder_can_have_does_not_exist(tmp_path):
+    assert _exists(tmp_path)
+    assert not _exists(tmp_path / ("a" * 300))

@@ -70,6 +70,9 @@ FORMS = {
     "utf-16 without mark": delimited("\t").encode("utf-16-le"),
     "utf-16 big end without mark": delimited(";").encode("utf-16-be"),
     "utf-32": delimited(",").encode("utf-32"),
+    "row numbers without a name, as R writes them": "".join(
+        f"{number},{line}\n" if number else f"{line}\n" for number, line in enumerate(delimited(",").splitlines())
+    ),
     "NUL at the end": delimited(",").replace("word, 3", "word, 3\0"),
 }
 

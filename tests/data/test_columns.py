@@ -1,0 +1,42 @@
+"""Further columns of a table or a DataFrame: the guid and the cells of each row, and what is refused."""
+
+import pandas as pd
+import pytest
+
+from mmsent_cli.config import DataConfig
+from mmsent_cli.data.columns import read_columns, require_columns
+from mmsent_cli.data.layouts import frame_source, locate
+from mmsent_cli.errors import DataError
+from tests.data.builders import write_lab
+
+EXPECTED = [("a", ("May", "3")), ("b", ("", ""))]
+
+
+@pytest.fixture(params=["table", "frame"])
+def source(request, tmp_path):
+    if request.param == "frame":
+        cells = {"guid": ["a", "b"], "text": ["one", "two"], "likes": [3.0, float("nan")], "when": ["May", None]}
+        return frame_source(pd.DataFrame(cells))
+    path = tmp_path / "pairs.csv"
+    path.write_text("guid,text,likes,when\na,one,3,May\nb,two,,\n")
+    return locate(str(path))
+
+
+def test_the_cells_of_named_columns_come_in_the_order_that_was_asked_for(source):
+    require_columns(source, DataConfig(), ["when", "likes"])
+    assert list(read_columns(source, DataConfig(), ["when", "likes"])) == EXPECTED
+
+
+def test_a_column_that_is_not_there_is_named(source):
+    with pytest.raises(DataError, match="colour"):
+        list(read_columns(source, DataConfig(), ["likes", "colour"]))
+
+
+def test_a_missing_column_of_a_table_is_found_before_its_rows_are_read_and_a_folder_has_none(tmp_path):
+    (tmp_path / "pairs.csv").write_text("guid,text\na,one\n")
+    with pytest.raises(DataError, match="likes"):
+        require_columns(locate(str(tmp_path / "pairs.csv")), DataConfig(), ["text", "likes"])
+    lab = locate(str(write_lab(tmp_path / "lab", {"1": "positive"}, ())))
+    require_columns(lab, DataConfig(), [])
+    with pytest.raises(DataError, match="folder"):
+        require_columns(lab, DataConfig(), ["likes"])
