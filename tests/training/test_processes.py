@@ -89,7 +89,7 @@ def test_nccl_is_told_the_gpu_of_its_process(monkeypatch, device, backend, own):
 
 
 def start_by_accelerate(folder, *arguments):
-    """Start `mmsent train` in two processes on a CPU, as README has it."""
+    """Start `mmsent train` in two processes on a CPU, as docs/train.md has it."""
     port = str(20_000 + os.getpid() % 10_000)
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
     line = [*launch, "--main_process_port", port, "-m", "mmsent_cli", "train", *map(str, arguments)]
