@@ -148,11 +148,11 @@ def write_result(
         examples: pairs that the report shows.
         tables: further files by name.
         command: what to type to repeat the run.
-        seconds: how long it took.
-        drawn: figures that are drawn already.
-        counts: pairs of each class in each part of the data; None counts those that an evaluation is about.
+        seconds: the duration in seconds.
+        drawn: figures that already exist.
+        counts: pairs of each class in each part of the data. None counts the pairs of an evaluation.
         seed: the seed of a training.
-        confidence: what the probabilities of a training are worth.
+        confidence: calibration of the probabilities of a training.
         augmented: training images with their augmented variants.
     """
     config = run.read_json(CONFIG)

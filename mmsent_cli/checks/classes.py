@@ -59,7 +59,7 @@ def _classes(data: ReadPairs, counts: dict[str, int]) -> CheckOutcome:
         check="classes",
         level=ERROR if advice else OK,
         message=shares,
-        rule="error below 2 classes, and above 20 where that is more than half as many as pairs",
+        rule="error below 2 classes, and above 20 classes if that is more than half the number of pairs",
         advice=advice,
     )
 
@@ -74,7 +74,7 @@ def _rare(counts: dict[str, int]) -> CheckOutcome:
         if rare
         else f"the rarest class is {least}, {counts.get(least, 0):,} pairs",
         rule=f"warning below {FEW_PAIRS} pairs of a class",
-        advice="add pairs of these classes: their recall will vary much" if rare else "",
+        advice="add pairs of these classes, whose recall will vary much" if rare else "",
     )
 
 
@@ -92,9 +92,9 @@ def _imbalance(counts: dict[str, int]) -> CheckOutcome:
 
 
 def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutcome:
-    """Whether the pairs can be divided, how wide an interval the validation pairs give, and leaks."""
+    """Whether the pairs can be divided, the width of the interval on the validation pairs, and leaks."""
     widest = f"warning above ±{100 * WIDEST_INTERVAL:.0f} points"
-    rule = f"error if impossible; {widest}; warning if near-duplicates are divided"
+    rule = f"error if the pairs cannot be divided; {widest}; warning if near-duplicates are divided"
     if isinstance(splits, MmsentError):
         return CheckOutcome(
             check="split", level=ERROR, message=splits.message, rule=rule, advice=_sentence_free(splits.hint)
@@ -111,8 +111,8 @@ def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutco
     return CheckOutcome(
         check="split",
         level=WARNING if advice else OK,
-        message=f"{parts}: accuracy to within ±{50 * (high - low):.1f} points; {leaks:,} validation pairs have a "
-        "near-duplicate in training",
+        message=f"{parts}. The accuracy is known to ±{50 * (high - low):.1f} points. "
+        f"{leaks:,} validation pairs have a near-duplicate in training",
         rule=rule,
         advice="; ".join(advice),
     )

@@ -40,12 +40,13 @@ class Readers:
 
     def outcome(self, model: ResolvedModel) -> CheckOutcome:
         """Whether the weights of all encoders are on this machine."""
+        loaded = [name for name in (model.text_encoder, model.image_encoder) if name != "light"]
         return CheckOutcome(
             check="weights",
             level=ERROR if self.stops else WARNING if self.problems else OK,
             message="; ".join(self.problems)
-            or f"the weights of {model.text_encoder} and {model.image_encoder} are on this machine, or need none",
-            rule="error if they can neither be found nor downloaded",
+            or (f"the weights of {' and '.join(loaded)} are on this machine" if loaded else "light needs no weights"),
+            rule="error if weights can neither be found nor downloaded",
             advice=self.advice,
         )
 

@@ -20,9 +20,9 @@ ImageSource: TypeAlias = Union[ImageFile, "Image"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairRow:
-    """A row of a data source; its files are not yet opened.
+    """A row of a data source. Its files are not opened yet.
 
-    The text is in `text` (table file or DataFrame) or in the file `text_path`; if both are None, the pair has no text.
+    The text is in `text` (table file or DataFrame) or in the file `text_path`. If both are None, the pair has no text.
     `where` is the position of the row for messages, such as `train.txt:17`. `elsewhere` is an image cell that is not a
     file of this machine: an address, or a path with a Windows drive. `in_files` is True if text and image are files
     named by the guid, and not cells of a table.
@@ -42,7 +42,7 @@ class PairRow:
 class Pair:
     """A checked pair.
 
-    `text` or `image` is None if the pair lacks it; this is allowed for prediction, or with `--on-bad blank`.
+    `text` or `image` is None if the pair lacks it. This is allowed in predictions, and with `--on-bad blank`.
     `image_digest` is the BLAKE2b-128 hex digest of the bytes of the image file, empty without an image. For a PIL
     image, it is the digest of its PNG encoding. `replaced` is the number of characters of the text that could not be
     decoded and became U+FFFD.
@@ -73,6 +73,6 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of guids, tags, texts and images: equal for the same pairs wherever their files are."""
+        """Return the SHA-256 of guids, tags, texts and images. It does not depend on where the files are."""
         content = [[pair.guid, pair.tag, pair.text, pair.image_digest] for pair in self.pairs]
         return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()

@@ -43,7 +43,7 @@ def require_split_name(path: Path) -> None:
     """Check that a name suits a split file.
 
     Raises:
-        ConfigError: it ends as files of another kind do.
+        ConfigError: its ending is that of another kind of file.
     """
     if path.suffix.lower() not in ("", ".json") and not is_stream(path):
         raise ConfigError(f"--out {path}: a split is not written as a {path.suffix} file", "give a name with .json")
@@ -53,7 +53,7 @@ def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None
     """Write a split, or all folds, to a JSON file.
 
     Raises:
-        MmsentError: the file exists and `force` is not given, or it cannot be written.
+        MmsentError: the file exists and `force` is False, or the file cannot be written.
     """
     require_writable(path, force)
     parts = [split] if isinstance(split, Split) else list(split)

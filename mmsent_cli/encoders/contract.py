@@ -86,9 +86,9 @@ class Encoder(nn.Module, Generic[Inputs]):
         stages: modules called as `stage(values, mask) -> values`.
         pool: module called as `pool(values, mask) -> [B, D]`, used as the last stage.
         out_dim: width D of the pooled features.
-        facts: what is known about the file of the weights, which keeps their digests; None if nothing is kept.
-        own_engine: name and version of the software that computes every stage on the CPU; empty for PyTorch, in whose
-            place the run's engine can compute the stored stages.
+        facts: facts about the file of the weights, with their digests; None if nothing is kept.
+        own_engine: name and version of the software that computes every stage on the CPU. Empty for PyTorch: then the
+            run's engine can compute the stored stages.
 
     Example:
         encoded = encoder(Activations(ids, mask))
@@ -188,8 +188,8 @@ class Encoder(nn.Module, Generic[Inputs]):
     def digest(self, stages: int) -> str:
         """Return the BLAKE2b-128 digest of the weights and statistics of the first `stages` stages.
 
-        The digest is cached until a tensor changes, since hashing takes a tenth of a second. Later processes find the
-        digest of weights that are still those of their file.
+        The digest is cached until a tensor changes, since hashing takes a tenth of a second. Later processes reuse it,
+        if the weights are still those of their file.
         """
         tensors = self.stages[:stages].state_dict()
         written = _written(tensors)

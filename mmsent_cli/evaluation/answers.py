@@ -33,9 +33,9 @@ class Answers:
         guids: names of the pairs.
         labels: class names in order.
         true, predicted: class numbers [N].
-        probabilities: [N, C], None where a file has none.
-        pairs: the pairs themselves, empty where they are not known.
-        notes: for the reader of the scores.
+        probabilities: [N, C]; None if the file has none.
+        pairs: the pairs; empty if they are unknown.
+        notes: remarks about the scores.
     """
 
     guids: tuple[str, ...]
@@ -76,7 +76,7 @@ def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress 
     Args:
         predictor: a loaded checkpoint; its labels are those of the data.
         dataset: the pairs.
-        progress: receives how many pairs are predicted.
+        progress: receives the number of predicted pairs.
     """
     labels = predictor.description.labels
     shares = []
@@ -104,11 +104,12 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     """Read a file of predictions.
 
     Args:
-        path: `.csv` or `.jsonl`: a guid, a predicted label, and perhaps a probability for each label.
-        dataset: the labelled pairs. None: the labels are in the file, in the column `tag` next to `predicted`.
+        path: a `.csv` or `.jsonl` file with guids and predicted labels; probabilities are optional.
+        dataset: the labelled pairs. None reads the true labels from the column `tag` of the file.
 
     Raises:
-        DataError: not such a file, no labels, labels that differ, or fewer than two pairs with both.
+        DataError: the file has another format or no labels, its labels differ from those of the pairs, or fewer than
+            two pairs have a label and a prediction.
     """
     rows = _unique(_read_jsonl(path) if path.suffix.lower() == ".jsonl" else _read_csv(path), path)
     notes: list[str] = []

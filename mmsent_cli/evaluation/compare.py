@@ -1,4 +1,4 @@
-"""`compare`: compute the scores of several models on the same pairs, and test the difference of each two.
+"""`compare`: compute the scores of several models on the same pairs, and test the differences between them.
 
 Shape letters: S seeds, N pairs, C classes.
 """
@@ -38,7 +38,7 @@ def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answe
         The answers, and the number of pairs that are left out.
 
     Raises:
-        DataError: fewer than two common pairs, other labels, or pairs with two different true labels.
+        DataError: there are fewer than two common pairs, labels differ, or a pair has two different true labels.
     """
     every = [answers for seeds in models.values() for answers in seeds]
     first = every[0]
@@ -71,7 +71,7 @@ def require_comparable(counts: Sequence[tuple[str, int]]) -> None:
         counts: name and number of seeds of each model.
 
     Raises:
-        ConfigError: fewer than two models, or not the same number of seeds of each.
+        ConfigError: there are fewer than two models, or their numbers of seeds differ.
     """
     if len(counts) < 2:
         raise ConfigError("compare needs two models or more", "give two runs, checkpoints or files of predictions")
@@ -89,17 +89,17 @@ def compare_models(
     left_out: int,
     recorded: Mapping[str, Iterable[Finding]] | None = None,
 ) -> ModelComparison:
-    """Compute the scores of each model, and test the difference of each two. Holm's correction covers all differences.
+    """Compute the scores of each model, and test all differences between two models, with Holm's correction.
 
     Args:
         models: aligned answers by the model's name, one for each seed.
         sources: checkpoints or files behind them.
         source: the name of the data source.
-        left_out: pairs that not all models have.
-        recorded: what was found wrong with the models when they were trained.
+        left_out: number of pairs that not all models have.
+        recorded: problems of the models that were found in training.
 
     Raises:
-        ConfigError: fewer than two models, or not the same number of seeds of each.
+        ConfigError: there are fewer than two models, or their numbers of seeds differ.
     """
     require_comparable([(name, len(seeds)) for name, seeds in models.items()])
     first = next(iter(models.values()))[0]

@@ -65,15 +65,15 @@ def evaluate(
         answers: two pairs or more with their predictions.
         subject: the checkpoint or file that predicted them.
         source: the name of the data source.
-        seen: the training pairs, None where they are unknown.
-        columns: the cells of further columns [N], by name; the scores are given for each of their values.
-        recorded: what was found wrong with the model when it was trained.
+        seen: the training pairs; None if they are unknown.
+        columns: the cells of further columns [N], by name. The scores are computed for each value of a column.
+        recorded: problems of the model that were found in training.
 
     Returns:
-        The result, and the answers that its scores are about.
+        The result, and the answers on which its scores are computed.
 
     Raises:
-        ConfigError: a column with too many values that are no numbers.
+        ConfigError: a column has too many values that are not numbers.
     """
     relation = None if seen is None or not answers.pairs else seen.relation(answers.pairs)
     measured, chosen = chosen_pairs(relation, len(answers.guids))
@@ -112,15 +112,16 @@ def evaluate(
 def model_findings(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, recorded: Iterable[Finding]
 ) -> tuple[Finding, ...]:
-    """Return what shows that a model has learned too little: on these pairs, else that it was found to ignore a
-    modality.
+    """Return reasons why a model has learned too little.
+
+    They are found on these pairs. If there are none, it is reported that the model ignored a modality in training.
 
     Args:
         true: class numbers [N].
         predicted: class numbers [S, N].
         labels: class names in order.
         most_frequent: number of the class that is most frequent in training.
-        recorded: what was found wrong with the model when it was trained.
+        recorded: problems of the model that were found in training.
     """
     ignored = {finding.kind: finding for finding in recorded if finding.kind in (IGNORES_TEXT, IGNORES_IMAGE)}
     return learning_findings(true, predicted, labels, most_frequent) or tuple(ignored.values())
@@ -138,7 +139,7 @@ def f1_score(answers: Answers) -> Score:
 
 
 def occurring(answers: Answers) -> list[int]:
-    """Return the numbers of the classes that occur, as true or predicted class. scikit-learn has these as labels."""
+    """Return the numbers of the classes that occur, as true or predicted class, as in scikit-learn."""
     return np.union1d(answers.true, answers.predicted).tolist()
 
 
@@ -148,7 +149,7 @@ def binned(name: str, cells: Sequence[str]) -> list[str]:
     Cells such as `nan` have no quarter and stay a group of their own.
 
     Raises:
-        ConfigError: many values that are no numbers.
+        ConfigError: there are many values that are not numbers.
     """
     values = set(cells)
     if len(values) <= MOST_GROUPS:

@@ -1,4 +1,4 @@
-"""Which pairs of an evaluation a training used, and which of them the scores are therefore about.
+"""Which pairs of an evaluation were used in training, and which pairs the scores are computed on.
 
 Shape letters: N pairs.
 """
@@ -17,23 +17,22 @@ RELATIONS = {
     SEEN: "in training",
     VALIDATED: "in validation *",
 }
-NO_TRAINING = "the training pairs are not known here: pairs that were in training could not be counted apart"
+NO_TRAINING = "the training pairs are unknown, so the scores may include pairs that were in training"
 NO_VALIDATION = (
-    "this checkpoint does not record its validation pairs: if some of these pairs were among them, the scores are "
-    "optimistic"
+    "this checkpoint does not record its validation pairs: if they are among these pairs, the scores are optimistic"
 )
 
 
 def chosen_pairs(relation: np.ndarray | None, count: int) -> tuple[str, np.ndarray]:
-    """Choose the pairs that scores are about.
+    """Choose the pairs on which the scores are computed.
 
     Args:
-        relation: how each pair is related to the training [N]; None if that is unknown.
+        relation: how each pair is related to the training [N]; None if unknown.
         count: N.
 
     Returns:
-        Which pairs these are, and whether each of them is one [N]: the new ones; if fewer than two are new, the
-        validation pairs; if fewer than two are these, all pairs.
+        The name of the chosen group, and a mask [N] of its pairs. The new pairs are chosen if there are two or more,
+        else the validation pairs if there are two or more, else all pairs.
     """
     for measured, kind in ((ON_NEW, NEW), (ON_VALIDATION, VALIDATED)):
         if relation is not None and (relation == kind).sum() >= 2:
@@ -48,21 +47,22 @@ def relation_counts(relation: np.ndarray | None) -> dict[str, int]:
 
 
 def used_notes(measured: str, counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Return which pairs are left out of the scores, or how the scores are to be read.
+    """Return notes on pairs that are left out of the scores, and on optimistic scores.
 
     Args:
-        measured: which pairs the scores are about.
+        measured: the group of pairs on which the scores are computed.
         counts: from `relation_counts`.
     """
     total = sum(counts.values())
     used = total - counts.get("new", 0)
     if not used:
         return ()
+    shared = f"{used:,} of {total:,} pairs were used in training, or share text or image with a training pair"
     if measured == ON_KNOWN:
-        return (f"{used:,} of {total:,} pairs were used in training: the scores show memory, measure on other pairs",)
+        return (f"{shared}. The scores show memory: measure on other pairs",)
     if measured == ON_VALIDATION:
-        return ("the scores are about validation pairs of the training: they are optimistic",)
-    return (f"{used:,} of {total:,} pairs were used in training: the scores are about the others",)
+        return ("the scores are optimistic, since the pairs are validation pairs of the training",)
+    return (f"{shared}. The scores are those of the other {total - used:,}",)
 
 
 def record_notes(seen: SeenPairs | None, answers: Answers) -> tuple[str, ...]:

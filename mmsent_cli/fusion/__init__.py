@@ -47,7 +47,7 @@ class FusionSpec:
         source: a published student project (BERT + ResNet18), or a paper.
         reads: `pooled` for pooled features; `tokens` for tokens and pooled features.
         has_heads: True if the fusion has a head for each modality and returns `ClassScores`.
-        modalities: the modalities that it reads. Other encoders are neither run nor trained.
+        modalities: the modalities that it reads. Only the encoders of these modalities are run and trained.
         is_published: True for the seven fusions of the published student project.
     """
 
@@ -62,7 +62,7 @@ class FusionSpec:
 
     @property
     def is_reference(self) -> bool:
-        """True if the fusion reads one modality only, as a reference for the others."""
+        """Return True if the fusion reads one modality only. Such a fusion is a reference for the other fusions."""
         return len(self.modalities) == 1
 
 

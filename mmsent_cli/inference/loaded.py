@@ -28,7 +28,7 @@ class LoadedModel:
     Attributes:
         checkpoint: the checkpoint file.
         labels: class names, in the order of the probabilities.
-        notes: problems that its training found, and notes on device, precision and engine.
+        notes: problems found in the training, and notes on device, precision and engine.
     """
 
     def __init__(self, checkpoint: Path, runtime: RuntimeConfig) -> None:
@@ -51,7 +51,7 @@ class LoadedModel:
             The prediction: `label`, `probabilities` by label, and `missing` ("text", "image" or empty).
 
         Raises:
-            DataError: neither text nor image, or an image that cannot be read.
+            DataError: neither text nor image is given, or the image cannot be read.
 
         Example:
             >>> model.predict_one(text="what a day", image="photo.jpg").label
@@ -68,7 +68,7 @@ class LoadedModel:
 
         Args:
             data: a DataFrame with the columns `text` and `image` (paths, PIL images, or bytes of image files), or
-                pairs from `read_pairs`. A row may lack one of the two.
+                pairs from `read_pairs`. A row may lack its text or its image.
             progress: receives the number of predicted pairs.
             **columns: other column names (`text_column`, `image_column`, `guid_column`), and `on_bad`, as in
                 `mmsent predict`.

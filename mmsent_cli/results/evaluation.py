@@ -20,7 +20,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScores:
-    """One class: `support` counts its pairs, `predicted` the pairs that were predicted as this class.
+    """The scores of one class. `support` is the number of its pairs, `predicted` the number of pairs predicted as it.
 
     The intervals of precision and recall are Wilson's, that of F1 is from jackknife pseudo-values.
     """
@@ -40,7 +40,7 @@ since nearly all were used in training, or pairs that may have been used."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScores:
-    """Scores of some of the pairs: `by` says how they were grouped, `name` which group this is.
+    """Scores of a group of pairs. `by` is the criterion of the groups, `name` the name of this group.
 
     `macro_f1` is over the `classes` classes that occur in the group, as true or predicted class.
     """
@@ -142,7 +142,7 @@ class EvaluateResult(Tabular):
     Attributes:
         subject: the checkpoint or the file of predictions.
         source: the name of the data source.
-        pairs: number of pairs on which the scores are computed, see `measured`; `groups` has the scores of the others.
+        pairs: number of pairs on which the scores are computed (see `measured`). `groups` also has all other pairs.
         accuracy, macro_f1, weighted_f1: scores with intervals (Wilson's for accuracy, jackknife for F1). Macro-F1 is
             over the classes that occur, as true or predicted class.
         majority_accuracy: the accuracy of always predicting the most frequent class of these pairs.
@@ -151,11 +151,13 @@ class EvaluateResult(Tabular):
             (both, text only, image only), and by each column of `--by`.
         loss, calibration_error: cross-entropy and expected calibration error; None without probabilities.
         calibration, answered, curves: empty without probabilities.
-        new, near_training, in_validation, in_training: number of pairs that the training did not use, that share text
-            or image with a training pair, that are validation pairs, and that are training pairs; None if unknown.
-        measured: which pairs the scores are about: ON_NEW, ON_VALIDATION, ON_KNOWN or ON_UNKNOWN.
+        new: number of pairs that were not used in training; None if unknown.
+        near_training: number of pairs that share text or image with a training pair; None if unknown.
+        in_validation: number of validation pairs of the training; None if unknown.
+        in_training: number of training pairs; None if unknown.
+        measured: the pairs on which the scores are computed: ON_NEW, ON_VALIDATION, ON_KNOWN or ON_UNKNOWN.
         classes, lengths: drift of class shares and text lengths from the training pairs; None if these are unknown.
-        findings: reasons why the model has learned too little. They are also the first `notes`.
+        findings: reasons why the model has learned too little, which are also the first `notes`.
     """
 
     TABLES: ClassVar = {
@@ -200,9 +202,9 @@ class EvaluateResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedModel:
-    """One of the compared models, or several seeds of one: `sources` are its checkpoints or files of predictions.
+    """One of the compared models. `sources` has the checkpoint or the file of predictions of each of its seeds.
 
-    `findings` say that it has learned too little.
+    `findings` are reasons why it has learned too little.
     """
 
     name: str
@@ -220,9 +222,10 @@ class ModelDifference:
     Attributes:
         accuracy, macro_f1: the differences.
         p_adjusted: p of the accuracy, adjusted by Holm's method over all pairs of models.
-        verdict: BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`: of `first`.
+        verdict: whether `first` is BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`.
         mcnemar: exact McNemar p of each seed.
-        only_first_right, only_second_right: pairs that one model gets right and the other wrong; means over seeds.
+        only_first_right: pairs that only the first model predicts correctly, mean over seeds.
+        only_second_right: pairs that only the second model predicts correctly, mean over seeds.
     """
 
     first: str
@@ -252,9 +255,9 @@ def _part(each: ModelDifference, metric: str) -> Iterable[tuple[str, Any]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelComparison(Tabular):
-    """Models or files of predictions compared on the same `pairs`; `left_out` counts pairs that not all of them have.
+    """Models or files of predictions, compared on the same `pairs`. `left_out` counts pairs that a model lacks.
 
-    `differences` has each two models once, in the order of `models`.
+    `differences` has a row for every two models, in the order of `models`.
     """
 
     TABLES: ClassVar = {"models": _scored("models"), "differences": _differences}

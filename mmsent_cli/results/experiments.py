@@ -72,7 +72,7 @@ class ComparedArm:
     """A row of a comparison: the same model trained with S seeds. Tuples have a value per seed.
 
     Attributes:
-        is_reference: True for text-only and image-only, which are shown and not tested.
+        is_reference: True for text-only and image-only, which are shown but not tested.
         nested: scores by nested selection: each validation pair is predicted by the epoch that is best on other pairs.
         best: scores of the epoch that is best on all validation pairs (optimistic).
         last: scores of the last epoch.
@@ -84,7 +84,7 @@ class ComparedArm:
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`.
         macro_f1_p_adjusted, macro_f1_verdict: the same for `macro_f1_difference`, in a family of its own.
         mcnemar: exact McNemar p of each seed.
-        findings: that the models of all seeds have learned too little.
+        findings: reasons why the models of all seeds have learned too little.
         layer: the fusion, in words and symbols.
     """
 
@@ -117,7 +117,7 @@ class ComparedArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareResult(Tabular):
-    """A finished `compare-fusions` or `augment-compare`. `arms` in the order given, the references last."""
+    """A finished `compare-fusions` or `augment-compare`. `arms` are in the order given, with the references last."""
 
     TABLES: ClassVar = {"arms": arm_scores, "epochs": arm_epochs, "classes": arm_records("per_class")}
 
@@ -129,7 +129,7 @@ class CompareResult(Tabular):
 
     @property
     def chosen(self) -> ComparedArm:
-        """The arm to go on with: the best of those that are better than the baseline, or else the baseline."""
+        """The arm to use next: the best arm that is better than the baseline, or else the baseline."""
         baseline = next(arm for arm in self.arms if arm.name == self.baseline)
         better = [arm for arm in self.arms if arm.verdict == BETTER]
         return max(better, key=lambda arm: arm.nested.accuracy_mean, default=baseline)
@@ -139,8 +139,8 @@ class CompareResult(Tabular):
 class AblationArm:
     """A row of an ablation.
 
-    `inputs` is both, text or image: what the model gets. `method` says how the other modality was removed: none, zero,
-    mean, permuted, missing (the model's learned embedding of a missing modality), retrained.
+    `inputs` is what the model gets: both, text or image. `method` is how the other modality was removed: none, zero,
+    mean, permuted, missing (the model's learned embedding of a missing modality) or retrained.
     """
 
     name: str
@@ -155,7 +155,7 @@ class AblationArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Shares of the pairs by whether the text-only and the image-only prediction are correct. They sum to 1."""
+    """Shares of the pairs for which text-only, image-only, both or neither prediction is correct. Their sum is 1."""
 
     method: str
     both_right: float
@@ -166,7 +166,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapley:
-    """The contribution of each modality to the accuracy, by a method. `nothing` is the accuracy without both.
+    """The contribution of each modality to the accuracy, by one method. `nothing` is the accuracy without both.
 
     `nothing + text + image` is the accuracy with both.
     """
@@ -181,9 +181,8 @@ class Shapley:
 class Emap:
     """The model without cross-modal interaction (EMAP, arXiv 2010.06572), on `pairs` validation pairs.
 
-    `full_accuracy` and `full_macro_f1` are those of the whole model on the same pairs; `changed` the share of
-    predictions that differ.
-    `difference` is the whole model's accuracy minus that of its additive part.
+    `full_accuracy` and `full_macro_f1` are the scores of the whole model on the same pairs. `changed` is the share of
+    predictions that differ. `difference` is the accuracy of the whole model minus that of its additive part.
     """
 
     pairs: int
@@ -199,9 +198,11 @@ class Emap:
 class AblateResult(Tabular):
     """A finished `ablate`: the checkpoint, the pairs it was evaluated on, and the effect of removing a modality.
 
-    `members` are those of an ensemble, empty for a single model. `folds` is the number of folds if an ensemble's own
-    pairs were predicted out of fold, else 0. `epoch` is the number of epochs of an ensemble's models.
-    `findings` say that the model has learned too little, or ignores a modality.
+    Attributes:
+        members: the members of an ensemble; empty for a single model.
+        folds: the number of folds if an ensemble's own pairs were predicted out of fold, else 0.
+        epoch: the epoch of the model; for an ensemble, the number of epochs of its models.
+        findings: reasons why the model has learned too little, or that it ignores a modality.
     """
 
     TABLES: ClassVar = {
@@ -234,9 +235,9 @@ class AblateResult(Tabular):
 class TrialResult:
     """A trial of a tuning. `number` is its place among the trials, from 0; reports count from 1.
 
-    `state` is complete or pruned. Scores are those of the best epoch (optimistic), over seeds. `best_epoch` is the
-    first seed's. `phase` is rates or decays in the sequence strategy, else the strategy's name. `curves` runs over
-    seeds.
+    `state` is complete or pruned. Scores are means over seeds at the best epoch (optimistic). `best_epoch` is that of
+    the first seed. `phase` is rates or decays with the strategy sequence, else the name of the strategy. `curves` has
+    an entry for each seed.
     """
 
     number: int
@@ -258,13 +259,16 @@ class TrialResult:
 class TuneResult(Tabular):
     """The result of `tune`: trials in order, the number of the best trial, and its difference to the second best.
 
-    `best` is the complete trial with the best monitored metric. Of trials that tie in it (`ties`, with the best one),
-    it has the lowest validation loss, or, if that ties too, the highest macro-F1. `undecided` are the other complete
-    trials whose accuracy or macro-F1 is not distinguishable from that of the best one (Holm over all of them).
-
-    `runner_up` is the second best trial's number, and `difference` is best minus runner-up on the same pairs; both are
-    None with a single complete trial. `verdict` is one of the verdicts above, empty with a single complete trial.
-    `best_config` is the file in the run's folder that `mmsent train --config` takes.
+    Attributes:
+        best: the number of the complete trial with the best monitored metric. If several trials tie, the lowest
+            validation loss decides, then the highest macro-F1.
+        ties: the numbers of the trials that tie, with the best one.
+        undecided: the other complete trials whose accuracy or macro-F1 is not distinguishable from that of the best
+            one (Holm over all trials).
+        runner_up: the number of the second best trial; None with a single complete trial.
+        difference: best minus runner-up on the same pairs; None with a single complete trial.
+        verdict: BETTER, WORSE or NOT_DISTINGUISHABLE; empty with a single complete trial.
+        best_config: the file in the run folder that `mmsent train --config` takes.
     """
 
     TABLES: ClassVar = {"trials": trial_records, "epochs": trial_epochs}

@@ -13,7 +13,7 @@ class WordScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalityShares:
-    """How the probability of the explained class comes about (Shapley values over the modalities).
+    """The parts of the probability of the explained class (Shapley values over the modalities).
 
     `nothing` is the probability without text and image; `nothing + text + image` is the probability with both.
     """
@@ -38,10 +38,10 @@ class Explanation:
 
     Attributes:
         guid: name of the pair.
-        text: the text, empty where the pair has none.
-        label: the explained class; the predicted one unless another was asked for.
+        text: the text; empty if the pair has none.
+        label: the explained class. By default, this is the predicted class.
         predicted: the predicted class.
-        probabilities: of each class.
+        probabilities: the probability of each class.
         missing: the modality that the pair lacks: text, image, or nothing (empty).
         shares: contribution of each modality.
         words: score of each word, in the order of the text.

@@ -12,10 +12,10 @@ class ExportResult:
         out: the folder.
         format: `onnx` or `openvino`.
         files: size in bytes of each file.
-        checked_pairs: pairs that the exported script and mmsent both predicted; 0 if none were at hand.
-        largest_difference: largest difference of two probabilities on these pairs.
-        changed_labels: pairs whose predicted class differs.
-        seconds: how long it took.
+        checked_pairs: number of pairs that the exported script and mmsent both predicted; 0 if nothing was compared.
+        largest_difference: largest difference between their probabilities on these pairs.
+        changed_labels: number of pairs whose predicted class differs.
+        seconds: the duration in seconds.
         notes: remarks.
     """
 

@@ -1,4 +1,4 @@
-"""The result of `paper`: published scores, and our results of the same experiments. Standard library only."""
+"""The result of `paper`: published scores, and our results for the same experiments. Standard library only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Published:
         train: accuracy of the trained model.
         ablation: accuracy by input (both, text, image), with the other feature set to zero.
         fusions, augmentation: rows of the comparisons in the published order.
-        repeated: accuracies of the same setting in several runs, which show the differences by chance.
+        repeated: accuracies of the same setting in several runs. They show how much chance alone changes.
     """
 
     name: str

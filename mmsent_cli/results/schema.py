@@ -17,7 +17,7 @@ PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneTy
 
 
 def result_schema() -> dict[str, Any]:
-    """Make the schema: an object with the keys of one kind of result, and, if that has metrics, a `summary`."""
+    """Make the schema: an object with the keys of one kind of result, and a `summary` for results with metrics."""
     definitions: dict[str, Any] = {}
     kinds = [_schema(kind, definitions) | {"required": ["summary"]} for kind in MAIN_METRICS]
     kinds += [_schema(kind, definitions) for kind in WITHOUT_METRICS]

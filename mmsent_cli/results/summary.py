@@ -24,12 +24,12 @@ class Summary:
     Attributes:
         schema: version of the format.
         command: name of the command.
-        accuracy, macro_f1: of the model that `measured` names, 0 to 1.
+        accuracy, macro_f1: metrics of the model named in `measured`, 0 to 1.
         measured: what was measured, and how.
         majority_accuracy: accuracy of always predicting the most frequent class.
         labels: class names in order.
         counts: pairs of each class in each part of the data.
-        seeds: of the trained models; empty where nothing was trained.
+        seeds: seeds of the trained models; empty if nothing was trained.
     """
 
     schema: int
@@ -50,7 +50,7 @@ def summarize(result: Any, command: str, counts: Counts, seed: int | None = None
         result: the result of a run.
         command: name of the command.
         counts: pairs of each class in each part of the data.
-        seed: the seed of a single training; not needed for experiments, whose results contain their seeds.
+        seed: the seed of a single training. Results of experiments contain their seeds.
     """
     if type(result) not in MAIN_METRICS:
         return None

@@ -21,7 +21,7 @@ def compare_scores(
     Args:
         arm, baseline: a score per seed and pair [S, N], see `scores.py`; [1, N] for single models.
         comparisons: number of differences that are tested together (Holm).
-        others: the scores of the other arms; they improve the estimate of the seed variance.
+        others: the scores of the other arms, which improve the estimate of the seed variance.
     """
     estimate = estimate_difference(arm, baseline, others)
     return Difference(

@@ -280,11 +280,13 @@ def test_notes_of_a_training_are_translated():
         "1 character in 1 text could not be decoded and became U+FFFD",
         "1 row left out: no prediction, or a pair without a label",
         "one seed: intervals cover the choice of pairs alone, and another seed may change a verdict; use --seeds 3",
-        "the training pairs are not known here: pairs that were in training could not be counted apart",
-        "20 of 20 pairs were used in training: the scores show memory, measure on other pairs",
-        "90 of 1,200 pairs were used in training: the scores are about the others",
+        "the training pairs are unknown, so the scores may include pairs that were in training",
+        "20 of 20 pairs were used in training, or share text or image with a training pair. The scores show memory: "
+        "measure on other pairs",
+        "90 of 1,200 pairs were used in training, or share text or image with a training pair. The scores are those of "
+        "the other 1,110",
         "few evaluated pairs of negative (5), neutral (3): intervals of macro-F1 are probably too narrow",
-        "the scores are about validation pairs of the training: they are optimistic",
+        "the scores are optimistic, since the pairs are validation pairs of the training",
         "runs/a/best_model.pt: 3 pairs used in its training are left out",
         "if the model was trained on some of these pairs, its scores here are too high",
     ],

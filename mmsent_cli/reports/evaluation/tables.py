@@ -189,8 +189,8 @@ def _group_foot(result: EvaluateResult, groups: Sequence[GroupScores]) -> str:
     if few:
         parts.append(
             "Macro-F1 is over the classes that occur in the group, as true or predicted class. "
-            f"Fewer than {len(result.labels)} classes occur in: "
-            f"{', '.join(f'{group.name} ({group.classes})' for group in few)}."
+            f"Groups with fewer than {len(result.labels)} classes: "
+            f"{', '.join(f'“{group.name}” ({group.classes})' for group in few)}."
         )
     return " ".join(parts)
 
