@@ -4,7 +4,6 @@ import contextlib
 import os
 import platform
 import shutil
-import time
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -61,14 +60,12 @@ def _torch(cache: Path) -> TorchFacts:
         return TorchFacts(problem=" ".join(str(error).split()) or type(error).__name__)
     from mmsent_cli.compute.bf16_probe import measure
     from mmsent_cli.compute.device import auto_precision
-    from mmsent_cli.compute.threads import torch_threads
 
     devices = ()
     with contextlib.suppress(RuntimeError, AssertionError):  # a driver that fails when CUDA starts
         indexes = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
         devices = tuple((torch.cuda.get_device_name(n), torch.cuda.get_device_capability(n)) for n in indexes)
-    with torch_threads(1):
-        fp32, bf16 = measure(torch.float32, torch.bfloat16, clock=time.thread_time)
+    fp32, bf16 = measure(torch.float32, torch.bfloat16)
     return TorchFacts(
         version=str(torch.__version__),
         cuda=torch.version.cuda or "",

@@ -1,6 +1,7 @@
 """Device and compute: what is refused, and what a user without a visible GPU is told."""
 
 import os
+import time
 
 import pytest
 import torch
@@ -137,6 +138,12 @@ def test_the_measured_speeds_are_those_of_each_type():
     speeds = bf16_probe.measure(torch.float32, torch.bfloat16)
     assert len(speeds) == 2
     assert min(speeds) > 0
+
+
+def test_a_busy_machine_does_not_change_the_measured_speeds(monkeypatch):
+    """By the clock, this product would have 30 GFLOP/s: as if other programs had the core for 10 ms."""
+    monkeypatch.setattr(torch, "mm", lambda *_: time.sleep(0.01))
+    assert min(bf16_probe.measure(torch.float32, torch.bfloat16)) > 300
 
 
 def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):

@@ -108,6 +108,18 @@ def test_a_cover_hides_its_cell_alone():
     assert (covered[:3] == pixels[:3]).all() and (covered[:, 4:] == pixels[:, 4:]).all()
 
 
+def test_scores_are_what_the_prediction_of_a_real_model_loses(predictor):  # noqa: F811
+    """Whatever the model uses, cue or not: each word's score is the effect of its removal, as `predict` shows it."""
+    words = ["good", "bad", "lovely", "day"]
+    pair = Pair(guid="1", tag=None, text=" ".join(words), image=image_bytes(3, (60, 40)))
+    found = Explainer(predictor, ExplainSettings(grid=2, label="positive")).explain(pair)
+    shorter = [replace(pair, text=" ".join(words[:place] + words[place + 1 :])) for place in range(len(words))]
+    whole, *others = (answer.probabilities["positive"] for answer in predictor.predict([pair, *shorter]))
+    assert [word.word for word in found.words] == words
+    assert [word.score for word in found.words] == pytest.approx([whole - other for other in others], abs=1e-6)
+    assert found.shares.nothing + found.shares.text + found.shares.image == pytest.approx(whole, abs=1e-6)
+
+
 def test_integrated_gradients_add_up_to_the_difference_of_probabilities(predictor):  # noqa: F811
     pair = Pair(guid="1", tag=None, text="good bad good day", image=image_bytes(3, (60, 40)))
     words, regions = gradient_scores(predictor, pair, "positive", 3)
