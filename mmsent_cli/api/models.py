@@ -86,7 +86,9 @@ def predict(
         {'negative': 120, 'neutral': 61, 'positive': 330}
     """
     is_single = text is not None or image is not None
-    if is_single == (out is not None):
+    if is_single and out is not None:
+        raise ConfigError("--out predicts all pairs, but --text and --image are one pair", "leave out one of the two")
+    if not is_single and out is None:
         raise ConfigError(
             "predict needs either an output file or a single pair",
             "give --out FILE to predict all pairs, or --text and --image to predict one pair",

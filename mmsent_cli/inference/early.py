@@ -25,6 +25,8 @@ def require_request(file: PredictionFile, is_in_parts: bool) -> None:
         raise ConfigError(f"--engine ray writes a file or a folder, not {out}", "give a name with --out")
     if is_in_parts and file.settings.shard is not None:
         raise ConfigError("--engine ray divides the rows itself", "leave out --shard, or --engine ray")
+    if file.resume and not file.force and not is_in_parts and out.is_file() and not partial_path(out).is_file():
+        raise ConfigError(f"{out} is finished: there is nothing to resume", "to predict all pairs again, add --force")
     if is_in_parts and is_folder(out):
         require_free_folder(out, file.force)
     else:

@@ -122,7 +122,10 @@ class PartialPrediction:
         except (ValueError, KeyError, TypeError):  # a damaged line
             return "other settings"
         names = {"checkpoint": "another checkpoint", "data": "other data", "rows": "other pairs"}
-        return listed([names.get(name, f"another setting of {name}") for name in new if old.get(name) != new[name]])
+        changed = [name for name in new if old.get(name) != new[name]]
+        others = [name for name in changed if name not in names]
+        words = [names[name] for name in changed if name in names]
+        return listed([*words, f"other settings ({', '.join(others)})"] if others else words)
 
 
 def _chunk(line: bytes, labels: Sequence[str]) -> list[Row] | None:

@@ -31,7 +31,7 @@ def print_predict(result: PredictResult, next_commands: Iterable[str] = ()) -> N
 def _facts(result: PredictResult) -> Iterator[tuple[str, object]]:
     yield "Checkpoint", result.checkpoint
     if result.prediction is None:
-        yield "Pairs", f"{result.pairs} in {duration(result.seconds)}"
+        yield "Pairs", f"{result.pairs:,} in {duration(result.seconds)}"
         yield "Without text", f"{result.missing_text}, counting texts without words" if result.missing_text else ""
         yield "Without image", f"{result.missing_image} predicted from the text alone" if result.missing_image else ""
     if result.threshold is not None:

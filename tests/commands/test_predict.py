@@ -245,6 +245,7 @@ def test_what_cannot_be_resumed(many, monkeypatch):
     assert_refused(mmsent(*how), "interrupted prediction of out.csv", "--resume", "--force")
     assert len(list(Path().glob(".out.csv*"))) == 1, "nothing is lost"
     assert succeed(*how, "--force", "--json")["pairs"] == 70, "begun again"
+    assert_refused(mmsent(*how, "--resume"), "out.csv is finished", "--force")
     assert not list(Path().glob(".out.csv*"))
 
 

@@ -159,7 +159,7 @@ def drift_grid(result: EvaluateResult) -> Grid:
         shares = zip(result.labels, drift.training, drift.here, strict=True)
         rows += [(f"{label}, %", number(before), number(here)) for label, before, here in shares]
     if result.lengths is not None:
-        names = ("Words a text, lower quartile", "median", "upper quartile")
+        names = tuple(f"Words a text, {name}" for name in ("lower quartile", "median", "upper quartile"))
         rows += [
             (name, f"{before:g}", f"{here:g}")
             for name, before, here in zip(names, result.lengths.training, result.lengths.here, strict=True)
