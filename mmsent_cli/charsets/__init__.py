@@ -1,1 +1,1 @@
-"""Which character set a corpus of texts is in."""
+"""Find the character set of a corpus of texts."""

@@ -88,7 +88,7 @@ def require_codec(name: str) -> str:
     """Return the codec that the user chose.
 
     Raises:
-        ConfigError: Python has no such text encoding; the hint lists similar and known names.
+        ConfigError: Python has no such text encoding. The hint lists similar and known names.
     """
     codec = known_codec(name)
     if codec is None:

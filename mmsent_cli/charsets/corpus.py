@@ -17,9 +17,9 @@ Documents = Iterable[tuple[str, bytes]]
 
 @dataclass(slots=True)
 class Evidence:
-    """Sampled non-ASCII bytes of one kind of file. The size of the sample is limited; the counts cover all files.
+    """Sampled non-ASCII bytes of one kind of file. The size of the sample is limited. The counts cover all files.
 
-    Repeated bytes are sampled at most `MAX_SAME_RUN` times: further files with the same bytes add no information, and
+    Repeated bytes are sampled at most `MAX_SAME_RUN` times. Further files with the same bytes add no information, but
     would make the decision look more certain than it is.
 
     Attributes:
@@ -70,7 +70,7 @@ class Corpus:
 
     @property
     def in_question(self) -> Evidence:
-        """The files whose encoding must be decided: those that are not valid UTF-8, or all if every file is."""
+        """The files whose encoding must be decided: files that are not valid UTF-8. If all are valid, all files."""
         return self.other if self.other.files else self.utf8
 
 

@@ -81,7 +81,7 @@ def decide_cached(paths: Sequence[Path], forced: str, cache_dir: Path) -> Encodi
     """Decide the encoding of text files, or load the cached decision for the same files.
 
     The decision is cached in `cache_dir` under a digest of all paths, sizes and modification times. Files that cannot
-    be read are skipped here; they are reported when the pairs are checked.
+    be read are skipped here and reported when the pairs are checked.
 
     Raises:
         ConfigError: `forced` is not a text encoding.

@@ -17,14 +17,14 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EncodingDecision:
-    """The encoding of a corpus. `codec_of` finds the files that are in another encoding by their bytes.
+    """The encoding of a corpus. `codec_of` finds files in another encoding by their bytes.
 
     Attributes:
         encoding: the Python codec of most non-ASCII files; `ascii` if there are none.
-        decided: False if the texts are too few to decide; `encoding` is then the best guess.
+        decided: False if the texts are too few to decide. Then `encoding` is the best guess.
         legacy: the codec of files that are not UTF-8; None if all files are UTF-8.
         utf8_log_odds: prior log-odds that a file is UTF-8, from the shares in the corpus. None if the user chose the
-            encoding; it is then tried first.
+            encoding, which is then tried first.
     """
 
     encoding: str
@@ -33,7 +33,7 @@ class EncodingDecision:
     utf8_log_odds: float | None = 0.0
 
     def decode(self, raw: bytes) -> Decoded:
-        """Decode a document. The byte-order mark is removed; undecodable bytes become U+FFFD and are counted."""
+        """Decode a document. The byte-order mark is removed. Undecodable bytes become U+FFFD and are counted."""
         codec = self.codec_of(raw)
         try:
             return Decoded(raw.decode(codec), 0)

@@ -1,4 +1,4 @@
-"""Find the non-ASCII bytes of a document; only these distinguish one encoding from another."""
+"""Find the non-ASCII bytes of a document. Only these bytes distinguish one encoding from another."""
 
 import re
 

@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def margin(self) -> float:
-        """The lead of the best decoding over the next different one, in nats; infinite without one."""
+        """The lead of the best decoding over the next different one, in nats. Infinite if there is no other."""
         return self.best.total - max(map(_total, self.rivals), default=-math.inf)
 
     @property

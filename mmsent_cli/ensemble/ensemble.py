@@ -50,7 +50,7 @@ class Ensemble:
         ocr_texts: Sequence[OcrText] = (),
         auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Return logarithms of the class probabilities of B pairs, float64 [B, C]; arguments as for `votes`."""
+        """Return the log-probabilities of the classes for B pairs, float64 [B, C]. Arguments: as in `votes`."""
         votes = self.votes(batch, texts, ocr_texts, auxiliary)
         return votes[:, 0] if self.stacker is None else self.stacker.log_probabilities(votes)
 
@@ -71,7 +71,7 @@ class Ensemble:
             auxiliary: features [B, D] of each auxiliary encoder, by name.
 
         Returns:
-            float64 [B, M, C]: the models' mean, then the probes; M = 1 for a single model.
+            float64 [B, M, C]: the mean of the models, then the probes. M = 1 for a single model.
         """
         logits = [model(batch).main.float().cpu().numpy() for model in self.models]
         members = [geometric_mean([log_softmax(each) for each in logits])]
@@ -88,7 +88,7 @@ def probe_inputs(
     ocr_texts: Sequence[OcrText],
     auxiliary: Mapping[str, np.ndarray],
 ) -> ProbeInputs:
-    """Make the inputs of the probes. Features of the model's encoders are included if these are frozen completely."""
+    """Make the inputs of the probes. Features of the model's encoders are included if they are completely frozen."""
     own = {
         modality: pool(getattr(model, modality), getattr(batch, modality))
         for modality in MODALITIES

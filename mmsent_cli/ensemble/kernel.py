@@ -27,11 +27,11 @@ MIN_OUTPUT = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """R training pairs, and what makes their components from features.
+    """R training pairs, and the projections from features to components.
 
     Attributes:
         projections: from the features of each encoder [D] to P components, float32 [D, P].
-        offset: of the joined components, float32 [P of all encoders].
+        offset: offset of the joined components, float32 [P of all encoders].
         rows: the joined components of the training pairs, float32 [R, P of all encoders].
     """
 
@@ -85,7 +85,7 @@ def fit_kernel(
 
 
 def to_logits(outputs: np.ndarray) -> np.ndarray:
-    """Convert outputs of the regression to logits: their softmax is the outputs, at least `MIN_OUTPUT`, normalized."""
+    """Convert outputs of the regression to logits. Their softmax is the outputs, at least `MIN_OUTPUT`, normalized."""
     return np.log(np.clip(outputs, MIN_OUTPUT, 1.0))
 
 

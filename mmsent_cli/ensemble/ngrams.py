@@ -3,7 +3,7 @@
 scikit-learn chooses the n-grams. They and their weights are plain data, so that a checkpoint can contain them.
 
 Chosen: own counting with the values of scikit-learn's `TfidfVectorizer` to the last bit (a test compares them).
-Rejected: scikit-learn for predictions, too, whose import takes longer than anything else in predicting one pair.
+Rejected: scikit-learn for predictions too. Its import takes longer than everything else in predicting one pair.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The definition of each probe: what it reads, and how it is fit.
+"""The definition of each probe: its input, and how it is fit.
 
 Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). Probes of OCR
 text are this project's.
@@ -24,14 +24,14 @@ class ProbeSpec:
             `both_encoders`).
         features: the features: `lexicon` or `characters` (n-grams) for a text; for encoders `pooled`, or `kernel` for
             kernel regression instead of logistic regression.
-        strength: inverse strength of the L2 penalty (`C` in scikit-learn); dense features are standardized first. None
-            is one divided by the number of features, near which the best values of the other probes lie. For `kernel`,
-            the penalty itself.
+        strength: inverse strength of the L2 penalty (`C` in scikit-learn). Dense features are standardized first. None
+            is one divided by the number of features, which is near the best values of other probes. For `kernel`, the
+            penalty itself.
         summary: a description in one line.
-        encoders: names of auxiliary (extra, frozen) encoders; `text` and `image` are the model's own, which must then
-            be frozen completely. Empty is the own encoder of the source. Two encoders with `pooled` embed text and
-            image into one space; their similarity is a feature too. One whose name begins with `TEXT_AND_OCR` reads
-            the text followed by the words in the image.
+        encoders: names of auxiliary (extra, frozen) encoders. `text` and `image` are the model's own encoders, which
+            must then be frozen completely. Empty: the model's own encoder of the source. Two encoders with `pooled`
+            embed text and image into one space, and their similarity is a feature too. An encoder whose name begins
+            with `TEXT_AND_OCR` reads the text followed by the words in the image.
     """
 
     source: Literal["text", "ocr", "text_encoder", "image_encoder", "both_encoders"]
@@ -42,7 +42,7 @@ class ProbeSpec:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """`text`, `image` or both. For a pair that lacks one, the probe predicts the class shares in training."""
+        """`text`, `image` or both. If a pair lacks one of these, the probe predicts the class shares in training."""
         if self.source == "both_encoders":
             return tuple(MODALITIES)
         return ("text",) if self.source in ("text", "text_encoder") else ("image",)

@@ -158,5 +158,5 @@ def require_fusion(model: ResolvedModel) -> None:
     if spec.has_heads and not model.auxiliary_weight:
         raise ConfigError(
             f"--auxiliary-weight 0 is not possible with {model.fusion}: its two heads would not be trained",
-            "leave it out",
+            "leave out --auxiliary-weight",
         )

@@ -204,7 +204,7 @@ def require_several_models(config: TrainConfig, jobs: int) -> None:
     """
     if jobs > 1 and config.split.folds is None:
         raise ConfigError(
-            f"--jobs {jobs} trains models of several folds at a time, and without --folds there is one model",
+            f"--jobs {jobs} needs --folds: without --folds, only one model is trained",
             "add --folds 5, or leave --jobs out",
         )
 

@@ -245,7 +245,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
         ConfigError: the user chose `openvino`, and it cannot be used, or `ray`.
     """
     if wanted == "ray":
-        raise ConfigError("--engine ray predicts many pairs into a file", "use it with mmsent predict --out alone")
+        raise ConfigError("--engine ray works only in mmsent predict with --out", "leave out --engine ray")
     if wanted == "torch" or (wanted == "auto" and device_type != "cpu"):
         return None, ""
     if device_type != "cpu":

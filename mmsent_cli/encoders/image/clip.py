@@ -48,7 +48,7 @@ def build_named(request: BuildRequest, source: str, name: str) -> Encoder:
     if request.image_size_px not in (None, native_px):
         raise ConfigError(
             f"--image-size-px {request.image_size_px} is not possible: this CLIP model needs {native_px} px",
-            "leave it out",
+            "leave out --image-size-px",
         )
     stem = Plain(Normalize(MEAN, STD), tower.embeddings, tower.pre_layrnorm)
     return Encoder(

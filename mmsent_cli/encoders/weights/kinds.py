@@ -30,8 +30,8 @@ def model_type_of(source: str, weights: WeightSource, side: str) -> str:
         raise ConfigError(f"{source} ({model_type}) reads {sides[0]}s, not {side}s", f"write {sides[0]}:hf:{source}")
     if len(sides) > 1 and model_type not in TWO_TOWERS:
         raise ConfigError(
-            f"{source} ({model_type}) reads texts together with images, so it is no encoder of {side}s",
-            "choose a model that reads one of the two, or a CLIP model",
+            f"{source} ({model_type}) reads texts together with images, so it cannot be the {side} encoder",
+            "choose a model that reads only texts or only images, or a CLIP model",
         )
     return model_type
 

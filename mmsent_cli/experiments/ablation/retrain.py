@@ -30,13 +30,13 @@ def require_training_pairs(target: AblationTarget) -> None:
     plan = target.plan
     if target.members and not plan.folds:
         raise ConfigError(
-            "--retrain trains ensembles over the folds of the ablated ensemble, and other pairs are not in these folds",
-            "leave out --data: the pairs of the ensemble's run are used",
+            "--retrain cannot be combined with --data for an ensemble: it trains on the ensemble's own folds",
+            "leave out --data",
         )
     if not plan.folds and not set(plan.split.train).isdisjoint(plan.split.val):
         raise ConfigError(
-            "--retrain needs other pairs to train on than those it is evaluated on, and this split has none",
-            "give --split FILE, a split file with training and validation pairs",
+            "--retrain needs training pairs besides the evaluated pairs, but there are none",
+            "give a split file with training and validation pairs: --split FILE",
         )
 
 
