@@ -48,7 +48,10 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "model": (("model",), ("test_model.py", "test_model_fusions.py")),
     "loop, loss, optimizer": (
         ("training.lo*", "training.optimizer", "training.seeds", "training.monitor", "training.evaluation"),
-        tuple(f"training/test_{name}.py" for name in ("loop", "loss", "optimizer", "monitor", "faults", "checkpoints")),
+        tuple(
+            f"training/test_{name}.py"
+            for name in ("loop", "loss", "optimizer", "monitor", "faults", "checkpoints", "batch_size")
+        ),
     ),
     "metrics": (("training.metrics",), ("training/test_metrics.py", "training/test_fold_metrics.py")),
     "folds": (

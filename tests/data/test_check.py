@@ -8,10 +8,10 @@ import pytest
 
 from mmsent_cli.charsets.decide import decide
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.check import iter_unlabelled, load_labelled
+from mmsent_cli.data.check import decide_encoding, guess_encoding, iter_unlabelled, load_labelled
 from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.layouts import locate
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.progress import Stage
 from tests.data.builders import TAGS, huge_png, image_bytes, ten_tags, write_lab
 
@@ -251,6 +251,26 @@ def test_a_manifest_is_checked_like_a_folder(tmp_path):
     dataset = load(path, on_bad="drop")
     assert dataset.labels == ("bad", "good")
     assert [pair.text for pair in dataset.pairs] == [f"text {number}" for number in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "hint"),
+    [("https://a.example/1.jpg", "download the images"), ("D:\\\\pictures\\\\1.jpg", "relative to the table's folder")],
+)
+def test_an_image_that_is_not_on_this_machine_says_what_to_do(tmp_path, cell, hint):
+    rows = [f"{number},a text,{cell},{tag}" for number, tag in enumerate(TAGS)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["guid,text,image,tag", *rows]))
+    with pytest.raises(DataError) as caught:
+        load(tmp_path / "pairs.csv")
+    assert hint in caught.value.hint
+
+
+def test_a_folder_with_too_little_text_to_decide_its_encoding_is_refused(lab, tmp_path):
+    (lab / "data" / "5.txt").write_bytes("é".encode("latin-1"))
+    source, config = locate(str(lab)), DataConfig(data=str(lab))
+    assert not guess_encoding(source, config, tmp_path / "cache").decided
+    with pytest.raises(UndecidedEncoding):
+        decide_encoding(source, config, tmp_path / "cache")
 
 
 def test_a_legacy_manifest_is_decoded_like_files(tmp_path):

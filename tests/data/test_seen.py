@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mmsent_cli.data.seen import NEAR, NEW, SEEN, SeenPairs
+from mmsent_cli.data.seen import NEAR, NEW, SEEN, VALIDATED, SeenPairs
 from tests.data.builders import TAGS, make_pair
 
 
@@ -26,6 +26,13 @@ def test_a_pair_is_seen_near_or_new():
     }
     for relation, pairs in asked.items():
         assert seen.relation(pairs).tolist() == [relation] * len(pairs)
+
+
+def test_validation_pairs_have_a_record_of_their_own():
+    trained, validated = pair("1", "one", A), pair("2", "two", B)
+    seen = SeenPairs.of([trained], TAGS, [validated])
+    assert seen.relation([trained, validated]).tolist() == [SEEN, VALIDATED]
+    assert seen.validation.relation([trained, validated]).tolist() == [NEW, SEEN]
 
 
 def test_the_record_survives_as_arrays():

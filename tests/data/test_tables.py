@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.data.source_rows import labelled_rows, unlabelled_rows
-from mmsent_cli.data.tables import Report
+from mmsent_cli.data.tables import Report, open_table
+from mmsent_cli.data.tables.dialect import find_dialect
 from mmsent_cli.errors import DataError, MmsentError, listed
 from tests.data.builders import image_bytes
 
@@ -109,6 +110,24 @@ JSON_FORMS = {
 @pytest.mark.parametrize("suffix", ["json", "jsonl", "ndjson"])
 def test_every_way_to_write_json_gives_the_same_rows(tmp_path, form, suffix):
     assert read(written(tmp_path, JSON_FORMS[form], f"pairs.{suffix}"))[0] == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("lines", "delimiter", "header"),
+    [
+        (["sep=;", "guid,text,tag;more", "1,a,b;c"], ";", ("guid,text,tag", "more")),  # as said, not as it fits best
+        (["guid,text;tag;", "1;b;"], ";", ("guid,text", "tag")),
+        (["guid;text,tag", "1;a,b", "2;c;d"], ",", ("guid;text", "tag")),  # one line more has as many cells
+        ([","], ",", ("",)),
+    ],
+)
+def test_the_first_lines_tell_delimiter_and_names(lines, delimiter, header):
+    found = find_dialect([f"{line}\n" for line in lines], ())
+    assert (found.delimiter, found.header) == (delimiter, header)
+
+
+def test_json_is_utf8_also_where_all_of_it_is_ascii(tmp_path):
+    assert open_table(written(tmp_path, JSON_FORMS["array"], "pairs.json")).decision.encoding == "utf-8"
 
 
 @pytest.mark.parametrize(

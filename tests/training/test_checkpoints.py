@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmsent_cli.data.seen import NEW, SEEN, VALIDATED, SeenPairs
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Stacker
 from mmsent_cli.errors import CheckpointError
@@ -31,6 +32,7 @@ from mmsent_cli.training.checkpoints import (
     save_last,
 )
 from tests.configs import resolved_model
+from tests.data.builders import make_pair
 from tests.training.builders import assert_equal, make_trainer, tiny_model, train, weights
 
 LABELS = ("negative", "neutral", "positive")
@@ -88,6 +90,17 @@ def test_a_checkpoint_rebuilds_the_model_and_says_whose_it_is(path, model, model
     assert described == description(model_config, model)
     assert described.run == "the-run"
     assert read_checkpoint(path)["epoch"] == 2
+
+
+def test_the_records_of_the_pairs_and_the_columns_are_kept(model, model_config, tmp_path):
+    trained, validated = (make_pair(guid, "neutral", digest=guid * 32) for guid in "ab")
+    seen = SeenPairs.of([trained], LABELS, [validated])
+    saved = description(model_config, model, seen=seen, columns={"text_column": "tweet"})
+    save_checkpoint(tmp_path / "m.pt", model, saved, epoch=1)
+    found = describe(read_checkpoint(tmp_path / "m.pt"), tmp_path / "m.pt")
+    assert found.columns == {"text_column": "tweet"}
+    assert found.seen.relation([trained, validated]).tolist() == [SEEN, VALIDATED]
+    assert found.seen.validation.relation([trained, validated]).tolist() == [NEW, SEEN]
 
 
 def test_frozen_weights_are_kept_by_digest_or_on_request(path, model, model_config, source, tmp_path):

@@ -11,7 +11,7 @@ from mmsent_cli.features.table import EpochBatches, make_loader
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import build_head
 from mmsent_cli.progress import Step
-from mmsent_cli.training.evaluation import Evaluation, evaluate
+from mmsent_cli.training.evaluation import Evaluation, _in_order, evaluate
 from mmsent_cli.training.seeds import seed_everything
 from tests.training.builders import OUT_DIM, make_trainer, tiny_model, tiny_table, train
 
@@ -134,3 +134,12 @@ def test_the_loss_of_an_evaluation_by_hand():
     evaluation = Evaluation(np.log(np.array([[3.0, 1.0], [3.0, 1.0]], dtype=np.float32)), np.array([0, 1]))
     assert evaluation.losses() == pytest.approx([-np.log(0.75), -np.log(0.25)])
     assert evaluation.metrics(("a", "b")).loss == pytest.approx(-np.log(0.75 * 0.25) / 2)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+def test_rows_of_all_processes_are_joined_in_the_order_of_the_pairs(processes):
+    """Batches of 7 and 4 rows, of which each process has every n-th."""
+    rows = torch.arange(33.0).reshape(11, 3)
+    parts = [[batch[number::processes] for batch in (rows[:7], rows[7:])] for number in range(processes)]
+    assert _in_order(parts).tolist() == rows.tolist()
+    assert _in_order([[part[:, 0] for part in own] for own in parts]).tolist() == rows[:, 0].tolist()
