@@ -3,6 +3,8 @@
 The names below are imported when they are first used, so that importing this package is fast.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +60,32 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"mmsent_cli.{'estimator' if name == 'SentimentClassifier' else 'api'}"), name)
+    if name == "SentimentClassifier":
+        return import_module("mmsent_cli.estimator").SentimentClassifier
+    globals()[name] = _with_keywords(getattr(import_module("mmsent_cli.api"), name))
+    return globals()[name]
+
+
+def _with_keywords(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the errors of a function name its keywords, where those of a command name its options.
+
+    A model that always answers one class is a warning of Python; a command prints it.
+    """
+    from mmsent_cli.errors import MmsentError, in_python_words
+    from mmsent_cli.results import warn_of_findings
+
+    @wraps(function)
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            returned = function(*arguments, **keywords)
+        except MmsentError as error:
+            error.message, error.hint = in_python_words(error.message), in_python_words(error.hint)
+            error.args = (error.message,)
+            raise
+        warn_of_findings(getattr(returned, "result", returned))
+        return returned
+
+    return call
 
 
 def __dir__() -> list[str]:

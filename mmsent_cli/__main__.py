@@ -8,7 +8,7 @@ a first prediction takes a fifth less CPU time.
 
 import gc
 
-from mmsent_cli import interrupts, standard_streams
+from mmsent_cli import clock, interrupts, standard_streams
 
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Python's default is 700, with which imports cause a thousand collections."""
@@ -16,6 +16,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 def main() -> None:
     """Entry point of the `mmsent` command."""
+    clock.begin_program()
     standard_streams.prepare()
     interrupts.watch()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)

@@ -1,8 +1,11 @@
 """Expected errors. `message` states what is wrong and where, `hint` what to do."""
 
 import difflib
+import re
 from collections.abc import Sequence
 
+COMMAND_LINE = re.compile(r"(\bmmsent [a-z-]+ [^;]*)")
+OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 SHOWN_PROBLEMS = 5
 SHOWN_NAMES = 20
 SHOWN_CHARACTERS = 60
@@ -39,6 +42,16 @@ class WeightsUnavailable(MmsentError):
 
 class CheckpointError(MmsentError):
     """A checkpoint cannot be found, read or used."""
+
+
+def in_python_words(text: str) -> str:
+    """Write options in a message as the keywords of the Python functions: `abstain_below` for `--abstain-below`.
+
+    Command lines, which begin with `mmsent` and end at a semicolon, stay as they are.
+    """
+    parts = COMMAND_LINE.split(text)
+    parts[::2] = [OPTION.sub(lambda found: found[1].replace("-", "_"), part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:

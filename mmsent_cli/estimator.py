@@ -25,6 +25,7 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import DataError
 from mmsent_cli.files import atomic_write
 from mmsent_cli.inference.loaded import PROBABILITY, LoadedModel
+from mmsent_cli.results import warn_of_findings
 from mmsent_cli.run_folders import BEST
 from mmsent_cli.training.folds import execute_folds
 from mmsent_cli.training.plan import plan_run, require_several_models
@@ -96,6 +97,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
             run = start_run(plan, Path(folder))
             self.result_ = (execute_folds if plan.folds else execute)(plan, run)
             self.checkpoint_ = run.path(BEST).read_bytes()
+        warn_of_findings(self.result_)
         self.n_features_in_ = frame.shape[1] - 1
         self._model = None
         return self

@@ -1,31 +1,89 @@
-"""Packages that only some commands need."""
+"""Packages that only some commands need. That one is missing is found before anything is loaded."""
 
 import importlib
 import importlib.util
+import sys
+from collections.abc import Mapping
+from typing import Any
 
+from mmsent_cli.config import TRACKERS
 from mmsent_cli.errors import ConfigError
 
+SERVE = ("serve", "the server", "fastapi", "prometheus_client", "python_multipart", "uvicorn")
+EXPLAIN = ("explain", "an explanation", "captum")
+EXPORT = ("export", "an export", "onnx", "onnxruntime", "onnxscript")
+SCALE = ("scale", "--engine ray", "ray", "pyarrow")
+"""Extra, purpose and modules, as `require_installed` takes them."""
+TABLES = {".parquet": ("parquet", "pyarrow"), ".xlsx": ("excel", "openpyxl")}
+"""Extra and module by the ending of a table."""
 
-def require_extra(extra: str, purpose: str, *modules: str) -> None:
-    """Check early that the packages of an optional extra are installed.
+
+def install_hint(extra: str) -> str:
+    """Return how an extra is installed: mmsent is installed from its source folder."""
+    return f"in the source folder of mmsent: pip install '.[{extra}]'"
+
+
+def require_installed(extra: str, purpose: str, *modules: str) -> None:
+    """Check that packages are installed, without importing them.
 
     Args:
         extra: the name of the extra in pyproject.toml.
         purpose: what needs it, as the subject of a sentence about one thing.
-        modules: the modules to import.
+        modules: the modules.
 
     Raises:
-        ConfigError: one cannot be imported. The hint gives the command that installs the extra.
+        ConfigError: one is not there. The hint gives the command that installs the extra.
     """
-    for module in modules:  # without importing the others, of which some take seconds
-        if importlib.util.find_spec(module.partition(".")[0]) is None:
-            raise _lacking(extra, purpose, module)
+    for module in modules:
+        if not _is_installed(module):
+            raise _missing(extra, purpose, module)
+
+
+def require_extra(extra: str, purpose: str, *modules: str) -> None:
+    """Import the packages of an extra.
+
+    Args:
+        extra, purpose, modules: as in `require_installed`.
+
+    Raises:
+        ConfigError: one cannot be imported.
+    """
+    require_installed(extra, purpose, *modules)
     for module in modules:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            raise _lacking(extra, purpose, error.name or module) from error
+            raise _missing(extra, purpose, error.name or module) from error
 
 
-def _lacking(extra: str, purpose: str, module: str) -> ConfigError:
-    return ConfigError(f"{purpose} needs {module}, which is not installed", f"pip install 'mmsent[{extra}]'")
+def require_for_options(given: Mapping[str, Any]) -> None:
+    """Check that the packages for the options of a command are installed: tables, trackers, Ray.
+
+    Args:
+        given: the typed options by name.
+
+    Raises:
+        ConfigError: one is not.
+    """
+    data = str(given.get("data") or "")
+    for suffix, (extra, module) in TABLES.items():
+        if data.lower().endswith(suffix):
+            require_installed(extra, f"--data {data}", module)
+    for name in filter(None, map(str.strip, str(given.get("log") or "").split(","))):
+        if name in TRACKERS:
+            require_installed(name, f"--log {name}", name)
+    if given.get("engine") == "ray":
+        require_installed(*SCALE)
+
+
+def _is_installed(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _missing(extra: str, purpose: str, module: str) -> ConfigError:
+    return ConfigError(f"{purpose} needs {module}, which is not installed", install_hint(extra))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult
 from mmsent_cli.results.summary import Summary, summarize
 from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, RESULT, SECONDS, Run
+from mmsent_cli.run_time import whole_seconds, without_session
 from mmsent_cli.stats import SHARES, answered_shares, calibration_bins, precision_recall
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
@@ -93,7 +95,7 @@ class FinishedRun(Run):
         return pd.DataFrame(rows, columns=["guid", "tag", "label", *labels])
 
 
-def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seconds: float) -> FinishedRun:
+def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, start: float) -> FinishedRun:
     """Write the tables, figures and report of a run, and finally its `result.json`.
 
     Args:
@@ -102,14 +104,14 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
         result: the result, one of the dataclasses of `results`.
         detail: additional data that an experiment returned; None for a training.
         command: the name of the command.
-        seconds: the duration in seconds.
+        start: when the command began, by `time.perf_counter`.
 
     Raises:
         MmsentError: a file cannot be written.
         KeyboardInterrupt: Ctrl-C was pressed. Its message has the command that resumes the run.
     """
     if not run.is_writable:
-        return FinishedRun(run.folder, result, seconds, (), is_writable=False)
+        return FinishedRun(run.folder, result, whole_seconds(run, start), (), is_writable=False)
     with cleanup_on_failure(run, is_new=False, command=command):
         return write_result(
             run,
@@ -117,7 +119,7 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, seco
             examples=_examples(plan, run, result, detail),
             tables=_tables(plan, result, detail),
             command=repeat_command(run, command),
-            seconds=seconds,
+            start=start,
             drawn=detail.drawn if isinstance(result, PaperResult) else None,
             counts=class_counts(plan),
             seed=plan.config.fit.seed,
@@ -133,7 +135,7 @@ def write_result(
     examples: Examples,
     tables: Mapping[str, str | bytes],
     command: str,
-    seconds: float,
+    start: float,
     drawn: Figures | None = None,
     counts: Mapping[str, Mapping[str, int]] | None = None,
     seed: int | None = None,
@@ -148,7 +150,7 @@ def write_result(
         examples: pairs that the report shows.
         tables: further files by name.
         command: what to type to repeat the run.
-        seconds: the duration in seconds.
+        start: when the command began, by `time.perf_counter`. The time of the run ends when its figures are drawn.
         drawn: figures that already exist.
         counts: pairs of each class in each part of the data. None counts the pairs of an evaluation.
         seed: the seed of a training.
@@ -159,9 +161,10 @@ def write_result(
     runtime = config["runtime"]
     if runtime.get("no_examples"):
         examples, confidence = Examples(), replace(confidence, doubtful=()) if confidence else None
+    seconds = cache(lambda: whole_seconds(run, start))
     parts = Particulars(
         config=config,
-        environment=run.read_json(ENVIRONMENT),
+        environment=without_session(run.read_json(ENVIRONMENT)),
         examples=examples,
         command=command,
         seconds=seconds,
@@ -182,9 +185,11 @@ def write_result(
         result = replace(result, files=tuple(names))
     evaluated = {one.label: one.support for one in getattr(result, "per_class", ())}
     summary = summarize(result, shlex.split(command)[1], {"evaluated": evaluated} if counts is None else counts, seed)
-    run.write_json(ENVIRONMENT, {**parts.environment, SECONDS: round(seconds, 3)})
+    if hasattr(result, "seconds"):
+        result = replace(result, seconds=seconds())
+    run.write_json(ENVIRONMENT, {**parts.environment, SECONDS: round(seconds(), 3)})
     run.write_json(RESULT, {**as_dict(summary), **asdict(result)})
-    return FinishedRun(run.folder, result, seconds, names, summary)
+    return FinishedRun(run.folder, result, seconds(), names, summary)
 
 
 def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:

@@ -14,6 +14,7 @@ from mmsent_cli.experiments.request import read_request
 from mmsent_cli.outputs import STANDARD_OUTPUT
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.results import (
+    ERROR,
     AblateResult,
     CheckResult,
     CompareResult,
@@ -26,6 +27,7 @@ from mmsent_cli.results import (
     TuneResult,
     has_learned_nothing,
 )
+from mmsent_cli.results.checks import FILE_CHECKS
 from mmsent_cli.results.training import TrainedResult
 from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run
 from mmsent_cli.training.advice import next_settings
@@ -56,7 +58,10 @@ def next_commands(run: Run, result: Any) -> list[str]:
     if isinstance(result, CompareResult):
         return [_train_arm(run, result)]
     if isinstance(result, CheckResult):
-        return [_checked(run, "train", {}) if result.can_train else _checked(run, "check", {"on_bad": "drop"})]
+        if result.can_train:
+            return [_checked(run, "train", {})]
+        errors = {one.check for one in result.checks if one.level == ERROR}
+        return [_checked(run, "check", {"on_bad": "drop"})] if errors <= FILE_CHECKS else []
     if isinstance(result, EncodingResult):
         return [_checked(run, "check", {} if result.decided else {"encoding": result.encoding})]
     if isinstance(result, EvaluateResult):

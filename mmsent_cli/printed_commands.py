@@ -24,6 +24,11 @@ def command_line(command: str, options: Mapping[str, Any], arguments: Sequence[s
     return shlex.join(["mmsent", command, *first, *named])
 
 
+def option_text(name: str, value: Any) -> str:
+    """Return an option with its value as it is typed in a shell, such as `--labels 'very good,bad'`."""
+    return shlex.join(_words(name, value))
+
+
 def _words(name: str, value: Any) -> list[str]:
     option = f"--{name.replace('_', '-')}"
     if value is None or value is False:

@@ -16,6 +16,7 @@ from mmsent_cli.errors import CheckpointError, MmsentError, listed
 from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason, similar_paths
 from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.latest_run import LATEST, follow, is_own, point_latest
+from mmsent_cli.printed_commands import command_line
 
 BEST = "best_model.pt"
 RESULT = "result.json"
@@ -150,6 +151,19 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
     raise CheckpointError(f"found no run {spec}: it is neither a folder nor a run in {runs_dir}", _known_runs(runs_dir))
 
 
+def find_finished(spec: str, runs_dir: Path) -> Run:
+    """Find a run as `find_run` does; `latest` is the newest finished run, if there is one.
+
+    Raises:
+        CheckpointError: there is no such run.
+    """
+    run = find_run(spec, runs_dir)
+    if spec != LATEST or run.is_finished:
+        return run
+    finished = [runs_dir / name for name in _names(runs_dir) if Run(runs_dir / name).is_finished]
+    return Run(finished[-1]) if finished else run
+
+
 def _candidates(spec: str | None, runs_dir: Path) -> Iterator[Path | None]:
     """Where the run that `spec` names may be, the first place first."""
     if spec is None:
@@ -170,8 +184,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
 
     Args:
         spec: a file, a run folder, or a file name in the newest run. `latest` and None mean the best model of the
-            newest
-            run. Runs without a model (experiments) are skipped.
+            newest run. Only finished trainings count as the newest run; an unfinished one must be named.
         runs_dir: the folder of all runs.
 
     Raises:
@@ -189,7 +202,20 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
         named = follow(runs_dir / spec)
         if named is not None and spec != LATEST:
             return _in_run(named, BEST)
-    return _in_run(_newest_training(runs_dir), BEST if spec in (None, LATEST) else spec)
+    if spec in (None, LATEST):
+        return _newest_training(runs_dir) / BEST
+    found = _newest_training(runs_dir, spec) / spec
+    if not found.is_file():
+        raise CheckpointError(f"found no run and no file {spec}", _known_runs(runs_dir))
+    return found
+
+
+def unfinished_note(checkpoint: Path) -> str:
+    """Return a note if a checkpoint lies in the folder of an unfinished run, else ""."""
+    run = Run(checkpoint.parent)
+    if run.is_finished or not run.path(CONFIG).is_file():
+        return ""
+    return f"{run.folder} is an unfinished run: this is its best model so far"
 
 
 def _existing(path: Path) -> Path:
@@ -258,16 +284,26 @@ def _newest(folder: Path) -> Path | None:
     return folder / names[-1] if names else None
 
 
-def _newest_training(runs_dir: Path) -> Path:
-    """Return the newest finished run with a model; if there is none, the newest run with a model, or the newest run."""
-    newest = find_run(None, runs_dir).folder
-    if not (newest / EXPERIMENT).is_file() and (newest / RESULT).is_file():
-        return newest
-    trained = _names(runs_dir, BEST)
-    finished = [name for name in trained if (runs_dir / name / RESULT).is_file()]
-    if not finished and not (newest / EXPERIMENT).is_file():
-        return newest
-    return runs_dir / (finished or trained)[-1] if trained else newest
+def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
+    """Return the newest finished run with a model.
+
+    Raises:
+        CheckpointError: there is none, but perhaps unfinished ones. `wanted` is the name that was given instead.
+    """
+    newest, names = _newest(runs_dir), _names(runs_dir, BEST)
+    folders = [*([newest] if newest is not None else []), *(runs_dir / name for name in reversed(names))]
+    finished = [folder for folder in folders if Run(folder).is_finished and (folder / BEST).is_file()]
+    if finished:
+        return finished[0]
+    if wanted or not names:
+        missing = f"found no run and no file {wanted}" if wanted else f"there is no trained model in {runs_dir} yet"
+        raise CheckpointError(missing, _known_runs(runs_dir) if wanted else "train a model first: mmsent train")
+    folder = runs_dir / names[-1]
+    resume = command_line("train", {"resume": folder})
+    raise CheckpointError(
+        f"no training in {runs_dir} is finished",
+        f"go on with: {resume}; or name the unfinished run ({folder}) to use its best model so far",
+    )
 
 
 def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
@@ -279,7 +315,9 @@ def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
 def _known_runs(runs_dir: Path) -> str:
     """Make a hint that lists the newest runs."""
     newest = _names(runs_dir)[: -SHOWN_RUNS - 1 : -1]
-    return f"the newest are {', '.join(newest)}" if newest else "train a model first: mmsent train"
+    if not newest:
+        return "train a model first: mmsent train"
+    return f"the newest runs are {', '.join(newest)}" if len(newest) > 1 else f"the only run is {newest[0]}"
 
 
 def _in_run(folder: Path, name: str) -> Path:

@@ -105,8 +105,9 @@ def _row(run: Run) -> RunRow:
         when=_when(stamp),
         command=str(experiment.get("command") or command),
         is_finished=run.is_finished,
-        data=str((config.get("data") or {}).get("data") or ""),
+        data=_place((config.get("data") or {}).get("data")),
         split=_digest(splits),
+        split_words=_split_words(splits, config.get("split") or {}),
         model=" ".join([*names, *([f"+ {len(probes)} probes"] if probes else [])]),
         seed=fit.get("seed"),
         rank=None,
@@ -115,6 +116,19 @@ def _row(run: Run) -> RunRow:
         megabytes=_size(run.folder) / 1e6,
         **{"accuracy": None, "accuracy_interval": None, "macro_f1": None, "macro_f1_interval": None, **scores},
     )
+
+
+def _place(data: object) -> str:
+    """The data in one form, however it was named: relative to the current folder if it is in it."""
+    if not isinstance(data, str) or not data:
+        return ""
+    path = Path(data)
+    if not path.exists():
+        return data
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path.absolute())
 
 
 def _read(run: Run, name: str) -> dict[str, Any]:
@@ -157,6 +171,17 @@ def _digest(splits: Sequence[Mapping[str, Any]]) -> str:
     if len(digests) < 2:
         return "".join(digests)
     return blake2b(",".join(digests).encode(), digest_size=16).hexdigest()
+
+
+def _split_words(splits: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> str:
+    """The split in words, such as `5 folds, seed 42`."""
+    if not splits:
+        return ""
+    seed = splits[0].get("seed", config.get("split_seed"))
+    if len(splits) > 1:
+        return f"{len(splits)} folds, seed {seed}"
+    train, val = (len(splits[0].get(part) or ()) for part in ("train", "val"))
+    return f"{train:,} training and {val:,} validation pairs, seed {seed}"
 
 
 def _ranked(rows: list[RunRow]) -> list[RunRow]:

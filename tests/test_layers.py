@@ -13,13 +13,13 @@ import mmsent_cli
 ROOT = Path(mmsent_cli.__file__).parent
 PACKAGE = "mmsent_cli"
 FLOORS = (
-    ("errors", "interrupts", "standard_streams"),
+    ("clock", "errors", "interrupts", "standard_streams"),
     ("results",),
     ("config",),
     ("extras", "files", "stats", "printed_commands"),
     ("latest_run", "environment", "file_facts"),
     ("progress", "run_folders", "outputs"),
-    ("run_list",),
+    ("run_list", "run_time"),
     ("charsets",),
     ("data",),
     ("encoders",),
@@ -45,6 +45,7 @@ FLOORS = (
 )
 """The rooms from the ground up. A room imports from those below it, never from its own floor or above."""
 STANDARD = {
+    "clock",
     "errors",
     "interrupts",
     "standard_streams",

@@ -14,8 +14,10 @@ from mmsent_cli.run_folders import (
     create_run,
     discard_run,
     find_checkpoint,
+    find_finished,
     find_run,
     remove_unfinished,
+    unfinished_note,
 )
 
 
@@ -88,6 +90,7 @@ def test_without_a_good_link_the_newest_run_is_found_by_time(runs, tmp_path, mon
     older, newer, gone = [make(runs) for _ in range(3)]
     for run in (older, newer):
         run.write("best_model.pt", b"")
+        run.write_json("result.json", {})
     if is_broken:
         (gone.folder / "config.json").unlink()
         gone.folder.rmdir()
@@ -101,7 +104,7 @@ def test_without_a_good_link_the_newest_run_is_found_by_time(runs, tmp_path, mon
 def test_every_way_to_name_a_checkpoint(runs, tmp_path, monkeypatch):
     older, newer = make(runs), make(runs)
     for run in (older, newer):
-        for name in ("best_model.pt", "last.pt"):
+        for name in ("best_model.pt", "last.pt", "result.json"):
             run.write(name, b"")
     monkeypatch.chdir(tmp_path)
     assert find_checkpoint(None, runs) == newer.path("best_model.pt")
@@ -165,20 +168,54 @@ def test_behind_an_experiment_the_newest_training_has_the_checkpoint(runs):
     older, newer, experiment = (make(runs) for _ in range(3))
     assert find_run(None, runs).folder == experiment.folder
     experiment.write_json("experiment.json", {})
-    with pytest.raises(CheckpointError, match=experiment.name):
+    experiment.write_json("result.json", {})
+    with pytest.raises(CheckpointError, match="no trained model"):
         find_checkpoint(None, runs)
     for run in (older, newer):
         run.write("best_model.pt", b"")
+        run.write_json("result.json", {})
     assert find_checkpoint(None, runs) == newer.path("best_model.pt")
     experiment.write("best_model.pt", b"")
     assert find_checkpoint("latest", runs) == experiment.path("best_model.pt")
+
+
+@pytest.mark.parametrize("spec", [None, "latest", "best_model.pt", "runs/latest"])
+def test_an_unfinished_run_is_no_newest_run_but_can_be_named(runs, tmp_path, monkeypatch, spec):
+    monkeypatch.chdir(tmp_path)
+    finished, unfinished = make(runs), make(runs)
+    for run in (finished, unfinished):
+        run.write("best_model.pt", b"")
+    with pytest.raises(CheckpointError) as caught:
+        find_checkpoint(None, runs)
+    assert f"--resume {unfinished.folder}" in caught.value.hint
+    finished.write_json("result.json", {})
+    assert find_checkpoint(spec, Path("runs")).resolve() == finished.path("best_model.pt")
+    assert find_run("latest", runs).folder == unfinished.folder, "to resume"
+    assert find_finished("latest", runs).folder == finished.folder
+    named = find_checkpoint(unfinished.name, runs)
+    assert named == unfinished.path("best_model.pt")
+    assert unfinished.name in unfinished_note(named) and not unfinished_note(finished.path("best_model.pt"))
+    assert not unfinished_note(tmp_path / "best_model.pt"), "in no run"
+
+
+def test_a_mistyped_run_is_answered_with_the_runs_there_are(runs):
+    made = [make(runs) for _ in range(2)]
+    for run in made:
+        for name in ("best_model.pt", "result.json"):
+            run.write(name, b"")
+    for named in made:
+        with pytest.raises(CheckpointError, match="no run and no file nope") as caught:
+            find_checkpoint("nope", runs)
+        assert made[0].name in caught.value.hint
+        assert ("runs are" in caught.value.hint) == (named is made[0])
+        discard_run(made[1])
 
 
 def test_the_hint_names_the_three_newest_runs_the_newest_first(runs):
     made = [make(runs, f"light-{number}") for number in range(5)]
     with pytest.raises(CheckpointError) as caught:
         find_run("nope", runs)
-    assert caught.value.hint == f"the newest are {', '.join(run.name for run in made[:1:-1])}"
+    assert caught.value.hint == f"the newest runs are {', '.join(run.name for run in made[:1:-1])}"
 
 
 def test_progress_is_a_finished_epoch_fold_or_arm(tmp_path):
@@ -267,15 +304,3 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     remove_unfinished(run)
     assert {path.name for path in run.folder.iterdir()} == {"config.json", ".notes", ".config.json.mine", "arms"}
     assert list(names[-1].iterdir()) == []
-
-
-def test_an_unfinished_training_is_not_the_newest_model(runs):
-    finished, killed = make(runs), make(runs)
-    for run in (finished, killed):
-        run.write("best_model.pt", b"")
-    assert find_checkpoint(None, runs) == killed.path("best_model.pt")  # there is no finished one
-    finished.write_json("result.json", {})
-    for spec in (None, "latest", str(runs / "latest")):
-        assert find_checkpoint(spec, runs) == finished.path("best_model.pt")
-    assert find_checkpoint(killed.name, runs) == killed.path("best_model.pt")
-    assert find_run(None, runs).folder == killed.folder

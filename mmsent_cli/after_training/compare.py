@@ -1,6 +1,5 @@
 """The work of `compare`: find the models and the pairs, compare, and write the run folder."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from mmsent_cli.after_training.pairs import NO_DATA, load_judged
 from mmsent_cli.after_training.run_folder import NOTHING_COMPUTED, STAMP, how_computed, not_usual, start_run, write_run
+from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build, to_dict
 from mmsent_cli.data.layouts import Source
@@ -26,7 +26,15 @@ from mmsent_cli.progress import Progress, silent
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.examples import agreement_groups, disagreement_groups
 from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, Finding
-from mmsent_cli.run_folders import BEST, CONFIG, RESULT, Run, find_checkpoint, find_run
+from mmsent_cli.run_folders import (
+    BEST,
+    CONFIG,
+    RESULT,
+    Run,
+    find_checkpoint,
+    find_finished,
+    unfinished_note,
+)
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.predictions import PREDICTIONS, VAL_PREDICTIONS
 
@@ -63,7 +71,7 @@ def run_comparison(
     Raises:
         MmsentError: models, pairs or settings that cannot be used.
     """
-    start = time.perf_counter()
+    start = begin_command()
     require_comparable([(",".join(seeds), len(seeds)) for seeds in models])  # before anything is computed
     data, runtime = build(DataConfig, given[DataConfig]), build(RuntimeConfig, given[RuntimeConfig])
     has_data = source is not None or "data" in given[DataConfig]
@@ -94,7 +102,7 @@ def run_comparison(
         examples=_examples(pairs, aligned),
         tables={},
         command=command_line("compare", options, arguments),
-        seconds=time.perf_counter() - start,
+        start=start,
     )
 
 
@@ -105,7 +113,9 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
         return _Side(path=path, answers=read_answers(path, dataset), recorded=_recorded(path))
     if dataset is None:
         file = _own_predictions(spec, runs_dir)
-        return _Side(path=file, answers=read_answers(file), recorded=_recorded(file))
+        answers = read_answers(file)
+        answers = replace(answers, notes=(*filter(None, [unfinished_note(file)]), *answers.notes))
+        return _Side(path=file, answers=answers, recorded=_recorded(file))
     checkpoint = find_checkpoint(spec, runs_dir)
     predictor = Predictor.load(checkpoint, runtime)
     labels = predictor.description.labels
@@ -142,7 +152,7 @@ def _recorded(path: Path) -> tuple[Finding, ...]:
 def _own_predictions(spec: str, runs_dir: Path) -> Path:
     """Return the path of the predictions that a run made of its validation or out-of-fold pairs."""
     path = Path(spec)
-    run = Run(path.parent) if path.name == BEST and path.is_file() else find_run(spec, runs_dir)
+    run = Run(path.parent) if path.name == BEST and path.is_file() else find_finished(spec, runs_dir)
     for name in (OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS):
         if run.path(name).is_file():
             return run.path(name)

@@ -1,6 +1,5 @@
 """The work of `evaluate`: find the model and the pairs, compute the scores, and write the run folder."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from mmsent_cli.after_training.run_folder import (
     start_run,
     write_run,
 )
+from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.data.columns import read_columns, require_columns
@@ -47,7 +47,7 @@ def run_evaluation(
     Raises:
         MmsentError: a model, pairs or settings that cannot be used.
     """
-    start = time.perf_counter()
+    start = begin_command()
     settings = build(EvaluateSettings, given[EvaluateSettings])
     runtime = build(RuntimeConfig, given[RuntimeConfig])
     has_data = source is not None or "data" in given[DataConfig]
@@ -56,19 +56,19 @@ def run_evaluation(
     if subject is not None and is_prediction_file(Path(subject)):
         found = Path(subject)
         data = build(DataConfig, given[DataConfig])
+        _require_columns(settings.by, data, source, has_data)
         dataset = load_judged(data, runtime, source, progress) if has_data else None
         answers = read_answers(found, dataset)
     else:
         found = find_checkpoint(subject, runs_dir)
         data = build(DataConfig, own_data(found, given[DataConfig], has_data))
-        if settings.by:  # before anything is computed
-            require_columns(source or locate(data.data), data, settings.by)
+        _require_columns(settings.by, data, source, has_data=True)
         predictor = Predictor.load(found, runtime)
         labels = predictor.description.labels
         dataset = load_judged(build(DataConfig, {**to_dict(data), "labels": labels}), runtime, source, progress)
         answers, seen = predict_labelled(predictor, dataset, progress), predictor.description.seen
         how, recorded = how_computed(predictor), predictor.description.findings
-    columns = _columns(settings.by, data, source, has_data or dataset is not None, answers)
+    columns = _columns(settings.by, data, source, answers)
     name = dataset.source if dataset is not None else str(found)
     result, counted = evaluate(answers, str(found), name, seen, columns, recorded)
     run = start_run(runs_dir, "evaluate", name_of(found), how, {"data": to_dict(data), "runtime": to_dict(runtime)})
@@ -81,18 +81,22 @@ def run_evaluation(
         examples=_examples(counted),
         tables={PREDICTIONS: _table(counted)},
         command=command_line("evaluate", options, [found]),
-        seconds=time.perf_counter() - start,
+        start=start,
     )
 
 
-def _columns(
-    names: Sequence[str], data: DataConfig, source: Source | None, has_data: bool, answers: Answers
-) -> dict[str, list[str]]:
+def _require_columns(names: Sequence[str], data: DataConfig, source: Source | None, has_data: bool) -> None:
+    """Check the columns in `--by` before anything is predicted."""
+    if names and not has_data:
+        raise ConfigError(f"--by {','.join(names)} needs a table that has this column", NO_DATA)
+    if names:
+        require_columns(source or locate(data.data), data, names)
+
+
+def _columns(names: Sequence[str], data: DataConfig, source: Source | None, answers: Answers) -> dict[str, list[str]]:
     """Return the cells of the columns in `--by`, in the order of the predictions."""
     if not names:
         return {}
-    if not has_data:
-        raise ConfigError(f"--by {','.join(names)} needs a table that has this column", NO_DATA)
     cells = dict(read_columns(source or locate(data.data), data, names))
     return {name: [cells[guid][place] for guid in answers.guids] for place, name in enumerate(names)}
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from mmsent_cli.after_training.pairs import first_pairs
 from mmsent_cli.after_training.run_folder import how_computed, name_of, start_run, write_run
+from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import ImageSource, Pair
+from mmsent_cli.extras import EXPLAIN, require_installed
 from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.inference.explain import Explainer
 from mmsent_cli.inference.predictor import Predictor
@@ -44,8 +46,9 @@ def run_explanation(
     Raises:
         MmsentError: a model, pairs or settings that cannot be used.
     """
-    start = time.perf_counter()
+    start = begin_command()
     settings, runtime = build(ExplainSettings, given[ExplainSettings]), build(RuntimeConfig, given[RuntimeConfig])
+    require_installed(*EXPLAIN)
     predictor = Predictor.load(checkpoint, runtime)
     explainer = Explainer(predictor, settings)
     if single == (None, None):
@@ -71,7 +74,7 @@ def run_explanation(
         examples=Examples(),
         tables={f"{name}.png": png for name, png in figures.items()},
         command=command_line("explain", {**words, **given[ExplainSettings], **given[RuntimeConfig]}),
-        seconds=result.seconds,
+        start=start,
         drawn=figures,
     )
 

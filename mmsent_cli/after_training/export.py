@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.after_training.pairs import first_pairs
+from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, build
 from mmsent_cli.data.check import load_labelled
@@ -12,7 +13,7 @@ from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments.ablation.target import own_config
-from mmsent_cli.extras import require_extra
+from mmsent_cli.extras import EXPORT, require_extra
 from mmsent_cli.inference.export.export import export_model
 from mmsent_cli.inference.export.folder import require_exportable, require_free
 from mmsent_cli.inference.predictor import Predictor
@@ -29,15 +30,16 @@ def run_export(
     Raises:
         MmsentError: a model that cannot be exported, or a folder that is there already.
     """
+    begin_command()
     settings = build(ExportSettings, given[ExportSettings])
     runtime = replace(build(RuntimeConfig, given[RuntimeConfig]), device="cpu", precision="fp32", engine="torch")
     require_free(out, force)
-    require_extra("export", "an export", "onnx", "onnxruntime", "onnxscript")
+    require_extra(*EXPORT)
     predictor = Predictor.load(checkpoint, runtime)
     require_exportable(predictor.ensemble)
     pairs, notes = _check_pairs(checkpoint, given[DataConfig], predictor.resources.cache, source, settings.check_pairs)
     result = export_model(predictor, checkpoint, out, settings.to, pairs, force=force, progress=progress)
-    return replace(result, notes=tuple(notes))
+    return replace(result, notes=(*filter(None, [predictor.unfinished]), *notes))
 
 
 def _check_pairs(

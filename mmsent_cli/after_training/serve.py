@@ -6,7 +6,7 @@ from pathlib import Path
 from mmsent_cli.command_settings import Given
 from mmsent_cli.config import RuntimeConfig, build
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.extras import require_extra
+from mmsent_cli.extras import SERVE, require_extra
 from mmsent_cli.inference.explain import Explainer
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.settings import ExplainSettings
@@ -22,10 +22,10 @@ def run_serving(checkpoint: Path, given: Given, ready: Ready) -> None:
     Raises:
         MmsentError: a model that cannot be used, or an address that cannot be listened on.
     """
-    from mmsent_cli.server.server import MODULES, choose_token, open_socket, run_server, shown_address
+    from mmsent_cli.server.server import choose_token, open_socket, run_server, shown_address
 
     settings, runtime = build(ServeSettings, given[ServeSettings]), build(RuntimeConfig, given[RuntimeConfig])
-    require_extra("serve", "the server", *MODULES)
+    require_extra(*SERVE)
     listener = open_socket(settings)
     with listener:
         from mmsent_cli.server.app import create_app

@@ -7,6 +7,7 @@ from mmsent_cli.api.arguments import RUNS, Data, PathLike, sort_settings, spec_o
 from mmsent_cli.config import DataConfig, RuntimeConfig, build
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference.loaded import LoadedModel
+from mmsent_cli.inference.resume import begun_with
 from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.scale.predict import predict_in_parts
 from mmsent_cli.inference.settings import PredictSettings
@@ -90,14 +91,19 @@ def predict(
         raise ConfigError("--out predicts all pairs, but --text and --image are one pair", "leave out one of the two")
     if not is_single and out is None:
         raise ConfigError(
-            "predict needs either an output file or a single pair",
-            "give --out FILE to predict all pairs, or --text and --image to predict one pair",
+            "--out excludes --text and --image: one writes all pairs to a file, the others show a single pair"
+            if is_single
+            else "predict needs either an output file or a single pair",
+            "leave out --out to see the pair, or --text and --image to predict all pairs of --data"
+            if is_single
+            else "give --out FILE to predict all pairs, or --text and --image to predict one pair",
         )
     if resume and out is None:
         raise ConfigError("--resume continues the prediction of a file", "give the same file with --out")
     given, source = sort_settings("predict", data, settings)
-    found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
     runtime = build(RuntimeConfig, given[RuntimeConfig])
+    began = begun_with(Path(out), runtime) if resume and out is not None and checkpoint is None else None
+    found = find_checkpoint(began or spec_of(checkpoint), Path(runs_dir))
     if out is None:
         if given[PredictSettings]:
             raise ConfigError(

@@ -1,11 +1,11 @@
 """Run an experiment in three steps: plan, work, finish."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mmsent_cli.api.arguments import Arguments, PathLike, require_only_resume, sort_settings, spec_of
+from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import COMMANDS, Given, apply_options
 from mmsent_cli.config import FitConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.experiments.request import (
@@ -43,7 +43,7 @@ def run_work(
     arguments: Arguments,
 ) -> FinishedRun:
     """Plan, work and finish. `has_more`: True if an argument was given that cannot be combined with `resume`."""
-    start = time.perf_counter()
+    start = begin_command()
     resume, runs_dir, progress = arguments.resume, Path(arguments.runs_dir), arguments.progress
     given, source = sort_settings(command, arguments.data, arguments.settings)
     if resume is None:
@@ -54,5 +54,4 @@ def run_work(
         opened = resume_experiment(spec_of(resume) or "", command, runs_dir, progress, source, jobs)
     with cleanup_on_failure(opened.run, is_new=resume is None, command=command):
         result, detail = work(opened.target or opened.plan, opened.settings, opened.run, progress)
-    seconds = time.perf_counter() - start
-    return finish(opened.plan, opened.run, result, detail, command=command, seconds=seconds)
+    return finish(opened.plan, opened.run, result, detail, command=command, start=start)

@@ -1,11 +1,11 @@
 """Train a model."""
 
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from mmsent_cli.api.arguments import RUNS, Data, PathLike, require_only_resume, sort_settings, spec_of
+from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import apply_options, with_preset
 from mmsent_cli.compute import processes
 from mmsent_cli.config import RuntimeConfig, TrainConfig
@@ -58,7 +58,7 @@ def train(
         >>> run.result.accuracy
         0.736
     """
-    start = time.perf_counter()
+    start = begin_command()
     progress = silent if processes.rank() else progress
     given, source = sort_settings("train", data, settings)
     if resume is not None:
@@ -82,4 +82,4 @@ def train(
         plan = with_fitting_batch(plan, run, progress) if plan.config.runtime.auto_batch else plan
         with closing(Tracking(plan, run, progress)) as tracking:
             result = tracking.finish((execute_folds if plan.folds else execute)(plan, run, tracking))
-    return finish(plan, run, result, None, command="train", seconds=time.perf_counter() - start)
+    return finish(plan, run, result, None, command="train", start=start)

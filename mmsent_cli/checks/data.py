@@ -58,6 +58,7 @@ def check_data(
         source=source.name,
         pairs=len(data.rows) + len(data.bad_rows),
         usable=len(data.pairs),
+        rows=data.numbers,
         to_predict=len(data.to_predict),
         labels=data.dataset.labels,
         counts=class_counts(data),

@@ -1,10 +1,10 @@
 """Runs of `inspect-encoding`."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.after_training.run_folder import NOTHING_COMPUTED, start_run, write_run
+from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.data.inspect_encoding import inspect
@@ -30,7 +30,7 @@ def run_inspection(
     Raises:
         MmsentError: texts that cannot be read, or copies that cannot be written.
     """
-    start = time.perf_counter()
+    start = begin_command()
     config, runtime = build(DataConfig, given[DataConfig]), build(RuntimeConfig, given[RuntimeConfig])
     source = source or locate(config.data)
     result = inspect(config, convert_to, force, source)
@@ -50,5 +50,5 @@ def run_inspection(
         examples=Examples(),
         tables={},
         command=command_line("inspect-encoding", options),
-        seconds=time.perf_counter() - start,
+        start=start,
     )

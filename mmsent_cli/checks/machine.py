@@ -64,10 +64,12 @@ def _openmp(facts: MachineFacts) -> CheckOutcome:
     is_doubled = any(count > 1 for name, count in counts.items() if not name.startswith(GNU))
     is_mixed = len(counts) > 1
     names = ", ".join(f"{name} ({_end_of(path)})" for name, path in facts.openmp)
+    is_harmless = len(facts.openmp) > 1 and not is_doubled and not is_mixed
+    harmless = f"; copies of {GNU} alone do not disturb each other" if is_harmless else ""
     return CheckOutcome(
         check="OpenMP",
         level=WARNING if is_doubled or is_mixed else OK,
-        message=f"{len(facts.openmp)} OpenMP libraries are loaded: {names}" if facts.openmp else "none is loaded",
+        message=f"{len(facts.openmp)} OpenMP libraries are loaded: {names}{harmless}" if names else "none is loaded",
         rule=f"warning if two kinds are loaded, or two copies of another one than {GNU}",
         advice="install torch, numpy and scikit-learn all by pip or all by conda, in a new environment; "
         "KMP_DUPLICATE_LIB_OK=TRUE only hides it"
@@ -148,13 +150,15 @@ def _hub(facts: MachineFacts) -> CheckOutcome:
         True: "answers",
         False: "does not answer",
     }[facts.hub.is_reachable]
-    is_there = facts.hub.is_reachable is True
+    is_fine = facts.hub.is_reachable is not False
     return CheckOutcome(
         check="hub",
-        level=OK if is_there else WARNING,
+        level=OK if is_fine else WARNING,
         message=f"{facts.hub.endpoint} {answer}",
-        rule="warning if it cannot be reached: compact, light, fast and best do not need it",
-        advice="" if is_there else "set HF_ENDPOINT to a mirror, or give downloaded weights with --weights-dir",
+        rule="warning if it was asked and does not answer: compact, light, fast and best do not need it",
+        advice=""
+        if facts.hub.is_reachable is not False
+        else "set HF_ENDPOINT to a mirror, or give downloaded weights with --weights-dir",
     )
 
 
@@ -178,7 +182,7 @@ def _extras(facts: MachineFacts) -> CheckOutcome:
         check="extras",
         level=OK,
         message=f"installed: {', '.join(there) or 'none'}; not installed: {', '.join(lacking) or 'none'}",
-        advice="pip install 'mmsent[NAME]' installs one" if lacking else "",
+        advice="pip install '.[NAME]' installs one" if lacking else "",
     )
 
 

@@ -13,6 +13,7 @@ from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.data.rows import limited
 from mmsent_cli.data.source_rows import gather_labelled, rows_to_predict
 from mmsent_cli.data.tables import Report
+from mmsent_cli.files import natural_order
 from mmsent_cli.progress import Progress, Stage
 
 
@@ -27,6 +28,8 @@ class ReadPairs:
         decision: how texts are decoded.
         rows: all labelled pairs, also unusable ones.
         bad_rows: a line for each labelled row that cannot be read.
+        hint: what to do about these rows.
+        numbers: of rows that were read, used, skipped and refused.
         dataset: the labelled pairs that can be used.
         to_predict: all pairs without a label.
         bad_rows_to_predict: a line for each of their rows that cannot be read.
@@ -39,6 +42,8 @@ class ReadPairs:
     decision: EncodingDecision
     rows: list[CheckedPair]
     bad_rows: list[str]
+    hint: str
+    numbers: dict[str, int]
     dataset: Dataset
     to_predict: list[CheckedPair]
     bad_rows_to_predict: list[str]
@@ -67,7 +72,7 @@ def read_pairs(
     """
     report = Report()
     decision = guess_encoding(source, config, cache_dir)
-    every_row, labels, _ = gather_labelled(source, config, report, decision, needs)
+    every_row, labels, hint = gather_labelled(source, config, report, decision, needs)
     unlabelled, bad = _unlabelled_rows(source, config, decision)
     rows, total = limited(every_row, config.limit), 0
     checked: tuple[list[CheckedPair], list[CheckedPair]] = ([], [])
@@ -85,7 +90,9 @@ def read_pairs(
         needs=needs,
         decision=decision,
         rows=checked[0],
-        bad_rows=report.problems,
+        bad_rows=sorted(report.problems, key=natural_order),
+        hint=hint,
+        numbers=report.numbers(),
         dataset=Dataset(
             source=source.name,
             pairs=usable,

@@ -6,7 +6,6 @@ from mmsent_cli.checks.reading import ReadPairs
 from mmsent_cli.data import lab
 from mmsent_cli.data.flaws import CheckedPair, Flaw
 from mmsent_cli.data.pairs import MODALITIES
-from mmsent_cli.data.source_rows import FIX_TAGS
 from mmsent_cli.errors import counted
 from mmsent_cli.files import natural_order
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
@@ -49,7 +48,7 @@ def _bad_rows(data: ReadPairs) -> CheckOutcome:
         level=ERROR if count else OK,
         message=f"{count:,} of {count + len(data.rows):,} labelled rows cannot be read",
         rule="error if there is any",
-        advice=FIX_TAGS if count else "",
+        advice=data.hint if count else "",
         pairs=tuple(ListedPair(guid="", detail=line) for line in data.bad_rows),
     )
 
@@ -59,7 +58,7 @@ def _usable(data: ReadPairs) -> CheckOutcome:
     return CheckOutcome(
         check="usable pairs",
         level=OK if count else ERROR,
-        message=f"{count:,} of {len(data.rows):,} labelled pairs can be used",
+        message=f"{count:,} of {len(data.rows) + len(data.bad_rows):,} labelled pairs can be used",
         rule="error if there is none",
         advice="" if count else "see the rows and files below",
     )

@@ -1,11 +1,11 @@
 """Runs of `check`."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.after_training.run_folder import NOTHING_COMPUTED, start_run, write_run
 from mmsent_cli.checks.data import check_data, listed_csv
+from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import Given, apply_options, with_preset
 from mmsent_cli.compute.resources import Resources
 from mmsent_cli.config import TrainConfig, to_dict
@@ -34,7 +34,7 @@ def run_check(
     Raises:
         MmsentError: settings that do not go together, or a source that cannot be read at all.
     """
-    start = time.perf_counter()
+    start = begin_command()
     config = apply_options(TrainConfig() if preset is None else with_preset(TrainConfig(), preset), given)
     source = source or locate(config.data.data)
     # Nothing is computed: neither precision nor engine needs to be measured.
@@ -61,5 +61,5 @@ def run_check(
         examples=Examples(),
         tables=listed_csv(result),
         command=command_line("check", options),
-        seconds=time.perf_counter() - start,
+        start=start,
     )

@@ -38,6 +38,8 @@ from mmsent_cli.interrupts import AGAIN, INTERRUPTED
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """The error of the option parser, which Typer does not export."""
+COMMAND = "COMMAND"
+"""What stands for the command in a hint that any command may give."""
 INTERNAL = "Value error, "
 """Words of the library that checks choices."""
 
@@ -51,20 +53,21 @@ class ErrorBoundary(TyperGroup):
             if f"--{old}" in typed:
                 new = new.replace("_", "-")
                 _fail(f"--{old} is now called --{new}", f"write --{new}")
-        with _expected_failures():  # the help may be printed to a full disk
+        ctx.meta[COMMAND] = next((arg for arg in args if not arg.startswith("-")), COMMAND)
+        with _expected_failures(COMMAND):  # the help may be printed to a full disk
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        with _expected_failures(), _plain_usage_errors():
+        with _expected_failures(ctx.meta[COMMAND]), _plain_usage_errors():
             return super().invoke(ctx)
 
 
 @contextmanager
-def _expected_failures() -> Iterator[None]:
+def _expected_failures(command: str) -> Iterator[None]:
     try:
         yield
     except MmsentError as error:
-        _fail(error.message, error.hint)
+        _fail(error.message, error.hint.replace(f"mmsent {COMMAND} ", f"mmsent {command} "))
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise

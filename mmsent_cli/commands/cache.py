@@ -23,11 +23,14 @@ def cache(
     json: Json = False,
 ) -> None:
     """Show the size of the caches (features, compiled models, weights), or delete them."""
+    from mmsent_cli.errors import ConfigError
     from mmsent_cli.features.store_report import clear_store, store_report
     from mmsent_cli.files import COMPILED_MODELS, WEIGHTS, cache_note, default_cache_dir
     from mmsent_cli.reports.cache import print_store
     from mmsent_cli.reports.console import print_json
 
+    if cache_dir is not None and not cache_dir.is_dir():
+        raise ConfigError(f"there is no folder {cache_dir}", "give the folder that a command had with --cache-dir")
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
     places = folder / "features", folder / COMPILED_MODELS, folder / WEIGHTS
     print_notices(filter(None, [cache_note()]))

@@ -7,7 +7,7 @@ import typer
 
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, Json, RunsDir, options
-from mmsent_cli.extras import require_extra
+from mmsent_cli.extras import EXPLAIN, require_installed
 
 
 @options(COMMANDS["explain"])
@@ -23,7 +23,7 @@ def explain(
 
     Needs the extra explain (see README).
     """
-    require_extra("explain", "an explanation", "captum")  # before torch is imported
+    require_installed(*EXPLAIN)
     from mmsent_cli import api
     from mmsent_cli.commands.output import print_run
     from mmsent_cli.reports.progress import ProgressView

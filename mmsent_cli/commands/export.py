@@ -7,7 +7,7 @@ import typer
 
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, Force, Json, RunsDir, options
-from mmsent_cli.extras import require_extra
+from mmsent_cli.extras import EXPORT, require_installed
 
 
 @options(COMMANDS["export"])
@@ -23,7 +23,7 @@ def export(
 
     Needs the extra export (see README).
     """
-    require_extra("export", "an export", "onnx")  # before torch is imported
+    require_installed(*EXPORT)
     from mmsent_cli import api
     from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.export import print_export

@@ -23,6 +23,7 @@ from mmsent_cli.config import (
     SplitConfig,
     value_type,
 )
+from mmsent_cli.extras import require_for_options
 from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
 from mmsent_cli.server.settings import ServeSettings
 
@@ -87,6 +88,7 @@ def options(keywords: CommandSettings) -> Callable[[Command], Command]:
 
         def run(quiet: bool, **values: Any) -> None:
             given = {name: value for name in places if (value := values.pop(name)) is not None}
+            require_for_options(given)
             with _without_messages() if quiet else nullcontext():
                 command(given=given, **values)
 

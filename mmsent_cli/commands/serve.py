@@ -5,7 +5,8 @@ from typing import Any
 
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Checkpoint, RunsDir, options
-from mmsent_cli.extras import require_extra
+from mmsent_cli.commands.output import print_notices
+from mmsent_cli.extras import SERVE, require_installed
 from mmsent_cli.server.settings import ServeSettings
 
 
@@ -15,14 +16,17 @@ def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDi
 
     Needs the extra serve (see README).
     """
+    require_installed(*SERVE)
     from mmsent_cli.config import build
     from mmsent_cli.reports.console import notice
     from mmsent_cli.reports.serve import print_address
-    from mmsent_cli.server.server import MODULES, open_socket
+    from mmsent_cli.run_folders import find_checkpoint, unfinished_note
+    from mmsent_cli.server.server import open_socket
 
-    require_extra("serve", "the server", *MODULES)  # this line and the next one before torch is imported
-    open_socket(build(ServeSettings, COMMANDS["serve"].sort(given)[ServeSettings])).close()
+    note = unfinished_note(find_checkpoint(checkpoint, runs_dir))
+    open_socket(build(ServeSettings, COMMANDS["serve"].sort(given)[ServeSettings])).close()  # before torch is imported
     from mmsent_cli import api
 
+    print_notices(filter(None, [note]))
     api.serve(checkpoint=checkpoint, runs_dir=runs_dir, ready=print_address, **given)
     notice("stopped")

@@ -7,7 +7,7 @@ from dataclasses import Field, asdict, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
-from mmsent_cli.config.settings import TrainConfig
+from mmsent_cli.config.settings import OPTIONS_HINT, TrainConfig
 from mmsent_cli.errors import ConfigError
 
 C = TypeVar("C")
@@ -105,7 +105,7 @@ def _convert(setting: "Field[Any]", value: Any) -> Any:
         return _scalar(kind, value)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"invalid value for {setting.name}: {value!r} ({error})", "mmsent COMMAND --help lists the options"
+            f"invalid value for --{setting.name.replace('_', '-')}: {value!r} ({error})", OPTIONS_HINT
         ) from None
 
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mmsent_cli.errors import ConfigError, likely
+from mmsent_cli.errors import unknown_name
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """The settings of a preset by section of TrainConfig, and a summary for error messages."""
+    """The settings of a preset by section of TrainConfig, and a summary for readers of this file."""
 
     summary: str
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +82,5 @@ def find_preset(name: str) -> Preset:
         ConfigError: there is no such preset.
     """
     if name not in PRESETS:
-        known = "; ".join(f"{key}: {preset.summary}" for key, preset in PRESETS.items())
-        raise ConfigError(f"unknown preset {name!r}{likely(name, list(PRESETS))}", f"known: {known}")
+        raise unknown_name("preset", name, list(PRESETS))
     return PRESETS[name]

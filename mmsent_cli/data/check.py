@@ -4,7 +4,7 @@ All files are read before the first epoch, so that a broken file is reported wit
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,8 @@ from mmsent_cli.files import cache_note
 from mmsent_cli.progress import Progress, Stage, silent
 
 CHUNK_ROWS = 256
+MOST_DAMAGED = 0.2
+"""Share of texts with undecodable bytes from which an encoding that the user gave must be wrong."""
 OVER_LIMIT = "over --limit"
 
 
@@ -61,6 +63,7 @@ def load_labelled(
     pairs = [pair for item in checked if (pair := flaws.admit(item, config.on_bad, needs))]
     if flaws.problems and config.on_bad == "stop":
         raise flaws.error(len(rows))
+    _require_encoding(config.encoding, [pair for pair in pairs if pair.text])
     if not pairs:
         raise DataError(f"no pair of {source.name} can be used: {flaws.summary()}", "fix the files")
     account(report, len(every_row) - len(rows), len(pairs), flaws)
@@ -180,6 +183,20 @@ def check_rows(rows: Iterable[PairRow], decision: EncodingDecision) -> Iterator[
             yield list(pool.map(lambda row: check_row(row, decision), chunk))
 
 
+def _require_encoding(given: str, pairs: Sequence[Pair]) -> None:
+    """Check that an encoding which the user gave decodes most texts.
+
+    Raises:
+        DataError: it does not.
+    """
+    damaged = sum(bool(pair.replaced) for pair in pairs)
+    if given != "auto" and damaged > MOST_DAMAGED * len(pairs):
+        raise DataError(
+            f"--encoding {given}: {damaged:,} of {counted(len(pairs), 'text')} have bytes that are not {given}",
+            "leave out --encoding; mmsent inspect-encoding shows which encoding fits",
+        )
+
+
 def _modalities_of(rows: Iterable[PairRow]) -> tuple[str, ...]:
     """The modalities that any row has."""
     has_text = has_image = False
@@ -201,7 +218,7 @@ def account(report: Report, over_limit: int, kept: int, flaws: Flaws) -> None:
     if over_limit:
         report.skipped[OVER_LIMIT] += over_limit
     report.read = kept
-    report.refused = flaws.dropped
+    report.refused = flaws.refused
 
 
 def _notes(pairs: list[Pair], config: DataConfig, flaws: Flaws, needs: Collection[str] | None) -> list[str]:

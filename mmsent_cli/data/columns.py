@@ -10,7 +10,7 @@ from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.manifests import is_filled, name_of, numbered_records, plain, without_surrogates
 from mmsent_cli.data.source_rows import open_source, table_rows
 from mmsent_cli.data.tables import Report, open_table
-from mmsent_cli.errors import DataError, listed
+from mmsent_cli.errors import DataError, likely, listed
 
 
 def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -43,9 +43,11 @@ def require_columns(source: Source, config: DataConfig, names: Sequence[str]) ->
     Raises:
         DataError: as in `read_columns`.
     """
-    if names and source.kind != "frame":
+    if names:
         _require_table(source, names)
-        _places(source, open_table(source.path, config.encoding).columns, names)
+        frame = source.frame
+        found = frames.columns_of(frame) if frame is not None else open_table(source.path, config.encoding).columns
+        _places(source, found, names)
 
 
 def _require_table(source: Source, names: Sequence[str]) -> None:
@@ -64,5 +66,9 @@ def _places(source: Source, found: Sequence[str], names: Sequence[str]) -> list[
     places = [column_named(source.name, found, name, "--by") for name in names]
     missing = [name for name, place in zip(names, places, strict=True) if place is None]
     if missing:
-        raise DataError(f"{source.name} has no column {missing[0]!r}; it has {listed(found)}", "check the name")
+        near = likely(str(missing[0]), [str(name) for name in found])
+        raise DataError(
+            f"{source.name} has no column {missing[0]!r}{near}",
+            f"it has the columns {listed(found)}",
+        )
     return [place for place in places if place is not None]

@@ -109,6 +109,11 @@ class Flaws:
         return sum(pair.outcome == DROPPED for pair in self.unusable)
 
     @property
+    def refused(self) -> int:
+        """How many pairs are not used, or would stop the run."""
+        return len(self.problems) - self.blanked
+
+    @property
     def blanked(self) -> int:
         """How many pairs are used without their broken text or image."""
         return len(self.unusable) - self.dropped

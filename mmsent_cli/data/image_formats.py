@@ -16,7 +16,8 @@ SUFFIX_NAMES = (
 )
 SUFFIXES = frozenset(SUFFIX_NAMES.split())
 """Suffixes of image files, in lower case: those of Pillow's formats, and of photographs that an extra reads."""
-HEIF_HINT = ": pip install 'mmsent[heif]', or "
+NO_IMAGE = "is not an image"
+HEIF_HINT = ": pip install '.[heif]', or "
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 FOREIGN = (
     (b"\x00\x05\x16\x07", "is a companion file of macOS, not the picture"),
@@ -57,4 +58,4 @@ def foreign_kind(raw: bytes) -> str:
         return "is a web page, not an image: the download gave an error page"
     if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in raw[:1000]):
         return "is an SVG drawing: save it as PNG"
-    return next((kind for mark, kind in FOREIGN if raw.startswith(mark)), "is not an image")
+    return next((kind for mark, kind in FOREIGN if raw.startswith(mark)), NO_IMAGE)

@@ -134,7 +134,7 @@ def _source(data: str, reason: str) -> Source:
     if data == frames.NAME and not path.exists():
         raise DataError(
             "this run was started from Python with a DataFrame, which mmsent did not keep",
-            "give the same DataFrame as `data`",
+            "give the same DataFrame again: evaluate(run, data=frame)",
         )
     try:
         is_folder, is_file = path.is_dir(), path.is_file()

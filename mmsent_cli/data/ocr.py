@@ -126,7 +126,7 @@ def require_ocr() -> None:
         for name in ("cv2", "rapidocr"):
             importlib.import_module(name)
     except ImportError as error:
-        hint = "pip install 'mmsent[ocr]', or leave out the ocr probes"
+        hint = "pip install '.[ocr]', or leave out the ocr probes"
         raise OcrUnavailable(f"text in images cannot be read: {error}", hint) from error
 
 

@@ -10,6 +10,7 @@ from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.errors import DataError
 
 LIMIT_SEED = 0
+DUPLICATE = "duplicate guid"
 SENTIMENT_ORDER = {
     **dict.fromkeys(("negative", "neg", "消极", "负面", "负向", "负"), 0),
     **dict.fromkeys(("neutral", "neu", "中性", "中立", "中"), 1),
@@ -32,7 +33,7 @@ def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool
     if is_file_name and (guid in (".", "..") or any(mark in guid for mark in "/\\\0")):
         return f"{where}: guid {guid!r} is a path, not a name"
     if guid in seen:
-        return f"{where}: duplicate guid {guid} (first in {seen[guid]})"
+        return f"{where}: {DUPLICATE} {guid} (first in {seen[guid]})"
     seen[guid] = where
     return None
 

@@ -1,6 +1,6 @@
 """Read the rows of a data source, labelled or to predict, and account for every row of its file."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +10,19 @@ from mmsent_cli.data import frames, lab, manifests, published
 from mmsent_cli.data.fields import FIELDS, KNOWN, Columns, choose_columns
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import PairRow
-from mmsent_cli.data.rows import labels_of, require_classes, tag_problems
+from mmsent_cli.data.rows import DUPLICATE, labels_of, require_classes, tag_problems
 from mmsent_cli.data.tables import Report, Table, open_table
 from mmsent_cli.data.tables.encoding import numbered_lines
 from mmsent_cli.data.tables.opening import is_legacy_text
 from mmsent_cli.data.tags import require_few_classes, settle_tags
 from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.files import natural_order
+from mmsent_cli.printed_commands import option_text
 
 WITH_TAG, WITHOUT_TAG = "with a tag", "without a tag"
 FIX = "fix these rows"
-FIX_TAGS = "fix these rows; rare tags are classes if --labels names all classes, or are left out with --exclude-labels"
+CHECK = "mmsent check lists the problems of all rows and files together"
+SHOWN_TAGS = 5
 
 
 def labelled_rows(
@@ -75,12 +78,34 @@ def gather_labelled(
     tagged = settle_tags(rows, config, class_names)
     labels = labels_of(tagged.rows, config.labels)
     wrong = tag_problems(tagged.rows, labels)
-    hint = FIX_TAGS if wrong and not config.labels else FIX
+    hint = _hint(report.problems, [row.tag for row in tagged.rows if row.tag not in labels], source, labels)
     report.skipped.update(tagged.excluded)
     report.said += tagged.notes
     report.read = len(tagged.rows) - len(wrong)
     report.problems += wrong
     return [row for row in tagged.rows if row.tag in labels], labels, hint
+
+
+def _hint(problems: Sequence[str], wrong: Sequence[str | None], source: Source, labels: Sequence[str]) -> str:
+    """Return what to do about rows that cannot be read, and about missing and unknown tags."""
+    unknown = list(dict.fromkeys(tag for tag in wrong if tag is not None))
+    doubled = sum(DUPLICATE in line for line in problems)
+    parts = []
+    if len(problems) > doubled:
+        parts.append(FIX)
+    if doubled:
+        parts.append("give each pair a guid of its own")
+    if None in wrong:
+        is_list = source.kind == "lab"
+        parts.append(f"write the missing tags{', or list these guids in test_without_label.txt' if is_list else ''}")
+    if unknown:
+        named = ",".join(unknown[:SHOWN_TAGS])
+        more = ",…" if len(unknown) > SHOWN_TAGS else ""
+        parts.append(
+            f"correct the unknown tags, or leave them out with {option_text('exclude_labels', named)}{more}, or make"
+            f" them classes with {option_text('labels', ','.join([*labels, named]))}{more}"
+        )
+    return "; ".join(parts) or FIX
 
 
 def unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision | None = None) -> Iterator[PairRow]:
@@ -108,12 +133,13 @@ def count_unlabelled(
     if not report.read and source.kind == "manifest" and report.skipped[WITH_TAG]:
         raise DataError(
             f"there is nothing to predict in {source.name}: every row has a label ({report.counts()})",
-            "to predict all rows, give --tag-column a name that is not a column",
+            "empty the label column in a copy of the table, or measure the model on these labels: mmsent evaluate",
         )
     if not report.read:
+        is_lab = source.kind == "lab"
         raise DataError(
             f"there are no pairs to predict in {source.name} ({report.counts()})",
-            "list their guids in test_without_label.txt" if source.kind == "lab" else "add rows without a label",
+            "list their guids in test_without_label.txt" if is_lab else "add a row for each pair below the header",
         )
     return report.read, rows_to_predict(source, config, Report(), decision)
 
@@ -213,5 +239,6 @@ def _wanted(config: DataConfig) -> Iterator[str]:
 
 def _raise_rows(report: Report, hint: str) -> None:
     if report.problems:
-        count = f"{len(report.problems)} bad rows: " if len(report.problems) > 1 else ""
-        raise DataError(f"{count}{summarize(report.problems)} ({report.counts()})", hint)
+        problems = sorted(report.problems, key=natural_order)
+        count = f"{len(problems)} bad rows: " if len(problems) > 1 else ""
+        raise DataError(f"{count}{summarize(problems)} ({report.bad_rows()})", f"{hint}; {CHECK}")

@@ -164,8 +164,15 @@ def _require_members(counts: Mapping[str, int], needed: int) -> None:
     if short:
         raise DataError(
             f"each class needs {needed} or more pairs (near-duplicates count as one); too few: {', '.join(short)}",
-            "choose fewer --folds, add pairs of these classes, or leave some classes out with --exclude-labels",
+            _more_members(needed, max(counts.values()), min(counts.values())),
         )
+
+
+def _more_members(needed: int, most: int, least: int) -> str:
+    """What to do if classes have fewer than `needed` members: folds need one each."""
+    fewer = f"use --folds {least} or fewer" if needed > 2 and least >= 2 else ""
+    others = "leave these classes out with --exclude-labels" if most >= needed else ""
+    return ", or ".join(filter(None, (fewer, "add pairs of these classes", others)))
 
 
 def _require_both_sides(pairs: Sequence[Pair], labels: Sequence[str], train: Sequence[str], val: Sequence[str]) -> None:

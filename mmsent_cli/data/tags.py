@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from mmsent_cli.config import SENTIMENTS, DataConfig
 from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.data.text import visible
-from mmsent_cli.errors import DataError, summarize
+from mmsent_cli.errors import DataError, listed, summarize
 
 NO_TAG = frozenset(
     {"", "#n/a n/a", "null", "nan", "none", "na", "n/a", "<na>", "#n/a", "#na", "nil", "nat", "-nan", "(null)", "\\n"}
@@ -78,7 +78,8 @@ def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[s
         class_names: names of the classes 0, 1, …, where the source has them.
 
     Raises:
-        DataError: a joined judgement has a class that is not a sentiment, or an excluded label does not occur.
+        DataError: a joined judgement has a class that is not a sentiment, or none of the mapped or excluded labels
+            occurs.
     """
     names = _label_map(config) or {str(number): name for number, name in enumerate(class_names)}
     notes = []
@@ -90,8 +91,9 @@ def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[s
     rows = [row if row.tag is None else _tagged(row, spelling.get(tag_key(row.tag), row.tag)) for row in rows]
     excluded = Counter({OPPOSITE: opposite} if opposite else {})
     if config.exclude_labels:
-        rows, left_out = _without(rows, config.exclude_labels)
+        rows, left_out, note = _without(rows, config.exclude_labels)
         excluded.update(left_out)
+        notes += note
     return TaggedRows(rows, excluded, (*notes, *joint, *merged))
 
 
@@ -131,7 +133,7 @@ def _mapped(rows: Sequence[PairRow], names: Mapping[str, str], is_given: bool) -
     notes = [f"tags: {counts}"] if counts else []
     unmet = [key for key in names if not met[key]]
     if is_given and unmet:
-        notes.append(f"the label map names tags that do not occur: {', '.join(unmet)}")
+        notes += _unmet("--label-map", unmet, rows, bool(counts))
     return changed, notes
 
 
@@ -198,17 +200,25 @@ def _parts(tag: str, known: set[str], labels: Sequence[str] | None) -> list[str]
     return parts if len(parts) > 1 and set(parts) <= known else []
 
 
-def _without(rows: Sequence[PairRow], labels: Sequence[str]) -> tuple[list[PairRow], Counter[str]]:
+def _without(rows: Sequence[PairRow], labels: Sequence[str]) -> tuple[list[PairRow], Counter[str], list[str]]:
     keys = {tag_key(label): label for label in labels}
     found = Counter(tag_key(row.tag) for row in rows if row.tag is not None)
     strange = [label for key, label in keys.items() if key not in found]
-    if strange:
-        known = ", ".join(sorted({row.tag for row in rows if row.tag is not None}))
-        raise DataError(
-            f"--exclude-labels: no row has the tag {', '.join(map(repr, strange))}", f"the tags are {known}"
-        )
+    notes = _unmet("--exclude-labels", strange, rows, len(strange) < len(keys)) if strange else []
     kept = [row for row in rows if row.tag is None or tag_key(row.tag) not in keys]
-    return kept, Counter({f"of the excluded class {label}": found[key] for key, label in keys.items()})
+    return kept, Counter({f"of the excluded class {keys[key]}": found[key] for key in keys if found[key]}), notes
+
+
+def _unmet(option: str, tags: Sequence[str], rows: Sequence[PairRow], is_some_met: bool) -> list[str]:
+    """Return a note on tags that an option names and that do not occur.
+
+    Raises:
+        DataError: none of those that it names occurs.
+    """
+    if is_some_met:
+        return [f"{option} names tags that do not occur: {', '.join(tags)}"]
+    known = sorted({row.tag for row in rows if row.tag is not None})
+    raise DataError(f"{option}: no row has the tag {', '.join(map(repr, tags))}", f"the tags are {listed(known)}")
 
 
 def _tagged(row: PairRow, tag: str) -> PairRow:

@@ -5,12 +5,12 @@ The settings found by the tuning are used in all later experiments.
 Each experiment is a run in the folder `steps`. When resumed, finished experiments are read from there.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.clock import begin_command
 from mmsent_cli.config import read_train_config
 from mmsent_cli.experiments.ablation.ablate import ablate
 from mmsent_cli.experiments.ablation.target import examine
@@ -30,6 +30,7 @@ from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import PaperResult
 from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run
+from mmsent_cli.run_time import begin_session
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.run import execute
 from mmsent_cli.training.run_folder import start_run
@@ -38,7 +39,7 @@ STEPS = "steps"
 EPOCHS, TUNE_EPOCHS = 10, 5
 """Published number of epochs, and of each tuning trial. With another `--epochs`, every step has that many."""
 Finish = Callable[..., Run]
-"""`finish(plan, run, result, detail, command=, seconds=)` writes the figures, report and `result.json` of a step."""
+"""`finish(plan, run, result, detail, command=, start=)` writes the figures, report and `result.json` of a step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,13 @@ class _Steps:
         subject: dict[str, Any] | None = None,
     ) -> tuple[Any, Any, Run]:
         """Run one experiment and write its report. Returns its result, its detail and its run."""
-        start = time.perf_counter()
-        run = self._find(command) or self._start(command, plan, settings, subject)
+        start, run = begin_command(), self._find(command)
+        if run is None:
+            run = self._start(command, plan, settings, subject)
+        else:
+            begin_session(run)
         result, detail = work(plan, settings, run, self._progress)
-        done = self._finish(plan, run, result, detail, command=command, seconds=time.perf_counter() - start)
+        done = self._finish(plan, run, result, detail, command=command, start=start)
         self.drawn |= {f"{name}/{path.stem}": path.read_bytes() for path in sorted(run.folder.glob("*.png"))}
         return result, detail, done
 

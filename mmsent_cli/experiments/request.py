@@ -24,6 +24,7 @@ from mmsent_cli.experiments.settings import (
 )
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.run_folders import EXPERIMENT, Run, remove_unfinished
+from mmsent_cli.run_time import begin_session
 from mmsent_cli.training.plan import Plan, plan_run
 from mmsent_cli.training.run_folder import (
     find_unfinished,
@@ -118,6 +119,7 @@ def open_experiment(
     else:
         write_plan(plan, run)
         require_same_plan(plan, run, request.command)
+        begin_session(run)
     return OpenExperiment(plan, settings, run, target)
 
 

@@ -19,7 +19,9 @@ class CompareSettings:
     seeds: int = option(3, "Models per fusion, each with another seed. The first seed is --seed, the next --seed + 1")
 
     def __post_init__(self) -> None:
-        raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions must name at least one"))
+        raise_if(
+            self, (self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions must name at least one")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,9 @@ class AugmentSettings:
     )
 
     def __post_init__(self) -> None:
-        raise_if((self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies must name at least one"))
+        raise_if(
+            self, (self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies must name at least one")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,7 @@ class AblateSettings:
     )
 
     def __post_init__(self) -> None:
-        raise_if((self.emap_pairs < 2, "emap_pairs must be at least 2"))
+        raise_if(self, (self.emap_pairs < 2, "emap_pairs must be at least 2"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,7 @@ class TuneSettings:
 
     def __post_init__(self) -> None:
         raise_if(
+            self,
             (self.seeds < 1, "seeds must be at least 1"),
             (self.trials < 1, "trials must be at least 1"),
             (not self.study, "study needs a name"),
@@ -118,6 +123,7 @@ class PaperSettings:
 
     def __post_init__(self) -> None:
         raise_if(
+            self,
             (self.seeds < 1, "seeds must be at least 1"),
             (self.tune_epochs is not None and self.tune_epochs < 1, "tune_epochs must be at least 1"),
         )

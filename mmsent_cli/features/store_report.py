@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from mmsent_cli.encoders.weights.mpnet_slices import FILES, NAME
@@ -139,7 +140,13 @@ def _describe(folder: Path, content: dict[str, str]) -> StoredFeatures:
         stages=content["stages"],
         entries=sum(_count_entries(path) for path in shard_indexes(folder)),
         bytes=_size(folder, FEATURES),
+        used=_newest(folder),
     )
+
+
+def _newest(folder: Path) -> str:
+    times = [path.stat().st_mtime for path in folder.iterdir() if path.is_file()]
+    return datetime.fromtimestamp(max(times)).strftime("%Y-%m-%d %H:%M") if times else ""
 
 
 def _count_entries(index: Path) -> int:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.inference.partial import partial_path
+from mmsent_cli.inference.partial import how_begun, partial_path
 from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.scale.folder import PARTS, hidden_folder, is_folder, require_free_folder
 from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, require_writable
@@ -25,19 +25,19 @@ def require_request(file: PredictionFile, is_in_parts: bool) -> None:
         raise ConfigError(f"--engine ray writes a file or a folder, not {out}", "give a name with --out")
     if is_in_parts and file.settings.shard is not None:
         raise ConfigError("--engine ray divides the rows itself", "leave out --shard, or --engine ray")
-    if file.resume and not file.force and not is_in_parts and out.is_file() and not partial_path(out).is_file():
-        raise ConfigError(f"{out} is finished: there is nothing to resume", "to predict all pairs again, add --force")
+    is_repeated = file.resume and out.exists() and not is_unfinished(out, is_in_parts)
     if is_in_parts and is_folder(out):
-        require_free_folder(out, file.force)
+        require_free_folder(out, file.force or is_repeated)
     else:
-        require_writable(out, file.force)
+        require_writable(out, file.force or is_repeated)
         file.require_known()
     if file.resume or file.force or is_open:
         return
     if is_unfinished(out, is_in_parts):
+        go_on = "" if is_in_parts else how_begun(out).get("go_on", "")
         raise ConfigError(
             f"there is an interrupted prediction of {out}",
-            "continue with --resume, or start over with --force",
+            f"{go_on or 'continue with --resume'}; or start over with --force",
         )
 
 

@@ -18,7 +18,7 @@ import torch
 from mmsent_cli.data.images import decode_whole
 from mmsent_cli.data.pairs import ImageFile, Pair
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.extras import require_extra
+from mmsent_cli.extras import EXPLAIN, require_extra
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.settings import ExplainSettings
 from mmsent_cli.model import MODALITIES
@@ -47,7 +47,7 @@ class Explainer:
 
     def __init__(self, predictor: Predictor, settings: ExplainSettings) -> None:
         labels = predictor.description.labels
-        require_extra("explain", "an explanation", "captum")
+        require_extra(*EXPLAIN)
         if settings.label is not None and settings.label not in labels:
             raise ConfigError(f"the model has no class {settings.label!r}", f"its classes are {', '.join(labels)}")
         if settings.method == "gradients" and predictor.ensemble.stacker is not None:

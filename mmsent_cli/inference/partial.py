@@ -10,10 +10,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.errors import ConfigError, listed
+from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import cannot_write, kind_of
 
 START_OVER = "leave out --resume, and start over with --force"
+IDENTITY_WORDS = {
+    "checkpoint": "another checkpoint",
+    "checkpoint_digest": "another checkpoint",
+    "data": "other data",
+    "rows": "another number of rows",
+    "shard": "another --shard",
+    "on_bad": "another --on-bad",
+    "columns": "other columns",
+    "encoding": "another --encoding",
+    "compute": "another device, precision or engine",
+    "settings": "other settings",
+    "mmsent": "another version of mmsent",
+}
+"""What an interrupted prediction depends on, by key of its identity."""
 Row = Sequence[Any]
 """Guid, tag, missing modality, and the probability of each class."""
 
@@ -30,16 +44,22 @@ class PartialPrediction:
         out: the file that the prediction is to write.
         identity: what the rows depend on, as plain values: checkpoint, pairs, precision.
         resume: keep the rows that are in the file. Without it, they are replaced when the first chunk is finished.
+        checkpoint: the file of the model.
+        go_on: how to continue an interrupted prediction.
 
     Raises:
         ConfigError: there is nothing to resume, the rows belong to another prediction, or the hidden name belongs to a
             link, a folder or a pipe.
     """
 
-    def __init__(self, out: Path, identity: Mapping[str, Any], resume: bool) -> None:
+    def __init__(
+        self, out: Path, identity: Mapping[str, Any], resume: bool, checkpoint: Path | None = None, go_on: str = ""
+    ) -> None:
         self.path = partial_path(out)
         self._out = out
-        self._first = json.dumps({"prediction": identity}, sort_keys=True) + "\n"
+        self._identity = identity
+        first = {"prediction": identity, "checkpoint": str(checkpoint and checkpoint.absolute()), "go_on": go_on}
+        self._first = json.dumps(first, sort_keys=True) + "\n"
         self._is_begun = resume
         self._require_plain()
         if resume:
@@ -101,31 +121,40 @@ class PartialPrediction:
             )
 
     def _require_same(self) -> None:
-        begin, over = f"leave out --resume to predict all pairs into {self._out}", START_OVER
-        try:
-            with self.path.open(encoding="utf-8", newline="\n") as stream:
-                first = stream.readline()
-        except FileNotFoundError as error:
-            raise ConfigError(f"there is no unfinished prediction of {self._out} to resume", begin) from error
-        except (OSError, UnicodeError) as error:
-            raise ConfigError(f"cannot read the unfinished prediction {self.path}: {error}", over) from error
-        if first != self._first:
-            raise ConfigError(
-                f"the unfinished prediction of {self._out} had {self._changed(first)}",
-                "give the same as then, such as its --checkpoint; or, to lose its finished rows, " + over,
-            )
+        if not self.path.exists():
+            begin = f"leave out --resume to predict all pairs into {self._out}"
+            raise ConfigError(f"there is no unfinished prediction of {self._out} to resume", begin)
+        began = how_begun(self._out)
+        require_same_identity(self._out, began.get("prediction"), self._identity, began.get("go_on", ""))
 
-    def _changed(self, first: str) -> str:
-        """What differs from the interrupted prediction, in words."""
-        try:
-            old, new = (json.loads(line)["prediction"] for line in (first, self._first))
-        except (ValueError, KeyError, TypeError):  # a damaged line
-            return "other settings"
-        names = {"checkpoint": "another checkpoint", "data": "other data", "rows": "other pairs"}
-        changed = [name for name in new if old.get(name) != new[name]]
-        others = [name for name in changed if name not in names]
-        words = [names[name] for name in changed if name in names]
-        return listed([*words, f"other settings ({', '.join(others)})"] if others else words)
+
+def how_begun(out: Path) -> dict[str, Any]:
+    """Return identity, checkpoint and way on of an interrupted prediction; empty if there is none, or it is damaged."""
+    try:
+        with partial_path(out).open(encoding="utf-8", newline="\n") as stream:
+            first = json.loads(stream.readline())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return first if isinstance(first, dict) else {}
+
+
+def require_same_identity(out: Path, before: Any, now: Mapping[str, Any], go_on: str) -> None:
+    """Check that an interrupted prediction is continued as it was begun.
+
+    Args:
+        out: its output.
+        before, now: what the rows depended on, and depend on now.
+        go_on: how to continue it.
+
+    Raises:
+        ConfigError: they differ. The message names what differs, the hint is the way on.
+    """
+    before, now = before if isinstance(before, dict) else {}, json.loads(json.dumps(now))
+    changed = [words for name, words in IDENTITY_WORDS.items() if before.get(name) != now.get(name)]
+    if before != now:
+        what = ", ".join(changed) or "other settings"
+        hint = f"{go_on}; to start over, replace --resume by --force" if go_on else START_OVER
+        raise ConfigError(f"the unfinished prediction of {out} had {what}", hint)
 
 
 def _chunk(line: bytes, labels: Sequence[str]) -> list[Row] | None:

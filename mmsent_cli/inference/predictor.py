@@ -21,7 +21,9 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import PairBatch, PairPipeline
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.results import MemberVote, Prediction
+from mmsent_cli.run_folders import unfinished_note
 from mmsent_cli.training.checkpoints import Description, load_ensemble
+from mmsent_cli.training.folds import NETWORK
 
 OPENVINO_THREADS_PER_TORCH_THREAD = 4
 """While OpenVINO runs the encoders, PyTorch gets few threads: one that waits for a busy core delays all others (on two
@@ -36,6 +38,7 @@ class Predictor:
         ensemble: the model or the ensemble, in eval mode on the device.
         description: the metadata of the checkpoint.
         resources: device, weights and cache folder.
+        unfinished: a note, if the checkpoint is that of an unfinished run.
 
     Example:
         predictor = Predictor.load(Path("runs/latest/best_model.pt"), RuntimeConfig())
@@ -45,6 +48,7 @@ class Predictor:
     ensemble: Ensemble
     description: Description
     resources: Resources
+    unfinished: str = ""
 
     @classmethod
     def load(cls, checkpoint: Path, runtime: RuntimeConfig) -> "Predictor":
@@ -60,7 +64,7 @@ class Predictor:
             require_ocr()
         for network in ensemble.models:
             network.to(resources.compute.device)
-        return cls(ensemble, description, resources)
+        return cls(ensemble, description, resources, unfinished_note(checkpoint))
 
     @property
     def compute(self) -> Compute:
@@ -73,9 +77,9 @@ class Predictor:
         return self.ensemble.model
 
     def notes(self) -> list[str]:
-        """Notes on device, precision and engine."""
+        """Notes on device, precision and engine, and on a checkpoint of an unfinished run."""
         encoders = (self.model.text, self.model.image, *self.ensemble.auxiliary_encoders.values())
-        return [*([self.resources.note] if self.resources.note else []), *self.compute.refusals(*encoders)]
+        return [*filter(None, (self.unfinished, self.resources.note)), *self.compute.refusals(*encoders)]
 
     @property
     def pipeline(self) -> PairPipeline:
@@ -93,7 +97,7 @@ class Predictor:
         with self.compute.autocast():
             votes = np.exp(self.ensemble.votes(encoded.batch, encoded.texts, encoded.ocr_texts, encoded.features))[0]
         chunks.close()
-        names = ("models", *(probe.name for probe in self.ensemble.probes))
+        names = (NETWORK, *(probe.name for probe in self.ensemble.probes))
         named = zip(names, (self._prediction(pair, vote) for vote in votes), strict=True)
         return tuple(MemberVote(member=name, label=vote.tag, probabilities=vote.probabilities) for name, vote in named)
 

@@ -11,9 +11,10 @@ from mmsent_cli.config import COLUMNS, DataConfig, RuntimeConfig, to_dict
 from mmsent_cli.data.layouts import Source, is_pattern
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError, MmsentError
-from mmsent_cli.files import with_way_on
+from mmsent_cli.files import default_cache_dir, with_way_on
 from mmsent_cli.inference.early import is_unfinished
-from mmsent_cli.inference.partial import START_OVER, PartialPrediction, Row
+from mmsent_cli.inference.finished_output import checkpoint_of
+from mmsent_cli.inference.partial import START_OVER, Row, how_begun
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.settings import PredictSettings
@@ -24,10 +25,10 @@ from mmsent_cli.results import PredictedBy, Prediction
 from mmsent_cli.training.checkpoints import Description
 
 
-def open_partial(
+def identity_of(
     model: PredictedBy, source: Source, predictor: Predictor, data: DataConfig, rows: int, file: PredictionFile
-) -> PartialPrediction | None:
-    """Open the finished rows of a prediction; None if the output is not a plain file.
+) -> dict[str, Any] | None:
+    """Return what the rows of a prediction depend on; None if it cannot be continued.
 
     Args:
         model: what predicts.
@@ -38,7 +39,7 @@ def open_partial(
         file: the file that the prediction is to write.
 
     Raises:
-        ConfigError: `file.resume` is set, but there is nothing to resume.
+        ConfigError: `file.resume` is set, and the prediction cannot be continued.
     """
     if file.out == STANDARD_OUTPUT or is_stream(file.out):
         if file.resume:
@@ -49,7 +50,7 @@ def open_partial(
             raise ConfigError("a prediction of standard input cannot be resumed", "save the table to a file")
         return None
     compute = predictor.compute
-    identity = {
+    return {
         "mmsent": model.mmsent,
         "checkpoint": model.checkpoint_digest,
         "data": source.place,
@@ -60,7 +61,6 @@ def open_partial(
         "encoding": data.encoding,
         "compute": [compute.device, compute.precision, compute.engine_name, predictor.chunk_pairs],
     }
-    return PartialPrediction(file.out, identity, file.resume)
 
 
 def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -> Prediction:
@@ -73,6 +73,12 @@ def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -
         raise ConfigError(f"the pairs have changed since the prediction of {out} was interrupted", START_OVER)
     shares = dict(zip(labels, row[3:], strict=True))
     return Prediction(guid=row[0], tag=row[1], probabilities=shares, missing=row[2])
+
+
+def begun_with(out: Path, runtime: RuntimeConfig) -> str | None:
+    """Return the checkpoint that a prediction of an output was begun with; None if it is not known or not there."""
+    began = how_begun(out).get("checkpoint") or checkpoint_of(out, default_cache_dir(runtime.cache_dir))
+    return began if isinstance(began, str) and Path(began).is_file() else None
 
 
 @contextmanager

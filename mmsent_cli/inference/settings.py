@@ -25,7 +25,8 @@ class ExplainSettings:
 
     def __post_init__(self) -> None:
         raise_if(
-            (not 1 <= self.grid <= 32, f"grid must lie between 1 and 32, not {self.grid}"),
+            self,
+            (not 1 <= self.grid <= 32, "grid must lie between 1 and 32"),
             (self.pairs < 1, "pairs must be at least 1"),
         )
 
@@ -41,7 +42,7 @@ class ExportSettings:
     )
 
     def __post_init__(self) -> None:
-        raise_if((self.check_pairs < 0, "check_pairs must not be negative"))
+        raise_if(self, (self.check_pairs < 0, "check_pairs must not be negative"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +74,16 @@ class PredictSettings:
     def __post_init__(self) -> None:
         given = [self.abstain_below, self.abstain_for_accuracy]
         raise_if(
+            self,
             (self.ray_workers < 0, "ray_workers must not be negative"),
             (
                 self.part_rows < 1 or self.part_rows % CHUNK_ROWS != 0,
                 f"part_rows must be a multiple of {CHUNK_ROWS} (a batch), to keep the probabilities the same",
             ),
-            (None not in given, "abstain_below and abstain_for_accuracy both set the threshold; leave out one of them"),
+            (
+                None not in given,
+                "--abstain-below and --abstain-for-accuracy both set a threshold; leave out one",
+            ),
             *(
                 (value is not None and not 0 <= value <= 1, f"{name} must lie in [0, 1]")
                 for name, value in zip(("abstain_below", "abstain_for_accuracy"), given, strict=True)

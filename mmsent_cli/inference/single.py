@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.clock import begin_command
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.manifests import SURROGATE, image_of, without_surrogates
@@ -27,7 +28,7 @@ def predict_one(
     Raises:
         MmsentError: checkpoint or image cannot be used, or neither text nor image is given.
     """
-    start = time.perf_counter()
+    start = begin_command()
     pair = single_pair(text, image)
     predictor = Predictor.load(checkpoint, runtime)
     pair = decode_typed(pair, predictor.description)

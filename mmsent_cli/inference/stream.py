@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.clock import begin_command
 from mmsent_cli.config import DataConfig, RuntimeConfig, build
 from mmsent_cli.data.check import decide_encoding, open_unlabelled
 from mmsent_cli.data.columns import read_columns, require_columns
@@ -21,15 +22,16 @@ from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.files import cache_note
 from mmsent_cli.inference.abstain import find_threshold
 from mmsent_cli.inference.early import require_request
+from mmsent_cli.inference.finished_output import finished_before, remember, whole_identity
 from mmsent_cli.inference.partial import PartialPrediction, Row
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.resume import done_before, open_partial, predicted_by, resume_line, with_advice
+from mmsent_cli.inference.resume import done_before, identity_of, predicted_by, resume_line, with_advice
 from mmsent_cli.inference.rows import Kept, ParquetWriter, PredictionFile, RowWriter, open_rows
 from mmsent_cli.inference.tally import Tally
 from mmsent_cli.outputs import require_no_input
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Finding, PredictedBy, PredictResult, noted
-from mmsent_cli.stats import never_answered_finding, one_class_finding
+from mmsent_cli.stats import one_class_finding, seldom_answered_finding
 from mmsent_cli.training.checkpoints import Description
 
 ADVICE = "check the pairs, or train again with more --epochs, a higher --head-lr or --class-weights balanced"
@@ -58,7 +60,7 @@ def predict_file(
     Raises:
         MmsentError: the checkpoint, the data or the output cannot be used, or there is nothing to resume.
     """
-    start = time.perf_counter()
+    start = begin_command()
     out, shard = file.out, file.shard
     require_request(file, is_in_parts=False)
     config = build(DataConfig, given)
@@ -76,9 +78,14 @@ def predict_file(
     tally = Tally(total, threshold)
     pairs = tally.watch(_apart_from(out, unlabelled))
     model = predicted_by(checkpoint, predictor.description)
-    kept = open_partial(model, source, predictor, data, total, file)
+    go_on, kept, whole = resume_line(checkpoint, given, runtime, file, source), None, None
+    if identity := identity_of(model, source, predictor, data, total, file):
+        whole = whole_identity(file, identity, files_of(source, data)) if source.frame is None else None
+        if whole and (before := finished_before(file, whole, predictor.resources.cache)):
+            return before
+        kept = PartialPrediction(out, identity, file.resume, checkpoint, go_on)
     writing = open_rows(file, predictor.description.labels, _kept_columns(file, source, data), model)
-    with with_advice(resume_line(checkpoint, given, runtime, file, source), file), writing as rows:
+    with with_advice(go_on, file), writing as rows:
         _write_rows(rows, predictor, pairs, tally, out, kept, progress)
         if not tally.pairs and shard.count == 1:
             raise DataError(f"there are no pairs to predict in {source.name}", "give a folder or a table with --data")
@@ -91,7 +98,10 @@ def predict_file(
         *read,
         *predictor.notes(),
     )
-    return finished(checkpoint, out, predictor.description, model, tally, flaws, notes, start)
+    result = finished(checkpoint, out, predictor.description, model, tally, flaws, notes, start)
+    if whole:
+        remember(file, whole, result, predictor.resources.cache)
+    return result
 
 
 def finished(
@@ -147,7 +157,7 @@ def findings_of_counts(description: Description, counts: Mapping[str, int]) -> t
         return description.findings
     classes = np.arange(len(counts)) if description.seen is None else description.seen.classes
     shares = dict(zip(counts, (np.bincount(classes, minlength=len(counts)) / len(classes)).tolist(), strict=True))
-    return one_class_finding(counts, shares, ADVICE) or never_answered_finding(counts, shares)
+    return one_class_finding(counts, shares, ADVICE) or seldom_answered_finding(counts, shares)
 
 
 def _kept_columns(file: PredictionFile, source: Source, data: DataConfig) -> Kept:

@@ -11,7 +11,7 @@ MEGABYTE = 10**6
 def print_store(result: StoreResult) -> None:
     """Print the feature store's content on stdout."""
     console = out()
-    size = f"{result.bytes / MEGABYTE:.1f} MB"
+    size = f"{result.bytes / MEGABYTE:,.1f} MB"
     kinds = ((result.compiled_models_bytes, "converted models"), (result.weights_bytes, "unpacked weights"))
     beside = listed([f"{size / MEGABYTE:.1f} MB of {kind}" for size, kind in kinds if size])
     facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", beside)]
@@ -19,6 +19,15 @@ def print_store(result: StoreResult) -> None:
     console.print(facts_table(facts))
     if result.feature_sets and not result.cleared:
         rows = [
-            (each.encoder, each.stages, each.entries, f"{each.bytes / MEGABYTE:.1f}") for each in result.feature_sets
+            (
+                each.encoder,
+                each.stages,
+                f"{each.entries:,}",
+                f"{each.bytes / MEGABYTE:,.1f}",
+                each.used,
+                each.feature_set,
+            )
+            for each in result.feature_sets
         ]
-        print_table(console, "Features", figures_table(("Encoder", "Stages", "Entries", "MB"), rows))
+        columns = ("Encoder", "Stages", "Entries", "MB", "Last written", "Folder")
+        print_table(console, "Features", figures_table(columns, rows))

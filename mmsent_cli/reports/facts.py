@@ -6,7 +6,7 @@ from mmsent_cli.results import AblateResult, FoldsResult, SharedSetup, TrainResu
 Facts = tuple[tuple[str, str], ...]
 
 
-def training_facts(result: TrainResult | FoldsResult) -> Facts:
+def training_facts(result: TrainResult | FoldsResult, seconds: float) -> Facts:
     """Return data, model, epochs, device and time of a training; rows that say nothing are left out."""
     if isinstance(result, FoldsResult):
         data, probes = (
@@ -29,7 +29,7 @@ def training_facts(result: TrainResult | FoldsResult) -> Facts:
         ("Parameters", parameters(result.trainable_parameters, result.total_parameters) + each),
         ("Epochs", epochs),
         ("Device", f"{result.device}, {result.precision}"),
-        ("Time", f"{duration(result.seconds)}, including {duration(result.prepare_seconds)} of preparation"),
+        ("Time", f"{duration(seconds)}, including {duration(result.prepare_seconds)} of preparation"),
     )
     return tuple((name, value) for name, value in rows if value)
 

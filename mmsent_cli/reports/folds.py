@@ -29,6 +29,8 @@ MEMBER_NAMES = {
     "clip": "Text and image by CLIP, linear",
     "characters": "Characters, linear",
     "lexicon": "Lexicon, linear",
+    "kernel": "Kernel regression",
+    "faces": "Faces in the image, linear",
     "ocr": "Words in the image, linear",
     "ocr-characters": "Their characters, linear",
     "minilm-ocr": "Text and words in the image by MiniLM, linear",
@@ -48,7 +50,7 @@ def folds_figures(result: FoldsResult) -> Drawn:
 
 
 def folds_answer(result: FoldsResult, seconds: float) -> Answer:
-    """Make the head of the page. The time shown is `result.seconds`."""
+    """Make the head of the page."""
     metrics, majority = result.metrics, result.majority_accuracy
     return Answer(
         question=QUESTION.format(classes=", ".join(result.labels)),
@@ -62,7 +64,7 @@ def folds_answer(result: FoldsResult, seconds: float) -> Answer:
             f"{SAVED} {calibration_text(result.calibration_error)} The interval covers the choice of pairs, not the "
             "choice of seed.",
         ),
-        facts=training_facts(result),
+        facts=training_facts(result, seconds),
         notes=result.notes,
     )
 
@@ -157,7 +159,13 @@ def fold_grid(result: FoldsResult) -> Grid:
         (str(fold.fold), f"{fold.val_pairs:,}", percent(fold.accuracy), score(fold.macro_f1), duration(fold.seconds))
         for fold in result.folds
     )
-    return Grid(name="fold", title="Fold models", columns=("Fold", "Pairs", "Accuracy", "Macro-F1", "Time"), rows=rows)
+    return Grid(
+        name="fold",
+        title="Fold models",
+        columns=("Fold", "Pairs", "Accuracy", "Macro-F1", "Time"),
+        rows=rows,
+        foot="The time is that of the epochs alone, without features, evaluation and probes.",
+    )
 
 
 def member_name(name: str) -> str:

@@ -115,7 +115,7 @@ class Particulars:
         environment: versions, device and digests, in any nesting.
         examples: labelled pairs to show; empty groups are left out.
         command: what to type to repeat the run.
-        seconds: how long it took.
+        seconds: returns how long the run took; called once, when the figures are drawn.
         formats: kinds of files that figures are written as, beside PNG: pdf, svg.
         language: of the page and the figures, `en` or `zh`.
         drawn: PNG figures that are drawn already: of explained pairs, or of the steps of a `PaperResult` under names
@@ -130,7 +130,7 @@ class Particulars:
     environment: Mapping[str, Any]
     examples: Examples
     command: str
-    seconds: float
+    seconds: Callable[[], float]
     formats: Sequence[str] = ()
     language: str = "en"
     drawn: Figures | None = None
@@ -164,7 +164,7 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         shown |= parts.drawn
     elif isinstance(result, PaperResult):
         shown |= step_figures(result)
-    answer = with_findings(report.answer(result, parts.seconds), result)
+    answer = with_findings(report.answer(result, parts.seconds()), result)
     unread = missing_note(labels_of(result))
     sections = filled(
         [

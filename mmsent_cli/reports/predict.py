@@ -31,9 +31,11 @@ def print_predict(result: PredictResult, next_commands: Iterable[str] = ()) -> N
 def _facts(result: PredictResult) -> Iterator[tuple[str, object]]:
     yield "Checkpoint", result.checkpoint
     if result.prediction is None:
-        yield "Pairs", f"{result.pairs:,} in {duration(result.seconds)}"
-        yield "Without text", f"{result.missing_text}, counting texts without words" if result.missing_text else ""
-        yield "Without image", f"{result.missing_image} predicted from the text alone" if result.missing_image else ""
+        text, image = result.missing_text, result.missing_image
+        yield "Pairs", f"{result.pairs:,}"
+        yield "Time", duration(result.seconds)
+        yield "Without text", f"{text:,}, counting texts without words" if text else ""
+        yield "Without image", f"{image:,} predicted from the text alone" if image else ""
     if result.threshold is not None:
         yield "Left empty", f"{counted(result.abstained, 'pair')} with a probability below {result.threshold:.3f}"
     if result.replaced_characters:
@@ -42,9 +44,10 @@ def _facts(result: PredictResult) -> Iterator[tuple[str, object]]:
 
 def _print_counts(console: Console, result: PredictResult) -> None:
     rows = []
-    for label, count in result.counts.items():
+    empty = {"left empty": result.abstained} if result.threshold is not None else {}
+    for label, count in [*result.counts.items(), *empty.items()]:
         share = count / result.pairs if result.pairs else 0.0
-        rows.append((label, count, percent(share), cell(_bar(console, share))))
+        rows.append((label, f"{count:,}", percent(share), cell(_bar(console, share))))
     table = figures_table(("Class", "Pairs", "Share", ""), rows)
     table.columns[3].justify = "left"
     print_table(console, "Predicted", table)

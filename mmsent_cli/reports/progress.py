@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from threading import Timer
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -58,6 +59,10 @@ class Pace(NamedTuple):
         return (self.seconds + busy_s) / worked * rest if worked > 0 else math.nan
 
 
+LOADING_SECONDS = 2.0
+"""After which a line says that libraries and models are being loaded."""
+
+
 @dataclass
 class RunningModel:
     """A model in training: begun at `start`, with `epochs` of its epochs done. `task` is its bar."""
@@ -88,7 +93,8 @@ class ProgressView:
 
     On a terminal: a bar for each stage of the preparation; then bars for the models in training with the time left,
     below a table of epochs or of models. Elsewhere: a line for each finished stage, epoch or model, and one every
-    half minute of a long step, without control characters.
+    half minute of a long step, without control characters. Before the first event, a line if there is none for two
+    seconds: that is how long imports may take.
 
     Args:
         clock: seconds that only go up.
@@ -97,6 +103,8 @@ class ProgressView:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, is_brief: bool = False) -> None:
         self._clock = clock
+        self._is_brief = is_brief
+        self._loading: Timer | None = None
         self._heartbeat = None if is_brief else Heartbeat(clock)
         self._console: Console = err()
         names = Column(overflow="fold", max_width=NAME_COLUMNS)
@@ -122,6 +130,10 @@ class ProgressView:
         self._finished: list[FinishedModel] = []
 
     def __enter__(self) -> Self:
+        if not self._is_brief or self.is_live:
+            self._loading = Timer(LOADING_SECONDS, self._print_loading)
+            self._loading.daemon = True
+            self._loading.start()
         if self._live:
             self._on_interrupt.enter_context(on_interrupt(_show_cursor))
             self._live.start()
@@ -131,12 +143,22 @@ class ProgressView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the whole table, however long, on the screen, without the bars."""
+        self._stop_loading()
         if self._live:
             self._live.update(self._table(len(self._rows())) if self._rows() else Text(""))
             self._live.stop()
             self._on_interrupt.close()
 
+    def _print_loading(self) -> None:
+        self._print("loading the libraries and the model")
+
+    def _stop_loading(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
+
     def __call__(self, event: Event) -> None:
+        self._stop_loading()
         if self._heartbeat and not self.is_live and isinstance(event, Stage | Step) and event.done != event.total:
             line = self._heartbeat.line(event, self._place(event))
             if line:

@@ -16,7 +16,7 @@ SHORT_DIGEST = 6
 
 
 def print_runs(result: RunsResult) -> None:
-    """Print the list as tables: what ran, and its metrics."""
+    """Print the list as a table."""
     console = out()
     if not result.runs:
         console.print(cell(f"no run in {result.folder}"))
@@ -26,44 +26,31 @@ def print_runs(result: RunsResult) -> None:
 
 
 def runs_grids(result: RunsResult) -> list[Grid]:
-    """Make two tables with one row per run."""
-    what = tuple(
+    """Make the table, with one row per run."""
+    rows = tuple(
         (
             row.name,
-            row.when,
-            row.model or DASH,
-            DASH if row.seed is None else str(row.seed),
+            "finished" if row.is_finished else "unfinished",
             row.data or DASH,
             row.split[:SHORT_DIGEST] or DASH,
-            DASH if row.minutes is None else duration(60 * row.minutes),
-            f"{row.megabytes:.1f}",
-        )
-        for row in result.runs
-    )
-    scores = tuple(
-        (
-            row.name,
+            DASH if row.seed is None else str(row.seed),
             DASH if row.accuracy is None else number(row.accuracy),
-            number_interval(row.accuracy_interval) if row.accuracy_interval else DASH,
             DASH if row.macro_f1 is None else score(row.macro_f1),
-            score_interval(row.macro_f1_interval) if row.macro_f1_interval else DASH,
-            f"{row.rank} of {row.ranked}" if row.rank else "unfinished" if not row.is_finished else DASH,
+            f"{row.rank} of {row.ranked}" if row.rank else DASH,
+            DASH if row.minutes is None else duration(60 * row.minutes),
+            f"{row.megabytes:,.1f}",
         )
         for row in result.runs
     )
     return [
         Grid(
             title=f"Runs in {result.folder}",
-            columns=("", "When", "Model", "Seed", "Data", "Split", "Time", "MB"),
-            rows=what,
-            words=frozenset({0, 2, 4}),
-        ),
-        Grid(
-            title="Metrics",
-            columns=("", "Accuracy, %", "95 % interval", "Macro-F1", "95 % interval", "Rank"),
-            rows=scores,
-            foot="Rank by accuracy among the trainings of the same data and split. Without folds the metrics are those "
-            "of the best epoch, which is optimistic. mmsent compare tests differences.",
+            columns=("", "State", "Data", "Split", "Seed", "Accuracy, %", "Macro-F1", "Rank", "Time", "MB"),
+            rows=rows,
+            words=frozenset({0, 1, 2}),
+            foot="Runs of the same split have the same characters under Split; mmsent runs show RUN has the split in "
+            "words, and 95 % intervals. Rank by accuracy among the trainings of the same data and split. Without "
+            "folds the metrics are those of the best epoch, which is optimistic. mmsent compare tests differences.",
         ),
     ]
 
@@ -90,7 +77,7 @@ def print_run_row(row: RunRow, folder: Path, files: Sequence[str]) -> None:
         "When": row.when,
         "State": "finished" if row.is_finished else f"unfinished; mmsent {row.command} --resume {folder}",
         "Data": row.data,
-        "Split": row.split,
+        "Split": f"{row.split_words} ({row.split[:SHORT_DIGEST]})" if row.split else "",
         "Model": row.model,
         "Seed": row.seed,
         **scores,

@@ -19,7 +19,7 @@ def train_figures(result: TrainResult) -> Drawn:
 
 
 def train_answer(result: TrainResult, seconds: float) -> Answer:
-    """Make the head of the page. The time shown is `result.seconds`."""
+    """Make the head of the page."""
     best, last = result.best, result.last
     majority = majority_macro_f1(result.majority_accuracy, len(result.labels))
     return Answer(
@@ -34,7 +34,7 @@ def train_answer(result: TrainResult, seconds: float) -> Answer:
             f"({result.epochs}) gives {percent(last.accuracy)}, {interval(last.interval)}, macro-F1 "
             f"{score(last.macro_f1)}. The interval covers the choice of validation pairs, not the choice of seed.",
         ),
-        facts=training_facts(result),
+        facts=training_facts(result, seconds),
         notes=result.notes,
     )
 

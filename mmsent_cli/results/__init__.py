@@ -67,6 +67,7 @@ from mmsent_cli.results.findings import (
     Finding,
     has_learned_nothing,
     noted,
+    warn_of_findings,
 )
 from mmsent_cli.results.paper import PaperResult, Published, PublishedArm, PublishedTrial
 from mmsent_cli.results.prediction import PredictedBy, Prediction, PredictResult, UnusablePair
@@ -169,4 +170,5 @@ __all__ = [
     "can_train",
     "has_learned_nothing",
     "noted",
+    "warn_of_findings",
 ]

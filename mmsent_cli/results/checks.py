@@ -1,13 +1,17 @@
 """What `check` and `env` return."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from mmsent_cli.results.frames import Tabular, records
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 """Levels of a check: nothing to do (OK), training can run but look at it (WARNING), training cannot run (ERROR)."""
+
+
+FILE_CHECKS = frozenset({"missing texts", "missing images", "broken texts", "broken images"})
+"""Checks whose errors `--on-bad drop` cures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,7 @@ class CheckResult(Tabular):
         source: the folder or table.
         pairs: labelled pairs that were read.
         usable: labelled pairs that training would use.
+        rows: numbers of labelled rows that were read, used, skipped and refused, as training counts them.
         to_predict: pairs without a label.
         labels: the classes in order.
         counts: usable pairs of each class.
@@ -134,4 +139,5 @@ class CheckResult(Tabular):
     image_kinds: dict[str, int]
     encodings: dict[str, int]
     scripts: dict[str, float]
+    rows: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -110,13 +110,23 @@ class SplitResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFeatures:
-    """A feature set on disk. `stages` is a text such as "3 of 8"; `entries` is the number of stored features."""
+    """A feature set on disk.
+
+    Attributes:
+        feature_set: name of its folder.
+        encoder: whose features it has.
+        stages: how many of the encoder's stages are computed, such as "3 of 8".
+        entries: number of stored features.
+        bytes: size.
+        used: date and time of its newest file.
+    """
 
     feature_set: str
     encoder: str
     stages: str
     entries: int
     bytes: int
+    used: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,9 @@
 """What is wrong with a model that has learned too little: found once, and shown wherever the model is."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 ONE_CLASS, MAJORITY, NEVER_ANSWERED = "one class", "majority", "never answered"
 IGNORES_TEXT, IGNORES_IMAGE = "ignores text", "ignores image"
@@ -36,3 +38,11 @@ def noted(findings: Iterable[Finding], notes: Iterable[str]) -> tuple[str, ...]:
 def has_learned_nothing(findings: Iterable[Finding]) -> bool:
     """Return True if a model predicts the same class for nearly all pairs."""
     return any(finding.kind == ONE_CLASS for finding in findings)
+
+
+def warn_of_findings(result: Any) -> None:
+    """Give a warning of Python if a result's model predicts the same class for nearly all pairs."""
+    findings = getattr(result, "findings", ())
+    for finding in findings if has_learned_nothing(findings) else ():
+        if finding.kind == ONE_CLASS:
+            warnings.warn(str(finding), stacklevel=3)

@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from mmsent_cli.results.findings import Finding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prediction:
-    """A predicted pair. `missing` is the modality that it lacks: text, image, or an empty string."""
+    """A predicted pair. `missing` is the modality that it lacks: text, image, or an empty string.
+
+    Example:
+        >>> Prediction(guid="-", tag="positive", probabilities={"negative": 0.25, "positive": 0.75})
+        Prediction(label='positive', probabilities={'negative': 0.25, 'positive': 0.75}, missing='')
+    """
 
     guid: str
     tag: str
@@ -18,6 +23,11 @@ class Prediction:
     def label(self) -> str:
         """The predicted class. It is called `tag` in files."""
         return self.tag
+
+    def __repr__(self) -> str:
+        shares = {label: round(share, 4) for label, share in self.probabilities.items()}
+        guid = "" if self.guid == "-" else f"guid={self.guid!r}, "
+        return f"Prediction({guid}label={self.label!r}, probabilities={shares}, missing={self.missing!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ class RunRow:
         is_finished: whether it has a result.
         data: the folder or table, as the user wrote it.
         split: digest of the split, or of all folds; empty without one.
+        split_words: the split in words, such as "5 folds, seed 42".
         model: encoders and fusion; empty for an evaluation.
         seed: seed of the training; None if nothing was trained.
         accuracy, macro_f1: of the best epoch, or out of fold; None for a run without metrics.
@@ -42,6 +43,7 @@ class RunRow:
     ranked: int
     minutes: float | None
     megabytes: float
+    split_words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

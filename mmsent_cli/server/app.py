@@ -99,11 +99,14 @@ def _add_routes(
     async def explained(request: Request) -> dict[str, Any]:
         work = explain
         if work is None:
-            raise Refusal(501, "this server cannot explain", "start it where mmsent[explain] is installed")
+            raise Refusal(501, "this server cannot explain", "start it where pip install '.[explain]' was run")
         pairs, _ = await read_pairs(request, settings)
         if len(pairs) > 1:
             raise Refusal(422, f"cannot explain {len(pairs)} pairs at once", "send one pair")
-        return asdict(await batcher.run(pairs, lambda: work(pairs[0])))
+        found = asdict(await batcher.run(pairs, lambda: work(pairs[0])))
+        if missing := found["missing"]:
+            found["shares"][missing] = None
+        return found
 
     @app.get("/health", summary="Whether the server answers, and what it serves")
     async def health() -> dict[str, Any]:

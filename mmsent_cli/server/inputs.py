@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
+from mmsent_cli.data.image_formats import NO_IMAGE
 from mmsent_cli.data.images import image_pixels, verify_image
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.server.errors import Refusal
@@ -54,7 +55,7 @@ async def read_pairs(request: Request, settings: ServeSettings) -> tuple[list[Pa
     elif kind in FORMS:
         body, raw = None, [await _form(request)]
     else:
-        raise Refusal(415, f"content type {kind or 'missing'} is not read", BODY_HINT)
+        raise Refusal(415, f"content type {kind} is not read" if kind else "no content type was sent", BODY_HINT)
     if not 1 <= len(raw) <= settings.max_pairs:
         raise Refusal(422, f"{len(raw)} pairs in one request", f"send 1 to {settings.max_pairs} pairs")
     is_list = body is not None and body.pairs is not None
@@ -72,6 +73,9 @@ def _parse(raw: bytes) -> PredictBody:
         first = error.errors()[0]
         place = " ".join(f"{part + 1}" if isinstance(part, int) else part for part in first["loc"])
         place = place.replace("pairs ", "pair ")
+        if first["type"] == "extra_forbidden":
+            where, _, name = place.rpartition(" ")
+            raise Refusal(422, f"unknown field: {name}{f' of {where}' if where else ''}", BODY_HINT) from error
         raise Refusal(422, f"{place}: {first['msg']}" if place else first["msg"], BODY_HINT) from error
 
 
@@ -81,7 +85,7 @@ async def _form(request: Request) -> tuple[str | None, bytes | None]:
         async with request.form(max_files=1, max_fields=1, max_part_size=2**62) as form:
             text, image = form.get("text"), form.get("image")
             if unknown := set(form) - {"text", "image"}:
-                raise Refusal(422, f"unknown fields in the form: {', '.join(sorted(unknown))}", BODY_HINT)
+                raise Refusal(422, f"unknown field: {', '.join(sorted(unknown))}", BODY_HINT)
             if isinstance(text, UploadFile):
                 raise Refusal(422, "text is a file", "send the text as a plain field")
             if isinstance(image, str) and image:
@@ -109,7 +113,7 @@ def _checked(guid: str, which: str, text: str | None, image: bytes | None, setti
     if text is not None and len(text) > settings.max_text:
         raise Refusal(413, f"the text{which} has {len(text)} characters", f"send at most {settings.max_text}")
     if image is not None and (problem := _image_problem(image, settings.max_megapixels)):
-        raise Refusal(422, f"the image{which} {problem}", IMAGE_HINT)
+        raise Refusal(422, f"the {'file' if problem == NO_IMAGE else 'image'}{which} {problem}", IMAGE_HINT)
     return Pair(guid=guid, tag=None, text=text, image=image)
 
 

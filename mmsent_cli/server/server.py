@@ -10,8 +10,6 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.interrupts import left_to_others
 from mmsent_cli.server.settings import LOOPBACK, ServeSettings
 
-MODULES = ("fastapi", "prometheus_client", "python_multipart", "uvicorn")
-"""What the extra `serve` installs."""
 TOKEN_VARIABLE = "MMSENT_TOKEN"
 GRACE_S = 10
 """Seconds that running requests have to end when the server stops."""

@@ -29,10 +29,11 @@ class ServeSettings:
     def __post_init__(self) -> None:
         counts = ("batch", "queue", "max_pairs", "max_text")
         raise_if(
-            (not 0 <= self.port <= 65535, f"port must lie between 0 and 65535, not {self.port}"),
+            self,
+            (not 0 <= self.port <= 65535, "port must lie between 0 and 65535"),
             *((getattr(self, name) < 1, f"{name} must be at least 1") for name in counts),
             *((getattr(self, name) <= 0, f"{name} must be positive") for name in LIMITS),
-            (self.max_pairs > self.queue, "queue must not be smaller than max_pairs"),
+            (self.max_pairs > self.queue, "queue must not be smaller than --max-pairs"),
             (self.token is not None and not self.token.isascii(), "token must consist of ASCII characters"),
         )
 

@@ -28,6 +28,7 @@ from mmsent_cli.stats.findings import (
     modality_findings,
     never_answered_finding,
     one_class_finding,
+    seldom_answered_finding,
 )
 from mmsent_cli.stats.precision_recall import precision_recall
 from mmsent_cli.stats.scores import (
@@ -74,6 +75,7 @@ __all__ = [
     "p_value",
     "precision_recall",
     "pseudo_values",
+    "seldom_answered_finding",
     "threshold_for_accuracy",
     "verdict",
     "weighted_f1",

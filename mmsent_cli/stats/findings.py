@@ -49,6 +49,11 @@ def learning_findings(
     return found or never_answered_finding(answered, expected)
 
 
+SELDOM_SHARE = 0.2
+"""Of the expected number of predictions: below it, a class is hardly ever predicted."""
+SELDOM_ADVICE = "look at some of these pairs: the new pairs may differ from the training pairs"
+
+
 def few_pairs_notes(true: np.ndarray, labels: Sequence[str]) -> tuple[str, ...]:
     """Return a note if some classes have too few evaluated pairs for the interval of macro-F1.
 
@@ -95,6 +100,26 @@ def never_answered_finding(counts: Mapping[str, int], expected: Mapping[str, flo
     if not names:
         return ()
     return (Finding(kind=NEVER_ANSWERED, message=f"the model never answers {' or '.join(names)}", advice=MORE_WEIGHT),)
+
+
+def seldom_answered_finding(counts: Mapping[str, int], expected: Mapping[str, float]) -> tuple[Finding, ...]:
+    """Return a finding if classes are never predicted, or much more seldom than they should occur.
+
+    Args:
+        counts: predictions of each class.
+        expected: share of each class in the training, 0 to 1.
+    """
+    never = never_answered_finding(counts, expected)
+    total = sum(counts.values())
+    seldom = [
+        f"{name} for {100 * count / total:.1f} % of the pairs ({100 * expected[name]:.1f} % in the training)"
+        for name, count in counts.items()
+        if total * expected[name] >= LEAST_EXPECTED and count < SELDOM_SHARE * total * expected[name]
+    ]
+    if never or not seldom:
+        return never
+    message = f"the model hardly ever answers {' or '.join(seldom)}"
+    return (Finding(kind=NEVER_ANSWERED, message=message, advice=SELDOM_ADVICE),)
 
 
 def modality_findings(

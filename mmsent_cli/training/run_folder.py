@@ -29,6 +29,7 @@ from mmsent_cli.run_folders import (
     find_run,
     remove_unfinished,
 )
+from mmsent_cli.run_time import begin_session, session
 from mmsent_cli.training.plan import Plan, plan_run, require_several_models
 
 SPLIT = "split.json"
@@ -98,6 +99,7 @@ def resume_run(
     plan = _with_recorded_notes(_with_recorded_precision(plan, run), run)
     if run.is_writable:
         require_same_plan(plan, run, "train")
+        begin_session(run)
     return plan, run
 
 
@@ -180,7 +182,7 @@ def write_plan(plan: Plan, run: Run) -> None:
         data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}
         machine = {**environment(how.device, how.precision, how.engine_name), **describe_gpu(how.device)}
         notes = {"optional_probes": list(plan.probe_notes)} if plan.probe_notes else {}
-        run.write_json(ENVIRONMENT, {**machine, "data": data, **notes})
+        run.write_json(ENVIRONMENT, {**machine, "data": data, **notes, **session()})
     if run.is_writable and not run.path(SPLIT).is_file():
         write_split(plan.folds or plan.split, run.path(SPLIT), force=False)
     if plan.dataset.problems:

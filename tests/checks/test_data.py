@@ -120,6 +120,22 @@ def test_everything_wrong_is_found_and_listed_by_guid(lab):
     ]  # fmt: skip
     assert guids(found["pairs to predict"]) == ["103"]
     assert (result.pairs, result.usable) == (63, 55)
+    assert result.rows == {"read": 63, "used": 55, "skipped": 0, "refused": 8}
+    assert any("63 rows: 55 used, 0 skipped, 8 refused" in note for note in result.notes)
+    assert found["usable pairs"].message.startswith("55 of 63 ")
+    with pytest.raises(DataError, match="3 of 63 rows refused"):
+        api.train("lab", **LIGHT)
+
+
+@pytest.mark.parametrize(("is_row_bad", "following"), [(False, ["--on-bad drop"]), (True, [])])
+def test_the_next_command_is_left_out_where_it_would_not_help(lab, is_row_bad, following):
+    (lab / "2.jpg").write_bytes(b"<!doctype html>")
+    if is_row_bad:
+        with (lab.parent / "train.txt").open("a") as lines:
+            lines.write("1,neutral\n")
+    run = api.check("lab", **LIGHT)
+    assert not run.result.can_train
+    assert [line.partition(" --on-bad")[1].strip() + " drop" for line in next_commands(run, run.result)] == following
 
 
 def test_the_lists_are_files_of_the_run(lab):
@@ -307,7 +323,7 @@ def test_the_command_exits_with_1_if_training_cannot_run(lab):
 def test_a_check_is_a_run_that_is_listed_and_no_model(lab):
     run = api.check("lab", **LIGHT)
     (row,) = api.runs().runs
-    assert (row.command, row.is_finished, row.accuracy, row.data) == ("check", True, None, str(lab.parent))
+    assert (row.command, row.is_finished, row.accuracy, row.data) == ("check", True, None, "lab")
     with pytest.raises(MmsentError):
         api.load()
     assert run.read_json("result.json")["can_train"] is True

@@ -90,8 +90,8 @@ def test_json_lines_hold_what_the_table_holds_and_kept_columns_stay_with_their_p
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--abstain-below", 0.5, "--abstain-for-accuracy", 0.5), "leave one of them out"),
-        (("--abstain-below", 1.5), "abstain_below"),
+        (("--abstain-below", 0.5, "--abstain-for-accuracy", 0.5), "leave out one"),
+        (("--abstain-below", 1.5), "--abstain-below 1.5: must lie in [0, 1]"),
         (("--keep", "nobody"), "nobody"),
         (("--keep", "guid"), "guid"),
     ],

@@ -10,14 +10,16 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+import mmsent_cli
 from mmsent_cli import __version__
 from mmsent_cli.commands import app as module
 from mmsent_cli.commands.app import app
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, MmsentError, in_python_words
 from tests.commands.running import assert_refused, mmsent
 
 README = Path(__file__).parents[2] / "README.md"
 ROOT = typer.main.get_command(app)
+COMMANDS_OF_HINTS = ("predict", "train", "check", "split")
 COMMANDS = ("inspect-encoding", "split", "train", "predict", "cache")
 
 
@@ -121,7 +123,7 @@ def test_the_options_of_train_stand_in_panels_with_their_defaults():
 @pytest.mark.parametrize("command", sorted(ROOT.commands))
 def test_short_and_long_help_are_one_and_keep_square_brackets(command):
     assert help_of(command) == help_of(command, "-h")
-    assert ("mmsent[ocr]" in help_of(command)) == ("--probes" in help_of(command))
+    assert (".[ocr]" in help_of(command)) == ("--probes" in help_of(command))
 
 
 def help_of(command, option="--help"):
@@ -133,3 +135,58 @@ def help_of(command, option="--help"):
 def test_python_m_runs_the_program():
     done = subprocess.run([sys.executable, "-m", "mmsent_cli", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"mmsent {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        (("serve",), "fastapi"),
+        (("explain", "--text", "a"), "captum"),
+        (("export",), "onnx"),
+        (("predict", "--data", "new.parquet", "--out", "a.csv"), "pyarrow"),
+        (("train", "--data", "pairs.xlsx"), "openpyxl"),
+        (("predict", "--out", "a", "--engine", "ray"), "ray"),
+        (("train", "--log", "wandb"), "wandb"),
+    ],
+)
+def test_a_missing_package_is_found_before_anything_is_loaded(tmp_path, monkeypatch, command, module):
+    """There is neither a run nor data; the package is what is reported, with the extra that has it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, "mmsent_cli.inference.predictor", None)
+    assert_refused(mmsent(*command), module, "pip install '.[")
+
+
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [
+        (("predict", "--out", "a.csv", "--abstain-below", 60), ("--abstain-below 60: must lie in [0, 1]", "predict")),
+        (("train", "--val-size", 1.5), ("--val-size 1.5: must lie between 0 and 1", "train")),
+        (("check", "--limit=-3"), ("--limit -3: must be at least 2", "check")),
+        (
+            ("train", "--text-cleaning", "stopwords"),
+            ("--text-cleaning: unknown 'stopwords'; did you mean stop-words?",),
+        ),
+        (("split", "--labels", "positive"), ("--labels positive: needs two or more", "split")),
+        (("train", "--preset", "quick"), ("--preset: unknown 'quick'", "known: fast, best")),
+        (
+            ("train", "--epochs", 0, "--patience=-1"),
+            ("--epochs 0: must be", "--patience -1: must not", "train"),
+        ),
+        (("predict", "--out", "a.csv", "--text", "hi"), ("--out excludes --text and --image",)),
+        (("cache", "--cache-dir", "nowhere"), ("there is no folder nowhere",)),
+    ],
+)
+def test_a_refused_option_is_named_as_it_is_typed_with_the_command(tmp_path, monkeypatch, command, parts):
+    monkeypatch.chdir(tmp_path)
+    *told, last = parts if parts[-1] in COMMANDS_OF_HINTS else (*parts, "")
+    assert_refused(mmsent(*command), *told, f"mmsent {last} --help" if last else "hint: ")
+
+
+def test_errors_of_functions_name_keywords(tmp_path):
+    with pytest.raises(MmsentError) as caught:
+        mmsent_cli.check(str(tmp_path), val_size=1.5)
+    assert caught.value.message.startswith("val_size 1.5: must lie") and str(caught.value) == caught.value.message
+    kept = "go on with: mmsent train --resume runs/a; or use on_bad drop"
+    assert in_python_words(kept.replace("on_bad", "--on-bad")) == kept
+    assert mmsent_cli.check is mmsent_cli.check and "Args:" in mmsent_cli.check.__doc__

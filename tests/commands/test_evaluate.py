@@ -86,7 +86,7 @@ def test_an_evaluation_is_not_taken_for_a_trained_model(ready):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("nope",), "no checkpoint"),
+        (("nope",), "no run and no file nope"),
         (("out.csv",), "--data"),
         (("--data", "lab", "--by", "language"), "language"),
         (("--data", "pairs.csv", "--by", "languag"), "languag"),
@@ -108,3 +108,13 @@ def test_a_checkpoint_elsewhere_still_knows_its_training_pairs(ready):
     assert_refused(mmsent("evaluate", "mine.pt"), "--data")
     values = succeed("evaluate", "mine.pt", "--data", "lab", "--json")
     assert values["in_training"] > 0
+
+
+@pytest.mark.parametrize("model", [(), ("predictions.csv",)])
+def test_a_column_that_is_not_there_is_found_before_anything_is_read(ready, monkeypatch, model):
+    manifest()
+    Path("predictions.csv").write_text("guid,tag\n")
+    for name in ("Predictor", "load_judged"):
+        monkeypatch.delattr(f"mmsent_cli.after_training.evaluate.{name}")
+    named = mmsent("evaluate", *model, "--data", "pairs.csv", "--by", "tagg")
+    assert_refused(named, "no column 'tagg'; did you mean tag?", "the columns guid, text, image, tag")

@@ -361,7 +361,7 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
         (("--encoders", "compact", "--folds", 3, "--save-all"), "--save-all"),
         (("--folds", 3, "--fold", 1), "fold"),
         (("--folds", 3, "--val-size", 0.3), "val_size"),
-        (("--folds", 1), "folds must be at least 2"),
+        (("--folds", 1), "--folds 1: must be at least 2"),
         (("--folds", 3, "--strategy", "plain-80-20"), "near-duplicates"),
         (("--folds", 3, "--probes", "oracle"), "oracle"),
         (("--folds", 40, "--encoders", "compact"), "40 or more"),
@@ -425,11 +425,11 @@ def test_words_in_images_are_read_in_training_and_prediction(work, small, monkey
 def test_without_the_program_that_reads_images_nothing_is_trained(work, small, monkeypatch):
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     monkeypatch.setattr(writing, "_local", threading.local())
-    assert_refused(mmsent(*small, "--probes", "ocr"), "mmsent[ocr]")
+    assert_refused(mmsent(*small, "--probes", "ocr"), ".[ocr]")
     assert run_folders() == []
     values = succeed(*small, "--optional-probes", "ocr,minilm-ocr", "--json")
     assert not {"ocr", "minilm-ocr"} & set(values["probes"])
-    assert len([note for note in values["notes"] if "is left out" in note and "mmsent[ocr]" in note]) == 2
+    assert len([note for note in values["notes"] if "is left out" in note and ".[ocr]" in note]) == 2
 
 
 def test_faces_are_read_in_training_and_prediction_and_left_out_without_their_files(work, small, monkeypatch):

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from mmsent_cli import api
@@ -18,6 +19,7 @@ from mmsent_cli.commands.app import app
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference import predictor as module
 from mmsent_cli.inference.partial import PartialPrediction
+from mmsent_cli.latest_run import point_latest
 from mmsent_cli.progress import Stage
 from tests.commands.running import assert_refused, interrupted, mmsent, small_lab, succeed
 from tests.data.builders import image_bytes
@@ -238,15 +240,60 @@ def test_what_cannot_be_resumed(many, monkeypatch):
     assert_refused(mmsent(*how, "--resume"), "no unfinished prediction", "--resume")
     assert_refused(mmsent("predict", "--text", "a", "--resume"), "--out")
     interrupted(monkeypatch, Stage, 3, *how)
-    assert_refused(mmsent(*how, "--resume", "--on-bad", "drop"), "other settings")
+    go_on = f"mmsent predict --checkpoint {next(Path('runs').absolute().glob('2*'))}"
+    assert_refused(mmsent(*how, "--resume", "--on-bad", "drop"), "another --on-bad", go_on, "--force")
     (many / "test_without_label.txt").write_text("guid,tag\n" + "".join(f"{guid},null\n" for guid in range(299, 369)))
     (many / "data/299.txt").write_text("new")
     assert_refused(mmsent(*how, "--resume"), "pairs have changed")
     assert_refused(mmsent(*how), "interrupted prediction of out.csv", "--resume", "--force")
+    assert_refused(mmsent(*how), go_on)
     assert len(list(Path().glob(".out.csv*"))) == 1, "nothing is lost"
     assert succeed(*how, "--force", "--json")["pairs"] == 70, "begun again"
     assert_refused(mmsent(*how, "--resume"), "out.csv is finished", "--force")
     assert not list(Path().glob(".out.csv*"))
+
+
+def newer_run(trained, is_finished):
+    """A run with another model, newer than the one that predicted."""
+    newer = shutil.copytree(trained, Path("runs", f"29{trained.name[2:]}"))
+    content = torch.load(newer / "best_model.pt", weights_only=True)
+    torch.save({**content, "epoch": 7}, newer / "best_model.pt")
+    if not is_finished:
+        (newer / "result.json").unlink()
+    point_latest(Path("runs"), newer.name)
+    return newer
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_prediction_goes_on_with_the_checkpoint_that_it_was_begun_with(many, monkeypatch, trained, is_finished):
+    how = ("predict", "--data", "lab", "--out", "out.csv")
+    interrupted(monkeypatch, Stage, 3, *how)
+    newer = newer_run(trained, is_finished)
+    assert succeed("predict", "--text", "a", "--json")["checkpoint"].startswith(str(newer)) == is_finished
+    named = succeed("predict", "--text", "a", "--checkpoint", newer, "--json")
+    assert any("unfinished run" in note for note in named["notes"]) != is_finished
+    assert_refused(mmsent(*how, "--resume", "--checkpoint", newer), "another checkpoint", trained.name)
+    values = succeed(*how, "--resume", "--json")
+    assert trained.name in values["checkpoint"]
+    again = succeed(*how, "--resume", "--json")
+    assert again["notes"][0].startswith("nothing to do") and again["counts"] == values["counts"]
+    assert again["checkpoint"] == values["checkpoint"]
+
+
+@pytest.mark.parametrize("change", ["probabilities", "data", "output", "checkpoint"])
+def test_a_finished_output_of_another_prediction_is_kept(many, trained, change):
+    how = ["predict", "--data", "lab", "--out", "out.csv", "--resume"]
+    succeed(*how[:-1])
+    if change == "data":
+        (many / "data/301.txt").write_text("another text")
+    elif change == "output":
+        Path("out.csv").write_text("mine")
+    how += {"probabilities": ["--probabilities"], "checkpoint": ["--checkpoint", newer_run(trained, True)]}.get(
+        change, []
+    )
+    before = Path("out.csv").read_bytes()
+    assert_refused(mmsent(*how), "out.csv exists already", "--force")
+    assert Path("out.csv").read_bytes() == before
 
 
 SHARES = [0.2, 0.3, 0.5]

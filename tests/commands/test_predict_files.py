@@ -75,7 +75,7 @@ def test_an_ending_that_is_not_written_is_refused_with_the_list(ready, out):
 
 def test_parquet_without_its_package(ready, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert_refused(mmsent("predict", "--data", "new.csv", "--out", "out.parquet"), "mmsent[parquet]")
+    assert_refused(mmsent("predict", "--data", "new.csv", "--out", "out.parquet"), ".[parquet]")
 
 
 @pytest.mark.parametrize(("on_bad", "pairs"), [("drop", 4), ("blank", 5)])

@@ -183,7 +183,25 @@ def test_all_bad_rows_are_told_at_once(lab):
     (lab / "train.txt").write_text("guid,tag\n1,positive\n1,positive\n,neutral\n4,negative\n5,sad\n")
     message = refusal(lab).message
     assert message.startswith("3 bad rows")
-    assert all(place in message for place in ("train.txt:3", "train.txt:4", "train.txt:6"))
+    places = [message.index(place) for place in ("train.txt:3", "train.txt:4", "train.txt:6")]
+    assert places == sorted(places)
+    assert "3 of 5 rows refused" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        ("1,positive", ("guid of its own",)),
+        ("5,", ("test_without_label.txt",)),
+        ("5,?", ("--exclude-labels '?'", "--labels 'negative,positive,?'")),
+    ],
+)
+def test_the_hint_is_about_the_problem(lab, line, parts):
+    """And about no other: a duplicate cannot be cured by --labels."""
+    (lab / "train.txt").write_text(f"guid,tag\n1,positive\n2,negative\n{line}\n")
+    hint = refusal(lab).hint
+    assert [part in hint for part in parts] == [True] * len(parts)
+    assert ("--labels" in hint) == ("?" in line) and "mmsent check" in hint
 
 
 def test_a_list_that_is_not_utf8_is_refused(lab):

@@ -90,8 +90,14 @@ def test_excluded_labels_are_left_out_with_their_count(tmp_path):
     tags, report = read(tmp_path, ["positive", "negative", "Neutral"] * 2, exclude_labels=("neutral",))
     assert tags == ["positive", "negative"] * 2
     assert report.skipped == {"of the excluded class neutral": 2}
-    with pytest.raises(DataError, match="no row has the tag 'angry'"):
-        read(tmp_path, ["positive", "negative"], exclude_labels=("angry",))
+    _, report = read(tmp_path, ["positive", "negative", "neutral"], exclude_labels=("neutral", "angry"))
+    assert "do not occur: angry" in report.said[0] and "of the excluded class angry" not in report.skipped
+
+
+@pytest.mark.parametrize("given", [{"exclude_labels": ("angry",)}, {"label_map": ("angry=negative",)}])
+def test_tags_of_an_option_of_which_none_occurs_are_refused(tmp_path, given):
+    with pytest.raises(DataError, match=r"(--exclude-labels|--label-map): no row has the tag 'angry'"):
+        read(tmp_path, ["positive", "negative"], **given)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,13 @@ EXAMPLES = Examples(groups=(("The arms <disagree>", (EXAMPLE,)), ("An empty grou
 
 def particulars(**changes):
     """What a report has beside its result."""
-    values = {"config": CONFIG, "environment": ENVIRONMENT, "examples": EXAMPLES, "command": COMMAND, "seconds": 75.0}
+    values = {
+        "config": CONFIG,
+        "environment": ENVIRONMENT,
+        "examples": EXAMPLES,
+        "command": COMMAND,
+        "seconds": lambda: 75.0,
+    }
     return Particulars(**(values | changes))
 
 

@@ -28,7 +28,7 @@ def explain_result(pairs=2):
         shares=ModalityShares(nothing=0.4, text=0.35, image=0.15),
         words=(WordScore(word="<b>lovely</b>", score=0.25), WordScore(word="今天", score=-0.125)),
         regions=((0.0, 0.2), (-0.1, 0.05)),
-        members=(MemberVote(member="models", label="negative", probabilities={"negative": 0.6, "positive": 0.4}),),
+        members=(MemberVote(member="network", label="negative", probabilities={"negative": 0.6, "positive": 0.4}),),
     )
     text = replace(both, guid="8", missing="image", regions=(), words=(), members=())
     return ExplainResult(
@@ -47,7 +47,7 @@ def test_the_page_holds_words_shares_and_members_of_each_pair():
     for row in (
         ["<b>lovely</b>", "+25.0"],
         ["今天", "\u221212.5"],
-        ["models", "negative", "60.0\u00a0%", "40.0\u00a0%"],
+        ["Network (text and image)", "negative", "60.0\u00a0%", "40.0\u00a0%"],
     ):
         assert row in [[cell.strip() for cell in cells] for cells in page.rows]
     assert "The pair has no image." in page.words

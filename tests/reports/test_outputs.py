@@ -263,7 +263,7 @@ def test_a_report_without_examples_quotes_no_text(tmp_path, monkeypatch, folds_r
     confidence = Confidence(bins=(), answered=(), majority=0.5, doubtful=doubtful)
     examples = Examples(groups=(("Wrong", ("an example",)),))
     parts = {"examples": examples, "confidence": confidence, "tables": {}}
-    write_result(run, folds_result, **parts, command="mmsent train", seconds=1.0, counts={})
+    write_result(run, folds_result, **parts, command="mmsent train", start=0.0, counts={})
     assert bool(shown[0].examples.groups) is not is_private
     assert shown[0].confidence.doubtful == (() if is_private else doubtful)
     assert run.path(DOUBTFUL).exists() is not is_private

@@ -41,7 +41,7 @@ def test_warnings_appear_only_where_there_is_something_to_warn_of(capsys):
     assert not {"Without", "Undecodable"} & {row[0] for row in lines(capsys)}
     print_predict(result(missing_text=2, missing_image=3, replaced_characters=1))
     rows = lines(capsys)
-    assert [row[:3] for row in rows if row[0] == "Without"] == [["Without", "text", "2"], ["Without", "image", "3"]]
+    assert [row[:3] for row in rows if row[0] == "Without"] == [["Without", "text", "2,"], ["Without", "image", "3"]]
     assert [row[:3] for row in rows if row[0] == "Undecodable"] == [["Undecodable", "1", "character"]]
 
 

@@ -74,7 +74,7 @@ def _opened(path: Path) -> Iterator[Any]:
         from openpyxl.utils.exceptions import InvalidFileException
     except ImportError as error:
         raise DataError(
-            f"{path} needs the package openpyxl", "pip install 'mmsent[excel]', or save the sheet as .csv"
+            f"{path} needs the package openpyxl", "pip install '.[excel]', or save the sheet as .csv"
         ) from error
     try:
         workbook = load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True)

@@ -70,7 +70,7 @@ def _open(path: Path) -> tuple[Any, Any]:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
-        raise DataError(f"{path} needs the package pyarrow", "pip install 'mmsent[parquet]'") from error
+        raise DataError(f"{path} needs the package pyarrow", "pip install '.[parquet]'") from error
     try:
         file = ParquetFile(path)
         return file, file.schema_arrow

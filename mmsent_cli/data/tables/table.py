@@ -60,13 +60,22 @@ class Report:
         """Add a place to a remark."""
         self.remarks.setdefault(what, []).append(where)
 
+    def numbers(self) -> dict[str, int]:
+        """Return the number of rows that were read, and how many of them are used, skipped and refused."""
+        parts = {"used": self.read, "skipped": self.skipped.total(), "refused": len(self.problems) + self.refused}
+        return {"read": sum(parts.values()), **parts}
+
+    def bad_rows(self) -> str:
+        """Return how many rows were read and refused, before the files of the others are checked."""
+        numbers = self.numbers()
+        return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} refused"
+
     def counts(self) -> str:
         """Return the number of rows in the file, and how many of them are used, skipped and refused."""
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
         skipped = f"{self.skipped.total():,} skipped{f' ({reasons})' if reasons else ''}"
-        refused = len(self.problems) + self.refused
-        total = self.read + self.skipped.total() + refused
-        return f"{counted(total, 'row')}: {self.read:,} used, {skipped}, {refused:,} refused"
+        numbers = self.numbers()
+        return f"{counted(numbers['read'], 'row')}: {self.read:,} used, {skipped}, {numbers['refused']:,} refused"
 
     def notes(self, name: str) -> list[str]:
         """Return the counts, how the source was read, and a line for each remark with the first place.

@@ -20,7 +20,7 @@ from mmsent_cli.experiments.ablation.ensemble import encode_ensemble, encode_fol
 from mmsent_cli.experiments.ablation.perturb import Encoding, Subject
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.run_folders import CONFIG, Run
+from mmsent_cli.run_folders import CONFIG, Run, unfinished_note
 from mmsent_cli.training.checkpoints import Description, load_ensemble, read_checkpoint
 from mmsent_cli.training.folds import NETWORK
 from mmsent_cli.training.plan import Plan, plan_run
@@ -115,8 +115,10 @@ def examine(
             " it has no second modality to remove",
             "ablate a model that reads text and image",
         )
+    begun = tuple(filter(None, [unfinished_note(checkpoint)]))
     if data is None:
         plan, source, notes = _own_pairs(checkpoint, description, runtime, resources, progress)
+        notes = (*begun, *notes)
         return AblationTarget(checkpoint, epoch, ensemble, description, plan, source, notes)
     own = own_config(checkpoint) or TrainConfig()
     where = pairs or locate(data["data"])
@@ -130,10 +132,13 @@ def examine(
     )
     if split is not None:
         plan = plan_run(config, progress, source=pairs, resources=resources)
-        return AblationTarget(checkpoint, epoch, ensemble, description, plan, f"validation pairs of {split}")
+        return AblationTarget(checkpoint, epoch, ensemble, description, plan, f"validation pairs of {split}", begun)
     plan = plan_run(config, progress, [_every_pair(config, resources.cache, where, progress)], pairs, resources)
     source = f"every labelled pair of {plan.dataset.source}"
-    notes = ("if the model was trained on some of these pairs, its scores here are too high",)
+    notes = (
+        *begun,
+        "if the model was trained on some of these pairs, its scores here are too high",
+    )
     return AblationTarget(checkpoint, epoch, ensemble, description, plan, source, notes)
 
 

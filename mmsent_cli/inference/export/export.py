@@ -1,19 +1,17 @@
 """Export a model: write a hidden folder, compare its predictions with those of mmsent, and rename it."""
 
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mmsent_cli.clock import command_seconds
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.inference.export.card import model_card, read_result
 from mmsent_cli.inference.export.folder import CARD, Format, replace_folder, run_script, write_folder
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import ExportResult
-
-STEPS = 3
 
 
 def export_model(
@@ -40,16 +38,14 @@ def export_model(
     Raises:
         MmsentError: a model that cannot be exported, or a folder that is there already.
     """
-    start = time.perf_counter()
     hidden = out.parent / f".{out.name}.part"
     shutil.rmtree(hidden, ignore_errors=True)
     try:
         hidden.mkdir(parents=True)
-        progress(Stage("exporting", 0, STEPS, "step"))
+        progress(Stage(f"converting the model to {kind}", 0, 1, "model"))
         write_folder(predictor, hidden, kind)
-        progress(Stage("exporting", 1, STEPS, "step"))
-        largest, changed = compare(predictor, hidden, pairs)
-        progress(Stage("exporting", 2, STEPS, "step"))
+        progress(Stage(f"converting the model to {kind}", 1, 1, "model"))
+        largest, changed = compare(predictor, hidden, pairs, progress)
         result = ExportResult(
             checkpoint=str(checkpoint),
             out=str(out),
@@ -58,7 +54,7 @@ def export_model(
             checked_pairs=len(pairs),
             largest_difference=largest,
             changed_labels=changed,
-            seconds=time.perf_counter() - start,
+            seconds=command_seconds(),
         )
         card = model_card(predictor, result, read_result(checkpoint))
         (hidden / CARD).write_text(card, encoding="utf-8")
@@ -66,11 +62,12 @@ def export_model(
         replace_folder(hidden, out, force)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    progress(Stage("exporting", STEPS, STEPS, "step"))
     return replace(result, files=sizes)
 
 
-def compare(predictor: Predictor, folder: Path, pairs: Sequence[Pair]) -> tuple[float, int]:
+def compare(
+    predictor: Predictor, folder: Path, pairs: Sequence[Pair], progress: Progress = silent
+) -> tuple[float, int]:
     """Compare the predictions of mmsent and of the exported script.
 
     Returns:
@@ -78,7 +75,14 @@ def compare(predictor: Predictor, folder: Path, pairs: Sequence[Pair]) -> tuple[
     """
     if not pairs:
         return 0.0, 0
-    both = list(zip(predictor.predict(pairs), run_script(folder, pairs), strict=True))
-    differences = [abs(ours.probabilities[label] - theirs[label]) for ours, theirs in both for label in theirs]
-    changed = [ours.label != max(theirs, key=lambda label: theirs[label]) for ours, theirs in both]
+    ours = []
+    for prediction in predictor.predict(pairs):
+        ours.append(prediction)
+        progress(Stage("predicting with mmsent", len(ours), len(pairs)))
+    progress(Stage("predicting with the exported script", 0, len(pairs)))
+    theirs = list(run_script(folder, pairs))
+    progress(Stage("predicting with the exported script", len(pairs), len(pairs)))
+    both = list(zip(ours, theirs, strict=True))
+    differences = [abs(own.probabilities[label] - other[label]) for own, other in both for label in other]
+    changed = [own.label != max(other, key=lambda label: other[label]) for own, other in both]
     return max(differences), sum(changed)

@@ -9,7 +9,7 @@ from typing import Any
 from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import atomic_path, atomic_write, cannot_write
-from mmsent_cli.inference.partial import START_OVER
+from mmsent_cli.inference.partial import require_same_identity
 from mmsent_cli.inference.rows import PROBABILITY, prediction_table
 from mmsent_cli.inference.tally import Tally
 from mmsent_cli.results import Prediction
@@ -72,9 +72,7 @@ def open_folder(out: Path, identity: Mapping[str, Any], resume: bool) -> Path:
         except (OSError, UnicodeError) as error:
             raise ConfigError(f"there is no unfinished prediction of {out} to resume", begin) from error
         if known != content:
-            raise ConfigError(
-                f"the unfinished prediction of {out} has another checkpoint, other files or other settings", START_OVER
-            )
+            require_same_identity(out, _plain(known), identity, "")
         return folder
     remove_folder(folder)
     try:
@@ -83,6 +81,13 @@ def open_folder(out: Path, identity: Mapping[str, Any], resume: bool) -> Path:
         raise cannot_write(out, error) from error
     atomic_write(folder / IDENTITY, content.encode())
     return folder
+
+
+def _plain(content: str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
 
 
 def remove_folder(folder: Path) -> None:

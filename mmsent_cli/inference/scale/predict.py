@@ -1,21 +1,22 @@
 """Predict data of any size in parts, by Ray (`predict --engine ray`)."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.clock import begin_command
 from mmsent_cli.config import DataConfig, RuntimeConfig, build
 from mmsent_cli.data.columns import require_columns
 from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.layouts import Source, files_of, locate_all
 from mmsent_cli.data.tables import Report
 from mmsent_cli.errors import DataError
-from mmsent_cli.extras import require_extra
-from mmsent_cli.files import cache_note
+from mmsent_cli.extras import SCALE, require_extra
+from mmsent_cli.files import cache_note, default_cache_dir
 from mmsent_cli.inference.abstain import find_threshold
 from mmsent_cli.inference.early import require_request
+from mmsent_cli.inference.finished_output import finished_before, remember, whole_identity
 from mmsent_cli.inference.resume import predicted_by, resume_line, with_advice
 from mmsent_cli.inference.rows import PROBABILITY, PredictionFile, open_rows, require_free_names, row_columns
 from mmsent_cli.inference.scale.cluster import open_cluster
@@ -57,9 +58,9 @@ def predict_in_parts(
     Raises:
         MmsentError: Ray is not installed or not reachable; unusable checkpoint, data or output; nothing to resume.
     """
-    start = time.perf_counter()
+    start = begin_command()
     require_request(file, is_in_parts=True)
-    require_extra("scale", "--engine ray", "ray.data", "pyarrow")
+    require_extra(*SCALE, "ray.data")
     config = build(DataConfig, given)
     sources = [source] if source else locate_all(config.data)
     for each in sources:
@@ -80,6 +81,10 @@ def predict_in_parts(
     )
     model = predicted_by(checkpoint, description)
     identity = identity_of(job, asdict(model))
+    cache = default_cache_dir(runtime.cache_dir)
+    whole = whole_identity(file, identity, (path for each in sources for path in files_of(each, data)))
+    if before := finished_before(file, whole, cache):
+        return before
     open_folder(file.out, identity, file.resume)
     with with_advice(resume_line(checkpoint, given, runtime, file, sources[0]), file, is_in_parts=True):
         surveys, summaries, workers = _work(job, description, progress)
@@ -95,7 +100,9 @@ def predict_in_parts(
         *dict.fromkeys(note for summary in summaries for note in summary.notes),
         _parts_note(summaries, workers),
     )
-    return finished(checkpoint, file.out, description, model, tally, flaws, notes, start)
+    result = finished(checkpoint, file.out, description, model, tally, flaws, notes, start)
+    remember(file, whole, result, cache)
+    return result
 
 
 def _work(job: Job, description: Description, progress: Progress) -> tuple[list[Survey], list[PartSummary], int]:

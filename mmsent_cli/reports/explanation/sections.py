@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
 from mmsent_cli.reports.explanation.figures import SHOWN_WORDS, figure_name
+from mmsent_cli.reports.folds import member_name
 from mmsent_cli.reports.format import adding_up, counted, duration, percent, points
 from mmsent_cli.results import ExplainResult, Explanation
 
@@ -102,7 +103,8 @@ def _region(number: int, one: Explanation) -> Iterator[str]:
 def _grids(one: Explanation) -> list[Grid]:
     words = [(word.word, points(word.score)) for word in one.top_words(SHOWN_WORDS) if word.score]
     members = [
-        (vote.member, vote.label, *(percent(share) for share in vote.probabilities.values())) for vote in one.members
+        (member_name(vote.member), vote.label, *(percent(share) for share in vote.probabilities.values()))
+        for vote in one.members
     ]
     labels = tuple(one.probabilities)
     probabilities = tuple((label, percent(share)) for label, share in one.probabilities.items())

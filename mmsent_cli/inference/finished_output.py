@@ -1,0 +1,91 @@
+"""Predictions that are finished, kept in the cache folder: a job that is started again with `--resume` stops there."""
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from mmsent_cli.config import to_dict
+from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.files import atomic_write
+from mmsent_cli.inference.partial import partial_path
+from mmsent_cli.inference.rows import PredictionFile
+from mmsent_cli.inference.scale.folder import hidden_folder
+from mmsent_cli.results import Finding, PredictedBy, PredictResult, UnusablePair
+
+NOTHING_TO_DO = "nothing to do: this prediction was finished before, and its output is as it was written"
+
+
+def whole_identity(file: PredictionFile, rows: Mapping[str, Any], inputs: Iterable[Path]) -> dict[str, Any]:
+    """Return what a finished output depends on: what its rows do, its form, and the state of the input files."""
+    form = {**to_dict(file.settings), "has_probabilities": file.has_probabilities}
+    return json.loads(json.dumps({"rows": rows, "form": form, "inputs": blake2b(_states(inputs)).hexdigest()}))
+
+
+def finished_before(file: PredictionFile, identity: Mapping[str, Any], cache: Path) -> PredictResult | None:
+    """Return the result of a finished prediction; None if the output is still to be written.
+
+    Raises:
+        ConfigError: `file.resume` is set, but the output is not that of this prediction.
+    """
+    is_begun = any(place(file.out).exists() for place in (partial_path, hidden_folder))
+    if not file.resume or not file.out.exists() or is_begun:
+        return None
+    record = _read(file.out, cache)
+    if record.get("identity") == identity and record.get("state") == _states([file.out]).decode():
+        plain = record["result"]
+        result = PredictResult(
+            **{
+                **plain,
+                "model": PredictedBy(**plain["model"]),
+                "unusable": tuple(UnusablePair(**pair) for pair in plain["unusable"]),
+                "findings": tuple(Finding(**one) for one in plain["findings"]),
+            }
+        )
+        return replace(result, notes=(NOTHING_TO_DO, *plain["notes"]))
+    if file.force:
+        return None
+    raise ConfigError(
+        f"{file.out} exists already, and this prediction did not write it: checkpoint, pairs, settings or the file have"
+        " changed",
+        "keep the file; or, to predict again, replace --resume by --force",
+    )
+
+
+def remember(file: PredictionFile, identity: Mapping[str, Any], result: PredictResult, cache: Path) -> None:
+    """Keep the result of a prediction whose output is written. If it cannot be kept, that is no reason to stop."""
+    record = {"identity": identity, "state": _states([file.out]).decode(), "result": asdict(result)}
+    with contextlib.suppress(OSError, MmsentError):
+        cache.mkdir(parents=True, exist_ok=True)
+        atomic_write(_place(file.out, cache), json.dumps(record).encode())
+
+
+def checkpoint_of(out: Path, cache: Path) -> str | None:
+    """Return the checkpoint of a remembered prediction; None if there is none."""
+    return _read(out, cache).get("result", {}).get("checkpoint")
+
+
+def _read(out: Path, cache: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(_place(out, cache).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _place(out: Path, cache: Path) -> Path:
+    name = blake2b(str(out.absolute()).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return cache / f"prediction-{name}.json"
+
+
+def _states(files: Iterable[Path]) -> bytes:
+    """Names, sizes and times of files."""
+    lines = []
+    for path in files:
+        with contextlib.suppress(OSError):
+            state = path.stat()
+            lines.append(f"{path.absolute()} {state.st_size} {state.st_mtime_ns}")
+    return "\n".join(lines).encode("utf-8", "backslashreplace")

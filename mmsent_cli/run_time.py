@@ -1,0 +1,50 @@
+"""How long a run takes by the clock, from the start of its command; a resumed run has the time of all its commands.
+
+A killed process records nothing. So each command writes down when it began, and the next one takes the time of the
+newest file in the folder for the end of the one before.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from mmsent_cli.clock import command_seconds
+from mmsent_cli.errors import MmsentError
+from mmsent_cli.run_folders import ENVIRONMENT, SECONDS, Run
+
+BEGAN, EARLIER = "began_seconds", "earlier_seconds"
+"""Keys of an unfinished run's `environment.json`: when its command began, in seconds since 1970, and the seconds that
+earlier commands took."""
+
+
+def session() -> dict[str, float]:
+    """Return what a new run records: when its command began."""
+    return {BEGAN: round(time.time() - command_seconds(), 3)}
+
+
+def begin_session(run: Run) -> None:
+    """Record that a command continues a run."""
+    recorded = _recorded(run)
+    began, before = recorded.get(BEGAN), recorded.get(EARLIER, recorded.get(SECONDS, 0.0))
+    if isinstance(began, int | float):
+        newest = max((path.stat().st_mtime for path in run.folder.rglob("*") if path.is_file()), default=began)
+        before += max(0.0, newest - began)
+    run.write_json(ENVIRONMENT, {**recorded, **session(), EARLIER: round(before, 3)})
+
+
+def whole_seconds(run: Run, start: float) -> float:
+    """Return the seconds that a run took until now; `start` is when its last command began, by `perf_counter`."""
+    return _recorded(run).get(EARLIER, 0.0) + time.perf_counter() - start
+
+
+def without_session(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an environment without the times of an unfinished run."""
+    return {name: value for name, value in environment.items() if name not in (BEGAN, EARLIER)}
+
+
+def _recorded(run: Run) -> dict[str, Any]:
+    try:
+        recorded = run.read_json(ENVIRONMENT)
+    except MmsentError:
+        return {}
+    return recorded if isinstance(recorded, dict) else {}
