@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.layouts import locate, text_paths
+from mmsent_cli.data.layouts import locate, locate_all, text_paths
+from mmsent_cli.data.manifests import name_of
 from mmsent_cli.data.pair_check import _exists
 from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.data.rows import labels_of
@@ -398,3 +399,18 @@ def test_the_texts_of_a_table_that_is_no_utf8_are_legacy(tmp_path, name, content
 def test_a_name_that_no_folder_can_have_does_not_exist(tmp_path):
     assert _exists(tmp_path)
     assert not _exists(tmp_path / ("a" * 300))
+
+
+def test_the_files_of_a_pattern_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
+    for number in (10, 9, 1):
+        (tmp_path / f"part{number}.csv").write_text("guid,text\n1,a\n")
+    (tmp_path / "part2.csv").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("part*.csv", str(tmp_path / "part*.csv")):
+        assert [source.path.name for source in locate_all(pattern)] == ["part1.csv", "part9.csv", "part10.csv"]
+    assert [source.path.name for source in locate_all("part9.csv")] == ["part9.csv"]
+
+
+def test_a_name_loses_the_white_space_around_it_and_nothing_else():
+    for mark in "\ufeff \t\r\n\xa0\u3000":
+        assert name_of(f"{mark}X 1 X{mark}", "guid") == "X 1 X"
