@@ -89,6 +89,7 @@ def test_an_ablation_writes_its_run_and_its_json(finished, trained):
     assert all(arm.keys() >= ISSUE_KEYS for arm in values["arms"])
     assert (values["checkpoint"], values["trained_by"]) == ("best_model.pt", trained.name)
     assert values["source"] == f"validation pairs of {trained.name}"
+    assert "on these same pairs, so the accuracy with both is optimistic" in (folder / "report.html").read_text()
     reported = json.loads((trained / "result.json").read_text())
     both = values["arms"][0]
     assert (both["accuracy"], both["macro_f1"]) == (reported["accuracy"], reported["macro_f1"])

@@ -1,7 +1,6 @@
 """The findings of an ablation in words: what each modality contributes to this model, and how certain that is."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from mmsent_cli.reports.ablation.tables import METHODS, used_methods
 from mmsent_cli.reports.format import (
@@ -129,10 +128,10 @@ def _optimism(result: AblateResult) -> Iterator[str]:
     if result.members:
         return
     chosen = f"Epoch {result.epoch} of this model was chosen by its score with both modalities"
-    if result.source == f"validation pairs of {Path(result.checkpoint).absolute().parent.name}":
+    if result.source == f"validation pairs of {result.trained_by}":
         yield (
             f"{chosen} on these same pairs, so the accuracy with both is optimistic, and the loss without a modality "
             "is slightly overestimated."
         )
     else:
-        yield f"{chosen} on the validation pairs of its own run, not on those shown here."
+        yield f"{chosen} on the validation pairs of its own run."
