@@ -56,11 +56,12 @@ PRESETS: dict[str, Preset] = {
     "best": BEST,
     "max": replace(
         BEST,
-        summary="best, a kernel regression, and probes on the words and faces in images as far as these can be read",
+        summary="best with three models per fold, a kernel regression, and probes on words and faces in images",
         model={
             **BEST.model,
             "probes": (*BEST.model["probes"], "kernel"),
             "optional_probes": ("ocr", "ocr-characters", "minilm-ocr", "faces"),
+            "models_per_fold": 3,
         },
     ),
     "best-hub": replace(

@@ -460,6 +460,7 @@ def test_max_is_best_with_a_kernel_regression_and_optional_probes_of_words_and_f
     best, most = (with_preset(TrainConfig(), name) for name in ("best", "max"))
     assert most.model.optional_probes == ("ocr", "ocr-characters", "minilm-ocr", "faces")
     assert most.model.probes == (*best.model.probes, "kernel")
+    assert (most.model.models_per_fold, best.model.models_per_fold) == (3, 1)
     assert (most.model.logit_adjustment, most.fit, most.split) == (best.model.logit_adjustment, best.fit, best.split)
 
 
