@@ -91,7 +91,7 @@ def predict(
         raise ConfigError("--out predicts all pairs, but --text and --image are one pair", "leave out one of the two")
     if not is_single and out is None:
         raise ConfigError(
-            "--out excludes --text and --image: one writes all pairs to a file, the others show a single pair"
+            "--out cannot be combined with --text and --image: it predicts all pairs, and they predict one"
             if is_single
             else "predict needs either an output file or a single pair",
             "leave out --out to see the pair, or --text and --image to predict all pairs of --data"

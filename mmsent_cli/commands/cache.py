@@ -11,7 +11,7 @@ from mmsent_cli.commands.output import print_notices
 
 def cache(
     cache_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the caches (default: $MMSENT_CACHE, else the user's cache folder)")
+        Path | None, typer.Option(help=r"Folder of the caches \[default: $MMSENT_CACHE, else the user's cache folder]")
     ] = None,
     clear: Annotated[
         bool,

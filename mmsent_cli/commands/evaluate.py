@@ -16,7 +16,7 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A run, a checkpoint file, or a .csv or .jsonl file of predictions (default: the newest run)",
+            help="A run, a checkpoint file, or a .csv or .jsonl file of predictions \\[default: the newest run]",
             show_default=False,
         ),
     ] = None,

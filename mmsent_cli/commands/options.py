@@ -23,8 +23,9 @@ from mmsent_cli.config import (
     SplitConfig,
     value_type,
 )
+from mmsent_cli.evaluation.settings import EvaluateSettings
 from mmsent_cli.extras import require_for_options
-from mmsent_cli.inference.settings import ExplainSettings, ExportSettings
+from mmsent_cli.inference.settings import ExplainSettings, ExportSettings, PredictSettings
 from mmsent_cli.server.settings import ServeSettings
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -38,6 +39,8 @@ PANELS: dict[type, str] = {
     ModelConfig: "Model",
     FitConfig: "Optimization",
     RuntimeConfig: "Runtime",
+    PredictSettings: "Prediction",
+    EvaluateSettings: "Evaluation",
     ExplainSettings: "Explanation",
     ExportSettings: "Export",
     ServeSettings: "Server",
@@ -53,7 +56,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing outp
 Checkpoint = Annotated[
     str | None,
     typer.Option(
-        help="Checkpoint file, run folder, or file name in the newest run [default: best_model.pt of the newest run]"
+        help=r"Checkpoint file, run folder, or file name in the newest run \[default: best_model.pt of the newest run]"
     ),
 ]
 Config = Annotated[

@@ -66,7 +66,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "best-hub": replace(
         BEST,
-        summary="best, and probes on CLIP and on a RoBERTa trained on tweets, as far as their weights are found",
+        summary="best, and probes on CLIP and on a RoBERTa trained on tweets, if their weights are found",
         model={**BEST.model, "optional_probes": ("clip-text", "clip-image", "clip", "twitter-roberta")},
     ),
     "compact": Preset("compact encoders with their defaults, one validation split", model={"encoders": "compact"}),

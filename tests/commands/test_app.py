@@ -126,6 +126,13 @@ def test_short_and_long_help_are_one_and_keep_square_brackets(command):
     assert (".[ocr]" in help_of(command)) == ("--probes" in help_of(command))
 
 
+@pytest.mark.parametrize("command", sorted(set(ROOT.commands) - {"runs"}))
+def test_the_help_shows_each_text_whole(command):
+    """Rich takes words in square brackets for a style and hides them, unless they are escaped."""
+    texts = [parameter.help.replace("\\[", "[") for parameter in ROOT.commands[command].params]
+    assert [text for text in texts if " ".join(text.split()) not in help_of(command)] == []
+
+
 def help_of(command, option="--help"):
     """The help of a command on one line, without the frame of its panels."""
     shown = CliRunner().invoke(app, [command, option], env={"COLUMNS": "200", "TERM": "dumb"}).output
