@@ -24,7 +24,7 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
     names = [name for name in (OUT_OF_FOLD, VAL_PREDICTIONS) if run.path(name).is_file()]
     if not names:
         raise ConfigError(
-            f"{checkpoint} is not in its run folder, so its predictions are unknown and the threshold cannot be computed",
+            f"{checkpoint} is not in its run folder, so there are no predictions to compute a threshold from",
             "give the threshold with --abstain-below P",
         )
     rows = read_predictions(run, names[0])
@@ -37,11 +37,8 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
             "ask for a lower accuracy",
         )
     kept = confidence >= threshold
-    chosen = (
-        ""
-        if names[0] == OUT_OF_FOLD
-        else ". The epoch was chosen on these pairs, so new pairs may have a lower accuracy"
-    )
+    is_chosen = names[0] != OUT_OF_FOLD
+    chosen = ". The epoch was chosen on these pairs, so new pairs may have a lower accuracy" if is_chosen else ""
     return threshold, (
         f"labels below a probability of {threshold:.3f} are left empty. In {names[0]}, {kept.sum():,} of {len(kept):,} "
         f"pairs are not below it, and {100 * is_right[kept].mean():.1f} % of their labels are right{chosen}"

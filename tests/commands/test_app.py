@@ -180,7 +180,7 @@ def test_a_missing_package_is_found_before_anything_is_loaded(tmp_path, monkeypa
             ("train", "--epochs", 0, "--patience=-1"),
             ("--epochs 0: must be", "--patience -1: must not", "train"),
         ),
-        (("predict", "--out", "a.csv", "--text", "hi"), ("--out excludes --text and --image",)),
+        (("predict", "--out", "a.csv", "--text", "hi"), ("--out cannot be combined with --text and --image",)),
         (("cache", "--cache-dir", "nowhere"), ("there is no folder nowhere",)),
     ],
 )
