@@ -16,11 +16,13 @@ import resource
 import signal
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 import pytest
+
+from tools.reached_tests import Chosen, Reached
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "charsets": (("charsets.[!r]*",), ("charsets",)),  # its report is tested with the command
@@ -63,7 +65,10 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "stats": (("stats.*",), ("stats",)),
     "ablation": (
         ("experiments.ablation.*",),
-        ("experiments/test_perturb.py", "experiments/test_ablate.py", "experiments/test_ablate_ensemble.py"),
+        (
+            *(f"experiments/test_{name}.py" for name in ("perturb", "ablate", "ablate_ensemble")),
+            "commands/test_ablate_ensemble.py",
+        ),
     ),
     "comparison": (
         ("experiments.comparison.*", "experiments.selection"),
@@ -122,57 +127,6 @@ def draw(names: dict[str, list[str]], count: int, seed: int) -> list[tuple[str, 
 def files_of(room: str) -> list[str]:
     """The test files of a room."""
     return [f"tests/{path}" for path in ROOMS[room][1]]
-
-
-class Reached:
-    """A pytest plugin: the mutated functions that each test calls, itself or through a fixture that tests share."""
-
-    def __init__(self) -> None:
-        self.by_test: dict[str, set[str]] = defaultdict(set)
-        self.by_fixture: dict[str, set[str]] = defaultdict(set)
-        self.fixtures: dict[str, list[str]] = {}
-        self.seconds: dict[str, float] = {}
-        self.now: list[set[str]] = [set()]
-
-    def record(self, function: str, caller: str | None = None) -> None:
-        """Note that `function` was called; mutmut calls this."""
-        for called in self.now:
-            called.add(function)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, bool, bool]:
-        self.now, start = [self.by_test[item.nodeid]], time.process_time()
-        result = yield
-        self.fixtures[item.nodeid] = list(getattr(item, "fixturenames", ()))
-        self.seconds[item.nodeid] = time.process_time() - start
-        return result
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef) -> Generator[None, object, object]:
-        before = self.now
-        if fixturedef.scope != "function":
-            self.now = [*before, self.by_fixture[fixturedef.argname]]
-        result = yield
-        self.now = before
-        return result
-
-    def tests(self) -> dict[str, dict[str, float]]:
-        """The tests that reach each function, and the seconds of each test."""
-        tests: dict[str, dict[str, float]] = defaultdict(dict)
-        for test, fixtures in self.fixtures.items():
-            for function in self.by_test[test].union(*(self.by_fixture.get(name, ()) for name in fixtures)):
-                tests[function][test] = self.seconds[test]
-        return tests
-
-
-class Chosen:
-    """A pytest plugin: only these tests run."""
-
-    def __init__(self, tests: Iterable[str]) -> None:
-        self.tests = set(tests)
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if item.nodeid in self.tests]
 
 
 def in_a_fork(work: Callable[[], int], limit: float) -> tuple[str, float]:
