@@ -88,15 +88,14 @@ def predict(
     """
     is_single = text is not None or image is not None
     if is_single and out is not None:
-        raise ConfigError("--out predicts all pairs, but --text and --image are one pair", "leave out one of the two")
+        raise ConfigError(
+            "--out cannot be combined with --text and --image",
+            "leave out --out to see the pair, or --text and --image to predict all pairs of --data",
+        )
     if not is_single and out is None:
         raise ConfigError(
-            "--out cannot be combined with --text and --image: it predicts all pairs, and they predict one"
-            if is_single
-            else "predict needs either an output file or a single pair",
-            "leave out --out to see the pair, or --text and --image to predict all pairs of --data"
-            if is_single
-            else "give --out FILE to predict all pairs, or --text and --image to predict one pair",
+            "predict needs an output file or a single pair",
+            "give --out FILE to predict all pairs, or --text and --image to predict one pair",
         )
     if resume and out is None:
         raise ConfigError("--resume continues the prediction of a file", "give the same file with --out")

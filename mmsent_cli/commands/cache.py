@@ -30,7 +30,7 @@ def cache(
     from mmsent_cli.reports.console import print_json
 
     if cache_dir is not None and not cache_dir.is_dir():
-        raise ConfigError(f"there is no folder {cache_dir}", "give the folder that a command had with --cache-dir")
+        raise ConfigError(f"there is no folder {cache_dir}", "give the cache folder of the other commands")
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
     places = folder / "features", folder / COMPILED_MODELS, folder / WEIGHTS
     print_notices(filter(None, [cache_note()]))

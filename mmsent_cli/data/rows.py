@@ -65,7 +65,7 @@ def require_classes(labels: Sequence[str]) -> None:
     """
     if len(labels) < 2:
         raise DataError(
-            f"two or more classes are needed, the data has {len(labels)}: {', '.join(labels) or 'no tag'}",
+            f"two or more classes are needed, but the data has {len(labels)}: {', '.join(labels) or 'no tag'}",
             "add labelled pairs of another class",
         )
 
