@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score
 
 from mmsent_cli import runs
 from mmsent_cli.errors import CheckpointError, ConfigError
+from mmsent_cli.reports.runs import runs_grids
 from mmsent_cli.run_folders import Run
 from mmsent_cli.run_list import find_listed, list_runs, remove_run
 from tests.commands.running import QUICK, assert_refused, mmsent, small_lab, succeed
@@ -160,3 +161,22 @@ def test_the_time_of_a_run_is_the_one_that_it_showed(tmp_path, monkeypatch, comm
     )
     seconds = succeed(command, "--data", "lab", *options, "--json")["seconds"]
     assert list_runs(Path("runs")).runs[0].minutes == pytest.approx(seconds / 60, abs=1e-4)
+
+
+def test_the_split_is_shown_in_words_and_the_state_in_a_column(folder, monkeypatch):
+    run = folder / "20250101-000000-train-light-concat"
+    digests = [{"digest": name, "train": ["1"] * 3, "val": ["2"], "seed": 42} for name in "abcde"]
+    (run / "split.json").write_text(json.dumps({"splits": digests[:1]}))
+    assert list_runs(folder).runs[-1].split_words == "3 training and 1 validation pairs, seed 42"
+    (run / "split.json").write_text(json.dumps({"splits": digests}))
+    assert list_runs(folder).runs[-1].split_words == "5 folds, seed 42"
+    (grid,) = runs_grids(list_runs(folder))
+    state = grid.columns.index("State")
+    assert [row[state] for row in grid.rows].count("unfinished") == 1
+
+
+def test_data_are_named_alike_however_they_were_given(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lab").mkdir()
+    make_run(folder, "20250107-000000-train-light-concat", 0.9, data=str(tmp_path / "lab"))
+    assert {row.data for row in list_runs(folder).runs} == {"lab", "other"}

@@ -143,7 +143,7 @@ class ProgressView:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the whole table, however long, on the screen, without the bars."""
-        self._stop_loading()
+        self.stop_loading()
         if self._live:
             self._live.update(self._table(len(self._rows())) if self._rows() else Text(""))
             self._live.stop()
@@ -152,13 +152,14 @@ class ProgressView:
     def _print_loading(self) -> None:
         self._print("loading the libraries and the model")
 
-    def _stop_loading(self) -> None:
+    def stop_loading(self) -> None:
+        """Print no line about loading any more: something else is shown."""
         if self._loading is not None:
             self._loading.cancel()
             self._loading = None
 
     def __call__(self, event: Event) -> None:
-        self._stop_loading()
+        self.stop_loading()
         if self._heartbeat and not self.is_live and isinstance(event, Stage | Step) and event.done != event.total:
             line = self._heartbeat.line(event, self._place(event))
             if line:

@@ -44,3 +44,9 @@ def trained(tmp_path_factory) -> Path:
     finally:
         os.chdir(before)
     return folder / values["run"]
+
+
+@pytest.fixture(autouse=True)
+def no_line_about_loading(monkeypatch):
+    """On a busy machine, a test may take longer than it takes until this line comes."""
+    monkeypatch.setattr("mmsent_cli.reports.progress.LOADING_SECONDS", 3600.0)

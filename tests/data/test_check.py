@@ -380,3 +380,15 @@ def test_a_limit_is_told(lab):
     assert load(lab, limit=6).notes[-1] == "only 6 labelled pairs are used (--limit 6)"
     assert len(load(lab).notes) == 2
     assert "10 rows: 6 used, 4 skipped (4 over --limit), 0 refused" in load(lab, limit=6).notes[1]
+
+
+@pytest.mark.parametrize(("damaged", "is_refused"), [(1, False), (5, True)])
+def test_an_encoding_that_does_not_decode_the_texts_is_refused(lab, damaged, is_refused):
+    paths = sorted((lab / "data").glob("*.txt"))
+    for path in paths[:damaged]:
+        path.write_bytes("今天天气".encode("gb18030"))
+    if is_refused:
+        with pytest.raises(DataError, match="have bytes that are not utf-8"):
+            load(lab, encoding="utf-8")
+    else:
+        assert len(load(lab, encoding="utf-8").pairs) == len(paths)

@@ -162,3 +162,9 @@ def results(train_result, folds_result, paper_result):
         "evaluate": evaluate_result(),
         "models": models_result(),
     }
+
+
+@pytest.fixture(autouse=True)
+def no_line_about_loading(monkeypatch):
+    """On a busy machine, a test may take longer than it takes until this line comes."""
+    monkeypatch.setattr("mmsent_cli.reports.progress.LOADING_SECONDS", 3600.0)

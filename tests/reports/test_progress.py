@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -276,3 +277,32 @@ def test_slow_batches_of_several_models_off_a_terminal(capsys):
         view(Step("clip", 0, 1, 3, 12))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "model 2 of 6: clip, seed 0, epoch 1: 2 of 12 batches, 40 s a batch, 6 min 40 s left"
+
+
+@pytest.mark.parametrize(("is_brief", "event"), [(False, False), (True, False), (False, True)])
+def test_a_long_silence_before_the_first_event_has_a_line(capsys, monkeypatch, is_brief, event):
+    """Where lines of unfinished steps are printed, and nothing has been shown yet."""
+    monkeypatch.setattr("mmsent_cli.reports.progress.Timer", lambda seconds, print_line: Rung(print_line))
+    with ProgressView(is_brief=is_brief) as view:
+        if event:
+            view(Stage("checking pairs", 1, 2))
+        for timer in Rung.open:
+            timer.ring()
+    Rung.open.clear()
+    assert ("loading" in capsys.readouterr().err) == (not is_brief and not event)
+
+
+class Rung:
+    """A timer that a test rings, unless it is cancelled."""
+
+    open: ClassVar = []
+    daemon = False
+
+    def __init__(self, ring):
+        self.ring = ring
+
+    def start(self):
+        self.open.append(self)
+
+    def cancel(self):
+        self.ring = lambda: None

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS
-from mmsent_cli.stats import learning_findings, modality_findings, never_answered_finding, one_class_finding
+from mmsent_cli.stats import (
+    learning_findings,
+    modality_findings,
+    never_answered_finding,
+    one_class_finding,
+    seldom_answered_finding,
+)
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -91,3 +97,12 @@ def test_a_class_that_is_never_predicted_is_found(true):
     assert (found.kind, LABELS[1] in found.message) == (NEVER_ANSWERED, True)
     assert learning_findings(true, np.stack([silent, good]), LABELS, 2) == ()  # another seed predicts it
     assert never_answered_finding({"a": 5, "b": 0}, {"a": 0.9, "b": 0.1}) == ()  # too few pairs
+
+
+@pytest.mark.parametrize(("neutral", "is_found"), [(10, True), (43, False), (216, False), (0, True)])
+def test_a_class_that_is_hardly_ever_predicted_is_found(neutral, is_found):
+    """216 of 2,000 are expected."""
+    counts, expected = {"a": 2000 - neutral, "neutral": neutral}, {"a": 0.892, "neutral": 0.108}
+    found = seldom_answered_finding(counts, expected)
+    assert kinds(found) == [NEVER_ANSWERED] * is_found
+    assert all("neutral" in one.message for one in found)
