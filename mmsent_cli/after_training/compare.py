@@ -26,15 +26,7 @@ from mmsent_cli.progress import Progress, silent
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.examples import agreement_groups, disagreement_groups
 from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, Finding
-from mmsent_cli.run_folders import (
-    BEST,
-    CONFIG,
-    RESULT,
-    Run,
-    find_checkpoint,
-    find_finished,
-    unfinished_note,
-)
+from mmsent_cli.run_folders import BEST, CONFIG, RESULT, Run, find_checkpoint, find_finished, unfinished_note
 from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.predictions import PREDICTIONS, VAL_PREDICTIONS
 

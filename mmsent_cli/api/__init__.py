@@ -28,28 +28,6 @@ MODULES = {
     "models": ("load", "predict"),
     "training": ("train",),
 }
-__all__ = [
-    "ablate",
-    "augment_compare",
-    "check",
-    "compare",
-    "compare_fusions",
-    "env",
-    "evaluate",
-    "explain",
-    "export",
-    "inspect_encoding",
-    "list_fusions",
-    "load",
-    "paper",
-    "predict",
-    "read_pairs",
-    "runs",
-    "serve",
-    "split",
-    "train",
-    "tune",
-]
 
 
 def __getattr__(name: str) -> Any:

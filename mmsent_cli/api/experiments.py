@@ -13,12 +13,7 @@ from mmsent_cli.experiments import paper as recipe
 from mmsent_cli.experiments.ablation import ablate as ablation
 from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.experiments.comparison import augmentation, fusions
-from mmsent_cli.experiments.request import (
-    SETTINGS,
-    ExperimentRequest,
-    ablation_subject,
-    read_base,
-)
+from mmsent_cli.experiments.request import SETTINGS, ExperimentRequest, ablation_subject, read_base
 from mmsent_cli.experiments.tuning import tune as tuning
 from mmsent_cli.finished_run import FinishedRun, finish
 from mmsent_cli.progress import Progress, silent

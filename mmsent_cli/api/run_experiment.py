@@ -8,13 +8,7 @@ from mmsent_cli.api.arguments import Arguments, PathLike, require_only_resume, s
 from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import COMMANDS, Given, apply_options
 from mmsent_cli.config import FitConfig, RuntimeConfig, build, to_dict
-from mmsent_cli.experiments.request import (
-    SETTINGS,
-    ExperimentRequest,
-    open_experiment,
-    read_base,
-    resume_experiment,
-)
+from mmsent_cli.experiments.request import SETTINGS, ExperimentRequest, open_experiment, read_base, resume_experiment
 from mmsent_cli.finished_run import FinishedRun, finish
 from mmsent_cli.training.run_folder import cleanup_on_failure
 

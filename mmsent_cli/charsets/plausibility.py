@@ -80,17 +80,17 @@ SYMBOLS = letters.ranked("★☆♥♡♪→●■◆○※▲▼△▽□◇♬
 AFTER_WORD = letters.ranked("…’”—–™®»!°›‘“•€·", offset=0.3)
 BEFORE_WORD = letters.ranked("“‘…—–«”’•£€¿¡©·°„»‹‚", offset=2.0)
 RARE_PUNCTUATION = -8.5
-GREEK = letters.alphabet(letters.GREEK)
+GREEK = letters.alphabet(letters.LETTERS["greek"])
 TABLES: dict[Kind, Mapping[str, float]] = {
     "greek lower": GREEK,
     "greek upper": GREEK,
-    "hebrew": letters.alphabet(letters.HEBREW),
-    "arabic": letters.alphabet(letters.ARABIC),
-    "thai": letters.alphabet(letters.THAI),
-    "thai mark": letters.ranked(letters.THAI_MARKS),
-    "hiragana": letters.ranked(letters.HIRAGANA),
-    "katakana": letters.ranked(letters.KATAKANA),
-    "cjk mark": letters.ranked(letters.CJK_PUNCTUATION, offset=2.0),
+    "hebrew": letters.alphabet(letters.LETTERS["hebrew"]),
+    "arabic": letters.alphabet(letters.LETTERS["arabic"]),
+    "thai": letters.alphabet(letters.LETTERS["thai"]),
+    "thai mark": letters.ranked(letters.LETTERS["thai_marks"]),
+    "hiragana": letters.ranked(letters.LETTERS["hiragana"]),
+    "katakana": letters.ranked(letters.LETTERS["katakana"]),
+    "cjk mark": letters.ranked(letters.LETTERS["cjk_punctuation"], offset=2.0),
     "symbol": SYMBOLS,
 }
 UNLISTED = -8.0
@@ -103,8 +103,8 @@ SCRIPTS: dict[Kind, str] = {
 }
 """Scripts that several languages write with different frequencies of their letters."""
 LANGUAGES = {
-    "latin": {name: letters.ranked(text, offset=2.0) for name, text in letters.LATIN.items()},
-    "cyrillic": {name: letters.alphabet(text) for name, text in letters.CYRILLIC.items()},
+    "latin": {name: letters.ranked(text, offset=2.0) for name, text in letters.LETTERS["latin"].items()},
+    "cyrillic": {name: letters.alphabet(text) for name, text in letters.LETTERS["cyrillic"].items()},
 }
 KANA_IN_CHINESE = -3.0
 EM_ROUNDS = 4

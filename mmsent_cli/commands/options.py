@@ -15,14 +15,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 
 from mmsent_cli.command_settings import CommandSettings
-from mmsent_cli.config import (
-    DataConfig,
-    FitConfig,
-    ModelConfig,
-    RuntimeConfig,
-    SplitConfig,
-    value_type,
-)
+from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, SplitConfig, value_type
 from mmsent_cli.evaluation.settings import EvaluateSettings
 from mmsent_cli.extras import require_for_options
 from mmsent_cli.inference.settings import ExplainSettings, ExportSettings, PredictSettings

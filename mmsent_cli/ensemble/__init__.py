@@ -10,24 +10,3 @@ from mmsent_cli.ensemble.probabilities import geometric_mean, log_softmax, softm
 from mmsent_cli.ensemble.probe_specs import PROBES, auxiliary_encoders, find_probe, reads_ocr
 from mmsent_cli.ensemble.probes import Probe, ProbeInputs, fit_probe, join_inputs
 from mmsent_cli.ensemble.stacker import Stacker, fit_stacker, stack_out_of_fold
-
-__all__ = [
-    "PROBES",
-    "Ensemble",
-    "Probe",
-    "ProbeInputs",
-    "Stacker",
-    "auxiliary_encoders",
-    "find_probe",
-    "fit_probe",
-    "fit_stacker",
-    "geometric_mean",
-    "is_frozen",
-    "join_inputs",
-    "log_softmax",
-    "pool",
-    "probe_inputs",
-    "reads_ocr",
-    "softmax",
-    "stack_out_of_fold",
-]

@@ -4,13 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmsent_cli.config import ResolvedModel
-from mmsent_cli.encoders.registry import (
-    IMAGE_ENCODERS,
-    TEXT_ENCODERS,
-    EncoderSpec,
-    auxiliary_place,
-    find_spec,
-)
+from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS, EncoderSpec, auxiliary_place, find_spec
 from mmsent_cli.ensemble import find_probe
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.results import ModelPart

@@ -4,13 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    f1_score,
-    log_loss,
-    precision_recall_fscore_support,
-)
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 from statsmodels.stats.proportion import proportion_confint
 
 from mmsent_cli.data.seen import SeenPairs
@@ -18,15 +12,7 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.evaluate import binned, evaluate
 from mmsent_cli.evaluation.used import NO_VALIDATION
 from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_headline
-from mmsent_cli.results import (
-    IGNORES_TEXT,
-    MAJORITY,
-    ON_KNOWN,
-    ON_NEW,
-    ON_VALIDATION,
-    ONE_CLASS,
-    Finding,
-)
+from mmsent_cli.results import IGNORES_TEXT, MAJORITY, ON_KNOWN, ON_NEW, ON_VALIDATION, ONE_CLASS, Finding
 from mmsent_cli.stats import calibration_error
 from tests.evaluation.builders import LABELS, make_answers, numbered_pairs, random_answers
 

@@ -17,13 +17,7 @@ from mmsent_cli.reports.confidence import Confidence
 from mmsent_cli.reports.fonts import undrawable
 from mmsent_cli.reports.learned import with_findings
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files
-from mmsent_cli.reports.translate import (
-    language_of,
-    translate_figure,
-    translate_page,
-    translated,
-    translator,
-)
+from mmsent_cli.reports.translate import language_of, translate_figure, translate_page, translated, translator
 from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, EnvResult, Finding
 from mmsent_cli.results.findings import noted
 from tests.checks.test_machine import CUDA, GB, GOOD, H100, PLAIN

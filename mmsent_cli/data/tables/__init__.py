@@ -7,5 +7,3 @@ too many columns, and silently fills rows with too few.
 
 from mmsent_cli.data.tables.opening import SUFFIXES, UNICODE, open_table, table_decision
 from mmsent_cli.data.tables.table import Record, Report, Table
-
-__all__ = ["SUFFIXES", "UNICODE", "Record", "Report", "Table", "open_table", "table_decision"]

@@ -23,14 +23,7 @@ from mmsent_cli.ensemble import (
     geometric_mean,
     log_softmax,
 )
-from mmsent_cli.experiments.ablation.perturb import (
-    CLASSIFIER_BATCH,
-    MISSING,
-    NOTHING,
-    ZERO,
-    EncodedModel,
-    Encoding,
-)
+from mmsent_cli.experiments.ablation.perturb import CLASSIFIER_BATCH, MISSING, NOTHING, ZERO, EncodedModel, Encoding
 from mmsent_cli.features.table import Table
 from mmsent_cli.training.fold_models import rows_of
 from mmsent_cli.training.probes import auxiliary_features, fit_without, inputs_of_all

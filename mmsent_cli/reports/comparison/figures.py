@@ -8,16 +8,7 @@ from mmsent_cli.reports.comparison.tables import gates_of, tested_arms
 from mmsent_cli.reports.fonts import drawable
 from mmsent_cli.reports.forest_plot import VERDICT_MARKERS, ForestRow, forest_plot
 from mmsent_cli.reports.format import mean, points
-from mmsent_cli.reports.lines import (
-    SOLID,
-    LineEnd,
-    Look,
-    count_epochs,
-    draw_line,
-    draw_majority,
-    look,
-    name_line_ends,
-)
+from mmsent_cli.reports.lines import SOLID, LineEnd, Look, count_epochs, draw_line, draw_majority, look, name_line_ends
 from mmsent_cli.reports.plot_style import (
     BLACK,
     BLUE,

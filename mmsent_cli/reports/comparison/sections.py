@@ -1,14 +1,7 @@
 """A comparison as parts of a page: the answer, then differences, accuracy and curves, classes, weights."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Section, picture
-from mmsent_cli.reports.comparison.figures import (
-    CURVES,
-    DIFFERENCES,
-    LEVELS,
-    LOSSES,
-    MAX_ARMS_WITH_SEEDS,
-    WEIGHTS,
-)
+from mmsent_cli.reports.comparison.figures import CURVES, DIFFERENCES, LEVELS, LOSSES, MAX_ARMS_WITH_SEEDS, WEIGHTS
 from mmsent_cli.reports.comparison.tables import (
     accuracy_grid,
     difference_grid,

@@ -8,21 +8,3 @@ from mmsent_cli.training.checkpoints.load import load_ensemble, load_model, load
 from mmsent_cli.training.checkpoints.read import fit_state, read_checkpoint, read_fold
 from mmsent_cli.training.checkpoints.save import EnsembleParts, save_checkpoint, save_ensemble, save_fold, save_last
 from mmsent_cli.training.checkpoints.schema import Description, describe, frozen_digests, require_same_frozen
-
-__all__ = [
-    "Description",
-    "EnsembleParts",
-    "describe",
-    "fit_state",
-    "frozen_digests",
-    "load_ensemble",
-    "load_model",
-    "load_trained",
-    "read_checkpoint",
-    "read_fold",
-    "require_same_frozen",
-    "save_checkpoint",
-    "save_ensemble",
-    "save_fold",
-    "save_last",
-]
