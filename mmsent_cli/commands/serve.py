@@ -19,21 +19,16 @@ def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDi
     require_installed(*SERVE)
     from mmsent_cli.config import build
     from mmsent_cli.reports.console import notice
-    from mmsent_cli.reports.progress import ProgressView
     from mmsent_cli.reports.serve import print_address
     from mmsent_cli.run_folders import find_checkpoint, unfinished_note
     from mmsent_cli.server.server import open_socket
 
-    note = unfinished_note(find_checkpoint(checkpoint, runs_dir))
     open_socket(build(ServeSettings, COMMANDS["serve"].sort(given)[ServeSettings])).close()  # before torch is imported
     from mmsent_cli import api
 
-    print_notices(filter(None, [note]))
-    with ProgressView() as progress:
+    def ready(address: str) -> None:
+        print_notices(filter(None, [unfinished_note(find_checkpoint(checkpoint, runs_dir))]))
+        print_address(address)
 
-        def ready(address: str) -> None:
-            progress.stop_loading()
-            print_address(address)
-
-        api.serve(checkpoint=checkpoint, runs_dir=runs_dir, ready=ready, **given)
+    api.serve(checkpoint=checkpoint, runs_dir=runs_dir, ready=ready, **given)
     notice("stopped")
