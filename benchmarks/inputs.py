@@ -5,8 +5,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.layouts import locate
-from mmsent_cli.data.source_rows import labelled_rows
+from mmsent_cli.data.layouts import labelled_rows, locate
 
 TRAIN, TEST = "train.txt", "test_without_label.txt"
 

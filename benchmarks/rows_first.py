@@ -25,7 +25,7 @@ lap("torch and openvino imported")
 import mmsent_cli.api.models
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.single import single_pair
+from mmsent_cli.inference.loaded import single_pair
 lap("mmsent imported")
 model, image, cache, text = sys.argv[1:]
 pair = single_pair(text, image)

@@ -18,8 +18,7 @@ import numpy as np
 from mmsent_cli.ensemble import geometric_mean, log_softmax, stack_out_of_fold
 from mmsent_cli.run_folders import FOLDS, Run
 from mmsent_cli.stats import calibration_error
-from mmsent_cli.stats.estimate import estimate_difference, interval
-from mmsent_cli.stats.scores import accuracy_scores, macro_f1_scores
+from mmsent_cli.stats.estimate import accuracy_scores, estimate_difference, interval, macro_f1_scores
 from mmsent_cli.training.checkpoints import read_checkpoint
 from mmsent_cli.training.predictions import read_predictions
 

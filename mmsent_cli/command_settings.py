@@ -19,19 +19,20 @@ from mmsent_cli.config import (
     build,
     to_dict,
 )
-from mmsent_cli.config.presets import find_preset
-from mmsent_cli.config.usual_names import meant_names
-from mmsent_cli.errors import ConfigError
-from mmsent_cli.evaluation.settings import EvaluateSettings
-from mmsent_cli.experiments.settings import (
+from mmsent_cli.config.build import find_preset, meant_names
+from mmsent_cli.config.command_settings import (
     AblateSettings,
     AugmentSettings,
     CompareSettings,
+    EvaluateSettings,
+    ExplainSettings,
+    ExportSettings,
     PaperSettings,
+    PredictSettings,
+    ServeSettings,
     TuneSettings,
 )
-from mmsent_cli.inference.settings import ExplainSettings, ExportSettings, PredictSettings
-from mmsent_cli.server.settings import ServeSettings
+from mmsent_cli.errors import ConfigError
 
 SECTIONS: dict[type, str] = {
     DataConfig: "data",

@@ -17,7 +17,7 @@ from mmsent_cli.config import RuntimeConfig, to_dict
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_csv
-from mmsent_cli.experiments.epochs import epochs_csv
+from mmsent_cli.experiments.arms import epochs_csv
 from mmsent_cli.experiments.request import ExperimentRequest, read_request
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.printed_commands import command_line

@@ -6,8 +6,7 @@ from typing import Any
 
 from mmsent_cli.config import COLUMNS, DataConfig, ResolvedFit, build, to_dict
 from mmsent_cli.data import frames
-from mmsent_cli.data.layouts import locate
-from mmsent_cli.data.source_rows import count_unlabelled
+from mmsent_cli.data.layouts import count_unlabelled, locate
 from mmsent_cli.errors import DataError
 from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.experiments.request import read_request
@@ -27,10 +26,10 @@ from mmsent_cli.results import (
     TuneResult,
     has_learned_nothing,
 )
-from mmsent_cli.results.checks import FILE_CHECKS
+from mmsent_cli.results.data import FILE_CHECKS
 from mmsent_cli.results.training import TrainedResult
 from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run
-from mmsent_cli.training.advice import next_settings
+from mmsent_cli.training.describe import next_settings
 
 DEFAULT_RUNS = Path("runs")
 CHECKED_OPTIONS = "options"

@@ -17,7 +17,7 @@ FLOORS = (
     ("results",),
     ("config",),
     ("extras", "files", "stats", "printed_commands"),
-    ("latest_run", "environment", "file_facts"),
+    ("environment",),
     ("progress", "run_folders", "outputs"),
     ("run_list", "run_time"),
     ("charsets",),

@@ -11,8 +11,7 @@ from mmsent_cli.features.batching import raw_pad, stack
 from mmsent_cli.features.column import Column, text_key
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, assemble, build_encoders, build_head, build_model, count_parameters
-from mmsent_cli.training.loss import Loss
-from mmsent_cli.training.optimizer import build_optimizer
+from mmsent_cli.training.loss import Loss, build_optimizer
 from tests.configs import resolved_fit, resolved_model
 from tests.encoders.cases import TEXTS, VOCABULARY, raw_arrays
 from tests.training.builders import ONE_PROCESS

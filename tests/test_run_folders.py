@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.errors import CheckpointError, MmsentError
-from mmsent_cli.latest_run import latest_note
 from mmsent_cli.results import Prediction
 from mmsent_cli.run_folders import (
     Run,
@@ -16,6 +15,7 @@ from mmsent_cli.run_folders import (
     find_checkpoint,
     find_finished,
     find_run,
+    latest_note,
     remove_unfinished,
     unfinished_note,
 )

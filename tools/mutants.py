@@ -26,21 +26,13 @@ from tools.reached_tests import Chosen, Reached
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "charsets": (("charsets.[!r]*",), ("charsets",)),  # its report is tested with the command
-    "split, grouping": (("data.split*", "data.grouping"), ("data/test_split.py",)),
+    "split, grouping": (("data.split*",), ("data/test_split.py",)),
     "check": (
-        (
-            "data.check",
-            "data.pair_check",
-            "data.flaws",
-            "data.fields",
-            "data.columns",
-            "data.placeholders",
-            "data.seen",
-        ),
+        ("data.check", "data.flaws", "data.fields", "data.columns", "data.placeholders", "data.seen"),
         tuple(f"data/test_{name}.py" for name in ("columns", "seen", "check", "layouts", "frames")),
     ),
     "manifests": (
-        ("data.manifests", "data.layouts", "data.rows", "data.source_rows", "data.frames"),
+        ("data.manifests", "data.layouts", "data.pairs", "data.frames"),
         ("data/test_layouts.py", "data/test_frames.py", "data/test_check.py"),
     ),
     "tables": (("data.tables.*",), ("data/test_tables.py", "data/test_layouts.py")),
@@ -49,13 +41,16 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "fusion": (("fusion.*",), ("fusion", "test_model_fusions.py")),
     "model": (("model",), ("test_model.py", "test_model_fusions.py")),
     "loop, loss, optimizer": (
-        ("training.lo*", "training.optimizer", "training.seeds", "training.monitor", "training.evaluation"),
+        ("training.lo*",),
         tuple(
             f"training/test_{name}.py"
             for name in ("loop", "loss", "optimizer", "monitor", "faults", "checkpoints", "batch_size")
         ),
     ),
-    "metrics": (("training.metrics",), ("training/test_metrics.py", "training/test_fold_metrics.py")),
+    "metrics": (
+        ("training.metrics",),
+        tuple(f"training/test_{name}.py" for name in ("metrics", "monitor", "fold_metrics")),
+    ),
     "folds": (
         ("training.fold*", "training.pr*"),
         ("training/test_fold_metrics.py", "commands/test_folds.py"),
@@ -71,7 +66,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
     ),
     "comparison": (
-        ("experiments.comparison.*", "experiments.selection"),
+        ("experiments.comparison", "experiments.arms"),
         tuple(f"experiments/test_{name}.py" for name in ("selection", "comparison", "compare_fusions")),
     ),
     "tuning": (
@@ -79,7 +74,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         tuple(f"experiments/test_{name}.py" for name in ("space", "queue", "trials", "study", "tune")),
     ),
     "evaluation": (("evaluation.*",), ("evaluation",)),
-    "run folders": (("run_folders", "latest_run", "run_list"), ("test_run_folders.py", "test_run_list.py")),
+    "run folders": (("run_folders", "run_list"), ("test_run_folders.py", "test_run_list.py")),
     "inference": (
         ("inference.*",),
         (

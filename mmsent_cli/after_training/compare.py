@@ -7,17 +7,31 @@ from typing import Any
 
 import numpy as np
 
-from mmsent_cli.after_training.pairs import NO_DATA, load_judged
-from mmsent_cli.after_training.run_folder import NOTHING_COMPUTED, STAMP, how_computed, not_usual, start_run, write_run
+from mmsent_cli.after_training.run_folder import (
+    NO_DATA,
+    NOTHING_COMPUTED,
+    STAMP,
+    how_computed,
+    load_judged,
+    not_usual,
+    start_run,
+    write_run,
+)
 from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import Given
 from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build, to_dict
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError, counted
-from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
+from mmsent_cli.evaluation.answers import (
+    NO_VALIDATION,
+    Answers,
+    chosen_pairs,
+    is_prediction_file,
+    predict_labelled,
+    read_answers,
+)
 from mmsent_cli.evaluation.compare import align, compare_models, require_comparable
-from mmsent_cli.evaluation.used import NO_VALIDATION, chosen_pairs
 from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.inference.predictor import Predictor

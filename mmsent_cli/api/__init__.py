@@ -11,22 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmsent_cli.api.checks import check, env
-    from mmsent_cli.api.data import inspect_encoding, read_pairs, split
-    from mmsent_cli.api.deployment import export, serve
-    from mmsent_cli.api.evaluation import compare, evaluate, explain, runs
-    from mmsent_cli.api.experiments import ablate, augment_compare, compare_fusions, list_fusions, paper, tune
+    from mmsent_cli.api.data import check, env, inspect_encoding, read_pairs, split
+    from mmsent_cli.api.evaluation import compare, evaluate, explain, export, runs, serve
     from mmsent_cli.api.models import load, predict
-    from mmsent_cli.api.training import train
+    from mmsent_cli.api.training import ablate, augment_compare, compare_fusions, list_fusions, paper, train, tune
 
 MODULES = {
-    "checks": ("check", "env"),
-    "data": ("inspect_encoding", "read_pairs", "split"),
-    "deployment": ("export", "serve"),
-    "evaluation": ("compare", "evaluate", "explain", "runs"),
-    "experiments": ("ablate", "augment_compare", "compare_fusions", "list_fusions", "paper", "tune"),
+    "data": ("check", "env", "inspect_encoding", "read_pairs", "split"),
+    "evaluation": ("compare", "evaluate", "explain", "export", "runs", "serve"),
     "models": ("load", "predict"),
-    "training": ("train",),
+    "training": ("ablate", "augment_compare", "compare_fusions", "list_fusions", "paper", "train", "tune"),
 }
 
 

@@ -5,14 +5,13 @@ from typing import Any
 
 from mmsent_cli.api.arguments import RUNS, Data, PathLike, sort_settings, spec_of
 from mmsent_cli.config import DataConfig, RuntimeConfig, build
+from mmsent_cli.config.command_settings import PredictSettings
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference.loaded import LoadedModel
-from mmsent_cli.inference.resume import begun_with
+from mmsent_cli.inference.loaded import predict_one as predict_single
 from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.scale.predict import predict_in_parts
-from mmsent_cli.inference.settings import PredictSettings
-from mmsent_cli.inference.single import predict_one as predict_single
-from mmsent_cli.inference.stream import predict_file
+from mmsent_cli.inference.stream import begun_with, predict_file
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import PredictResult
 from mmsent_cli.run_folders import Run, find_checkpoint

@@ -17,10 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmsent_cli.charsets.codecs import ASCII, UTF8, require_codec
-from mmsent_cli.charsets.corpus import Corpus, Documents, read_corpus
+from mmsent_cli.charsets.corpus import ASCII, UTF8, Corpus, Documents, read_corpus, require_codec, utf8_lead
 from mmsent_cli.charsets.decision import EncodingDecision
-from mmsent_cli.charsets.places import utf8_lead
 from mmsent_cli.charsets.report import report_on
 from mmsent_cli.charsets.vote import Outcome, vote
 from mmsent_cli.errors import DataError, MmsentError, UndecidedEncoding

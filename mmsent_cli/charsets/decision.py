@@ -4,8 +4,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from mmsent_cli.charsets.codecs import ASCII, UTF8, is_strict, known_codec, marked_codec
-from mmsent_cli.charsets.places import MAX_FILE_BYTES, places, utf8_lead
+from mmsent_cli.charsets.corpus import (
+    ASCII,
+    MAX_FILE_BYTES,
+    UTF8,
+    is_strict,
+    known_codec,
+    marked_codec,
+    places,
+    utf8_lead,
+)
 
 
 class Decoded(NamedTuple):

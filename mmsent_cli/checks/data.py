@@ -1,27 +1,157 @@
-"""All checks of a data set."""
+"""All checks of a data set, and the runs of `check` and `inspect-encoding`."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from mmsent_cli.checks.classes import class_counts, class_outcomes, try_split
-from mmsent_cli.checks.duplicates import duplicate_outcomes
-from mmsent_cli.checks.encoders import Readers, open_readers
-from mmsent_cli.checks.images import Header, headers_of, image_kinds, image_outcomes
-from mmsent_cli.checks.reading import ReadPairs, read_pairs
-from mmsent_cli.checks.rows import row_outcomes
-from mmsent_cli.checks.texts import coverage_of, encodings_of, text_outcomes, texts_of, token_counts
-from mmsent_cli.config import ResolvedModel, TrainConfig
-from mmsent_cli.data.layouts import Source
+from mmsent_cli.after_training.run_folder import NOTHING_COMPUTED, start_run, write_run
+from mmsent_cli.checks.inputs import (
+    Header,
+    Readers,
+    coverage_of,
+    encodings_of,
+    headers_of,
+    image_kinds,
+    image_outcomes,
+    open_readers,
+    text_outcomes,
+    texts_of,
+    token_counts,
+)
+from mmsent_cli.checks.rows import ReadPairs, duplicate_outcomes, read_pairs, row_outcomes
+from mmsent_cli.clock import begin_command
+from mmsent_cli.command_settings import Given, apply_options, with_preset
+from mmsent_cli.compute.device import Resources
+from mmsent_cli.config import DataConfig, ResolvedModel, RuntimeConfig, TrainConfig, build, to_dict
+from mmsent_cli.data.inspect_encoding import inspect
+from mmsent_cli.data.layouts import Source, locate
+from mmsent_cli.data.pairs import require_classes
 from mmsent_cli.data.seen import word_counts
-from mmsent_cli.data.split import Split, apply_split
+from mmsent_cli.data.split import Split, apply_split, describe
+from mmsent_cli.data.tags import require_few_classes
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.errors import MmsentError
-from mmsent_cli.progress import Progress
-from mmsent_cli.results import CheckResult, Distribution, can_train
-from mmsent_cli.training.plan import needed_modalities
+from mmsent_cli.errors import DataError, MmsentError
+from mmsent_cli.finished_run import FinishedRun
+from mmsent_cli.next_steps import CHECKED_OPTIONS
+from mmsent_cli.printed_commands import command_line
+from mmsent_cli.progress import Progress, silent
+from mmsent_cli.reports.blocks import Examples
+from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, Distribution, can_train
+from mmsent_cli.stats import accuracy_interval
+from mmsent_cli.training.chosen_probes import choose_probes
+from mmsent_cli.training.plan import divide, gather_facts, needed_modalities, require_foldable, resolve_checked
+
+FEW_PAIRS = 50
+"""Source: spaCy's `debug data`, which reports labels with fewer examples as rare."""
+MOST_TO_LEAST = 10.0
+WIDEST_INTERVAL = 0.1
+
+
+def class_counts(data: ReadPairs) -> dict[str, int]:
+    """Usable pairs of each class."""
+    counts = Counter(pair.tag for pair in data.pairs)
+    return {label: counts[label] for label in data.dataset.labels}
+
+
+def class_outcomes(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> Iterator[CheckOutcome]:
+    """The outcomes of all checks of the classes. `splits` is what `try_split` returned."""
+    counts = class_counts(data)
+    yield _classes(data, counts)
+    yield _rare(counts)
+    yield _imbalance(counts)
+    yield _split(data, splits)
+
+
+def try_split(data: ReadPairs, config: TrainConfig) -> Sequence[Split] | MmsentError:
+    """The split or the folds that training would use, or why there can be none."""
+    try:
+        splits = divide(data.dataset, config)
+        for split in splits[:1]:
+            apply_split(split, data.pairs)
+    except MmsentError as error:
+        return error
+    return splits
+
+
+def _classes(data: ReadPairs, counts: dict[str, int]) -> CheckOutcome:
+    total = max(sum(counts.values()), 1)
+    shares = ", ".join(f"{label} {count:,} ({100 * count / total:.1f} %)" for label, count in counts.items())
+    advice = ""
+    try:
+        require_classes(data.dataset.labels)
+        require_few_classes(data.dataset.labels, len(data.rows))
+    except DataError as error:
+        shares, advice = error.message, error.hint
+    return CheckOutcome(
+        check="classes",
+        level=ERROR if advice else OK,
+        message=shares,
+        rule="error below 2 classes, and above 20 classes if that is more than half the number of pairs",
+        advice=advice,
+    )
+
+
+def _rare(counts: dict[str, int]) -> CheckOutcome:
+    rare = [f"{label} ({count:,})" for label, count in counts.items() if count < FEW_PAIRS]
+    least = min(counts, key=lambda label: counts[label], default="")
+    return CheckOutcome(
+        check="class sizes",
+        level=WARNING if rare else OK,
+        message=f"few pairs of {', '.join(rare)}"
+        if rare
+        else f"the rarest class is {least}, {counts.get(least, 0):,} pairs",
+        rule=f"warning below {FEW_PAIRS} pairs of a class",
+        advice="add pairs of these classes, whose recall will vary much" if rare else "",
+    )
+
+
+def _imbalance(counts: dict[str, int]) -> CheckOutcome:
+    numbers = [count for count in counts.values() if count]
+    ratio = max(numbers) / min(numbers) if numbers else 1.0
+    is_much = ratio > MOST_TO_LEAST
+    return CheckOutcome(
+        check="imbalance",
+        level=WARNING if is_much else OK,
+        message=f"the most frequent class has {ratio:.1f} times as many pairs as the rarest",
+        rule=f"warning above {MOST_TO_LEAST:.0f} times",
+        advice="read macro-F1 beside accuracy; try --class-weights sqrt" if is_much else "",
+    )
+
+
+def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutcome:
+    """Whether the pairs can be divided, the width of the interval on the validation pairs, and leaks."""
+    widest = f"warning above ±{100 * WIDEST_INTERVAL:.0f} points"
+    rule = f"error if the pairs cannot be divided; {widest}; warning if near-duplicates are divided"
+    if isinstance(splits, MmsentError):
+        return CheckOutcome(
+            check="split", level=ERROR, message=splits.message, rule=rule, advice=_sentence_free(splits.hint)
+        )
+    first = splits[0]
+    judged = len(data.pairs) if first.folds else len(first.val)
+    low, high = accuracy_interval(judged // 2, judged)
+    parts = f"{first.folds} folds" if first.folds else f"{len(first.train):,} training and {judged:,} validation pairs"
+    known = set(first.train + first.val)
+    leaks = describe(splits, [p for p in data.pairs if p.guid in known], data.dataset.labels, Path()).leaks
+    is_wide = (high - low) / 2 > WIDEST_INTERVAL
+    advice = ["add labelled pairs, or use --folds 5"] * is_wide
+    advice += ["use --strategy grouped, which keeps near-duplicates together"] * bool(leaks)
+    return CheckOutcome(
+        check="split",
+        level=WARNING if advice else OK,
+        message=f"{parts}. The accuracy is known to ±{50 * (high - low):.1f} points. "
+        f"{leaks:,} validation pairs have a near-duplicate in training",
+        rule=rule,
+        advice="; ".join(advice),
+    )
+
+
+def _sentence_free(hint: str) -> str:
+    return hint.rstrip(".")
 
 
 def check_data(
@@ -111,3 +241,88 @@ def listed_csv(result: CheckResult) -> dict[str, str]:
             table.writerows((pair.guid, pair.tag, pair.group, pair.detail) for pair in outcome.pairs)
             files[outcome.file] = text.getvalue()
     return files
+
+
+def run_check(
+    given: Given, preset: str | None, source: Source | None, runs_dir: Path, progress: Progress = silent
+) -> FinishedRun:
+    """Check pairs for a training, and write a run folder.
+
+    Args:
+        given: the settings that were given.
+        preset: settings below them, as of `train`.
+        source: pairs in memory.
+        runs_dir: folder that keeps the runs.
+        progress: receives the number of checked pairs.
+
+    Raises:
+        MmsentError: settings that do not go together, or a source that cannot be read at all.
+    """
+    start = begin_command()
+    config = apply_options(TrainConfig() if preset is None else with_preset(TrainConfig(), preset), given)
+    source = source or locate(config.data.data)
+    # Nothing is computed: neither precision nor engine needs to be measured.
+    resources = Resources.open(replace(config.runtime, precision="fp32", engine="torch"))
+    facts, encoder_note = gather_facts(config, resources)
+    model = resolve_checked(config.model, facts)
+    require_foldable(config, model)
+    model, probe_notes = choose_probes(model, replace(resources.weights, offline=True), progress)
+    result = check_data(config, model, source, resources.weights, progress)
+    result = replace(result, notes=(*filter(None, [encoder_note]), *probe_notes, *result.notes))
+    options = {"preset": preset, **{name: value for kind in given for name, value in given[kind].items()}}
+    sections = {
+        "data": {**to_dict(config.data), "data": source.place},
+        "split": to_dict(config.split),
+        "encoders": {"text": model.text_encoder, "image": model.image_encoder},
+        "runtime": to_dict(config.runtime),
+        CHECKED_OPTIONS: {**options, "data": source.place},
+    }
+    if source.frame is None:
+        options["data"] = Path(source.place)
+    return write_run(
+        start_run(runs_dir, "check", Path(source.place).stem, NOTHING_COMPUTED, sections),
+        result,
+        examples=Examples(),
+        tables=listed_csv(result),
+        command=command_line("check", options),
+        start=start,
+    )
+
+
+def run_inspection(
+    given: Given, source: Source | None, convert_to: Path | None, force: bool, runs_dir: Path
+) -> FinishedRun:
+    """Find out the encoding of a source, and write a run folder.
+
+    Args:
+        given: the settings that were given.
+        source: texts in memory.
+        convert_to: folder for UTF-8 copies of the texts, or None.
+        force: overwrite existing copies.
+        runs_dir: folder that keeps the runs.
+
+    Raises:
+        MmsentError: texts that cannot be read, or copies that cannot be written.
+    """
+    start = begin_command()
+    config, runtime = build(DataConfig, given[DataConfig]), build(RuntimeConfig, given[RuntimeConfig])
+    source = source or locate(config.data)
+    result = inspect(config, convert_to, force, source)
+    if runtime.no_examples:
+        result = replace(result, snippets=())
+    options = {name: value for kind in given for name, value in given[kind].items()}
+    sections = {
+        "data": {**to_dict(config), "data": source.place},
+        "runtime": to_dict(runtime),
+        CHECKED_OPTIONS: {**given[DataConfig], "data": source.place},
+    }
+    if source.frame is None:
+        options["data"] = Path(source.place)
+    return write_run(
+        start_run(runs_dir, "inspect-encoding", source.path.stem, NOTHING_COMPUTED, sections),
+        result,
+        examples=Examples(),
+        tables={},
+        command=command_line("inspect-encoding", options),
+        start=start,
+    )

@@ -1,14 +1,125 @@
-"""Checks of rows and files: bad rows, missing and broken texts and images, pairs to predict, files without a row."""
+"""Read all pairs of a source, and check its rows and files: what is missing, broken, repeated or in conflict."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from mmsent_cli.checks.reading import ReadPairs
+from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.config import DataConfig
 from mmsent_cli.data import lab
-from mmsent_cli.data.flaws import CheckedPair, Flaw
-from mmsent_cli.data.pairs import MODALITIES
+from mmsent_cli.data.check import account, check_rows, guess_encoding
+from mmsent_cli.data.findings import near_duplicates
+from mmsent_cli.data.flaws import CheckedPair, Flaw, Flaws
+from mmsent_cli.data.layouts import Source, gather_labelled, rows_to_predict
+from mmsent_cli.data.pairs import MODALITIES, Dataset, Pair, limited
+from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
+from mmsent_cli.data.seen import NEW, SEEN, SeenPairs
+from mmsent_cli.data.tables import Report
 from mmsent_cli.errors import counted
 from mmsent_cli.files import natural_order
+from mmsent_cli.progress import Progress, Stage
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPairs:
+    """All pairs of a source.
+
+    Attributes:
+        source: the source.
+        on_bad: what training does with unusable pairs: stop, drop or blank.
+        needs: the modalities that a pair must have.
+        decision: how texts are decoded.
+        rows: all labelled pairs, also unusable ones.
+        bad_rows: a line for each labelled row that cannot be read.
+        hint: what to do about these rows.
+        numbers: of rows that were read, used, skipped and refused.
+        dataset: the labelled pairs that can be used.
+        to_predict: all pairs without a label.
+        bad_rows_to_predict: a line for each of their rows that cannot be read.
+        listed: the guids of a folder's lists.
+    """
+
+    source: Source
+    on_bad: str
+    needs: tuple[str, ...]
+    decision: EncodingDecision
+    rows: list[CheckedPair]
+    bad_rows: list[str]
+    hint: str
+    numbers: dict[str, int]
+    dataset: Dataset
+    to_predict: list[CheckedPair]
+    bad_rows_to_predict: list[str]
+    listed: frozenset[str]
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The labelled pairs that can be used."""
+        return self.dataset.pairs
+
+
+def read_pairs(
+    config: DataConfig, source: Source, cache_dir: Path, needs: tuple[str, ...], progress: Progress
+) -> ReadPairs:
+    """Read and check all pairs, with and without a label.
+
+    Args:
+        config: settings of the data.
+        source: of `locate` or `frame_source`.
+        cache_dir: cache folder for the encoding decision.
+        needs: the modalities that a labelled pair must have.
+        progress: receives the number of checked pairs.
+
+    Raises:
+        DataError: the source cannot be read at all.
+    """
+    report = Report()
+    decision = guess_encoding(source, config, cache_dir)
+    every_row, labels, hint = gather_labelled(source, config, report, decision, needs)
+    unlabelled, bad = _unlabelled_rows(source, config, decision)
+    rows, total = limited(every_row, config.limit), 0
+    checked: tuple[list[CheckedPair], list[CheckedPair]] = ([], [])
+    for part, kept in zip((rows, unlabelled), checked, strict=True):
+        for chunk in check_rows(part, decision):
+            kept += chunk
+            total += len(chunk)
+            progress(Stage("checking pairs", total, len(rows) + len(unlabelled)))
+    flaws = Flaws()
+    usable = tuple(pair for item in checked[0] if (pair := flaws.admit(item, config.on_bad, needs)))
+    account(report, len(every_row) - len(rows), len(usable), flaws)
+    return ReadPairs(
+        source=source,
+        on_bad=config.on_bad,
+        needs=needs,
+        decision=decision,
+        rows=checked[0],
+        bad_rows=sorted(report.problems, key=natural_order),
+        hint=hint,
+        numbers=report.numbers(),
+        dataset=Dataset(
+            source=source.name,
+            pairs=usable,
+            labels=labels,
+            decision=decision,
+            notes=(source.notice, *report.notes(source.name)),
+        ),
+        to_predict=checked[1],
+        bad_rows_to_predict=bad,
+        listed=frozenset(lab.listed_guids(source.path, config)) if source.kind == "lab" else frozenset(),
+    )
+
+
+def _unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision) -> tuple[list, list[str]]:
+    """The rows to predict, and what is wrong with others; none of a DataFrame, all rows of which can be predicted."""
+    is_listed = source.kind == "manifest" or (source.kind == "lab" and lab.holds_list(source.path, lab.UNLABELLED_LIST))
+    if not is_listed:
+        return [], []
+    report = Report()
+    rows = list(rows_to_predict(source, config, report, decision))
+    return rows, [] if source.kind == "manifest" else report.problems  # a table's bad rows are listed once
+
 
 REPAIR = "fix the files; or --on-bad drop leaves the pairs out, --on-bad blank keeps their other part"
 FIRST = "warning if there is any"
@@ -123,4 +234,100 @@ def _unlisted(data: ReadPairs) -> CheckOutcome:
         level=OK,
         message=f"{counted(len(guids), 'guid')} with files but in no list; these files are not used",
         pairs=tuple(ListedPair(guid=guid) for guid in guids),
+    )
+
+
+EXACT_SHARE, NEAR_SHARE = 0.01, 0.1
+
+
+def duplicate_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
+    """The outcomes of all checks of repetitions."""
+    texts, images = [text_key(pair) for pair in data.pairs], [image_key(pair) for pair in data.pairs]
+    groups = near_duplicates(data.pairs)
+    yield _duplicates("exact duplicates", "the same text and the same image", _exact(data, texts, images), data)
+    yield _duplicates("near-duplicates", "the same text or the same image", groups, data)
+    yield _conflicts(groups)
+    yield _placeholders(data.pairs, texts, images)
+    yield _overlap(data)
+
+
+def _exact(data: ReadPairs, texts: Sequence[str], images: Sequence[str]) -> list[list[Pair]]:
+    """Groups of pairs with the same words and the same image file; nothing counts as equal to nothing."""
+    groups: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
+    for pair, text, image in zip(data.pairs, texts, images, strict=True):
+        if (text or "text" not in data.needs) and (image or "image" not in data.needs) and (text or image):
+            groups[(text, image)].append(pair)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _duplicates(check: str, what: str, groups: Sequence[Sequence[Pair]], data: ReadPairs) -> CheckOutcome:
+    count, limit = sum(map(len, groups)), EXACT_SHARE if check.startswith("exact") else NEAR_SHARE
+    share = count / max(len(data.pairs), 1)
+    is_much = share > limit
+    return CheckOutcome(
+        check=check,
+        level=WARNING if is_much else OK,
+        message=f"{count:,} of {len(data.pairs):,} pairs ({100 * share:.1f} %) have {what} as another one, in "
+        f"{len(groups):,} groups",
+        rule=f"warning above {100 * limit:.0f} %",
+        advice="keep one of each group: the others add no information" if is_much else "",
+        pairs=_numbered(groups),
+    )
+
+
+def _conflicts(groups: Sequence[Sequence[Pair]]) -> CheckOutcome:
+    found = [group for group in groups if len({pair.tag for pair in group}) > 1]
+    return CheckOutcome(
+        check="conflicting labels",
+        level=WARNING if found else OK,
+        message=f"{counted(len(found), 'group')} of near-duplicates with different labels, "
+        f"{sum(map(len, found)):,} pairs",
+        rule=FIRST,
+        advice="decide on one label for each group" if found else "",
+        pairs=_numbered(found),
+    )
+
+
+def _placeholders(pairs: Sequence[Pair], texts: Sequence[str], images: Sequence[str]) -> CheckOutcome:
+    """Texts and images that many pairs share, such as the picture "image not available"."""
+    shared = {**placeholders(images, texts, IMAGE_SHARE), **placeholders(texts, images, TEXT_SHARE)}
+    groups = [
+        [pair for pair, *keys in zip(pairs, texts, images, strict=True) if key in keys]
+        for key in sorted(shared, key=lambda key: -shared[key])
+    ]
+    return CheckOutcome(
+        check="placeholders",
+        level=WARNING if groups else OK,
+        message=f"{len(groups):,} texts or images occur in many different pairs ({sum(map(len, groups)):,} in all)",
+        rule=FIRST,
+        advice="give these pairs their own text and image, or leave them out" if groups else "",
+        pairs=_numbered(groups),
+    )
+
+
+def _overlap(data: ReadPairs) -> CheckOutcome:
+    """Pairs to predict whose text or image is that of a labelled pair."""
+    others = [item.pair for item in data.to_predict]
+    relation = SeenPairs.of(data.pairs, data.dataset.labels).relation(others) if data.pairs else [NEW] * len(others)
+    found = [(pair, kind) for pair, kind in zip(others, relation, strict=True) if kind != NEW]
+    both = sum(kind == SEEN for _, kind in found)
+    return CheckOutcome(
+        check="overlap",
+        level=WARNING if found else OK,
+        message=f"{both:,} of {len(others):,} pairs to predict are labelled pairs too, {len(found) - both:,} share "
+        "text or image with one",
+        rule=FIRST,
+        advice="the model has seen them: do not measure it on them" if found else "",
+        pairs=tuple(
+            ListedPair(guid=pair.guid, detail="text and image" if kind == SEEN else "text or image")
+            for pair, kind in found
+        ),
+    )
+
+
+def _numbered(groups: Sequence[Sequence[Pair]]) -> tuple[ListedPair, ...]:
+    return tuple(
+        ListedPair(guid=pair.guid, tag=pair.tag or "", group=str(number))
+        for number, group in enumerate(groups, 1)
+        for pair in group
     )

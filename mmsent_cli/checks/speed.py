@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmsent_cli.compute.resources import Resources
+from mmsent_cli.compute.device import Resources
 from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.config import Facts, ModelConfig, ResolvedModel, resolve_model
 from mmsent_cli.encoders.contract import Activations, Encoder

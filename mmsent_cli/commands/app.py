@@ -1,6 +1,6 @@
 """The `mmsent` application, which prints expected errors as two lines on stderr.
 
-Each command has its own module and imports heavy packages inside its function, so that `mmsent --help` is fast.
+Each command imports heavy packages inside its function, so that `mmsent --help` is fast.
 """
 
 import sys
@@ -12,26 +12,16 @@ import typer
 from typer.core import TyperGroup
 
 from mmsent_cli import __version__
-from mmsent_cli.commands.ablate import ablate
-from mmsent_cli.commands.augment_compare import augment_compare
-from mmsent_cli.commands.cache import cache
-from mmsent_cli.commands.check import check
-from mmsent_cli.commands.compare import compare
-from mmsent_cli.commands.compare_fusions import compare_fusions
-from mmsent_cli.commands.env import env
-from mmsent_cli.commands.evaluate import evaluate
-from mmsent_cli.commands.explain import explain
-from mmsent_cli.commands.export import export
-from mmsent_cli.commands.inspect_encoding import inspect_encoding
-from mmsent_cli.commands.paper import paper
+from mmsent_cli.commands.data import check, inspect_encoding, split
+from mmsent_cli.commands.deployment import export, serve
+from mmsent_cli.commands.evaluation import compare, evaluate, explain
+from mmsent_cli.commands.experiments import ablate, augment_compare, compare_fusions, paper, tune
+from mmsent_cli.commands.machine import cache, env
 from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.runs import runs
-from mmsent_cli.commands.serve import serve
-from mmsent_cli.commands.split import split
 from mmsent_cli.commands.train import train
-from mmsent_cli.commands.tune import tune
 from mmsent_cli.config import RENAMED
-from mmsent_cli.config.usual_names import meant_names
+from mmsent_cli.config.build import meant_names
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE
 from mmsent_cli.interrupts import AGAIN, INTERRUPTED

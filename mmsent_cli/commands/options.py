@@ -16,10 +16,14 @@ import typer
 
 from mmsent_cli.command_settings import CommandSettings
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, SplitConfig, value_type
-from mmsent_cli.evaluation.settings import EvaluateSettings
+from mmsent_cli.config.command_settings import (
+    EvaluateSettings,
+    ExplainSettings,
+    ExportSettings,
+    PredictSettings,
+    ServeSettings,
+)
 from mmsent_cli.extras import require_for_options
-from mmsent_cli.inference.settings import ExplainSettings, ExportSettings, PredictSettings
-from mmsent_cli.server.settings import ServeSettings
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 RUN_PANEL = "Run"

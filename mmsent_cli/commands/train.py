@@ -8,7 +8,7 @@ import typer
 from mmsent_cli.command_settings import COMMANDS
 from mmsent_cli.commands.options import Json, RunsDir, options
 from mmsent_cli.commands.output import print_run
-from mmsent_cli.config.presets import PRESETS
+from mmsent_cli.config.build import PRESETS
 
 
 @options(COMMANDS["train"])

@@ -11,14 +11,15 @@ import torch
 
 from mmsent_cli.compute import processes
 from mmsent_cli.compute.bf16_probe import Bf16Probe, probe_bf16
-from mmsent_cli.compute.determinism import choose_kernels, memory_bytes
 from mmsent_cli.compute.gpu import NO_CARD, gpu_facts, why_unused
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
-from mmsent_cli.compute.threads import keep_freed_memory
+from mmsent_cli.compute.threads import choose_kernels, keep_freed_memory, memory_bytes
 from mmsent_cli.compute.transfer import to_device
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations, Encoder
+from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.files import default_cache_dir
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -279,3 +280,32 @@ def _best_precision(device_type: str, probed: Bf16Probe | None) -> str:
     if device_type == "cpu" and torch.cpu._is_amx_tile_supported():
         return "bf16"
     return "fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Device, weights and cache folder of a command.
+
+    Attributes:
+        compute: device, precision, engine.
+        weights: where to look for pretrained weights.
+        cache: the cache folder.
+        note: a note on device, precision and engine, or an empty string.
+    """
+
+    compute: Compute
+    weights: WeightSource
+    cache: Path
+    note: str = ""
+
+    @classmethod
+    def open(cls, runtime: RuntimeConfig) -> "Resources":
+        """Open the resources of the runtime settings.
+
+        Raises:
+            ConfigError: the device is not available, or does not support the precision.
+            MmsentError: the cache folder cannot be created.
+        """
+        cache = default_cache_dir(runtime.cache_dir)
+        compute, note = choose_compute(runtime, cache)
+        return cls(compute, WeightSource.of(runtime, cache), cache, note)

@@ -1,14 +1,159 @@
-"""Convert between configurations and plain values, as in JSON files and on the command line."""
+"""Convert between configurations and plain values; presets; names that settings have elsewhere."""
 
+import difflib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import Field, asdict, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 from mmsent_cli.config.settings import OPTIONS_HINT, TrainConfig
-from mmsent_cli.errors import ConfigError
+from mmsent_cli.errors import ConfigError, unknown_name
+
+LIKENESS = 0.75
+"""Share of common letters from which an unknown name is taken for a misspelt one."""
+USUAL_NAMES = {
+    "encoders": ("model", "model_name", "encoder", "backbone", "pretrained", "arch"),
+    "text_encoder": ("text_model", "bert", "language_model"),
+    "image_encoder": ("image_model", "vision_model", "cnn"),
+    "fusion": ("fusion_type", "fusion_method"),
+    "checkpoint": ("model", "model_path", "checkpoint_path", "ckpt", "weights", "load"),
+    "weights_dir": ("weights",),
+    "data": ("input", "inputs", "dataset", "data_dir", "data_path", "data_folder", "train_file", "file", "path"),
+    "out": ("output", "output_file", "output_path", "save"),
+    "runs_dir": ("output_dir", "out_dir", "save_dir", "log_dir", "results_dir"),
+    "head_lr": ("learning_rate", "lr"),
+    "encoder_lr": ("learning_rate", "lr", "bert_lr", "backbone_lr"),
+    "rates": ("learning_rate", "lr", "learning_rates"),
+    "batch_size": ("batch", "bs", "train_batch_size", "per_device_train_batch_size"),
+    "accumulation_steps": ("gradient_accumulation_steps", "grad_accum", "accumulate"),
+    "epochs": ("num_epochs", "n_epochs", "num_train_epochs", "max_epochs", "epoch", "iterations"),
+    "weight_decay": ("wd", "l2"),
+    "warmup": ("warmup_ratio", "warmup_steps"),
+    "schedule": ("scheduler", "lr_scheduler", "lr_scheduler_type", "lr_schedule"),
+    "max_grad_norm": ("grad_clip", "clip", "clip_grad_norm", "gradient_clip"),
+    "patience": ("early_stopping", "early_stop"),
+    "monitor": ("metric", "metric_for_best_model"),
+    "head_dropout": ("dropout", "drop_rate"),
+    "head_hidden": ("hidden", "hidden_size", "hidden_dim"),
+    "max_length_tokens": ("max_length", "max_len", "max_seq_length", "max_seq_len"),
+    "image_size_px": ("image_size", "img_size", "imgsz", "resolution"),
+    "val_size": ("test_size", "val_split", "validation_split", "valid_size", "val_ratio"),
+    "split_seed": ("seed", "split_random_state"),
+    "seed": ("random_seed", "random_state", "manual_seed"),
+    "folds": ("k", "k_folds", "num_folds", "n_folds", "n_splits", "cv"),
+    "trials": ("n_trials", "num_trials"),
+    "device": ("gpu", "gpus", "cuda", "gpu_id", "cpu", "accelerator"),
+    "precision": ("fp16", "bf16", "amp", "mixed_precision", "dtype"),
+    "workers": ("num_workers", "n_workers", "dataloader_num_workers"),
+    "jobs": ("n_jobs", "parallel", "threads"),
+    "text_column": ("text_col", "sentence_column"),
+    "image_column": ("image_col", "img_column", "image_path_column"),
+    "tag_column": ("label_column", "label_col", "target", "target_column", "class_column"),
+    "guid_column": ("id_column", "id_col", "index_column"),
+    "labels": ("classes", "class_names", "label_names"),
+    "limit": ("max_samples", "num_samples", "n_samples", "subset", "max_train_samples"),
+    "lang": ("language", "locale"),
+    "log": ("tracker", "report_to", "logger", "wandb"),
+    "force": ("overwrite", "yes", "overwrite_output_dir"),
+    "resume": ("resume_from_checkpoint", "continue"),
+    "offline": ("local_files_only",),
+}
+"""The usual names of settings in this field, by the name of the setting here."""
+
+
+def meant_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return the settings that an unknown name may mean: those that are usually called so, else similar ones.
+
+    Args:
+        name: the unknown name, with underscores.
+        known: the settings that there are, with underscores.
+    """
+    known = list(known)
+    usual = [setting for setting in known if name in USUAL_NAMES.get(setting, ())]
+    return usual or difflib.get_close_matches(name, known, n=3, cutoff=LIKENESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """The settings of a preset by section of TrainConfig, and a summary for readers of this file."""
+
+    summary: str
+    model: Mapping[str, Any] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    split: Mapping[str, Any] = field(default_factory=dict)
+
+    def sections(self) -> dict[str, Mapping[str, Any]]:
+        """Return the settings by section."""
+        return {"model": self.model, "fit": self.fit, "split": self.split}
+
+
+IMAGE = {"image_encoder": "efficientnet-lite0-stages", "image_size_px": 320, "freeze_image": "all"}
+"""Larger images, and features of the middle stages too. docs/accuracy.md shows the gain of each."""
+
+BEST = Preset(
+    "ensemble over 5 folds: fine-tuned compact text encoder and five linear probes, one of them on MPNet",
+    model={
+        **IMAGE,
+        "encoders": "compact",
+        "freeze_text": "3",
+        "probes": ("image", "minilm", "mpnet", "characters", "lexicon"),
+        "logit_adjustment": 0.2,
+    },
+    fit={"epochs": 3, "batch_size": 32, "encoder_lr": 1e-4, "head_lr": 1e-3},
+    split={"folds": 5},
+)
+
+PRESETS: dict[str, Preset] = {
+    "fast": Preset(
+        "ensemble over 5 folds: frozen compact encoders and four linear probes",
+        model={
+            **IMAGE,
+            "image_size_px": 256,
+            "encoders": "compact",
+            "text_encoder": "minilm-layers",
+            "freeze_text": "all",
+            "text_cleaning": (),
+            "probes": ("image", "text", "characters", "lexicon"),
+            "logit_adjustment": 0.25,
+        },
+        fit={"epochs": 4, "batch_size": 64, "head_lr": 1e-3},
+        split={"folds": 5},
+    ),
+    "best": BEST,
+    "max": replace(
+        BEST,
+        summary="best with three models per fold, a kernel regression, and probes on words and faces in images",
+        model={
+            **BEST.model,
+            "probes": (*BEST.model["probes"], "kernel"),
+            "optional_probes": ("ocr", "ocr-characters", "minilm-ocr", "faces"),
+            "models_per_fold": 3,
+        },
+    ),
+    "best-hub": replace(
+        BEST,
+        summary="best, and probes on CLIP and on a RoBERTa trained on tweets, if their weights are found",
+        model={**BEST.model, "optional_probes": ("clip-text", "clip-image", "clip", "twitter-roberta")},
+    ),
+    "compact": Preset("compact encoders with their defaults, one validation split", model={"encoders": "compact"}),
+    "light": Preset("a BiGRU and a small CNN, trained from scratch", model={"encoders": "light"}),
+    "bert-resnet18": Preset("BERT and ResNet18, as in a published project", model={"encoders": "bert-resnet18"}),
+    "clip": Preset("CLIP ViT-B/32, as in a published project", model={"encoders": "clip"}),
+}
+
+
+def find_preset(name: str) -> Preset:
+    """Return the preset of this name.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise unknown_name("preset", name, list(PRESETS))
+    return PRESETS[name]
+
 
 C = TypeVar("C")
 

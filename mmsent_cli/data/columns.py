@@ -1,16 +1,39 @@
-"""Read further columns of a table or DataFrame, for groups of pairs and for output that keeps them."""
+"""Read further columns of a source, and use the column names that a checkpoint records."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mmsent_cli.config import DataConfig
+from mmsent_cli.config import DataConfig, build
 from mmsent_cli.data import frames
 from mmsent_cli.data.fields import column_named
-from mmsent_cli.data.layouts import Source
+from mmsent_cli.data.layouts import Source, open_source, table_rows
 from mmsent_cli.data.manifests import is_filled, name_of, numbered_records, plain, without_surrogates
-from mmsent_cli.data.source_rows import open_source, table_rows
 from mmsent_cli.data.tables import Report, open_table
 from mmsent_cli.errors import DataError, likely, listed
+
+
+def with_own_columns(
+    given: Mapping[str, Any], columns: Mapping[str, str], read: Callable[[DataConfig], Any]
+) -> DataConfig:
+    """Return the settings of new pairs: those given, then the column names of the training pairs if these can be read.
+
+    Args:
+        given: settings that the user typed.
+        columns: the column names of the training pairs, by setting.
+        read: a function that reads rows with a configuration, and raises DataError if it cannot.
+    """
+    own, usual = build(DataConfig, {**columns, **given}), build(DataConfig, given)
+    if own == usual:
+        return usual
+    try:
+        read(own)
+    except DataError:
+        try:
+            read(usual)
+        except DataError:
+            return own  # whoever reads the rows reports what is wrong with them
+        return usual
+    return own
 
 
 def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:

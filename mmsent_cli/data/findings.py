@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from io import StringIO
 
-from mmsent_cli.data.grouping import groups_of
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.split import groups_of
 
 COLUMNS = ("guid", "finding", "group", "tag", "detail")
 FINDINGS = "pairs_to_check.csv"

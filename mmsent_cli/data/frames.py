@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.fields import FIELDS, Columns, column_named
 from mmsent_cli.data.manifests import plain, row_of
-from mmsent_cli.data.pairs import Pair, PairRow
-from mmsent_cli.data.rows import guid_problem
+from mmsent_cli.data.pairs import Pair, PairRow, guid_problem
 from mmsent_cli.data.tables import Report
 from mmsent_cli.errors import DataError, listed
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from mmsent_cli.data.image_formats import SUFFIXES
+from mmsent_cli.data.images import SUFFIXES
 from mmsent_cli.data.lab import composed
 
 FOLDERS = ("images", "imgs", "img", "image", "data", "photos", "pictures")

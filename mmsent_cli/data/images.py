@@ -1,4 +1,4 @@
-"""Check image files, and decode them to square RGB arrays.
+"""Recognise, repair and check image files, and decode them to square RGB arrays.
 
 Chosen: bicubic resizing, since CLIP and EfficientNet-Lite were trained on bicubic images, with `reducing_gap=2`, which
 is several times faster on large photographs without a visible difference. A large JPEG is decoded at half, a quarter or
@@ -10,19 +10,129 @@ import struct
 import warnings
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from mmsent_cli.data.image_formats import PHOTOGRAPHS, all_formats, foreign_kind
-from mmsent_cli.data.image_repair import repair
 from mmsent_cli.data.pairs import ImageSource
 from mmsent_cli.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
+
+PHOTOGRAPHS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Tried first, since they need only a few of Pillow's modules."""
+REFUSED = frozenset({"EPS", "WMF", "MPEG", "GRIB", "HDF5", "BUFR", "IPTC", "GBR", "XVTHUMB"})
+"""Formats of Pillow that run other programs, need readers of their own, or hold no picture."""
+HEIF_EXTRA = "pi_heif"
+SUFFIX_NAMES = (
+    ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .mpo .avif .avifs .heic .heics .heif .heifs .hif"
+    " .jp2 .j2c .j2k .jpc .jpf .jpx .ico .icns .cur .tga .icb .vda .vst .ppm .pgm .pbm .pnm .pfm .psd .qoi .pcx .dcx"
+    " .dds .sgi .bw .rgb .rgba .ras .xbm .xpm .blp .fit .fits .flc .fli .ftc .ftu .im .msp .pcd .pxr"
+)
+SUFFIXES = frozenset(SUFFIX_NAMES.split())
+"""Suffixes of image files, in lower case: those of Pillow's formats, and of photographs that an extra reads."""
+NO_IMAGE = "is not an image"
+HEIF_HINT = ": pip install '.[heif]', or "
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+FOREIGN = (
+    (b"\x00\x05\x16\x07", "is a companion file of macOS, not the picture"),
+    (b"version https://git-lfs", "is a pointer of Git LFS: run git lfs pull"),
+    (b"%PDF", "is a PDF document, not an image"),
+    (b"%!PS", "is a PostScript drawing: save it as PNG"),
+    (b"\xff\x0a", "is a JPEG XL image: save it as JPEG or PNG"),
+    (b"\x00\x00\x00\x0cJXL ", "is a JPEG XL image: save it as JPEG or PNG"),
+    (b"PK\x03\x04", "is an archive, not an image"),
+    (b"\x1f\x8b", "is a compressed file, not an image"),
+    (b"{", "is a JSON text, not an image"),
+)
+"""What a file is by its first bytes, where it is no image."""
+
+
+@cache
+def all_formats() -> tuple[str, ...]:
+    """Return names of all formats to open; Pillow looks at the first bytes and ignores the file's suffix."""
+    from PIL import Image
+
+    with suppress(ImportError):  # an extra; `foreign_kind` names the files that need it
+        import_module(HEIF_EXTRA).register_heif_opener()
+    Image.init()
+    return (*PHOTOGRAPHS, *sorted(set(Image.OPEN) - set(PHOTOGRAPHS) - REFUSED))
+
+
+def foreign_kind(raw: bytes) -> str:
+    """Return what a file is if Pillow cannot open it, and advice if there is any."""
+    start = raw[:64].lstrip()
+    if raw[4:8] == b"ftyp" and raw[8:12] in HEIC_BRANDS:
+        has_reader = "HEIF" in all_formats()
+        return f"is a HEIC image{' that is damaged: ' if has_reader else HEIF_HINT}save it as JPEG"
+    if raw[4:8] == b"ftyp" and raw[8:12] in (b"avif", b"avis"):
+        return "is an AVIF image, which this Pillow does not read: install a newer one, or save it as JPEG"
+    if raw[4:8] == b"ftyp":
+        return "is a video, not an image"
+    if start.lower().startswith((b"<!doctype html", b"<html")):
+        return "is a web page, not an image: the download gave an error page"
+    if start.startswith(b"<svg") or (start.startswith(b"<?xml") and b"<svg" in raw[:1000]):
+        return "is an SVG drawing: save it as PNG"
+    return next((kind for mark, kind in FOREIGN if raw.startswith(mark)), NO_IMAGE)
+
+
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
+TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
+"""Chunks that Pillow limits in size, and that hold no pixel."""
+PROBE = bytes(range(1, 200))
+NO_END = "has no end marker; all pixels are there"
+
+
+def repair(raw: bytes, decode: Callable[[bytes, int], Any]) -> tuple[bytes, str]:
+    """Return bytes that can be decoded, and a note. The bytes are empty if pixels are missing.
+
+    Args:
+        raw: a file that cannot be decoded as it is.
+        decode: a function that decodes a file. Its number is the size in pixels to which a JPEG may be reduced.
+    """
+    if raw.startswith(JPEG_START) and is_complete_jpeg(raw, decode):
+        return _without_half_marker(raw) + JPEG_END, NO_END
+    if raw.startswith(PNG_START):
+        return _plain_png(raw)
+    return b"", ""
+
+
+def is_complete_jpeg(raw: bytes, decode: Callable[[bytes, int], Any]) -> bool:
+    """Return True if a JPEG without its end marker has all its pixels.
+
+    The decoder fills missing pixels from whatever follows. So other bytes after the file change the picture exactly
+    if pixels are missing.
+    """
+    body = _without_half_marker(raw)
+    try:
+        pictures = [decode(body + rest + JPEG_END, 1 << 30).tobytes() for rest in (b"", PROBE, PROBE[::-1])]
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return len(set(pictures)) == 1
+
+
+def _without_half_marker(raw: bytes) -> bytes:
+    return raw.removesuffix(b"\xff")
+
+
+def _plain_png(raw: bytes) -> tuple[bytes, str]:
+    """A PNG without texts and color profile, and with its end."""
+    parts, at, has_end = [PNG_START], len(PNG_START), False
+    while at + 8 <= len(raw) and not has_end:
+        size, kind = int.from_bytes(raw[at : at + 4], "big"), raw[at + 4 : at + 8]
+        end = at + 12 + size
+        has_end = kind == b"IEND" and end <= len(raw)
+        if end <= len(raw) and kind not in TEXTS and not has_end:
+            parts.append(raw[at:end])
+        at = end
+    return b"".join([*parts, PNG_END]), "" if has_end else NO_END
+
 
 MAX_PIXELS = 64_000_000
 BROKEN = (

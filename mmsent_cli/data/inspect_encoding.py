@@ -9,8 +9,7 @@ from mmsent_cli.charsets.decide import EncodingDecision, Files, decide
 from mmsent_cli.charsets.report import illustrate
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data import frames
-from mmsent_cli.data.layouts import Source, locate, text_paths
-from mmsent_cli.data.source_rows import documents, table_rows
+from mmsent_cli.data.layouts import Source, documents, locate, table_rows, text_paths
 from mmsent_cli.errors import DataError, summarize
 from mmsent_cli.results import EncodingResult
 

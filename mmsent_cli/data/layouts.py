@@ -1,20 +1,27 @@
-"""Find the data: a folder with list files, a table file or a DataFrame.
+"""Find the data source, a folder with list files, a table file or a DataFrame, and read its rows.
 
 Chosen: three modules of functions, selected by `Source.kind`. Rejected: a class for each; they share no state.
 """
 
 import glob
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data import frames, lab
-from mmsent_cli.data.tables import SUFFIXES
-from mmsent_cli.errors import DataError
+from mmsent_cli.data import frames, lab, manifests
+from mmsent_cli.data.fields import FIELDS, KNOWN, Columns, choose_columns
+from mmsent_cli.data.pairs import DUPLICATE, PairRow, labels_of, require_classes, tag_problems
+from mmsent_cli.data.tables import SUFFIXES, Report, Table, open_table
+from mmsent_cli.data.tables.encoding import numbered_lines
+from mmsent_cli.data.tables.opening import is_legacy_text
+from mmsent_cli.data.tags import require_few_classes, settle_tags
+from mmsent_cli.errors import DataError, summarize
 from mmsent_cli.files import natural_order, similar_paths
+from mmsent_cli.printed_commands import option_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -171,3 +178,228 @@ def _file_hint(path: Path) -> str:
     if path.name in lab.LISTS:
         return f"give the folder that holds it: --data {path.parent}"
     return "give the folder that holds train.txt, or save the table as .csv"
+
+
+WITH_TAG, WITHOUT_TAG = "with a tag", "without a tag"
+FIX = "fix these rows"
+CHECK = "mmsent check lists the problems of all rows and files together"
+SHOWN_TAGS = 5
+
+
+def labelled_rows(
+    source: Source,
+    config: DataConfig,
+    report: Report | None = None,
+    decision: EncodingDecision | None = None,
+    needs: Iterable[str] = (),
+) -> list[PairRow]:
+    """Return all rows that have a tag, in the order of the file. Their tags are classes.
+
+    Args:
+        source: the result of `locate` or `frame_source`.
+        config: columns, labels, encoding.
+        report: receives the number of rows used, skipped and refused.
+        decision: the encoding of a table; None finds the encoding by the content of the file.
+        needs: the modalities whose columns must exist.
+
+    Raises:
+        DataError: the file has bad rows or unknown tags, which are all listed, or has no rows.
+    """
+    report = Report() if report is None else report
+    rows, labels, hint = gather_labelled(source, config, report, decision, needs)
+    _raise_rows(report, hint)
+    require_classes(labels)
+    require_few_classes(labels, len(rows))
+    return rows
+
+
+def gather_labelled(
+    source: Source,
+    config: DataConfig,
+    report: Report,
+    decision: EncodingDecision | None = None,
+    needs: Iterable[str] = (),
+) -> tuple[list[PairRow], tuple[str, ...], str]:
+    """Return all rows with a tag that can be read, their classes, and a hint on the others, which the report describes.
+
+    Args:
+        source, config, report, decision, needs: as in `labelled_rows`.
+
+    Raises:
+        DataError: the source cannot be read at all, or holds no row with a tag.
+    """
+    if source.kind == "lab":
+        name = lab.MVSA_LIST if _is_mvsa(source.path) else lab.LABELLED_LIST
+        rows, class_names = lab.read_rows(source.path, name, config, report), ()
+    else:
+        every_row, class_names = _table_rows(source, config, report, True, decision, needs)
+        rows = list(_only(every_row, report, has_tag=True))
+    if not rows and not report.problems:
+        raise DataError(f"{source.name} has no labelled pairs ({report.counts()})", "add rows with a guid and a tag")
+    tagged = settle_tags(rows, config, class_names)
+    labels = labels_of(tagged.rows, config.labels)
+    wrong = tag_problems(tagged.rows, labels)
+    hint = _hint(report.problems, [row.tag for row in tagged.rows if row.tag not in labels], source, labels)
+    report.skipped.update(tagged.excluded)
+    report.said += tagged.notes
+    report.read = len(tagged.rows) - len(wrong)
+    report.problems += wrong
+    return [row for row in tagged.rows if row.tag in labels], labels, hint
+
+
+def _hint(problems: Sequence[str], wrong: Sequence[str | None], source: Source, labels: Sequence[str]) -> str:
+    """Return what to do about rows that cannot be read, and about missing and unknown tags."""
+    unknown = list(dict.fromkeys(tag for tag in wrong if tag is not None))
+    doubled = sum(DUPLICATE in line for line in problems)
+    parts = []
+    if len(problems) > doubled:
+        parts.append(FIX)
+    if doubled:
+        parts.append("give each pair a guid of its own")
+    if None in wrong:
+        is_list = source.kind == "lab"
+        parts.append(f"write the missing tags{', or list these guids in test_without_label.txt' if is_list else ''}")
+    if unknown:
+        named = ",".join(unknown[:SHOWN_TAGS])
+        more = ",…" if len(unknown) > SHOWN_TAGS else ""
+        parts.append(
+            f"correct the unknown tags, or leave them out with {option_text('exclude_labels', named)}{more}, or make"
+            f" them classes with {option_text('labels', ','.join([*labels, named]))}{more}"
+        )
+    return "; ".join(parts) or FIX
+
+
+def unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision | None = None) -> Iterator[PairRow]:
+    """Read the rows to predict; see `count_unlabelled`."""
+    return count_unlabelled(source, config, decision=decision)[1]
+
+
+def count_unlabelled(
+    source: Source, config: DataConfig, report: Report | None = None, decision: EncodingDecision | None = None
+) -> tuple[int, Iterator[PairRow]]:
+    """Count and read the rows to predict, in the order of the file.
+
+    All pairs of a folder without list files are predicted, and all rows of a DataFrame, even if they have a tag. All
+    rows are checked before the first is returned.
+
+    Args:
+        source, config, report, decision: as in `labelled_rows`.
+
+    Raises:
+        DataError: the file has bad rows, which are all listed, or has no rows.
+    """
+    report = Report() if report is None else report
+    report.read = sum(1 for _ in rows_to_predict(source, config, report, decision))
+    _raise_rows(report, FIX)
+    if not report.read and source.kind == "manifest" and report.skipped[WITH_TAG]:
+        raise DataError(
+            f"there is nothing to predict in {source.name}: every row has a label ({report.counts()})",
+            "empty the label column in a copy of the table, or measure the model on these labels: mmsent evaluate",
+        )
+    if not report.read:
+        is_lab = source.kind == "lab"
+        raise DataError(
+            f"there are no pairs to predict in {source.name} ({report.counts()})",
+            "list their guids in test_without_label.txt" if is_lab else "add a row for each pair below the header",
+        )
+    return report.read, rows_to_predict(source, config, Report(), decision)
+
+
+def table_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
+    """Return the rows of a table that can be read, with and without label."""
+    return _table_rows(source, config, Report(), False, None)[0]
+
+
+def open_source(
+    source: Source,
+    config: DataConfig,
+    is_labelled: bool = False,
+    decision: EncodingDecision | None = None,
+    needs: Iterable[str] = (),
+) -> tuple[Table, Columns]:
+    """Open the table of a source and find its columns.
+
+    Args:
+        source: a table.
+        config, decision, needs: see `labelled_rows`.
+        is_labelled: whether a tag is needed.
+
+    Raises:
+        DataError: the table cannot be read, is empty or lacks a column.
+    """
+    found = open_table(source.path, config.encoding, decision, KNOWN | set(_wanted(config)))
+    table = replace(found, home=source.home)
+    if not table.columns:
+        raise DataError(f"{source.name} has no rows", "it needs a header and a row for each pair")
+    aspects = lab.aspect_columns(source.path.name, table.columns, config)
+    return table, aspects or choose_columns(source.path.name, table.columns, config, is_labelled, needs)
+
+
+def documents(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
+    """Return `file:line` and the bytes of each line of a table in a legacy encoding; empty for other sources."""
+    if source.kind != "manifest" or not is_legacy_text(source.path, config.encoding):
+        return []
+    header, *lines = numbered_lines(source.path)
+    return lines if header[1].isascii() else [header, *lines]
+
+
+def _is_mvsa(folder: Path) -> bool:
+    return lab.holds_list(folder, lab.MVSA_LIST) and not lab.holds_list(folder, lab.LABELLED_LIST)
+
+
+def rows_to_predict(
+    source: Source, config: DataConfig, report: Report, decision: EncodingDecision | None
+) -> Iterator[PairRow]:
+    """Read the rows to predict one by one; the report describes those that cannot be read."""
+    if source.kind == "frame":
+        rows, _ = _table_rows(source, config, report, False, decision)
+        yield from (replace(row, tag=None) for row in rows)
+    elif source.kind == "manifest":
+        rows, _ = _table_rows(source, config, report, False, decision)
+        yield from _only(rows, report, has_tag=False)
+    elif lab.holds_list(source.path):
+        rows = lab.read_rows(source.path, lab.UNLABELLED_LIST, config, report)
+        yield from (replace(row, tag=None) for row in rows)
+    else:
+        yield from lab.rows_without_list(source.path, report)
+
+
+def _only(rows: Iterable[PairRow], report: Report, has_tag: bool) -> Iterator[PairRow]:
+    """The rows that have a tag, or those that have none; the others are counted as skipped."""
+    for row in rows:
+        if (row.tag is not None) is has_tag:
+            yield row
+        else:
+            report.skipped[WITHOUT_TAG if has_tag else WITH_TAG] += 1
+
+
+def _table_rows(
+    source: Source,
+    config: DataConfig,
+    report: Report,
+    is_labelled: bool,
+    decision: EncodingDecision | None,
+    needs: Iterable[str] = (),
+) -> tuple[Iterator[PairRow], tuple[str, ...]]:
+    """The rows of a table or a DataFrame, and the names of its numbered classes."""
+    if source.frame is not None:
+        names = frames.columns_of(source.frame)
+        columns = choose_columns(source.name, names, config, is_labelled, needs, has_index=True)
+        report.said += columns.notes
+        return frames.read_rows(source.frame, columns, config, report), ()
+    table, columns = open_source(source, config, is_labelled, decision, needs)
+    report.title = f"{source.path.name} ({table.form})"
+    report.said += [*table.notes, *columns.notes]
+    rows = manifests.read_rows(table, columns, config, report)
+    return rows, lab.ASPECT_CLASSES if columns.target is not None else table.class_names
+
+
+def _wanted(config: DataConfig) -> Iterator[str]:
+    return (getattr(config, f"{name}_column").casefold() for name in FIELDS)
+
+
+def _raise_rows(report: Report, hint: str) -> None:
+    if report.problems:
+        problems = sorted(report.problems, key=natural_order)
+        count = f"{len(problems)} bad rows: " if len(problems) > 1 else ""
+        raise DataError(f"{count}{summarize(problems)} ({report.bad_rows()})", f"{hint}; {CHECK}")

@@ -11,9 +11,8 @@ from urllib.parse import unquote, urlparse
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.fields import FIELDS, Columns
-from mmsent_cli.data.pairs import ImageSource, PairRow
-from mmsent_cli.data.published import with_target
-from mmsent_cli.data.rows import guid_problem
+from mmsent_cli.data.lab import with_target
+from mmsent_cli.data.pairs import ImageSource, PairRow, guid_problem
 from mmsent_cli.data.tables import Report, Table
 from mmsent_cli.data.tables.table import BLANK
 from mmsent_cli.data.tags import is_remarkable, tag_or_none

@@ -1,12 +1,18 @@
 """A pair as a row of its source (`PairRow`), and a checked pair with decoded text (`Pair`)."""
 
+import difflib
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 from mmsent_cli.charsets.decision import EncodingDecision
+from mmsent_cli.config import SENTIMENTS
+from mmsent_cli.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -76,3 +82,94 @@ class Dataset:
         """Return the SHA-256 of guids, tags, texts and images. It does not depend on where the files are."""
         content = [[pair.guid, pair.tag, pair.text, pair.image_digest] for pair in self.pairs]
         return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()
+
+
+LIMIT_SEED = 0
+DUPLICATE = "duplicate guid"
+SENTIMENT_ORDER = {
+    **dict.fromkeys(("negative", "neg", "消极", "负面", "负向", "负"), 0),
+    **dict.fromkeys(("neutral", "neu", "中性", "中立", "中"), 1),
+    **dict.fromkeys(("positive", "pos", "积极", "正面", "正向", "正"), 2),
+}
+"""Usual names of the sentiments in lower case, with their order."""
+
+
+def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool = False) -> str | None:
+    """Return the problem with a guid, or None. A valid guid is added to `seen`.
+
+    Args:
+        guid: the guid, without spaces around it.
+        where: the position of the row, such as `train.txt:17`.
+        seen: the positions of the earlier guids.
+        is_file_name: files are looked up by the guid, so it may not be a path.
+    """
+    if not guid:
+        return f"{where}: empty guid"
+    if is_file_name and (guid in (".", "..") or any(mark in guid for mark in "/\\\0")):
+        return f"{where}: guid {guid!r} is a path, not a name"
+    if guid in seen:
+        return f"{where}: {DUPLICATE} {guid} (first in {seen[guid]})"
+    seen[guid] = where
+    return None
+
+
+def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the classes in order: `wanted`, else the sentiments that occur, else all tags, sorted.
+
+    Tags that are all usual names of sentiments, such as neg, neu and pos, are in the order negative, neutral, positive.
+
+    If two or more sentiments occur, the classes are the sentiments. Any other tag is then an error, since it is
+    probably misspelt, unless it is in `--labels`.
+    """
+    if wanted is not None:
+        return tuple(wanted)
+    found = {row.tag for row in rows if row.tag is not None}
+    sentiments = tuple(label for label in SENTIMENTS if label in found)
+    if len(sentiments) >= 2:
+        return sentiments
+    if all(tag.casefold() in SENTIMENT_ORDER for tag in found):
+        return tuple(sorted(found, key=lambda tag: (SENTIMENT_ORDER[tag.casefold()], tag)))
+    return tuple(sorted(found))
+
+
+def require_classes(labels: Sequence[str]) -> None:
+    """Check that there are at least two classes.
+
+    Raises:
+        DataError: there are fewer than two classes.
+    """
+    if len(labels) < 2:
+        raise DataError(
+            f"two or more classes are needed, but the data has {len(labels)}: {', '.join(labels) or 'no tag'}",
+            "add labelled pairs of another class",
+        )
+
+
+def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:
+    """Return a line for each row whose tag is missing or unknown, with the most similar label."""
+    return [_tag_problem(row, labels) for row in rows if row.tag not in labels]
+
+
+def limited(rows: list[PairRow], limit: int | None) -> list[PairRow]:
+    """Return a fixed sample of `limit` rows, stratified by class, in the order of the file.
+
+    If possible, it has two rows or more of each class, so that every class can be split.
+    """
+    if limit is None or limit >= len(rows):
+        return rows
+    sizes = Counter(row.tag for row in rows)
+    met: Counter[str | None] = Counter()
+    turns = []
+    for index in Random(LIMIT_SEED).sample(range(len(rows)), len(rows)):
+        tag = rows[index].tag
+        turns.append((max(0, met[tag] - 1) / sizes[tag], len(turns), index))
+        met[tag] += 1
+    return [rows[index] for index in sorted(index for _, _, index in sorted(turns)[:limit])]
+
+
+def _tag_problem(row: PairRow, labels: Sequence[str]) -> str:
+    if row.tag is None:
+        return f"{row.where}: guid {row.guid} has no tag"
+    near = difflib.get_close_matches(row.tag.casefold(), labels, n=1)
+    meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(labels)}"
+    return f"{row.where}: unknown tag {row.tag!r} ({meant})"

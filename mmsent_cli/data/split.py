@@ -1,27 +1,181 @@
-"""Make stratified training and validation splits. `grouped` keeps near-duplicates together, `plain` ignores them."""
+"""Make stratified training and validation splits. `grouped` keeps near-duplicates together, `plain` ignores them.
 
+Find groups of near-duplicates, and assign whole groups to splits. Chosen: groups are taken by size, the largest
+first, in random order within a size. Each group goes to the split that most needs pairs of its classes. Class shares
+are exact to about one pair, for any share and any number of folds. Rejected: scikit-learn's `train_test_split` over
+groups, which counts groups and not pairs, and `StratifiedGroupKFold`, which supports only shares of 1/n.
+"""
+
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from pathlib import Path
+from random import Random
+from typing import Any
 
 from mmsent_cli.config import SplitConfig
-from mmsent_cli.data.grouping import assign, groups_of
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.data.split_file import Split, digest_of, read_split, write_split
+from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
 from mmsent_cli.errors import ConfigError, DataError, summarize
+from mmsent_cli.outputs import is_stream, open_output, require_writable
 from mmsent_cli.results import SplitResult
 
-__all__ = [
-    "Split",
-    "apply_split",
-    "describe",
-    "groups_of",
-    "make_folds",
-    "make_split",
-    "read_split",
-    "require_all_in_folds",
-    "write_split",
-]
+
+def groups_of(pairs: Sequence[Pair]) -> list[int]:
+    """Return the group number of each pair. Pairs with the same text key or the same image are in one group.
+
+    A text or an image that many pairs share with different partners is a placeholder and is ignored.
+    """
+    import numpy as np
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    first: dict[tuple[str, str], int] = {}
+    links = []
+    texts, images = [text_key(pair) for pair in pairs], [image_key(pair) for pair in pairs]
+    ignored = {"", *placeholders(images, texts, IMAGE_SHARE), *placeholders(texts, images, TEXT_SHARE)}
+    for index, keys in enumerate(zip(texts, images, strict=True)):
+        named = zip(("text", "image"), keys, strict=True)
+        links += [(index, first.setdefault(key, index)) for key in named if key[1] not in ignored]
+    rows, columns = zip(*links, strict=True) if links else ((), ())
+    graph = coo_matrix((np.ones(len(links)), (rows, columns)), shape=(len(pairs), len(pairs)))
+    return connected_components(graph, directed=False)[1].tolist() if pairs else []
+
+
+def assign(pairs: Sequence[Pair], groups: list[list[int]], shares: Sequence[float], seed: int) -> list[int]:
+    """Return the split number of each pair. Each split gets its share of every class, and no group is divided.
+
+    Args:
+        pairs: N pairs.
+        groups: for each group, the indices of its pairs.
+        shares: the share of each split; they sum to 1.
+        seed: the seed of the shuffle.
+    """
+    by_name = sorted(groups, key=lambda group: min(pairs[index].guid for index in group))
+    order = sorted(Random(seed).sample(by_name, len(by_name)), key=len, reverse=True)
+    wanted = _class_shares(Counter(pair.tag for pair in pairs), shares)
+    held: list[Counter[str | None]] = [Counter() for _ in shares]
+    seen: Counter[str | None] = Counter()
+    side_of = [0] * len(pairs)
+    for group in order:
+        tags = Counter(pairs[index].tag for index in group)
+        seen.update(tags)
+        surplus = [
+            sum(n * (held[side][tag] - wanted[tag][side] * seen[tag]) for tag, n in tags.items())
+            for side in range(len(shares))
+        ]
+        side = surplus.index(min(surplus))
+        held[side].update(tags)
+        for index in group:
+            side_of[index] = side
+    return side_of
+
+
+def _class_shares(sizes: Mapping[str | None, int], shares: Sequence[float]) -> dict[str | None, list[float]]:
+    """Return each split's share of each class. Shares that give less than one pair of a rare class are raised."""
+    wanted = {}
+    for tag, size in sizes.items():
+        raised = [max(share, min(1 / size, 1 / len(shares))) for share in shares]
+        wanted[tag] = [share / sum(raised) for share in raised]
+    return wanted
+
+
+FORMAT = "mmsent split 1"
+REMAKE = "make it again with mmsent split"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The guids of the training and the validation pairs.
+
+    `digest` is the result of `digest_of`; `fold` is the number of the fold, from 1, or None.
+    """
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    strategy: str
+    seed: int
+    val_size: float
+    digest: str
+    fold: int | None = None
+    folds: int | None = None
+
+
+def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
+    """Return the hex digest of a split (BLAKE2b-128). The order of the guids does not matter."""
+    lines = sorted([*((guid, "train") for guid in train), *((guid, "val") for guid in val)])
+    return blake2b(
+        "".join(f"{guid}\t{side}\n" for guid, side in lines).encode("utf-8", "surrogatepass"), digest_size=16
+    ).hexdigest()
+
+
+def require_split_name(path: Path) -> None:
+    """Check that a name suits a split file.
+
+    Raises:
+        ConfigError: its ending is that of another kind of file.
+    """
+    if path.suffix.lower() not in ("", ".json") and not is_stream(path):
+        raise ConfigError(f"--out {path}: a split is not written as a {path.suffix} file", "give a name with .json")
+
+
+def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None:
+    """Write a split, or all folds, to a JSON file.
+
+    Raises:
+        MmsentError: the file exists and `force` is False, or the file cannot be written.
+    """
+    require_writable(path, force)
+    parts = [split] if isinstance(split, Split) else list(split)
+    text = json.dumps({"format": FORMAT, "splits": [asdict(part) for part in parts]}, indent=1, ensure_ascii=False)
+    with open_output(path) as stream:
+        stream.write(f"{text}\n")
+
+
+def read_split(path: Path, fold: int | None = None) -> Split:
+    """Read a split file, and check its digest.
+
+    Args:
+        path: the split file.
+        fold: the number of the fold, from 1; required if the file has folds.
+
+    Raises:
+        DataError: the file does not exist, is not a split file or was changed, or there is no such fold.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+        splits = [_from_json(part) for part in content["splits"]]
+    except OSError as error:
+        raise DataError(f"cannot read the split {path}: {error.strerror}", "make one with mmsent split") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is not a split file: {error}", REMAKE) from error
+    for split in splits:
+        if split.digest != digest_of(split.train, split.val) or set(split.train) & set(split.val):
+            raise DataError(f"{path} was changed after it was written: its digest does not match", REMAKE)
+    return _pick(splits, path, fold)
+
+
+def _from_json(values: Mapping[str, Any]) -> Split:
+    sides = {name: tuple(values[name]) for name in ("train", "val")}
+    if not all(isinstance(guid, str) for guids in sides.values() for guid in guids):
+        raise ValueError("a guid is not text")
+    return Split(**{**values, **sides})
+
+
+def _pick(splits: Sequence[Split], path: Path, fold: int | None) -> Split:
+    if len(splits) == 1 and fold is None:
+        return splits[0]
+    chosen = [split for split in splits if fold is not None and split.fold == fold]
+    if not chosen:
+        known = ", ".join(str(split.fold) for split in splits if split.fold is not None)
+        problem = "has several folds, and --fold is not given" if fold is None else f"has no fold {fold}"
+        raise DataError(f"{path} {problem}", f"choose a fold with --fold: {known}" if known else "leave out --fold")
+    return chosen[0]
+
 
 PLAIN_VAL_SIZES = {"plain-80-20": 0.2, "plain-90-10": 0.1}
 """Validation shares of two published setups; with the default seed 42 the splits equal theirs, row for row."""

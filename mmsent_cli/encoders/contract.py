@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.file_facts import FileFacts
+from mmsent_cli.files import FileFacts
 
 Inputs = TypeVar("Inputs", bound=TextInputs | ImageInputs)
 LOADING_FORMAT = 1

@@ -18,9 +18,7 @@ from mmsent_cli.encoders.image import hf as hf_image
 from mmsent_cli.encoders.image import light as light_image
 from mmsent_cli.encoders.inputs import ImageInputs, TextInputs
 from mmsent_cli.encoders.text import bert, clip, hf, light, minilm, mpnet, twitter_roberta
-from mmsent_cli.encoders.weights.hub import CLIP
-from mmsent_cli.encoders.weights.kinds import find_modality
-from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.encoders.weights.source import CLIP, WeightSource, find_modality
 from mmsent_cli.errors import WeightsUnavailable, unknown_name
 
 

@@ -1,9 +1,75 @@
-"""Stage modules shared by encoders, each called as `stage(values, mask)`. Shape letters as in contract.py."""
+"""Stages that several encoders share, their initialization, and a faster dropout on a CPU.
 
-from collections.abc import Collection, Sequence
+Dropout that is about 4 times as fast on a CPU as PyTorch's. PyTorch draws 32 random bits per value in one thread,
+which takes an eighth of the time of training two layers of MiniLM. Here 16 random bits per value are used; the
+dropout probability is exact to 1 in 65,536.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+
+class WithoutInitialization(TorchFunctionMode):
+    """A context manager in which new parameters keep whatever is in their memory.
+
+    Drawing the 110 million random numbers of MPNet takes half a second. Rejected: building on the `meta` device, which
+    imports TorchDynamo for the same purpose: 2 s of CPU time. In the block, the random state does not change.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__module__", "") == torch.nn.init.__name__:
+            return given["tensor"] if "tensor" in given else args[0]
+        return func(*args, **given)
+
+
+LEVELS = 2**16
+LOWEST = torch.iinfo(torch.int16).min
+
+
+class Dropout(nn.Module):
+    """Set a share `p` of the values to zero in training, and scale the others by 1 / (1 - p). Keeps the shape."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return values
+        if not values.is_cpu:
+            return functional.dropout(values, self.p)
+        return _Masked.apply(values, _mask(values, self.p), 1 / (1 - self.p))
+
+
+class _Masked(torch.autograd.Function):
+    """Compute values · mask · scale. Only the mask is saved for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, mask: Tensor, scale: float) -> Tensor:
+        ctx.save_for_backward(mask)
+        ctx.scale = scale
+        return values.mul(mask).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (mask,) = ctx.saved_tensors
+        return gradients[0].mul(mask).mul_(ctx.scale), None, None
+
+
+def _mask(values: Tensor, p: float) -> Tensor:
+    """Draw a mask: 1 for kept values, else 0. It has the type of the values; a bool mask would be slower."""
+    draws = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
+    bits = draws.view(torch.int16)[: values.numel()].view(values.shape)
+    kept = LOWEST + round((1 - p) * LEVELS)
+    return torch.lt(bits, kept, out=torch.empty(values.shape, dtype=values.dtype))
 
 
 class Plain(nn.Module):

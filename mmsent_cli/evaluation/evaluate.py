@@ -14,8 +14,7 @@ import numpy as np
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.seen import SeenPairs, word_counts
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.evaluation.answers import Answers
-from mmsent_cli.evaluation.used import RELATIONS, chosen_pairs, record_notes, relation_counts, used_notes
+from mmsent_cli.evaluation.answers import RELATIONS, Answers, chosen_pairs, record_notes, relation_counts, used_notes
 from mmsent_cli.results import (
     IGNORES_IMAGE,
     IGNORES_TEXT,

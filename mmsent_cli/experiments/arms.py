@@ -1,18 +1,25 @@
-"""The arms of an experiment (models to compare), trained models, and their files in the run folder.
+"""The arms of an experiment (models to compare), trained models, their files, and the epoch that counts.
 
 A resumed experiment reads finished models from these files. Each model has two files: `<stem>.npz` with arrays, and
 `<stem>.json` with the other data and a digest of both. If a file is missing or damaged, the model is trained again.
+
+Nested selection: each pair is predicted by the epoch that is best on other pairs. The best epoch on all pairs gives
+optimistic scores, since it is chosen and measured on the same pairs.
+
+Shape letters: E epochs, N pairs, C classes.
 """
 
+import csv
 import hashlib
 import io
 import json
+import math
 import zipfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,9 +29,90 @@ from mmsent_cli.model import count_parameters
 from mmsent_cli.progress import Epoch
 from mmsent_cli.results import EpochScore
 from mmsent_cli.run_folders import as_file_name
-from mmsent_cli.training.evaluation import Evaluation
-from mmsent_cli.training.monitor import Monitor
+from mmsent_cli.stats import confusion_counts, macro_f1
+from mmsent_cli.training.metrics import Evaluation, Monitor
 from mmsent_cli.training.workspace import Workspace
+
+SCORE_COLUMNS = ("epoch", "train_loss", "train_objective", "val_loss", "accuracy", "macro_f1")
+
+
+def epochs_csv(curves: Iterable[tuple[Mapping[str, object], Iterable[EpochScore]]]) -> str:
+    """Make a CSV table with one row per epoch.
+
+    Args:
+        curves: for each model, the columns that identify it (the same for all models), and its epochs.
+    """
+    rows = [
+        {**named, **{name: getattr(score, name) for name in SCORE_COLUMNS}, **_gates(score)}
+        for named, curve in curves
+        for score in curve
+    ]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _gates(score: EpochScore) -> dict[str, float]:
+    return {f"gate_{name}": value for name, value in score.gates.items()}
+
+
+FOLDS = 5
+FOLD_SEED = 0
+
+
+class FoldScore(NamedTuple):
+    """The monitored metric of an epoch on the pairs outside a fold. The other metrics are NaN."""
+
+    epoch: int
+    val_loss: float = math.nan
+    accuracy: float = math.nan
+    macro_f1: float = math.nan
+
+
+def assign_folds(count: int) -> np.ndarray:
+    """Return a fold number for each of N pairs [N]. It is fixed, so that all arms and seeds have the same folds."""
+    order = np.random.default_rng(FOLD_SEED).permutation(count)
+    folds = np.empty(count, dtype=np.int64)
+    folds[order] = np.arange(count) % FOLDS
+    return folds
+
+
+def nested_selection(
+    predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray
+) -> np.ndarray:
+    """Predict each fold by the epoch that is best on all other folds. If epochs are equal, the first is chosen.
+
+    Args:
+        predicted: predicted class numbers after each epoch [E, N].
+        true: true class numbers [N], N at least 2.
+        monitor: accuracy, macro_f1 or loss.
+        classes: number of classes C.
+        losses: cross-entropy after each epoch [E, N]; used only if `monitor` is loss.
+
+    Returns:
+        Predicted class numbers [N].
+    """
+    metric, folds, chosen = Monitor(monitor), assign_folds(len(true)), np.empty_like(true)
+    for fold in range(FOLDS):
+        inside, outside = folds == fold, folds != fold
+        scores = _scores(predicted[:, outside], true[outside], monitor, classes, losses[:, outside])
+        chosen[inside] = predicted[metric.best(scores).epoch - 1, inside]
+    return chosen
+
+
+def _scores(predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray) -> list[FoldScore]:
+    epochs = range(1, len(predicted) + 1)
+    if monitor == "loss":
+        return [FoldScore(epoch, val_loss=float(loss)) for epoch, loss in zip(epochs, losses.mean(axis=1), strict=True)]
+    if monitor == "accuracy":
+        shares = np.mean(predicted == true, axis=1)
+        return [FoldScore(epoch, accuracy=float(share)) for epoch, share in zip(epochs, shares, strict=True)]
+    f1s = [float(macro_f1(confusion_counts(true, row, classes))) for row in predicted]
+    return [FoldScore(epoch, macro_f1=f1) for epoch, f1 in zip(epochs, f1s, strict=True)]
+
 
 ARRAYS = ("predicted", "losses")
 READ_ERRORS = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)

@@ -16,9 +16,9 @@ from mmsent_cli.model import SentimentModel, count_parameters
 from mmsent_cli.progress import ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.results import SharedSetup
 from mmsent_cli.run_folders import ARMS, Run
+from mmsent_cli.training.describe import encoder_parts
 from mmsent_cli.training.metrics import majority_accuracy
 from mmsent_cli.training.parallel import Work, train_models
-from mmsent_cli.training.parts import encoder_parts
 from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
 

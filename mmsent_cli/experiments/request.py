@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.config import RuntimeConfig, TrainConfig, build, read_train_config, to_dict, train_config
-from mmsent_cli.data import frames
-from mmsent_cli.data.layouts import Source
-from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.ablation.target import AblationTarget, examine
-from mmsent_cli.experiments.settings import (
+from mmsent_cli.config.command_settings import (
     AblateSettings,
     AugmentSettings,
     CompareSettings,
     PaperSettings,
     TuneSettings,
 )
+from mmsent_cli.data import frames
+from mmsent_cli.data.layouts import Source
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.ablation.target import AblationTarget, examine
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.run_folders import EXPERIMENT, Run, remove_unfinished
 from mmsent_cli.run_time import begin_session

@@ -1,23 +1,146 @@
-"""The file of a prediction, and how its rows are written: the ending of its name gives the form."""
+"""The file of a prediction: the rows of a shard, how they are written, and how they are counted.
+
+A shard of a prediction: some of the rows, for a job of its own. A shard consists of whole chunks, and a chunk is what
+the model predicts together. So the shards have the same predictions as one job, to the last digit, unless pairs are
+dropped (`--on-bad drop`): the chunks then begin elsewhere.
+"""
 
 import csv
 import json
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from mmsent_cli.config.command_settings import PredictSettings
+from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError, DataError
 from mmsent_cli.extras import require_extra
 from mmsent_cli.files import atomic_path
-from mmsent_cli.inference.settings import PredictSettings
-from mmsent_cli.inference.shard import Shard
 from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, open_output
 from mmsent_cli.results import PredictedBy, Prediction
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+WRITTEN = re.compile(r"(\d{1,9})/(\d{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Shard `number` of `count`, counted from 1."""
+
+    number: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Read a shard that is written as `2/8`.
+
+        Raises:
+            ConfigError: it is not written like this, or the number is not between 1 and the count.
+        """
+        written = WRITTEN.fullmatch(text)
+        shard = cls(*map(int, written.groups())) if written else None
+        if shard is None or not 1 <= shard.number <= shard.count:
+            raise ConfigError(f"--shard {text!r} is no shard", "write --shard I/N with I from 1 to N, such as 1/8")
+        return shard
+
+    def rows(self, total: int, chunk: int) -> range:
+        """Return the numbers of the shard's rows.
+
+        Args:
+            total: number of all rows.
+            chunk: number of rows that are predicted together.
+        """
+        chunks = -(-total // chunk)
+        start, end = (chunk * (number * chunks // self.count) for number in (self.number - 1, self.number))
+        return range(min(start, total), min(end, total))
+
+    def note(self, rows: int, chunk: int) -> str:
+        """Return a note for the user on the rows of the shard; empty for the only shard.
+
+        Args:
+            rows: number of rows of the shard.
+            chunk: as in `rows`.
+        """
+        if self.count == 1:
+            return ""
+        unit = f"; shards are whole batches of {chunk:,} rows" if rows < chunk else ""
+        few = ", and there are more shards than batches" if not rows else ""
+        return f"shard {self.number} of {self.count}: {rows:,} rows to predict{unit}{few}"
+
+
+class Tally:
+    """Counts pairs and predictions one by one, so that they need not be kept in memory.
+
+    Args:
+        rows: the number of rows to predict.
+        threshold: predictions with a lower probability get no label.
+    """
+
+    SHOWN_GUIDS = 5
+
+    def __init__(self, rows: int, threshold: float = 0.0) -> None:
+        self.rows = rows
+        self.threshold = threshold
+        self.abstained = 0
+        self.pairs = 0
+        self.replaced = 0
+        self.tags: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
+        self.incomplete = 0
+        self._incomplete: list[str] = []
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> "Tally":
+        """Return a tally from its `vars`."""
+        tally = cls(values["rows"], values["threshold"])
+        vars(tally).update({**values, "tags": Counter(values["tags"]), "missing": Counter(values["missing"])})
+        return tally
+
+    def add(self, other: "Tally") -> None:
+        """Add the counts of further pairs."""
+        self.rows += other.rows
+        self.pairs += other.pairs
+        self.abstained += other.abstained
+        self.replaced += other.replaced
+        self.tags.update(other.tags)
+        self.missing.update(other.missing)
+        self.incomplete += other.incomplete
+        self._incomplete = [*self._incomplete, *other._incomplete][: self.SHOWN_GUIDS]
+
+    def watch(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Yield the pairs, and count their undecodable characters."""
+        for pair in pairs:
+            self.replaced += pair.replaced
+            yield pair
+
+    def count(self, prediction: Prediction) -> bool:
+        """Count one prediction. Returns True if its probability reaches the threshold."""
+        is_given = prediction.probabilities[prediction.tag] >= self.threshold
+        self.pairs += 1
+        self.tags[prediction.tag] += is_given
+        self.abstained += not is_given
+        if prediction.missing:
+            self.missing.update(prediction.missing.split(" and "))
+            self.incomplete += 1
+            if len(self._incomplete) < self.SHOWN_GUIDS:
+                self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
+        return is_given
+
+    def notes(self) -> list[str]:
+        """Return notes on the first pairs that were predicted from one modality."""
+        if not self._incomplete:
+            return []
+        more = self.incomplete - len(self._incomplete)
+        shown = ", ".join(self._incomplete)
+        rest = f" and {more} more; --probabilities marks each" if more > 0 else ""
+        return [f"predicted without words in a text (such as a link alone), or without an image: {shown}{rest}"]
+
 
 COMMAS, TABS, JSON_LINES, PARQUET = "commas", "tabs", "JSON lines", "Parquet"
 FORMS = {"": COMMAS, ".csv": COMMAS, ".txt": COMMAS, ".tsv": TABS, ".jsonl": JSON_LINES, ".parquet": PARQUET}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from mmsent_cli.data.grouping import groups_of
+from mmsent_cli.data.split import groups_of
 from mmsent_cli.reports.blocks import Examples, ReportExample
 
 if TYPE_CHECKING:

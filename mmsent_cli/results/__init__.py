@@ -1,24 +1,25 @@
 """The results of all commands as dataclasses. Imports the standard library only."""
 
-from mmsent_cli.results.checks import (
+from mmsent_cli.results.data import (
     ERROR,
     OK,
     WARNING,
+    Candidate,
     CheckOutcome,
     CheckResult,
     Distribution,
-    EnvResult,
-    ListedPair,
-    can_train,
-)
-from mmsent_cli.results.data import (
-    Candidate,
     EncodingResult,
+    EnvResult,
+    ExportResult,
     FileException,
+    ListedPair,
+    RunRow,
+    RunsResult,
     Snippet,
     SplitResult,
     StoredFeatures,
     StoreResult,
+    can_train,
 )
 from mmsent_cli.results.evaluation import (
     ON_KNOWN,
@@ -31,12 +32,17 @@ from mmsent_cli.results.evaluation import (
     ClassScores,
     ComparedModel,
     EvaluateResult,
+    ExplainResult,
+    Explanation,
     GroupScores,
     LengthDrift,
+    MemberVote,
+    ModalityShares,
     ModelComparison,
     ModelDifference,
     PrecisionRecall,
     Score,
+    WordScore,
 )
 from mmsent_cli.results.experiments import (
     BETTER,
@@ -50,38 +56,39 @@ from mmsent_cli.results.experiments import (
     Difference,
     Emap,
     FusionRow,
+    PaperResult,
+    Published,
+    PublishedArm,
+    PublishedTrial,
     SeedScores,
     Shapley,
     SharedSetup,
     TrialResult,
     TuneResult,
 )
-from mmsent_cli.results.explanation import ExplainResult, Explanation, MemberVote, ModalityShares, WordScore
-from mmsent_cli.results.export import ExportResult
-from mmsent_cli.results.findings import (
+from mmsent_cli.results.training import (
     IGNORES_IMAGE,
     IGNORES_TEXT,
     MAJORITY,
     NEVER_ANSWERED,
     ONE_CLASS,
-    Finding,
-    has_learned_nothing,
-    noted,
-    warn_of_findings,
-)
-from mmsent_cli.results.paper import PaperResult, Published, PublishedArm, PublishedTrial
-from mmsent_cli.results.prediction import PredictedBy, Prediction, PredictResult, UnusablePair
-from mmsent_cli.results.runs import RunRow, RunsResult
-from mmsent_cli.results.training import (
     ClassMetrics,
     EpochResult,
     EpochScore,
+    Finding,
     FoldResult,
     FoldsResult,
     Interval,
     MemberResult,
     Metrics,
     ModelPart,
+    PredictedBy,
+    Prediction,
+    PredictResult,
     TradeOff,
     TrainResult,
+    UnusablePair,
+    has_learned_nothing,
+    noted,
+    warn_of_findings,
 )

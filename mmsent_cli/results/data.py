@@ -1,9 +1,147 @@
-"""The results of `inspect-encoding`, `split` and `cache`."""
+"""The results of `check`, `env`, `inspect-encoding`, `split`, `cache`, `runs` and `export`."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 from mmsent_cli.results.frames import Tabular, records
+from mmsent_cli.results.training import Interval
+
+OK, WARNING, ERROR = "ok", "warning", "error"
+"""Levels of a check: nothing to do (OK), training can run but look at it (WARNING), training cannot run (ERROR)."""
+
+
+FILE_CHECKS = frozenset({"missing texts", "missing images", "broken texts", "broken images"})
+"""Checks whose errors `--on-bad drop` cures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPair:
+    """A pair that a check lists. If a row cannot be read, `guid` is empty.
+
+    Pairs of one `group` belong together, such as near-duplicates.
+    """
+
+    guid: str
+    tag: str = ""
+    group: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOutcome:
+    """The outcome of one check.
+
+    Attributes:
+        check: what was checked.
+        level: OK, WARNING or ERROR.
+        message: what was found, with its numbers.
+        rule: the threshold, such as "warning above 5 %"; empty if there is none.
+        advice: what to do; empty if there is nothing to do.
+        pairs: the pairs with the problem.
+    """
+
+    check: str
+    level: str
+    message: str
+    rule: str = ""
+    advice: str = ""
+    pairs: tuple[ListedPair, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The file of a run that lists the pairs."""
+        return f"pairs_to_check/{self.check.replace(',', '').replace(' ', '-')}.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """How a number is distributed over the pairs: smallest value, quartiles and largest value."""
+
+    name: str
+    least: float
+    quarter: float
+    median: float
+    three_quarters: float
+    most: float
+
+
+def _outcomes(result: Any) -> Iterable[Mapping[str, Any]]:
+    """A row for each check, with the number of its pairs."""
+    rows = [asdict(each) for each in result.checks]
+    return [{**row, "pairs": len(row["pairs"])} for row in rows]
+
+
+def _listed(result: Any) -> Iterable[Mapping[str, Any]]:
+    """A row for each listed pair of each check."""
+    return [{"check": each.check, **asdict(pair)} for each in result.checks for pair in each.pairs]
+
+
+def can_train(checks: Iterable[CheckOutcome]) -> bool:
+    """Return whether no check found an error."""
+    return all(each.level != ERROR for each in checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvResult(Tabular):
+    """The result of `env`.
+
+    Attributes:
+        can_train: True if no check found an error.
+        checks: all checks, in the order in which they were made.
+        minutes: expected minutes of a training on 4,000 pairs, by preset; empty if not measured.
+        predicted_per_second: expected pairs that `predict` answers in a second, by preset; empty if not measured.
+        facts: the machine in a few words.
+        weights: SHA-256 of each file of weights on this machine.
+    """
+
+    TABLES: ClassVar = {"checks": _outcomes}
+
+    can_train: bool
+    checks: tuple[CheckOutcome, ...]
+    minutes: dict[str, float]
+    predicted_per_second: dict[str, float]
+    facts: dict[str, str]
+    weights: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult(Tabular):
+    """The result of `check`.
+
+    Attributes:
+        source: the folder or table.
+        pairs: labelled pairs that were read.
+        usable: labelled pairs that training would use.
+        rows: numbers of labelled rows that were read, used, skipped and refused, as training counts them.
+        to_predict: pairs without a label.
+        labels: the classes in order.
+        counts: usable pairs of each class.
+        can_train: True if no check found an error.
+        checks: all checks, in the order in which they were made.
+        distributions: lengths of texts and sizes of images.
+        image_kinds: number of images by format.
+        encodings: number of texts by character set.
+        scripts: share of all letters by script.
+        notes: how the source was read.
+    """
+
+    TABLES: ClassVar = {"checks": _outcomes, "pairs": _listed, "distributions": records("distributions")}
+
+    source: str
+    pairs: int
+    usable: int
+    to_predict: int
+    labels: tuple[str, ...]
+    counts: dict[str, int]
+    can_train: bool
+    checks: tuple[CheckOutcome, ...]
+    distributions: tuple[Distribution, ...]
+    image_kinds: dict[str, int]
+    encodings: dict[str, int]
+    scripts: dict[str, float]
+    rows: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,3 +281,79 @@ class StoreResult:
     weights_bytes: int = 0
     foreign: tuple[str, ...] = ()
     cleared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run folder.
+
+    Attributes:
+        name: name of the folder. `when` is its date and time.
+        command: train, tune, evaluate, …
+        is_finished: whether it has a result.
+        data: the folder or table, as the user wrote it.
+        split: digest of the split, or of all folds; empty without one.
+        split_words: the split in words, such as "5 folds, seed 42".
+        model: encoders and fusion; empty for an evaluation.
+        seed: seed of the training; None if nothing was trained.
+        accuracy, macro_f1: of the best epoch, or out of fold; None for a run without metrics.
+        accuracy_interval, macro_f1_interval: 95 % intervals over pairs.
+        rank: place by accuracy among the `ranked` trainings of the same data and split; None if it is alone.
+        minutes: how long it took; None while it is unfinished.
+        megabytes: size of the folder.
+    """
+
+    name: str
+    when: str
+    command: str
+    is_finished: bool
+    data: str
+    split: str
+    model: str
+    seed: int | None
+    accuracy: float | None
+    accuracy_interval: Interval | None
+    macro_f1: float | None
+    macro_f1_interval: Interval | None
+    rank: int | None
+    ranked: int
+    minutes: float | None
+    megabytes: float
+    split_words: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsResult(Tabular):
+    """All runs in a folder."""
+
+    TABLES: ClassVar = {"runs": records("runs")}
+
+    folder: str
+    runs: tuple[RunRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """A model written as a folder that runs without mmsent.
+
+    Attributes:
+        checkpoint: the exported model.
+        out: the folder.
+        format: `onnx` or `openvino`.
+        files: size in bytes of each file.
+        checked_pairs: number of pairs that the exported script and mmsent both predicted; 0 if nothing was compared.
+        largest_difference: largest difference between their probabilities on these pairs.
+        changed_labels: number of pairs whose predicted class differs.
+        seconds: the duration in seconds.
+        notes: remarks.
+    """
+
+    checkpoint: str
+    out: str
+    format: str
+    files: dict[str, int]
+    checked_pairs: int
+    largest_difference: float
+    changed_labels: int
+    seconds: float
+    notes: tuple[str, ...] = ()

@@ -6,9 +6,8 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from mmsent_cli.results.checks import CheckResult
-from mmsent_cli.results.data import EncodingResult
-from mmsent_cli.results.explanation import ExplainResult
+from mmsent_cli.results.data import CheckResult, EncodingResult
+from mmsent_cli.results.evaluation import ExplainResult
 from mmsent_cli.results.summary import MAIN_METRICS, Summary
 
 WITHOUT_METRICS = (CheckResult, EncodingResult, ExplainResult)

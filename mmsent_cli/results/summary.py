@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmsent_cli.results.evaluation import EvaluateResult, ModelComparison
-from mmsent_cli.results.experiments import AblateResult, CompareResult, TuneResult
-from mmsent_cli.results.paper import PaperResult
+from mmsent_cli.results.experiments import AblateResult, CompareResult, PaperResult, TuneResult
 from mmsent_cli.results.training import FoldsResult, TrainResult
 
 SCHEMA = 1

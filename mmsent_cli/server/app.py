@@ -1,5 +1,7 @@
 """The web application: a page, `POST /predict`, `POST /explain`, `/health`, `/metrics` and an OpenAPI description."""
 
+import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -8,20 +10,124 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mmsent_cli import __version__
+from mmsent_cli.config.command_settings import ServeSettings
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.results import Explanation, Prediction
 from mmsent_cli.server.batcher import Batcher
-from mmsent_cli.server.errors import Refusal
-from mmsent_cli.server.guard import Guard
-from mmsent_cli.server.inputs import body_schema, read_pairs
-from mmsent_cli.server.metrics import ServerMetrics
-from mmsent_cli.server.settings import ServeSettings
+from mmsent_cli.server.inputs import Refusal, body_schema, read_pairs
+
+SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+
+
+class ServerMetrics:
+    """What a server has done since its start.
+
+    Args:
+        waiting: gives the number of pairs that wait.
+    """
+
+    def __init__(self, waiting: Callable[[], int]) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "mmsent_requests", "Requests by path and status", ("path", "status"), registry=self._registry
+        )
+        self.pairs = Counter("mmsent_pairs", "Predicted pairs by class", ("label",), registry=self._registry)
+        self.seconds = Histogram(
+            "mmsent_request_seconds", "Seconds from request to answer", registry=self._registry, buckets=SECONDS
+        )
+        gauge = Gauge("mmsent_waiting_pairs", "Pairs that wait", registry=self._registry)
+        gauge.set_function(waiting)
+
+    def text(self) -> bytes:
+        """Return all counts, a line each."""
+        return generate_latest(self._registry)
+
+
+OPEN_PATHS = ("/", "/health")
+"""Answered without a token: the page itself holds no secret, and a load balancer has none."""
+
+
+class Guard:
+    """ASGI middleware: refuses large bodies and missing tokens, and counts requests.
+
+    Args:
+        app: answers the requests that pass.
+        max_bytes: size of a body.
+        token: needed in `Authorization: Bearer`; None: none is needed.
+        metrics: where requests are counted.
+        paths: the known paths; all others are counted as one.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, max_bytes: int, token: str | None, metrics: ServerMetrics, paths: frozenset[str]
+    ) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._token = token
+        self._metrics = metrics
+        self._paths = paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = time.monotonic(), 500
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._guarded(scope, receive, counted)
+        finally:
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            self._metrics.requests.labels(path, str(status)).inc()
+            self._metrics.seconds.observe(time.monotonic() - start)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if not self._may_pass(scope["path"], headers):
+            answer = _refusal(401, "the token is missing or wrong", "send the header Authorization: Bearer TOKEN")
+            answer.headers["WWW-Authenticate"] = "Bearer"
+            await answer(scope, receive, send)
+            return
+        size = headers.get("content-length", "0")
+        hint = f"send at most {self._max_bytes / 1e6:g} MB"
+        if not size.isdecimal() or int(size) > self._max_bytes:
+            await _refusal(413, "the request is too large", hint)(scope, receive, send)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
+                raise Refusal(413, "the request is too large", hint)
+            return message
+
+        await self._app(scope, limited, send)
+
+    def _may_pass(self, path: str, headers: Headers) -> bool:
+        if self._token is None or path in OPEN_PATHS:
+            return True
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and secrets.compare_digest(given.strip().encode(), self._token.encode())
+
+
+def _refusal(status: int, message: str, hint: str) -> JSONResponse:
+    return JSONResponse({"error": message, "hint": hint}, status)
+
 
 PAGE = Path(__file__).with_name("page.html")
 PATHS = frozenset({"/", "/health", "/metrics", "/predict", "/explain", "/openapi.json"})

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.results import Prediction
-from mmsent_cli.server.errors import Refusal
+from mmsent_cli.server.inputs import Refusal
 
 Predict = Callable[[Sequence[Pair]], list[Prediction]]
 RECENT_BATCHES = 20

@@ -1,20 +1,34 @@
-"""The pairs in the body of a request. Nothing that a request names is opened: no path, no address."""
+"""The pairs in the body of a request, and refusals. Nothing that a request names is opened: no path, no address."""
 
 import base64
 import binascii
 import re
 from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
-from mmsent_cli.data.image_formats import NO_IMAGE
-from mmsent_cli.data.images import image_pixels, verify_image
+from mmsent_cli.config.command_settings import ServeSettings
+from mmsent_cli.data.images import NO_IMAGE, image_pixels, verify_image
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.server.errors import Refusal
-from mmsent_cli.server.settings import ServeSettings
+
+
+class Refusal(HTTPException):
+    """A request that is not answered.
+
+    Args:
+        status: the HTTP status.
+        message: what is wrong.
+        hint: what to do.
+        retry_s: seconds after which the client may try again.
+    """
+
+    def __init__(self, status: int, message: str, hint: str, retry_s: int | None = None) -> None:
+        headers = {} if retry_s is None else {"Retry-After": str(retry_s)}
+        super().__init__(status, {"error": message, "hint": hint}, headers)
+
 
 DATA_URI = re.compile(r"data:[\w./+-]*;base64,", re.ASCII)
 BODY_HINT = 'send JSON such as {"text": "what a day", "image": "<base64>"}, or a form with text and image'

@@ -6,9 +6,9 @@ import secrets
 import socket
 from collections.abc import Callable
 
+from mmsent_cli.config.command_settings import LOOPBACK, ServeSettings
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.interrupts import left_to_others
-from mmsent_cli.server.settings import LOOPBACK, ServeSettings
 
 TOKEN_VARIABLE = "MMSENT_TOKEN"
 GRACE_S = 10

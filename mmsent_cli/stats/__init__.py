@@ -8,20 +8,37 @@ from mmsent_cli.stats.calibration import (
     answered_shares,
     calibration_bins,
     calibration_error,
+    precision_recall,
     threshold_for_accuracy,
 )
-from mmsent_cli.stats.differences import accuracy_of, compare_scores, interval_of, macro_f1_of
-from mmsent_cli.stats.drift import class_drift, length_drift
+from mmsent_cli.stats.differences import (
+    accuracy_of,
+    class_drift,
+    compare_scores,
+    holm,
+    interval_of,
+    length_drift,
+    macro_f1_of,
+    mcnemar,
+    verdict,
+)
 from mmsent_cli.stats.estimate import (
     CONFIDENCE,
     Estimate,
+    accuracy_interval,
+    accuracy_scores,
+    confusion_counts,
     detectable,
     estimate_difference,
     estimate_mean,
+    f1_by_class,
     interval,
+    macro_f1,
+    macro_f1_scores,
     p_value,
+    pseudo_values,
+    weighted_f1,
 )
-from mmsent_cli.stats.families import holm, mcnemar, verdict
 from mmsent_cli.stats.findings import (
     few_pairs_notes,
     learning_findings,
@@ -30,14 +47,3 @@ from mmsent_cli.stats.findings import (
     one_class_finding,
     seldom_answered_finding,
 )
-from mmsent_cli.stats.precision_recall import precision_recall
-from mmsent_cli.stats.scores import (
-    accuracy_scores,
-    confusion_counts,
-    f1_by_class,
-    macro_f1,
-    macro_f1_scores,
-    pseudo_values,
-    weighted_f1,
-)
-from mmsent_cli.stats.share import accuracy_interval

@@ -1,16 +1,102 @@
-"""Scores and differences with their 95 % intervals, for all comparisons and evaluations.
+"""Scores and differences with their 95 % intervals, tests of several models, and drift against the training pairs.
 
 Shape letters: S seeds, N pairs, C classes.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from mmsent_cli.results import Difference, Interval
-from mmsent_cli.stats.estimate import detectable, estimate_difference, estimate_mean, interval, p_value
-from mmsent_cli.stats.scores import macro_f1_scores
-from mmsent_cli.stats.share import accuracy_interval
+from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, ClassDrift, Difference, Interval, LengthDrift
+from mmsent_cli.stats.estimate import (
+    accuracy_interval,
+    detectable,
+    estimate_difference,
+    estimate_mean,
+    interval,
+    macro_f1_scores,
+    p_value,
+)
+
+LEVEL = 0.05
+
+
+def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
+    """Return the two-sided p value of McNemar's exact test of two models on the same pairs.
+
+    The test compares two models only, so it does not cover other seeds.
+
+    Source: McNemar 1947; exact form as in `statsmodels.stats.contingency_tables.mcnemar(exact=True)`.
+
+    Args:
+        arm, baseline: True for a correct prediction [N].
+    """
+    from scipy.stats import binomtest
+
+    only_arm, only_baseline = int(np.sum(arm > baseline)), int(np.sum(arm < baseline))
+    if only_arm + only_baseline == 0:
+        return 1.0
+    return float(binomtest(only_arm, only_arm + only_baseline).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Adjust p values by Holm's method, which controls the probability of any false positive. Keeps the order.
+
+    Source: Holm 1979, doi.org/10.2307/4615733.
+    """
+    count = len(p_values)
+    adjusted, worst = [0.0] * count, 0.0
+    for rank, index in enumerate(sorted(range(count), key=lambda index: p_values[index])):
+        worst = max(worst, min(1.0, (count - rank) * p_values[index]))
+        adjusted[index] = worst
+    return tuple(adjusted)
+
+
+def verdict(difference: float, p_adjusted: float) -> str:
+    """Return the result of a test in words: better, worse, or not distinguishable at the 5 % level."""
+    if p_adjusted >= LEVEL:
+        return NOT_DISTINGUISHABLE
+    return BETTER if difference > 0 else WORSE
+
+
+def class_drift(training: Sequence[int], here: Sequence[int]) -> ClassDrift:
+    """Compare class counts: total variation distance, and the p value of a chi-square test of homogeneity.
+
+    Args:
+        training, here: number of pairs of each class [C], in the same order.
+    """
+    from scipy.stats import chi2_contingency
+
+    table = np.array([training, here], dtype=float)
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    table = table[:, table.sum(axis=0) > 0]  # a class that occurs nowhere has no expected count
+    test: Any = chi2_contingency(table, correction=False) if table.shape[1] > 1 else None
+    return ClassDrift(
+        training=tuple(map(float, shares[0])),
+        here=tuple(map(float, shares[1])),
+        distance=float(np.abs(shares[0] - shares[1]).sum() / 2),
+        p=1.0 if test is None else float(test.pvalue),
+    )
+
+
+def length_drift(training: np.ndarray, here: np.ndarray) -> LengthDrift:
+    """Compare text lengths in words: quartiles, and the two-sample Kolmogorov-Smirnov test.
+
+    Args:
+        training, here: number of words of each text [N], [M].
+    """
+    from scipy.stats import ks_2samp
+
+    test: Any = ks_2samp(training, here)  # the type stubs do not name its parts
+    return LengthDrift(
+        training=_quartiles(training), here=_quartiles(here), distance=float(test.statistic), p=float(test.pvalue)
+    )
+
+
+def _quartiles(lengths: np.ndarray) -> tuple[float, float, float]:
+    low, middle, high = np.quantile(lengths, (0.25, 0.5, 0.75))
+    return float(low), float(middle), float(high)
 
 
 def compare_scores(

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, Finding
-from mmsent_cli.stats.differences import compare_scores
-from mmsent_cli.stats.families import LEVEL
-from mmsent_cli.stats.scores import accuracy_scores, confusion_counts
+from mmsent_cli.stats.differences import LEVEL, compare_scores
+from mmsent_cli.stats.estimate import accuracy_scores, confusion_counts
 
 ONE_CLASS_SHARE = 0.1
 """Pairs of the other classes that are predicted, as a share of those expected, below which one class is answered."""

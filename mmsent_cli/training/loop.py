@@ -21,12 +21,9 @@ from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.model import SentimentModel, trains_encoders
 from mmsent_cli.progress import Progress, Step, silent
 from mmsent_cli.results import EpochResult
-from mmsent_cli.training.evaluation import Evaluation, evaluate
-from mmsent_cli.training.loss import Loss
+from mmsent_cli.training.loss import Loss, build_optimizer, build_schedule, current_lr, seed_everything, steps_per_epoch
 from mmsent_cli.training.memory import out_of_memory
-from mmsent_cli.training.monitor import Monitor
-from mmsent_cli.training.optimizer import build_optimizer, build_schedule, current_lr, steps_per_epoch
-from mmsent_cli.training.seeds import seed_everything
+from mmsent_cli.training.metrics import Evaluation, Monitor, evaluate
 
 if TYPE_CHECKING:
     from accelerate import Accelerator

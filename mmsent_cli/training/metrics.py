@@ -1,13 +1,65 @@
-"""Compute metrics by scikit-learn."""
+"""Evaluate a model: metrics, and which of them decides the best epoch."""
 
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+import torch
+from torch.nn import functional
 
+from mmsent_cli.compute import processes
+from mmsent_cli.model import Batch, Logits
 from mmsent_cli.results import ClassMetrics, Metrics
 from mmsent_cli.stats import accuracy_interval, macro_f1_of
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+class Score(Protocol):
+    """The validation metrics of an epoch, such as an EpochScore or an EpochResult."""
+
+    @property
+    def val_loss(self) -> float: ...
+    @property
+    def accuracy(self) -> float: ...
+    @property
+    def macro_f1(self) -> float: ...
+
+
+S = TypeVar("S", bound=Score)
+
+
+class Monitor:
+    """A validation metric with its direction.
+
+    Args:
+        name: `accuracy` or `macro_f1`, where higher is better; or `loss`, where lower is better.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_loss = name == "loss"
+
+    def value(self, score: Score) -> float:
+        """Return the metric of an epoch. A loss of NaN counts as infinite."""
+        if not self.is_loss:
+            return getattr(score, self.name)
+        return math.inf if math.isnan(score.val_loss) else score.val_loss
+
+    def is_better(self, score: Score, other: Score) -> bool:
+        """Return True if `score` is strictly better."""
+        return self.value(score) < self.value(other) if self.is_loss else self.value(score) > self.value(other)
+
+    def best(self, curve: Sequence[S]) -> S:
+        """Return the best of one or more epochs; if several are equal, the first."""
+        best = curve[0]
+        for score in curve[1:]:
+            best = score if self.is_better(score, best) else best
+        return best
 
 
 def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Sequence[str], loss: float) -> Metrics:
@@ -51,3 +103,55 @@ def metrics_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple
     """Return metrics of log-probabilities [N, C]."""
     loss = float(-log_probabilities[np.arange(len(targets)), targets].mean())
     return compute_metrics(targets.tolist(), log_probabilities.argmax(axis=1).tolist(), labels, loss)
+
+
+class Evaluation(NamedTuple):
+    """Logits [N, C] and true class numbers [N] of evaluated pairs, in row order, and the mean gates of the fusion."""
+
+    logits: np.ndarray
+    targets: np.ndarray
+    gates: Mapping[str, float] = {}
+
+    def metrics(self, labels: tuple[str, ...]) -> Metrics:
+        """Compute the metrics."""
+        loss = float(self.losses().mean())
+        return compute_metrics(self.targets.tolist(), self.logits.argmax(axis=1).tolist(), labels, loss)
+
+    def losses(self) -> np.ndarray:
+        """Compute the cross-entropy of each pair [N], float64, without label smoothing and class weights."""
+        logits, targets = torch.from_numpy(self.logits).double(), torch.from_numpy(self.targets)
+        return functional.cross_entropy(logits, targets, reduction="none").numpy()
+
+
+@torch.no_grad()
+def evaluate(model: torch.nn.Module, loader: Any, accelerator: "Accelerator") -> Evaluation:
+    """Compute the logits of every pair of a loader in eval mode, and the mean of each gate of the fusion."""
+    network = accelerator.unwrap_model(model) if accelerator.num_processes > 1 else model
+    processes.share_buffers(network)
+    network.eval()
+    logits, targets = [], []
+    gates: defaultdict[str, list[torch.Tensor]] = defaultdict(list)
+    batch: Batch
+    for batch in loader:
+        answer: Logits = network(batch)
+        logits.append(answer.main.float().cpu())
+        targets.append(batch.target.cpu())
+        for name, gate in (answer.gates or {}).items():
+            gates[name].append(gate.float().cpu())
+    parts = processes.of_all((logits, targets, dict(gates)))
+    means = {name: float(torch.cat([gate for part in parts for gate in part[2][name]]).mean()) for name in parts[0][2]}
+    return Evaluation(_in_order([part[0] for part in parts]), _in_order([part[1] for part in parts]), means)
+
+
+def _in_order(parts: Sequence[Sequence[torch.Tensor]]) -> np.ndarray:
+    """Join the batches of all processes, each of which has every n-th row of every batch, in the order of the rows."""
+    if len(parts) == 1:
+        return torch.cat([*parts[0]]).numpy()
+    rows = []
+    for batches in zip_longest(*parts):
+        batch = [part for part in batches if part is not None]
+        whole = torch.empty(sum(map(len, batch)), *batch[0].shape[1:], dtype=batch[0].dtype)
+        for number, part in enumerate(batch):
+            whole[number :: len(parts)] = part
+        rows.append(whole)
+    return torch.cat(rows).numpy()

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmsent_cli.compute import processes
-from mmsent_cli.compute.device import Compute
-from mmsent_cli.compute.resources import Resources
+from mmsent_cli.compute.device import Compute, Resources
 from mmsent_cli.config import (
     Facts,
     ModelConfig,

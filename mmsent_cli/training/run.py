@@ -12,7 +12,6 @@ from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Progress, silent
 from mmsent_cli.results import Finding, TrainResult, noted
 from mmsent_cli.run_folders import BEST, LAST, Run
 from mmsent_cli.stats import few_pairs_notes, modality_findings
-from mmsent_cli.training.advice import what_to_try
 from mmsent_cli.training.checkpoints import (
     Description,
     fit_state,
@@ -22,7 +21,7 @@ from mmsent_cli.training.checkpoints import (
     save_checkpoint,
     save_last,
 )
-from mmsent_cli.training.describe import describe_run, findings_of, run_facts
+from mmsent_cli.training.describe import describe_run, findings_of, run_facts, what_to_try
 from mmsent_cli.training.exchange import exchange_modalities
 from mmsent_cli.training.loop import Trainer
 from mmsent_cli.training.metrics import majority_accuracy

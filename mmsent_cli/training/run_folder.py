@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsent_cli.compute import processes
-from mmsent_cli.compute.determinism import describe_gpu
+from mmsent_cli.compute.threads import describe_gpu
 from mmsent_cli.config import to_dict, train_config
 from mmsent_cli.data import frames
 from mmsent_cli.data.findings import FINDINGS, findings_csv

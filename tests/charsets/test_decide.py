@@ -8,10 +8,8 @@ import random
 
 import pytest
 
-from mmsent_cli.charsets.codecs import is_strict, marked_codec
-from mmsent_cli.charsets.corpus import MAX_EVIDENCE_BYTES, Evidence
+from mmsent_cli.charsets.corpus import MAX_EVIDENCE_BYTES, MAX_FILE_BYTES, Evidence, is_strict, marked_codec, places
 from mmsent_cli.charsets.decide import decide, require_decided
-from mmsent_cli.charsets.places import MAX_FILE_BYTES, places
 from mmsent_cli.charsets.plausibility import log_plausibility
 from mmsent_cli.charsets.vote import Decoding, outcome_of, vote
 from mmsent_cli.errors import DataError

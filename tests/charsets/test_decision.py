@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsent_cli.charsets import decide as encoding
-from mmsent_cli.charsets.codecs import CODECS, is_strict, marked_codec, require_codec
+from mmsent_cli.charsets.corpus import CODECS, is_strict, marked_codec, places, require_codec
 from mmsent_cli.charsets.decide import decide, decide_cached
 from mmsent_cli.charsets.decision import EncodingDecision
-from mmsent_cli.charsets.places import places
 from mmsent_cli.errors import ConfigError
 from tests.charsets.encoding_texts import encoded
 

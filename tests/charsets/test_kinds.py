@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmsent_cli.charsets.kinds import KINDS, kind_of
+from mmsent_cli.charsets.plausibility import KINDS, kind_of
 
 EXAMPLES = {
     "ascii lower": "az",

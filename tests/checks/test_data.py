@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from mmsent_cli import api
-from mmsent_cli.checks.encoders import open_readers
+from mmsent_cli.checks.inputs import open_readers
 from mmsent_cli.config import DataConfig, Facts, ModelConfig, RuntimeConfig, SplitConfig, TrainConfig, resolve_model
 from mmsent_cli.data.split import apply_split
 from mmsent_cli.encoders.weights.source import WeightSource
@@ -266,7 +266,7 @@ def test_weights_that_are_nowhere_stop_a_training_unless_it_downloads_them(lab, 
     def missing(*_):
         raise WeightsUnavailable("no weights", "get them")
 
-    monkeypatch.setattr("mmsent_cli.checks.encoders.build_image_encoder", missing)
+    monkeypatch.setattr("mmsent_cli.checks.inputs.build_image_encoder", missing)
     found, result = checked(image_encoder=encoder, offline=offline)
     assert result.can_train is starts
     assert found["weights"].level == ("warning" if starts else "error")
@@ -293,7 +293,7 @@ def test_optional_probes_are_looked_for_on_this_machine_alone(lab, monkeypatch):
         assert weights.offline
         return replace(model, probes=()), (f"{len(model.optional_probes)} are left out",)
 
-    monkeypatch.setattr("mmsent_cli.checks.run.choose_probes", choose)
+    monkeypatch.setattr("mmsent_cli.checks.data.choose_probes", choose)
     _, result = checked(preset="best-hub", encoders=None, max_length_tokens=None, image_size_px=None)
     assert result.can_train
     assert "4 are left out" in result.notes

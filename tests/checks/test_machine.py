@@ -12,10 +12,16 @@ import pytest
 
 from mmsent_cli import api
 from mmsent_cli.checks import collect
-from mmsent_cli.checks.facts import CpuFacts, FolderFacts, HubFacts, MachineFacts, TorchFacts, WeightFacts
-from mmsent_cli.checks.gpu import is_built_for
-from mmsent_cli.checks.machine import machine_outcomes
-from mmsent_cli.checks.weights import found_weights
+from mmsent_cli.checks.collect import (
+    CpuFacts,
+    FolderFacts,
+    HubFacts,
+    MachineFacts,
+    TorchFacts,
+    WeightFacts,
+    found_weights,
+)
+from mmsent_cli.checks.machine import is_built_for, machine_outcomes
 from mmsent_cli.compute import gpu
 from mmsent_cli.compute.gpu import GpuFacts, wheel_command
 from mmsent_cli.encoders.image import faces

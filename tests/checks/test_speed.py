@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from mmsent_cli.checks import env, speed
+from mmsent_cli.checks import machine, speed
 from mmsent_cli.checks.speed import REFERENCE_GFLOPS, UnitSeconds, measure_units, predict_seconds, preset_seconds
-from mmsent_cli.compute.resources import Resources
+from mmsent_cli.compute.device import Resources
 from mmsent_cli.config import RuntimeConfig
 
 REFERENCE = UnitSeconds(image=0.006, text=0.001, step=0.002, gflops=REFERENCE_GFLOPS, threads=2)
@@ -52,7 +52,7 @@ def test_a_measurement_ends_when_its_time_is_up(monkeypatch, tmp_path):
     monkeypatch.setattr(speed, "CLOCK_SECONDS", -1.0)
     resources = Resources.open(RuntimeConfig(engine="torch", precision="fp32", offline=True, cache_dir=str(tmp_path)))
     assert measure_units(resources, 100.0) is None
-    result = env.check_machine(RuntimeConfig(offline=True, cache_dir=str(tmp_path)), tmp_path)
+    result = machine.check_machine(RuntimeConfig(offline=True, cache_dir=str(tmp_path)), tmp_path)
     (timing,) = [one for one in result.checks if one.check == "expected time"]
     assert (timing.level, result.minutes, result.predicted_per_second) == ("warning", {}, {})
     assert result.can_train

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmsent_cli.config.command_settings import AblateSettings
 from mmsent_cli.data.split import read_split
-from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.progress import ModelBegun, ModelDone, Stage, Step
 from tests.commands.running import (
     QUICK,

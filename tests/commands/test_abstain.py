@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mmsent_cli.inference.tally import Tally
+from mmsent_cli.inference.rows import Tally
 from mmsent_cli.results import Prediction
 from tests.commands.running import assert_refused, mmsent, small_lab, succeed
 

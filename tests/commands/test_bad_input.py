@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsent_cli.encoders.weights import hub
+from mmsent_cli.encoders.weights import source
 from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, same_weights, small_lab, succeed, weights
 from tests.data.builders import huge_png, image_bytes
 
@@ -212,7 +212,7 @@ def test_a_hub_that_does_not_answer_is_noticed_in_time(work, monkeypatch):
         raise TimeoutError
 
     monkeypatch.setattr(urllib.request, "urlopen", silent)
-    monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(source, "TIMEOUT_SECONDS", 0.2)
     start = time.monotonic()
     assert_refused(mmsent("train", "--data", "lab", "--encoders", "clip"), "does not respond", "--weights-dir")
     over.set()

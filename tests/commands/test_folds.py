@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from mmsent_cli.command_settings import with_preset
 from mmsent_cli.config import TrainConfig
-from mmsent_cli.config.presets import PRESETS
+from mmsent_cli.config.build import PRESETS
 from mmsent_cli.data import ocr as writing
 from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.encoders.image import faces

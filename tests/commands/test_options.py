@@ -24,8 +24,8 @@ from mmsent_cli.config import (
     to_dict,
     value_type,
 )
+from mmsent_cli.config.command_settings import TuneSettings
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.settings import TuneSettings
 from tests.commands.test_app import ROOT
 
 

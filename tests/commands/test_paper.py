@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.experiments import paper as recipe
-from mmsent_cli.experiments.published import DECAYS, FUSIONS, RATES
+from mmsent_cli.experiments.paper import DECAYS, FUSIONS, RATES
 from mmsent_cli.training import loop
 from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
 

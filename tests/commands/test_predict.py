@@ -19,8 +19,8 @@ from mmsent_cli.commands.app import app
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference import predictor as module
 from mmsent_cli.inference.partial import PartialPrediction
-from mmsent_cli.latest_run import point_latest
 from mmsent_cli.progress import Stage
+from mmsent_cli.run_folders import point_latest
 from tests.commands.running import assert_refused, interrupted, mmsent, small_lab, succeed
 from tests.data.builders import image_bytes
 

@@ -19,8 +19,8 @@ import pytest
 
 from mmsent_cli.errors import ConfigError, DataError
 from mmsent_cli.inference.scale import predict as module
-from mmsent_cli.inference.scale.cluster import Cluster, _connect, _require_answer, _share, open_cluster
 from mmsent_cli.inference.scale.folder import IDENTITY, remove_folder
+from mmsent_cli.inference.scale.predict import Cluster, _connect, _require_answer, _share, open_cluster
 from mmsent_cli.inference.scale.worker import FILE, PartPredictor, PartReader, Surveyor
 from tests.commands.running import assert_refused, mmsent, small_lab, succeed
 

@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from mmsent_cli import api
 from mmsent_cli.config import RuntimeConfig
+from mmsent_cli.config.command_settings import ServeSettings
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.server.app import create_app
-from mmsent_cli.server.settings import ServeSettings
 from tests.commands.running import QUICK, succeed
 
 LINK, IMAGE = "https://t.co/abc", "lab/data/8.jpg"

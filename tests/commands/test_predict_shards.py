@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from mmsent_cli import api
 from mmsent_cli.commands.app import app
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.shard import Shard
+from mmsent_cli.inference.rows import Shard
 from mmsent_cli.progress import Stage
 from tests.commands.running import assert_refused, interrupted, mmsent, small_lab, succeed
 

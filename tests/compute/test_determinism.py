@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from mmsent_cli.compute import determinism
-from mmsent_cli.compute.determinism import choose_kernels, describe_gpu, peak_memory_bytes, request_determinism
+from mmsent_cli.compute import threads
+from mmsent_cli.compute.threads import choose_kernels, describe_gpu, peak_memory_bytes, request_determinism
 from mmsent_cli.errors import MmsentError
 from mmsent_cli.training.memory import out_of_memory
 from tests.training.builders import QUICK, make_trainer, train
@@ -22,7 +22,7 @@ def chosen(monkeypatch):
             torch.backends.cuda, f"enable_{name}_sdp", lambda is_on, name=name: found.update({name: is_on})
         )
     monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda is_on, **_: found.update(algorithms=is_on))
-    monkeypatch.setattr(determinism, "_is_wanted", True)
+    monkeypatch.setattr(threads, "_is_wanted", True)
     return found
 
 
@@ -44,7 +44,7 @@ def test_kernels_follow_from_the_device_and_the_option(device_type, is_determini
 def test_a_gpu_is_described_and_a_cpu_is_not(monkeypatch):
     gpu = SimpleNamespace(name="A GPU", total_memory=80_000_000_000)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: gpu)
-    monkeypatch.setattr(determinism.shutil, "which", lambda _: None)
+    monkeypatch.setattr(threads.shutil, "which", lambda _: None)
     described = describe_gpu("cuda:0")
     assert (described["gpu"], described["gpu_memory_gb"], described["driver"]) == ("A GPU", 80.0, None)
     assert (describe_gpu("cpu"), peak_memory_bytes("cpu")) == ({}, 0)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import mmsent_cli
-from mmsent_cli import file_facts
+from mmsent_cli import files
 from mmsent_cli.compute.openvino import engine as engine_module
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
 from mmsent_cli.encoders.contract import Activations, Encoder
@@ -180,7 +180,7 @@ def test_an_encoder_is_converted_once_and_compiled_once_a_process(engine, bert, 
 
 
 def test_a_saved_model_is_compared_with_torch_once_until_a_file_changes(engine, bert, monkeypatch):
-    monkeypatch.setattr(file_facts, "SETTLED_NS", -(10**12))  # as if the files were written long ago
+    monkeypatch.setattr(files, "SETTLED_NS", -(10**12))  # as if the files were written long ago
     compared, real = [], engine_module.agrees
     monkeypatch.setattr(engine_module, "agrees", lambda *given: compared.append(1) or real(*given))
     inputs = stack(raw_arrays(bert, "text"), 0)

@@ -21,8 +21,8 @@ from mmsent_cli.config import (
     to_dict,
     train_config,
 )
+from mmsent_cli.config.command_settings import AugmentSettings
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.settings import AugmentSettings
 
 SECTIONS = (DataConfig, SplitConfig, ModelConfig, FitConfig, RuntimeConfig)
 

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmsent_cli.data.image_formats import HEIC_BRANDS, foreign_kind
 from mmsent_cli.data.image_paths import OTHER_SPELLING, find_image
-from mmsent_cli.data.images import decode_image, image_pixels, verify_image
+from mmsent_cli.data.images import HEIC_BRANDS, decode_image, foreign_kind, image_pixels, verify_image
 from mmsent_cli.data.images import image_bytes as stored_bytes
 from mmsent_cli.errors import DataError
 from tests.data.builders import huge_png, image_bytes, picture

@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.layouts import locate, locate_all, text_paths
+from mmsent_cli.data.check import _exists
+from mmsent_cli.data.layouts import documents, labelled_rows, locate, locate_all, text_paths, unlabelled_rows
 from mmsent_cli.data.manifests import name_of
-from mmsent_cli.data.pair_check import _exists
-from mmsent_cli.data.pairs import PairRow
-from mmsent_cli.data.rows import labels_of
-from mmsent_cli.data.source_rows import documents, labelled_rows, unlabelled_rows
+from mmsent_cli.data.pairs import PairRow, labels_of
 from mmsent_cli.data.tables.opening import is_legacy_text
 from mmsent_cli.errors import DataError
 from tests.data.builders import TAGS, image_bytes, ten_tags, write_lab

@@ -8,10 +8,9 @@ from PIL import Image, PngImagePlugin
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled, open_unlabelled
-from mmsent_cli.data.image_formats import SUFFIXES, all_formats
-from mmsent_cli.data.images import decode_image, verify_image
+from mmsent_cli.data.images import SUFFIXES, all_formats, decode_image, verify_image
+from mmsent_cli.data.lab import NO_MAJORITY, mvsa_judgement, mvsa_words
 from mmsent_cli.data.layouts import locate
-from mmsent_cli.data.published import NO_MAJORITY, mvsa_judgement, mvsa_words
 from mmsent_cli.data.tags import OPPOSITE
 from mmsent_cli.errors import DataError
 from tests.data.builders import image_bytes, picture, ten_tags, write_lab

@@ -15,6 +15,7 @@ from mmsent_cli.data.split import (
     Split,
     apply_split,
     describe,
+    digest_of,
     groups_of,
     make_folds,
     make_split,
@@ -22,7 +23,6 @@ from mmsent_cli.data.split import (
     require_all_in_folds,
     write_split,
 )
-from mmsent_cli.data.split_file import digest_of
 from mmsent_cli.errors import ConfigError, DataError, MmsentError
 from tests.data.builders import TAGS, make_pair
 

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.layouts import locate
-from mmsent_cli.data.source_rows import labelled_rows, unlabelled_rows
+from mmsent_cli.data.layouts import labelled_rows, locate, unlabelled_rows
 from mmsent_cli.data.tables import Report, open_table
-from mmsent_cli.data.tables.dialect import find_dialect
+from mmsent_cli.data.tables.delimited import find_dialect
 from mmsent_cli.errors import DataError, MmsentError, listed
 from tests.data.builders import image_bytes
 

@@ -3,8 +3,7 @@
 import pytest
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.layouts import locate
-from mmsent_cli.data.source_rows import labelled_rows
+from mmsent_cli.data.layouts import labelled_rows, locate
 from mmsent_cli.data.tables import Report
 from mmsent_cli.data.tags import merged_judgement, tag_key, tag_or_none
 from mmsent_cli.data.text import visible

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmsent_cli.encoders.fast_cpu_dropout import Dropout
+from mmsent_cli.encoders.stages import Dropout
 from mmsent_cli.encoders.text.minilm import Attention
 
 CONFIG = {

@@ -6,8 +6,7 @@ import shutil
 import pytest
 
 from mmsent_cli.encoders.registry import full_probe_name
-from mmsent_cli.encoders.weights.kinds import model_type_of
-from mmsent_cli.encoders.weights.source import WeightSource
+from mmsent_cli.encoders.weights.source import WeightSource, model_type_of
 from mmsent_cli.errors import ConfigError, WeightsUnavailable
 
 

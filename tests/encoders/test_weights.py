@@ -13,21 +13,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mmsent_cli import file_facts
+from mmsent_cli import files
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders import contract
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.image import lite0
 from mmsent_cli.encoders.image.resnet import build as build_resnet18
-from mmsent_cli.encoders.initialization import WithoutInitialization
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.registry import build_image_encoder, build_text_encoder, choose
+from mmsent_cli.encoders.stages import WithoutInitialization
 from mmsent_cli.encoders.text import minilm
-from mmsent_cli.encoders.weights import hub, source
-from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.encoders.weights.wheels import _sha256, file_sha256, wheel_file
+from mmsent_cli.encoders.weights import source
+from mmsent_cli.encoders.weights.source import WeightSource, _sha256, file_sha256, wheel_file
 from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
-from mmsent_cli.file_facts import FileFacts
+from mmsent_cli.files import FileFacts
 from tests.configs import resolved_model
 from tests.encoders.cases import build, sample
 from tests.encoders.fake_weights import write_timm
@@ -94,16 +93,16 @@ def test_a_timm_model_is_found_under_its_name_on_the_hub(tmp_path):
 
 
 def test_a_silent_host_is_noticed_within_seconds(monkeypatch):
-    monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(source, "TIMEOUT_SECONDS", 0.2)
     released = threading.Event()
 
     def is_silent(*_, **__):
         released.wait(10)
         raise OSError("no answer")
 
-    monkeypatch.setattr(hub.urllib.request, "urlopen", is_silent)
+    monkeypatch.setattr(source.urllib.request, "urlopen", is_silent)
     start = time.perf_counter()
-    assert not hub.is_reachable("https://example.org")
+    assert not source.is_reachable("https://example.org")
     assert time.perf_counter() - start < 2
     released.set()
 
@@ -152,7 +151,7 @@ def test_a_file_is_hashed_once_until_it_changes(tmp_path, monkeypatch):
 def test_a_later_process_does_not_hash_a_file_that_has_not_changed(tmp_path, monkeypatch):
     path, cache = tmp_path / "weights", tmp_path / "cache"
     path.write_bytes(b"one")
-    monkeypatch.setattr(file_facts, "SETTLED_NS", -(10**12))  # as if the file was written long ago
+    monkeypatch.setattr(files, "SETTLED_NS", -(10**12))  # as if the file was written long ago
     assert file_sha256(path, cache) == hashlib.sha256(b"one").hexdigest()
     hashed, real = [], hashlib.file_digest
     monkeypatch.setattr(hashlib, "file_digest", lambda *given: hashed.append(given) or real(*given))
@@ -166,7 +165,7 @@ def test_a_later_process_does_not_hash_a_file_that_has_not_changed(tmp_path, mon
 
 
 def test_the_digest_of_published_stages_is_kept_until_a_tensor_or_the_file_changes(tmp_path, monkeypatch):
-    monkeypatch.setattr(file_facts, "SETTLED_NS", -(10**12))
+    monkeypatch.setattr(files, "SETTLED_NS", -(10**12))
     path = tmp_path / "weights"
     path.write_bytes(b"weights")
 
@@ -325,12 +324,12 @@ def test_the_status_of_a_model_is_asked_of_its_description(monkeypatch):
 
     def answer(request, timeout):
         urls.append((request.get_method(), request.full_url))
-        raise hub.urllib.error.HTTPError(request.full_url, 401, "unauthorized", None, None)
+        raise source.urllib.error.HTTPError(request.full_url, 401, "unauthorized", None, None)
 
-    monkeypatch.setattr(hub.urllib.request, "urlopen", answer)
-    assert hub.status_of_model("https://mirror.example", "some/model") == 401
+    monkeypatch.setattr(source.urllib.request, "urlopen", answer)
+    assert source.status_of_model("https://mirror.example", "some/model") == 401
     assert urls == [("HEAD", "https://mirror.example/some/model/resolve/main/config.json")]
-    assert hub.status_of_model("https://mirror.example", "/no/name") == 404
+    assert source.status_of_model("https://mirror.example", "/no/name") == 404
 
 
 @pytest.mark.parametrize(

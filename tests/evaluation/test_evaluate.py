@@ -9,8 +9,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.evaluation.answers import NO_VALIDATION
 from mmsent_cli.evaluation.evaluate import binned, evaluate
-from mmsent_cli.evaluation.used import NO_VALIDATION
 from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_headline
 from mmsent_cli.results import IGNORES_TEXT, MAJORITY, ON_KNOWN, ON_NEW, ON_VALIDATION, ONE_CLASS, Finding
 from mmsent_cli.stats import calibration_error

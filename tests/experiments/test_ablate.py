@@ -12,16 +12,14 @@ import pytest
 import torch
 
 from mmsent_cli.config import DataConfig, RuntimeConfig
-from mmsent_cli.data.split import make_split, write_split
-from mmsent_cli.data.split_file import digest_of
+from mmsent_cli.config.command_settings import AblateSettings
+from mmsent_cli.data.split import digest_of, make_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, DataError
 from mmsent_cli.experiments.ablation import ablate as module
-from mmsent_cli.experiments.ablation.ablate import ablate, predictions_csv
+from mmsent_cli.experiments.ablation.ablate import Predictions, ablate, predictions_csv, remove
 from mmsent_cli.experiments.ablation.perturb import another_pair
-from mmsent_cli.experiments.ablation.removal import Predictions, remove
 from mmsent_cli.experiments.ablation.target import examine
 from mmsent_cli.experiments.arms import load
-from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.progress import silent
 from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import accuracy_interval

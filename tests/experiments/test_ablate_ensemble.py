@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mmsent_cli.ensemble import ProbeInputs, fit_probe, log_softmax
+from mmsent_cli.experiments.ablation.ablate import Evaluated, remove
 from mmsent_cli.experiments.ablation.ensemble import _encoded_probe
 from mmsent_cli.experiments.ablation.perturb import additive_part
-from mmsent_cli.experiments.ablation.removal import Evaluated, remove
 from tests.experiments.test_perturb import features, linear_model, pooled_table, subject_of
 
 

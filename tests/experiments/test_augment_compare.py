@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from mmsent_cli.config import to_dict
+from mmsent_cli.config.command_settings import AugmentSettings
 from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.comparison.augmentation import augment_compare, plan_arms
-from mmsent_cli.experiments.settings import AugmentSettings
+from mmsent_cli.experiments.comparison import augment_compare, augmented_arms
 from mmsent_cli.progress import Stage, silent
 from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import plan_run
@@ -41,17 +41,17 @@ def compared(plan, tmp_path_factory):
 
 
 def test_no_augmentation_comes_first_then_each_policy(plan):
-    arms = plan_arms(plan, AugmentSettings())
+    arms = augmented_arms(plan, AugmentSettings())
     assert [(arm.name, arm.seed) for arm in arms] == [
         (name, seed) for name in ("none", "standard") for seed in (2, 3, 4)
     ]
-    several = plan_arms(plan, AugmentSettings(policies=("strong", "flip", "strong"), seeds=1))
+    several = augmented_arms(plan, AugmentSettings(policies=("strong", "flip", "strong"), seeds=1))
     assert [arm.name for arm in several] == ["none", "strong", "flip"]
     assert not any(arm.is_reference for arm in several)
 
 
 def test_arms_differ_by_augmentation_and_seed_alone(plan):
-    arms = plan_arms(plan, AugmentSettings(policies=tuple(POLICIES), seeds=2))
+    arms = augmented_arms(plan, AugmentSettings(policies=tuple(POLICIES), seeds=2))
     assert [arm.config.fit.augmentation for arm in arms] == [name for name in ("none", *POLICIES) for _ in range(2)]
     plain = [to_dict(arm.config) for arm in arms]
     for config in plain:
@@ -63,7 +63,7 @@ def test_arms_differ_by_augmentation_and_seed_alone(plan):
 @pytest.mark.parametrize("policy", ["flips", "none"])
 def test_an_unknown_policy_is_answered_with_the_known_ones(plan, policy):
     with pytest.raises(ConfigError, match=policy) as caught:
-        plan_arms(plan, AugmentSettings(policies=("flip", policy)))
+        augmented_arms(plan, AugmentSettings(policies=("flip", policy)))
     assert "standard" in caught.value.message + caught.value.hint
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from mmsent_cli.config import to_dict
+from mmsent_cli.config.command_settings import CompareSettings
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.comparison.fusions import compare_fusions, list_fusions, plan_arms
-from mmsent_cli.experiments.settings import CompareSettings
+from mmsent_cli.experiments.comparison import compare_fusions, fusion_arms, list_fusions
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.progress import silent
 from mmsent_cli.run_folders import Run
@@ -38,12 +38,12 @@ def compared(plan, tmp_path_factory):
 
 def named(plan, **settings):
     """Names of the arms in order, each once."""
-    return list(dict.fromkeys(arm.name for arm in plan_arms(plan, CompareSettings(**settings))))
+    return list(dict.fromkeys(arm.name for arm in fusion_arms(plan, CompareSettings(**settings))))
 
 
 def test_the_sources_fusions_are_compared_with_concat_and_the_references_come_last(plan):
     assert named(plan) == [*SOURCES, *REFERENCES]
-    assert len(plan_arms(plan, CompareSettings())) == 3 * 9
+    assert len(fusion_arms(plan, CompareSettings())) == 3 * 9
     every = named(plan, fusions=("all",))
     assert every[-2:] == REFERENCES
     assert set(every) == set(FUSIONS) and len(every) == len(FUSIONS) >= 12
@@ -57,7 +57,7 @@ def test_the_baseline_is_an_arm_whether_it_is_named_or_not(plan):
 
 
 def test_a_fusion_named_twice_gets_other_seeds_the_second_time(plan):
-    arms = plan_arms(plan, CompareSettings(fusions=("concat", "concat"), seeds=3))
+    arms = fusion_arms(plan, CompareSettings(fusions=("concat", "concat"), seeds=3))
     assert [(arm.name, arm.seed, arm.is_reference) for arm in arms] == [
         *(("concat", seed, False) for seed in (5, 6, 7)),
         *(("concat (again)", seed, False) for seed in (8, 9, 10)),
@@ -65,13 +65,13 @@ def test_a_fusion_named_twice_gets_other_seeds_the_second_time(plan):
     ]
     assert {arm.config.model.fusion for arm in arms[:6]} == {"concat"}
     with pytest.raises(ConfigError, match="concat more than twice"):
-        plan_arms(plan, CompareSettings(fusions=("concat", "gmu", "concat", "concat")))
+        fusion_arms(plan, CompareSettings(fusions=("concat", "gmu", "concat", "concat")))
 
 
 @pytest.mark.parametrize("settings", [{"fusions": ("gmu", "wieghted")}, {"baseline": "wieghted"}])
 def test_an_unknown_fusion_is_answered_with_the_known_ones(plan, settings):
     with pytest.raises(ConfigError, match="wieghted") as caught:
-        plan_arms(plan, CompareSettings(**settings))
+        fusion_arms(plan, CompareSettings(**settings))
     assert "weighted" in caught.value.message + caught.value.hint
     assert "sources" in caught.value.message + caught.value.hint
 
@@ -83,7 +83,7 @@ def test_settings_that_compare_nothing(settings):
 
 
 def test_arms_differ_by_their_fusion_and_seed_alone(plan):
-    arms = [to_dict(arm.config) for arm in plan_arms(plan, CompareSettings(fusions=("all",)))]
+    arms = [to_dict(arm.config) for arm in fusion_arms(plan, CompareSettings(fusions=("all",)))]
     first = arms[0]
     for arm in arms:
         arm["fit"]["seed"] = first["fit"]["seed"]
@@ -97,7 +97,7 @@ def test_arms_differ_by_their_fusion_and_seed_alone(plan):
 def test_the_plans_own_fusion_plays_no_part(plan):
     other = replace(plan, given=replace(plan.given, model=replace(plan.given.model, fusion="early")))
     settings = CompareSettings(fusions=("all",), seeds=1)
-    assert plan_arms(other, settings) == plan_arms(plan, settings)
+    assert fusion_arms(other, settings) == fusion_arms(plan, settings)
 
 
 def test_the_baseline_against_itself_cannot_be_told_apart(compared):

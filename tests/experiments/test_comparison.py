@@ -7,9 +7,8 @@ import pytest
 from scipy.stats import ttest_rel
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from mmsent_cli.experiments.arms import TrainedArm
-from mmsent_cli.experiments.comparison.compare import compare
-from mmsent_cli.experiments.selection import nested_selection
+from mmsent_cli.experiments.arms import TrainedArm, nested_selection
+from mmsent_cli.experiments.comparison import compare
 from mmsent_cli.results import EpochScore
 from mmsent_cli.stats import (
     accuracy_interval,

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.tuning import edges
+from mmsent_cli.experiments.tuning import tune
 from mmsent_cli.results import ONE_CLASS, Finding
 from tests.reports.experiments import trial, tune_result
 
@@ -17,11 +17,11 @@ def valid(monkeypatch):
         if settings.get("label_smoothing", 0) >= 1:
             raise ConfigError("label_smoothing is 1 or more", "")
 
-    monkeypatch.setattr(edges, "configure", configure)
+    monkeypatch.setattr(tune, "configure", configure)
 
 
 def noted(trials, best):
-    return edges.edge_notes(SimpleNamespace(), trials, best)
+    return tune.edge_notes(SimpleNamespace(), trials, best)
 
 
 def test_a_best_value_at_an_end_has_the_next_value_to_try():

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 
-from mmsent_cli.experiments.epochs import epochs_csv
+from mmsent_cli.experiments.arms import epochs_csv
 from mmsent_cli.results import EpochScore
 
 

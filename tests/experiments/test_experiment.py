@@ -13,7 +13,7 @@ from mmsent_cli.experiments.experiment import ENCODER_RUNS, Experiment
 from mmsent_cli.progress import Epoch, Stage, silent
 from mmsent_cli.results import EpochResult
 from mmsent_cli.run_folders import Run
-from mmsent_cli.training.evaluation import Evaluation
+from mmsent_cli.training.metrics import Evaluation
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions
 from mmsent_cli.training.run import execute

@@ -17,7 +17,7 @@ from mmsent_cli.features.batching import stack
 from mmsent_cli.features.table import EpochBatches, Table, make_loader
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import Batch, SentimentModel, build_head
-from mmsent_cli.training.evaluation import evaluate
+from mmsent_cli.training.metrics import evaluate
 from tests.training.builders import Rows
 
 TEXT_DIM, IMAGE_DIM, CLASSES = 3, 2, 3

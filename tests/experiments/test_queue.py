@@ -4,11 +4,10 @@ import threading
 
 import pytest
 
-from mmsent_cli.experiments.settings import TuneSettings
-from mmsent_cli.experiments.tuning import queue as module
-from mmsent_cli.experiments.tuning.queue import BEGUN, SETTINGS, TASK, Task, TaskList
+from mmsent_cli.config.command_settings import TuneSettings
+from mmsent_cli.experiments.tuning import study as module
 from mmsent_cli.experiments.tuning.space import parse_space
-from mmsent_cli.experiments.tuning.study import open_study, quiet_optuna
+from mmsent_cli.experiments.tuning.study import BEGUN, SETTINGS, TASK, Task, TaskList, open_study, quiet_optuna
 
 TASKS = [Task("grid", index, {"epochs": index + 1}) for index in range(3)]
 

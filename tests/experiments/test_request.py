@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.config import to_dict
-from mmsent_cli.data.split import make_folds, write_split
-from mmsent_cli.data.split_file import digest_of
+from mmsent_cli.config.command_settings import CompareSettings
+from mmsent_cli.data.split import digest_of, make_folds, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.experiments.request import (
     find_experiment,
@@ -18,7 +18,6 @@ from mmsent_cli.experiments.request import (
     resume_experiment,
     start_experiment,
 )
-from mmsent_cli.experiments.settings import CompareSettings
 from mmsent_cli.run_folders import Run
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run_folder import require_same_plan, resume_run, start_run

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score
 
-from mmsent_cli.experiments.selection import FOLDS, assign_folds, nested_selection
+from mmsent_cli.experiments.arms import FOLDS, assign_folds, nested_selection
 
 CLASSES = 3
 

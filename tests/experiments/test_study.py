@@ -5,8 +5,8 @@ import sqlite3
 
 import pytest
 
+from mmsent_cli.config.command_settings import TuneSettings
 from mmsent_cli.errors import ConfigError, MmsentError
-from mmsent_cli.experiments.settings import TuneSettings
 from mmsent_cli.experiments.tuning.study import database_errors, open_study, quiet_optuna
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmsent_cli.experiments.arms import TrainedArm
-from mmsent_cli.experiments.tuning.trials import Model, TrialRecord, compare_trials, describe, distinct, rank
+from mmsent_cli.experiments.tuning.runner import Model, TrialRecord, compare_trials, describe, distinct, rank
 from mmsent_cli.results import ONE_CLASS, EpochScore
 
 LABELS = ("negative", "neutral", "positive")

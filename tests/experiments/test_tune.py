@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.config import read_train_config
+from mmsent_cli.config.command_settings import TuneSettings
 from mmsent_cli.errors import ConfigError, MmsentError
-from mmsent_cli.experiments.settings import TuneSettings
-from mmsent_cli.experiments.tuning.queue import TaskList
-from mmsent_cli.experiments.tuning.search import Search
+from mmsent_cli.experiments.tuning.runner import Search
 from mmsent_cli.experiments.tuning.space import configure
+from mmsent_cli.experiments.tuning.study import TaskList
 from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Epoch
 from mmsent_cli.training.plan import plan_run

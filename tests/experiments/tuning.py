@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, TrainConfig
-from mmsent_cli.experiments.settings import TuneSettings
-from mmsent_cli.experiments.tuning import queue, study
+from mmsent_cli.config.command_settings import TuneSettings
+from mmsent_cli.experiments.tuning import study
 from mmsent_cli.experiments.tuning.tune import tune
 from mmsent_cli.progress import Epoch, Progress, silent
 from mmsent_cli.run_folders import Run
@@ -43,9 +43,9 @@ def search(plan: Plan, runs: Path, progress: Progress = silent, run: Run | None 
 
 def share_a_study(connection, lab: Path, runs: Path, is_hanging: bool, settings):
     """Tune in a process of its own, once it may begin; sends the result and the models that it trained."""
-    study.HEARTBEAT_SECONDS = queue.HEARTBEAT_SECONDS = 1
+    study.HEARTBEAT_SECONDS = study.HEARTBEAT_SECONDS = 1
     study.GRACE_SECONDS = 5  # a busy machine delays a heartbeat by more than a second
-    queue.POLL_SECONDS = 0.1
+    study.POLL_SECONDS = 0.1
 
     def hang():
         connection.send("in a trial")

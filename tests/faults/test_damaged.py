@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from mmsent_cli import api
-from mmsent_cli.charsets.codecs import known_codec
+from mmsent_cli.charsets.corpus import known_codec
 from mmsent_cli.data.images import verify_image
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.training.checkpoints import read_checkpoint

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmsent_cli.features.table import EpochBatches, epoch_batches, make_loader
-from mmsent_cli.training.seeds import seed_everything
+from mmsent_cli.training.loss import seed_everything
 from tests.training.builders import tiny_table
 
 some_lengths = st.lists(st.integers(1, 60), min_size=1, max_size=300)

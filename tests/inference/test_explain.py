@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmsent_cli.config.command_settings import ExplainSettings
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.inference.explain import MAX_PARTS, Explainer, cover, split_text
-from mmsent_cli.inference.gradients import gradient_scores
-from mmsent_cli.inference.settings import ExplainSettings
+from mmsent_cli.inference.explain import MAX_PARTS, Explainer, cover, gradient_scores, split_text
 from mmsent_cli.results import Prediction
 from tests.data.builders import image_bytes
 from tests.inference.test_predictor import LABELS, predictor  # noqa: F401  # a fixture

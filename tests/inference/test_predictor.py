@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmsent_cli.compute.device import Compute
-from mmsent_cli.compute.resources import Resources
+from mmsent_cli.compute.device import Compute, Resources
 from mmsent_cli.compute.threads import torch_threads
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.contract import Activations, Encoded
@@ -15,7 +14,7 @@ from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import CHUNK_BATCHES
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.resume import done_before
+from mmsent_cli.inference.stream import done_before
 from mmsent_cli.model import MODALITIES, build_model
 from mmsent_cli.results import Prediction
 from mmsent_cli.training.checkpoints import Description

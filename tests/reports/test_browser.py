@@ -12,7 +12,7 @@ from mmsent_cli.reports.explanation.figures import explanation_figures
 from mmsent_cli.reports.outputs import REPORTS, run_files
 from mmsent_cli.reports.page import keep_options_whole
 from mmsent_cli.results import CheckResult, Finding
-from mmsent_cli.training.parts import fusion_part, model_parts
+from mmsent_cli.training.describe import fusion_part, model_parts
 from tests.browser import CONTRASTS, WIDER, open_browser
 from tests.data.builders import image_bytes
 from tests.reports.pages import EXAMPLE, particulars

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.image import AxesImage
 
 from mmsent_cli.config import ModelConfig, TrainConfig, to_dict
+from mmsent_cli.config.build import PRESETS
 from mmsent_cli.config.defaults import Facts, resolve
-from mmsent_cli.config.presets import PRESETS
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS
@@ -18,7 +18,7 @@ from mmsent_cli.reports.confidence import MOST_CURVES, Confidence, draw_precisio
 from mmsent_cli.reports.lines import CONNECTOR
 from mmsent_cli.reports.outputs import run_files
 from mmsent_cli.stats import answered_shares, calibration_bins, precision_recall
-from mmsent_cli.training.parts import encoder_parts, fusion_part, model_parts
+from mmsent_cli.training.describe import encoder_parts, fusion_part, model_parts
 from tests.reports.pages import Page, particulars
 from tests.reports.pictures import cut, faint, overlapping
 from tests.reports.test_translate import Prose, english

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmsent_cli.api import check
-from mmsent_cli.checks.facts import FolderFacts, HubFacts, TorchFacts, WeightFacts
+from mmsent_cli.checks.collect import FolderFacts, HubFacts, TorchFacts, WeightFacts
 from mmsent_cli.checks.machine import machine_outcomes
 from mmsent_cli.compute.gpu import GpuFacts
 from mmsent_cli.reports import examples
@@ -19,7 +19,7 @@ from mmsent_cli.reports.learned import with_findings
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files
 from mmsent_cli.reports.translate import language_of, translate_figure, translate_page, translated, translator
 from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, EnvResult, Finding
-from mmsent_cli.results.findings import noted
+from mmsent_cli.results.training import noted
 from tests.checks.test_machine import CUDA, GB, GOOD, H100, PLAIN
 from tests.data.builders import TAGS, image_bytes, write_lab
 from tests.reports.pages import Page, particulars

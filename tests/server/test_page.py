@@ -8,11 +8,10 @@ import httpx
 import pytest
 import uvicorn
 
+from mmsent_cli.config.command_settings import ExplainSettings, ServeSettings
 from mmsent_cli.inference.explain import Explainer
-from mmsent_cli.inference.settings import ExplainSettings
 from mmsent_cli.server.app import create_app
 from mmsent_cli.server.server import open_socket
-from mmsent_cli.server.settings import ServeSettings
 from tests.browser import WIDER, open_browser
 from tests.data.builders import image_bytes
 from tests.inference.test_predictor import predictor  # noqa: F401  # a fixture

@@ -21,14 +21,14 @@ from typer.testing import CliRunner
 
 from mmsent_cli import __version__
 from mmsent_cli.commands.app import app as commands
+from mmsent_cli.config.command_settings import ServeSettings
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.results import Prediction
 from mmsent_cli.server.app import create_app
 from mmsent_cli.server.batcher import Batcher
-from mmsent_cli.server.errors import Refusal
+from mmsent_cli.server.inputs import Refusal
 from mmsent_cli.server.server import choose_token, is_loopback, open_socket, shown_address
-from mmsent_cli.server.settings import ServeSettings
 from tests.data.builders import huge_png, image_bytes
 
 ROOT = Path(__file__).parents[2]
@@ -316,7 +316,7 @@ IN_USE = """
 import sys
 from mmsent_cli.commands.app import app
 from mmsent_cli.server.server import open_socket
-from mmsent_cli.server.settings import ServeSettings
+from mmsent_cli.config.command_settings import ServeSettings
 with open_socket(ServeSettings(port=0)) as taken:
     port = taken.getsockname()[1]
     print(port)
@@ -340,7 +340,7 @@ import asyncio, os, sys, threading, urllib.request
 from mmsent_cli import interrupts
 interrupts.watch()
 from mmsent_cli.server.server import open_socket, run_server
-from mmsent_cli.server.settings import ServeSettings
+from mmsent_cli.config.command_settings import ServeSettings
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return

@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from mmsent_cli.results import PrecisionRecall
 from mmsent_cli.stats import precision_recall
-from mmsent_cli.stats.precision_recall import MOST_POINTS
+from mmsent_cli.stats.calibration import MOST_POINTS
 
 
 def test_the_average_precision_is_that_of_all_thresholds():

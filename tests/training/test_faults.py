@@ -24,8 +24,8 @@ from mmsent_cli.encoders.registry import choose, minilm
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.training import loop
-from mmsent_cli.training.evaluation import Evaluation
-from mmsent_cli.training.optimizer import current_lr
+from mmsent_cli.training.loss import current_lr
+from mmsent_cli.training.metrics import Evaluation
 from tests.training.builders import (
     LABELS,
     OUT_DIM,

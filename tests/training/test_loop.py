@@ -11,8 +11,8 @@ from mmsent_cli.features.table import EpochBatches, make_loader
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.model import build_head
 from mmsent_cli.progress import Step
-from mmsent_cli.training.evaluation import Evaluation, _in_order, evaluate
-from mmsent_cli.training.seeds import seed_everything
+from mmsent_cli.training.loss import seed_everything
+from mmsent_cli.training.metrics import Evaluation, _in_order, evaluate
 from tests.training.builders import OUT_DIM, make_trainer, tiny_model, tiny_table, train
 
 

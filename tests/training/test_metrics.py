@@ -8,8 +8,7 @@ from sklearn.metrics import classification_report, f1_score
 
 from mmsent_cli.ensemble import softmax
 from mmsent_cli.stats import accuracy_interval
-from mmsent_cli.training.evaluation import Evaluation
-from mmsent_cli.training.metrics import compute_metrics, majority_accuracy
+from mmsent_cli.training.metrics import Evaluation, compute_metrics, majority_accuracy
 
 LABELS = ("negative", "neutral", "positive")
 TRUE, PREDICTED = [0, 0, 1, 1, 2, 2, 2, 2], [0, 1, 1, 1, 2, 2, 0, 2]

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mmsent_cli.results import EpochScore
-from mmsent_cli.training.monitor import Monitor
+from mmsent_cli.training.metrics import Monitor
 
 
 def score(epoch=1, val_loss=9.0, accuracy=0.0, macro_f1=0.0):

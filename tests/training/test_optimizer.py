@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmsent_cli.training.optimizer import build_optimizer, build_schedule, steps_per_epoch
+from mmsent_cli.training.loss import build_optimizer, build_schedule, steps_per_epoch
 from tests.configs import resolved_fit
 from tests.training.builders import QUICK, make_trainer, tiny_model, train
 

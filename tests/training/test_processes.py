@@ -16,8 +16,8 @@ import torch
 from mmsent_cli.compute import processes
 from mmsent_cli.features.table import EpochBatches
 from mmsent_cli.model import Logits
-from mmsent_cli.training.evaluation import _in_order
 from mmsent_cli.training.loss import Loss
+from mmsent_cli.training.metrics import _in_order
 from tests.commands.running import small_lab
 from tests.training.builders import ONE_PROCESS, QUICK, tiny_batch, tiny_table
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmsent_cli.charsets.codecs import ASCII, CODECS, MARKS, UTF8, plain_name, require_codec
+from mmsent_cli.charsets.corpus import ASCII, CODECS, MARKS, UTF8, plain_name, require_codec
 from mmsent_cli.charsets.decide import decide, forced_decision
 from mmsent_cli.charsets.decision import EncodingDecision
 

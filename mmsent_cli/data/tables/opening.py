@@ -5,15 +5,20 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from mmsent_cli.charsets.codecs import UTF8
+from mmsent_cli.charsets.corpus import UTF8
 from mmsent_cli.charsets.decide import require_decided
 from mmsent_cli.charsets.decision import EncodingDecision
-from mmsent_cli.data.tables.delimited import delimited_records
-from mmsent_cli.data.tables.dialect import Dialect, find_dialect
+from mmsent_cli.data.tables.delimited import Dialect, delimited_records, find_dialect
 from mmsent_cli.data.tables.encoding import TextFile, is_text_utf8, open_text
-from mmsent_cli.data.tables.excel import excel_columns, excel_records
-from mmsent_cli.data.tables.json_files import json_columns, json_records
-from mmsent_cli.data.tables.parquet import parquet_columns, parquet_records, shards
+from mmsent_cli.data.tables.formats import (
+    excel_columns,
+    excel_records,
+    json_columns,
+    json_records,
+    parquet_columns,
+    parquet_records,
+    shards,
+)
 from mmsent_cli.data.tables.table import Table
 from mmsent_cli.errors import DataError
 from mmsent_cli.files import reason

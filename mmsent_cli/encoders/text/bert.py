@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.inputs import TextInputs
 from mmsent_cli.encoders.stages import ClsPool, Embeddings, TokenBlock
-from mmsent_cli.encoders.weights.hub import INCOMPLETE_HINT, quiet_transformers, strict_from_pretrained
+from mmsent_cli.encoders.weights.source import INCOMPLETE_HINT, quiet_transformers, strict_from_pretrained
 from mmsent_cli.errors import WeightsUnavailable
 
 BERT = "bert-base-uncased"

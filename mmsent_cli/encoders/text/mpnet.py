@@ -11,16 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
-from mmsent_cli.encoders.fast_cpu_dropout import Dropout
-from mmsent_cli.encoders.initialization import WithoutInitialization
 from mmsent_cli.encoders.inputs import TextInputs
-from mmsent_cli.encoders.stages import Embeddings, LayerMeans, MeanPool, NoPool, TokenBlock
+from mmsent_cli.encoders.stages import (
+    Dropout,
+    Embeddings,
+    LayerMeans,
+    MeanPool,
+    NoPool,
+    TokenBlock,
+    WithoutInitialization,
+)
 from mmsent_cli.encoders.text.minilm import MiniLMLayer
 from mmsent_cli.encoders.weights.mpnet_slices import NAME, WEIGHTS_FILE, unpacked
-from mmsent_cli.encoders.weights.source import first_line_of
-from mmsent_cli.encoders.weights.wheels import weights_facts
+from mmsent_cli.encoders.weights.source import first_line_of, weights_facts
 from mmsent_cli.errors import WeightsUnavailable
-from mmsent_cli.file_facts import FileFacts
+from mmsent_cli.files import FileFacts
 
 FIRST_POSITION = 2
 """Positions are counted from here, as in RoBERTa."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.encoders.weights.wheels import file_sha256, find_in_wheel, reinstall
+from mmsent_cli.encoders.weights.source import file_sha256, find_in_wheel, reinstall
 from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.files import WEIGHTS, atomic_path, make_own_cache, reason
 

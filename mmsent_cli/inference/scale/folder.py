@@ -10,8 +10,7 @@ from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.files import atomic_path, atomic_write, cannot_write
 from mmsent_cli.inference.partial import require_same_identity
-from mmsent_cli.inference.rows import PROBABILITY, prediction_table
-from mmsent_cli.inference.tally import Tally
+from mmsent_cli.inference.rows import PROBABILITY, Tally, prediction_table
 from mmsent_cli.results import Prediction
 
 IDENTITY = "_prediction.json"

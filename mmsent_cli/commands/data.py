@@ -1,0 +1,85 @@
+"""`mmsent check`, `inspect-encoding` and `split`: pairs before a training."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsent_cli.command_settings import COMMANDS
+from mmsent_cli.commands.options import Force, Json, RunsDir, options
+from mmsent_cli.commands.output import print_notices, print_run, require_one_output
+from mmsent_cli.config import DataConfig
+from mmsent_cli.config.build import PRESETS
+
+
+@options(COMMANDS["check"])
+def check(
+    given: dict[str, Any],
+    preset: Annotated[
+        str | None, typer.Option(help=f"Check for a training with this preset: {', '.join(PRESETS)}")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Check the pairs before a training: classes, texts, images, duplicates, files.
+
+    The run folder lists all problems by guid. The exit code is 1 if training cannot run.
+    """
+    from mmsent_cli import api
+    from mmsent_cli.reports.progress import ProgressView
+
+    with ProgressView(is_brief=json) as progress:
+        run = api.check(preset=preset, runs_dir=runs_dir, progress=progress, **given)
+    print_run(run, json)
+    if not run.result.can_train:
+        raise typer.Exit(1)
+
+
+ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of all texts to this folder")]
+
+
+@options(COMMANDS["inspect-encoding"])
+def inspect_encoding(
+    given: dict[str, Any],
+    convert_to: ConvertTo = None,
+    force: Force = False,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Find the character encoding of the texts, and show examples before and after decoding.
+
+    A report is written to a new folder in --runs-dir.
+    """
+    from mmsent_cli import api
+
+    print_run(api.inspect_encoding(convert_to=convert_to, force=force, runs_dir=runs_dir, **given), json)
+
+
+Folds = Annotated[int | None, typer.Option(help="Make this many cross-validation folds instead of one split")]
+Out = Annotated[
+    Path | None, typer.Option(help=r"File to write. - is standard output \[default: splits/<strategy>-<seed>.json]")
+]
+
+
+@options(COMMANDS["split"])
+def split(
+    given: dict[str, Any], folds: Folds = None, out: Out = None, force: Force = False, json: Json = False
+) -> None:
+    """Divide the labelled pairs into training and validation, and write a split file, for train --split."""
+    from mmsent_cli import api
+    from mmsent_cli.next_steps import after_split
+    from mmsent_cli.outputs import STANDARD_OUTPUT
+    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.split import print_split
+
+    require_one_output(out, json)
+    result = api.split(folds=folds, out=out, force=force, **given)
+    print_notices(result.notes)
+    if out == STANDARD_OUTPUT:
+        return
+    if json:
+        print_json(result)
+        return
+    of_data = {name: value for name, value in given.items() if name in {each.name for each in fields(DataConfig)}}
+    print_split(result, after_split(Path(result.path), of_data, has_folds=folds is not None))

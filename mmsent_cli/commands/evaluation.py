@@ -1,0 +1,86 @@
+"""`mmsent evaluate`, `compare` and `explain`: what trained models predict, and why."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsent_cli.command_settings import COMMANDS
+from mmsent_cli.commands.options import Checkpoint, Json, RunsDir, options
+from mmsent_cli.commands.output import print_run
+from mmsent_cli.extras import EXPLAIN, require_installed
+
+
+@options(COMMANDS["evaluate"])
+def evaluate(
+    given: dict[str, Any],
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A run, a checkpoint file, or a .csv or .jsonl file of predictions \\[default: the newest run]",
+            show_default=False,
+        ),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Measure a trained model, or a file of predictions, on labelled pairs.
+
+    Pairs that the model was trained on are reported separately. Without --data, the labelled pairs of the model's own
+    run are used.
+    """
+    from mmsent_cli import api
+    from mmsent_cli.reports.progress import ProgressView
+
+    with ProgressView(is_brief=json) as progress:
+        run = api.evaluate(model, runs_dir=runs_dir, progress=progress, **given)
+    print_run(run, json)
+
+
+@options(COMMANDS["compare"])
+def compare(
+    given: dict[str, Any],
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two or more runs, checkpoints or prediction files. If a model was trained with several seeds, give"
+            " its runs as one argument, separated by commas: RUN1,RUN2,RUN3",
+        ),
+    ],
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Compare trained models, or files of predictions, on the same pairs, and test each difference.
+
+    Without --data, the runs are compared on their own validation or out-of-fold pairs.
+    """
+    from mmsent_cli import api
+    from mmsent_cli.reports.progress import ProgressView
+
+    named = [[model] if Path(model).exists() else model.split(",") for model in models]
+    with ProgressView(is_brief=json) as progress:
+        run = api.compare(*named, runs_dir=runs_dir, progress=progress, **given)
+    print_run(run, json)
+
+
+@options(COMMANDS["explain"])
+def explain(
+    given: dict[str, Any],
+    checkpoint: Checkpoint = None,
+    text: Annotated[str | None, typer.Option(help="Text of a single pair to explain")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image of a single pair to explain")] = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Explain predictions: show how much each word, image region, modality and ensemble member contributes.
+
+    Needs the extra explain (see README).
+    """
+    require_installed(*EXPLAIN)
+    from mmsent_cli import api
+    from mmsent_cli.commands.output import print_run
+    from mmsent_cli.reports.progress import ProgressView
+
+    with ProgressView(is_brief=json) as progress:
+        run = api.explain(checkpoint=checkpoint, text=text, image=image, runs_dir=runs_dir, progress=progress, **given)
+    print_run(run, json)

@@ -1,0 +1,118 @@
+"""`mmsent compare-fusions`, `augment-compare`, `ablate`, `tune` and `paper`: experiments."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmsent_cli.command_settings import COMMANDS
+from mmsent_cli.commands.options import Checkpoint, Config, Json, Resume, RunsDir, options
+from mmsent_cli.commands.output import print_run
+
+
+@options(COMMANDS["ablate"])
+def ablate(
+    given: dict[str, Any],
+    checkpoint: Checkpoint = None,
+    split: Annotated[
+        str | None, typer.Option(help="With --data: evaluate only on the validation pairs of this split file")
+    ] = None,
+    resume: Resume = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Remove the text or the image from the input of a trained model, and measure how much accuracy drops.
+
+    Without --data, the model is evaluated on the validation pairs of its own run. An ensemble is evaluated out of fold:
+    each pair is predicted by models, probes and a stacker that were trained on the other folds.
+    """
+    from mmsent_cli import api
+    from mmsent_cli.reports.progress import ProgressView
+
+    named = {"checkpoint": checkpoint, "split": split, "resume": resume, "runs_dir": runs_dir}
+    with ProgressView(is_brief=json) as progress:
+        run = api.ablate(progress=progress, **named, **given)
+    print_run(run, json)
+
+
+@options(COMMANDS["augment-compare"])
+def augment_compare(
+    given: dict[str, Any],
+    config: Config = None,
+    resume: Resume = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Train the same model with and without augmented images, and test the difference."""
+    from mmsent_cli import api
+    from mmsent_cli.reports.progress import ProgressView
+
+    with ProgressView(is_brief=json) as progress:
+        run = api.augment_compare(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
+    print_run(run, json)
+
+
+@options(COMMANDS["compare-fusions"])
+def compare_fusions(
+    given: dict[str, Any],
+    config: Config = None,
+    resume: Resume = None,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="List all fusions with source and number of parameters, and train nothing")
+    ] = False,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Train models that differ only in their fusion layer, and test the differences in accuracy."""
+    from mmsent_cli import api
+    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.fusions import print_fusions
+    from mmsent_cli.reports.progress import ProgressView
+
+    if not show_list:
+        with ProgressView(is_brief=json) as progress:
+            run = api.compare_fusions(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
+        print_run(run, json)
+        return
+    encoders, rows = api.list_fusions(config, **given)
+    if json:
+        print_json({"encoders": encoders, "fusions": [asdict(row) for row in rows]})
+    else:
+        print_fusions(rows, encoders)
+
+
+@options(COMMANDS["paper"])
+def paper(
+    given: dict[str, Any],
+    config: Config = None,
+    resume: Resume = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Repeat all experiments of a published student project (BERT + ResNet18), and compare with its scores.
+
+    The steps are tune, train, ablate, compare-fusions and augment-compare. One report shows all of them."""
+    from mmsent_cli import api
+    from mmsent_cli.reports.progress import ProgressView
+
+    with ProgressView(is_brief=json) as progress:
+        run = api.paper(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
+    print_run(run, json)
+
+
+@options(COMMANDS["tune"])
+def tune(
+    given: dict[str, Any],
+    config: Config = None,
+    resume: Resume = None,
+    runs_dir: RunsDir = Path("runs"),
+    json: Json = False,
+) -> None:
+    """Try training settings (5 epochs per trial by default), and write the best ones to a configuration file."""
+    from mmsent_cli import api
+    from mmsent_cli.reports.progress import ProgressView
+
+    with ProgressView(is_brief=json) as progress:
+        run = api.tune(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
+    print_run(run, json)

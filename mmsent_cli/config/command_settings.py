@@ -1,0 +1,263 @@
+"""The settings that single commands have in addition to those of a training."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mmsent_cli.config import AUGMENTATION_ALIASES, option, raise_if
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateSettings:
+    """Settings of `evaluate`."""
+
+    by: tuple[str, ...] = option(
+        (),
+        "Columns of the table, comma-separated. Scores are also shown for each value of these columns",
+        shown="none",
+    )
+
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """Address of the server, and limits of a request."""
+
+    host: str = option("127.0.0.1", "Address to listen on. With 0.0.0.0, other machines can connect")
+    port: int = option(8000, "Port to listen on. 0 = any free port")
+    token: str | None = option(
+        None,
+        "Secret that each request must contain (Authorization: Bearer TOKEN)",
+        shown="$MMSENT_TOKEN; else none on 127.0.0.1, and a new random token, which is printed, on other hosts",
+    )
+    batch: int = option(16, "Maximum number of pairs in a batch. A batch may contain pairs of several clients")
+    queue: int = option(256, "Maximum number of waiting pairs. Further requests get status 429")
+    max_pairs: int = option(64, "Maximum number of pairs in a request")
+    max_text: int = option(20_000, "Maximum number of characters in a text")
+    max_megabytes: float = option(20.0, "Maximum size of a request in MB")
+    max_megapixels: float = option(40.0, "Maximum size of an image in million pixels")
+    timeout: float = option(60.0, "Seconds after which an unanswered request gets status 503")
+
+    def __post_init__(self) -> None:
+        counts = ("batch", "queue", "max_pairs", "max_text")
+        raise_if(
+            self,
+            (not 0 <= self.port <= 65535, "port must lie between 0 and 65535"),
+            *((getattr(self, name) < 1, f"{name} must be at least 1") for name in counts),
+            *((getattr(self, name) <= 0, f"{name} must be positive") for name in LIMITS),
+            (self.max_pairs > self.queue, "queue must not be smaller than --max-pairs"),
+            (self.token is not None and not self.token.isascii(), "token must consist of ASCII characters"),
+        )
+
+
+LIMITS = ("max_megabytes", "max_megapixels", "timeout")
+
+
+CHUNK_ROWS = 256
+"""Number of pairs that a CPU predicts together. A GPU predicts 16 times as many."""
+PART_ROWS = 16 * CHUNK_ROWS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainSettings:
+    """How predictions are explained."""
+
+    method: Literal["occlusion", "gradients"] = option(
+        "occlusion",
+        "occlusion = leave out each word, cover each image region, and measure the change in probability."
+        " gradients = integrated gradients (arXiv 1703.01365), not for ensembles",
+    )
+    grid: int = option(7, "The image is divided into this many rows and columns of regions")
+    label: str | None = option(None, "Class to explain", shown="the predicted class of each pair")
+    pairs: int = option(20, "Explain at most this many pairs of --data")
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self,
+            (not 1 <= self.grid <= 32, "grid must lie between 1 and 32"),
+            (self.pairs < 1, "pairs must be at least 1"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSettings:
+    """In which form a model is written, and how it is checked."""
+
+    to: Literal["onnx", "openvino"] = option("onnx", "Format of the exported model")
+    check_pairs: int = option(
+        100,
+        "The exported script and mmsent are compared on this many pairs of --data, or else of the model's run",
+    )
+
+    def __post_init__(self) -> None:
+        raise_if(self, (self.check_pairs < 0, "check_pairs must not be negative"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictSettings:
+    """Settings of `predict`."""
+
+    abstain_below: float | None = option(
+        None, "Leave a label empty if its probability is below this value, 0 to 1", shown="none"
+    )
+    abstain_for_accuracy: float | None = option(
+        None,
+        "Leave the least certain labels empty, so that the remaining labels reach this accuracy, 0 to 1. The"
+        " threshold is chosen on the out-of-fold or validation predictions of the model's run",
+        shown="none",
+    )
+    keep: tuple[str, ...] = option((), "Columns of the input to copy to the output, comma-separated", shown="none")
+    shard: str | None = option(
+        None,
+        "Predict part I of N of the rows, written I/N, such as 1/8. The N outputs together contain each row exactly"
+        " once",
+        shown="all rows",
+    )
+    ray_address: str | None = option(
+        None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
+    )
+    ray_workers: int = option(0, "Processes that predict with --engine ray. 0 = one per GPU, or one per two CPU cores")
+    part_rows: int = option(PART_ROWS, f"Rows in a part of the input, a multiple of {CHUNK_ROWS} (--engine ray only)")
+
+    def __post_init__(self) -> None:
+        given = [self.abstain_below, self.abstain_for_accuracy]
+        raise_if(
+            self,
+            (self.ray_workers < 0, "ray_workers must not be negative"),
+            (
+                self.part_rows < 1 or self.part_rows % CHUNK_ROWS != 0,
+                f"part_rows must be a multiple of {CHUNK_ROWS} (a batch), to keep the probabilities the same",
+            ),
+            (
+                None not in given,
+                "--abstain-below and --abstain-for-accuracy both set a threshold; leave out one",
+            ),
+            *(
+                (value is not None and not 0 <= value <= 1, f"{name} must lie in [0, 1]")
+                for name, value in zip(("abstain_below", "abstain_for_accuracy"), given, strict=True)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareSettings:
+    """Settings of `compare-fusions`."""
+
+    fusions: tuple[str, ...] = option(
+        ("sources",),
+        "Fusions to compare, comma-separated. 'sources' = the seven fusions of a published student project;"
+        " 'all' = every fusion",
+    )
+    baseline: str = option("concat", "Fusion with which all other fusions are compared")
+    seeds: int = option(3, "Models per fusion, each with another seed. The first seed is --seed, the next --seed + 1")
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self, (self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions must name at least one")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentSettings:
+    """Settings of `augment-compare`."""
+
+    policies: tuple[str, ...] = option(
+        ("standard",),
+        "Augmentations, comma-separated, each compared with no augmentation: standard, flip, geometry, color, strong",
+        aliases=AUGMENTATION_ALIASES,
+    )
+    seeds: int = option(
+        3, "Models per augmentation, each with another seed. The first seed is --seed, the next --seed + 1"
+    )
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self, (self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies must name at least one")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AblateSettings:
+    """Settings of `ablate`."""
+
+    retrain: bool = option(
+        False,
+        "Also train text-only and image-only models, which is fairer than removing an input. For an ensemble, two"
+        " more ensembles are trained on the same folds: text-only with the text probes, image-only with the image"
+        " probes",
+    )
+    emap_pairs: int = option(
+        1000,
+        "Number of pairs for EMAP, which combines every text with every image; with folds, only inside a fold",
+    )
+
+    def __post_init__(self) -> None:
+        raise_if(self, (self.emap_pairs < 2, "emap_pairs must be at least 2"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneSettings:
+    """Settings of `tune`."""
+
+    strategy: Literal["sequence", "grid", "tpe"] = option(
+        "sequence",
+        "sequence = try learning rates, then weight decays at the best learning rate. grid = try every combination"
+        " of --space. tpe = sample --space (Bayesian optimization)",
+    )
+    rates: tuple[float, ...] = option(
+        (0.2, 0.4, 0.6, 1.0), "For --strategy sequence: learning rates to try, as multiples of the default ones"
+    )
+    decays: tuple[float, ...] = option(
+        (1e-4, 3e-4, 5e-4),
+        "For --strategy sequence: weight decays to try. The first one is used while learning rates are tried",
+    )
+    space: tuple[str, ...] = option(
+        (),
+        "Search space for --strategy grid and tpe, comma-separated: NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log",
+        shown="none",
+    )
+    trials: int = option(20, "For --strategy tpe: number of trials")
+    pruning: bool = option(
+        False,
+        "For --strategy grid and tpe: stop a trial that is worse than the median of earlier trials at the same epoch",
+    )
+    seeds: int = option(
+        1,
+        "Models per trial, each with another seed. Their scores are averaged. The first seed is --seed, the next"
+        " --seed + 1",
+    )
+    storage: str | None = option(
+        None,
+        "URL of a database for the trials. Several processes can share it",
+        shown="SQLite file in the run folder",
+    )
+    study: str = option("mmsent", "Name of the study in the database")
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self,
+            (self.seeds < 1, "seeds must be at least 1"),
+            (self.trials < 1, "trials must be at least 1"),
+            (not self.study, "study needs a name"),
+            (not self.rates or min(self.rates) <= 0, "rates must be positive"),
+            (not self.decays or min(self.decays) < 0, "decays must not be negative"),
+            (self.strategy != "sequence" and not self.space, f"--strategy {self.strategy} needs a --space"),
+            (self.strategy == "sequence" and bool(self.space), "--space needs --strategy grid or tpe"),
+            (self.strategy == "sequence" and self.pruning, "--pruning needs --strategy grid or tpe"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperSettings:
+    """Settings of `paper`."""
+
+    tune_epochs: int | None = option(None, "Epochs of each tuning trial", shown="--epochs if given, else 5")
+    seeds: int = option(3, "Models per setting, each with another seed. The first seed is --seed, the next --seed + 1")
+
+    def __post_init__(self) -> None:
+        raise_if(
+            self,
+            (self.seeds < 1, "seeds must be at least 1"),
+            (self.tune_epochs is not None and self.tune_epochs < 1, "tune_epochs must be at least 1"),
+        )

@@ -1,1 +1,0 @@
-"""Train several models on one split, and test their differences."""
