@@ -21,10 +21,15 @@ from mmsent_cli.experiments.arms import epochs_csv
 from mmsent_cli.experiments.request import ExperimentRequest, read_request
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.printed_commands import command_line
-from mmsent_cli.reports.augmented import AugmentedImage, augmented_images
 from mmsent_cli.reports.blocks import Examples, Figures
 from mmsent_cli.reports.confidence import Confidence
-from mmsent_cli.reports.examples import agreement_groups, error_groups, modality_groups
+from mmsent_cli.reports.examples import (
+    AugmentedImage,
+    agreement_groups,
+    augmented_images,
+    error_groups,
+    modality_groups,
+)
 from mmsent_cli.reports.outputs import Particulars, run_files
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import AblateResult, CompareResult, FoldsResult, PaperResult, TrainResult, TuneResult

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from mmsent_cli import runs
 from mmsent_cli.errors import CheckpointError, ConfigError
-from mmsent_cli.reports.runs import runs_grids
+from mmsent_cli.reports.small_results import runs_grids
 from mmsent_cli.run_folders import Run
 from mmsent_cli.run_list import find_listed, list_runs, remove_run
 from tests.commands.running import QUICK, assert_refused, mmsent, small_lab, succeed

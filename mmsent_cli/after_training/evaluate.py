@@ -36,7 +36,7 @@ from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.examples import error_groups
-from mmsent_cli.reports.explanation.figures import explanation_figures
+from mmsent_cli.reports.explanation import explanation_figures
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import ExplainResult, Explanation
 from mmsent_cli.run_folders import find_checkpoint

@@ -70,8 +70,8 @@ def split(
     from mmsent_cli import api
     from mmsent_cli.next_steps import after_split
     from mmsent_cli.outputs import STANDARD_OUTPUT
-    from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.split import print_split
+    from mmsent_cli.reports.small_results import print_split
+    from mmsent_cli.reports.tables import print_json
 
     require_one_output(out, json)
     result = api.split(folds=folds, out=out, force=force, **given)

@@ -27,9 +27,9 @@ def export(
     """
     require_installed(*EXPORT)
     from mmsent_cli import api
-    from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.export import print_export
     from mmsent_cli.reports.progress import ProgressView
+    from mmsent_cli.reports.small_results import print_export
+    from mmsent_cli.reports.tables import print_json
 
     with ProgressView(is_brief=json) as progress:
         result = api.export(out, checkpoint=checkpoint, force=force, runs_dir=runs_dir, progress=progress, **given)
@@ -44,8 +44,8 @@ def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDi
     """
     require_installed(*SERVE)
     from mmsent_cli.config import build
-    from mmsent_cli.reports.console import notice
-    from mmsent_cli.reports.serve import print_address
+    from mmsent_cli.reports.small_results import print_address
+    from mmsent_cli.reports.tables import notice
     from mmsent_cli.run_folders import find_checkpoint, unfinished_note
     from mmsent_cli.server.server import open_socket
 

@@ -66,9 +66,9 @@ def compare_fusions(
 ) -> None:
     """Train models that differ only in their fusion layer, and test the differences in accuracy."""
     from mmsent_cli import api
-    from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.fusions import print_fusions
     from mmsent_cli.reports.progress import ProgressView
+    from mmsent_cli.reports.small_results import print_fusions
+    from mmsent_cli.reports.tables import print_json
 
     if not show_list:
         with ProgressView(is_brief=json) as progress:

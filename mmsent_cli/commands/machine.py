@@ -27,8 +27,8 @@ def env(
     from mmsent_cli.checks.machine import check_machine
     from mmsent_cli.config import RuntimeConfig, build
     from mmsent_cli.reports.checks import print_env
-    from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.progress import ProgressView
+    from mmsent_cli.reports.tables import print_json
     from mmsent_cli.reports.translate import language_of
 
     runtime = build(RuntimeConfig, COMMANDS["env"].sort(given)[RuntimeConfig])
@@ -56,8 +56,8 @@ def cache(
     from mmsent_cli.errors import ConfigError
     from mmsent_cli.features.store_report import clear_store, store_report
     from mmsent_cli.files import COMPILED_MODELS, WEIGHTS, cache_note, default_cache_dir
-    from mmsent_cli.reports.cache import print_store
-    from mmsent_cli.reports.console import print_json
+    from mmsent_cli.reports.small_results import print_store
+    from mmsent_cli.reports.tables import print_json
 
     if cache_dir is not None and not cache_dir.exists():
         raise ConfigError(f"there is no folder {cache_dir}", "give the --cache-dir of the other commands")

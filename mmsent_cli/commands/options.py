@@ -106,7 +106,7 @@ def options(keywords: CommandSettings) -> Callable[[Command], Command]:
 
 
 def _without_messages() -> AbstractContextManager[None]:
-    from mmsent_cli.reports.console import without_messages
+    from mmsent_cli.reports.tables import without_messages
 
     return without_messages()
 

@@ -24,7 +24,7 @@ def require_one_output(out: Path | None, as_json: bool) -> None:
 
 def print_notices(notes: Iterable[str]) -> None:
     """Print notes on standard error, a line each."""
-    from mmsent_cli.reports.console import notice
+    from mmsent_cli.reports.tables import notice
 
     for note in notes:
         notice(note)
@@ -33,8 +33,8 @@ def print_notices(notes: Iterable[str]) -> None:
 def print_run(run: "FinishedRun", as_json: bool) -> None:
     """Print a finished run on standard output: as JSON with folder and duration, or as tables and text."""
     from mmsent_cli.next_steps import next_commands
-    from mmsent_cli.reports.console import print_json
     from mmsent_cli.reports.outputs import print_result
+    from mmsent_cli.reports.tables import print_json
     from mmsent_cli.run_folders import latest_note
 
     if not run.is_writable:  # one of several processes, of which the first prints

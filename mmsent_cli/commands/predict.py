@@ -133,9 +133,9 @@ def predict(
     from mmsent_cli import api
     from mmsent_cli.next_steps import after_predict
     from mmsent_cli.outputs import STANDARD_OUTPUT
-    from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.predict import print_predict
     from mmsent_cli.reports.progress import ProgressView
+    from mmsent_cli.reports.small_results import print_predict
+    from mmsent_cli.reports.tables import print_json
 
     require_one_output(out, json)
     pair: dict[str, Any] = {"text": read_standard_input() if text == "-" else text, "image": image}

@@ -27,8 +27,8 @@ def list_all(
     if context.invoked_subcommand is not None:
         context.default_map = {"show": {"runs_dir": runs_dir, "json": json}, "rm": {"runs_dir": runs_dir}}
         return
-    from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.runs import print_runs, print_runs_csv
+    from mmsent_cli.reports.small_results import print_runs, print_runs_csv
+    from mmsent_cli.reports.tables import print_json
     from mmsent_cli.run_list import list_runs
 
     result = list_runs(runs_dir, sort)
@@ -42,8 +42,8 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one run: data, split, model, metrics, files."""
-    from mmsent_cli.reports.console import print_json
-    from mmsent_cli.reports.runs import print_run_row
+    from mmsent_cli.reports.small_results import print_run_row
+    from mmsent_cli.reports.tables import print_json
     from mmsent_cli.run_list import describe_run, find_listed
 
     found = find_listed(run, runs_dir)
@@ -56,7 +56,7 @@ def show(
 def rm(names: Names, yes: Yes = False, runs_dir: RunsDir = Path("runs")) -> None:
     """Delete runs, after a question for each. Folders that are not runs of mmsent are never deleted."""
     from mmsent_cli.errors import ConfigError
-    from mmsent_cli.reports.console import notice
+    from mmsent_cli.reports.tables import notice
     from mmsent_cli.run_list import find_listed, remove_run
 
     found = [find_listed(name, runs_dir) for name in names]

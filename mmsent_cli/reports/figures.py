@@ -3,9 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmsent_cli.reports.fonts import drawable
 from mmsent_cli.reports.lines import count_epochs, draw_line, draw_majority, look, name_line_ends
-from mmsent_cli.reports.plot_style import GREY, SMALL_POINTS, WIDTH_INCHES, clean, ink_on, new_figure, write_names
+from mmsent_cli.reports.plot_style import (
+    GREY,
+    SMALL_POINTS,
+    WIDTH_INCHES,
+    clean,
+    drawable,
+    ink_on,
+    new_figure,
+    write_names,
+)
 from mmsent_cli.results import EpochResult
 
 if TYPE_CHECKING:

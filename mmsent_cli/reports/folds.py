@@ -1,7 +1,7 @@
 """A training over folds as an answer, grids and sections, the same on terminals and pages."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
-from mmsent_cli.reports.class_grids import class_grid
+from mmsent_cli.reports.confidence import class_grid
 from mmsent_cli.reports.facts import training_facts
 from mmsent_cli.reports.figures import CONFUSION, draw_confusion
 from mmsent_cli.reports.format import (

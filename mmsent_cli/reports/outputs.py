@@ -8,37 +8,41 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.reports.ablation.figures import ablate_figures
-from mmsent_cli.reports.ablation.sections import ablate_answer, ablate_sections
-from mmsent_cli.reports.ablation.tables import ablate_grids
-from mmsent_cli.reports.augmented import AUGMENTED, AugmentedImage, augmented_sections, draw_augmented
+from mmsent_cli.reports.ablation import ablate_answer, ablate_figures, ablate_grids, ablate_sections
 from mmsent_cli.reports.blocks import Answer, Examples, Figures, Grid, Section, filled
-from mmsent_cli.reports.checks import check_answer, check_grids, check_sections
+from mmsent_cli.reports.checks import (
+    check_answer,
+    check_grids,
+    check_sections,
+    encoding_answer,
+    encoding_grids,
+    encoding_sections,
+    snippets_grid,
+)
 from mmsent_cli.reports.comparison.figures import compare_figures
-from mmsent_cli.reports.comparison.sections import compare_answer, compare_sections
 from mmsent_cli.reports.comparison.tables import compare_grids
-from mmsent_cli.reports.confidence import Confidence, confidence_figures, confidence_sections, doubtful_texts
-from mmsent_cli.reports.console import out
-from mmsent_cli.reports.encoding import encoding_answer, encoding_grids, encoding_sections, snippets_grid
-from mmsent_cli.reports.evaluation.figures import evaluate_figures
+from mmsent_cli.reports.comparison.text import compare_answer, compare_sections
+from mmsent_cli.reports.confidence import (
+    Confidence,
+    confidence_figures,
+    confidence_sections,
+    doubtful_texts,
+    with_findings,
+)
 from mmsent_cli.reports.evaluation.models import models_answer, models_figures, models_grids, models_sections
-from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_sections
+from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_figures, evaluate_sections
 from mmsent_cli.reports.evaluation.tables import evaluate_grids
-from mmsent_cli.reports.explanation.sections import explain_answer, explain_grids, explain_sections
+from mmsent_cli.reports.examples import AUGMENTED, AugmentedImage, augmented_sections, draw_augmented
+from mmsent_cli.reports.explanation import explain_answer, explain_grids, explain_sections
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
-from mmsent_cli.reports.fonts import missing_note
-from mmsent_cli.reports.learned import with_findings
-from mmsent_cli.reports.page import flat_rows, keep_options_whole, render_page, settings_rows
+from mmsent_cli.reports.page import flat_rows, keep_options_whole, render_page, settings_rows, table_files
 from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
-from mmsent_cli.reports.plot_style import Drawn, as_image
-from mmsent_cli.reports.table_files import table_files
-from mmsent_cli.reports.tables import cell, facts_table, print_grid, print_notes, print_paths
+from mmsent_cli.reports.plot_style import Drawn, as_image, missing_note
+from mmsent_cli.reports.tables import cell, facts_table, out, print_grid, print_notes, print_paths
 from mmsent_cli.reports.train import train_answer, train_figures, train_grids, train_sections
 from mmsent_cli.reports.trained import formulas_of, model_sections
 from mmsent_cli.reports.translate import translate_figure, translate_page, translated, translator
-from mmsent_cli.reports.tuning.figures import tune_figures
-from mmsent_cli.reports.tuning.sections import tune_answer, tune_sections
-from mmsent_cli.reports.tuning.tables import tune_grids
+from mmsent_cli.reports.tuning import tune_answer, tune_figures, tune_grids, tune_sections
 from mmsent_cli.results import (
     AblateResult,
     CheckResult,

@@ -24,10 +24,17 @@ from rich.text import Text
 from mmsent_cli.errors import plural
 from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.progress import Epoch, Event, ModelBegun, ModelDone, Stage, Step
-from mmsent_cli.reports.console import err
 from mmsent_cli.reports.format import counted, duration, percent
-from mmsent_cli.reports.heartbeat import Heartbeat
-from mmsent_cli.reports.progress_rows import FinishedModel, epoch_line, epoch_name, epoch_table, model_line, model_table
+from mmsent_cli.reports.progress_rows import (
+    FinishedModel,
+    Heartbeat,
+    epoch_line,
+    epoch_name,
+    epoch_table,
+    model_line,
+    model_table,
+)
+from mmsent_cli.reports.tables import err
 from mmsent_cli.results import EpochResult
 
 NAME_COLUMNS = 30

@@ -1,7 +1,7 @@
 """A training run as an answer, grids and sections, the same on terminals and pages."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Picture, Section, picture
-from mmsent_cli.reports.class_grids import class_grid, confusion_grid
+from mmsent_cli.reports.confidence import class_grid, confusion_grid
 from mmsent_cli.reports.facts import training_facts
 from mmsent_cli.reports.figures import CONFUSION, CURVES, draw_confusion, draw_curves
 from mmsent_cli.reports.format import counted, interval, majority_macro_f1, percent, score, score_interval

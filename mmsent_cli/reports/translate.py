@@ -73,8 +73,7 @@ def translate_figure(figure: "Figure", translate: Translate) -> None:
     from matplotlib.text import Text
     from matplotlib.ticker import FixedLocator
 
-    from mmsent_cli.reports.fonts import undrawable
-    from mmsent_cli.reports.plot_style import write_names
+    from mmsent_cli.reports.plot_style import undrawable, write_names
 
     def drawn(text: str) -> str:
         new = _keep_last_line(text, translate)

@@ -343,7 +343,7 @@ def test_a_check_that_passes_suggests_the_training_it_was_made_for(lab):
 
 def test_marks_become_plain_where_a_terminal_lacks_them(lab, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    code = "from mmsent_cli.reports.console import out; out().print('✔ ok ⚠ ✘ é')"
+    code = "from mmsent_cli.reports.tables import out; out().print('✔ ok ⚠ ✘ é')"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd=Path(__file__).parents[2])
     assert shown.stdout.decode().strip() == "+ ok ! x \\xe9"
 

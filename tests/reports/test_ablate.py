@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from mmsent_cli.reports.ablation.tables import (
+from mmsent_cli.reports.ablation import (
     METHODS,
     agreement_grid,
     class_grids,
     emap_grid,
+    findings_text,
+    headline,
     inputs_grid,
     recalls_grid,
     shapley_grid,
 )
-from mmsent_cli.reports.ablation.text import findings_text, headline
 from mmsent_cli.results import Difference
 from tests.reports.experiments import ablate_result
 

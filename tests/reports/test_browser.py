@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from mmsent_cli.reports.augmented import AugmentedImage
 from mmsent_cli.reports.blocks import Examples
-from mmsent_cli.reports.explanation.figures import explanation_figures
+from mmsent_cli.reports.examples import AugmentedImage
+from mmsent_cli.reports.explanation import explanation_figures
 from mmsent_cli.reports.outputs import REPORTS, run_files
 from mmsent_cli.reports.page import keep_options_whole
 from mmsent_cli.results import CheckResult, Finding

@@ -3,8 +3,7 @@
 import pytest
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.console import out
-from mmsent_cli.reports.tables import facts_table, print_grid, print_notes
+from mmsent_cli.reports.tables import facts_table, out, print_grid, print_notes
 
 LONG = "/a/long/path" * 20
 

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from mmsent_cli.reports.ablation import figures as ablation
+from mmsent_cli.reports import ablation as ablation
+from mmsent_cli.reports import tuning as tuning
 from mmsent_cli.reports.comparison import figures as comparison
 from mmsent_cli.reports.comparison.figures import arm_looks, mean_curve
 from mmsent_cli.reports.lines import spread
 from mmsent_cli.reports.outputs import REPORTS
 from mmsent_cli.reports.paper import beside
 from mmsent_cli.reports.plot_style import BLACK, contrast
-from mmsent_cli.reports.tuning import figures as tuning
 from tests.reports.experiments import (
     ablate_result,
     against_baseline,

@@ -8,8 +8,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from mmsent_cli.reports.explanation.figures import explanation_figures
-from mmsent_cli.reports.explanation.sections import explain_grids
+from mmsent_cli.reports.explanation import explain_grids, explanation_figures
 from mmsent_cli.reports.outputs import print_result, run_files
 from mmsent_cli.results import ExplainResult, Explanation, MemberVote, ModalityShares, WordScore
 from tests.data.builders import image_bytes

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from matplotlib import font_manager
 
-from mmsent_cli.reports import fonts
+from mmsent_cli.reports import plot_style
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.figures import draw_confusion
 from mmsent_cli.reports.outputs import run_files
@@ -31,7 +31,7 @@ SCRIPTS = {
 def only_default(monkeypatch):
     """A system whose only font is matplotlib's own."""
     monkeypatch.setattr(font_manager, "findSystemFonts", list)
-    own = [entry for entry in font_manager.fontManager.ttflist if entry.name == fonts.DEFAULT]
+    own = [entry for entry in font_manager.fontManager.ttflist if entry.name == plot_style.DEFAULT]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", own)
     clear()
     yield
@@ -39,7 +39,7 @@ def only_default(monkeypatch):
 
 
 def clear():
-    for cached in (fonts._choose, fonts._families, fonts._letters):
+    for cached in (plot_style._choose, plot_style._families, plot_style._letters):
         cached.cache_clear()
 
 
@@ -51,7 +51,7 @@ def test_no_figure_shows_a_box(script):
         figure = draw_confusion(COUNTS, labels)
         assert as_image(figure)
     shown = [text.get_text() for text in texts_of(figure)]
-    lacking = fonts.undrawable(labels)
+    lacking = plot_style.undrawable(labels)
     for number, label in enumerate(labels, start=1):
         assert shown.count(str(number) if label in lacking else label) >= 2
     assert cut(figure) == []
@@ -60,8 +60,8 @@ def test_no_figure_shows_a_box(script):
 
 def test_a_name_that_no_font_has_is_numbered_and_said_once(only_default, train_result):
     labels = ("positive", "消极", "中性")
-    assert fonts.undrawable(labels) == ["消极", "中性"]
-    assert fonts.drawable(labels) == ["positive", "2", "3"]
+    assert plot_style.undrawable(labels) == ["消极", "中性"]
+    assert plot_style.drawable(labels) == ["positive", "2", "3"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         as_image(draw_confusion(train_result.best.confusion, labels))
@@ -73,10 +73,10 @@ def test_a_font_installed_after_matplotlib_made_its_list_is_found(only_default, 
     found = []
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(tmp_path / "new.ttf")])
     monkeypatch.setattr(font_manager.fontManager, "addfont", found.append)
-    assert fonts.undrawable(["消极"]) == ["消极"]
+    assert plot_style.undrawable(["消极"]) == ["消极"]
     assert found == [str(tmp_path / "new.ttf")]
 
 
 def test_placeholders_for_letters_without_a_glyph_are_no_font():
     """matplotlib brings a font that has a box for every letter."""
-    assert not [family for family in fonts.families_for(["中文", "語", "ქართული"]) if "Resort" in family]
+    assert not [family for family in plot_style.families_for(["中文", "語", "ქართული"]) if "Resort" in family]

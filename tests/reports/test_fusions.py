@@ -2,7 +2,7 @@
 
 import re
 
-from mmsent_cli.reports.fusions import print_fusions
+from mmsent_cli.reports.small_results import print_fusions
 from mmsent_cli.results import FusionRow
 
 

@@ -14,8 +14,7 @@ from mmsent_cli.reports.paper.beside import (
     train_beside,
     tune_beside,
 )
-from mmsent_cli.reports.paper.page import paper_answer, paper_sections
-from mmsent_cli.reports.paper.text import headline, published_steps, summary
+from mmsent_cli.reports.paper.page import headline, paper_answer, paper_sections, published_steps, summary
 from mmsent_cli.results import PublishedArm
 from tests.reports.experiments import (
     ablate_result,

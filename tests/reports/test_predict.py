@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from mmsent_cli.reports.predict import print_predict
+from mmsent_cli.reports.small_results import print_predict
 from mmsent_cli.results import Prediction, PredictResult
 
 

@@ -9,7 +9,7 @@ import pytest
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.outputs import REPORTS, run_files
-from mmsent_cli.reports.table_files import table_files
+from mmsent_cli.reports.page import table_files
 from tests.reports.pages import particulars
 
 GRID = Grid(

@@ -13,8 +13,8 @@ from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.registry import IMAGE_ENCODERS, TEXT_ENCODERS
 from mmsent_cli.fusion import FUSIONS
-from mmsent_cli.reports.augmented import MOST_VARIANTS, AugmentedImage, augmented_images, draw_augmented
 from mmsent_cli.reports.confidence import MOST_CURVES, Confidence, draw_precision_recall
+from mmsent_cli.reports.examples import MOST_VARIANTS, AugmentedImage, augmented_images, draw_augmented
 from mmsent_cli.reports.lines import CONNECTOR
 from mmsent_cli.reports.outputs import run_files
 from mmsent_cli.stats import answered_shares, calibration_bins, precision_recall

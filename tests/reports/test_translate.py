@@ -13,10 +13,9 @@ from mmsent_cli.compute.gpu import GpuFacts
 from mmsent_cli.reports import examples
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.checks import print_env
-from mmsent_cli.reports.confidence import Confidence
-from mmsent_cli.reports.fonts import undrawable
-from mmsent_cli.reports.learned import with_findings
+from mmsent_cli.reports.confidence import Confidence, with_findings
 from mmsent_cli.reports.outputs import REPORTS, print_result, run_files
+from mmsent_cli.reports.plot_style import undrawable
 from mmsent_cli.reports.translate import language_of, translate_figure, translate_page, translated, translator
 from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, EnvResult, Finding
 from mmsent_cli.results.training import noted

@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 
-from mmsent_cli.reports.tuning.figures import trial_colors, trial_labels
-from mmsent_cli.reports.tuning.tables import tune_grids
-from mmsent_cli.reports.tuning.text import findings_text, headline
+from mmsent_cli.reports.tuning import findings_text, headline, trial_colors, trial_labels, tune_grids
 from tests.reports.experiments import trial, tune_result
 
 

@@ -5,10 +5,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmsent_cli.reports.comparison.tables import gates_of, tested_arms
-from mmsent_cli.reports.fonts import drawable
-from mmsent_cli.reports.forest_plot import VERDICT_MARKERS, ForestRow, forest_plot
 from mmsent_cli.reports.format import mean, points
-from mmsent_cli.reports.lines import SOLID, LineEnd, Look, count_epochs, draw_line, draw_majority, look, name_line_ends
+from mmsent_cli.reports.lines import (
+    SOLID,
+    VERDICT_MARKERS,
+    ForestRow,
+    LineEnd,
+    Look,
+    count_epochs,
+    draw_line,
+    draw_majority,
+    forest_plot,
+    look,
+    name_line_ends,
+)
 from mmsent_cli.reports.plot_style import (
     BLACK,
     BLUE,
@@ -16,6 +26,7 @@ from mmsent_cli.reports.plot_style import (
     ORANGE,
     Drawn,
     clean,
+    drawable,
     legend_above,
     majority_line,
     new_figure,

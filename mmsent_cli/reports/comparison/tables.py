@@ -4,7 +4,7 @@ Several small tables instead of one wide one, so that each fits 80 columns and a
 """
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.class_grids import MOST_FREQUENT, recall_grid
+from mmsent_cli.reports.confidence import MOST_FREQUENT, recall_grid
 from mmsent_cli.reports.format import (
     DASH,
     accuracy_spread,

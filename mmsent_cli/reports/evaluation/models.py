@@ -1,7 +1,6 @@
 """Compared models as an answer, grids, a figure and sections."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
-from mmsent_cli.reports.forest_plot import VERDICT_MARKERS, ForestRow, forest_plot
 from mmsent_cli.reports.format import (
     DASH,
     counted,
@@ -20,6 +19,7 @@ from mmsent_cli.reports.format import (
     size,
     verdict_text,
 )
+from mmsent_cli.reports.lines import VERDICT_MARKERS, ForestRow, forest_plot
 from mmsent_cli.reports.plot_style import BLACK, BLUE, GREY, ORANGE, Drawn, new_figure
 from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, ModelComparison, ModelDifference
 

@@ -1,8 +1,13 @@
-"""An evaluation as an answer and the sections of a page."""
+"""An evaluation as figures, an answer and the sections of a page."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Section, picture
-from mmsent_cli.reports.class_grids import confusion_grid
-from mmsent_cli.reports.confidence import confidence_pictures, curves_grid
+from mmsent_cli.reports.confidence import (
+    Confidence,
+    confidence_figures,
+    confidence_pictures,
+    confusion_grid,
+    curves_grid,
+)
 from mmsent_cli.reports.evaluation.tables import (
     answered_grid,
     calibration_grid,
@@ -12,7 +17,7 @@ from mmsent_cli.reports.evaluation.tables import (
     scores_grid,
     true_classes,
 )
-from mmsent_cli.reports.figures import CONFUSION
+from mmsent_cli.reports.figures import CONFUSION, draw_confusion
 from mmsent_cli.reports.format import (
     calibration_text,
     counted,
@@ -23,7 +28,23 @@ from mmsent_cli.reports.format import (
     score,
     score_interval,
 )
+from mmsent_cli.reports.plot_style import Drawn
 from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, EvaluateResult
+
+
+def evaluate_figures(result: EvaluateResult) -> Drawn:
+    """Return all figures by file name; those of probabilities only where there are any."""
+    figures = {CONFUSION: draw_confusion(result.confusion, result.labels)}
+    if result.calibration:
+        figures |= confidence_figures(
+            Confidence(
+                bins=result.calibration,
+                answered=result.answered,
+                majority=result.majority_accuracy,
+                curves=result.curves,
+            )
+        )
+    return figures
 
 
 def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.class_grids import confusion_grid
+from mmsent_cli.reports.confidence import confusion_grid
 from mmsent_cli.reports.format import (
     DASH,
     counted,

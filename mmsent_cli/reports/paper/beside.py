@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.comparison.tables import tested_arms
-from mmsent_cli.reports.forest_plot import ForestRow, forest_plot
 from mmsent_cli.reports.format import (
     DASH,
     accuracy_spread,
@@ -18,8 +17,9 @@ from mmsent_cli.reports.format import (
     settings_text,
     several,
 )
+from mmsent_cli.reports.lines import ForestRow, forest_plot
 from mmsent_cli.reports.plot_style import BLUE, GREY, ORANGE, SMALL_POINTS, new_figure
-from mmsent_cli.reports.tuning.text import trial_numbered
+from mmsent_cli.reports.tuning import trial_numbered
 from mmsent_cli.results import BETTER, NOT_DISTINGUISHABLE, WORSE, CompareResult, PaperResult, PublishedArm
 
 if TYPE_CHECKING:

@@ -1,1 +1,0 @@
-"""Terminal, figures and page of a search."""
