@@ -37,11 +37,12 @@ def session_cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def own_cache(session_cache, tmp_path_factory, monkeypatch):
-    """A cache folder for each test, not in its `tmp_path`, removed after it: the suite needs little space."""
+def own_cache(session_cache, tmp_path_factory):
+    """A cache folder for each test, not in its `tmp_path`, removed after the test's patches: the suite needs little space."""
     folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("MMSENT_CACHE", str(folder))
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MMSENT_CACHE", str(folder))
+        yield
     shutil.rmtree(folder, ignore_errors=True)
 
 
