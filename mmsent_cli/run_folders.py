@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import errno
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.errors import CheckpointError, MmsentError, listed
+from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason, similar_paths
 from mmsent_cli.interrupts import on_interrupt
 from mmsent_cli.printed_commands import command_line
@@ -279,9 +280,10 @@ def _existing(path: Path) -> Path:
         _, _, near = similar_paths(path)
     except (OSError, ValueError):
         near = []
+    names = [str(each if path.is_absolute() else os.path.relpath(each)) for each in near]
     raise CheckpointError(
         f"{path} does not exist",
-        f"did you mean {listed([*map(str, near)])}?" if near else "give a .pt file or a finished run's folder",
+        f"did you mean {' or '.join(names)}?" if names else "give a .pt file or a finished run's folder",
     )
 
 

@@ -38,7 +38,7 @@ def session_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_cache(session_cache, tmp_path_factory):
-    """A cache folder for each test, not in its `tmp_path`, removed after the test's patches: the suite needs little space."""
+    """A cache folder for each test, not in its `tmp_path`, removed after it: the suite needs little space."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMSENT_CACHE", str(folder))

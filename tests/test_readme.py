@@ -54,6 +54,7 @@ ONLY_PARSED = (
     "ray",
     "paper",
     "--exclude-labels",
+    "--label-map",
     "serve",
     "openvino",
     "concat,concat",

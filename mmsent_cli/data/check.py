@@ -131,8 +131,8 @@ def _exists(folder: Path) -> bool:
 
 
 CHUNK_ROWS = 256
-MOST_DAMAGED = 0.2
-"""Share of texts with undecodable bytes from which an encoding that the user gave must be wrong."""
+MOST_DAMAGED, FEW_TEXTS = 0.2, 5
+"""An encoding that the user gave must be wrong if this share of the texts, and this number, have undecodable bytes."""
 OVER_LIMIT = "over --limit"
 
 
@@ -296,7 +296,7 @@ def _require_encoding(given: str, pairs: Sequence[Pair]) -> None:
         DataError: it does not.
     """
     damaged = sum(bool(pair.replaced) for pair in pairs)
-    if given != "auto" and damaged > MOST_DAMAGED * len(pairs):
+    if given != "auto" and damaged >= FEW_TEXTS and damaged > MOST_DAMAGED * len(pairs):
         raise DataError(
             f"--encoding {given}: {damaged:,} of {counted(len(pairs), 'text')} have bytes that are not {given}",
             "leave out --encoding; mmsent inspect-encoding shows which encoding fits",

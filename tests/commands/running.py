@@ -55,7 +55,7 @@ def assert_refused(result, *reported: str) -> None:
     lines = [line for line in result.stderr.splitlines() if not line.startswith(PROGRESS)]
     assert [line.partition(":")[0] for line in lines] == ["error", "hint"], result.stderr
     for part in reported:
-        assert part in " ".join(lines)
+        assert part in " ".join(lines), result.stderr
 
 
 def small_lab(folder: Path, pairs: int = 18, unlabelled: tuple[str, ...] = ("101", "102", "103")) -> Path:

@@ -131,7 +131,7 @@ def test_the_newest_training_run_is_meant_when_an_experiment_is_newer(ready):
 def test_only_experiments_and_no_model(work):
     succeed("compare-fusions", "--data", "lab", *QUICK, "--epochs", 1, "--fusions", "concat", "--seeds", 1)
     for command in (("ablate",), ("predict", "--data", "lab", "--out", "out.csv")):
-        assert_refused(mmsent(*command), "no checkpoint", "train a model first")
+        assert_refused(mmsent(*command), "no trained model", "train a model first")
 
 
 def test_a_checkpoint_named_through_latest_stays_the_same_when_latest_moves_on(ready, interrupt):
@@ -236,7 +236,7 @@ def test_options_about_the_data_need_data(ready, other):
         assert_refused(mmsent("ablate", *options), "--data")
     assert_refused(mmsent("ablate", "--data", "other", "--retrain"), "--retrain", "--split")
     assert_refused(mmsent("ablate", "--data", "nowhere"), "nowhere")
-    assert_refused(mmsent("ablate", "--emap-pairs", 1), "emap_pairs")
+    assert_refused(mmsent("ablate", "--emap-pairs", 1), "--emap-pairs 1")
     assert run_folders() == before
     assert Path("runs/latest").resolve() == training().resolve()
 

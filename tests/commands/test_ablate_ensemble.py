@@ -125,7 +125,7 @@ def test_an_interrupted_ablation_of_an_ensemble_goes_on_to_the_same_end(ready, m
 def test_what_an_ensemble_cannot_be_ablated_on(ready, options):
     before = run_folders()
     refused = mmsent("ablate", "--data", "lab", "--retrain", *options)
-    assert_refused(refused, "--retrain", "over the folds", "leave out --data")
+    assert_refused(refused, "--retrain", "own folds", "leave out --data")
     shutil.copy(ready / "best_model.pt", "alone.pt")
     assert_refused(mmsent("ablate", "--checkpoint", "alone.pt", *options), "alone.pt", "--data")
     assert run_folders() == before

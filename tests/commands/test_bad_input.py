@@ -118,8 +118,9 @@ def test_an_unreadable_folder(with_run, monkeypatch, command):
             raise PermissionError(13, "Permission denied", str(path))
         return scan(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
-    assert_refused(mmsent(*command), "lab", "permission")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        assert_refused(mmsent(*command), "lab", "permission")
     assert len(run_folders()) == 1
     assert not Path("out.csv").exists()
 
@@ -226,11 +227,11 @@ def test_a_hub_that_does_not_answer_is_noticed_in_time(work, monkeypatch):
         (("--fusion", "sum"), "concat"),
         (("--encoders", "lihgt"), "did you mean light"),
         (("--freeze-text", "99"), "--freeze-text"),
-        (("--head-hidden", "8", "--head-dropout", "0.1,0.2"), "head_dropout"),
+        (("--head-hidden", "8", "--head-dropout", "0.1,0.2"), "--head-dropout"),
         (("--text-cleaning", "polish"), "lowercase"),
-        (("--limit", 1), "limit"),
-        (("--val-size", 1.5), "val_size"),
-        (("--head-lr", "nan"), "head_lr"),
+        (("--limit", 1), "--limit"),
+        (("--val-size", 1.5), "--val-size"),
+        (("--head-lr", "nan"), "--head-lr"),
         (("--device", "abacus"), "abacus"),
         (("--encoding", "klingon"), "klingon"),
         (("--split", "none.json"), "none.json"),

@@ -70,7 +70,7 @@ def test_a_shard_is_resumed_as_itself(ready, monkeypatch):
     stopped = interrupted(monkeypatch, Stage, 6, *words, "--shard", "2/2")
     assert stopped.exit_code == 130
     assert "--shard 2/2" in stopped.stderr
-    assert_refused(mmsent(*words, "--shard", "1/2", "--resume"), "other settings")
+    assert_refused(mmsent(*words, "--shard", "1/2", "--resume"), "another --shard")
     assert predict("out.csv", "--shard", "2/2", "--resume")[1] == whole
 
 

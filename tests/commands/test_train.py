@@ -124,9 +124,9 @@ def test_a_replay_gives_the_same_run_and_options_change_it(work):
         ('{"fit": {"epochs": "three"}}', "epochs"),
         ('{"fit": {"epochs": 2.5}}', "epochs"),
         ('{"fit": {"epochs": 0}}', "epochs"),
-        ('{"model": {"text_cleaning": 1}}', "text_cleaning"),
+        ('{"model": {"text_cleaning": 1}}', "--text-cleaning"),
         ('{"model": {"fusion": ["concat"]}}', "fusion"),
-        ('{"data": {"on_bad": "cry"}}', "on_bad"),
+        ('{"data": {"on_bad": "cry"}}', "--on-bad"),
     ],
 )
 def test_a_configuration_that_cannot_be_used(work, content, reported):

@@ -391,4 +391,4 @@ def test_an_encoding_that_does_not_decode_the_texts_is_refused(lab, damaged, is_
         with pytest.raises(DataError, match="have bytes that are not utf-8"):
             load(lab, encoding="utf-8")
     else:
-        assert len(load(lab, encoding="utf-8").pairs) == len(paths)
+        assert len(load(lab, encoding="utf-8").pairs) == 10

@@ -85,8 +85,9 @@ def test_unreadable_folder_is_an_expected_failure(lab, monkeypatch):
             raise PermissionError(13, "Permission denied", str(path))
         return scan(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
-    error = refusal(lab)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        error = refusal(lab)
     assert str(lab / "data") in error.message and "permissions" in error.hint
 
 

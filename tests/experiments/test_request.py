@@ -19,6 +19,7 @@ from mmsent_cli.experiments.request import (
     start_experiment,
 )
 from mmsent_cli.run_folders import Run
+from mmsent_cli.run_time import EARLIER
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run_folder import require_same_plan, resume_run, start_run
 from tests.commands.running import small_lab
@@ -102,10 +103,12 @@ def test_a_fold_of_a_split_file_is_taken_up_again(tmp_path, runs):
 
 
 def test_a_folder_that_was_killed_while_it_was_set_up_is_completed(begun, runs):
-    environment = begun.path("environment.json").read_text()
+    environment = json.loads(begun.path("environment.json").read_text())
     begun.path("environment.json").unlink()
     resume(begun, runs)
-    assert begun.path("environment.json").read_text() == environment
+    completed = json.loads(begun.path("environment.json").read_text())
+    assert completed.pop(EARLIER) > 0
+    assert completed == environment
 
 
 @pytest.mark.parametrize(
