@@ -382,7 +382,7 @@ def test_a_limit_is_told(lab):
     assert "10 rows: 6 used, 4 skipped (4 over --limit), 0 refused" in load(lab, limit=6).notes[1]
 
 
-@pytest.mark.parametrize(("damaged", "is_refused"), [(1, False), (5, True)])
+@pytest.mark.parametrize(("damaged", "is_refused"), [(1, False), (8, True)])
 def test_an_encoding_that_does_not_decode_the_texts_is_refused(lab, damaged, is_refused):
     paths = sorted((lab / "data").glob("*.txt"))
     for path in paths[:damaged]:
