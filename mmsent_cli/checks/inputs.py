@@ -321,30 +321,32 @@ def _kinds(headers: Sequence[Header]) -> CheckOutcome:
 
 def _small(headers: Sequence[Header], size_px: int) -> CheckOutcome:
     small = [header for header in headers if header.shorter < size_px]
-    share = len(small) / max(len(headers), 1)
-    is_much = share > SMALL_SHARE
-    return CheckOutcome(
-        check="small images",
-        level=WARNING if is_much else OK,
-        message=f"{len(small):,} of {len(headers):,} images ({100 * share:.1f} %) have a side below "
-        f"the {size_px} pixels that the encoder reads",
-        rule=f"warning above {100 * SMALL_SHARE:.0f} %",
-        advice="use larger originals: enlarging adds no detail" if is_much else "",
-        pairs=tuple(_listed_image(header, f"{header.width} x {header.height}") for header in small),
+    message = f"have a side below the {size_px} pixels that the encoder reads"
+    return _share_of(
+        "small images", small, headers, SMALL_SHARE, message, "use larger originals: enlarging adds no detail"
     )
 
 
 def _long(headers: Sequence[Header]) -> CheckOutcome:
-    found = [header for header in headers if max(header.width, header.height) > LONG_SIDES * header.shorter]
+    long = [header for header in headers if max(header.width, header.height) > LONG_SIDES * header.shorter]
+    message = f"are more than {LONG_SIDES:.0f} times as long as wide, or as wide as long"
+    return _share_of(
+        "long images", long, headers, LONG_SHARE, message, "they are squeezed to a square; cut them to what matters"
+    )
+
+
+def _share_of(
+    check: str, found: Sequence[Header], headers: Sequence[Header], most: float, message: str, advice: str
+) -> CheckOutcome:
+    """Warn if more than a share `most` of all images was found."""
     share = len(found) / max(len(headers), 1)
-    is_much = share > LONG_SHARE
+    is_much = share > most
     return CheckOutcome(
-        check="long images",
+        check=check,
         level=WARNING if is_much else OK,
-        message=f"{len(found):,} of {len(headers):,} images ({100 * share:.1f} %) are more than "
-        f"{LONG_SIDES:.0f} times as long as wide, or as wide as long",
-        rule=f"warning above {100 * LONG_SHARE:.0f} %",
-        advice="they are squeezed to a square; cut them to what matters" if is_much else "",
+        message=f"{len(found):,} of {len(headers):,} images ({100 * share:.1f} %) {message}",
+        rule=f"warning above {100 * most:.0f} %",
+        advice=advice if is_much else "",
         pairs=tuple(_listed_image(header, f"{header.width} x {header.height}") for header in found),
     )
 

@@ -27,13 +27,7 @@ def ablate(
     Without --data, the model is evaluated on the validation pairs of its own run. An ensemble is evaluated out of fold:
     each pair is predicted by models, probes and a stacker that were trained on the other folds.
     """
-    from mmsent_cli import api
-    from mmsent_cli.reports.progress import ProgressView
-
-    named = {"checkpoint": checkpoint, "split": split, "resume": resume, "runs_dir": runs_dir}
-    with ProgressView(is_brief=json) as progress:
-        run = api.ablate(progress=progress, **named, **given)
-    print_run(run, json)
+    _run("ablate", json, checkpoint=checkpoint, split=split, resume=resume, runs_dir=runs_dir, **given)
 
 
 @options(COMMANDS["augment-compare"])
@@ -45,12 +39,7 @@ def augment_compare(
     json: Json = False,
 ) -> None:
     """Train the same model with and without augmented images, and test the difference."""
-    from mmsent_cli import api
-    from mmsent_cli.reports.progress import ProgressView
-
-    with ProgressView(is_brief=json) as progress:
-        run = api.augment_compare(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
-    print_run(run, json)
+    _run("augment_compare", json, config=config, resume=resume, runs_dir=runs_dir, **given)
 
 
 @options(COMMANDS["compare-fusions"])
@@ -66,14 +55,11 @@ def compare_fusions(
 ) -> None:
     """Train models that differ only in their fusion layer, and test the differences in accuracy."""
     from mmsent_cli import api
-    from mmsent_cli.reports.progress import ProgressView
     from mmsent_cli.reports.small_results import print_fusions
     from mmsent_cli.reports.tables import print_json
 
     if not show_list:
-        with ProgressView(is_brief=json) as progress:
-            run = api.compare_fusions(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
-        print_run(run, json)
+        _run("compare_fusions", json, config=config, resume=resume, runs_dir=runs_dir, **given)
         return
     encoders, rows = api.list_fusions(config, **given)
     if json:
@@ -93,12 +79,7 @@ def paper(
     """Repeat all experiments of a published student project (BERT + ResNet18), and compare with its scores.
 
     The steps are tune, train, ablate, compare-fusions and augment-compare. One report shows all of them."""
-    from mmsent_cli import api
-    from mmsent_cli.reports.progress import ProgressView
-
-    with ProgressView(is_brief=json) as progress:
-        run = api.paper(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
-    print_run(run, json)
+    _run("paper", json, config=config, resume=resume, runs_dir=runs_dir, **given)
 
 
 @options(COMMANDS["tune"])
@@ -110,9 +91,14 @@ def tune(
     json: Json = False,
 ) -> None:
     """Try training settings (5 epochs per trial by default), and write the best ones to a configuration file."""
+    _run("tune", json, config=config, resume=resume, runs_dir=runs_dir, **given)
+
+
+def _run(function: str, json: bool, **arguments: Any) -> None:
+    """Call a function of `mmsent_cli.api` with a view of its progress, and print the finished run."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 
     with ProgressView(is_brief=json) as progress:
-        run = api.tune(config=config, resume=resume, runs_dir=runs_dir, progress=progress, **given)
+        run = getattr(api, function)(progress=progress, **arguments)
     print_run(run, json)

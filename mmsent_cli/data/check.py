@@ -173,14 +173,14 @@ def load_labelled(
     if not pairs:
         raise DataError(f"no pair of {source.name} can be used: {flaws.summary()}", "fix the files")
     account(report, len(every_row) - len(rows), len(pairs), flaws)
-    told = (source.notice, *report.notes(source.name), *_notes(pairs, config, flaws, needs))
+    notes = (source.notice, *report.notes(source.name), *_notes(pairs, config, flaws, needs))
     return Dataset(
         source=source.name,
         pairs=tuple(pairs),
         labels=labels_of(every_row, config.labels),
         decision=decision,
         problems=tuple(flaws.problems),
-        notes=(*filter(None, [cache_note()]), *told),
+        notes=(*filter(None, [cache_note()]), *notes),
     )
 
 
@@ -221,7 +221,7 @@ def open_unlabelled(
     chosen = part(count)
     rows = islice(every_row, chosen.start, chosen.stop)
 
-    def told() -> Iterator[Pair]:
+    def checked() -> Iterator[Pair]:
         kept = 0
         for pair in checked_pairs(rows, config, decision, flaws):
             kept += 1
@@ -231,7 +231,7 @@ def open_unlabelled(
         if notes is not None:
             notes.extend(report.notes(source.name))
 
-    return len(chosen), told()
+    return len(chosen), checked()
 
 
 def checked_pairs(

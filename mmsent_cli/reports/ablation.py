@@ -261,8 +261,8 @@ others, the embedding of a missing modality comes last, because a model without 
 
 REASONS = {
     RETRAINED: "a model that was trained on one modality is the fair comparison",
-    "permuted": "the feature of another pair is one that the model knows; a feature of zeros or of means is unlike any "
-    "in training, so it changes the accuracy for another reason as well",
+    "permuted": "the feature of another pair is like those in training; a feature of zeros or of means is unlike any "
+    "of them, so it changes the accuracy for another reason as well",
 }
 """Why the text is about a method."""
 

@@ -174,7 +174,7 @@ def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
             figures.get(CALIBRATION),
             "Accuracy over probability",
             "Accuracy of the pairs whose predicted class has about the probability below. On the dashed line the model "
-            "is right as often as its probability says; below the line its probabilities are too high.",
+            "is right as often as the probability; below the line its probabilities are too high.",
         ),
         *picture(
             figures.get(ANSWERED),

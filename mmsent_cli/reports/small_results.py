@@ -51,7 +51,7 @@ def print_store(result: StoreResult) -> None:
     console = out()
     size = f"{result.bytes / MEGABYTE:,.1f} MB"
     kinds = ((result.compiled_models_bytes, "converted models"), (result.weights_bytes, "unpacked weights"))
-    beside = listed([f"{size / MEGABYTE:.1f} MB of {kind}" for size, kind in kinds if size])
+    beside = listed([f"{each / MEGABYTE:.1f} MB of {kind}" for each, kind in kinds if each])
     facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", beside)]
     facts += [("Not mmsent's", f"{folder} (never deleted)") for folder in result.foreign]
     console.print(facts_table(facts))

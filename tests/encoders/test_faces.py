@@ -75,7 +75,15 @@ def test_the_overlap_of_boxes_is_the_intersection_over_the_union():
 
 def test_a_face_at_the_edge_is_cut_off_there():
     pixels = draw_faces(left=255, right=255)
-    for box in ([-30, -30, 20, 20], [360, 370, 420, 400], [100, 100, 100, 100]):
+    whole = [-np.inf, -np.inf, np.inf, np.inf]
+    for box in (
+        [-30, -30, 20, 20],
+        [360, 370, 420, 400],
+        [100, 100, 100, 100],
+        [386, 386, 387, 387],
+        [-9, -9, -8, -8],
+        whole,
+    ):
         crop = faces.crop_face(pixels, np.array(box, np.float32))
         assert crop.shape == (1, 64, 64, 1)
         np.testing.assert_allclose(crop, (150 / 255 - 0.5) * 2, atol=0.01)

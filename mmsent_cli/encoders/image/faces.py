@@ -156,9 +156,9 @@ def crop_face(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
     from PIL import Image
 
     left, top, right, bottom = box
-    side, margin = pixels.shape[1] - 1, MARGIN * max(right - left, bottom - top)
-    start_x, start_y = int(max(0, left - margin)), int(max(0, top - margin))
-    end_x, end_y = int(min(side, right + margin)), int(min(side, bottom + margin))
+    margin = MARGIN * max(right - left, bottom - top)
+    edges = np.array([left - margin, top - margin, right + margin, bottom + margin])
+    start_x, start_y, end_x, end_y = np.clip(edges, 0, pixels.shape[1] - 1).astype(int)
     face = pixels[:, start_y : end_y + 1, start_x : end_x + 1].transpose(1, 2, 0)
     gray = Image.fromarray(np.ascontiguousarray(face)).convert("L").resize((FACE_SIZE_PX, FACE_SIZE_PX))
     return ((np.asarray(gray, np.float32) / 255 - 0.5) * 2)[None, :, :, None]
