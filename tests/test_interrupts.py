@@ -87,8 +87,16 @@ def begin(tmp_path):
         process.wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("work", ["sleep", "swallowed", "long computation", "nested calls"])
+@pytest.mark.parametrize(
+    ("work", "number"),
+    [
+        ("sleep", signal.SIGHUP),
+        ("swallowed", signal.SIGINT),
+        ("swallowed", signal.SIGTERM),
+        ("long computation", signal.SIGINT),
+        ("nested calls", signal.SIGTERM),
+    ],
+)
 def test_a_signal_ends_the_program_whatever_it_does(begin, tmp_path, work, number):
     process = begin(work)
     for _ in range(2):  # a second one changes nothing

@@ -1,11 +1,14 @@
 """Every terminal: character sets, widths, and standard streams that are closed or full."""
 
+import io
 import os
 import stat
 import subprocess
 import sys
 
 import pytest
+
+from mmsent_cli import standard_streams
 
 HELPS = """
 import sys
@@ -29,10 +32,7 @@ def run(*command, **changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"PYTHONIOENCODING": "ascii:strict", "TERM": "dumb"},
-        {"PYTHONIOENCODING": "latin-1", "TERM": ""},
-        {"PYTHONIOENCODING": "cp437", "TERM": "no-such-terminal"},
-        {"PYTHONIOENCODING": "cp850"},
+        {"PYTHONIOENCODING": "cp437:strict", "TERM": "no-such-terminal"},
         {"LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     ],
 )
@@ -42,20 +42,22 @@ def test_every_help_is_printed(changes):
     assert b"--runs-dir" in done.stdout
 
 
-SIZES = ("COLUMNS", "LINES", "TERMINAL_WIDTH")
+def test_an_impossible_width_is_no_width():
+    usual, *shown = (
+        run(*PROGRAM, "cache", "--help", **dict.fromkeys(standard_streams.SIZES, value)) for value in (None, "0", "²")
+    )
+    assert [(each.returncode, each.stdout, each.stderr) for each in shown] == [(0, usual.stdout, b"")] * 2
 
 
-@pytest.fixture(scope="module")
-def usual_help():
-    """What is printed where no width is given."""
-    return run(*PROGRAM, "cache", "--help", **dict.fromkeys(SIZES)).stdout
-
-
-@pytest.mark.parametrize("value", ["0", "1", "-5", "junk", "²", "", "99999999999999"])
-def test_an_impossible_width_is_no_width(usual_help, value):
-    shown = run(*PROGRAM, "cache", "--help", **dict.fromkeys(SIZES, value))
-    assert (shown.returncode, shown.stderr) == (0, b"")
-    assert shown.stdout == usual_help
+@pytest.mark.parametrize("name", standard_streams.SIZES)
+def test_a_size_is_kept_where_a_terminal_may_have_it(monkeypatch, name):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    least = "2" if name == "LINES" else "20"
+    for value in ("-5", "junk", "", "1", str(int(least) - 1), "10000", least, "9999"):
+        monkeypatch.setenv(name, value)
+        standard_streams.prepare()
+        assert (name in os.environ) == (value in (least, "9999")), value
 
 
 def test_a_closed_stream_is_opened_so_that_no_file_takes_its_place(tmp_path):
