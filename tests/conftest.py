@@ -60,3 +60,11 @@ def undrawn(monkeypatch):
     from tests.undrawn import leave_out_figures
 
     leave_out_figures(monkeypatch)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch):
+    """Training workers that start in no time."""
+    from tests.workers import fork_workers
+
+    fork_workers(monkeypatch)

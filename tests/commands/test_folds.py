@@ -2,13 +2,13 @@
 
 import csv
 import json
+import multiprocessing
 import shutil
 import sys
 import threading
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -217,6 +217,7 @@ def test_an_interrupted_run_goes_on_to_the_same_end(work, small, finished, monke
     assert same(state(run), state(whole_run))
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_models_of_folds_side_by_side_are_those_of_one_after_the_other(work, small, two_each):
     run = Path(succeed(*small, "--models-per-fold", 2, "--jobs", 2, "--json")["run"])
     assert same(state(run), state(two_each))
@@ -228,12 +229,13 @@ def test_models_of_folds_side_by_side_are_those_of_one_after_the_other(work, sma
         assert same(ours["states"], theirs["states"]) and same(ours["logits"], theirs["logits"])
 
 
+@pytest.mark.usefixtures("forked_workers")
 @pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
 def test_an_interrupted_run_goes_on_with_another_number_of_jobs(work, small, finished, monkeypatch, before, after):
     """Ctrl-C when the second model is finished: the first is kept, and no worker stays."""
     whole, whole_run = finished
     assert interrupted(monkeypatch, ModelDone, 2, *small, "--jobs", before).exit_code == 130
-    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    assert multiprocessing.active_children() == []
     run = run_folders()[-1]
     assert len(list(run.glob("folds/*.pt"))) == 1
     values = succeed("train", "--resume", run.name, "--jobs", after, "--json")
