@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,24 @@ SCALE = ("scale", "--engine ray", "ray", "pyarrow")
 """Extra, purpose and modules, as `require_installed` takes them."""
 TABLES = {".parquet": ("parquet", "pyarrow"), ".xlsx": ("excel", "openpyxl")}
 """Extra and module by the ending of a table."""
+_openvino_lock = threading.Lock()
+
+
+def load_openvino() -> Any:
+    """Import OpenVINO so that several threads may use it at once.
+
+    OpenVINO looks up NumPy's functions when it takes its first array. If two threads give it their first array at the
+    same time, both can wait for ever (OpenVINO 2026.4). So one thread gives it an array here.
+
+    Raises:
+        ImportError: OpenVINO is not installed, or cannot be loaded.
+    """
+    with _openvino_lock:
+        import numpy as np
+        import openvino
+
+        openvino.Tensor(np.zeros(1, dtype=np.float32))
+    return openvino
 
 
 def install_hint(extra: str) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from mmsent_cli.data.images import decode_whole
 from mmsent_cli.data.pairs import ImageFile
 from mmsent_cli.errors import ConfigError
+from mmsent_cli.extras import load_openvino
 
 DETECTION_SIDE_PX = 384
 """Longer side for text detection; recognition uses the image itself."""
@@ -123,7 +124,7 @@ def require_ocr() -> None:
         OcrUnavailable: the OCR engine is not installed.
     """
     try:
-        for name in ("cv2", "rapidocr"):
+        for name in ("cv2", "openvino", "rapidocr"):
             importlib.import_module(name)
     except ImportError as error:
         hint = "pip install '.[ocr]', or leave out the ocr probes"
@@ -135,6 +136,7 @@ def _load() -> Any:
     import cv2
     from rapidocr import EngineType, RapidOCR
 
+    load_openvino()
     cv2.setNumThreads(1)  # one thread an image, several images at a time
     return RapidOCR(params=_settings(EngineType.OPENVINO))
 

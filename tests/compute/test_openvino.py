@@ -1,5 +1,6 @@
 """Frozen stages in OpenVINO: the features of torch, the same bytes in any batch, and torch as the fallback."""
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +23,7 @@ from mmsent_cli.features.store_report import store_report
 from tests.encoders.cases import TABLES, fresh, raw_arrays
 from tests.training.builders import tiny_encoder
 
-pytest.importorskip("openvino")
+openvino = pytest.importorskip("openvino")
 SAMPLE = Path(mmsent_cli.__file__).parents[1] / "data" / "sample" / "data"
 MIN_COSINE = 0.999
 WORDS = ("so", "the", "day", "was", "good", "and", "bad", "for", "us", "sun", "#before", "@today", "unbelievable")
@@ -315,3 +316,34 @@ def test_features_of_another_conversion_have_another_key(tmp_path, monkeypatch):
     before = engine.describe(tiny_encoder("tiny"))
     monkeypatch.setattr(engine_module, "CONVERSION_FORMAT", engine_module.CONVERSION_FORMAT + 1)
     assert engine.describe(tiny_encoder("tiny")) != before
+
+
+FIRST_ARRAYS = """
+import sys, threading
+import numpy as np
+from mmsent_cli.extras import load_openvino
+
+def give_array(request):
+    tensor, ones = request.get_input_tensor(), np.ones((1, 3), dtype=np.float32)
+    together.wait()
+    tensor.data[:] = ones
+
+network = load_openvino().Core().compile_model(sys.argv[1], "CPU")
+together = threading.Barrier(2)
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=give_array, args=[network.create_infer_request()]) for _ in range(2)]
+for thread in threads:
+    thread.start()
+"""
+
+
+def test_threads_give_openvino_their_first_arrays_at_the_same_time(tmp_path):
+    """OpenVINO 2026.4 then waits for ever, in three of four attempts, unless one thread gives it an array before."""
+    values = openvino.opset13.parameter([1, 3], np.float32)
+    openvino.save_model(openvino.Model([openvino.opset13.relu(values)], [values]), tmp_path / "relu.xml")
+    attempts = [subprocess.Popen([sys.executable, "-c", FIRST_ARRAYS, tmp_path / "relu.xml"]) for _ in range(2)]
+    try:
+        assert [attempt.wait(timeout=60) for attempt in attempts] == [0, 0]
+    finally:
+        for attempt in attempts:
+            attempt.kill()

