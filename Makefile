@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 DATA ?= data/sample
 ROUNDS ?= 40
 OPTIONS ?= --freeze-text all --freeze-image all
-MUTANTS ?= 420
+MUTANTS ?= 440
 SEED ?= 1
 
 demo: $(VENV)/.installed

@@ -25,7 +25,7 @@ import pytest
 from tools.reached_tests import Chosen, Reached
 
 ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "charsets": (("charsets.[!r]*",), ("charsets",)),  # its report is tested with the command
+    "charsets": (("charsets.[!r]*",), ("charsets", "commands/test_inspect_encoding.py")),
     "split, grouping": (("data.split*",), ("data/test_split.py",)),
     "check": (
         ("data.check", "data.flaws", "data.fields", "data.columns", "data.placeholders", "data.seen"),
@@ -33,23 +33,27 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "manifests": (
         ("data.manifests", "data.layouts", "data.pairs", "data.frames"),
-        ("data/test_layouts.py", "data/test_frames.py", "data/test_check.py"),
+        (
+            *(f"data/test_{name}.py" for name in ("layouts", "frames", "published", "check")),
+            "commands/test_inspect_encoding.py",
+        ),
     ),
     "tables": (("data.tables.*",), ("data/test_tables.py", "data/test_layouts.py")),
     "images": (("data.image*", "data.augment"), ("data/test_images.py", "data/test_augment.py", "data/test_check.py")),
     "features": (("features.*",), ("features",)),
     "fusion": (("fusion.*",), ("fusion", "test_model_fusions.py")),
     "model": (("model",), ("test_model.py", "test_model_fusions.py")),
-    "loop, loss, optimizer": (
-        ("training.lo*",),
-        tuple(
-            f"training/test_{name}.py"
-            for name in ("loop", "loss", "optimizer", "monitor", "faults", "checkpoints", "batch_size")
-        ),
+    "loop": (
+        ("training.loop",),
+        tuple(f"training/test_{name}.py" for name in ("loop", "batch_size", "monitor", "faults", "checkpoints")),
+    ),
+    "loss, optimizer": (
+        ("training.loss",),
+        tuple(f"training/test_{name}.py" for name in ("loss", "optimizer", "loop")),
     ),
     "metrics": (
         ("training.metrics",),
-        tuple(f"training/test_{name}.py" for name in ("metrics", "monitor", "fold_metrics")),
+        tuple(f"training/test_{name}.py" for name in ("metrics", "monitor", "fold_metrics", "loop")),
     ),
     "folds": (
         ("training.fold*", "training.pr*"),
@@ -67,11 +71,11 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "comparison": (
         ("experiments.comparison", "experiments.arms"),
-        tuple(f"experiments/test_{name}.py" for name in ("selection", "comparison", "compare_fusions")),
+        tuple(f"experiments/test_{name}.py" for name in ("selection", "comparison", "arms", "compare_fusions")),
     ),
     "tuning": (
         ("experiments.tuning.*",),
-        tuple(f"experiments/test_{name}.py" for name in ("space", "queue", "trials", "study", "tune")),
+        tuple(f"experiments/test_{name}.py" for name in ("space", "edges", "queue", "trials", "study", "tune")),
     ),
     "evaluation": (("evaluation.*",), ("evaluation",)),
     "run folders": (("run_folders", "run_list"), ("test_run_folders.py", "test_run_list.py")),

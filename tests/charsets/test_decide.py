@@ -171,6 +171,15 @@ def test_how_large_a_lead_must_be(differing, lead, high_bytes, best, is_clear):
     assert told.is_clear == told.has_lead == is_clear
 
 
+def test_the_score_is_that_of_the_bytes_that_are_not_ascii():
+    """The letter a has -3.6 at the start, and -0.3 - 2.9 after a letter."""
+    lone = outcome_of([b"a\xe9"], [Decoding("cp1252", -10.0, ("aé",))])
+    assert lone.score(lone.best) == pytest.approx(-10 + 0.7 + 2.9)
+    several = outcome_of([b"a\xe9\xe9a\xe9", b"\xe9"], [Decoding("cp1252", -30.0, ("aééaé", "é"))])
+    assert several.high_bytes == 4
+    assert several.score(several.best) == pytest.approx((-30 + 0.7 + 2.9 + 0.3 + 2.9) / 4)
+
+
 def test_seven_telling_bytes_are_too_few_and_eight_are_not():
     leads = [outcome((-20.0, -90.0), (("é",) * n, ("щ",) * n), n) for n in (7, 8)]
     assert [(each.has_lead, each.is_clear) for each in leads] == [(True, False), (True, True)]
@@ -254,6 +263,15 @@ def test_repeated_evidence_is_cut_short():
     once = decide([(str(n), f"line {n}\x85".encode("latin-1")) for n in range(30)]).result.margin
     often = decide([(str(n), f"line {n}\x85".encode("latin-1")) for n in range(3000)]).result.margin
     assert often < 1.5 * once
+
+
+def test_the_same_bytes_are_sampled_twenty_five_times():
+    evidence = Evidence()
+    for number in range(40):
+        evidence.add(places(f"{number} é".encode("latin-1")))
+    assert (len(evidence.samples), evidence.files) == (25, 40)
+    evidence.add(places("é ß".encode("latin-1")))
+    assert evidence.samples[25:] == [" é ß".strip().encode("latin-1")]
 
 
 def test_a_large_corpus_is_decided_on_bounded_evidence():

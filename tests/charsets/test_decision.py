@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsent_cli.charsets import decide as encoding
-from mmsent_cli.charsets.corpus import CODECS, is_strict, marked_codec, places, require_codec
+from mmsent_cli.charsets.corpus import CODECS, is_strict, marked_codec, places, require_codec, utf8_lead
 from mmsent_cli.charsets.decide import decide, decide_cached
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.errors import ConfigError
@@ -68,6 +68,7 @@ CUT = "今日はとても天気がいいですね".encode()[:-1]
         (b"caf\xe9", "cp1252", None, "cp1252"),
         ("今".encode(), "shift_jis", None, "utf-8"),  # named, but it fails, and UTF-8 does not
         (b"\xff", "shift_jis", None, "shift_jis"),
+        ("é".encode(), "cp1252", -utf8_lead("é".encode(), "cp1252"), "cp1252"),  # a tie
     ],
 )
 def test_the_codec_of_a_document_by_hand(raw, legacy, odds, codec):

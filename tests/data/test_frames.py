@@ -11,10 +11,12 @@ from PIL import Image
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
+from mmsent_cli.data.frames import frame_of, raw_texts
 from mmsent_cli.data.images import decode_image
 from mmsent_cli.data.layouts import frame_source
+from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import DataError
-from tests.data.builders import TAGS, image_bytes, picture
+from tests.data.builders import TAGS, image_bytes, make_pair, picture
 
 
 def digest(raw: bytes) -> str:
@@ -147,3 +149,28 @@ def test_missing_columns_are_named(tmp_path):
 def test_halves_of_characters_are_counted(tmp_path):
     (pair,) = stream(pd.DataFrame({"text": ["cut \ud83d"], "image": [image_bytes()]}, dtype=object), tmp_path)
     assert pair.text == "cut \ufffd" and pair.replaced == 1
+
+
+def test_texts_of_a_frame_are_inspected_as_they_are():
+    """Rows count from 1, empty cells are left out, and half a character cannot be encoded."""
+    cells = [b"caf\xe9", "\u00e9", "", None, 7.0, "cut \ud83d"]
+    texts, is_decoded = raw_texts(pd.DataFrame({"text": cells}, dtype=object), DataConfig())
+    assert texts == [
+        ("DataFrame:1", b"caf\xe9"),
+        ("DataFrame:2", "\u00e9".encode()),
+        ("DataFrame:5", b"7"),
+        ("DataFrame:6", b"cut ?"),
+    ]
+    assert not is_decoded
+    named = DataConfig(text_column="words")
+    assert raw_texts(pd.DataFrame({"words": ["a"]}), named) == ([("DataFrame:1", b"a")], True)
+    for frame, what in ((pd.DataFrame({"text": ["a"]}), "'words'"), (pd.DataFrame({"words": [["a"]]}), "holds a list")):
+        with pytest.raises(DataError, match=what):
+            raw_texts(frame, named)
+
+
+def test_pairs_become_a_frame_with_the_columns_of_the_settings():
+    pairs = [make_pair("a", "positive"), Pair(guid="b", tag=None, text=None, image=None)]
+    frame = frame_of(pairs, DataConfig(guid_column="id", text_column="words", image_column="file", tag_column="mood"))
+    assert list(frame.columns) == ["id", "words", "file", "mood"]
+    assert frame.values.tolist() == [["a", pairs[0].text, pairs[0].image, "positive"], ["b", None, None, None]]

@@ -12,6 +12,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data.layouts import labelled_rows, locate, unlabelled_rows
 from mmsent_cli.data.tables import Report, open_table
 from mmsent_cli.data.tables.delimited import find_dialect
+from mmsent_cli.data.tables.opening import table_decision
 from mmsent_cli.errors import DataError, MmsentError, listed
 from tests.data.builders import image_bytes
 
@@ -118,6 +119,7 @@ def test_every_way_to_write_json_gives_the_same_rows(tmp_path, form, suffix):
         (["guid,text;tag;", "1;b;"], ";", ("guid,text", "tag")),
         (["guid;text,tag", "1;a,b", "2;c;d"], ",", ("guid;text", "tag")),  # one line more has as many cells
         ([","], ",", ("",)),
+        (["guid\tthe text", "1\ta b"], "\t", ("guid", "the text")),
     ],
 )
 def test_the_first_lines_tell_delimiter_and_names(lines, delimiter, header):
@@ -126,7 +128,8 @@ def test_the_first_lines_tell_delimiter_and_names(lines, delimiter, header):
 
 
 def test_json_is_utf8_also_where_all_of_it_is_ascii(tmp_path):
-    assert open_table(written(tmp_path, JSON_FORMS["array"], "pairs.json")).decision.encoding == "utf-8"
+    path = written(tmp_path, JSON_FORMS["array"], "pairs.json")
+    assert open_table(path).decision.encoding == table_decision(path).encoding == "utf-8"
 
 
 @pytest.mark.parametrize(
@@ -245,6 +248,11 @@ def test_texts_of_several_lines_and_doubled_or_escaped_quotes_are_read(tmp_path)
         f'g{n},"{text.replace(chr(34), chr(34) * 2)}",{n}.jpg,{TAGS[n]}\n' for n, text in enumerate(texts)
     )
     assert [row[1] for row in read(written(tmp_path, content))[0]] == texts
+    unlike = (
+        'guid,text\nalpha,"first\nbeta,gamma\nlast"\ndelta,plain\n'  # no column has a form, so no line looks like a row
+    )
+    table = open_table(written(tmp_path, unlike, "unlike.csv"))
+    assert [cells for _, cells in table.records(Report())] == [["alpha", "first\nbeta,gamma\nlast"], ["delta", "plain"]]
     escaped = delimited(",").replace('"word, 2"', r'"say \"hi\", you"')
     assert read(written(tmp_path, escaped))[0][2][1] == 'say "hi", you'
 

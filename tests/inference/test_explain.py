@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mmsent_cli.config.command_settings import ExplainSettings
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.encoders.contract import Activations, Encoded
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.inference.explain import MAX_PARTS, Explainer, cover, gradient_scores, split_text
 from mmsent_cli.results import Prediction
@@ -39,7 +41,7 @@ class Additive:
             yield Prediction(guid=pair.guid, tag=max(shares, key=shares.get), probabilities=shares, missing=missing)
 
     def votes(self, pair):
-        return ()
+        return ("member", pair.guid)
 
 
 def red_corner():
@@ -69,6 +71,14 @@ def test_each_part_gets_what_the_probability_loses_without_it():
     assert np.abs(np.delete(regions.flatten(), 3)).max() < 1e-6
     assert found.top_region() == (0, 3)
     assert [word.word for word in found.top_words(2)] == ["good", "bad"]
+    assert (found.guid, found.text, found.label, found.predicted) == (
+        "1",
+        "a good but  bad day",
+        "positive",
+        "positive",
+    )
+    assert found.probabilities == pytest.approx({"negative": 0.15, "neutral": 0.15, "positive": 0.7})
+    assert (found.missing, found.members) == ("", ("member", "1"))
 
 
 def test_shares_add_up_and_an_absent_modality_has_none():
@@ -120,28 +130,28 @@ def test_scores_are_what_the_prediction_of_a_real_model_loses(predictor):  # noq
 
 
 def test_integrated_gradients_add_up_to_the_difference_of_probabilities(predictor):  # noqa: F811
+    """From padding alone to the words, and from the mean color to the image, or with one of them missing in both."""
     pair = Pair(guid="1", tag=None, text="good bad good day", image=image_bytes(3, (60, 40)))
-    words, regions = gradient_scores(predictor, pair, "positive", 3)
-    assert [word.word for word in words] == ["good", "bad", "good", "day"]
-    assert np.shape(regions) == (3, 3)
-    # Only the words: from padding alone to the words, with the image missing in both.
-    only_text = replace(pair, image=None)
-    words, regions = gradient_scores(predictor, only_text, "positive", 3)
-    assert regions == ()
-    ids = predictor.model.text.inputs.arrays(["good bad good day"])[0]
-    full, empty = (_probability(predictor, tokens) for tokens in (ids, np.zeros_like(ids)))
-    assert sum(word.score for word in words) == pytest.approx(full - empty, abs=2e-3)
+    ids = torch.from_numpy(predictor.model.text.inputs.arrays([pair.text])[0]).long()[None]
+    pixels = torch.from_numpy(predictor.model.image.inputs.arrays([pair.image])[0])[None]
+    mean = pixels.float().mean(dim=(2, 3), keepdim=True).round().to(torch.uint8).expand_as(pixels)
+    cases = ((pair, ids, pixels), (replace(pair, image=None), ids, None), (replace(pair, text=None), None, pixels))
+    for given, tokens, image in cases:
+        words, regions = gradient_scores(predictor, given, "positive", 3)
+        assert [word.word for word in words] == ([] if tokens is None else ["good", "bad", "good", "day"])
+        assert np.shape(regions) == ((0,) if image is None else (3, 3))
+        full = _probability(predictor, tokens, image)
+        empty = _probability(predictor, None if tokens is None else 0 * ids, None if image is None else mean)
+        assert sum(word.score for word in words) + np.sum(regions) == pytest.approx(full - empty, rel=0.1)
+        assert abs(full - empty) > 1e-5
 
 
-def _probability(predictor, ids):  # noqa: F811
-    import torch
-
-    from mmsent_cli.encoders.contract import Activations, Encoded
-
+@torch.no_grad()
+def _probability(predictor, ids, pixels):  # noqa: F811
+    """The probability of `positive` by the encoders and the fusion, without what is None."""
     model = predictor.model
-    tokens = torch.from_numpy(ids).long()[None]
-    with torch.no_grad():
-        text = model.text.suffix(Activations(tokens, torch.ones_like(tokens, dtype=torch.bool)), 0)
-        image = Encoded(model.missing_image[None])
-        logits = model.classify(text, image, torch.tensor([[True, False]])).main
+    mask = None if ids is None else torch.ones_like(ids, dtype=torch.bool)
+    text = Encoded(model.missing_text[None]) if ids is None else model.text.suffix(Activations(ids, mask), 0)
+    image = Encoded(model.missing_image[None]) if pixels is None else model.image.suffix(Activations(pixels), 0)
+    logits = model.classify(text, image, torch.tensor([[ids is not None, pixels is not None]])).main
     return float(logits.softmax(dim=1)[0, LABELS.index("positive")])

@@ -11,10 +11,13 @@ import pytest
 import torch
 
 from mmsent_cli.data.seen import NEW, SEEN, VALIDATED, SeenPairs
+from mmsent_cli.encoders.registry import build_auxiliary_encoder
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.ensemble import Stacker
+from mmsent_cli.ensemble import Probe, Stacker
+from mmsent_cli.ensemble.lexicon import N_LEXICON
 from mmsent_cli.errors import CheckpointError
 from mmsent_cli.model import build_model
+from mmsent_cli.results import Finding
 from mmsent_cli.training.checkpoints import (
     Description,
     EnsembleParts,
@@ -92,15 +95,27 @@ def test_a_checkpoint_rebuilds_the_model_and_says_whose_it_is(path, model, model
     assert read_checkpoint(path)["epoch"] == 2
 
 
-def test_the_records_of_the_pairs_and_the_columns_are_kept(model, model_config, tmp_path):
+def test_all_that_describes_a_model_is_kept(model, model_config, tmp_path):
     trained, validated = (make_pair(guid, "neutral", digest=guid * 32) for guid in "ab")
-    seen = SeenPairs.of([trained], LABELS, [validated])
-    saved = description(model_config, model, seen=seen, columns={"text_column": "tweet"})
+    saved = description(
+        model_config,
+        model,
+        vocabulary=WORDS,
+        seen=SeenPairs.of([trained], LABELS, [validated]),
+        columns={"text_column": "tweet"},
+        findings=(Finding(kind="majority", message="always neutral", advice="train longer"),),
+    )
     save_checkpoint(tmp_path / "m.pt", model, saved, epoch=1)
-    found = describe(read_checkpoint(tmp_path / "m.pt"), tmp_path / "m.pt")
-    assert found.columns == {"text_column": "tweet"}
+    content = read_checkpoint(tmp_path / "m.pt")
+    found = describe(content, tmp_path / "m.pt")
+    assert replace(found, seen=None) == replace(saved, seen=None)
     assert found.seen.relation([trained, validated]).tolist() == [SEEN, VALIDATED]
     assert found.seen.validation.relation([trained, validated]).tolist() == [NEW, SEEN]
+    del content["validation"]
+    assert describe(content, tmp_path / "m.pt").seen.relation([trained, validated]).tolist() == [SEEN, NEW]
+    for part in ("seen", "columns", "findings"):  # which checkpoints of earlier versions lack
+        del content[part]
+    assert describe(content, tmp_path / "m.pt") == replace(saved, seen=None, columns={}, findings=())
 
 
 def test_frozen_weights_are_kept_by_digest_or_on_request(path, model, model_config, source, tmp_path):
@@ -191,6 +206,29 @@ def test_an_ensemble_holds_every_model_in_its_order(model, model_config, source,
         load_ensemble(file, source)
     with pytest.raises(CheckpointError, match="is an ensemble"):
         load_model(file, source)
+
+
+def test_an_ensemble_holds_its_probes_with_the_encoders_they_read(model, model_config, source, tmp_path):
+    clip, draws = build_auxiliary_encoder("text:clip", model_config, source), np.random.default_rng(0)
+    widths = {"lexicon": N_LEXICON, "clip-text": clip.out_dim, "image": model.image.out_dim}
+    probes = [
+        Probe(name, draws.normal(size=(width, 3)), draws.normal(size=3), np.zeros(3)) for name, width in widths.items()
+    ]
+    stacker = Stacker(draws.normal(size=(4 * 3, 3)), draws.normal(size=3), np.zeros(3))
+    digests, file = {"text:clip": clip.digest(clip.n_stages)}, tmp_path / "ensemble.pt"
+    save_ensemble(
+        file, description(model_config, model), 1, EnsembleParts([model.trained_state()], probes, stacker, digests)
+    )
+    ensemble, _ = load_ensemble(file, source)
+    assert [probe.name for probe in ensemble.probes] == list(widths)
+    for read, saved in zip(ensemble.probes, probes, strict=True):
+        assert (read.weight.tolist(), read.bias.tolist()) == (saved.weight.tolist(), saved.bias.tolist())
+    assert ensemble.stacker.weight.tolist() == stacker.weight.tolist()
+    assert {name: each.digest(each.n_stages) for name, each in ensemble.auxiliary_encoders.items()} == digests
+    with pytest.raises(CheckpointError, match="different frozen"):
+        load_ensemble(altered(file, auxiliary_digests={"text:clip": "another"}), source)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_ensemble(altered(file, auxiliary_digests={}, probes=[]), source)
 
 
 class Bomb:

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from mmsent_cli.compute.device import Compute, make_accelerator
 from mmsent_cli.features.table import EpochBatches, make_loader
@@ -66,6 +67,22 @@ def test_another_seed_has_other_random_numbers_in_every_epoch():
         train(trainer)
         seeds.append({number for _, number, _ in seen})
     assert len(seeds[0]) == len(seeds[1]) == 3 and not seeds[0] & seeds[1]
+
+
+def test_the_losses_of_an_epoch_are_those_of_its_pairs_and_batches():
+    """A rate of 0 leaves the model as it is. 24 pairs in batches of 4: the mean of the batches is that of the pairs."""
+    table, model = tiny_table(), tiny_model()
+    trainer = make_trainer(model, table, encoder_lr=0.0, head_lr=0.0, label_smoothing=0.2, epochs=1)
+    (result,) = train(trainer)
+    with torch.no_grad():
+        batches = [table.batch(rows) for rows in (table.train, table.val)]
+        logits = [model.eval()(batch).main for batch in batches]
+        smoothed = functional.cross_entropy(logits[0], batches[0].target, label_smoothing=0.2)
+        plain = [functional.cross_entropy(each, batch.target) for each, batch in zip(logits, batches, strict=True)]
+    expected = (*map(float, plain), float(smoothed))
+    assert (result.train_loss, result.val_loss, result.train_objective) == pytest.approx(expected, rel=1e-5)
+    assert result.accuracy == float((logits[1].argmax(dim=1) == batches[1].target).float().mean())
+    assert (result.epoch, result.skipped_steps, result.is_best, result.seconds > 0) == (1, 0, True, True)
 
 
 def test_each_batch_is_told():
