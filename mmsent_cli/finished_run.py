@@ -37,9 +37,8 @@ from mmsent_cli.results.summary import Summary, summarize
 from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, RESULT, SECONDS, Run
 from mmsent_cli.run_time import whole_seconds, without_session
 from mmsent_cli.stats import SHARES, answered_shares, calibration_bins, precision_recall
-from mmsent_cli.training.folds import OUT_OF_FOLD
 from mmsent_cli.training.plan import Plan
-from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
+from mmsent_cli.training.predictions import OUT_OF_FOLD, VAL_PREDICTIONS, read_predictions
 from mmsent_cli.training.run_folder import NO_EFFECT_ON_METRICS, cleanup_on_failure
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""Suggest commands to run after a finished run. They work from any folder."""
+"""Suggest commands to run after a finished run. They work from any folder.
+
+What imports the training is imported where it is needed: a prediction does without.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +11,6 @@ from mmsent_cli.config import COLUMNS, DataConfig, ResolvedFit, build, to_dict
 from mmsent_cli.data import frames
 from mmsent_cli.data.layouts import count_unlabelled, locate
 from mmsent_cli.errors import DataError
-from mmsent_cli.experiments.ablation.target import own_config
-from mmsent_cli.experiments.request import read_request
 from mmsent_cli.outputs import STANDARD_OUTPUT
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.results import (
@@ -28,8 +29,7 @@ from mmsent_cli.results import (
 )
 from mmsent_cli.results.data import FILE_CHECKS
 from mmsent_cli.results.training import TrainedResult
-from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run
-from mmsent_cli.training.describe import next_settings
+from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run, own_config
 
 DEFAULT_RUNS = Path("runs")
 CHECKED_OPTIONS = "options"
@@ -146,6 +146,8 @@ def _use(run: Run, folder: Path) -> list[str]:
 
 def _train_again(run: Run, config: Path) -> str:
     """Train with settings that may help a model which has learned nothing."""
+    from mmsent_cli.training.describe import next_settings
+
     fit = build(ResolvedFit, Run(config.parent).read_json(config.name)["fit"])
     return command_line("train", {"config": config, **next_settings(fit), **_runs_dir(run)})
 
@@ -166,6 +168,8 @@ def _checked(run: Run, command: str, changed: Mapping[str, Any]) -> str:
 
 def _retrain(run: Run, result: AblateResult) -> list[str]:
     """Suggest a comparison with models of one modality, unless that was done or the training pairs are not known."""
+    from mmsent_cli.experiments.request import read_request
+
     subject = read_request(run.path(EXPERIMENT)).subject
     if subject["data"] is not None or any(arm.method == "retrained" for arm in result.arms):
         return []

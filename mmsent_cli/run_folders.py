@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmsent_cli.config import TrainConfig, read_train_config
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.files import FREE_SPACE, NO_SPACE, atomic_write, hidden_name, natural_order, reason, similar_paths
 from mmsent_cli.interrupts import on_interrupt
@@ -73,6 +74,7 @@ RESULT = "result.json"
 """Written last: a run without it is not finished."""
 LAST = "last.pt"
 CONFIG = "config.json"
+SPLIT = "split.json"
 ENVIRONMENT = "environment.json"
 SECONDS = "seconds"
 """The time that a finished run took and shows, in `ENVIRONMENT`: a result has no times that a resumption changes."""
@@ -227,6 +229,13 @@ def _candidates(spec: str | None, runs_dir: Path) -> Iterator[Path | None]:
     else:
         yield Path(spec)
         yield runs_dir / spec
+
+
+def own_config(checkpoint: Path) -> TrainConfig | None:
+    """Return the configuration of the checkpoint's run, or None if the checkpoint is not in a run folder."""
+    run = Run(checkpoint.parent)
+    is_there = all(run.path(name).is_file() for name in (CONFIG, SPLIT))
+    return read_train_config(run.folder) if is_there else None
 
 
 def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:

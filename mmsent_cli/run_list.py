@@ -18,12 +18,11 @@ import numpy as np
 
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError
 from mmsent_cli.results import Interval, RunRow, RunsResult
-from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, RESULT, SECONDS, Run, discard_run, find_run
+from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, RESULT, SECONDS, SPLIT, Run, discard_run, find_run
 from mmsent_cli.stats import macro_f1_of
 
 NAME = re.compile(r"(\d{8}-\d{6})-([a-z]+(?:-fusions|-compare|-encoding)?)-")
 """Date, time and command at the start of a run's name, unless the user gave it another one."""
-SPLIT = "split.json"
 SORTS = ("when", "accuracy", "macro-f1", "minutes", "size")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mmsent_cli
+from mmsent_cli import __main__
 
 ROOT = Path(mmsent_cli.__file__).parent
 PACKAGE = "mmsent_cli"
@@ -141,7 +142,11 @@ def test_each_room_imports_only_what_suits_it():
     ("imported", "absent"),
     [
         ("mmsent_cli.commands.app", HEAVY),
-        ("mmsent_cli.api.models", ("sklearn", "scipy", "pandas", "transformers", "accelerate", "matplotlib", "optuna")),
+        (
+            "mmsent_cli.api.models",
+            ("sklearn", "scipy", "pandas", "transformers", "accelerate", "matplotlib", "optuna", "psutil"),
+        ),
+        ("mmsent_cli.next_steps", ("torch", "accelerate", "psutil")),
     ],
 )
 def test_what_answers_at_once_loads_nothing_heavy(imported, absent):
@@ -149,3 +154,21 @@ def test_what_answers_at_once_loads_nothing_heavy(imported, absent):
     environment = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("driver", "absent"), [(".", {"openvino.tools.ovc"}), ("no", {"openvino.tools.ovc", "cuda.bindings"})]
+)
+def test_the_program_leaves_out_what_it_never_uses(driver, absent, monkeypatch):
+    modules: dict[str, object] = {"typer": 1}
+    monkeypatch.setattr(__main__, "NVIDIA_DRIVER", (driver,))
+    monkeypatch.setattr(__main__.sys, "platform", "linux")
+    monkeypatch.setattr(__main__.sys, "modules", modules)
+    __main__.leave_out_unused()
+    monkeypatch.undo()
+    assert modules == {"typer": 1} | dict.fromkeys(absent)
+
+
+def test_openvino_does_without_its_converter():
+    code = "import sys; sys.modules['openvino.tools.ovc'] = None; from openvino import Core; Core().get_versions('CPU')"
+    subprocess.run([sys.executable, "-c", code], check=True)

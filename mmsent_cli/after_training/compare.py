@@ -32,7 +32,6 @@ from mmsent_cli.evaluation.answers import (
     read_answers,
 )
 from mmsent_cli.evaluation.compare import align, compare_models, require_comparable
-from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.printed_commands import command_line
@@ -40,9 +39,17 @@ from mmsent_cli.progress import Progress, silent
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.reports.examples import agreement_groups, disagreement_groups
 from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, Finding
-from mmsent_cli.run_folders import BEST, CONFIG, RESULT, Run, find_checkpoint, find_finished, unfinished_note
-from mmsent_cli.training.folds import OUT_OF_FOLD
-from mmsent_cli.training.predictions import PREDICTIONS, VAL_PREDICTIONS
+from mmsent_cli.run_folders import (
+    BEST,
+    CONFIG,
+    RESULT,
+    Run,
+    find_checkpoint,
+    find_finished,
+    own_config,
+    unfinished_note,
+)
+from mmsent_cli.training.predictions import OUT_OF_FOLD, PREDICTIONS, VAL_PREDICTIONS
 
 OPTIMISTIC = (
     "validation pairs of a run without folds are predicted by its best epoch, which was chosen on these pairs: its "

@@ -14,7 +14,6 @@ from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import ConfigError, MmsentError
-from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.extras import EXPORT, SERVE, require_extra
 from mmsent_cli.inference.explain import Explainer
 from mmsent_cli.inference.export.export import export_model
@@ -22,6 +21,7 @@ from mmsent_cli.inference.export.folder import require_exportable, require_free
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import ExportResult
+from mmsent_cli.run_folders import own_config
 
 
 def run_export(

@@ -12,12 +12,11 @@ from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.environment import environment
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.files import default_cache_dir
 from mmsent_cli.finished_run import FinishedRun, write_result
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress
-from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run
+from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run, own_config
 
 STAMP = re.compile(r"^\d{8}-\d{6}-")
 """Date and time before a run's own name."""

@@ -15,7 +15,6 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.experiments import comparison
 from mmsent_cli.experiments import paper as recipe
 from mmsent_cli.experiments.ablation import ablate as ablation
-from mmsent_cli.experiments.ablation.target import own_config
 from mmsent_cli.experiments.request import (
     SETTINGS,
     ExperimentRequest,
@@ -28,7 +27,7 @@ from mmsent_cli.experiments.tuning import tune as tuning
 from mmsent_cli.finished_run import FinishedRun, finish
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import FusionRow
-from mmsent_cli.run_folders import Run, find_checkpoint
+from mmsent_cli.run_folders import Run, find_checkpoint, own_config
 from mmsent_cli.training.batch_size import with_fitting_batch
 from mmsent_cli.training.folds import execute_folds
 from mmsent_cli.training.plan import plan_run, require_several_models

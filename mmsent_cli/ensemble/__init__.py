@@ -5,7 +5,7 @@ predictions show how reliable they are, and the stacker weights them accordingly
 model, since it overfits to them before it learns from the other features; one model with a larger head.
 """
 
-from mmsent_cli.ensemble.ensemble import Ensemble, is_frozen, pool, probe_inputs
+from mmsent_cli.ensemble.ensemble import NETWORK, Ensemble, is_frozen, pool, probe_inputs
 from mmsent_cli.ensemble.probabilities import geometric_mean, log_softmax, softmax
 from mmsent_cli.ensemble.probe_specs import PROBES, auxiliary_encoders, find_probe, reads_ocr
 from mmsent_cli.ensemble.probes import Probe, ProbeInputs, fit_probe, join_inputs

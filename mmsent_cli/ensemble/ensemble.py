@@ -14,6 +14,9 @@ from mmsent_cli.ensemble.probes import Probe, ProbeInputs
 from mmsent_cli.ensemble.stacker import Stacker
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
+NETWORK = "network"
+"""Name of the fold models' mean among the members of an ensemble."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:

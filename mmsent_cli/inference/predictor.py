@@ -16,7 +16,7 @@ from mmsent_cli.data.ocr import require_ocr
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.text import says_nothing
 from mmsent_cli.encoders.weights.source import VARIABLE as WEIGHTS_VARIABLE
-from mmsent_cli.ensemble import Ensemble
+from mmsent_cli.ensemble import NETWORK, Ensemble
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import PairBatch, PairPipeline
 from mmsent_cli.model import SentimentModel
@@ -24,8 +24,7 @@ from mmsent_cli.results import MemberVote, Prediction
 from mmsent_cli.run_folders import Run, unfinished_note
 from mmsent_cli.stats import threshold_for_accuracy
 from mmsent_cli.training.checkpoints import Description, load_ensemble
-from mmsent_cli.training.folds import NETWORK, OUT_OF_FOLD
-from mmsent_cli.training.predictions import VAL_PREDICTIONS, read_predictions
+from mmsent_cli.training.predictions import OUT_OF_FOLD, VAL_PREDICTIONS, read_predictions
 
 
 def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, str]:

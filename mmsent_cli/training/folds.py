@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.data.split import Split
-from mmsent_cli.ensemble import stack_out_of_fold
+from mmsent_cli.ensemble import NETWORK, stack_out_of_fold
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import FoldResult, FoldsResult, MemberResult, Metrics, TradeOff, noted
 from mmsent_cli.run_folders import BEST, Run
@@ -25,14 +25,11 @@ from mmsent_cli.training.describe import findings_of, run_facts
 from mmsent_cli.training.fold_models import Stacked, TrainedFold, train_ensemble
 from mmsent_cli.training.metrics import majority_accuracy, metrics_of
 from mmsent_cli.training.plan import Plan
-from mmsent_cli.training.predictions import write_rows
+from mmsent_cli.training.predictions import OUT_OF_FOLD, write_rows
 from mmsent_cli.training.workspace import Workspace
 
 ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Strengths of the logit adjustment whose metrics are reported, beside the one that was used."""
-NETWORK = "network"
-"""Name of the fold models' mean among the members of an ensemble."""
-OUT_OF_FOLD = "oof_predictions.csv"
 OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
 """Log-probabilities of each pair by each member [N, M, C], rows as in `OUT_OF_FOLD`, members as in the result."""
 

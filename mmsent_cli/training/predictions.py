@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 METRICS = "metrics.jsonl"
 VAL_PREDICTIONS = "val_predictions.csv"
+OUT_OF_FOLD = "oof_predictions.csv"
 PREDICTIONS = "predictions.csv"
 """Of an evaluation; in an ablation, the predictions of every arm."""
 

@@ -23,6 +23,7 @@ from mmsent_cli.run_folders import (
     CONFIG,
     ENVIRONMENT,
     EXPERIMENT,
+    SPLIT,
     Run,
     create_run,
     discard_run,
@@ -32,7 +33,6 @@ from mmsent_cli.run_folders import (
 from mmsent_cli.run_time import begin_session, session
 from mmsent_cli.training.plan import Plan, plan_run, require_several_models
 
-SPLIT = "split.json"
 NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "log", "no_examples", "save_all", "workers")
 """Settings that may differ between two runs with the same metrics."""
 

@@ -194,7 +194,7 @@ def load_lite0(published: dict[str, Tensor]) -> Lite0:
     """Load the network with the published weights, without the classifier."""
     net = Lite0()
     names = net.state_dict()
-    net.load_state_dict(dict(zip(names, list(published.values())[: len(names)], strict=True)))
+    net.load_state_dict(dict(zip(names, list(published.values())[: len(names)], strict=True)), assign=True)
     return net
 
 

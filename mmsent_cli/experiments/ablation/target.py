@@ -8,22 +8,21 @@ from typing import Any
 import numpy as np
 
 from mmsent_cli.compute.device import Resources
-from mmsent_cli.config import ResolvedModel, RuntimeConfig, SplitConfig, TrainConfig, read_train_config, to_dict
+from mmsent_cli.config import ResolvedModel, RuntimeConfig, SplitConfig, TrainConfig, to_dict
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.columns import with_own_columns
 from mmsent_cli.data.layouts import Source, labelled_rows, locate
 from mmsent_cli.data.split import Split, digest_of
-from mmsent_cli.ensemble import Ensemble, find_probe
+from mmsent_cli.ensemble import NETWORK, Ensemble, find_probe
 from mmsent_cli.errors import CheckpointError
 from mmsent_cli.experiments.ablation.ensemble import encode_ensemble, encode_folds
 from mmsent_cli.experiments.ablation.perturb import Encoding, Subject
 from mmsent_cli.fusion import find_fusion
 from mmsent_cli.progress import Progress, silent
-from mmsent_cli.run_folders import CONFIG, Run, unfinished_note
+from mmsent_cli.run_folders import Run, own_config, unfinished_note
 from mmsent_cli.training.checkpoints import Description, load_ensemble, read_checkpoint
-from mmsent_cli.training.folds import NETWORK
 from mmsent_cli.training.plan import Plan, plan_run
-from mmsent_cli.training.run_folder import SPLIT, splits_of
+from mmsent_cli.training.run_folder import splits_of
 from mmsent_cli.training.workspace import Workspace
 
 
@@ -139,13 +138,6 @@ def examine(
         "if the model was trained on some of these pairs, its scores here are too high",
     )
     return AblationTarget(checkpoint, epoch, ensemble, description, plan, source, notes)
-
-
-def own_config(checkpoint: Path) -> TrainConfig | None:
-    """Return the configuration of the checkpoint's run, or None if the checkpoint is not in a run folder."""
-    run = Run(checkpoint.parent)
-    is_there = all(run.path(name).is_file() for name in (CONFIG, SPLIT))
-    return read_train_config(run.folder) if is_there else None
 
 
 def _own_pairs(
