@@ -67,9 +67,9 @@ def __getattr__(name: str) -> Any:
 
 
 def _with_keywords(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let the errors of a function name its keywords, where those of a command name its options.
+    """Make the errors of a function name keywords instead of options.
 
-    A model that always answers one class is a warning of Python; a command prints it.
+    If the model predicts one class for nearly all pairs, the call gives a Python warning.
     """
     from mmsent_cli.errors import MmsentError, in_python_words
     from mmsent_cli.results import warn_of_findings

@@ -1,11 +1,11 @@
 """The program: `mmsent`, and `python -m mmsent_cli`.
 
-Signals and standard streams come first, so that Ctrl-C during the imports of a command is an interruption as well.
+Signals and standard streams are prepared first, so that Ctrl-C works during the imports of a command.
 
-The garbage collector has little to find in the objects that imports make, so it runs less often, and not at the end:
-a first prediction takes a fourth less CPU time.
+The imports make few objects that the garbage collector could free. So it runs seldom, and not at the end. This saves a
+fourth of the CPU time of a first prediction.
 
-Libraries import modules that the program never uses, and that they can do without. Leaving those out saves a tenth.
+Libraries import some modules that the program never uses. Leaving these out saves a tenth.
 """
 
 import gc
@@ -16,7 +16,7 @@ from typing import Any
 from mmsent_cli import clock, interrupts, standard_streams
 
 OBJECTS_BETWEEN_COLLECTIONS = 400_000
-"""Python's default is 700, with which imports cause a thousand collections."""
+"""With Python's default of 700, imports cause a thousand collections."""
 
 CONVERTER = "openvino.tools.ovc"
 """OpenVINO's own converter, which mmsent does not use (see `compute/openvino/convert.py`), and which reports usage."""

@@ -1,4 +1,4 @@
-"""When a command began: by the clock, from the start of the program, imports included."""
+"""Record when a command began: at the start of the program, before the imports."""
 
 import time
 
@@ -7,13 +7,15 @@ _command = time.perf_counter()
 
 
 def begin_program() -> None:
-    """Note that the program starts: its first command began then."""
+    """Record the start of the program, which is also the start of its first command."""
     global _program
     _program = time.perf_counter()
 
 
 def begin_command() -> float:
-    """Return when a command began, in seconds by `time.perf_counter`: when the program started, or else now."""
+    """Return the start of a command, in seconds by `time.perf_counter`: the start of the program, or now for later
+    commands.
+    """
     global _program, _command
     _command, _program = time.perf_counter() if _program is None else _program, None
     return _command

@@ -1,6 +1,6 @@
-"""The settings that each command takes, as command-line options and as keywords of the Python functions.
+"""The settings of each command, as command-line options and as keywords of the Python functions.
 
-Imports the standard library only, so that `mmsent --help` is fast.
+This module imports the standard library only, so that `mmsent --help` is fast.
 """
 
 import os
@@ -45,21 +45,21 @@ SECTIONS: dict[type, str] = {
 FOLDS_ONLY = frozenset({"folds", "probes", "optional_probes", "models_per_fold", "logit_adjustment"})
 """Settings of cross-validation. Experiments train single models and do not take these settings."""
 TRAIN_ONLY = FOLDS_ONLY | {"auto_batch", "log"}
-"""Settings of `train` alone: the models of an experiment share one batch size, and are trained several at a time."""
+"""Settings of `train` only. The models of an experiment share one batch size and may be trained in parallel."""
 TRAINING_DATA = frozenset({"labels", "label_map", "exclude_labels", "limit"})
-"""Settings about labelled pairs alone."""
+"""Settings that only concern labelled pairs."""
 REPORT_ONLY = frozenset({"figure_format", "no_examples"})
-"""Settings of a report, which a command without a run folder does not take."""
+"""Settings of a report. A command without a run folder does not take them."""
 TRAINING_ONLY = frozenset({"workers", "jobs", "save_all", "auto_batch", "compile", "log"})
 """Settings of how a model is trained."""
 NOT_USED_BY_A_MODEL = TRAINING_DATA | REPORT_ONLY | TRAINING_ONLY | {"lang"}
-"""Settings of training that the commands which use a trained model do not take."""
+"""Settings of training that do not affect the use of a trained model."""
 NOT_CHECKED = frozenset(
     {"freeze_text", "freeze_image", "head_hidden", "head_dropout", "modality_dropout", "auxiliary_weight", "probes"}
     | {"optional_probes", "models_per_fold", "logit_adjustment", "precision", "engine", "no_deterministic"}
     | TRAINING_ONLY
 )
-"""Settings of training that do not change how pairs are read and divided."""
+"""Settings of training that do not affect how pairs are read and divided."""
 NOT_OF_A_MACHINE = REPORT_ONLY | {
     "precision",
     "engine",
@@ -69,9 +69,9 @@ NOT_OF_A_MACHINE = REPORT_ONLY | {
     "save_all",
     "log",
 }
-"""Settings of a computation that do not change what a machine can do."""
+"""Runtime settings that do not affect what a machine can do."""
 NOT_OF_TEXTS = frozenset(each.name for each in fields(RuntimeConfig)) - {"lang", "no_examples"} | {"on_bad"}
-"""Settings that do not change how texts are decoded."""
+"""Settings that do not affect how texts are decoded."""
 CPU_ONLY = frozenset({"device", "precision", "engine"})
 Given = dict[type, dict[str, Any]]
 """The settings that the user gave, by dataclass."""
@@ -83,7 +83,7 @@ class CommandSettings:
 
     Attributes:
         types: the dataclasses whose fields are settings of the command.
-        omit: the fields that the command does not take.
+        omit: fields of these dataclasses that are no settings of the command.
         rename: new names of settings, needed when two dataclasses have a field of the same name.
         epochs: the command's default number of epochs; None for the default of the encoders.
     """

@@ -22,11 +22,11 @@ PACKAGES = (
     "rapidocr",
     "pillow",
 )
-"""Packages on whose version metrics may depend."""
+"""Packages whose version may affect metrics."""
 
 
 def environment(device: str, precision: str, engine: str) -> dict[str, Any]:
-    """Return versions, machine and git commit, with what a run computes on: device, precision and engine."""
+    """Return versions, machine, git commit, device, precision and engine of a run."""
     return {
         "mmsent": __version__,
         "python": platform.python_version(),

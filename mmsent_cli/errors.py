@@ -1,4 +1,4 @@
-"""Expected errors. `message` states what is wrong and where, `hint` what to do."""
+"""Expected errors. `message` names the problem and its place, `hint` what to do."""
 
 import difflib
 import re
@@ -20,7 +20,7 @@ class MmsentError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type["MmsentError"], tuple[str, str]]:
-        """Pickle message and hint, for errors from other processes."""
+        """Pickle message and hint, so that errors can be sent between processes."""
         return type(self), (self.message, self.hint)
 
 
@@ -37,7 +37,7 @@ class UndecidedEncoding(DataError):
 
 
 class WeightsUnavailable(MmsentError):
-    """Pretrained weights are not available. Only on this error, `--encoders auto` uses other encoders."""
+    """Pretrained weights are not available. After this error only, `--encoders auto` uses other encoders."""
 
 
 class CheckpointError(MmsentError):
@@ -45,9 +45,9 @@ class CheckpointError(MmsentError):
 
 
 def in_python_words(text: str) -> str:
-    """Write options in a message as the keywords of the Python functions: `abstain_below` for `--abstain-below`.
+    """Replace options in a message by keywords of the Python functions: `--abstain-below` by `abstain_below`.
 
-    Command lines, which begin with `mmsent` and end at a semicolon, stay as they are.
+    Command lines, from `mmsent` to a semicolon, are not changed.
     """
     parts = COMMAND_LINE.split(text)
     parts[::2] = [OPTION.sub(lambda found: found[1].replace("-", "_"), part) for part in parts[::2]]
@@ -55,7 +55,7 @@ def in_python_words(text: str) -> str:
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:
-    """Return a line with the first few problems and the number of others. `what` is the noun for several of them."""
+    """Join the first few problems, and add the number of the others. `what` is their noun in the plural."""
     shown = "; ".join(problems[:SHOWN_PROBLEMS])
     rest = len(problems) - SHOWN_PROBLEMS
     return f"{shown}; and {rest} more {what if rest > 1 else what.removesuffix('s')}" if rest > 0 else shown
@@ -72,7 +72,7 @@ def plural(noun: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first few names, and the number of the others. Long names are shortened."""
+    """Join the first few names to a line that ends with the number of the others. Long names are shortened."""
     cut = [name if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]}…" for name in names[:SHOWN_NAMES]]
     rest = len(names) - SHOWN_NAMES
     return ", ".join(cut) + (f" and {rest:,} more" if rest > 0 else "")
@@ -85,6 +85,6 @@ def unknown_name(option: str, name: str, known: list[str]) -> ConfigError:
 
 
 def likely(name: str, known: Sequence[str]) -> str:
-    """Return the end of a message with the most similar known name, or nothing if none is similar."""
+    """Return "; did you mean …?" with the most similar known name, or an empty string."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,7 +1,7 @@
 """`SentimentClassifier`: mmsent with the interface of scikit-learn.
 
-Chosen: the estimator keeps the bytes of the model's checkpoint. So it can be pickled, sent to the workers of
-`GridSearchCV`, and saved as a file for `mmsent predict`. Rejected: keeping the model itself, since every pickle would
+Chosen: the estimator keeps the model as the bytes of its checkpoint. So it can be pickled, sent to the workers of
+`GridSearchCV`, and saved as a file for `mmsent predict`. Rejected: keeping the model object, since every pickle would
 contain its frozen weights.
 """
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     Input = pd.DataFrame | Sequence[Pair]
 
 GIVEN_BY_FIT = frozenset({"data", "guid_column", "tag_column", "labels", "limit", "split", "fold"})
-"""Settings of `mmsent train` that are no parameters: `fit` receives the pairs and their labels."""
+"""Settings of `mmsent train` that are not parameters, since `fit` receives the pairs and their labels."""
 TAG = "__label__"
-"""Column that carries the labels of `y` next to the columns of `X`."""
+"""Name of the column with the labels `y`, next to the columns of `X`."""
 
 
 class SentimentClassifier(ClassifierMixin, BaseEstimator):
@@ -72,7 +72,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         """Train on labelled pairs.
 
         Args:
-            X: N pairs; see the class.
+            X: N pairs; see `SentimentClassifier`.
             y: N labels: strings, numbers or booleans.
 
         Raises:
@@ -137,7 +137,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the model, which can be loaded from the checkpoint."""
+        """Return the state without the loaded model, which is loaded again from the checkpoint."""
         return {**vars(self), "_model": None}
 
     def __sklearn_tags__(self) -> Any:
@@ -153,7 +153,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return {name: getattr(self, name) for name in _SETTINGS if getattr(self, name) is not None}
 
     def _loaded(self) -> LoadedModel:
-        """Return the model of the checkpoint. It is loaded at the first prediction."""
+        """Return the model. It is loaded from the checkpoint at the first prediction."""
         model: LoadedModel | None = getattr(self, "_model", None)
         if model is None:
             runtime = COMMANDS["train"].sort(self._settings())[RuntimeConfig]

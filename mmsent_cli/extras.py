@@ -1,4 +1,4 @@
-"""Packages that only some commands need. That one is missing is found before anything is loaded."""
+"""Check for packages that only some commands need, before anything else is loaded."""
 
 import importlib
 import importlib.util
@@ -14,9 +14,9 @@ SERVE = ("serve", "the server", "fastapi", "prometheus_client", "python_multipar
 EXPLAIN = ("explain", "an explanation", "captum")
 EXPORT = ("export", "an export", "onnx", "onnxruntime", "onnxscript")
 SCALE = ("scale", "--engine ray", "ray", "pyarrow")
-"""Extra, purpose and modules, as `require_installed` takes them."""
+"""Extra, purpose and modules, as arguments of `require_installed`."""
 TABLES = {".parquet": ("parquet", "pyarrow"), ".xlsx": ("excel", "openpyxl")}
-"""Extra and module by the ending of a table."""
+"""Extra and module by the suffix of a table."""
 _openvino_lock = threading.Lock()
 
 
@@ -38,7 +38,7 @@ def load_openvino() -> Any:
 
 
 def install_hint(extra: str) -> str:
-    """Return how an extra is installed: mmsent is installed from its source folder."""
+    """Return the command that installs an extra, from the source folder of mmsent."""
     return f"in the source folder of mmsent: pip install '.[{extra}]'"
 
 
@@ -47,11 +47,11 @@ def require_installed(extra: str, purpose: str, *modules: str) -> None:
 
     Args:
         extra: the name of the extra in pyproject.toml.
-        purpose: what needs it, as the subject of a sentence about one thing.
+        purpose: what needs the packages, as the subject of a sentence in the singular.
         modules: the modules.
 
     Raises:
-        ConfigError: one is not there. The hint gives the command that installs the extra.
+        ConfigError: a package is not installed. The hint gives the command that installs the extra.
     """
     for module in modules:
         if not _is_installed(module):
@@ -65,7 +65,7 @@ def require_extra(extra: str, purpose: str, *modules: str) -> None:
         extra, purpose, modules: as in `require_installed`.
 
     Raises:
-        ConfigError: one cannot be imported.
+        ConfigError: a package cannot be imported.
     """
     require_installed(extra, purpose, *modules)
     for module in modules:
@@ -76,13 +76,13 @@ def require_extra(extra: str, purpose: str, *modules: str) -> None:
 
 
 def require_for_options(given: Mapping[str, Any]) -> None:
-    """Check that the packages for the options of a command are installed: tables, trackers, Ray.
+    """Check that the packages for the given options are installed: for tables, trackers and Ray.
 
     Args:
-        given: the typed options by name.
+        given: the options that the user typed, by name.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: a package is not installed.
     """
     data = str(given.get("data") or "")
     for suffix, (extra, module) in TABLES.items():

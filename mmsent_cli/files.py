@@ -1,10 +1,10 @@
-"""Files that appear whole or not at all, and where caches live. Imports nothing heavy.
+"""Write files atomically, find the caches, and keep facts about files. Imports nothing heavy.
 
-Only a plain file, or a name that is free, is ever replaced. Links, folders, pipes, devices and sockets are not.
+Only plain files are ever replaced. Links, folders, pipes, devices and sockets are not.
 
-Facts about files that take long to find out, such as a digest. They are kept in the cache until a file changes. A
-file is unchanged while its path, size, inode and two times are the same: that of the last modification, and that of
-the last change of its inode, which no program can set back.
+Some facts about files, such as digests, take long to find out. They are cached until a file changes. A file is
+unchanged while its path, size, inode and two times are the same: the last modification, and the last change of its
+inode, which no program can set back.
 """
 
 import atexit
@@ -38,10 +38,10 @@ CACHE_TAG = "CACHEDIR.TAG"
 CACHE_TAG_CONTENT = b"""Signature: 8a477f597d28d172789f06886806bc55
 # This folder was made by mmsent, and is deleted by: mmsent cache --clear
 """
-"""Marks a folder as a cache, for backup programs too. Source: https://bford.info/cachedir/"""
+"""Marks a folder as a cache, also for backup programs. Source: https://bford.info/cachedir/"""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_A_FOLDER = (errno.EEXIST, errno.ENOTDIR)
-FREE_SPACE = "free some space and run it again"
+FREE_SPACE = "free some space, and run the command again"
 KINDS = {
     stat.S_IFLNK: "a link",
     stat.S_IFDIR: "a folder",
@@ -51,7 +51,7 @@ KINDS = {
     stat.S_IFBLK: "a device",
 }
 LONGEST_NAME = 200
-"""Bytes of a file's name that its temporary name repeats, so that it stays below the limit of 255."""
+"""Number of bytes of a file's name that its temporary name contains. Names are limited to 255 bytes."""
 
 
 def natural_order(name: str) -> list[str | int]:
@@ -73,11 +73,11 @@ def atomic_write(path: Path, content: bytes) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a hidden name to write to. It is renamed to `path` when the block ends, and removed if the block fails.
 
-    The folder of `path` is made if it is missing.
+    The folder of `path` is created if it is missing.
 
     Raises:
-        MmsentError: it cannot be written, or something else than a plain file has this name. Other errors of the block
-            pass unchanged.
+        MmsentError: the file cannot be written, or `path` exists and is not a plain file. Other errors of the block are
+            not changed.
     """
     hidden = hidden_name(path)
     try:
@@ -96,7 +96,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def hidden_name(path: Path) -> Path:
-    """Return a hidden name next to `path` that no other process uses, not even in another container."""
+    """Return a hidden name next to `path` that no other process uses, even in another container."""
     shown = os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])
     return path.with_name(f".{shown}.{uuid.uuid4().hex[:8]}")
 
@@ -108,7 +108,7 @@ def cannot_write(path: Path, error: OSError, hint: str = "choose another place")
 
 
 def with_way_on(error: MmsentError, go_on: str) -> MmsentError:
-    """Return an error of work that can be continued: if the disk is full, its hint is how to go on."""
+    """Return the error of a work that can be continued. If the disk is full, its hint is how to continue."""
     return type(error)(error.message, f"free some space and {go_on}") if error.hint == FREE_SPACE else error
 
 
@@ -120,13 +120,13 @@ def reason(error: OSError) -> str:
 
 
 def default_cache_dir(given: str | None = None) -> Path:
-    """Return the cache folder: that of the option, else `MMSENT_CACHE`, else the usual folder of the system.
+    """Return the cache folder: the option, else `MMSENT_CACHE`, else the usual folder of the system.
 
-    Where the system's own place cannot be used, as in a container without a home, it is a temporary folder, which
-    `cache_note` reports.
+    If the usual folder cannot be used, as in a container without a home, a temporary folder is used, which `cache_note`
+    reports.
 
     Raises:
-        MmsentError: the folder that the user chose cannot be made or is no folder.
+        MmsentError: the folder that the user chose cannot be created or is no folder.
     """
     chosen = given or os.environ.get(CACHE_VARIABLE)
     if not chosen:
@@ -148,13 +148,13 @@ def cache_note() -> str:
         return ""
     path, problem = _system_cache()
     return (
-        f"the cache folder {path} cannot be used ({problem}): a temporary one serves this run alone; "
+        f"the cache folder {path} cannot be used ({problem}): this run uses a temporary folder; "
         f"choose one with --cache-dir or {CACHE_VARIABLE}"
     )
 
 
 def _system_cache() -> tuple[Path, str]:
-    """The system's own place for mmsent's cache, and why it cannot be used, or ""."""
+    """Return the system's usual folder for mmsent's cache, and the reason why it cannot be used, or ""."""
     import platformdirs
 
     path = Path(platformdirs.user_cache_dir("mmsent"))
@@ -169,7 +169,7 @@ def _system_cache() -> tuple[Path, str]:
 
 @cache
 def _temporary_cache() -> Path:
-    """A cache folder for this process and its workers, which goes with it."""
+    """Create a cache folder for this process and its workers. It is deleted at the end of the process."""
     folder = Path(tempfile.mkdtemp(prefix="mmsent-cache-"))
     remove = partial(shutil.rmtree, folder, ignore_errors=True)
     kept = ExitStack()
@@ -205,7 +205,7 @@ def is_own_cache(folder: Path) -> bool:
 
 
 def similar_paths(path: Path) -> tuple[Path, str, list[Path]]:
-    """Find what a path that does not exist may mean, by the names beside its first missing part.
+    """Find paths that a missing path may mean, by similar names next to its first missing part.
 
     Args:
         path: relative or absolute.
@@ -226,7 +226,7 @@ def similar_paths(path: Path) -> tuple[Path, str, list[Path]]:
 
 
 def kind_of(path: Path) -> str:
-    """Return what kind of thing exists at a path: "a folder", "a link", …; "" for nothing or a plain file."""
+    """Describe what exists at a path: "a folder", "a link", …; "" for a plain file or if nothing exists."""
     try:
         return KINDS.get(stat.S_IFMT(path.lstat().st_mode), "")
     except FileNotFoundError:
@@ -240,20 +240,21 @@ def _require_replaceable(path: Path) -> None:
 
 
 def not_replaced(path: Path, kind: str) -> MmsentError:
-    """Make the error for an output path at which a folder, link, pipe or device exists."""
+    """Make the error for an output path that is a folder, link, pipe or device."""
     is_link = kind == KINDS[stat.S_IFLNK]
-    return MmsentError(f"{path} is {kind}", f"give {'the file that it leads to' if is_link else 'the name of a file'}")
+    hint = f"give {'the target of the link' if is_link else 'the name of a file'}"
+    return MmsentError(f"cannot write to {path}: it is {kind}", hint)
 
 
 def _is_about(error: OSError, hidden: Path) -> bool:
-    """Return True if the error is about writing this file: it has no file name, or that of the file or its folder."""
+    """Return True if the error is about writing this file: it names no file, this file or its folder."""
     if error.filename is None:
         return error.errno in NO_SPACE
     return Path(error.filename) in (hidden, *hidden.parents)
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if it exists. Errors of access are ignored, since the file was then never written."""
+    """Remove a file if it exists. If access is denied, the file was never written, so this is ignored."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -263,7 +264,7 @@ def _remove(path: Path) -> None:
 
 SUFFIX = ".json"
 SETTLED_NS = 50_000_000
-"""A file that changed less than this ago may change once more with the same time stamp: nothing is kept about it."""
+"""A file that has changed more recently may change again with the same time stamp, so no facts are cached."""
 
 Stamp = tuple[str, int, int, int, int]
 """Path, size, time of modification, time of the inode's change, and inode of a file."""
@@ -271,11 +272,11 @@ Stamp = tuple[str, int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What is known about some files as they are when this object is made.
+    """Cached facts about some files in the state they have now.
 
     Attributes:
         folder: the folder in the cache that keeps the facts.
-        stamps: the state of each file; empty if one of them cannot be read, and then nothing is kept.
+        stamps: the state of each file; empty if a file cannot be read, and then nothing is cached.
     """
 
     folder: Path
@@ -283,14 +284,14 @@ class FileFacts:
 
     @classmethod
     def of(cls, folder: Path, *files: Path) -> "FileFacts":
-        """Note the state of some files."""
+        """Record the state of some files."""
         try:
             return cls(folder, tuple(map(_stamp, files)))
         except OSError:
             return cls(folder, ())
 
     def recall(self, question: str) -> str | None:
-        """Return the answer that an earlier process found for these files; None if there is none or a file changed."""
+        """Return the fact that an earlier process cached; None if there is none or a file has changed."""
         try:
             kept = json.loads(self._record(question).read_text(encoding="utf-8"))
             is_same = self.stamps and kept["question"] == question and kept["files"] == list(map(list, self.stamps))
@@ -299,7 +300,7 @@ class FileFacts:
             return None
 
     def remember(self, question: str, answer: str) -> None:
-        """Keep an answer for later processes, unless a file has changed meanwhile, or the cache cannot be written."""
+        """Cache a fact for later processes, unless a file has changed meanwhile or the cache cannot be written."""
         times = [moment for stamp in self.stamps for moment in stamp[2:4]]
         is_settled = bool(times) and max(times) < time.time_ns() - SETTLED_NS
         if not is_settled or FileFacts.of(self.folder, *(Path(stamp[0]) for stamp in self.stamps)) != self:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 DOUBTFUL = "labels_to_check.csv"
 SHOWN_ABLATION = "permuted"
-"""The ablation method of the examples: its features are real ones, and unrelated to the pair."""
+"""The ablation method of the examples. Its features are real, but unrelated to the pair."""
 
 
 class FinishedRun(Run):
@@ -57,7 +57,7 @@ class FinishedRun(Run):
         result: the result, one of the dataclasses of `mmsent_cli.results`.
         seconds: the duration in seconds.
         files: the names of the files in the run folder.
-        summary: the metrics that every command has; None where there are none.
+        summary: the metrics with the same names for all commands; None if the result has no metrics.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class FinishedRun(Run):
         """Return a table of the result as a DataFrame.
 
         Args:
-            table: one of the result's `TABLES`; for a training also "predictions", with guid, true label, predicted
-                label, and probabilities. None returns the first table.
+            table: one of the result's `TABLES`; for a training also "predictions" (guid, true label, predicted label,
+                and probabilities). None returns the first table.
         """
         if table != "predictions" or not isinstance(self.result, TrainResult | FoldsResult):
             return self.result.to_frame(table)
@@ -106,9 +106,9 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, star
         plan: the plan of the run.
         run: the run, whose folder has `config.json` and `environment.json`.
         result: the result, one of the dataclasses of `results`.
-        detail: additional data that an experiment returned; None for a training.
+        detail: additional data of an experiment; None for a training.
         command: the name of the command.
-        start: when the command began, by `time.perf_counter`.
+        start: the start of the command, by `time.perf_counter`.
 
     Raises:
         MmsentError: a file cannot be written.
@@ -151,15 +151,15 @@ def write_result(
     Args:
         run: the run, whose folder has `config.json` and `environment.json`.
         result: a result of any type with a report.
-        examples: pairs that the report shows.
-        tables: further files by name.
-        command: what to type to repeat the run.
-        start: when the command began, by `time.perf_counter`. The time of the run ends when its figures are drawn.
+        examples: pairs to show in the report.
+        tables: additional files by name.
+        command: the command that repeats the run.
+        start: the start of the command, by `time.perf_counter`. The reported time ends when the figures are drawn.
         drawn: figures that already exist.
-        counts: pairs of each class in each part of the data. None counts the pairs of an evaluation.
+        counts: number of pairs of each class in each part of the data. None counts the pairs of an evaluation.
         seed: the seed of a training.
-        confidence: calibration of the probabilities of a training.
-        augmented: training images with their augmented variants.
+        confidence: evaluation of the probabilities of a training.
+        augmented: training images with augmented versions.
     """
     config = run.read_json(CONFIG)
     runtime = config["runtime"]
@@ -197,7 +197,7 @@ def write_result(
 
 
 def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:
-    """Evaluate the probabilities of a training's predictions; None for an experiment."""
+    """Evaluate the probabilities that a training predicted; None for an experiment."""
     if not isinstance(result, TrainResult | FoldsResult):
         return None
     rows, labels = read_predictions(run, _predictions_of(result)), plan.dataset.labels
@@ -217,7 +217,7 @@ def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:
 
 
 def _doubtful_csv(confidence: Confidence) -> str:
-    """The pairs whose label looks wrong, the most confident disagreement first."""
+    """Make a CSV table of pairs whose label is probably wrong, the most confident disagreement first."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["guid", "tag", "predicted", "probability", "text"])
@@ -226,12 +226,12 @@ def _doubtful_csv(confidence: Confidence) -> str:
 
 
 def as_dict(summary: Summary | None) -> dict[str, Any]:
-    """Return the summary under its key in `result.json`, or nothing if there is no summary."""
+    """Return the summary as a part of `result.json`; empty if there is no summary."""
     return {} if summary is None else {"summary": asdict(summary)}
 
 
 def class_counts(plan: Plan) -> dict[str, dict[str, int]]:
-    """Count the pairs of each class in training and validation; with folds, each pair is in both."""
+    """Count the pairs of each class in training and validation. With folds, each pair is counted in both."""
     tags = {pair.guid: pair.tag for pair in plan.dataset.pairs}
     split = plan.split
     parts = {"pairs": tags} if plan.folds else {"training": split.train, "validation": split.val}
@@ -240,7 +240,7 @@ def class_counts(plan: Plan) -> dict[str, dict[str, int]]:
 
 
 def _augmented(plan: Plan, run: Run, result: Any) -> list[AugmentedImage]:
-    """Augment a few training images by each policy of a run, unless the run shows no pictures of its data."""
+    """Augment a few training images by each policy of a run; none if the user gave `--no-examples`."""
     if run.read_json(CONFIG)["runtime"].get("no_examples"):
         return []
     fit = plan.config.fit
@@ -256,7 +256,7 @@ def _augmented(plan: Plan, run: Run, result: Any) -> list[AugmentedImage]:
 
 
 def _examples(plan: Plan, run: Run, result: Any, detail: Any) -> Examples:
-    """Choose examples for the report: by confidence, by needed modality, or by the number of correct models."""
+    """Choose examples for the report: by confidence, needed modality, or number of correct models."""
     labels = plan.dataset.labels
     if isinstance(result, TrainResult | FoldsResult):
         rows = [
@@ -301,7 +301,7 @@ def _predictions_of(result: TrainResult | FoldsResult) -> str:
 
 
 def _validation_pairs(plan: Plan) -> list[Pair]:
-    """Return the evaluated pairs in the order of the data set: the validation pairs; with folds, all pairs."""
+    """Return the evaluated pairs in the order of the data set: validation pairs, or all pairs with folds."""
     val = {guid for split in plan.folds or (plan.split,) for guid in split.val}
     return [pair for pair in plan.dataset.pairs if pair.guid in val]
 

@@ -1,8 +1,8 @@
-"""Ctrl-C, SIGTERM and SIGHUP end the command line at once, with its temporary files and workers removed.
+"""End the command line at once after Ctrl-C, SIGTERM or SIGHUP, and remove its temporary files and workers.
 
-Chosen: a signal handler that cleans up and ends the process where it stands, and a thread that does so when the main
-thread is inside a long computation. Rejected: `KeyboardInterrupt`, which imports and callbacks of libraries swallow or
-turn into other errors. Programs that import mmsent keep Python's own handling, and the same context managers clean up.
+Chosen: a signal handler that cleans up and ends the process, and a thread that does so while the main thread is inside
+a long computation. Rejected: `KeyboardInterrupt`, which imports and callbacks of libraries swallow or turn into other
+errors. In programs that import mmsent, Python's own handling stays, and the same context managers clean up.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 EXIT_CODES = 128
-"""A process that ends by a signal exits with this and the signal's number, as shells have it."""
+"""If a signal ends a process, the exit code is this number plus that of the signal, as in shells."""
 INTERRUPTED = EXIT_CODES + signal.SIGINT
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
 AGAIN = "run the same command again"
 GRACE_SECONDS = 0.5
-"""How long the main thread may take until it runs the handler; after that the waiting thread ends the process."""
+"""Seconds for the main thread to run the handler. Afterwards, the waiting thread ends the process."""
 CLEANUP_SECONDS = 1.0
-"""How long the cleanup may take until the process ends without it."""
+"""Seconds for the cleanup. Afterwards, the process ends without it."""
 
 _lock = threading.RLock()
 _cleanups: dict[object, Callable[[], None]] = {}
@@ -31,7 +31,7 @@ _advice: list[str] = []
 
 
 def watch() -> None:
-    """Make signals end this process. Call this once, in the main thread, before heavy imports.
+    """Make signals end this process. Call this function once, in the main thread, before heavy imports.
 
     A signal that the parent process ignores, as `nohup` does, stays ignored.
     """
@@ -54,7 +54,7 @@ def watch() -> None:
 
 @contextlib.contextmanager
 def on_interrupt(cleanup: Callable[[], None]) -> Iterator[None]:
-    """Run `cleanup` if a signal ends the process inside this block. It must be quick, and import nothing."""
+    """Call `cleanup` if a signal ends the process inside this block. It must be fast, and must not import anything."""
     key = object()
     with _lock:
         _cleanups[key] = cleanup
@@ -77,7 +77,7 @@ def advice(text: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def left_to_others() -> Iterator[None]:
-    """Leave Ctrl-C and SIGTERM to the work in this block, which has handlers of its own and ends by itself."""
+    """In this block, leave Ctrl-C and SIGTERM to the handlers of the work, which end it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -93,7 +93,7 @@ def left_to_others() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Delay Ctrl-C until the end of this block. Processes that begin inside it never receive Ctrl-C themselves."""
+    """Delay Ctrl-C until the end of this block. Processes that start in it never receive Ctrl-C."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows, where each worker ignores it by itself
         yield
         return
@@ -108,7 +108,7 @@ def held_back() -> Iterator[None]:
 
 
 def _wait(reading: int, watched: dict[int, str]) -> None:
-    """End the process if the main thread does not."""
+    """End the process if the main thread does not do so."""
     while True:
         for number in os.read(reading, 64):
             if number in watched:
@@ -119,7 +119,7 @@ def _wait(reading: int, watched: dict[int, str]) -> None:
 
 
 def _end(number: int, word: str) -> None:
-    """Clean up, report, and end the process. The lock is kept, so that no thread begins another file."""
+    """Clean up, print the advice, and end the process. The lock is kept, so that no thread starts another file."""
     with _lock:
         for cleanup in reversed([*_cleanups.values()]):
             try:
@@ -137,16 +137,17 @@ def _end(number: int, word: str) -> None:
 
 
 def _report(line: str) -> None:
-    """Write to standard error without its buffer, which another thread may hold, and without waiting for a reader."""
+    """Write to standard error without its buffer, which another thread may hold, and without blocking."""
     with contextlib.suppress(OSError, ValueError):
         if os.name != "posix" or select.select([], [2], [], 0)[1]:
             os.write(2, line.encode(errors="backslashreplace"))
 
 
 def _separate_forks(watched: dict[int, str]) -> None:
-    """In forked processes, leave Ctrl-C to the parent, which ends its children; other signals end the child alone.
+    """In forked processes, ignore Ctrl-C, since the parent ends them. Other signals end only the forked process.
 
-    Signals wait during a fork: a child that still had the handlers would report its own signals to the parent.
+    Signals are blocked during a fork. Otherwise, a child that still has the handlers would send its signals to the
+    parent.
     """
     masks: list[set[int]] = []
 

@@ -1,4 +1,4 @@
-"""The model: two encoders, a fusion and a head. Missing modalities are masked here only."""
+"""The model: two encoders, a fusion and a head. Missing modalities are masked only here."""
 
 import copy
 from collections.abc import Sequence
@@ -54,7 +54,8 @@ class Logits(NamedTuple):
 class SentimentModel(nn.Module):
     """Two encoders, a fusion layer and a head.
 
-    A missing modality is replaced by a learned feature. It is trained by modality dropout; without that, it is zero.
+    A missing modality is replaced by a learned feature, which is trained by modality dropout. Without modality dropout,
+    this feature is zero.
 
     Args:
         text: the text encoder, frozen and cut.
@@ -98,7 +99,7 @@ class SentimentModel(nn.Module):
         return self.classify(*self.encode(batch), batch.present)
 
     def encode(self, batch: Batch) -> tuple[Encoded, Encoded]:
-        """Compute the features of both modalities. A modality that the fusion does not read has its learned feature."""
+        """Compute the features of both modalities; the learned feature for a modality that the fusion does not read."""
         rows = len(batch.present)
         return (
             self.text(batch.text) if "text" in self.modalities else Encoded(self.missing_text.expand(rows, -1)),
@@ -125,7 +126,7 @@ class SentimentModel(nn.Module):
         return Logits(self.head(fused), text_logits, image_logits, gates)
 
     def trained_state(self) -> dict[str, Tensor]:
-        """Return the state dict without frozen stages and unused encoders. Checkpoints have a digest of the former."""
+        """Return the state dict without frozen stages (checkpoints have their digest) and unused encoders."""
         frozen = [f"{name}.stages.{stage}." for name in MODALITIES for stage in range(getattr(self, name).frozen)]
         unread = [f"{name}." for name in MODALITIES if name not in self.modalities]
         left_out = (*frozen, *unread)
@@ -139,7 +140,7 @@ class SentimentModel(nn.Module):
         return {} if gates is None else gates(text, image)
 
     def _drop_modalities(self, present: Tensor) -> Tensor:
-        """Mask one modality of a random part of the complete pairs: [B, 2] bool -> [B, 2] bool."""
+        """Mask one modality of randomly chosen complete pairs: [B, 2] bool -> [B, 2] bool."""
         if not self.modality_dropout or len(self.modalities) == 1:
             return present
         draws = torch.rand(len(present), device=present.device)
@@ -161,7 +162,7 @@ def build_model(
         vocabulary: words of the training split, for encoders that are trained from scratch.
 
     Raises:
-        ConfigError: an unknown name, more frozen layers than there are, or encoders that do not suit the fusion.
+        ConfigError: a name is unknown, more layers are frozen than there are, or the fusion cannot use the encoders.
         WeightsUnavailable: pretrained weights cannot be found or loaded.
     """
     find_fusion(config.fusion)  # raises before the encoders are built, which takes time
@@ -180,7 +181,7 @@ def assemble(
 ) -> SentimentModel:
     """Make a model of two encoders, a fusion and a head.
 
-    The encoders may have been used in another model: their cut and their trained stages are set again.
+    The encoders may have been used in another model. Their cut and their trained stages are set again.
 
     Raises:
         ConfigError: the fusion is unknown, or it reads tokens and an encoder has none.
@@ -217,7 +218,7 @@ def copy_model(model: SentimentModel, shares_tensors: bool = False) -> Sentiment
 
     Args:
         model: the model.
-        shares_tensors: share the trained parameters, too, which the caller then replaces by others.
+        shares_tensors: also share the trained parameters, which the caller then replaces.
     """
     shared: list[Any] = [
         part for encoder in (model.text, model.image) for part in (encoder.inputs, *encoder.stages[: encoder.frozen])
@@ -227,7 +228,7 @@ def copy_model(model: SentimentModel, shares_tensors: bool = False) -> Sentiment
 
 
 def trains_encoders(model: "SentimentModel") -> bool:
-    """Return whether any parameter of the encoders is trained."""
+    """Return True if any parameter of the encoders is trained."""
     return any(p.requires_grad for encoder in (model.text, model.image) for p in encoder.parameters())
 
 
@@ -238,7 +239,7 @@ def count_parameters(model: nn.Module) -> tuple[int, int]:
 
 
 def replace_feature(encoded: Encoded, is_kept: Tensor, feature: Tensor) -> Encoded:
-    """Replace the features of some pairs by another feature without tokens.
+    """Replace the features of some pairs by a feature without tokens.
 
     Args:
         encoded: features of B pairs.

@@ -33,14 +33,14 @@ from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run, own_config
 
 DEFAULT_RUNS = Path("runs")
 CHECKED_OPTIONS = "options"
-"""Section of a check's configuration: the options that were given, with the place of the data."""
+"""Section of a check's configuration with the given options and the place of the data."""
 SAMPLE_TEXT = "what a day"
 EXPLAINED = 3
-"""Pairs of a file that are explained."""
+"""Number of pairs of a file to explain."""
 
 
 def next_commands(run: Run, result: Any) -> list[str]:
-    """Return the command lines that a run suggests.
+    """Return the suggested commands after a run.
 
     Args:
         run: a finished run.
@@ -74,12 +74,12 @@ def next_commands(run: Run, result: Any) -> list[str]:
 
 
 def after_predict(result: PredictResult, given: Mapping[str, Any], text: str | None, image: Path | None) -> list[str]:
-    """Return the command line that explains a prediction, or the first ones of a file.
+    """Return the command that explains the single prediction, or the first predictions of a file.
 
     Args:
-        result: what was predicted.
+        result: the result of the prediction.
         given: the settings of `DataConfig` that the file was predicted with.
-        text, image: the single pair.
+        text, image: text and image of the single pair.
     """
     which: dict[str, Any] = {"text": text, "image": image}
     if result.out is not None:
@@ -90,19 +90,19 @@ def after_predict(result: PredictResult, given: Mapping[str, Any], text: str | N
 
 
 def after_split(path: Path, given: Mapping[str, Any], has_folds: bool) -> str:
-    """Return the command line that trains with a split file.
+    """Return the command that trains with a split file.
 
     Args:
         path: the split file.
         given: the settings of `DataConfig` that the split was made with.
-        has_folds: the file has folds, and one of them must be named.
+        has_folds: the file has folds, so the command must name one.
     """
     data = {**given, "data": locate(given.get("data")).path}
     return command_line("train", {**data, "split": path, "fold": 1 if has_folds else None})
 
 
 def _predict(run: Run) -> str:
-    """Predict the pairs without a label that lie beside the training pairs, or, where there are none, a text."""
+    """Suggest predicting the pairs without a label in the training data, or else a text."""
     config = build(DataConfig, run.read_json(CONFIG)["data"])
     if not _has_unlabelled(config):
         return command_line("predict", {"checkpoint": run.folder, "text": SAMPLE_TEXT})
@@ -123,13 +123,13 @@ def _has_unlabelled(config: DataConfig) -> bool:
 
 
 def _free_name() -> str:
-    """`submission.txt`, or with a number where a file of that name is in the current folder."""
+    """Return `submission.txt`, with a number if this file exists in the current folder."""
     names = ("submission.txt", *(f"submission-{number}.txt" for number in range(2, 1000)))
     return next(name for name in names if not Path(name).exists())
 
 
 def _ablate(run: Run, checkpoint: Path) -> list[str]:
-    """Measure what text and image contribute to a model; where that cannot be done, predict a text."""
+    """Suggest an ablation, or else predicting a text."""
     if checkpoint.suffix != ".pt":  # predictions of another program
         return []
     own = own_config(checkpoint)
@@ -139,13 +139,13 @@ def _ablate(run: Run, checkpoint: Path) -> list[str]:
 
 
 def _use(run: Run, folder: Path) -> list[str]:
-    """Predict with the model of a run, unless the folder is no run with a model."""
+    """Suggest predicting with the model of a run, if the folder is a run with a model."""
     model = Run(folder)
     return [_predict(model)] if model.path(CONFIG).is_file() and model.path(BEST).is_file() else []
 
 
 def _train_again(run: Run, config: Path) -> str:
-    """Train with settings that may help a model which has learned nothing."""
+    """Suggest training with settings that may help a model that has learned nothing."""
     from mmsent_cli.training.describe import next_settings
 
     fit = build(ResolvedFit, Run(config.parent).read_json(config.name)["fit"])
@@ -153,13 +153,13 @@ def _train_again(run: Run, config: Path) -> str:
 
 
 def _train_arm(run: Run, result: CompareResult) -> str:
-    """Train the chosen arm."""
+    """Suggest training the chosen arm."""
     chosen = {"fusion": result.chosen.fusion, "augmentation": result.chosen.augmentation}
     return command_line("train", {"config": run.folder, **chosen, **_runs_dir(run)})
 
 
 def _checked(run: Run, command: str, changed: Mapping[str, Any]) -> str:
-    """Use checked pairs with the settings that they were checked for, and changed ones."""
+    """Suggest a command on the checked pairs, with the options of the check and some changed ones."""
     options = run.read_json(CONFIG)[CHECKED_OPTIONS]
     if options.get("data") == frames.NAME:
         return f"{command}(data, runs_dir={str(run.folder.absolute().parent)!r}), with the same data"
@@ -167,7 +167,7 @@ def _checked(run: Run, command: str, changed: Mapping[str, Any]) -> str:
 
 
 def _retrain(run: Run, result: AblateResult) -> list[str]:
-    """Suggest a comparison with models of one modality, unless that was done or the training pairs are not known."""
+    """Suggest an ablation with `--retrain`, unless it was done or the training pairs are unknown."""
     from mmsent_cli.experiments.request import read_request
 
     subject = read_request(run.path(EXPERIMENT)).subject
@@ -178,6 +178,6 @@ def _retrain(run: Run, result: AblateResult) -> list[str]:
 
 
 def _runs_dir(run: Run) -> dict[str, Path]:
-    """The folder of the runs, where it is not the default one."""
+    """Return the option for the folder of all runs, if it is not the default one."""
     runs = run.folder.absolute().parent
     return {} if runs == DEFAULT_RUNS.absolute() else {"runs_dir": runs}

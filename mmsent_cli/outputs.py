@@ -1,4 +1,4 @@
-"""Outputs that the user names: a plain file, a pipe, a device, or `-` for standard output."""
+"""Open outputs that the user names: a plain file, a pipe, a device, or `-` for standard output."""
 
 import errno
 import os
@@ -17,12 +17,12 @@ STANDARD_OUTPUT = Path("-")
 
 @contextmanager
 def open_output(path: Path) -> Iterator[TextIO]:
-    """Open an output that the user named, for text in UTF-8.
+    """Open an output for text in UTF-8.
 
-    A file appears whole or not at all. A pipe or a device is written to directly, and `-` is standard output.
+    A file is written atomically. A pipe or a device is written to directly.
 
     Raises:
-        MmsentError: it cannot be written.
+        MmsentError: the output cannot be written.
     """
     if path == STANDARD_OUTPUT:
         yield sys.stdout
@@ -53,16 +53,16 @@ def is_stream(path: Path) -> bool:
 
 
 def require_writable(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
-    """Check that an output may be written, before any work is done. Nothing is made.
+    """Check that an output can be written, before any work is done. Nothing is created.
 
     Args:
         path: the path of the output; `-` is standard output.
         force: a file that exists may be overwritten.
-        inputs: files that are read; none of them may be the output, under whatever name.
+        inputs: files that are read. The output must not be one of them, even under another name.
 
     Raises:
-        MmsentError: it exists and `force` is not given, it is no plain file, it is an input, or its folder cannot be
-            made or written.
+        MmsentError: the output exists and `force` is not given, it is not a plain file, it is an input, or its folder
+            cannot be created or written to.
     """
     if path == STANDARD_OUTPUT or is_stream(path):
         return
@@ -86,7 +86,7 @@ def require_no_input(path: Path, inputs: Iterable[Path]) -> None:
     """Check that an output is not one of the input files, not even under another name.
 
     Raises:
-        MmsentError: it is.
+        MmsentError: the output is an input file.
     """
     try:
         written = path.stat()
@@ -98,14 +98,14 @@ def require_no_input(path: Path, inputs: Iterable[Path]) -> None:
         except OSError:
             continue
         if is_same:
-            raise MmsentError(f"cannot write to {path}: this command reads it", "choose another name")
+            raise MmsentError(f"cannot write to {path}: it is an input of this command", "choose another name")
 
 
 def _open_stream(path: Path) -> TextIO:
     """Open a pipe or a device for writing, without waiting for a reader.
 
     Raises:
-        MmsentError: it has no reader, or must not be written.
+        MmsentError: nothing reads the pipe, or it must not be written to.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))

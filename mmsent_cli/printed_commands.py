@@ -11,9 +11,9 @@ def command_line(command: str, options: Mapping[str, Any], arguments: Sequence[s
 
     Args:
         command: a command, such as `train`.
-        options: values by name, with `head_lr` for `--head-lr`. None and False are left out, True adds the option
-            without a value, a tuple is comma-separated, and a Path is made absolute.
-        arguments: words that stand before the options; a Path is made absolute.
+        options: values by name, such as `head_lr` for `--head-lr`. None and False are left out. True adds the option
+            without a value. A tuple becomes comma-separated. A Path becomes absolute.
+        arguments: words before the options. A Path becomes absolute.
 
     Example:
         >>> command_line("train", {"data": Path("lab"), "epochs": 5, "offline": True})
@@ -25,7 +25,7 @@ def command_line(command: str, options: Mapping[str, Any], arguments: Sequence[s
 
 
 def option_text(name: str, value: Any) -> str:
-    """Return an option with its value as it is typed in a shell, such as `--labels 'very good,bad'`."""
+    """Return an option with its value as typed in a shell, such as `--labels 'very good,bad'`."""
     return shlex.join(_words(name, value))
 
 

@@ -1,7 +1,7 @@
 """Progress events of a run. Imports the standard library only.
 
-Chosen: progress is reported by calling a function with each event. So `events.append` can be used to collect events,
-and events can be sent between processes. Rejected: an interface with a method for each event, which is more to write.
+Chosen: a function is called with each event. So `events.append` can collect events, and events can be sent between
+processes. Rejected: an interface with one method per event, which needs more code.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from mmsent_cli.results import EpochResult
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Progress of a stage, such as "checking pairs": `done` of `total` items. `total` is None if it is not yet known.
+    """Progress of a stage, such as "checking pairs": `done` of `total` items. `total` is None if it is unknown.
 
     `unit` is the name of an item.
     """

@@ -1,4 +1,4 @@
-"""Create and find run folders. They are never overwritten. `result.json` is written last, when a run is finished."""
+"""Create and find run folders. They are never overwritten. `result.json` is written last, at the end of a run."""
 
 import dataclasses
 import datetime
@@ -26,7 +26,7 @@ RUN_NAME = re.compile(r"\d{8}-\d{6}-\S+")
 def point_latest(runs_dir: Path, name: str) -> None:
     """Make `latest` a link to the run, or a text file with its name if links are not allowed.
 
-    Something else of that name stays as it is, and `latest_note` reports it.
+    If something else is called `latest`, it stays as it is, and `latest_note` reports it.
     """
     latest = runs_dir / LATEST
     if not is_own(latest):
@@ -41,13 +41,13 @@ def point_latest(runs_dir: Path, name: str) -> None:
 
 
 def latest_note(folder: Path) -> str:
-    """Return a note if something else than mmsent's link is called `latest`, else ""."""
+    """Return a note if something other than mmsent's link is called `latest`, else ""."""
     latest = folder.parent / LATEST
-    return "" if is_own(latest) else f"{latest} is no link of mmsent and was left alone; this run is {folder}"
+    return "" if is_own(latest) else f"{latest} is not a link of mmsent, so it was not changed; this run is {folder}"
 
 
 def is_own(latest: Path) -> bool:
-    """Return True if `latest` may be replaced: it is a link, a text file with the name of a run, or does not exist."""
+    """Return True if `latest` may be replaced: it is a link, a text file with a run's name, or does not exist."""
     if latest.is_symlink() or not latest.exists():
         return True
     try:
@@ -71,29 +71,30 @@ def follow(path: Path) -> Path | None:
 
 BEST = "best_model.pt"
 RESULT = "result.json"
-"""Written last: a run without it is not finished."""
+"""The file that is written last. A run without it is unfinished."""
 LAST = "last.pt"
 CONFIG = "config.json"
 SPLIT = "split.json"
 ENVIRONMENT = "environment.json"
 SECONDS = "seconds"
-"""The time that a finished run took and shows, in `ENVIRONMENT`: a result has no times that a resumption changes."""
+"""Key of the duration of a finished run in `ENVIRONMENT`. Results contain no times, so that resumed runs have the
+same result."""
 EXPERIMENT = "experiment.json"
 ARMS = "arms"
-"""Folder of an experiment's trained models: one result each."""
+"""Folder with the trained models of an experiment."""
 FOLDS = "folds"
-"""Folder of a cross-validation run: the models of each finished fold."""
+"""Folder with the models of each finished fold."""
 SHOWN_RUNS = 3
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")
-"""Names that `files.hidden_name` gives."""
+"""Pattern of the names from `files.hidden_name`."""
 
 
 class Run:
-    """One run's folder.
+    """The folder of one run.
 
     Args:
         folder: an existing folder.
-        is_writable: False in all processes of a training but the first: `write` then does nothing.
+        is_writable: False in all processes of a training but the first. Then `write` does nothing.
     """
 
     def __init__(self, folder: Path, is_writable: bool = True) -> None:
@@ -102,7 +103,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
+        """The name of the folder."""
         return self.folder.name
 
     @property
@@ -112,7 +113,7 @@ class Run:
 
     @property
     def has_progress(self) -> bool:
-        """True if an epoch, or a model of an experiment, is finished and saved."""
+        """True if an epoch, or a model of an experiment, has been finished and saved."""
         is_begun = self.path(LAST).is_file() or any(self.path(FOLDS).glob("*.pt"))
         is_arm_done = any(self.path(ARMS).glob("*.json")) or any(self.path(ARMS).glob(f"*/{FOLDS}/*.pt"))
         return is_begun or is_arm_done
@@ -126,7 +127,7 @@ class Run:
         return self.write(name, json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n")
 
     def write(self, name: str, content: str | bytes) -> Path:
-        """Write a file whole or not at all. Bytes of a file's name that are no UTF-8 are written as escapes."""
+        """Write a file atomically. Bytes of a file name that are not UTF-8 are written as escapes."""
         path = self.path(name)
         if not self.is_writable:
             return path
@@ -157,7 +158,7 @@ def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], ob
         runs_dir: the folder of all runs.
         command: name of the command.
         name: the name of the model.
-        fill: writes the run's first files; its folder appears with all of them.
+        fill: writes the first files of the run. The folder appears with all of them.
 
     Raises:
         MmsentError: the folder cannot be created.
@@ -175,7 +176,7 @@ def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], ob
 
 
 def discard_run(run: Run) -> None:
-    """Remove a run that did not finish its first epoch, and point `latest` to the newest other run."""
+    """Delete a run that did not finish its first epoch, and point `latest` to the newest other run."""
     runs_dir = run.folder.parent
     shutil.rmtree(run.folder, ignore_errors=True)
     others = _names(runs_dir)
@@ -186,14 +187,14 @@ def discard_run(run: Run) -> None:
 
 
 def find_run(spec: str | None, runs_dir: Path) -> Run:
-    """Find a run by `spec`: its folder, its name in `runs_dir`, or `latest`. None is the newest run.
+    """Find a run by `spec`: its folder, its name in `runs_dir`, or `latest`. None means the newest run.
 
     The newest run is the target of the link `latest`. If the link is missing or broken, the newest run is the one with
-    the latest time in its name. If there is none either, a folder `latest` is used: some programs copy a link as a
-    folder.
+    the latest time in its name. If there is none, a folder called `latest` is used, since some programs copy a link as
+    a folder.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is no such run.
     """
     for found in _candidates(spec, runs_dir):
         if found is not None and found.is_dir():
@@ -204,7 +205,7 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
 
 
 def find_finished(spec: str, runs_dir: Path) -> Run:
-    """Find a run as `find_run` does; `latest` is the newest finished run, if there is one.
+    """Find a run as `find_run` does, but `latest` means the newest finished run if there is one.
 
     Raises:
         CheckpointError: there is no such run.
@@ -217,7 +218,7 @@ def find_finished(spec: str, runs_dir: Path) -> Run:
 
 
 def _candidates(spec: str | None, runs_dir: Path) -> Iterator[Path | None]:
-    """Where the run that `spec` names may be, the first place first."""
+    """Return the paths that `spec` may mean, the most likely first."""
     if spec is None:
         yield _newest(runs_dir)
     elif spec == LATEST:
@@ -270,7 +271,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
 
 
 def unfinished_note(checkpoint: Path) -> str:
-    """Return a note if a checkpoint lies in the folder of an unfinished run, else ""."""
+    """Return a note if a checkpoint is in the folder of an unfinished run, else ""."""
     run = Run(checkpoint.parent)
     if run.is_finished or not run.path(CONFIG).is_file():
         return ""
@@ -281,7 +282,7 @@ def _existing(path: Path) -> Path:
     """Check that a path exists.
 
     Raises:
-        CheckpointError: it does not; the hint has the most similar paths.
+        CheckpointError: the path does not exist. The hint has the most similar paths.
     """
     if path.exists():
         return path
@@ -302,7 +303,7 @@ def as_file_name(name: str) -> str:
 
 
 def _make_folder(runs_dir: Path, base: str, fill: Callable[[Run], object]) -> Path:
-    """Create a new folder. A number is added to its name if two runs start in the same second."""
+    """Create a new folder. If two runs start in the same second, a number is added to the name."""
     hidden = hidden_name(runs_dir / base)
     remove = partial(shutil.rmtree, hidden, ignore_errors=True)
     with ExitStack() as cleanup:
@@ -318,7 +319,7 @@ def _make_folder(runs_dir: Path, base: str, fill: Callable[[Run], object]) -> Pa
 
 
 def _rename(hidden: Path, folder: Path) -> bool:
-    """Give a folder its final name; False if another process took it meanwhile."""
+    """Give a folder its final name. Returns False if another process has taken the name."""
     try:
         hidden.rename(folder)
     except OSError as error:
@@ -329,14 +330,14 @@ def _rename(hidden: Path, folder: Path) -> bool:
 
 
 def remove_unfinished(run: Run) -> None:
-    """Remove the temporary files of a process that was killed while it wrote to this run."""
+    """Delete temporary files that a killed process left in this run."""
     for path in run.folder.rglob(".*"):
         if UNFINISHED.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
 
 
 def _newest(folder: Path) -> Path | None:
-    """The run in a folder that `latest` names, else the newest by time, else a folder that is called `latest`."""
+    """Return the target of `latest` in a folder, else the newest run by time, else a folder called `latest`."""
     latest, names = folder / LATEST, _names(folder)
     pointed = follow(latest)
     if pointed is not None and (latest.is_symlink() or latest.is_file() or not names):
@@ -345,10 +346,10 @@ def _newest(folder: Path) -> Path | None:
 
 
 def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
-    """Return the newest finished run with a model.
+    """Return the newest finished run with a model. `wanted` is the name that the user gave instead, for the message.
 
     Raises:
-        CheckpointError: there is none, but perhaps unfinished ones. `wanted` is the name that was given instead.
+        CheckpointError: there is none. The message also names unfinished runs.
     """
     newest, names = _newest(runs_dir), _names(runs_dir, BEST)
     folders = [*([newest] if newest is not None else []), *(runs_dir / name for name in reversed(names))]
@@ -367,13 +368,13 @@ def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
 
 
 def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
-    """The runs that have a file, the oldest first: their names begin with date and time, and may end in a number."""
+    """Return the runs that have a file, the oldest first. Their names begin with date and time."""
     names = [path.parent.name for path in runs_dir.glob(f"[!.]*/{file}") if path.parent.name != LATEST]
     return sorted(names, key=natural_order)
 
 
 def _known_runs(runs_dir: Path) -> str:
-    """Make a hint that lists the newest runs."""
+    """Make a hint that names the newest runs."""
     newest = _names(runs_dir)[: -SHOWN_RUNS - 1 : -1]
     if not newest:
         return "train a model first: mmsent train"

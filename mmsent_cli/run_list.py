@@ -1,6 +1,6 @@
-"""What is in `runs/`: every run with its data, split, seed, metrics, time and size; and how a run is removed.
+"""List the runs with data, split, seed, metrics, time and size, and remove runs.
 
-Only trainings of the same data and split are ranked: metrics on other pairs cannot be compared.
+Only trainings on the same data and split are ranked, since metrics on different pairs cannot be compared.
 """
 
 import datetime
@@ -22,19 +22,19 @@ from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, RESULT, SECO
 from mmsent_cli.stats import macro_f1_of
 
 NAME = re.compile(r"(\d{8}-\d{6})-([a-z]+(?:-fusions|-compare|-encoding)?)-")
-"""Date, time and command at the start of a run's name, unless the user gave it another one."""
+"""Pattern of the date, time and command at the start of a run's name, unless the user has renamed the run."""
 SORTS = ("when", "accuracy", "macro-f1", "minutes", "size")
 
 
 def list_runs(runs_dir: Path, sort: str = "when") -> RunsResult:
-    """Return every run in a folder.
+    """Return all runs in a folder.
 
     Args:
-        runs_dir: the folder that keeps the runs.
-        sort: one of `SORTS`; the newest, best, longest or largest first.
+        runs_dir: the folder of all runs.
+        sort: one of `SORTS`. The newest, best, longest or largest run is first.
 
     Raises:
-        ConfigError: an unknown order.
+        ConfigError: the order is unknown.
     """
     if sort not in SORTS:
         raise ConfigError(f"runs cannot be sorted by {sort!r}", f"known: {', '.join(SORTS)}")
@@ -52,16 +52,16 @@ def list_runs(runs_dir: Path, sort: str = "when") -> RunsResult:
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a path is a run's own folder: named as a run, no link, and with the run's configuration."""
+    """Return True for a run's own folder: it has the name of a run and a configuration, and is not a link."""
     is_named = NAME.match(folder.name) is not None
     return is_named and not folder.is_symlink() and folder.is_dir() and (folder / CONFIG).is_file()
 
 
 def find_listed(spec: str, runs_dir: Path) -> Run:
-    """Return the run that `spec` names, if it is one.
+    """Find the run that `spec` names.
 
     Raises:
-        CheckpointError: no such run, or a folder that is no run.
+        CheckpointError: there is no such run, or the folder is not a run.
     """
     run = find_run(spec, runs_dir)
     if not is_run(run.folder):
@@ -72,18 +72,20 @@ def find_listed(spec: str, runs_dir: Path) -> Run:
 
 
 def describe_run(run: Run) -> RunRow:
-    """Return one run as a row, without a rank."""
+    """Describe one run as a row, without a rank."""
     return _row(run)
 
 
 def remove_run(run: Run) -> None:
-    """Delete a run's folder.
+    """Delete the folder of a run.
 
     Raises:
-        MmsentError: it is no run, or it cannot be deleted.
+        MmsentError: the folder is not a run, or it cannot be deleted.
     """
     if not is_run(run.folder):
-        raise CheckpointError(f"{run.folder} is not a run folder of mmsent", "nothing was deleted")
+        raise CheckpointError(
+            f"{run.folder} is not a run folder of mmsent, so it is not deleted", "mmsent runs lists the runs"
+        )
     discard_run(run)
     if run.folder.exists():
         raise MmsentError(f"{run.folder} could not be deleted", "check its permissions")
@@ -118,7 +120,7 @@ def _row(run: Run) -> RunRow:
 
 
 def _place(data: object) -> str:
-    """The data in one form, however it was named: relative to the current folder if it is in it."""
+    """Return the path of the data in a uniform way: relative if it is in the current folder, else absolute."""
     if not isinstance(data, str) or not data:
         return ""
     path = Path(data)
@@ -131,7 +133,7 @@ def _place(data: object) -> str:
 
 
 def _read(run: Run, name: str) -> dict[str, Any]:
-    """A JSON file of a run; empty where it is missing or damaged, so that one bad run does not hide the others."""
+    """Read a JSON file of a run; empty if it is missing or damaged, so that the other runs can still be listed."""
     try:
         content = json.loads(run.path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -140,7 +142,7 @@ def _read(run: Run, name: str) -> dict[str, Any]:
 
 
 def _scores(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Accuracy and macro-F1 with intervals of a training or an evaluation."""
+    """Return accuracy and macro-F1 with their intervals."""
     metrics = result.get("best") or result.get("metrics")
     if isinstance(metrics, Mapping) and "confusion" in metrics:
         return {
@@ -159,7 +161,7 @@ def _scores(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _macro_f1_interval(confusion: Sequence[Sequence[int]]) -> Interval | None:
-    """The interval of macro-F1, which depends on the confusion counts alone."""
+    """Compute the interval of macro-F1 from the confusion counts."""
     counts = np.array(confusion)
     true, predicted = (np.repeat(numbers.ravel(), counts.ravel()) for numbers in np.indices(counts.shape))
     return macro_f1_of(true, predicted[None], len(counts)) if len(true) > 1 else None
@@ -173,7 +175,7 @@ def _digest(splits: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _split_words(splits: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> str:
-    """The split in words, such as `5 folds, seed 42`."""
+    """Describe the split, such as `5 folds, seed 42`."""
     if not splits:
         return ""
     seed = splits[0].get("seed", config.get("split_seed"))
@@ -184,7 +186,7 @@ def _split_words(splits: Sequence[Mapping[str, Any]], config: Mapping[str, Any])
 
 
 def _ranked(rows: list[RunRow]) -> list[RunRow]:
-    """The rows, with the places of those trainings that share data and split."""
+    """Add the ranks of trainings with the same data and split."""
     groups: defaultdict[tuple[str, str], list[RunRow]] = defaultdict(list)
     for row in rows:
         if row.split and row.accuracy is not None and row.is_finished and row.command == "train":
@@ -208,7 +210,7 @@ def _when(stamp: str) -> str:
 
 
 def _minutes(run: Run, result: Mapping[str, Any], stamp: str) -> float | None:
-    """The time that a run showed at its end; of an older run, that from its start to its result."""
+    """Return the recorded duration of a run. For an older run, it is the time from its start to its result."""
     if not run.is_finished:
         return None
     for place in (result, _read(run, ENVIRONMENT)):
@@ -219,7 +221,7 @@ def _minutes(run: Run, result: Mapping[str, Any], stamp: str) -> float | None:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of all files below a folder; links are not followed."""
+    """Return the bytes of all files in a folder. Links are not followed."""
     total = 0
     for base, _, files in os.walk(folder):
         total += sum((Path(base) / name).lstat().st_size for name in files)

@@ -1,7 +1,7 @@
-"""How long a run takes by the clock, from the start of its command; a resumed run has the time of all its commands.
+"""Measure the time of a run by the clock. The time of a resumed run is the sum over all its commands.
 
-A killed process records nothing. So each command writes down when it began, and the next one takes the time of the
-newest file in the folder for the end of the one before.
+A killed process records nothing. So each command records when it began, and the next command takes the time of the
+newest file in the folder as the end of the previous one.
 """
 
 import time
@@ -18,12 +18,12 @@ earlier commands took."""
 
 
 def session() -> dict[str, float]:
-    """Return what a new run records: when its command began."""
+    """Return the entry that records when the command of a new run began."""
     return {BEGAN: round(time.time() - command_seconds(), 3)}
 
 
 def begin_session(run: Run) -> None:
-    """Record that a command continues a run."""
+    """Record the start of a command that continues a run."""
     recorded = _recorded(run)
     began, before = recorded.get(BEGAN), recorded.get(EARLIER, recorded.get(SECONDS, 0.0))
     if isinstance(began, int | float):
@@ -33,12 +33,12 @@ def begin_session(run: Run) -> None:
 
 
 def whole_seconds(run: Run, start: float) -> float:
-    """Return the seconds that a run took until now; `start` is when its last command began, by `perf_counter`."""
+    """Return the seconds of a run so far. `start` is the start of its last command, by `perf_counter`."""
     return _recorded(run).get(EARLIER, 0.0) + time.perf_counter() - start
 
 
 def without_session(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an environment without the times of an unfinished run."""
+    """Return the environment without the entries for the time of an unfinished run."""
     return {name: value for name, value in environment.items() if name not in (BEGAN, EARLIER)}
 
 

@@ -1,15 +1,15 @@
-"""Standard streams as a terminal, pipe or container may leave them: any encoding, any width, closed, or full."""
+"""Prepare the standard streams for any encoding and width, and for closed or full outputs."""
 
 import os
 import sys
 from typing import TextIO
 
 SIZES = {"COLUMNS": range(20, 10_000), "TERMINAL_WIDTH": range(20, 10_000), "LINES": range(2, 10_000)}
-"""Variables of the terminal's size, and the values that can be used."""
+"""Environment variables with the terminal's size, and their usable values."""
 
 
 def prepare() -> None:
-    """Make the standard streams usable: none closed, no character refused, no impossible width."""
+    """Open closed standard streams, escape what they cannot encode, and ignore impossible terminal widths."""
     for number in (0, 1, 2):
         _open_if_closed(number)
     sys.stdout, sys.stderr = _usable(sys.stdout, 1), _usable(sys.stderr, 2)
@@ -20,7 +20,7 @@ def prepare() -> None:
 
 
 def finish() -> None:
-    """Write out what is buffered, so that a full disk is reported instead of being raised while Python ends.
+    """Flush standard output, so that a full disk is reported before Python ends.
 
     Raises:
         SystemExit: standard output cannot be written.
@@ -36,7 +36,7 @@ def finish() -> None:
 
 
 def _open_if_closed(number: int) -> None:
-    """Open a closed descriptor, so that no data file gets its number and with it what libraries print."""
+    """Open a closed descriptor. Otherwise a data file could get its number, and with it the output of libraries."""
     try:
         os.fstat(number)
     except OSError:
@@ -47,7 +47,7 @@ def _open_if_closed(number: int) -> None:
 
 
 def _usable(stream: TextIO | None, number: int) -> TextIO:
-    """The stream, with an escape for each character that its encoding lacks; Python leaves out a closed one."""
+    """Return the stream with escapes for characters that it cannot encode. A stream that is None is opened."""
     if stream is None:
         stream = os.fdopen(number, "w", encoding="utf-8", closefd=False)
     reconfigure = getattr(stream, "reconfigure", None)
@@ -57,7 +57,7 @@ def _usable(stream: TextIO | None, number: int) -> TextIO:
 
 
 def _discard(number: int) -> None:
-    """Send what is written to a descriptor nowhere."""
+    """Redirect a descriptor to nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)

@@ -117,7 +117,7 @@ def test_an_input_is_never_the_output_under_no_name(tmp_path, monkeypatch):
     Path("hard.csv").hardlink_to("pairs.csv")
     Path("folder").symlink_to(".")
     for name in ("pairs.csv", "hard.csv", "folder/pairs.csv", str(tmp_path / "pairs.csv")):
-        with pytest.raises(MmsentError, match="this command reads it"):
+        with pytest.raises(MmsentError, match="an input of this command"):
             require_writable(Path(name), force=True, inputs=[Path("nothing"), Path("pairs.csv")])
     require_no_input(Path("new.csv"), [Path("pairs.csv")])
 

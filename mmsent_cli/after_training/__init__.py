@@ -1,1 +1,1 @@
-"""What is done with trained models besides `predict`: evaluate, compare, explain, export, serve."""
+"""The commands that use trained models, except `predict`: evaluate, compare, explain, export, serve."""

@@ -1,4 +1,4 @@
-"""The work of `compare`: find the models and the pairs, compare, and write the run folder."""
+"""Run `compare`: find the models and the pairs, compare the models, and write the run folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -56,12 +56,12 @@ OPTIMISTIC = (
     "scores are optimistic"
 )
 FEW_SHOWN = 2
-"""Up to this number of models, examples say which of them is right; with more, how many are."""
+"""For up to this number of models, each example names the models that are right. For more, it has their number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """The answers of one checkpoint or file, how they were computed, and the findings recorded with it."""
+    """The predictions of one checkpoint or file, how they were computed, and the findings recorded with the model."""
 
     path: Path
     answers: Answers
@@ -75,14 +75,15 @@ def run_comparison(
     """Compare models, and write a run folder.
 
     Args:
-        models: runs, checkpoints or files of predictions; an entry with several has runs of one model with other seeds.
-        given: the settings that were given.
+        models: runs, checkpoints or prediction files. An entry with several items lists runs of one model with
+            different seeds.
+        given: the settings that the user gave.
         source: pairs in memory.
-        runs_dir: folder that keeps the runs.
-        progress: receives stages.
+        runs_dir: folder of all runs.
+        progress: receives progress events.
 
     Raises:
-        MmsentError: models, pairs or settings that cannot be used.
+        MmsentError: models, pairs or settings cannot be used.
     """
     start = begin_command()
     require_comparable([(",".join(seeds), len(seeds)) for seeds in models])  # before anything is computed
@@ -120,7 +121,7 @@ def run_comparison(
 
 
 def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: Path, progress: Progress) -> _Side:
-    """The answers of a run, a checkpoint or a file of predictions."""
+    """Return the predictions of a run, a checkpoint or a prediction file."""
     path = Path(spec)
     if is_prediction_file(path):
         return _Side(path=path, answers=read_answers(path, dataset), recorded=_recorded(path))
@@ -140,7 +141,7 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
     answers, seen = predict_labelled(predictor, dataset, progress), predictor.description.seen
     how, recorded = how_computed(predictor), predictor.description.findings
     if seen is None:
-        known = f"{checkpoint} does not record which pairs it was trained on: some of these may be among them"
+        known = f"{checkpoint} does not record its training pairs; the evaluated pairs may be among them"
         return _Side(path=checkpoint, answers=replace(answers, notes=(known,)), how=how, recorded=recorded)
     measured, chosen = chosen_pairs(seen.relation(answers.pairs), len(answers.pairs))
     if measured == ON_KNOWN:
@@ -148,14 +149,14 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
             f"{checkpoint} was trained on these pairs", "compare on pairs that no model was trained on"
         )
     left_out = counted(int((~chosen).sum()), "pair")
-    notes = [] if chosen.all() else [f"{checkpoint}: {left_out} used in its training are left out"]
+    notes = [] if chosen.all() else [f"{checkpoint} is scored without {left_out} that it was trained on"]
     notes += [OPTIMISTIC] if measured == ON_VALIDATION else []
     notes += [NO_VALIDATION] if seen.validation is None else []
     return _Side(path=checkpoint, answers=replace(answers.take(chosen), notes=tuple(notes)), how=how, recorded=recorded)
 
 
 def _recorded(path: Path) -> tuple[Finding, ...]:
-    """What was found wrong with the model in whose run a file of predictions lies; nothing elsewhere."""
+    """Return the findings of the run that contains the prediction file; empty if the file is in no run folder."""
     result = Run(path.absolute().parent).path(RESULT)
     if path.name not in (OUT_OF_FOLD, VAL_PREDICTIONS) or not result.is_file():
         return ()
@@ -163,7 +164,7 @@ def _recorded(path: Path) -> tuple[Finding, ...]:
 
 
 def _own_predictions(spec: str, runs_dir: Path) -> Path:
-    """Return the path of the predictions that a run made of its validation or out-of-fold pairs."""
+    """Return the path of a run's predictions for its validation or out-of-fold pairs."""
     path = Path(spec)
     run = Run(path.parent) if path.name == BEST and path.is_file() else find_finished(spec, runs_dir)
     for name in (OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS):
@@ -173,8 +174,8 @@ def _own_predictions(spec: str, runs_dir: Path) -> Path:
 
 
 def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
-    """A short name for each model: its run's own name; where several have the same, with the seed, else that of the
-    folder.
+    """Return a short, unique name for each model: the name of its run; if several are equal, with the seed, or else
+    with the name of the run folder.
     """
     firsts = [seeds[0] for seeds in paths]
     found = [_name(path) for path in firsts]
@@ -187,26 +188,26 @@ def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
 
 
 def _stem(path: Path) -> str:
-    """The name of the run that has the file, or of the file itself elsewhere."""
+    """Return the name of the run that contains the file. If the file is in no run, return its own name."""
     is_of_run = path.name in (BEST, OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS)
     return path.absolute().parent.name if is_of_run else path.stem
 
 
 def _name(path: Path) -> str:
-    """The name without date and command, and the number of folds of an ensemble."""
+    """Return the name of the run without date and command. For an ensemble, the number of folds is added."""
     name = STAMP.sub("", _stem(path)).removeprefix("train-").removeprefix("evaluate-")
     own = _config(path)
     return name if own is None or own.split.folds is None else f"{name}, {own.split.folds} folds"
 
 
 def _seed(path: Path) -> str:
-    """`, seed 1` of the run whose folder holds the file; empty elsewhere."""
+    """Return the seed of the run that contains the file, as `, seed 1`; empty if the file is in no run."""
     own = _config(path)
     return "" if own is None else f", seed {own.fit.seed}"
 
 
 def _config(path: Path) -> TrainConfig | None:
-    """The configuration of the run whose folder holds the file; None elsewhere."""
+    """Return the configuration of the run that contains the file; None if the file is in no run."""
     config = Run(path.absolute().parent).path(CONFIG)
     return own_config(config) if config.is_file() else None
 
@@ -221,24 +222,24 @@ def _notes(sides: Sequence[Sequence[_Side]]) -> list[str]:
 def _pairs(
     answers: Answers, sides: Sequence[Sequence[_Side]], runtime: RuntimeConfig, dataset: Dataset | None
 ) -> tuple[list[Pair], list[str]]:
-    """The compared pairs for the examples, and a note where they cannot be read."""
+    """Return the compared pairs, for the examples, and a note if they cannot be read."""
     if dataset is not None:
         by_guid: Mapping[str, Pair] = {pair.guid: pair for pair in dataset.pairs}
     else:
         own = own_config(sides[0][0].path)
         if own is None:
-            return [], ["the pairs themselves are not known here, so no examples are shown"]
+            return [], ["no examples are shown, since texts and images of the pairs are unknown"]
         try:
             by_guid = {pair.guid: pair for pair in load_judged(own.data, runtime, None, silent).pairs}
         except MmsentError as error:
             return [], [f"no examples are shown: {error.message}"]
     if not all(guid in by_guid for guid in answers.guids):
-        return [], ["no examples are shown: the run's data has other pairs by now"]
+        return [], ["no examples are shown, since the data of the run has changed"]
     return [by_guid[guid] for guid in answers.guids], []
 
 
 def _examples(pairs: Sequence[Pair], models: Mapping[str, Sequence[Answers]]) -> Examples:
-    """Pairs on which the models differ."""
+    """Choose pairs that the models predict differently."""
     if not pairs:
         return Examples()
     first = next(iter(models.values()))[0]

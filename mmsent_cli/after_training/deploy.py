@@ -1,4 +1,4 @@
-"""The work of `export` and `serve`: load the model; write a folder and compare it with mmsent, or run a web server."""
+"""Run `export` and `serve`: load the model, then write a folder and check it, or start a web server."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,10 +27,10 @@ from mmsent_cli.run_folders import own_config
 def run_export(
     checkpoint: Path, out: Path, given: Given, source: Source | None, force: bool, progress: Progress = silent
 ) -> ExportResult:
-    """Write a model as a folder that runs without mmsent, and compare its answers with those of mmsent.
+    """Export a model to a folder that predicts without mmsent, and compare its predictions with those of mmsent.
 
     Raises:
-        MmsentError: a model that cannot be exported, or a folder that is there already.
+        MmsentError: the model cannot be exported, or the folder exists already.
     """
     begin_command()
     settings = build(ExportSettings, given[ExportSettings])
@@ -47,29 +47,33 @@ def run_export(
 def _check_pairs(
     checkpoint: Path, given: dict[str, Any], cache: Path, source: Source | None, count: int
 ) -> tuple[list[Pair], list[str]]:
-    """Return the pairs to compare on, and notes. The pairs are those of `--data`, or else of the checkpoint's run."""
+    """Return the pairs for the comparison, from `--data` or else from the checkpoint's run, and notes."""
     if not count:
         return [], []
     if source is not None or "data" in given:
         return first_pairs(given, cache, source, count), []
     own = own_config(checkpoint)
     if own is None:
-        return [], ["nothing was compared: name pairs with --data, since the checkpoint is not in its run's folder"]
+        return [], [
+            "the predictions were not compared, since the checkpoint is not in its run folder; give pairs with --data"
+        ]
     try:
         return list(load_labelled(own.data, cache).pairs[:count]), []
     except MmsentError as error:
-        return [], [f"nothing was compared, since the pairs of the model's run cannot be read: {error.message}"]
+        return [], [
+            f"the predictions were not compared, since the pairs of the model's run cannot be read: {error.message}"
+        ]
 
 
 Ready = Callable[[str], None]
-"""Called with the address of a server that answers."""
+"""A function that is called with the address of the page when the server is ready."""
 
 
 def run_serving(checkpoint: Path, given: Given, ready: Ready) -> None:
     """Serve a model until the process gets SIGINT or SIGTERM.
 
     Raises:
-        MmsentError: a model that cannot be used, or an address that cannot be listened on.
+        MmsentError: the model cannot be used, or the address cannot be listened on.
     """
     from mmsent_cli.server.server import choose_token, open_socket, run_server, shown_address
 

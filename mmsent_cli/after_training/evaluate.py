@@ -1,4 +1,4 @@
-"""The work of `evaluate` and `explain`: predict pairs, score or explain them, and write the run folder."""
+"""Run `evaluate` and `explain`: predict pairs, score or explain them, and write the run folder."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -49,14 +49,14 @@ def run_evaluation(
     """Measure a checkpoint or a file of predictions on labelled pairs, and write a run folder.
 
     Args:
-        subject: a run, a checkpoint, or a file of predictions; None is the newest run's best model.
-        given: the settings that were given.
+        subject: a run, a checkpoint, or a prediction file. None uses the best model of the newest run.
+        given: the settings that the user gave.
         source: pairs in memory.
-        runs_dir: folder that keeps the runs.
-        progress: receives stages.
+        runs_dir: folder of all runs.
+        progress: receives progress events.
 
     Raises:
-        MmsentError: a model, pairs or settings that cannot be used.
+        MmsentError: the model, pairs or settings cannot be used.
     """
     start = begin_command()
     settings = build(EvaluateSettings, given[EvaluateSettings])
@@ -97,7 +97,7 @@ def run_evaluation(
 
 
 def _require_columns(names: Sequence[str], data: DataConfig, source: Source | None, has_data: bool) -> None:
-    """Check the columns in `--by` before anything is predicted."""
+    """Check that the columns in `--by` exist, before anything is predicted."""
     if names and not has_data:
         raise ConfigError(f"--by {','.join(names)} needs a table that has this column", NO_DATA)
     if names:
@@ -122,7 +122,7 @@ def _table(answers: Answers) -> str:
 
 
 def _examples(answers: Answers) -> Examples:
-    """Wrong and right pairs, the most confident first, where the pairs are known."""
+    """Choose wrong and right predictions, the most confident first; empty if the pairs are unknown."""
     if not answers.pairs:
         return Examples()
     labels, shares = answers.labels, answers.probabilities
@@ -148,14 +148,14 @@ def run_explanation(
 
     Args:
         checkpoint: the model.
-        given: the settings that were given.
+        given: the settings that the user gave.
         source: pairs in memory.
-        single: text and image of one pair; both None for the pairs of a source.
-        runs_dir: folder that keeps the runs.
-        progress: receives how many pairs are explained.
+        single: text and image of a single pair. Both are None to explain pairs of a source.
+        runs_dir: folder of all runs.
+        progress: receives the number of explained pairs.
 
     Raises:
-        MmsentError: a model, pairs or settings that cannot be used.
+        MmsentError: the model, pairs or settings cannot be used.
     """
     start = begin_command()
     settings, runtime = build(ExplainSettings, given[ExplainSettings]), build(RuntimeConfig, given[RuntimeConfig])

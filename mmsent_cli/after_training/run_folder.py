@@ -1,4 +1,4 @@
-"""The pairs and the run folder of a command that uses trained models."""
+"""Pairs and run folder of the commands that use trained models."""
 
 import re
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ from mmsent_cli.progress import Progress
 from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run, own_config
 
 STAMP = re.compile(r"^\d{8}-\d{6}-")
-"""Date and time before a run's own name."""
+"""Date and time at the start of a run's name."""
 NOTHING_COMPUTED = ("none", "none", "none")
-"""Device, precision and engine where predictions are read from files."""
+"""Device, precision and engine if predictions are read from files."""
 
 
 def how_computed(predictor: Predictor) -> tuple[str, str, str]:
@@ -31,7 +31,9 @@ def how_computed(predictor: Predictor) -> tuple[str, str, str]:
 
 
 def name_of(path: Path) -> str:
-    """Return a short name: the run without its time for a checkpoint, the name without ending for another file."""
+    """Return a short name of a file: for a checkpoint, its run without date and time; else the file name without
+    suffix.
+    """
     return STAMP.sub("", path.parent.name) if path.suffix == ".pt" else path.stem
 
 
@@ -51,7 +53,7 @@ def start_run(runs_dir: Path, command: str, name: str, how: tuple[str, str, str]
 
 
 def write_run(run: Run, result: Any, **parts: Any) -> FinishedRun:
-    """Write report, tables and result (see `finished_run.write_result`). If this fails, the run folder is removed."""
+    """Write report, tables and result (see `finished_run.write_result`). If this fails, delete the run folder."""
     try:
         return write_result(run, result, **parts)
     except Exception:  # whatever it is: such a run cannot be continued, and would be the latest one
@@ -68,7 +70,7 @@ def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None,
 
 
 def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict[str, Any]:
-    """Return the data settings. If `--data` is not given, the settings of the checkpoint's run fill the gaps."""
+    """Return the data settings. Without `--data`, missing settings are taken from the checkpoint's run."""
     if has_data:
         return dict(given)
     own = own_config(checkpoint)

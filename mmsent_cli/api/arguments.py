@@ -1,4 +1,4 @@
-"""Arguments that the functions of `api` share: data, settings, and runs by folder or name."""
+"""Convert the arguments that several functions of `api` share: data, settings, and runs by folder or name."""
 
 import os
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The arguments that all experiments share. `compare_fusions` describes them."""
+    """The arguments that all experiments share; see `compare_fusions`."""
 
     data: "Data"
     resume: Run | PathLike | None
@@ -36,7 +36,7 @@ class Arguments:
 
 
 def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple[Given, Source | None]:
-    """Sort settings by dataclass. Pairs in memory become a source, and a path becomes the setting `data`."""
+    """Sort settings by dataclass. Pairs in memory are returned as a source. A path becomes the setting `data`."""
     given = COMMANDS[command].sort(settings)
     if data is None or isinstance(data, Source):
         return given, data
@@ -52,7 +52,7 @@ def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple
 
 
 def require_only_resume(given: Given, source: Source | None, has_more: bool) -> None:
-    """Check that no settings are given with `resume`. Pairs in memory must be given again."""
+    """Check that no settings are given together with `resume`. Only pairs in memory must be given again."""
     names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
     if has_more or names:
         raise ConfigError(

@@ -65,11 +65,11 @@ def split(
         **settings: the settings of `mmsent split --help`, such as `split_seed=1` or `val_size=0.1`.
 
     Returns:
-        The path of the file, and the sizes and class counts of the training part and the validation part. Train with
+        The path of the file, and the sizes and class counts of the training split and the validation split. Train with
         `train(split=result.path)`.
 
     Raises:
-        ConfigError: settings cannot be combined, or the ending of `out` is that of another kind of file.
+        ConfigError: settings cannot be combined, or the suffix of `out` is not that of a JSON file.
         DataError: the pairs cannot be divided as asked.
 
     Example:
@@ -142,7 +142,7 @@ def check(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Check whether a model can be trained on pairs, and list what a person should look at.
+    """Check whether a model can be trained on the pairs, and list pairs that a person should look at.
 
     Args:
         data: labelled pairs, as in `train`. Rows without a label are checked too.
@@ -152,8 +152,8 @@ def check(
         **settings: the settings of `mmsent check --help`, such as `on_bad="drop"`.
 
     Returns:
-        The finished run. `result.can_train` is True if `train` would start. `result.checks` has all outcomes with
-        their pairs. `to_frame()` has a row for each check, and `to_frame("pairs")` a row for each listed pair.
+        The finished run. `result.can_train` is True if `train` would start. `result.checks` has the outcome of each
+        check with its pairs. `to_frame()` has a row for each check, and `to_frame("pairs")` a row for each listed pair.
 
     Raises:
         ConfigError: settings cannot be combined.
@@ -171,17 +171,17 @@ def env(*, is_timed: bool = True, runs_dir: PathLike = RUNS, progress: Progress 
     """Check whether training can run on this machine, and how long it would take.
 
     Args:
-        is_timed: measure this machine for some seconds, and estimate the minutes of the presets.
+        is_timed: measure the speed of this machine for some seconds, and estimate the minutes of each preset.
         runs_dir: folder of all runs. The free space of its disk is checked.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent env --help`, such as `offline=True`.
 
     Returns:
-        `can_train` is True if training can run. `checks` has all outcomes, and `minutes` the estimate. `to_frame()`
-        has a row for each check.
+        `can_train` is True if training can run. `checks` has the outcome of each check, and `minutes` the estimated
+        times. `to_frame()` has a row for each check.
 
     Raises:
-        MmsentError: the cache folder that was given cannot be used.
+        MmsentError: the given cache folder cannot be used.
 
     Example:
         >>> env(offline=True).minutes["fast"]

@@ -195,7 +195,7 @@ def serve(
     Args:
         checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
         runs_dir: folder of all runs.
-        ready: called with the page's address when the model is loaded.
+        ready: called with the address of the page when the model is loaded.
         **settings: the settings of `mmsent serve --help`, such as `port=8080`.
 
     Returns:

@@ -59,9 +59,9 @@ def predict(
     Args:
         data: a folder, a table file, a DataFrame or a list of pairs. With `engine="ray"`, a pattern such as
             "posts/*.csv" is allowed too.
-        out: the file or pipe to write, or `-` for standard output. The ending gives the format: rows `guid,tag` in
-            `.csv`, `.txt` and `.tsv` (tabs), JSON lines in `.jsonl`, a table in `.parquet`. With `engine="ray"`, a name
-            without an ending, or with `.parquet`, is a folder of Parquet files.
+        out: the file or pipe to write, or `-` for standard output. The suffix gives the format: rows `guid,tag` in
+            `.csv`, `.txt` and `.tsv` (tab-separated), JSON lines in `.jsonl`, a table in `.parquet`. With
+            `engine="ray"`, `out` is a folder of Parquet files if it has no suffix or the suffix `.parquet`.
         checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
         text: the text of a single pair.
         image: the image of a single pair: a path, a PIL image, or the bytes of an image file.
@@ -74,7 +74,7 @@ def predict(
 
     Returns:
         The number of pairs predicted as each label, and the numbers of missing texts and images. For a single pair,
-        `prediction` has the label and the probabilities.
+        `prediction` has its label and probabilities.
 
     Raises:
         ConfigError: neither `out` nor a single pair is given, or both are given.
@@ -97,7 +97,7 @@ def predict(
             "give --out FILE to predict all pairs, or --text and --image to predict one pair",
         )
     if resume and out is None:
-        raise ConfigError("--resume continues the prediction of a file", "give the same file with --out")
+        raise ConfigError("--resume needs the name of the unfinished output", "give the same file with --out")
     given, source = sort_settings("predict", data, settings)
     runtime = build(RuntimeConfig, given[RuntimeConfig])
     began = begun_with(Path(out), runtime) if resume and out is not None and checkpoint is None else None

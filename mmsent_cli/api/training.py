@@ -1,4 +1,4 @@
-"""Train a model, or several on the same pairs and split in an experiment."""
+"""Train one model, or several models in an experiment."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -59,7 +59,7 @@ def run_work(
     has_more: bool,
     arguments: Arguments,
 ) -> FinishedRun:
-    """Plan, work and finish. `has_more`: True if an argument was given that cannot be combined with `resume`."""
+    """Plan a run, do its work, and write its report. `has_more`: an argument was given that excludes `resume`."""
     start = begin_command()
     resume, runs_dir, progress = arguments.resume, Path(arguments.runs_dir), arguments.progress
     given, source = sort_settings(command, arguments.data, arguments.settings)
@@ -121,7 +121,7 @@ def train(
     else:
         if config is not None and preset is not None:
             raise ConfigError(
-                "--config and --preset cannot be combined: each is a complete set of settings", "give one of them"
+                "--config and --preset cannot be combined: each is a complete set of settings", "leave one of them out"
             )
         base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
         base = base if preset is None else with_preset(base, preset)

@@ -1,4 +1,4 @@
-"""UTF-8 copies of a folder's texts."""
+"""Write UTF-8 copies of a folder's texts."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ def convert(
     Args:
         paths: the text files, all below `root`.
         root: the folder of the data.
-        target: the folder for the copies, made if missing.
+        target: the folder for the copies. It is created if it is missing.
         decision: how the texts are decoded.
         is_forced: overwrite existing files.
 
@@ -28,7 +28,7 @@ def convert(
         The relative name and the number of replaced characters of each file, after it is written.
 
     Raises:
-        DataError: the encoding is undecided, `target` is the data folder, texts would be replaced, or files exist.
+        DataError: the encoding is undecided, `target` is the data folder, a copy would replace a text, or files exist.
         MmsentError: a copy cannot be written.
     """
     require_decided(decision)
@@ -36,7 +36,7 @@ def convert(
         raise DataError("--convert-to cannot write to standard output", "give a folder to --convert-to")
     if target.resolve() == root.resolve():
         raise DataError(
-            f"cannot write the UTF-8 copies to {target}: it is the data folder", "give another folder to --convert-to"
+            f"cannot write the UTF-8 copies to {target}, the folder of the data", "give another folder to --convert-to"
         )
     copies = [(path, target / path.relative_to(root)) for path in paths]
     sources = {(found.st_dev, found.st_ino) for path in paths if (found := _status(path))}

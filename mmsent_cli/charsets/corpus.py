@@ -34,8 +34,8 @@ FAMILIES = (
     ("cp1256",),
     ("cp850",),
 )
-"""Codecs of one row decode ordinary text alike and do not compete. The first is the usual name; it is reported unless
-another of its row fits clearly better. The order also settles a tie between families."""
+"""The codecs in a row decode ordinary text alike. The first one is reported, unless another one fits clearly better.
+If two families tie, the earlier row wins."""
 CODECS = tuple(codec for family in FAMILIES for codec in family)
 
 # UTF-32 before UTF-16: the little-endian mark of the one begins with that of the other.
@@ -47,7 +47,7 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 NOT_FOR_DOCUMENTS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"})
-"""Python's text codecs that are no encodings of documents."""
+"""Python's text codecs that no document uses."""
 
 
 def is_strict(raw: bytes, codec: str) -> bool:
@@ -76,7 +76,7 @@ def plain_name(codec: str) -> str:
 
 
 def known_codec(name: str) -> str | None:
-    """Return mmsent's name of a codec, or None if Python has no such text encoding."""
+    """Return the name that mmsent uses for a codec, or None if Python has no such text encoding."""
     if name in CODECS:
         return name
     try:
@@ -111,15 +111,15 @@ MAX_FILE_BYTES = 2_000
 def places(raw: bytes) -> bytes:
     """Extract the non-ASCII bytes of a document: one run per line, with up to 4 ASCII bytes before and after it.
 
-    With four bytes, no multi-byte character is cut: its ASCII bytes directly follow a non-ASCII byte. Line ends
-    in the extracted bytes become spaces.
+    With four bytes of context, no multi-byte character is cut, since its ASCII bytes directly follow a non-ASCII byte.
+    Line ends in the extracted bytes become spaces.
     """
     found = (re.sub(rb"[\r\n]", b" ", match) for match in PLACES.findall(raw))
     return b"\n".join(found)
 
 
 def utf8_lead(found: bytes, legacy: str) -> float:
-    """Return the log-odds, in nats, of UTF-8 against a legacy encoding for bytes that `places` extracted."""
+    """Return how much more probable UTF-8 is than a legacy encoding for bytes from `places`: the log-odds, in nats."""
     as_utf8, as_legacy = (log_plausibility(found.decode(codec, errors="replace")) for codec in (UTF8, legacy))
     return as_utf8 - as_legacy
 
@@ -134,10 +134,10 @@ Documents = Iterable[tuple[str, bytes]]
 
 @dataclass(slots=True)
 class Evidence:
-    """Sampled non-ASCII bytes of one kind of file. The size of the sample is limited. The counts cover all files.
+    """The sampled non-ASCII bytes of a group of files, and counts of all files of the group.
 
-    Repeated bytes are sampled at most `MAX_SAME_RUN` times. Further files with the same bytes add no information, but
-    would make the decision look more certain than it is.
+    The size of the sample is limited. Equal bytes are sampled at most `MAX_SAME_RUN` times, since more copies would
+    make the decision look more certain than it is.
 
     Attributes:
         samples: for each sampled file, its non-ASCII bytes with their neighbours (see `places`).
@@ -187,7 +187,7 @@ class Corpus:
 
     @property
     def in_question(self) -> Evidence:
-        """The files whose encoding must be decided: files that are not valid UTF-8. If all are valid, all files."""
+        """The files whose encoding must be decided: those that are not valid UTF-8. If all are valid, all files."""
         return self.other if self.other.files else self.utf8
 
 

@@ -25,14 +25,14 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EncodingDecision:
-    """The encoding of a corpus. `codec_of` finds files in another encoding by their bytes.
+    """The encoding of a corpus. `codec_of` also finds single files that are in another encoding.
 
     Attributes:
         encoding: the Python codec of most non-ASCII files; `ascii` if there are none.
         decided: False if the texts are too few to decide. Then `encoding` is the best guess.
         legacy: the codec of files that are not UTF-8; None if all files are UTF-8.
         utf8_log_odds: prior log-odds that a file is UTF-8, from the shares in the corpus. None if the user chose the
-            encoding, which is then tried first.
+            encoding; then this encoding is tried first.
     """
 
     encoding: str
@@ -50,7 +50,9 @@ class EncodingDecision:
             return Decoded(text, text.count("\ufffd"))
 
     def codec_of(self, raw: bytes) -> str:
-        """Return the codec of a document: by byte-order mark, ASCII or UTF-8 if it fits, else that of the corpus."""
+        """Return the codec of a document: that of its byte-order mark, ASCII or UTF-8 if the bytes fit, else that of
+        the corpus.
+        """
         marked = marked_codec(raw)
         if marked:
             return marked

@@ -52,7 +52,7 @@ BLOCKS: tuple[tuple[int, int, Kind], ...] = (
 
 
 class Memo(dict[str, V]):
-    """A dictionary that computes missing values and keeps them, since the same characters are scored many times."""
+    """A dictionary that computes and keeps missing values, since the same characters are scored many times."""
 
     def __init__(self, compute: Callable[[str], V]) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ LETTERS: dict[str, Any] = json.loads(Path(__file__).with_name("letters.json").re
 """The common characters of each language, the most frequent first."""
 
 UNSEEN = -16.0
-"""Log-probability of a Han character in no table."""
+"""Log-probability of a Han character that is in no table."""
 
 
 def ranked(chars: Iterable[str], mass: float = 0.98, offset: float = 4.0) -> dict[str, float]:
@@ -136,14 +136,16 @@ def _normalised(chars: Iterable[str], mass: float, weight_of: Callable[[int], fl
 
 
 def _level(codec: str, leads: range, trails: Iterable[int]) -> set[str]:
-    """Return all characters of a two-byte codec between two lead bytes: one level of a national standard."""
+    """Return all characters of a two-byte codec between two lead bytes. They are one level of a national standard."""
     trails = tuple(trails)
     rows = (bytes((lead, trail)).decode(codec, errors="ignore") for lead in leads for trail in trails)
     return {char for char in rows if len(char) == 1}
 
 
 def _levels(common: str, first: set[str], second: set[str]) -> dict[str, float]:
-    """Give half of the probability to the hand-written characters, and nearly all of the rest to the first level."""
+    """Return log-probabilities: half of the mass for the hand-written characters, nearly all of the rest for the first
+    level.
+    """
     table = dict.fromkeys(second, math.log(0.02 / len(second)))
     table.update(dict.fromkeys(first, math.log(0.48 / len(first))))
     table.update(ranked(common, mass=0.5, offset=30))
@@ -266,7 +268,7 @@ SCRIPTS: dict[Kind, str] = {
     "cyrillic upper": "cyrillic",
     "han": "han",
 }
-"""Scripts that several languages write with different frequencies of their letters."""
+"""Scripts that several languages use, with different letter frequencies."""
 LANGUAGES = {
     "latin": {name: ranked(text, offset=2.0) for name, text in LETTERS["latin"].items()},
     "cyrillic": {name: alphabet(text) for name, text in LETTERS["cyrillic"].items()},
@@ -274,7 +276,7 @@ LANGUAGES = {
 KANA_IN_CHINESE = -3.0
 EM_ROUNDS = 4
 CUT_CHARACTER_BONUS = 12.0
-"""Damage at the very end of a text is less improbable: texts are cut at a number of bytes, also inside a character."""
+"""A damaged character at the end of a text is less improbable, since texts may be cut at a number of bytes."""
 
 
 class Scored(NamedTuple):
@@ -360,7 +362,7 @@ def _typographic(char: str, previous: Kind) -> float:
 
 
 def _step(previous: Kind, kind: Kind) -> float:
-    """Return the log-probability of the second kind after the first."""
+    """Return the log-probability that a character of the second kind follows one of the first kind."""
     if kind in WITHIN.get(previous, {}):
         return WITHIN[previous][kind]
     if previous in NOT_LETTERS:

@@ -1,4 +1,4 @@
-"""Make the result of `inspect-encoding`: candidates, exceptions, examples, and a per-file detector for comparison."""
+"""Make the result of `inspect-encoding`: candidates, exceptions and examples, and the result of a per-file detector."""
 
 import itertools
 from collections.abc import Iterable
@@ -53,7 +53,7 @@ def report_on(
 def illustrate(
     result: EncodingResult, decision: EncodingDecision, documents: Iterable[tuple[str, bytes]]
 ) -> EncodingResult:
-    """Add example texts before and after decoding, and the answers of a per-file detector.
+    """Add example texts before and after decoding, and the encodings that a per-file detector finds.
 
     Args:
         result: the result of `report_on` for the same documents.

@@ -54,17 +54,17 @@ class Outcome:
 
     @property
     def rivals(self) -> tuple[Decoding, ...]:
-        """The decodings whose texts differ from those of the best one."""
+        """The decodings whose texts differ from those of the best decoding."""
         return tuple(decoding for decoding in self.decodings[1:] if decoding.texts != self.best.texts)
 
     @property
     def margin(self) -> float:
-        """The lead of the best decoding over the next different one, in nats. Infinite if there is no other."""
+        """The lead of the best decoding over the next decoding with other texts, in nats. Infinite if there is none."""
         return self.best.total - max(map(_total, self.rivals), default=-math.inf)
 
     @property
     def has_lead(self) -> bool:
-        """True if the best decoding is plausible, and clearly more plausible than each different one."""
+        """True if the best decoding is plausible, and clearly more plausible than each decoding with other texts."""
         is_plausible = self.score(self.best) >= MIN_NATS_PER_BYTE
         return is_plausible and all(_is_beaten(self.best, rival) for rival in self.rivals)
 
@@ -86,7 +86,7 @@ def vote(samples: Sequence[bytes], bonus: Mapping[str, float]) -> Outcome:
 
 
 def outcome_of(samples: Sequence[bytes], decodings: Iterable[Decoding]) -> Outcome:
-    """Combine decodings with the numbers that their scores need."""
+    """Make an outcome from decodings and the counts that its scores need."""
     high_bytes = sum(len(run) for found in samples for run in RUNS.findall(found))
     ascii_total = sum(log_plausibility(RUNS.sub(b"", found).decode()) for found in samples)
     return Outcome(tuple(decodings), high_bytes, ascii_total)
@@ -99,7 +99,7 @@ def decode_all(samples: Sequence[bytes], codec: str, bonus: float = 0.0) -> Deco
 
 
 def _best_of(family: Sequence[str], samples: Sequence[bytes], bonus: Mapping[str, float]) -> Decoding:
-    """Return the decoding with the usual codec of a family, or with a variant that fits clearly better."""
+    """Return the decoding with the usual codec of a family, or with a variant of it that fits clearly better."""
     usual, *variants = (decode_all(samples, codec, bonus.get(codec, 0.0)) for codec in family)
     best = max(variants, key=_total, default=usual)
     return best if best.total - usual.total >= MIN_LEAD_NATS else usual
@@ -110,7 +110,9 @@ def _total(decoding: Decoding) -> float:
 
 
 def _is_beaten(winner: Decoding, rival: Decoding) -> bool:
-    """Return True if the lead is large enough. If few files are decoded differently, a smaller lead is enough."""
+    """Return True if the lead over a decoding is large enough. The fewer files are decoded differently, the smaller a
+    lead is needed.
+    """
     pairs = zip(winner.texts, rival.texts, strict=True)
     share = sum(mine != theirs for mine, theirs in pairs) / len(winner.texts)
     return share <= NEGLIGIBLE_SHARE or winner.total - rival.total >= MIN_LEAD_NATS * math.sqrt(share)

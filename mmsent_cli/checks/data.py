@@ -1,4 +1,4 @@
-"""All checks of a data set, and the runs of `check` and `inspect-encoding`."""
+"""Make all checks of a data set, and run `check` and `inspect-encoding`."""
 
 import csv
 import io
@@ -53,13 +53,13 @@ WIDEST_INTERVAL = 0.1
 
 
 def class_counts(data: ReadPairs) -> dict[str, int]:
-    """Usable pairs of each class."""
+    """Return the number of usable pairs of each class."""
     counts = Counter(pair.tag for pair in data.pairs)
     return {label: counts[label] for label in data.dataset.labels}
 
 
 def class_outcomes(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> Iterator[CheckOutcome]:
-    """The outcomes of all checks of the classes. `splits` is what `try_split` returned."""
+    """Make all checks of the classes. `splits` is the result of `try_split`."""
     counts = class_counts(data)
     yield _classes(data, counts)
     yield _rare(counts)
@@ -68,7 +68,7 @@ def class_outcomes(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> It
 
 
 def try_split(data: ReadPairs, config: TrainConfig) -> Sequence[Split] | MmsentError:
-    """The split or the folds that training would use, or why there can be none."""
+    """Return the split or the folds that training would use, or the reason why the pairs cannot be divided."""
     try:
         splits = divide(data.dataset, config)
         for split in splits[:1]:
@@ -91,7 +91,7 @@ def _classes(data: ReadPairs, counts: dict[str, int]) -> CheckOutcome:
         check="classes",
         level=ERROR if advice else OK,
         message=shares,
-        rule="error below 2 classes, and above 20 classes if that is more than half the number of pairs",
+        rule="error below 2 classes, or above 20 classes with fewer than 2 pairs per class on average",
         advice=advice,
     )
 
@@ -106,7 +106,7 @@ def _rare(counts: dict[str, int]) -> CheckOutcome:
         if rare
         else f"the rarest class is {least}, {counts.get(least, 0):,} pairs",
         rule=f"warning below {FEW_PAIRS} pairs of a class",
-        advice="add pairs of these classes, whose recall will vary much" if rare else "",
+        advice="add pairs of these classes; their recall is uncertain" if rare else "",
     )
 
 
@@ -119,12 +119,12 @@ def _imbalance(counts: dict[str, int]) -> CheckOutcome:
         level=WARNING if is_much else OK,
         message=f"the most frequent class has {ratio:.1f} times as many pairs as the rarest",
         rule=f"warning above {MOST_TO_LEAST:.0f} times",
-        advice="read macro-F1 beside accuracy; try --class-weights sqrt" if is_much else "",
+        advice="look at macro-F1 too; try --class-weights sqrt" if is_much else "",
     )
 
 
 def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutcome:
-    """Whether the pairs can be divided, the width of the interval on the validation pairs, and leaks."""
+    """Check that there is a split, how wide its interval is, and whether near-duplicates are divided."""
     widest = f"warning above ±{100 * WIDEST_INTERVAL:.0f} points"
     rule = f"error if the pairs cannot be divided; {widest}; warning if near-duplicates are divided"
     if isinstance(splits, MmsentError):
@@ -203,7 +203,7 @@ def check_data(
 
 
 def _training_texts(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> list[str]:
-    """Texts of the training pairs; all texts where the pairs cannot be divided."""
+    """Return the texts of the training pairs, or all texts if the pairs cannot be divided."""
     pairs = data.pairs if isinstance(splits, MmsentError) else apply_split(splits[0], data.pairs)[0]
     return [pair.text or "" for pair in pairs]
 
@@ -231,7 +231,7 @@ def _distribution(name: str, values: Sequence[float]) -> Distribution:
 
 
 def listed_csv(result: CheckResult) -> dict[str, str]:
-    """A CSV file for each check that lists pairs, by its name below the run folder."""
+    """Return a CSV file for each check that lists pairs, by its name in the run folder."""
     files = {}
     for outcome in result.checks:
         if outcome.pairs:
@@ -249,14 +249,14 @@ def run_check(
     """Check pairs for a training, and write a run folder.
 
     Args:
-        given: the settings that were given.
-        preset: settings below them, as of `train`.
+        given: the settings that the user gave.
+        preset: the preset to check for. `given` overrides it.
         source: pairs in memory.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
         progress: receives the number of checked pairs.
 
     Raises:
-        MmsentError: settings that do not go together, or a source that cannot be read at all.
+        MmsentError: settings cannot be combined, or the source cannot be read at all.
     """
     start = begin_command()
     config = apply_options(TrainConfig() if preset is None else with_preset(TrainConfig(), preset), given)
@@ -292,17 +292,17 @@ def run_check(
 def run_inspection(
     given: Given, source: Source | None, convert_to: Path | None, force: bool, runs_dir: Path
 ) -> FinishedRun:
-    """Find out the encoding of a source, and write a run folder.
+    """Find the encoding of a source, and write a run folder.
 
     Args:
-        given: the settings that were given.
+        given: the settings that the user gave.
         source: texts in memory.
         convert_to: folder for UTF-8 copies of the texts, or None.
         force: overwrite existing copies.
-        runs_dir: folder that keeps the runs.
+        runs_dir: folder of all runs.
 
     Raises:
-        MmsentError: texts that cannot be read, or copies that cannot be written.
+        MmsentError: texts cannot be read, or copies cannot be written.
     """
     start = begin_command()
     config, runtime = build(DataConfig, given[DataConfig]), build(RuntimeConfig, given[RuntimeConfig])

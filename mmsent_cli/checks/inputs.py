@@ -1,4 +1,4 @@
-"""Checks of texts and images, and of what the encoders make of them. Nothing is downloaded for a check."""
+"""Check texts and images, and how the encoders read them. Nothing is downloaded for a check."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,18 +28,18 @@ from mmsent_cli.features.builder import UNKNOWN_SHARE
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, ListedPair
 
 FROM_THE_HUB = ("bert", "clip", "hf", "resnet18", "timm", "twitter-roberta")
-"""Encoders whose weights training downloads where they are missing."""
+"""Encoders whose weights training downloads if they are missing."""
 
 
 @dataclass(slots=True)
 class Readers:
-    """What reads the pairs.
+    """The text encoders' tokenizers and the image encoder's image size.
 
     Attributes:
-        texts: tokenizers of the text encoders by name: that of the model, then those that only probes use.
-        image_size_px: side of the square that the image encoder reads; None where it is unknown.
+        texts: tokenizers of the text encoders by name: first that of the model, then those that only probes use.
+        image_size_px: side of the image encoder's input; None if it is unknown.
         problems: a line for each encoder that cannot be loaded.
-        stops: whether training could not load it either.
+        stops: True if training could not load one of these encoders either.
     """
 
     texts: dict[str, TextInputs] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Readers:
     stops: bool = False
 
     def outcome(self, model: ResolvedModel) -> CheckOutcome:
-        """Whether the weights of all encoders are on this machine."""
+        """Check that the weights of all encoders are on this machine."""
         loaded = [name for name in (model.text_encoder, model.image_encoder) if name != "light"]
         return CheckOutcome(
             check="weights",
@@ -104,29 +104,29 @@ def _open_text(
 
 
 def _note(readers: Readers, error: WeightsUnavailable, encoder: str, weights: WeightSource) -> None:
-    """Keep why an encoder cannot be loaded. Without `--offline`, training downloads what is on the hub."""
+    """Record why an encoder cannot be loaded. Without `--offline`, training would download its weights."""
     is_downloaded = encoder.partition(":")[0] in FROM_THE_HUB and not weights.offline
     more = "; training downloads them, if the hub can be reached" if is_downloaded else ""
-    readers.problems.append(f"{error.message}{more}; what {encoder} reads was not measured")
+    readers.problems.append(f"{error.message}{more}; the input of {encoder} was not checked")
     readers.advice = "see mmsent env" if is_downloaded else error.hint
     readers.stops = readers.stops or not is_downloaded
 
 
 CUT_SHARE = 0.05
-OTHER_ENCODER = "use a text encoder for this language or these signs"
+OTHER_ENCODER = "use a text encoder that was trained on such texts"
 RARE_WORDS = "add pairs: the vocabulary of light has only words that occur twice in training"
 
 
 def text_outcomes(
     data: ReadPairs, model: ResolvedModel, readers: Mapping[str, TextInputs], lengths: Mapping[str, Sequence[int]]
 ) -> Iterator[CheckOutcome]:
-    """The outcomes of all checks of the texts.
+    """Make all checks of the texts.
 
     Args:
         data: all pairs.
         model: the model that would be trained.
-        readers: the tokenizers of the text encoders by name, that of the model itself first.
-        lengths: number of tokens of each text, uncut, by the same names.
+        readers: the tokenizers of the text encoders by name, the model's own first.
+        lengths: number of tokens of each text before it is cut, by the same names.
     """
     pairs = texts_of(data)
     yield _charset(data)
@@ -139,12 +139,12 @@ def text_outcomes(
 
 
 def texts_of(data: ReadPairs) -> list[Pair]:
-    """The usable pairs that have a text."""
+    """Return the usable pairs that have a text."""
     return [pair for pair in data.pairs if pair.text is not None]
 
 
 def token_counts(inputs: TextInputs, texts: Iterable[str]) -> list[int]:
-    """Number of tokens of each text before it is cut, special tokens included."""
+    """Return the number of tokens of each text before it is cut, special tokens included."""
     from tokenizers import Tokenizer
 
     whole = Tokenizer.from_str(inputs.tokenizer.to_str())
@@ -153,12 +153,12 @@ def token_counts(inputs: TextInputs, texts: Iterable[str]) -> list[int]:
 
 
 def coverage_of(data: ReadPairs, model: ResolvedModel) -> Coverage:
-    """The scripts of all texts."""
+    """Measure the scripts of all texts."""
     return measure((pair.text or "" for pair in data.pairs), model.text_cleaning)
 
 
 def encodings_of(data: ReadPairs) -> dict[str, int]:
-    """Number of texts by character set, the most frequent first; of a table, only that of the file."""
+    """Count the texts by character set, the most frequent first. A table has one character set."""
     if data.source.kind != "lab":
         return {data.decision.encoding: len(texts_of(data))}
     files = list_files(data.source.path).texts
@@ -196,7 +196,7 @@ def _without_words(pairs: Sequence[Pair], model: ResolvedModel) -> CheckOutcome:
         level=WARNING if found else OK,
         message=f"{len(found):,} of {len(pairs):,} texts have no words, such as links alone",
         rule=FIRST,
-        advice="they count as missing: the image decides; look at them" if found else "",
+        advice="look at these texts: they count as missing, so only the image is used" if found else "",
         pairs=tuple(_listed_text(pair, pair.text or "") for pair in found),
     )
 
@@ -212,7 +212,7 @@ def _cut(pairs: Sequence[Pair], name: str, inputs: TextInputs, lengths: Sequence
         message=f"{len(found):,} of {len(pairs):,} texts ({100 * share:.1f} %) are longer than "
         f"the {limit} tokens of {name}, and are cut",
         rule=f"warning above {100 * CUT_SHARE:.0f} %",
-        advice="raise --max-length-tokens, or put what matters first" if is_much else "",
+        advice="raise --max-length-tokens" if is_much else "",
         pairs=tuple(_listed_text(pair, f"{length} tokens") for pair, length in found),
     )
 
@@ -235,7 +235,7 @@ def _unknown(pairs: Sequence[Pair], name: str, inputs: TextInputs, is_first: boo
 
 
 def _scripts(pairs: Sequence[Pair], model: ResolvedModel) -> CheckOutcome:
-    """Texts that are not mostly in Latin letters, which matters to an encoder that was trained on English."""
+    """Count the texts that are not mostly in Latin script. An encoder that was trained on English cannot read them."""
     found = [pair for pair in pairs if measure([pair.text or ""], model.text_cleaning).foreign]
     share = len(found) / max(len(pairs), 1)
     is_much = model.text_encoder in ENGLISH_ENCODERS and share > WARN_SHARE
@@ -259,7 +259,7 @@ SMALL_SHARE = 0.1
 LONG_SIDES = 3.0
 LONG_SHARE = 0.05
 MOVING = ("GIF", "WEBP", "PNG")
-"""Formats in which an image may have several frames."""
+"""Image formats that may contain several frames."""
 
 
 class Header(NamedTuple):
@@ -274,22 +274,22 @@ class Header(NamedTuple):
 
     @property
     def shorter(self) -> int:
-        """The shorter side in pixels."""
+        """The length of the shorter side in pixels."""
         return min(self.width, self.height)
 
 
 def headers_of(pairs: Sequence[Pair]) -> list[Header]:
-    """The headers of all images that can be opened as they are, without decoding a pixel."""
+    """Return the headers of all images that need no repair. No pixel is decoded."""
     return [header for pair in pairs if pair.image is not None and (header := _header(pair))]
 
 
 def image_kinds(headers: Sequence[Header]) -> dict[str, int]:
-    """Number of images by format, the most frequent first."""
+    """Count the images by format, the most frequent first."""
     return dict(Counter(header.kind for header in headers).most_common())
 
 
 def image_outcomes(headers: Sequence[Header], size_px: int | None) -> Iterator[CheckOutcome]:
-    """The outcomes of all checks of the images. `size_px` is the side of the encoder's square; None if unknown."""
+    """Make all checks of the images. `size_px` is the side of the encoder's input; None if unknown."""
     yield _kinds(headers)
     if size_px is not None:
         yield _small(headers, size_px)
@@ -314,31 +314,34 @@ def _kinds(headers: Sequence[Header]) -> CheckOutcome:
         level=WARNING if moving else OK,
         message=f"{counts or 'no image'}; {len(moving):,} are animated",
         rule="warning if any is animated",
-        advice="only the first frame of an animation is seen" if moving else "",
+        advice="only the first frame of an animation is used" if moving else "",
         pairs=tuple(_listed_image(header, f"{header.kind}, animated") for header in moving),
     )
 
 
 def _small(headers: Sequence[Header], size_px: int) -> CheckOutcome:
     small = [header for header in headers if header.shorter < size_px]
-    message = f"have a side below the {size_px} pixels that the encoder reads"
-    return _share_of(
-        "small images", small, headers, SMALL_SHARE, message, "use larger originals: enlarging adds no detail"
-    )
+    message = f"have a side shorter than the {size_px} pixels of the encoder's input"
+    return _share_of("small images", small, headers, SMALL_SHARE, message, "use larger images")
 
 
 def _long(headers: Sequence[Header]) -> CheckOutcome:
     long = [header for header in headers if max(header.width, header.height) > LONG_SIDES * header.shorter]
-    message = f"are more than {LONG_SIDES:.0f} times as long as wide, or as wide as long"
+    message = f"are more than {LONG_SIDES:.0f} times as long as wide, or as high as wide"
     return _share_of(
-        "long images", long, headers, LONG_SHARE, message, "they are squeezed to a square; cut them to what matters"
+        "long images",
+        long,
+        headers,
+        LONG_SHARE,
+        message,
+        "they are squeezed to a square; crop them to the important part",
     )
 
 
 def _share_of(
     check: str, found: Sequence[Header], headers: Sequence[Header], most: float, message: str, advice: str
 ) -> CheckOutcome:
-    """Warn if more than a share `most` of all images was found."""
+    """Warn if the share of the found images is above `most`."""
     share = len(found) / max(len(headers), 1)
     is_much = share > most
     return CheckOutcome(

@@ -1,4 +1,4 @@
-"""Judge the facts about a machine. Nothing here needs torch, so that a damaged torch is a finding and no crash."""
+"""Check the facts about a machine. This needs no torch, so that a damaged torch is reported."""
 
 import re
 from collections import Counter
@@ -21,13 +21,13 @@ GPU_RULE = (
 
 
 def gpu_outcome(gpu: GpuFacts, torch: TorchFacts) -> CheckOutcome:
-    """The GPU that torch uses, or why it uses none."""
+    """Check whether torch uses the GPU. The outcome names the GPU, or the reason why none is used."""
     level, message, advice = _used(torch) if torch.devices else _unused(gpu, torch)
     return CheckOutcome(check="GPU", level=level, message=message, rule=GPU_RULE, advice=advice)
 
 
 def is_built_for(capability: tuple[int, int], architectures: tuple[str, ...]) -> bool:
-    """Whether a build of torch runs on a card: machine code of its generation, or code that the driver translates.
+    """Return True if a build of torch runs on a GPU: it has code for this GPU, or code that the driver translates.
 
     Source: CUDA C++ Programming Guide, "Binary Compatibility" and "PTX Compatibility".
     """
@@ -61,14 +61,14 @@ def _unused(gpu: GpuFacts, torch: TorchFacts) -> tuple[str, str, str]:
     if torch.has_mps:
         return OK, "Apple's GPU (mps)", ""
     message, advice = why_unused(gpu, torch.version, torch.cuda)
-    return (WARNING, message, advice) if message else (OK, f"{NO_CARD}; the CPU computes", "")
+    return (WARNING, message, advice) if message else (OK, f"{NO_CARD}; the CPU is used", "")
 
 
 GIGABYTE = 10**9
 LEAST_MEMORY, GOOD_MEMORY = 1.0, 3.5
-"""Gigabytes: a single model with frozen encoders takes 1.2 at its peak, the preset `best` 3.2 (README.md)."""
+"""In gigabytes. A single model with frozen encoders needs 1.2, the preset `best` 3.2 (README.md)."""
 LEAST_DISK, GOOD_DISK = 0.2, 2.0
-"""Gigabytes: stored features and compiled models of 4,000 pairs with `best` and its unpacked weights take 1.3."""
+"""In gigabytes. Stored features, compiled models and unpacked weights of `best` with 4,000 pairs take 1.3."""
 MUCH_CACHE = 10.0
 INTEL, GNU = "libiomp", "libgomp"
 BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
@@ -76,7 +76,7 @@ INT8 = {"amx_int8": "AMX", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX VNNI"
 
 
 def machine_outcomes(facts: MachineFacts) -> Iterator[CheckOutcome]:
-    """The outcomes of all checks of a machine."""
+    """Make all checks of a machine."""
     yield _torch(facts.torch)
     yield _packages(facts)
     yield gpu_outcome(facts.gpu, facts.torch)
@@ -104,44 +104,46 @@ def _torch(torch: TorchFacts) -> CheckOutcome:
 
 
 def _packages(facts: MachineFacts) -> CheckOutcome:
-    """Packages that are missing or have another version than needed."""
+    """Check that all required packages are installed in a required version."""
     return CheckOutcome(
         check="packages",
         level=ERROR if facts.unmet else OK,
-        message=f"not as needed: {'; '.join(facts.unmet)}" if facts.unmet else "all have a version that is needed",
-        rule="error if one is missing or has a wrong version",
+        message=f"missing or wrong: {'; '.join(facts.unmet)}" if facts.unmet else "all required packages are installed",
+        rule="error if a package is missing or has a wrong version",
         advice="pip install -c constraints.txt . installs them" if facts.unmet else "",
     )
 
 
 def _openmp(facts: MachineFacts) -> CheckOutcome:
-    """Two OpenMP libraries in one process can crash it, hang it or slow it down; copies of GNU's are harmless."""
+    """Check for two OpenMP libraries in one process. They can crash it, hang it or slow it down. Copies of GNU's are
+    harmless.
+    """
     counts = Counter(name for name, _ in facts.openmp)
     is_doubled = any(count > 1 for name, count in counts.items() if not name.startswith(GNU))
     is_mixed = len(counts) > 1
     names = ", ".join(f"{name} ({_end_of(path)})" for name, path in facts.openmp)
     is_harmless = len(facts.openmp) > 1 and not is_doubled and not is_mixed
-    harmless = f"; copies of {GNU} alone do not disturb each other" if is_harmless else ""
+    harmless = f"; several copies of {GNU} are harmless" if is_harmless else ""
     return CheckOutcome(
         check="OpenMP",
         level=WARNING if is_doubled or is_mixed else OK,
         message=f"{len(facts.openmp)} OpenMP libraries are loaded: {names}{harmless}" if names else "none is loaded",
         rule=f"warning if two kinds are loaded, or two copies of another one than {GNU}",
         advice="install torch, numpy and scikit-learn all by pip or all by conda, in a new environment; "
-        "KMP_DUPLICATE_LIB_OK=TRUE only hides it"
+        "KMP_DUPLICATE_LIB_OK=TRUE only hides the problem"
         if is_doubled or is_mixed
         else "",
     )
 
 
 def _end_of(path: str) -> str:
-    """The last folders of a path, which tell whose library it is."""
+    """Return the last folders of a path, which show the package of a library."""
     parts = PurePath(path).parts
     return str(PurePath(*parts[-3:])) if len(parts) > 3 else path
 
 
 def _precision(cpu: CpuFacts, torch: TorchFacts) -> CheckOutcome:
-    """What the CPU computes in, besides fp32. A GPU's precision follows from its compute capability."""
+    """Check the precisions that CPU or GPU can compute in."""
     if torch.devices:
         major = min(capability[0] for _, capability in torch.devices)
         kind = "bf16" if major >= 8 else "fp16, since bf16 needs compute capability 8.0"
@@ -168,7 +170,7 @@ def _cores(cpu: CpuFacts, torch: TorchFacts) -> CheckOutcome:
         level=WARNING if is_crowded else OK,
         message=f"{cpu.cores} cores, {cpu.allowed} of them for this process{quota}; torch uses {torch.threads} "
         f"threads; load {cpu.load:.1f}",
-        rule="warning if torch uses more threads than there are cores for it",
+        rule="warning if torch uses more threads than cores",
         advice=f"set OMP_NUM_THREADS={max(1, int(cpu.usable))}" if is_crowded else "",
     )
 
@@ -179,8 +181,8 @@ def _memory(facts: MachineFacts) -> CheckOutcome:
         check="memory",
         level=ERROR if free < LEAST_MEMORY else WARNING if free < GOOD_MEMORY else OK,
         message=f"{free:.1f} of {facts.memory_bytes / GIGABYTE:.1f} GB are free",
-        rule=f"error below {LEAST_MEMORY:g} GB, warning below {GOOD_MEMORY:g} GB, which the preset best takes",
-        advice="close other programs, or give the container more" if free < GOOD_MEMORY else "",
+        rule=f"error below {LEAST_MEMORY:g} GB, warning below {GOOD_MEMORY:g} GB, the need of the preset best",
+        advice="close other programs, or give the container more memory" if free < GOOD_MEMORY else "",
     )
 
 
@@ -202,16 +204,16 @@ def _folders(facts: MachineFacts) -> Iterator[CheckOutcome]:
 
 def _hub(facts: MachineFacts) -> CheckOutcome:
     answer = {
-        None: "was not asked, since downloads are off",
-        True: "answers",
-        False: "does not answer",
+        None: "was not tried, since downloads are off",
+        True: "responds",
+        False: "does not respond",
     }[facts.hub.is_reachable]
     is_fine = facts.hub.is_reachable is not False
     return CheckOutcome(
         check="hub",
         level=OK if is_fine else WARNING,
         message=f"{facts.hub.endpoint} {answer}",
-        rule="warning if it was asked and does not answer: compact, light, fast and best do not need it",
+        rule="warning if it does not respond; compact, light, fast and best need no hub",
         advice=""
         if facts.hub.is_reachable is not False
         else "set HF_ENDPOINT to a mirror, or give downloaded weights with --weights-dir",
@@ -238,7 +240,7 @@ def _extras(facts: MachineFacts) -> CheckOutcome:
         check="extras",
         level=OK,
         message=f"installed: {', '.join(there) or 'none'}; not installed: {', '.join(lacking) or 'none'}",
-        advice="pip install '.[NAME]' installs one" if lacking else "",
+        advice="pip install '.[NAME]' installs an extra" if lacking else "",
     )
 
 
@@ -264,13 +266,13 @@ def check_machine(
     """Check whether training can run on this machine.
 
     Args:
-        runtime: folders of weights and caches, device, and whether connections are allowed.
-        runs_dir: folder of the runs, which need not exist.
-        is_timed: measure how long the presets would take.
+        runtime: folders of weights and caches, device, and whether downloads are allowed.
+        runs_dir: the folder of all runs, which need not exist.
+        is_timed: measure the speed of this machine, and estimate the time of the presets.
         progress: receives the number of measured parts.
 
     Raises:
-        MmsentError: the cache folder that was given cannot be used.
+        MmsentError: the given cache folder cannot be used.
     """
     source = WeightSource.of(runtime, default_cache_dir(runtime.cache_dir))
     facts = collect(source, runs_dir)
@@ -291,7 +293,7 @@ def check_machine(
 def _timing(
     runtime: RuntimeConfig, facts: MachineFacts, progress: Progress
 ) -> tuple[dict[str, float], dict[str, float], tuple[CheckOutcome, ...]]:
-    """Expected minutes of the presets for 4,000 pairs, pairs predicted a second, and the check that reports them."""
+    """Return expected minutes of the presets for 4,000 pairs, predicted pairs per second, and the check with both."""
     from mmsent_cli.checks.speed import (
         CLOCK_SECONDS,
         PAIRS,
@@ -331,7 +333,7 @@ def _timing(
 
 
 def _shown(facts: MachineFacts) -> dict[str, str]:
-    """The machine in a few lines."""
+    """Describe the machine in a few lines."""
     gpus = ", ".join(name for name, _ in facts.torch.devices)
     return {
         "mmsent": facts.mmsent,
@@ -345,5 +347,5 @@ def _shown(facts: MachineFacts) -> dict[str, str]:
 
 
 def _weight_places(facts: MachineFacts) -> dict[str, str]:
-    """SHA-256 of the weights that are on this machine, by file."""
+    """Return the SHA-256 of the weights on this machine, by file."""
     return {each.place: each.sha256 for each in facts.weights if each.sha256}

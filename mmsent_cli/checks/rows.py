@@ -1,4 +1,4 @@
-"""Read all pairs of a source, and check its rows and files: what is missing, broken, repeated or in conflict."""
+"""Read all pairs of a source, and check rows and files: missing, broken, repeated and conflicting ones."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -31,14 +31,14 @@ class ReadPairs:
         on_bad: what training does with unusable pairs: stop, drop or blank.
         needs: the modalities that a pair must have.
         decision: how texts are decoded.
-        rows: all labelled pairs, also unusable ones.
+        rows: all labelled pairs, including unusable ones.
         bad_rows: a line for each labelled row that cannot be read.
-        hint: what to do about these rows.
-        numbers: of rows that were read, used, skipped and refused.
-        dataset: the labelled pairs that can be used.
+        hint: what to do about the rows that cannot be read.
+        numbers: numbers of rows that were read, used, skipped and refused.
+        dataset: the usable labelled pairs.
         to_predict: all pairs without a label.
-        bad_rows_to_predict: a line for each of their rows that cannot be read.
-        listed: the guids of a folder's lists.
+        bad_rows_to_predict: a line for each row without a label that cannot be read.
+        listed: the guids in the lists of a folder.
     """
 
     source: Source
@@ -56,7 +56,7 @@ class ReadPairs:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """The labelled pairs that can be used."""
+        """The usable labelled pairs."""
         return self.dataset.pairs
 
 
@@ -67,7 +67,7 @@ def read_pairs(
 
     Args:
         config: settings of the data.
-        source: of `locate` or `frame_source`.
+        source: a source from `locate` or `frame_source`.
         cache_dir: cache folder for the encoding decision.
         needs: the modalities that a labelled pair must have.
         progress: receives the number of checked pairs.
@@ -112,7 +112,9 @@ def read_pairs(
 
 
 def _unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision) -> tuple[list, list[str]]:
-    """The rows to predict, and what is wrong with others; none of a DataFrame, all rows of which can be predicted."""
+    """Return the rows to predict, and a line for each that cannot be read. A DataFrame has none: all its rows can be
+    predicted.
+    """
     is_listed = source.kind == "manifest" or (source.kind == "lab" and lab.holds_list(source.path, lab.UNLABELLED_LIST))
     if not is_listed:
         return [], []
@@ -126,7 +128,7 @@ FIRST = "warning if there is any"
 
 
 def row_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
-    """The outcomes of all checks of rows and files."""
+    """Make all checks of rows and files."""
     yield _bad_rows(data)
     yield _usable(data)
     for modality in MODALITIES:
@@ -139,12 +141,12 @@ def row_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
 
 
 def listed(item: CheckedPair, detail: str = "") -> ListedPair:
-    """A checked pair in the list of a check."""
+    """Return a checked pair as a row of a check's list."""
     return ListedPair(guid=item.pair.guid, tag=item.pair.tag or "", detail=detail)
 
 
 def flaw_of(item: CheckedPair, modality: str, what: str) -> Flaw | None:
-    """What is missing or broken of a pair. A file that is named and is not there is missing."""
+    """Return what is missing or broken in a pair. A named file that does not exist counts as missing."""
     missing, broken = item.missing.get(modality), item.broken.get(modality)
     is_absent = broken is not None and broken.is_absent
     if what == "missing":
@@ -176,7 +178,7 @@ def _usable(data: ReadPairs) -> CheckOutcome:
 
 
 def _unusable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
-    """Texts or images that are missing or broken."""
+    """Check for missing or broken texts or images."""
     found = [(item, flaw) for item in data.rows if (flaw := flaw_of(item, modality, what))]
     is_needed = modality in data.needs
     stops = is_needed and data.on_bad == "stop"
@@ -187,7 +189,7 @@ def _unusable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
         check=f"{what} {modality}s",
         level=level,
         message=f"{len(found):,} of {len(data.rows):,} pairs {verb} {modality}"
-        f"{fate if is_needed else '; none is needed'}",
+        f"{fate if is_needed else '; the model does not need it'}",
         rule="" if not is_needed else "error if there is any" if data.on_bad == "stop" else FIRST,
         advice=REPAIR if stops and found else "",
         pairs=tuple(listed(item, flaw.text) for item, flaw in found),
@@ -195,12 +197,12 @@ def _unusable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
 
 
 def _remarks(data: ReadPairs) -> CheckOutcome:
-    """Files that are used although something is odd about them."""
+    """Check for unusual files that are used."""
     found = [(item, "; ".join(item.remarks)) for item in data.rows if item.remarks]
     return CheckOutcome(
         check="odd files",
         level=WARNING if found else OK,
-        message=f"{counted(len(found), 'image')} with something odd about the file, used nevertheless",
+        message=f"{counted(len(found), 'image')} with an unusual file, which is used",
         rule=FIRST,
         advice="compare file names and contents with the list" if found else "",
         pairs=tuple(listed(item, remark) for item, remark in found),
@@ -208,7 +210,7 @@ def _remarks(data: ReadPairs) -> CheckOutcome:
 
 
 def _to_predict(data: ReadPairs) -> CheckOutcome:
-    """Pairs without a label; they do not stop the training."""
+    """Check the pairs without a label. Problems there do not stop the training."""
     found = [(item, item.wrong(None)) for item in data.to_predict if item.wrong(None)]
     lines = [ListedPair(guid="", detail=line) for line in data.bad_rows_to_predict]
     unusable = [listed(item, " and ".join(flaw.text for flaw in flaws)) for item, flaws in found]
@@ -226,7 +228,7 @@ def _to_predict(data: ReadPairs) -> CheckOutcome:
 
 
 def _unlisted(data: ReadPairs) -> CheckOutcome:
-    """Files whose guid is in no list of pairs."""
+    """Find files whose guid is in no list."""
     files = lab.list_files(data.source.path)
     guids = sorted((files.texts.keys() | files.images.keys()) - data.listed, key=natural_order)
     return CheckOutcome(
@@ -241,7 +243,7 @@ EXACT_SHARE, NEAR_SHARE = 0.01, 0.1
 
 
 def duplicate_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
-    """The outcomes of all checks of repetitions."""
+    """Make all checks for repeated texts and images."""
     texts, images = [text_key(pair) for pair in data.pairs], [image_key(pair) for pair in data.pairs]
     groups = near_duplicates(data.pairs)
     yield _duplicates("exact duplicates", "the same text and the same image", _exact(data, texts, images), data)
@@ -252,7 +254,7 @@ def duplicate_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
 
 
 def _exact(data: ReadPairs, texts: Sequence[str], images: Sequence[str]) -> list[list[Pair]]:
-    """Groups of pairs with the same words and the same image file; nothing counts as equal to nothing."""
+    """Group pairs with the same words and the same image file. Pairs that lack a needed modality are in no group."""
     groups: defaultdict[tuple[str, str], list[Pair]] = defaultdict(list)
     for pair, text, image in zip(data.pairs, texts, images, strict=True):
         if (text or "text" not in data.needs) and (image or "image" not in data.needs) and (text or image):
@@ -267,10 +269,10 @@ def _duplicates(check: str, what: str, groups: Sequence[Sequence[Pair]], data: R
     return CheckOutcome(
         check=check,
         level=WARNING if is_much else OK,
-        message=f"{count:,} of {len(data.pairs):,} pairs ({100 * share:.1f} %) have {what} as another one, in "
+        message=f"{count:,} of {len(data.pairs):,} pairs ({100 * share:.1f} %) have {what} as another pair, in "
         f"{len(groups):,} groups",
         rule=f"warning above {100 * limit:.0f} %",
-        advice="keep one of each group: the others add no information" if is_much else "",
+        advice="keep one pair of each group" if is_much else "",
         pairs=_numbered(groups),
     )
 
@@ -289,7 +291,7 @@ def _conflicts(groups: Sequence[Sequence[Pair]]) -> CheckOutcome:
 
 
 def _placeholders(pairs: Sequence[Pair], texts: Sequence[str], images: Sequence[str]) -> CheckOutcome:
-    """Texts and images that many pairs share, such as the picture "image not available"."""
+    """Find texts and images that many pairs share, such as the picture "image not available"."""
     shared = {**placeholders(images, texts, IMAGE_SHARE), **placeholders(texts, images, TEXT_SHARE)}
     groups = [
         [pair for pair, *keys in zip(pairs, texts, images, strict=True) if key in keys]
@@ -306,7 +308,7 @@ def _placeholders(pairs: Sequence[Pair], texts: Sequence[str], images: Sequence[
 
 
 def _overlap(data: ReadPairs) -> CheckOutcome:
-    """Pairs to predict whose text or image is that of a labelled pair."""
+    """Find pairs to predict that share text or image with a labelled pair."""
     others = [item.pair for item in data.to_predict]
     relation = SeenPairs.of(data.pairs, data.dataset.labels).relation(others) if data.pairs else [NEW] * len(others)
     found = [(pair, kind) for pair, kind in zip(others, relation, strict=True) if kind != NEW]
@@ -315,9 +317,9 @@ def _overlap(data: ReadPairs) -> CheckOutcome:
         check="overlap",
         level=WARNING if found else OK,
         message=f"{both:,} of {len(others):,} pairs to predict are labelled pairs too, {len(found) - both:,} share "
-        "text or image with one",
+        "text or image with a labelled pair",
         rule=FIRST,
-        advice="the model has seen them: do not measure it on them" if found else "",
+        advice="do not evaluate the model on these pairs" if found else "",
         pairs=tuple(
             ListedPair(guid=pair.guid, detail="text and image" if kind == SEEN else "text or image")
             for pair, kind in found

@@ -1,9 +1,9 @@
-"""How long the presets would take on this machine: a measurement of some seconds, and a cost model.
+"""Estimate how long the presets would take on this machine, by a measurement of some seconds and a cost model.
 
-Measured: the time per image and per text through the encoders that the presets freeze, by the code that training uses
-(decoding, device, precision, engine), and the time per pair of a training step of MiniLM's last three layers. The
-cost model counts how often each happens; docs/check.md has its terms. What it leaves out (probes, stacker, heads,
-start-up) is a constant of the reference machine, scaled by the speed of its matrix products.
+Measured, with the code and settings of training: the time per image and per text of the encoders that the presets
+freeze, and the time per pair of a training step of MiniLM's last three layers. The cost model counts how often each of
+these happens (docs/check.md). The rest (probes, stacker, heads, start-up) is a constant from the reference machine,
+scaled by the speed of matrix products.
 """
 
 import io
@@ -27,22 +27,22 @@ from mmsent_cli.progress import Progress, Stage, silent
 PAIRS, PREDICTED_PAIRS = 4000, 10_000
 SECONDS = 10.0
 CLOCK_SECONDS = 30.0
-"""Processor time that a measurement may take, and time by the clock, which is longer on a busy machine. A part that
-has not begun by then is left out."""
+"""Limits of a measurement in processor time, and in time by the clock, which is longer on a busy machine. A part
+that has not begun by then is left out."""
 WARM_UP, IMAGES, TEXTS, CHUNKS = 8, 32, 256, 2
 IMAGE_SIDES = (384, 320)
-"""Width and height in pixels of the generated images, the median of MVSA-Single as it is usually shared."""
+"""Width and height in pixels of the test images: the median of MVSA-Single."""
 WORDS = 13
 STEP_PAIRS, STEP_TOKENS, STEPS = 32, 24, 3
 FAST_PX, BEST_PX = 256, 320
 MPNET_TO_MINILM = 8.0
-"""Operations per token: twice the layers, twice the width, and its square counts."""
+"""Operations per token of MPNet, relative to MiniLM: twice the layers, and the square of twice the width."""
 FOLDS, BEST_EPOCHS = 5, 3
 EFFICIENCY = 0.8
-"""How much of each further core shows in the time."""
+"""Speed-up from each further core, as a share of a core."""
 REFERENCE_GFLOPS = 100.0
 REFERENCE_REST = {"fast": 41.0, "best": 127.0}
-"""Seconds that remain on the reference machine (two cores of this speed in fp32) of the times in README.md."""
+"""Seconds of the times in README.md that the cost model does not explain."""
 REFERENCE_THREADS = 2
 
 
@@ -51,11 +51,11 @@ class UnitSeconds:
     """Measured seconds per item, and the speed of matrix products in fp32.
 
     Attributes:
-        image: an image of 256 pixels through EfficientNet-Lite0, decoding included.
+        image: an image of 256 pixels through EfficientNet-Lite0, with decoding.
         text: a text of 13 words through MiniLM.
-        step: a pair in a training step of MiniLM's last three layers.
-        gflops: billions of operations a second on one core, in fp32.
-        threads: threads that compute.
+        step: a training step of MiniLM's last three layers, per pair.
+        gflops: billions of operations per second on one core, in fp32.
+        threads: number of threads that compute.
     """
 
     image: float
@@ -66,7 +66,7 @@ class UnitSeconds:
 
 
 def preset_seconds(unit: UnitSeconds, pairs: int = PAIRS) -> dict[str, float]:
-    """Estimated seconds of `train --preset fast` and `best` from raw files, by preset."""
+    """Estimate the seconds of `train --preset fast` and `best` from raw files, by preset."""
     slower = REFERENCE_GFLOPS / max(unit.gflops, 1.0) * _speed_up(REFERENCE_THREADS) / _speed_up(unit.threads)
     rest = {name: seconds * slower * pairs / PAIRS for name, seconds in REFERENCE_REST.items()}
     fast = pairs * (unit.image + unit.text)
@@ -77,21 +77,21 @@ def preset_seconds(unit: UnitSeconds, pairs: int = PAIRS) -> dict[str, float]:
 
 
 def predict_seconds(unit: UnitSeconds, pairs: int = PREDICTED_PAIRS) -> dict[str, float]:
-    """Estimated seconds of `predict` by a model of each preset, from raw files, without the start."""
+    """Estimate the seconds of `predict` with a model of each preset, from raw files, without start-up."""
     fast, best = unit.image + unit.text, unit.image * (BEST_PX / FAST_PX) ** 2 + unit.text * (1.5 + MPNET_TO_MINILM)
     return {"fast": pairs * fast, "best": pairs * best}
 
 
 def measure_units(resources: Resources, gflops: float, progress: Progress = silent) -> UnitSeconds | None:
-    """Measure this machine; None if the time is up before all parts are measured.
+    """Measure this machine. Returns None if the time is up before all parts are measured.
 
     Args:
         resources: device, engine, weights.
-        gflops: speed of matrix products on one core in fp32.
+        gflops: speed of matrix products on one core, in fp32.
         progress: receives the number of measured parts.
 
     Raises:
-        WeightsUnavailable: the weights of MiniLM or EfficientNet-Lite0 are not there.
+        WeightsUnavailable: the weights of MiniLM or EfficientNet-Lite0 are not on this machine.
     """
     begun = time.process_time(), time.perf_counter()
     frozen = _model(freeze_text="all", text_encoder="minilm-layers")
@@ -116,7 +116,7 @@ def _model(**settings: str) -> ResolvedModel:
 
 
 def _column(encoder: Encoder, sources: Sequence[str | bytes], resources: Resources, store: Path) -> float:
-    """Seconds per text or image, as training encodes them, after a few that start the engine."""
+    """Return the seconds per text or image, encoded as in training. The first few are not timed."""
     threads = torch.get_num_threads() if resources.compute.device_type == "cpu" else 0
     keys = [f"{number:032x}" for number in range(len(sources))]
 
@@ -133,7 +133,9 @@ def _column(encoder: Encoder, sources: Sequence[str | bytes], resources: Resourc
 
 
 def _step(encoder: Encoder, resources: Resources) -> float:
-    """Seconds per pair of a training step, the fastest of a few. On a CPU, one thread is measured: it never waits."""
+    """Return the seconds per pair of the fastest of a few training steps. On a CPU, one thread is measured, which
+    never waits for another.
+    """
     device = resources.compute.device
     encoder.to(device).train()
     optimizer = torch.optim.AdamW([each for each in encoder.parameters() if each.requires_grad])
@@ -158,9 +160,9 @@ def _step(encoder: Encoder, resources: Resources) -> float:
 
 
 def _seconds(work: Callable[[], object], threads: int) -> float:
-    """Seconds that work takes: by the clock with 0 threads, else processor time over that many threads.
+    """Return the seconds of some work: by the clock if `threads` is 0, else processor time divided by `threads`.
 
-    Processor time does not grow when other programs use the machine, as the time by the clock does.
+    Unlike the time by the clock, processor time does not grow if other programs use the machine.
     """
     clock = time.process_time if threads else time.perf_counter
     start = clock()
@@ -181,7 +183,7 @@ def _texts() -> list[str]:
 
 
 def _images() -> list[bytes]:
-    """Photographs' stand-ins: a coarse pattern with noise, which compresses to the size of a usual JPEG."""
+    """Make test images: a coarse pattern with noise, which compresses to the size of a usual JPEG."""
     from PIL import Image
 
     random, images = np.random.default_rng(0), []

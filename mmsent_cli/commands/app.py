@@ -29,9 +29,9 @@ from mmsent_cli.interrupts import AGAIN, INTERRUPTED
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """The error of the option parser, which Typer does not export."""
 COMMAND = "COMMAND"
-"""What stands for the command in a hint that any command may give."""
+"""Placeholder for the command's name in hints."""
 INTERNAL = "Value error, "
-"""Words of the library that checks choices."""
+"""The prefix of error messages from the library that checks choices."""
 
 
 class ErrorBoundary(TyperGroup):
@@ -69,7 +69,7 @@ def _expected_failures(command: str) -> Iterator[None]:
 
 @contextmanager
 def _plain_usage_errors() -> Iterator[None]:
-    """Let the usage error of an unknown option name the options that may be meant."""
+    """Add the most similar options to the usage error for an unknown option."""
     try:
         yield
     except USAGE_ERROR as error:

@@ -1,4 +1,4 @@
-"""`mmsent check`, `inspect-encoding` and `split`: pairs before a training."""
+"""`mmsent check`, `inspect-encoding` and `split`: prepare the pairs for a training."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -58,7 +58,7 @@ def inspect_encoding(
 
 Folds = Annotated[int | None, typer.Option(help="Make this many cross-validation folds instead of one split")]
 Out = Annotated[
-    Path | None, typer.Option(help=r"File to write. - is standard output \[default: splits/<strategy>-<seed>.json]")
+    Path | None, typer.Option(help=r"File to write, or - for standard output \[default: splits/<strategy>-<seed>.json]")
 ]
 
 
@@ -66,7 +66,7 @@ Out = Annotated[
 def split(
     given: dict[str, Any], folds: Folds = None, out: Out = None, force: Force = False, json: Json = False
 ) -> None:
-    """Divide the labelled pairs into training and validation, and write a split file, for train --split."""
+    """Divide the labelled pairs into training and validation, and write a split file for train --split."""
     from mmsent_cli import api
     from mmsent_cli.next_steps import after_split
     from mmsent_cli.outputs import STANDARD_OUTPUT

@@ -38,7 +38,7 @@ def export(
 
 @options(COMMANDS["serve"])
 def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDir = Path("runs")) -> None:
-    """Serve a trained model: a web page for people, and POST /predict for programs. Ctrl-C stops the server.
+    """Serve a trained model: a web page, and POST /predict for programs. Ctrl-C stops the server.
 
     Needs the extra serve (see README).
     """

@@ -1,4 +1,4 @@
-"""`mmsent evaluate`, `compare` and `explain`: what trained models predict, and why."""
+"""`mmsent evaluate`, `compare` and `explain`: score, compare and explain trained models."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""`mmsent compare-fusions`, `augment-compare`, `ablate`, `tune` and `paper`: experiments."""
+"""The experiments: `mmsent compare-fusions`, `augment-compare`, `ablate`, `tune` and `paper`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -95,7 +95,7 @@ def tune(
 
 
 def _run(function: str, json: bool, **arguments: Any) -> None:
-    """Call a function of `mmsent_cli.api` with a view of its progress, and print the finished run."""
+    """Call a function of `mmsent_cli.api`, show its progress, and print the finished run."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 

@@ -1,4 +1,4 @@
-"""`mmsent env` and `cache`: whether training can run on this machine, and what is stored on it."""
+"""`mmsent env` and `cache`: check this machine, and show or delete the caches."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,7 +60,9 @@ def cache(
     from mmsent_cli.reports.tables import print_json
 
     if cache_dir is not None and not cache_dir.exists():
-        raise ConfigError(f"there is no folder {cache_dir}", "give the --cache-dir of the other commands")
+        raise ConfigError(
+            f"there is no folder {cache_dir}", "give the folder that --cache-dir of the other commands names"
+        )
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
     places = folder / "features", folder / COMPILED_MODELS, folder / WEIGHTS
     print_notices(filter(None, [cache_note()]))

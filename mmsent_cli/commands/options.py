@@ -29,7 +29,7 @@ KEYWORD = inspect.Parameter.KEYWORD_ONLY
 RUN_PANEL = "Run"
 EXPERIMENT_PANEL = "Experiment"
 SHOWN_CHOICES = 17
-"""Letters of the choices of an option that fit into its column at 80 columns; more are in the help text."""
+"""Maximum number of characters of an option's choices in the metavar column. Longer lists are in the help text."""
 PANELS: dict[type, str] = {
     DataConfig: "Data",
     SplitConfig: "Split",
@@ -42,12 +42,12 @@ PANELS: dict[type, str] = {
     ExportSettings: "Export",
     ServeSettings: "Server",
 }
-"""The panel of `--help` in which the options of a dataclass are shown. Others are shown in `EXPERIMENT_PANEL`."""
+"""The panel of `--help` for the options of a dataclass. All others are in `EXPERIMENT_PANEL`."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print only the result and errors: no progress, and nothing else on stderr"),
+    typer.Option("--quiet", "-q", help="Print only the result and errors, without progress and notes"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output file")]
 Checkpoint = Annotated[
@@ -112,14 +112,14 @@ def _without_messages() -> AbstractContextManager[None]:
 
 
 def _in_run_panel(parameter: inspect.Parameter) -> inspect.Parameter:
-    """Make a command's own parameter keyword-only, and show its option in the panel "Run"."""
+    """Make a parameter of a command keyword-only, and show its option in the panel "Run"."""
     for option in getattr(parameter.annotation, "__metadata__", ()):
         option.rich_help_panel = RUN_PANEL
     return parameter.replace(kind=KEYWORD)
 
 
 def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Parameter:
-    """Make the keyword parameter, with its Typer option, for one setting."""
+    """Make the keyword parameter for one setting, with its Typer option."""
     kind = value_type(config_field.type)
     is_listed = get_origin(kind) is tuple
     metadata = config_field.metadata
@@ -148,7 +148,7 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
 
 
 def _default_text(config_field: Field[Any]) -> str:
-    """Return the default as shown in `--help`; for a switch, "yes" or "no"."""
+    """Return the default as `--help` shows it. The default of a switch is "yes" or "no"."""
     default = config_field.default
     if config_field.metadata["shown"]:
         return config_field.metadata["shown"]
@@ -162,7 +162,7 @@ def _default_text(config_field: Field[Any]) -> str:
 
 
 def _markup_free(text: str) -> str:
-    """Escape square brackets, since Rich would take `[ocr]` for a style and hide it."""
+    """Escape square brackets. Rich would take `[ocr]` for a style and hide it."""
     return text.replace("[", r"\[")
 
 

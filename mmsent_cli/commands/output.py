@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def require_one_output(out: Path | None, as_json: bool) -> None:
-    """Check that not both the output and the result are to be printed.
+    """Check that `--json` and `--out -` are not combined, since both print to standard output.
 
     Raises:
-        ConfigError: they are.
+        ConfigError: they are combined.
     """
     from mmsent_cli.errors import ConfigError
     from mmsent_cli.outputs import STANDARD_OUTPUT

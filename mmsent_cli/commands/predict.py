@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from mmsent_cli.data.layouts import Source
 
 NAME = "standard input"
-"""Name of the temporary file, which messages show. It has no suffix, so its form is found by its content."""
+"""Name of the temporary file in messages. It has no suffix, so that the format is found by the content."""
 
 
 def read_standard_input() -> str:
     """Read the whole of standard input as one text.
 
     Raises:
-        DataError: it is empty, closed, or no text.
+        DataError: standard input is empty, closed, or not text.
     """
     _prompt("type the text, then Ctrl-D:")
     try:
@@ -44,12 +44,12 @@ def read_standard_input() -> str:
 
 @contextmanager
 def standard_input_table() -> Iterator["Source"]:
-    """Keep the table from standard input in a temporary file, since a table is read several times.
+    """Copy the table from standard input to a temporary file, since a table is read several times.
 
-    Relative paths of images start in the current folder.
+    Relative image paths start in the current folder.
 
     Raises:
-        DataError: standard input is empty, closed, or cannot be kept.
+        DataError: standard input is empty or closed, or cannot be copied.
     """
     from mmsent_cli.data.layouts import Source
     from mmsent_cli.files import reason
@@ -73,8 +73,8 @@ def _spool(path: Path) -> Path:
     """Write standard input to a file.
 
     Raises:
-        DataError: it is empty or closed.
-        OSError: it cannot be read, or the file cannot be written.
+        DataError: standard input is empty or closed.
+        OSError: standard input cannot be read, or the file cannot be written.
     """
     from mmsent_cli.data.tables.opening import first_bytes
 
@@ -97,13 +97,13 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write. Its ending gives the format: .csv, .txt, .tsv (a row guid,tag per pair), .jsonl,"
-            " .parquet (needs the extra parquet). - writes to standard output"
+            help="File to write, or - for standard output. The suffix gives the format: .csv, .txt or .tsv (a row"
+            " guid,tag per pair), .jsonl, or .parquet (needs the extra parquet)"
         ),
     ] = None,
     checkpoint: Checkpoint = None,
     text: Annotated[
-        str | None, typer.Option(help="Predict a single pair with this text. - reads the text from standard input")
+        str | None, typer.Option(help="Predict a single pair with this text. With -, it is read from standard input")
     ] = None,
     image: Annotated[Path | None, typer.Option(help="Predict a single pair with this image")] = None,
     probabilities: Annotated[
@@ -156,7 +156,7 @@ def predict(
 
 
 def _require_request(out: Path, given: dict[str, Any], force: bool, resume: bool) -> None:
-    """Refuse an output that cannot be written before torch is imported."""
+    """Check that the output can be written, before torch is imported."""
     from mmsent_cli.config import build
     from mmsent_cli.config.command_settings import PredictSettings
     from mmsent_cli.inference.early import require_request

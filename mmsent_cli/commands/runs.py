@@ -1,4 +1,4 @@
-"""`mmsent runs`: what ran, when, on which data, with which metrics."""
+"""`mmsent runs`: list, show and delete runs."""
 
 import sys
 from pathlib import Path
@@ -9,13 +9,13 @@ import typer
 from mmsent_cli.commands.options import Json, RunsDir
 
 runs = typer.Typer(
-    help="List the runs with their metrics. Show one run, or remove runs.",
+    help="List the runs with their metrics, show one run, or delete runs.",
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="[show|rm] ...",
 )
 Sort = Annotated[str, typer.Option(help="Order of the list: when, accuracy, macro-f1, minutes or size")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print the list as comma-separated values")]
-Yes = Annotated[bool, typer.Option("--yes", help="Delete without a confirmation")]
+Yes = Annotated[bool, typer.Option("--yes", help="Delete without confirmation")]
 Names = Annotated[list[str], typer.Argument(help="Runs: folders, names, or latest")]
 
 
@@ -23,7 +23,7 @@ Names = Annotated[list[str], typer.Argument(help="Runs: folders, names, or lates
 def list_all(
     context: typer.Context, sort: Sort = "when", runs_dir: RunsDir = Path("runs"), csv: Csv = False, json: Json = False
 ) -> None:
-    """List the runs with their data, split, seed, metrics, time and size. Only runs of the same split are ranked."""
+    """List the runs with their data, split, seed, metrics, time and size. Runs of the same split are ranked."""
     if context.invoked_subcommand is not None:
         context.default_map = {"show": {"runs_dir": runs_dir, "json": json}, "rm": {"runs_dir": runs_dir}}
         return
@@ -54,7 +54,7 @@ def show(
 
 @runs.command()
 def rm(names: Names, yes: Yes = False, runs_dir: RunsDir = Path("runs")) -> None:
-    """Delete runs, after a question for each. Folders that are not runs of mmsent are never deleted."""
+    """Delete runs. Each deletion must be confirmed. Folders that are not runs of mmsent are never deleted."""
     from mmsent_cli.errors import ConfigError
     from mmsent_cli.reports.tables import notice
     from mmsent_cli.run_list import find_listed, remove_run

@@ -1,9 +1,9 @@
 """Measure once per machine whether bf16 is faster than fp32 on its CPU.
 
-Instructions for bf16 (AVX-512 BF16) do not guarantee speed: on one CPU, matrix products in bf16 are half as fast as in
-fp32 (155 against 290 GFLOP/s), on another twice as fast (400 against 185). The result is kept in the cache folder, so
-that repeated runs use the same precision. One thread is measured by its own processor time. By the clock, a busy
-machine had 2.5 and 2.6 GFLOP/s, and so another precision and other results than when it was idle.
+A CPU with bf16 instructions (AVX-512 BF16) is not always faster in bf16: on one CPU, matrix products in bf16 are half
+as fast as in fp32 (155 against 290 GFLOP/s), on another twice as fast (400 against 185). The result is cached, so that
+all runs use the same precision. The processor time of one thread is measured: by the clock, a busy machine showed 2.5
+and 2.6 GFLOP/s, which led to another precision and other results.
 
 Rejected: a table of CPU models, which is never complete; measuring in each run, which may give different answers.
 """
@@ -22,7 +22,7 @@ from mmsent_cli.errors import MmsentError
 from mmsent_cli.files import atomic_write
 
 ROWS, WIDTH = 256, 768
-"""The product that is measured: a batch of short texts with a weight of BERT's size."""
+"""The measured product: a batch of short texts times a weight matrix of BERT's size."""
 ROUNDS = 9
 WARM_UP = 2
 CLEARLY_FASTER = 1.3
@@ -36,7 +36,7 @@ class Bf16Probe:
     Attributes:
         cpu: the name of the CPU.
         torch: the version of torch.
-        fp32_gflops, bf16_gflops: billions of operations per second in each type.
+        fp32_gflops, bf16_gflops: billions of operations per second in each data type.
     """
 
     cpu: str
@@ -51,10 +51,10 @@ class Bf16Probe:
 
 
 def probe_bf16(cache: Path) -> Bf16Probe:
-    """Return the speeds of this machine, measured now or by an earlier run.
+    """Return the speeds of this machine, measured now or in an earlier run.
 
     Args:
-        cache: mmsent's cache folder. If it cannot be written, each run measures again.
+        cache: the cache folder. If it cannot be written, each run measures again.
     """
     cpu = cpu_model()
     path = cache / FOLDER / f"{_file_name(cpu, torch.__version__)}.json"
@@ -69,9 +69,9 @@ def probe_bf16(cache: Path) -> Bf16Probe:
 
 
 def measure(*dtypes: torch.dtype) -> list[float]:
-    """Measure the GFLOP/s of a matrix product on one core in each type. The types alternate.
+    """Measure the speed of a matrix product on one core in each data type, in GFLOP/s. The types alternate.
 
-    The processor time of the thread counts, without the times when other programs run; of several rounds, the fastest.
+    The processor time of the thread is measured, which excludes other programs. The fastest of several rounds counts.
     """
     operands = [(torch.ones(ROWS, WIDTH, dtype=dtype), torch.ones(WIDTH, WIDTH, dtype=dtype)) for dtype in dtypes]
     times: list[list[float]] = [[] for _ in dtypes]
@@ -99,7 +99,7 @@ def _file_name(cpu: str, version: str) -> str:
 
 
 def _read(path: Path, cpu: str) -> Bf16Probe | None:
-    """Return an earlier measurement on this machine; None if there is none or it is damaged."""
+    """Return an earlier measurement on this machine; None if there is none, or if it is damaged."""
     try:
         known = Bf16Probe(**json.loads(path.read_text(encoding="utf-8")))
         is_ours = (known.cpu, known.torch) == (cpu, torch.__version__)

@@ -28,14 +28,14 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 CUBLAS_WORKSPACE = ":4096:8"
-"""Lets cuBLAS repeat its results. Source: CUDA's cuBLAS manual, "Results Reproducibility"."""
+"""Makes cuBLAS deterministic. Source: CUDA's cuBLAS manual, "Results Reproducibility"."""
 
 
 MUCH_MEMORY_BYTES = 15 * 10**9
 COLUMN_BYTES = 256 * 2**20
-"""Largest column that is kept in memory: 50,000 images 1,280 wide, or 7,000 texts of 25 tokens, each 384 wide."""
+"""Maximum size of a column in memory: 50,000 images of width 1,280, or 7,000 texts of 25 tokens of width 384."""
 GPU_SHARE = 32
-"""A column may take one part in this of a GPU's memory: with 80 GB, 16,000 decoded images of 224 px."""
+"""A column may take 1 / GPU_SHARE of a GPU's memory: with 80 GB, 16,000 decoded images of 224 px."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +79,32 @@ class Compute:
 
     @property
     def _gpu_batch(self) -> int:
-        """256 on a GPU with 16 GB or more, else 64. Not measured: there was no GPU where mmsent was developed."""
+        """256 on a GPU with 16 GB or more, else 64. These values were not tuned, since no GPU was available."""
         return 256 if memory_bytes(self.device) >= MUCH_MEMORY_BYTES else 64
 
     @property
     def column_bytes(self) -> int:
-        """The most bytes of a column of features that is kept in memory."""
+        """The maximum size of a feature column that is kept in memory."""
         own = memory_bytes(self.device) // GPU_SHARE if self.device_type == "cuda" else 0
         return max(COLUMN_BYTES, own)
 
     @property
     def length_multiple(self) -> int:
-        """Texts are padded to a multiple of this length: on a GPU, each new shape costs time."""
+        """Texts are padded to a multiple of this length. On a GPU, this reduces the number of shapes, each of which
+        costs time.
+        """
         return 16 if self.device_type == "cuda" else 1
 
     @property
     def batches_ahead(self) -> int:
-        """Number of batches that are computed before the result of an earlier one is waited for."""
+        """The number of batches that are started before the result of the first one is read."""
         return 2 if self.device_type == "cuda" else 0
 
     @property
     def decoders(self) -> int:
-        """Number of threads that decode images: one per core with a GPU, two on a CPU, which also runs the encoders."""
+        """The number of threads that decode images: one per core with a GPU; two on a CPU, which also runs the
+        encoders.
+        """
         return cpu_count() if self.device_type == "cuda" else 2
 
     @property
@@ -114,16 +118,16 @@ class Compute:
         return None if engine is None or engine.refusal(encoder) else engine
 
     def _candidate(self, encoder: Encoder) -> Engine | None:
-        """Return the engine if it may compute the stored stages of an encoder, or else refuses them."""
+        """Return the engine if it can be tried for an encoder, else None."""
         return self.engine if encoder.cut and not encoder.own_engine else None
 
     def streams_for(self, encoder: Encoder) -> int:
-        """Return how many batches of an encoder's stored stages are computed in parallel."""
+        """Return the number of batches of an encoder's stored stages that are computed in parallel."""
         engine = self.engine_for(encoder)
         return engine.streams if engine else 1
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
-        """Describe everything that affects the rounding of stored features; part of the feature store's key."""
+        """Describe everything that affects the rounding of stored features, as a part of the feature store's key."""
         if encoder.own_engine:
             return {"engine": encoder.own_engine}
         engine = self.engine_for(encoder)
@@ -131,7 +135,7 @@ class Compute:
         return own | engine.describe(encoder) if engine else own
 
     def refusals(self, *encoders: Encoder) -> list[str]:
-        """Return a note for each encoder that the engine cannot run."""
+        """Return a note for each encoder that the engine cannot compute."""
         refused = {each.name: engine.refusal(each) for each in encoders if (engine := self._candidate(each))}
         return [f"engine: torch computes {name}. {why}" for name, why in refused.items() if why]
 
@@ -165,7 +169,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
 
     Args:
         runtime: the settings.
-        cache: the cache folder, which keeps measurements and converted models.
+        cache: the cache folder for measurements and converted models.
 
     Returns:
         The choice, and a note on hardware that cannot be used, or an empty string.
@@ -191,12 +195,12 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
 
 
 def auto_precision(device_type: str, cache: Path) -> str:
-    """Return the precision for `auto`, which may be measured; see `bf16_probe`."""
+    """Return the precision for `auto`. On some CPUs, it is measured; see `bf16_probe`."""
     return _best_precision(device_type, probe_bf16(cache) if _needs_probe(device_type) else None)
 
 
 def open_device(device: str, is_deterministic: bool) -> str:
-    """Check that a device is available, and choose its kernels. `cuda:N` is made the current GPU of the process.
+    """Check that a device is available, and choose its kernels. `cuda:N` becomes the current GPU of the process.
 
     Args:
         device: `cpu`, `cuda`, `cuda:N` or `mps`.
@@ -222,7 +226,7 @@ def open_device(device: str, is_deterministic: bool) -> str:
         if index:  # everything that names no number, Accelerate included, then runs there as well
             torch.cuda.set_device(int(index))
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("--device mps: this torch has no Metal device", "use --device cpu")
+        raise ConfigError("--device mps: torch finds no Metal device on this machine", "use --device cpu")
     choose_kernels(kind, is_deterministic)
     return kind
 
@@ -250,13 +254,13 @@ def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator"
 
 
 def diagnose_cuda() -> str:
-    """Return why torch finds no GPU, and what to do; empty on a machine with neither a card nor a driver."""
+    """Return the reason why torch finds no GPU, and what to do; empty on a machine with neither a card nor a driver."""
     message, advice = why_unused(gpu_facts(), str(torch.__version__), torch.version.cuda or "")
     return f"{message}; {advice}" if message else ""
 
 
 def cpu_count() -> int:
-    """Return the number of cores that this process may use; a container may have fewer than the machine."""
+    """Return the number of cores that this process may use. In a container, this may be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -267,12 +271,12 @@ def _best_device() -> str:
 
 
 def _needs_probe(device_type: str) -> bool:
-    """Return True for a CPU with AVX-512 BF16 but without AMX; it may be faster or slower in bf16."""
+    """Return True for a CPU with AVX-512 BF16 but without AMX, where bf16 may be faster or slower than fp32."""
     return device_type == "cpu" and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 
 
 def _best_precision(device_type: str, probed: Bf16Probe | None) -> str:
-    """Return bf16 if the hardware is faster in it, fp16 on older CUDA devices, else fp32."""
+    """Return bf16 if the hardware computes it faster, fp16 on older CUDA devices, else fp32."""
     if device_type == "cuda":
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
     if probed is not None:

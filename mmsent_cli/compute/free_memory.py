@@ -8,11 +8,11 @@ import psutil
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
-"""Limit and usage, in version 2 and in version 1 of control groups."""
+"""Files with limit and usage, in version 2 and version 1 of control groups."""
 
 
 def free_memory_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
-    """Return the available memory of the machine, or less if a control group (container) sets a lower limit.
+    """Return the available memory of the machine, or of the control group (container) if its limit is lower.
 
     Args:
         cgroups: the folder where control groups are mounted.
@@ -33,7 +33,7 @@ def limit_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int | None:
 
 
 def _folders(cgroups: Path, own: Path) -> list[Path]:
-    """Return the folders of the control groups of this process and of their parents, which limit it as well."""
+    """Return the folders of the control groups of this process, with their parents, whose limits apply too."""
     try:
         paths = [line.split(":", 2)[2].lstrip("/") for line in own.read_text().splitlines()]
     except (OSError, IndexError):
@@ -44,7 +44,7 @@ def _folders(cgroups: Path, own: Path) -> list[Path]:
 
 
 def _left(folder: Path) -> int | None:
-    """Return the bytes left in a control group; None without a limit. Cached file pages count as free."""
+    """Return the free bytes of a control group; None without a limit. Cached file pages count as free."""
     for limit, usage in FILES:
         try:
             left = int((folder / limit).read_text()) - int((folder / usage).read_text())

@@ -1,4 +1,4 @@
-"""Why a GPU is not used: card, driver and torch build compared. Works without torch."""
+"""Find out why a GPU is not used, from card, driver and torch build. Works without torch."""
 
 import contextlib
 import os
@@ -13,10 +13,10 @@ WHEELS = ("13.0", "12.8", "12.6")
 NO_CARD = "no NVIDIA card and no driver"
 DRIVERS = "https://www.nvidia.com/drivers"
 SECONDS = 10
-"""How long nvidia-smi may take; a broken driver can block it."""
+"""Timeout of nvidia-smi, which a broken driver can block."""
 NVIDIA = "0x10de"
 DISPLAY = "0x03"
-"""PCI numbers of the maker and of the class of graphics cards."""
+"""PCI numbers of NVIDIA and of the class of graphics cards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +24,10 @@ class GpuFacts:
     """NVIDIA hardware and driver, as the system reports them.
 
     Attributes:
-        has_card: a card is on the PCI bus.
+        has_card: True if an NVIDIA card is on the PCI bus.
         driver: version of the driver; empty without one.
         driver_cuda: the newest CUDA version that the driver supports; empty if unknown.
-        problem: what nvidia-smi reports instead of its table.
+        problem: the error of nvidia-smi; empty without one.
         visible: the value of CUDA_VISIBLE_DEVICES; None if it is not set.
     """
 
@@ -39,7 +39,7 @@ class GpuFacts:
 
 
 def gpu_facts() -> GpuFacts:
-    """What the system reports of NVIDIA hardware and its driver; waits ten seconds at most."""
+    """Return what the system reports about NVIDIA hardware and its driver. This takes at most ten seconds."""
     driver, cuda, problem = _ask_driver()
     if not driver:
         with contextlib.suppress(OSError):  # a container may have the driver without nvidia-smi
@@ -62,14 +62,14 @@ def _ask_driver() -> tuple[str, str, str]:
     try:
         done = subprocess.run([program], capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return "", "", f"nvidia-smi did not answer within {SECONDS} s"
+        return "", "", f"nvidia-smi did not respond within {SECONDS} s"
     except OSError as error:
         return "", "", f"nvidia-smi cannot be started: {error.strerror}"
     return read_driver(done.stdout + done.stderr, done.returncode)
 
 
 def read_driver(text: str, code: int) -> tuple[str, str, str]:
-    """Version of the driver, CUDA version, and problem, from what nvidia-smi prints and its exit code."""
+    """Parse the output and the exit code of nvidia-smi: version of the driver, CUDA version, and problem."""
     driver = next(iter(re.findall(r"Driver Version:\s*([\d.]+)", text)), "")
     cuda = next(iter(re.findall(r"CUDA Version:\s*([\d.]+)", text)), "")
     problem = "" if code == 0 and driver else " ".join(text.split())[:200] or f"nvidia-smi ended with {code}"
@@ -77,7 +77,7 @@ def read_driver(text: str, code: int) -> tuple[str, str, str]:
 
 
 def _has_card(devices: Path) -> bool:
-    """Whether a graphics card of NVIDIA is on the PCI bus (Linux)."""
+    """Return True if an NVIDIA graphics card is on the PCI bus (Linux)."""
     for folder in devices.glob("*"):
         with contextlib.suppress(OSError):
             maker, kind = ((folder / name).read_text(encoding="ascii").strip() for name in ("vendor", "class"))
@@ -87,11 +87,11 @@ def _has_card(devices: Path) -> bool:
 
 
 def why_unused(gpu: GpuFacts, version: str, cuda: str) -> tuple[str, str]:
-    """Why torch finds no GPU, and what to do; both empty on a machine with neither a card nor a driver.
+    """Return the reason why torch finds no GPU, and what to do; both are empty without a card and a driver.
 
     Args:
-        gpu: what the system reports.
-        version: of torch.
+        gpu: the facts that the system reports.
+        version: the version of torch.
         cuda: the CUDA version that torch was built for; empty for a build without CUDA.
     """
     if not gpu.driver and not gpu.problem:
@@ -99,7 +99,7 @@ def why_unused(gpu: GpuFacts, version: str, cuda: str) -> tuple[str, str]:
             return "there is an NVIDIA card, but no NVIDIA driver", f"install the driver: {DRIVERS}"
         return "", ""
     if gpu.problem:
-        return f"the NVIDIA driver does not answer: {gpu.problem}", _driver_advice(gpu.problem)
+        return f"the NVIDIA driver does not respond: {gpu.problem}", _driver_advice(gpu.problem)
     supports = f" (CUDA {gpu.driver_cuda})" if gpu.driver_cuda else ""
     driver = f"driver {gpu.driver}{supports}"
     if not cuda:
@@ -115,13 +115,15 @@ def why_unused(gpu: GpuFacts, version: str, cuda: str) -> tuple[str, str]:
             f"update the driver ({DRIVERS}), or: {wheel_command(gpu.driver_cuda)}",
         )
     return (
-        f"{driver} and torch {version} for CUDA {cuda} are there, but torch finds no GPU",
+        f"{driver} and torch {version} for CUDA {cuda} are installed, but torch finds no GPU",
         "start the container with its GPUs (docker run --gpus all), or restart the machine after a driver update",
     )
 
 
 def wheel_command(driver_cuda: str) -> str:
-    """What installs a torch that a driver supports: the newest wheel for its CUDA version or an older one."""
+    """Return the command that installs a torch for the driver: the newest wheel for its CUDA version or an older
+    one.
+    """
     fitting = [wheel for wheel in WHEELS if not driver_cuda or _version(wheel) <= _version(driver_cuda)]
     if not fitting:
         return f"update the driver ({DRIVERS}): torch needs one for CUDA {WHEELS[-1]} or later"

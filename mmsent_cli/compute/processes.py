@@ -1,8 +1,7 @@
 """Several processes that train one model, started by `accelerate launch` or `torchrun`.
 
-Every process reads the same pairs and holds the same weights. A batch is divided among the processes, so that the
-metrics do not depend on their number, apart from rounding and dropout. The first process fills the caches and writes
-the run.
+Every process reads the same pairs and holds the same weights. Each batch is divided among the processes, so the metrics
+do not depend on their number, apart from rounding and dropout. The first process fills the caches and writes the run.
 """
 
 import os
@@ -18,9 +17,10 @@ from mmsent_cli.errors import ConfigError, MmsentError
 
 Value = TypeVar("Value")
 TIMEOUT = timedelta(days=7)
-"""The first process may compute features for hours. The end of a process is noticed by its closed connection."""
+"""The other processes wait this long for the first one, which may compute features for hours. If a process ends, its
+connection is closed, so the others notice it at once."""
 LOST = ("gloo", "by peer", "NCCL")
-"""Words in the errors of PyTorch's backends when another process has ended."""
+"""Words in the errors of PyTorch's backends after another process has ended."""
 
 _may_join = False
 
@@ -37,7 +37,7 @@ def rank() -> int:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Allow the processes of a launcher to work together in this block. A single process is not affected.
+    """Allow the processes of a launcher to work together in this block. In a single process, this has no effect.
 
     Raises:
         MmsentError: another process has ended.
@@ -57,10 +57,10 @@ def together() -> Iterator[None]:
 
 
 def join(device: str) -> None:
-    """Connect to the other processes, once. NCCL needs the GPU of this process, and would otherwise guess one.
+    """Connect to the other processes, once. NCCL is given the GPU of this process; otherwise, it would guess one.
 
     Raises:
-        ConfigError: the command does not run in several processes.
+        ConfigError: the command cannot run in several processes.
     """
     if count() == 1 or distributed.is_initialized():
         return
@@ -75,21 +75,21 @@ def join(device: str) -> None:
 
 
 def launcher_note() -> str:
-    """Return a note if `accelerate launch --cpu` was asked for several processes and started one, else ""."""
+    """Return a note if `accelerate launch --cpu` was told to start several processes but started one, else ""."""
     asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_PORT" in os.environ
     if not asked or count() > 1:
         return ""
     return (
-        "one process: accelerate launch --cpu starts no others without MPI; on a CPU, several are started by"
-        " accelerate launch --multi_gpu --num_processes N -m mmsent_cli train --device cpu, or by torchrun"
+        "only one process was started: accelerate launch --cpu needs MPI to start several. Without MPI, use torchrun"
+        " or accelerate launch --multi_gpu --num_processes N -m mmsent_cli train --device cpu"
     )
 
 
 def own_device(device: str) -> str:
-    """Return the device of this process: with several processes on GPUs, `cuda` is the GPU of its local rank.
+    """Return the device of this process. With several processes on GPUs, `cuda` means the GPU of the local rank.
 
     Raises:
-        ConfigError: one GPU is named for several processes.
+        ConfigError: the user named one GPU for several processes.
     """
     if count() == 1 or not device.startswith("cuda"):
         return device
@@ -100,7 +100,7 @@ def own_device(device: str) -> str:
 
 @contextmanager
 def first_alone() -> Iterator[None]:
-    """Run the block in the first process, and then in the others, which find its results in the caches."""
+    """Run the block in the first process, and afterwards in the others, which then find the results in the caches."""
     if count() > 1 and rank() > 0:
         distributed.barrier()
     yield
@@ -109,13 +109,13 @@ def first_alone() -> Iterator[None]:
 
 
 def meet() -> None:
-    """Wait until all processes are here: what the first one has written so far can then be read."""
+    """Wait for all processes. Afterwards, they can read what the first one has written."""
     if count() > 1:
         distributed.barrier()
 
 
 def of_first(value: Value) -> Value:
-    """Return the value of the first process."""
+    """Return the value of the first process, in all processes."""
     if count() == 1:
         return value
     values = [value]
@@ -133,14 +133,14 @@ def of_all(value: Value) -> list[Value]:
 
 
 def share_buffers(module: torch.nn.Module) -> None:
-    """Give all processes the moving statistics of the first one."""
+    """Copy the moving statistics of the first process to all others."""
     if count() > 1:
         for buffer in module.buffers():
             distributed.broadcast(buffer, src=0)
 
 
 def lost(hint: str) -> MmsentError:
-    """Make the error for a process whose partner has ended."""
+    """Make the error for a process that has lost another process."""
     return MmsentError("another process of this training has ended", hint)
 
 

@@ -1,8 +1,8 @@
-"""Threads, memory allocator and kernels of a process: fast on the CPU, and the same bytes in every run.
+"""Threads, memory allocator and deterministic kernels of a process.
 
-Kernels that give the same bytes in every run, and what a GPU is called. On CUDA, the backward pass of memory-
-efficient attention is not deterministic, and cuDNN's attention makes a plan for every new length. Both are switched
-off; `--no-deterministic` allows the first. The cost was not measured: there was no GPU where mmsent was developed.
+On CUDA, the backward pass of memory-efficient attention is not deterministic, and cuDNN's attention makes a plan for
+every new length. So both are switched off; `--no-deterministic` allows the first. The cost was not measured, since no
+GPU was available.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ LARGEST_TRIM_THRESHOLD_BYTES = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Make glibc keep freed memory instead of returning it to the system. Without glibc, this has no effect.
+    """Make glibc keep freed memory instead of returning it to the system. This has no effect without glibc.
 
     Every batch frees and allocates tensors of the same sizes. Returning the memory each time costs page faults
     (measured: 16 instead of 11 ms per image, 8.3 instead of 6.5 ms per training pair).
@@ -35,7 +35,7 @@ def keep_freed_memory() -> None:
 
 
 def suited_threads(trains_encoders: bool) -> contextlib.AbstractContextManager[None]:
-    """Return the number of threads for training: one if only fusion and head are trained, else all.
+    """Return a context manager with the threads for training: one if only fusion and head are trained, else all.
 
     Small matrices gain little from a second thread: up to 25 % on an idle machine. If another process uses the second
     core, training can be seven times slower (the smallest fusion: 0.8 s per epoch with one thread, 6 s with two).
@@ -60,7 +60,7 @@ _is_wanted = True
 
 
 def choose_kernels(device_type: str, is_deterministic: bool) -> None:
-    """Choose the kernels of this process; on a CPU all are deterministic."""
+    """Choose the kernels of this process. On a CPU, all kernels are deterministic."""
     global _is_wanted
     _is_wanted = is_deterministic or device_type != "cuda"
     if device_type == "cuda":
@@ -69,7 +69,7 @@ def choose_kernels(device_type: str, is_deterministic: bool) -> None:
 
 
 def request_determinism() -> None:
-    """Ask PyTorch for deterministic algorithms, unless the user declined them."""
+    """Make PyTorch use deterministic algorithms, unless the user declined them."""
     torch.use_deterministic_algorithms(_is_wanted, warn_only=True)
     deterministic: Any = torch.utils.deterministic
     deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
@@ -91,7 +91,7 @@ def memory_bytes(device: str) -> int:
 
 
 def peak_memory_bytes(device: str) -> int:
-    """Return the most memory that tensors took on a CUDA device so far; 0 for other devices."""
+    """Return the peak memory of tensors on a CUDA device; 0 for other devices."""
     return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0
 
 

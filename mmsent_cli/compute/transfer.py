@@ -1,7 +1,7 @@
-"""Copies between the memory of the machine and that of a GPU that the GPU does not wait for.
+"""Copy tensors between CPU and GPU memory while the GPU computes.
 
-A copy from pinned memory runs while the GPU computes. On other devices, the functions do what `Tensor.to` does. They
-were not run on a GPU where mmsent was developed.
+Copies from and to pinned memory do not block the GPU. On other devices, the functions do the same as `Tensor.to`. They
+were not run on a GPU, since none was available.
 """
 
 from collections import deque
@@ -16,14 +16,16 @@ Value = TypeVar("Value")
 
 
 def to_device(tensor: Tensor, device: str) -> Tensor:
-    """Copy a tensor to a device; to a GPU without waiting."""
+    """Copy a tensor to a device. A copy to a GPU does not block."""
     if device.startswith("cuda") and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 
 
 def pinned(value: Value) -> Value:
-    """Move the tensors of nested tuples, such as a batch, to pinned memory; those of a GPU stay where they are."""
+    """Copy the CPU tensors of nested tuples, such as a batch, to pinned memory. GPU tensors are returned as they
+    are.
+    """
     if isinstance(value, Tensor):
         return cast(Value, value.pin_memory() if value.device.type == "cpu" else value)
     if isinstance(value, tuple):
@@ -32,7 +34,7 @@ def pinned(value: Value) -> Value:
 
 
 def begin_fetch(values: Tensor) -> Callable[[], np.ndarray]:
-    """Begin to copy a result from a device.
+    """Start to copy a result from a device.
 
     Returns:
         A function that waits for the copy and returns it.
@@ -52,7 +54,7 @@ def begin_fetch(values: Tensor) -> Callable[[], np.ndarray]:
 
 
 def look_ahead(items: Iterable[Value], count: int) -> Iterator[Value]:
-    """Yield items in order, each after `count` further ones were taken. With 0, this is a plain iterator."""
+    """Yield items in order, but take `count` items in advance. With 0, this is a plain iterator."""
     taken: deque[Value] = deque()
     for item in items:
         taken.append(item)

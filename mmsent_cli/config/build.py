@@ -1,4 +1,4 @@
-"""Convert between configurations and plain values; presets; names that settings have elsewhere."""
+"""Convert between configurations and plain values; define the presets and usual other names of settings."""
 
 import difflib
 import json
@@ -12,7 +12,7 @@ from mmsent_cli.config.settings import OPTIONS_HINT, TrainConfig
 from mmsent_cli.errors import ConfigError, unknown_name
 
 LIKENESS = 0.75
-"""Share of common letters from which an unknown name is taken for a misspelt one."""
+"""Minimum similarity of names, 0 to 1, to take an unknown name for a misspelt one."""
 USUAL_NAMES = {
     "encoders": ("model", "model_name", "encoder", "backbone", "pretrained", "arch"),
     "text_encoder": ("text_model", "bert", "language_model"),
@@ -60,15 +60,15 @@ USUAL_NAMES = {
     "resume": ("resume_from_checkpoint", "continue"),
     "offline": ("local_files_only",),
 }
-"""The usual names of settings in this field, by the name of the setting here."""
+"""Usual names of settings in this field, by mmsent's name of the setting."""
 
 
 def meant_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return the settings that an unknown name may mean: those that are usually called so, else similar ones.
+    """Return the settings that an unknown name may mean: settings with this usual name, or else with similar names.
 
     Args:
         name: the unknown name, with underscores.
-        known: the settings that there are, with underscores.
+        known: the names of all settings, with underscores.
     """
     known = list(known)
     usual = [setting for setting in known if name in USUAL_NAMES.get(setting, ())]
@@ -77,7 +77,7 @@ def meant_names(name: str, known: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """The settings of a preset by section of TrainConfig, and a summary for readers of this file."""
+    """The settings of a preset by section of TrainConfig, and a summary."""
 
     summary: str
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Preset:
 
 
 IMAGE = {"image_encoder": "efficientnet-lite0-stages", "image_size_px": 320, "freeze_image": "all"}
-"""Larger images, and features of the middle stages too. docs/accuracy.md shows the gain of each."""
+"""Larger images, and features of the middle stages. docs/accuracy.md shows the gain of each."""
 
 BEST = Preset(
     "ensemble over 5 folds: fine-tuned compact text encoder and five linear probes, one of them on MPNet",
@@ -162,7 +162,7 @@ RENAMED = {
     "experts": "probes",
     "networks": "models_per_fold",
 }
-"""Earlier names of settings, for the error that gives the new one."""
+"""Earlier names of settings, with the new names for an error message."""
 
 
 def build(config_type: type[C], values: Mapping[str, Any]) -> C:
@@ -255,7 +255,7 @@ def _convert(setting: "Field[Any]", value: Any) -> Any:
 
 
 def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
-    """Check a single value. If `is_text`, the value is text, and numbers are parsed. Nothing is rounded."""
+    """Check a single value. With `is_text`, the value is text, and numbers are parsed from it. Nothing is rounded."""
     if is_text and kind in (int, float):
         try:
             value = kind(value)

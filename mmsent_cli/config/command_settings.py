@@ -1,4 +1,4 @@
-"""The settings that single commands have in addition to those of a training."""
+"""Settings of single commands, in addition to those of a training."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,14 +22,14 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
-    """Address of the server, and limits of a request."""
+    """The address of the server, and its limits."""
 
     host: str = option("127.0.0.1", "Address to listen on. With 0.0.0.0, other machines can connect")
     port: int = option(8000, "Port to listen on. 0 = any free port")
     token: str | None = option(
         None,
         "Secret that each request must contain (Authorization: Bearer TOKEN)",
-        shown="$MMSENT_TOKEN; else none on 127.0.0.1, and a new random token, which is printed, on other hosts",
+        shown="$MMSENT_TOKEN, else none on 127.0.0.1; on other hosts, a random token is made and printed",
     )
     batch: int = option(16, "Maximum number of pairs in a batch. A batch may contain pairs of several clients")
     queue: int = option(256, "Maximum number of waiting pairs. Further requests get status 429")
@@ -68,7 +68,7 @@ class ExplainSettings:
         "occlusion = leave out each word, cover each image region, and measure the change in probability."
         " gradients = integrated gradients (arXiv 1703.01365), not for ensembles",
     )
-    grid: int = option(7, "The image is divided into this many rows and columns of regions")
+    grid: int = option(7, "Rows and columns of the grid of image regions")
     label: str | None = option(None, "Class to explain", shown="the predicted class of each pair")
     pairs: int = option(20, "Explain at most this many pairs of --data")
 
@@ -82,12 +82,12 @@ class ExplainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
-    """In which form a model is written, and how it is checked."""
+    """The format of an exported model, and its check."""
 
     to: Literal["onnx", "openvino"] = option("onnx", "Format of the exported model")
     check_pairs: int = option(
         100,
-        "The exported script and mmsent are compared on this many pairs of --data, or else of the model's run",
+        "Number of pairs for comparing the exported script with mmsent, from --data or else from the model's run",
     )
 
     def __post_init__(self) -> None:
@@ -110,7 +110,7 @@ class PredictSettings:
     keep: tuple[str, ...] = option((), "Columns of the input to copy to the output, comma-separated", shown="none")
     shard: str | None = option(
         None,
-        "Predict part I of N of the rows, written I/N, such as 1/8. The N outputs together contain each row exactly"
+        "Predict only one part of the rows: I/N is part I of N, such as 1/8. The N outputs together contain each row"
         " once",
         shown="all rows",
     )
@@ -118,7 +118,7 @@ class PredictSettings:
         None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
     )
     ray_workers: int = option(0, "Processes that predict with --engine ray. 0 = one per GPU, or one per two CPU cores")
-    part_rows: int = option(PART_ROWS, f"Rows in a part of the input, a multiple of {CHUNK_ROWS} (--engine ray only)")
+    part_rows: int = option(PART_ROWS, f"Rows per part of the input, a multiple of {CHUNK_ROWS} (--engine ray only)")
 
     def __post_init__(self) -> None:
         given = [self.abstain_below, self.abstain_for_accuracy]
@@ -127,11 +127,11 @@ class PredictSettings:
             (self.ray_workers < 0, "ray_workers must not be negative"),
             (
                 self.part_rows < 1 or self.part_rows % CHUNK_ROWS != 0,
-                f"part_rows must be a multiple of {CHUNK_ROWS} (a batch), to keep the probabilities the same",
+                f"part_rows must be a multiple of {CHUNK_ROWS}; other values would change the probabilities slightly",
             ),
             (
                 None not in given,
-                "--abstain-below and --abstain-for-accuracy both set a threshold; leave out one",
+                "--abstain-below and --abstain-for-accuracy both set the threshold; leave out one of them",
             ),
             *(
                 (value is not None and not 0 <= value <= 1, f"{name} must lie in [0, 1]")
@@ -183,13 +183,13 @@ class AblateSettings:
 
     retrain: bool = option(
         False,
-        "Also train text-only and image-only models, which is fairer than removing an input. For an ensemble, two"
-        " more ensembles are trained on the same folds: text-only with the text probes, image-only with the image"
-        " probes",
+        "Also train text-only and image-only models, a fairer comparison than removing an input. For an ensemble, two"
+        " ensembles are trained on the same folds: text-only with the text probes, image-only with the image probes",
     )
     emap_pairs: int = option(
         1000,
-        "Number of pairs for EMAP, which combines every text with every image; with folds, only inside a fold",
+        "Number of pairs for EMAP (scores without the interaction of text and image). EMAP combines every text with"
+        " every image. With folds, it does so inside each fold",
     )
 
     def __post_init__(self) -> None:
@@ -206,7 +206,7 @@ class TuneSettings:
         " of --space. tpe = sample --space (Bayesian optimization)",
     )
     rates: tuple[float, ...] = option(
-        (0.2, 0.4, 0.6, 1.0), "For --strategy sequence: learning rates to try, as multiples of the default ones"
+        (0.2, 0.4, 0.6, 1.0), "For --strategy sequence: learning rates to try, as multiples of the default rates"
     )
     decays: tuple[float, ...] = option(
         (1e-4, 3e-4, 5e-4),

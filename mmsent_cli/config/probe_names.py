@@ -25,32 +25,32 @@ PROBES = (
     "kernel",
 )
 RENAMED_PROBES = {"writing": "ocr", "writing-characters": "ocr-characters"}
-"""Earlier names of probes, for the error that gives the new one."""
+"""Earlier names of probes, with the new names for an error message."""
 PROBE_ENCODERS: dict[str, tuple[str, ...]] = {
     "text": ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta", "hf"),
     "image": ("efficientnet-lite0", "efficientnet-lite0-stages", "resnet18", "clip", "timm", "hf"),
 }
-"""The encoders that a probe may read, by modality: all with pretrained weights."""
+"""The encoders for probes by modality: all encoders with pretrained weights."""
 NAMED = ("hf", "timm")
-"""Encoders that are followed by the name of a model, as in `hf:NAME`."""
+"""Encoder prefixes that precede the name of a model, as in `hf:NAME`."""
 
 GENERAL = "text:ENCODER, image:ENCODER, hf:NAME, timm:NAME, a folder"
 
 
 def plain_probe_name(name: str) -> str:
-    """Add the modality to the name of an encoder that has one modality only: `bert` becomes `text:bert`."""
+    """Add the modality to the name of an encoder that reads only one modality: `bert` becomes `text:bert`."""
     kind = name.partition(":")[0]
     sides = [side for side, encoders in PROBE_ENCODERS.items() if kind in encoders]
     return f"{sides[0]}:{name}" if name not in PROBES and len(sides) == 1 else name
 
 
 def is_folder_name(name: str) -> bool:
-    """Return True for the path of a folder, which has a slash and is no name of the hub behind `hf:` or `timm:`."""
+    """Return True if a name is a path: it contains a slash and does not begin with `hf:` or `timm:`."""
     return "/" in name and name.partition(":")[0] not in NAMED
 
 
 def probe_problem(name: str) -> str:
-    """Return what is wrong with the name of a probe, with the most similar known name; empty if nothing is."""
+    """Return the problem with the name of a probe, with the most similar known name; empty if there is none."""
     if name in RENAMED_PROBES:
         return f"probe {name} is now called {RENAMED_PROBES[name]}"
     side, _, encoder = plain_probe_name(name).partition(":")
@@ -63,11 +63,11 @@ def probe_problem(name: str) -> str:
 
 
 def _guess(name: str, kind: str) -> str:
-    """Return "; did you mean …?" with the most similar name, or an empty text.
+    """Return "; did you mean …?" with the most similar name, or an empty string.
 
     Args:
-        name: what was typed.
-        kind: the name of the encoder in it, without its modality and without the name of a model.
+        name: the name that was typed.
+        kind: the encoder's name in it, without the modality and without the name of a hub model.
     """
     encoders = [each for own in PROBE_ENCODERS.values() for each in own]
     full = [f"{side}:{each}" for side, own in PROBE_ENCODERS.items() for each in own]

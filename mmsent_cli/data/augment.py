@@ -1,4 +1,4 @@
-"""Augmented versions ("views") of training images. Seed, image and number of the view determine its pixels."""
+"""Augment training images. Seed, image and the number of the version ("view") determine the pixels."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -35,7 +35,7 @@ POLICIES: dict[str, Policy] = {
     "color": Policy(jitter=0.2),
     "strong": Policy(flip=0.5, rotation=15.0, jitter=0.4, crop=0.7),
 }
-"""By the names of `--augmentation`; `none` is the other one."""
+"""The policies by the names of `--augmentation`, except `none`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Augmentation:
         return cls(fit.augmentation, fit.augmentation_seed, fit.augmentation_views)
 
     def describe(self) -> dict[str, object]:
-        """Describe everything that affects a view's pixels; part of the feature store's key."""
+        """Describe everything that affects the pixels of a view, as a part of the feature store's key."""
         return {"policy": asdict(POLICIES[self.policy]), "seed": self.seed}
 
 

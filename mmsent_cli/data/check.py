@@ -31,7 +31,7 @@ DIGEST_BYTES = 16
 
 
 def check_row(row: PairRow, decision: EncodingDecision) -> CheckedPair:
-    """Decode the text of a row and verify its image.
+    """Decode the text of a row, and check its image.
 
     Args:
         row: a row of a data source.
@@ -63,7 +63,9 @@ def _expected(row: PairRow, suffix: str) -> str:
 
 
 def _read_text(row: PairRow, decision: EncodingDecision) -> tuple[str | None, int, str]:
-    """Text, number of replaced characters, and the problem, if any. A text that prints nothing is None."""
+    """Return the text, the number of replaced characters, and the problem or None. A text that prints nothing is
+    None.
+    """
     if row.text_path is None:
         text = row.text or ""
         replaced = text.count("\ufffd")
@@ -76,7 +78,7 @@ def _read_text(row: PairRow, decision: EncodingDecision) -> tuple[str | None, in
 
 
 def _read_image(row: PairRow, remarks: list[str]) -> tuple[ImageFile, str, Flaw | None]:
-    """The image as a file or its bytes, the digest of these bytes, and the flaw, if any."""
+    """Return the image as a file or its bytes, the digest of these bytes, and the flaw or None."""
     if row.elsewhere:
         kind = ADDRESS if ADDRESS_START.match(row.elsewhere) else ELSEWHERE
         return (
@@ -98,7 +100,7 @@ def _read_image(row: PairRow, remarks: list[str]) -> tuple[ImageFile, str, Flaw 
 
 
 def _open_image(source: ImageSource, remarks: list[str]) -> tuple[ImageSource, bytes]:
-    """The image with its bytes; a path without a file may stand for a file of nearly that name."""
+    """Return the image with its bytes. If the path does not exist, a file with a similar name is used."""
     try:
         return source, image_bytes(source)
     except (FileNotFoundError, NotADirectoryError):
@@ -123,7 +125,7 @@ def _name(source: ImageSource, row: PairRow) -> str:
 
 
 def _exists(folder: Path) -> bool:
-    """Whether a folder exists; a name that no file can have does not."""
+    """Return True if the folder exists; False for a name that no file can have."""
     try:
         return folder.exists()
     except OSError:
@@ -132,7 +134,8 @@ def _exists(folder: Path) -> bool:
 
 CHUNK_ROWS = 256
 MOST_DAMAGED, FEW_TEXTS = 0.2, 5
-"""An encoding that the user gave must be wrong if this share of the texts, and this number, have undecodable bytes."""
+"""The user's encoding is wrong if more than this share, and at least this number, of the texts have undecodable
+bytes."""
 OVER_LIMIT = "over --limit"
 
 
@@ -150,8 +153,8 @@ def load_labelled(
         cache_dir: cache folder for the encoding decision.
         progress: receives the number of checked pairs.
         source: a source from `locate` or `frame_source`; None uses `config.data`.
-        needs: the modalities that a pair must have; another one may be missing or broken. If empty, these are all
-            modalities that occur in the source. If None, a pair may lack one modality, as in a prediction.
+        needs: the modalities that each pair must have. If empty: all modalities that occur in the source. If None: a
+            pair may lack one modality, as in a prediction.
 
     Raises:
         DataError: rows are invalid, the encoding is undecided, or (with `on_bad` stop) a pair is unusable.
@@ -199,7 +202,7 @@ def open_unlabelled(
     notes: list[str] | None = None,
     part: Callable[[int], range] = range,
 ) -> tuple[int, Iterator[Pair]]:
-    """Count the rows to predict, and read and check their pairs, in order. A few hundred pairs are in memory at a time.
+    """Count the rows to predict, then read and check their pairs in order. Only a few hundred pairs are in memory.
 
     A missing text or image is None. `on_bad` decides about broken files: `stop` checks all pairs and then raises one
     error that lists every problem; `drop` leaves the pair out; `blank` sets the text or image to None. A pair without
@@ -210,11 +213,11 @@ def open_unlabelled(
         config: settings of the data.
         decision: the encoding decision, from `decide_encoding`.
         flaws: receives the pairs that are dropped or blanked.
-        notes: how the source was read is appended after the last pair.
-        part: which rows to predict, as a range of their numbers; gets the number of all rows.
+        notes: receives notes on how the source was read, after the last pair.
+        part: a function from the number of all rows to the range of rows to predict.
 
     Raises:
-        DataError: rows are invalid, or (while the pairs are read, with `on_bad` stop) files are broken.
+        DataError: rows are invalid. With `on_bad` stop, files are broken; this is found while the pairs are read.
     """
     report, flaws = Report(), Flaws() if flaws is None else flaws
     count, every_row = count_unlabelled(source, config, report, decision)
@@ -243,7 +246,7 @@ def checked_pairs(
         rows: the rows, whose files are not yet opened.
         config: settings of the data.
         decision: how texts in files are decoded.
-        flaws: receives what is wrong with the pairs.
+        flaws: receives the flaws of the pairs.
 
     Raises:
         DataError: with `on_bad` stop, files are broken.
@@ -262,17 +265,17 @@ def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> Enco
     """Return the encoding decision for all texts of the source.
 
     Raises:
-        UndecidedEncoding: the texts are too few to decide, and `--encoding` is not given.
+        UndecidedEncoding: the texts are too few to decide, and the user gave no `--encoding`.
     """
     decision = guess_encoding(source, config, cache_dir)
     return encoding.require_decided(decision) if source.kind == "lab" else decision
 
 
 def guess_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
-    """Return the encoding decision for all texts of the source, which may be undecided for a folder of few texts.
+    """Return the encoding decision for all texts of the source. For a folder of few texts, it may be undecided.
 
     Raises:
-        UndecidedEncoding: a table with too little evidence, and no `--encoding` given.
+        UndecidedEncoding: the evidence in a table is too little, and the user gave no `--encoding`.
     """
     if source.kind == "frame":
         return UNICODE
@@ -290,10 +293,10 @@ def check_rows(rows: Iterable[PairRow], decision: EncodingDecision) -> Iterator[
 
 
 def _require_encoding(given: str, pairs: Sequence[Pair]) -> None:
-    """Check that an encoding which the user gave decodes most texts.
+    """Check that the encoding of the user decodes most texts.
 
     Raises:
-        DataError: it does not.
+        DataError: too many texts have bytes that are invalid in this encoding.
     """
     damaged = sum(bool(pair.replaced) for pair in pairs)
     if given != "auto" and damaged >= FEW_TEXTS and damaged > MOST_DAMAGED * len(pairs):
@@ -304,7 +307,7 @@ def _require_encoding(given: str, pairs: Sequence[Pair]) -> None:
 
 
 def _modalities_of(rows: Iterable[PairRow]) -> tuple[str, ...]:
-    """The modalities that any row has."""
+    """Return the modalities that occur in the rows."""
     has_text = has_image = False
     for row in rows:
         has_text = has_text or row.text is not None or row.text_path is not None
@@ -313,13 +316,13 @@ def _modalities_of(rows: Iterable[PairRow]) -> tuple[str, ...]:
 
 
 def account(report: Report, over_limit: int, kept: int, flaws: Flaws) -> None:
-    """Enter in a report what became of the rows after their files were checked.
+    """Add the outcome of the file checks to a report of rows.
 
     Args:
-        report: what was counted as the rows were read.
-        over_limit: rows that `--limit` leaves out.
-        kept: pairs that can be used.
-        flaws: those found in the checked rows.
+        report: the counts of the rows that were read.
+        over_limit: the number of rows that `--limit` leaves out.
+        kept: the usable pairs.
+        flaws: the flaws of the checked rows.
     """
     if over_limit:
         report.skipped[OVER_LIMIT] += over_limit

@@ -15,10 +15,10 @@ from mmsent_cli.errors import DataError, likely, listed
 def with_own_columns(
     given: Mapping[str, Any], columns: Mapping[str, str], read: Callable[[DataConfig], Any]
 ) -> DataConfig:
-    """Return the settings of new pairs: those given, then the column names of the training pairs if these can be read.
+    """Return the settings for new pairs: the user's, and the column names of the training pairs if they fit.
 
     Args:
-        given: settings that the user typed.
+        given: the user's settings.
         columns: the column names of the training pairs, by setting.
         read: a function that reads rows with a configuration, and raises DataError if it cannot.
     """
@@ -37,11 +37,11 @@ def with_own_columns(
 
 
 def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Read the guid and the cells of the named columns, row by row. An empty cell is an empty text.
+    """Read the guid and the named columns of each row. An empty cell becomes an empty string.
 
     Args:
         source: a table or a DataFrame.
-        config: settings of the data; they name the guid column.
+        config: settings of the data, with the name of the guid column.
         names: the names of the columns.
 
     Raises:
@@ -64,7 +64,7 @@ def require_columns(source: Source, config: DataConfig, names: Sequence[str]) ->
     """Check that a source has the named columns, before its rows are read.
 
     Raises:
-        DataError: as in `read_columns`.
+        DataError: the source is a folder, or a column does not exist.
     """
     if names:
         _require_table(source, names)
@@ -75,9 +75,7 @@ def require_columns(source: Source, config: DataConfig, names: Sequence[str]) ->
 
 def _require_table(source: Source, names: Sequence[str]) -> None:
     if source.kind == "lab":
-        raise DataError(
-            f"{source.path} is a folder, and only tables have columns ({names[0]!r})", "give a table with --data"
-        )
+        raise DataError(f"{source.path} is a folder, so it has no column {names[0]!r}", "give a table with --data")
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Find the columns of a table: by the name or number that the user gave, or by a usual name."""
+"""Find the columns of a table: by the name or number that the user gave, or else by a usual name."""
 
 import re
 import shlex
@@ -21,10 +21,10 @@ USUAL = {
     "tag": "tag tags label labels sentiment sentimentlabel emotion polarity class classlabel category mood annotation"
     " 标签 情感 情绪 类别 极性 分类 情感标签 情感类别 情感倾向",
 }
-"""Usual names of columns, in lower case, letters and digits alone."""
+"""Usual names of columns, reduced to lower-case letters and digits."""
 GUESSES = {name: tuple(names.split()) for name, names in USUAL.items()}
 KNOWN = frozenset(name for names in GUESSES.values() for name in names)
-"""All usual names, by which the delimiter of a table is recognised."""
+"""All usual names, which help to find the delimiter of a table."""
 IMAGE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?)$", re.IGNORECASE)
 DOUBLED = re.compile(r"(.+)\.(\d+)")
 PLACEHOLDER = "NAME"
@@ -36,7 +36,7 @@ class Columns:
 
     Attributes:
         guid, text, image, tag: the fields.
-        target: the column with the aspect that stands for `$T$` in the text (`published.aspect_columns`).
+        target: the column with the aspect, which replaces `$T$` in the text (see `lab.aspect_columns`).
         notes: notes on columns that were guessed, and on pairs that got a number as guid.
     """
 
@@ -59,16 +59,16 @@ def choose_columns(
     """Find the columns of a table.
 
     Args:
-        source: the name of the table, for messages.
+        source: the name of the table for messages.
         names: the columns of the table, in order; a name may occur twice.
-        config: the names that are given, or the defaults.
-        is_labelled: whether a tag is needed.
-        needs: the modalities whose columns must exist. If empty, one column may be missing: of labelled pairs if every
-            other column is known or if its option is empty, of pairs to predict always.
+        config: the column names: the user's, or the defaults.
+        is_labelled: True if a tag is needed.
+        needs: the modalities whose columns must exist. If empty, one of the two columns may be missing: for pairs to
+            predict, always; for labelled pairs, if all other columns are known or if the option of the column is empty.
         has_index: True if the rows have an index, which replaces a missing guid column.
 
     Raises:
-        DataError: a column does not exist, or two columns have its name.
+        DataError: a column does not exist, or two columns have the same name.
     """
     found = {
         name: column_named(source, names, getattr(config, f"{name}_column"), f"--{name}-column") for name in FIELDS
@@ -83,7 +83,9 @@ def choose_columns(
     notes = []
     if guessed:
         chosen = ", ".join(f"{name} from {names[place] or place + 1!r}" for name, place in guessed.items())
-        notes.append(f"{source}: columns found by their names: {chosen}; to name them: {_options(guessed, names)}")
+        notes.append(
+            f"{source}: columns found by their usual names: {chosen}; to choose others: {_options(guessed, names)}"
+        )
     if found["guid"] is None and not has_index:
         notes.append(f"{source} has no column {config.guid_column!r}: its rows are numbered from 1")
     return Columns(**found, notes=tuple(notes))
@@ -96,7 +98,7 @@ def is_default(config: DataConfig, name: str) -> bool:
 
 
 def candidates_of(names: Sequence[str], name: str) -> list[int]:
-    """Return the columns whose names are usual for a field."""
+    """Return the columns with a usual name for a field."""
     places = [place for place, column in enumerate(names) if plain_name(column) in GUESSES[name]]
     unnamed = [0] if name == "guid" and not places and names and not names[0] else []
     return places or unnamed
@@ -111,9 +113,9 @@ def column_named(source: str, names: Sequence[str], wanted: str, option: str) ->
     """Find a column by its name, by `name.1` for the second column of that name, or by its number, from 1.
 
     Args:
-        source: the source, for messages.
+        source: the name of the source for messages.
         names: the columns of the table, in order.
-        wanted: what the user gave.
+        wanted: the user's name or number.
         option: the option that names the column, for messages.
 
     Returns:
@@ -149,7 +151,7 @@ def _require(
     is_labelled: bool,
     needs: Iterable[str],
 ) -> None:
-    """Raise an error if columns are missing that are needed."""
+    """Check that all needed columns exist."""
     missing = {name for name in MODALITIES if found[name] is None}
     wrong = {name for name in FIELDS[:3] if found[name] is None and getattr(config, f"{name}_column")}
     wrong -= {name for name in wrong if is_default(config, name)}
@@ -179,7 +181,7 @@ def _require(
 
 
 def _options(places: dict[str, int | None] | dict[str, int], names: Sequence[str]) -> str:
-    """Options that name columns, ready to paste."""
+    """Return options that name columns, to copy into a command."""
     shown = {name: PLACEHOLDER if place is None else names[place] or str(place + 1) for name, place in places.items()}
     return " ".join(f"--{name}-column {shlex.quote(column)}" for name, column in shown.items())
 

@@ -1,4 +1,4 @@
-"""List the pairs of a data set that a person should look at: near-duplicates, conflicting tags, dropped pairs."""
+"""List pairs that a person should look at: near-duplicates, conflicting tags, dropped and blanked pairs."""
 
 import csv
 from collections import defaultdict
@@ -10,7 +10,7 @@ from mmsent_cli.data.split import groups_of
 
 COLUMNS = ("guid", "finding", "group", "tag", "detail")
 FINDINGS = "pairs_to_check.csv"
-"""The file of a run that lists these pairs."""
+"""The file in the run folder that lists these pairs."""
 DUPLICATE, CONFLICT = "near-duplicate", "conflicting tags"
 
 
@@ -23,7 +23,7 @@ def near_duplicates(pairs: Sequence[Pair]) -> list[list[Pair]]:
 
 
 def findings_note(pairs: Sequence[Pair]) -> str:
-    """Return a note on near-duplicates and conflicting tags, with the file that lists them; empty if there are none."""
+    """Return a note on near-duplicates and conflicting tags that names the file with them; empty if there are none."""
     groups = near_duplicates(pairs)
     if not groups:
         return ""
@@ -35,7 +35,7 @@ def findings_note(pairs: Sequence[Pair]) -> str:
 
 
 def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
-    """Return a table of near-duplicates with their groups, of conflicting tags, and of dropped or blanked pairs.
+    """Make a CSV table of near-duplicates (with their groups), conflicting tags, and dropped or blanked pairs.
 
     Args:
         pairs: the labelled pairs.

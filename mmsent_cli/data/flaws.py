@@ -1,4 +1,4 @@
-"""Collect the problems of pairs, so that each kind of problem is reported once, with its count."""
+"""Collect the flaws of pairs. A message names each kind of flaw once, with its count."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ HINTS = {
     ADDRESS: "download the images and name their files in the table, or leave images out with --on-bad blank",
     **dict.fromkeys((ELSEWHERE, ABSENT), "write the paths relative to the table's folder, such as images/1.jpg"),
 }
-"""Kinds of flaws that are said once for all pairs, and what to do."""
+"""Kinds of flaws that are reported once for all pairs, with hints."""
 
 
 class Flaw(NamedTuple):
@@ -32,8 +32,8 @@ class Flaw(NamedTuple):
 
     Attributes:
         text: a sentence about this pair.
-        kind: one of the keys of `HINTS` if the problem is a common one, else empty.
-        example: the name of the file, if the problem is a common one.
+        kind: one of the keys of `HINTS` for a common flaw, else empty.
+        example: the name of the file for a common flaw, else empty.
         is_absent: True if the row names a file that is not on this machine.
     """
 
@@ -45,13 +45,13 @@ class Flaw(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CheckedPair:
-    """The usable parts of a pair, and the problems of the other parts, by modality.
+    """A pair after the check of its files, with the flaws of each modality.
 
     Attributes:
         pair: the pair; its text or image is None if it cannot be used.
         missing: the modalities that the row does not have.
         broken: the modalities that the row has, but that cannot be used.
-        remarks: notes on files that are used although something is unusual.
+        remarks: notes on unusual files that are used.
         row: the place of the row, such as `pairs.csv:17`.
     """
 
@@ -82,7 +82,7 @@ class Flaws:
 
     Attributes:
         problems: one line for each pair that is dropped or blanked, or that stops the run.
-        unusable: the same pairs as values, with their rows, unless they stop the run.
+        unusable: the dropped and blanked pairs as values, with their rows.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -93,33 +93,33 @@ class Flaws:
     _blank: Counter[str] = field(default_factory=Counter)
 
     def to_plain(self) -> dict[str, Any]:
-        """Return all values by name, for JSON."""
+        """Convert to plain JSON values."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**plain, "unusable": [asdict(pair) for pair in self.unusable]}
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Flaws":
-        """Return flaws from the values of `to_plain`."""
+        """Make flaws from the values of `to_plain`."""
         unusable = [UnusablePair(**pair) for pair in values["unusable"]]
         return cls(**{**values, "_blank": Counter(values["_blank"]), "unusable": unusable})
 
     @property
     def dropped(self) -> int:
-        """How many pairs are left out."""
+        """Number of pairs that are left out."""
         return sum(pair.outcome == DROPPED for pair in self.unusable)
 
     @property
     def refused(self) -> int:
-        """How many pairs are not used, or would stop the run."""
+        """Number of pairs that are left out or stop the run."""
         return len(self.problems) - self.blanked
 
     @property
     def blanked(self) -> int:
-        """How many pairs are used without their broken text or image."""
+        """Number of pairs that are used without their broken text or image."""
         return len(self.unusable) - self.dropped
 
     def add(self, other: "Flaws") -> None:
-        """Add the flaws of further pairs."""
+        """Add the flaws of other pairs."""
         self.problems += other.problems
         self.unusable += other.unusable
         self._single += other._single
@@ -129,7 +129,7 @@ class Flaws:
                 own.setdefault(what, []).extend(examples)
 
     def admit(self, item: CheckedPair, on_bad: str, needs: Collection[str] | None) -> Pair | None:
-        """Return the pair as it is used, or None if it is left out. Its problems are recorded.
+        """Return the pair as it is used, or None if it is left out. Its flaws are recorded.
 
         Args:
             item: a checked pair.
@@ -156,7 +156,7 @@ class Flaws:
         return pair if is_kept else None
 
     def summary(self) -> str:
-        """Return one line with all problems: each kind once, then those of single pairs."""
+        """Describe all flaws in one line: first the common kinds, then the flaws of single pairs."""
         kinds = [
             f"1 image is {ONE[kind]}: {examples[0]}"
             if len(examples) == 1
@@ -166,12 +166,14 @@ class Flaws:
         return "; ".join([*kinds, *([summarize(self._single)] if self._single else [])])
 
     def error(self, total: int) -> DataError:
-        """Make the error that stops a run because pairs cannot be used. `total` pairs were checked."""
+        """Make the error for pairs that cannot be used. `total` is the number of checked pairs."""
         hint = next(iter(HINTS[kind] for kind in self._kinds), HINT) if not self._single else HINT
         return DataError(f"{len(self.problems)} of {total} pairs cannot be used: {self.summary()}", hint)
 
     def notes(self, needs: Collection[str] | None) -> list[str]:
-        """Return notes on unusual files that are used, and on pairs that lack a modality that is not needed."""
+        """Return notes on unusual files that are used, and on pairs that lack a modality which the model does not
+        need.
+        """
         return [*self._remark_notes(), *(self._blank_notes() if needs is not None else ())]
 
     def _remark_notes(self) -> Iterator[str]:
@@ -180,7 +182,7 @@ class Flaws:
 
     def _blank_notes(self) -> Iterator[str]:
         for name, count in self._blank.items():
-            yield f"{counted(count, 'pair')} without {name} that can be used; none is needed"
+            yield f"{counted(count, 'pair')} without a usable {name}; the model does not need it"
 
 
 def _shown(guids: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """A DataFrame as a source of pairs: one row per pair, its image a path, a PIL image or the bytes of an image file.
 
-The columns are named as those of a table. A guid column is optional: without one, the index names the pairs, or
-the row number where index labels repeat.
+The columns have the same names as in a table. The guid column is optional. Without it, the index gives the guids, or
+the row number if index labels repeat.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 NAME = "DataFrame"
-"""Stands where other sources have a file name."""
+"""Replaces the file name of other sources in messages."""
 
 
 def columns_of(frame: "DataFrame") -> list[str]:
@@ -36,10 +36,7 @@ def frame_of(pairs: Iterable[Pair], config: DataConfig) -> "DataFrame":
 
 
 def read_rows(frame: "DataFrame", columns: Columns, config: DataConfig, report: Report) -> Iterator[PairRow]:
-    """Read the rows of a DataFrame, with and without label. Rows that cannot be used are described in the report.
-
-    Without a guid column, the index names the pairs, or the row number where index labels repeat.
-    """
+    """Read the rows of a DataFrame, with and without label. Rows that cannot be used are described in the report."""
     seen: dict[str, str] = {}
     places = {name: getattr(columns, name) for name in FIELDS}
     cells_of = {name: cells(frame, place) for name, place in places.items()}

@@ -10,7 +10,7 @@ from mmsent_cli.data.images import SUFFIXES
 from mmsent_cli.data.lab import composed
 
 FOLDERS = ("images", "imgs", "img", "image", "data", "photos", "pictures")
-"""Folders next to a table in which bare file names are looked up."""
+"""Folders next to a table in which images are looked up by file name."""
 OTHER_SPELLING = "found under another spelling of the name"
 OTHER_FOLDER = "found in a folder next to the table"
 
@@ -39,7 +39,7 @@ def _places(path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _in_folder(folder: Path, name: str) -> Path | None:
-    """The one file of a folder whose name differs in case, composition or by its suffix alone."""
+    """Return the only file of a folder whose name differs from the given one in case, composition or suffix alone."""
     names = _names(folder, _changed(folder))
     if name in names.get(_key(name), ()):
         return folder / name
@@ -51,11 +51,11 @@ def _in_folder(folder: Path, name: str) -> Path | None:
 
 @lru_cache(maxsize=64)
 def _names(folder: Path, changed: int) -> dict[str, list[str]]:
-    """The files of a folder by their names in one case and composition; empty for what is no folder.
+    """Return the files of a folder by their names in one case and composition; empty if the path is no folder.
 
     Args:
         folder: any path.
-        changed: when it was changed last; another time is another listing.
+        changed: time of the folder's last change, which invalidates the cached listing.
     """
     names: dict[str, list[str]] = {}
     try:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 PHOTOGRAPHS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""Tried first, since they need only a few of Pillow's modules."""
+"""Formats that are tried first, since they need only a few of Pillow's modules."""
 REFUSED = frozenset({"EPS", "WMF", "MPEG", "GRIB", "HDF5", "BUFR", "IPTC", "GBR", "XVTHUMB"})
-"""Formats of Pillow that run other programs, need readers of their own, or hold no picture."""
+"""Formats of Pillow that are not read: they run other programs, need other readers, or contain no picture."""
 HEIF_EXTRA = "pi_heif"
 SUFFIX_NAMES = (
     ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .bmp .dib .tif .tiff .mpo .avif .avifs .heic .heics .heif .heifs .hif"
@@ -35,7 +35,7 @@ SUFFIX_NAMES = (
     " .dds .sgi .bw .rgb .rgba .ras .xbm .xpm .blp .fit .fits .flc .fli .ftc .ftu .im .msp .pcd .pxr"
 )
 SUFFIXES = frozenset(SUFFIX_NAMES.split())
-"""Suffixes of image files, in lower case: those of Pillow's formats, and of photographs that an extra reads."""
+"""Suffixes of image files, in lower case: those of Pillow's formats, and those that an extra reads."""
 NO_IMAGE = "is not an image"
 HEIF_HINT = ": pip install '.[heif]', or "
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -50,7 +50,7 @@ FOREIGN = (
     (b"\x1f\x8b", "is a compressed file, not an image"),
     (b"{", "is a JSON text, not an image"),
 )
-"""What a file is by its first bytes, where it is no image."""
+"""Descriptions of files that are no images, by their first bytes."""
 
 
 @cache
@@ -65,7 +65,7 @@ def all_formats() -> tuple[str, ...]:
 
 
 def foreign_kind(raw: bytes) -> str:
-    """Return what a file is if Pillow cannot open it, and advice if there is any."""
+    """Describe a file that Pillow cannot open, with advice if there is any."""
     start = raw[:64].lstrip()
     if raw[4:8] == b"ftyp" and raw[8:12] in HEIC_BRANDS:
         has_reader = "HEIF" in all_formats()
@@ -84,17 +84,17 @@ def foreign_kind(raw: bytes) -> str:
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
-"""Chunks that Pillow limits in size, and that hold no pixel."""
+"""Chunks that contain no pixels, and whose size Pillow limits."""
 PROBE = bytes(range(1, 200))
 NO_END = "has no end marker; all pixels are there"
 
 
 def repair(raw: bytes, decode: Callable[[bytes, int], Any]) -> tuple[bytes, str]:
-    """Return bytes that can be decoded, and a note. The bytes are empty if pixels are missing.
+    """Return repaired bytes of an image, and a note on the repair. The bytes are empty if pixels are missing.
 
     Args:
-        raw: a file that cannot be decoded as it is.
-        decode: a function that decodes a file. Its number is the size in pixels to which a JPEG may be reduced.
+        raw: the bytes of a file that cannot be decoded.
+        decode: a function that decodes bytes. Its second argument is the size in pixels to which a JPEG may be reduced.
     """
     if raw.startswith(JPEG_START) and is_complete_jpeg(raw, decode):
         return _without_half_marker(raw) + JPEG_END, NO_END
@@ -106,8 +106,8 @@ def repair(raw: bytes, decode: Callable[[bytes, int], Any]) -> tuple[bytes, str]
 def is_complete_jpeg(raw: bytes, decode: Callable[[bytes, int], Any]) -> bool:
     """Return True if a JPEG without its end marker has all its pixels.
 
-    The decoder fills missing pixels from whatever follows. So other bytes after the file change the picture exactly
-    if pixels are missing.
+    The decoder fills missing pixels from the bytes after the file. So if pixels are missing, other bytes there change
+    the picture.
     """
     body = _without_half_marker(raw)
     try:
@@ -122,7 +122,7 @@ def _without_half_marker(raw: bytes) -> bytes:
 
 
 def _plain_png(raw: bytes) -> tuple[bytes, str]:
-    """A PNG without texts and color profile, and with its end."""
+    """Return a PNG without texts and color profile, with its end marker."""
     parts, at, has_end = [PNG_START], len(PNG_START), False
     while at + 8 <= len(raw) and not has_end:
         size, kind = int.from_bytes(raw[at : at + 4], "big"), raw[at + 4 : at + 8]
@@ -139,11 +139,11 @@ BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, ArithmeticError, struct.error, zlib.error),
     *(TypeError, AttributeError, AssertionError, MemoryError, NotImplementedError),
 )
-"""Exceptions of Pillow's decoders on damaged bytes."""
+"""Exceptions that Pillow's decoders raise on damaged bytes."""
 
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 _loading = Lock()
-"""Pillow reads the pixels of an opened file when they are first used; two rows may hold the same image."""
+"""A lock: Pillow reads pixels when they are first used, and two rows may share an image."""
 
 REDUCING_GAP = 2.0
 EXIF_ORIENTATION = 0x0112
@@ -193,7 +193,7 @@ def decode_whole(source: Path | bytes, longest_px: int) -> "np.ndarray":
 
 
 def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) -> Any:
-    """Decode, rotate and resize an image to RGB. A JPEG is decoded no smaller than twice `size_px`."""
+    """Decode, rotate and resize an image to RGB. A JPEG is decoded at twice `size_px` or more."""
     name = "the image" if isinstance(source, bytes) else str(source)
     try:
         raw = source if isinstance(source, bytes) else source.read_bytes()
@@ -232,7 +232,7 @@ def image_bytes(source: ImageSource) -> bytes:
 
 
 def _undecoded_file(image: Any) -> bytes | None:
-    """Return the file of a PIL image if its pixels were not read yet and so cannot have been changed; else None."""
+    """Return the file of a PIL image whose pixels have not been read, and so not been changed; else None."""
     from PIL.ImageFile import ImageFile
 
     if not isinstance(image, ImageFile) or not image.tile or image.fp is None or image.format not in all_formats():
@@ -245,11 +245,11 @@ def _undecoded_file(image: Any) -> bytes | None:
 
 
 def verify_image(raw: bytes, remarks: list[str] | None = None) -> str | None:
-    """Return why an image cannot be used, or None. The image is decoded at the smallest possible scale (about 1 ms).
+    """Return the reason why an image cannot be used, or None. It is decoded at its smallest scale (about 1 ms).
 
     Args:
         raw: the bytes of the file.
-        remarks: receives what is wrong with a file whose pixels are all there.
+        remarks: receives notes on unusual files that have all their pixels.
     """
     try:
         _, remark = _load(raw, 1)
@@ -261,7 +261,7 @@ def verify_image(raw: bytes, remarks: list[str] | None = None) -> str | None:
 
 
 def _load(raw: bytes, gap_px: int) -> tuple[Any, str]:
-    """Decode an image, a JPEG no smaller than `gap_px`. Return it with a remark if the file was completed for it."""
+    """Decode an image, a JPEG at `gap_px` or more. Returns the image, and a remark if the file was repaired."""
     try:
         return _loaded(raw, gap_px), ""
     except BROKEN as error:
@@ -282,10 +282,10 @@ def _loaded(raw: bytes, gap_px: int) -> Any:
 
 
 def image_pixels(raw: bytes) -> int:
-    """Return width times height of an image, from the header of its file; no pixel is decoded.
+    """Return the number of pixels of an image from its header. No pixel is decoded.
 
     Raises:
-        ValueError: not an image, or over `MAX_PIXELS`.
+        ValueError: the file is not an image, or has more than `MAX_PIXELS`.
     """
     try:
         image = open_image(raw)
@@ -295,7 +295,7 @@ def image_pixels(raw: bytes) -> int:
 
 
 def open_image(raw: bytes) -> Any:
-    """Open an image and read its header. One that is too large is refused with ValueError before it is decoded."""
+    """Open an image and read its header. Raises ValueError for an image with too many pixels."""
     Image = _pillow()
     if not raw:
         raise ValueError("is empty (zero bytes)")
@@ -310,7 +310,7 @@ def open_image(raw: bytes) -> Any:
 
 
 def _identify(raw: bytes) -> Any:
-    """Open an image by its content, whatever its suffix."""
+    """Open an image by its content, whatever its file name."""
     Image = _pillow()
     try:
         return Image.open(BytesIO(raw), formats=PHOTOGRAPHS)

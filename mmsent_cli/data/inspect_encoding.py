@@ -1,4 +1,4 @@
-"""The text encoding of a source, with its evidence, and UTF-8 copies of its texts."""
+"""Find the text encoding of a source, and write UTF-8 copies of its texts."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -36,7 +36,7 @@ def inspect(
         return result
     if source.kind != "lab":
         raise DataError(
-            f"--convert-to converts a folder of texts, and {source.name} is not a folder",
+            f"--convert-to works only with a folder of texts, and {source.name} is not a folder",
             "give a folder with <guid>.txt files to --data, or leave out --convert-to",
         )
     count, lossy = _convert(source, convert_to, report.decision, force)
@@ -45,7 +45,7 @@ def inspect(
 
 
 def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, bytes]], str]:
-    """Return the texts as bytes, and the chosen encoding. The encoding of decoded texts needs no decision."""
+    """Return the texts as bytes, and the chosen encoding. Texts that are decoded already need no decision."""
     if source.kind == "lab":
         return Files(text_paths(source, config)), config.encoding
     if source.frame is not None:
@@ -59,7 +59,7 @@ def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, 
 
 
 def _convert(source: Source, target: Path, decision: EncodingDecision, force: bool) -> tuple[int, list[str]]:
-    """Write the copies; their number, and a warning that names the files in which characters were lost."""
+    """Write the copies. Returns their number, and a warning with the files that lost characters."""
     copies = list(convert(text_paths(source, DataConfig()), source.path, target, decision, force))
     lossy = [f"{name} ({replaced})" for name, replaced in copies if replaced]
     warning = f"warning: characters replaced by U+FFFD in {len(lossy)} files: {summarize(lossy, 'files')}"

@@ -1,8 +1,8 @@
 """Read list files: the lab layout, and data sets of this field in their published form.
 
-The files are in the folder itself or in its `data/`. Both folders are listed once, and every guid is looked up in
-that listing: no path is built from a guid, so none can point outside the folder, and there is no stat call per file.
-Names are compared in composed form (NFC), since macOS writes them decomposed. Hidden files are no pairs.
+The files are in the folder itself or in its subfolder `data/`. Both folders are listed once, and every guid is looked
+up in this listing. No path is built from a guid, so no guid can lead outside the folder. Names are compared in composed
+form (NFC), since macOS writes them decomposed. Hidden files are ignored.
 
 The published data sets:
 - MVSA-Single and MVSA-Multiple: `labelResultAll.txt` with the judgements of one or three annotators on text and image,
@@ -39,7 +39,7 @@ TARGET = "$T$"
 
 
 def aspect_columns(source: str, names: Sequence[str], config: DataConfig) -> Columns | None:
-    """Return the columns of an aspect table. None for any other table, and if the user names columns."""
+    """Return the columns of an aspect table. Returns None for any other table, or if the user names columns."""
     is_aspect = [plain_name(name) for name in names] == ASPECT_COLUMNS
     if not is_aspect or not all(is_default(config, name) for name in FIELDS):
         return None
@@ -51,7 +51,7 @@ def aspect_columns(source: str, names: Sequence[str], config: DataConfig) -> Col
 
 
 def with_target(text: str, target: str) -> str:
-    """Return the text of an aspect: the aspect, then the tweet that contains it."""
+    """Return the text of an aspect, followed by the tweet that contains it."""
     return f"{target}: {text.replace(TARGET, target)}" if target else text
 
 
@@ -61,7 +61,7 @@ def mvsa_words(cells: Sequence[str]) -> list[str]:
 
 
 def mvsa_judgement(words: Sequence[str]) -> str:
-    """Return the sentiment of one row of `labelResultAll.txt`, or why it has none.
+    """Return the sentiment of one row of `labelResultAll.txt`, or the reason why it has none.
 
     First, the majority of the annotators is found for the text and for the image. Then both are merged: equal
     judgements give that sentiment, a neutral one gives the other, opposite ones give no sentiment.
@@ -96,7 +96,7 @@ MAX_QUOTED_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Text and image file of every guid in the folder; `clashes` has the guids with two files of one kind."""
+    """The text file and the image file of every guid. `clashes` has the guids with two files of one kind."""
 
     texts: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class Listing:
 
 
 def holds_list(folder: Path, *names: str) -> bool:
-    """Return whether the folder has one of the list files (any of them by default)."""
+    """Return True if the folder contains one of these list files; without names, any list file."""
     return any((folder / name).is_file() for name in names or LISTS)
 
 
@@ -112,7 +112,7 @@ def list_files(folder: Path) -> Listing:
     """List the text and image files of the folder and of its `data/`.
 
     Raises:
-        DataError: not a folder, or one that may not be read.
+        DataError: the path is not a folder, or the folder cannot be read.
     """
     listing = Listing()
     own = [path for path in _files_in(folder) if os.path.basename(path) not in LISTS]  # noqa: PTH119 Paths are slow
@@ -129,13 +129,13 @@ def list_files(folder: Path) -> Listing:
 def read_rows(folder: Path, list_name: str, config: DataConfig, report: Report) -> list[PairRow]:
     """Read one list file and find the files of its guids.
 
-    A missing file is None in the row. The tag is None where the list has none.
+    A missing file or tag is None in the row.
 
     Args:
-        folder: that holds the list.
+        folder: the folder with the list.
         list_name: one of `LISTS`.
-        config: encoding of a list that is not UTF-8.
-        report: receives blank rows, rows that cannot be used, and rows of MVSA whose annotators disagree.
+        config: settings with the encoding, for a list that is not UTF-8.
+        report: receives the counts of blank rows, of rows that cannot be used, and of rows whose annotators disagree.
 
     Raises:
         DataError: the list does not exist, or has no header line.
@@ -175,14 +175,14 @@ def rows_without_list(folder: Path, report: Report) -> Iterator[PairRow]:
 
 
 def text_files(folder: Path, config: DataConfig) -> list[Path]:
-    """Return every text file whose guid a list names, or every text file where there is no list; in natural order."""
+    """Return the text files of all guids in the lists, in natural order; without a list, all text files."""
     texts, named = list_files(folder).texts, listed_guids(folder, config)
     guids: Iterable[str] = (guid for guid in texts if guid in named) if holds_list(folder) else texts
     return [Path(texts[guid]) for guid in sorted(guids, key=natural_order)]
 
 
 def pair_files(folder: Path, config: DataConfig) -> Iterator[Path]:
-    """Yield the texts and images of the guids that a list names; of a folder without list, all texts and images."""
+    """Yield the texts and images of all guids in the lists; without a list, all texts and images."""
     listing = list_files(folder)
     named = listed_guids(folder, config) if holds_list(folder) else None
     for files in (listing.texts, listing.images):
@@ -190,7 +190,7 @@ def pair_files(folder: Path, config: DataConfig) -> Iterator[Path]:
 
 
 def listed_guids(folder: Path, config: DataConfig) -> set[str]:
-    """Return the guids that the lists of a folder name, in composed form."""
+    """Return the guids in the lists of a folder, in composed form."""
     lists = [folder / name for name in LISTS if holds_list(folder, name)]
     return {composed(guid) for path in lists for guid in _guids(path, config)}
 
@@ -243,7 +243,7 @@ def _open_list(path: Path, config: DataConfig) -> Table:
 
 
 def _columns(table: Table, is_labelled: bool) -> tuple[int, int | None]:
-    """The columns of the guid and of the tag, which a list of pairs to predict may lack."""
+    """Return the numbers of the guid column and the tag column. A list of pairs to predict may lack the tag column."""
     names = table.columns
     lowered = [name.casefold() for name in names]
     exact = {name: [lowered.index(name)] if name in lowered else candidates_of(names, name) for name in ("guid", "tag")}
@@ -260,7 +260,7 @@ def _columns(table: Table, is_labelled: bool) -> tuple[int, int | None]:
 
 
 def _judged(words: Sequence[str], where: str, report: Report) -> tuple[str, str | None]:
-    """The sentiment of a row of MVSA, or what is wrong with it; a row without one sentiment is skipped."""
+    """Return the sentiment of a row of MVSA, or the problem with it. A row without a single sentiment is skipped."""
     try:
         tag = mvsa_judgement(words)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""Measure which scripts the texts of a data set are in, and how many of them the text encoder can read.
+"""Measure the scripts of the texts, and find out whether the text encoder can read them.
 
-An encoder with an English tokenizer turns Chinese or Arabic texts into unknown tokens or single characters, and its
-predictions for them are guesses. So this is reported before the training.
+An encoder with an English tokenizer turns Chinese or Arabic texts into unknown tokens or single characters. Its
+predictions for such texts are guesses, so a warning is given before the training.
 """
 
 import unicodedata
@@ -17,12 +17,12 @@ WARN_SHARE = 0.1
 ENGLISH_ENCODERS = frozenset({"minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta"})
 """Text encoders that were trained on English texts."""
 SCRIPTS = {"CJK": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
-"""Scripts by the first word of the Unicode names of their letters, where that word is not the usual name."""
+"""Usual names of scripts, by the first word of the Unicode names of their letters, if these differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How the letters of N texts divide into scripts.
+    """The scripts of the letters in N texts.
 
     Attributes:
         texts: number of texts that have letters.
@@ -56,7 +56,7 @@ def measure(texts: Iterable[str], cleaning: Collection[str]) -> Coverage:
 
 
 def coverage_note(coverage: Coverage, encoder: str) -> str:
-    """Return a warning if an English text encoder gets many texts of other scripts, else an empty text.
+    """Return a warning if an English text encoder gets many texts in other scripts, else an empty string.
 
     Args:
         coverage: the result of `measure`.
@@ -74,7 +74,7 @@ def coverage_note(coverage: Coverage, encoder: str) -> str:
 
 @cache
 def _script(char: str) -> str:
-    """Return the script of a letter, or an empty text for anything else."""
+    """Return the script of a letter; empty for other characters."""
     if not char.isalpha():
         return ""
     name = unicodedata.name(char, "OTHER").split()[0]

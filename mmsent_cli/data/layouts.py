@@ -35,8 +35,8 @@ FOLDERS = (".", "data", "data/sample")
 class Source:
     """The data in use: a folder with list files, a table file or a DataFrame.
 
-    `notice` is a message with the source and why it was chosen. For a DataFrame, `path` is a placeholder.
-    `home` is the folder to which relative image paths belong, if the table came from standard input.
+    `notice` is a message about the source and the reason for its choice. For a DataFrame, `path` is a placeholder.
+    `home` is the folder for relative image paths of a table from standard input.
     """
 
     path: Path
@@ -47,12 +47,12 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Return the name of the source for messages."""
+        """The name of the source for messages."""
         return self.path.name if self.home else str(self.path)
 
     @property
     def place(self) -> str:
-        """Return an absolute path of the source, or the placeholder for a DataFrame."""
+        """The absolute path of the source, or the placeholder for a DataFrame."""
         return frames.NAME if self.kind == "frame" else str(self.path.absolute())
 
 
@@ -64,7 +64,7 @@ def frame_source(frame: "DataFrame") -> Source:
 def locate(data: str | None) -> Source:
     """Find the data: `--data`, else `$MMSENT_DATA`, else the current folder, `./data` or `./data/sample`.
 
-    Of these three folders, the first with a list file is used.
+    The first of these folders with a list file is used.
 
     Raises:
         DataError: the path does not exist, or is neither a folder nor a table.
@@ -84,12 +84,12 @@ def locate(data: str | None) -> Source:
 
 
 def locate_all(data: str | None) -> list[Source]:
-    """Find the sources of a pattern such as `posts/*.csv`, ordered by name; without a pattern, the one of `locate`.
+    """Find the sources of a pattern such as `posts/*.csv`, ordered by name. Without a pattern, use `locate`.
 
-    Numbers in names count as numbers.
+    Numbers in names are ordered by value.
 
     Raises:
-        DataError: no file matches, or as in `locate`.
+        DataError: no file matches the pattern, or `locate` fails.
     """
     if data is None or not is_pattern(data):
         return [locate(data)]
@@ -112,7 +112,7 @@ def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
     The encoding is decided over all these files.
 
     Raises:
-        DataError: a folder without text files and without images.
+        DataError: the folder contains neither texts nor images.
     """
     if source.kind != "lab":
         return []
@@ -125,7 +125,7 @@ def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
 
 
 def files_of(source: Source, config: DataConfig) -> Iterator[Path]:
-    """Yield the files that are read: the lists, texts and images of a folder, or the table file without its images.
+    """Yield the files of a source that are read: the lists, texts and images of a folder, or the table file.
 
     Other files of a folder, such as predictions written into it, are not read.
     """
@@ -160,7 +160,7 @@ def _source(data: str, reason: str) -> Source:
 
 
 def _nearest(path: Path) -> str:
-    """How far a path leads, and the name that may be meant."""
+    """Describe the longest existing part of a path, with the most similar name for the missing part."""
     try:
         base, missing, meant = similar_paths(path)
     except (OSError, ValueError):
@@ -169,7 +169,7 @@ def _nearest(path: Path) -> str:
 
 
 def _shown(path: Path) -> Path:
-    """A path below the current folder without that folder: a resumed run has absolute paths, and the same notes."""
+    """Return a path relative to the current folder, if it is in it. So the notes of a resumed run are the same."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) and path != here else path
 
@@ -193,12 +193,12 @@ def labelled_rows(
     decision: EncodingDecision | None = None,
     needs: Iterable[str] = (),
 ) -> list[PairRow]:
-    """Return all rows that have a tag, in the order of the file. Their tags are classes.
+    """Return all rows with a tag, in the order of the file. Their tags are converted to classes.
 
     Args:
         source: the result of `locate` or `frame_source`.
         config: columns, labels, encoding.
-        report: receives the number of rows used, skipped and refused.
+        report: receives the numbers of rows that are used, skipped and refused.
         decision: the encoding of a table; None finds the encoding by the content of the file.
         needs: the modalities whose columns must exist.
 
@@ -220,13 +220,13 @@ def gather_labelled(
     decision: EncodingDecision | None = None,
     needs: Iterable[str] = (),
 ) -> tuple[list[PairRow], tuple[str, ...], str]:
-    """Return all rows with a tag that can be read, their classes, and a hint on the others, which the report describes.
+    """Return all readable rows with a tag, their classes, and a hint on the other rows, which are in the report.
 
     Args:
         source, config, report, decision, needs: as in `labelled_rows`.
 
     Raises:
-        DataError: the source cannot be read at all, or holds no row with a tag.
+        DataError: the source cannot be read at all, or no row has a tag.
     """
     if source.kind == "lab":
         name = lab.MVSA_LIST if _is_mvsa(source.path) else lab.LABELLED_LIST
@@ -279,8 +279,8 @@ def count_unlabelled(
 ) -> tuple[int, Iterator[PairRow]]:
     """Count and read the rows to predict, in the order of the file.
 
-    All pairs of a folder without list files are predicted, and all rows of a DataFrame, even if they have a tag. All
-    rows are checked before the first is returned.
+    In a folder without list files, all pairs are predicted. In a DataFrame, all rows are predicted, even those with a
+    tag. All rows are checked before the first is returned.
 
     Args:
         source, config, report, decision: as in `labelled_rows`.
@@ -294,7 +294,7 @@ def count_unlabelled(
     if not report.read and source.kind == "manifest" and report.skipped[WITH_TAG]:
         raise DataError(
             f"there is nothing to predict in {source.name}: every row has a label ({report.counts()})",
-            "empty the label column in a copy of the table, or measure the model on these labels: mmsent evaluate",
+            "mmsent evaluate scores the model on these labels. To predict, give a table with an empty label column",
         )
     if not report.read:
         is_lab = source.kind == "lab"
@@ -306,7 +306,7 @@ def count_unlabelled(
 
 
 def table_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
-    """Return the rows of a table that can be read, with and without label."""
+    """Return all readable rows of a table, with and without a label."""
     return _table_rows(source, config, Report(), False, None)[0]
 
 
@@ -322,7 +322,7 @@ def open_source(
     Args:
         source: a table.
         config, decision, needs: see `labelled_rows`.
-        is_labelled: whether a tag is needed.
+        is_labelled: True if a tag is needed.
 
     Raises:
         DataError: the table cannot be read, is empty or lacks a column.
@@ -330,13 +330,13 @@ def open_source(
     found = open_table(source.path, config.encoding, decision, KNOWN | set(_wanted(config)))
     table = replace(found, home=source.home)
     if not table.columns:
-        raise DataError(f"{source.name} has no rows", "it needs a header and a row for each pair")
+        raise DataError(f"{source.name} has no rows", "add a header and a row for each pair")
     aspects = lab.aspect_columns(source.path.name, table.columns, config)
     return table, aspects or choose_columns(source.path.name, table.columns, config, is_labelled, needs)
 
 
 def documents(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
-    """Return `file:line` and the bytes of each line of a table in a legacy encoding; empty for other sources."""
+    """Return `file:line` and the bytes of each line of a table in a legacy encoding. Other sources have none."""
     if source.kind != "manifest" or not is_legacy_text(source.path, config.encoding):
         return []
     header, *lines = numbered_lines(source.path)
@@ -350,7 +350,7 @@ def _is_mvsa(folder: Path) -> bool:
 def rows_to_predict(
     source: Source, config: DataConfig, report: Report, decision: EncodingDecision | None
 ) -> Iterator[PairRow]:
-    """Read the rows to predict one by one; the report describes those that cannot be read."""
+    """Read the rows to predict one by one. Rows that cannot be read are described in the report."""
     if source.kind == "frame":
         rows, _ = _table_rows(source, config, report, False, decision)
         yield from (replace(row, tag=None) for row in rows)
@@ -365,7 +365,7 @@ def rows_to_predict(
 
 
 def _only(rows: Iterable[PairRow], report: Report, has_tag: bool) -> Iterator[PairRow]:
-    """The rows that have a tag, or those that have none; the others are counted as skipped."""
+    """Yield the rows with a tag, or those without. The others are counted as skipped."""
     for row in rows:
         if (row.tag is not None) is has_tag:
             yield row
@@ -381,7 +381,7 @@ def _table_rows(
     decision: EncodingDecision | None,
     needs: Iterable[str] = (),
 ) -> tuple[Iterator[PairRow], tuple[str, ...]]:
-    """The rows of a table or a DataFrame, and the names of its numbered classes."""
+    """Return the rows of a table or a DataFrame, and the class names if classes are numbered."""
     if source.frame is not None:
         names = frames.columns_of(source.frame)
         columns = choose_columns(source.name, names, config, is_labelled, needs, has_index=True)

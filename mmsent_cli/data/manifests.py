@@ -18,9 +18,9 @@ from mmsent_cli.data.tables.table import BLANK
 from mmsent_cli.data.tags import is_remarkable, tag_or_none
 
 SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half a surrogate pair, from an emoji that was cut in JSON: JSON can express it, no encoding can."""
+"""Half of a surrogate pair. JSON may contain it after an emoji was cut, but no encoding can express it."""
 FORMULA = re.compile(r'="(.*)"', re.DOTALL)
-"""A text that Excel was kept from reading as a number."""
+"""A text that was written as a formula, so that Excel does not read it as a number."""
 ADDRESS_START = re.compile(r"(https?|ftp|s3|gs|hdfs|ipfs):/", re.IGNORECASE)
 EMBEDDED = re.compile(r"data:image/[^,]*;base64,", re.IGNORECASE)
 DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\")
@@ -34,13 +34,13 @@ def without_surrogates(text: str) -> str:
 def read_rows(table: Table, columns: Columns, config: DataConfig, report: Report) -> Iterator[PairRow]:
     """Read a manifest row by row, labelled or not.
 
-    One row at a time is in memory, and the guids of all earlier rows, to check that they are unique.
+    Only one row at a time is in memory, and the guids of all earlier rows, to check that guids are unique.
 
     Args:
         table: the result of `open_table`.
         columns: the result of `choose_columns`.
         config: settings of the data. A label in `labels` is never taken for a missing value.
-        report: receives blank rows, and rows that cannot be used.
+        report: receives the counts of blank rows, and of rows that cannot be used.
     """
     seen: dict[str, str] = {}
     places = {name: getattr(columns, name) for name in FIELDS}
@@ -63,7 +63,7 @@ def read_rows(table: Table, columns: Columns, config: DataConfig, report: Report
 
 
 def numbered_records(table: Table, columns: Columns, report: Report) -> Iterator[tuple[str, Any, list[Any]]]:
-    """Read the position, the guid and the cells of each row that is not blank. Without guids, rows have numbers."""
+    """Yield position, guid and cells of each row that is not blank. Without a guid column, rows are numbered."""
     number = 0
     for where, cells in table.records(report):
         if not any(map(is_filled, cells)):
@@ -74,7 +74,7 @@ def numbered_records(table: Table, columns: Columns, report: Report) -> Iterator
 
 
 def row_of(cells: dict[str, Any], where: str, config: DataConfig, report: Report) -> PairRow:
-    """Make a row of its cells. The path of an image is kept as it is written.
+    """Make a pair's row from cells. An image path is kept as it is written.
 
     Raises:
         ValueError: a cell has the wrong type.
@@ -84,7 +84,7 @@ def row_of(cells: dict[str, Any], where: str, config: DataConfig, report: Report
     text = without_surrogates(plain(cells["text"], "text"))
     image, elsewhere = image_of(cells["image"])
     if tag is None and is_remarkable(written):
-        report.remark(f"the tag {written!r} counts as none; --labels makes it a class", where)
+        report.remark(f"the tag {written!r} counts as no tag; list it in --labels to make it a class", where)
     return PairRow(
         guid=name_of(cells["guid"], "guid"),
         tag=tag,
@@ -97,12 +97,12 @@ def row_of(cells: dict[str, Any], where: str, config: DataConfig, report: Report
 
 
 def is_filled(cell: Any) -> bool:
-    """Return whether a cell has content."""
+    """Return True if a cell has content."""
     return not _is_nothing(cell) and (not isinstance(cell, str) or bool(cell.strip()))
 
 
 def name_of(value: Any, column: str) -> str:
-    """Convert a guid or a tag to text without surrounding white space.
+    """Convert a guid or a tag to text without white space around it.
 
     Raises:
         ValueError: the value is neither a text nor a number.
@@ -115,7 +115,7 @@ def name_of(value: Any, column: str) -> str:
 
 
 def plain(value: Any, column: str) -> str:
-    """Convert a cell to text; an empty cell gives an empty text.
+    """Convert a cell to text. An empty cell becomes an empty string.
 
     Raises:
         ValueError: the value is neither a text nor a number.
@@ -130,9 +130,9 @@ def plain(value: Any, column: str) -> str:
 
 
 def image_of(value: Any) -> tuple[ImageSource | None, str]:
-    """Read an image cell: a path, bytes of an image file, a PIL image, or a text that names no file on this machine.
+    """Read an image cell: a path, bytes of an image file, a PIL image, or a string that is no path on this machine.
 
-    A dictionary with `bytes` and `path` is how Hugging Face stores images; a text may hold a file in base64.
+    Hugging Face stores images as a dictionary with `bytes` and `path`. A string may hold an image file in base64.
 
     Raises:
         ValueError: the cell has another type.
@@ -169,5 +169,5 @@ def _image_named(text: str) -> tuple[ImageSource | None, str]:
 
 
 def _is_nothing(value: Any) -> bool:
-    """None, or NaN, which is an empty cell in parquet and unequal to itself."""
+    """Return True for None or NaN. NaN marks an empty cell in parquet."""
     return value is None or (isinstance(value, float) and value != value)

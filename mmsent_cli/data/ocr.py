@@ -21,16 +21,16 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.extras import load_openvino
 
 DETECTION_SIDE_PX = 384
-"""Longer side for text detection; recognition uses the image itself."""
+"""Length of the longer side for text detection. Recognition uses the image itself."""
 MAX_SIDE_PX = 512
-"""Longer side to which larger images are reduced first."""
+"""Maximum length of the longer side. Larger images are reduced first."""
 MIN_CONFIDENCE = 0.6
 """Lines with a lower OCR confidence are left out."""
 OCR_FORMAT = 1
 TEXT_AND_OCR = "text+ocr"
 """Modality of an auxiliary encoder that reads the text and the words in the image, as in `text+ocr:minilm-layers`."""
 MAX_ADDED_CHARACTERS = 300
-"""Of the words in an image, this much is added to the text; a text encoder reads little more."""
+"""Number of characters of the words in an image that are added to the text. Text encoders cut longer texts."""
 
 
 class OcrUnavailable(ConfigError):
@@ -62,7 +62,7 @@ class OcrText:
 
 
 def describe_ocr() -> dict[str, object]:
-    """Describe everything that affects the result of OCR; part of the feature store's key."""
+    """Describe everything that affects the result of OCR, as a part of the feature store's key."""
     versions = {name: metadata.version(name) for name in ("rapidocr", "openvino")}
     return {
         "format": OCR_FORMAT,
@@ -74,7 +74,7 @@ def describe_ocr() -> dict[str, object]:
 
 
 def read_ocr(image: ImageFile) -> OcrText:
-    """Read the text in an image. Several threads may call this function at the same time.
+    """Read the text in an image. Several threads may call this function concurrently.
 
     Args:
         image: the path or the bytes of an image that was checked by `data.images`.
@@ -92,7 +92,7 @@ def read_ocr(image: ImageFile) -> OcrText:
 
 
 def is_text_and_ocr(encoder: str) -> bool:
-    """Return True for the name of an auxiliary encoder that reads the text and the words in the image."""
+    """Return True for an auxiliary encoder that reads the text followed by the words in the image."""
     return encoder.startswith(f"{TEXT_AND_OCR}:")
 
 

@@ -29,9 +29,8 @@ class PairRow:
     """A row of a data source. Its files are not opened yet.
 
     The text is in `text` (table file or DataFrame) or in the file `text_path`. If both are None, the pair has no text.
-    `where` is the position of the row for messages, such as `train.txt:17`. `elsewhere` is an image cell that is not a
-    file of this machine: an address, or a path with a Windows drive. `in_files` is True if text and image are files
-    named by the guid, and not cells of a table.
+    `where` is the position of the row for messages, such as `train.txt:17`. `elsewhere` is an image cell that names no
+    file on this machine, such as a web address. `in_files` is True if text and image are files named by the guid.
     """
 
     guid: str
@@ -101,7 +100,7 @@ def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool
         guid: the guid, without spaces around it.
         where: the position of the row, such as `train.txt:17`.
         seen: the positions of the earlier guids.
-        is_file_name: files are looked up by the guid, so it may not be a path.
+        is_file_name: True if files are looked up by the guid, which then must not be a path.
     """
     if not guid:
         return f"{where}: empty guid"
@@ -114,9 +113,11 @@ def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool
 
 
 def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the classes in order: `wanted`, else the sentiments that occur, else all tags, sorted.
+    """Return the classes in order: the `wanted` ones, else the sentiments that occur, else all tags, sorted.
 
-    Tags that are all usual names of sentiments, such as neg, neu and pos, are in the order negative, neutral, positive.
+    Tags that are usual names of sentiments, such as neg, neu and pos, are in the order negative, neutral, positive. If
+    two or more sentiments occur, the classes are the sentiments. Any other tag is then an error, since it is probably
+    misspelt, unless `--labels` lists it.
 
     If two or more sentiments occur, the classes are the sentiments. Any other tag is then an error, since it is
     probably misspelt, unless it is in `--labels`.
@@ -153,7 +154,7 @@ def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:
 def limited(rows: list[PairRow], limit: int | None) -> list[PairRow]:
     """Return a fixed sample of `limit` rows, stratified by class, in the order of the file.
 
-    If possible, it has two rows or more of each class, so that every class can be split.
+    If possible, the sample has two or more rows of each class, so that every class can be split.
     """
     if limit is None or limit >= len(rows):
         return rows

@@ -8,25 +8,25 @@ from mmsent_cli.data.text import duplicate_key
 
 FEW, MANY = 5, 20
 IMAGE_SHARE, TEXT_SHARE, SMALL_SHARE = 0.25, 0.5, 0.01
-"""A placeholder is paired with more than 5 partners and a quarter of all texts (an image) or half of all images (a
-text); or with more than 20 partners and a hundredth."""
+"""A placeholder has more than 5 partners and more than a quarter of all texts (for an image) or half of all images
+(for a text), or more than 20 partners and a hundredth."""
 Key = Callable[[Pair], str]
 
 
 def text_key(pair: Pair) -> str:
-    """Return a key that near-duplicate texts share; empty for a text without words."""
+    """Return a key that is equal for near-duplicate texts; empty for a text without words."""
     return duplicate_key(pair.text or "")
 
 
 def image_key(pair: Pair) -> str:
-    """Return a key that equal images share; empty without an image."""
+    """Return a key that is equal for equal images; empty without an image."""
     return pair.image_digest
 
 
 def placeholders(keys: Sequence[str], partners: Sequence[str], share: float) -> dict[str, int]:
-    """Return the keys that occur with many different partners, with their numbers of pairs.
+    """Return the keys that occur with many different partners, with the number of their pairs.
 
-    A retweet is no placeholder: its text and its image go together.
+    A retweet is not a placeholder, since its text always occurs with the same image.
 
     Args:
         keys: the key of each pair's text (or image).
@@ -55,7 +55,7 @@ def placeholder_notes(pairs: Sequence[Pair]) -> list[str]:
         guid = pairs[images.index(key)].guid
         share = "all" if count == len(pairs) else f"{count:,} of {len(pairs):,}"
         notes.append(
-            f"{share} pairs share one image (that of {guid}), probably a placeholder: it counts as no near-duplicate;"
-            " give the pairs their own images, or train with --fusion text-only"
+            f"{share} pairs share one image (that of {guid}), probably a placeholder, so these pairs do not count as"
+            " near-duplicates; give the pairs their own images, or train with --fusion text-only"
         )
     return notes

@@ -1,6 +1,6 @@
-"""The record of the training pairs in a checkpoint: digests, classes and lengths, but no text and no image.
+"""A record of the training pairs for the checkpoint: digests, classes and lengths, but no text and no image.
 
-So a pair that was in training or validation is recognised wherever the checkpoint and the data have been copied to.
+With this record, pairs that were in training or validation are recognised, even in another copy of the data.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,8 +14,8 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.text import duplicate_key
 
 NEW, NEAR, SEEN, VALIDATED = 0, 1, 2, 3
-"""How a pair is related to a training: not at all; by its text or its image, or both, to a training pair; by both to a
-validation pair."""
+"""Relations of a pair to the training. NEW: none. NEAR: it shares its text or its image with a training pair. SEEN:
+it shares both with a training pair. VALIDATED: it shares both with a validation pair."""
 ARRAYS = ("texts", "images", "classes", "words")
 
 
@@ -24,11 +24,11 @@ class SeenPairs:
     """N training pairs.
 
     Attributes:
-        texts, images: 64-bit digests [N] of the text's words (as near-duplicates share them) and of the image file;
-            0 for a pair without.
+        texts, images: 64-bit digests [N] of the words of the text (equal for near-duplicates) and of the image file. 0
+            if the pair lacks the modality.
         classes: class numbers [N].
         words: length of each text [N].
-        validation: the record of the validation pairs, on which the best epoch was chosen; None in a checkpoint of an
+        validation: the record of the validation pairs, on which the best epoch was chosen. None in a checkpoint of an
             earlier version. With folds, each pair is a training pair and a validation pair.
     """
 
@@ -52,15 +52,15 @@ class SeenPairs:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], labels: int) -> "SeenPairs":
-        """Make the record, without validation pairs, from the arrays that `arrays` returned.
+        """Make a record, without validation pairs, from the result of `arrays`.
 
         Args:
-            arrays: by name.
+            arrays: arrays by name.
             labels: the number of classes.
 
         Raises:
             KeyError: an array is missing.
-            ValueError: the arrays are not a record of pairs with these classes.
+            ValueError: the arrays are no record of pairs with these classes.
         """
         texts, images, classes, words = (np.asarray(arrays[name]) for name in ARRAYS)
         found = cls(texts, images, classes, words)
@@ -78,7 +78,8 @@ class SeenPairs:
     def relation(self, pairs: Iterable[Pair]) -> np.ndarray:
         """Return NEW, NEAR, SEEN or VALIDATED for each pair [M].
 
-        SEEN: one training pair has both its text and its image. VALIDATED: the same of a validation pair.
+        SEEN: one training pair has both its text and its image. VALIDATED: one validation pair has both. NEAR: a
+        training pair shares text or image.
         """
         chosen = list(pairs)
         found = self._own_relation(chosen)
@@ -88,7 +89,7 @@ class SeenPairs:
         return found
 
     def _own_relation(self, pairs: Iterable[Pair]) -> np.ndarray:
-        """Return NEW, NEAR or SEEN for each pair [M], by the pairs of this record alone."""
+        """Return NEW, NEAR or SEEN for each pair [M], without the validation pairs."""
         both = set(zip(self.texts.tolist(), self.images.tolist(), strict=True))
         texts, images = (set(values.tolist()) - {0} for values in (self.texts, self.images))
         found = []
@@ -100,7 +101,7 @@ class SeenPairs:
 
 
 def word_counts(pairs: Iterable[Pair]) -> np.ndarray:
-    """Return words of each text [N]; 0 without a text."""
+    """Count the words of each text [N]; 0 for a missing text."""
     return np.array([len((pair.text or "").split()) for pair in pairs], dtype=np.int64)
 
 

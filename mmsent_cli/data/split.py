@@ -1,9 +1,9 @@
 """Make stratified training and validation splits. `grouped` keeps near-duplicates together, `plain` ignores them.
 
-Find groups of near-duplicates, and assign whole groups to splits. Chosen: groups are taken by size, the largest
-first, in random order within a size. Each group goes to the split that most needs pairs of its classes. Class shares
-are exact to about one pair, for any share and any number of folds. Rejected: scikit-learn's `train_test_split` over
-groups, which counts groups and not pairs, and `StratifiedGroupKFold`, which supports only shares of 1/n.
+Chosen: groups of near-duplicates are assigned as a whole, the largest first, in random order within a size. Each group
+goes to the split that most needs pairs of its classes. Class shares are exact to about one pair, for any share and any
+number of folds. Rejected: scikit-learn's `train_test_split` over groups, which counts groups and not pairs, and
+`StratifiedGroupKFold`, which supports only shares of 1/n.
 """
 
 import json
@@ -26,7 +26,7 @@ from mmsent_cli.results import SplitResult
 def groups_of(pairs: Sequence[Pair]) -> list[int]:
     """Return the group number of each pair. Pairs with the same text key or the same image are in one group.
 
-    A text or an image that many pairs share with different partners is a placeholder and is ignored.
+    A placeholder, which many pairs share with different partners, is ignored.
     """
     import numpy as np
     from scipy.sparse import coo_matrix
@@ -74,7 +74,7 @@ def assign(pairs: Sequence[Pair], groups: list[list[int]], shares: Sequence[floa
 
 
 def _class_shares(sizes: Mapping[str | None, int], shares: Sequence[float]) -> dict[str | None, list[float]]:
-    """Return each split's share of each class. Shares that give less than one pair of a rare class are raised."""
+    """Return each split's share of each class. A share that gives less than one pair of a rare class is raised."""
     wanted = {}
     for tag, size in sizes.items():
         raised = [max(share, min(1 / size, 1 / len(shares))) for share in shares]
@@ -112,13 +112,13 @@ def digest_of(train: Iterable[str], val: Iterable[str]) -> str:
 
 
 def require_split_name(path: Path) -> None:
-    """Check that a name suits a split file.
+    """Check the suffix of a split file.
 
     Raises:
-        ConfigError: its ending is that of another kind of file.
+        ConfigError: the suffix is that of another kind of file.
     """
     if path.suffix.lower() not in ("", ".json") and not is_stream(path):
-        raise ConfigError(f"--out {path}: a split is not written as a {path.suffix} file", "give a name with .json")
+        raise ConfigError(f"--out {path}: a split cannot be written as a {path.suffix} file", "give a name with .json")
 
 
 def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None:
@@ -178,7 +178,7 @@ def _pick(splits: Sequence[Split], path: Path, fold: int | None) -> Split:
 
 
 PLAIN_VAL_SIZES = {"plain-80-20": 0.2, "plain-90-10": 0.1}
-"""Validation shares of two published setups; with the default seed 42 the splits equal theirs, row for row."""
+"""Validation shares of two published setups. With the default seed 42, the splits are the published ones."""
 
 
 def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig) -> Split:
@@ -201,7 +201,7 @@ def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig
 
 
 def make_folds(pairs: Sequence[Pair], labels: Sequence[str], n: int, seed: int) -> tuple[Split, ...]:
-    """Divide pairs into n folds, near-duplicates together. Returns one split per fold, which validates on this fold.
+    """Divide pairs into n folds, near-duplicates together. Returns one split per fold, with this fold for validation.
 
     Raises:
         ConfigError: n is less than 2.
@@ -238,7 +238,7 @@ def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
     """Check that the recorded folds contain exactly these pairs.
 
     Raises:
-        DataError: pairs are missing in the folds or in the data.
+        DataError: the folds lack pairs of the data, or the data lacks pairs of the folds.
     """
     in_folds = {guid for fold in folds for guid in fold.val}
     strange = sorted(in_folds ^ {pair.guid for pair in pairs})
@@ -282,7 +282,8 @@ def _plain_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConf
     val_size = PLAIN_VAL_SIZES[config.strategy]
     if config.val_size not in (val_size, SplitConfig().val_size):
         raise ConfigError(
-            f"--strategy {config.strategy} always uses val_size {val_size}", "leave --val-size out, or use grouped"
+            f"--strategy {config.strategy} always uses --val-size {val_size}",
+            "leave --val-size out, or use --strategy grouped",
         )
     _require_members({label: sum(pair.tag == label for pair in pairs) for label in labels}, 2)
     sides = _stratified(pairs, val_size, config.split_seed)
@@ -323,7 +324,7 @@ def _require_members(counts: Mapping[str, int], needed: int) -> None:
 
 
 def _more_members(needed: int, most: int, least: int) -> str:
-    """What to do if classes have fewer than `needed` members: folds need one each."""
+    """Return a hint if classes have fewer than `needed` members. Each fold needs one member."""
     fewer = f"use --folds {least} or fewer" if needed > 2 and least >= 2 else ""
     others = "leave these classes out with --exclude-labels" if most >= needed else ""
     return ", or ".join(filter(None, (fewer, "add pairs of these classes", others)))

@@ -1,7 +1,7 @@
-"""Convert tags to classes: find words for a missing value, spellings of the same class, and joined judgements.
+"""Convert tags to classes: recognise missing values, spellings of the same class, and pairs of judgements.
 
-Tags are compared by `tag_key`. It ignores case, width, invisible characters, surplus white space, and the decimals of
-a whole number. The numbers of changed and excluded tags are reported.
+Tags are compared by `tag_key`, which ignores case, width, invisible characters, surplus white space, and the decimals
+of a whole number. Notes give the numbers of changed and excluded tags.
 """
 
 import re
@@ -21,7 +21,7 @@ NO_TAG = frozenset(
 )
 """Words for a missing value, in lower case, as pandas, Excel, R, databases and JavaScript write them."""
 USUAL_NO_TAG = ("", "null")
-"""Those that need no remark."""
+"""Those words that need no remark."""
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)[.,]0+")
 JOINTS = re.compile(r"[,;|/&+，、；]")
 OPPOSITE = "with opposite judgements"
@@ -44,14 +44,14 @@ class TaggedRows:
 
 
 def tag_key(tag: str) -> str:
-    """Return a key that all spellings of a class share."""
+    """Return a key that is equal for all spellings of a class."""
     plain = " ".join(unicodedata.normalize("NFKC", visible(tag)).casefold().split())
     number = WHOLE_NUMBER.fullmatch(plain)
     return number[1] if number else plain
 
 
 def tag_or_none(tag: str, labels: Sequence[str] | None = None) -> str | None:
-    """Return a tag without surrounding white space and invisible characters; None if it means a missing value.
+    """Return a tag without white space and invisible characters around it; None if it means a missing value.
 
     Args:
         tag: the tag as it is written.
@@ -62,23 +62,23 @@ def tag_or_none(tag: str, labels: Sequence[str] | None = None) -> str | None:
 
 
 def is_remarkable(tag: str) -> bool:
-    """Return True if a tag is read as a missing value, but may also be the name of a class."""
+    """Return True if a tag is read as a missing value although it may be the name of a class."""
     return visible(tag).strip().lower() not in USUAL_NO_TAG
 
 
 def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[str] = ()) -> TaggedRows:
-    """Turn the tags of rows into classes.
+    """Convert the tags of rows to classes.
 
-    The steps, in this order: apply `label_map` (or the class names in the file), merge joined judgements, choose one
+    The steps, in order: apply `label_map` (or the class names in the file), merge pairs of judgements, choose one
     spelling per class, apply `exclude_labels`.
 
     Args:
         rows: rows with the tags as they are written. A row may have no tag.
         config: labels, label map, excluded labels.
-        class_names: names of the classes 0, 1, …, where the source has them.
+        class_names: names of the classes 0, 1, …, if the source has them.
 
     Raises:
-        DataError: a joined judgement has a class that is not a sentiment, or none of the mapped or excluded labels
+        DataError: a pair of judgements has a class that is not a sentiment, or none of the mapped or excluded labels
             occurs.
     """
     names = _label_map(config) or {str(number): name for number, name in enumerate(class_names)}
@@ -98,7 +98,7 @@ def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[s
 
 
 def require_few_classes(labels: Sequence[str], count: int) -> None:
-    """Check that the values of a column can be classes: scores, texts and names are too many.
+    """Check that a column has few different values, so that they can be classes.
 
     Raises:
         DataError: there are too many classes for `count` rows.
@@ -138,7 +138,7 @@ def _mapped(rows: Sequence[PairRow], names: Mapping[str, str], is_given: bool) -
 
 
 def _spellings(rows: Iterable[PairRow], labels: Sequence[str] | None) -> tuple[dict[str, str], list[str]]:
-    """The spelling of each class by its key, and a note for each class that is spelled in several ways."""
+    """Return the spelling of each class by its key, and a note for each class with several spellings."""
     given = {tag_key(label): label for label in labels or ()}
     written: dict[str, Counter[str]] = {}
     for row in rows:
@@ -159,10 +159,10 @@ def _spellings(rows: Iterable[PairRow], labels: Sequence[str] | None) -> tuple[d
 def _joined(
     rows: Sequence[PairRow], labels: Sequence[str] | None, spelling: Mapping[str, str]
 ) -> tuple[list[PairRow], int, list[str]]:
-    """Merge tags such as `positive,neutral`: the rows left, the number of opposites, and notes.
+    """Merge pairs of judgements such as `positive,neutral`. Returns the rows, the number of opposites, and notes.
 
     Raises:
-        DataError: joined tags of classes for which there is no rule.
+        DataError: there is no rule for merging these classes.
     """
     known = {tag_key(label) for label in labels or ()} | set(SENTIMENTS)
     single = {key for key in spelling if not JOINTS.search(key)}
@@ -188,12 +188,13 @@ def _joined(
             kept.append(_tagged(row, sentiment))
     counts = ", ".join(f"{count:,} {what}" for what, count in merged.items()) or "none"
     example = next(iter(joint))
-    note = f"tags such as {example!r} are two judgements, merged: {counts}; {dropped:,} opposite, left out"
+    note = f"tags such as {example!r} are two judgements, which are merged: {counts}"
+    note += f"; {dropped:,} opposite ones are left out"
     return kept, dropped, [note]
 
 
 def _parts(tag: str, known: set[str], labels: Sequence[str] | None) -> list[str]:
-    """The classes that a tag joins; empty for a tag that is one class."""
+    """Return the classes in a tag with a pair of judgements; empty for a tag that is one class."""
     if tag in (labels or ()):
         return []
     parts = [tag_key(part) for part in JOINTS.split(tag.strip("[](){} "))]
@@ -210,10 +211,10 @@ def _without(rows: Sequence[PairRow], labels: Sequence[str]) -> tuple[list[PairR
 
 
 def _unmet(option: str, tags: Sequence[str], rows: Sequence[PairRow], is_some_met: bool) -> list[str]:
-    """Return a note on tags that an option names and that do not occur.
+    """Return a note on tags that an option names but that do not occur.
 
     Raises:
-        DataError: none of those that it names occurs.
+        DataError: none of the named tags occurs.
     """
     if is_some_met:
         return [f"{option} names tags that do not occur: {', '.join(tags)}"]

@@ -16,10 +16,10 @@ WORD_BREAK = re.compile(r"(?<=[a-z])(?=[A-Z])|_|(?<=[A-Za-z])(?=\d)")
 """Word boundaries in a hashtag such as `StopThis_now2`."""
 
 WORDLESS = ("urls", "mentions", "retweets")
-"""Cleaning steps that remove what is no word of the text."""
+"""Cleaning steps that remove links, account names and RT."""
 
 JOINERS = "\u200d\ufe0e\ufe0f"
-"""Zero-width joiner and variation selectors, which are left when the symbols of an emoji are removed."""
+"""Zero-width joiner and variation selectors, which remain after the symbols of an emoji are removed."""
 
 INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -29,7 +29,7 @@ INVISIBLE = re.compile(
 
 
 def visible(text: str) -> str:
-    """Remove characters that print nothing. The result is empty or white space if there are no others."""
+    """Remove characters that print nothing. If there are no others, the result is empty or white space."""
     return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
 
 
@@ -64,11 +64,11 @@ def clean(text: str, steps: Collection[str]) -> str:
 def says_nothing(text: str, steps: Collection[str]) -> bool:
     """Return True if nothing visible is left of a text without links, account names and RT.
 
-    So a text counts as missing for every model alike, whether the model removes links or reads them.
+    Links count as nothing even for a model that reads them.
 
     Args:
         text: any text.
-        steps: the model's cleaning. What else it removes, such as symbols, does not count either.
+        steps: the cleaning steps of the model. What they remove counts as nothing, too.
     """
     return not visible(clean(text, {*WORDLESS, *steps})).strip()
 

@@ -23,7 +23,7 @@ from mmsent_cli.files import FileFacts
 
 Inputs = TypeVar("Inputs", bound=TextInputs | ImageInputs)
 LOADING_FORMAT = 1
-"""Increase it when encoders make other tensors of the same files: kept digests are then computed anew."""
+"""Increase this number if encoders make other tensors from the same files. Cached digests are then computed again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class BuildRequest:
     """The arguments of an encoder's `build` function.
 
     Attributes:
-        argument: the part of the name after `hf:` or `timm:`, else empty.
+        argument: the part of the encoder's name after `hf:` or `timm:`; empty for other names.
         max_length_tokens: maximum length of a text; an encoder with a shorter context uses its own limit.
         image_size_px: side of the images in pixels; None for the encoder's native size.
         cleaning: text cleaning steps.
@@ -86,9 +86,9 @@ class Encoder(nn.Module, Generic[Inputs]):
         stages: modules called as `stage(values, mask) -> values`.
         pool: module called as `pool(values, mask) -> [B, D]`, used as the last stage.
         out_dim: width D of the pooled features.
-        facts: facts about the file of the weights, with their digests; None if nothing is kept.
-        own_engine: name and version of the software that computes every stage on the CPU. Empty for PyTorch: then the
-            run's engine can compute the stored stages.
+        facts: cached facts about the weights file, such as digests. None without a cache.
+        own_engine: name and version of the software that computes all stages on the CPU. Empty for PyTorch; then the
+            run's engine may compute the stored stages.
 
     Example:
         encoded = encoder(Activations(ids, mask))
@@ -133,7 +133,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self.train(self.training)
 
     def keep_tokens(self) -> Self:
-        """Exclude the pooling from the stored stages, so that tokens can be computed from the stored features."""
+        """Exclude the pooling from the stored stages, so that the model can compute tokens from the stored features."""
         self.cut = min(self.frozen, self.n_stages - 1)
         return self
 
@@ -149,7 +149,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return None if tokens is None else tokens.shape[-1]
 
     def train(self, mode: bool = True) -> Self:
-        """Like `nn.Module.train`, but frozen stages stay in eval mode."""
+        """Set the mode as `nn.Module.train` does, but keep frozen stages in eval mode."""
         super().train(mode)
         for stage in self.stages[: self.frozen]:
             stage.eval()
@@ -188,8 +188,8 @@ class Encoder(nn.Module, Generic[Inputs]):
     def digest(self, stages: int) -> str:
         """Return the BLAKE2b-128 digest of the weights and statistics of the first `stages` stages.
 
-        The digest is cached until a tensor changes, since hashing takes a tenth of a second. Later processes reuse it,
-        if the weights are still those of their file.
+        The digest is cached until a tensor changes, since hashing takes a tenth of a second. Later processes reuse it
+        if the weights still have the values of their file.
         """
         tensors = self.stages[:stages].state_dict()
         written = _written(tensors)
@@ -213,7 +213,7 @@ class Encoder(nn.Module, Generic[Inputs]):
 
 
 def _written(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:
-    """Return the place in memory of each tensor, and how many times it was written to."""
+    """Return the memory address of each tensor, and the number of its in-place changes."""
     return {name: (tensor.data_ptr(), tensor._version) for name, tensor in tensors.items()}
 
 
@@ -251,7 +251,7 @@ def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
 
 
 def _as_tokens(values: Tensor, mask: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Return hidden states as tokens. Each position of a feature map becomes a token."""
+    """Convert hidden states to tokens. Each position of a feature map becomes a token."""
     if values.dim() == 4:
         values = values.flatten(2).transpose(1, 2)  # [B, C, H, W] -> [B, H*W, C]
     if values.dim() != 3:

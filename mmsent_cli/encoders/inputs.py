@@ -23,7 +23,7 @@ class TextInputs:
 
     Args:
         tokenizer: a fast tokenizer; its settings for truncation and padding are replaced.
-        pad_id: the token id for padding; padding is masked.
+        pad_id: the token id for padding. Padding is masked.
         max_length_tokens: maximum length of a text, including special tokens.
         cleaning: steps of `data.text.clean`.
     """
@@ -42,14 +42,14 @@ class TextInputs:
         return [np.asarray(encoding.ids or [self.pad_id], dtype=np.int32) for encoding in encodings]
 
     def unknown_share(self, arrays: Sequence[np.ndarray]) -> float:
-        """Return the share of unknown tokens in the arrays of some texts; 0 for a tokenizer that knows every text."""
+        """Return the share of unknown tokens; 0 for a tokenizer without an unknown token."""
         known = (self.tokenizer.token_to_id(token) for token in UNKNOWN_TOKENS)
         unknown = [number for number in known if number is not None]
         total = sum(map(len, arrays))
         return sum(int(np.isin(ids, unknown).sum()) for ids in arrays) / total if total and unknown else 0.0
 
     def settings(self) -> dict[str, object]:
-        """Describe everything that affects the token ids; part of the feature store's key."""
+        """Describe everything that affects the token ids, as a part of the feature store's key."""
         spec = self.tokenizer.to_str().encode()
         return {
             "tokenizer": hashlib.blake2b(spec, digest_size=16).hexdigest(),
@@ -69,7 +69,7 @@ class ImageInputs:
         return [np.ascontiguousarray(decode_image(image, self.image_size_px).transpose(2, 0, 1)) for image in images]
 
     def settings(self) -> dict[str, object]:
-        """Describe everything that affects the pixels; part of the feature store's key."""
+        """Describe everything that affects the pixels, as a part of the feature store's key."""
         return {"image_size_px": self.image_size_px}
 
 
@@ -90,10 +90,10 @@ def build_vocabulary(texts: Sequence[str], cleaning: Sequence[str], max_words: i
     """Return the words of the training texts, most frequent first (ties in alphabetical order).
 
     Args:
-        texts: texts of the training split only.
+        texts: texts of the training split.
         cleaning: the encoder's cleaning steps.
         max_words: maximum number of words.
-        min_count: rarer words are left out.
+        min_count: minimum number of occurrences of a word.
     """
     from collections import Counter
 

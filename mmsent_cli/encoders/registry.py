@@ -1,4 +1,4 @@
-"""The tables of all encoders by name, and the choice for `auto`. Defaults are in `config/defaults.py`.
+"""Tables of all encoders by name, and the choice of encoders for `auto`. Defaults are in `config/defaults.py`.
 
 To add an encoder, write a builder and add a row; the contract tests cover every row.
 """
@@ -24,9 +24,9 @@ from mmsent_cli.errors import WeightsUnavailable, unknown_name
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec(Generic[Inputs]):
-    """An encoder: its build function and summary, the licence and source of its weights, and whether it has any.
+    """An encoder: its build function, its summary, and the licence and source of its weights.
 
-    `source` is empty for a model that the user names.
+    `source` is empty for an encoder that the user names, such as `hf:NAME`.
     """
 
     build: Callable[[BuildRequest], Encoder[Inputs]]
@@ -82,15 +82,15 @@ FOR_PROBES: dict[str, EncoderSpec[ImageInputs]] = {
         "CenterFace, arXiv 1911.03599; arXiv 1710.07557",
     ),
 }
-"""Image encoders that a probe reads and a model does not."""
+"""Image encoders for probes only."""
 
 TABLES: dict[str, Mapping[str, EncoderSpec[Any]]] = {"text": TEXT_ENCODERS, "image": IMAGE_ENCODERS | FOR_PROBES}
 
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
-    """Choose the encoders for `auto` on this machine (clip, else compact, else light), and give the reason."""
+    """Choose the encoders for `auto` on this machine: clip, else compact, else light. Returns them with the reason."""
     if device_type == "cuda" and weights.has(CLIP):
-        return "clip", "encoders: clip (its weights are here, and so is a GPU)"
+        return "clip", "encoders: clip (its weights and a GPU are on this machine)"
     reason = "no GPU" if device_type != "cuda" else "no CLIP weights on this machine"
     try:
         minilm.published_weights(weights.cache)
@@ -117,7 +117,7 @@ def build_image_encoder(model: ResolvedModel, weights: WeightSource) -> Encoder[
 
 
 def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSource) -> Encoder[Any]:
-    """Build a completely frozen encoder for probes: of texts without cleaning, or of images of the encoder's own size.
+    """Build a completely frozen encoder for probes. Texts are not cleaned; images have the encoder's own size.
 
     Args:
         name: `text:ENCODER` or `image:ENCODER`, with a name in the tables. A name without prefix is a text encoder.
@@ -139,9 +139,9 @@ def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSou
 
 
 def auxiliary_place(name: str) -> tuple[str, str]:
-    """Split the name of an auxiliary encoder into its modality and its name in the table of this modality.
+    """Split the name of an auxiliary encoder into modality and name in the table of this modality.
 
-    `text` and `image`, the model's own encoders, have no name there.
+    For `text` and `image`, the model's own encoders, the second part is empty.
     """
     side, _, encoder = name.partition(":")
     if is_text_and_ocr(name):
@@ -150,7 +150,7 @@ def auxiliary_place(name: str) -> tuple[str, str]:
 
 
 def full_probe_name(name: str, weights: WeightSource) -> str:
-    """Return the name of a probe with its modality, and of a model in a folder with the folder's absolute path.
+    """Return the name of a probe with its modality. The path of a folder becomes absolute.
 
     Args:
         name: a name that `config.probe_names` allows.
@@ -160,7 +160,7 @@ def full_probe_name(name: str, weights: WeightSource) -> str:
         A name in the table of probes, `text:ENCODER` or `image:ENCODER`.
 
     Raises:
-        ConfigError: the model reads texts and images, or this cannot be found out.
+        ConfigError: the model reads both texts and images, or its modality cannot be found out.
         WeightsUnavailable: the model is not found.
     """
     name = plain_probe_name(name)

@@ -1,8 +1,8 @@
 """Stages that several encoders share, their initialization, and a faster dropout on a CPU.
 
-Dropout that is about 4 times as fast on a CPU as PyTorch's. PyTorch draws 32 random bits per value in one thread,
-which takes an eighth of the time of training two layers of MiniLM. Here 16 random bits per value are used; the
-dropout probability is exact to 1 in 65,536.
+Dropout is about 4 times as fast on a CPU as PyTorch's, which draws 32 random bits per value in one thread. That takes
+an eighth of the time of training two layers of MiniLM. Here, 16 random bits per value are used; the dropout probability
+is exact to 1 in 65,536.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -15,10 +15,10 @@ from torch.overrides import TorchFunctionMode
 
 
 class WithoutInitialization(TorchFunctionMode):
-    """A context manager in which new parameters keep whatever is in their memory.
+    """A context manager in which new parameters are not initialized.
 
     Drawing the 110 million random numbers of MPNet takes half a second. Rejected: building on the `meta` device, which
-    imports TorchDynamo for the same purpose: 2 s of CPU time. In the block, the random state does not change.
+    imports TorchDynamo (2 s of CPU time). In the block, the random state does not change.
     """
 
     def __torch_function__(
@@ -50,7 +50,7 @@ class Dropout(nn.Module):
 
 
 class _Masked(torch.autograd.Function):
-    """Compute values · mask · scale. Only the mask is saved for the backward pass."""
+    """Compute values · mask · scale. Only the mask is kept for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, mask: Tensor, scale: float) -> Tensor:
@@ -65,7 +65,7 @@ class _Masked(torch.autograd.Function):
 
 
 def _mask(values: Tensor, p: float) -> Tensor:
-    """Draw a mask: 1 for kept values, else 0. It has the type of the values; a bool mask would be slower."""
+    """Draw a mask: 1 for kept values, else 0. It has the data type of the values, since a bool mask would be slower."""
     draws = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
     bits = draws.view(torch.int16)[: values.numel()].view(values.shape)
     kept = LOWEST + round((1 - p) * LEVELS)
@@ -100,7 +100,7 @@ class Normalize(nn.Module):
 
 
 class TokenBlock(nn.Module):
-    """A Hugging Face transformer layer on hidden states [B, T, D]. The mask is converted to an additive mask."""
+    """Apply a Hugging Face transformer layer to hidden states [B, T, D]. The mask is converted to an additive mask."""
 
     def __init__(self, layer: nn.Module, is_causal: bool = False) -> None:
         super().__init__()
@@ -169,7 +169,8 @@ class LayerMeans(nn.Module):
 class SpatialPool(nn.Module):
     """Apply optional convolutions that widen C to D, then take the mean over positions: [B, C, H, W] -> [B, D].
 
-    The convolutions are part of the pooling, so a fusion that reads tokens gets the feature map before them.
+    The convolutions are part of the pooling, so a fusion that reads tokens gets the feature map before these
+    convolutions.
     """
 
     def __init__(self, *head: nn.Module) -> None:

@@ -27,7 +27,7 @@ class Ensemble:
             is the first member.
         probes: the other members.
         stacker: combines the members; None for a single model.
-        auxiliary_encoders: frozen encoders that only probes use, by name.
+        auxiliary_encoders: frozen encoders by name, which only probes use.
     """
 
     models: tuple[SentimentModel, ...]

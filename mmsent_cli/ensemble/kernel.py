@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 SHARES = {"image": 0.5, "minilm-layers": 0.2, "mpnet-layers": 0.3}
-"""The frozen encoders, and the share of each in the mean squared distance between two training pairs."""
+"""The frozen encoders, each with its share of the mean squared distance between two training pairs."""
 COMPONENTS = 256
 MAX_PAIRS = 6000
-"""Of more training pairs, a random sample of this size is used: time grows with its third power, 3 s for this many."""
+"""With more training pairs, a random sample of this size is used. The time grows with its third power (3 s for this
+size)."""
 MIN_OUTPUT = 0.02
 """Lower bound on an output of the regression, so that its logarithm exists."""
 
@@ -31,8 +32,8 @@ class Kernel:
 
     Attributes:
         projections: from the features of each encoder [D] to P components, float32 [D, P].
-        offset: offset of the joined components, float32 [P of all encoders].
-        rows: the joined components of the training pairs, float32 [R, P of all encoders].
+        offset: offset of the components of all encoders, concatenated, float32 [P of all encoders].
+        rows: components of the training pairs, float32 [R, P of all encoders].
     """
 
     projections: tuple[np.ndarray, ...]
@@ -40,12 +41,12 @@ class Kernel:
     rows: np.ndarray
 
     def project(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """Compute the joined components of N pairs, float64, from the features [N, D] of each encoder."""
+        """Compute the components of N pairs, float64, from the features [N, D] of each encoder."""
         wide = [part.astype(np.float64) @ own for part, own in zip(parts, self.projections, strict=True)]
         return np.hstack(wide) + self.offset
 
     def features(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """Compare N pairs with the training pairs: the kernel, float64 [N, R]."""
+        """Compute the kernel between N pairs and the training pairs, float64 [N, R]."""
         own, rows = self.project(parts), self.rows.astype(np.float64)
         squares = (own**2).sum(axis=1)[:, None] + (rows**2).sum(axis=1) - 2 * own @ rows.T
         return np.exp(-np.maximum(squares, 0))
@@ -54,7 +55,7 @@ class Kernel:
 def fit_kernel(
     parts: Mapping[str, np.ndarray], targets: np.ndarray, prior: np.ndarray, strength: float
 ) -> tuple[Kernel, np.ndarray, np.ndarray]:
-    """Fit the regression. With fewer than two classes, nothing is compared, and the outputs are always the prior.
+    """Fit the regression. If only one class occurs, the outputs are always the prior.
 
     Args:
         parts: the features [N, D] of each encoder in `SHARES`.
@@ -85,12 +86,12 @@ def fit_kernel(
 
 
 def to_logits(outputs: np.ndarray) -> np.ndarray:
-    """Convert outputs of the regression to logits. Their softmax is the outputs, at least `MIN_OUTPUT`, normalized."""
+    """Convert outputs of the regression to logits. Their softmax is the clipped and normalized outputs."""
     return np.log(np.clip(outputs, MIN_OUTPUT, 1.0))
 
 
 def _fit_projection(part: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights float32 [D, P] and offset float32 [P] that give the scaled components of an encoder's features."""
+    """Fit weights float32 [D, P] and offset float32 [P] from an encoder's features to its scaled components."""
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 

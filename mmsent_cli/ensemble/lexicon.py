@@ -18,11 +18,11 @@ SCORES = ("pos", "neg", "neu", "compound")
 TWEET_CHARACTERS = 140
 N_LEXICON = 32
 CACHED_TEXTS = 2**15
-"""Texts whose features are cached; at most 30 MB."""
+"""Number of texts whose features are cached (at most 30 MB)."""
 
 
 def lexicon_features(texts: Sequence[str]) -> np.ndarray:
-    """Compute the features of N texts, first of the raw text, then of the text with hashtags split and links removed.
+    """Compute the features of N texts: of the raw text, then of the text with split hashtags and without links.
 
     Returns:
         float64 [N, 32], not standardized.

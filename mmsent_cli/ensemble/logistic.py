@@ -6,7 +6,7 @@ import numpy as np
 
 MAX_ITERATIONS = 300
 ABSENT_CLASS_BIAS = -20.0
-"""Of a class without training rows: its probability is about 1e-9."""
+"""Bias of a class without training rows. Its probability is then about 1e-9."""
 
 
 def fit_logistic(

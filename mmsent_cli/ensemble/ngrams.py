@@ -1,6 +1,8 @@
 """Character n-grams with TF-IDF weights. They also match in hashtags, emoticons and misspelt words.
 
-scikit-learn chooses the n-grams. They and their weights are plain data, so that a checkpoint can contain them.
+scikit-learn chooses the n-grams. n-grams and weights are plain data, so that a checkpoint can contain them. Chosen: own
+counting, with the values of scikit-learn's `TfidfVectorizer` to the last bit (a test compares them). Rejected:
+scikit-learn for predictions too, whose import takes longer than everything else in predicting one pair.
 
 Chosen: own counting with the values of scikit-learn's `TfidfVectorizer` to the last bit (a test compares them).
 Rejected: scikit-learn for predictions too. Its import takes longer than everything else in predicting one pair.
@@ -18,11 +20,11 @@ from mmsent_cli.data.text import clean
 
 NGRAM_CHARACTERS = (2, 5)
 MIN_TEXTS = 2
-"""An n-gram counts if it is in this many training texts."""
+"""An n-gram is used if it is in at least this number of training texts."""
 MAX_NGRAMS = 60_000
 CLEANING = ("urls", "mentions")
 NO_NGRAM = "\0"
-"""The only n-gram where texts share none: its column is all zeros."""
+"""The only n-gram if the texts share none. Its column is all zeros."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Characters:
         return cls(tuple(counter.get_feature_names_out().tolist()), np.asarray(counter.idf_)), features
 
     def features(self, texts: Sequence[str]) -> "SparseRows":
-        """Compute features [N, V]. A row has Euclidean length 1, or 0 if it has no known n-gram."""
+        """Compute features [N, V]. Each row has Euclidean length 1, or 0 without a known n-gram."""
         columns, counts, starts = [], [], [0]
         for text in texts:
             own = sorted(self._count(prepare(text).lower()).items())
@@ -63,7 +65,7 @@ class Characters:
         return SparseRows(values, indices, tuple(starts), len(self.ngrams))
 
     def _count(self, text: str) -> dict[int, int]:
-        """Count the known n-grams of a text by their number. Each word has a space at both ends."""
+        """Count the known n-grams of a text by their numbers. Each word gets a space at both ends."""
         shortest, longest = NGRAM_CHARACTERS
         numbers, counts = self._numbers, {}
         for word in text.split():
@@ -98,24 +100,24 @@ class SparseRows(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
+        """The numbers of rows and columns."""
         return len(self.starts) - 1, self.width
 
     def __matmul__(self, weights: np.ndarray) -> np.ndarray:
-        """Multiply by weights [V, C]: [N, C]. Products are added in the order of the columns."""
+        """Multiply by weights [V, C], which gives [N, C]. Products are added in the order of the columns."""
         products = self.values[:, None] * weights[self.columns]
         rows = [_sum_in_order(products[start:end]) for start, end in pairwise(self.starts)]
         return np.array(rows).reshape(len(rows), weights.shape[1])
 
     def to_scipy(self) -> Any:
-        """Convert to a sparse matrix of SciPy, to fit weights."""
+        """Convert to a sparse matrix of SciPy, for fitting weights."""
         from scipy.sparse import csr_matrix
 
         return csr_matrix((self.values, self.columns, self.starts), shape=self.shape)
 
 
 def _sum_in_order(rows: np.ndarray) -> np.ndarray:
-    """Add rows [N, …] one after the other, so that a sum does not depend on how NumPy divides it; 0 without rows."""
+    """Add rows [N, …] one after the other. NumPy's own sum may divide them in another way. Returns 0 without rows."""
     return np.add.accumulate(rows, axis=0)[-1] if len(rows) else np.zeros(rows.shape[1:])
 
 

@@ -12,9 +12,9 @@ N_OCR = 3 + len(OCR_CHARACTERS)
 
 
 def ocr_features(ocr_texts: Sequence[OcrText]) -> np.ndarray:
-    """Return the amount of text in N images: characters, lines, and share of the area.
+    """Measure the text in N images: numbers of characters and lines, and share of the area.
 
-    Three flags follow: the text is at least as long as a word, a line, a sentence.
+    Three flags follow: whether the text is at least as long as a word, a line, a sentence.
 
     Returns:
         float64 [N, 6], not standardized.

@@ -1,4 +1,4 @@
-"""The definition of each probe: its input, and how it is fit.
+"""Define the input and the fit of each probe.
 
 Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). Probes of OCR
 text are this project's.
@@ -25,13 +25,12 @@ class ProbeSpec:
         features: the features: `lexicon` or `characters` (n-grams) for a text; for encoders `pooled`, or `kernel` for
             kernel regression instead of logistic regression.
         strength: inverse strength of the L2 penalty (`C` in scikit-learn). Dense features are standardized first. None
-            is one divided by the number of features, which is near the best values of other probes. For `kernel`, the
-            penalty itself.
+            means 1 / number of features. For `kernel`, it is the penalty itself.
         summary: a description in one line.
-        encoders: names of auxiliary (extra, frozen) encoders. `text` and `image` are the model's own encoders, which
-            must then be frozen completely. Empty: the model's own encoder of the source. Two encoders with `pooled`
-            embed text and image into one space, and their similarity is a feature too. An encoder whose name begins
-            with `TEXT_AND_OCR` reads the text followed by the words in the image.
+        encoders: names of auxiliary (extra, frozen) encoders; empty for the model's own encoder of the source. `text`
+            and `image` are the model's own encoders, which must be frozen completely. Two encoders with `pooled` embed
+            text and image into one space, and their cosine is a feature too. An encoder whose name begins with
+            `TEXT_AND_OCR` reads the text followed by the words in the image.
     """
 
     source: Literal["text", "ocr", "text_encoder", "image_encoder", "both_encoders"]
@@ -42,24 +41,24 @@ class ProbeSpec:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """`text`, `image` or both. If a pair lacks one of these, the probe predicts the class shares in training."""
+        """The modalities that the probe reads. If a pair lacks one, the probe predicts the training class shares."""
         if self.source == "both_encoders":
             return tuple(MODALITIES)
         return ("text",) if self.source in ("text", "text_encoder") else ("image",)
 
     @property
     def reads_ocr(self) -> bool:
-        """True if the probe reads the text in images, alone or after the text of the pair."""
+        """True if the probe reads the words in images, alone or after the text of the pair."""
         return self.source == "ocr" or any(is_text_and_ocr(name) for name in self.encoders)
 
     @property
     def pooled_names(self) -> tuple[str, ...]:
-        """Keys of the probe's features in `ProbeInputs.pooled`; empty if it reads no encoder."""
+        """Keys of the probe's features in `ProbeInputs.pooled`; empty if the probe reads no encoder."""
         return () if self.features in ("lexicon", "characters") else self.encoders or self.modalities
 
     @property
     def own_encoders(self) -> tuple[str, ...]:
-        """Modalities whose own encoder of the model is read."""
+        """Modalities for which the probe reads the model's own encoder."""
         return tuple(name for name in self.pooled_names if name in MODALITIES)
 
     def is_present(self, present: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -95,7 +94,7 @@ PROBES: dict[str, ProbeSpec] = {
 
 
 def find_probe(name: str) -> ProbeSpec:
-    """Return the definition of a probe: a row of the table, or a probe of the encoder `text:ENCODER`, `image:ENCODER`.
+    """Return the definition of a probe: a row of the table, or one for `text:ENCODER` or `image:ENCODER`.
 
     Raises:
         KeyError: there is no such probe.

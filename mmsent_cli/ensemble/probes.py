@@ -1,6 +1,6 @@
-"""Probes: logistic regressions, each on one kind of features, and one kernel regression. Members of the ensemble.
+"""Probes: logistic regressions on one input each, and a kernel regression. They are members of an ensemble.
 
-A fitted probe is plain data (one weight for each feature and class), so that a checkpoint can contain it.
+A fitted probe is plain data (one weight per feature and class), so that a checkpoint can contain it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ from mmsent_cli.ensemble.probabilities import log_softmax
 from mmsent_cli.ensemble.probe_specs import ProbeSpec, find_probe
 
 SMALLEST_NORM = 1e-8
-"""As in PyTorch's cosine similarity, which an exported model computes."""
+"""Lower bound on norms, as in PyTorch's cosine similarity, which an exported model computes."""
 PSEUDO_COUNT = 1e-3
-"""Added to the number of pairs of each class, so that the share of an absent class has a logarithm."""
+"""Added to the number of pairs of each class, so that the share of an absent class is not 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ProbeInputs:
     ocr_texts: Sequence[OcrText] = ()
 
     def strings(self, source: str) -> list[str]:
-        """Return the texts, or for the source `ocr` the texts in the images."""
+        """Return the texts, or for the source `ocr` the words in the images."""
         return [found.text for found in self.ocr_texts] if source == "ocr" else list(self.texts)
 
     def take(self, rows: np.ndarray) -> "ProbeInputs":
@@ -61,7 +61,7 @@ class Probe:
     """A fitted probe.
 
     Attributes:
-        name: name, see `find_probe`.
+        name: name of the probe, see `find_probe`.
         weight: weights, float32 [F, C].
         bias: biases, float64 [C].
         prior: logarithms of the class shares in training [C].
@@ -82,7 +82,7 @@ class Probe:
         return np.where(is_present[:, None], log_softmax(self.logits(inputs)), self.prior)
 
     def logits(self, inputs: ProbeInputs) -> np.ndarray:
-        """Compute the logits of N pairs as if each had the probe's modalities, float64 [N, C]."""
+        """Compute the logits of N pairs, float64 [N, C], even if a pair lacks a modality of the probe."""
         spec = find_probe(self.name)
         if self.kernel is not None:
             features = self.kernel.features([inputs.pooled[name] for name in spec.pooled_names])
@@ -137,7 +137,7 @@ def join_inputs(parts: Sequence[ProbeInputs]) -> ProbeInputs:
 
 
 def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | None) -> Any:
-    """Return the feature matrix [N, F]: sparse for n-grams, float32 for encoders, which makes the fit faster."""
+    """Return the feature matrix [N, F]: sparse for n-grams, float32 for encoders (which makes the fit faster)."""
     if spec.features == "pooled":
         return _joined([inputs.pooled[name] for name in spec.pooled_names])
     strings = inputs.strings(spec.source)
@@ -148,7 +148,7 @@ def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | Non
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the features [N, D] of one encoder; of two, the features of both and their cosine, [N, D + D + 1]."""
+    """Return the features [N, D] of one encoder, or of two encoders with their cosine [N, D + D + 1]."""
     if len(parts) == 1:
         return parts[0]
     one, other = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), SMALLEST_NORM) for part in parts)

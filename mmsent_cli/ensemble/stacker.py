@@ -20,7 +20,8 @@ from mmsent_cli.ensemble.logistic import fit_logistic
 from mmsent_cli.ensemble.probabilities import log_softmax
 
 STRENGTH = 0.05
-"""Inverse strength of the L2 penalty on standardised log-probabilities; 0.01 to 0.3 gave the same on real tweets."""
+"""Inverse strength of the L2 penalty on standardized log-probabilities. On tweets, 0.01 to 0.3 gave the same
+metrics."""
 MIN_LOG_PROBABILITY = float(np.log(1e-6))
 """Lower bound on log-probabilities, so that one overconfident member cannot outweigh all others."""
 

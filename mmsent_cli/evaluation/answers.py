@@ -1,4 +1,4 @@
-"""Predictions for labelled pairs, computed with a checkpoint or read from a file, and which pairs a training used.
+"""Predictions for labelled pairs, from a checkpoint or a file, and the use of these pairs in the training.
 
 Shape letters: N pairs, C classes.
 """
@@ -24,7 +24,7 @@ from mmsent_cli.results import ON_KNOWN, ON_NEW, ON_UNKNOWN, ON_VALIDATION
 SUFFIXES = (".csv", ".jsonl")
 FORMATS = "rows guid,tag as mmsent predict writes them, or guid,tag,predicted as in val_predictions.csv"
 SURE = 1e-3
-"""How far the probabilities of a row may be from 1 in sum: they are written with six decimals or fewer."""
+"""Maximum deviation of the sum of a row's probabilities from 1. Files have six decimals or fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +35,7 @@ class Answers:
         guids: names of the pairs.
         labels: class names in order.
         true, predicted: class numbers [N].
-        probabilities: [N, C]; None if the file has none.
+        probabilities: [N, C]; None if they are unknown.
         pairs: the pairs; empty if they are unknown.
         notes: remarks about the scores.
     """
@@ -49,7 +49,7 @@ class Answers:
     notes: tuple[str, ...] = ()
 
     def take(self, rows: np.ndarray) -> "Answers":
-        """Return the answers of some pairs [M], given by numbers or a mask."""
+        """Return the predictions for some pairs [M], given by numbers or a mask."""
         numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
         return replace(
             self,
@@ -63,7 +63,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of a file of predictions."""
+    """One row of a prediction file."""
 
     where: str
     guid: str
@@ -76,7 +76,7 @@ def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress 
     """Predict labelled pairs.
 
     Args:
-        predictor: a loaded checkpoint; its labels are those of the data.
+        predictor: a loaded checkpoint with the labels of the data.
         dataset: the pairs.
         progress: receives the number of predicted pairs.
     """
@@ -98,12 +98,12 @@ def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress 
 
 
 def is_prediction_file(path: Path) -> bool:
-    """Return True if the path is a file of predictions, and not a checkpoint or a run."""
+    """Return True if the path is a prediction file, and not a checkpoint or a run."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
-    """Read a file of predictions.
+    """Read a prediction file.
 
     Args:
         path: a `.csv` or `.jsonl` file with guids and predicted labels; probabilities are optional.
@@ -152,7 +152,7 @@ def _numbers(names: Iterable[str | None], labels: Sequence[str]) -> np.ndarray:
 
 
 def _probabilities(rows: Sequence[_Row], labels: Sequence[str]) -> np.ndarray | None:
-    """[N, C], or None where a row lacks one, or where they are no probabilities."""
+    """Return the probabilities [N, C], or None if a row has none or they are not valid."""
     if not all(label in row.shares for row in rows for label in labels):
         return None
     shares = np.array([[row.shares[label] for label in labels] for row in rows])
@@ -167,7 +167,7 @@ def _require_labels(rows: Sequence[_Row], labels: Sequence[str], path: Path) -> 
 
 
 def _unique(rows: list[_Row], path: Path) -> list[_Row]:
-    """The rows, of which no two have the same guid."""
+    """Return the rows, after checking that all guids are different."""
     if not rows:
         raise DataError(f"{path} has no predictions", f"it needs {FORMATS}")
     seen: dict[str, str] = {}
@@ -202,7 +202,7 @@ def _read_csv(path: Path) -> list[_Row]:
 
 
 def _shares(cells: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:
-    """The cells that are numbers, by name."""
+    """Return the cells that are numbers, by column name."""
     found = {}
     for name, place in named.items():
         try:
@@ -255,7 +255,7 @@ def chosen_pairs(relation: np.ndarray | None, count: int) -> tuple[str, np.ndarr
     """Choose the pairs on which the scores are computed.
 
     Args:
-        relation: how each pair is related to the training [N]; None if unknown.
+        relation: the relation of each pair to the training [N]; None if unknown.
         count: N.
 
     Returns:
@@ -269,7 +269,7 @@ def chosen_pairs(relation: np.ndarray | None, count: int) -> tuple[str, np.ndarr
 
 
 def relation_counts(relation: np.ndarray | None) -> dict[str, int]:
-    """Return the number of pairs of each relation to the training, by the names in the result."""
+    """Count the pairs by their relation to the training, with the names in the result."""
     names = {"new": NEW, "near_training": NEAR, "in_training": SEEN, "in_validation": VALIDATED}
     return {} if relation is None else {name: int((relation == kind).sum()) for name, kind in names.items()}
 
@@ -287,14 +287,14 @@ def used_notes(measured: str, counts: Mapping[str, int]) -> tuple[str, ...]:
         return ()
     shared = f"{used:,} of {total:,} pairs were used in training, or share text or image with a training pair"
     if measured == ON_KNOWN:
-        return (f"{shared}. The scores show memory: measure on other pairs",)
+        return (f"{shared}. To measure predictions of new pairs, use other pairs",)
     if measured == ON_VALIDATION:
         return ("the scores are optimistic, since the pairs are validation pairs of the training",)
     return (f"{shared}. The scores are those of the other {total - used:,}",)
 
 
 def record_notes(seen: SeenPairs | None, answers: Answers) -> tuple[str, ...]:
-    """Return what is not known about the pairs of the training."""
+    """Return notes on what is unknown about the training pairs."""
     if seen is None or not answers.pairs:
         return (NO_TRAINING,)
     return (NO_VALIDATION,) if seen.validation is None else ()

@@ -26,13 +26,13 @@ from mmsent_cli.stats import (
 )
 
 ONE_SEED = (
-    "one model of each: intervals cover the choice of pairs alone, and another seed may change a verdict; "
-    "to cover seeds, give several of each: A1,A2,A3 B1,B2,B3"
+    "one seed per model: the intervals do not cover the choice of seed, and another seed may change a verdict; "
+    "to cover seeds, give several runs of each model: A1,A2,A3 B1,B2,B3"
 )
 
 
 def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answers]], int]:
-    """Keep the pairs that all models predicted, with pairs and labels in the same order for all models.
+    """Keep the pairs that all models predicted. All models get the same order of pairs and labels.
 
     Returns:
         The answers, and the number of pairs that are left out.
@@ -92,11 +92,11 @@ def compare_models(
     """Compute the scores of each model, and test all differences between two models, with Holm's correction.
 
     Args:
-        models: aligned answers by the model's name, one for each seed.
-        sources: checkpoints or files behind them.
+        models: aligned predictions by the model's name, one for each seed.
+        sources: the checkpoint or file of each model and seed.
         source: the name of the data source.
-        left_out: number of pairs that not all models have.
-        recorded: problems of the models that were found in training.
+        left_out: number of pairs that were not predicted by all models.
+        recorded: findings that were recorded in the training of the models.
 
     Raises:
         ConfigError: there are fewer than two models, or their numbers of seeds differ.
@@ -120,7 +120,7 @@ def compare_models(
 
 
 def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> Answers:
-    """The answers for some pairs, with the class numbers of `labels`."""
+    """Return the predictions for some pairs, with class numbers of `labels`."""
     if set(answers.labels) != set(labels):
         raise DataError(
             f"the models have different labels: {', '.join(labels)} and {', '.join(answers.labels)}",

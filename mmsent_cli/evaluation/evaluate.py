@@ -44,10 +44,11 @@ from mmsent_cli.stats import (
 )
 
 MOST_GROUPS = 20
-"""Distinct values of a column that are each shown as a group; more are divided at the quartiles."""
+"""Up to this number of different values, each value of a column is a group. More values are divided at the
+quartiles."""
 INPUTS = ("text and image", "text only", "image only")
 EVERY = (0.0, 1.0)
-"""The interval of a score of one pair."""
+"""The interval that contains every possible score, for a single pair."""
 
 
 def evaluate(
@@ -65,14 +66,14 @@ def evaluate(
         subject: the checkpoint or file that predicted them.
         source: the name of the data source.
         seen: the training pairs; None if they are unknown.
-        columns: the cells of further columns [N], by name. The scores are computed for each value of a column.
-        recorded: problems of the model that were found in training.
+        columns: the cells of additional columns [N], by name. The scores are also computed for each value of a column.
+        recorded: findings that were recorded in the training.
 
     Returns:
-        The result, and the answers on which its scores are computed.
+        The result, and the predictions on which its scores are computed.
 
     Raises:
-        ConfigError: a column has too many values that are not numbers.
+        ConfigError: a column has too many different values that are not numbers.
     """
     relation = None if seen is None or not answers.pairs else seen.relation(answers.pairs)
     measured, chosen = chosen_pairs(relation, len(answers.guids))
@@ -111,16 +112,16 @@ def evaluate(
 def model_findings(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, recorded: Iterable[Finding]
 ) -> tuple[Finding, ...]:
-    """Return reasons why a model has learned too little.
+    """Return the reasons why a model has learned too little.
 
-    They are found on these pairs. If there are none, it is reported that the model ignored a modality in training.
+    They are found from these predictions. If there are none, a modality that the model ignored in training is reported.
 
     Args:
         true: class numbers [N].
         predicted: class numbers [S, N].
         labels: class names in order.
         most_frequent: number of the class that is most frequent in training.
-        recorded: problems of the model that were found in training.
+        recorded: findings that were recorded in the training.
     """
     ignored = {finding.kind: finding for finding in recorded if finding.kind in (IGNORES_TEXT, IGNORES_IMAGE)}
     return learning_findings(true, predicted, labels, most_frequent) or tuple(ignored.values())
@@ -143,12 +144,12 @@ def occurring(answers: Answers) -> list[int]:
 
 
 def binned(name: str, cells: Sequence[str]) -> list[str]:
-    """Return the group of each cell. This is its value, or its quarter if the column has many different numbers.
+    """Return the group of each cell: its value, or its quarter if the column has many different numbers.
 
-    Cells such as `nan` have no quarter and stay a group of their own.
+    A cell such as `nan` is in no quarter and is a group of its own.
 
     Raises:
-        ConfigError: there are many values that are not numbers.
+        ConfigError: the column has too many different values that are not numbers.
     """
     values = set(cells)
     if len(values) <= MOST_GROUPS:
@@ -160,7 +161,7 @@ def binned(name: str, cells: Sequence[str]) -> list[str]:
         numbers = {}
     if not numbers:
         raise ConfigError(
-            f"--by {name}: the column has {len(values)} different values, which are too many to show",
+            f"--by {name}: {len(values)} different values are too many groups",
             "choose a column with few values",
         )
     edges = np.unique(np.quantile([numbers[cell] for cell in cells if cell in numbers], (0.25, 0.5, 0.75)))
@@ -176,7 +177,7 @@ def _input(pair: Pair) -> str:
 
 
 def _groups(by: str, answers: Answers, names: Sequence[str]) -> list[GroupScores]:
-    """Scores of each group, the largest first; nothing where all pairs are in one group."""
+    """Return the scores of each group, the largest group first; empty if all pairs are in one group."""
     found = sorted(set(names), key=lambda name: (-names.count(name), name))
     if len(found) < 2 and by in ("training", "input"):
         return []
@@ -185,7 +186,7 @@ def _groups(by: str, answers: Answers, names: Sequence[str]) -> list[GroupScores
 
 
 def _by_column(name: str, cells: Sequence[str], counted: Answers, chosen: np.ndarray) -> list[GroupScores]:
-    """Scores by the values of a column [N] of all pairs, for the chosen ones."""
+    """Return the scores of the chosen pairs by the values of a column [N] of all pairs."""
     return _groups(name, counted, binned(name, [cells[row] for row in np.flatnonzero(chosen).tolist()]))
 
 
@@ -215,19 +216,19 @@ def _class_scores(answers: Answers, number: int, confusion: np.ndarray) -> Class
 
 
 def _f1_of(numbers: Sequence[int], confusion: np.ndarray) -> np.ndarray:
-    """The mean F1 of some classes from confusion matrices [..., C, C] -> [...]."""
+    """Return the mean F1 of some classes from confusion matrices [..., C, C] -> [...]."""
     return f1_by_class(confusion)[..., numbers].mean(axis=-1)
 
 
 def _share(right: int, count: int) -> Score:
-    """A share with Wilson's interval; 0 of no pairs, as scikit-learn has it."""
+    """Return a share with Wilson's interval; 0 without pairs, as in scikit-learn."""
     if not count:
         return Score(value=0.0, interval=EVERY)
     return Score(value=right / count, interval=accuracy_interval(right, count))
 
 
 def _pseudo_score(answers: Answers, metric: Callable[[np.ndarray], np.ndarray]) -> Score:
-    """A metric of the confusion counts, with an interval from its pseudo-values."""
+    """Return a metric of the confusion counts, with an interval from its pseudo-values."""
     count, classes = len(answers.true), len(answers.labels)
     value = float(metric(confusion_counts(answers.true, answers.predicted, classes)))
     if count < 2:
@@ -237,7 +238,7 @@ def _pseudo_score(answers: Answers, metric: Callable[[np.ndarray], np.ndarray]) 
 
 
 def _of_probabilities(answers: Answers) -> dict[str, Any]:
-    """What only probabilities tell: loss, calibration, accuracy by answered share."""
+    """Return the scores of the probabilities: loss, calibration, and accuracy by share of answered pairs."""
     shares, true = answers.probabilities, answers.true
     if shares is None:
         return {}

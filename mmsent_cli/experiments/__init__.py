@@ -1,1 +1,1 @@
-"""Experiments: build configurations, train models by `training`, and compare them by `stats`."""
+"""Experiments: train several models with `training`, and compare them with `stats`."""

@@ -1,4 +1,4 @@
-"""The arms of an experiment (models to compare), trained models, their files, and the epoch that counts.
+"""The arms of an experiment (models to compare), the files of trained models, and nested selection.
 
 A resumed experiment reads finished models from these files. Each model has two files: `<stem>.npz` with arrays, and
 `<stem>.json` with the other data and a digest of both. If a file is missing or damaged, the model is trained again.
@@ -40,7 +40,7 @@ def epochs_csv(curves: Iterable[tuple[Mapping[str, object], Iterable[EpochScore]
     """Make a CSV table with one row per epoch.
 
     Args:
-        curves: for each model, the columns that identify it (the same for all models), and its epochs.
+        curves: for each model, its epochs and the columns that identify it. All models have the same columns.
     """
     rows = [
         {**named, **{name: getattr(score, name) for name in SCORE_COLUMNS}, **_gates(score)}
@@ -64,7 +64,7 @@ FOLD_SEED = 0
 
 
 class FoldScore(NamedTuple):
-    """The monitored metric of an epoch on the pairs outside a fold. The other metrics are NaN."""
+    """The monitored metric of an epoch, computed on the pairs outside a fold. The other metrics are NaN."""
 
     epoch: int
     val_loss: float = math.nan
@@ -83,7 +83,7 @@ def assign_folds(count: int) -> np.ndarray:
 def nested_selection(
     predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray
 ) -> np.ndarray:
-    """Predict each fold by the epoch that is best on all other folds. If epochs are equal, the first is chosen.
+    """Predict each fold by the epoch that is best on all other folds. Of equal epochs, the first is chosen.
 
     Args:
         predicted: predicted class numbers after each epoch [E, N].
@@ -116,12 +116,12 @@ def _scores(predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int,
 
 ARRAYS = ("predicted", "losses")
 READ_ERRORS = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
-"""Raised when a file is missing, half-written or not one of these."""
+"""Exceptions for a file that is missing, incomplete or of another kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """A model to train. Models of the same arm have the same name and differ by seed. References are not tested."""
+    """A model to train. The models of an arm have the same name and differ by seed. Reference arms are not tested."""
 
     name: str
     config: ResolvedConfig
@@ -185,14 +185,14 @@ class TrainedArm:
 
     @property
     def best_predicted(self) -> np.ndarray:
-        """Class numbers predicted by the best epoch [N]."""
+        """Class numbers [N] predicted by the model of the best epoch."""
         return self.predicted[self.best.epoch - 1]
 
 
 def train_arm(workspace: Workspace, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
     """Train a model, and yield its state after each epoch. The caller may stop early.
 
-    Progress events go to the workspace's `progress`. They have the name `shown_as`, or else the name of the arm.
+    The workspace's `progress` receives the events, with the name `shown_as` or else the name of the arm.
     """
     model, table, trainer = workspace.trainer(arm.config)
     trainable, _ = count_parameters(model)
@@ -222,10 +222,10 @@ def train_to_the_end(workspace: Workspace, arm: Arm) -> TrainedArm:
 
 
 def save(folder: Path, stem: str, trained: TrainedArm) -> None:
-    """Write `<stem>.npz`, then `<stem>.json`, each whole or not at all.
+    """Write `<stem>.npz`, then `<stem>.json`, both atomically.
 
     Raises:
-        MmsentError: they cannot be written.
+        MmsentError: a file cannot be written.
     """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{name: getattr(trained, name) for name in ARRAYS})
@@ -238,7 +238,7 @@ def save(folder: Path, stem: str, trained: TrainedArm) -> None:
 
 
 def load(folder: Path, stem: str) -> TrainedArm | None:
-    """Read the files of `save`. Returns None if a file is missing or damaged."""
+    """Read the files that `save` wrote. Returns None if a file is missing or damaged."""
     try:
         content = json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
         arrays, plain = (folder / f"{stem}.npz").read_bytes(), content["model"]

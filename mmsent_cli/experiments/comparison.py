@@ -187,10 +187,10 @@ def train_and_compare(
 def compare(
     trained: Sequence[TrainedArm], true: np.ndarray, labels: Sequence[str], baseline: str
 ) -> tuple[ComparedArm, ...]:
-    """Make one row per arm, in order of first occurrence, with references last.
+    """Make one row per arm, in the order of the first models, with references last.
 
     McNemar's test compares the n-th model of an arm with the n-th model of the baseline. The interval treats the seeds
-    of the two arms as independent.
+    of two arms as independent.
 
     Args:
         trained: all trained models; every arm has the same number of seeds.
@@ -236,12 +236,12 @@ def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
 
 
 def _adjusted(differences: Mapping[str, Difference]) -> dict[str, float]:
-    """Holm's p of each difference, adjusted over all of them."""
+    """Adjust the p value of each difference over all differences (Holm)."""
     return dict(zip(differences, holm([gap.p for gap in differences.values()]), strict=True))
 
 
 def _accuracy_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:
-    """Test the difference in accuracy of an arm, together with those of all arms (Holm)."""
+    """Test the difference in accuracy of an arm, adjusted over all arms (Holm)."""
     return compare_scores(arm.right, baseline.right, len(others) + 1, [other.right for other in others])
 
 
@@ -251,7 +251,7 @@ def _macro_f1_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[A
 
 REFERENCES = tuple(name for name, spec in FUSIONS.items() if spec.is_reference)
 REPEAT_SUFFIX = " (again)"
-"""Marks the second arm of a fusion, trained with other seeds: an A/A check, whose true difference is zero."""
+"""Suffix of the second arm of a fusion in an A/A test. It has other seeds, and its true difference is zero."""
 
 
 def compare_fusions(
@@ -319,7 +319,7 @@ def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
 
 
 def _names(settings: CompareSettings) -> list[tuple[str, bool]]:
-    """Return the fusions in order, each with True if it is listed for the second time."""
+    """Return the fusions in order. The flag is True for the second occurrence of a fusion."""
     requested = [name for word in settings.fusions for name in _expand(word)]
     unknown = [name for name in (*requested, settings.baseline) if name not in FUSIONS]
     if unknown:

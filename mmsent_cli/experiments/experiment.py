@@ -1,7 +1,7 @@
 """Run an experiment: train its models, in parallel if that is faster.
 
-Each trained model is saved in the run folder, so that an experiment can be resumed. The number of encoded texts and
-images is also saved there, so that the result of a resumed experiment counts all of them.
+Each trained model is saved in the run folder, so that an experiment can be resumed. The numbers of encoded texts and
+images are saved there too, so that the result of a resumed experiment counts all of them.
 """
 
 from collections import Counter
@@ -46,7 +46,7 @@ class Experiment:
 
     Attributes:
         workspace: builds models and encodes pairs.
-        rows: row numbers of the evaluated pairs: the validation pairs; with folds, all pairs.
+        rows: row numbers of the evaluated pairs: validation pairs, or all pairs with folds.
         true: true class numbers of these pairs, in the order of the data set [N].
 
     Raises:
@@ -110,11 +110,11 @@ class Experiment:
         )
 
     def encoder_runs(self) -> dict[str, int]:
-        """Return the numbers of texts and images that were encoded, also before a resume."""
+        """Return the numbers of texts and images that were encoded, including those before a resume."""
         return {side: self._earlier[side] + self.workspace.encoder_runs[side] for side in ("text", "image")}
 
     def _build_once(self, arms: Sequence[Arm]) -> BuiltModels:
-        """Build a model for each configuration, and count its trained parameters.
+        """Build a model for each configuration to check it, and count its trained parameters.
 
         Only one model is kept for configurations with the same features, to save memory.
         """
@@ -155,4 +155,6 @@ def seed_notes(count: int) -> list[str]:
     """Return a note for the report if there are few seeds."""
     if count > 1:
         return []
-    return ["one seed: intervals cover the choice of pairs alone, and another seed may change a verdict; use --seeds 3"]
+    return [
+        "one seed: the intervals do not cover the choice of seed, and another seed may change a verdict; use --seeds 3"
+    ]

@@ -1,12 +1,12 @@
-"""`paper`: the five experiments of the published BERT + ResNet18 setup on one plan, and its published scores.
+"""`paper`: repeat the five experiments of the published BERT + ResNet18 setup, with its published scores.
 
 The settings found by the tuning are used in all later experiments.
 
 Each experiment is a run in the folder `steps`. When resumed, finished experiments are read from there.
 
-The scores of the published BERT + ResNet18 setup: best validation accuracies of single runs on MVSA-Single. Source:
-the report of that course system. Its weight decays were tried at the best rate, so the first of them repeats the best
-rate's setting: 75.12 % and 74.50 % are two runs of one thing.
+The published scores are best validation accuracies of single runs on MVSA-Single. Source: the report of that student
+project. Its weight decays were tried at the best learning rate, so the first of them repeats the setting of the best
+rate: 75.12 % and 74.50 % are two runs of the same setting.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ FUSIONS = (
 
 
 def published_scores(tuned: TuneResult) -> Published:
-    """Return the published scores, each tuning step with the number of our trial that does the same."""
+    """Return the published scores. Each published tuning step has the number of our trial with the same setting."""
     rates = [trial for trial in tuned.trials if trial.phase == "rates"]
     decays = [trial for trial in tuned.trials if trial.phase == "decays"]
     kept = {name: value for name, value in decays[0].settings.items() if name != "weight_decay"}
@@ -83,18 +83,19 @@ def published_scores(tuned: TuneResult) -> Published:
 
 STEPS = "steps"
 EPOCHS, TUNE_EPOCHS = 10, 5
-"""Published number of epochs, and of each tuning trial. With another `--epochs`, every step has that many."""
+"""Published number of epochs, and of epochs per tuning trial. `--epochs` changes both."""
 Finish = Callable[..., Run]
-"""`finish(plan, run, result, detail, command=, start=)` writes the figures, report and `result.json` of a step."""
+"""A function that writes figures, report and `result.json` of a step: `finish(plan, run, result, detail, command=,
+start=)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaperDetail:
-    """Data for the report in addition to the results.
+    """Additional data for the report.
 
     Attributes:
         fusions: the trained models of the comparison of fusions.
-        drawn: the figures of all steps, by names such as `tune/tuning`.
+        drawn: the figures of all steps by name, such as `tune/tuning`.
     """
 
     fusions: Sequence[TrainedArm]
@@ -107,11 +108,11 @@ def repeat(
     """Run the five experiments.
 
     Args:
-        plan: data, split and settings. The number of epochs is for all steps except the tuning.
+        plan: data, split and settings. The number of epochs applies to all steps except the tuning.
         settings: settings of `paper`.
         run: the run; its folder `steps` contains the runs of the experiments.
         progress: receives progress events.
-        finish: writes the report of each step.
+        finish: a function that writes the report of a step.
 
     Returns:
         The results with the published scores, and data for the report. Nothing is written yet.

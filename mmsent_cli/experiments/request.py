@@ -1,7 +1,7 @@
-"""Start, resume and repeat experiments. The settings of the user are kept in `experiment.json`.
+"""Start, resume and repeat experiments. The user's settings are kept in `experiment.json`.
 
-`config.json` has the resolved settings of one model. An experiment trains several models, whose defaults may depend on
-the fusion. So an experiment is repeated from the settings as the user gave them, and not from `config.json`.
+`config.json` contains the resolved settings of one model. An experiment trains several models, whose defaults may
+depend on the fusion. So an experiment is repeated from the user's settings and not from `config.json`.
 """
 
 import json
@@ -47,11 +47,11 @@ SETTINGS: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentRequest:
-    """An experiment with its settings, as given by the user, in plain values.
+    """An experiment with the user's settings, in plain values.
 
     Attributes:
         command: name of the experiment.
-        given: the training configuration, not resolved.
+        given: the training configuration before defaults are filled in.
         settings: the settings of the experiment itself.
         subject: for an ablation, its checkpoint, data and runtime settings; empty for other experiments.
     """
@@ -142,8 +142,8 @@ def resume_experiment(
         jobs: another number of worker processes; it does not change the results.
 
     Raises:
-        MmsentError: there is no such run, or it is finished, of another command, or was started with different
-            settings.
+        MmsentError: there is no such run, it is finished, it is a run of another command, or it was started with
+            different settings.
     """
     run, request = find_experiment(spec, command, runs_dir)
     remove_unfinished(run)
@@ -165,7 +165,7 @@ def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, Exper
     """Find the unfinished experiment `spec`.
 
     Raises:
-        MmsentError: there is no such run, or it is finished or of another command.
+        MmsentError: there is no such run, it is finished, or it is a run of another command.
     """
     run = find_unfinished(spec, runs_dir)
     request = read_request(run.path(EXPERIMENT)) if run.path(EXPERIMENT).is_file() else None
@@ -210,7 +210,7 @@ def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[s
 def ablation_subject(
     checkpoint: Path, runtime: RuntimeConfig, data: Mapping[str, Any] | None = None, split: str | None = None
 ) -> dict[str, Any]:
-    """Convert the inputs of an ablation to plain values, from which it can be resumed."""
+    """Convert the arguments of an ablation to plain values, from which it can be resumed."""
     return {
         "checkpoint": str(checkpoint.absolute()),
         "data": None if data is None else {**data, "data": _place(data["data"])},
@@ -220,12 +220,12 @@ def ablation_subject(
 
 
 def _place(data: str) -> str:
-    """The data as a run records it: an absolute path, or the name that stands for a DataFrame."""
+    """Return the path of the data as a run records it: an absolute path, or a placeholder for a DataFrame."""
     return data if data == frames.NAME else str(Path(data).absolute())
 
 
 def _from_anywhere(url: str) -> str:
-    """The URL of a database; that of an SQLite file in this folder with its absolute path."""
+    """Return the URL of a database. The path in an SQLite URL becomes absolute."""
     prefix, name = "sqlite:///", url.removeprefix("sqlite:///")
     is_relative = url.startswith(prefix) and name and name[0] not in "/:" and not name.startswith("file:")
     return f"{prefix}{Path(name).absolute()}" if is_relative else url
@@ -242,7 +242,7 @@ def _plan(
     config = request.config()
     if config.split.folds is not None:
         raise ConfigError(
-            f"{request.command} compares single models and cannot start from the settings of a cross-validation run",
+            f"{request.command} trains single models, so it cannot use the settings of a cross-validation run",
             "leave out --folds, or give the config of a single-model run",
         )
     return plan_run(config, progress, () if run is None else splits_of(run), source), None

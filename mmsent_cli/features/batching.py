@@ -1,4 +1,4 @@
-"""Combine arrays of several pairs to a batch. Equal shapes are stacked; sequences are padded and masked.
+"""Combine arrays of several pairs into a batch. Equal shapes are stacked; sequences are padded and masked.
 
 Shape letters: B pairs of a batch, N pairs in all, T tokens or positions.
 """
@@ -20,8 +20,8 @@ class PackedArrays:
     Args:
         arrays: an array per row, all of equal shape, or sequences [T, …] of different lengths.
         pad: the value for padding sequences; None for arrays of equal shape.
-        multiple: sequences are padded to a multiple of this length, so that a GPU meets few shapes.
-        longest: they are not padded beyond this length.
+        multiple: sequences are padded to a multiple of this length, which reduces the number of shapes on a GPU.
+        longest: maximum length after padding.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PackedArrays:
         return Activations(self._values[places], mask)
 
     def on(self, device: torch.device) -> "PackedArrays":
-        """Return the same arrays in the memory of a device. They are copied there once."""
+        """Return the same arrays on a device. They are copied there once."""
         if device not in self._moved:
             self._moved[device] = copy.copy(self)
             self._moved[device]._values = self._values.to(device)
@@ -73,7 +73,7 @@ def pack_if_small(
     Args:
         read: a function that returns the array of a row.
         rows: the number of rows.
-        limit_bytes: the largest size.
+        limit_bytes: the maximum size.
         pad, multiple: see `PackedArrays`.
     """
     arrays: list[np.ndarray] = []
@@ -93,7 +93,7 @@ def stack(arrays: Sequence[np.ndarray], pad: int | None, multiple: int = 1, long
 
 
 def longest_input(encoder: Encoder) -> int | None:
-    """Return the most tokens that an encoder takes; None for images."""
+    """Return the maximum number of tokens that an encoder accepts; None for images."""
     return None if isinstance(encoder.inputs, ImageInputs) else encoder.inputs.max_length_tokens
 
 

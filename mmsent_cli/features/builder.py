@@ -22,7 +22,7 @@ from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Progress
 
 UNKNOWN_SHARE = 0.01
-"""A smaller share of unknown tokens is not reported."""
+"""Share of unknown tokens from which it is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class TableBuilder:
     Attributes:
         targets: class number of each pair [N].
         encoder_runs: the numbers of texts and images encoded so far, without those found in the feature store.
-        damaged: the number of damaged entries of the feature store, without those counted by columns.
+        damaged: the number of damaged store entries, except those that columns count.
     """
 
     def __init__(self, dataset: Dataset, store: Path, compute: Compute, encoded: Callable[[], None]) -> None:
@@ -73,10 +73,10 @@ class TableBuilder:
         self._refusals: list[str] = []
 
     def examine(self, model: SentimentModel) -> list[int]:
-        """Collect what `notes` tells of a model's encoders, also if its table is never built, as in a resumed run.
+        """Collect the facts for `notes` about a model's encoders, even if the model is not trained in this process.
 
         Returns:
-            The number of tokens of each text. All models of a data set share the tokens of the first one.
+            The number of tokens of each text for the first model. All models of a data set use these lengths.
         """
         if self._lengths is None:
             ids = model.text.inputs.arrays(self._texts)
@@ -88,7 +88,7 @@ class TableBuilder:
         return self._lengths
 
     def table(self, model: SentimentModel, augmentation: Augmentation | None, rows: Rows, progress: Progress) -> Table:
-        """Encode all pairs for a model. Features in the feature store are reused.
+        """Encode all pairs for a model. Stored features are reused.
 
         Raises:
             MmsentError: no pair has a text, no pair has an image, or the disk is full.
@@ -110,7 +110,7 @@ class TableBuilder:
         Args:
             encoder: a frozen encoder of texts or images.
             progress: receives the number of encoded texts or images.
-            texts: texts of all pairs to encode, instead of their own texts; None for a pair without text.
+            texts: texts to encode instead of the texts of the pairs; None for a pair without text.
 
         Raises:
             MmsentError: no pair has a text, no pair has an image, or the disk is full.
@@ -136,7 +136,7 @@ class TableBuilder:
     def _column(
         self, side: str, encoder: Encoder, augmentation: Augmentation | None, rows: Rows, progress: Progress
     ) -> Column:
-        """Return the column of an encoder's stored stages. It is filled once for all models."""
+        """Return the column for an encoder's stored stages. All models share it, and it is filled once."""
         described = json.dumps(describe_features(encoder, self.compute), sort_keys=True)
         identity = (side, described, augmentation)
         if identity not in self._columns:
@@ -149,11 +149,11 @@ class TableBuilder:
         return self._columns[identity]
 
     def _sources(self, side: str) -> Sequence[Any]:
-        """The texts or the images of all pairs."""
+        """Return the texts or the images of all pairs."""
         return self._texts if side == "text" else self._images
 
     def _require_any(self, side: str) -> None:
-        """Check that a pair has this modality."""
+        """Check that any pair has this modality."""
         if not any(self._keys[side]):
             source = self.dataset.source
             raise DataError(f"no pair of {source} has a usable {side}", f"add pairs with a usable {side}")

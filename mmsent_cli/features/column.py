@@ -20,7 +20,7 @@ from mmsent_cli.features.store import FeatureSet
 from mmsent_cli.progress import Progress
 
 RawInput = str | ImageFile
-"""A text; an image file, or the bytes of one."""
+"""A text, an image file, or the bytes of an image file."""
 FEATURE_FORMAT = 2
 
 
@@ -58,7 +58,7 @@ class Column:
 
     @property
     def damaged(self) -> int:
-        """Number of damaged store entries found so far. They were computed again."""
+        """Number of damaged store entries found so far, which were computed again."""
         return sum(features.damaged for features in {self._plain, self._augmented})
 
     def fill(self, sources: Sequence[RawInput | None], train_rows: Sequence[int], progress: Progress) -> int:
@@ -143,7 +143,7 @@ class Column:
         return self._augmented.read(_view_key(key, epoch % self.augmentation.views))
 
     def _placeholder(self) -> np.ndarray:
-        """Return zeros for a pair without the modality. The model replaces the feature of such a pair."""
+        """Return zeros for a pair without the modality. The model replaces its feature."""
         if self._empty is None:
             array = self._plain.read(next(key for key in self.keys if key))
             is_sequence = stored_pad(self.encoder) is not None
@@ -158,7 +158,7 @@ class Column:
 
 
 class SkippedModality:
-    """An empty column for a modality that the model does not read. Nothing is encoded or stored.
+    """An empty column for a modality that the model does not read.
 
     Args:
         keys: content digest of each pair's text or image; empty if the pair lacks it.
@@ -178,7 +178,7 @@ class SkippedModality:
 def describe_features(
     encoder: Encoder, compute: Compute, augmentation: Augmentation | None = None
 ) -> dict[str, object]:
-    """Describe everything that affects stored features. Encoders with equal descriptions have equal features."""
+    """Describe everything that affects stored features. Equal descriptions mean equal features."""
     cut = encoder.cut
     return {
         "format": FEATURE_FORMAT,

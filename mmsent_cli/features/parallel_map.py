@@ -1,4 +1,4 @@
-"""A parallel `map` with results in order, and progress events for a sequence."""
+"""A parallel `map` with results in order, and progress events for an iterable."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ from mmsent_cli.progress import Progress, Stage
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 STEP = 8
-"""Items between two reports of progress."""
+"""Number of items between two progress events."""
 
 
 def in_order(
@@ -20,12 +20,12 @@ def in_order(
     streams: int,
     pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[Answer]:
-    """Like `map`, but computed by several threads. At most two items per thread are read ahead.
+    """Apply a function to items in several threads, with results in order. At most two items per thread are read ahead.
 
     Args:
         function: a function that releases the interpreter lock while it computes.
-        items: the items; read when they are needed.
-        streams: number of threads; with 1, the calling thread computes.
+        items: the items, which are read when they are needed.
+        streams: number of threads. With 1, the calling thread computes.
         pool: a pool of threads to use; None makes a new one.
     """
     if streams == 1:

@@ -7,8 +7,8 @@
 `Column` uses `encode_texts` and `encode_images` to fill the feature store. `PairPipeline` encodes pairs for prediction,
 without the store. Batches are in order, and only a few are in memory.
 
-In torch, rounding depends on the shape of a batch. So a batch of texts whose features are stored, or read by linear
-probes, has texts of one length and no padding.
+In torch, the rounding depends on the shape of a batch. So if text features are stored or read by probes, all texts of a
+batch have the same length, without padding.
 """
 
 from collections import deque
@@ -35,11 +35,11 @@ from mmsent_cli.model import Batch
 Item = TypeVar("Item")
 
 TEXT_BATCH_MULTIPLE = 16
-"""In torch, text batches are filled up to a multiple of this with copies. Below it, its matrix kernels round
-differently by batch size, and a feature would depend on which other texts happened to be computed with it."""
+"""In torch, batches of texts are filled with copies to a multiple of this size. Torch's matrix kernels round smaller
+batches in another way, so a feature would depend on the other texts of its batch."""
 BATCHES_DECODED_AHEAD = 4
 CHUNK_BATCHES = 16
-"""Batches of a prediction whose pairs are in memory, and sorted by length, together."""
+"""Number of batches of a prediction whose pairs are in memory together, sorted by length."""
 
 
 def encode_texts(
@@ -54,7 +54,8 @@ def encode_texts(
         pool: threads for several batches in parallel; None makes new ones.
 
     Yields:
-        Numbers of some texts, and the output of the stored stages for each: float32, or token ids without such stages.
+        Numbers of some texts, and the output of the stored stages for each of them in float32. Without stored stages,
+        these are token ids.
     """
     ids = encoder.inputs.arrays(texts)
     groups = list(rows_by_length(ids, compute.text_batch, compute.length_multiple))
@@ -70,7 +71,7 @@ def encode_texts(
 def encode_images(
     encoder: Encoder[ImageInputs], compute: Compute, images: Sequence[Item], decode: Callable[[Item], np.ndarray]
 ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Decode and encode images in order; see `encode_texts`.
+    """Decode and encode images in order. Yields the same as `encode_texts`.
 
     Args:
         encoder: the encoder, frozen and cut.
@@ -103,12 +104,10 @@ def decode_ahead(
 
 
 def rows_by_length(arrays: Sequence[np.ndarray], batch: int, multiple: int = 1) -> Iterator[list[int]]:
-    """Group the numbers of arrays by length, at most `batch` per group, the longest first.
+    """Group the numbers of arrays by length, the longest first, with at most `batch` numbers per group.
 
-    Lengths that are padded to the same multiple of `multiple` are in one group.
-
-    With the longest first, all later batches fit into the freed memory. In the opposite order, memory grew by 0.2 GB
-    from 500 to 4,000 texts.
+    Lengths that are padded to the same multiple of `multiple` are in one group. With the longest first, all later
+    batches fit into the freed memory. In the opposite order, memory grew by 0.2 GB from 500 to 4,000 texts.
     """
     rows = sorted(range(len(arrays)), key=lambda row: -len(arrays[row]))
     for _, same_length in groupby(rows, key=lambda row: -(-len(arrays[row]) // multiple)):
@@ -121,7 +120,7 @@ class PairBatch:
 
     Attributes:
         rows: the numbers of the pairs in the chunk.
-        batch: activations on the device; the classes are -1 (unknown).
+        batch: activations on the device. The classes are -1 (unknown).
         texts: the texts; an empty string for a pair without text.
         ocr_texts: the texts in the images; empty unless the pipeline reads them.
         features: features float32 [B, D] for each auxiliary encoder; zeros for a pair without the image.
@@ -141,8 +140,8 @@ class PairPipeline:
     Attributes:
         text, image: the model's encoders, frozen and cut.
         compute: device, precision, batch sizes.
-        auxiliary: extra frozen encoders that only linear probes use, by name.
-        reads_ocr: True if the words in the images are read, too.
+        auxiliary: extra frozen encoders by name, which only probes use.
+        reads_ocr: True if the words in the images are read too.
     """
 
     text: Encoder[TextInputs]
@@ -153,7 +152,7 @@ class PairPipeline:
 
     @property
     def chunk_pairs(self) -> int:
-        """The number of pairs in a chunk; the last chunk may have fewer."""
+        """The number of pairs in a chunk. The last chunk may be smaller."""
         return CHUNK_BATCHES * self.compute.predict_batch
 
     def chunks(self, pairs: Iterable[Pair]) -> Generator[tuple[list[Pair], Iterator[PairBatch]], None, None]:
@@ -221,7 +220,7 @@ class PairPipeline:
         return features
 
     def _pixels(self, pair: Pair) -> np.ndarray:
-        """Return the pixels of an image, uint8 [3, H, W]; black for a pair without an image (the model ignores it)."""
+        """Return the pixels of an image, uint8 [3, H, W]; black for a pair without an image."""
         if pair.image is None:
             side_px = self.image.inputs.image_size_px
             return np.zeros((3, side_px, side_px), dtype=np.uint8)
@@ -232,7 +231,7 @@ class PairPipeline:
 
 
 def _decoded(inputs: ImageInputs, image: ImageFile) -> np.ndarray:
-    """The pixels of an image, uint8 [3, H, W]."""
+    """Return the pixels of an image, uint8 [3, H, W]."""
     return inputs.arrays([image])[0]
 
 
@@ -242,7 +241,7 @@ def _stored(
     batches: Iterable[list[np.ndarray]],
     pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[list[np.ndarray]]:
-    """The stored stages' float32 activations of each array, batch by batch; if none is stored, the arrays."""
+    """Yield batches of the stored stages' activations in float32; without stored stages, yield the arrays."""
     if not encoder.cut:
         yield from batches
         return

@@ -1,4 +1,4 @@
-"""Features that live in the memory of a GPU while models are trained on them."""
+"""Keep features in the memory of a GPU while models are trained on them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,12 +10,12 @@ from mmsent_cli.features.batching import PackedArrays
 
 
 class BatchSource(Protocol):
-    """What makes batches of the texts or the images of all pairs, such as a `Column`."""
+    """Makes batches of the texts or the images of all pairs, as a `Column` does."""
 
     keys: list[str]
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
-        """Make a batch of some pairs; `epoch` selects augmented views."""
+        """Make a batch of some pairs. `epoch` selects augmented views."""
         ...
 
     def load(self) -> PackedArrays | None:
@@ -24,12 +24,12 @@ class BatchSource(Protocol):
 
 
 class ResidentColumn:
-    """A column whose features are looked up on a device. Augmented views come from the column itself.
+    """A column with its features on a device. Augmented views are read from the column itself.
 
     Args:
         column: the column.
-        packed: its features, on the device.
-        is_augmented: training batches are augmented.
+        packed: the features of the column, on the device.
+        is_augmented: True if training batches are augmented.
     """
 
     def __init__(self, column: BatchSource, packed: PackedArrays, is_augmented: bool) -> None:
@@ -50,7 +50,7 @@ class ResidentColumn:
 
 
 def on_device(column: BatchSource, device: torch.device) -> BatchSource:
-    """Return a column with its features on a device, or the same column if they are too large or already there."""
+    """Return a column with its features on a device. If they are too large or already there, return the column."""
     packed = column.load()
     if packed is None or isinstance(column, ResidentColumn):
         return column

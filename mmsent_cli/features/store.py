@@ -2,11 +2,11 @@
 
 A *feature set* contains the output of the first k stages of an encoder, for given weights, preprocessing and precision.
 Its folder has a description, `features.json`, and shards that are never changed. A shard has a data file `.bin` and an
-index `.npy` with a checksum per entry; the last four bytes of the index are its own checksum. The index is written last
+index `.npy` with a checksum per entry. The last four bytes of the index are its own checksum. The index is written last
 and atomically. Two processes that fill a feature set at the same time write two shards. If a key has two entries, the
-newer one is used, so an entry that was damaged and computed again stays repaired.
+newer one is used, so that a damaged entry can be replaced.
 
-Chosen: reads at a position (`os.pread`). Rejected: memory maps, since a truncated file would kill the process, and the
+Chosen: reads at a position (`os.pread`). Rejected: memory maps, since a truncated file would kill the process and
 mapped pages count as its memory; SQLite and LMDB, whose locks and write path are not needed to append.
 """
 
@@ -29,12 +29,12 @@ from mmsent_cli.interrupts import on_interrupt
 
 DESCRIPTION = "features.json"
 KIND = "mmsent feature set"
-"""Stands in the description; a folder without it is not deleted by `mmsent cache --clear`."""
+"""Marks the description of a feature set. `mmsent cache --clear` does not delete a folder without it."""
 SHARD_BYTES = 256 * 2**20
 MAX_DIMS = 4
 CHECKSUM_BYTES = 4
 ABANDONED_SECONDS = 24 * 3600
-"""An unfinished shard that was not written to for this long was left by a killed process."""
+"""A killed process left an unfinished shard if it was not written to for this time."""
 INDEX = np.dtype(
     [("key", "S64"), ("offset", "<u8"), ("size", "<u8"), ("shape", "<u4", (MAX_DIMS,)), ("dtype", "S8"), ("crc", "<u4")]
 )
@@ -42,7 +42,7 @@ INDEX = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The position of an array."""
+    """The position of an array in a data file."""
 
     shard: Path
     offset: int
@@ -53,7 +53,7 @@ class Entry:
 
 
 class FeatureSet:
-    """A feature set: stored features by the content digest of their text or image.
+    """Stored features, by the content digest of their text or image.
 
     Args:
         root: folder of the feature store.
@@ -77,7 +77,7 @@ class FeatureSet:
             self._load_shard(index)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """Return the keys without a valid entry, each once and in order. Checks each entry at its first use."""
+        """Return the keys without a valid entry, each once and in order. An entry is checked at its first use."""
         wanted = dict.fromkeys(keys)
         return [key for key in wanted if not self._is_sound(key)]
 
@@ -187,7 +187,7 @@ def _age(index: Path) -> tuple[int, str]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Delete the files of killed processes: hidden files, and data without an index."""
+    """Delete files that killed processes left: hidden files, and data files without an index."""
     for path in folder.iterdir():
         is_unfinished = path.name.startswith(".") or (path.suffix == ".bin" and not path.with_suffix(".npy").exists())
         with contextlib.suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
-"""Report the content of the caches, and delete it: only files that mmsent wrote, in folders that it marked, no links.
+"""Report and delete the content of the caches.
 
-Chosen: a file is mmsent's own by its name in a marked folder, so that what a user keeps there stays. Rejected: deleting
-a marked folder as a whole.
+Chosen: only files with mmsent's names in folders with mmsent's mark are deleted, and no links. So other files of the
+user there are kept. Rejected: deleting a marked folder as a whole.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from mmsent_cli.results import StoredFeatures, StoreResult
 
 DIGEST = "[0-9a-f]{32}"
 UNFINISHED = "(?:[.][0-9a-f]{8})?"
-"""What the name of an unfinished file ends with; it begins with a dot."""
+"""Suffix of an unfinished file. Its name begins with a dot."""
 FEATURES = re.compile(rf"{DESCRIPTION}|{DIGEST}[.](?:npy|bin)|[.](?:{DESCRIPTION}|{DIGEST}[.](?:npy|bin)){UNFINISHED}")
 MODELS = re.compile(
     rf"{CACHE_TAG}|(?:[.][^/]+/)?{DIGEST}[.](?:xml|bin|refused|json)|[.]{DIGEST}[.](?:refused|json){UNFINISHED}|"
@@ -31,7 +31,7 @@ UNPACKED = re.compile(
     rf"{CACHE_TAG}|{DIGEST}[.]json|[.]{DIGEST}[.]json{UNFINISHED}|"
     rf"{re.escape(NAME)}/[.]?(?:{'|'.join(map(re.escape, FILES))}){UNFINISHED}"
 )
-"""Paths of mmsent's own files below a feature set, below the folder of converted models, and below that of weights."""
+"""Paths of mmsent's own files in a feature set, in the folder of converted models, and in the folder of weights."""
 
 
 def store_report(root: Path, compiled_models: Path, weights: Path) -> StoreResult:
@@ -61,11 +61,11 @@ def store_report(root: Path, compiled_models: Path, weights: Path) -> StoreResul
 def clear_store(root: Path, compiled_models: Path, weights: Path) -> StoreResult:
     """Delete the files of every feature set of a store, and of the caches next to it.
 
-    Running processes keep the files they have open. Folders without mmsent's mark stay as they are, and so do links and
-    whatever else lies in a marked folder.
+    Running processes keep the files they have open. Folders without mmsent's mark, links and other files are not
+    deleted.
 
     Returns:
-        What was deleted, and in `foreign` what was left.
+        What was deleted. `foreign` lists what was not deleted.
 
     Raises:
         MmsentError: a file cannot be deleted.
@@ -88,7 +88,7 @@ def clear_store(root: Path, compiled_models: Path, weights: Path) -> StoreResult
 
 
 def _delete(folder: Path, names: re.Pattern[str]) -> None:
-    """Delete mmsent's own files in a folder, and the folder if nothing else is in it."""
+    """Delete mmsent's own files in a folder, and then the folder if it is empty."""
     mark = folder / CACHE_TAG
     try:
         for path, is_own in list(_files(folder, names)):
@@ -104,7 +104,7 @@ def _delete(folder: Path, names: re.Pattern[str]) -> None:
 
 
 def _files(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
-    """Every file and link below a folder, and whether mmsent wrote it; no link is followed."""
+    """Yield every file and link below a folder, with True if mmsent wrote it. Links are not followed."""
     for parent, folders, files in os.walk(folder):
         linked = [name for name in folders if Path(parent, name).is_symlink()]
         for path in (Path(parent, name) for name in [*files, *linked]):
@@ -112,7 +112,7 @@ def _files(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
 
 
 def _feature_sets(root: Path) -> tuple[dict[Path, dict[str, str]], list[Path]]:
-    """Find the folders of feature sets with their descriptions, and other folders, which lack mmsent's mark."""
+    """Find the folders of feature sets with their descriptions, and the other folders."""
     folders = sorted(path.parent for path in root.glob(f"*/{DESCRIPTION}"))
     if root.is_symlink():
         return {}, [root] if folders else []
@@ -122,7 +122,7 @@ def _feature_sets(root: Path) -> tuple[dict[Path, dict[str, str]], list[Path]]:
 
 
 def _read(folder: Path) -> dict[str, str] | None:
-    """Read the description of a feature set. Returns None for a folder without mmsent's mark or a link."""
+    """Read the description of a feature set. Returns None for a link, or for a folder without mmsent's mark."""
     path = folder / DESCRIPTION
     if folder.is_symlink() or path.is_symlink():
         return None
@@ -161,7 +161,7 @@ def _is_foreign(folder: Path) -> bool:
 
 
 def _size(folder: Path, names: re.Pattern[str]) -> int:
-    """Bytes of mmsent's own files in a folder."""
+    """Return the bytes of mmsent's own files in a folder."""
     total = 0
     for path, is_own in _files(folder, names):
         with contextlib.suppress(FileNotFoundError):  # another process renamed its file meanwhile

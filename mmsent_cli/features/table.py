@@ -14,7 +14,7 @@ from mmsent_cli.model import Batch
 
 CPU = torch.device("cpu")
 WINDOW_BATCHES = 50
-"""Batches whose rows are sorted by length together."""
+"""Number of batches whose rows are sorted by length together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Table:
         text: the activations of the texts.
         image: the activations of the images.
         lengths: number of tokens of each text [N], which determines the batches. So all models have the same batches,
-            whatever stages are stored.
+            whichever stages are stored.
         targets: class number of each pair [N].
         train: numbers of the training pairs.
-        val: numbers of the validation pairs, in order of text length, which saves padding.
+        val: numbers of the validation pairs, ordered by text length to save padding.
     """
 
     text: BatchSource
@@ -43,17 +43,17 @@ class Table:
         return (self.batch(rows[start : start + size]) for start in range(0, len(rows), size))
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Batch:
-        """Make a batch of these rows. `epoch` selects augmented views; None is for evaluation."""
+        """Make a batch of these rows. `epoch` selects augmented views; None means evaluation."""
         present = [[bool(self.text.keys[row]), bool(self.image.keys[row])] for row in rows]
         targets = torch.from_numpy(self.targets[list(rows)])
         return Batch(self.text.batch(rows, epoch), self.image.batch(rows, epoch), torch.tensor(present), targets)
 
 
 class EpochBatches(Sampler[list[int]]):
-    """The batches of an epoch, as lists of rows. For evaluation, `epoch` is None, and rows are in the given order.
+    """The batches of an epoch, as lists of rows. If `epoch` is None (evaluation), rows are in the given order.
 
     Attributes:
-        epoch: the epoch; set it before each pass over the loader.
+        epoch: the epoch, which must be set before each pass.
     """
 
     def __init__(
@@ -86,20 +86,20 @@ class EpochBatches(Sampler[list[int]]):
         return -(-len(self.rows) // self.batch_size)
 
     def largest(self) -> list[int]:
-        """The rows of the batch with the most tokens, padding included."""
+        """The rows of the batch with the most tokens, with padding."""
         lengths = dict(zip(self.rows, self.lengths, strict=True))
         return max(self._batches(), key=lambda rows: len(rows) * max(lengths[row] for row in rows))
 
 
 class _BatchDataset(Dataset[Any]):
-    """A data set whose items are whole batches, so that padding and reading are done once per batch."""
+    """A data set with whole batches as items, so that padding and reading are done once per batch."""
 
     def __init__(self, table: Table, sampler: EpochBatches) -> None:
         self.table = table
         self.sampler = sampler
 
     def __getitems__(self, rows: list[int]) -> Batch:
-        """Make the batch of these rows; a row `~n` is pair n as a filler, whose class is unknown."""
+        """Make the batch of these rows. A row `~n` is a filler: a copy of pair n with an unknown class."""
         batch = self.table.batch([max(row, ~row) for row in rows], self.sampler.epoch)
         return batch._replace(target=torch.full_like(batch.target, -1)) if rows[0] < 0 else batch
 
@@ -110,7 +110,7 @@ class _BatchDataset(Dataset[Any]):
 def make_loader(table: Table, sampler: EpochBatches, workers: int, device: torch.device = CPU) -> DataLoader[Any]:
     """Make a loader that yields batches in the order of the sampler.
 
-    On a GPU, features that fit into its memory stay there. All other batches are copied from pinned memory.
+    Features that fit into the memory of a GPU stay there. Other batches are copied to it from pinned memory.
 
     Args:
         table: the pairs.
@@ -135,19 +135,19 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def epoch_batches(lengths: Sequence[int], batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-    """Make the batches of an epoch. Texts of a batch have similar lengths; seed and epoch determine the order.
+    """Make the batches of an epoch, with texts of similar lengths in a batch. Seed and epoch determine the order.
 
     Rows are shuffled, sorted by length within windows of `WINDOW_BATCHES` batches, and divided into batches, which are
-    shuffled again. On tweets, this needs half of the padding of plain shuffling.
+    shuffled again. On tweets, this halves the padding.
 
     Args:
         lengths: number of tokens of each training pair [N].
         batch_size: pairs per batch; one batch may be smaller.
         seed: the seed of the run.
-        epoch: counted from 1.
+        epoch: the epoch, counted from 1.
 
     Returns:
-        Lists of indices into `lengths`; each index once.
+        Lists of indices into `lengths`. Each index occurs once.
     """
     draws = np.random.default_rng([seed, epoch])
     order = draws.permutation(len(lengths)).tolist()

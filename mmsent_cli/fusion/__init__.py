@@ -8,9 +8,9 @@ modalities.
 To add a fusion, write the module in a new file, and add a row to FUSIONS. Its default settings go to FUSION_DEFAULTS in
 `config/defaults.py`. All other code and the contract tests use this row.
 
-Shape letters: B pairs, T text tokens, T' image positions, Dt and Dv widths of the pooled features, C classes.
-In formulas, t [Dt] and v [Dv] are the pooled features of text and image, σ the sigmoid, ⊙ the product by elements,
-LN layer normalization; P, Q, R, U, W are affine maps with learned weights and biases.
+Shape letters: B pairs, T text tokens, T' image positions, Dt and Dv widths of the pooled features, C classes. In
+formulas, t [Dt] and v [Dv] are the pooled features of text and image, σ is the sigmoid, ⊙ the elementwise product, LN
+layer normalization, and P, Q, R, U, W are affine maps with learned weights and biases.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class FusionSpec:
         build: a function, called as `build(text_dim, image_dim)`; for a fusion that reads tokens, as
             `build(text_dim, image_dim, text_token_dim, image_token_dim)`; for a fusion with heads, as
             `build(text_head, image_head, n_classes)`.
-        summary: what it computes, in words.
+        summary: what the fusion computes, in words.
         formula: the same in symbols.
         source: a published student project (BERT + ResNet18), or a paper.
         reads: `pooled` for pooled features; `tokens` for tokens and pooled features.

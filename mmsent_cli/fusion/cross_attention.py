@@ -7,7 +7,7 @@ from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.encoders.stages import masked_mean
 
 WIDTH = 128
-"""On the sample, 64, 128 and 256 are not distinguishable; the work for each pair grows with it."""
+"""On the sample, 64, 128 and 256 are not distinguishable. The computation grows with the width."""
 HEADS = 4
 
 
@@ -42,7 +42,7 @@ class CrossAttention(nn.Module):
         return torch.cat([text_side, image_side], dim=-1)  # [B, 256]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """Return the share of attention on the tokens of a modality; the rest is on its pooled feature."""
+        """Return for each modality the share of attention on its tokens. The rest is on its pooled feature."""
         words, is_word = self.text_tokens(text)
         regions, is_region = self.image_tokens(image)
         _, on_regions = self.text_queries(words, regions, regions, ~is_region)  # [B, 1 + T, 1 + T'], mean over heads
@@ -54,7 +54,7 @@ class CrossAttention(nn.Module):
 
 
 class Sequence(nn.Module):
-    """Makes one sequence of a modality: pooled feature, then tokens [B, 1 + T, 128], and a mask of the real ones."""
+    """Makes the sequence of a modality [B, 1 + T, 128] (pooled feature, then tokens), and a mask of its real tokens."""
 
     def __init__(self, pooled_dim: int, token_dim: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.contract import Encoded
 
 INITIAL_SCALE = 0.5
-"""Two scales of 1/2 make the geometric mean of the two predictions."""
+"""With two scales of 1/2, the result is the geometric mean of both predictions."""
 
 
 class ClassScores(NamedTuple):
@@ -23,9 +23,9 @@ class ClassScores(NamedTuple):
 class LogitEnsemble(nn.Module):
     """exp(a)·log p(c | text) + exp(b)·log p(c | image) + bias(c): log-linear pooling with learned a, b and bias.
 
-    The fusion has a classification head for each modality, and returns the logits of the model. Each head is trained by
-    its own loss only; a, b and bias are trained on the detached log-probabilities of the heads. The scales are inverse
-    temperatures. The bias corrects for the class prior, which both heads include.
+    The fusion has a classification head for each modality, and returns the logits of the model. Each head is trained
+    only by its own loss. a, b and bias are trained on the detached log-probabilities of the heads. a and b are
+    logarithms of inverse temperatures. The bias corrects for the class prior, which both heads contain.
 
     Args:
         text_head: [B, Dt] to logits [B, C].
@@ -54,6 +54,6 @@ class LogitEnsemble(nn.Module):
         return self.text_log_scale.exp() * text + self.image_log_scale.exp() * image + self.bias
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """Return the share of each modality in the scales, the same for all pairs. The shares sum to 1."""
+        """Return the share of each modality in exp(a) + exp(b), the same for all pairs."""
         share = torch.sigmoid(self.text_log_scale - self.image_log_scale).expand(len(text.pooled))
         return {"text": share, "image": 1 - share}

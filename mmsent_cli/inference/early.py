@@ -1,4 +1,4 @@
-"""Check what a prediction is asked to write, before anything heavy is imported or read."""
+"""Check the requested output of a prediction, before anything heavy is imported or read."""
 
 from pathlib import Path
 
@@ -10,21 +10,23 @@ from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, require_writable
 
 
 def require_request(file: PredictionFile, is_in_parts: bool) -> None:
-    """Check the name of the output, its form and the shard. Nothing is made.
+    """Check name, format and shard of the output. Nothing is created.
 
     Args:
         file: the file of the prediction.
-        is_in_parts: it is predicted in parts, by `--engine ray`.
+        is_in_parts: True for a prediction in parts, by `--engine ray`.
 
     Raises:
-        MmsentError: the output exists or cannot be written, predictions are not written in this form, an interrupted
-            prediction of the same output is there, or the setting names no shard.
+        MmsentError: the output exists or cannot be written, its format or shard is unknown, or there is an interrupted
+            prediction of the same output.
     """
     out, is_open = file.out, file.out == STANDARD_OUTPUT or is_stream(file.out)
     if is_in_parts and is_open:
-        raise ConfigError(f"--engine ray writes a file or a folder, not {out}", "give a name with --out")
+        raise ConfigError(f"--engine ray cannot write to {out}", "give the name of a file or folder with --out")
     if is_in_parts and file.settings.shard is not None:
-        raise ConfigError("--engine ray divides the rows itself", "leave out --shard, or --engine ray")
+        raise ConfigError(
+            "--shard cannot be combined with --engine ray, which divides the rows itself", "leave out one of them"
+        )
     is_repeated = file.resume and out.exists() and not is_unfinished(out, is_in_parts)
     if is_in_parts and is_folder(out):
         require_free_folder(out, file.force or is_repeated)
@@ -42,6 +44,6 @@ def require_request(file: PredictionFile, is_in_parts: bool) -> None:
 
 
 def is_unfinished(out: Path, is_in_parts: bool) -> bool:
-    """Return whether an interrupted prediction of an output has left rows, or parts of `--engine ray`."""
+    """Return True if an interrupted prediction of an output has left rows, or parts by `--engine ray`."""
     left = next(hidden_folder(out).glob(PARTS), None) if is_in_parts else partial_path(out)
     return left is not None and left.is_file() and not left.is_symlink()

@@ -1,16 +1,15 @@
 """Explain a prediction, by occlusion or by integrated gradients.
 
 Every variant of the pair goes through the whole model, so this explains single models and ensembles alike. The score of
-a part is the drop in the probability of the explained class if the part is missing (occlusion). The modalities' shares
-are Shapley values. Both are computed by Captum.
+a word or region is the drop in the probability of the explained class if it is left out (occlusion). The shares of the
+modalities are Shapley values. Captum computes both.
 
 Source: Zeiler and Fergus 2014, arXiv 1311.2901; Li et al. 2016, arXiv 1612.08220.
 
-Integrated gradients of a single model: which words and image regions raise the probability of a class. Gradients are
-integrated from an empty pair to the pair, in the output of each encoder's first stage: the embeddings of words, and
-the first feature map or the patches of an image. The empty text has padding in place of its words, the empty image is
-its mean color. The scores add up to the difference of the two probabilities. Source: Sundararajan et al. 2017, arXiv
-1703.01365; computed by Captum.
+Integrated gradients explain a single model. Gradients are integrated from an empty pair to the pair, at the output of
+each encoder's first stage: the embeddings of words, and the first feature map or the patches of an image. The empty
+text has padding in place of its words, and the empty image has the image's mean color. The scores add up to the
+difference of the two probabilities. Captum computes them. Source: Sundararajan et al. 2017, arXiv 1703.01365.
 """
 
 import math
@@ -37,14 +36,14 @@ from mmsent_cli.model import MODALITIES, SentimentModel
 from mmsent_cli.results import Explanation, ModalityShares, Prediction, WordScore
 
 STEPS = 32
-"""Points on the way from the empty pair to the pair."""
+"""Number of points between the empty pair and the pair."""
 STEPS_AT_ONCE = 8
 
 Scores = tuple[tuple[WordScore, ...], tuple[tuple[float, ...], ...]]
 
 
 def gradient_scores(predictor: Predictor, pair: Pair, label: str, grid: int) -> Scores:
-    """Return scores of the words and of the image regions of one pair.
+    """Compute the scores of the words and of the image regions of one pair by integrated gradients.
 
     Args:
         predictor: a single model.
@@ -74,7 +73,7 @@ def gradient_scores(predictor: Predictor, pair: Pair, label: str, grid: int) -> 
 def _integrate(
     model: SentimentModel, inputs: Mapping[str, Tensor], empty: Mapping[str, Tensor], mask: Tensor, target: int
 ) -> dict[str, Tensor]:
-    """Integrated gradients of the target's probability, by modality; shapes as `inputs`."""
+    """Compute the integrated gradients of the class probability by modality, in the shapes of `inputs`."""
     from captum.attr import IntegratedGradients
 
     names = tuple(inputs)
@@ -97,7 +96,7 @@ def _integrate(
 
 
 def _suffix(model: SentimentModel, name: str, values: Tensor | None, mask: Tensor, rows: int) -> Encoded:
-    """The features of one modality from its first stage's output; the learned feature where there is none."""
+    """Compute the feature of a modality from the output of its first stage; the learned feature if it is missing."""
     if values is None:
         return Encoded(getattr(model, f"missing_{name}").expand(rows, -1))
     encoder: Encoder = getattr(model, name)
@@ -111,13 +110,13 @@ def _first_stage(encoder: Encoder, values: Tensor, mask: Tensor | None) -> Tenso
 
 
 def _without_words(inputs: TextInputs, text: str, ids: Tensor) -> Tensor:
-    """The token ids with padding in place of words; special tokens stay."""
+    """Return the token ids with padding in place of words. Special tokens are kept."""
     is_special = torch.tensor(_encoding(inputs, text).special_tokens_mask or [0], device=ids.device).bool()
     return torch.where(is_special, ids, inputs.pad_id)
 
 
 def _word_scores(inputs: TextInputs, text: str, attributions: Tensor) -> tuple[WordScore, ...]:
-    """Scores [1, T, D] of tokens as scores of words, in the cleaned text."""
+    """Convert scores [1, T, D] of tokens to scores of words in the cleaned text."""
     encoding, cleaned = _encoding(inputs, text), clean(text, inputs.cleaning)
     spans: dict[int, tuple[int, int]] = {}
     sums: dict[int, float] = {}
@@ -136,7 +135,7 @@ def _encoding(inputs: TextInputs, text: str):  # the type of `tokenizers` is not
 
 
 def _regions(attributions: Tensor, grid: int) -> tuple[tuple[float, ...], ...]:
-    """Scores of a feature map [1, C, H, W] or of patches [1, T, D] as sums over the cells of a grid."""
+    """Sum the scores of a feature map [1, C, H, W] or of patches [1, T, D] over the cells of a grid."""
     if attributions.dim() == 4:
         places = attributions.sum(dim=1, keepdim=True)  # [1, 1, H, W]
     else:
@@ -150,12 +149,13 @@ def _regions(attributions: Tensor, grid: int) -> tuple[tuple[float, ...], ...]:
 
 
 IMAGE_SIDE_PX = 512
-"""Longer side of the image whose regions are covered; probes that read its words see no more than this either."""
+"""Longer side of the image whose regions are covered. Probes that read its words also use this size."""
 MAX_PARTS = 120
-"""Parts of a text that are left out one by one; neighbouring words of a longer text form one part."""
+"""Maximum number of parts of a text that are left out one by one. In a longer text, neighbouring words form one
+part."""
 VARIANTS_AT_ONCE = 64
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-"""Thai, Lao, Burmese, Japanese and Chinese letters: scripts that write no spaces between words."""
+"""Letters of scripts without spaces between words: Thai, Lao, Burmese, Japanese and Chinese."""
 WORD = re.compile(f"[{UNSPACED}]|[^\\s{UNSPACED}]+")
 
 
@@ -189,7 +189,7 @@ class Explainer:
             pair: with a text, an image, or both.
 
         Raises:
-            DataError: an image that cannot be read.
+            DataError: the image cannot be read.
         """
         pair = self._with_small_image(pair)
         (prediction,) = self.predictor.predict([pair])
@@ -209,7 +209,7 @@ class Explainer:
         )
 
     def _parts(self, pair: Pair, label: str) -> tuple[tuple[WordScore, ...], tuple[tuple[float, ...], ...]]:
-        """Scores of the words and of the image regions, by the chosen method."""
+        """Compute the scores of the words and of the image regions by the chosen method."""
         if self.settings.method == "gradients":
             return gradient_scores(self.predictor, pair, label, self.settings.grid)
         return self._word_scores(pair, label), self._region_scores(pair, label)
@@ -238,7 +238,7 @@ class Explainer:
         return tuple(tuple(float(score) for score in row) for row in scores)
 
     def _shares(self, pair: Pair, label: str) -> ModalityShares:
-        """Shapley values of the modalities; that of a modality which the pair lacks is 0."""
+        """Compute the Shapley values of the modalities; 0 for a modality that the pair lacks."""
         from captum.attr import ShapleyValues
 
         def without(kept: np.ndarray) -> Pair:
@@ -250,14 +250,14 @@ class Explainer:
         return ModalityShares(nothing=float(score(both * 0)[0]), text=text, image=image)
 
     def _ablate(self, parts: int, label: str, variant: Callable[[np.ndarray], Pair]) -> np.ndarray:
-        """What the class's probability loses without each part [parts]."""
+        """Compute the drop in the probability of the class without each part [parts]."""
         from captum.attr import FeatureAblation
 
         ablation = FeatureAblation(self._scorer(label, variant))
         return ablation.attribute(_ones(parts), perturbations_per_eval=VARIANTS_AT_ONCE)[0].numpy()
 
     def _scorer(self, label: str, variant: Callable[[np.ndarray], Pair]) -> Callable:
-        """A function from parts that are kept [B, parts], 1 or 0, to the class's probability [B]."""
+        """Return a function from kept parts [B, parts], 1 or 0, to the probability of the class [B]."""
 
         def score(kept: torch.Tensor) -> torch.Tensor:
             pairs = [variant(row.numpy() > 0) for row in kept]
@@ -268,21 +268,21 @@ class Explainer:
         return score
 
     def _probability(self, answer: Prediction, label: str) -> float:
-        """The class's probability; without text and image, a fusion may give no number: then all classes are equal."""
+        """Return the probability of the class. If the fusion gives NaN for an empty pair, all classes are equal."""
         probability = answer.probabilities[label]
         return probability if np.isfinite(probability) else 1 / len(answer.probabilities)
 
     def _with_small_image(self, pair: Pair) -> Pair:
-        """The pair with the image in the size of its variants, so that only what is covered differs."""
+        """Return the pair with its image in the size of the variants. They then differ by the covered regions only."""
         if pair.image is None:
             return pair
         return replace(pair, image=_as_png(decode_whole(pair.image, IMAGE_SIDE_PX)))
 
 
 def split_text(text: str) -> list[tuple[int, int]]:
-    """Return start and end of each word in a text. In scripts without spaces, each letter is a word.
+    """Return start and end of each word in a text. In scripts without spaces, each letter counts as a word.
 
-    If a text has more than `MAX_PARTS` words, neighbouring words are joined to parts of equal size.
+    If a text has more than `MAX_PARTS` words, neighbouring words are joined into parts of equal size.
     """
     words = [match.span() for match in WORD.finditer(text)]
     size = -(-len(words) // MAX_PARTS) or 1
@@ -291,11 +291,11 @@ def split_text(text: str) -> list[tuple[int, int]]:
 
 
 def cover(pixels: np.ndarray, kept: np.ndarray, fill: np.ndarray) -> np.ndarray:
-    """Cover the cells of a grid over an image.
+    """Cover cells of a grid over an image.
 
     Args:
         pixels: uint8 [H, W, 3].
-        kept: bool [rows, columns]; cells that are False are covered.
+        kept: bool [rows, columns], False for the cells to cover.
         fill: color of the cover, uint8 [3].
     """
     rows, columns = (np.arange(side) * cells // side for side, cells in zip(pixels.shape, kept.shape, strict=False))
@@ -304,7 +304,7 @@ def cover(pixels: np.ndarray, kept: np.ndarray, fill: np.ndarray) -> np.ndarray:
 
 
 def _without(text: str, parts: Sequence[tuple[int, int]], kept: np.ndarray) -> str | None:
-    """The text without the parts that are not kept; None if nothing is left."""
+    """Return the text with only the kept parts; None if nothing is left."""
     pieces, end = [], 0
     for (start, stop), stays in zip(parts, kept, strict=True):
         pieces += [text[end:start], text[start:stop] if stays else ""]
@@ -313,7 +313,7 @@ def _without(text: str, parts: Sequence[tuple[int, int]], kept: np.ndarray) -> s
 
 
 def _as_png(pixels: np.ndarray) -> ImageFile:
-    """The bytes of an image file with these pixels, uint8 [H, W, 3]."""
+    """Encode pixels uint8 [H, W, 3] as PNG bytes."""
     from PIL import Image
 
     buffer = BytesIO()

@@ -1,4 +1,4 @@
-"""Predictions that are finished, kept in the cache folder: a job that is started again with `--resume` stops there."""
+"""Remember finished predictions in the cache. If a finished job is started again with `--resume`, it ends at once."""
 
 import contextlib
 import json
@@ -16,20 +16,20 @@ from mmsent_cli.inference.rows import PredictionFile
 from mmsent_cli.inference.scale.folder import hidden_folder
 from mmsent_cli.results import Finding, PredictedBy, PredictResult, UnusablePair
 
-NOTHING_TO_DO = "nothing to do: this prediction was finished before, and its output is as it was written"
+NOTHING_TO_DO = "nothing to do: this prediction was finished before, and its output has not changed"
 
 
 def whole_identity(file: PredictionFile, rows: Mapping[str, Any], inputs: Iterable[Path]) -> dict[str, Any]:
-    """Return what a finished output depends on: what its rows do, its form, and the state of the input files."""
+    """Return everything that a finished output depends on: its rows, its format, and its input files."""
     form = {**to_dict(file.settings), "has_probabilities": file.has_probabilities}
     return json.loads(json.dumps({"rows": rows, "form": form, "inputs": blake2b(_states(inputs)).hexdigest()}))
 
 
 def finished_before(file: PredictionFile, identity: Mapping[str, Any], cache: Path) -> PredictResult | None:
-    """Return the result of a finished prediction; None if the output is still to be written.
+    """Return the result of a finished prediction; None if the output is not yet written.
 
     Raises:
-        ConfigError: `file.resume` is set, but the output is not that of this prediction.
+        ConfigError: with `file.resume`: the output exists, but was not written by this prediction.
     """
     is_begun = any(place(file.out).exists() for place in (partial_path, hidden_folder))
     if not file.resume or not file.out.exists() or is_begun:
@@ -56,7 +56,7 @@ def finished_before(file: PredictionFile, identity: Mapping[str, Any], cache: Pa
 
 
 def remember(file: PredictionFile, identity: Mapping[str, Any], result: PredictResult, cache: Path) -> None:
-    """Keep the result of a prediction whose output is written. If it cannot be kept, that is no reason to stop."""
+    """Remember the result of a finished prediction. If the cache cannot be written, nothing is remembered."""
     record = {"identity": identity, "state": _states([file.out]).decode(), "result": asdict(result)}
     with contextlib.suppress(OSError, MmsentError):
         cache.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def remember(file: PredictionFile, identity: Mapping[str, Any], result: PredictR
 
 
 def checkpoint_of(out: Path, cache: Path) -> str | None:
-    """Return the checkpoint of a remembered prediction; None if there is none."""
+    """Return the checkpoint of a remembered prediction; None if it is not remembered."""
     return _read(out, cache).get("result", {}).get("checkpoint")
 
 
@@ -82,7 +82,7 @@ def _place(out: Path, cache: Path) -> Path:
 
 
 def _states(files: Iterable[Path]) -> bytes:
-    """Names, sizes and times of files."""
+    """Return names, sizes and times of files."""
     lines = []
     for path in files:
         with contextlib.suppress(OSError):

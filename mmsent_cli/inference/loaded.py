@@ -1,4 +1,4 @@
-"""A trained model in memory, for predictions from Python, and single pairs."""
+"""Trained models in memory, for predictions from Python and of single pairs."""
 
 import os
 import time
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 def predict_one(
     checkpoint: Path, text: str | None, image: ImageSource | str | None, runtime: RuntimeConfig
 ) -> PredictResult:
-    """Predict a single pair; the text or the image may be missing.
+    """Predict a single pair. The text or the image may be missing.
 
     Raises:
-        MmsentError: checkpoint or image cannot be used, or neither text nor image is given.
+        MmsentError: the checkpoint or the image cannot be used, or neither text nor image is given.
     """
     start = begin_command()
     pair = single_pair(text, image)
@@ -84,7 +84,7 @@ def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
 
 
 def decode_typed(pair: Pair, description: Description) -> Pair:
-    """Make a pair of a typed text. Bytes that are invalid in the terminal are decoded like the training texts."""
+    """Return a typed pair with decoded text. Bytes that the terminal cannot decode are decoded like training texts."""
     text = pair.text or ""
     if not SURROGATE.search(text):
         return pair
@@ -97,7 +97,7 @@ def decode_typed(pair: Pair, description: Description) -> Pair:
 
 
 PROBABILITY = "probability_"
-"""Begins the name of a probability column: a class may be called `label` or `missing`."""
+"""Prefix of probability columns, since a class may be called `label` or `missing`."""
 
 
 class LoadedModel:
@@ -119,7 +119,7 @@ class LoadedModel:
         return f"LoadedModel({str(self.checkpoint)!r}, labels={', '.join(self.labels)})"
 
     def predict_one(self, text: str | None = None, image: "ImageSource | str | None" = None) -> Prediction:
-        """Predict one pair; the text or the image may be missing.
+        """Predict one pair. The text or the image may be missing.
 
         Args:
             text: the text.

@@ -1,7 +1,7 @@
-"""The finished rows of an interrupted prediction, in a hidden file next to the output file.
+"""Keep the finished rows of a prediction in a hidden file next to the output, so that it can be resumed.
 
-The first line identifies the prediction. Each further line has the rows of one finished chunk. An interruption does not
-change the batches, so the rows are the same to the last byte.
+The first line identifies the prediction. Each further line has the rows of one finished chunk. The batches of a resumed
+prediction are the same, so the output has the same bytes.
 """
 
 import json
@@ -27,29 +27,29 @@ IDENTITY_WORDS = {
     "settings": "other settings",
     "mmsent": "another version of mmsent",
 }
-"""What an interrupted prediction depends on, by key of its identity."""
+"""Names of the parts of a prediction's identity, for messages."""
 Row = Sequence[Any]
 """Guid, tag, missing modality, and the probability of each class."""
 
 
 def partial_path(out: Path) -> Path:
-    """Where the finished rows of an interrupted prediction are."""
+    """Return the path of the file with the finished rows."""
     return out.with_name(f".{out.name}.partial")
 
 
 class PartialPrediction:
-    """Rows of finished chunks, kept until the whole file is written.
+    """The rows of finished chunks, which are kept until the whole output is written.
 
     Args:
-        out: the file that the prediction is to write.
-        identity: what the rows depend on, as plain values: checkpoint, pairs, precision.
-        resume: keep the rows that are in the file. Without it, they are replaced when the first chunk is finished.
+        out: the output file.
+        identity: everything that the rows depend on, as plain values: checkpoint, pairs, precision.
+        resume: keep the rows in the file. Otherwise, they are replaced when the first chunk is finished.
         checkpoint: the file of the model.
-        go_on: how to continue an interrupted prediction.
+        go_on: how to continue the prediction, for messages.
 
     Raises:
-        ConfigError: there is nothing to resume, the rows belong to another prediction, or the hidden name belongs to a
-            link, a folder or a pipe.
+        ConfigError: there is nothing to resume, the rows belong to another prediction, or the hidden file is a link, a
+            folder or a pipe.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class PartialPrediction:
     def rows(self, labels: Sequence[str]) -> Iterator[Row]:
         """Return the finished rows.
 
-        A chunk that is damaged or was not written whole is dropped, and so are those after it.
+        A damaged or incomplete chunk is dropped, and so are all later chunks.
 
         Args:
             labels: class names in order.
@@ -88,7 +88,7 @@ class PartialPrediction:
             stream.truncate()
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Keep the rows of a finished chunk.
+        """Add the rows of a finished chunk.
 
         Raises:
             MmsentError: they cannot be written.
@@ -106,7 +106,7 @@ class PartialPrediction:
         self._is_begun = True
 
     def remove(self) -> None:
-        """Remove the rows: the whole file is written."""
+        """Delete the file, after the whole output is written."""
         self.path.unlink(missing_ok=True)
 
     def _require_plain(self) -> None:
@@ -129,7 +129,7 @@ class PartialPrediction:
 
 
 def how_begun(out: Path) -> dict[str, Any]:
-    """Return identity, checkpoint and way on of an interrupted prediction; empty if there is none, or it is damaged."""
+    """Return identity, checkpoint and continue command of an interrupted prediction; empty if they cannot be read."""
     try:
         with partial_path(out).open(encoding="utf-8", newline="\n") as stream:
             first = json.loads(stream.readline())
@@ -139,26 +139,26 @@ def how_begun(out: Path) -> dict[str, Any]:
 
 
 def require_same_identity(out: Path, before: Any, now: Mapping[str, Any], go_on: str) -> None:
-    """Check that an interrupted prediction is continued as it was begun.
+    """Check that an interrupted prediction is resumed with the same identity.
 
     Args:
-        out: its output.
-        before, now: what the rows depended on, and depend on now.
-        go_on: how to continue it.
+        out: the output file.
+        before, now: the identity of the interrupted prediction, and of this one.
+        go_on: how to continue the prediction, for messages.
 
     Raises:
-        ConfigError: they differ. The message names what differs, the hint is the way on.
+        ConfigError: they differ. The message names the differences; the hint says how to continue.
     """
     before, now = before if isinstance(before, dict) else {}, json.loads(json.dumps(now))
     changed = [words for name, words in IDENTITY_WORDS.items() if before.get(name) != now.get(name)]
     if before != now:
         what = ", ".join(changed) or "other settings"
         hint = f"{go_on}; to start over, replace --resume by --force" if go_on else START_OVER
-        raise ConfigError(f"the unfinished prediction of {out} had {what}", hint)
+        raise ConfigError(f"the unfinished prediction of {out} was made with {what}", hint)
 
 
 def _chunk(line: bytes, labels: Sequence[str]) -> list[Row] | None:
-    """The rows of a line; None for a line that is damaged or was not written whole."""
+    """Return the rows in a line; None for a damaged or incomplete line."""
     try:
         rows = json.loads(line) if line.endswith(b"\n") else None
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Load a checkpoint, predict pairs, and leave labels empty below a threshold."""
+"""Load a checkpoint, and predict pairs. Labels with a probability below a threshold can be left empty."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -28,10 +28,10 @@ from mmsent_cli.training.predictions import OUT_OF_FOLD, VAL_PREDICTIONS, read_p
 
 
 def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, str]:
-    """Return the threshold that the settings ask for, and a note on how it was found. With 0, all pairs get a label.
+    """Return the threshold for the settings, and a note on how it was found. With threshold 0, all pairs get a label.
 
     Raises:
-        ConfigError: there are no predictions to compute the threshold from, or no threshold reaches the accuracy.
+        ConfigError: there are no predictions to choose the threshold on, or no threshold reaches the accuracy.
     """
     if settings.abstain_for_accuracy is None:
         return settings.abstain_below or 0.0, ""
@@ -56,13 +56,13 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
     chosen = ". The epoch was chosen on these pairs, so new pairs may have a lower accuracy" if is_chosen else ""
     return threshold, (
         f"labels below a probability of {threshold:.3f} are left empty. In {names[0]}, {kept.sum():,} of {len(kept):,} "
-        f"pairs are not below it, and {100 * is_right[kept].mean():.1f} % of their labels are right{chosen}"
+        f"pairs reach it, and {100 * is_right[kept].mean():.1f} % of their labels are right{chosen}"
     )
 
 
 OPENVINO_THREADS_PER_TORCH_THREAD = 4
-"""While OpenVINO runs the encoders, PyTorch gets few threads: one that waits for a busy core delays all others (on two
-cores, the trained layers of an ensemble took 23 s for 511 pairs with two threads, 7 s with one)."""
+"""While OpenVINO runs the encoders, PyTorch gets few threads, since a thread that waits for a busy core delays all
+others. On two cores, the trained layers of an ensemble took 23 s for 511 pairs with two threads, 7 s with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Predictor:
         ensemble: the model or the ensemble, in eval mode on the device.
         description: the metadata of the checkpoint.
         resources: device, weights and cache folder.
-        unfinished: a note, if the checkpoint is that of an unfinished run.
+        unfinished: a note if the checkpoint belongs to an unfinished run.
 
     Example:
         predictor = Predictor.load(Path("runs/latest/best_model.pt"), RuntimeConfig())
@@ -103,7 +103,7 @@ class Predictor:
 
     @property
     def compute(self) -> Compute:
-        """Device, precision and engine."""
+        """The device, precision and engine."""
         return self.resources.compute
 
     @property
@@ -118,13 +118,13 @@ class Predictor:
 
     @property
     def pipeline(self) -> PairPipeline:
-        """What encodes pairs for the model."""
+        """The pipeline that encodes pairs for the model."""
         return PairPipeline(
             self.model.text, self.model.image, self.compute, self.ensemble.auxiliary_encoders, self.ensemble.reads_ocr
         )
 
     def votes(self, pair: Pair) -> tuple[MemberVote, ...]:
-        """Return the prediction of each member of an ensemble for one pair; nothing for a single model."""
+        """Return the prediction of each member of an ensemble for one pair; empty for a single model."""
         if self.ensemble.stacker is None:
             return ()
         chunks = self.pipeline.chunks([pair])
@@ -137,7 +137,7 @@ class Predictor:
         return tuple(MemberVote(member=name, label=vote.tag, probabilities=vote.probabilities) for name, vote in named)
 
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
-        """Predict pairs in their order; a pair may lack its text or its image, not both."""
+        """Predict pairs in their order. A pair may lack its text or its image, but not both."""
         pipeline = self.pipeline
         streams = self.compute.streams_for(self.model.image)
         threads = torch.get_num_threads() if streams == 1 else max(1, streams // OPENVINO_THREADS_PER_TORCH_THREAD)
@@ -172,9 +172,9 @@ class Predictor:
         )
 
     def _missing(self, pair: Pair) -> str:
-        """Return the modalities that a pair lacks. A text of which cleaning leaves nothing counts as missing.
+        """Return the modalities that a pair lacks. If cleaning leaves nothing of a text, it counts as missing.
 
-        The model still reads such a text as an empty one, as it did in training.
+        The model still reads an empty text for such a pair, as in training.
         """
         has_text = pair.text is not None and not says_nothing(pair.text, self.description.model.text_cleaning)
         lacking = [name for name, has in (("text", has_text), ("image", pair.image is not None)) if not has]
@@ -182,7 +182,7 @@ class Predictor:
 
 
 def _with_own_weights(runtime: RuntimeConfig, checkpoint: Path) -> RuntimeConfig:
-    """Return the settings with the `--weights-dir` of the checkpoint's run, unless the user named a folder."""
+    """Return the settings with the `--weights-dir` of the checkpoint's run, unless the user gave one."""
     if runtime.weights_dir or os.environ.get(WEIGHTS_VARIABLE):
         return runtime
     try:

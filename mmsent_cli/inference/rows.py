@@ -1,8 +1,8 @@
-"""The file of a prediction: the rows of a shard, how they are written, and how they are counted.
+"""Write, divide (shards) and count the rows of a prediction.
 
-A shard of a prediction: some of the rows, for a job of its own. A shard consists of whole chunks, and a chunk is what
-the model predicts together. So the shards have the same predictions as one job, to the last digit, unless pairs are
-dropped (`--on-bad drop`): the chunks then begin elsewhere.
+A shard is the part of the rows that one job predicts. It consists of whole chunks, which the model predicts together.
+So the shards have the same predictions as a single job, to the last digit. If pairs are dropped (`--on-bad drop`),
+chunks begin at other rows, so digits may differ.
 """
 
 import csv
@@ -31,26 +31,28 @@ WRITTEN = re.compile(r"(\d{1,9})/(\d{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Shard `number` of `count`, counted from 1."""
+    """A shard: part `number` of `count`, counted from 1."""
 
     number: int = 1
     count: int = 1
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """Read a shard that is written as `2/8`.
+        """Parse a shard such as `2/8`.
 
         Raises:
-            ConfigError: it is not written like this, or the number is not between 1 and the count.
+            ConfigError: the text has another form, or the number is not between 1 and the count.
         """
         written = WRITTEN.fullmatch(text)
         shard = cls(*map(int, written.groups())) if written else None
         if shard is None or not 1 <= shard.number <= shard.count:
-            raise ConfigError(f"--shard {text!r} is no shard", "write --shard I/N with I from 1 to N, such as 1/8")
+            raise ConfigError(
+                f"--shard {text!r} is not of the form I/N", "give a part I from 1 to N, such as --shard 1/8"
+            )
         return shard
 
     def rows(self, total: int, chunk: int) -> range:
-        """Return the numbers of the shard's rows.
+        """Return the row numbers of the shard.
 
         Args:
             total: number of all rows.
@@ -61,7 +63,7 @@ class Shard:
         return range(min(start, total), min(end, total))
 
     def note(self, rows: int, chunk: int) -> str:
-        """Return a note for the user on the rows of the shard; empty for the only shard.
+        """Return a note on the rows of the shard; empty if there is only one shard.
 
         Args:
             rows: number of rows of the shard.
@@ -75,7 +77,7 @@ class Shard:
 
 
 class Tally:
-    """Counts pairs and predictions one by one, so that they need not be kept in memory.
+    """Counts of pairs and predictions. They are counted one by one, so that they need not be kept in memory.
 
     Args:
         rows: the number of rows to predict.
@@ -97,13 +99,13 @@ class Tally:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Tally":
-        """Return a tally from its `vars`."""
+        """Make a tally from the values of `vars`."""
         tally = cls(values["rows"], values["threshold"])
         vars(tally).update({**values, "tags": Counter(values["tags"]), "missing": Counter(values["missing"])})
         return tally
 
     def add(self, other: "Tally") -> None:
-        """Add the counts of further pairs."""
+        """Add the counts of another part."""
         self.rows += other.rows
         self.pairs += other.pairs
         self.abstained += other.abstained
@@ -133,36 +135,36 @@ class Tally:
         return is_given
 
     def notes(self) -> list[str]:
-        """Return notes on the first pairs that were predicted from one modality."""
+        """Return notes that list the first pairs that were predicted from one modality."""
         if not self._incomplete:
             return []
         more = self.incomplete - len(self._incomplete)
         shown = ", ".join(self._incomplete)
         rest = f" and {more} more; --probabilities marks each" if more > 0 else ""
-        return [f"predicted without words in a text (such as a link alone), or without an image: {shown}{rest}"]
+        return [f"predicted without an image, or without words in the text (such as a link alone): {shown}{rest}"]
 
 
 COMMAS, TABS, JSON_LINES, PARQUET = "commas", "tabs", "JSON lines", "Parquet"
 FORMS = {"": COMMAS, ".csv": COMMAS, ".txt": COMMAS, ".tsv": TABS, ".jsonl": JSON_LINES, ".parquet": PARQUET}
-"""The form of a file by the ending of its name, in lower case."""
+"""The format of a file by its suffix, in lower case."""
 GROUP_ROWS = 4096
-"""Rows that a Parquet file holds together, and that are in memory."""
+"""Number of rows in a row group of a Parquet file, which are in memory together."""
 PROBABILITY = "probability_"
 PREDICTED_BY = b"predicted_by"
-"""Key in the metadata of a Parquet file: run, digest of the checkpoint, version."""
+"""Key of the run, the checkpoint's digest and the version in the metadata of a Parquet file."""
 Cells = Iterator[tuple[str, tuple[str, ...]]]
-"""Guid and kept cells of each row of the input, in its order."""
+"""Guid and kept cells of each input row, in order."""
 Kept = tuple[Sequence[str], Cells]
-"""The names of the input columns to keep, and their cells."""
+"""The names of the input columns to keep, with their cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionFile:
-    """The file of a prediction.
+    """The output file of a prediction.
 
     Attributes:
-        out: the path of a file or a pipe, or `-` for standard output. A file appears whole or not at all.
-        has_probabilities: add a column with the probability of each class, and a column for the missing modality.
+        out: the path of a file or a pipe, or `-` for standard output. A file is written atomically.
+        has_probabilities: add a column with the probability of each class, and a column with the missing modality.
         force: overwrite an existing file.
         resume: continue an interrupted prediction of this file.
         settings: the threshold below which labels are empty, and the columns of the input to keep.
@@ -176,15 +178,15 @@ class PredictionFile:
 
     @property
     def shard(self) -> Shard:
-        """Return the part of the rows to predict.
+        """The part of the rows to predict.
 
         Raises:
-            ConfigError: the setting names no shard.
+            ConfigError: the setting has another form.
         """
         return Shard() if self.settings.shard is None else Shard.parse(self.settings.shard)
 
     def require_known(self) -> None:
-        """Check the shard and the ending of the name.
+        """Check the shard and the suffix of the name.
 
         Raises:
             ConfigError: as in `shard` and `form`.
@@ -193,17 +195,17 @@ class PredictionFile:
 
     @property
     def form(self) -> str:
-        """Return the form of the file. Pipes and devices with another ending get comma-separated values.
+        """The format of the file. Pipes and devices with another suffix get comma-separated values.
 
         Raises:
-            ConfigError: predictions are not written with this ending, or its package is not installed.
+            ConfigError: the suffix is unknown, or the package for the format is not installed.
         """
         suffix, is_open = self.out.suffix.lower(), self.out == STANDARD_OUTPUT or is_stream(self.out)
         form = FORMS.get(suffix, COMMAS if is_open else None)
         if form is None or (form == PARQUET and is_open):
             what = f"a {suffix} file" if form is None else "Parquet into a pipe"
             known = ", ".join(filter(None, FORMS))
-            raise ConfigError(f"--out {self.out}: predictions are not written as {what}", f"give a name with {known}")
+            raise ConfigError(f"--out {self.out}: predictions cannot be written as {what}", f"give a name with {known}")
         if form == PARQUET:
             require_extra("parquet", f"--out {self.out}", "pyarrow")
         return form
@@ -219,10 +221,10 @@ def row_columns(labels: Sequence[str], form: str, with_probabilities: bool) -> l
 
 
 def require_free_names(taken: Collection[str], keep: Sequence[str]) -> None:
-    """Check that the output has no columns of its own with the names of the kept ones.
+    """Check that the names of kept columns differ from the output's own columns.
 
     Raises:
-        DataError: it has.
+        DataError: a name is used twice.
     """
     twice = [name for name in keep if name in taken]
     if twice:
@@ -234,7 +236,7 @@ class RowWriter:
 
     Args:
         stream: the open output.
-        file: its form, and whether it has probabilities. JSON lines always have them.
+        file: the file with its format. JSON lines always have probabilities.
         labels: class names in order.
         kept: the input columns to keep.
     """
@@ -270,7 +272,7 @@ class ParquetWriter:
         path: the file.
         labels: class names in order.
         kept: the input columns to keep.
-        model: what makes the predictions.
+        model: the model that makes the predictions.
     """
 
     def __init__(self, path: Path, labels: Sequence[str], kept: Kept, model: PredictedBy) -> None:
@@ -306,16 +308,16 @@ class ParquetWriter:
 def open_rows(
     file: PredictionFile, labels: Sequence[str], kept: Kept, model: PredictedBy
 ) -> Iterator[RowWriter | ParquetWriter]:
-    """Open the file of a prediction; it appears whole or not at all.
+    """Open the output file of a prediction. It is written atomically.
 
     Args:
-        file: the file.
+        file: the output file.
         labels: class names in order.
         kept: the input columns to keep.
-        model: what makes the predictions, for the metadata of Parquet.
+        model: the model that makes the predictions, for the metadata of Parquet.
 
     Raises:
-        DataError: a column to keep has the same name as a column of the output.
+        DataError: a kept column has the name of one of the output's own columns.
         MmsentError: the file cannot be written.
     """
     require_free_names(row_columns(labels, file.form, file.has_probabilities), kept[0])
@@ -335,7 +337,7 @@ def prediction_table(
     """Return predictions as an Arrow table, with the columns of `row_columns`.
 
     Args:
-        rows: each prediction, whether its label is given, and its kept cells.
+        rows: predictions, each with a flag for whether its label is given, and its kept cells.
         labels: class names in order.
         names: names of the kept columns.
     """
@@ -353,5 +355,5 @@ def prediction_table(
 
 
 def _cells_of(prediction: Prediction, names: Sequence[str], cells: Cells) -> tuple[str, ...]:
-    """The kept cells of a pair; rows of the input that were not predicted are passed over."""
+    """Return the kept cells of a pair. Input rows that were not predicted are skipped."""
     return next(kept for guid, kept in cells if guid == prediction.guid) if names else ()

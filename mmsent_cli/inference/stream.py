@@ -1,4 +1,4 @@
-"""Predict a data source into a file, or continue such a prediction. A few hundred pairs at a time are in memory."""
+"""Predict a source into a file, or resume such a prediction. Only a few hundred pairs at a time are in memory."""
 
 import hashlib
 import time
@@ -39,22 +39,24 @@ from mmsent_cli.training.checkpoints import Description
 def identity_of(
     model: PredictedBy, source: Source, predictor: Predictor, data: DataConfig, rows: int, file: PredictionFile
 ) -> dict[str, Any] | None:
-    """Return what the rows of a prediction depend on; None if it cannot be continued.
+    """Return everything that the rows of a prediction depend on; None if it cannot be resumed.
 
     Args:
-        model: what predicts.
-        source: where the pairs are.
+        model: the model that predicts.
+        source: the source of the pairs.
         predictor: the loaded checkpoint.
         data: settings of the data.
         rows: number of rows to predict.
-        file: the file that the prediction is to write.
+        file: the output file.
 
     Raises:
-        ConfigError: `file.resume` is set, and the prediction cannot be continued.
+        ConfigError: `file.resume` is set, and the prediction cannot be resumed.
     """
     if file.out == STANDARD_OUTPUT or is_stream(file.out):
         if file.resume:
-            raise ConfigError(f"a prediction into {file.out} cannot be resumed", "give a plain file with --out")
+            raise ConfigError(
+                f"a prediction that is written to {file.out} cannot be resumed", "give a plain file with --out"
+            )
         return None
     if source.home is not None:
         if file.resume:
@@ -75,7 +77,7 @@ def identity_of(
 
 
 def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -> Prediction:
-    """Return the prediction in a finished row, after checking that it belongs to the next pair.
+    """Return the prediction in a finished row. Checks that the row belongs to the next pair.
 
     Raises:
         ConfigError: the row belongs to another pair.
@@ -87,14 +89,14 @@ def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -
 
 
 def begun_with(out: Path, runtime: RuntimeConfig) -> str | None:
-    """Return the checkpoint that a prediction of an output was begun with; None if it is not known or not there."""
+    """Return the checkpoint of an interrupted prediction; None if it is unknown or no longer exists."""
     began = how_begun(out).get("checkpoint") or checkpoint_of(out, default_cache_dir(runtime.cache_dir))
     return began if isinstance(began, str) and Path(began).is_file() else None
 
 
 @contextmanager
 def with_advice(go_on: str, file: PredictionFile, is_in_parts: bool = False) -> Iterator[None]:
-    """If the prediction is interrupted in this block, or the disk is full, show how to continue it."""
+    """Show how to continue if the prediction is interrupted in this block, or if the disk is full."""
     try:
         with advice(go_on):
             yield
@@ -107,7 +109,7 @@ def with_advice(go_on: str, file: PredictionFile, is_in_parts: bool = False) -> 
 def resume_line(
     checkpoint: Path, given: Mapping[str, Any], runtime: RuntimeConfig, file: PredictionFile, source: Source
 ) -> str:
-    """Return the command that continues an interrupted prediction, or the first command if nothing can be resumed."""
+    """Return the advice that continues an interrupted prediction, or to run the same command again."""
     if file.out == STANDARD_OUTPUT or is_stream(file.out) or source.home is not None:
         return "run the same command again"
     if source.kind == "frame":
@@ -120,19 +122,19 @@ def resume_line(
 
 
 def _changed(settings: Any, usual: Any) -> dict[str, Any]:
-    """The settings that differ from their defaults."""
+    """Return the settings that differ from their defaults."""
     defaults = to_dict(usual)
     return {name: value for name, value in to_dict(settings).items() if value != defaults[name]}
 
 
 def _place(given: Mapping[str, Any], source: Source) -> Path:
-    """The source, or the pattern that it is the first file of."""
+    """Return the path of the source, or the pattern if the source is the first file of a pattern."""
     pattern = given.get("data")
     return Path(pattern if pattern and is_pattern(pattern) else source.place)
 
 
 def predicted_by(checkpoint: Path, description: Description) -> PredictedBy:
-    """Return the run, the digest of the checkpoint file and the version of mmsent."""
+    """Return the run, the digest of the checkpoint, and the version of mmsent."""
     with checkpoint.open("rb") as stream:
         digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     return PredictedBy(run=description.run, checkpoint_digest=digest, mmsent=__version__)
@@ -140,7 +142,7 @@ def predicted_by(checkpoint: Path, description: Description) -> PredictedBy:
 
 ADVICE = "check the pairs, or train again with more --epochs, a higher --head-lr or --class-weights balanced"
 PROGRESS_STEP = 16
-"""Pairs between two reports of progress."""
+"""Number of pairs between two progress events."""
 
 
 def predict_file(
@@ -157,7 +159,7 @@ def predict_file(
         checkpoint: the checkpoint file.
         given: settings of the data. Column names that are not given are those of the training pairs.
         runtime: device, precision, weights, cache.
-        file: the output file; the ending of its name gives its form.
+        file: the output file. The suffix of its name gives its format.
         progress: receives the number of predicted pairs.
         source: pairs in memory; None reads the data in `given`.
 
@@ -218,15 +220,15 @@ def finished(
     notes: Iterable[str],
     start: float,
 ) -> PredictResult:
-    """Return the result of a prediction that is written.
+    """Make the result of a finished prediction.
 
     Args:
-        checkpoint, out: the files that were read and written.
-        description: of the checkpoint's model.
-        model: stands in the result as the origin of the predictions.
-        tally, flaws: the counts of all pairs, and those that were left out.
-        notes: shown before the notes of `tally` and `flaws`.
-        start: when the prediction began, by `time.perf_counter`, in seconds.
+        checkpoint, out: the checkpoint and the output file.
+        description: the metadata of the checkpoint.
+        model: the model that made the predictions.
+        tally, flaws: the counts of all pairs, and the pairs that were left out.
+        notes: notes before those of `tally` and `flaws`.
+        start: the start of the prediction, by `time.perf_counter`.
     """
     counts = {label: tally.tags[label] for label in description.labels}
     findings = findings_of_counts(description, counts)
@@ -251,12 +253,12 @@ def finished(
 
 
 def columns_known(source: Source, given: Mapping[str, Any], description: Description) -> DataConfig:
-    """Return the settings of the pairs to predict. Column names that are not given are those of the training pairs."""
+    """Return the settings for the pairs to predict. Column names that are not given are those of the training pairs."""
     return with_own_columns(given, description.columns, lambda config: count_unlabelled(source, config))
 
 
 def findings_of_counts(description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """Return the problems that the training found, and a note if nearly all predictions are of one class."""
+    """Return the findings of the training, and a finding if nearly all predictions are of one class."""
     if description.findings:
         return description.findings
     classes = np.arange(len(counts)) if description.seen is None else description.seen.classes
@@ -270,10 +272,10 @@ def _kept_columns(file: PredictionFile, source: Source, data: DataConfig) -> Kep
 
 
 def _apart_from(out: Path, pairs: Iterable[Pair]) -> Iterator[Pair]:
-    """The pairs, as long as none of their images is the file to write.
+    """Yield the pairs, after checking that their images are not the output file.
 
     Raises:
-        MmsentError: one is.
+        MmsentError: an image is the output file.
     """
     is_there = out.is_file()
     for pair in pairs:
@@ -291,7 +293,7 @@ def _write_rows(
     partial: PartialPrediction | None,
     progress: Progress,
 ) -> None:
-    """Write the rows that an interrupted prediction left, then the others."""
+    """Write the rows of the interrupted prediction, then the remaining ones."""
     labels = predictor.description.labels
     for row in partial.rows(labels) if partial else ():
         done = done_before(row, next(pairs, None), out, labels)
@@ -320,4 +322,6 @@ def decide(
         return decide_encoding(source, data, cache), ()
     except UndecidedEncoding:
         trained = EncodingDecision.from_dict(dict(description.encoding))
-        return trained, (f"encoding: {trained.encoding}, that of the training texts (too little evidence here)",)
+        return trained, (
+            f"encoding: {trained.encoding}, that of the training texts, since the new texts are too few to decide",
+        )

@@ -1,7 +1,6 @@
-"""Results become terminal tables, figures and pages. The only room that imports rich and matplotlib.
+"""Convert results to terminal tables, figures and pages. Only this room imports rich and matplotlib.
 
-matplotlib's warnings are not shown: without a home folder it keeps its font list in a temporary folder, which is no
-concern of the user.
+matplotlib warns if it keeps its font list in a temporary folder, as without a home folder. Its warnings are not shown.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""An ablation as figures, tables, findings in words, and sections of the page."""
+"""Report an ablation: figures, tables, findings in words, and sections of the page."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
 
 ACCURACY, CONTRIBUTIONS = "ablation", "contributions"
 TEXT, IMAGE = BLUE, YELLOW
-"""Colors whose lightness differs, for grey print."""
+"""Colors of different lightness, for grey print."""
 INPUT_COLORS = {"both": GREY, "text": TEXT, "image": IMAGE}
 ROW_INCHES = 0.34
 BAR_HEIGHT = 0.34
 OFFSETS = {"text": 0.19, "image": -0.19}
-"""Heights of the two bars of a row."""
+"""Vertical offsets of the two bars of a row."""
 MIN_LABELLED_SHARE = 0.07
 """Share of pairs below which a part of a bar is too narrow for its number."""
 
@@ -64,7 +64,7 @@ def ablate_figures(result: AblateResult) -> Drawn:
 
 
 def draw_inputs(result: AblateResult) -> "Figure":
-    """Draw accuracy with its interval by the model's inputs, grouped by how the other modality was removed."""
+    """Draw accuracy with its interval for each input of the model, grouped by the method of removal."""
     ways = list(dict.fromkeys(arm.method for arm in result.arms))
     names = ["both" if way == "none" else way for way in ways]
     figure = new_figure(1.5 + 1.7 * ROW_INCHES * len(ways))
@@ -90,7 +90,7 @@ def draw_inputs(result: AblateResult) -> "Figure":
 
 
 def draw_contributions(result: AblateResult) -> "Figure | None":
-    """Draw Shapley contributions above, which modality is right below, one row per method; None without either."""
+    """Draw Shapley contributions above and agreement of the modalities below, one row per method; None without both."""
     drawn = [panel for panel in ((_draw_shapley, result.shapley), (_draw_agreement, result.agreements)) if panel[1]]
     if not drawn:
         return None
@@ -146,7 +146,7 @@ METHODS = {
     "missing": "the model's learned embedding of a missing modality",
     "retrained": "a model trained without the modality",
 }
-"""How a modality was removed."""
+"""Descriptions of the ways to remove a modality."""
 
 
 def ablate_grids(result: AblateResult) -> list[Grid]:
@@ -156,7 +156,7 @@ def ablate_grids(result: AblateResult) -> list[Grid]:
 
 
 def inputs_grid(result: AblateResult) -> Grid:
-    """Make the table: accuracy and macro-F1 with their intervals, a row for each kind of input."""
+    """Make the table of accuracy and macro-F1 with their intervals, one row per kind of input."""
     rows = [
         (
             arm.name,
@@ -181,7 +181,7 @@ def inputs_grid(result: AblateResult) -> Grid:
 
 
 def agreement_grid(result: AblateResult) -> Grid:
-    """Make the table: which of the text-only and the image-only prediction is right, as shares of the pairs."""
+    """Make the table of shares of pairs that the text-only, the image-only, both or neither prediction gets right."""
     return Grid(
         name="agreement",
         title="Which modality alone is right, % of the pairs",
@@ -198,7 +198,7 @@ def agreement_grid(result: AblateResult) -> Grid:
 
 
 def shapley_grid(result: AblateResult) -> Grid:
-    """Make the table: each modality's share of the accuracy."""
+    """Make the table of each modality's share of the accuracy."""
     return Grid(
         name="shapley",
         title="Shapley contributions to the accuracy, points",
@@ -219,7 +219,7 @@ def shapley_grid(result: AblateResult) -> Grid:
 
 
 def emap_grid(result: AblateResult) -> Grid:
-    """Make the table: the whole model next to its additive part."""
+    """Make the table of the whole model and its additive part."""
     emap = result.emap
     return Grid(
         name="emap",
@@ -234,7 +234,7 @@ def emap_grid(result: AblateResult) -> Grid:
 
 
 def recalls_grid(result: AblateResult) -> Grid:
-    """Make the table: recall of each class, a row for each kind of input."""
+    """Make the table of the recall of each class, one row per kind of input."""
     return recall_grid("Recall by class", [(arm.name, arm.per_class) for arm in result.arms])
 
 
@@ -244,31 +244,31 @@ def class_grids(result: AblateResult) -> tuple[Grid, ...]:
 
 
 def used_methods(result: AblateResult) -> set[str]:
-    """Return names of the ways in which a modality was removed."""
+    """Return the names of the methods that removed a modality."""
     return {arm.method for arm in result.arms}
 
 
 def methods_text(result: AblateResult) -> str:
-    """Return the ways in which a modality was removed, with their names."""
+    """Describe the methods that removed a modality."""
     return listed([f"{words} ({name})" for name, words in METHODS.items() if name in used_methods(result)], "or")
 
 
 QUESTION = "What do the text and the image contribute to this model?"
 RETRAINED = "retrained"
 PREFERRED = (RETRAINED, "permuted", "mean", "zero", "missing")
-"""Which method the text is about. Models retrained on one modality come first: they are the fair comparison. Of the
-others, the embedding of a missing modality comes last, because a model without modality dropout never learned it."""
+"""The methods for the headline, in order. Models retrained on one modality are first, since they are the fair
+comparison. The embedding of a missing modality is last, since a model without modality dropout never learned it."""
 
 REASONS = {
     RETRAINED: "a model that was trained on one modality is the fair comparison",
     "permuted": "the feature of another pair is like those in training; a feature of zeros or of means is unlike any "
     "of them, so it changes the accuracy for another reason as well",
 }
-"""Why the text is about a method."""
+"""Reasons for the choice of a method."""
 
 
 def headline(result: AblateResult) -> str:
-    """Return the answer in one sentence."""
+    """Answer the question in one sentence."""
     method = preferred_method(result)
     arms = {arm.inputs: arm for arm in result.arms if arm.method in (method, "none")}
     alone = "a model of the {} alone" if method == RETRAINED else "the {} alone"
@@ -280,25 +280,25 @@ def headline(result: AblateResult) -> str:
 
 
 def findings_text(result: AblateResult) -> list[str]:
-    """Return paragraphs with the numbers behind the answer and their uncertainty."""
+    """Return paragraphs with the numbers behind the headline and their uncertainty."""
     accuracies = [*_accuracies(result), *_why(result), *_own_accuracies(result)]
     return [*accuracies, *_shapley(result), *_agreement(result), *_emap(result), *_optimism(result)]
 
 
 def preferred_method(result: AblateResult) -> str:
-    """Return the method of removal that the answer describes."""
+    """Return the method of removal that the headline is about."""
     return next((method for method in PREFERRED if method in used_methods(result)), "none")
 
 
 def _why(result: AblateResult) -> Iterator[str]:
-    """Which of several ways of removal to report."""
+    """Explain the choice of the method."""
     method = preferred_method(result)
     if method in REASONS and len(used_methods(result) - {"none"}) > 1:
         yield f"Report the row {method}: {REASONS[method]}."
 
 
 def _own_accuracies(result: AblateResult) -> Iterator[str]:
-    """Beside retrained models, this model without one modality."""
+    """Return the accuracies of this model without one modality, to compare with retrained models."""
     method = next((each for each in PREFERRED[1:] if each in used_methods(result)), "")
     arms = {arm.inputs: arm for arm in result.arms if arm.method == method}
     if preferred_method(result) == RETRAINED and arms:
@@ -313,7 +313,7 @@ def _accuracies(result: AblateResult) -> Iterator[str]:
         f"{arm.inputs} {number_interval(arm.interval)} % (macro-F1 {score_interval(arm.macro_f1_interval)})"
         for arm in arms
     ]
-    majority = f"Always answering the most frequent class gives {percent(result.majority_accuracy)}."
+    majority = f"Always predicting the most frequent class gives {percent(result.majority_accuracy)}."
     if intervals:
         how = f" (the other modality: {METHODS[method]})" if method in METHODS else ""
         yield f"95 % intervals{how}: {listed(intervals)}. {majority}"

@@ -1,20 +1,21 @@
-"""What is shown, apart from where: terminals and pages draw the same grids, and only pages the pictures.
+"""The content of reports. Terminals and pages show the same grids; only pages show pictures.
 
-So a number shown in both comes from one place and cannot differ. Standard library only.
+So a number that is shown in both comes from one place. Imports the standard library only.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 Figures = Mapping[str, bytes]
-"""A result's figures as PNG bytes, by file name without its ending."""
+"""The figures of a result as PNG bytes, by file name without suffix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A table. `name` is that of its files; without one, it is made from the title.
+    """A table. `name` is the name of its files; without one, it is made from the title.
 
-    The first column names the row; `words` are the columns that hold words, all others hold numbers.
+    The first column names the row. `words` lists the columns with words; all others contain numbers. `foot` explains
+    marks. A line break in a column's name saves width on a terminal and becomes a space on a page.
 
     `foot` explains marks. A line break in a column's name saves width on a terminal and is a space on a page.
     """
@@ -29,7 +30,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A figure as PNG bytes, with what it shows in few words (`alt`) and how to read it (`caption`).
+    """A figure as PNG bytes, with a short description (`alt`) and an explanation (`caption`).
 
     A dark page inverts figures, except those with `is_photo`, which contain a photo.
     """
@@ -42,7 +43,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A part of a page: words, pictures, grids, in this order; `folded` grids open on a click and in print."""
+    """A part of a page: words, pictures and grids in this order. `folded` grids are shown on a click and in print."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
@@ -53,10 +54,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A question, its answer in one sentence, the numbers behind it, and the set-up as (name, value).
+    """The head of a page: question, answer in one sentence, numbers behind it, and set-up as (name, value).
 
-    `number` stands in large letters at the head of the page, where one number answers the question. `warnings` stand
-    below the headline.
+    If one number answers the question, it is `number`, which is shown in large letters. `warnings` are shown below the
+    headline.
     """
 
     question: str
@@ -72,7 +73,8 @@ class Answer:
 class ReportExample:
     """One validation pair shown in a report.
 
-    `probability` (0 to 1) is that of the predicted class, None where several models voted; `remark` is one more clause.
+    `probability` (0 to 1) is that of the predicted class; None if several models predicted. `remark` is an additional
+    clause.
     """
 
     guid: str
@@ -86,7 +88,7 @@ class ReportExample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Pairs under headings, such as those on which models disagree; `picked` says how they were chosen."""
+    """Pairs under headings, such as those on which models disagree. `picked` explains how they were chosen."""
 
     groups: tuple[tuple[str, tuple[ReportExample, ...]], ...] = ()
     picked: str = ""
@@ -98,7 +100,7 @@ def picture(png: bytes | None, alt: str, caption: str, is_photo: bool = False) -
 
 
 def filled(sections: Sequence[Section]) -> list[Section]:
-    """Return the sections without empty tables. Sections that are then empty are left out."""
+    """Return the sections without empty tables. Sections without any content are left out."""
     kept = [replace(one, grids=_with_rows(one.grids), folded=_with_rows(one.folded)) for one in sections]
     return [one for one in kept if one.paragraphs or one.pictures or one.grids or one.folded]
 

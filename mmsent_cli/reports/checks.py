@@ -1,4 +1,4 @@
-"""The results of `check`, `env` and `inspect-encoding` as tables and pages."""
+"""Report the results of `check`, `env` and `inspect-encoding` as tables and pages."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,16 +11,16 @@ from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, En
 
 MARKS = {OK: "✔", WARNING: "⚠", ERROR: "✘"}
 SHOWN_GUIDS, SHOWN_FIRST = 20, 3
-"""How many pairs of a check a page and a terminal name."""
+"""Number of pairs of a check that a page and a terminal name."""
 LEAST_SHARE = 0.0005
-"""Of letters in a script: a lower one would be shown as 0.0 %."""
+"""A smaller share of letters would be shown as 0.0 %."""
 LEGEND = (
     f"{MARKS[OK]} nothing to do; {MARKS[WARNING]} training can run, but look at it; {MARKS[ERROR]} training cannot run."
 )
 
 
 def found_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
-    """Each check with its mark and what was found; threshold and advice where there is something to do."""
+    """Make the table of the checks: mark and message; threshold and advice only if there is something to do."""
     return Grid(
         name="found",
         title=title,
@@ -32,7 +32,7 @@ def found_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
 
 
 def check_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
-    """Each check with its mark, what was found, the threshold, and what to do."""
+    """Make the table of the checks: mark, message, threshold and advice."""
     return Grid(
         name="checks",
         title=title,
@@ -47,7 +47,7 @@ def check_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
 
 
 def _ordered(checks: Sequence[CheckOutcome], is_worst_first: bool = False) -> list[CheckOutcome]:
-    """By level: the worst first on a page, which is read from the top, and last in a terminal."""
+    """Order by level: the worst first on a page, and last in a terminal."""
     levels = list(MARKS)
     return sorted(checks, key=lambda one: levels.index(one.level) * (-1 if is_worst_first else 1))
 
@@ -60,21 +60,21 @@ def _found(one: CheckOutcome) -> str:
 
 
 def verdict(can_train: bool, checks: Sequence[CheckOutcome]) -> str:
-    """Whether training can run, and how many checks found what."""
+    """State whether training can run, with the numbers of errors and warnings."""
     counts = {level: sum(one.level == level for one in checks) for level in MARKS}
     found = [counted(counts[level], word) for level, word in ((ERROR, "error"), (WARNING, "warning")) if counts[level]]
     return f"Training {'can' if can_train else 'cannot'} run: {listed(found) or 'nothing was found'}"
 
 
 def look_at(checks: Sequence[CheckOutcome]) -> tuple[str, ...]:
-    """The checks that found errors, and those that found something to look at, as sentences."""
+    """Return sentences that list the checks with errors and those with warnings."""
     names = {level: [one.check for one in checks if one.level == level] for level in (ERROR, WARNING)}
     starts = {ERROR: "Fix first", WARNING: "Look at"}
     return tuple(f"{MARKS[level]} {starts[level]}: {'; '.join(found)}." for level, found in names.items() if found)
 
 
 def check_answer(result: CheckResult, seconds: float) -> Answer:
-    """The head of the page."""
+    """Make the head of the page."""
     return Answer(
         question="Can a model be trained on these pairs?",
         headline=verdict(result.can_train, result.checks),
@@ -91,7 +91,7 @@ def check_answer(result: CheckResult, seconds: float) -> Answer:
 
 
 def check_grids(result: CheckResult) -> list[Grid]:
-    """All tables in the order of reading; those without rows are left out."""
+    """Make all tables in the order of reading. Empty tables are left out."""
     grids = [
         class_grid(result),
         distribution_grid(result),
@@ -102,7 +102,7 @@ def check_grids(result: CheckResult) -> list[Grid]:
 
 
 def class_grid(result: CheckResult) -> Grid:
-    """Pairs and share of each class."""
+    """Make the table of pairs and share of each class."""
     total = max(result.usable, 1)
     return Grid(
         name="classes",
@@ -113,7 +113,7 @@ def class_grid(result: CheckResult) -> Grid:
 
 
 def distribution_grid(result: CheckResult) -> Grid:
-    """Lengths and sizes: least, quartiles, most."""
+    """Make the table of lengths and sizes: smallest value, quartiles and largest value."""
     return Grid(
         name="sizes",
         title="Lengths of texts and sizes of images",
@@ -129,7 +129,7 @@ def distribution_grid(result: CheckResult) -> Grid:
 
 
 def kind_grids(result: CheckResult) -> list[Grid]:
-    """Formats of images, character sets and scripts."""
+    """Make the tables of image formats, character sets and scripts."""
     return [
         _counts("image-formats", "Image formats", "Images", result.image_kinds),
         _counts("character-sets", "Character sets", "Texts", result.encodings),
@@ -143,7 +143,7 @@ def kind_grids(result: CheckResult) -> list[Grid]:
 
 
 def check_sections(result: CheckResult, figures: Figures) -> list[Section]:
-    """All sections of the page below its head."""
+    """Make all sections of the page below its head."""
     found = [one for one in _ordered(result.checks, is_worst_first=True) if one.pairs]
     return [
         Section(title="Checks", grids=(check_grid("All checks with their thresholds", result.checks),)),
@@ -153,7 +153,7 @@ def check_sections(result: CheckResult, figures: Figures) -> list[Section]:
 
 
 def _listed(one: CheckOutcome) -> str:
-    """The first pairs of a check, by guid, or what is wrong with the first rows."""
+    """List the first pairs of a check by guid, or the problems of the first rows."""
     names = [pair.guid or pair.detail for pair in one.pairs]
     rest = len(names) - SHOWN_GUIDS
     shown = ", ".join(names[:SHOWN_GUIDS]) + (f" and {rest:,} more" if rest > 0 else "")
@@ -170,7 +170,7 @@ def _counts(name: str, title: str, unit: str, counts: Mapping[str, int]) -> Grid
 
 
 def print_env(result: EnvResult, language: str = "en") -> None:
-    """Print the machine, its checks, and whether training can run, in a language: `en` or `zh`."""
+    """Print the machine, its checks, and whether training can run, in the language `en` or `zh`."""
     console, translate = out(), translator(language)
     console.print(facts_table((translate(name), translate(value)) for name, value in result.facts.items()))
     print_grid(console, translated(found_grid("Checks of this machine", result.checks), translate))
@@ -218,7 +218,7 @@ def encoding_answer(result: EncodingResult, seconds: float) -> Answer:
 
 
 def encoding_grids(result: EncodingResult) -> list[Grid]:
-    """Make all tables for a terminal, in order; those without rows are left out."""
+    """Make all tables for a terminal, in order. Empty tables are left out."""
     grids = (candidates_grid(result), snippets_grid(result), exceptions_grid(result))
     return [grid for grid in grids if grid.rows]
 
@@ -248,7 +248,7 @@ def candidates_grid(result: EncodingResult) -> Grid:
 
 
 def snippets_grid(result: EncodingResult) -> Grid:
-    """Make the table of parts of texts, decoded wrongly and rightly."""
+    """Make the table of snippets, decoded as Latin-1 and by mmsent."""
     return Grid(
         name="examples",
         title="Examples",
@@ -262,7 +262,7 @@ def snippets_grid(result: EncodingResult) -> Grid:
 
 
 def exceptions_grid(result: EncodingResult) -> Grid:
-    """Make the table of texts that are not in the encoding of the others."""
+    """Make the table of texts in another encoding than the others."""
     rest = len(result.exceptions) - SHOWN_EXCEPTIONS
     return Grid(
         name="exceptions",
@@ -275,7 +275,7 @@ def exceptions_grid(result: EncodingResult) -> Grid:
 
 
 def _evidence(result: EncodingResult) -> Iterator[str]:
-    """How far the best candidate is ahead of the next one."""
+    """State the lead of the best candidate over the next one."""
     if result.margin > 0:
         power = result.margin / math.log(10)
         times = f"10^{power:,.0f} times as plausible"
@@ -283,7 +283,7 @@ def _evidence(result: EncodingResult) -> Iterator[str]:
 
 
 def _detector(result: EncodingResult) -> Iterator[str]:
-    """How a detector that looks at each text alone compares."""
+    """Compare with a detector that reads one text at a time."""
     if result.detector_checked:
         yield (
             f"A detector that judges each text alone (charset-normalizer) decodes {result.detector_disagrees:,} of "
@@ -292,7 +292,7 @@ def _detector(result: EncodingResult) -> Iterator[str]:
 
 
 def _conclusion(result: EncodingResult) -> Iterator[str]:
-    """What follows for the work with these texts."""
+    """State what the result means for later commands."""
     if not result.decided:
         yield "Name the encoding with --encoding, here and in every other command."
     elif result.undecodable:
@@ -302,5 +302,5 @@ def _conclusion(result: EncodingResult) -> Iterator[str]:
 
 
 def _visible(text: str) -> str:
-    """Control characters as escapes, so that a wrongly decoded text cannot steer the terminal."""
+    """Replace control characters by escapes, since a wrongly decoded text could control the terminal."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text.strip())

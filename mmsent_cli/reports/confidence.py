@@ -1,4 +1,4 @@
-"""Classes, confidence, and what a model has learned, as tables and figures."""
+"""Report classes, confidence and findings as tables and figures."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_FREQUENT = "(most frequent class)"
-"""Name of the row that always predicts the class most frequent in training."""
+"""Name of the row for the majority class."""
 
 
 def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") -> Grid:
-    """Make the table: precision, recall, F1 and support, one row per class."""
+    """Make the table of precision, recall, F1 and support, one row per class."""
     return Grid(
         name="classes",
         title=title,
@@ -48,7 +48,7 @@ def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") ->
 
 
 def recall_grid(title: str, rows: Sequence[tuple[str, Sequence[ClassMetrics]]], foot: str = "") -> Grid:
-    """Make the table: recall of each class, a row for each name; all rows have the same classes in the same order."""
+    """Make the table of recalls, one row per name. All rows need the same classes in the same order."""
     labels = tuple(one.label for one in rows[0][1]) if rows else ()
     return Grid(
         name="recall",
@@ -60,21 +60,21 @@ def recall_grid(title: str, rows: Sequence[tuple[str, Sequence[ClassMetrics]]], 
 
 
 def confusion_grid(title: str, confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Grid:
-    """Make the table: pairs of each true class (rows) by predicted class (columns)."""
+    """Make the table of pairs by true class (rows) and predicted class (columns)."""
     rows = tuple((label, *map(str, counts)) for label, counts in zip(labels, confusion, strict=True))
     return Grid(name="confusion", title=title, columns=("true \\ predicted", *labels), rows=rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confidence:
-    """How well the probabilities of a training's predictions agree with the labels.
+    """An evaluation of the probabilities that a training predicted.
 
     Attributes:
         bins: accuracy by probability.
         answered: accuracy of the most confident pairs.
         majority: accuracy of always predicting the most frequent class.
         curves: precision and recall of each class.
-        doubtful: guid, label, predicted class, its probability and text of the pairs whose label looks wrong.
+        doubtful: guid, label, predicted class, its probability, and text of pairs whose label is probably wrong.
     """
 
     bins: tuple[CalibrationBin, ...]
@@ -88,11 +88,11 @@ SHOWN_DOUBTFUL, SHOWN_LETTERS = 15, 90
 CALIBRATION, ANSWERED, CURVES = "calibration", "answered", "precision-recall"
 CURVE_INCHES = 3.0
 MOST_CURVES = 12
-"""Classes whose curves are drawn, the most frequent ones; the table has all of them."""
+"""Maximum number of classes with a curve, the most frequent ones. The table has all classes."""
 
 
 def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
-    """Draw accuracy over the mean probability of each bin, with intervals, and the pairs of each bin below."""
+    """Draw accuracy over mean probability of each bin, with intervals, and the number of pairs per bin below."""
     figure = new_figure(5.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot((0, 100), (0, 100), color=GREY, linestyle="--", linewidth=1.2, label="probability = accuracy")
@@ -114,7 +114,7 @@ def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
 
 
 def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
-    """Draw accuracy of the most confident pairs over their share, with intervals, and the most frequent class."""
+    """Draw accuracy of the most confident pairs over their share, with intervals, and the majority-class line."""
     figure = new_figure(3.4)
     axes = figure.subplots()
     shares = [100 * one.share for one in rows]
@@ -133,7 +133,7 @@ def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
 
 
 def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> "Figure":
-    """Draw precision over recall of the most frequent classes, with their names at the ends of the lines."""
+    """Draw precision over recall of the most frequent classes, with their names at the line ends."""
     frequent = sorted(curves, key=lambda one: -one.pairs)[:MOST_CURVES]
     figure = new_figure(CURVE_INCHES + 0.7)
     axes = figure.subplots()
@@ -154,7 +154,7 @@ def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> "Figure":
 
 
 def curves_grid(curves: Sequence[PrecisionRecall]) -> Grid:
-    """Make the table: the average precision of each class next to its share of the pairs."""
+    """Make the table of each class's average precision and share of the pairs."""
     total = sum(one.pairs for one in curves)
     return Grid(
         name="average-precision",
@@ -168,7 +168,7 @@ def curves_grid(curves: Sequence[PrecisionRecall]) -> Grid:
 
 
 def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
-    """Return the figures with their captions, as far as they are drawn."""
+    """Return the existing figures with their captions."""
     return (
         *picture(
             figures.get(CALIBRATION),
@@ -201,13 +201,13 @@ def confidence_figures(confidence: Confidence) -> Drawn:
 
 
 def doubtful_texts(confidence: Confidence | None) -> tuple[str, ...]:
-    """Return the beginnings of the texts whose label looks wrong, as far as the page shows them."""
+    """Return the beginnings of texts whose label is probably wrong, for the page."""
     found = confidence.doubtful[:SHOWN_DOUBTFUL] if confidence is not None else ()
     return tuple(text[:SHOWN_LETTERS] for *_, text in found)
 
 
 def confidence_sections(confidence: Confidence, figures: Figures) -> list[Section]:
-    """Make the parts of a page about probabilities and about labels that look wrong."""
+    """Make the sections about probabilities and about labels that are probably wrong."""
     shown = zip(confidence.doubtful, doubtful_texts(confidence), strict=False)
     rows = tuple((guid, label, predicted, percent(share), text) for (guid, label, predicted, share, _), text in shown)
     labels = Grid(
@@ -224,21 +224,21 @@ def confidence_sections(confidence: Confidence, figures: Figures) -> list[Sectio
     ]
 
 
-NEVER = "the model never answers "
+NEVER = "the model never predicts "
 OF_MODELS = {
     ONE_CLASS: ("{} gives nearly every pair the same class", "{} give nearly every pair the same class"),
     MAJORITY: tuple(
-        f"{{}} {verb} not distinguishable from always answering the most frequent class" for verb in ("is", "are")
+        f"{{}} {verb} not distinguishable from always predicting the most frequent class" for verb in ("is", "are")
     ),
-    NEVER_ANSWERED: ("{} never answers {classes}", "{} never answer {classes}"),
+    NEVER_ANSWERED: ("{} never predicts {classes}", "{} never predict {classes}"),
     IGNORES_TEXT: ("{} ignores the text", "{} ignore the text"),
     IGNORES_IMAGE: ("{} ignores the image", "{} ignore the image"),
 }
-"""What is said of one model, and of several, by kind of finding."""
+"""Sentences about one model and about several models, by kind of finding."""
 
 
 def with_findings(answer: Answer, result: Any) -> Answer:
-    """Add the findings of a result to the head of its page: in the headline and as warnings, instead of notes."""
+    """Show the findings of a result in the headline of its page and as warnings, instead of notes."""
     findings = findings_of(result)
     said = {str(finding) for finding in findings}
     answer = replace(
@@ -253,19 +253,19 @@ def with_findings(answer: Answer, result: Any) -> Answer:
 
 
 def _kinds(models: Iterable[ComparedArm | ComparedModel]) -> list[tuple[str, str]]:
-    """Return each kind of finding once, with the classes that are never answered."""
+    """Return each kind of finding once, with the classes that are never predicted."""
     every = [finding for model in models for finding in model.findings]
     classes = [one.message.removeprefix(NEVER) if one.kind == NEVER_ANSWERED else "" for one in every]
     return list(dict.fromkeys(zip((one.kind for one in every), classes, strict=True)))
 
 
 def findings_of(result: Any) -> tuple[Finding, ...]:
-    """Return the findings on the one model that a result is about; none for a comparison."""
+    """Return the findings on the model of a result; none for a comparison."""
     return findings_of(result.train) if isinstance(result, PaperResult) else getattr(result, "findings", ())
 
 
 def _of_models(result: Any) -> Iterator[str]:
-    """A sentence for each kind of finding, with the compared models that it is about."""
+    """Make a sentence for each kind of finding that names the compared models with it."""
     comparison = result.fusions if isinstance(result, PaperResult) else result
     if isinstance(comparison, CompareResult):
         models, baseline = comparison.arms, comparison.baseline

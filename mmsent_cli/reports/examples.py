@@ -1,4 +1,4 @@
-"""Pairs and augmented images that a page shows."""
+"""Choose pairs and augmented images for a page."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from mmsent_cli.data.pairs import ImageFile, Pair
 
 EXAMPLES, EACH_CLASS, MOST_EXAMPLES = 6, 2, 24
-"""Pairs under a heading; with many classes, more of them, so that each class has two; and the most of all."""
+"""Number of pairs under a heading; number for each class, if this gives more; and maximum number."""
 SIMILAR = 0.5
-"""Share of common words from which two texts are too alike to be both shown."""
+"""Share of common words above which two texts are too similar to show both."""
 THUMBNAIL_PX = 160
 NO_COPIES = "A near-duplicate of a shown pair is left out."
 MOST_CONFIDENT = f"How they were picked: the most confident predictions of each true class in turn. {NO_COPIES}"
@@ -32,10 +32,10 @@ MOST_DIVIDED = (
 
 
 class Picker:
-    """Picks pairs of all classes, no two of which are near-duplicates.
+    """Picks pairs of all classes that are not near-duplicates of each other.
 
     Args:
-        pairs: labelled pairs, in which near-duplicates are looked for.
+        pairs: labelled pairs.
     """
 
     def __init__(self, pairs: "Sequence[Pair]") -> None:
@@ -47,10 +47,10 @@ class Picker:
         self._most = min(MOST_EXAMPLES, max(EXAMPLES, EACH_CLASS * len(set(self._tags))))
 
     def pick(self, rows: "Iterable[int]") -> list[int]:
-        """Take the first of each class in turn, the most frequent class first.
+        """Take pairs of each class in turn, beginning with the most frequent class.
 
         Args:
-            rows: indices of pairs, the best ones first.
+            rows: numbers of pairs, the best ones first.
         """
         by_class: dict[str | None, deque[int]] = {tag: deque() for tag, _ in Counter(self._tags).most_common()}
         for row in rows:
@@ -67,7 +67,7 @@ class Picker:
         return picked
 
     def _is_like_a_picked_one(self, row: int) -> bool:
-        """Whether a picked pair has the same text or image, or half of the words in common."""
+        """Return True if a picked pair has the same text or image, or shares half of the words."""
         words = _words(self._texts[row])
         shared = (len(words & other) >= SIMILAR * len(words | other) for other in self._words)
         return self._groups[row] in self._taken or (bool(words) and any(shared))
@@ -78,7 +78,7 @@ def _words(text: str) -> set[str]:
 
 
 def report_example(pair: "Pair", predicted: str, probability: float | None, remark: str = "") -> ReportExample:
-    """Return a labelled pair with a prediction; `probability` is the prediction's, None for a vote."""
+    """Convert a labelled pair with a prediction. `probability` is that of the prediction; None for a vote."""
     return ReportExample(
         guid=pair.guid,
         text=pair.text or "",
@@ -91,11 +91,11 @@ def report_example(pair: "Pair", predicted: str, probability: float | None, rema
 
 
 def error_groups(pairs: "Sequence[Pair]", predictions: Iterable[tuple[str, str, str, float | None]]) -> Examples:
-    """Return labelled pairs with their predictions: the wrong ones with the highest probabilities, then the right ones.
+    """Group labelled pairs: wrong predictions with the highest probabilities, then right ones.
 
     Args:
         pairs: labelled pairs.
-        predictions: guid, label, predicted label and its probability of each pair, None where it is not known.
+        predictions: guid, label, predicted label, and its probability (None if unknown) of each pair.
     """
     places, picker = {pair.guid: place for place, pair in enumerate(pairs)}, Picker(pairs)
     ordered = sorted(predictions, key=lambda row: -(row[3] or 0.0))
@@ -120,13 +120,13 @@ def modality_groups(
     predicted: "Mapping[str, np.ndarray]",
     probabilities: "np.ndarray",
 ) -> Examples:
-    """Return pairs by which inputs a model needs to get them right.
+    """Group pairs by the inputs that a model needs to predict them correctly.
 
     Args:
-        pairs: validation pairs, N.
+        pairs: N validation pairs.
         labels: class names in order.
-        predicted: class numbers [N] with `both` inputs, with the `text` alone, with the `image` alone.
-        probabilities: with both inputs [N, C].
+        predicted: class numbers [N] by input: `both`, `text`, `image`.
+        probabilities: class probabilities with both inputs [N, C].
     """
     import numpy as np
 
@@ -155,10 +155,10 @@ def modality_groups(
 
 
 def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Examples:
-    """Return pairs that all models get right, on which they disagree most, and that all get wrong.
+    """Group pairs: all models are right, the models disagree most, all are wrong.
 
     Args:
-        pairs: validation pairs, N.
+        pairs: N validation pairs.
         labels: class names in order.
         predicted: class numbers of M models [M, N].
     """
@@ -185,10 +185,10 @@ def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: 
 def disagreement_groups(
     pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "Mapping[str, np.ndarray]"
 ) -> Examples:
-    """Return pairs by which of two models is right: one, the other, or neither with different answers.
+    """Group pairs by which of two models is right: one, the other, or none with different predictions.
 
     Args:
-        pairs: labelled pairs, N.
+        pairs: N labelled pairs.
         labels: class names in order.
         predicted: class numbers [N] of both models, by name.
     """
@@ -215,7 +215,7 @@ def disagreement_groups(
 
 
 def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> ReportExample:
-    """The pair with the class that most models predict."""
+    """Return the pair with the class that most models predict."""
     counts = Counter(answers.tolist())
     answer, count = map(int, counts.most_common(1)[0])
     rest = ", ".join(f"{labels[other]} {number}" for other, number in counts.most_common()[1:])
@@ -243,7 +243,7 @@ TITLE = "Augmented images"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AugmentedImage:
-    """A training image and some of its variants, each uint8 [H, W, 3]."""
+    """A training image with some augmented versions, each uint8 [H, W, 3]."""
 
     policy: str
     original: "np.ndarray"
@@ -251,11 +251,11 @@ class AugmentedImage:
 
 
 def augmented_images(pairs: "Sequence[Pair]", augmentations: Sequence[Augmentation]) -> list[AugmentedImage]:
-    """Augment a few training images of different classes as in training.
+    """Augment a few training images of different classes, as in training.
 
     Args:
         pairs: the training pairs.
-        augmentations: the policies to show, the same images for each.
+        augmentations: the policies to show. All are shown with the same images.
     """
     from mmsent_cli.data.images import decode_image
 
@@ -276,7 +276,7 @@ def augmented_images(pairs: "Sequence[Pair]", augmentations: Sequence[Augmentati
 
 
 def draw_augmented(images: Sequence[AugmentedImage]) -> "Figure":
-    """A row for each image and policy: the original, then its variants."""
+    """Draw one row per image and policy: the original, then its augmented versions."""
     columns = 1 + max(len(one.variants) for one in images)
     side = WIDTH_INCHES / columns
     figure = new_figure(side * len(images) + 0.3)
@@ -294,7 +294,7 @@ def draw_augmented(images: Sequence[AugmentedImage]) -> "Figure":
 
 
 def augmented_sections(images: Sequence[AugmentedImage], figures: Figures) -> list[Section]:
-    """Make the section with the figure; none without images."""
+    """Make the section with the figure of augmented images; none without images."""
     policies = ", ".join(dict.fromkeys(one.policy for one in images))
     shown = picture(
         figures.get(AUGMENTED),

@@ -1,4 +1,4 @@
-"""Explanations as figures and as sections of a page."""
+"""Report explanations: figures and sections of a page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -23,15 +23,15 @@ IMAGE_INCHES = 3.4
 ROW_INCHES = 0.26
 IMAGE_PX = 400
 SIGNED_SHARE = 0.25
-"""Cells with at least this share of the largest score have a sign, for grey print."""
+"""Cells with at least this share of the largest score get a sign, for grey print."""
 OPACITY = 0.6
-"""Of the cell with the largest score; the others are fainter in proportion."""
+"""Opacity of the cell with the largest score. The opacity of the others is proportional to their scores."""
 
 
 def explanation_figures(
     result: ExplainResult, images: Mapping[str, "ImageFile | None"], language: str = "en"
 ) -> dict[str, bytes]:
-    """Return a PNG figure for each pair, by file name without its ending.
+    """Draw a PNG figure for each pair, by file name without suffix.
 
     Args:
         result: the explanations.
@@ -46,12 +46,12 @@ def explanation_figures(
 
 
 def figure_name(number: int) -> str:
-    """Return file name, without its ending, of the figure of a pair, counted from 1."""
+    """Return the file name, without suffix, of the figure of a pair. Pairs are counted from 1."""
     return f"explanation-{number}"
 
 
 def explanation_png(explanation: Explanation, image: "ImageFile | None", language: str = "en") -> bytes | None:
-    """Return image regions above, words below; None where there is neither."""
+    """Draw image regions above and words below; None without both."""
     words = [word for word in explanation.top_words(SHOWN_WORDS) if word.score]
     has_image = bool(explanation.regions) and image is not None
     if not (has_image or words):
@@ -77,7 +77,7 @@ def explanation_png(explanation: Explanation, image: "ImageFile | None", languag
 
 
 def _draw_regions(axes: "Axes", scores: np.ndarray, image: "ImageFile") -> None:
-    """The image with its regions tinted: blue and + raise the probability, orange and − lower it."""
+    """Draw the image with tinted regions. Blue and + raise the probability; orange and − lower it."""
     from matplotlib.colors import to_rgb
     from matplotlib.patheffects import withStroke
 
@@ -118,13 +118,13 @@ SHARES = (
     " probability."
 )
 MANY_PAIRS = 3
-"""A terminal shows more pairs than this as one table."""
+"""A terminal shows more pairs than this in one table."""
 SIDES = (("upper", "middle", "lower"), ("left", "middle", "right"))
 """Names of the thirds of an image, from the top and from the left."""
 
 
 def explain_answer(result: ExplainResult, seconds: float) -> Answer:
-    """Return the head of the report."""
+    """Make the head of the page."""
     pairs = result.explanations
     return Answer(
         question="Why does the model predict this?",
@@ -141,21 +141,21 @@ def explain_answer(result: ExplainResult, seconds: float) -> Answer:
 
 
 def _regions(pairs: Sequence[Explanation]) -> Iterator[str]:
-    """The strongest region of each of a few pairs."""
+    """Describe the strongest region of each of a few pairs."""
     for number, one in enumerate(pairs if len(pairs) <= MANY_PAIRS else (), 1):
         whose = f"Pair {one.guid}. " if len(pairs) > 1 else ""
         yield from (f"{whose}{text}" for text in _region(number, one))
 
 
 def explain_grids(result: ExplainResult) -> list[Grid]:
-    """Return what a terminal shows: a few pairs each by itself, many as one table."""
+    """Make the tables for a terminal: one for each pair if there are few, else one for all."""
     if len(result.explanations) > MANY_PAIRS:
         return [_overview(result)]
     return [grid for one in result.explanations for grid in _grids(one) if grid.rows]
 
 
 def explain_sections(result: ExplainResult, figures: Figures) -> list[Section]:
-    """Return a section for each pair, after a table of all."""
+    """Make a table of all pairs, then a section for each pair."""
     overview = [Section(title="All pairs", grids=(_overview(result),))] if len(result.explanations) > 1 else []
     return [*overview, *(_section(number, one, figures) for number, one in enumerate(result.explanations, 1))]
 
@@ -181,12 +181,12 @@ def _headline(one: Explanation) -> str:
 
 
 def _shares(one: Explanation) -> list[float]:
-    """The share without both, that of the text and that of the image, rounded so that they add up."""
+    """Return the shares of neither modality, of the text and of the image, rounded so that they add up."""
     return adding_up((one.shares.nothing, one.shares.text, one.shares.image))
 
 
 def _region(number: int, one: Explanation) -> Iterator[str]:
-    """Where the image speaks for the class the most."""
+    """Describe the image region with the highest score for the class."""
     place = one.top_region()
     if place is None or (score := one.regions[place[0]][place[1]]) <= 0:
         return

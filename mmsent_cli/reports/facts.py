@@ -1,4 +1,4 @@
-"""The set-up of a run as rows of a name and a value, in the same words for every kind of run."""
+"""Describe the set-up of a run as rows of a name and a value, in the same words for every kind of run."""
 
 from mmsent_cli.reports.format import counted, duration, listed, parameters, percent
 from mmsent_cli.results import AblateResult, FoldsResult, SharedSetup, TrainResult
@@ -7,7 +7,7 @@ Facts = tuple[tuple[str, str], ...]
 
 
 def training_facts(result: TrainResult | FoldsResult, seconds: float) -> Facts:
-    """Return data, model, epochs, device and time of a training; rows that say nothing are left out."""
+    """Return data, model, epochs, device and time of a training. Empty rows are left out."""
     if isinstance(result, FoldsResult):
         data, probes = (
             f"{counted(result.pairs, 'pair')} in {counted(len(result.folds), 'fold')}",
@@ -35,7 +35,7 @@ def training_facts(result: TrainResult | FoldsResult, seconds: float) -> Facts:
 
 
 def setup_facts(setup: SharedSetup) -> Facts:
-    """Return what all models of an experiment share: data, encoders, epochs and seeds, device."""
+    """Return what all models of an experiment share: data, encoders, epochs, seeds and device."""
     return (
         ("Data", f"{_pairs(setup.train_pairs, setup.val_pairs)}; split {setup.split}"),
         ("Classes", ", ".join(setup.labels)),
@@ -48,7 +48,7 @@ def setup_facts(setup: SharedSetup) -> Facts:
 
 
 def checkpoint_facts(result: AblateResult) -> Facts:
-    """Return the ablated checkpoint, and the pairs it was evaluated on."""
+    """Return the ablated checkpoint and its evaluated pairs."""
     return (
         ("Checkpoint", result.checkpoint),
         ("Trained by", f"{result.trained_by}, {epoch_text(result)}"),

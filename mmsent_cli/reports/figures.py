@@ -1,4 +1,4 @@
-"""Figures of a training run: curves over the epochs and the confusion matrix."""
+"""Draw the figures of a training run: curves over the epochs, and the confusion matrix."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -56,10 +56,10 @@ def draw_curves(history: Sequence[EpochResult], majority: float) -> "Figure":
 
 
 def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> "Figure":
-    """Draw the confusion matrix: pairs of each true class (rows) by predicted class, and their share of the row.
+    """Draw the confusion matrix: pairs by true class (rows) and predicted class, and their share of the row.
 
     Args:
-        confusion: [C, C] counts, `confusion[i][j]` of true class i predicted as j.
+        confusion: [C, C] counts. `confusion[i][j]` counts pairs of class i that were predicted as class j.
         labels: [C] class names in that order.
     """
     side = max(WIDTH_INCHES, 0.8 * len(labels) + 1.2)

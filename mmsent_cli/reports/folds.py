@@ -1,4 +1,4 @@
-"""A training over folds as an answer, grids and sections, the same on terminals and pages."""
+"""Report a training over folds: head, tables and sections, the same on terminals and pages."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
 from mmsent_cli.reports.confidence import class_grid
@@ -35,7 +35,7 @@ MEMBER_NAMES = {
     "ocr-characters": "Their characters, linear",
     "minilm-ocr": "Text and words in the image by MiniLM, linear",
 }
-"""What the members are called, apart from the probes of any encoder."""
+"""Displayed names of the members, except probes of any encoder."""
 ENCODER_NAMES = {"text": "Text by {}, linear", "image": "Image by {}, linear"}
 SAVED = (
     "The saved ensemble averages the models of all folds. Its probes are fitted on all pairs. It was trained on every "
@@ -58,7 +58,7 @@ def folds_answer(result: FoldsResult, seconds: float) -> Answer:
         headline=f"{percent(metrics.accuracy)} accuracy out of fold: {result.encoders}, {result.fusion}",
         paragraphs=(
             f"Accuracy on {counted(result.pairs, 'pair')}, each predicted by models that were not trained on it; "
-            f"95 % interval {interval(metrics.interval)}. Always answering the most frequent class gives "
+            f"95 % interval {interval(metrics.interval)}. Always predicting the most frequent class gives "
             f"{percent(majority)}. Macro-F1 {score(metrics.macro_f1)} against "
             f"{score(majority_macro_f1(majority, len(result.labels)))}.",
             f"{SAVED} {calibration_text(result.calibration_error)} The interval covers the choice of pairs, not the "
@@ -92,7 +92,7 @@ def folds_sections(result: FoldsResult, figures: Figures) -> list[Section]:
 
 
 def scores_grid(result: FoldsResult) -> Grid:
-    """Make the table: scores of the ensemble, and of always predicting the most frequent class."""
+    """Make the table of the scores of the ensemble and of the majority class."""
     metrics, majority = result.metrics, result.majority_accuracy
     return Grid(
         name="scores",
@@ -110,7 +110,7 @@ def scores_grid(result: FoldsResult) -> Grid:
 
 
 def members_grid(result: FoldsResult) -> Grid:
-    """Make the table: each member of the ensemble alone, and all together."""
+    """Make the table of the scores of each ensemble member and of the ensemble."""
     rows = [
         (
             member_name(member.name),
@@ -134,7 +134,7 @@ def members_grid(result: FoldsResult) -> Grid:
 
 
 def trade_off_grid(result: FoldsResult) -> Grid:
-    """Make the table: accuracy and macro-F1 of the ensemble by the strength of the logit adjustment."""
+    """Make the table of accuracy and macro-F1 of the ensemble by the strength of the logit adjustment."""
     rows = tuple(
         (
             f"{own.logit_adjustment:g}{' *' if own.logit_adjustment == result.logit_adjustment else ''}",
@@ -154,7 +154,7 @@ def trade_off_grid(result: FoldsResult) -> Grid:
 
 
 def fold_grid(result: FoldsResult) -> Grid:
-    """Make the table: the model of each fold on the pairs it was not trained on."""
+    """Make the table of the scores of each fold's model on the pairs it was not trained on."""
     rows = tuple(
         (str(fold.fold), f"{fold.val_pairs:,}", percent(fold.accuracy), score(fold.macro_f1), duration(fold.seconds))
         for fold in result.folds
@@ -169,7 +169,7 @@ def fold_grid(result: FoldsResult) -> Grid:
 
 
 def member_name(name: str) -> str:
-    """What a member is called; of a model in a folder or on the hub, the last part of its name."""
+    """Return the displayed name of a member. For a folder or a hub model, it is the last part of the name."""
     side, _, encoder = name.partition(":")
     if name in MEMBER_NAMES or side not in ENCODER_NAMES:
         return MEMBER_NAMES.get(name, name)

@@ -1,6 +1,6 @@
-"""Numbers as text, the same on terminals and pages. Standard library only.
+"""Convert numbers to text, the same on terminals and pages. Imports the standard library only.
 
-Shares of 0 to 1 become per cent and differences percentage points, both with one decimal.
+Shares from 0 to 1 are shown in per cent, and differences in percentage points, with one decimal.
 """
 
 import math
@@ -15,43 +15,43 @@ LOSSES = (
     "Both losses are the cross-entropy of the main head. The training loss is averaged while the epoch runs, with "
     "dropout, so it can be the higher one."
 )
-"""Why training and validation loss differ."""
+"""An explanation of the difference between training and validation loss."""
 
 
 def points(difference: float) -> str:
-    """Return a difference in percentage points with its sign, `+1.2`; zero has a plus."""
+    """Return a difference in percentage points with its sign, such as `+1.2`. Zero gets a plus."""
     # Adding zero turns -0.0 into 0.0.
     return f"{round(100 * difference, 1) + 0.0:+.1f}" if math.isfinite(difference) else DASH
 
 
 def points_interval(bounds: Interval) -> str:
-    """Return an interval of a difference, `-0.3 to +2.7`."""
+    """Return an interval of a difference, such as `-0.3 to +2.7`."""
     return f"{points(bounds[0])} to {points(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
 
 
 def size(difference: float) -> str:
-    """Return the absolute value of a difference, `1.2 points`."""
+    """Return the absolute value of a difference, such as `1.2 points`."""
     return f"{abs(100 * difference):.1f} points" if math.isfinite(difference) else DASH
 
 
 def number(share: float) -> str:
-    """Return a share in per cent without the sign, `74.6`; for tables that name the unit."""
+    """Return a share in per cent without the unit, such as `74.6`, for tables whose header has the unit."""
     return f"{100 * share:.1f}" if math.isfinite(share) else DASH
 
 
 def number_interval(bounds: Interval) -> str:
-    """Return an interval of shares in per cent without the sign, `71.5 to 77.5`."""
+    """Return an interval of shares in per cent without the unit, such as `71.5 to 77.5`."""
     return f"{number(bounds[0])} to {number(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
 
 
 def accuracy_spread(scores: SeedScores) -> str:
-    """Return mean and standard deviation over seeds in per cent, `74.6 ± 0.5`; the mean alone with one seed."""
+    """Return mean and standard deviation over seeds in per cent, such as `74.6 ± 0.5`; only the mean for one seed."""
     mean = number(scores.accuracy_mean)
     return f"{mean} ± {number(scores.accuracy_sd)}" if len(scores.accuracies) > 1 else mean
 
 
 def macro_f1_spread(scores: SeedScores) -> str:
-    """Return mean and standard deviation of macro-F1 over seeds, `0.652 ± 0.010`."""
+    """Return mean and standard deviation of macro-F1 over seeds, such as `0.652 ± 0.010`."""
     mean = score(scores.macro_f1_mean)
     return f"{mean} ± {score(scores.macro_f1_sd)}" if len(scores.macro_f1s) > 1 else mean
 
@@ -62,22 +62,22 @@ def score(value: float) -> str:
 
 
 def signed_score(difference: float) -> str:
-    """Return a difference of losses or macro-F1 with its sign, `+0.012`."""
+    """Return a difference of losses or macro-F1 with its sign, such as `+0.012`."""
     return f"{round(difference, 3) + 0.0:+.3f}" if math.isfinite(difference) else DASH
 
 
 def score_interval(bounds: Interval) -> str:
-    """Return an interval of macro-F1, `0.612 to 0.688`."""
+    """Return an interval of macro-F1, such as `0.612 to 0.688`."""
     return f"{score(bounds[0])} to {score(bounds[1])}" if all(map(math.isfinite, bounds)) else DASH
 
 
 def signed_score_interval(bounds: Interval) -> str:
-    """Return an interval of a difference of macro-F1, `-0.012 to +0.034`."""
+    """Return an interval of a difference of macro-F1, such as `-0.012 to +0.034`."""
     return f"{signed_score(bounds[0])} to {signed_score(bounds[1])}"
 
 
 def calibration_text(error: float) -> str:
-    """Return the expected calibration error as a sentence."""
+    """Return a sentence with the expected calibration error."""
     return (
         f"The probability of the predicted class differs from the accuracy by {score(error)} on average over "
         "15 bins of equal width (expected calibration error)."
@@ -85,23 +85,23 @@ def calibration_text(error: float) -> str:
 
 
 def probability(p: float | None) -> str:
-    """Return a p value: `0.034`, or `<0.001`; a dash without one."""
+    """Return a p value, such as `0.034` or `<0.001`; a dash without a value."""
     if p is None or not math.isfinite(p):
         return DASH
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def verdict_text(verdict: str | None, detectable: str) -> str:
-    """Return the verdict. If it is "not distinguishable", add the smallest difference that could have been detected."""
+    """Return the verdict. "not distinguishable" is followed by the smallest detectable difference."""
     if verdict == NOT_DISTINGUISHABLE:
         return f"{NOT_DISTINGUISHABLE}; detectable: {detectable} or more"
     return verdict or DASH
 
 
 def adding_up(parts: Sequence[float]) -> list[float]:
-    """Round shares to what is shown, tenths of a per cent, so that the rounded shares add up to the rounded sum.
+    """Round shares to tenths of a per cent so that they add up to the rounded sum.
 
-    The parts whose rounding is the furthest off take the rest.
+    The shares with the largest rounding errors are adjusted.
     """
     if not all(map(math.isfinite, parts)):
         return list(parts)
@@ -120,31 +120,31 @@ def mean(values: Sequence[float]) -> float:
 
 
 def several(values: Sequence[int]) -> str:
-    """Return a few whole numbers one by one, `4, 7, 10`, many as their range, `3 to 10`."""
+    """Return a few whole numbers as a list, `4, 7, 10`, or many as their range, `3 to 10`."""
     if len(values) <= SHOWN_VALUES:
         return ", ".join(map(str, values)) or DASH
     return f"{min(values)} to {max(values)}"
 
 
 def listed(names: Sequence[str], joint: str = "and") -> str:
-    """Return names as part of a sentence, `a, b and c`."""
+    """Return names as a part of a sentence: `a, b and c`."""
     return f"{', '.join(names[:-1])} {joint} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def in_pairs(difference: float, pairs: int) -> str:
-    """Return a difference of shares as a count of pairs, `9 of 800 pairs`."""
+    """Return a difference of shares as a number of pairs, such as `9 of 800 pairs`."""
     return f"{round(abs(difference) * pairs)} of {pairs:,} pairs"
 
 
 def settings_text(settings: Mapping[str, float | int | str]) -> str:
-    """Return tuned settings on one line, `encoder_lr 5e-05, weight_decay 0.0003`."""
+    """Return tuned settings in one line, such as `encoder_lr 5e-05, weight_decay 0.0003`."""
     return ", ".join(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in settings.items()
     )
 
 
 def excludes_zero(bounds: Interval) -> bool:
-    """True if a difference is significant by its interval."""
+    """Return True if an interval does not contain 0, so that the difference is significant."""
     return not bounds[0] <= 0 <= bounds[1]
 
 
@@ -154,17 +154,17 @@ def sentence(text: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share of 0 to 1 as per cent with one decimal, `74.6 %`; a dash where it is not a number."""
+    """Return a share in per cent with one decimal, such as `74.6 %`; a dash for NaN."""
     return f"{number(share)} %" if math.isfinite(share) else DASH
 
 
 def interval(bounds: Interval) -> str:
-    """Return an interval of shares in per cent, `71.5 to 77.5 %`."""
+    """Return an interval of shares in per cent, such as `71.5 to 77.5 %`."""
     return f"{number_interval(bounds)} %"
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the unit that suits it: `0.4 s`, `38 s`, `4 min 10 s`, `2 h 5 min`."""
+    """Return a duration in a suitable unit: `0.4 s`, `38 s`, `4 min 10 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 10:
         return f"{seconds:.1f} s"
@@ -174,10 +174,10 @@ def duration(seconds: float) -> str:
 
 
 def parameters(trainable: int, total: int) -> str:
-    """Return trainable and all parameters, `1,234,567 of 37,000,000 trainable (3.3 %)`."""
+    """Return the numbers of parameters, such as `1,234,567 of 37,000,000 trainable (3.3 %)`."""
     return f"{trainable:,} of {total:,} trainable ({percent(trainable / total if total else 0.0)})"
 
 
 def majority_macro_f1(majority_accuracy: float, classes: int) -> float:
-    """Return macro-F1 of always predicting the most frequent class: F1 is 0 for all other classes."""
+    """Return the macro-F1 of always predicting the most frequent class. The F1 of all other classes is 0."""
     return 2 * majority_accuracy / (1 + majority_accuracy) / classes

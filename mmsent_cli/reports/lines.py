@@ -1,6 +1,7 @@
 """Line plots and interval plots.
 
-So they are told apart in grey print and by color-blind readers, and no legend has to be matched with the lines.
+Lines differ in marker and dashes, for grey print and color-blind readers. Their names are written at their ends, so no
+legend is needed.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 VERDICT_MARKERS = {BETTER: "^", WORSE: "v", NOT_DISTINGUISHABLE: "o"}
-"""Markers of differences, which in grey print have one color."""
+"""Markers of differences by verdict, since they have the same color in grey print."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +33,13 @@ class ForestRow:
     """One row; all numbers in per cent or points.
 
     Attributes:
-        name: next to the row.
+        name: the name, left of the row.
         value, interval: the value and its interval.
-        text: at the right edge.
+        text: the text at the right edge.
         color: the color of the marker or bar.
-        marker: a marker of matplotlib, where there is no bar.
-        detectable: half the width of a grey band around zero, None for no band.
-        is_strong: `text` in bold.
+        marker: a marker of matplotlib, used if there are no bars.
+        detectable: half the width of the grey band around zero; None for no band.
+        is_strong: show `text` in bold.
     """
 
     name: str
@@ -52,13 +53,13 @@ class ForestRow:
 
 
 def forest_plot(axes: "Axes", rows: Sequence[ForestRow], label: str, *, has_bars: bool = False) -> list[int]:
-    """Draw rows from top to bottom; returns the height of each, for what a caller adds.
+    """Draw rows of values with intervals from top to bottom. Returns the height of each row.
 
     Args:
-        axes: where to draw.
+        axes: the axes to draw on.
         rows: at least one.
         label: the label of the horizontal axis.
-        has_bars: bars from zero with intervals in black, instead of markers with intervals in the row's color.
+        has_bars: draw bars from zero with black intervals, instead of markers with intervals in the row's color.
     """
     heights = [len(rows) - 1 - place for place in range(len(rows))]
     edge = axes.get_yaxis_transform()
@@ -85,9 +86,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 LINE_END, CONNECTOR = "line end", "connector"
 """The ids of names at line ends, and of the lines that connect them."""
 NAMES_FROM = 1.06
-"""Where names begin, as a share of the width of the axes."""
+"""Horizontal position of the names, as a share of the width of the axes."""
 NAME_INCHES = 0.155
-"""Height of a name with the gap to the next one."""
+"""Height of a name, with the gap to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +115,19 @@ MAJORITY = Look(GREY, (0, (6, 3)), "")
 
 
 def look(place: int) -> Look:
-    """Return the look of the line in that place, from 0; the first twelve share no marker and no pair of color and
-    dashes.
-    """
+    """Return the look of the line at this place, from 0. The first twelve differ in marker and in color or dashes."""
     return Look(PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
 
 
 def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, width: float = 1.7) -> LineEnd:
-    """Draw a line over the epochs from 1 with a marker at each of a few; returns its end.
+    """Draw a line over the epochs from 1, with a marker at a few of them. Returns its end.
 
     Args:
         axes: where to draw.
-        name: written at its end by `name_line_ends`.
-        values: one an epoch, at least one.
+        name: the name that `name_line_ends` writes at its end.
+        values: one value per epoch; at least one.
         look: the look of the line.
-        width: in points.
+        width: the width in points.
     """
     epochs = range(1, len(values) + 1)
     every = max(1, len(values) // 8)
@@ -140,13 +139,13 @@ def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, widt
 
 
 def draw_majority(axes: "Axes", majority: float) -> LineEnd:
-    """Draw the accuracy (0 to 1) of always predicting the most frequent class, as a level line; returns its end."""
+    """Draw the accuracy (0 to 1) of always predicting the most frequent class as a horizontal line. Returns its end."""
     axes.axhline(100 * majority, color=MAJORITY.color, linewidth=1.2, linestyle=MAJORITY.dashes)
     return LineEnd(f"most frequent\nclass, {100 * majority:.1f} %", axes.get_xlim()[1], 100 * majority, MAJORITY)
 
 
 def count_epochs(axes: "Axes", label: str = "") -> None:
-    """Whole numbers below the data; the axis is labelled where a label is given."""
+    """Label the epoch axis with whole numbers. With `label`, the axis also gets this label."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
@@ -154,12 +153,12 @@ def count_epochs(axes: "Axes", label: str = "") -> None:
 
 
 def name_line_ends(axes: "Axes", ends: Sequence[LineEnd], height_inches: float) -> None:
-    """Write each line's name to the right of the data, at the height of its end or as near as the others leave room.
+    """Write each line's name to the right of the data, at the height of its end or as near as possible.
 
     Args:
-        axes: with all lines drawn: its limits are kept from now on.
-        ends: the ends of the lines; an end that is not a number gets no name.
-        height_inches: about the height of the axes.
+        axes: the axes with all lines. Their limits are fixed from now on.
+        ends: the ends of the lines. An end that is NaN gets no name.
+        height_inches: approximate height of the axes.
     """
     low, high = axes.get_ylim()
     axes.set_xlim(axes.get_xlim())
@@ -179,7 +178,7 @@ def name_line_ends(axes: "Axes", ends: Sequence[LineEnd], height_inches: float) 
 
 
 def _connect(axes: "Axes", start: tuple[float, float], place: float, color: str) -> None:
-    """A thin line from a point to the name at that height, both as shares of the axes.
+    """Draw a thin line from a point to its name. Both heights are shares of the axes.
 
     Chosen: a plain line. Rejected: the arrow of `annotate`, which is cut at both ends and doubles the time of a figure.
     """
@@ -188,11 +187,11 @@ def _connect(axes: "Axes", start: tuple[float, float], place: float, color: str)
 
 
 def spread(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
-    """Return centers near the wanted ones, in their order, so that none of the sizes overlap.
+    """Return centers near the wanted ones, in the same order, so that the labels do not overlap.
 
     Args:
-        wanted: centers from low to high, the data between 0 and 1.
-        sizes: the size of each, in the same unit.
+        wanted: wanted centers in ascending order. The data is between 0 and 1.
+        sizes: the size of each label, in the same unit.
     """
     places: list[float] = []
     for center, size in zip(wanted, sizes, strict=True):

@@ -1,6 +1,6 @@
-"""What a finished run leaves behind and prints: one table from the kinds of results to the parts of their report.
+"""Make the files and the printed summary of a finished run, by a table from the types of results to their reports.
 
-Every figure is drawn once: as a file of the run, and the same bytes in its page.
+Every figure is drawn once, for its file and for the page.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -107,27 +107,27 @@ METHODS = {
     TuneResult: "methods/tuning.html",
     ModelComparison: "methods/models.html",
 }
-"""Templates that say how a result was measured."""
+"""Templates that explain how a result was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Particulars:
-    """What a report has beside its result.
+    """The parts of a report that are not in its result.
 
     Attributes:
-        config: the resolved configuration as in `config.json`: sections of settings.
-        environment: versions, device and digests, in any nesting.
-        examples: labelled pairs to show; empty groups are left out.
-        command: what to type to repeat the run.
-        seconds: returns how long the run took; called once, when the figures are drawn.
-        formats: kinds of files that figures are written as, beside PNG: pdf, svg.
-        language: of the page and the figures, `en` or `zh`.
-        drawn: PNG figures that are drawn already: of explained pairs, or of the steps of a `PaperResult` under names
-            such as `tune/tuning`, which are drawn again where this is None.
-        confidence: what the probabilities of a training are worth.
-        counts: pairs of each class, by the part of the data.
-        date: of the run, as year, month and day.
-        augmented: training images with their augmented variants.
+        config: the resolved configuration as in `config.json`, by section.
+        environment: versions, device and digests, possibly nested.
+        examples: labelled pairs to show. Empty groups are left out.
+        command: the command that repeats the run.
+        seconds: a function that returns the duration of the run. It is called once, when the figures are drawn.
+        formats: additional file formats of the figures: pdf, svg.
+        language: language of the page and the figures, `en` or `zh`.
+        drawn: PNG figures that already exist: of explained pairs, or of the steps of a `PaperResult`, such as
+            `tune/tuning`. With None, those of the steps are drawn again.
+        confidence: evaluation of the probabilities of a training.
+        counts: number of pairs of each class, by part of the data.
+        date: date of the run (year, month and day).
+        augmented: training images with augmented versions.
     """
 
     config: Mapping[str, Any]
@@ -145,8 +145,7 @@ class Particulars:
 
 
 def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
-    """Return all figures of a result, each drawn once, its tables, and `report.html`, one self-contained page; by file
-    name.
+    """Return figures, tables and `report.html` (a single self-contained page) of a result, by file name.
 
     Args:
         result: a result of any type in `REPORTS`.
@@ -198,25 +197,25 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
 
 
 def _untranslated(result: Any) -> Sequence[str]:
-    """Names and texts that come from the data."""
+    """Return names and texts from the data, which are not translated."""
     if isinstance(result, EncodingResult):
         return [text for row in snippets_grid(result).rows for text in row]
     return labels_of(result)
 
 
 def _further(parts: Particulars, figures: Figures) -> list[Section]:
-    """Sections about what a report has beside its result."""
+    """Make the sections about the particulars of a report."""
     confidence = [] if parts.confidence is None else confidence_sections(parts.confidence, figures)
     return [*confidence, *augmented_sections(parts.augmented, figures)]
 
 
 def images(drawn: Drawn) -> dict[str, bytes]:
-    """Convert figures to PNG bytes. The names stay the same."""
+    """Convert figures to PNG bytes, with the same names."""
     return {name: as_image(figure) for name, figure in drawn.items()}
 
 
 def methods_of(result: Any) -> list[tuple[str, str, Any]]:
-    """Return the parts that describe the method of an experiment: heading, template, and the result that fills it."""
+    """Return the methods sections of an experiment: heading, template, and the result for the template."""
     if isinstance(result, PaperResult):
         named = (
             ("Fusions and augmentation", result.fusions),
@@ -228,7 +227,7 @@ def methods_of(result: Any) -> list[tuple[str, str, Any]]:
 
 
 def step_figures(result: PaperResult) -> dict[str, bytes]:
-    """Return the figures of each step of a repeated work, under names such as `tune/tuning`."""
+    """Draw the figures of each step of `paper`, by names such as `tune/tuning`."""
     return {
         f"{name}/{file}": png
         for name, step in result.steps.items()
@@ -245,14 +244,14 @@ def print_result(
     next_commands: Iterable[str] = (),
     language: str = "en",
 ) -> None:
-    """Print a finished run on stdout (80 columns off a terminal); the answer comes last, where eyes end.
+    """Print a finished run on stdout (80 columns if it is no terminal). The answer is printed last.
 
     Args:
         result: a result of any type in `REPORTS`.
         folder: the run folder.
-        files: the names of the files in it.
+        files: the names of the files in the run folder.
         seconds: the duration in seconds.
-        next_commands: what to type next.
+        next_commands: commands to suggest.
         language: `en` or `zh`.
     """
     report, console = REPORTS[type(result)], out()

@@ -1,4 +1,4 @@
-"""The HTML page, and tables as files in CSV, Markdown and LaTeX."""
+"""Make the HTML page, and tables as CSV, Markdown and LaTeX files."""
 
 import base64
 import csv
@@ -39,7 +39,7 @@ LATEX = {
 
 
 def table_files(grids: Iterable[Grid]) -> dict[str, str]:
-    """Return each grid in three formats, by file name; a grid that has the name of an earlier one gets a number."""
+    """Return each grid in three formats, by file name. If a name occurs twice, a number is added."""
     files: dict[str, str] = {}
     taken: dict[str, int] = {}
     for grid in dict.fromkeys(grids):
@@ -52,7 +52,7 @@ def table_files(grids: Iterable[Grid]) -> dict[str, str]:
 
 
 def as_csv(grid: Grid) -> str:
-    """Return the grid as CSV; a first column without a name is called `name`."""
+    """Return the grid as CSV. A first column without a name is called `name`."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow([head or "name" for head in _heads(grid)])
@@ -70,7 +70,7 @@ def as_markdown(grid: Grid) -> str:
 
 
 def as_latex(grid: Grid) -> str:
-    """Return the grid as a LaTeX table; it needs the package booktabs."""
+    """Return the grid as a LaTeX table, which needs the package booktabs."""
     columns = "".join("l" if place in grid.words else "r" for place in range(len(grid.columns)))
     head, *rows = (f"{' & '.join(map(escaped, row))} \\\\" for row in (_heads(grid), *grid.rows))
     body = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
@@ -90,17 +90,17 @@ def as_latex(grid: Grid) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return the text with the signs that LaTeX reads as commands made plain."""
+    """Escape the characters that have a meaning in LaTeX."""
     return "".join(LATEX.get(sign, sign) for sign in text)
 
 
 def _heads(grid: Grid) -> list[str]:
-    """The names of the columns on one line; a word divided by a hyphen is joined again."""
+    """Return the column names on one line. Hyphenated words are joined."""
     return [name.replace("-\n", "-").replace("\n", " ") for name in grid.columns]
 
 
 FORMATS: dict[str, Callable[[Grid], str]] = {"csv": as_csv, "md": as_markdown, "tex": as_latex}
-"""The formats by the ending of their files."""
+"""The table formats by file suffix."""
 
 
 NO_TEXT = re.compile(r"(<style\b.*?</style>|<pre\b.*?</pre>|<title\b.*?</title>|<[^>]*>)", re.DOTALL)
@@ -108,12 +108,12 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 
 
 def render_page(template: str, **values: Any) -> str:
-    """Return one self-contained HTML page from a template of this folder, all values escaped."""
+    """Make a self-contained HTML page from a template of this folder. All values are escaped."""
     return _environment().get_template(template).render(**values)
 
 
 def settings_rows(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return a configuration, sections of settings, as rows of a name and a value."""
+    """Convert a configuration to rows of a name and a value."""
     rows: list[tuple[str, str]] = []
     for section, values in config.items():
         nested = values if isinstance(values, Mapping) else {"": values}
@@ -122,7 +122,7 @@ def settings_rows(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def flat_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested values as rows of a dotted name and a text."""
+    """Convert nested values to rows of a dotted name and a text."""
     rows: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
@@ -134,7 +134,7 @@ def flat_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, st
 
 
 def keep_options_whole(page: str) -> str:
-    """Put each option in the text of a page, such as `--head-lr`, in an element that is not broken at its hyphens."""
+    """Prevent line breaks at the hyphens of options such as `--head-lr` in the text of a page."""
     parts = NO_TEXT.split(page)
     parts[::2] = [OPTION.sub(r'<span class="option">\g<0></span>', text) for text in parts[::2]]
     return "".join(parts)
@@ -145,7 +145,7 @@ def _data_uri(content: bytes, kind: str) -> str:
 
 
 def _typeset(text: str) -> str:
-    """A true minus sign before numbers, where a hyphen stands that joins nothing, and no line break before a unit."""
+    """Write a true minus sign before numbers, and no-break spaces before units."""
     text = re.sub(r"(?<![\w-])-(?=\d)", "\u2212", text)
     return re.sub(r"(?<=\d) (?=%|points\b|pairs\b)", "\u00a0", text)
 

@@ -1,15 +1,15 @@
 """The style and the fonts of all figures.
 
-Drawn on `matplotlib.figure.Figure` with the Agg backend, without pyplot and its global state. Colours are those of
-Okabe and Ito, which color-blind readers can distinguish. The same values give the same bytes: no date and no version is
-written into the file.
+Figures are drawn on `matplotlib.figure.Figure` with the Agg backend, without pyplot and its global state. The colors
+are those of Okabe and Ito, which color-blind readers can distinguish. The same values give the same bytes, since no
+date and no version is written into the file.
 
-A figure is narrow, so that its letters of 9 and 10 points are large for its width and can be read where a phone shows
-it 330 pixels wide. Rejected: wide figures with panels side by side, whose letters shrink to 5 pixels there.
+A figure is narrow. So its letters of 9 and 10 points can be read on a phone, where it is 330 pixels wide. Rejected:
+wide figures with panels side by side, whose letters shrink to 5 pixels there.
 
-Fonts for names in any script, found among those installed. matplotlib keeps a list of fonts from its first start, so
-a font that was installed later is missing from the list. The system is therefore searched again where the listed
-fonts lack a letter. A name that no font can show is numbered in figures, and a note of the report has the name.
+Names may be in any script, so fonts are searched among the installed ones. matplotlib lists the fonts of its first
+start, without those installed later. If the listed fonts lack a letter, the system is searched again. A name that no
+font can show is replaced by a number, which a note of the report explains.
 """
 
 import io
@@ -32,33 +32,31 @@ PREFERRED = (
     *("Noto Sans Arabic", "Noto Naskh Arabic", "Geeza Pro", "Noto Sans Devanagari", "Nirmala UI", "Mangal"),
     *("Noto Sans Hebrew", "Noto Sans Thai", "Noto Sans", "Segoe UI", "Tahoma", "Arial Unicode MS", "FreeSans"),
 )
-"""Tried in this order; then all other installed families."""
+"""Font families in the order in which they are tried, before all other installed families."""
 SYMBOLS_ONLY = {"STIXNonUnicode", ".LastResort", "LastResort", "Last Resort High-Efficiency"}
-"""Families whose outlines are not those of the characters."""
+"""Font families whose outlines are not those of the characters."""
 NEVER_DRAWN = {"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"}
-"""Categories of characters that may lack a glyph of their own: control, format, combining marks, separators."""
+"""Categories of characters that need no glyph: control, format, combining marks, separators."""
 
 
 def drawable(names: Sequence[str]) -> list[str]:
-    """Return the names as figures show them: a name with a letter that no installed font has becomes its number, from
-    1.
-    """
+    """Return the names as figures show them. A name with a letter in no installed font becomes its number, from 1."""
     lacking = set(undrawable(names))
     return [str(number) if name in lacking else name for number, name in enumerate(names, start=1)]
 
 
 def undrawable(names: Sequence[str]) -> list[str]:
-    """Return the names with a letter that no installed font has."""
+    """Return the names with a letter that is in no installed font."""
     return [name for name in names if _choose(name)[1]]
 
 
 def families_for(names: Sequence[str]) -> list[str]:
-    """Return the default font, and the installed fonts with the letters that it lacks."""
+    """Return the default font, then installed fonts with the letters that it lacks."""
     return list(dict.fromkeys((DEFAULT, *(family for name in names for family in _choose(name)[0]))))
 
 
 def missing_note(names: Sequence[str]) -> str:
-    """Return what the numbers in figures stand for; empty where every name can be drawn."""
+    """Return a note that explains the numbers in figures; empty if every name can be drawn."""
     lacking = undrawable(names)
     if not lacking:
         return ""
@@ -68,7 +66,7 @@ def missing_note(names: Sequence[str]) -> str:
 
 @cache
 def _choose(name: str) -> tuple[tuple[str, ...], bool]:
-    """The families that add letters the default font lacks, and whether a letter is in none of them."""
+    """Return the families with letters that the default font lacks, and whether a letter is in no family."""
     wanted = {ord(letter) for letter in name if unicodedata.category(letter) not in NEVER_DRAWN}
     wanted -= _letters(DEFAULT)
     chosen: list[str] = []
@@ -85,7 +83,7 @@ def _choose(name: str) -> tuple[tuple[str, ...], bool]:
 
 @cache
 def _families(is_searched: bool) -> tuple[str, ...]:
-    """Installed families, preferred ones first: those that matplotlib lists, or after a search of the system."""
+    """Yield installed families, preferred ones first: those that matplotlib lists, then those of a new search."""
     from matplotlib import font_manager
 
     manager = font_manager.fontManager
@@ -104,7 +102,7 @@ def _families(is_searched: bool) -> tuple[str, ...]:
 
 @cache
 def _letters(family: str) -> frozenset[int]:
-    """The code points for which a family has outlines; none where its file cannot be read."""
+    """Return the code points for which a family has outlines; empty if its file cannot be read."""
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
 
@@ -118,7 +116,7 @@ def _letters(family: str) -> frozenset[int]:
 
 
 Drawn: TypeAlias = "Mapping[str, Figure]"
-"""A result's figures before they are written, by file name without its ending."""
+"""The figures of a result before they are written, by file name without suffix."""
 # Source: Okabe and Ito, "Color Universal Design", https://jfly.uni-koeln.de/color/
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#595959"
 YELLOW, SKY, PURPLE, BLACK = "#E69F00", "#56B4E9", "#CC79A7", "#000000"
@@ -128,7 +126,7 @@ DPI = 210
 WIDTH_INCHES = 4.6
 SMALL_POINTS = 9
 UNDATED = {"png": ("Software",), "pdf": ("Creator", "Producer", "CreationDate"), "svg": ("Creator", "Date")}
-"""The kinds of image files, each with what would differ from one day or version to the next."""
+"""Kinds of image files, with the metadata to leave out so that files do not depend on date and version."""
 
 
 def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> "Figure":
@@ -141,12 +139,12 @@ def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> "Fig
 
 
 def legend_above(axes: "Axes", columns: int, **spacing: float) -> None:
-    """The legend above the data, where it covers none; `spacing` as matplotlib's legend takes it."""
+    """Draw the legend above the data, which it does not cover. `spacing` is as in matplotlib's legend."""
     axes.legend(frameon=False, fontsize=SMALL_POINTS, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, **spacing)
 
 
 def name_rows(axes: "Axes", names: Sequence[str]) -> None:
-    """Names next to the rows of a chart of horizontal bars, from the bottom up."""
+    """Write names next to the rows of a chart of horizontal bars, from the bottom up."""
     shown = drawable(names)
     axes.set_yticks(range(len(names)), shown)
     write_names(axes.get_yticklabels(), shown)
@@ -154,18 +152,18 @@ def name_rows(axes: "Axes", names: Sequence[str]) -> None:
 
 
 def majority_line(axes: "Axes", majority: float) -> None:
-    """The accuracy (0 to 1) of always predicting the most frequent class, as an upright line named in the legend."""
+    """Draw the accuracy (0 to 1) of always predicting the most frequent class as a vertical line, with a legend."""
     label = f"most frequent class, {100 * majority:.1f} %"
     axes.axvline(100 * majority, color=GREY, linewidth=1.2, linestyle="--", label=label)
 
 
 def ink_on(color: Any) -> str:
-    """Return black or white, whichever has the higher contrast on a color."""
+    """Return black or white, whichever has the higher contrast to a color."""
     return BLACK if contrast(BLACK, color) >= contrast("#FFFFFF", color) else "#FFFFFF"
 
 
 def contrast(first: Any, second: Any) -> float:
-    """Return contrast ratio of two colors, 1 to 21; text needs 4.5. Source: WCAG 2.1, relative luminance."""
+    """Return the contrast ratio of two colors, 1 to 21. Text needs 4.5. Source: WCAG 2.1, relative luminance."""
     darker, lighter = sorted(map(_luminance, (first, second)))
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -178,14 +176,14 @@ def _luminance(color: Any) -> float:
 
 
 def clean(axes: "Axes", grid: str = "y") -> None:
-    """No box around the data, and faint lines along one axis."""
+    """Remove the box around the data, and draw faint lines along one axis."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y" if grid == "y" else "x", alpha=0.3)
     axes.set_axisbelow(True)
 
 
 def write_names(texts: "Iterable[Text]", names: Sequence[str]) -> None:
-    """Show names as they are: no formula in dollar signs, and a font that has their script."""
+    """Show names literally, without formulas in dollar signs, in a font that has their letters."""
     families = families_for(names)
     for text in texts:
         text.set_parse_math(False)
@@ -196,8 +194,8 @@ def as_image(figure: "Figure", kind: str = "png") -> bytes:
     """Return the figure as the bytes of a file.
 
     Args:
-        figure: drawn on `new_figure`.
-        kind: png, pdf or svg.
+        figure: a figure from `new_figure`.
+        kind: format of the file: png, pdf or svg.
     """
     import matplotlib as mpl
 

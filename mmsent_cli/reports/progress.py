@@ -1,6 +1,6 @@
-"""The live view of every command: progress bars and a table on a terminal, one plain line at a time elsewhere.
+"""The live view of every command: progress bars and a table on a terminal, plain lines elsewhere.
 
-A single model has a table of its epochs; of several models, folds and trials included, each is a row.
+For a single model, the table has one row per epoch. For several models, it has one row per model.
 """
 
 import math
@@ -38,34 +38,34 @@ from mmsent_cli.reports.tables import err
 from mmsent_cli.results import EpochResult
 
 NAME_COLUMNS = 30
-"""Columns of a name next to a bar, so that the time left fits 80 columns too. A longer stage takes several lines."""
+"""Width of a name next to a bar, so that a bar with the time left fits 80 columns. A longer name is wrapped."""
 
 
 class Pace(NamedTuple):
-    """How fast models are trained here, one or several at a time: `models` in `seconds` during which any trained.
+    """The speed of training: `models` were trained in the `seconds` during which any model was trained.
 
-    Models read back from an earlier run do not count.
+    Models that were read from an earlier run are not counted.
     """
 
     models: int = 0
     seconds: float = 0.0
 
     def left(self, fraction: float, busy_s: float, rest: float) -> float:
-        """Return seconds for the `rest` of the models, when `fraction` of the running ones took `busy_s` seconds.
+        """Return the seconds for the remaining models, if `fraction` of the running ones took `busy_s` seconds.
 
-        NaN while nothing is finished.
+        The result is NaN until a model is finished.
         """
         worked = self.models + fraction
         return (self.seconds + busy_s) / worked * rest if worked > 0 else math.nan
 
 
 LOADING_SECONDS = 2.0
-"""After which a line says that libraries and models are being loaded."""
+"""Seconds without an event after which a line reports that libraries and models are being loaded."""
 
 
 @dataclass
 class RunningModel:
-    """A model in training: begun at `start`, with `epochs` of its epochs done. `task` is its bar."""
+    """A model in training, since `start`, with `epochs` finished epochs. `task` is its progress bar."""
 
     event: ModelBegun
     start: float
@@ -79,7 +79,7 @@ class RunningModel:
 
 
 class TimeLeft(TimeRemainingColumn):
-    """The time left: the task's field `left` in seconds, or Rich's own estimate where that is None."""
+    """A column with the time left: the task's field `left` in seconds, or Rich's estimate if that is None."""
 
     def render(self, task: Task) -> Text:
         left = task.fields.get("left")
@@ -89,16 +89,16 @@ class TimeLeft(TimeRemainingColumn):
 
 
 class ProgressView:
-    """Shows events of `mmsent_cli.progress` on stderr. Call it with each event; use it as a context manager.
+    """Shows events of `mmsent_cli.progress` on stderr. Use it as a context manager, and call it with each event.
 
-    On a terminal: a bar for each stage of the preparation; then bars for the models in training with the time left,
-    below a table of epochs or of models. Elsewhere: a line for each finished stage, epoch or model, and one every
-    half minute of a long step, without control characters. Before the first event, a line if there is none for two
-    seconds: that is how long imports may take.
+    On a terminal, there is a bar for each stage of the preparation. Then there are bars for the models in training with
+    the time left, below a table of epochs or models. Elsewhere, there is a line for each finished stage, epoch or
+    model, and one every half minute of a long step, without control characters. If there is no event for two seconds,
+    as during imports, a line says so.
 
     Args:
-        clock: seconds that only go up.
-        is_brief: print no lines about steps that are not finished, where there is no terminal.
+        clock: a function that returns increasing seconds.
+        is_brief: if there is no terminal, print no lines about unfinished steps.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, is_brief: bool = False) -> None:
@@ -142,7 +142,7 @@ class ProgressView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the whole table, however long, on the screen, without the bars."""
+        """Leave the whole table on the screen, without the bars."""
         self.stop_loading()
         if self._live:
             self._live.update(self._table(len(self._rows())) if self._rows() else Text(""))
@@ -153,7 +153,7 @@ class ProgressView:
         self._print("loading the libraries and the model")
 
     def stop_loading(self) -> None:
-        """Print no line about loading any more: something else is shown."""
+        """Stop the line about loading, since something else is shown."""
         if self._loading is not None:
             self._loading.cancel()
             self._loading = None
@@ -180,13 +180,13 @@ class ProgressView:
                 self._end(event)
 
     def _place(self, event: Stage | Step) -> str:
-        """Which of several models a batch belongs to; empty for a single model and for other steps."""
+        """Return the model that a batch belongs to, such as `model 2 of 6`; empty if there is only one model."""
         model = None if isinstance(event, Stage) or self._is_single else self._running[event.model, event.seed].event
         return "" if model is None else f"model {model.number} of {model.total}"
 
     @property
     def _is_single(self) -> bool:
-        """Whether there is one model only, whose epochs are shown."""
+        """Return True if there is only one model, whose epochs are then shown."""
         return self._newest.total == 1 and not self._finished
 
     def _show_stage(self, stage: Stage) -> None:
@@ -231,7 +231,7 @@ class ProgressView:
         )
 
     def _show_models(self, model: RunningModel | None = None) -> None:
-        """The bar of a model, that of all models, and the time left for each."""
+        """Update the bar of a model, the bar of all models, and the time left."""
         if model is not None:
             busy_s = self._clock() - model.start if model.fraction else 0.0
             self._bars.update(
@@ -277,14 +277,14 @@ class ProgressView:
         self._draw()
 
     def _busy_s(self) -> float:
-        """Seconds for which any model has been in training without a break."""
+        """Return the seconds since models have been in training without a break."""
         return self._clock() - self._any_since
 
     def _rows(self) -> Sequence[EpochResult | FinishedModel]:
         return self._finished or self._epochs
 
     def _draw(self) -> None:
-        """Draw as many of the newest rows as fit above the bars, one terminal line being left free."""
+        """Draw as many of the newest rows as fit above the bars. One terminal line is left free."""
         if self._live is None or not self._rows():
             return
         room = self._console.height - 1 - self._lines(self._bars)
@@ -294,11 +294,11 @@ class ProgressView:
         self._live.update(Group(self._table(rows), self._bars), refresh=True)
 
     def _lines(self, part: RenderableType) -> int:
-        """Terminal lines that a part takes."""
+        """Return the number of terminal lines of a part."""
         return len(self._console.render_lines(part, pad=False))
 
     def _table(self, rows: int) -> Table:
-        """The newest rows."""
+        """Make the table of the newest rows."""
         return model_table(self._finished, rows) if self._finished else epoch_table(self._epochs, rows)
 
     def _print(self, line: str) -> None:
@@ -308,11 +308,11 @@ class ProgressView:
 
 
 def _show_cursor() -> None:
-    """Show the terminal's cursor again, without the console, which another thread may hold."""
+    """Show the terminal's cursor again. The console is not used, since another thread may hold it."""
     os.write(2, b"\x1b[?25h")
 
 
 def _name_of(event: ModelBegun) -> str:
-    """A running model's name; its number where the name is too long, as those of trials are."""
+    """Return a running model's name, or its number if the name is too long, like those of trials."""
     name = f"{event.model}, seed {event.seed}"
     return name if cell_len(name) <= NAME_COLUMNS else f"model {event.number} of {event.total}, seed {event.seed}"

@@ -1,4 +1,4 @@
-"""Rows of the live view: a table of a model's epochs or of several models, and the same as lines of text."""
+"""Make rows of the live view: a table of epochs or models, and the same as lines of text."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from mmsent_cli.reports.tables import figures_table
 from mmsent_cli.results import EpochResult
 
 SILENT_SECONDS = 30.0
-"""How long nothing is printed."""
+"""Minimum number of seconds between two lines."""
 
 
 class Heartbeat:
-    """Makes the lines of long steps.
+    """Makes lines for long steps, at intervals.
 
     Args:
-        clock: seconds that only go up.
+        clock: a function that returns increasing seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -28,15 +28,15 @@ class Heartbeat:
         self._begun: dict[str, tuple[float, int]] = {}
 
     def spoke(self) -> None:
-        """Note that a line was printed."""
+        """Record that a line was printed."""
         self._spoken = self._clock()
 
     def line(self, event: Stage | Step, of_models: str = "") -> str:
-        """Return the line for an event; empty if one was printed a short time ago.
+        """Return the line for an event; empty if a line was printed recently.
 
         Args:
-            event: an event of a step that is not finished.
-            of_models: which of the models a batch belongs to, such as `model 2 of 6`.
+            event: an event of an unfinished step.
+            of_models: the model that a batch belongs to, such as `model 2 of 6`.
         """
         name, unit = (event.name, event.unit) if isinstance(event, Stage) else (_step_name(event, of_models), "batch")
         start, before = self._begun.setdefault(name, (self._clock(), event.done))
@@ -76,7 +76,7 @@ RESUMED = "done before"
 
 
 class FinishedModel(NamedTuple):
-    """A finished model; `duration_s` is None where it was read back from an earlier run."""
+    """A finished model. `duration_s` is None if it was read from an earlier run."""
 
     event: ModelDone
     duration_s: float | None
@@ -86,7 +86,7 @@ class FinishedModel(NamedTuple):
 
 
 def model_table(finished: Sequence[FinishedModel], rows: int) -> Table:
-    """Return the newest finished models, with a remark on their metrics below."""
+    """Make the table of the newest finished models, with a remark on their metrics below."""
     kind = finished[-1].event.epoch
     cells = [
         (each.event.model, each.event.seed, percent(each.event.accuracy), f"{each.event.macro_f1:.3f}", each.time())
@@ -96,7 +96,7 @@ def model_table(finished: Sequence[FinishedModel], rows: int) -> Table:
 
 
 def epoch_table(epochs: Sequence[EpochResult], rows: int) -> Table:
-    """Return the newest epochs of a model; the best one so far has a star."""
+    """Make the table of the newest epochs of a model. The best one so far has a star."""
     best = max((result.epoch for result in epochs if result.is_best), default=None)
     skipped = sum(result.skipped_steps for result in epochs)
     table = figures_table(EPOCH_COLUMNS, [_epoch_cells(result, best) for result in epochs[-rows:]])
@@ -104,12 +104,12 @@ def epoch_table(epochs: Sequence[EpochResult], rows: int) -> Table:
 
 
 def epoch_name(epoch: int, epochs: int) -> str:
-    """Return the number of an epoch, and of how many."""
+    """Return the number of an epoch and the number of all epochs."""
     return f"epoch {epoch} of {epochs}"
 
 
 def epoch_line(result: EpochResult, epochs: int) -> str:
-    """Return a finished epoch in a line."""
+    """Describe a finished epoch in a line."""
     skipped = f", {_skipped(result.skipped_steps)}" if result.skipped_steps else ""
     return (
         f"{epoch_name(result.epoch, epochs)}: train loss {result.train_loss:.4f}, "
@@ -121,7 +121,7 @@ def epoch_line(result: EpochResult, epochs: int) -> str:
 
 
 def model_line(model: FinishedModel, number: int, total: int) -> str:
-    """Return a finished model in a line; it is model `number` of `total`."""
+    """Describe a finished model in a line. It is model `number` of `total`."""
     event = model.event
     accuracy = f"{'best accuracy' if event.epoch == 'best' else 'accuracy'} {percent(event.accuracy)}"
     return (

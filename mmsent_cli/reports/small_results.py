@@ -1,4 +1,4 @@
-"""What short commands print: cache, export, fusions, predict, runs, serve and split."""
+"""Print the results of short commands: cache, export, fusions, predict, runs, serve and split."""
 
 import csv
 import sys
@@ -92,7 +92,7 @@ def print_fusions(rows: Sequence[FusionRow], encoders: str = "") -> None:
     """Print the fusions on stdout.
 
     Args:
-        rows: in the order to be shown.
+        rows: the fusions in the order to show.
         encoders: the encoders for which the parameters are counted.
     """
     grid = Grid(
@@ -110,7 +110,7 @@ BAR_COLUMNS = 30
 
 
 def print_predict(result: PredictResult, next_commands: Iterable[str] = ()) -> None:
-    """Print a finished prediction on stdout, and what to type next."""
+    """Print a finished prediction on stdout, and suggested commands."""
     console = out()
     console.print(facts_table(_facts(result)))
     if result.prediction is None:
@@ -172,7 +172,7 @@ SHORT_DIGEST = 6
 
 
 def print_runs(result: RunsResult) -> None:
-    """Print the list as a table."""
+    """Print the list of runs as a table."""
     console = out()
     if not result.runs:
         console.print(cell(f"no run in {result.folder}"))
@@ -182,7 +182,7 @@ def print_runs(result: RunsResult) -> None:
 
 
 def runs_grids(result: RunsResult) -> list[Grid]:
-    """Make the table, with one row per run."""
+    """Make the table of runs, with one row per run."""
     rows = tuple(
         (
             row.name,
@@ -212,7 +212,7 @@ def runs_grids(result: RunsResult) -> list[Grid]:
 
 
 def print_runs_csv(result: RunsResult) -> None:
-    """Print the list as comma-separated values on standard output."""
+    """Print the list of runs as comma-separated values on standard output."""
     rows = [_flat(row) for row in result.runs]
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else ["name"], lineterminator="\n")
     writer.writeheader()
@@ -253,12 +253,12 @@ def _flat(row: RunRow) -> dict[str, object]:
 
 
 def print_address(address: str) -> None:
-    """Print where the page is, unbroken, so that it can be copied."""
+    """Print the address of the page on one line, so that it can be copied."""
     out().print(cell(f"Serving at {address}  (Ctrl-C stops it)"), soft_wrap=True)
 
 
 def print_split(result: SplitResult, next_command: str) -> None:
-    """Print sizes and class balance of each part, what grouping caught, and where the file is."""
+    """Print sizes and class counts of each part, the effect of grouping, and the path of the file."""
     console = out()
     leaks = result.leaks_without_groups
     plain = "" if leaks is None else f"; {leaks} if near-duplicates were ignored"

@@ -1,8 +1,8 @@
-"""The terminal: consoles, and tables on them.
+"""Make consoles for the terminal, and print tables on them.
 
-The one place that makes consoles: results go to stdout, progress and warnings to stderr. A console is made afresh
-each time, so that it writes to the stream that is current (tests and pipes replace it). Rich itself leaves out colour
-and cursor movement off a terminal, and colour where `NO_COLOR` is set.
+Results go to stdout, progress and warnings to stderr. A console is created for each use, so that it writes to the
+current stream (tests and pipes replace it). Rich omits color and cursor movement if there is no terminal, and color if
+`NO_COLOR` is set.
 """
 
 import codecs
@@ -26,16 +26,16 @@ from rich.text import Text
 from mmsent_cli.reports.blocks import Grid
 
 UNLIMITED = 100_000
-"""Columns of a stream that is no terminal, unless `COLUMNS` sets a width: other programs need unbroken values."""
+"""Width of a stream that is not a terminal, unless `COLUMNS` sets it. Other programs need unbroken values."""
 PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
-"""Marks for a terminal of another code page that lacks these characters."""
+"""Plain forms of marks, for terminals that lack these characters."""
 
 IS_QUIET: ContextVar[bool] = ContextVar("is_quiet", default=False)
 
 
 @contextmanager
 def without_messages() -> Iterator[None]:
-    """Print no progress and no notices on stderr meanwhile. Errors are printed."""
+    """Print no progress and no notices on stderr in this block. Errors are printed."""
     token = IS_QUIET.set(True)
     try:
         yield
@@ -44,7 +44,7 @@ def without_messages() -> Iterator[None]:
 
 
 class PlainConsole(Console):
-    """A console that writes no blanks at the ends of lines, unless it is a terminal."""
+    """A console that writes no trailing blanks, unless it is a terminal."""
 
     def print(self, *objects: Any, **how: Any) -> None:
         """Print as Rich does."""
@@ -69,7 +69,7 @@ def err() -> Console:
 
 
 def print_json(result: Any) -> None:
-    """Write a result, a dataclass or a mapping, as JSON on stdout; a number that is not finite becomes null."""
+    """Print a result (a dataclass or a mapping) as JSON on stdout. A number that is not finite becomes null."""
     plain = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     text = json.dumps(_finite(plain), indent=2, ensure_ascii=not is_unicode)
@@ -93,7 +93,7 @@ def _console(stream: TextIO, is_quiet: bool = False) -> Console:
 
 
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Replace characters that a stream lacks: a mark by its plain form, any other character by an escape."""
+    """Replace characters that a stream cannot encode: marks by plain forms, others by escapes."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = error.object[error.start : error.end]
@@ -113,18 +113,16 @@ def _finite(value: Any) -> Any:
 
 
 FOLDED_COLUMNS = 15
-"""Width that a column of words keeps at the least, before a table is divided."""
+"""Minimum width of a column of words. If it does not fit, the table is divided."""
 
 
 def cell(value: object, style: str = "") -> Text:
-    """Return a table cell that shows the value as it is, square brackets included."""
+    """Return a table cell with the value as it is. Square brackets are shown."""
     return Text(str(value), style=style)
 
 
 def figures_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table whose first column names the row, left-aligned, and whose other columns hold numbers, right-
-    aligned.
-    """
+    """Make a table with left-aligned names in the first column and right-aligned numbers in the others."""
     table = Table(box=SIMPLE_HEAD, show_edge=False)
     for position, column in enumerate(columns):
         table.add_column(cell(column), justify="right" if position else "left", overflow="fold")
@@ -134,7 +132,7 @@ def figures_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> T
 
 
 def print_table(console: Console, title: str, table: Table, foot: str = "") -> None:
-    """Print a table under its title, with a line of remarks below it; the title may be wider than the table."""
+    """Print a table under its title, with remarks below. The title may be wider than the table."""
     console.print()
     console.print(cell(title, "bold"))
     console.print(table)
@@ -143,7 +141,7 @@ def print_table(console: Console, title: str, table: Table, foot: str = "") -> N
 
 
 def facts_table(facts: Iterable[tuple[str, object]]) -> Table:
-    """Return names and values without a frame, for headers; facts without a value are left out."""
+    """Return names and values without a frame, for headers. Facts without a value are left out."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -154,7 +152,7 @@ def facts_table(facts: Iterable[tuple[str, object]]) -> Table:
 
 
 def print_paths(console: Console, heading: str, lines: Iterable[str]) -> None:
-    """Print a heading and one unbroken line for each entry, so that it can be copied whole; nothing without entries."""
+    """Print a heading, and each entry on one line, so that it can be copied. Without entries, print nothing."""
     entries = list(lines)
     if entries:
         console.print(cell(f"\n{heading}", "bold"), soft_wrap=True)
@@ -163,7 +161,7 @@ def print_paths(console: Console, heading: str, lines: Iterable[str]) -> None:
 
 
 def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") -> None:
-    """Print remarks as a list, wrapped to the console's width; nothing without any."""
+    """Print remarks as a list, wrapped to the console's width. Without remarks, print nothing."""
     table = facts_table((" -", note) for note in notes)
     if table.row_count:
         console.print(cell(f"\n{heading}", "bold"))
@@ -171,12 +169,12 @@ def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") 
 
 
 def print_grid(console: Console, grid: Grid, continued: str = "continued") -> None:
-    """Print a grid under its title. Its numbers are never broken: what is too wide goes on in a second table below.
+    """Print a grid under its title. Columns that do not fit are printed in a second table below.
 
     Args:
-        console: where to print.
+        console: the console to print on.
         grid: the grid.
-        continued: what the title of a second table says in brackets.
+        continued: the text in brackets after the title of a second table.
     """
     parts = _parts(grid, console.width)
     for part in parts:
@@ -194,7 +192,7 @@ def _tight(grid: Grid) -> Table:
 
 
 def _parts(grid: Grid, width: int) -> list[Grid]:
-    """The grid, or its columns in two or more grids that keep to the width, each with the column of names."""
+    """Divide a grid into grids that fit the width. Each has the column of names."""
     shown = len(grid.columns)
     while shown > 2 and _needed(grid, shown) > width:
         shown -= 1
@@ -214,7 +212,7 @@ def _chosen(grid: Grid, columns: Sequence[int]) -> Grid:
 
 
 def _needed(grid: Grid, shown: int) -> int:
-    """Terminal columns that the first `shown` columns need at the least: words may be folded, numbers may not."""
+    """Return the terminal columns that the first `shown` columns need. Words may be wrapped, numbers may not."""
     return sum(_least(grid, position) for position in range(shown)) + 2 * shown - 2
 
 

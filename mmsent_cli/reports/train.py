@@ -1,4 +1,4 @@
-"""A training run as an answer, grids and sections, the same on terminals and pages."""
+"""Report a training run: head, tables and sections, the same on terminals and pages."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Picture, Section, picture
 from mmsent_cli.reports.confidence import class_grid, confusion_grid
@@ -13,7 +13,7 @@ QUESTION = "How well can the class ({classes}) be predicted from a text and its 
 
 
 def train_figures(result: TrainResult) -> Drawn:
-    """Return curves over the epochs, where there are any, and the confusion matrix of the best one."""
+    """Draw the curves over the epochs, if there are any, and the confusion matrix of the best epoch."""
     curves = {CURVES: draw_curves(result.history, result.majority_accuracy)} if result.history else {}
     return {**curves, CONFUSION: draw_confusion(result.best.confusion, result.labels)}
 
@@ -28,7 +28,7 @@ def train_answer(result: TrainResult, seconds: float) -> Answer:
         headline=f"{percent(best.accuracy)} accuracy: {result.encoders}, {result.fusion}",
         paragraphs=(
             f"Accuracy on {counted(result.val_pairs, 'validation pair')}; 95 % interval {interval(best.interval)}. "
-            f"Always answering the most frequent class gives {percent(result.majority_accuracy)}. "
+            f"Always predicting the most frequent class gives {percent(result.majority_accuracy)}. "
             f"Macro-F1 {score(best.macro_f1)} against {score(majority)}.",
             f"Epoch {result.best_epoch} was chosen on these same pairs, so its scores are optimistic. The last epoch "
             f"({result.epochs}) gives {percent(last.accuracy)}, {interval(last.interval)}, macro-F1 "
@@ -60,7 +60,7 @@ def train_sections(result: TrainResult, figures: Figures) -> list[Section]:
 
 
 def train_pictures(result: TrainResult, figures: Figures) -> tuple[Picture, ...]:
-    """Return curves and confusion matrix."""
+    """Return the curves and the confusion matrix as pictures."""
     return (
         *picture(
             figures.get(CURVES),
@@ -79,7 +79,7 @@ def train_pictures(result: TrainResult, figures: Figures) -> tuple[Picture, ...]
 
 
 def scores_grid(result: TrainResult) -> Grid:
-    """Make the table: scores of the best and the last epoch, and of always predicting the most frequent class."""
+    """Make the table of the scores of the best and the last epoch, and of the majority class."""
     best, last, majority = result.best, result.last, result.majority_accuracy
     return Grid(
         name="scores",

@@ -1,4 +1,4 @@
-"""What was trained, as a section of a page: the parts of the model, the settings of the training, the class counts."""
+"""Describe what was trained: the parts of the model, the settings of the training, and the class counts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def model_sections(
         result: a result of any type.
         config: the resolved configuration as in `config.json`.
         environment: versions and date of the run.
-        counts: pairs of each class, by the part of the data.
+        counts: number of pairs of each class, by part of the data.
     """
     if isinstance(result, TrainResult | FoldsResult):
         settings = settings_grid([*_settings(config), *_facts(result, environment)])
@@ -39,7 +39,7 @@ def model_sections(
 
 
 def parts_grid(parts: Iterable[ModelPart]) -> Grid:
-    """The parts of a model, a row for each."""
+    """Make the table of the parts of a model, one row per part."""
     rows = [
         (
             sentence(part.part),
@@ -62,7 +62,7 @@ def parts_grid(parts: Iterable[ModelPart]) -> Grid:
 
 
 def layers_grid(result: CompareResult) -> Grid:
-    """The fusions of a comparison with their formulas and sizes, each once."""
+    """Make the table of the compared fusions with their formulas and sizes, each once."""
     layers = {arm.fusion: (arm.layer, arm.trainable_parameters) for arm in result.arms}
     rows = [
         (name, f"{trained:,}", layer.summary, layer.formula, layer.source)
@@ -80,14 +80,14 @@ def layers_grid(result: CompareResult) -> Grid:
 
 
 def settings_grid(rows: Sequence[tuple[str, str]]) -> Grid:
-    """Settings and facts of a training as names and values."""
+    """Make the table of settings and facts of a training."""
     return Grid(
         name="training", title="Training", columns=("Setting", "Value"), rows=tuple(rows), words=frozenset({0, 1})
     )
 
 
 def counts_grid(counts: Counts) -> Grid:
-    """The pairs of each class, with a column for each part of the data."""
+    """Make the table of pairs by class, with a column for each part of the data."""
     labels = list(dict.fromkeys(label for classes in counts.values() for label in classes))
     rows = [(label, *(f"{classes.get(label, 0):,}" for classes in counts.values())) for label in labels]
     total = ("All", *(f"{sum(classes.values()):,}" for classes in counts.values()))
@@ -100,7 +100,7 @@ def counts_grid(counts: Counts) -> Grid:
 
 
 def formulas_of(result: Any) -> tuple[str, ...]:
-    """The formulas on the page of a result, which are not translated."""
+    """Return the formulas on the page, which are not translated."""
     if isinstance(result, PaperResult):
         result = result.fusions
     arms = [arm.layer for arm in result.arms if arm.layer] if isinstance(result, CompareResult) else []
@@ -108,7 +108,7 @@ def formulas_of(result: Any) -> tuple[str, ...]:
 
 
 def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The settings that decide what is learned, in words; nothing without a whole configuration."""
+    """Describe the settings of the training in words; empty without a complete configuration."""
     if not {"model", "fit", "split"} <= config.keys():
         return []
     model, fit, split = config["model"], config["fit"], config["split"]
@@ -155,13 +155,13 @@ def _loss(model: Mapping[str, Any], fit: Mapping[str, Any]) -> str:
 
 
 def _ensemble(model: Mapping[str, Any], split: Mapping[str, Any]) -> str:
-    """The members of an ensemble."""
+    """Describe the members of an ensemble."""
     networks = split["folds"] * model["models_per_fold"]
     return f"{networks} networks; {counted(len(model['probes']), 'probe')}; weights of all members by a stacker"
 
 
 def _split(split: Mapping[str, Any]) -> str:
-    """How the pairs were divided."""
+    """Describe the split of the pairs."""
     if split["folds"]:
         return f"{split['folds']} folds; near-duplicates in one fold; seed {split['split_seed']}"
     if split["split"]:
@@ -170,6 +170,6 @@ def _split(split: Mapping[str, Any]) -> str:
 
 
 def _facts(result: TrainResult | FoldsResult, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The data, the date and the version."""
+    """Return the data, the date and the version."""
     rows = [("Data", result.source), ("Date", environment.get("date", "")), ("Version", environment.get("mmsent", ""))]
     return [(name, value) for name, value in rows if value]

@@ -1,10 +1,11 @@
-"""Translate reports: pages, figures and terminal tables, by a table with the English sentences as keys.
+"""Translate reports (pages, figures and terminal tables) by a table whose keys are English texts.
 
-A key may have fields, whose texts are translated in turn. `{n}`, `{n1}`, … match a number, `{list}` an enumeration,
-`{t}`, `{x}` and some others any text in a sentence, all other names a text without semicolons. A text that is not in
-the table is divided into sentences and clauses. What is not in the table stays English.
+A key may contain fields. `{n}`, `{n1}`, … match a number, `{list}` an enumeration, `{t}`, `{x}` and some others any
+text within a sentence, and all other names a text without semicolons. The texts in the fields are translated too. A
+text that is not in the table is divided into sentences and clauses. If these are not in the table either, they stay
+English.
 
-Chosen: translation of the finished texts, since notes come from results, which stay English in `result.json`. Rejected:
+Chosen: translating the finished texts, since notes come from results, which are English in `result.json`. Rejected:
 gettext calls around each text, which cannot translate such notes.
 """
 
@@ -27,11 +28,11 @@ FOLDER = Path(__file__).parent / "translations"
 NUMBER = r"[-+−<]?\d[\d.,]*(?:e-?\d+)?"
 FIELD = re.compile(r"\{(\w+)\}")
 PHRASE, CLAUSE = r"(?:(?!\. ).)+?", r"(?:(?!\. |; ).)+?"
-"""A text within a sentence, or within one of its clauses."""
+"""Patterns for any text within a sentence, and for any text within a clause."""
 LONG_FIELDS = frozenset({"t", "g", "x", "why", "o"})
-"""Fields that may have semicolons."""
+"""Fields that may contain semicolons."""
 CLAUSES = {"; ": "；", " · ": " · ", ", ": "，"}
-"""Where a sentence is divided into clauses, and what joins their translations."""
+"""Separators of clauses, with the separators of their translations."""
 UNTRANSLATED_TAGS = ("style", "code", "pre", "b")
 VOID_TAGS = ("meta", "img", "br", "hr", "link", "input", "col")
 
@@ -69,7 +70,7 @@ def translated(part: Any, translate: Translate) -> Any:
 
 
 def translate_figure(figure: "Figure", translate: Translate) -> None:
-    """Translate the texts of a figure. A text stays English if no installed font has the letters of its translation."""
+    """Translate the texts of a figure. A text stays English if no installed font can show its translation."""
     from matplotlib.text import Text
     from matplotlib.ticker import FixedLocator
 
@@ -91,14 +92,14 @@ def translate_figure(figure: "Figure", translate: Translate) -> None:
 
 
 def _keep_last_line(text: str, translate: Translate) -> str:
-    """Translate a text. If its last line is the end of the translation as well, it stays a line of its own."""
+    """Translate a text. If the translation ends with its last line, this line stays separate."""
     new, (start, _, last) = translate(text), text.rpartition("\n")
     end = translate(last)
     return f"{new.removesuffix(end).rstrip()}\n{end}" if start and new.endswith(end) else new
 
 
 def translate_page(page: str, language: str, translate: Translate) -> str:
-    """Translate a page. Elements with the attribute `translate="no"`, code and names in bold are kept."""
+    """Translate a page. Code, bold names, and elements with `translate="no"` are not changed."""
     parser = _Page(language, translate)
     parser.feed(page)
     parser.close()
@@ -106,14 +107,14 @@ def translate_page(page: str, language: str, translate: Translate) -> str:
 
 
 class _Table:
-    """The translations of a language, and names that are kept."""
+    """The translations of a language, and the names to keep."""
 
     def __init__(self, language: str, names: frozenset[str]) -> None:
         self.texts, self.patterns = _read(language)
         self.names = {" ".join(name.split()) for name in names}
 
     def translate(self, text: str) -> str:
-        """Return the translation of a text, or the text."""
+        """Return the translation of a text, or the text if there is none."""
         plain = " ".join(text.split())
         if not plain or plain in self.names or not re.search("[A-Za-z]", plain):
             return text
@@ -146,7 +147,7 @@ class _Table:
         return ""
 
     def _clauses(self, parts: list[str], separator: str) -> Iterator[str]:
-        """Join those parts again that are in the table together, as many as possible."""
+        """Join clauses that are in the table together, as many as possible."""
         while parts:
             joined = (separator.join(parts[:count]) for count in range(len(parts), 1, -1))
             clause = next(filter(self._whole, joined), parts[0])
@@ -156,7 +157,7 @@ class _Table:
 
 @cache
 def _read(language: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
-    """Read a table: texts without fields, and patterns, those with more literal text first."""
+    """Read a table: texts without fields, and patterns, those with the most literal text first."""
     table: dict[str, str] = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
     texts = {key: value for key, value in table.items() if not FIELD.search(key)}
     with_fields = sorted(table.keys() - texts.keys(), key=lambda key: -len(FIELD.sub("", key)))
@@ -171,12 +172,12 @@ def _pattern(key: str) -> re.Pattern[str]:
 
 
 def _kind(name: str) -> str:
-    """What a field matches."""
+    """Return the regular expression of a field."""
     return NUMBER if re.fullmatch(r"n[0-9]*", name) else PHRASE if name in LONG_FIELDS else CLAUSE
 
 
 class _Page(HTMLParser):
-    """Writes a page again with translated texts."""
+    """Writes a page with translated texts."""
 
     def __init__(self, language: str, translate: Translate) -> None:
         super().__init__(convert_charrefs=False)

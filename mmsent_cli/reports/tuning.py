@@ -1,4 +1,4 @@
-"""A tuning as figures, tables, findings in words, and sections of the page."""
+"""Report a tuning: figures, tables, findings in words, and sections of the page."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,20 +77,18 @@ MOST_DECIMALS = 7
 
 
 def tune_grids(result: TuneResult) -> list[Grid]:
-    """Make a table of the trials of each phase. The last row of the last table is the most frequent class."""
+    """Make one table of trials per phase. The last row of the last table is the majority class."""
     grids = [_phase_grid(result, phase) for phase in phases_of(result)]
     return [grid for grid in grids if grid.rows]
 
 
 def phases_of(result: TuneResult) -> list[str]:
-    """Return names of the phases in order."""
+    """Return the names of the phases in order."""
     return list(dict.fromkeys(trial.phase for trial in result.trials))
 
 
 def trials_of(result: TuneResult, phase: str) -> list[TrialResult]:
-    """Return the trials of a phase. Weight decays begin with the trial of the best learning rate, where it has another
-    decay than all of them.
-    """
+    """Return the trials of a phase, for weight decays with the best trial of the learning rates first."""
     own = [trial for trial in result.trials if trial.phase == phase]
     if phase != "decays":
         return own
@@ -105,7 +103,7 @@ def _without_decay(trial: TrialResult) -> dict[str, float | int | str]:
 
 
 def losses_apart(result: TuneResult) -> dict[int, str]:
-    """Return the validation loss of each trial by its number, with so many decimals that different losses differ."""
+    """Return the validation loss of each trial by its number, with enough decimals to show different losses."""
     losses = {trial.number: trial.val_loss for trial in result.trials}
     for decimals in range(3, MOST_DECIMALS):
         shown = {number: f"{loss:.{decimals}f}" for number, loss in losses.items()}
@@ -115,7 +113,7 @@ def losses_apart(result: TuneResult) -> dict[int, str]:
 
 
 def varied_settings(result: TuneResult, phase: str) -> list[str]:
-    """Return names of the settings that differ between the trials of a phase; all of them where none differs."""
+    """Return the names of the settings that differ between the trials of a phase; all names if none differs."""
     trials = trials_of(result, phase)
     names = list(dict.fromkeys(name for trial in trials for name in trial.settings))
     varied = [name for name in names if len({trial.settings.get(name) for trial in trials}) > 1]
@@ -168,14 +166,15 @@ TUNING, TRIAL_LOSSES = "tuning", "losses"
 OTHERS = "#A7B0B7"
 COLORS = (*PALETTE, OTHERS)
 MAX_COLORED_TRIALS = len(COLORS)
-"""Up to this many trials, each has a color of its own; of more, only the best is colored."""
+"""Up to this number of trials, each has its own color. With more, only the best one is colored."""
 MAX_NAMED_TRIALS = 12
-"""Up to this many trials are named by their settings; more by their numbers, so that the figure fits one screen."""
+"""Up to this number of trials, labels are their settings. With more, they are numbers, so that the figure fits one
+screen."""
 MAX_LABEL_LETTERS = 24
 
 
 def tune_figures(result: TuneResult) -> Drawn:
-    """Return losses and best accuracies of all trials, where there are any."""
+    """Draw losses and best accuracies of all trials, if there are any."""
     return {TUNING: draw_trials(result), TRIAL_LOSSES: draw_losses(result)} if result.trials else {}
 
 
@@ -214,9 +213,7 @@ def draw_losses(result: TuneResult) -> "Figure":
 
 
 def trial_labels(result: TuneResult) -> dict[int, str]:
-    """Return short names by trial number: the settings that vary in the phase, if they fit two lines, else
-    `trial 3`, counted from 1.
-    """
+    """Return short names by trial number: the settings that vary in the phase, or `trial 3` if they are too long."""
     labels = {}
     for phase in phases_of(result):
         varied = varied_settings(result, phase)
@@ -266,7 +263,7 @@ def trial_numbered(result: TuneResult, number: int) -> TrialResult:
 
 
 def headline(result: TuneResult) -> str:
-    """Return the answer in one sentence."""
+    """Answer the question in one sentence."""
     best = trial_numbered(result, result.best)
     chosen = f"{settings_text(best.settings)}, {percent(best.accuracy)} *"
     if len(result.ties) == len(_complete(result)) > 1:
@@ -275,7 +272,7 @@ def headline(result: TuneResult) -> str:
 
 
 def findings_text(result: TuneResult) -> list[str]:
-    """Return paragraphs with the numbers behind the answer and their uncertainty."""
+    """Return paragraphs with the numbers behind the headline and their uncertainty."""
     return [*_ties(result), *_undecided(result), *_runner_up(result), *_range(result), _optimism(result)]
 
 
@@ -297,7 +294,7 @@ def _ties(result: TuneResult) -> Iterator[str]:
 
 
 def _numbers(trials: Iterable[int]) -> str:
-    """Numbers of trials as readers count them, from 1."""
+    """Return the numbers of trials, counted from 1."""
     return listed([str(number + 1) for number in trials])
 
 
@@ -352,7 +349,7 @@ def _range(result: TuneResult) -> Iterator[str]:
 
 
 def _named(trials: Sequence[TrialResult], one: TrialResult) -> str:
-    """The trials that have the accuracy of this one."""
+    """Name the trials with the same accuracy as this one."""
     same = [trial.number for trial in trials if trial.accuracy == one.accuracy]
     return f"trial{'s' if len(same) > 1 else ''} {_numbers(same)}"
 
@@ -361,7 +358,7 @@ def _optimism(result: TuneResult) -> str:
     majority = percent(result.setup.majority_accuracy)
     return (
         "* This accuracy is optimistic for two reasons: the epoch was chosen on the pairs it is measured on, and so "
-        f"was the trial. Always answering the most frequent class gives {majority}."
+        f"was the trial. Always predicting the most frequent class gives {majority}."
     )
 
 

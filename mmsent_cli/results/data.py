@@ -8,18 +8,18 @@ from mmsent_cli.results.frames import Tabular, records
 from mmsent_cli.results.training import Interval
 
 OK, WARNING, ERROR = "ok", "warning", "error"
-"""Levels of a check: nothing to do (OK), training can run but look at it (WARNING), training cannot run (ERROR)."""
+"""Levels of an outcome. OK: nothing to do. WARNING: look at it; training can run. ERROR: training cannot run."""
 
 
 FILE_CHECKS = frozenset({"missing texts", "missing images", "broken texts", "broken images"})
-"""Checks whose errors `--on-bad drop` cures."""
+"""Checks whose errors `--on-bad drop` removes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPair:
     """A pair that a check lists. If a row cannot be read, `guid` is empty.
 
-    Pairs of one `group` belong together, such as near-duplicates.
+    Pairs with the same `group` belong together, such as near-duplicates.
     """
 
     guid: str
@@ -33,9 +33,9 @@ class CheckOutcome:
     """The outcome of one check.
 
     Attributes:
-        check: what was checked.
+        check: name of the check.
         level: OK, WARNING or ERROR.
-        message: what was found, with its numbers.
+        message: the finding, with its numbers.
         rule: the threshold, such as "warning above 5 %"; empty if there is none.
         advice: what to do; empty if there is nothing to do.
         pairs: the pairs with the problem.
@@ -67,18 +67,18 @@ class Distribution:
 
 
 def _outcomes(result: Any) -> Iterable[Mapping[str, Any]]:
-    """A row for each check, with the number of its pairs."""
+    """Make a row for each check, with the number of its pairs."""
     rows = [asdict(each) for each in result.checks]
     return [{**row, "pairs": len(row["pairs"])} for row in rows]
 
 
 def _listed(result: Any) -> Iterable[Mapping[str, Any]]:
-    """A row for each listed pair of each check."""
+    """Make a row for each listed pair of each check."""
     return [{"check": each.check, **asdict(pair)} for each in result.checks for pair in each.pairs]
 
 
 def can_train(checks: Iterable[CheckOutcome]) -> bool:
-    """Return whether no check found an error."""
+    """Return True if no check found an error."""
     return all(each.level != ERROR for each in checks)
 
 
@@ -90,9 +90,10 @@ class EnvResult(Tabular):
         can_train: True if no check found an error.
         checks: all checks, in the order in which they were made.
         minutes: expected minutes of a training on 4,000 pairs, by preset; empty if not measured.
-        predicted_per_second: expected pairs that `predict` answers in a second, by preset; empty if not measured.
-        facts: the machine in a few words.
-        weights: SHA-256 of each file of weights on this machine.
+        predicted_per_second: expected number of pairs that `predict` predicts per second, by preset; empty if not
+            measured.
+        facts: description of the machine.
+        weights: SHA-256 of each weights file on this machine.
     """
 
     TABLES: ClassVar = {"checks": _outcomes}
@@ -111,12 +112,12 @@ class CheckResult(Tabular):
 
     Attributes:
         source: the folder or table.
-        pairs: labelled pairs that were read.
-        usable: labelled pairs that training would use.
-        rows: numbers of labelled rows that were read, used, skipped and refused, as training counts them.
-        to_predict: pairs without a label.
+        pairs: number of labelled pairs that were read.
+        usable: number of labelled pairs that training would use.
+        rows: numbers of labelled rows that were read, used, skipped and refused.
+        to_predict: number of pairs without a label.
         labels: the classes in order.
-        counts: usable pairs of each class.
+        counts: number of usable pairs of each class.
         can_train: True if no check found an error.
         checks: all checks, in the order in which they were made.
         distributions: lengths of texts and sizes of images.
@@ -171,7 +172,7 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileException:
-    """A file that is not in the encoding of the corpus: its encoding, or None if it has undecodable bytes."""
+    """A file in another encoding than the corpus. `encoding` is None if it has undecodable bytes."""
 
     name: str
     encoding: str | None
@@ -182,8 +183,8 @@ class FileException:
 class EncodingResult(Tabular):
     """The result of `inspect-encoding`. If `decided` is False, `encoding` is the best guess.
 
-    `candidates` were compared on the files that are not UTF-8, or on all files if every file is UTF-8. `margin` is the
-    log-probability (natural) of this encoding minus that of the next candidate that decodes the texts differently.
+    `candidates` were compared on the files that are not UTF-8, or on all files if all are UTF-8. `margin` is the
+    natural log-probability of this encoding minus that of the next candidate that decodes the texts differently.
     `exceptions` are files in another encoding. `undecodable` is the number of files with undecodable bytes. A detector
     that reads one file at a time decodes `detector_disagrees` of `detector_checked` files differently.
     """
@@ -208,7 +209,7 @@ class EncodingResult(Tabular):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """No classes: texts are decoded without their labels."""
+        """Empty, since this result has no classes."""
         return ()
 
 
@@ -221,7 +222,7 @@ class SplitResult:
     Attributes:
         groups: number of groups of near-duplicates.
         grouped_pairs: number of pairs in these groups.
-        conflicting_groups: number of groups with several tags.
+        conflicting_groups: number of groups with different labels.
         leaks: number of validation pairs with a near-duplicate in training.
         leaks_without_groups: the same number for a plain stratified split; None if there are too few pairs.
         fold_counts: with folds, the validation counts of each fold.
@@ -252,10 +253,10 @@ class StoredFeatures:
 
     Attributes:
         feature_set: name of its folder.
-        encoder: whose features it has.
-        stages: how many of the encoder's stages are computed, such as "3 of 8".
+        encoder: name of the encoder.
+        stages: the computed stages of the encoder, such as "3 of 8".
         entries: number of stored features.
-        bytes: size.
+        bytes: size in bytes.
         used: date and time of its newest file.
     """
 
@@ -269,9 +270,9 @@ class StoredFeatures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """The content of the caches. If they were cleared, the content before that.
+    """The content of the caches; if they were cleared, the earlier content.
 
-    `foreign` are folders in the cache that mmsent did not make. They are never deleted.
+    `foreign` lists folders in the cache that mmsent did not create. They are never deleted.
     """
 
     folder: str
@@ -290,16 +291,16 @@ class RunRow:
     Attributes:
         name: name of the folder. `when` is its date and time.
         command: train, tune, evaluate, …
-        is_finished: whether it has a result.
-        data: the folder or table, as the user wrote it.
-        split: digest of the split, or of all folds; empty without one.
+        is_finished: True if the run has a result.
+        data: the folder or table, as the user gave it.
+        split: digest of the split, or of all folds; empty without a split.
         split_words: the split in words, such as "5 folds, seed 42".
         model: encoders and fusion; empty for an evaluation.
         seed: seed of the training; None if nothing was trained.
-        accuracy, macro_f1: of the best epoch, or out of fold; None for a run without metrics.
+        accuracy, macro_f1: metrics of the best epoch, or out of fold; None for a run without metrics.
         accuracy_interval, macro_f1_interval: 95 % intervals over pairs.
-        rank: place by accuracy among the `ranked` trainings of the same data and split; None if it is alone.
-        minutes: how long it took; None while it is unfinished.
+        rank: rank by accuracy among the `ranked` trainings with the same data and split; None if there is no other.
+        minutes: duration; None for an unfinished run.
         megabytes: size of the folder.
     """
 
@@ -334,7 +335,7 @@ class RunsResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportResult:
-    """A model written as a folder that runs without mmsent.
+    """The result of `export`: a model in a folder that predicts without mmsent.
 
     Attributes:
         checkpoint: the exported model.
@@ -343,7 +344,7 @@ class ExportResult:
         files: size in bytes of each file.
         checked_pairs: number of pairs that the exported script and mmsent both predicted; 0 if nothing was compared.
         largest_difference: largest difference between their probabilities on these pairs.
-        changed_labels: number of pairs whose predicted class differs.
+        changed_labels: number of these pairs with different predicted classes.
         seconds: the duration in seconds.
         notes: remarks.
     """

@@ -1,4 +1,4 @@
-"""What `evaluate`, `compare` and `explain` return."""
+"""The results of `evaluate`, `compare` and `explain`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -19,9 +19,9 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassScores:
-    """The scores of one class. `support` is the number of its pairs, `predicted` the number of pairs predicted as it.
+    """The scores of one class. `support` counts its pairs, `predicted` the pairs predicted as this class.
 
-    The intervals of precision and recall are Wilson's, that of F1 is from jackknife pseudo-values.
+    Precision and recall have Wilson's intervals. The interval of F1 is computed from jackknife pseudo-values.
     """
 
     label: str
@@ -33,13 +33,14 @@ class ClassScores:
 
 
 ON_NEW, ON_VALIDATION, ON_KNOWN, ON_UNKNOWN = "new pairs", "validation pairs", "known pairs", ""
-"""What an evaluation is about: pairs that the training did not use, those that its best epoch was chosen on, all pairs
-since nearly all were used in training, or pairs that may have been used."""
+"""Groups of evaluated pairs. ON_NEW: pairs that were not used in training. ON_VALIDATION: pairs that the best epoch
+was chosen on. ON_KNOWN: all pairs, since nearly all were used in training. ON_UNKNOWN: pairs that may have been
+used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScores:
-    """Scores of a group of pairs. `by` is the criterion of the groups, `name` the name of this group.
+    """The scores of a group of pairs. `by` is the criterion of the grouping, `name` the name of this group.
 
     `macro_f1` is over the `classes` classes that occur in the group, as true or predicted class.
     """
@@ -55,7 +56,7 @@ class GroupScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationBin:
-    """The pairs whose predicted class has a probability from `low` to `high`: their mean probability and accuracy."""
+    """Mean probability and accuracy of the pairs whose predicted class has a probability from `low` to `high`."""
 
     low: float
     high: float
@@ -67,7 +68,7 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredShare:
-    """The most confident `share` of the pairs, all with a probability of `threshold` or more, and their accuracy."""
+    """Accuracy of the most confident `share` of the pairs, which have a probability of `threshold` or more."""
 
     share: float
     pairs: int
@@ -78,7 +79,7 @@ class AnsweredShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrecisionRecall:
-    """The precision-recall curve of one class against the others: points with rising recall, and their mean precision.
+    """The precision-recall curve of one class: points with rising recall, and the average precision.
 
     `pairs` is the number of pairs of the class.
     """
@@ -92,7 +93,7 @@ class PrecisionRecall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassDrift:
-    """Share of each class in training and here, their total variation distance, and a chi-square p."""
+    """Class shares in training and here, their total variation distance, and the p value of a chi-square test."""
 
     training: tuple[float, ...]
     here: tuple[float, ...]
@@ -102,7 +103,7 @@ class ClassDrift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthDrift:
-    """Quartiles of the text lengths in words, the Kolmogorov-Smirnov distance and its p."""
+    """Quartiles of the text lengths in words, the Kolmogorov-Smirnov distance, and its p value."""
 
     training: tuple[float, float, float]
     here: tuple[float, float, float]
@@ -111,13 +112,13 @@ class LengthDrift:
 
 
 def _scores(result: Any) -> Iterable[Mapping[str, Any]]:
-    """The three scores as rows."""
+    """Make a row for each of the three scores."""
     names = ("accuracy", "macro_f1", "weighted_f1")
     return [_row({"metric": name}, {"score": getattr(result, name)}) for name in names]
 
 
 def _row(start: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose scores become three columns: value, and lower and upper end of the interval."""
+    """Make a row in which each score becomes three columns: value, lower and upper end of the interval."""
     row = dict(start)
     for name, value in values.items():
         if isinstance(value, Score):
@@ -128,7 +129,7 @@ def _row(start: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scored(part: str) -> Any:
-    """Dataclasses with scores as rows."""
+    """Make rows from dataclasses with scores."""
     return lambda result: [
         _row({}, {name: getattr(each, name) for name in each.__slots__}) for each in getattr(result, part)
     ]
@@ -141,7 +142,7 @@ class EvaluateResult(Tabular):
     Attributes:
         subject: the checkpoint or the file of predictions.
         source: the name of the data source.
-        pairs: number of pairs on which the scores are computed (see `measured`). `groups` also has all other pairs.
+        pairs: number of pairs on which the scores are computed (see `measured`). Only `groups` also has other pairs.
         accuracy, macro_f1, weighted_f1: scores with intervals (Wilson's for accuracy, jackknife for F1). Macro-F1 is
             over the classes that occur, as true or predicted class.
         majority_accuracy: the accuracy of always predicting the most frequent class of these pairs.
@@ -149,12 +150,12 @@ class EvaluateResult(Tabular):
         groups: scores of groups of pairs: by training (new, near-duplicate, in validation, in training), by input
             (both, text only, image only), and by each column of `--by`.
         loss, calibration_error: cross-entropy and expected calibration error; None without probabilities.
-        calibration, answered, curves: empty without probabilities.
+        calibration, answered, curves: scores of the probabilities; empty without probabilities.
         new: number of pairs that were not used in training; None if unknown.
-        near_training: number of pairs that share text or image with a training pair; None if unknown.
+        near_training: number of pairs that share text or image, but not both, with a training pair; None if unknown.
         in_validation: number of validation pairs of the training; None if unknown.
         in_training: number of training pairs; None if unknown.
-        measured: the pairs on which the scores are computed: ON_NEW, ON_VALIDATION, ON_KNOWN or ON_UNKNOWN.
+        measured: the group of pairs on which the scores are computed: ON_NEW, ON_VALIDATION, ON_KNOWN or ON_UNKNOWN.
         classes, lengths: drift of class shares and text lengths from the training pairs; None if these are unknown.
         findings: reasons why the model has learned too little, which are also the first `notes`.
     """
@@ -195,15 +196,15 @@ class EvaluateResult(Tabular):
 
     @property
     def used(self) -> int:
-        """The number of pairs that the training used, or that share text or image with one; 0 if that is unknown."""
+        """The number of pairs that were used in training, or share text or image with a training pair; 0 if unknown."""
         return sum(count or 0 for count in (self.in_training, self.near_training, self.in_validation))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedModel:
-    """One of the compared models. `sources` has the checkpoint or the file of predictions of each of its seeds.
+    """One of the compared models. `sources` has the checkpoint or prediction file of each seed.
 
-    `findings` are reasons why it has learned too little.
+    `findings` are reasons why the model has learned too little.
     """
 
     name: str
@@ -216,15 +217,15 @@ class ComparedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelDifference:
-    """Two of the compared models on the same pairs: `first` minus `second`.
+    """The difference between two models on the same pairs: `first` minus `second`.
 
     Attributes:
         accuracy, macro_f1: the differences.
-        p_adjusted: p of the accuracy, adjusted by Holm's method over all pairs of models.
-        verdict: whether `first` is BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`.
+        p_adjusted: p value of the accuracy, adjusted over all pairs of models by Holm's method.
+        verdict: BETTER, WORSE or NOT_DISTINGUISHABLE for `first`, by `p_adjusted`.
         mcnemar: exact McNemar p of each seed.
-        only_first_right: pairs that only the first model predicts correctly, mean over seeds.
-        only_second_right: pairs that only the second model predicts correctly, mean over seeds.
+        only_first_right: number of pairs that only the first model predicts correctly, averaged over seeds.
+        only_second_right: number of pairs that only the second model predicts correctly, averaged over seeds.
     """
 
     first: str
@@ -239,7 +240,7 @@ class ModelDifference:
 
 
 def _differences(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Each pair of models as a row."""
+    """Make a row for each difference between two models."""
     plain = ("first", "second", "p_adjusted", "verdict", "only_first_right", "only_second_right")
     return [
         {name: getattr(each, name) for name in plain}
@@ -254,7 +255,7 @@ def _part(each: ModelDifference, metric: str) -> Iterable[tuple[str, Any]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelComparison(Tabular):
-    """Models or files of predictions, compared on the same `pairs`. `left_out` counts pairs that a model lacks.
+    """A comparison of models on the same `pairs`. `left_out` counts pairs that not all models predicted.
 
     `differences` has a row for every two models, in the order of `models`.
     """
@@ -274,7 +275,7 @@ class ModelComparison(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordScore:
-    """One word of the text, and how much it adds to the probability of the explained class (-1 to 1)."""
+    """A word of the text, with its contribution to the probability of the explained class (-1 to 1)."""
 
     word: str
     score: float
@@ -282,7 +283,7 @@ class WordScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalityShares:
-    """The parts of the probability of the explained class (Shapley values over the modalities).
+    """The contributions to the probability of the explained class (Shapley values over the modalities).
 
     `nothing` is the probability without text and image; `nothing + text + image` is the probability with both.
     """
@@ -303,15 +304,15 @@ class MemberVote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why one pair got its probabilities.
+    """The explanation of the prediction for one pair.
 
     Attributes:
         guid: name of the pair.
         text: the text; empty if the pair has none.
-        label: the explained class. By default, this is the predicted class.
+        label: the explained class; by default, the predicted class.
         predicted: the predicted class.
         probabilities: the probability of each class.
-        missing: the modality that the pair lacks: text, image, or nothing (empty).
+        missing: the modality that the pair lacks: text, image, or empty.
         shares: contribution of each modality.
         words: score of each word, in the order of the text.
         regions: score of each cell of a grid over the image, row by row from the top; empty without an image.
@@ -341,7 +342,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainResult:
-    """Explanations of some pairs by one checkpoint."""
+    """The explanations of some predictions of one checkpoint."""
 
     checkpoint: str
     method: str

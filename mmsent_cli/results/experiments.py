@@ -20,8 +20,8 @@ BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
 class SharedSetup:
     """The set-up that all models of an experiment share.
 
-    `encoder_runs` has the numbers of texts and images that were encoded, without those found in the feature store.
-    `encoder_parts` describe the encoders.
+    `encoder_runs` has the numbers of encoded texts and images, without those found in the feature store.
+    `encoder_parts` describes the encoders.
     """
 
     encoders: str
@@ -69,7 +69,7 @@ class SeedScores:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedArm:
-    """A row of a comparison: the same model trained with S seeds. Tuples have a value per seed.
+    """A row of a comparison: an arm, trained with S seeds. Tuples have one value per seed.
 
     Attributes:
         is_reference: True for text-only and image-only, which are shown but not tested.
@@ -129,7 +129,7 @@ class CompareResult(Tabular):
 
     @property
     def chosen(self) -> ComparedArm:
-        """The arm to use next: the best arm that is better than the baseline, or else the baseline."""
+        """The arm to use: the best one that is better than the baseline, or else the baseline."""
         baseline = next(arm for arm in self.arms if arm.name == self.baseline)
         better = [arm for arm in self.arms if arm.verdict == BETTER]
         return max(better, key=lambda arm: arm.nested.accuracy_mean, default=baseline)
@@ -155,7 +155,7 @@ class AblationArm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """Shares of the pairs for which text-only, image-only, both or neither prediction is correct. Their sum is 1."""
+    """Shares of pairs for which the text-only, image-only, both or neither prediction is correct. Their sum is 1."""
 
     method: str
     both_right: float
@@ -179,10 +179,11 @@ class Shapley:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emap:
-    """The model without cross-modal interaction (EMAP, arXiv 2010.06572), on `pairs` validation pairs.
+    """The accuracy of the model without the interaction of text and image (EMAP, arXiv 2010.06572).
 
-    `full_accuracy` and `full_macro_f1` are the scores of the whole model on the same pairs. `changed` is the share of
-    predictions that differ. `difference` is the accuracy of the whole model minus that of its additive part.
+    It is measured on `pairs` validation pairs. `full_accuracy` and `full_macro_f1` are the scores of the whole model on
+    the same pairs. `changed` is the share of predictions that differ. `difference` is the accuracy of the whole model
+    minus that of its additive part.
     """
 
     pairs: int
@@ -196,13 +197,13 @@ class Emap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AblateResult(Tabular):
-    """A finished `ablate`: the checkpoint, the pairs it was evaluated on, and the effect of removing a modality.
+    """The result of `ablate`: the checkpoint, its evaluated pairs, and the effect of removing a modality.
 
     Attributes:
         members: the members of an ensemble; empty for a single model.
-        folds: the number of folds if an ensemble's own pairs were predicted out of fold, else 0.
+        folds: the number of folds if the pairs were predicted out of fold, else 0.
         epoch: the epoch of the model; for an ensemble, the number of epochs of its models.
-        findings: reasons why the model has learned too little, or that it ignores a modality.
+        findings: reasons why the model has learned too little, and modalities that it ignores.
     """
 
     TABLES: ClassVar = {
@@ -233,11 +234,11 @@ class AblateResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """A trial of a tuning. `number` is its place among the trials, from 0; reports count from 1.
+    """A trial of a tuning. `number` counts the trials from 0; reports count from 1.
 
     `state` is complete or pruned. Scores are means over seeds at the best epoch (optimistic). `best_epoch` is that of
-    the first seed. `phase` is rates or decays with the strategy sequence, else the name of the strategy. `curves` has
-    an entry for each seed.
+    the first seed. `phase` is rates or decays for the strategy sequence, else the name of the strategy. `curves` has an
+    entry for each seed.
     """
 
     number: int
@@ -257,18 +258,18 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneResult(Tabular):
-    """The result of `tune`: trials in order, the number of the best trial, and its difference to the second best.
+    """The result of `tune`: trials in order, the best trial, and its difference to the second best one.
 
     Attributes:
         best: the number of the complete trial with the best monitored metric. If several trials tie, the lowest
             validation loss decides, then the highest macro-F1.
-        ties: the numbers of the trials that tie, with the best one.
-        undecided: the other complete trials whose accuracy or macro-F1 is not distinguishable from that of the best
-            one (Holm over all trials).
+        ties: the numbers of all trials with the best metric, the best one included.
+        undecided: the numbers of the other complete trials that are not distinguishable from the best one by accuracy
+            or macro-F1 (Holm over all trials).
         runner_up: the number of the second best trial; None with a single complete trial.
         difference: best minus runner-up on the same pairs; None with a single complete trial.
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE; empty with a single complete trial.
-        best_config: the file in the run folder that `mmsent train --config` takes.
+        best_config: the file in the run folder for `mmsent train --config`.
     """
 
     TABLES: ClassVar = {"trials": trial_records, "epochs": trial_epochs}
@@ -330,14 +331,14 @@ class Published:
 
     Attributes:
         name: name of the published work, for use in a sentence.
-        source: where it is published.
-        set_up: its encoders and training, in a few words.
-        val_pairs: number of its validation pairs.
+        source: publication of the scores.
+        set_up: encoders and training, in a few words.
+        val_pairs: number of validation pairs.
         tune: tuning steps in order.
         train: accuracy of the trained model.
-        ablation: accuracy by input (both, text, image), with the other feature set to zero.
+        ablation: accuracy by input (both, text, image). The feature of the other modality is set to zero.
         fusions, augmentation: rows of the comparisons in the published order.
-        repeated: accuracies of the same setting in several runs. They show how much chance alone changes.
+        repeated: accuracies of several runs with the same setting, which show the variation by chance.
     """
 
     name: str
@@ -354,7 +355,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperResult:
-    """Our results of the published experiments, and the published scores."""
+    """Our results for the published experiments, and the published scores."""
 
     tune: TuneResult
     train: TrainResult
@@ -365,7 +366,7 @@ class PaperResult:
 
     @property
     def steps(self) -> dict[str, TuneResult | TrainResult | AblateResult | CompareResult]:
-        """The results of the experiments in order, by the name of their field."""
+        """The results of the experiments in order, by name."""
         return {
             "tune": self.tune,
             "train": self.train,

@@ -66,7 +66,7 @@ def arm_epochs(result: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def trial_epochs(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Make a row for each epoch of each model of a tuning."""
+    """Make a row for each epoch of each model of each trial."""
     return [
         {"number": trial.number, "seed": seed, **asdict(epoch)}
         for trial in result.trials
@@ -82,7 +82,7 @@ def trial_records(result: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def arm_scores(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Make a row for each arm, without the scores of each class and epoch."""
+    """Make a row for each arm, without the scores by class and by epoch."""
     return [
         {name: value for name, value in asdict(arm).items() if name not in ("per_class", "curves")}
         for arm in result.arms

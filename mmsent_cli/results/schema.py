@@ -11,7 +11,7 @@ from mmsent_cli.results.evaluation import ExplainResult
 from mmsent_cli.results.summary import MAIN_METRICS, Summary
 
 WITHOUT_METRICS = (CheckResult, EncodingResult, ExplainResult)
-"""Kinds of results that have no metrics, and so no summary."""
+"""Results without metrics, which have no summary."""
 PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
 
@@ -32,7 +32,7 @@ def result_schema() -> dict[str, Any]:
 
 
 def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a type; those of dataclasses are put into `definitions`."""
+    """Return the schema of a type. The schemas of dataclasses are added to `definitions`."""
     origin, inner = get_origin(kind), get_args(kind)
     if kind in PLAIN:
         return {"type": PLAIN[kind]}

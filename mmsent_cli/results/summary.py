@@ -9,9 +9,9 @@ from mmsent_cli.results.experiments import AblateResult, CompareResult, PaperRes
 from mmsent_cli.results.training import FoldsResult, TrainResult
 
 SCHEMA = 1
-"""Version of the format of `result.json`; it changes when a key is removed or changes its meaning."""
+"""Version of the format of `result.json`. It changes if a key is removed or gets another meaning."""
 Counts = Mapping[str, Mapping[str, int]]
-"""Pairs of each class, by the part of the data: training, validation, evaluated."""
+"""Number of pairs of each class, by part of the data: training, validation, evaluated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +24,10 @@ class Summary:
         schema: version of the format.
         command: name of the command.
         accuracy, macro_f1: metrics of the model named in `measured`, 0 to 1.
-        measured: what was measured, and how.
+        measured: the measured pairs, and the model.
         majority_accuracy: accuracy of always predicting the most frequent class.
         labels: class names in order.
-        counts: pairs of each class in each part of the data.
+        counts: number of pairs of each class in each part of the data.
         seeds: seeds of the trained models; empty if nothing was trained.
     """
 
@@ -43,12 +43,12 @@ class Summary:
 
 
 def summarize(result: Any, command: str, counts: Counts, seed: int | None = None) -> Summary | None:
-    """Make the summary of a result; None for a result without metrics: an explanation or a check.
+    """Make the summary of a result; None for a result without metrics.
 
     Args:
         result: the result of a run.
         command: name of the command.
-        counts: pairs of each class in each part of the data.
+        counts: number of pairs of each class in each part of the data.
         seed: the seed of a single training. Results of experiments contain their seeds.
     """
     if type(result) not in MAIN_METRICS:
@@ -112,4 +112,4 @@ MAIN_METRICS: dict[type, Callable[[Any], tuple[float, float, str, float]]] = {
     EvaluateResult: lambda one: (one.accuracy.value, one.macro_f1.value, "evaluated pairs", one.majority_accuracy),
     ModelComparison: _first_model,
 }
-"""Accuracy, macro-F1, what they measure, and the accuracy of the most frequent class, by kind of result."""
+"""Functions that return accuracy, macro-F1, a description of them, and the majority accuracy, by type of result."""

@@ -1,4 +1,4 @@
-"""The results of a training run and of a prediction, and what is wrong with a model that has learned too little."""
+"""The results of training and prediction, and the findings about a model that has learned too little."""
 
 import warnings
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ IGNORES_TEXT, IGNORES_IMAGE = "ignores text", "ignores image"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One reason why a model's predictions are of little use.
+    """A reason why a model's predictions are of little use.
 
     Attributes:
-        kind: ONE_CLASS (nearly every pair gets the same class), MAJORITY (no better than always answering the most
+        kind: ONE_CLASS (nearly every pair gets the same class), MAJORITY (no better than always predicting the most
             frequent class), NEVER_ANSWERED (a class is never predicted), IGNORES_TEXT or IGNORES_IMAGE (predictions do
             not depend on it).
         message: the finding with its numbers, one sentence without its end.
-        advice: what to try next, one sentence without its end; empty where nothing is known.
+        advice: what to try next, one sentence without its end; empty if there is no advice.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Finding:
 
 
 def noted(findings: Iterable[Finding], notes: Iterable[str]) -> tuple[str, ...]:
-    """Return the notes of a result with its findings first."""
+    """Return notes with the findings first."""
     return (*map(str, findings), *notes)
 
 
@@ -43,7 +43,7 @@ def has_learned_nothing(findings: Iterable[Finding]) -> bool:
 
 
 def warn_of_findings(result: Any) -> None:
-    """Give a warning of Python if a result's model predicts the same class for nearly all pairs."""
+    """Give a Python warning if a result's model predicts the same class for nearly all pairs."""
     findings = getattr(result, "findings", ())
     for finding in findings if has_learned_nothing(findings) else ():
         if finding.kind == ONE_CLASS:
@@ -52,7 +52,7 @@ def warn_of_findings(result: Any) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prediction:
-    """A predicted pair. `missing` is the modality that it lacks: text, image, or an empty string.
+    """A predicted pair. `missing` is the modality that the pair lacks: text, image, or empty.
 
     Example:
         >>> Prediction(guid="-", tag="positive", probabilities={"negative": 0.25, "positive": 0.75})
@@ -66,7 +66,7 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """The predicted class. It is called `tag` in files."""
+        """The predicted class, which files call `tag`."""
         return self.tag
 
     def __repr__(self) -> str:
@@ -79,8 +79,7 @@ class Prediction:
 class UnusablePair:
     """A row with a text or an image that cannot be used.
 
-    `row` is its place in the input, and `outcome` what became of the pair: `dropped`, or `blanked` (predicted from the
-    other modality alone).
+    `row` is the place of the row. `outcome` is `dropped`, or `blanked` (predicted from the other modality alone).
     """
 
     guid: str
@@ -91,7 +90,7 @@ class UnusablePair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictedBy:
-    """What made a prediction: name of the run, BLAKE2b digest of the checkpoint file, version of mmsent."""
+    """The origin of a prediction: name of the run, BLAKE2b digest of the checkpoint, version of mmsent."""
 
     run: str
     checkpoint_digest: str
@@ -100,14 +99,12 @@ class PredictedBy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictResult:
-    """The result of `predict`. `missing_text` and `missing_image` are the numbers of pairs without text or image.
+    """The result of `predict`. `missing_text` and `missing_image` count the pairs without text or image.
 
-    `dropped` and `blanked` count the pairs with unusable files, which `--on-bad` left out or predicted from the other
-    modality alone; `unusable` lists them.
-
-    `abstained` counts the pairs whose probability is below `threshold`. Their label is left empty, and they are not in
-    `counts`.
-    `findings` say that nearly all predictions are of one class, or that the model has learned too little in training.
+    `dropped` and `blanked` count the pairs with unusable files: those left out, and those predicted from the other
+    modality alone. `unusable` lists them. `abstained` counts the pairs with a probability below `threshold`. Their
+    label is empty, and `counts` does not include them. `findings` report that nearly all predictions are of one class,
+    or that the model has learned too little in training.
     """
 
     checkpoint: str
@@ -146,10 +143,10 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """The metrics of an evaluation. `interval` is Wilson's 95 % interval of the accuracy. Shares are from 0 to 1.
+    """The metrics of an evaluation. Shares are from 0 to 1.
 
-    `macro_f1_interval` is the 95 % interval of the macro-F1 over the pairs.
-    `confusion[i][j]` is the number of pairs of class i that were predicted as class j.
+    `interval` is Wilson's 95 % interval of the accuracy. `macro_f1_interval` is the 95 % interval of the macro-F1 over
+    the pairs. `confusion[i][j]` is the number of pairs of class i that were predicted as class j.
     """
 
     loss: float
@@ -168,7 +165,7 @@ class EpochScore:
     Attributes:
         train_loss: cross-entropy of the main head without smoothing and class weights, averaged over the training pairs
             during the epoch, with dropout.
-        train_objective: the minimized objective with smoothing, class weights and auxiliary losses, averaged over
+        train_objective: the training objective, with label smoothing, class weights and auxiliary losses, averaged over
             batches.
         val_loss: the same cross-entropy as `train_loss`, averaged over the validation pairs after the epoch.
         gates: learned weights of the fusion by name, averaged over pairs.
@@ -185,7 +182,7 @@ class EpochScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochResult(EpochScore):
-    """An epoch of a training: also with learning rates, time, and whether it is the best so far."""
+    """An epoch of a training: its scores, learning rates and time, and whether it is the best so far."""
 
     encoder_lr: float
     head_lr: float
@@ -200,16 +197,16 @@ class EpochResult(EpochScore):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPart:
-    """A part of a model. Texts that do not apply are empty.
+    """A part of a model. An attribute that does not apply is empty.
 
     Attributes:
         part: "text encoder", "image encoder", "fusion", "head" or "probe".
         name: its name in the settings.
         summary: what it computes, in words.
         formula: the same in symbols.
-        training: which of its weights are trained.
-        licence: of its pretrained weights.
-        source: of its pretrained weights or of its formula.
+        training: the weights that are trained.
+        licence: licence of its pretrained weights.
+        source: source of its pretrained weights or of its formula.
     """
 
     part: str
@@ -223,12 +220,10 @@ class ModelPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedResult(Tabular):
-    """What the results of both kinds of training state: the run, its metrics in short, and how it was computed.
+    """The attributes that the results of both kinds of training share.
 
-    `source` is the name of the data; `parts` describe the model.
-
-    `gpu_memory_bytes` is the most that tensors took on a GPU, 0 on a CPU.
-    `findings` say that the model has learned too little; `notes` begins with them.
+    `source` is the name of the data; `parts` describe the model. `gpu_memory_bytes` is the peak memory of tensors on a
+    GPU; 0 on a CPU. `findings` report that the model has learned too little; `notes` begins with them.
     """
 
     run: str
@@ -282,7 +277,7 @@ class MemberResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeOff:
-    """The out-of-fold metrics of an ensemble with one strength of the logit adjustment (0 is off)."""
+    """The out-of-fold metrics of an ensemble for one strength of the logit adjustment (0 is off)."""
 
     logit_adjustment: float
     accuracy: float
@@ -291,7 +286,7 @@ class TradeOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldResult:
-    """The metrics of a fold's model on the pairs that it was not trained on, after its last epoch."""
+    """The metrics of a fold's model after its last epoch, on the pairs that it was not trained on."""
 
     fold: int
     train_pairs: int
@@ -308,10 +303,10 @@ class FoldsResult(TrainedResult):
     Each pair is predicted by models and probes that were not trained on it, and by a stacker that was fit on the other
     folds.
 
-    `accuracy`, `macro_f1` and `metrics` are for the ensemble, `members` for each of its members, `folds` for the model
-    of each fold. `calibration_error` is the expected calibration error of the probabilities (15 bins). The metrics are
-    not for the saved ensemble, which averages the models of all folds and has probes fit on all pairs. `trade_off` has
-    the ensemble's metrics for several strengths of the logit adjustment, `logit_adjustment` among them, which was used.
+    `accuracy`, `macro_f1` and `metrics` are those of the ensemble, `members` those of each member, and `folds` those of
+    each fold's model. `calibration_error` is the expected calibration error of the probabilities (15 bins). `trade_off`
+    has the ensemble's metrics for several strengths of the logit adjustment; `logit_adjustment` is the one that was
+    used. The saved ensemble itself cannot be evaluated, since its probes were fit on all pairs.
     """
 
     TABLES: ClassVar = {

@@ -28,10 +28,10 @@ SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 
 
 class ServerMetrics:
-    """What a server has done since its start.
+    """Counts since the start of the server.
 
     Args:
-        waiting: gives the number of pairs that wait.
+        waiting: a function that returns the number of waiting pairs.
     """
 
     def __init__(self, waiting: Callable[[], int]) -> None:
@@ -47,23 +47,23 @@ class ServerMetrics:
         gauge.set_function(waiting)
 
     def text(self) -> bytes:
-        """Return all counts, a line each."""
+        """Return all counts, one per line."""
         return generate_latest(self._registry)
 
 
 OPEN_PATHS = ("/", "/health")
-"""Answered without a token: the page itself holds no secret, and a load balancer has none."""
+"""Paths without a token. The page contains no secret, and a load balancer has no token."""
 
 
 class Guard:
-    """ASGI middleware: refuses large bodies and missing tokens, and counts requests.
+    """ASGI middleware that refuses large bodies and missing tokens, and counts requests.
 
     Args:
-        app: answers the requests that pass.
-        max_bytes: size of a body.
-        token: needed in `Authorization: Bearer`; None: none is needed.
-        metrics: where requests are counted.
-        paths: the known paths; all others are counted as one.
+        app: the application behind it.
+        max_bytes: maximum size of a body.
+        token: the token that `Authorization: Bearer` must contain; None if no token is needed.
+        metrics: the counts of requests.
+        paths: the known paths. All others are counted together.
     """
 
     def __init__(
@@ -144,13 +144,13 @@ Explain = Callable[[Pair], Explanation]
 def create_app(
     predictor: Predictor, settings: ServeSettings, *, token: str | None = None, explain: Explain | None = None
 ) -> ASGIApp:
-    """Yield the application over a loaded model.
+    """Create the web application for a loaded model.
 
     Args:
         predictor: the model.
         settings: limits and batches.
-        token: what each request must carry, or None.
-        explain: explains one pair; None where Captum is not installed.
+        token: the token that each request must contain, or None.
+        explain: a function that explains one pair; None if Captum is not installed.
     """
     batcher = Batcher(
         lambda pairs: list(predictor.predict(pairs)),
@@ -244,7 +244,7 @@ def _about(predictor: Predictor) -> str:
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
-    """Every refusal, those of the framework included, as an error and a hint."""
+    """Convert every refusal, including those of the framework, to an error with a hint."""
     assert isinstance(error, HTTPException)
     content: Any = error.detail
     if not isinstance(content, dict):
@@ -253,6 +253,6 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _failed(_: Request, error: Exception) -> JSONResponse:
-    """A pair that the model cannot use although it passed the checks."""
+    """Return the refusal for a pair that passed the checks but cannot be predicted."""
     assert isinstance(error, MmsentError)
     return JSONResponse({"error": error.message, "hint": error.hint}, 422)

@@ -1,4 +1,4 @@
-"""Requests of several clients in common batches, predicted by one thread."""
+"""Join requests of several clients to batches, which one thread predicts."""
 
 import asyncio
 import math
@@ -16,12 +16,12 @@ from mmsent_cli.server.inputs import Refusal
 
 Predict = Callable[[Sequence[Pair]], list[Prediction]]
 RECENT_BATCHES = 20
-"""Batches from which the rate is estimated that `Retry-After` needs."""
+"""Number of recent batches from which `Retry-After` is estimated."""
 
 
 @dataclass(slots=True)
 class Job:
-    """Work that waits: pairs to predict, or `run`, which takes a turn of its own."""
+    """A waiting job: pairs to predict, or a function `run`, which is called alone."""
 
     pairs: Sequence[Pair]
     answer: asyncio.Future
@@ -32,13 +32,13 @@ class Job:
 class Batcher:
     """Collects waiting requests into batches.
 
-    A batch holds whole requests: as many as fit into `batch` pairs, and one at the least.
+    A batch contains at least one request, and only whole requests: as many as fit into `batch` pairs.
 
     Args:
-        predict: predicts pairs; called by one thread at a time.
-        batch: pairs at once.
-        queue: pairs that may wait.
-        timeout: seconds until a request is given up.
+        predict: a function that predicts pairs. It is called by one thread at a time.
+        batch: maximum number of pairs in a batch.
+        queue: maximum number of waiting pairs.
+        timeout: seconds after which a request is refused.
     """
 
     def __init__(self, predict: Predict, *, batch: int, queue: int, timeout: float) -> None:
@@ -54,15 +54,15 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """Pairs that wait."""
+        """The number of waiting pairs."""
         return sum(len(job.pairs) for job in self._waiting)
 
     async def start(self) -> None:
-        """Begin to take requests."""
+        """Start to accept requests."""
         self._task = asyncio.create_task(self._work())
 
     async def stop(self) -> None:
-        """Finish the current batch, and refuse what still waits."""
+        """Finish the current batch, and refuse all waiting requests."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -74,15 +74,15 @@ class Batcher:
         self._thread.shutdown(wait=True)
 
     async def predict(self, pairs: Sequence[Pair]) -> list[Prediction]:
-        """Predictions of one request's pairs, in their order.
+        """Predict the pairs of a request, in their order.
 
         Raises:
-            Refusal: too many pairs wait, or the time is over.
+            Refusal: too many pairs are waiting, or the timeout is over.
         """
         return await self._submit(pairs)
 
     async def run(self, pairs: Sequence[Pair], work: Callable[[], Any]) -> Any:
-        """The result of other work on the predicting thread, which waits in the same queue."""
+        """Run a function on the predicting thread, through the same queue, and return its result."""
         return await self._submit(pairs, work)
 
     async def _submit(self, pairs: Sequence[Pair], work: Callable[[], Any] | None = None) -> Any:
@@ -98,7 +98,7 @@ class Batcher:
             raise Refusal(503, f"no answer within {self._timeout:g} s", hint, self._retry_s()) from error
 
     def _retry_s(self) -> int:
-        """Seconds until what waits now should be done."""
+        """Estimate the seconds until all waiting requests are done."""
         seconds = sum(self._seconds) / len(self._seconds) if self._seconds else 1.0
         return max(1, math.ceil(seconds * math.ceil(self.waiting / self._batch)))
 
@@ -115,7 +115,7 @@ class Batcher:
                 self._has_work.clear()
 
     def _take(self) -> list[Job]:
-        """The next requests that are still wanted."""
+        """Take the next requests from the queue, without those whose client has gone."""
         jobs: list[Job] = []
         while self._waiting:
             job = self._waiting[0]
@@ -130,7 +130,7 @@ class Batcher:
         return jobs
 
     async def _answer(self, loop: asyncio.AbstractEventLoop, jobs: list[Job]) -> None:
-        """Answer some requests together; where that fails, one by one, so that each gets its own error."""
+        """Predict some requests together. If this fails, predict each alone, so that each gets its own error."""
         try:
             work = jobs[0].run or (lambda: self._predict([pair for job in jobs for pair in job.pairs]))
             answers = await asyncio.shield(loop.run_in_executor(self._thread, work))

@@ -1,4 +1,4 @@
-"""The pairs in the body of a request, and refusals. Nothing that a request names is opened: no path, no address."""
+"""Read the pairs in a request, or refuse it. Paths and addresses in a request are never opened."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from mmsent_cli.data.pairs import Pair
 
 
 class Refusal(HTTPException):
-    """A request that is not answered.
+    """The error of a request that is refused.
 
     Args:
         status: the HTTP status.
@@ -45,26 +45,26 @@ class PairBody(BaseModel):
 
 
 class PredictBody(PairBody):
-    """One pair, or several under `pairs`."""
+    """One pair, or several pairs under `pairs`."""
 
     pairs: Annotated[list[PairBody] | None, Field(description="Several pairs instead of one")] = None
 
 
 async def read_pairs(request: Request, settings: ServeSettings) -> tuple[list[Pair], bool]:
-    """The pairs of a request.
+    """Read the pairs of a request.
 
     Returns:
-        The pairs, and whether they came as a list.
+        The pairs, and whether they are from a list.
 
     Raises:
-        Refusal: a body that holds no usable pair.
+        Refusal: the body contains no usable pair.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         body = _parse(await request.body())
         given = body.pairs if body.pairs is not None else [body]
         if body.pairs is not None and (body.text is not None or body.image is not None):
-            raise Refusal(422, "pairs excludes text and image", "put each text and image into pairs")
+            raise Refusal(422, "pairs cannot be combined with text or image", "put each text and image into pairs")
         raw = [(each.text, _decode(each.image)) for each in given]
     elif kind in FORMS:
         body, raw = None, [await _form(request)]
@@ -94,7 +94,7 @@ def _parse(raw: bytes) -> PredictBody:
 
 
 async def _form(request: Request) -> tuple[str | None, bytes | None]:
-    """Text and image of a form."""
+    """Read text and image from a form."""
     try:
         async with request.form(max_files=1, max_fields=1, max_part_size=2**62) as form:
             text, image = form.get("text"), form.get("image")
@@ -110,7 +110,7 @@ async def _form(request: Request) -> tuple[str | None, bytes | None]:
 
 
 def _decode(image: str | None) -> bytes | None:
-    """The bytes of an image in base64, plain or as a data URI."""
+    """Decode an image in base64, with or without the prefix of a data URI."""
     if not image:
         return None
     try:
@@ -120,7 +120,7 @@ def _decode(image: str | None) -> bytes | None:
 
 
 def _checked(guid: str, which: str, text: str | None, image: bytes | None, settings: ServeSettings) -> Pair:
-    """A pair within the limits. `which` names it in refusals, where there are several."""
+    """Check a pair against the limits. `which` names the pair in refusals."""
     text = text if text and text.strip() else None
     if text is None and image is None:
         raise Refusal(422, f"neither text nor image{which}", BODY_HINT)
@@ -132,7 +132,7 @@ def _checked(guid: str, which: str, text: str | None, image: bytes | None, setti
 
 
 def _image_problem(raw: bytes, max_megapixels: float) -> str | None:
-    """Why an image cannot be used, or None. Its size is looked at before any pixel is decoded."""
+    """Return the reason why an image cannot be used, or None. Its size is checked before any pixel is decoded."""
     try:
         pixels = image_pixels(raw)
     except ValueError as error:
@@ -143,7 +143,7 @@ def _image_problem(raw: bytes, max_megapixels: float) -> str | None:
 
 
 def body_schema() -> dict[str, Any]:
-    """Return what a request may hold, for the OpenAPI description."""
+    """Return the schema of a request body, for the OpenAPI description."""
     form = {
         "type": "object",
         "properties": {"text": {"type": "string"}, "image": {"type": "string", "format": "binary"}},

@@ -1,4 +1,4 @@
-"""Runs the web application until it is stopped."""
+"""Run the web application until it is stopped."""
 
 import ipaddress
 import os
@@ -12,19 +12,17 @@ from mmsent_cli.interrupts import left_to_others
 
 TOKEN_VARIABLE = "MMSENT_TOKEN"
 GRACE_S = 10
-"""Seconds that running requests have to end when the server stops."""
+"""Seconds for running requests to end when the server stops."""
 
 
 def choose_token(settings: ServeSettings) -> str | None:
-    """Return the token that requests must carry: the given one; a new one for an address that others reach;
-    else none.
-    """
+    """Return the token for requests: the given one, or a new one if other machines can connect, or else None."""
     given = settings.token or os.environ.get(TOKEN_VARIABLE)
     return given or (None if is_loopback(settings.host) else secrets.token_urlsafe(24))
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address."""
+    """Return True if only this machine can connect to an address."""
     try:
         return host in LOOPBACK or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -48,7 +46,7 @@ def open_socket(settings: ServeSettings) -> socket.socket:
 
 
 def run_server(app: Callable, listener: socket.socket) -> None:
-    """Answer requests until SIGINT or SIGTERM; then running requests end, no new ones are taken, and it returns."""
+    """Answer requests until SIGINT or SIGTERM. Then finish the running requests, and return."""
     import uvicorn
 
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_S, server_header=False)
@@ -57,7 +55,7 @@ def run_server(app: Callable, listener: socket.socket) -> None:
 
 
 def shown_address(settings: ServeSettings, listener: socket.socket, token: str | None) -> str:
-    """Return the address of the page; it carries the token in its fragment, which browsers send to nobody."""
+    """Return the address of the page. The token is in its fragment, which browsers do not send."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{listener.getsockname()[1]}/{f'#token={token}' if token else ''}"

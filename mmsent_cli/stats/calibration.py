@@ -1,4 +1,4 @@
-"""Calibration of probabilities, the accuracy of confident predictions, and precision-recall curves.
+"""Compute calibration of probabilities, accuracy of confident predictions, and precision-recall curves.
 
 Shape letters: N pairs, C classes.
 """
@@ -11,13 +11,13 @@ from mmsent_cli.results import AnsweredShare, CalibrationBin, PrecisionRecall
 from mmsent_cli.stats.estimate import accuracy_interval
 
 MOST_POINTS = 101
-"""Points of a curve that are kept, evenly over its ranks."""
+"""Maximum number of points of a curve. They are evenly spaced by rank."""
 
 
 def precision_recall(
     probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str]
 ) -> tuple[PrecisionRecall, ...]:
-    """Compute the curve of each class that has pairs, against all other classes.
+    """Compute the precision-recall curve of each class that has pairs, against all other classes.
 
     Args:
         probabilities: [N, C].
@@ -25,8 +25,8 @@ def precision_recall(
         labels: class names in order.
 
     Returns:
-        One curve for each class with a pair, recall rising to 1. The average precision is that of all
-        thresholds, without interpolation.
+        One curve per class, with recall rising to 1. The average precision is computed over all thresholds, without
+        interpolation.
     """
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
@@ -53,7 +53,7 @@ def precision_recall(
 BINS = 15
 """Number of bins of the expected calibration error, as in Guo et al. 2017, arXiv 1706.04599."""
 SHARES = tuple(share / 20 for share in range(1, 21))
-"""Shares of the pairs at which accuracy by answered share is computed for a report."""
+"""Shares of the most confident pairs for which a report shows the accuracy."""
 
 
 def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
@@ -98,13 +98,13 @@ def calibration_bins(probabilities: np.ndarray, targets: np.ndarray, count: int 
 def answered_shares(
     confidence: np.ndarray, is_right: np.ndarray, shares: tuple[float, ...]
 ) -> tuple[AnsweredShare, ...]:
-    """Compute the accuracy if only the most confident pairs are answered.
+    """Compute the accuracy of the most confident pairs for several shares of the pairs.
 
     Args:
         confidence: probability of the predicted class [N].
         is_right: True for a correct prediction [N].
-        shares: shares of answered pairs, above 0 and at most 1. Pairs with equal confidence are answered together, so
-            the answered share may be a little larger.
+        shares: shares of the pairs, above 0 and at most 1. Pairs with equal confidence stay together, so a share may
+            become a little larger.
     """
     ranked, rows = np.sort(confidence)[::-1], []
     for share in shares:
@@ -124,7 +124,7 @@ def answered_shares(
 
 
 def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accuracy: float) -> float | None:
-    """Return the lowest confidence threshold at which the answered pairs reach an accuracy; None if there is none.
+    """Return the lowest threshold at which the pairs with higher confidence reach an accuracy; None if there is none.
 
     Args:
         confidence: probability of the predicted class [N].
@@ -140,7 +140,7 @@ def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accurac
 
 
 def _binned(probabilities: np.ndarray, targets: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return for each pair its confidence, whether the prediction is correct, and the number of its bin [N]."""
+    """Return confidence, correctness and bin number of each pair [N]."""
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == targets
     return confidence, is_right, np.minimum((confidence * count).astype(int), count - 1)

@@ -1,4 +1,4 @@
-"""Scores and differences with their 95 % intervals, tests of several models, and drift against the training pairs.
+"""Compute scores and differences with 95 % intervals, test models, and measure drift from the training pairs.
 
 Shape letters: S seeds, N pairs, C classes.
 """
@@ -25,7 +25,7 @@ LEVEL = 0.05
 def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
     """Return the two-sided p value of McNemar's exact test of two models on the same pairs.
 
-    The test compares two models only, so it does not cover other seeds.
+    The test compares two trained models only. Other seeds may give another result.
 
     Source: McNemar 1947; exact form as in `statsmodels.stats.contingency_tables.mcnemar(exact=True)`.
 
@@ -41,7 +41,7 @@ def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Adjust p values by Holm's method, which controls the probability of any false positive. Keeps the order.
+    """Adjust p values by Holm's method, which controls the probability of any false positive. The order is kept.
 
     Source: Holm 1979, doi.org/10.2307/4615733.
     """
@@ -105,8 +105,8 @@ def compare_scores(
     """Test the difference of two arms on the same pairs.
 
     Args:
-        arm, baseline: a score per seed and pair [S, N], see `scores.py`; [1, N] for single models.
-        comparisons: number of differences that are tested together (Holm).
+        arm, baseline: one score per seed and pair [S, N], see `scores.py`; [1, N] for single models.
+        comparisons: the number of differences that are tested together (Holm).
         others: the scores of the other arms, which improve the estimate of the seed variance.
     """
     estimate = estimate_difference(arm, baseline, others)

@@ -3,8 +3,6 @@
 Model: score = mean of the pair + effect of the seed + noise of the single prediction. The variance of the mean has two
 parts. The first falls with the number of pairs, the second (one for each arm) with the number of seeds. Both are
 estimated by an analysis of variance, with Satterthwaite's degrees of freedom. With one seed, this is the paired t test.
-Source: multi-reader multi-case analysis, with seeds as readers and pairs as cases (Dorfman, Berbaum and Metz 1992,
-doi.org/10.1097/00004424-199209000-00015; Hillis 2007, doi.org/10.1002/sim.2532).
 
 With three seeds, the estimate of the seed variance is poor. So with several arms, it is the mean of two estimates: from
 the two compared arms, and from all arms. Rejected: bootstraps over pairs and seeds, and pairing seed n with seed n;
@@ -25,7 +23,7 @@ POWER = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A score and its uncertainty.
+    """An estimated mean or difference, with its uncertainty.
 
     Attributes:
         value: a mean, or a difference of two means.
@@ -90,7 +88,7 @@ def detectable(estimate: Estimate, comparisons: int = 1) -> float:
 
 
 def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequence[np.ndarray] = ()) -> Estimate:
-    """Add the variance of pairs and of each arm's seeds, with Satterthwaite's degrees of freedom.
+    """Combine the variance over pairs and the variances over each arm's seeds, with Satterthwaite's degrees of freedom.
 
     Args:
         pair_means: the score of each pair, averaged over seeds [N].
@@ -116,7 +114,8 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
 def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
     """Return the weights of the arms' seed variances: half for the compared arms, half pooled over all arms.
 
-    The pooled half estimates a seed variance as `noise * ratio`. The ratio is that of all arms: seed variance to noise.
+    The pooled half estimates a seed variance as `noise * ratio`, where the ratio is that of seed variance to noise over
+    all arms.
 
     Args:
         noise: the variance of each arm's mean due to noise [K].
@@ -131,9 +130,9 @@ def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
 
 
 def _seed_variances(scores: np.ndarray) -> tuple[float, float]:
-    """Return the variance of an arm's mean over seeds, and the part of it that is noise; 0, 0 with one seed.
+    """Return the variance of an arm's mean over seeds, and its part due to noise; 0, 0 with one seed.
 
-    Noise is the variation that neither seed nor pair explains.
+    Noise is the variation that neither the seed nor the pair explains.
 
     Args:
         scores: [S, N].
@@ -220,7 +219,7 @@ def pseudo_values(
 
     The pseudo-value of a pair is N·F − (N − 1)·F', where F' is the metric without this pair.
 
-    Source: Tukey's pseudo-values as used by Dorfman, Berbaum and Metz 1992; moved ("normalised") after Hillis,
+    Source: Tukey's pseudo-values, as used by Dorfman, Berbaum and Metz 1992; shifted ("normalised") as in Hillis,
     Berbaum and Metz 2008, Academic Radiology 15:647.
 
     Args:

@@ -13,24 +13,24 @@ from mmsent_cli.stats.differences import LEVEL, compare_scores
 from mmsent_cli.stats.estimate import accuracy_scores, confusion_counts
 
 ONE_CLASS_SHARE = 0.1
-"""Pairs of the other classes that are predicted, as a share of those expected, below which one class is answered."""
+"""A model predicts one class if the predictions of all others are fewer than this share of the expected number."""
 LEAST_EXPECTED = 3.0
-"""Expected pairs of the other classes, below which nothing can be said."""
+"""Minimum expected number of pairs of the other classes for this finding."""
 MORE_WEIGHT = "give rare classes more weight: --class-weights balanced, or with --folds --logit-adjustment 1"
-"""What to try if a class is never predicted."""
+"""Advice if a class is never predicted."""
 UNCHANGED_SHARE = 0.01
-"""Predictions that change with a modality's content, as a share, below which the modality is ignored."""
+"""A model ignores a modality if its content changes fewer than this share of the predictions."""
 LEAST_PAIRS = 20
-"""Pairs below which too few predictions change for a verdict on a modality."""
+"""Minimum number of pairs for this finding."""
 FEW_PAIRS = 10
-"""Pairs of a class below which the interval of macro-F1 is too narrow (docs/statistics.md)."""
+"""If a class has fewer pairs, the interval of macro-F1 is too narrow (docs/statistics.md)."""
 IGNORES = {"text": IGNORES_TEXT, "image": IGNORES_IMAGE}
 
 
 def learning_findings(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, advice: str = ""
 ) -> tuple[Finding, ...]:
-    """Return the findings that show that an arm has learned too little.
+    """Return findings that show that an arm has learned too little.
 
     Args:
         true: class numbers [N], N at least 2.
@@ -49,7 +49,7 @@ def learning_findings(
 
 
 SELDOM_SHARE = 0.2
-"""Of the expected number of predictions: below it, a class is hardly ever predicted."""
+"""A class is hardly ever predicted if its predictions are fewer than this share of the expected number."""
 SELDOM_ADVICE = "look at some of these pairs: the new pairs may differ from the training pairs"
 
 
@@ -84,7 +84,7 @@ def one_class_finding(
     if expected_others < LEAST_EXPECTED or others > ONE_CLASS_SHARE * expected_others:
         return ()
     whom = f"all {total:,}" if not others else f"{counts[label]:,} of {total:,}"
-    return (Finding(kind=ONE_CLASS, message=f"the model answers {label} for {whom} pairs", advice=advice),)
+    return (Finding(kind=ONE_CLASS, message=f"the model predicts {label} for {whom} pairs", advice=advice),)
 
 
 def never_answered_finding(counts: Mapping[str, int], expected: Mapping[str, float]) -> tuple[Finding, ...]:
@@ -98,11 +98,11 @@ def never_answered_finding(counts: Mapping[str, int], expected: Mapping[str, flo
     names = [name for name, count in counts.items() if not count and total * expected[name] >= LEAST_EXPECTED]
     if not names:
         return ()
-    return (Finding(kind=NEVER_ANSWERED, message=f"the model never answers {' or '.join(names)}", advice=MORE_WEIGHT),)
+    return (Finding(kind=NEVER_ANSWERED, message=f"the model never predicts {' or '.join(names)}", advice=MORE_WEIGHT),)
 
 
 def seldom_answered_finding(counts: Mapping[str, int], expected: Mapping[str, float]) -> tuple[Finding, ...]:
-    """Return a finding if classes are never predicted, or much more seldom than they should occur.
+    """Return a finding if classes are predicted never, or much less often than they should be.
 
     Args:
         counts: predictions of each class.
@@ -117,7 +117,7 @@ def seldom_answered_finding(counts: Mapping[str, int], expected: Mapping[str, fl
     ]
     if never or not seldom:
         return never
-    message = f"the model hardly ever answers {' or '.join(seldom)}"
+    message = f"the model hardly ever predicts {' or '.join(seldom)}"
     return (Finding(kind=NEVER_ANSWERED, message=message, advice=SELDOM_ADVICE),)
 
 
@@ -128,7 +128,7 @@ def modality_findings(
 
     Args:
         predicted: class numbers [N].
-        exchanged: the same with the modality of another pair, by modality: text, image.
+        exchanged: the predictions with the modality of another pair, by modality (text, image).
         advice: what to try next.
     """
     found = []
@@ -144,22 +144,22 @@ def modality_findings(
 def _majority_finding(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, advice: str
 ) -> tuple[Finding, ...]:
-    """The finding that accuracy is not better than the majority's, and that predictions do not follow the classes."""
+    """Make the finding that the accuracy is not better than that of the majority class."""
     right, always = accuracy_scores(true, predicted), accuracy_scores(true, np.full_like(predicted, most_frequent))
     if compare_scores(right, always).interval[0] > 0 or _follows(true, predicted, len(labels)):
         return ()
     message = (
         f"the model's accuracy, {100 * right.mean():.1f} %, is not distinguishable from the "
-        f"{100 * always.mean():.1f} % of always answering {labels[most_frequent]}"
+        f"{100 * always.mean():.1f} % of always predicting {labels[most_frequent]}"
     )
     return (Finding(kind=MAJORITY, message=message, advice=advice),)
 
 
 def _follows(true: np.ndarray, predicted: np.ndarray, classes: int) -> bool:
-    """Whether predictions depend on the true class: chi-square of the confusion matrix, and recall better than chance.
+    """Return True if predictions depend on the true class, by a chi-square test and a mean recall above chance.
 
-    Guesses that do not depend on it have a mean recall of 1 / C, however they are distributed: macro-F1 does not show
-    them. With several seeds, p is adjusted for their number.
+    Guesses have a mean recall of 1 / C, however they are distributed. Macro-F1 does not show this. With several seeds,
+    p is adjusted for their number.
     """
     from scipy.stats import chi2_contingency
 

@@ -1,7 +1,7 @@
 """Find the largest batch that fits into the memory of the device (`--auto-batch`).
 
 The batch is halved and the accumulation steps are doubled until a training step with the longest texts fits. An
-optimizer step then still covers the same number of pairs, or a few more where a half is rounded up.
+optimizer step then still covers the same number of pairs, or slightly more if a half is rounded up.
 """
 
 import gc
@@ -20,11 +20,11 @@ from mmsent_cli.training.workspace import Workspace
 
 
 def with_fitting_batch(plan: Plan, run: Run, progress: Progress = silent) -> Plan:
-    """Return the plan with the largest batch that fits, and record it in the run, which is resumed with it.
+    """Return the plan with the largest batch that fits. The run records it for a later resume.
 
     Args:
         plan: the plan of a run without folds.
-        run: the run. After its first epoch, the batch stays as it is.
+        run: the run. After its first epoch, its batch size is not changed.
         progress: receives the number of encoded texts and images.
 
     Raises:
@@ -49,7 +49,7 @@ def with_fitting_batch(plan: Plan, run: Run, progress: Progress = silent) -> Pla
 
 
 def _fits(workspace: Workspace, plan: Plan) -> bool:
-    """Whether a training step fits, with a trainer of its own, whose memory is then free again."""
+    """Return True if a training step fits. Its trainer is discarded afterwards, which frees the memory."""
     trainer = workspace.trainer(plan.config)[2]
     try:
         trainer.try_step()

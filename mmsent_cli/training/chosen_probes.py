@@ -1,6 +1,6 @@
-"""Settle which linear probes a run has, before any pair is read: full names, and the optional ones that can be used.
+"""Choose the probes of a run before any pair is read: complete their names, and find usable optional probes.
 
-A run records the settled names, so that it is resumed and repeated with the same probes.
+The run records the chosen names, so that it is resumed and repeated with the same probes.
 """
 
 from dataclasses import replace
@@ -17,20 +17,20 @@ from mmsent_cli.progress import Progress, Stage
 def choose_probes(
     model: ResolvedModel, weights: WeightSource, progress: Progress
 ) -> tuple[ResolvedModel, tuple[str, ...]]:
-    """Add the optional probes whose weights, and OCR engine if they read the words in images, are found.
+    """Add the optional probes whose weights are found. Probes of words in images also need the OCR engine.
 
     Args:
         model: the settings of the model.
         weights: where to look for weights.
-        progress: receives the number of probes that were looked for.
+        progress: receives the number of checked probes.
 
     Returns:
-        The settings with all probes in `probes`, and no optional ones; and a note on each optional probe, that it is
-        used or why it is left out.
+        The settings with all chosen probes in `probes` and no optional ones, and a note on each optional probe: that it
+        is used, or why it is left out.
 
     Raises:
-        ConfigError: two names are the same probe, or the name of a model does not tell what the probe reads.
-        WeightsUnavailable: the model that a probe in `probes` names by a folder or by `hf:NAME` is not found.
+        ConfigError: two names mean the same probe, or the modality of a model cannot be found out.
+        WeightsUnavailable: a model in `probes` that is named by a folder or by `hf:NAME` is not found.
     """
     probes, notes = [full_probe_name(name, weights) for name in model.probes], []
     optional = model.optional_probes or ()
@@ -48,16 +48,16 @@ def choose_probes(
             notes.append(f"probe {name} is used: what it needs was found")
     doubled = [name for place, name in enumerate(probes) if name in probes[:place]]
     if doubled:
-        raise ConfigError(f"probes contains {', '.join(doubled)} twice", "leave one of them out")
+        raise ConfigError(f"--probes lists {', '.join(doubled)} twice", "leave one of them out")
     return replace(model, probes=tuple(probes), optional_probes=()), tuple(notes)
 
 
 def _require_parts(name: str, model: ResolvedModel, weights: WeightSource) -> None:
-    """Load each encoder of a probe once, since only this shows that its files are complete, and the OCR engine.
+    """Check that the parts of a probe are complete, by loading each encoder once and the OCR engine.
 
     Raises:
-        WeightsUnavailable: they are not.
-        OcrUnavailable: the probe reads the words in images, and no OCR engine is installed.
+        WeightsUnavailable: an encoder cannot be loaded.
+        OcrUnavailable: the OCR engine is not installed.
     """
     if reads_ocr([name]):
         require_ocr()

@@ -1,4 +1,4 @@
-"""Describe a trained model for its checkpoint and its report, with advice where it has learned too little."""
+"""Describe a trained model for its checkpoint and its report, with advice if it has learned too little."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -26,9 +26,7 @@ HIGHEST_HEAD_LR = 1e-2
 
 
 def next_settings(fit: ResolvedFit) -> dict[str, Any]:
-    """Return settings of the training to change, with their new values: more epochs, a higher rate, weighted
-    classes.
-    """
+    """Return training settings to change, with new values: more epochs, a higher rate, weighted classes."""
     head_lr = float(f"{min(HIGHER_RATE * fit.head_lr, HIGHEST_HEAD_LR):.3g}")
     return {
         "epochs": max(MORE_EPOCHS * fit.epochs, LEAST_EPOCHS),
@@ -50,7 +48,7 @@ def what_to_try(fit: ResolvedFit) -> str:
 
 
 OF_USER = "{} on the hub or in a folder"
-"""The source of an encoder that the user names."""
+"""Source of an encoder that the user names."""
 
 
 def model_parts(model: ResolvedModel) -> tuple[ModelPart, ...]:
@@ -94,7 +92,7 @@ def _encoder_part(modality: str, name: str, table: Mapping[str, EncoderSpec[Any]
 
 
 def _training(modality: str, freeze: str) -> str:
-    """Which stages are trained, for a value of `--freeze-text` or `--freeze-image`."""
+    """Describe the trained stages, for a value of `--freeze-text` or `--freeze-image`."""
     first = {"text": "embeddings and first {} layers", "image": "stem and first {} stages"}[modality]
     return {"all": "frozen", "none": "trained"}.get(freeze, f"{first.format(freeze)} frozen, the others trained")
 
@@ -138,22 +136,22 @@ def describe_run(plan: Plan, run: Run, model: SentimentModel, vocabulary: tuple[
 
 
 def _pairs_of(plan: Plan, part: Literal["train", "val"]) -> list[Pair]:
-    """The pairs that a run is trained on or validated on: with folds, both are all of them."""
+    """Return the training or validation pairs of a run. With folds, both are all pairs."""
     guids = {guid for split in plan.folds or (plan.split,) for guid in getattr(split, part)}
     return [pair for pair in plan.dataset.pairs if pair.guid in guids]
 
 
 def findings_of(plan: Plan, targets: np.ndarray, predicted: np.ndarray, train: np.ndarray) -> tuple[Finding, ...]:
-    """Return what shows that a model of the plan has learned too little.
+    """Return findings that a model of the plan has learned too little.
 
     Args:
-        plan: what was trained.
+        plan: the plan of the training.
         targets: class numbers of the evaluated pairs [N].
         predicted: class numbers [N].
         train: class numbers of the training pairs.
 
     Returns:
-        The findings, with what to try next; none if there is only one pair.
+        The findings, with advice; none if there is only one pair.
     """
     if len(targets) < 2:
         return ()
@@ -171,7 +169,7 @@ def run_facts(
         run: the run.
         model: the model, to count its parameters.
         times: the seconds before the first epoch, and in total.
-        notes: notes from the preparation.
+        notes: notes of the preparation.
     """
     trainable, total = count_parameters(model)
     return {

@@ -1,4 +1,4 @@
-"""What a model predicts when a pair gets the text or the image of another pair: a model that reads it must change."""
+"""Predict pairs with the text or image of another pair. If the model uses a modality, its predictions must change."""
 
 from typing import Any
 
@@ -11,22 +11,22 @@ from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
 EXCHANGED_PAIRS = 256
-"""Enough pairs to see whether more than one prediction in a hundred changes."""
+"""Number of pairs. It is large enough to see whether more than one prediction in a hundred changes."""
 
 
 @torch.no_grad()
 def exchange_modalities(
     model: SentimentModel, loader: Any, accelerator: Accelerator
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return predictions of some pairs: with their own text and image, and with that of the next pair in the batch.
+    """Predict some pairs with their own text and image, and with the text or image of the next pair in the batch.
 
     Args:
-        model: trained.
-        loader: batches of pairs, as the trainer evaluates them.
-        accelerator: of the training.
+        model: a trained model.
+        loader: the trainer's batches for evaluation.
+        accelerator: the accelerator of the training.
 
     Returns:
-        Class numbers [N] of the unchanged pairs, and by modality, text or image, those with it exchanged.
+        Class numbers [N] of the unchanged pairs; and by modality, class numbers with this modality exchanged.
     """
     model.eval()
     own: list[torch.Tensor] = []
@@ -53,7 +53,7 @@ def _classes(model: SentimentModel, inputs: dict[str, Encoded], present: torch.T
 
 
 def _next_pair(encoded: Encoded) -> Encoded:
-    """The features of a batch, each moved on by one pair."""
+    """Shift the features of a batch by one pair."""
     if encoded.tokens is None or encoded.mask is None:
         return Encoded(encoded.pooled.roll(1, 0))
     return Encoded(encoded.pooled.roll(1, 0), encoded.tokens.roll(1, 0), encoded.mask.roll(1, 0))

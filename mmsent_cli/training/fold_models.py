@@ -25,10 +25,10 @@ from mmsent_cli.training.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class FoldModel:
-    """A model to train: one of the models of a fold.
+    """A model of a fold that is to be trained.
 
     Attributes:
-        place: the place of the fold among the folds of the plan, from 0.
+        place: number of the fold in the plan, from 0.
         seed: the seed of the model.
         name: the name of the fold in progress events.
     """
@@ -54,7 +54,7 @@ class TrainedFold:
     Attributes:
         states: trained parameters of K models.
         logits: logits for the N pairs of the fold [K, N, C], in the order of the split's `val`.
-        history: the epochs of the models, one model after the other.
+        history: the epochs of all models, one model after the other.
     """
 
     states: list[dict[str, Any]]
@@ -73,12 +73,12 @@ class TrainedFold:
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """What all members predict for all N pairs, and what the stacker makes of it.
+    """The predictions of all members for all N pairs, and the stacker.
 
     Attributes:
-        members: log-probabilities out of fold [N, M, C]: the models' mean, then each probe.
-        joined: the ensemble's log-probabilities out of fold [N, C].
-        stacker: fit on all pairs, as saved.
+        members: out-of-fold log-probabilities [N, M, C]: the mean of the models, then each probe.
+        joined: out-of-fold log-probabilities of the ensemble [N, C].
+        stacker: the saved stacker, fit on all pairs.
     """
 
     members: np.ndarray
@@ -91,12 +91,12 @@ class TrainedEnsemble:
     """The trained ensemble of a plan.
 
     Attributes:
-        model: an initial model, with the encoders of all models.
+        model: an initial model with the encoders of all models.
         description: the metadata of the models.
         trained: the models of each fold.
         rows: row numbers of each fold.
         stacked: the out-of-fold predictions.
-        parts: models, probes and stacker, as saved.
+        parts: the saved models, probes and stacker.
         prepare_seconds: seconds before the first epoch.
     """
 
@@ -114,7 +114,7 @@ def train_ensemble(workspace: Workspace, run: Run, shown_as: str = "") -> Traine
 
     Args:
         workspace: a workspace whose plan has folds.
-        run: the run; finished folds in its folder are not trained again.
+        run: the run. Finished folds in its folder are not trained again.
         shown_as: the name of the ensemble in progress events, if there are several.
 
     Raises:
@@ -204,13 +204,13 @@ def _train_model(workspace: Workspace, model: FoldModel) -> TrainedModel:
 
 
 def _join(models: Sequence[TrainedModel]) -> TrainedFold:
-    """Join the trained models of a fold."""
+    """Combine the trained models of a fold."""
     history = [epoch for model in models for epoch in model.history]
     return TrainedFold([model.state for model in models], np.stack([model.logits for model in models]), history)
 
 
 def _stack(members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float) -> Stacked:
-    """Join the members' log-probabilities [N, M, C], with a stacker for each fold and one for the saved ensemble."""
+    """Combine the members' log-probabilities [N, M, C], with a stacker for each fold and one for the saved ensemble."""
     joined = stack_out_of_fold(members, targets, folds, adjustment)
     return Stacked(members, joined, fit_stacker(members, targets, adjustment))
 
@@ -222,7 +222,7 @@ def rows_of(plan: Plan, split: Split) -> np.ndarray:
 
 
 def _lines(folds: Mapping[int, TrainedFold]) -> list[dict[str, Any]]:
-    """Return the epochs of all models of the finished folds, one after the other."""
+    """Return the epochs of all models of the finished folds."""
     return [
         {"fold": place + 1, "network": 1 + number * len(fold.states) // len(fold.history), **asdict(result)}
         for place, fold in sorted(folds.items())

@@ -1,9 +1,9 @@
 """Cross-validation: train models for each fold, fit probes and stacker, and save one ensemble.
 
-Every metric is out of fold. A fold is predicted by models after their last epoch and not after their best one, since
-the best epoch would be chosen on the evaluated pairs. The stacker for a fold is fit on the out-of-fold predictions of
-the other folds. These come from models that were trained on this fold, so a small bias is possible. Only nested
-cross-validation avoids it, with five times the models.
+Every metric is out of fold. A fold is predicted by the last epoch of its models, since their best epoch would be chosen
+on the evaluated pairs. The stacker for a fold is fit on the out-of-fold predictions of the other folds. These come from
+models that were trained on this fold, so a small bias is possible. Only nested cross-validation avoids it, with five
+times the models.
 """
 
 import io
@@ -29,9 +29,10 @@ from mmsent_cli.training.predictions import OUT_OF_FOLD, write_rows
 from mmsent_cli.training.workspace import Workspace
 
 ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-"""Strengths of the logit adjustment whose metrics are reported, beside the one that was used."""
+"""Strengths of the logit adjustment for which metrics are reported, in addition to the one that was used."""
 OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
-"""Log-probabilities of each pair by each member [N, M, C], rows as in `OUT_OF_FOLD`, members as in the result."""
+"""File with log-probabilities [N, M, C] of each pair by each member. Its rows are those of `OUT_OF_FOLD`, and its
+members those of the result."""
 
 
 def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsResult:
@@ -39,7 +40,7 @@ def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsRes
 
     Args:
         plan: a plan with folds, from `plan_run`.
-        run: the run; finished folds in its folder are not trained again.
+        run: the run. Finished folds in its folder are not trained again.
         progress: receives progress events.
 
     Returns:
@@ -92,7 +93,7 @@ def _fold_result(plan: Plan, trained: TrainedFold, split: Split, rows: np.ndarra
 def _result(
     plan: Plan, stacked: Stacked, targets: np.ndarray, folds: Sequence[FoldResult], facts: dict[str, Any]
 ) -> FoldsResult:
-    """The result of a finished training; `facts` are those of `run_facts`."""
+    """Make the result of a finished training. `facts` are those of `run_facts`."""
     labels, probes = plan.dataset.labels, plan.config.model.probes
     metrics = metrics_of(stacked.joined, targets, labels)
     alone = [metrics_of(stacked.members[:, number], targets, labels) for number in range(1 + len(probes))]
@@ -120,7 +121,7 @@ def _trade_off(
     labels: tuple[str, ...],
     strengths: Sequence[float],
 ) -> tuple[TradeOff, ...]:
-    """Compute the metrics of the members [N, M, C] together for each strength of the logit adjustment."""
+    """Compute the metrics of the ensemble of members [N, M, C] for several strengths of the logit adjustment."""
     stacked = {strength: stack_out_of_fold(members, targets, folds, strength) for strength in strengths}
     metrics = {strength: metrics_of(joined, targets, labels) for strength, joined in stacked.items()}
     return tuple(

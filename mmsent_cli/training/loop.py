@@ -1,7 +1,7 @@
 """The training loop, and the evaluation of a model.
 
-The result of an epoch depends only on the state before it, the seed and the number of the epoch. So a resumed run ends
-with exactly the same weights as an uninterrupted one.
+The result of an epoch depends only on the state before it, the seed and the number of the epoch. So a resumed run has
+exactly the same weights as an uninterrupted one.
 """
 
 import math
@@ -34,7 +34,7 @@ DEFAULT_RUNTIME = RuntimeConfig()
 
 @dataclass
 class FitState:
-    """The state of a training after an epoch, in plain data and tensors.
+    """The state of a training after an epoch, as plain data and tensors.
 
     Attributes:
         history: the results of the finished epochs.
@@ -62,7 +62,7 @@ class Trainer:
         config: resolved settings of the training.
         auxiliary_weight: weight of the auxiliary losses.
         accelerator: device, precision and gradient accumulation.
-        runtime: processes that load batches, and whether the model is compiled.
+        runtime: number of processes that load batches, and whether the model is compiled.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Trainer:
         return _finite_mean(torch.cat(pairs)), _finite_mean(torch.stack(batches).mean(dim=0)), skipped
 
     def try_step(self) -> None:
-        """Do a training step with the batch that needs most memory. The weights move, so the trainer is then useless.
+        """Do a training step with the batch that needs the most memory. Afterwards, the trainer cannot be used.
 
         Raises:
             torch.OutOfMemoryError: the step does not fit.
@@ -187,13 +187,13 @@ class Trainer:
         self.optimizer.step()
 
     def _losses(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy of each pair; a filler has none."""
+        """Compute the cross-entropy of each pair. Fillers are left out."""
         if self.accelerator.num_processes > 1:
             logits, target = logits[target >= 0], target[target >= 0]
         return functional.cross_entropy(logits, target, reduction="none")
 
     def _group_scale(self, done: int, total: int) -> float:
-        """Return a loss factor for the last accumulation group, which may have fewer batches than the others."""
+        """Return a loss factor for the last accumulation group of an epoch, which may have fewer batches."""
         size = self.config.accumulation_steps
         first = (done - 1) // size * size
         return size / min(size, total - first)
@@ -220,7 +220,7 @@ class Trainer:
         return len(self.history) - self.monitor.best(self.history).epoch >= self.config.patience
 
     def state(self) -> FitState:
-        """Return the state that is needed to resume."""
+        """Return the state for a later resume."""
         scaler = self.accelerator.scaler
         return FitState(
             history=list(self.history),
@@ -233,7 +233,7 @@ class Trainer:
         )
 
     def load(self, state: FitState) -> None:
-        """Restore a state of `state()`."""
+        """Restore the result of `state`."""
         self.history, self.best, self.last = list(state.history), state.best, state.last
         self.accelerator.unwrap_model(self.model).load_state_dict(state.model, strict=False)
         self.optimizer.load_state_dict(state.optimizer)
@@ -243,5 +243,5 @@ class Trainer:
 
 
 def _finite_mean(values: torch.Tensor) -> float:
-    """The mean of the values that are finite numbers."""
+    """Return the mean of the finite values."""
     return float(torch.where(values.isfinite(), values, torch.nan).nanmean())

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 TINY = 1e-12
-"""Divides a sum over no pair."""
+"""Divisor for a sum over no pair."""
 IGNORED = -100
-"""The class of a pair that PyTorch's cross-entropy leaves out."""
+"""Class of a pair that PyTorch's cross-entropy ignores."""
 
 
 class Loss:
@@ -60,9 +60,9 @@ class Loss:
         return loss
 
     def _own_part(self, logits: Logits, batch: Batch) -> Tensor:
-        """This process's part of a batch's loss: the mean of all parts is the loss of the whole batch.
+        """Compute this process's part of a batch's loss. The mean of all parts is the loss of the whole batch.
 
-        Nothing here waits for a GPU: pairs are masked and not selected, since their number would have to be known.
+        Pairs are masked and not selected. Selecting would have to wait for the GPU to know their number.
         """
         known = batch.target >= 0
         heads = [(logits.main, known, 1.0)]
@@ -76,7 +76,7 @@ class Loss:
         return self.accelerator.num_processes * torch.stack(parts).sum()
 
     def _weight(self, targets: Tensor, used: Tensor) -> Tensor:
-        """The sum of the class weights of the used pairs, by which their mean loss is divided."""
+        """Return the sum of the class weights of the used pairs, which divides their loss."""
         return used.float().sum() if self.weights is None else (self.weights[targets.clamp(min=0)] * used).sum()
 
     def _cross_entropy(self, logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -86,7 +86,7 @@ class Loss:
 
 
 def class_weights(targets: Sequence[int], n_classes: int, kind: str) -> Tensor | None:
-    """Return the class weights: inverse frequency (`balanced`), its square root (`sqrt`), or None. Their mean is 1."""
+    """Return class weights with mean 1: inverse frequency (`balanced`), its square root (`sqrt`), or None."""
     if kind == "none":
         return None
     counts = np.bincount(targets, minlength=n_classes).clip(min=1)
@@ -138,7 +138,7 @@ def current_lr(optimizer: torch.optim.Optimizer, name: str) -> float:
 
 
 def seed_everything(seed: int, epoch: int = 0, process: int = 0) -> None:
-    """Seed Python, numpy and torch for an epoch (0: building the model), and request deterministic kernels."""
+    """Seed Python, numpy and torch for an epoch, and request deterministic kernels. Epoch 0 is building the model."""
     mixed = int(np.random.SeedSequence([seed, epoch, process] if process else [seed, epoch]).generate_state(1)[0])
     random.seed(mixed)
     np.random.seed(mixed)

@@ -1,17 +1,17 @@
-"""What to do when a batch does not fit into the memory of a GPU."""
+"""Reduce a batch that does not fit into the memory of a GPU."""
 
 from mmsent_cli.config import ResolvedFit
 from mmsent_cli.errors import MmsentError
 
 
 def halved(fit: ResolvedFit) -> tuple[int, int]:
-    """Return half of a batch, and the accumulation steps that make up for it."""
+    """Return half of the batch size, and more accumulation steps to compensate."""
     half = -(-fit.batch_size // 2)
     return half, -(-fit.batch_size * fit.accumulation_steps // half)
 
 
 def out_of_memory(fit: ResolvedFit) -> MmsentError:
-    """Make the error for a batch that does not fit. Its hint names half the batch size and more steps to accumulate."""
+    """Make the error for a batch that does not fit. Its hint has half the batch size and more accumulation steps."""
     message = f"out of GPU memory with a batch of {fit.batch_size} pairs"
     if fit.batch_size == 1:
         return MmsentError(message, "freeze more layers, take smaller images, or train with --device cpu")

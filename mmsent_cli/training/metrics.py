@@ -1,4 +1,4 @@
-"""Evaluate a model: metrics, and which of them decides the best epoch."""
+"""Evaluate a model, and compare epochs by a monitored metric."""
 
 import math
 from collections import Counter, defaultdict
@@ -55,7 +55,7 @@ class Monitor:
         return self.value(score) < self.value(other) if self.is_loss else self.value(score) > self.value(other)
 
     def best(self, curve: Sequence[S]) -> S:
-        """Return the best of one or more epochs; if several are equal, the first."""
+        """Return the best of one or more epochs. Of equal epochs, the first is returned."""
         best = curve[0]
         for score in curve[1:]:
             best = score if self.is_better(score, best) else best
@@ -100,13 +100,13 @@ def majority_accuracy(train: Sequence[int], val: Sequence[int]) -> float:
 
 
 def metrics_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Metrics:
-    """Return metrics of log-probabilities [N, C]."""
+    """Compute metrics from log-probabilities [N, C]."""
     loss = float(-log_probabilities[np.arange(len(targets)), targets].mean())
     return compute_metrics(targets.tolist(), log_probabilities.argmax(axis=1).tolist(), labels, loss)
 
 
 class Evaluation(NamedTuple):
-    """Logits [N, C] and true class numbers [N] of evaluated pairs, in row order, and the mean gates of the fusion."""
+    """Logits [N, C] and true class numbers [N] of evaluated pairs, in row order, and the fusion's mean gates."""
 
     logits: np.ndarray
     targets: np.ndarray
@@ -125,7 +125,7 @@ class Evaluation(NamedTuple):
 
 @torch.no_grad()
 def evaluate(model: torch.nn.Module, loader: Any, accelerator: "Accelerator") -> Evaluation:
-    """Compute the logits of every pair of a loader in eval mode, and the mean of each gate of the fusion."""
+    """Compute the logits of all pairs of a loader in eval mode, and the mean of each gate of the fusion."""
     network = accelerator.unwrap_model(model) if accelerator.num_processes > 1 else model
     processes.share_buffers(network)
     network.eval()
@@ -144,7 +144,7 @@ def evaluate(model: torch.nn.Module, loader: Any, accelerator: "Accelerator") ->
 
 
 def _in_order(parts: Sequence[Sequence[torch.Tensor]]) -> np.ndarray:
-    """Join the batches of all processes, each of which has every n-th row of every batch, in the order of the rows."""
+    """Combine the batches of all processes in row order. Each process has every n-th row of every batch."""
     if len(parts) == 1:
         return torch.cat([*parts[0]]).numpy()
     rows = []

@@ -1,16 +1,15 @@
-"""Train several models in parallel: on a CPU each in its own process with few threads, or one on each GPU.
+"""Train several models in parallel: on a CPU in processes with few threads each, or one on each GPU.
 
-The models of a comparison and those of a cross-validation are trained by the same function, `train_models`.
-
-Small matrices do not use a second thread well: an epoch of two models (MiniLM's last two layers trained) took 11 s on
-two cores in parallel, and 14 s one after the other. The five models of a cross-validation gain nothing from one thread
-each on two cores, since the fifth is trained alone: they have two threads each.
+Comparisons and cross-validation use the same function, `train_models`. Small matrices do not use a second thread well:
+an epoch of two models (MiniLM's last two layers trained) took 11 s on two cores in parallel, and 14 s one after the
+other. Five models of a cross-validation do not gain from one thread each on two cores, since the fifth is trained
+alone. So they have two threads each.
 
 Chosen: the number of threads per model depends on the machine and on what is trained, but not on the number of parallel
-models, so that the results do not depend on it. Processes are spawned and not forked, since PyTorch's threads do not
-work after a fork. Rejected: parallel threads, which share one random state; and
-`concurrent.futures.ProcessPoolExecutor`, which hangs if a worker is killed while it returns a result (tried with Python
-3.11), and cannot stop a running worker on Ctrl-C before Python 3.14.
+models. So the results do not depend on it. Processes are spawned, since PyTorch's threads do not work after a fork.
+Rejected: parallel threads, which share one random state; and `concurrent.futures.ProcessPoolExecutor`, which hangs if a
+worker is killed while it returns a result (tried with Python 3.11), and cannot stop a running worker on Ctrl-C before
+Python 3.14.
 """
 
 import multiprocessing
@@ -66,9 +65,10 @@ class Work(Generic[Task, Trained]):
     """Models to train.
 
     Attributes:
-        tasks: what describes each model.
-        train: trains the model of a task in a workspace; a function of a module, since workers import it.
-        passes: the number of training pairs of all models, counted once per epoch.
+        tasks: descriptions of the models.
+        train: a function that trains the model of a task in a workspace. It is a function of a module, since workers
+            import it.
+        passes: number of training pairs, summed over all models and epochs.
         parameters: the number of trained parameters of the largest model.
     """
 
@@ -87,7 +87,7 @@ class Finished(Generic[Trained]):
 
 @dataclass(slots=True)
 class Worker:
-    """A process that trains models, and our end of the pipe to it. `has_started` is set by its first message."""
+    """A process that trains models, and our end of its pipe. `has_started` is set by its first message."""
 
     process: Any
     connection: Connection
@@ -114,7 +114,7 @@ def train_models(
         begin: called with each task before its model is trained.
 
     Yields:
-        Each task with its trained model, as they are finished.
+        Each task with its trained model, in the order in which they are finished.
 
     Raises:
         MmsentError: a process could not start, or was killed.
@@ -131,7 +131,7 @@ def train_models(
 
 
 def count_side_by_side(plan: Plan, work: Work[Any, Any]) -> int:
-    """Return how many of these models to train in parallel; on GPUs one on each, unless `--device` names one."""
+    """Return the number of models to train in parallel. On GPUs, it is one each, unless `--device` names one."""
     models = len(work.tasks)
     if not models or multiprocessing.current_process().daemon:
         return 1
@@ -190,12 +190,12 @@ def train_side_by_side(
 
 
 def _gpus(plan: Plan) -> list[str]:
-    """The GPUs of this machine if the models may be spread over them: `--device cuda:1` names a single one."""
+    """Return the GPUs of this machine for the models; empty if `--device` names a single one."""
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if plan.compute.device == "cuda" else []
 
 
 def _plan_of(plan: Plan, number: int) -> Plan:
-    """The plan for a process, with a GPU of its own."""
+    """Return the plan for a process, with its own GPU."""
     gpus = _gpus(plan)
     return replace(plan, compute=replace(plan.compute, device=gpus[number])) if gpus else plan
 
@@ -206,7 +206,7 @@ def _is_frozen(plan: Plan) -> bool:
 
 @contextmanager
 def _no_main_module() -> Iterator[None]:
-    """Start processes that do not import the script of this one, so that it needs no `if __name__ == "__main__":`."""
+    """Start processes that do not import this process's script, so that scripts need no main guard."""
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
         yield
@@ -216,7 +216,7 @@ def _no_main_module() -> Iterator[None]:
 
 @contextmanager
 def _waiting(is_passive: bool) -> Iterator[None]:
-    """Start processes whose threads sleep while they wait for each other, so that others can use their cores."""
+    """Start processes whose waiting threads sleep, so that other processes can use their cores."""
     before = os.environ.get(WAITING)
     if is_passive:
         os.environ[WAITING] = "PASSIVE"
@@ -271,7 +271,7 @@ def _error_of_lost(worker: Worker) -> MmsentError:
 
 
 def _has_started(worker: Worker) -> bool:
-    """Whether a worker that has ended had sent its first message, even if nobody has read it yet."""
+    """Return True if a worker that has ended had sent its first message."""
     with suppress(EOFError, OSError):
         return worker.has_started or (worker.connection.poll() and worker.connection.recv() == STARTED)
     return False
@@ -282,7 +282,7 @@ def _ended_by_itself(exit_code: object) -> MmsentError:
 
 
 def _work(connection: Connection) -> None:
-    """Train the models that are sent, until the connection is closed."""
+    """Train models that are sent, until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def send(value: object) -> None:
@@ -303,7 +303,7 @@ def _work(connection: Connection) -> None:
 def _train(
     workspace: Workspace, train: Callable[[Workspace, Task], Trained], task: Task
 ) -> Finished[Trained] | Exception:
-    """Train a model. Returns the trained model, or the error; errors that cannot be pickled are sent as text."""
+    """Train a model, and return it or the error. Errors that cannot be pickled are returned as text."""
     try:
         return Finished(train(workspace, task))
     except ConnectionError:

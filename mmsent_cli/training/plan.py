@@ -36,7 +36,7 @@ class Plan:
     """A run that is ready to start.
 
     Attributes:
-        given: the configuration as the user gave it; other settings are None.
+        given: the configuration as the user gave it. Settings that were not given are None.
         config: the resolved configuration.
         facts: facts that the defaults depend on.
         folds: all folds (`split` is the first); empty without cross-validation.
@@ -80,7 +80,7 @@ def plan_run(
         progress: receives the number of checked pairs.
         splits: the recorded split or folds, for a resumed run.
         source: pairs in memory; None reads the pairs of `config.data`.
-        resources: device, weights and cache, if they are open already.
+        resources: device, weights and cache, if they are already open.
 
     Raises:
         MmsentError: settings, data, weights or device cannot be used.
@@ -152,12 +152,12 @@ def resolve_checked(model: ModelConfig, facts: Facts) -> ResolvedModel:
 
 
 def needed_modalities(model: ResolvedModel) -> tuple[str, ...]:
-    """Return what each pair must have. A unimodal reference needs its own modality only."""
+    """Return the modalities that each pair must have: both, or one for a unimodal reference."""
     return (model.fusion.removesuffix("-only"),) if find_fusion(model.fusion).is_reference else MODALITIES
 
 
 def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
-    """Return notes on texts that say nothing to the model's text encoder, or that it cannot read."""
+    """Return notes on texts that are empty after cleaning, or that the text encoder cannot read."""
     steps = model.text_cleaning
     if "text" not in needed_modalities(model):
         return []
@@ -168,9 +168,9 @@ def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
 
 
 def _from_anywhere(config: TrainConfig, source: Source, weights: WeightSource) -> TrainConfig:
-    """The configuration with absolute paths, so that it can be resumed and repeated from another folder.
+    """Return the configuration with absolute paths, so that it can be resumed and repeated from another folder.
 
-    The folder of weights is recorded even where an environment variable named it.
+    The folder of weights is recorded even if an environment variable named it.
     """
     split, runtime = config.split, config.runtime
     weights_dir = None if weights.folder is None else str(weights.folder)
@@ -196,10 +196,10 @@ def divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
 
 
 def require_several_models(config: TrainConfig, jobs: int) -> None:
-    """Check that there are several models to train in parallel.
+    """Check that `--jobs` is only used with several models.
 
     Raises:
-        ConfigError: there is one model, and the user asked for several at a time.
+        ConfigError: the user asked for several models at a time, but there is only one model.
     """
     if jobs > 1 and config.split.folds is None:
         raise ConfigError(
@@ -209,10 +209,10 @@ def require_several_models(config: TrainConfig, jobs: int) -> None:
 
 
 def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
-    """Check that the settings are compatible with `--folds`, before any pair is read.
+    """Check that the settings can be used with `--folds`, or without it, before any pair is read.
 
     Raises:
-        ConfigError: settings need `--folds`, or do not work with it.
+        ConfigError: a setting needs `--folds`, or does not work with it.
     """
     if config.split.folds is None:
         if model.probes or model.optional_probes or model.logit_adjustment or model.models_per_fold > 1:
@@ -229,7 +229,7 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
         raise ConfigError("--auto-batch does not work with --folds", "give --batch-size and --accumulation-steps")
     elif config.runtime.save_all:
         raise ConfigError(
-            "--save-all does not work with --folds: an ensemble's checkpoint has no frozen weights",
+            "--save-all does not work with --folds: the checkpoint of an ensemble cannot contain frozen weights",
             "leave out one of the two",
         )
     elif is_from_scratch(model):

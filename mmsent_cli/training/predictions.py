@@ -19,7 +19,7 @@ METRICS = "metrics.jsonl"
 VAL_PREDICTIONS = "val_predictions.csv"
 OUT_OF_FOLD = "oof_predictions.csv"
 PREDICTIONS = "predictions.csv"
-"""Of an evaluation; in an ablation, the predictions of every arm."""
+"""File with the predictions of an evaluation, or of every arm of an ablation."""
 
 
 class PredictionRow(NamedTuple):
@@ -52,9 +52,7 @@ def write_rows(run: Run, name: str, plan: "Plan", answers: Iterable[tuple[int, n
 
 
 def predictions_csv(labels: Sequence[str], rows: Iterable[tuple[str, str, str, Iterable[float]]]) -> str:
-    """Return a file of predictions: guid, true and predicted label, and the probability of each class, if there are
-    any.
-    """
+    """Make a CSV table of predictions: guid, true and predicted label, and the probabilities, if there are any."""
     text = io.StringIO()
     table_out = csv.writer(text, lineterminator="\n")
     table_out.writerow(["guid", "tag", "predicted", *labels])

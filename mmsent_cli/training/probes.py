@@ -46,14 +46,14 @@ def require_probes(config: ResolvedModel, model: SentimentModel) -> None:
         for modality in find_probe(name).own_encoders:
             if not is_frozen(model, modality):
                 raise ConfigError(
-                    f"the probe {name} needs a frozen {modality} encoder; here, the encoder is trained or not used",
+                    f"the probe {name} needs a frozen {modality} encoder, but this encoder is trained or not used",
                     f"add --freeze-{modality} all, or leave the probe out",
                 )
 
 
 @dataclass(frozen=True, slots=True)
 class AuxiliaryFeatures:
-    """The features of all N texts and images by the auxiliary encoders, which only probes use.
+    """The features of all N texts and images from the auxiliary encoders, which only probes use.
 
     Attributes:
         pooled: features [N, D] by encoder name.
@@ -65,7 +65,7 @@ class AuxiliaryFeatures:
 
 
 def auxiliary_features(names: Sequence[str], workspace: Workspace) -> AuxiliaryFeatures:
-    """Compute the features of all texts or images by each auxiliary encoder of some probes, one encoder at a time.
+    """Compute the features of all texts or images by each auxiliary encoder of the probes, one after the other.
 
     Raises:
         WeightsUnavailable: the weights of an encoder are not available.
@@ -109,14 +109,14 @@ def fit_without(
     parts: Sequence[np.ndarray],
     use: Callable[[Probe, np.ndarray], Used],
 ) -> list[list[tuple[Probe, Used]]]:
-    """Fit each probe once without each part of the pairs, and use it on this part.
+    """Fit each probe once without each part of the pairs, and apply it to this part.
 
     Args:
         names: names of the probes.
         inputs: inputs of all pairs.
         workspace: the workspace, with classes and progress function.
         parts: row numbers of each part.
-        use: what is done with a probe and the rows that it was not fit on, such as predicting them.
+        use: a function of a probe and of the rows that it was not fit on, such as predicting them.
 
     Returns:
         For each name, the probe and what `use` returned for each part.
@@ -137,7 +137,7 @@ def fit_without(
 
 
 def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.ndarray:
-    """Combine the predictions of all folds to one array [N, C], in the order of the rows."""
+    """Combine the predictions of all folds into an array [N, C], in the order of the rows."""
     result = np.empty((sum(map(len, folds)), parts[0].shape[1]))
     for part, rows in zip(parts, folds, strict=True):
         result[rows] = part
@@ -173,7 +173,7 @@ def inputs_of_all(
 
 
 def _texts_with_ocr(workspace: Workspace) -> list[str | None]:
-    """The text of each pair, followed by the words in its image; None for a pair without text."""
+    """Return the text of each pair, followed by the words in its image; None for a pair without text."""
     pairs = workspace.plan.dataset.pairs
     return [
         None if pair.text is None else text_with_ocr(pair.text, found)

@@ -80,7 +80,7 @@ def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:
 
 
 def _judge(plan: Plan, run: Run, table: Table, trainer: Trainer, description: Description) -> tuple[Finding, ...]:
-    """Whether the best epoch's model has learned something; what was found is kept in its checkpoint too."""
+    """Return findings about the model of the best epoch, and add them to its checkpoint."""
     best, path = trainer.best, run.path(BEST)
     processes.meet()  # the first process has then written the best model
     model: SentimentModel = trainer.accelerator.unwrap_model(trainer.model)
@@ -96,7 +96,7 @@ def _judge(plan: Plan, run: Run, table: Table, trainer: Trainer, description: De
 
 
 def _result(plan: Plan, table: Table, trainer: Trainer, facts: dict[str, Any]) -> TrainResult:
-    """The result of a finished training; `facts` are those of `run_facts`."""
+    """Make the result of a finished training. `facts` are those of `run_facts`."""
     labels, targets = plan.dataset.labels, table.targets
     best, last = trainer.best.metrics(labels), trainer.last.metrics(labels)
     return TrainResult(

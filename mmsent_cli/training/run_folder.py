@@ -1,4 +1,4 @@
-"""Start and resume the folder of a run, and clean it up when the work fails."""
+"""Start and resume the folder of a run, and clean it up if the work fails."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ from mmsent_cli.run_time import begin_session, session
 from mmsent_cli.training.plan import Plan, plan_run, require_several_models
 
 NO_EFFECT_ON_METRICS = ("cache_dir", "figure_format", "jobs", "lang", "log", "no_examples", "save_all", "workers")
-"""Settings that may differ between two runs with the same metrics."""
+"""Settings that do not affect the metrics of a run."""
 
 
 def start_run(
@@ -47,7 +47,7 @@ def start_run(
         runs_dir: the folder of all runs.
         command: name of the command.
         request: the request of an experiment, from which it can be resumed.
-        preset: the preset that was given, which names the run; without one, encoders and fusion do.
+        preset: the given preset. It is part of the run's name; without one, encoders and fusion are.
     """
     model = plan.config.model
     own = model.encoders if command == "compare-fusions" else f"{model.encoders}-{model.fusion}"
@@ -74,8 +74,8 @@ def resume_run(
 ) -> tuple[Plan, Run]:
     """Find an unfinished training run, and plan its remaining epochs.
 
-    `source` holds the pairs of a run that was started with a DataFrame. `jobs` is another number of worker processes,
-    which does not change the results.
+    `source` contains the pairs of a run that was started with a DataFrame. `jobs` is another number of worker
+    processes, which does not change the results.
 
     Raises:
         MmsentError: there is no such run, it is finished, or it was started with different settings.
@@ -104,7 +104,7 @@ def resume_run(
 
 
 def require_same_plan(plan: Plan, run: Run, command: str) -> None:
-    """Check that a run is resumed with the settings it was started with. The choice of `auto` may have changed.
+    """Check that a run is resumed with the settings it was started with, although `auto` may now mean something else.
 
     Raises:
         ConfigError: settings, labels, device, precision or engine are different.
@@ -127,7 +127,7 @@ def require_same_plan(plan: Plan, run: Run, command: str) -> None:
 
 
 def _pairs_changed(plan: Plan, recorded: object) -> bool:
-    """Whether the pairs differ from those that a run recorded; pairs that came or went have an error of their own."""
+    """Return True if recorded pairs have changed. Added or removed pairs have an error of their own."""
     if not isinstance(recorded, dict) or recorded.get("pairs") != len(plan.dataset.pairs):
         return False
     return recorded.get("digest") != plan.dataset.digest
@@ -145,7 +145,7 @@ def _with_recorded_precision(plan: Plan, run: Run) -> Plan:
 
 
 def _with_recorded_notes(plan: Plan, run: Run) -> Plan:
-    """Return the plan of a resumed run with its notes on optional probes, which are looked for at the start only."""
+    """Return the plan of a resumed run with its recorded notes on optional probes."""
     began = run.read_json(ENVIRONMENT)
     notes = began.get("optional_probes") if isinstance(began, dict) else None
     kept = tuple(map(str, notes)) if isinstance(notes, list) else ()
@@ -176,7 +176,7 @@ def splits_of(run: Run, folds: int | None = None) -> list[Split]:
 
 
 def write_plan(plan: Plan, run: Run) -> None:
-    """Write configuration, environment and split of a run, as far as they do not exist yet."""
+    """Write configuration, environment and split of a run, if they do not exist yet."""
     if not run.path(ENVIRONMENT).is_file():
         how, dataset = plan.compute, plan.dataset
         data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}
@@ -197,9 +197,9 @@ def write_plan(plan: Plan, run: Run) -> None:
 def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterator[None]:
     """Clean up the run folder if the work in this block fails.
 
-    After an expected error before the first epoch or model, the folder of a new run is removed, since it is useless and
-    would be the latest run. After Ctrl-C, or later on a full disk, it is kept, and the message has the command that
-    resumes it.
+    After an expected error before the first epoch or model, the folder of a new run is deleted, since it is useless and
+    would be the latest run. After Ctrl-C, or if the disk is full later, it is kept, and the message has the command
+    that resumes it.
     """
     go_on = f"go on with: {resume_command(run, command)}"
     try:
@@ -220,7 +220,7 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
 
 
 def resume_command(run: Run, command: str) -> str:
-    """Return what to type to go on with an unfinished run; Python for a run that was started with a DataFrame."""
+    """Return the command that resumes a run; Python code for a run that was started with a DataFrame."""
     config = run.read_json(CONFIG) if run.path(CONFIG).is_file() else {}
     data = config.get("data", {}).get("data") if isinstance(config, dict) else None
     if data == frames.NAME:

@@ -1,7 +1,8 @@
-"""Log a training to experiment trackers, by Accelerate's classes for them.
+"""Log a training to experiment trackers, by Accelerate's tracker classes.
 
-Each model has a tracker run of its own: one for a single model, one per model of a fold. An ensemble has a further one
-with its final metrics. `metrics.jsonl` stays the record: a tracker gets the same values under the same names.
+Each model has its own tracker run: a single model has one, and with folds there is one per model. An ensemble has
+another one with its final metrics. Trackers get the same values as `metrics.jsonl`, under the same names.
+`trackers.json` in the run folder lists what has been logged, so that a resumed run continues each log.
 
 `trackers.json` in the run folder lists what has been logged, so that a resumed run continues each log.
 """
@@ -30,21 +31,21 @@ from mmsent_cli.training.predictions import METRICS
 STATE = "trackers.json"
 PROJECT = "mmsent"
 LOGGED = ("train_loss", "val_loss", "accuracy", "macro_f1", "encoder_lr", "head_lr")
-"""Values of an epoch that are logged, by their names in `metrics.jsonl`."""
+"""Logged values of an epoch, with the names in `metrics.jsonl`."""
 
 
 def require_trackers(names: tuple[str, ...]) -> None:
     """Check that the packages of trackers are installed.
 
     Raises:
-        ConfigError: one is not.
+        ConfigError: a package is not installed.
     """
     for name in names:
         require_extra(name, f"--log {name}", name)
 
 
 class Tracking:
-    """A progress function that also logs each epoch.
+    """A function for progress events that also logs each epoch.
 
     Args:
         plan: the plan of the run.
@@ -52,7 +53,7 @@ class Tracking:
         progress: receives all events.
 
     Attributes:
-        failures: what went wrong in a tracker, which is then no longer used.
+        failures: errors of trackers, which are then no longer used.
     """
 
     def __init__(self, plan: Plan, run: Run, progress: Progress) -> None:
@@ -92,7 +93,7 @@ class Tracking:
         return as_file_name(f"{model}-seed-{seed}")
 
     def _log_epoch(self, name: str, result: EpochResult) -> None:
-        """Log an epoch that is not logged yet, and before it those that a killed run did not log any more."""
+        """Log an epoch that is not logged yet, and before it the epochs that a killed run has not logged."""
         if not self._names:
             return
         if name != self._current:
@@ -110,23 +111,23 @@ class Tracking:
             self._run.write_json(STATE, self._state)
 
     def _log_missed(self, name: str, end: int) -> None:
-        """Log the epochs before `end` that an interrupted training recorded and did not log.
+        """Log the epochs before `end` that an interrupted training recorded but did not log.
 
-        The models of a fold are trained again as a whole, so none of their epochs is missed.
+        With folds, no epochs are missed, since an interrupted model is trained again from its first epoch.
         """
         if not self._plan.folds:
             for epoch, values in self._recorded(self._state[name]["epochs"] + 1, end):
                 self._log(name, epoch, values)
 
     def _recorded(self, first: int, end: int) -> list[tuple[int, dict[str, float]]]:
-        """The epochs from `first` to before `end` as they are in `metrics.jsonl`."""
+        """Return the epochs from `first` to before `end`, as recorded in `metrics.jsonl`."""
         if first >= end:
             return []
         lines = [json.loads(line) for line in self._run.path(METRICS).read_text(encoding="utf-8").splitlines()]
         return [(line["epoch"], _values(line)) for line in lines if first <= line["epoch"] < end]
 
     def _start(self, name: str) -> None:
-        """Open the tracker run of a model, or one that an interrupted training left."""
+        """Open the tracker run of a model, or continue that of an interrupted training."""
         is_new = name not in self._state
         own = self._state.setdefault(name, {"id": uuid.uuid4().hex[:12], "epochs": 0})
         self._current = name
@@ -147,14 +148,14 @@ class Tracking:
                 use(self._open[name])
 
     def close(self) -> None:
-        """End the open tracker runs; one that is not finished can be continued."""
+        """End the open tracker runs. An unfinished one can be continued later."""
         self._each(lambda tracker: tracker.finish())
         self._open.clear()
         self._current = ""
 
     @contextlib.contextmanager
     def _guarded(self, name: str) -> Any:
-        """Keep what a tracker prints from standard output, and stop using a tracker that fails."""
+        """Keep the prints of a tracker from standard output, and stop using a tracker that fails."""
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
@@ -166,13 +167,13 @@ class Tracking:
 
 
 def _values(epoch: Mapping[str, Any]) -> dict[str, float]:
-    """What is logged of an epoch."""
+    """Return the logged values of an epoch."""
     gates = {f"gate_{name}": value for name, value in epoch["gates"].items()}
     return {name: epoch[name] for name in LOGGED} | gates
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    """The settings as `section.name`; values that are no numbers, as text."""
+    """Return the settings as `section.name`. Values that are not numbers become text."""
     named = {f"{section}.{name}": value for section, own in config.items() for name, value in own.items()}
     return {name: value if isinstance(value, bool | int | float) else str(value) for name, value in named.items()}
 
@@ -233,4 +234,4 @@ OPEN: dict[str, Callable[[Path, str, Mapping[str, Any], bool], Any]] = {
     "wandb": _open_wandb,
     "swanlab": _open_swanlab,
 }
-"""How each tracker is opened. Nothing is sent over a network unless the tracker's own variable asks for it."""
+"""Functions that open the trackers. Nothing is sent over a network unless the tracker's own variable asks for it."""

@@ -1,4 +1,4 @@
-"""Build the models of a plan and encode its pairs. Pretrained encoders are loaded once, and pairs are encoded once."""
+"""Build the models of a plan, and encode its pairs. Pretrained encoders are loaded once, and pairs are encoded once."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
@@ -61,8 +61,8 @@ class ModelFactory:
     def _encoders(self, config: ResolvedModel) -> tuple[Encoder, Encoder]:
         """Build the text encoder and the image encoder of a new model.
 
-        If the image encoder is trained from scratch, the text encoder is always built anew, since the initial weights
-        of the image encoder depend on the random numbers that building the text encoder uses.
+        If the image encoder is trained from scratch, the text encoder is always built again, since both use the same
+        random numbers: the image encoder's initial weights depend on how many the text encoder has used.
         """
         has_pretrained_image = is_pretrained(config.image_encoder, IMAGE_ENCODERS)
         text_key = ("text", config.text_encoder, config.freeze_text, config.max_length_tokens, config.text_cleaning)
@@ -79,7 +79,7 @@ class ModelFactory:
         )
 
     def _encoder(self, key: Hashable | None, build: Callable[[], AnyEncoder]) -> Encoder:
-        """Return a copy of the encoder with this key. It is built at the first use; with None, at every use."""
+        """Return a copy of the encoder with this key, which is built once. With key None, build a new encoder."""
         if key is None:
             return build()
         if key not in self._pretrained:
@@ -88,7 +88,7 @@ class ModelFactory:
 
 
 def _vocabulary(plan: Plan) -> tuple[str, ...] | None:
-    """Words of the training split, where the text encoder starts from scratch."""
+    """Return the words of the training split, for a text encoder that is trained from scratch."""
     model = plan.config.model
     if model.text_encoder != "light":
         return None

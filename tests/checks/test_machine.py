@@ -66,7 +66,7 @@ def test_a_good_machine_has_nothing_to_mend():
         (GpuFacts(driver="535.10", driver_cuda="12.2"), PLAIN, "warning", "built without CUDA", "update the driver"),
         # a wheel with CUDA, and no driver
         (GpuFacts(has_card=True), CUDA, "warning", "no NVIDIA driver", "install the driver"),
-        (GpuFacts(), CUDA, "ok", "the CPU computes", ""),
+        (GpuFacts(), CUDA, "ok", "the CPU is used", ""),
         # versions that do not fit
         (GpuFacts(driver="550.54", driver_cuda="12.4"), CUDA, "warning", "too old for torch", "update the driver"),
         (GpuFacts(driver="580.1", driver_cuda="13.0"), CUDA, "warning", "finds no GPU", "--gpus all"),
@@ -183,7 +183,7 @@ def test_a_driver_that_hangs_is_given_up(monkeypatch, tmp_path):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(gpu, "SECONDS", 0.2)
-    assert "did not answer" in gpu.gpu_facts().problem
+    assert "did not respond" in gpu.gpu_facts().problem
 
 
 def test_limits_of_a_container_are_read(tmp_path):

@@ -369,7 +369,7 @@ def test_every_pair_has_augmented_views_for_the_folds_that_train_on_it(work, sma
         (("--folds", 40, "--encoders", "compact"), "40 or more"),
         (("--models-per-fold", 0), "--models-per-fold 0"),
         (("--preset", "fastest"), "did you mean fast?"),
-        (("--preset", "fast", "--config", "config.json"), "give one of them"),
+        (("--preset", "fast", "--config", "config.json"), "leave one of them out"),
         (("--preset", "fast", "--resume", "latest"), "leave out all other options"),
     ],
 )

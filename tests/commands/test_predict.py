@@ -376,6 +376,6 @@ def test_predictions_in_the_folder_of_the_pairs_can_be_written_again(trained, tm
         assert succeed(*words, "submission.txt", "--json")["pairs"] == 3
     for name in ("train.txt", "test_without_label.txt", "data/1.txt", "data/101.txt"):
         before = Path(name).read_bytes()
-        reason = ("101.jpg",) if name.endswith(".jpg") else (name, "reads it")  # no predictions are written as an image
+        reason = ("101.jpg",) if name.endswith(".jpg") else (name, "an input")  # no predictions are written as an image
         assert_refused(mmsent(*words, name), *reason)
         assert Path(name).read_bytes() == before

@@ -71,7 +71,7 @@ def test_an_existing_file_needs_force():
 @pytest.mark.parametrize("name", ["x.parquet", "x.CSV", "x.xlsx", "splits/x.txt"])
 def test_a_name_of_another_kind_of_file_is_refused(name):
     before = sorted(Path().iterdir())
-    assert_refused(run("--out", name), f"--out {name}: a split is not written as a")
+    assert_refused(run("--out", name), f"--out {name}: a split cannot be written as a")
     assert sorted(Path().iterdir()) == before
 
 

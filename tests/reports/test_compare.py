@@ -134,7 +134,7 @@ def test_findings_give_differences_in_points_and_pairs_and_what_could_be_shown()
     )
     assert "-1.1 to +0.9 points" in text
     assert "a true difference of about 3.4 points (27 of 800 pairs) in four of five repetitions" in text
-    assert "text-only 70.3 %, image-only 61.8 % and always answering the most frequent class 57.7 %" in text
+    assert "text-only 70.3 %, image-only 61.8 % and always predicting the most frequent class 57.7 %" in text
     assert "1.5 points above the nested ones" in text
     assert "clip" not in text.split("Worse than concat")[1].split("The differences of ")[1].split(" to concat")[0]
 

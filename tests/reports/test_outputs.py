@@ -153,7 +153,7 @@ def test_what_is_typed_next_is_the_last_line(results, capsys, monkeypatch):
 @pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize("name", ["train", "ablate", "tune", "paper"])
 def test_findings_stand_in_the_headline_and_once_below_it(results, capsys, monkeypatch, name):
-    finding = Finding(kind=ONE_CLASS, message="the model answers joy for all 81 pairs", advice="try more epochs")
+    finding = Finding(kind=ONE_CLASS, message="the model predicts joy for all 81 pairs", advice="try more epochs")
     result = results[name]
     if name == "paper":
         result = replace(result, train=replace(result.train, findings=(finding,)))

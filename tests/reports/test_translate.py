@@ -112,9 +112,9 @@ def test_no_english_is_left_in_a_figure(results, name):
 
 
 FINDINGS = {
-    ONE_CLASS: "the model answers positive for all 200 pairs",
-    MAJORITY: "the model's accuracy, 60.5 %, is not distinguishable from the 60.0 % of always answering positive",
-    NEVER_ANSWERED: "the model never answers negative or neutral",
+    ONE_CLASS: "the model predicts positive for all 200 pairs",
+    MAJORITY: "the model's accuracy, 60.5 %, is not distinguishable from the 60.0 % of always predicting positive",
+    NEVER_ANSWERED: "the model never predicts negative or neutral",
     IGNORES_TEXT: "the model ignores the text: with the text of another pair, 1 of 200 predictions change",
     IGNORES_IMAGE: "the model ignores the image: with the image of another pair, 0 of 200 predictions change",
 }
@@ -250,7 +250,7 @@ def test_notes_of_a_training_are_translated():
 @pytest.mark.parametrize(
     "note",
     [
-        "encoders: clip (its weights are here, and so is a GPU)",
+        "encoders: clip (its weights and a GPU are on this machine)",
         "engine: torch computes mpnet. OpenVINO cannot run it",
         "precision: fp32 (measured once: bf16 is not clearly faster on this CPU)",
         "feature store: 2 damaged entries were found and computed again",
@@ -262,25 +262,26 @@ def test_notes_of_a_training_are_translated():
         "3 texts without words, such as links alone: 1; 2; 3",
         "6 texts without words, such as links alone: 1; 2; 3; 4; 5; and 1 more guid",
         "1 text without words, such as links alone: 1",
-        "50 of 60 pairs share one image (that of 7), probably a placeholder: it counts as no near-duplicate; give the "
+        "50 of 60 pairs share one image (that of 7), probably a placeholder, so these pairs do not count "
+        "as near-duplicates; give the "
         "pairs their own images, or train with --fusion text-only",
         "warning: 30 of 40 texts are not in Latin script (Chinese 80 % of all letters), and the text encoder minilm "
         "was trained on English; use a multilingual one, such as --text-encoder hf:xlm-roberta-base (Chinese: "
         "hf:bert-base-chinese), or --encoders light, which learns from your texts",
         "pairs.csv has no column 'guid': its rows are numbered from 1",
-        "5 pairs without image that can be used; none is needed",
-        "1 pair without text that can be used; none is needed",
+        "5 pairs without a usable image; the model does not need it",
+        "1 pair without a usable text; the model does not need it",
         "1 character in 1 text could not be decoded and became U+FFFD",
         "1 row left out: no prediction, or a pair without a label",
-        "one seed: intervals cover the choice of pairs alone, and another seed may change a verdict; use --seeds 3",
+        "one seed: the intervals do not cover the choice of seed, and another seed may change a verdict; use --seeds 3",
         "the training pairs are unknown, so the scores may include pairs that were in training",
-        "20 of 20 pairs were used in training, or share text or image with a training pair. The scores show memory: "
-        "measure on other pairs",
+        "20 of 20 pairs were used in training, or share text or image with a training pair. To measure "
+        "predictions of new pairs, use other pairs",
         "90 of 1,200 pairs were used in training, or share text or image with a training pair. The scores are those of "
         "the other 1,110",
         "few evaluated pairs of negative (5), neutral (3): intervals of macro-F1 are probably too narrow",
         "the scores are optimistic, since the pairs are validation pairs of the training",
-        "runs/a/best_model.pt: 3 pairs used in its training are left out",
+        "runs/a/best_model.pt is scored without 3 pairs that it was trained on",
         "if the model was trained on some of these pairs, its scores here are too high",
     ],
 )

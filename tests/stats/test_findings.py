@@ -60,7 +60,7 @@ def test_a_model_within_noise_of_the_majority(true):
 
 
 def test_guesses_in_the_shares_of_the_classes_are_nothing_learned(true):
-    """Their macro-F1 is higher than that of always answering one class."""
+    """Their macro-F1 is higher than that of always predicting one class."""
     guesses = np.random.default_rng(3).permutation(true)
     assert kinds(learning_findings(true, guesses[None], LABELS, 2)) == [MAJORITY]
 

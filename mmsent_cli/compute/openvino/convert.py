@@ -1,7 +1,7 @@
 """Convert the stored stages of an encoder to an OpenVINO model, and save the model for later runs.
 
 Chosen: `torch.jit.trace` and OpenVINO's PyTorch frontend, called directly. Rejected: `openvino.convert_model`, which
-does the same in several seconds more and sends usage data to its maker.
+takes several seconds more and sends usage data to its maker.
 
 Rejected for now: `torch.export`, although `torch.jit.trace` is deprecated as of torch 2.11. Measured with torch 2.14.1
 and OpenVINO 2026.4.1: it gives the same bits for MiniLM, MPNet, BERT, Lite0, ResNet18 and CLIP's image tower, but
@@ -29,12 +29,12 @@ from mmsent_cli.extras import load_openvino
 from mmsent_cli.interrupts import on_interrupt
 
 MIN_COSINE = 0.999
-"""Lowest cosine similarity, for each pair, of OpenVINO's features to PyTorch's in float32."""
+"""Lowest allowed cosine similarity between OpenVINO's features and PyTorch's in float32."""
 CHECK_TEXTS = ("so good", "what a day in the sun, and not a cloud far and wide", "a", "no words for that! so sad today")
 
 
 class CannotConvert(Exception):
-    """OpenVINO cannot run the stages, or it computes other features than PyTorch."""
+    """OpenVINO cannot run the stages, or computes features that differ from those of PyTorch."""
 
 
 class StoredStages(nn.Module):
@@ -113,7 +113,7 @@ def agrees(encoder: Encoder, compiled: Any) -> bool:
 
 
 def check_inputs(encoder: Encoder) -> list[Tensor]:
-    """Make test inputs: an image of noise [1, 3, H, W], or single texts [1, T] and a batch of two texts [2, T]."""
+    """Make test inputs: an image of noise [1, 3, H, W]; or single texts [1, T] and a batch of two texts [2, T]."""
     inputs = encoder.inputs
     if isinstance(inputs, ImageInputs):
         shape = (1, 3, inputs.image_size_px, inputs.image_size_px)
@@ -148,13 +148,13 @@ def _hidden_folder(parent: Path) -> Iterator[Path]:
 
 
 def last_line(error: BaseException) -> str:
-    """Return the last line of an error's message. OpenVINO puts the cause there, after lines about C++ sources."""
+    """Return the last line of an error's message, where OpenVINO names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 
 
 def _min_cosine(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the lowest cosine between corresponding rows [B, …]; -1 if shapes differ or a value is not finite."""
+    """Return the lowest cosine between corresponding rows [B, …]; -1 if the shapes differ or a value is not finite."""
     if one.shape != other.shape or not np.isfinite(one).all():
         return -1.0
     a, b = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (one, other))

@@ -4,8 +4,9 @@ Images are computed in float32, and texts in bf16 if the processor supports it. 
 float32 features was 0.990 for EfficientNet-Lite0 (192 photographs; hence float32), and 0.99996 for MiniLM (texts of 8
 to 64 tokens).
 
-A batch has texts of one length only: the features then do not depend on the batch, and no time is spent on padding. A
-small batch does not use all cores, so several batches are computed in parallel (streams) with few threads each.
+All texts of a batch have the same length. So their features do not depend on the batch, and no time is spent on
+padding. A small batch does not use all cores, so several batches are computed in parallel (streams) with few threads
+each.
 """
 
 import contextlib
@@ -32,7 +33,7 @@ from mmsent_cli.files import COMPILED_MODELS, FileFacts, atomic_write, make_own_
 
 
 class CompiledModel:
-    """Wraps an `openvino.CompiledModel`. Each thread has its own infer request, so threads can call it concurrently."""
+    """A compiled OpenVINO model. Each thread has its own infer request, so threads can call the model concurrently."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
@@ -73,14 +74,15 @@ def _rows_by_length(lengths: np.ndarray) -> list[tuple[int, np.ndarray]]:
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 MAX_STREAMS = 8
 CACHED_SHAPES = 128
-"""Shape-specific operations that OpenVINO caches. Texts come in hundreds of shapes: with OpenVINO's default of 5,000,
-memory grows by 0.4 GB over the first thousands of pairs. This size costs 5 % of the time."""
+"""Number of shape-specific operations that OpenVINO caches. Texts have hundreds of shapes. With OpenVINO's default
+of 5,000, memory grows by 0.4 GB over the first thousands of pairs. This size costs 5 % of the time."""
 CONVERSION_FORMAT = 2
-"""Increase it when the stages compute other values from the same weights: saved models and features are made anew."""
+"""Increase this number if the stages compute other values from the same weights. Then models are converted again,
+and features are computed again."""
 
 _lock = threading.Lock()
 _loaded: "weakref.WeakKeyDictionary[Encoder, Loaded]" = weakref.WeakKeyDictionary()
-"""Models compiled in this process, so that each encoder is compiled once."""
+"""The models that this process has compiled. Each encoder is compiled once."""
 
 
 class Loaded(NamedTuple):
@@ -88,9 +90,9 @@ class Loaded(NamedTuple):
 
     Attributes:
         stages: the number of stages.
-        digest: see `Engine._digest`.
+        digest: the result of `Engine._digest`.
         model: the compiled model; None if OpenVINO cannot run the stages.
-        refusal: the reason why OpenVINO cannot run them, or an empty string.
+        refusal: the reason why OpenVINO cannot run the stages, or an empty string.
     """
 
     stages: int
@@ -122,7 +124,7 @@ class Engine:
         return min(self.threads, MAX_STREAMS)
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
-        """Describe the settings that affect rounding, apart from the device; part of the feature store's key."""
+        """Describe the settings that affect rounding, apart from the device, as a part of the feature store's key."""
         return {
             "precision": self._precision(encoder),
             "engine": f"openvino {self.version}",
@@ -130,7 +132,9 @@ class Engine:
         }
 
     def refusal(self, encoder: Encoder) -> str:
-        """Return why PyTorch must compute an encoder's stored stages, or "". Converts the stages if needed."""
+        """Return the reason why PyTorch must compute an encoder's stored stages, or "". Converts the stages if
+        needed.
+        """
         digest = self._digest(encoder)
         with _lock:
             if encoder in _loaded and _loaded[encoder].digest == digest:
@@ -161,7 +165,7 @@ class Engine:
         return Activations(torch.from_numpy(values), None if encoder.cut == encoder.n_stages else inputs.mask)
 
     def _load(self, encoder: Encoder, digest: str) -> None:
-        """Load or convert an encoder's stored stages, and compile them. A refusal is saved for the next process."""
+        """Load or convert an encoder's stored stages, and compile them. A refusal is saved for later processes."""
         model, refusal = None, self._known_refusal(digest)
         if not refusal:
             with contextlib.suppress(MmsentError):  # then each process converts the stages
@@ -223,15 +227,15 @@ class Engine:
         return self._compile(encoder, model)
 
     def _facts(self, digest: str) -> FileFacts:
-        """Return what is known about the saved model of a digest."""
+        """Return the saved facts about the model with this digest."""
         return FileFacts.of(self.folder, self._file(digest), self._file(digest).with_suffix(".bin"))
 
     def _agreement(self, encoder: Encoder) -> str:
-        """Return the question whether a saved model agrees with PyTorch here."""
+        """Return the key under which the agreement of a saved model with PyTorch is recorded."""
         return f"agrees with PyTorch in {self._precision(encoder)} on {cpu_model()}"
 
     def _compile_saved(self, encoder: Encoder, digest: str) -> Any:
-        """Compile a saved model. OpenVINO keeps what it compiled, without the weights, for the next process."""
+        """Compile a saved model. OpenVINO caches the compiled model, without the weights, for later processes."""
         kept = {"CACHE_DIR": str(self.folder / digest), "CACHE_MODE": "OPTIMIZE_SIZE"}
         try:
             return self._compile(encoder, self._file(digest), kept)
@@ -276,13 +280,13 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
         The engine, or None for PyTorch; and a note for the user, or an empty string.
 
     Args:
-        wanted: `auto`, `torch` or `openvino`; `ray` is for `predict` alone.
+        wanted: `auto`, `torch` or `openvino`. `ray` is only for `predict`.
         device_type: the device that trains the model, such as `cpu`.
         precision: the precision that the user chose; `auto` uses bf16 if its features agree with float32.
-        cache_dir: mmsent's cache folder.
+        cache_dir: the cache folder.
 
     Raises:
-        ConfigError: the user chose `openvino`, and it cannot be used, or `ray`.
+        ConfigError: the user chose `openvino`, which cannot be used here, or `ray`, which is not allowed here.
     """
     if wanted == "ray":
         raise ConfigError("--engine ray works only in mmsent predict with --out", "leave out --engine ray")

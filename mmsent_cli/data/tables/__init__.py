@@ -1,8 +1,8 @@
-"""Tables: files with one row for each pair, whatever program wrote them. `open_table` reads all of them.
+"""Read tables: files with one row per pair, written by any program. `open_table` opens them all.
 
-Chosen: the standard csv module for one record at a time, fed line by line, so that every message has its line and a
-quote that swallows rows is found. Rejected: pandas.read_csv, which gives no line numbers, stops at the first row with
-too many columns, and silently fills rows with too few.
+Chosen: the standard csv module, fed line by line. So every message names its line, and a quote that swallows rows is
+found. Rejected: pandas.read_csv, which gives no line numbers, stops at the first row with too many columns, and
+silently fills rows with too few.
 """
 
 from mmsent_cli.data.tables.opening import SUFFIXES, UNICODE, open_table, table_decision

@@ -17,10 +17,10 @@ from mmsent_cli.data.tables.table import Record, Report
 
 DELIMITERS = (",", ";", "\t", "|")
 ONE_COLUMN = "\x1f"
-"""Stands for a delimiter in a table with one column."""
+"""Replaces the delimiter in a table with one column."""
 NAMES = {"\t": "tabs", ONE_COLUMN: "one column"}
 SEP_LINE = re.compile(r'\s*"?sep=(.)"? *', re.IGNORECASE)
-"""A first line that Excel writes and reads."""
+"""A first line with the separator, as Excel writes it."""
 IMAGE_NAME = re.compile(r".*\.[A-Za-z0-9]{2,5}")
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 MAX_VALUES = 50
@@ -29,13 +29,13 @@ MIN_SHARE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a table is written.
+    """The format of a table.
 
     Attributes:
-        delimiter: between two cells.
-        quote: around a cell that holds a delimiter or a line end.
+        delimiter: the character between two cells.
+        quote: the character around a cell that contains a delimiter or a line end.
         header: the names of the columns.
-        first_line: number of lines up to and with the header.
+        first_line: number of lines up to the header, which is included.
         has_row_names: the rows have one cell more than the header, as R writes them; the first column has no name.
     """
 
@@ -53,12 +53,12 @@ class Dialect:
 
 
 def find_dialect(sample: Sequence[str], known: Collection[str]) -> Dialect:
-    """Find the dialect of a table by its first lines.
+    """Find the format of a table from its first lines.
 
     Args:
         sample: the first lines, with their ends.
-        known: names of expected columns, in lower case. The delimiter that gives most of these names is chosen, then
-            the one that divides most lines into as many cells as the header has.
+        known: names of expected columns, in lower case. The delimiter that gives most of these names is chosen. If
+            several do, the one that divides most lines into as many cells as the header wins.
     """
     lines = [(number, line.rstrip("\r\n").lstrip("\ufeff")) for number, line in enumerate(sample, 1)]
     filled = [(number, line) for number, line in lines if line.strip()]
@@ -79,7 +79,7 @@ def find_dialect(sample: Sequence[str], known: Collection[str]) -> Dialect:
 
 
 def split_line(line: str, delimiter: str, quote: str) -> list[str]:
-    """Return the cells of one line, by the rules for quotes where they hold, else without quotes."""
+    """Return the cells of one line. If the line breaks the rules for quotes, quotes are read as characters."""
     if quote not in line:
         return line.split(delimiter)
     try:
@@ -100,7 +100,7 @@ def _best_delimiter(header: str, rows: Sequence[str], quote: str, known: Collect
 
 
 def _has_row_names(names: Sequence[str], rows: Sequence[str], delimiter: str, quote: str) -> bool:
-    """Whether nearly all rows have one cell more than the header, and that cell is filled."""
+    """Return True if nearly all rows have one cell more than the header, and this cell is filled."""
     cells = [split_line(row, delimiter, quote) for row in rows]
     longer = sum(len(row) == len(names) + 1 and bool(row[-1].strip()) for row in cells)
     return bool(cells) and delimiter != ONE_COLUMN and longer >= MIN_SHARE * len(cells)
@@ -110,7 +110,7 @@ class Profile:
     """The form of each column's values, to distinguish a row from a line inside a quoted text.
 
     Args:
-        rows: cells of some rows, all of one length.
+        rows: cells of some rows, all of the same length.
     """
 
     def __init__(self, rows: Sequence[Sequence[str]]) -> None:
@@ -118,19 +118,19 @@ class Profile:
         self.tests = [_test([row[column].strip() for row in rows]) for column in range(self.width)]
 
     def is_row(self, cells: Sequence[str]) -> bool:
-        """Return True if cells look like a row: the values have the usual form in each column that has one."""
+        """Return True if the values have the usual form in each column that has one."""
         if len(cells) != self.width:
             return False
         return all(test is None or test(cell.strip()) for test, cell in zip(self.tests, cells, strict=True))
 
     @property
     def is_telling(self) -> bool:
-        """Return True if the values of any column have a recognisable form."""
+        """Return True if any column has values of a recognisable form."""
         return any(test is not None for test in self.tests)
 
 
 def _test(values: Sequence[str]):
-    """A test for the values of a column, or None if they have no form of their own."""
+    """Return a test for the values of a column, or None if they have no recognisable form."""
     if all(NUMBER.fullmatch(value) for value in values):
         return NUMBER.fullmatch
     if all(IMAGE_NAME.fullmatch(value) for value in values):
@@ -141,10 +141,10 @@ def _test(values: Sequence[str]):
 
 SHOWN_CHARACTERS = 60
 MAX_LINES = 2000
-"""A quote that is not closed within this many lines is a character of its text."""
+"""A quote that is not closed within this number of lines is read as a character."""
 PROFILE_LINES = 200
 RULES = ({}, {"escapechar": "\\", "doublequote": False}, {"skipinitialspace": True})
-"""Ways to write quotes, in the order in which they are tried: twice, after a backslash, after a space."""
+"""Ways to escape quotes, in the order in which they are tried: doubled, after a backslash, after a space."""
 STRAY_QUOTE = "a quote that is not closed is read as a character"
 NUL = "NUL characters are left out"
 
@@ -155,7 +155,7 @@ def delimited_records(file: TextFile, dialect: Dialect, report: Report) -> Itera
     Args:
         file: the file, whose encoding is known.
         dialect: the result of `find_dialect`.
-        report: receives rows with too few or too many cells, and quotes that are read as characters.
+        report: receives rows with too few or too many cells, and notes on quotes that are read as characters.
     """
     csv.field_size_limit(sys.maxsize)
     reader = _Reader(file, dialect, report)
@@ -163,7 +163,7 @@ def delimited_records(file: TextFile, dialect: Dialect, report: Report) -> Itera
 
 
 class _Lines:
-    """Lines that are counted, and that can be put back."""
+    """An iterator of numbered lines that accepts lines back."""
 
     def __init__(self, lines: Iterator[str], skipped: int) -> None:
         self._lines = islice(lines, skipped, None)
@@ -179,7 +179,7 @@ class _Lines:
         return line
 
     def put_back(self, lines: list[str]) -> None:
-        """Give lines back, the first one to come first."""
+        """Give lines back. They are returned again in the same order."""
         self._back.extend(reversed(lines))
         self.number -= len(lines)
 
@@ -196,7 +196,7 @@ class _Reader:
         self.profile = self._profile(file)
 
     def records(self) -> Iterator[Record]:
-        """Yield every row whose number of cells is right."""
+        """Yield every row with the right number of cells."""
         for line in self.lines:
             number = self.lines.number
             where = f"{self.name}:{number}"
@@ -213,7 +213,7 @@ class _Reader:
                 self.report.problems.append(self._problem(line, cells, where))
 
     def _cells(self, first: str, where: str) -> list[str]:
-        """The cells of the record that begins with a line."""
+        """Return the cells of the record that begins with a line."""
         delimiter, quote = self.dialect.delimiter, self.dialect.quote
         if quote not in first:
             return first.rstrip("\r\n").split(delimiter)
@@ -232,7 +232,7 @@ class _Reader:
         return self._parse(iter([first])) or plain
 
     def _parse(self, lines: Iterator[str], **rules) -> list[str] | None:
-        """One record by the csv module, or None where the lines break its rules."""
+        """Parse one record by the csv module. Returns None if the lines break its rules."""
         dialect = {"delimiter": self.dialect.delimiter, "quotechar": self.dialect.quote, **rules}
         try:
             return next(csv.reader(lines, **dialect), None)
@@ -240,7 +240,7 @@ class _Reader:
             return None
 
     def _following(self, taken: list[str]) -> Iterator[str]:
-        """The first line of `taken`, then the next lines, which are added to it."""
+        """Yield the first line of `taken`, then the next lines, which are added to `taken`."""
         yield taken[0]
         for line in islice(self.lines, MAX_LINES):
             taken.append(line)
@@ -250,10 +250,10 @@ class _Reader:
         return len(cells) == self.width or (len(cells) > self.width and not any(map(str.strip, cells[self.width :])))
 
     def _swallows(self, taken: list[str]) -> bool:
-        """Whether a quoted text of several lines holds what looks like rows of the table.
+        """Return True if a quoted text of several lines seems to contain rows of the table.
 
-        The last line ends with the record's other cells, so it is looked at only where the first line is a row by
-        itself.
+        The last line also contains the other cells of the record. So it is tested only if the first line is a complete
+        row.
         """
         delimiter = self.dialect.delimiter
         if len(taken) < 2 or delimiter == ONE_COLUMN or not (self.profile.is_telling or delimiter == "\t"):

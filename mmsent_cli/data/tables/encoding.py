@@ -1,8 +1,8 @@
-"""The encoding of a table that is a text file, and its lines.
+"""Find the encoding of a table that is a text file, and read its lines.
 
-UTF-8, or UTF-16 and UTF-32 with or without a byte-order mark, is found by the bytes. Any other encoding is decided over
-all lines of the file together, as it is for a folder of texts. Line ends are the same bytes in every encoding that is
-compared, so a file can be divided into lines before its encoding is known; each line is then decoded by itself.
+UTF-8, UTF-16 and UTF-32 are recognised by the bytes, with or without a byte-order mark. Any other encoding is decided
+over all lines of the file together. All compared encodings have the same bytes for line ends, so a file can be divided
+into lines before its encoding is known. Each line is then decoded by itself.
 """
 
 import codecs
@@ -18,7 +18,7 @@ CHUNK_BYTES = 1 << 20
 START_BYTES = 1 << 16
 WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 STRUCTURE = frozenset(",;\t|{}[]\"'")
-"""A text table without any of these has one column."""
+"""A text table that contains none of these characters has one column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TextFile:
     codec: str | None
 
     def lines(self) -> Iterator[str]:
-        r"""Yield all lines with their ends (`\n`, `\r\n` or `\r`); what cannot be decoded becomes U+FFFD."""
+        r"""Yield all lines with their ends (`\n`, `\r\n` or `\r`). Undecodable bytes become U+FFFD."""
         if self.codec is not None:
             with self.path.open(encoding=self.codec, errors="replace", newline="") as file:
                 yield from file
@@ -50,7 +50,7 @@ def open_text(path: Path, forced: str = "auto", decision: EncodingDecision | Non
 
     Args:
         path: the file.
-        forced: `auto`, or the codec that the user named. A byte-order mark in the file overrides it.
+        forced: `auto`, or the codec that the user chose. A byte-order mark in the file overrides it.
         decision: the encoding of a file that is not UTF-8; None finds it by the content of the file.
 
     Raises:
@@ -73,7 +73,7 @@ def open_text(path: Path, forced: str = "auto", decision: EncodingDecision | Non
 
 
 def is_text_utf8(path: Path) -> bool:
-    """Return whether all bytes of a file are valid UTF-8."""
+    """Return True if all bytes of a file are valid UTF-8."""
     return _plain_codec(path) is not None
 
 
@@ -90,7 +90,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _plain_codec(path: Path) -> str | None:
-    """`ascii` or `utf-8` if the whole file is valid in it, else None."""
+    """Return `ascii` or `utf-8` if the whole file is valid in it, else None."""
     decoder, is_ascii = codecs.getincrementaldecoder(UTF8)(), True
     with path.open("rb") as file:
         try:
@@ -104,7 +104,7 @@ def _plain_codec(path: Path) -> str | None:
 
 
 def _wide_codec(start: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a byte-order mark: valid, with line ends and other signs of a table, and without NUL."""
+    """Return UTF-16 or UTF-32 for a file without byte-order mark that is a table in this encoding, else None."""
     if b"\0" not in start:
         return None
     for codec in WIDE:

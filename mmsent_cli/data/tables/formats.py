@@ -1,4 +1,4 @@
-"""Rows of JSON files, `.xlsx` workbooks and `.parquet` files."""
+"""Read rows of JSON files, `.xlsx` workbooks and `.parquet` files."""
 
 import json
 import re
@@ -26,14 +26,14 @@ BROKEN = (
     OSError,
     EOFError,
 )
-"""What openpyxl raises for damaged content, on opening or at a row; errors of XML are SyntaxErrors."""
+"""Exceptions that openpyxl raises for damaged content. Errors of XML are SyntaxErrors."""
 
 
 def excel_columns(path: Path) -> tuple[list[str], str, int]:
-    """Return the names in the first row with content, the sheet's name, and that row's number.
+    """Return the first row with content, which has the column names, the name of the sheet, and the number of the row.
 
     Raises:
-        DataError: not a workbook, or openpyxl is not installed.
+        DataError: the file is not a workbook, or openpyxl is not installed.
     """
     with _opened(path) as workbook:
         for sheet in workbook.worksheets:
@@ -61,17 +61,17 @@ def excel_records(path: Path, columns: list[str], sheet: str, header: int, repor
 
 
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
-    """The values of each row; the size that some programs write into a sheet is often wrong, and left out."""
+    """Yield the values of each row. The sheet's recorded size is ignored, since some programs write a wrong one."""
     sheet.reset_dimensions()
     return sheet.iter_rows(values_only=True)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A workbook, closed at the end of the block.
+    """Open a workbook, and close it at the end of the block.
 
     Raises:
-        DataError: not a workbook, or a damaged one, or openpyxl is not installed.
+        DataError: the file is not a workbook or is damaged, or openpyxl is not installed.
     """
     try:
         from openpyxl import load_workbook
@@ -91,16 +91,15 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 BATCH_ROWS = 64
-"""Few, since a row may hold an image."""
+"""Rows in memory at a time. They are few, since a row may contain an image."""
 SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})")
 
 
 def parquet_columns(path: Path) -> tuple[list[str], tuple[str, ...]]:
-    """Return the names of the columns, and the names of the classes where the file has them, as Hugging Face writes
-    them.
+    """Return the column names, and the class names if the file has them in the format of Hugging Face.
 
     Raises:
-        DataError: not a parquet file, or pyarrow is not installed.
+        DataError: the file is not a parquet file, or pyarrow is not installed.
     """
     _, schema = _open(path)
     try:
@@ -124,7 +123,7 @@ def parquet_records(path: Path, columns: list[str], report: Report) -> Iterator[
 
 
 def shards(path: Path) -> list[Path]:
-    """Return all files of a data set that is divided into several, in order; the file itself for any other."""
+    """Return all files of a data set that is divided into several files, in order; else the file itself."""
     named = SHARD.fullmatch(path.stem)
     if named is None:
         return [path]
@@ -146,7 +145,7 @@ def _batches(path: Path) -> Iterator[Any]:
 
 
 def _open(path: Path) -> tuple[Any, Any]:
-    """The file and its schema."""
+    """Return the file and its schema."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -162,7 +161,7 @@ def _open(path: Path) -> tuple[Any, Any]:
 HINT = "write an array of objects, or one object a line"
 BETWEEN = re.compile(r"[,\s]*")
 KEY = "id"
-"""Column for the keys of an object whose values are the rows."""
+"""Name of the column for the keys of a JSON object whose values are the rows."""
 
 
 def json_columns(file: TextFile) -> list[str]:
@@ -174,13 +173,13 @@ def json_columns(file: TextFile) -> list[str]:
 
 
 def json_records(file: TextFile, columns: list[str], report: Report) -> Iterator[Record]:
-    """Return every object as a row. Lines without an object are described in the report."""
+    """Return every object as a row. Lines that are no objects are described in the report."""
     for where, values in _objects(file, report):
         yield Record(where, [values.get(column) for column in columns])
 
 
 def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
-    """`file:line` or `file[number]` of each object, and its values; an empty line is a blank row."""
+    """Yield each object with its place, `file:line` or `file[number]`. An empty line is a blank row."""
     if _is_by_line(file):
         yield from _by_line(file, report)
         return
@@ -193,7 +192,7 @@ def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
 
 
 def _is_by_line(file: TextFile) -> bool:
-    """Whether one of the first two lines with content is an object of its own, and no array opens above it."""
+    """Return True if one of the first two lines with content is an object, and no array begins above it."""
     filled = [line.strip("\ufeff\0 \t\r\n") for line in islice(filter(str.strip, file.lines()), 2)]
     return len(filled) > 1 and filled[0] != "[" and any(isinstance(_value(line), dict) for line in filled)
 
@@ -224,7 +223,7 @@ def _by_line(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
 
 
 def _whole(file: TextFile) -> Any:
-    """The one JSON value of a file, or a list of the values that follow each other in it."""
+    """Return the single JSON value of a file, or a list of its consecutive values."""
     text = "".join(file.lines()).strip("\ufeff\0 \t\r\n")
     decoder, values, start = json.JSONDecoder(object_pairs_hook=_unique), [], 0
     try:
@@ -241,7 +240,7 @@ def _whole(file: TextFile) -> Any:
 
 
 def _rows_of(value: Any, name: str) -> list[Any]:
-    """The rows in a JSON value: an array; the one array in an object; columns or rows by key, as pandas writes them."""
+    """Return the rows of a JSON value: an array, the only array in an object, or pandas' columns or rows by key."""
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):
@@ -269,10 +268,10 @@ def _loads(text: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object from its pairs.
+    """Make an object from key-value pairs.
 
     Raises:
-        ValueError: a key that occurs twice.
+        ValueError: a key occurs twice.
     """
     values = dict(pairs)
     if len(values) < len(pairs):

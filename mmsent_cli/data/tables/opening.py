@@ -1,4 +1,4 @@
-"""Open a table by its file type: the suffix, or the first bytes if they contradict the suffix."""
+"""Open a table by its file type: that of the first bytes if they contradict the suffix, else that of the suffix."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -32,12 +32,12 @@ FOREIGN = {
     b"%PDF": ("a PDF document", "give a table"),
     b"version https://git-lfs": ("a pointer of Git LFS, not the file itself", "run: git lfs pull"),
 }
-"""Other kinds of file, by their first bytes, and what to do."""
+"""Other kinds of files by their first bytes, with hints."""
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 IGNORED = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
-"""Byte-order marks, zero bytes of UTF-16, and white space before the first character."""
+"""Bytes before the first character: byte-order marks, zero bytes of UTF-16, and white space."""
 UNICODE = EncodingDecision(UTF8)
-"""For tables whose texts are Unicode already."""
+"""The decision for tables whose texts are already Unicode."""
 
 
 def open_table(
@@ -50,9 +50,9 @@ def open_table(
 
     Args:
         path: a file with one of `SUFFIXES`, or a list file of a folder.
-        forced: `auto`, or the encoding that the user named.
+        forced: `auto`, or the encoding that the user chose.
         decision: the encoding of texts that are not UTF-8; None finds it by the content of the file.
-        known: names of expected columns, in lower case; they help to find the delimiter.
+        known: names of expected columns, in lower case, which help to find the delimiter.
 
     Raises:
         DataError: the file cannot be read, or is not a table.
@@ -70,10 +70,10 @@ def open_table(
 
 
 def table_decision(path: Path, forced: str = "auto") -> EncodingDecision:
-    """Find out how the texts of a table are decoded.
+    """Decide how the texts of a table are decoded.
 
     Raises:
-        UndecidedEncoding: the file is not UTF-8, and has too little text to find another encoding.
+        UndecidedEncoding: the file is not UTF-8, and is too short to find another encoding.
         DataError: the file cannot be read.
     """
     try:
@@ -86,7 +86,7 @@ def table_decision(path: Path, forced: str = "auto") -> EncodingDecision:
 
 
 def is_legacy_text(path: Path, forced: str = "auto") -> bool:
-    """Return True if the encoding of a table is named by the user, or must be found by comparing all its lines."""
+    """Return True if the user chose the encoding of a table, or if all lines are needed to decide it."""
     return _kind(path) in ("text", "json") and open_text(path, forced, UNICODE).codec is None
 
 
@@ -108,7 +108,7 @@ def read_list(path: Path, forced: str, known: Collection[str]) -> Table:
 
 
 def first_bytes(path: Path) -> bytes:
-    """Return the first bytes of a file's content; none if there is nothing but white space."""
+    """Return the first bytes of a file; empty if it contains only white space."""
     with path.open("rb") as file:
         return file.read(64).lstrip(IGNORED)
 

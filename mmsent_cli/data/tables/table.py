@@ -1,4 +1,4 @@
-"""The result of every table reader: a table, and a report of its rows. Each row is used, skipped or refused."""
+"""The result of every table reader: a table, and a report that counts each row as used, skipped or refused."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,14 +13,14 @@ BLANK = "blank"
 
 
 class Record(NamedTuple):
-    """One row: its place for messages, such as `pairs.csv:17`, and its cells in the order of the columns."""
+    """A row with its place for messages, such as `pairs.csv:17`, and its cells in the order of the columns."""
 
     where: str
     cells: list[Any]
 
     @property
     def is_blank(self) -> bool:
-        """Whether no cell has any content."""
+        """True if no cell has content."""
         return not any(cell is not None and (not isinstance(cell, str) or cell.strip()) for cell in self.cells)
 
 
@@ -29,10 +29,10 @@ class Report:
     """The numbers of rows that are used, skipped and refused, with the reasons.
 
     Attributes:
-        title: the name and the form of the file.
+        title: name and format of the file.
         problems: one line for each row that is refused.
-        refused: the number of pairs that are left out because their files cannot be used.
-        read: the number of rows that gave a pair.
+        refused: the number of pairs whose files cannot be used.
+        read: the number of rows that were converted to pairs.
         skipped: the numbers of valid rows that are left out, by reason.
         remarks: notes on values that were corrected, with their positions.
         said: notes on how the source was read.
@@ -47,7 +47,7 @@ class Report:
     said: list[str] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:
-        """Add the account of another source."""
+        """Add the counts of another source."""
         self.problems += other.problems
         self.refused += other.refused
         self.read += other.read
@@ -57,31 +57,31 @@ class Report:
             self.remarks.setdefault(what, []).extend(places)
 
     def remark(self, what: str, where: str) -> None:
-        """Add a place to a remark."""
+        """Record a remark on a row."""
         self.remarks.setdefault(what, []).append(where)
 
     def numbers(self) -> dict[str, int]:
-        """Return the number of rows that were read, and how many of them are used, skipped and refused."""
+        """Return the numbers of rows that were read, used, skipped and refused."""
         parts = {"used": self.read, "skipped": self.skipped.total(), "refused": len(self.problems) + self.refused}
         return {"read": sum(parts.values()), **parts}
 
     def bad_rows(self) -> str:
-        """Return how many rows were read and refused, before the files of the others are checked."""
+        """Describe how many rows were read and refused, before the files of the others are checked."""
         numbers = self.numbers()
         return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} refused"
 
     def counts(self) -> str:
-        """Return the number of rows in the file, and how many of them are used, skipped and refused."""
+        """Describe how many rows were read, used, skipped and refused."""
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
         skipped = f"{self.skipped.total():,} skipped{f' ({reasons})' if reasons else ''}"
         numbers = self.numbers()
         return f"{counted(numbers['read'], 'row')}: {self.read:,} used, {skipped}, {numbers['refused']:,} refused"
 
     def notes(self, name: str) -> list[str]:
-        """Return the counts, how the source was read, and a line for each remark with the first place.
+        """Return the counts, notes on how the source was read, and a line for each remark with its first place.
 
         Args:
-            name: of the source, where the report has no title.
+            name: name of the source if the report has no title.
         """
         remarks = [f"{counted(len(places), 'row')} ({_first(places)}): {what}" for what, places in self.remarks.items()]
         return [f"{self.title or name}: {self.counts()}", *self.said, *remarks]
@@ -93,13 +93,13 @@ class Table:
 
     Attributes:
         path: the file.
-        columns: their names in order; a name may occur twice.
-        form: how the file is written, for notes, such as "columns separated by ';', utf-16".
+        columns: the column names in order. A name may occur twice.
+        form: the format of the file for notes, such as "columns separated by ';', utf-16".
         decision: how its texts are decoded.
-        records: reads all rows in order; rows that cannot be read are described in the report.
-        class_names: names of numbered classes, where the file has them.
+        records: a function that reads all rows in order. Rows that cannot be read are described in the report.
+        class_names: names of numbered classes, if the file has them.
         notes: notes for the user.
-        home: where relative paths of images start; None is the folder of the file.
+        home: the folder for relative image paths; None means the folder of the file.
     """
 
     path: Path

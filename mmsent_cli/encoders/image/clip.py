@@ -18,7 +18,7 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ClassTokenPool(nn.Module):
-    """Take the class token, then apply layer norm and projection: [B, T, D] -> [B, P]."""
+    """Apply layer norm and projection to the class token: [B, T, D] -> [B, P]."""
 
     def __init__(self, norm: nn.Module, projection: nn.Module) -> None:
         super().__init__()

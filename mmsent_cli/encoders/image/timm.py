@@ -52,7 +52,7 @@ def _load_timm(argument: str, source: WeightSource) -> Any:
 
 
 def _snapshot(name: str, local_files_only: bool) -> str:
-    """Return the folder of a hub model; `name` is its name on the hub or already a folder."""
+    """Return the folder of a hub model. `name` is a name on the hub, or a folder, which is returned."""
     from huggingface_hub import snapshot_download
 
     if Path(name).is_dir():

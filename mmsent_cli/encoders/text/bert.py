@@ -1,4 +1,4 @@
-"""BERT-base, and what all Hugging Face text encoders share; any other one by its name is in hf.py.
+"""BERT-base, and code that all Hugging Face text encoders share.
 
 In BERT and similar models, each layer is a stage. A model whose layers need more than hidden states and a mask
 (relative positions, shared layers) is a single stage: it is frozen completely or not at all.
@@ -22,14 +22,14 @@ LAYERED = {
     "camembert": "encoder",
     "distilbert": "transformer",
 }
-"""Model types whose layers take hidden states and a mask, and the attribute whose `layer` lists them."""
+"""Model types whose layers take hidden states and a mask, with the attribute that contains the layers."""
 
 RESERVES_POSITIONS = ("roberta", "xlm-roberta", "camembert")
-"""Model types that number positions from the id of the padding token on."""
+"""Model types that number positions from the id of the padding token."""
 
 
 class WholeModel(nn.Module):
-    """A text model as one stage: token ids [B, T] -> last hidden states [B, T, D]."""
+    """A text model as a single stage: token ids [B, T] -> last hidden states [B, T, D]."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -66,10 +66,10 @@ def load_stages(request: BuildRequest, source: str) -> tuple[list[nn.Module], Te
 
 
 def require_tokenizer(source: str, tokenizer: Any, vocabulary: int) -> None:
-    """Check that a tokenizer was found. Without its files, transformers makes one that knows special tokens only.
+    """Check that a tokenizer was found. Without its files, transformers makes one with special tokens only.
 
     Raises:
-        WeightsUnavailable: it knows less than half of the model's vocabulary.
+        WeightsUnavailable: the tokenizer knows less than half of the model's vocabulary.
     """
     if len(tokenizer) < vocabulary / 2:
         raise WeightsUnavailable(

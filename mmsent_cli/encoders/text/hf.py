@@ -8,11 +8,11 @@ from mmsent_cli.errors import ConfigError
 
 HINT = "choose an encoder such as hf:roberta-base"
 WITH_DECODER = ("bart", "blenderbot", "fsmt", "led", "marian", "mbart", "mt5", "pegasus", "t5", "umt5")
-"""Model types that need the input of a decoder as well."""
+"""Model types that also need decoder inputs."""
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build a text encoder. Its feature is the mean over the real tokens; CLIP's is its embedding.
+    """Build a text encoder. Its feature is the mean over the real tokens. The feature of CLIP is its embedding.
 
     Raises:
         ConfigError: the model reads no texts, or needs more than a text.

@@ -42,9 +42,9 @@ class GruStage(nn.Module):
 
 
 def _onnx_gru(gru: nn.GRU, values: Tensor) -> Tensor:
-    """The states of a bidirectional GRU over one text [1, T, D], as ONNX's own operator.
+    """Compute the states of a bidirectional GRU for one text [1, T, D] with ONNX's own operator.
 
-    torch.export unrolls a GRU to the number of steps that it was traced with; the operator takes any number.
+    torch.export would unroll a GRU to a fixed number of steps. The operator takes any number.
     """
     width = gru.hidden_size
 

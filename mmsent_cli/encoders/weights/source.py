@@ -1,6 +1,6 @@
-"""Where pretrained weights come from: installed packages, a folder, the cache, or the hub.
+"""Find pretrained weights: in installed packages, in a folder, in the cache, or on the hub.
 
-Missing weights always raise `WeightsUnavailable`. Only on this error, `--encoders auto` uses other encoders.
+Missing weights always raise `WeightsUnavailable`. After this error only, `--encoders auto` uses other encoders.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ def file_sha256(path: Path, cache: Path | None = None) -> str:
 
     Args:
         path: the file.
-        cache: mmsent's cache folder, which keeps the digest for later processes; None keeps it for this process only.
+        cache: mmsent's cache folder, which keeps the digest for later processes. None keeps it in memory only.
     """
     state = path.stat()
     return _sha256(path, cache, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
@@ -86,13 +86,13 @@ def _sha256(path: Path, cache: Path | None, *state: int) -> str:
 
 
 def weights_facts(cache: Path, path: Path) -> FileFacts:
-    """Return what earlier processes found out about a file of weights."""
+    """Return the cached facts about a file of weights."""
     return FileFacts.of(cache / WEIGHTS, path)
 
 
 HUB = "https://huggingface.co"
 CLIP = "openai/clip-vit-base-patch32"
-"""The model with both towers: `text/clip.py` loads one, `image/clip.py` the other."""
+"""The model with both towers. `text/clip.py` and `image/clip.py` load one each."""
 TIMEOUT_SECONDS = 5.0
 INCOMPLETE_HINT = "download the model again, or give another folder with --weights-dir"
 
@@ -109,14 +109,15 @@ def is_cached(name: str) -> bool:
 
 
 def is_reachable(url: str) -> bool:
-    """Return True if a host sends any HTTP response within `TIMEOUT_SECONDS`, including DNS and proxy."""
+    """Return True if a host sends any HTTP response within `TIMEOUT_SECONDS`, DNS and proxy included."""
     return status_of(url) is not None
 
 
 def status_of_model(endpoint: str, name: str) -> int | None:
     """Ask a hub once for the description of a model.
 
-    transformers itself repeats its requests for each file, which takes minutes if the hub is busy or does not respond.
+    transformers itself would repeat its requests for each file. If the hub is busy or does not respond, this takes
+    minutes.
 
     Returns:
         The HTTP status, or None if there is no response within `TIMEOUT_SECONDS`.
@@ -184,7 +185,7 @@ Loaded = TypeVar("Loaded")
 DOWNLOADS = Path("weights")
 """The folder in the download commands of error messages, if the user has no weights folder."""
 VARIABLE = "MMSENT_WEIGHTS"
-"""Environment variable that names the user's folder of weights."""
+"""Environment variable with the user's folder of weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +194,11 @@ class WeightSource:
 
     Attributes:
         folder: the user's folder of downloaded weights, or None.
-        offline: never open a connection.
+        offline: True if no connection may be opened.
         cache: the cache folder, where archives are unpacked.
-        is_mapped: weights may stay in their file until they are read. Rounding in torch can depend on their place in
-            memory, so this is for stages that another engine computes.
-        reached: whether a host responded, by its address. Each is tried once.
+        is_mapped: True if weights may stay in their file until they are read. The rounding of torch can depend on their
+            place in memory, so this is for stages that another engine computes.
+        reached: whether a host responded, by its address. Each host is tried once.
     """
 
     folder: Path | None = None
@@ -290,17 +291,17 @@ class WeightSource:
             raise WeightsUnavailable(f"{absent}, and {url} does not respond within {TIMEOUT_SECONDS:.0f} s", hint)
 
     def file_hint(self, url: str, file_name: str) -> str:
-        """Return the command that downloads a weights file to the place where `find_file` looks for it."""
+        """Return a hint with the command that downloads a weights file to a place where `find_file` finds it."""
         folder = self.folder or DOWNLOADS
         command = shlex.join(["curl", "-L", "--create-dirs", "-o", str(folder / file_name), url])
-        return f"where there is a connection, type: {command}; then give --weights-dir {shlex.quote(str(folder))}"
+        return f"on a machine with a connection, type: {command}; then give --weights-dir {shlex.quote(str(folder))}"
 
     def hub_hint(self, name: str) -> str:
-        """Return the command that downloads a model of the hub to the place where `find_folder` looks for it."""
+        """Return a hint with the command that downloads a hub model to a place where `find_folder` finds it."""
         folder = self.folder or DOWNLOADS
         command = shlex.join(["hf", "download", name, "--local-dir", str(folder / Path(name).name)])
         return (
-            f"set HF_ENDPOINT to a mirror of the hub, or, where there is a connection, type: {command};"
+            f"set HF_ENDPOINT to a mirror of the hub; or, on a machine with a connection, type: {command};"
             f" then give --weights-dir {shlex.quote(str(folder))}"
         )
 
@@ -329,7 +330,7 @@ class WeightSource:
         return str(folder.absolute())
 
     def find_file(self, *names: str) -> Path | None:
-        """Return the first of these files in the weights folder, or None."""
+        """Return the first of these files that is in the weights folder, or None."""
         places = [] if self.folder is None else [self.folder / name for name in names]
         return next((place for place in places if place.is_file()), None)
 
@@ -358,11 +359,11 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 TWO_TOWERS = ("clip",)
-"""Model types whose text encoder and image encoder can be used apart."""
+"""Model types whose text encoder and image encoder can be used separately."""
 
 
 def model_type_of(source: str, weights: WeightSource, side: str) -> str:
-    """Return the type of a Hugging Face model, such as `roberta`, after checking that its `side` can be used alone.
+    """Return the type of a Hugging Face model, such as `roberta`. Checks that it reads the modality `side` alone.
 
     Args:
         source: the name of the model on the hub, or its folder.
@@ -370,7 +371,7 @@ def model_type_of(source: str, weights: WeightSource, side: str) -> str:
         side: `text` or `image`.
 
     Raises:
-        ConfigError: the model does not read this modality, or only together with the other one.
+        ConfigError: the model does not read this modality, or reads it only together with the other one.
         WeightsUnavailable: the model is not on this machine and cannot be downloaded.
     """
     model_type = read_config(source, weights).get("model_type", "")
@@ -386,18 +387,18 @@ def model_type_of(source: str, weights: WeightSource, side: str) -> str:
 
 
 def find_modality(source: str, weights: WeightSource, side: str = "") -> tuple[str, str]:
-    """Find out what a model reads, and its library.
+    """Find out the modality that a model reads, and its library.
 
     Args:
         source: the name of the model on the hub, or its folder.
         weights: where to look for it.
-        side: the modality, if the user named it.
+        side: the modality, if the user gave it.
 
     Returns:
         `text` or `image`, and the library of the model: `hf` or `timm`.
 
     Raises:
-        ConfigError: it reads both, or this cannot be found out.
+        ConfigError: the model reads both modalities, or its modality cannot be found out.
         WeightsUnavailable: the model is not on this machine and cannot be downloaded.
     """
     described = read_config(source, weights)
@@ -437,7 +438,7 @@ def _read_config(place: str, local_files_only: bool) -> dict[str, Any]:
 
 
 def _sides(model_type: str) -> list[str]:
-    """Return what models of a type read, as transformers records it; empty for an unknown type."""
+    """Return the modalities that a type of model reads, as transformers records them; empty for an unknown type."""
     quiet_transformers()
     from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
     from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES

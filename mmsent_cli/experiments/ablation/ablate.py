@@ -1,16 +1,16 @@
-"""`ablate`: how much each modality contributes to a trained model.
+"""`ablate`: measure the contribution of each modality to a trained model.
 
-An ensemble is evaluated as a whole, with its probes and its stacker. Of the pairs of its own run, each is predicted by
-models, probes and a stacker that were not trained on its fold.
+An ensemble is evaluated as a whole, with its probes and its stacker. Each pair of its own run is predicted by models,
+probes and a stacker that were not trained on the fold of this pair.
 
-A modality is removed in several ways, since each way has its own bias. Zeros, as published, never occur in training.
-The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature for a
-missing modality was learned from pairs without it. Only models that are trained on one modality (`--retrain`) show how
-good this modality can be alone.
+A modality is removed in several ways, since each way has its own bias. Zeros (the published way) never occur in
+training. The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature
+for a missing modality was learned from pairs without this modality. Only models that are trained on one modality
+(`--retrain`) show how good this modality can be alone.
 
-`ablate --retrain`: models that are trained on one modality, with the settings of the ablated model. For an ensemble,
-they are ensembles over the same folds: models of one modality, the probes that read this modality, and a stacker.
-Their predictions are out of fold, as those of the ablated ensemble.
+`--retrain` trains models on one modality, with the settings of the ablated model. For an ensemble, it trains ensembles
+over the same folds, with models of one modality, the probes that read this modality, and a stacker. Their predictions
+are out of fold, like those of the ablated ensemble.
 
 Shape letters: N evaluated pairs, M pairs of a sample, C classes.
 """
@@ -54,11 +54,11 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A trained model with N pairs, in parts that do not exchange modalities with each other.
+    """A trained model with N pairs, in parts. Modalities are exchanged only between pairs of the same part.
 
     Attributes:
         rows: row numbers of the pairs, in the order of the data set.
-        subjects: the model of each part, and the row numbers of its pairs.
+        subjects: the model of each part, with the row numbers of its pairs.
     """
 
     rows: np.ndarray
@@ -93,7 +93,7 @@ class Evaluated:
         return np.concatenate([logits for logits, _ in parts])[order]
 
     def _places(self) -> Iterator[np.ndarray]:
-        """Places of each part's pairs among all N."""
+        """Return the positions of each part's pairs among all N."""
         return (np.searchsorted(self.rows, rows) for _, rows in self.subjects)
 
     def _joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -128,12 +128,12 @@ def require_training_pairs(target: AblationTarget) -> None:
     """Check that there are training pairs apart from the evaluated ones.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are no other training pairs.
     """
     plan = target.plan
     if target.members and not plan.folds:
         raise ConfigError(
-            "--retrain cannot be combined with --data for an ensemble: it trains on the ensemble's own folds",
+            "--retrain trains an ensemble again on its own folds, so --data cannot be given",
             "leave out --data",
         )
     if not plan.folds and not set(plan.split.train).isdisjoint(plan.split.val):
@@ -162,7 +162,7 @@ def retrain(experiment: Experiment, most_frequent: int) -> Predictions:
 
 
 def _ensemble_predicts(experiment: Experiment, side: str) -> np.ndarray:
-    """Train an ensemble on one modality, and return the class numbers [N] that it predicts out of fold."""
+    """Train an ensemble on one modality, and return its out-of-fold predictions as class numbers [N]."""
     plan, name = experiment.plan, UNIMODAL[side]
     config = plan.variant(name)
     probes = tuple(probe for probe in config.model.probes if find_probe(probe).modalities == (side,))
@@ -174,7 +174,7 @@ def _ensemble_predicts(experiment: Experiment, side: str) -> np.ndarray:
 
 BOTH = "both"
 TOKEN_EMAP_PAIRS = 100
-"""Limit for a fusion that attends over tokens, which takes about a hundred times as long per combination."""
+"""Maximum number of pairs if the fusion attends over tokens, which takes about 100 times as long per combination."""
 EMAP_SEED = 2
 
 
@@ -264,7 +264,7 @@ def predictions_csv(pairs: Sequence[Pair], labels: Sequence[str], predicted: Map
 def _findings(
     experiment: Experiment, both: np.ndarray, permuted: Predictions, most_frequent: int
 ) -> tuple[Finding, ...]:
-    """Whether the model has learned something, and whether it reads both modalities."""
+    """Return findings on whether the model has learned enough, and whether it uses both modalities."""
     plan = experiment.plan
     tips, labels = what_to_try(plan.config.fit), plan.dataset.labels
     learned = learning_findings(experiment.true, both[None], labels, most_frequent, tips)
@@ -274,7 +274,7 @@ def _findings(
 
 
 def _most_frequent(experiment: Experiment) -> int:
-    """Number of the class that is most frequent in training; with folds, all pairs are training pairs."""
+    """Return the number of the most frequent class in training. With folds, all pairs are training pairs."""
     workspace = experiment.workspace
     train = experiment.rows if experiment.plan.folds else np.array(workspace.train)
     return int(np.bincount(workspace.targets[train]).argmax())

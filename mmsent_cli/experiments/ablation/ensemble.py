@@ -1,8 +1,8 @@
-"""Ensembles with one modality replaced or removed: all models, all probes and the stacker.
+"""Predict pairs by an ensemble (models, probes and stacker) with one modality replaced or removed.
 
-A probe is a linear function of one modality. So its logits are computed once per pair. The logits of a feature of zeros
-are the probe's bias, and those of the mean feature are the mean of the logits. A probe of both modalities also reads
-their similarity or compares pairs, which is computed for each requested pair.
+A linear probe reads one modality, so its logits are computed once per pair. The logits for a feature of zeros are its
+bias, and those for the mean feature are the mean of the logits. A probe that reads both modalities also compares them
+or compares pairs, so its logits are computed for each requested pair.
 
 Shape letters: N pairs, M requested pairs, E members, C classes, D feature width.
 """
@@ -50,7 +50,7 @@ class EncodedProbe:
     mean: np.ndarray
 
     def log_probabilities(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
-        """Compute log-probabilities [M, C] of M pairs. `rows` has the pair from which each takes text and image."""
+        """Compute log-probabilities [M, C] of M pairs. `rows` has the pairs that provide text and image."""
         method, own = removed.get(self.modality), rows[self.modality]
         if method is None:
             return np.where(self.present[own, None], log_softmax(self.logits[own]), self.prior)
@@ -75,7 +75,7 @@ class EncodedJointProbe:
     means: Mapping[str, np.ndarray]
 
     def log_probabilities(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
-        """Compute log-probabilities [M, C] of M pairs. `rows` has the pair from which each takes text and image."""
+        """Compute log-probabilities [M, C] of M pairs. `rows` has the pairs that provide text and image."""
         count = len(rows["text"])
         parts = [slice(start, start + CLASSIFIER_BATCH) for start in range(0, count, CLASSIFIER_BATCH)]
         return np.concatenate([self._part({each: own[part] for each, own in rows.items()}, removed) for part in parts])
@@ -95,7 +95,7 @@ class EncodedJointProbe:
 
 @dataclass(frozen=True, slots=True)
 class EncodedMembers:
-    """The members of an ensemble with N pairs: models whose mean is the first member, and probes."""
+    """The members of an ensemble with N pairs: the models, whose mean is the first member, and the probes."""
 
     models: Sequence[EncodedModel]
     probes: Sequence[EncodedProbe | EncodedJointProbe]
@@ -109,7 +109,7 @@ class EncodedMembers:
         image_rows: np.ndarray | None = None,
         removed: Mapping[str, str] = NOTHING,
     ) -> np.ndarray:
-        """Compute the log-probabilities [M, E, C] of each member; arguments as for `EncodedModel.logits`."""
+        """Compute the log-probabilities [M, E, C] of each member. Arguments as in `EncodedModel.logits`."""
         every = np.arange(len(self))
         rows = {
             "text": every if text_rows is None else text_rows,
@@ -137,12 +137,12 @@ class EncodedEnsemble:
         image_rows: np.ndarray | None = None,
         removed: Mapping[str, str] = NOTHING,
     ) -> np.ndarray:
-        """Compute the log-probabilities [M, C] of M pairs; arguments as for `EncodedModel.logits`."""
+        """Compute the log-probabilities [M, C] of M pairs. Arguments as in `EncodedModel.logits`."""
         return self.stacker.log_probabilities(self.members.votes(text_rows, image_rows, removed))
 
 
 def encode_ensemble(ensemble: Ensemble, stacker: Stacker, workspace: Workspace, encoding: Encoding) -> EncodedEnsemble:
-    """Encode the validation pairs of a workspace for an ensemble as it was saved."""
+    """Encode the validation pairs of a workspace for the saved ensemble."""
     val, train = np.array(workspace.val), np.array(workspace.train)
     models = [encoding.of(model, workspace.val, workspace.train) for model in ensemble.models]
     inputs = _inputs(ensemble, workspace, encoding.table)
@@ -153,10 +153,10 @@ def encode_ensemble(ensemble: Ensemble, stacker: Stacker, workspace: Workspace, 
 def encode_folds(
     ensemble: Ensemble, workspace: Workspace, encoding: Encoding
 ) -> list[tuple[EncodedEnsemble, np.ndarray]]:
-    """Encode each fold for the part of the ensemble that was not trained on it.
+    """Encode each fold for those parts of the ensemble that were not trained on it.
 
-    These are the models of the fold, probes that are fit without the fold, and a stacker that is fit on the
-    out-of-fold predictions of the other folds, as in training. So the ensembles give the run's out-of-fold predictions.
+    These are the models of the fold, probes that are fit without the fold, and a stacker that is fit on the out-of-fold
+    predictions of the other folds. So the predictions are the out-of-fold predictions of the run.
 
     Returns:
         An ensemble for each fold, with the row numbers of its pairs.
@@ -182,7 +182,7 @@ def encode_folds(
 
 
 def _stackers(parts: Sequence[EncodedMembers], rows: Sequence[np.ndarray], workspace: Workspace) -> list[Stacker]:
-    """Fit the stacker of each fold on the votes for the other folds."""
+    """Fit the stacker of each fold on the out-of-fold predictions for the other folds."""
     targets, adjustment = workspace.targets, workspace.plan.config.model.logit_adjustment
     votes = [part.votes() for part in parts]
     whole = np.empty((len(targets), *votes[0].shape[1:]))
@@ -201,7 +201,7 @@ def _inputs(ensemble: Ensemble, workspace: Workspace, table: Table) -> ProbeInpu
 def _encoded_probe(
     probe: Probe, inputs: ProbeInputs, rows: np.ndarray, train: np.ndarray
 ) -> EncodedProbe | EncodedJointProbe:
-    """Compute what a probe predicts for some rows, and for the mean feature of the training rows."""
+    """Compute the logits of a probe for some rows, and for the mean feature of the training rows."""
     spec = find_probe(probe.name)
     if spec.source == "both_encoders":
         means = {

@@ -23,8 +23,8 @@ from mmsent_cli.training.loop import EVALUATION_BATCH
 CLASSIFIER_BATCH = 1024
 """Pairs per forward pass of fusion and head."""
 ZERO, MEAN, MISSING = "zero", "mean", "missing"
-"""Ways to remove a modality: its feature is set to zero, to its mean in training, or to the learned feature for a
-missing modality."""
+"""Ways to remove a modality: its feature becomes zero, its mean in training, or the learned feature for a missing
+modality."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -68,7 +68,7 @@ class EncodedModel:
         table: the table of all pairs.
         rows: row numbers of N pairs.
         compute: device and precision.
-        keeps_tokens: True if the fusion reads tokens. Else they are not kept, which saves memory.
+        keeps_tokens: True if the fusion reads tokens. Otherwise tokens are discarded, which saves memory.
         means: the mean feature [D] of each modality in training, for `MEAN`.
 
     Attributes:
@@ -146,7 +146,7 @@ def encode_rows(
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How pairs are encoded for a model.
+    """The arguments for encoding pairs for a model.
 
     Attributes:
         table: the table of all pairs.
@@ -176,7 +176,7 @@ def mean_features(model: SentimentModel, table: Table, rows: Sequence[int], comp
 
 
 def another_pair(count: int, seed: int) -> np.ndarray:
-    """Return for each of `count` pairs the number of another pair. Each number occurs once."""
+    """Return the number of another pair for each of `count` pairs. Each number occurs once."""
     order = np.random.default_rng(seed).permutation(count)
     others = np.empty(count, dtype=np.int64)
     others[order] = np.roll(order, 1)
@@ -184,7 +184,7 @@ def another_pair(count: int, seed: int) -> np.ndarray:
 
 
 def additive_part(encoded: Subject, rows: np.ndarray) -> np.ndarray:
-    """Compute the logits [M, C] of pairs without the interaction of text and image (EMAP).
+    """Compute the logits [M, C] of the model without the interaction of text and image (EMAP).
 
     Every text is combined with every image. The result for a pair is the mean over all images with its text, plus the
     mean over all texts with its image, minus the mean over all combinations. Source: Hessel and Lee 2020, arXiv
@@ -192,7 +192,7 @@ def additive_part(encoded: Subject, rows: np.ndarray) -> np.ndarray:
 
     Args:
         encoded: the model with its pairs.
-        rows: numbers of M pairs; M x M combinations are computed.
+        rows: numbers of M pairs. M x M combinations are computed.
     """
     by_text, by_image = [], 0.0
     for row in rows:

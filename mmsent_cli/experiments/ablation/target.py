@@ -33,7 +33,7 @@ class AblationTarget:
     Attributes:
         checkpoint: the checkpoint file.
         epoch: the epoch of the checkpoint, counted from 1.
-        ensemble, description: the content of the checkpoint: a single model or an ensemble.
+        ensemble, description: the model or ensemble of the checkpoint, and its metadata.
         plan: the pairs. The training pairs are used for mean features and for retrained models.
         source: a description of the pairs.
         notes: notes for the report.
@@ -62,8 +62,8 @@ class AblationTarget:
         """Encode the evaluated pairs.
 
         Returns:
-            The model with its pairs, and the row numbers of these pairs. For an ensemble and its own training pairs,
-            a part for each fold: what was not trained on this fold.
+            Parts of the evaluation: a model with its pairs, and the row numbers of these pairs. An ensemble that is
+            evaluated on its own training pairs has one part per fold, which was not trained on this fold.
         """
         ensemble, val = self.ensemble, np.array(workspace.val)
         table = workspace.table(ensemble.model, replace(self.plan.config.fit, augmentation="none"))
@@ -87,15 +87,15 @@ def examine(
 
     Args:
         checkpoint: the checkpoint file.
-        data: settings of other labelled pairs; None uses the validation pairs of the checkpoint's run. Their columns
-            are those of the training pairs unless others are named.
+        data: settings of other labelled pairs; None uses the validation pairs of the checkpoint's run. Column names
+            that are not given are those of the training pairs.
         split: a split file for `data`, to use only its validation pairs; None uses all pairs of `data`.
         runtime: device, precision, weights, cache.
         progress: receives the number of checked pairs.
         pairs: pairs in memory, used instead of `data`.
 
     Raises:
-        CheckpointError: the checkpoint is unreadable, untrained or unimodal, or `data` is needed and not given.
+        CheckpointError: the checkpoint cannot be read, is untrained or unimodal, or needs `data`.
         MmsentError: the data cannot be used.
     """
     epoch = read_checkpoint(checkpoint)["epoch"]
@@ -143,7 +143,7 @@ def examine(
 def _own_pairs(
     checkpoint: Path, description: Description, runtime: RuntimeConfig, resources: Resources, progress: Progress
 ) -> tuple[Plan, str, tuple[str, ...]]:
-    """Return the pairs of the checkpoint's run, their description, and a note if the run was renamed."""
+    """Return the pairs of the checkpoint's run, their description, and a note if the run has been renamed."""
     run, config = Run(checkpoint.parent), own_config(checkpoint)
     splits = [] if config is None else splits_of(run, config.split.folds)
     if not splits or config is None or to_dict(config.model) != to_dict(description.model):
@@ -158,12 +158,12 @@ def _own_pairs(
 
 
 def _single(model: ResolvedModel) -> ResolvedModel:
-    """Return the settings without those that need folds: other pairs are predicted by the ensemble as it was saved."""
+    """Return the settings without folds. The saved ensemble then predicts other pairs."""
     return replace(model, probes=(), logit_adjustment=0.0, models_per_fold=1)
 
 
 def _every_pair(config: TrainConfig, cache: Path, pairs: Source, progress: Progress) -> Split:
-    """Make a split with all labelled pairs as training and as validation pairs."""
+    """Make a split in which each labelled pair is a training pair and a validation pair."""
     dataset = load_labelled(config.data, cache, progress, pairs)
     guids = tuple(pair.guid for pair in dataset.pairs)
     return Split(guids, guids, "every labelled pair", 0, 0.0, digest_of(guids, guids))

@@ -1,4 +1,4 @@
-"""Train the trials of a search, and keep their records.
+"""Train the trials of a search, and record them.
 
 Shape letters: S seeds, E epochs, N validation pairs.
 """
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 MODEL = "model "
-"""Prefix of user attributes, one per seed: `model 0`, `model 1`, …"""
+"""Prefix of a trial's user attributes, one per seed: `model 0`, `model 1`, …"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +82,7 @@ class TrialRecord:
 
     @classmethod
     def of(cls, trial: "FrozenTrial") -> "TrialRecord":
-        """Read a trial of the study. A trial that repeats earlier settings has no models."""
+        """Read a trial of the study. A trial with the settings of an earlier one has no models."""
         attributes = trial.user_attrs
         names = [f"{MODEL}{number}" for number in range(len(attributes))]
         models = tuple(Model.from_plain(attributes[name]) for name in names if name in attributes)
@@ -100,7 +100,7 @@ class TrialRecord:
 
 
 def rank(trials: Sequence[TrialRecord], monitor: str) -> list[int]:
-    """Numbers of the complete trials, best first: by monitored metric, then validation loss, then macro-F1."""
+    """Return the numbers of the complete trials, best first: by monitored metric, validation loss, then macro-F1."""
     sign, loss = (1 if Monitor(monitor).is_loss else -1), Monitor("loss")
 
     def order(number: int) -> tuple[float, float, float, int]:
@@ -112,7 +112,7 @@ def rank(trials: Sequence[TrialRecord], monitor: str) -> list[int]:
 
 
 def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Remove trials with repeated settings, keeping the complete trial if there is one."""
+    """Leave out trials that repeat earlier settings. Of equal trials, a complete one is kept if there is one."""
     kept: dict[tuple[tuple[str, Value], ...], TrialRecord] = {}
     for trial in trials:
         key = tuple(trial.settings.items())
@@ -177,24 +177,24 @@ def compare_trials(
 ENCODER_RATE = "encoder_lr"
 RATE_NAMES = (ENCODER_RATE, "head_lr")
 RATE_DIGITS = 12
-"""Significant digits that rates are rounded to, so that 0.2 times 5e-5 is 1e-5."""
+"""Significant digits to which rates are rounded, so that 0.2 times 5e-5 is 1e-5."""
 
 
 class Search:
     """The trials of a tuning.
 
     `sequence` multiplies the learning rates by each factor at the first weight decay, then tries the other decays at
-    the best rates; if no encoder is trained, only the rate of the head is multiplied. `grid` tries every combination
-    of the space. `tpe` tries settings that the sampler chooses.
+    the best rates. If no encoder is trained, only the learning rate of the head is multiplied. `grid` tries every
+    combination of the space. `tpe` tries settings that the sampler chooses.
 
     Args:
         plan: pairs and settings of all trials.
         settings: settings of `tune`.
-        is_frozen: no encoder is trained, so its learning rate has no effect.
+        is_frozen: True if no encoder is trained, so that its learning rate has no effect.
 
     Attributes:
-        first: the tasks that do not depend on results of other tasks.
-        models: the distinct model configurations; with a sampler, those with one setting changed.
+        first: the tasks that do not depend on the results of other tasks.
+        models: the different model configurations of all trials; with a sampler, those with one changed setting.
         total: the number of trials.
 
     Raises:
@@ -214,7 +214,7 @@ class Search:
         self.total = len(self.first) + (len(self.decays) - 1 if settings.strategy == "sequence" else 0)
 
     def with_frozen_encoders(self) -> "Search":
-        """Return the same search, whose sequence leaves the learning rate of the encoders alone."""
+        """Return the same search without the learning rate of the encoders."""
         return Search(self.plan, self.settings, is_frozen=True)
 
     def then(self, trials: Sequence[TrialRecord]) -> list[Task]:
@@ -251,12 +251,12 @@ def _times(rate: float, factor: float) -> float:
 
 
 ENCODER_RUNS = "encoder runs of "
-"""Prefix of user attributes of the study: the encoder runs of each run's folder."""
+"""Prefix of the study's user attributes with the encoder runs of each run folder."""
 WAITING = "waiting for trials of other processes"
 
 
 class Fitted(NamedTuple):
-    """A model of a trial. `is_pruned`: it was stopped early; `is_resumed`: it was read from the run folder."""
+    """A trained model of a trial. `is_pruned`: it was stopped early. `is_resumed`: it was read from the run folder."""
 
     trained: TrainedArm
     is_pruned: bool = False
@@ -290,7 +290,7 @@ class Tuner:
         return {side: sum(run[side] for run in runs) for side in ("text", "image")}
 
     def _finish(self, tasks: Sequence[Task]) -> list[TrialRecord]:
-        """Train free tasks, and wait for the tasks of other processes, until all are finished."""
+        """Train free tasks and wait for the tasks of other processes, until all tasks are finished."""
         while True:
             finished = self.tasks.finished()
             self._report_finished(finished)
@@ -305,7 +305,7 @@ class Tuner:
                 self._run_trial(trial, finished)
 
     def _run_trial(self, trial: "Trial", finished: Mapping[str, "FrozenTrial"]) -> None:
-        """Finish a trial: train it, or copy the value of a finished trial with the same settings."""
+        """Finish a trial: train its models, or copy the value of a finished trial with the same settings."""
         settings = trial.user_attrs.get(SETTINGS) or self._propose(trial)
         same = [other for other in finished.values() if other.user_attrs[SETTINGS] == settings]
         values = [other.value for other in same if other.state.name == "COMPLETE"]
@@ -322,13 +322,13 @@ class Tuner:
         self._reported.add(trial.number)
 
     def _propose(self, trial: "Trial") -> dict[str, Value]:
-        """Let the sampler choose settings. They depend on the seed, the task and the finished trials only."""
+        """Make the sampler choose settings. They depend only on the seed, the task and the finished trials."""
         index = int(trial.user_attrs[TASK].rpartition("-")[2])
         seed = np.random.SeedSequence([self.search.seeds[0], index]).generate_state(1)[0]
         return self.tasks.propose(trial, self.search.space, int(seed))
 
     def _train(self, trial: "Trial", settings: dict[str, Value], done: int) -> TrialRecord:
-        """Train the models of a trial, one per seed, and save them in the study. The first may be pruned."""
+        """Train the models of a trial, one per seed, and save them in the study. Only the first may be pruned."""
         models: list[Model] = []
         is_complete = True
         for arm in self._arms(trial, settings):
@@ -348,7 +348,7 @@ class Tuner:
         return arms_of(f"{trial.user_attrs[TASK]}-{digest}", config, self.search.seeds)
 
     def _fit(self, arm: Arm, settings: dict[str, Value], trial: "Trial | None") -> Fitted:
-        """Read a model from the run folder, or train it. If `trial` is given, each epoch is reported to it."""
+        """Read a model from the run folder, or train it. If `trial` is given, it receives the metric of each epoch."""
         folder = self.experiment.run.path(ARMS)
         trained = load(folder, arm.stem)
         if trained is not None:  # the trial was killed during a later seed

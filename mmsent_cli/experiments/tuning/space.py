@@ -1,7 +1,7 @@
 """The settings that `tune` can vary, and the search space: `NAME=A|B|C`, `NAME=LOW:HIGH` or `NAME=LOW:HIGH:log`.
 
-A setting can be tuned if its value is one number or word, and if it changes neither the evaluated pairs, nor the
-metric, nor the stored features.
+A setting can be tuned if its value is a single number or word, and if it does not change the evaluated pairs, the
+metric or the stored features.
 """
 
 import itertools
@@ -37,7 +37,7 @@ TUNABLE = (
     "fusion",
 )
 CHANGES_ENCODING = "it changes the features, which are computed once for all trials"
-HAS_SEVERAL_NUMBERS = "it holds several numbers"
+HAS_SEVERAL_NUMBERS = "it is a list of numbers"
 IS_OF_FOLDS = "it is a setting of cross-validation, and each trial is a single model"
 NOT_TUNABLE = {
     "encoders": CHANGES_ENCODING,
@@ -60,7 +60,7 @@ NOT_TUNABLE = {
     "monitor": "all trials are compared by the same metric",
     "seed": "the best of several seeds is luck, not a setting (see --seeds)",
 }
-"""The other settings of ModelConfig and FitConfig, with reasons."""
+"""All other settings of ModelConfig and FitConfig, with reasons."""
 
 FIT, MODEL = ({field.name: field.type for field in fields(section)} for section in (FitConfig, ModelConfig))
 SPACE_HINT = "write NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log, for example encoder_lr=1e-5:1e-3:log"
@@ -80,7 +80,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range of numbers from `low` to `high`, or of whole numbers if both limits are whole numbers."""
+    """A range of numbers from `low` to `high`; of whole numbers if both limits are whole numbers."""
 
     name: str
     low: float | int
@@ -117,7 +117,7 @@ def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
     """Return every combination of choices. The last setting varies fastest.
 
     Raises:
-        ConfigError: the space has a range, whose values cannot be listed.
+        ConfigError: the space contains a range, whose values cannot be listed.
     """
     ranges = [item.name for item in space if isinstance(item, Range)]
     if ranges:
@@ -130,7 +130,7 @@ def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
 
 
 def configure(plan: Plan, settings: dict[str, Value]) -> ResolvedConfig:
-    """Return the configuration of the plan with other settings. A new fusion also changes the default head.
+    """Return the plan's configuration with some settings changed. A new fusion also changes the default head.
 
     Raises:
         ConfigError: the settings are incompatible.
@@ -175,7 +175,7 @@ def _parse_range(name: str, text: str) -> Range:
 
 
 def _value(name: str, text: str) -> Value:
-    """Convert a value to the type of the setting, with the same checks as the option `--NAME`."""
+    """Convert a value to the type of the setting. The checks are the same as for the option `--NAME`."""
     kind, text = _kind(name), text.strip()
     try:
         value = kind(text) if kind in (int, float) else text

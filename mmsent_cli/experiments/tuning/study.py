@@ -1,11 +1,10 @@
-"""The study, a database in which Optuna keeps the trials, and how processes share it.
+"""The study, a database with the trials of a search, and its tasks, which several processes can share.
 
-Optuna is imported inside functions, since the import takes most of a second and only `tune` needs it.
+Optuna is imported inside functions, since its import takes nearly a second and only `tune` needs it.
 
-Share the trials of a study between processes: assign tasks, and free the tasks of processes that have died. A process
-adds the next free task as a waiting trial, and then takes the oldest waiting trial in one transaction of the
-database. If two processes add the same task at once, the trial with the higher number is given up. The database
-numbers the trials, so both processes agree.
+A process adds the next free task as a waiting trial, and then takes the oldest waiting trial in one transaction of the
+database. If two processes add the same task at once, the trial with the higher number is given up. The database numbers
+the trials, so both processes agree. The tasks of processes that have died become free again.
 
 Rejected: Optuna's GridSampler and `Study.optimize`. The sampler can give one combination to two processes, and
 `optimize` fails if another process has marked its trial as dead.
@@ -36,7 +35,7 @@ LOCK_TIMEOUT_SECONDS = 60
 """Time that SQLite waits for the lock of another process."""
 CONNECT_ATTEMPTS = 10
 FIRST_PRUNED_EPOCH = 2
-"""Earliest epoch after which a trial can be stopped; the first epoch is mostly warm-up."""
+"""Earliest epoch after which a trial can be stopped. The first epoch is mostly warm-up."""
 DIGEST = "digest"
 Direction = Literal["maximize", "minimize"]
 URL_HINT = "give a database URL, such as sqlite:///study.db or postgresql://user@host/name"
@@ -49,9 +48,9 @@ def open_study(
 
     Args:
         settings: settings of `tune`.
-        own_file: the SQLite file to use if no storage is given.
+        own_file: the SQLite file to use if the settings have no storage.
         direction: `maximize` or `minimize`, for the monitored metric.
-        digest: digest of everything that determines the trials.
+        digest: digest of everything that affects the trials.
 
     Raises:
         ConfigError: the database cannot be opened, or its study has another digest or direction.
@@ -105,7 +104,7 @@ def database_errors() -> Iterator[None]:
 
 
 def _connect(url: str, is_shared: bool) -> "RDBStorage":
-    """Open a database. Tries again if another process creates its tables at the same time.
+    """Open a database. If another process creates its tables at the same time, try again.
 
     Raises:
         ConfigError: the database cannot be opened.
@@ -154,7 +153,7 @@ def _pruner(settings: TuneSettings) -> Any:
 
 
 def _require_same(study: "Study", direction: Direction, digest: str) -> None:
-    """Record the digest of a new study, or check the digest and the direction of an existing one."""
+    """Record the digest of a new study; check digest and direction of an existing one."""
     recorded = study.user_attrs.get(DIGEST)
     is_new = recorded is None and not study.trials
     if study.direction.name.lower() != direction or not (is_new or recorded == digest):
@@ -167,7 +166,7 @@ def _require_same(study: "Study", direction: Direction, digest: str) -> None:
 
 
 def _is_race(error: Exception) -> bool:
-    """Return True if an error may come from two processes that create the same tables at the same time."""
+    """Return True for an error that may occur if two processes create the same tables at the same time."""
     from sqlalchemy.exc import IntegrityError
 
     return isinstance(error, (IntegrityError, AssertionError)) or "exists" in str(error)
@@ -177,13 +176,13 @@ def _cannot_open(url: str, error: Exception) -> ConfigError:
     if isinstance(error, ImportError):
         driver = getattr(error.__cause__, "name", None) or error
         return ConfigError(
-            f"--storage {_shown(url)}: its driver is missing, no module {driver}", "install the package of that driver"
+            f"--storage {_shown(url)}: the database driver {driver} is not installed", "install its package"
         )
     return ConfigError(f"--storage {_shown(url)} cannot be opened: {_reason(error)}", URL_HINT)
 
 
 def _shown(url: str) -> str:
-    """Return the URL without its password. If it cannot be parsed, it may contain a password, so return "URL"."""
+    """Return the URL without its password, or "URL" if it cannot be parsed."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -226,8 +225,8 @@ class TaskList:
     Args:
         study: the study with the trials.
         storage: the database of the study.
-        is_shared: True if other processes may work on the study. If False, a running trial belongs to a process that
-            was killed, and is given up.
+        is_shared: True if other processes may work on the study. If False, a running trial belongs to a killed process
+            and is given up.
     """
 
     def __init__(self, study: "Study", storage: "RDBStorage", is_shared: bool) -> None:
@@ -239,11 +238,11 @@ class TaskList:
             self.give_up(trial.number)
 
     def finished(self) -> dict[str, "FrozenTrial"]:
-        """Return the finished trials by task, in the order of the trials."""
+        """The finished trials by task, in the order of the trials."""
         return {trial.user_attrs[TASK]: trial for trial in self._in_state("COMPLETE", "PRUNED")}
 
     def take(self, tasks: Sequence[Task]) -> "Trial | None":
-        """Return a trial to train, which may be of another task; None if other processes have taken all tasks."""
+        """Return a trial to train, possibly of another task; None if other processes have taken all tasks."""
         self._give_up_lost()
         taken = self._live()
         missing = [task for task in tasks if task.key not in {trial.user_attrs.get(TASK) for trial in taken}]
@@ -261,9 +260,9 @@ class TaskList:
 
     @contextmanager
     def holding(self, trial: "Trial") -> Iterator[None]:
-        """Send heartbeats for a trial while it is trained. If the training fails, the trial is given up.
+        """Send heartbeats for a trial while it is trained. If the training fails, give up the trial.
 
-        If another process has marked the trial as dead, this process discards its work.
+        If another process has marked the trial as dead, the result of this process is discarded.
         """
         from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 
@@ -278,7 +277,7 @@ class TaskList:
             raise
 
     def propose(self, trial: "Trial", space: Sequence[Choices | Range], seed: int) -> dict[str, Value]:
-        """Let the sampler choose the settings. They depend on the finished trials and the seed only."""
+        """Make the sampler choose settings. They depend only on the finished trials and the seed."""
         from optuna.samplers import TPESampler
 
         self.study.sampler = TPESampler(seed=seed)
@@ -299,7 +298,7 @@ class TaskList:
         self._end(number, "FAIL")
 
     def wait(self) -> None:
-        """Wait for other processes."""
+        """Wait a moment for other processes."""
         time.sleep(POLL_SECONDS)
 
     def _end(self, number: int, state: str) -> None:
@@ -335,7 +334,7 @@ class TaskList:
 
     @contextmanager
     def _beating(self, trial: "Trial") -> Iterator[None]:
-        """Record a heartbeat of the trial every few seconds."""
+        """Record a heartbeat of the trial every few seconds while the block runs."""
         if not self.is_shared:
             yield
             return

@@ -1,7 +1,7 @@
-"""`tune`: try settings on the same pairs, and test the difference between the best two trials.
+"""`tune`: try settings on the same pairs, and test the difference between the two best trials.
 
-A database contains the complete state of each trial. So a tuning can be resumed, and several processes can share it;
-all of them return the same result.
+A database contains the complete state of each trial. So a tuning can be resumed, and several processes can share it and
+return the same result.
 """
 
 import hashlib
@@ -38,14 +38,14 @@ from mmsent_cli.training.metrics import Monitor
 from mmsent_cli.training.plan import Plan
 
 LISTED_PHASES = ("rates", "decays", "grid")
-"""Phases that try listed values. A sampler chooses its values near good ones, so that their ends mean little."""
+"""Phases that try listed values. A sampler prefers values near good ones, so its extreme values mean little."""
 DIGITS = 2
 
 
 def edge_notes(plan: Plan, trials: Sequence[TrialResult], best: int) -> list[str]:
-    """Return a note for each number whose best value is the largest or smallest tried, with the value to try next.
+    """Return a note for each setting whose best value is the largest or smallest tried, with the next value to try.
 
-    There is none if the best trial has learned nothing, which needs other settings, or ties with its neighbour.
+    There is no note if the best trial has learned nothing, or if it ties with a trial with a neighbouring value.
 
     Args:
         plan: pairs and settings of all trials.
@@ -74,7 +74,7 @@ def _edge(plan: Plan, trials: Sequence[TrialResult], best: TrialResult, name: st
 
 
 def _beyond(value: float | int, near: float | int) -> float | int | None:
-    """The next value in the direction away from its neighbour, by the same factor; None if there is no factor."""
+    """Return the value beyond the best one, by the factor to its neighbour; None if one of them is 0."""
     if not value or not near:
         return None
     step = float(f"{value * value / near:.{DIGITS}g}")
@@ -105,7 +105,7 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = sile
         progress: receives progress events.
 
     Returns:
-        The result, and the class numbers [M, N] that M models (of complete trials) predict for N validation pairs by
+        The result, and the class numbers [M, N] that the M models of complete trials predict for N validation pairs by
         nested selection. The result is not written yet.
 
     Raises:
@@ -169,7 +169,7 @@ def _result(tuner: Tuner, trials: Sequence[TrialRecord], repeated: int) -> TuneR
 def _runner_up(
     trials: Sequence[TrialRecord], best: int, others: Sequence[int], true: np.ndarray, classes: int
 ) -> dict[str, Any]:
-    """The difference between the best trial and the second one, as fields of the result."""
+    """Return the difference between the two best trials, as fields of the result."""
     if not others:
         return {}
     accuracy, macro_f1 = compare_trials(trials[best], trials[others[0]], true, classes)
@@ -185,7 +185,7 @@ def _runner_up(
 def _undecided(
     trials: Sequence[TrialRecord], best: int, others: Sequence[int], true: np.ndarray, classes: int
 ) -> tuple[int, ...]:
-    """The other trials that neither accuracy nor macro-F1 tells apart from the best one, by Holm's p."""
+    """Return the other trials that are not distinguishable from the best one by accuracy or macro-F1 (Holm's p)."""
     gaps = [compare_trials(trials[best], trials[other], true, classes, len(others)) for other in others]
     adjusted = [holm([gap.p for gap in metric]) for metric in zip(*gaps, strict=True)]
     names = [
@@ -204,7 +204,7 @@ def _notes(search: Search, repeated: int) -> list[str]:
 
 
 def _digest(plan: Plan, settings: TuneSettings) -> str:
-    """Return a digest of everything that determines the trials and their metrics, without locations of files.
+    """Return a digest of everything that affects the trials and their metrics. Locations of files do not affect it.
 
     The number of trials of `tpe` is left out, so that trials can be added to a study.
     """

@@ -1,4 +1,4 @@
-"""Export a model with its model card, compare its predictions with those of mmsent, and rename the hidden folder."""
+"""Export a model with a model card, and compare its predictions with those of mmsent."""
 
 import json
 import shutil
@@ -19,16 +19,16 @@ from mmsent_cli.results import ExportResult
 
 NO_METRICS = "The checkpoint does not lie in a finished run's folder, so its metrics are unknown."
 ENGLISH_ONLY = ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta")
-"""Text encoders whose pretraining was in English."""
+"""Text encoders that were pretrained on English."""
 
 
 def model_card(predictor: Predictor, result: ExportResult, run: Mapping[str, Any] | None) -> str:
-    """Return the text of README.md.
+    """Return the content of README.md.
 
     Args:
         predictor: the exported model.
-        result: of the export, with the comparison.
-        run: content of the run's `result.json`; None where there is none.
+        result: the result of the export, with the comparison.
+        run: content of the run's `result.json`; None if it cannot be read.
     """
     model = predictor.description.model
     encoders = _encoders(model, list(predictor.ensemble.auxiliary_encoders))
@@ -78,7 +78,7 @@ def model_card(predictor: Predictor, result: ExportResult, run: Mapping[str, Any
 
 
 def read_result(checkpoint: Path) -> Mapping[str, Any] | None:
-    """Return the `result.json` beside a checkpoint; None if there is none that can be read."""
+    """Return the `result.json` next to a checkpoint; None if it cannot be read."""
     try:
         content = json.loads((checkpoint.parent / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -115,7 +115,7 @@ def _members(predictor: Predictor) -> str:
 
 
 def _metrics(run: Mapping[str, Any] | None) -> list[str]:
-    """Accuracy and macro-F1 with what they were measured on, from the run's result."""
+    """Return accuracy and macro-F1 of the run, with the pairs they were measured on."""
     if run is None or not isinstance(run.get("accuracy"), int | float):
         return [NO_METRICS]
     lines = ["| metric | value |", "|---|---|", f"| accuracy | {run['accuracy']:.3f} |"]
@@ -162,16 +162,16 @@ def export_model(
     """Write a model to a folder that predicts without mmsent.
 
     Args:
-        predictor: the model, in fp32 and computed by torch.
-        checkpoint: where it comes from.
-        out: the folder; it appears whole or not at all.
-        kind: format of the graph.
-        pairs: pairs that are predicted by the exported script and by mmsent, to compare both.
+        predictor: the model in fp32, computed by torch.
+        checkpoint: the file of the model.
+        out: the folder, which is written atomically.
+        kind: format of the exported model.
+        pairs: pairs for the comparison of the exported script with mmsent.
         force: replace an earlier export.
-        progress: receives the steps.
+        progress: receives the stages.
 
     Raises:
-        MmsentError: a model that cannot be exported, or a folder that is there already.
+        MmsentError: the model cannot be exported, or the folder exists already.
     """
     hidden = out.parent / f".{out.name}.part"
     shutil.rmtree(hidden, ignore_errors=True)
@@ -206,7 +206,7 @@ def compare(
     """Compare the predictions of mmsent and of the exported script.
 
     Returns:
-        The largest difference between two probabilities, and the number of labels that differ.
+        The largest difference between two probabilities, and the number of different labels.
     """
     if not pairs:
         return 0.0, 0

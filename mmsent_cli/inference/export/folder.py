@@ -31,31 +31,31 @@ OWN_IMPORT = "from mmsent_cli.data.text import clean"
 
 
 def require_exportable(model: ensemble.Ensemble) -> None:
-    """Check that every member can run outside mmsent.
+    """Check that all members of the ensemble can be exported.
 
     Raises:
         ConfigError: a probe reads the text or the faces in images.
     """
     if model.reads_ocr:
         raise ConfigError(
-            "a probe of this ensemble reads the text in images, but an exported script has no OCR",
+            "a probe of this ensemble reads the text in images, which an exported model cannot do",
             "train without the probes ocr, ocr-characters and minilm-ocr",
         )
     own = [name.partition(":")[2] for name, encoder in model.auxiliary_encoders.items() if encoder.own_engine]
     if own:
         raise ConfigError(
-            f"a probe of this ensemble reads the {own[0]} in images, whose networks are no part of an exported graph",
+            f"a probe of this ensemble reads the {own[0]} in images, which an exported model cannot do",
             f"train without the probe {own[0]}",
         )
 
 
 def write_folder(predictor: Predictor, folder: Path, kind: Format) -> None:
-    """Write graph, tokenizers, labels and script into an empty folder.
+    """Write model, tokenizers, labels and script into an empty folder.
 
     Args:
-        predictor: the model, in fp32 and computed by torch.
-        folder: exists, and is empty.
-        kind: format of the graph.
+        predictor: the model in fp32, computed by torch.
+        folder: an existing, empty folder.
+        kind: format of the exported model.
     """
     require_exportable(predictor.ensemble)
     graph = EnsembleGraph(predictor.ensemble)
@@ -77,10 +77,10 @@ def replace_folder(new: Path, out: Path, force: bool) -> None:
 
 
 def require_free(out: Path, force: bool) -> None:
-    """Check that a folder may be written at `out`.
+    """Check that `out` may be written.
 
     Raises:
-        ConfigError: `out` exists, or, with `force`, `out` exists and is not an export.
+        ConfigError: `out` exists. With `force`: `out` exists and is not an exported model.
     """
     if not out.exists() and not out.is_symlink():
         return
@@ -91,7 +91,7 @@ def require_free(out: Path, force: bool) -> None:
 
 
 def run_script(folder: Path, pairs: Sequence[Pair]) -> list[dict[str, float]]:
-    """Return the probabilities of pairs that the exported script computes in a separate process.
+    """Run the exported script in a separate process, and return the probabilities of the pairs.
 
     Raises:
         MmsentError: the script fails.
@@ -112,7 +112,7 @@ def run_script(folder: Path, pairs: Sequence[Pair]) -> list[dict[str, float]]:
 
 
 def _line(pair: Pair, scratch: Path) -> dict[str, str | None]:
-    """A pair as the script reads it; an image in memory becomes a file."""
+    """Return a pair as the script reads it. An image in memory is written to a file."""
     image = pair.image
     if isinstance(image, bytes):
         image = scratch / f"{len(list(scratch.iterdir()))}.image"
@@ -121,7 +121,7 @@ def _line(pair: Pair, scratch: Path) -> dict[str, str | None]:
 
 
 def _to_openvino(folder: Path) -> None:
-    """Replace the ONNX file by OpenVINO's two."""
+    """Replace the ONNX file by the two files of OpenVINO."""
     try:
         openvino = load_openvino()
     except ImportError as error:
@@ -133,7 +133,7 @@ def _to_openvino(folder: Path) -> None:
 
 
 def _spec(predictor: Predictor, graph: EnsembleGraph, folder: Path) -> dict[str, Any]:
-    """What the script has to know; writes the tokenizers."""
+    """Return the settings of the script, and write the tokenizers."""
     model, auxiliary = predictor.model, predictor.ensemble.auxiliary_encoders
     encoders: dict[str, Encoder[Any]] = {IDS: model.text, PIXELS: model.image}
     encoders |= {graph.inputs_of[name]: encoder for name, encoder in auxiliary.items()}
@@ -166,7 +166,7 @@ def _write_ngrams(model: ensemble.Ensemble, name: str, folder: Path) -> None:
 
 
 def _copy_code(folder: Path, counted: Sequence[str]) -> None:
-    """The script, and the functions of mmsent that it needs, each in a file of its own."""
+    """Write the script, and the functions of mmsent that it needs, each to its own file."""
     names = [SCRIPT, *(["features.py"] if counted else [])]
     for name in names:
         shutil.copyfile(FILES / name, folder / name)

@@ -1,7 +1,7 @@
-"""A model or a whole ensemble as one graph, from token ids and pixels of one pair to class probabilities.
+"""Convert a model or an ensemble to one graph, from token ids and pixels of a pair to class probabilities.
 
-Chosen: one pair a call, so that no text is padded and no mask is needed; the frozen stages that models share run once.
-Everything that was learned is in the graph; what counts characters and looks up words stays outside (`features.py`).
+Chosen: one pair per call, so that no padding and no mask are needed. Stages that the models share run once. The graph
+contains all learned weights. Counting characters and looking up words are done outside of it (`features.py`).
 """
 
 import re
@@ -28,7 +28,7 @@ OUTPUT = "probabilities"
 OPSET = 18
 EXAMPLE_TOKENS = 7
 MAX_PROTOBUF_BYTES = 1_900_000_000
-"""A larger ONNX file keeps its weights in a second file."""
+"""The weights of a larger ONNX model are in a second file."""
 
 
 class EnsembleGraph(nn.Module):
@@ -91,7 +91,7 @@ class EnsembleGraph(nn.Module):
         }
 
     def counted(self) -> dict[str, int]:
-        """Width of the features that each probe which counts words or characters reads."""
+        """The width of the features of each probe that counts words or characters."""
         return {probe.name: len(probe.weight) for probe in self.probes if not find_probe(probe.name).pooled_names}
 
     def _logits(self, model: SentimentModel, stored: Mapping[str, Activations], present: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class EnsembleGraph(nn.Module):
     def _probe(
         self, probe: Probe, inputs: Mapping[str, Tensor], pooled: Mapping[str, Tensor], present: Tensor
     ) -> Tensor:
-        """Log-probabilities [1, C] of a probe; its prior where the pair lacks one of its modalities."""
+        """Compute the log-probabilities [1, C] of a probe; its prior if the pair lacks one of its modalities."""
         spec, name = find_probe(probe.name), _key(probe.name)
         parts = [pooled[each].float() for each in spec.pooled_names]
         if probe.kernel is not None:
@@ -115,13 +115,13 @@ class EnsembleGraph(nn.Module):
         return torch.where(is_there, logits.log_softmax(dim=-1), self._part(f"{name}_prior"))
 
     def _kernel(self, name: str, parts: Sequence[Tensor]) -> Tensor:
-        """The kernel [1, R] of a pair with the training pairs; `name` is the key of the probe."""
+        """Compute the kernel [1, R] between a pair and the training pairs. `name` is the key of the probe."""
         projected = [part @ self._part(f"{name}_projection_{number}") for number, part in enumerate(parts)]
         differences = torch.cat(projected, dim=1) + self._part(f"{name}_offset") - self._part(f"{name}_rows")
         return torch.exp(-differences.square().sum(dim=1))[None]
 
     def _pooled(self, name: str, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Features [1, D] of an auxiliary encoder."""
+        """Compute the features [1, D] of an auxiliary encoder."""
         encoder, values = self._auxiliary(name), inputs[self.inputs_of[name]]
         given = Activations(values) if isinstance(encoder.inputs, ImageInputs) else _tokens(values)
         return encoder.prefix(given, encoder.n_stages).values
@@ -142,7 +142,7 @@ def write_onnx(graph: EnsembleGraph, path: Path) -> None:
     """Write a graph as an ONNX file.
 
     Raises:
-        ConfigError: the exporter has no rule for a part of this model.
+        ConfigError: a part of this model cannot be exported.
     """
     example = graph.eval().example()
     tokens = torch.export.Dim.DYNAMIC
@@ -167,7 +167,7 @@ def write_onnx(graph: EnsembleGraph, path: Path) -> None:
 
 
 def _features(model: SentimentModel, name: str, stored: Activations) -> Encoded:
-    """The features of one modality after the stages that all models share."""
+    """Compute the features of one modality from the output of the stages that all models share."""
     encoder: Encoder = getattr(model, name)
     if name not in model.modalities:
         return Encoded(getattr(model, f"missing_{name}")[None])
@@ -175,12 +175,12 @@ def _features(model: SentimentModel, name: str, stored: Activations) -> Encoded:
 
 
 def input_of(name: str, encoder: Encoder) -> str:
-    """Name of the token ids or pixels that an auxiliary encoder takes."""
+    """Return the name of the graph's input for an auxiliary encoder."""
     return f"{PIXELS if isinstance(encoder.inputs, ImageInputs) else IDS}_{_key(name)}"
 
 
 def _example(encoder: Encoder) -> Tensor:
-    """Token ids or pixels of the right shape."""
+    """Make token ids or pixels of the right shape."""
     if isinstance(encoder.inputs, ImageInputs):
         side = encoder.inputs.image_size_px
         return torch.zeros(1, 3, side, side, dtype=torch.uint8)
@@ -188,7 +188,7 @@ def _example(encoder: Encoder) -> Tensor:
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """The features of one encoder, or of two with their cosine; as for `Probe`."""
+    """Return the features of one encoder, or of two encoders with their cosine, as `Probe` does."""
     if len(parts) == 1:
         return parts[0]
     return torch.cat([*parts, torch.cosine_similarity(*parts, dim=1).unsqueeze(1)], dim=1)
@@ -199,7 +199,7 @@ def _tokens(ids: Tensor) -> Activations:
 
 
 def _key(name: str) -> str:
-    """A name that may be that of a module or tensor."""
+    """Convert a name to a valid name of a module or tensor."""
     return re.sub(r"\W", "_", name)
 
 

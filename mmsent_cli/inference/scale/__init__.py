@@ -1,1 +1,1 @@
-"""Predict data of any size in parts, on one machine or a cluster, by Ray Data."""
+"""Predict data of any size in parts with Ray Data, on one machine or a cluster."""

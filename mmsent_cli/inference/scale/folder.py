@@ -1,4 +1,4 @@
-"""The folder of a prediction in parts: hidden until all parts are there, and marked as mmsent's own."""
+"""The output folder of a prediction in parts. It is hidden until all parts are written, and marked as mmsent's own."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from mmsent_cli.inference.rows import PROBABILITY, Tally, prediction_table
 from mmsent_cli.results import Prediction
 
 IDENTITY = "_prediction.json"
-"""Readers of Parquet folders pass over names that begin with `_`."""
+"""File with the identity of the prediction. Readers of Parquet folders ignore names that begin with `_`."""
 PARTS = "part-*.parquet"
 SUMMARY = b"mmsent"
 """Key of a part's summary in the metadata of its file."""
@@ -24,15 +24,15 @@ FOLDER_SUFFIXES = ("", ".parquet")
 
 @dataclass(frozen=True, slots=True)
 class PartSummary:
-    """What a finished part adds to the result.
+    """The counts and notes of a finished part, for the result.
 
     Attributes:
         file, number: see `Part`.
-        digest: of the part's rows.
+        digest: digest of the part's rows.
         tally: counts of its predictions.
-        flaws: what is wrong with its pairs.
-        notes: of the predictor.
-        was_there: the part was finished by an earlier process.
+        flaws: flaws of its pairs.
+        notes: notes of the predictor.
+        was_there: True if an earlier process finished the part.
     """
 
     file: int
@@ -45,23 +45,23 @@ class PartSummary:
 
 
 def hidden_folder(out: Path) -> Path:
-    """Where the parts of an unfinished prediction are."""
+    """Return the path of the hidden folder for the parts of an unfinished prediction."""
     return out.with_name(f".{out.name}.parts")
 
 
 def is_folder(out: Path) -> bool:
-    """Whether a prediction in parts makes this output a folder."""
+    """Return True if a prediction in parts writes this output as a folder."""
     return out.suffix.lower() in FOLDER_SUFFIXES
 
 
 def open_folder(out: Path, identity: Mapping[str, Any], resume: bool) -> Path:
-    """Make the hidden folder for the parts, or take that of an interrupted prediction.
+    """Create the hidden folder for the parts, or use the folder of an interrupted prediction.
 
-    Without `resume`, the parts of an interrupted prediction are removed.
+    Without `resume`, the parts of an interrupted prediction are deleted.
 
     Raises:
-        ConfigError: there is nothing to resume, it is another prediction, or the folder is not mmsent's own.
-        MmsentError: the folder cannot be made.
+        ConfigError: there is nothing to resume, the folder belongs to another prediction, or it is not mmsent's own.
+        MmsentError: the folder cannot be created.
     """
     folder, content = hidden_folder(out), json.dumps(identity, indent=1, sort_keys=True) + "\n"
     begin = f"leave out --resume to predict all pairs into {out}"
@@ -90,10 +90,10 @@ def _plain(content: str) -> Any:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder of parts, if it is there. Files that mmsent did not write are never removed.
+    """Delete a folder of parts, if it exists. Files that mmsent did not write are never deleted.
 
     Raises:
-        ConfigError: it is no folder of parts, or it holds other files.
+        ConfigError: it is not a folder of parts, or it contains other files.
     """
     if not folder.exists() and not folder.is_symlink():
         return
@@ -104,10 +104,10 @@ def remove_folder(folder: Path) -> None:
 
 
 def require_free_folder(out: Path, force: bool) -> None:
-    """Check that a folder of parts may take the name of an output, before any work is done.
+    """Check that a folder of parts can get the name of an output, before any work is done.
 
     Raises:
-        ConfigError: something is there, and `force` is not given or it is no folder of parts.
+        ConfigError: something exists at this path. With `force`: it exists and is not a folder of parts.
     """
     if not out.exists() and not out.is_symlink():
         return
@@ -118,7 +118,7 @@ def require_free_folder(out: Path, force: bool) -> None:
 
 def _require_own(folder: Path) -> None:
     if folder.is_symlink() or not (folder / IDENTITY).is_file():
-        raise ConfigError(f"{folder} is no folder of predictions and is left as it is", "choose another --out")
+        raise ConfigError(f"{folder} is not a folder of predictions, so it is not replaced", "choose another --out")
     own = {folder / IDENTITY, *folder.glob(PARTS), *folder.glob(f".{PARTS}.*")}
     foreign = sorted(path.name for path in {*folder.iterdir()} - own)
     if foreign:
@@ -126,10 +126,10 @@ def _require_own(folder: Path) -> None:
 
 
 def finish_folder(folder: Path, out: Path) -> None:
-    """Give the folder of finished parts its name, in place of an earlier one.
+    """Rename the folder of finished parts to its final name. An earlier output of this name is replaced.
 
     Raises:
-        MmsentError: the earlier folder holds other files, or the name cannot be given.
+        MmsentError: the earlier folder contains other files, or the folder cannot be renamed.
     """
     remove_folder(out)
     try:
@@ -149,13 +149,13 @@ def write_part(
 
     Args:
         path: the file.
-        rows: each prediction, whether its label is given, and its kept cells.
+        rows: predictions, each with a flag for whether its label is given, and its kept cells.
         labels: class names in order.
         names: names of the kept columns.
-        summary: of the part.
+        summary: the summary of the part.
 
     Raises:
-        MmsentError: it cannot be written.
+        MmsentError: the file cannot be written.
     """
     from pyarrow import parquet
 
@@ -171,7 +171,7 @@ def write_part(
 
 
 def read_summary(path: Path, file: int, number: int) -> PartSummary | None:
-    """The summary of a part that is finished; None if there is none, or its file is damaged."""
+    """Read the summary of a finished part. Returns None if there is none or if its file is damaged."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -184,7 +184,7 @@ def read_summary(path: Path, file: int, number: int) -> PartSummary | None:
 
 
 def read_part(path: Path, labels: Sequence[str]) -> Iterator[tuple[Prediction, bool, tuple[str, ...]]]:
-    """Read each prediction of a part, whether its label is given, and its kept cells."""
+    """Read the predictions of a part, each with a flag for whether its label is given, and its kept cells."""
     from pyarrow import parquet
 
     columns = parquet.read_table(path).to_pydict()

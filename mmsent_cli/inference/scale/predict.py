@@ -1,4 +1,4 @@
-"""Predict data of any size in parts, over Ray Data (`predict --engine ray`)."""
+"""Predict data of any size in parts with Ray Data (`predict --engine ray`)."""
 
 import logging
 import os
@@ -53,24 +53,24 @@ from mmsent_cli.training.checkpoints import Description, describe, read_checkpoi
 
 CORES_PER_WORKER = 2
 STARTS = 3
-"""Attempts to start Ray on this machine: on a busy one, its own limit of 30 seconds may be too short."""
+"""Attempts to start Ray on this machine. On a busy machine, Ray's own limit of 30 seconds may be too short."""
 ANSWER_SECONDS = 5.0
-"""How long an address may take to answer. Ray itself waits for minutes."""
+"""Timeout for connecting to an address. Ray itself waits for minutes."""
 OBJECT_STORE_BYTES = 2**30
-"""Memory in which Ray keeps parts between reading and predicting, on this machine alone."""
+"""Memory for the parts between reading and predicting, on this machine."""
 VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports its use to its makers
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # or Ray warns about its own internals
 }
-"""Settings of Ray, unless the user has others."""
+"""Environment variables of Ray, unless the user has set them."""
 
 
 class Cluster:
-    """A Ray cluster: predicting processes, and tasks that read files for them.
+    """A Ray cluster with its predicting processes.
 
     Args:
         workers: number of predicting processes.
-        cpus, gpus: what each of them takes.
+        cpus, gpus: CPUs and GPUs that each process takes.
     """
 
     def __init__(self, workers: int, cpus: float, gpus: float) -> None:
@@ -79,11 +79,11 @@ class Cluster:
         self._gpus = gpus
 
     def survey(self, job: Job, description: Description) -> Iterator[dict[str, Any]]:
-        """Check every file; the answers come in any order."""
+        """Check every file. Yields the results in any order."""
         yield from self._files(job).map(Surveyor(job, description).__call__, **self._reading(job)).iter_rows()
 
     def predict(self, job: Job) -> Iterator[dict[str, Any]]:
-        """Predict every part; the answers come in any order."""
+        """Predict every part. Yields the results in any order."""
         from ray.data import ActorPoolStrategy
 
         parts = self._files(job).flat_map(PartReader(job).__call__, **self._reading(job))
@@ -98,7 +98,7 @@ class Cluster:
         return ray.data.from_items([{FILE: file} for file in files], override_num_blocks=len(files))
 
     def _reading(self, job: Job) -> dict[str, Any]:
-        """Tasks that read take no CPU of their own: the predicting processes may have all of them."""
+        """The resources of tasks that read files. They take no CPU, since the predicting processes may use all CPUs."""
         from ray.data import TaskPoolStrategy
 
         return {"compute": TaskPoolStrategy(size=min(len(job.sources), self.workers)), "num_cpus": 0}
@@ -106,12 +106,12 @@ class Cluster:
 
 @contextmanager
 def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Cluster]:
-    """Connect to a Ray cluster, or start Ray on this machine, which ends with the block.
+    """Connect to a Ray cluster, or start Ray on this machine until the end of the block.
 
     Args:
-        address: of the cluster; None for that of `RAY_ADDRESS`, else a Ray of its own on this machine.
-        wanted: number of predicting processes; 0 chooses it.
-        device: the setting `--device`.
+        address: address of the cluster. None uses `RAY_ADDRESS`, or else starts Ray on this machine.
+        wanted: number of predicting processes. 0 chooses it.
+        device: the value of `--device`.
 
     Raises:
         ConfigError: there is no cluster at the address.
@@ -137,7 +137,7 @@ def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Clus
 
 
 def _require_answer(address: str) -> None:
-    """Check that a program answers at the address of a cluster, if it is written `HOST:PORT` or `ray://HOST:PORT`."""
+    """Check that a program listens at the address of a cluster (`HOST:PORT` or `ray://HOST:PORT`)."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdecimal():
         return
@@ -145,7 +145,7 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
         why = reason(error) if isinstance(error, OSError) else "there is no such port"
-        raise ConfigError(f"no Ray on {address}: {why}", "check --ray-address, or start Ray there") from error
+        raise ConfigError(f"no Ray cluster at {address}: {why}", "check --ray-address, or start Ray there") from error
 
 
 def _connect(address: str | None) -> None:
@@ -166,13 +166,15 @@ def _connect(address: str | None) -> None:
             if not is_local or attempt == STARTS:
                 where = address or os.environ.get("RAY_ADDRESS") or "this machine"
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise ConfigError(f"no Ray on {where}: {reason}", "check --ray-address, or try again") from error
+                raise ConfigError(
+                    f"no Ray cluster at {where}: {reason}", "check --ray-address, or try again"
+                ) from error
     if in_main_thread and before is not None:  # Ray sets its own
         signal.signal(signal.SIGTERM, before)
 
 
 def _share(resources: Mapping[str, float], wanted: int, device: str) -> Cluster:
-    """Divide a cluster: one process for each GPU, or for two cores."""
+    """Divide a cluster into processes: one per GPU, or one per two cores."""
     cores = max(1, int(resources.get("CPU", 1)))
     gpus = int(resources.get("GPU", 0)) if device in ("auto", "cuda") else 0
     workers = wanted or gpus or max(1, cores // CORES_PER_WORKER)
@@ -188,14 +190,15 @@ def predict_in_parts(
     progress: Progress = silent,
     source: Source | None = None,
 ) -> PredictResult:
-    """Predict unlabelled pairs into a folder of Parquet files, or one file as `predict_file` writes it.
+    """Predict unlabelled pairs in parts, and write a folder of Parquet files, or one file as `predict_file` does.
 
     Args:
-        checkpoint, given, runtime, progress, source: as in `predict_file`; `given["data"]` may be a pattern of files.
-        file: where to write. A name without a suffix, or with `.parquet`, is a folder.
+        checkpoint, given, runtime, progress, source: as in `predict_file`. `given["data"]` may be a pattern.
+        file: the output. It is a folder if its name has no suffix or the suffix `.parquet`.
 
     Raises:
-        MmsentError: Ray is not installed or not reachable; unusable checkpoint, data or output; nothing to resume.
+        MmsentError: Ray is not installed or not reachable; checkpoint, data or output cannot be used; or there is
+            nothing to resume.
     """
     start = begin_command()
     require_request(file, is_in_parts=True)
@@ -245,7 +248,7 @@ def predict_in_parts(
 
 
 def _work(job: Job, description: Description, progress: Progress) -> tuple[list[Survey], list[PartSummary], int]:
-    """Check all files, then predict all parts. Surveys and summaries are in the order of the input."""
+    """Check all files, then predict all parts. Returns surveys and summaries in the order of the input."""
     settings = job.settings
     with open_cluster(settings.ray_address, settings.ray_workers, job.runtime.device) as cluster:
         surveys: list[Survey] = []
@@ -265,7 +268,7 @@ def _work(job: Job, description: Description, progress: Progress) -> tuple[list[
 def _joined(
     surveys: Sequence[Survey], summaries: Sequence[PartSummary], threshold: float
 ) -> tuple[Tally, Flaws, Report]:
-    """Counts and flaws of all parts, and the account of the rows of all files."""
+    """Add up the counts and flaws of all parts, and the row counts of all files."""
     tally, flaws = Tally(0, threshold), Flaws()
     for summary in summaries:
         tally.add(summary.tally)
@@ -281,7 +284,7 @@ def _joined(
 
 
 def _write(job: Job, file: PredictionFile, labels: Sequence[str], model: PredictedBy) -> None:
-    """Give the folder of parts its name, or join the parts in one file."""
+    """Rename the folder of parts to its final name, or join the parts to one file."""
     if is_folder(file.out):
         finish_folder(job.folder, file.out)
         return
@@ -301,7 +304,7 @@ def _require_names(file: PredictionFile, labels: Sequence[str]) -> None:
 
 
 def _from_anywhere(runtime: RuntimeConfig) -> RuntimeConfig:
-    """The settings for processes in other folders, which choose the engine of the encoders by themselves."""
+    """Return the settings for other processes: with absolute paths. Each process chooses its own engine."""
     weights, cache = (
         None if path is None else str(Path(path).absolute()) for path in (runtime.weights_dir, runtime.cache_dir)
     )

@@ -1,13 +1,12 @@
-"""A prediction that is done in parts: what all processes know, and what each of them does.
+"""The work of each process in a prediction in parts.
 
-Each answer to the starting process is a row with one value in bytes. An expected error is an answer as well, so that it
-ends the command in two lines.
+Each message to the start process is a row with one value of bytes. Expected errors are sent in the same way, so that
+the command ends with their two lines.
 
-A prediction that is done in parts: what all processes know, and the rows of each part. Chosen: parts of a fixed
-number of rows, a multiple of the pairs that the plain engine predicts together. The batches are then those of the
-plain engine, so the probabilities are the same to the last bit as long as no pair is dropped. Each file is read from
-top to bottom by the plain engine's reader. Rejected: one task per byte range of a file, since a quoted text may hold
-line ends, and the encoding is decided over a whole file.
+Chosen: a part has a fixed number of rows, a multiple of the pairs that the plain engine predicts together. So the
+batches are those of the plain engine, and the probabilities are the same to the last bit as long as no pair is dropped.
+Each file is read from top to bottom by the reader of the plain engine. Rejected: one task per byte range of a file,
+since a quoted text may contain line ends, and the encoding is decided over a whole file.
 """
 
 import hashlib
@@ -46,10 +45,10 @@ class Job:
         runtime: device, precision, weights, cache of the predicting processes.
         data: settings of the data.
         sources: the input files in order.
-        decisions: how the texts of each file are decoded; empty before the files are surveyed.
-        settings: rows of a part, kept columns.
-        threshold: probability below which a label is not given.
-        folder: where the parts are written.
+        decisions: how the texts of each file are decoded; empty before the files are checked.
+        settings: number of rows per part, and kept columns.
+        threshold: labels with a lower probability are left empty.
+        folder: the folder for the parts.
     """
 
     checkpoint: Path
@@ -67,7 +66,7 @@ class Part:
     """Consecutive rows of a file.
 
     Attributes:
-        file, number: the number of the file, and of the part in it, counted from 0.
+        file, number: the numbers of the file and of the part in it, counted from 0.
         rows: the rows, whose files are not yet opened.
         kept: the cells of the kept columns of each row.
     """
@@ -79,11 +78,11 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The name of the part's file. In the order of the names, the rows have the order of the input."""
+        """The name of the part's file. Sorted names give the order of the input."""
         return f"part-{self.file:05}-{self.number:07}.parquet"
 
     def digest(self) -> str:
-        """A digest of the rows; of an image that is a file, its path alone."""
+        """A digest of the rows. Of an image file, it contains only the path."""
         digest = hashlib.blake2b(digest_size=16)
         for row, kept in zip(self.rows, self.kept, strict=True):
             image = row.image if isinstance(row.image, Path | bytes | None) else "an image in memory"
@@ -93,14 +92,14 @@ class Part:
 
 
 def read_parts(job: Job, file: int) -> Iterator[Part]:
-    """Read the parts of a file, one at a time.
+    """Yield the parts of a file.
 
     Args:
-        job: the prediction; its files are surveyed.
+        job: the prediction, with decisions.
         file: the number of the file.
 
     Raises:
-        DataError: the file has changed since it was surveyed, and cannot be read any more.
+        DataError: the file has changed since it was checked, and can no longer be read.
     """
     source, keep = job.sources[file], job.settings.keep
     rows = unlabelled_rows(source, job.data, job.decisions[file])
@@ -112,16 +111,16 @@ def read_parts(job: Job, file: int) -> Iterator[Part]:
 
 
 def _cells_of(row: PairRow, cells: Iterator[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
-    """The kept cells of a row; rows that are not predicted are passed over."""
+    """Return the kept cells of a row. Rows that are not predicted are skipped."""
     return next(kept for guid, kept in cells if guid == row.guid)
 
 
 def identity_of(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
-    """What the parts depend on, as plain values.
+    """Return everything that the parts depend on, as plain values.
 
     Args:
         job: the prediction.
-        facts: version and checkpoint.
+        facts: version of mmsent, and checkpoint.
     """
     settings = job.settings
     return {
@@ -137,13 +136,13 @@ FILE, PART, ANSWER = "file", "part", "answer"
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A file whose rows are all checked.
+    """The result of checking a file.
 
     Attributes:
-        file: its number.
-        report: what became of its rows.
+        file: number of the file.
+        report: counts of its rows.
         decision: how its texts are decoded.
-        notes: on that decision.
+        notes: notes on the decision.
     """
 
     file: int
@@ -157,7 +156,7 @@ class Surveyor:
 
     Args:
         job: the prediction.
-        description: of the checkpoint.
+        description: the metadata of the checkpoint.
     """
 
     def __init__(self, job: Job, description: Description) -> None:
@@ -165,7 +164,7 @@ class Surveyor:
         self._description = description
 
     def __call__(self, row: Answer) -> Answer:
-        """Answer with a `Survey`."""
+        """Check a file, and return a `Survey`."""
         return {ANSWER: _answered(self._survey, row[FILE])}
 
     def _survey(self, file: int) -> Survey:
@@ -178,7 +177,7 @@ class Surveyor:
 
 
 class PartReader:
-    """Reads the parts of a file. A part that is finished is answered by its summary.
+    """Reads the parts of a file. A finished part is replaced by its summary.
 
     Args:
         job: the prediction.
@@ -188,7 +187,7 @@ class PartReader:
         self._job = job
 
     def __call__(self, row: Answer) -> Iterator[Answer]:
-        """One row for each part; the first error is the last row."""
+        """Yield one row per part. The first error is the last row."""
         try:
             for part in read_parts(self._job, row[FILE]):
                 done = _finished(self._job, part)
@@ -198,7 +197,7 @@ class PartReader:
 
 
 class PartPredictor:
-    """Predicts parts in a process of its own. The model is loaded with the first one.
+    """Predicts parts in its own process. The model is loaded for the first part.
 
     Args:
         job: the prediction.
@@ -209,7 +208,7 @@ class PartPredictor:
         self._predictor: Predictor | None = None
 
     def __call__(self, row: Answer) -> Answer:
-        """Answer with the summary of the part, which is then written."""
+        """Predict and write a part, and return its summary."""
         return {ANSWER: row[ANSWER] or _answered(self._predict, pickle.loads(row[PART]))}
 
     def _predict(self, part: Part) -> PartSummary:
@@ -230,10 +229,10 @@ class PartPredictor:
 
 
 def value_of(row: Answer) -> Any:
-    """The value of an answer.
+    """Return the value of a message.
 
     Raises:
-        MmsentError: the answer is an error.
+        MmsentError: the message is an error.
     """
     value = pickle.loads(row[ANSWER])
     if isinstance(value, MmsentError):
@@ -249,10 +248,10 @@ def _answered(work: Callable[[Any], Any], argument: Any) -> bytes:
 
 
 def _finished(job: Job, part: Part) -> PartSummary | None:
-    """The summary of a part that is finished.
+    """Return the summary of a finished part; None if the part is not finished.
 
     Raises:
-        ConfigError: it is finished with other rows.
+        ConfigError: the part was finished with other rows.
     """
     done = read_summary(job.folder / part.name, part.file, part.number)
     if done and done.digest != part.digest():

@@ -1,1 +1,1 @@
-"""Terminal, figures and page of a comparison."""
+"""Report a comparison: terminal, figures and page."""

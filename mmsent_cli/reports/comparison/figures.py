@@ -1,4 +1,4 @@
-"""Figures of a comparison: levels, differences to the baseline, curves of all arms, learned weights."""
+"""Draw the figures of a comparison: levels, differences to the baseline, curves of all arms, learned weights."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 LEVELS, DIFFERENCES, CURVES, LOSSES, WEIGHTS = "accuracy", "differences", "curves", "losses", "weights"
 VERDICT_COLORS = {BETTER: BLUE, WORSE: ORANGE}
 REFERENCE_MARKS = (((0, (7, 1.5)), "o"), ((0, (2, 2)), "s"), (SOLID, "^"))
-"""Dashes and markers of the references: other dashes than those of arms, since in grey print all lines are grey."""
+"""Dashes and markers of the references. They differ from those of the arms, since all lines are grey in grey print."""
 ROW_INCHES = 0.36
 PANEL_INCHES = 1.9
 GATE_WIDTH = 3.2
 """Width of the first line of learned weights, in points."""
 MAX_ARMS_WITH_SEEDS = 4
-"""Up to this many arms, each seed has a line of its own; more lines would hide the means."""
+"""With more arms, the lines of single seeds would hide the means, so they are not drawn."""
 
 Curve = tuple[EpochScore, ...]
 Value = Callable[[EpochScore], float]
@@ -68,9 +68,7 @@ def compare_figures(result: CompareResult) -> Drawn:
 
 
 def draw_levels(result: CompareResult) -> "Figure":
-    """Draw nested accuracy of each arm with its interval, the highest first, and the line of the most frequent
-    class.
-    """
+    """Draw the nested accuracy of each arm with its interval, the highest first, and the majority-class line."""
     ordered = sorted(result.arms, key=lambda arm: -arm.nested.accuracy_mean)
     rows = [
         ForestRow(
@@ -92,10 +90,10 @@ def draw_levels(result: CompareResult) -> "Figure":
 
 
 def draw_arm_curves(result: CompareResult) -> "Figure":
-    """Draw accuracy of all arms over the epochs, mean over seeds.
+    """Draw the accuracy of all arms over the epochs, averaged over seeds.
 
     Args:
-        result: a comparison. With at most MAX_ARMS_WITH_SEEDS arms, each seed has a thin line too.
+        result: a comparison. With at most MAX_ARMS_WITH_SEEDS arms, each seed also has a thin line.
     """
     height = max(PANEL_INCHES, 0.16 * (len(result.arms) + 2))
     figure = new_figure(height + 0.9)
@@ -108,7 +106,7 @@ def draw_arm_curves(result: CompareResult) -> "Figure":
 
 
 def draw_arm_losses(result: CompareResult) -> "Figure":
-    """Draw training loss and validation loss of all arms over the epochs, mean over seeds."""
+    """Draw the training loss and validation loss of all arms over the epochs, averaged over seeds."""
     height = max(PANEL_INCHES, 0.16 * len(result.arms))
     figure = new_figure(2 * height + 0.9)
     panels = figure.subplots(2, 1, sharex=True)
@@ -124,7 +122,7 @@ def draw_arm_losses(result: CompareResult) -> "Figure":
 
 
 def draw_differences(result: CompareResult) -> "Figure | None":
-    """Draw differences to the baseline with their intervals around the zero line; None where nothing was tested.
+    """Draw the differences to the baseline with their intervals around the zero line; None if nothing was tested.
 
     A grey band spans the differences that the comparison could not reliably detect.
     """
@@ -142,7 +140,7 @@ def draw_differences(result: CompareResult) -> "Figure | None":
 
 
 def draw_gates(result: CompareResult) -> "Figure | None":
-    """Draw learned modality weights over the epochs, one panel per arm; None where no arm has any."""
+    """Draw the learned modality weights over the epochs, one panel per arm; None if no arm has weights."""
     arms = [arm for arm in result.arms if gates_of(arm)]
     if not arms:
         return None
@@ -186,7 +184,7 @@ def arm_looks(result: CompareResult) -> dict[str, Look]:
 
 
 def mean_curve(curves: Sequence[Curve], value: Value) -> list[float]:
-    """Return the mean over seeds for each epoch that all seeds reached."""
+    """Return the mean over seeds for the epochs that all seeds reached."""
     return [mean([value(epoch) for epoch in epochs]) for epochs in zip(*curves, strict=False)]
 
 

@@ -1,6 +1,6 @@
-"""A comparison as grids: accuracy and losses, macro-F1, differences to the baseline, recall, learned weights.
+"""Make the tables of a comparison: accuracy and losses, macro-F1, differences to the baseline, recall, learned weights.
 
-Several small tables instead of one wide one, so that each fits 80 columns and a phone.
+There are several small tables, so that each fits 80 columns and a phone.
 """
 
 from mmsent_cli.reports.blocks import Grid
@@ -34,7 +34,7 @@ HOLM = "Each interval is for its row alone; the verdict uses Holm's p, which is 
 
 
 def compare_grids(result: CompareResult) -> list[Grid]:
-    """Return all tables of a comparison in the order of reading; those without rows are left out."""
+    """Make all tables of a comparison in the order of reading. Empty tables are left out."""
     grids = [
         accuracy_grid(result),
         macro_f1_grid(result),
@@ -47,7 +47,7 @@ def compare_grids(result: CompareResult) -> list[Grid]:
 
 
 def accuracy_grid(result: CompareResult) -> Grid:
-    """Make the table: losses and accuracy of the best epoch, and accuracy by nested selection and of the last epoch."""
+    """Make the table of losses and accuracy of the best epoch, nested accuracy, and accuracy of the last epoch."""
     majority = number(result.setup.majority_accuracy)
     rows = [
         (
@@ -79,7 +79,7 @@ def accuracy_grid(result: CompareResult) -> Grid:
 
 
 def macro_f1_grid(result: CompareResult) -> Grid:
-    """Make the table: accuracy and macro-F1 with their intervals, and the macro-F1 of the last epoch."""
+    """Make the table of accuracy and macro-F1 with their intervals, and the macro-F1 of the last epoch."""
     rows = [
         (
             arm.name,
@@ -101,9 +101,7 @@ def macro_f1_grid(result: CompareResult) -> Grid:
 
 
 def difference_grid(result: CompareResult) -> Grid:
-    """Make the table: accuracy of each tested arm minus the baseline's, with the verdict; no rows where nothing was
-    tested.
-    """
+    """Make the table of each tested arm's accuracy minus the baseline's, with the verdict. It may have no rows."""
     rows = [
         (
             arm.name,
@@ -118,7 +116,7 @@ def difference_grid(result: CompareResult) -> Grid:
 
 
 def macro_f1_difference_grid(result: CompareResult) -> Grid:
-    """Make the table: macro-F1 of each tested arm minus the baseline's, with the verdict."""
+    """Make the table of each tested arm's macro-F1 minus the baseline's, with the verdict."""
     rows = [
         (
             arm.name,
@@ -146,7 +144,7 @@ def _differences(what: str, unit: str, baseline: str, rows: list[tuple[str, ...]
 
 
 def mcnemar_grid(result: CompareResult) -> Grid:
-    """Make the table: exact McNemar p of each seed; no rows where nothing was tested."""
+    """Make the table of the exact McNemar p of each seed. It may have no rows."""
     tested = [arm for arm in result.arms if arm.mcnemar]
     seeds = max((len(arm.mcnemar) for arm in tested), default=0)
     return Grid(
@@ -160,9 +158,7 @@ def mcnemar_grid(result: CompareResult) -> Grid:
 
 
 def gates_grid(result: CompareResult) -> Grid:
-    """Make the table: learned modality weights after the first, the best and the last epoch, mean over seeds and
-    pairs.
-    """
+    """Make the table of learned modality weights after the first, best and last epoch (means)."""
     rows = [
         (f"{arm.name}: {gate}", *(_gate(arm, gate, which) for which in ("first", "best", "last")))
         for arm in result.arms
@@ -179,7 +175,7 @@ def gates_grid(result: CompareResult) -> Grid:
 
 
 def recalls_grid(result: CompareResult) -> Grid:
-    """Make the table: recall of each class, one row per arm."""
+    """Make the table of recall of each class, one row per arm."""
     supports = ", ".join(f"{one.label} {one.support}" for arm in result.arms[:1] for one in arm.per_class)
     return recall_grid(
         f"Recall by class, nested selection{_over_seeds(result, with_sd=False)}",
@@ -189,12 +185,12 @@ def recalls_grid(result: CompareResult) -> Grid:
 
 
 def tested_arms(result: CompareResult) -> list[tuple[ComparedArm, Difference]]:
-    """Return arms that were tested against the baseline, each with its difference in accuracy."""
+    """Return the arms that were tested against the baseline, each with its difference in accuracy."""
     return [(arm, arm.accuracy_difference) for arm in result.arms if arm.accuracy_difference is not None]
 
 
 def gates_of(arm: ComparedArm) -> list[str]:
-    """Return the names of an arm's learned weights; empty if its fusion has none."""
+    """Return the names of an arm's learned weights; empty without any."""
     return list(dict.fromkeys(gate for curve in arm.curves for epoch in curve for gate in epoch.gates))
 
 

@@ -1,4 +1,4 @@
-"""A comparison as findings in words, and as sections of the page."""
+"""Report a comparison: findings in words, and sections of the page."""
 
 from collections.abc import Iterator, Sequence
 
@@ -44,7 +44,7 @@ def question(result: CompareResult) -> str:
 
 
 def headline(result: CompareResult) -> str:
-    """Return the answer in one sentence: the verdicts by accuracy and by macro-F1."""
+    """Answer the question in one sentence, by accuracy and by macro-F1."""
     if not tested_arms(result):
         return f"Nothing to compare: {result.baseline} is the only arm"
     by_accuracy, by_macro_f1 = _verdicts(result, "verdict"), _verdicts(result, "macro_f1_verdict")
@@ -54,7 +54,7 @@ def headline(result: CompareResult) -> str:
 
 
 def _verdicts(result: CompareResult, field: str) -> str:
-    """The verdicts of one measure, as part of a sentence."""
+    """Return the verdicts of one metric, as a part of a sentence."""
     tested = [arm for arm, _ in tested_arms(result)]
     words = (BETTER, WORSE, NOT_DISTINGUISHABLE)
     names = {word: [arm.name for arm in tested if getattr(arm, field) == word] for word in words}
@@ -69,7 +69,7 @@ def _verdicts(result: CompareResult, field: str) -> str:
 
 
 def findings_text(result: CompareResult) -> list[str]:
-    """Return paragraphs with the numbers behind the answer and their uncertainty."""
+    """Return paragraphs with the numbers behind the headline and their uncertainty."""
     tested = tested_arms(result)
     paragraphs = [_decided(result, arm, gap) for arm, gap in tested if arm.verdict != NOT_DISTINGUISHABLE]
     undecided = [(arm, gap) for arm, gap in tested if arm.verdict == NOT_DISTINGUISHABLE]
@@ -86,13 +86,13 @@ def findings_text(result: CompareResult) -> list[str]:
 
 
 def detectable_range(tested: Tested) -> tuple[float, float] | None:
-    """Return the smallest and the largest of the arms' smallest detectable differences."""
+    """Return the smallest and the largest detectable difference of all arms."""
     values = [gap.detectable for _, gap in tested]
     return (min(values), max(values)) if values else None
 
 
 def _undecided_arms(names: Sequence[str], baseline: str, is_first: bool) -> str:
-    """Arms without a verdict; the first clause names the baseline, a later one refers to it."""
+    """Name the arms without a verdict. If `is_first`, the clause also names the baseline."""
     whom = baseline if is_first else "it"
     if len(names) == 1:
         return f"{names[0]} is {NOT_DISTINGUISHABLE} from {whom}"
@@ -109,7 +109,7 @@ def _decided(result: CompareResult, arm: ComparedArm, gap: Difference) -> str:
 
 
 def _by_macro_f1(result: CompareResult) -> Iterator[str]:
-    """The arms that differ from the baseline in macro-F1."""
+    """Name the arms that differ from the baseline in macro-F1."""
     decided = [arm for arm in result.arms if arm.macro_f1_verdict in (BETTER, WORSE)]
     rows = [
         f"{arm.name} by {signed_score(gap.difference)} (95 % interval {signed_score_interval(gap.interval)}; Holm's p "
@@ -144,7 +144,7 @@ def _power(result: CompareResult, tested: Tested) -> str:
 
 
 def _chosen(result: CompareResult) -> Iterator[str]:
-    """Which arm to train, and why."""
+    """Name the arm to train, and the reason."""
     if tested_arms(result):
         why = (
             f"none of the tested arms is better than {result.baseline} in accuracy"
@@ -166,7 +166,7 @@ def _ranking(result: CompareResult) -> Iterator[str]:
 
 def _references(result: CompareResult) -> str:
     rows = [f"{arm.name} {percent(arm.nested.accuracy_mean)}" for arm in result.arms if arm.is_reference]
-    majority = f"always answering the most frequent class {percent(result.setup.majority_accuracy)}"
+    majority = f"always predicting the most frequent class {percent(result.setup.majority_accuracy)}"
     return f"For scale, nested accuracy of the references: {listed([*rows, majority])}."
 
 

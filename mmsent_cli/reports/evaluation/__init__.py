@@ -1,1 +1,1 @@
-"""Scores of a trained model on labelled pairs, and models compared."""
+"""Report the scores of a trained model, or compared models."""

@@ -1,4 +1,4 @@
-"""Compared models as an answer, grids, a figure and sections."""
+"""Report compared models: answer, tables, figure and sections."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
 from mmsent_cli.reports.format import (
@@ -31,7 +31,7 @@ OPPOSITE = {BETTER: WORSE, WORSE: BETTER, NOT_DISTINGUISHABLE: NOT_DISTINGUISHAB
 
 
 def models_figures(result: ModelComparison) -> Drawn:
-    """Return the difference of each two models with its interval."""
+    """Draw the difference between every two models with its interval."""
     figure = new_figure(1.3 + 0.62 * len(result.differences))
     axes = figure.subplots()
     rows = [
@@ -54,7 +54,7 @@ def models_figures(result: ModelComparison) -> Drawn:
 
 
 def models_answer(result: ModelComparison, seconds: float) -> Answer:
-    """Return the head of the page."""
+    """Make the head of the page."""
     paragraphs = [sentence_of(one) for one in result.differences[:3]]
     if len(result.differences) > len(paragraphs):
         paragraphs.append(f"The table has all {len(result.differences)} differences.")
@@ -76,7 +76,7 @@ def models_answer(result: ModelComparison, seconds: float) -> Answer:
 
 
 def headline(result: ModelComparison) -> str:
-    """Return the outcome in one sentence."""
+    """Answer the question in one sentence."""
     found = [one for one in result.differences if one.verdict != NOT_DISTINGUISHABLE]
     if not found:
         return f"{listed([one.name for one in result.models])} are not distinguishable in accuracy"
@@ -88,7 +88,7 @@ def headline(result: ModelComparison) -> str:
 
 
 def sentence_of(one: ModelDifference) -> str:
-    """Return a difference as one or two sentences."""
+    """Describe a difference in one or two sentences."""
     gap = one.accuracy
     text = (
         f"{one.first} minus {one.second}: {points(gap.difference)} points accuracy "
@@ -106,7 +106,7 @@ def models_grids(result: ModelComparison) -> list[Grid]:
 
 
 def scores_grid(result: ModelComparison) -> Grid:
-    """Make the table: accuracy and macro-F1 of each model, in the order of the differences."""
+    """Make the table of accuracy and macro-F1 of each model, in the order of the differences."""
     rows = [
         (
             model.name,
@@ -128,7 +128,7 @@ def scores_grid(result: ModelComparison) -> Grid:
 
 
 def matrix_grid(result: ModelComparison) -> Grid:
-    """Make the table: who beats whom: accuracy of the row minus that of the column."""
+    """Make the table of all differences in accuracy: that of the row minus that of the column."""
     found = {(one.first, one.second): one for one in result.differences}
     names = [model.name for model in result.models]
 
@@ -151,7 +151,7 @@ def matrix_grid(result: ModelComparison) -> Grid:
 
 
 def difference_grid(result: ModelComparison) -> Grid:
-    """Make the table of differences between each two models."""
+    """Make the table of differences between every two models."""
     rows = [
         (
             f"{one.first} minus {one.second}",
@@ -192,5 +192,5 @@ def models_sections(result: ModelComparison, figures: Figures) -> list[Section]:
 
 
 def _short(name: str) -> str:
-    """A name that fits a column: its middle is left out, since names of several seeds differ at the end."""
+    """Shorten a name to fit a column. Its middle is left out, since names of several seeds differ at the end."""
     return name if len(name) <= SHOWN_LETTERS else f"{name[: SHOWN_LETTERS - SHOWN_END - 1]}…{name[-SHOWN_END:]}"

@@ -1,4 +1,4 @@
-"""An evaluation as figures, an answer and the sections of a page."""
+"""Report an evaluation: figures, head and sections of the page."""
 
 from mmsent_cli.reports.blocks import Answer, Figures, Section, picture
 from mmsent_cli.reports.confidence import (
@@ -33,7 +33,7 @@ from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, EvaluateResult
 
 
 def evaluate_figures(result: EvaluateResult) -> Drawn:
-    """Return all figures by file name; those of probabilities only where there are any."""
+    """Draw all figures, by file name. Without probabilities, some are left out."""
     figures = {CONFUSION: draw_confusion(result.confusion, result.labels)}
     if result.calibration:
         figures |= confidence_figures(
@@ -48,7 +48,7 @@ def evaluate_figures(result: EvaluateResult) -> Drawn:
 
 
 def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:
-    """Return the head of the page; `seconds` is how long the evaluation took."""
+    """Make the head of the page. `seconds` is the duration of the evaluation."""
     majority = result.majority_accuracy
     loss = "" if result.calibration_error is None else f" {calibration_text(result.calibration_error)}"
     return Answer(
@@ -57,7 +57,7 @@ def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:
         headline=evaluate_headline(result),
         paragraphs=(
             f"Accuracy on {counted(result.pairs, 'pair')}; 95 % interval {interval(result.accuracy.interval)}. "
-            f"Always answering the most frequent class gives {percent(majority)}.",
+            f"Always predicting the most frequent class gives {percent(majority)}.",
             f"Macro-F1 {score(result.macro_f1.value)} ({score_interval(result.macro_f1.interval)}) against "
             f"{score(majority_macro_f1(majority, true_classes(result)))}.{loss} The intervals cover the choice of "
             "pairs, not the choice of seed.",
@@ -95,7 +95,7 @@ def evaluate_sections(result: EvaluateResult, figures: Figures) -> list[Section]
 
 
 def evaluate_headline(result: EvaluateResult) -> str:
-    """Return the accuracy, and whether the training used the pairs that it is measured on."""
+    """State the accuracy, and whether the evaluated pairs were used in training."""
     text = f"{percent(result.accuracy.value)} accuracy on"
     if not result.used:
         return f"{text} {counted(result.pairs, 'pair')}"
@@ -108,7 +108,7 @@ def evaluate_headline(result: EvaluateResult) -> str:
 
 
 def used_text(result: EvaluateResult) -> str:
-    """Return how many pairs the training used, and how."""
+    """State how many of the pairs were used in training, and how."""
     if result.new is None:
         return "unknown"
     parts = {

@@ -1,4 +1,4 @@
-"""An evaluation as grids: scores, classes, groups, confusion, calibration, answered shares, drift."""
+"""Make the tables of an evaluation: scores, classes, groups, confusion, calibration, answered shares, drift."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -25,7 +25,7 @@ CHOSEN_ON = "* The best epoch was chosen on these pairs, so their scores are opt
 
 
 def evaluate_grids(result: EvaluateResult) -> list[Grid]:
-    """Return all tables in the order of reading; those without rows are left out."""
+    """Make all tables in the order of reading. Empty tables are left out."""
     grids = [
         scores_grid(result),
         classes_grid(result),
@@ -38,7 +38,7 @@ def evaluate_grids(result: EvaluateResult) -> list[Grid]:
 
 
 def scores_grid(result: EvaluateResult) -> Grid:
-    """Make the table: the scores with intervals, next to always predicting the most frequent class."""
+    """Make the table of the scores with intervals, next to those of the majority class."""
     majority = result.majority_accuracy
     rows = [
         ("Accuracy", percent(result.accuracy.value), interval(result.accuracy.interval), percent(majority)),
@@ -73,7 +73,7 @@ def true_classes(result: EvaluateResult) -> int:
 
 
 def classes_grid(result: EvaluateResult) -> Grid:
-    """Make the table: precision, recall and F1 of each class with intervals."""
+    """Make the table of precision, recall and F1 of each class, with intervals."""
     rows = [
         (
             one.label,
@@ -94,7 +94,7 @@ def classes_grid(result: EvaluateResult) -> Grid:
 
 
 def group_grids(result: EvaluateResult) -> list[Grid]:
-    """Return a table for each way in which the pairs are grouped."""
+    """Make a table for each criterion by which the pairs are grouped."""
     grids = []
     for by, found in groupby(result.groups, key=lambda group: group.by):
         groups = tuple(found)
@@ -111,7 +111,7 @@ def group_grids(result: EvaluateResult) -> list[Grid]:
 
 
 def answered_grid(result: EvaluateResult) -> Grid:
-    """Make the table: accuracy where only the most confident pairs are answered."""
+    """Make the table of the accuracy if only the most confident pairs get a label."""
     shares = SHOWN_SHARES if result.answered else ()
     rows = dict.fromkeys(min(result.answered, key=lambda one: abs(one.share - share)) for share in shares)
     return Grid(
@@ -128,12 +128,12 @@ def answered_grid(result: EvaluateResult) -> Grid:
             )
             for one in rows
         ),
-        foot="mmsent predict --abstain-below P leaves out the answers below a probability.",
+        foot="mmsent predict --abstain-below P leaves uncertain labels empty.",
     )
 
 
 def calibration_grid(result: EvaluateResult) -> Grid:
-    """Make the table: the bins of the calibration figure."""
+    """Make the table of the bins of the calibration figure."""
     return Grid(
         name="calibration",
         title="Calibration: probability of the predicted class",
@@ -152,7 +152,7 @@ def calibration_grid(result: EvaluateResult) -> Grid:
 
 
 def drift_grid(result: EvaluateResult) -> Grid:
-    """Make the table: classes and text lengths here next to those of the training pairs."""
+    """Make the table of class shares and text lengths here and in the training pairs."""
     rows = []
     if result.classes is not None:
         drift = result.classes
@@ -170,7 +170,7 @@ def drift_grid(result: EvaluateResult) -> Grid:
 
 
 def drift_text(result: EvaluateResult) -> str:
-    """Return both tests on one line."""
+    """Describe both drift tests in one line."""
     parts = []
     if result.classes is not None:
         parts.append(
@@ -183,7 +183,7 @@ def drift_text(result: EvaluateResult) -> str:
 
 
 def _group_foot(result: EvaluateResult, groups: Sequence[GroupScores]) -> str:
-    """What the marks and the macro-F1 of the groups mean."""
+    """Explain the marks and the macro-F1 of the groups."""
     few = [group for group in groups if group.classes < len(result.labels)]
     parts = [CHOSEN_ON] if any(group.name.endswith(" *") for group in groups) else []
     if few:

@@ -1,1 +1,1 @@
-"""The page that sets our experiments next to published results."""
+"""Report `paper`: our experiments next to published results."""

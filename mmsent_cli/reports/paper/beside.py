@@ -1,4 +1,4 @@
-"""Published scores next to ours: one kind of row for all experiments, as tables and as a figure."""
+"""Show published scores next to ours, as tables and a figure. All experiments use the same kind of row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ SHOWN, CONTRADICTED = "shown", "contradicted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A published score and ours, as text; what is empty in all rows of a table has no column."""
+    """A published score and ours, as text. A column without any text is left out of its table."""
 
     name: str
     published: str = DASH
@@ -55,11 +55,11 @@ class Row:
 
 
 def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
-    """Make the table: published scores next to ours.
+    """Make the table of published scores next to ours.
 
     Args:
         title: the title of the table.
-        head: the head of the column of names.
+        head: the header of the column of names.
         rows: may be none.
     """
     shown = [name for name in COLUMNS if any(getattr(row, name) for row in rows)]
@@ -74,7 +74,7 @@ def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
 
 
 def tune_beside(result: PaperResult) -> Grid:
-    """Make the table: published tuning steps next to our trials."""
+    """Make the table of published tuning steps next to our trials."""
     rows = []
     for step in result.published.tune:
         row = Row(name=step.name, published=_share(step.accuracy))
@@ -92,7 +92,7 @@ def tune_beside(result: PaperResult) -> Grid:
 
 
 def train_beside(result: PaperResult) -> Grid:
-    """Make the table: the published model's accuracy next to ours."""
+    """Make the table of the published model's accuracy next to ours."""
     best, last = result.train.best, result.train.last
     row = Row(
         name=result.train.fusion,
@@ -105,7 +105,7 @@ def train_beside(result: PaperResult) -> Grid:
 
 
 def ablation_beside(result: PaperResult) -> Grid:
-    """Make the table: the published ablation next to ours by the same method."""
+    """Make the table of the published ablation next to ours with the same method."""
     rows = [
         Row(
             name=arm.inputs,
@@ -120,7 +120,7 @@ def ablation_beside(result: PaperResult) -> Grid:
 
 
 def comparison_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Make the table: published rows of a comparison next to ours: the best epochs, and ours by nested selection."""
+    """Make the table of a published comparison next to ours, at the best epoch and by nested selection."""
     known = {row.name: row for row in published}
     rows = []
     for arm in (arm for arm in result.arms if not arm.is_reference):
@@ -139,7 +139,7 @@ def comparison_beside(result: CompareResult, published: Sequence[PublishedArm]) 
 
 
 def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Make the table: published losses at the best epochs next to ours; no rows where none were published."""
+    """Make the table of published losses at the best epochs next to ours. It may have no rows."""
     ours = {arm.name: arm for arm in result.arms}
     return Grid(
         name="losses-beside",
@@ -161,9 +161,7 @@ def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> G
 
 
 def differences_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Make the table: published differences to the baseline next to ours, with our verdict; no rows without a published
-    baseline.
-    """
+    """Make the table of published differences to the baseline next to ours, with our verdict. It may have no rows."""
     gaps = published_gaps(result, published)
     return Grid(
         name="differences-beside",
@@ -187,15 +185,16 @@ def differences_beside(result: CompareResult, published: Sequence[PublishedArm])
 
 
 def published_gaps(result: CompareResult, published: Sequence[PublishedArm]) -> dict[str, float]:
-    """Return published differences to our baseline by arm; none where the baseline was not published."""
+    """Return the published differences to our baseline by arm; none if the baseline was not published."""
     known = {row.name: row.accuracy for row in published}
     base = known.get(result.baseline)
     return {} if base is None else {name: share - base for name, share in known.items()}
 
 
 def agreement(published: float, ours: float, verdict: str | None) -> str:
-    """Return whether our verdict supports the sign of a published difference: shown, contradicted or not
-    distinguishable.
+    """Return whether our verdict supports the sign of a published difference.
+
+    The result is shown, contradicted or not distinguishable.
     """
     if verdict not in (BETTER, WORSE):
         return NOT_DISTINGUISHABLE
@@ -203,7 +202,7 @@ def agreement(published: float, ours: float, verdict: str | None) -> str:
 
 
 def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[str, str]:
-    """Return `agreement` of each tested arm that was published together with the baseline."""
+    """Return `agreement` for each tested arm that was published together with the baseline."""
     gaps = published_gaps(result, published)
     return {
         arm.name: agreement(gaps[arm.name], ours.difference, arm.verdict)
@@ -213,9 +212,7 @@ def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[s
 
 
 def draw_beside(result: CompareResult, published: Sequence[PublishedArm]) -> "Figure":
-    """Draw each arm's published best epoch, our best epoch, and our nested accuracy with its interval, one row per
-    arm.
-    """
+    """Draw the published accuracy, our best epoch, and our nested accuracy with its interval, one row per arm."""
     known = {row.name: 100 * row.accuracy for row in published}
     arms = [arm for arm in result.arms if not arm.is_reference]
     rows = [

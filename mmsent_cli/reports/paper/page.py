@@ -1,4 +1,4 @@
-"""The page of `paper`, with its findings in words."""
+"""Make the page of `paper`, with its findings in words."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ def question(published: Published) -> str:
 
 
 def headline(result: PaperResult) -> str:
-    """Return the answer in one sentence."""
+    """Answer the question in one sentence."""
     published = result.published
     rows = {**outcomes(result.fusions, published.fusions), **outcomes(result.augmentation, published.augmentation)}
     counts = Counter(rows.values())
@@ -74,19 +74,19 @@ def headline(result: PaperResult) -> str:
 
 
 def summary(result: PaperResult) -> list[str]:
-    """Return the head of the page: a paragraph for each experiment, then what the scores have in common."""
+    """Return a paragraph for each experiment, then one about all scores."""
     parts = (_fusions, _augmentation, _tuning, _repeated, _ablation, _level)
     return [paragraph for part in parts for paragraph in part(result)]
 
 
 def published_steps(published: Published) -> list[float]:
-    """Return differences between neighbours in the published ranking of fusions, each at least 0."""
+    """Return the differences between neighbours in the published ranking of fusions. None is negative."""
     ranked = sorted(row.accuracy for row in published.fusions)
     return [high - low for low, high in pairwise(ranked)]
 
 
 def _fusions(result: PaperResult) -> Iterator[str]:
-    """The published ranking of the fusions, and how much of it this comparison could detect."""
+    """Describe the published ranking of the fusions, and how much of it this comparison could detect."""
     published, ours = result.published, result.fusions
     ranked, steps = sorted(published.fusions, key=lambda row: row.accuracy), published_steps(published)
     if not steps:
@@ -147,7 +147,7 @@ def _tuning(result: PaperResult) -> Iterator[str]:
 
 
 def _repeated(result: PaperResult) -> Iterator[str]:
-    """How much published scores vary by chance alone."""
+    """Describe how much published scores vary by chance alone."""
     published, repeated = result.published, result.published.repeated
     if len(set(repeated)) > 1:
         gap, steps = max(repeated) - min(repeated), published_steps(published)
@@ -159,7 +159,7 @@ def _repeated(result: PaperResult) -> Iterator[str]:
 
 
 def _ablation(result: PaperResult) -> Iterator[str]:
-    """Whether the published ranking of text and image agrees with ours."""
+    """Describe whether the published ranking of text and image agrees with ours."""
     theirs = result.published.ablation
     ours = {arm.inputs: arm for arm in result.ablate.arms if arm.method == "zero"}
     if {"text", "image"} <= ours.keys() & theirs.keys():
@@ -197,7 +197,7 @@ def paper_figures(result: PaperResult) -> Drawn:
 
 
 def paper_answer(result: PaperResult, seconds: float) -> Answer:
-    """Return the head of the page; `seconds` is how long all experiments took."""
+    """Make the head of the page. `seconds` is the duration of all experiments."""
     published = result.published
     return Answer(
         question=question(published),
@@ -214,7 +214,7 @@ def paper_answer(result: PaperResult, seconds: float) -> Answer:
 
 
 def paper_grids(result: PaperResult) -> list[Grid]:
-    """Return what a terminal shows: our scores next to the published ones, one or two tables per experiment."""
+    """Make the tables for a terminal: our scores next to the published ones, one or two per experiment."""
     grids = [
         replace(tune_beside(result), title="Tuning: best accuracies, %"),
         train_beside(result),
@@ -229,11 +229,11 @@ def paper_grids(result: PaperResult) -> list[Grid]:
 
 
 def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
-    """Return the five experiments in the order in which the work ran them.
+    """Make the sections of the five experiments, in the order of the published work.
 
     Args:
-        result: ours and theirs.
-        figures: figures of the page and of its steps, the latter under names such as `tune/tuning`.
+        result: our results and the published scores.
+        figures: figures of the page and of its steps. The steps' figures have names such as `tune/tuning`.
     """
     steps = {
         name: {file.removeprefix(f"{name}/"): png for file, png in figures.items() if file.startswith(f"{name}/")}
@@ -284,7 +284,7 @@ def _train(result: PaperResult, figures: Figures) -> Section:
 
 
 def _joined(title: str, paragraphs: Sequence[str], grids: Sequence[Grid], parts: Sequence[Section]) -> Section:
-    """An experiment's sections as one, the tables with the published scores first."""
+    """Join an experiment's sections into one, beginning with the tables of published scores."""
     return Section(
         title=title,
         paragraphs=tuple(paragraphs),
@@ -295,7 +295,7 @@ def _joined(title: str, paragraphs: Sequence[str], grids: Sequence[Grid], parts:
 
 
 def _comparisons(result: PaperResult) -> list[tuple[str, CompareResult, tuple[PublishedArm, ...]]]:
-    """Both comparisons: name of the step, our result, published rows."""
+    """Return both comparisons: name of the step, our result, and published rows."""
     published = result.published
     return [
         ("fusions", result.fusions, published.fusions),
@@ -304,14 +304,14 @@ def _comparisons(result: PaperResult) -> list[tuple[str, CompareResult, tuple[Pu
 
 
 def _setup(result: PaperResult) -> SharedSetup:
-    """The set-up of the comparison of fusions, with the encoder passes of all steps: the first step fills the cache."""
+    """Return the set-up of the comparison of fusions, with the encoder passes of all steps."""
     steps = (result.tune, result.fusions, result.augmentation)
     runs = {name: sum(step.setup.encoder_runs[name] for step in steps) for name in ("text", "image")}
     return replace(result.fusions.setup, encoder_runs=runs)
 
 
 def _notes(result: PaperResult) -> list[str]:
-    """Notes of all experiments, each once, and with its experiment's name where only one has it."""
+    """Return the notes of all experiments, each once. A note of a single experiment begins with its name."""
     named = {"tune": "Tuning", "train": "Training", "ablate": "Ablation"}
     owners: dict[str, list[str]] = {}
     for name, step in result.steps.items():

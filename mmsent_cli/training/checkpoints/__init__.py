@@ -1,6 +1,6 @@
-"""Checkpoints contain trained parameters, plain data, and a digest of the frozen weights.
+"""Checkpoints contain trained parameters, plain data, and digests of the frozen weights.
 
-They are loaded with `weights_only=True`. `predict` reads `best_model.pt`; `last.pt` also has the state of the
+They are loaded with `weights_only=True`. `predict` reads `best_model.pt`. `last.pt` also contains the state of the
 optimizer, for `--resume`.
 """
 

@@ -31,7 +31,7 @@ from mmsent_cli.training.loop import FitState
 from mmsent_cli.training.metrics import Evaluation
 
 BROKEN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)
-"""What reading a damaged file raises: its bytes are instructions to the reader."""
+"""Exceptions for a damaged file. Its bytes are instructions to the reader, so they may cause many kinds of errors."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -60,10 +60,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _require_sound(path: Path) -> None:
-    """Check the checksums of the archive. `torch.load` does not check them, and would load damaged weights.
+    """Check the checksums of the archive. `torch.load` ignores them, and would load damaged weights.
 
     Raises:
-        BadZipFile: the file is truncated, or a part of it is damaged.
+        BadZipFile: the file is truncated, or a part is damaged.
     """
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
@@ -101,14 +101,17 @@ def read_fold(
     if logits.shape != (description.model.models_per_fold, pairs, len(description.labels)) or len(states) != len(
         logits
     ):
-        raise CheckpointError(f"{path} belongs to a run with other models or pairs", hint)
+        raise CheckpointError(f"{path} belongs to a training with other models or pairs", hint)
     return states, logits, history
 
 
 def fit_state(content: Mapping[str, Any]) -> FitState:
-    """Return the training state of a `last.pt`."""
+    """Return the training state in a `last.pt`."""
     if "optimizer" not in content:
-        raise CheckpointError("this checkpoint contains a model but no training state", "--resume needs last.pt")
+        raise CheckpointError(
+            "last.pt has no training state, so the training cannot be resumed",
+            "start a new run",
+        )
     arrays = [tensor.numpy() for tensor in content["evaluations"]]
     return FitState(
         best=Evaluation(*arrays[:2]),
@@ -125,7 +128,8 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
     """Load the single model or the ensemble of a checkpoint, in eval mode.
 
     Raises:
-        CheckpointError: the checkpoint is unreadable, or was trained with other frozen weights than those here.
+        CheckpointError: the checkpoint cannot be read, or was trained with other frozen weights than those on this
+            machine.
         WeightsUnavailable: the frozen encoders' weights are not available.
     """
     content = read_checkpoint(path)
@@ -195,8 +199,8 @@ def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path, is
         model: the model.
         state: the parameters by name.
         path: the checkpoint, for errors.
-        is_replaced: the model takes the tensors of the state instead of their values. Not for a model in training,
-            whose optimizer holds its tensors.
+        is_replaced: replace the tensors of the model by those of the state, instead of copying values. This is not
+            allowed during a training, whose optimizer holds the old tensors.
 
     Returns:
         The names of frozen parameters that are not in the state.
@@ -215,6 +219,6 @@ def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path, is
 
 
 def _in_own_types(model: SentimentModel, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tensors of a state in the types that the model's tensors of these names have."""
+    """Convert the tensors of a state to the data types of the model's tensors."""
     own = model.state_dict()
     return {name: tensor.to(own[name].dtype) if name in own else tensor for name, tensor in state.items()}

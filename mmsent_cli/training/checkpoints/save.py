@@ -28,7 +28,7 @@ def save_checkpoint(
         model: the model, on any device.
         description: the metadata of the model.
         epoch: the finished epoch, counted from 1.
-        with_frozen: also write frozen weights, for machines without them.
+        with_frozen: also write frozen weights, to predict on machines without them.
     """
     state = model.state_dict() if with_frozen else model.trained_state()
     content = header(description, epoch) | _seen_content(description)
@@ -36,7 +36,7 @@ def save_checkpoint(
 
 
 def save_last(path: Path, description: Description, state: FitState) -> None:
-    """Write the training state that is needed to resume."""
+    """Write the training state for a later resume."""
     content = header(description, len(state.history))
     content |= {
         "history": [asdict(result) for result in state.history],
@@ -102,7 +102,7 @@ def save_fold(
 
 
 def _seen_content(description: Description) -> dict[str, Any]:
-    """The records of the training pairs and of the validation pairs, as tensors by name."""
+    """Return the records of the training and validation pairs as tensors by name."""
     seen = description.seen
     records = {"seen": seen, "validation": None if seen is None else seen.validation}
     return {

@@ -1,4 +1,4 @@
-"""The metadata of checkpoints, which are checked when they are read."""
+"""The metadata of checkpoints, and their checks."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -31,8 +31,8 @@ class Description:
         precision: the precision of the training.
         frozen: the digests of the frozen stages of the `text` and `image` encoder.
         seen: digests of the training and validation pairs; None in a checkpoint of an earlier version.
-        columns: names of the columns of the training pairs, which new pairs are expected to have too.
-        findings: that the model has learned too little.
+        columns: column names of the training pairs. New pairs are expected to have the same ones.
+        findings: findings that the model has learned too little.
     """
 
     model: ResolvedModel
@@ -53,7 +53,7 @@ def frozen_digests(model: SentimentModel) -> dict[str, str]:
 
 
 def require_same_frozen(model: SentimentModel, frozen: Mapping[str, str], path: Path) -> None:
-    """Check that the frozen stages of a model are those that a checkpoint was trained on.
+    """Check that a model has the frozen stages that a checkpoint was trained on.
 
     Raises:
         CheckpointError: the frozen stages are different.
@@ -63,7 +63,7 @@ def require_same_frozen(model: SentimentModel, frozen: Mapping[str, str], path: 
 
 
 def header(description: Description, epoch: int) -> dict[str, Any]:
-    """Make the parts that every checkpoint has, as plain values."""
+    """Make the part that every checkpoint has, as plain values."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -119,7 +119,7 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
 
 
 def _seen(content: Mapping[str, Any]) -> SeenPairs | None:
-    """The record of the training pairs, with that of the validation pairs; either is None in an older checkpoint."""
+    """Read the records of the training and validation pairs. A record that an older checkpoint lacks is None."""
     found = {
         part: SeenPairs.from_arrays(content[part], len(content["labels"]))
         for part in ("seen", "validation")

@@ -1,4 +1,4 @@
-"""Features of a text that are counted: n-grams of characters (TF-IDF), and scores of a sentiment lexicon."""
+"""Compute the counted features of a text: character n-grams (TF-IDF), and scores of a sentiment lexicon."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from clean import clean
 
 
 def compute(name, text, folder):
-    """The features of one text, float32 [1, F]."""
+    """Compute the features of one text, float32 [1, F]."""
     if name == "lexicon":
         from lexicon import lexicon_features
 
@@ -20,13 +20,13 @@ def compute(name, text, folder):
 
 @cache
 def read_ngrams(path):
-    """Column of each n-gram, and the weight of each column."""
+    """Read the column of each n-gram, and the weight of each column."""
     given = json.loads(path.read_text(encoding="utf-8"))
     return {ngram: column for column, ngram in enumerate(given["ngrams"])}, np.array(given["idf"])
 
 
 def characters(text, columns, idf):
-    """TF-IDF of the n-grams of each word with a space on both sides, as scikit-learn's `char_wb`: float32 [1, V]."""
+    """Compute the TF-IDF of the n-grams of each word with a space at both ends, as `char_wb` does: [1, V]."""
     text = clean(text, ("urls", "mentions")).replace("#", " ").lower()
     counts = Counter(columns[ngram] for word in text.split() for ngram in ngrams_of(f" {word} ") if ngram in columns)
     row = np.zeros(len(columns))
@@ -36,7 +36,7 @@ def characters(text, columns, idf):
 
 
 def ngrams_of(word):
-    """The n-grams of 2 to 5 characters; a word no longer than n counts once, as a whole."""
+    """Return the n-grams of 2 to 5 characters of a word. A word of n characters or fewer counts once as a whole."""
     for size in range(2, 6):
         yield word[:size]
         if len(word) <= size:

@@ -22,7 +22,7 @@ TOKENIZERS = {name: Tokenizer.from_file(str(HERE / text["tokenizer"])) for name,
 
 
 def open_model():
-    """A function from inputs by name to the probabilities [1, C]."""
+    """Return a function from inputs by name to the probabilities [1, C]."""
     if (HERE / "model.onnx").is_file():
         import onnxruntime
 
@@ -35,14 +35,14 @@ def open_model():
 
 
 def token_ids(name, text):
-    """Token ids of a text for one encoder, int64 [1, T]."""
+    """Return the token ids of a text for one encoder, int64 [1, T]."""
     given = SPEC["texts"][name]
     ids = TOKENIZERS[name].encode(clean(text, given["cleaning"])).ids or [given["pad_id"]]
     return np.array([ids], dtype=np.int64)
 
 
 def pixels(path, side):
-    """The image upright, on white, as a square: uint8 [1, 3, S, S]; black without an image."""
+    """Return an image as an upright square on white, uint8 [1, 3, S, S]; black without an image."""
     if not path:
         return np.zeros((1, 3, side, side), dtype=np.uint8)
     image = Image.open(path)
@@ -56,7 +56,7 @@ def pixels(path, side):
 
 
 def predict(model, text, image):
-    """Probability of each class; text or image may be None."""
+    """Return the probability of each class. Text or image may be None."""
     has_text, has_image = bool(text and text.strip()), bool(image)
     if not (has_text or has_image):
         raise SystemExit("error: neither a text nor an image is given\nhint: --text WORDS --image FILE")
