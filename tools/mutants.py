@@ -8,12 +8,15 @@ beforehand.
 """
 
 import argparse
+import atexit
 import fnmatch
 import json
 import os
 import random
 import resource
+import shutil
 import signal
+import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -202,6 +205,7 @@ def run(drawn: Sequence[tuple[str, str]], out: Path) -> list[str]:
 
     os.chdir("mutants")
     set_mutant_under_test("")
+    _write_weights_once()
     rooms = list(dict.fromkeys(room for room, _ in drawn))
     run_tests(["--collect-only", "-qq", *sorted({test for room in rooms for test in files_of(room)})])
     statuses = []
@@ -219,6 +223,16 @@ def run(drawn: Sequence[tuple[str, str]], out: Path) -> list[str]:
                 lines.flush()
                 statuses.append(status)
     return statuses
+
+
+def _write_weights_once() -> None:
+    """Write the small random encoders of the tests, which take seconds, and let the forks read them."""
+    from tests.encoders import fake_weights
+
+    folder = Path(tempfile.mkdtemp(prefix="mmsent-mutants-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    written = fake_weights.write_weights(folder)
+    fake_weights.write_weights = lambda _: written
 
 
 def main() -> None:

@@ -119,7 +119,7 @@ def test_every_way_to_write_json_gives_the_same_rows(tmp_path, form, suffix):
         (["guid,text;tag;", "1;b;"], ";", ("guid,text", "tag")),
         (["guid;text,tag", "1;a,b", "2;c;d"], ",", ("guid;text", "tag")),  # one line more has as many cells
         ([","], ",", ("",)),
-        (["guid\tthe text", "1\ta b"], "\t", ("guid", "the text")),
+        (['guid,"the" text,tag', "1,a b,c"], ",", ("guid", '"the" text', "tag")),  # no quotes by the rules
     ],
 )
 def test_the_first_lines_tell_delimiter_and_names(lines, delimiter, header):

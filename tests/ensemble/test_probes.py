@@ -205,6 +205,7 @@ def test_ngrams_are_in_two_texts_or_more_and_not_of_urls_or_mentions():
     assert "good" in characters.ngrams
     assert not any("xyz" in ngram or "som" in ngram for ngram in characters.ngrams)
     assert not any("dd" in ngram for ngram in characters.ngrams)
+    assert Characters.fit(["GOOD", "good"])[0].ngrams == Characters.fit(["good"] * 2)[0].ngrams
     assert characters.features(["", "good"]).to_scipy().toarray().any(axis=1).tolist() == [False, True]
 
 

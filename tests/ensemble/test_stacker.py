@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 
-from mmsent_cli.ensemble import fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
+from mmsent_cli.ensemble import Stacker, fit_stacker, geometric_mean, log_softmax, stack_out_of_fold
 from mmsent_cli.ensemble.logistic import ABSENT_CLASS_BIAS, fit_logistic
+from mmsent_cli.ensemble.serialize import read_stacker, stacker_content
 
 SHARES = (0.3, 0.1, 0.6)
 
@@ -109,3 +110,15 @@ def test_the_geometric_mean_is_normalized():
     one, other = np.array([[0.5, 0.5]]), np.array([[0.9, 0.1]])
     expected = np.sqrt(one * other) / np.sqrt(one * other).sum()
     np.testing.assert_allclose(np.exp(geometric_mean([np.log(one), np.log(other)])), expected)
+
+
+def test_a_stacker_comes_back_from_a_checkpoint():
+    draws = np.random.default_rng(0)
+    stacker = Stacker(draws.normal(size=(3, 6)).T, draws.normal(size=3), draws.normal(size=3))
+    again = read_stacker({"stacker": stacker_content(stacker)}, 2, 3)
+    assert [part.tolist() for part in (again.weight, again.bias, again.offsets)] == [
+        part.tolist() for part in (stacker.weight, stacker.bias, stacker.offsets)
+    ]
+    for members, classes in ((1, 3), (2, 2), (3, 2)):
+        with pytest.raises(ValueError, match="does not fit"):
+            read_stacker({"stacker": stacker_content(stacker)}, members, classes)

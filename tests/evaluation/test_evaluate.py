@@ -147,12 +147,15 @@ def test_scores_by_what_is_there_and_by_column():
         ("language", "en"): (2, 1.0),
         ("language", "(empty)"): (1, 0.0),
     }
+    for rows, names in (((0, 1, 3, 4, 5), ["text and image", "text only"]), ((3, 4, 5), [])):  # one group is no group
+        few = evaluate(answers.take(np.isin(np.arange(6), rows)), "model", "here")[0].groups
+        assert [group.name for group in few] == names
 
 
 def test_many_numbers_become_quarters_and_many_words_are_refused():
     names = binned("age", [str(number) for number in range(40)] + [""])
     assert [names.count(name) for name in dict.fromkeys(names)] == [10, 10, 10, 10, 1]
-    assert names[0] == "up to 9.75"
+    assert list(dict.fromkeys(names)) == ["up to 9.75", "9.75 to 19.5", "19.5 to 29.25", "above 29.25", "(empty)"]
     with_gaps = binned("age", [*map(str, range(40)), "nan", "nan"])
     assert with_gaps == [*names[:40], "nan", "nan"]
     with pytest.raises(ConfigError, match="--by city: 40 different values"):

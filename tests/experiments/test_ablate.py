@@ -13,6 +13,8 @@ import torch
 
 from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.config.command_settings import AblateSettings
+from mmsent_cli.data.frames import frame_of
+from mmsent_cli.data.layouts import frame_source
 from mmsent_cli.data.split import digest_of, make_split, write_split
 from mmsent_cli.errors import CheckpointError, ConfigError, DataError
 from mmsent_cli.experiments.ablation import ablate as module
@@ -339,6 +341,15 @@ def test_other_pairs_are_all_examined(checkpoint, lab, tmp_path):
     assert "every labelled pair" in result.source and "lab" in result.source
     assert any("too high" in note for note in result.notes)
     assert result.majority_accuracy == pytest.approx(1 / 3)
+
+
+def test_pairs_in_memory_are_examined_alone(checkpoint, lab):
+    pairs = plan_run(replace(QUICK, data=lab)).dataset.pairs[3:15]
+    source = frame_source(frame_of(pairs, DataConfig()))
+    examined = examine(checkpoint, {"data": lab.data}, None, RUNTIME, pairs=source)
+    assert [pair.guid for pair in examined.plan.dataset.pairs] == [pair.guid for pair in pairs]
+    assert examined.plan.split.train == examined.plan.split.val == tuple(pair.guid for pair in pairs)
+    assert examined.source == "every labelled pair of DataFrame"
 
 
 def test_of_other_pairs_the_validation_side_of_a_split(checkpoint, lab, tmp_path):
