@@ -193,6 +193,15 @@ def test_folds_make_an_ensemble(frame, X):
     assert classifier.predict_proba(X).shape == (36, 3)
 
 
+def test_probabilities_without_some_pairs_are_refused(fitted, X):
+    broken = X.copy()
+    broken.at[broken.index[1], "image"] = b"no image"
+    some = clone(fitted).set_params(on_bad="drop")
+    some.__dict__ |= {name: value for name, value in vars(fitted).items() if name.endswith("_")}
+    with pytest.raises(DataError, match=f"1 of {len(X)} pairs cannot be predicted"):
+        some.predict_proba(broken)
+
+
 def test_what_does_not_fit_is_refused(frame, X):
     with pytest.raises(NotFittedError):
         SentimentClassifier().predict(X)
@@ -200,6 +209,8 @@ def test_what_does_not_fit_is_refused(frame, X):
         SentimentClassifier().fit(X, frame["tag"][:5])
     with pytest.raises(DataError, match="only one class"):
         SentimentClassifier().fit(X, ["a"] * len(X))
+    with pytest.raises(DataError, match="empty"):
+        SentimentClassifier().fit(X[:0], [])
     with pytest.raises(TypeError, match="colour"):
         SentimentClassifier(colour=1)
     with pytest.raises(ConfigError, match="epochs"):

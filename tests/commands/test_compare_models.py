@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from mmsent_cli import api
 from tests.commands.running import assert_refused, mmsent, succeed
@@ -62,12 +63,32 @@ def test_seeds_and_tables_from_python(ready):
         (("{0}", "nope"), "nope"),
         (("{0}", "nope,{1}"), "same number of seeds"),
         (("{0}", "unlabelled.csv"), "--data"),
+        (
+            ("{0}/best_model.pt", "{1}/best_model.pt", "--data", "other.csv", "--labels", "negative,mixed,positive"),
+            "has the labels",
+        ),
+        (("{0}/best_model.pt", "{1}/best_model.pt", "--data", "known.csv"), "was trained on these pairs"),
     ],
 )
 def test_what_is_refused_leaves_no_run(ready, arguments, told):
     Path("unlabelled.csv").write_text("guid,tag\n1,neutral\n2,neutral\n")
+    known = pd.read_csv("lab/train.txt").astype(str)
+    known["text"], known["image"] = ("lab/data/" + known["guid"] + ending for ending in (".txt", ".jpg"))
+    known.assign(tag=known["tag"].replace("neutral", "mixed")).to_csv("other.csv", index=False)
+    training = json.loads(Path(ready[0], "split.json").read_text())["splits"][0]["train"]
+    known[known["guid"].isin(training)].to_csv("known.csv", index=False)
     assert_refused(mmsent("compare", *(each.format(*ready) for each in arguments)), told)
     assert sorted(map(str, Path("runs").glob("2*"))) == ready
+
+
+def test_a_checkpoint_that_does_not_record_its_pairs_may_be_tested_on_them(ready):
+    path = Path(ready[0], "best_model.pt")
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint["seen"]
+    torch.save(checkpoint, path)
+    values = succeed("compare", path, f"{ready[1]}/best_model.pt", "--data", "lab", "--json")
+    assert any("does not record which pairs it was trained on" in note for note in values["notes"])
+    assert values["differences"][0]["accuracy"]["difference"] == 0
 
 
 def test_models_of_one_name_are_told_apart_by_their_runs(ready):

@@ -89,6 +89,7 @@ def test_an_evaluation_is_not_taken_for_a_trained_model(ready):
         (("nope",), "no run and no file nope"),
         (("out.csv",), "--data"),
         (("--data", "lab", "--by", "language"), "language"),
+        (("out.csv", "--by", "language"), "needs a table"),
         (("--data", "pairs.csv", "--by", "languag"), "languag"),
         (("--data", "strange.csv"), "unknown tag"),
     ],

@@ -160,6 +160,15 @@ def test_an_excel_sheet_is_read(tmp_path):
     assert rows == EXPECTED and report.skipped["blank"] >= 1
     (tmp_path / "renamed.csv").write_bytes((tmp_path / "pairs.xlsx").read_bytes())
     assert read(tmp_path / "renamed.csv")[0] == EXPECTED
+    book["pairs"].append([*EXPECTED[0], "more"])
+    book.save(tmp_path / "pairs.xlsx")
+    with pytest.raises(DataError, match=r"^pairs\.xlsx:11: 5 columns instead of 4"):
+        read(tmp_path / "pairs.xlsx")
+
+
+def test_an_item_of_a_json_array_that_is_no_object_is_named(tmp_path):
+    with pytest.raises(DataError, match=rf"^pairs.json\[{len(ROWS) + 1}\]: not a JSON object"):
+        read(written(tmp_path, json.dumps([*ROWS, "more"]), "pairs.json"))
 
 
 @pytest.mark.parametrize("start", [b"\xd0\xcf\x11\xe0old", b"\x1f\x8bzip", b"%PDF-1", b"version https://git-lfs.git"])
