@@ -172,7 +172,8 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         is_pairs = isinstance(X, list | tuple) and all(isinstance(pair, Pair) for pair in X)
         if not is_pairs and not isinstance(X, pd.DataFrame):
             raise DataError(
-                f"X is a {type(X).__name__}", "give a DataFrame with text and image columns, or pairs of read_pairs"
+                f"X has the type {type(X).__name__}, which cannot be used",
+                "give a DataFrame with text and image columns, or pairs of read_pairs",
             )
         if not len(X):
             raise DataError("X is empty", "give labelled pairs")

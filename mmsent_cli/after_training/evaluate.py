@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmsent_cli.after_training.run_folder import (
-    NO_DATA,
     NOTHING_COMPUTED,
     first_pairs,
     how_computed,
@@ -99,7 +98,7 @@ def run_evaluation(
 def _require_columns(names: Sequence[str], data: DataConfig, source: Source | None, has_data: bool) -> None:
     """Check that the columns in `--by` exist, before anything is predicted."""
     if names and not has_data:
-        raise ConfigError(f"--by {','.join(names)} needs a table that has this column", NO_DATA)
+        raise ConfigError(f"--by {','.join(names)} needs a table with this column", "give the table with --data")
     if names:
         require_columns(source or locate(data.data), data, names)
 

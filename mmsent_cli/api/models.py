@@ -114,5 +114,7 @@ def predict(
     if runtime.engine == "ray":
         return predict_in_parts(found, given[DataConfig], runtime, file, progress, source)
     if {"ray_address", "ray_workers", "part_rows"} & given[PredictSettings].keys():
-        raise ConfigError("--ray-address, --ray-workers and --part-rows are for --engine ray", "add --engine ray")
+        raise ConfigError(
+            "--ray-address, --ray-workers and --part-rows work only with --engine ray", "add --engine ray"
+        )
     return predict_file(found, given[DataConfig], runtime, file, progress, source)

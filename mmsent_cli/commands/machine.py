@@ -61,7 +61,7 @@ def cache(
 
     if cache_dir is not None and not cache_dir.exists():
         raise ConfigError(
-            f"there is no folder {cache_dir}", "give the folder that --cache-dir of the other commands names"
+            f"there is no folder {cache_dir}", "give the cache folder of the other commands with --cache-dir"
         )
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
     places = folder / "features", folder / COMPILED_MODELS, folder / WEIGHTS

@@ -301,7 +301,7 @@ def _require_encoding(given: str, pairs: Sequence[Pair]) -> None:
     damaged = sum(bool(pair.replaced) for pair in pairs)
     if given != "auto" and damaged >= FEW_TEXTS and damaged > MOST_DAMAGED * len(pairs):
         raise DataError(
-            f"--encoding {given}: {damaged:,} of {counted(len(pairs), 'text')} have bytes that are not {given}",
+            f"--encoding {given}: {damaged:,} of {counted(len(pairs), 'text')} have bytes that are invalid in {given}",
             "leave out --encoding; mmsent inspect-encoding shows which encoding fits",
         )
 

@@ -238,7 +238,7 @@ def _open_list(path: Path, config: DataConfig) -> Table:
         raise DataError(f"no {path.name} in {path.parent}", _hint_without_list(path))
     table = read_list(path, config.encoding, KNOWN)
     if not table.columns:
-        raise DataError(f"{path} is empty", "its first line must be guid,tag, then one line for each pair")
+        raise DataError(f"{path} is empty", "write the header guid,tag, then one line for each pair")
     return table
 
 

@@ -163,13 +163,13 @@ def _probabilities(rows: Sequence[_Row], labels: Sequence[str]) -> np.ndarray | 
 def _require_labels(rows: Sequence[_Row], labels: Sequence[str], path: Path) -> None:
     strange = [f"{row.where}: unknown label {row.predicted!r}" for row in rows if row.predicted not in labels]
     if strange:
-        raise DataError(summarize(strange), f"the labels of the pairs are {', '.join(labels)}")
+        raise DataError(summarize(strange), f"use the labels of the pairs: {', '.join(labels)}")
 
 
 def _unique(rows: list[_Row], path: Path) -> list[_Row]:
     """Return the rows, after checking that all guids are different."""
     if not rows:
-        raise DataError(f"{path} has no predictions", f"it needs {FORMATS}")
+        raise DataError(f"{path} has no predictions", f"give a file with {FORMATS}")
     seen: dict[str, str] = {}
     twice = [f"{row.where}: guid {row.guid} again" for row in rows if seen.setdefault(row.guid, row.where) != row.where]
     if twice:
@@ -184,16 +184,16 @@ def _read_csv(path: Path) -> list[_Row]:
             header = next(reader, [])
             lines = [(f"{path.name}:{reader.line_num}", cells) for cells in reader if cells]
     except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"cannot read the predictions {path}: {error}", f"it needs {FORMATS}") from error
+        raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
     wanted = len(header)
     uneven = [f"{where}: {len(cells)} columns instead of {wanted}" for where, cells in lines if len(cells) != wanted]
     if uneven or len(header) < 2:
-        raise DataError(summarize(uneven) or f"{path} has no columns guid and tag", f"it needs {FORMATS}")
+        raise DataError(summarize(uneven) or f"{path} has no columns guid and tag", f"give a file with {FORMATS}")
     has_both = header[1:3] == ["tag", "predicted"]
     if has_both or header[1] in ("tag", "label", "predicted"):
         answer = 2 if has_both else 1
     else:
-        raise DataError(f"{path} has the columns {listed(header)}", f"it needs {FORMATS}")
+        raise DataError(f"{path} has the columns {listed(header)}", f"give a file with {FORMATS}")
     named = {name.removeprefix(PROBABILITY): place for place, name in enumerate(header) if place > answer}
     return [
         _Row(where, cells[0], (cells[1] or None) if has_both else None, cells[answer], _shares(cells, named))
@@ -217,7 +217,7 @@ def _read_jsonl(path: Path) -> list[_Row]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeError) as error:
-        raise DataError(f"cannot read the predictions {path}: {error}", f"it needs {FORMATS}") from error
+        raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:

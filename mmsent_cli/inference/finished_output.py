@@ -49,9 +49,9 @@ def finished_before(file: PredictionFile, identity: Mapping[str, Any], cache: Pa
     if file.force:
         return None
     raise ConfigError(
-        f"{file.out} exists already, and this prediction did not write it: checkpoint, pairs, settings or the file have"
-        " changed",
-        "keep the file; or, to predict again, replace --resume by --force",
+        f"{file.out} exists already, but is not the output of this prediction: checkpoint, pairs, settings or the file"
+        " have changed",
+        "to predict again, replace --resume by --force",
     )
 
 

@@ -32,7 +32,7 @@ def with_fitting_batch(plan: Plan, run: Run, progress: Progress = silent) -> Pla
         MmsentError: not even a batch of one pair fits.
     """
     if processes.count() > 1:
-        raise ConfigError("--auto-batch works in one process", "give --batch-size and --accumulation-steps")
+        raise ConfigError("--auto-batch works only in one process", "give --batch-size and --accumulation-steps")
     if run.path(LAST).is_file():
         return plan
     workspace = Workspace(plan, progress)

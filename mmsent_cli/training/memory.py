@@ -14,9 +14,9 @@ def out_of_memory(fit: ResolvedFit) -> MmsentError:
     """Make the error for a batch that does not fit. Its hint has half the batch size and more accumulation steps."""
     message = f"out of GPU memory with a batch of {fit.batch_size} pairs"
     if fit.batch_size == 1:
-        return MmsentError(message, "freeze more layers, take smaller images, or train with --device cpu")
+        return MmsentError(message, "freeze more layers, use smaller images, or train with --device cpu")
     batch_size, steps = halved(fit)
     return MmsentError(
         message,
-        f"try --batch-size {batch_size} --accumulation-steps {steps} (--auto-batch finds them), or freeze more layers",
+        f"try --batch-size {batch_size} --accumulation-steps {steps} (--auto-batch finds both), or freeze more layers",
     )

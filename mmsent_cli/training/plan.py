@@ -223,7 +223,8 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
             )
     elif processes.count() > 1:
         raise ConfigError(
-            "--folds trains each of its models in one process", "run it without accelerate launch or torchrun"
+            "--folds cannot be used with several processes for one model",
+            "run it without accelerate launch or torchrun",
         )
     elif config.runtime.auto_batch:
         raise ConfigError("--auto-batch does not work with --folds", "give --batch-size and --accumulation-steps")

@@ -299,7 +299,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
     except ImportError as error:
         if wanted == "openvino":
             raise ConfigError(
-                f"--engine openvino: OpenVINO cannot be used: {last_line(error)}", "pip install openvino"
+                f"--engine openvino: cannot load OpenVINO: {last_line(error)}", "pip install openvino"
             ) from error
         return None, f"engine: torch, since openvino cannot be loaded ({last_line(error)}); pip install openvino"
     text, image = ("bf16", "fp32") if precision == "auto" else (precision, precision)

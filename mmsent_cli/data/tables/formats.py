@@ -141,7 +141,7 @@ def _batches(path: Path) -> Iterator[Any]:
         file, _ = _open(path)
         yield from file.iter_batches(batch_size=BATCH_ROWS)
     except (ArrowException, OSError) as error:
-        raise DataError(f"{path} is damaged:  {error}", "write it again, or copy it again") from error
+        raise DataError(f"{path} is damaged: {error}", "write it again, or copy it again") from error
 
 
 def _open(path: Path) -> tuple[Any, Any]:

@@ -91,7 +91,7 @@ def check_header(content: Any, path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not an mmsent checkpoint", RETRAIN)
     if content.get("version") != VERSION:
         raise CheckpointError(
-            f"{path} has checkpoint version {content.get('version')}, this mmsent reads {VERSION}", RETRAIN
+            f"{path} has checkpoint version {content.get('version')}, but this mmsent reads version {VERSION}", RETRAIN
         )
     absent = [name for name in PARTS if name not in content]
     if absent:
