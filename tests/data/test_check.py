@@ -388,7 +388,7 @@ def test_an_encoding_that_does_not_decode_the_texts_is_refused(lab, damaged, is_
     for path in paths[:damaged]:
         path.write_bytes("今天天气".encode("gb18030"))
     if is_refused:
-        with pytest.raises(DataError, match="have bytes that are not utf-8"):
+        with pytest.raises(DataError, match="have bytes that are invalid in utf-8"):
             load(lab, encoding="utf-8")
     else:
         assert len(load(lab, encoding="utf-8").pairs) == 10
