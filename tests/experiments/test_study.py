@@ -53,7 +53,7 @@ def test_a_study_that_somebody_else_made_is_left_alone(tmp_path):
         ("study.db", "Could not parse"),
         ("", "Could not parse"),
         ("nonsense://user@host/name", "nonsense"),
-        ("oracle+cx_oracle://user:secret@host/name", "its driver is missing, no module cx_Oracle"),
+        ("oracle+cx_oracle://user:secret@host/name", "the database driver cx_Oracle is not installed"),
         ("sqlite:////no/such/folder/study.db", "unable to open database file"),
         ("sqlite:///{name}", "name"),
         ("sqlite://", "in memory"),
