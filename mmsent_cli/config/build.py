@@ -1,4 +1,4 @@
-"""Convert between configurations and plain values; define the presets and usual other names of settings."""
+"""Convert between configurations and plain values; define the presets and the usual names of settings."""
 
 import difflib
 import json

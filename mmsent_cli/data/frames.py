@@ -1,4 +1,4 @@
-"""A DataFrame as a source of pairs: one row per pair, its image a path, a PIL image or the bytes of an image file.
+"""A DataFrame as a source of pairs, one per row. An image is a path, a PIL image or the bytes of an image file.
 
 The columns have the same names as in a table. The guid column is optional. Without it, the index gives the guids, or
 the row number if index labels repeat.

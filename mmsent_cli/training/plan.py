@@ -209,7 +209,7 @@ def require_several_models(config: TrainConfig, jobs: int) -> None:
 
 
 def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
-    """Check that the settings can be used with `--folds`, or without it, before any pair is read.
+    """Check that the settings are compatible with `--folds`, or with its absence. No pair is read for this.
 
     Raises:
         ConfigError: a setting needs `--folds`, or does not work with it.

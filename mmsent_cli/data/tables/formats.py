@@ -30,7 +30,7 @@ BROKEN = (
 
 
 def excel_columns(path: Path) -> tuple[list[str], str, int]:
-    """Return the first row with content, which has the column names, the name of the sheet, and the number of the row.
+    """Return the column names (the first row with content), the name of the sheet, and the number of that row.
 
     Raises:
         DataError: the file is not a workbook, or openpyxl is not installed.

@@ -74,7 +74,7 @@ def _edge(plan: Plan, trials: Sequence[TrialResult], best: TrialResult, name: st
 
 
 def _beyond(value: float | int, near: float | int) -> float | int | None:
-    """Return the value beyond the best one, by the factor to its neighbour; None if one of them is 0."""
+    """Return the next value: the best one times its ratio to its neighbour; None if one of them is 0."""
     if not value or not near:
         return None
     step = float(f"{value * value / near:.{DIGITS}g}")

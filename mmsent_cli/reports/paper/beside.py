@@ -194,7 +194,7 @@ def published_gaps(result: CompareResult, published: Sequence[PublishedArm]) -> 
 def agreement(published: float, ours: float, verdict: str | None) -> str:
     """Return whether our verdict supports the sign of a published difference.
 
-    The result is shown, contradicted or not distinguishable.
+    The result is SHOWN, CONTRADICTED or NOT_DISTINGUISHABLE.
     """
     if verdict not in (BETTER, WORSE):
         return NOT_DISTINGUISHABLE
