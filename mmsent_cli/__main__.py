@@ -19,7 +19,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 400_000
 """With Python's default of 700, imports cause a thousand collections."""
 
 CONVERTER = "openvino.tools.ovc"
-"""OpenVINO's own converter, which mmsent does not use (see `compute/openvino/convert.py`), and which reports usage."""
+"""OpenVINO's own converter, which only `mmsent export` uses (see `compute/openvino/convert.py`)."""
 CUDA_BINDINGS = "cuda.bindings"
 NVIDIA_DRIVER = ("/proc/driver/nvidia", "/dev/dxg")
 """One of them exists where Linux, alone or inside Windows, has an NVIDIA driver."""
@@ -44,8 +44,9 @@ def main() -> None:
 def leave_out_unused() -> None:
     """Make imports of unused modules fail at once. The libraries that import them expect that they may be missing."""
     has_driver = sys.platform != "linux" or any(map(os.path.exists, NVIDIA_DRIVER))
+    is_used = {CONVERTER: "export" in sys.argv, CUDA_BINDINGS: has_driver}
     modules: dict[str, Any] = sys.modules
-    modules.update(dict.fromkeys((CONVERTER,) if has_driver else (CONVERTER, CUDA_BINDINGS)))
+    modules.update(dict.fromkeys(name for name in is_used if not is_used[name]))
 
 
 if __name__ == "__main__":

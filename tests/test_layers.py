@@ -157,12 +157,18 @@ def test_what_answers_at_once_loads_nothing_heavy(imported, absent):
 
 
 @pytest.mark.parametrize(
-    ("driver", "absent"), [(".", {"openvino.tools.ovc"}), ("no", {"openvino.tools.ovc", "cuda.bindings"})]
+    ("command", "driver", "absent"),
+    [
+        ("predict", ".", {"openvino.tools.ovc"}),
+        ("predict", "no", {"openvino.tools.ovc", "cuda.bindings"}),
+        ("export", "no", {"cuda.bindings"}),
+    ],
 )
-def test_the_program_leaves_out_what_it_never_uses(driver, absent, monkeypatch):
+def test_the_program_leaves_out_what_it_never_uses(command, driver, absent, monkeypatch):
     modules: dict[str, object] = {"typer": 1}
     monkeypatch.setattr(__main__, "NVIDIA_DRIVER", (driver,))
     monkeypatch.setattr(__main__.sys, "platform", "linux")
+    monkeypatch.setattr(__main__.sys, "argv", ["mmsent", command])
     monkeypatch.setattr(__main__.sys, "modules", modules)
     __main__.leave_out_unused()
     monkeypatch.undo()
