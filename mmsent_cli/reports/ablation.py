@@ -1,6 +1,8 @@
 """Report an ablation: figures, tables, findings in words, and sections of the page."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmsent_cli.reports.blocks import Answer, Figures, Grid, Section, picture
@@ -240,7 +242,8 @@ def recalls_grid(result: AblateResult) -> Grid:
 
 def class_grids(result: AblateResult) -> tuple[Grid, ...]:
     """Return a per-class report for each kind of input."""
-    return tuple(class_grid(f"Classes, {arm.name}", arm.per_class) for arm in result.arms)
+    grids = {arm.name: class_grid(f"Classes, {arm.name}", arm.per_class) for arm in result.arms}
+    return tuple(replace(grid, name=f"classes-{re.sub('[^a-z]+', '-', name)}") for name, grid in grids.items())
 
 
 def used_methods(result: AblateResult) -> set[str]:

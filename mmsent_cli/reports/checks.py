@@ -22,7 +22,7 @@ LEGEND = (
 def found_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
     """Make the table of the checks: mark and message; threshold and advice only if there is something to do."""
     return Grid(
-        name="found",
+        name="checks",
         title=title,
         columns=("", "Found"),
         rows=tuple((f"{MARKS[one.level]} {one.check}", _found(one)) for one in _ordered(checks)),

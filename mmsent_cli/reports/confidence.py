@@ -238,18 +238,22 @@ OF_MODELS = {
 
 
 def with_findings(answer: Answer, result: Any) -> Answer:
-    """Show the findings of a result in the headline of its page and as warnings, instead of notes."""
+    """Show the findings of a result as warnings instead of notes.
+
+    The headline of a model that has learned nothing ends with the first finding, and its warning is the advice alone.
+    """
     findings = findings_of(result)
     said = {str(finding) for finding in findings}
+    is_in_headline = has_learned_nothing(findings)
+    warnings = [finding.advice if is_in_headline and not place else finding for place, finding in enumerate(findings)]
     answer = replace(
         answer,
-        warnings=(*(sentence(f"{finding}.") for finding in findings), *_of_models(result)),
+        warnings=(*(sentence(f"{warning}.") for warning in warnings), *_of_models(result)),
         notes=tuple(note for note in answer.notes if note not in said),
     )
-    if not findings:
+    if not is_in_headline:
         return answer
-    number = "" if has_learned_nothing(findings) else answer.number
-    return replace(answer, headline=f"{answer.headline}, but {findings[0].message}", number=number)
+    return replace(answer, headline=f"{answer.headline}, but {findings[0].message}", number="")
 
 
 def _kinds(models: Iterable[ComparedArm | ComparedModel]) -> list[tuple[str, str]]:

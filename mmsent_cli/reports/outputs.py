@@ -35,9 +35,10 @@ from mmsent_cli.reports.evaluation.tables import evaluate_grids
 from mmsent_cli.reports.examples import AUGMENTED, AugmentedImage, augmented_sections, draw_augmented
 from mmsent_cli.reports.explanation import explain_answer, explain_grids, explain_sections
 from mmsent_cli.reports.folds import folds_answer, folds_figures, folds_grids, folds_sections
-from mmsent_cli.reports.page import flat_rows, keep_options_whole, render_page, settings_rows, table_files
+from mmsent_cli.reports.page import flat_rows, keep_options_whole, render_page, settings_rows
 from mmsent_cli.reports.paper.page import paper_answer, paper_figures, paper_grids, paper_sections
 from mmsent_cli.reports.plot_style import Drawn, as_image, missing_note
+from mmsent_cli.reports.table_files import table_files
 from mmsent_cli.reports.tables import cell, facts_table, out, print_grid, print_notes, print_paths
 from mmsent_cli.reports.train import train_answer, train_figures, train_grids, train_sections
 from mmsent_cli.reports.trained import formulas_of, model_sections
@@ -187,9 +188,9 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         environment=flat_rows(parts.environment),
         command=parts.command,
     )
-    grids = [*report.grids(result), *(grid for part in sections for grid in (*part.grids, *part.folded))]
+    grids = [grid for part in sections for grid in (*part.grids, *part.folded)]
     return {
-        **table_files(grids),
+        **table_files(grids, report.grids(result), translate),
         **{f"{name}.png": png for name, png in figures.items()},
         **{f"{name}.{kind}": as_image(figure, kind) for kind in parts.formats for name, figure in drawn.items()},
         REPORT: keep_options_whole(page if parts.language == "en" else translate_page(page, parts.language, translate)),

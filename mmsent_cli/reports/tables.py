@@ -27,6 +27,8 @@ from mmsent_cli.reports.blocks import Grid
 
 UNLIMITED = 100_000
 """Width of a stream that is not a terminal, unless `COLUMNS` sets it. Other programs need unbroken values."""
+PIPED, NAMES = 120, 40
+"""Columns of a table on such a stream, and those of its row names. Longer names are not broken: the table is wider."""
 PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
 """Plain forms of marks, for terminals that lack these characters."""
 
@@ -131,13 +133,13 @@ def figures_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> T
     return table
 
 
-def print_table(console: Console, title: str, table: Table, foot: str = "") -> None:
+def print_table(console: Console, title: str, table: Table, foot: str = "", width: int | None = None) -> None:
     """Print a table under its title, with remarks below. The title may be wider than the table."""
     console.print()
     console.print(cell(title, "bold"))
-    console.print(table)
+    console.print(table, width=width)
     if foot:
-        console.print(cell(foot, "dim"))
+        console.print(cell(foot, "dim"), width=width)
 
 
 def facts_table(facts: Iterable[tuple[str, object]]) -> Table:
@@ -171,15 +173,21 @@ def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") 
 def print_grid(console: Console, grid: Grid, continued: str = "continued") -> None:
     """Print a grid under its title. Columns that do not fit are printed in a second table below.
 
+    Off a terminal, a table has `PIPED` columns, and the names of its rows are not broken either.
+
     Args:
         console: the console to print on.
         grid: the grid.
         continued: the text in brackets after the title of a second table.
     """
-    parts = _parts(grid, console.width)
+    width = console.width
+    if width == UNLIMITED:
+        grid = replace(grid, words=grid.words - {0})
+        width = PIPED + max(0, _least(grid, 0) - NAMES)
+    parts = _parts(grid, width)
     for part in parts:
         title = part.title if part is parts[0] else f"{re.split('[,，]', part.title)[0]} ({continued})"
-        print_table(console, title, _tight(part), part.foot if part is parts[-1] else "")
+        print_table(console, title, _tight(part), part.foot if part is parts[-1] else "", width)
 
 
 def _tight(grid: Grid) -> Table:
@@ -187,7 +195,7 @@ def _tight(grid: Grid) -> Table:
     table.padding = (0, 1, 0, 0)
     for position, column in enumerate(table.columns):
         column.no_wrap = position not in grid.words
-        column.justify = "left" if position in grid.words else "right"
+        column.justify = "left" if position in grid.words or not position else "right"
     return table
 
 

@@ -22,3 +22,15 @@ def test_values_are_whole_off_a_terminal_unless_a_width_is_set(capsys, monkeypat
     assert [line for line in lines if line != line.rstrip()] == []
     assert sum(LONG in line for line in lines) == (0 if columns else 3)
     assert columns is None or max(map(len, lines)) <= int(columns)
+
+
+@pytest.mark.parametrize("name", ["short", LONG])
+def test_words_of_a_table_wrap_in_a_pipe_and_names_do_not(capsys, monkeypatch, name):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    print_grid(
+        out(), Grid(title="Checks", columns=("", "Found"), rows=((name, "word " * 99),), words=frozenset({0, 1}))
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(name in line for line in lines) == 1
+    assert max(len(line) for line in lines if name not in line) <= max(120, len(name) + 80)
+    assert sum(line.count("word") for line in lines) == 99

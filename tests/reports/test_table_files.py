@@ -9,7 +9,8 @@ import pytest
 from mmsent_cli.fusion import FUSIONS
 from mmsent_cli.reports.blocks import Grid
 from mmsent_cli.reports.outputs import REPORTS, run_files
-from mmsent_cli.reports.page import table_files
+from mmsent_cli.reports.table_files import table_files
+from mmsent_cli.reports.translate import translator
 from tests.reports.pages import particulars
 
 GRID = Grid(
@@ -26,7 +27,11 @@ def test_a_table_in_all_formats():
     files = table_files([GRID])
     assert list(files) == ["tables/both.csv", "tables/both.md", "tables/both.tex"]
     rows = list(csv.reader(io.StringIO(files["tables/both.csv"])))
-    assert rows == [["name", "Accu-racy, %", "Words"], *map(list, GRID.rows)]
+    assert rows == [
+        ["name", "Accu-racy, %", "Accu-racy sd, %", "Words"],
+        ["a_b|c", "74.6", "0.5", 'say "x", y'],
+        ["中性", "<0.001", "", "-"],
+    ]
     assert files["tables/both.md"].splitlines()[2:5] == [
         "|  | Accu-racy, % | Words |",
         "| :--- | ---: | :--- |",
@@ -37,6 +42,43 @@ def test_a_table_in_all_formats():
     assert r"\begin{tabular}{lrl}" in tex
     assert r"a\_b|c & 74.6 $\pm$ 0.5 & say " in tex
     assert r"中性 & $<$0.001 & - \\" in tex
+
+
+@pytest.mark.parametrize(
+    ("head", "cells", "rows"),
+    [
+        ("F1", ["0.8 (0.7 to 0.9)", "-"], [["F1", "F1 low", "F1 high"], ["0.8", "0.7", "0.9"], ["", "", ""]]),
+        ("Gap", ["+1,234", "−2"], [["Gap"], ["+1234"], ["-2"]]),
+        ("Ours, % *", ["7.0 ± 0.5"], [["Ours, % *", "Ours sd, % *"], ["7.0", "0.5"]]),
+        ("Score", ["81.2 % (8.1 to 89.8 %)"], [["Score", "Score low", "Score high"], ["0.812", "0.081", "0.898"]]),
+        ("Score,\n95 % interval", ["10.1 to 12.0"], [["Score low", "Score high"], ["10.1", "12.0"]]),
+        ("Wins", ["9 : 12", "3, 4"], [["Wins"], ["9 : 12"], ["3, 4"]]),
+        ("None", ["-"], [["None"], ["-"]]),
+    ],
+)
+def test_a_cell_of_a_csv_file_holds_one_number(head, cells, rows):
+    grid = Grid(name="a", title="a", columns=("", head), rows=tuple((str(n), cell) for n, cell in enumerate(cells)))
+    written = csv.reader(io.StringIO(table_files([grid])["tables/a.csv"]))
+    assert [row[1:] for row in written] == rows
+
+
+def test_intervals_join_their_values_in_csv():
+    columns, rows = ("", "A", "B"), (("F1", "0.5", "0.6"), ("95 % interval", "0.4 to 0.6", ""), ("Loss", "0.9", "0.8"))
+    below = Grid(name="a", title="a", columns=columns, rows=rows)
+    beside = Grid(name="b", title="b", columns=("", "A", "95 % interval"), rows=(("F1", "0.5", "0.4 to 0.6"),))
+    files = table_files([below, beside])
+    assert files["tables/a.csv"].splitlines() == ["name,A,A low,A high,B", "F1,0.5,0.4,0.6,0.6", "Loss,0.9,,,0.8"]
+    assert files["tables/b.csv"].splitlines() == ["name,A,A low,A high", "F1,0.5,0.4,0.6"]
+
+
+def test_a_mark_is_explained_in_every_file_and_only_programs_read_english():
+    scores = Grid(name="scores", title="Scores", columns=("", "Accuracy *"), rows=(("a", "1"),), foot="* Best epoch")
+    classes = Grid(name="classes", title="Classes *", columns=("Class", "F1"), rows=(("a", "1"),))
+    files = table_files([scores, classes], [classes], translator("zh"))
+    assert len(files) == 6
+    assert r"\par\footnotesize * Best epoch" in table_files([scores, classes])["tables/classes.tex"]
+    assert files["tables/classes.csv"].splitlines()[0] == "Class,F1"
+    assert all("类别" in files[f"tables/classes.{ending}"] for ending in ("md", "tex"))
 
 
 def test_two_tables_of_one_name_are_two_files_and_the_same_table_is_one():
@@ -61,11 +103,14 @@ def test_every_table_of_every_report_is_written(results, kind):
     result = results[kind]
     files = run_files(result, particulars())
     report = REPORTS[type(result)]
-    shown = {grid for part in report.sections(result, {}) for grid in (*part.grids, *part.folded) if grid.rows}
-    written = [list(csv.reader(io.StringIO(text))) for name, text in files.items() if name.endswith(".csv")]
-    assert [grid.title for grid in shown if [*map(list, grid.rows)] not in [rows[1:] for rows in written]] == []
+    shown = [grid for part in report.sections(result, {}) for grid in (*part.grids, *part.folded) if grid.rows]
+    titles = [text.splitlines()[0] for name, text in files.items() if name.endswith(".md")]
+    assert {f"**{grid.title}**".replace(" *", r" \*") for grid in shown} <= set(titles)
+    assert {f"tables/{grid.name}.csv" for grid in report.grids(result)} <= files.keys()
+    assert len(titles) == len({*shown, *(g for g in report.grids(result) if g.name not in {one.name for one in shown})})
+    written = {name: list(csv.reader(io.StringIO(text))) for name, text in files.items() if name.endswith(".csv")}
     assert all(re.fullmatch(r"tables/[a-z0-9-]+\.(csv|md|tex)", name) for name in files if "/" in name)
-    assert all(len({len(row) for row in rows}) == 1 for rows in written)
+    assert all(len({len(row) for row in rows}) == 1 for rows in written.values())
 
 
 def test_figures_are_also_written_in_the_formats_asked_for(results):

@@ -1,6 +1,6 @@
 """Open the checkpoint of an ablation, and find the labelled pairs to evaluate it on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from mmsent_cli.config import ResolvedModel, RuntimeConfig, SplitConfig, TrainCo
 from mmsent_cli.data.check import load_labelled
 from mmsent_cli.data.columns import with_own_columns
 from mmsent_cli.data.layouts import Source, labelled_rows, locate
+from mmsent_cli.data.pairs import Pair
+from mmsent_cli.data.seen import NEW
 from mmsent_cli.data.split import Split, digest_of
 from mmsent_cli.ensemble import NETWORK, Ensemble, find_probe
 from mmsent_cli.errors import CheckpointError
@@ -133,11 +135,17 @@ def examine(
         return AblationTarget(checkpoint, epoch, ensemble, description, plan, f"validation pairs of {split}", begun)
     plan = plan_run(config, progress, [_every_pair(config, resources.cache, where, progress)], pairs, resources)
     source = f"every labelled pair of {plan.dataset.source}"
-    notes = (
-        *begun,
-        "if the model was trained on some of these pairs, its scores here are too high",
-    )
+    notes = (*begun, *_used_pairs(description, plan.dataset.pairs))
     return AblationTarget(checkpoint, epoch, ensemble, description, plan, source, notes)
+
+
+def _used_pairs(description: Description, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """A note on pairs that the training used; none if it used none of them."""
+    if description.seen is None:
+        return ("if the model was trained on some of these pairs, its scores here are too high",)
+    used = int((description.seen.relation(pairs) != NEW).sum())
+    shared = "were used in training, or share text or image with a training pair"
+    return (f"{used:,} of {len(pairs):,} pairs {shared}. The scores here are too high",) if used else ()
 
 
 def _own_pairs(

@@ -9,6 +9,7 @@ from mmsent_cli.reports.confidence import (
     curves_grid,
 )
 from mmsent_cli.reports.evaluation.tables import (
+    CONFUSION_TITLE,
     answered_grid,
     calibration_grid,
     classes_grid,
@@ -80,7 +81,7 @@ def evaluate_sections(result: EvaluateResult, figures: Figures) -> list[Section]
         "Confusion matrix",
         "Pairs by true and predicted class: counts, and per cent of the true class.",
     )
-    table = confusion_grid("True class by row, predicted class by column", result.confusion, result.labels)
+    table = confusion_grid(CONFUSION_TITLE, result.confusion, result.labels)
     return [
         Section(title="Scores", grids=(scores_grid(result), *group_grids(result))),
         Section(title="Classes", pictures=confusion, grids=(classes_grid(result),), folded=(table,)),

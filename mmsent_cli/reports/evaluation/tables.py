@@ -21,6 +21,7 @@ from mmsent_cli.results import EvaluateResult, GroupScores, Score
 
 SHOWN_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 GROUPED_BY = {"training": "By use in training", "input": "By what is there"}
+CONFUSION_TITLE = "Confusion matrix: true class by row, predicted by column"
 CHOSEN_ON = "* The best epoch was chosen on these pairs, so their scores are optimistic."
 
 
@@ -30,7 +31,7 @@ def evaluate_grids(result: EvaluateResult) -> list[Grid]:
         scores_grid(result),
         classes_grid(result),
         *group_grids(result),
-        confusion_grid("Confusion matrix: true class by row, predicted by column", result.confusion, result.labels),
+        confusion_grid(CONFUSION_TITLE, result.confusion, result.labels),
         answered_grid(result),
         drift_grid(result),
     ]

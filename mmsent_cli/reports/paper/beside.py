@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 BEST = "* Best epoch, chosen on the same pairs: optimistic on both sides. Published scores are of a single run each."
 COLUMNS = {
     "published": "Published *",
-    "published_epoch": "Its epoch",
+    "published_epoch": "Published\nepoch",
     "ours": "Ours *",
-    "epoch": "Its epoch",
+    "epoch": "Our\nepoch",
     "interval": "95 % interval",
     "nested": "Ours, nested",
     "last": "Ours,\nlast epoch",

@@ -1,7 +1,7 @@
 """Make the page of `paper`, with its findings in words."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -216,13 +216,13 @@ def paper_answer(result: PaperResult, seconds: float) -> Answer:
 def paper_grids(result: PaperResult) -> list[Grid]:
     """Make the tables for a terminal: our scores next to the published ones, one or two per experiment."""
     grids = [
-        replace(tune_beside(result), title="Tuning: best accuracies, %"),
-        train_beside(result),
-        ablation_beside(result),
+        *_named("tuning", [replace(tune_beside(result), title="Tuning: best accuracies, %")]),
+        *_named("training", [train_beside(result)]),
+        *_named("ablation", [ablation_beside(result)]),
         *(
             replace(grid, title=f"{name.capitalize()}: {grid.title}")
             for name, ours, rows in _comparisons(result)
-            for grid in (comparison_beside(ours, rows), differences_beside(ours, rows))
+            for grid in _named(name, [comparison_beside(ours, rows), differences_beside(ours, rows)])
         ),
     ]
     return [grid for grid in grids if grid.rows]
@@ -241,6 +241,7 @@ def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
     }
     sections = [
         _joined(
+            "tuning",
             f"1. Tuning: {tuning_text.headline(result.tune)}",
             tuning_text.findings_text(result.tune),
             [tune_beside(result)],
@@ -248,6 +249,7 @@ def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
         ),
         _train(result, steps["train"]),
         _joined(
+            "ablation",
             f"3. Ablation: {ablation_text.headline(result.ablate)}",
             ablation_text.findings_text(result.ablate),
             [ablation_beside(result)],
@@ -256,6 +258,7 @@ def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
     ]
     for number, (name, ours, rows) in enumerate(_comparisons(result), start=4):
         section = _joined(
+            name,
             f"{number}. {name.capitalize()}: {comparison_text.headline(ours)}",
             comparison_text.findings_text(ours),
             [comparison_beside(ours, rows), differences_beside(ours, rows), losses_beside(ours, rows)],
@@ -279,18 +282,25 @@ def _train(result: PaperResult, figures: Figures) -> Section:
         title=f"2. Training: {percent(trained.best.accuracy)} *",
         paragraphs=(model, *train_answer(trained, trained.seconds).paragraphs),
         pictures=train_pictures(trained, figures),
-        grids=(train_beside(result), classes),
+        grids=_named("training", [train_beside(result), classes]),
     )
 
 
-def _joined(title: str, paragraphs: Sequence[str], grids: Sequence[Grid], parts: Sequence[Section]) -> Section:
+def _named(step: str, grids: Iterable[Grid]) -> tuple[Grid, ...]:
+    """Name the files of tables after their step."""
+    return tuple(replace(grid, name=f"{step}-{grid.name}") for grid in grids)
+
+
+def _joined(
+    step: str, title: str, paragraphs: Sequence[str], grids: Sequence[Grid], parts: Sequence[Section]
+) -> Section:
     """Join an experiment's sections into one, beginning with the tables of published scores."""
     return Section(
         title=title,
         paragraphs=tuple(paragraphs),
         pictures=tuple(one for part in parts for one in part.pictures),
-        grids=(*grids, *(grid for part in parts for grid in part.grids)),
-        folded=tuple(grid for part in parts for grid in part.folded),
+        grids=_named(step, [*grids, *(grid for part in parts for grid in part.grids)]),
+        folded=_named(step, [grid for part in parts for grid in part.folded]),
     )
 
 
