@@ -91,6 +91,8 @@ def test_evaluations_show_their_metrics_experiments_none_and_folds_are_ranked_by
     (compared / "experiment.json").write_text('{"command": "compare-fusions"}')
     for run, digests in zip(trained, ("ab", "ab", "ab", "ba"), strict=True):
         (run / "split.json").write_text(json.dumps({"splits": [{"digest": digest} for digest in digests]}))
+        result = json.loads((run / "result.json").read_text())
+        (run / "result.json").write_text(json.dumps({"metrics": result.pop("best"), "accuracy": 0.1, **result}))
     rows = list_runs(tmp_path).runs
     shown = [(row.command, row.accuracy, row.macro_f1, row.rank, row.ranked) for row in rows]
     assert shown == [

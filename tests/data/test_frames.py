@@ -13,7 +13,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
 from mmsent_cli.data.frames import frame_of, raw_texts
 from mmsent_cli.data.images import decode_image
-from mmsent_cli.data.layouts import frame_source
+from mmsent_cli.data.layouts import frame_source, labelled_rows
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import DataError
 from tests.data.builders import TAGS, image_bytes, make_pair, picture
@@ -49,6 +49,7 @@ def test_paths_and_bytes_are_the_same_pairs(tmp_path):
     assert [pair.image for pair in from_paths.pairs] == paths
     assert [pair.image for pair in from_bytes.pairs] == raws
     for dataset in (from_paths, from_bytes):
+        assert dataset.notes[0] == "data: a DataFrame of 6 rows"
         assert [pair.image_digest for pair in dataset.pairs] == list(map(digest, raws))
         assert [pair.guid for pair in dataset.pairs] == list("012345")
         assert [pair.text for pair in dataset.pairs] == [f"text {number}" for number in range(6)]
@@ -144,6 +145,13 @@ def test_missing_columns_are_named(tmp_path):
         load(frame, tmp_path)
     assert load(frame, tmp_path, tag_column="verdict").labels == TAGS
     assert load(frame.rename(columns={"verdict": "Label"}), tmp_path).labels == TAGS
+
+
+def test_a_modality_that_is_needed_must_have_a_column():
+    source = frame_source(labelled([image_bytes()] * 3).drop(columns="image"))
+    assert [row.image for row in labelled_rows(source, DataConfig())] == [None] * 3
+    with pytest.raises(DataError, match="no column 'image'"):
+        labelled_rows(source, DataConfig(), needs=("image",))
 
 
 def test_halves_of_characters_are_counted(tmp_path):

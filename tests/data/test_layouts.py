@@ -1,5 +1,6 @@
 """Layouts: which data is found, and which rows it gives or refuses."""
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import _exists
 from mmsent_cli.data.layouts import documents, labelled_rows, locate, locate_all, text_paths, unlabelled_rows
-from mmsent_cli.data.manifests import name_of
+from mmsent_cli.data.manifests import image_of, is_filled, name_of, plain
 from mmsent_cli.data.pairs import PairRow, labels_of
 from mmsent_cli.data.tables.opening import is_legacy_text
 from mmsent_cli.errors import DataError
@@ -339,6 +340,7 @@ def test_bad_manifest_rows_are_refused_with_file_and_line(tmp_path, line, report
     path = tmp_path / "pairs.csv"
     path.write_text(f"guid,text,image,tag\n1,hi,a.jpg,positive\n{line}\n9,hi,c.jpg,negative\n")
     message = refusal(path).message
+    assert message.startswith("pairs.csv:3: ")
     assert [part for part in reported if part not in message] == []
 
 
@@ -411,5 +413,51 @@ def test_the_files_of_a_pattern_come_in_the_order_of_their_numbers(tmp_path, mon
 
 
 def test_a_name_loses_the_white_space_around_it_and_nothing_else():
+    assert name_of('="007"', "guid") == "007" and name_of("a\0b", "guid") == "ab"
+    with pytest.raises(ValueError, match="guid has characters"):
+        name_of("a\ufffd", "guid")
     for mark in "\ufeff \t\r\n\xa0\u3000":
         assert name_of(f"{mark}X 1 X{mark}", "guid") == "X 1 X"
+
+
+RAW = b"an image"
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("cell", "image", "elsewhere"),
+    [
+        ("a b.jpg ", Path("a b.jpg"), ""),
+        (7.0, Path("7"), ""),
+        (12, Path("12"), ""),
+        (Path("x.png"), Path("x.png"), ""),
+        (memoryview(RAW), RAW, ""),
+        ({"bytes": RAW, "path": "x.jpg"}, RAW, ""),
+        ({"bytes": None, "path": "x.jpg"}, Path("x.jpg"), ""),
+        (f"data:image/png;base64,{base64.b64encode(RAW).decode()}", RAW, ""),
+        ("file:///a%20b.jpg", Path("/a b.jpg"), ""),
+        ("HTTPS://a.example/1.jpg", None, "HTTPS://a.example/1.jpg"),
+        ("C:\\1.jpg", None, "C:\\1.jpg"),
+        ("\\\\host\\1.jpg", None, "\\\\host\\1.jpg"),
+        *((nothing, None, "") for nothing in (None, NAN, "", " ", {"bytes": None, "path": None})),
+    ],
+)
+def test_what_an_image_cell_means(cell, image, elsewhere):
+    assert image_of(cell) == (image, elsewhere)
+
+
+@pytest.mark.parametrize("cell", [True, [1], 1j, {"a": 1}, "data:image/png;base64,a"])
+def test_what_is_no_image_cell(cell):
+    with pytest.raises(ValueError, match="image"):
+        image_of(cell)
+
+
+def test_filled_cells_and_their_text():
+    filled = {"a": "a", 0: "0", 2.5: "2.5", 3.0: "3", -1e15: "-1000000000000000"}
+    assert {cell: plain(cell, "text") for cell in filled} == filled
+    assert all(map(is_filled, filled))
+    assert [plain(cell, "text") for cell in (None, NAN, "")] == [""] * 3
+    assert not any(map(is_filled, (None, NAN, "", " \t\u3000")))
+    for cell in ([], {}, (), b"a", memoryview(b"a")):
+        with pytest.raises(ValueError, match="text holds"):
+            plain(cell, "text")
