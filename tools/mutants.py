@@ -32,7 +32,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "split, grouping": (("data.split*",), ("data/test_split.py",)),
     "check": (
         ("data.check", "data.flaws", "data.fields", "data.columns", "data.placeholders", "data.seen"),
-        tuple(f"data/test_{name}.py" for name in ("columns", "seen", "check", "layouts", "frames")),
+        tuple(f"data/test_{name}.py" for name in ("columns", "seen", "tables", "check", "layouts", "frames")),
     ),
     "manifests": (
         ("data.manifests", "data.layouts", "data.pairs", "data.frames"),

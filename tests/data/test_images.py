@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmsent_cli.data.image_paths import OTHER_SPELLING, find_image
-from mmsent_cli.data.images import HEIC_BRANDS, decode_image, foreign_kind, image_pixels, verify_image
+from mmsent_cli.data.images import (
+    HEIC_BRANDS,
+    NO_END,
+    _loaded,
+    decode_image,
+    foreign_kind,
+    image_pixels,
+    repair,
+    verify_image,
+)
 from mmsent_cli.data.images import image_bytes as stored_bytes
 from mmsent_cli.errors import DataError
 from tests.data.builders import huge_png, image_bytes, picture
@@ -50,6 +59,19 @@ def test_an_image_is_found_by_a_name_without_suffix_or_in_other_case(tmp_path, f
     for file in files:
         (tmp_path / file).touch()
     assert find_image(tmp_path / name) == (found and (tmp_path / found, OTHER_SPELLING))
+
+
+def test_an_image_without_its_end_or_with_a_bad_text_is_repaired():
+    """A JPEG ends with two bytes, a PNG with twelve; a text chunk stands before the pixels."""
+    jpeg, png = (image_bytes(3, (60, 40), kind) for kind in ("JPEG", "PNG"))
+    for lacking in (1, 2):
+        assert repair(jpeg[:-lacking], _loaded) == (jpeg, NO_END)
+    assert repair(jpeg[:-400], _loaded) == (b"", "")
+    assert repair(png[:-12], _loaded) == repair(png[:-5], _loaded) == (png, NO_END)
+    for kind in (b"tEXt", b"iCCP"):
+        text = (4).to_bytes(4, "big") + kind + b"evil" + b"sum?"
+        assert repair(png[:33] + text + png[33:], _loaded) == (png, "")
+    assert repair(image_bytes(3, (60, 40), "BMP")[:-9], _loaded) == (b"", "")
 
 
 def test_the_pixels_of_an_image_are_counted_from_its_header():

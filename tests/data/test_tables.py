@@ -298,7 +298,8 @@ def test_usual_names_of_columns_are_found_and_told(tmp_path, names, encoding):
     rows, report = read(written(tmp_path, content.encode(encoding)), **given)
     assert [(row[0], *row[2:]) for row in rows] == [(row[0], *row[2:]) for row in EXPECTED]
     assert rows[0][1] == "今天天气很好，我们去公园玩, 0"
-    assert "--tag-column" in report.said[0] and names[3] in report.said[0]
+    found = ", ".join(f"{field} from {name or 1!r}" for field, name in zip(NAMES, names, strict=True))
+    assert f": {found}; " in report.said[0] and "--tag-column" in report.said[0]
 
 
 def test_two_columns_of_one_name_are_chosen_by_number_or_suffix(tmp_path):
