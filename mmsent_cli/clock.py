@@ -13,9 +13,7 @@ def begin_program() -> None:
 
 
 def begin_command() -> float:
-    """Return the start of a command, in seconds by `time.perf_counter`: the start of the program, or now for later
-    commands.
-    """
+    """Return the start of a command, by `time.perf_counter`: the program's start, or now for later commands."""
     global _program, _command
     _command, _program = time.perf_counter() if _program is None else _program, None
     return _command

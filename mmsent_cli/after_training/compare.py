@@ -174,9 +174,7 @@ def _own_predictions(spec: str, runs_dir: Path) -> Path:
 
 
 def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
-    """Return a short, unique name for each model: the name of its run; if several are equal, with the seed, or else
-    with the name of the run folder.
-    """
+    """Return a unique name for each model: that of its run, with the seed or the folder's name if several are equal."""
     firsts = [seeds[0] for seeds in paths]
     found = [_name(path) for path in firsts]
     found = [f"{name}{_seed(path) if found.count(name) > 1 else ''}" for name, path in zip(found, firsts, strict=True)]

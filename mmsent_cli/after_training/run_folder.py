@@ -31,9 +31,7 @@ def how_computed(predictor: Predictor) -> tuple[str, str, str]:
 
 
 def name_of(path: Path) -> str:
-    """Return a short name of a file: for a checkpoint, its run without date and time; else the file name without
-    suffix.
-    """
+    """Return a short name of a file: for a checkpoint, its run without date and time; else the name without suffix."""
     return STAMP.sub("", path.parent.name) if path.suffix == ".pt" else path.stem
 
 

@@ -50,9 +50,7 @@ class EncodingDecision:
             return Decoded(text, text.count("\ufffd"))
 
     def codec_of(self, raw: bytes) -> str:
-        """Return the codec of a document: that of its byte-order mark, ASCII or UTF-8 if the bytes fit, else that of
-        the corpus.
-        """
+        """Return the codec of a document: by byte-order mark; ASCII or UTF-8 if it fits; else that of the corpus."""
         marked = marked_codec(raw)
         if marked:
             return marked

@@ -110,9 +110,7 @@ def _total(decoding: Decoding) -> float:
 
 
 def _is_beaten(winner: Decoding, rival: Decoding) -> bool:
-    """Return True if the lead over a decoding is large enough. The fewer files are decoded differently, the smaller a
-    lead is needed.
-    """
+    """Return True if the lead is large enough. It may be smaller if few files are decoded differently."""
     pairs = zip(winner.texts, rival.texts, strict=True)
     share = sum(mine != theirs for mine, theirs in pairs) / len(winner.texts)
     return share <= NEGLIGIBLE_SHARE or winner.total - rival.total >= MIN_LEAD_NATS * math.sqrt(share)

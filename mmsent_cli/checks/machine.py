@@ -115,9 +115,7 @@ def _packages(facts: MachineFacts) -> CheckOutcome:
 
 
 def _openmp(facts: MachineFacts) -> CheckOutcome:
-    """Check for two OpenMP libraries in one process. They can crash it, hang it or slow it down. Copies of GNU's are
-    harmless.
-    """
+    """Check for several OpenMP libraries, which can crash or slow down a process. Copies of GNU's are harmless."""
     counts = Counter(name for name, _ in facts.openmp)
     is_doubled = any(count > 1 for name, count in counts.items() if not name.startswith(GNU))
     is_mixed = len(counts) > 1

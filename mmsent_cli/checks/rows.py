@@ -112,9 +112,7 @@ def read_pairs(
 
 
 def _unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision) -> tuple[list, list[str]]:
-    """Return the rows to predict, and a line for each that cannot be read. A DataFrame has none: all its rows can be
-    predicted.
-    """
+    """Return the rows to predict, and a line for each that cannot be read. All rows of a DataFrame can be predicted."""
     is_listed = source.kind == "manifest" or (source.kind == "lab" and lab.holds_list(source.path, lab.UNLABELLED_LIST))
     if not is_listed:
         return [], []

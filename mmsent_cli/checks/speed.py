@@ -133,9 +133,7 @@ def _column(encoder: Encoder, sources: Sequence[str | bytes], resources: Resourc
 
 
 def _step(encoder: Encoder, resources: Resources) -> float:
-    """Return the seconds per pair of the fastest of a few training steps. On a CPU, one thread is measured, which
-    never waits for another.
-    """
+    """Return the seconds per pair of the fastest of a few training steps. On a CPU, only one thread is used."""
     device = resources.compute.device
     encoder.to(device).train()
     optimizer = torch.optim.AdamW([each for each in encoder.parameters() if each.requires_grad])

@@ -90,9 +90,7 @@ class Compute:
 
     @property
     def length_multiple(self) -> int:
-        """Texts are padded to a multiple of this length. On a GPU, this reduces the number of shapes, each of which
-        costs time.
-        """
+        """Texts are padded to a multiple of this length. On a GPU, this saves time by fewer different shapes."""
         return 16 if self.device_type == "cuda" else 1
 
     @property
@@ -102,9 +100,7 @@ class Compute:
 
     @property
     def decoders(self) -> int:
-        """The number of threads that decode images: one per core with a GPU; two on a CPU, which also runs the
-        encoders.
-        """
+        """The number of threads that decode images: one per core with a GPU, two on a CPU, which also runs encoders."""
         return cpu_count() if self.device_type == "cuda" else 2
 
     @property

@@ -121,9 +121,7 @@ def why_unused(gpu: GpuFacts, version: str, cuda: str) -> tuple[str, str]:
 
 
 def wheel_command(driver_cuda: str) -> str:
-    """Return the command that installs a torch for the driver: the newest wheel for its CUDA version or an older
-    one.
-    """
+    """Return the command that installs torch for the driver: the newest wheel for its CUDA version or an older one."""
     fitting = [wheel for wheel in WHEELS if not driver_cuda or _version(wheel) <= _version(driver_cuda)]
     if not fitting:
         return f"update the driver ({DRIVERS}): torch needs one for CUDA {WHEELS[-1]} or later"

@@ -23,9 +23,7 @@ def to_device(tensor: Tensor, device: str) -> Tensor:
 
 
 def pinned(value: Value) -> Value:
-    """Copy the CPU tensors of nested tuples, such as a batch, to pinned memory. GPU tensors are returned as they
-    are.
-    """
+    """Copy the CPU tensors of nested tuples, such as a batch, to pinned memory. GPU tensors stay as they are."""
     if isinstance(value, Tensor):
         return cast(Value, value.pin_memory() if value.device.type == "cpu" else value)
     if isinstance(value, tuple):

@@ -63,9 +63,7 @@ def _expected(row: PairRow, suffix: str) -> str:
 
 
 def _read_text(row: PairRow, decision: EncodingDecision) -> tuple[str | None, int, str]:
-    """Return the text, the number of replaced characters, and the problem or None. A text that prints nothing is
-    None.
-    """
+    """Return the text (None if it prints nothing), the number of replaced characters, and the problem or None."""
     if row.text_path is None:
         text = row.text or ""
         replaced = text.count("\ufffd")

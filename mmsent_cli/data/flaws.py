@@ -171,9 +171,7 @@ class Flaws:
         return DataError(f"{len(self.problems)} of {total} pairs cannot be used: {self.summary()}", hint)
 
     def notes(self, needs: Collection[str] | None) -> list[str]:
-        """Return notes on unusual files that are used, and on pairs that lack a modality which the model does not
-        need.
-        """
+        """Return notes on unusual files that are used, and on pairs that lack a modality the model does not need."""
         return [*self._remark_notes(), *(self._blank_notes() if needs is not None else ())]
 
     def _remark_notes(self) -> Iterator[str]:

@@ -132,9 +132,7 @@ class Engine:
         }
 
     def refusal(self, encoder: Encoder) -> str:
-        """Return the reason why PyTorch must compute an encoder's stored stages, or "". Converts the stages if
-        needed.
-        """
+        """Return the reason why PyTorch must compute an encoder's stages, or "". Converts the stages if needed."""
         digest = self._digest(encoder)
         with _lock:
             if encoder in _loaded and _loaded[encoder].digest == digest:
