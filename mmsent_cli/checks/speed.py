@@ -1,9 +1,9 @@
 """Estimate how long the presets would take on this machine, by a measurement of some seconds and a cost model.
 
-Measured, with the code and settings of training: the time per image and per text of the encoders that the presets
-freeze, and the time per pair of a training step of MiniLM's last three layers. The cost model counts how often each of
-these happens (docs/check.md). The rest (probes, stacker, heads, start-up) is a constant from the reference machine,
-scaled by the speed of matrix products.
+Two times are measured with the code of training: that per image and per text of the encoders that the presets freeze,
+and that per pair of a training step of MiniLM's last three layers. The cost model counts how often each of these
+happens (docs/check.md). The rest (probes, stacker, heads, start-up) is a constant from the reference machine, scaled by
+the speed of matrix products.
 """
 
 import io

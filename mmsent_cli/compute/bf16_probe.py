@@ -1,8 +1,8 @@
 """Measure once per machine whether bf16 is faster than fp32 on its CPU.
 
-A CPU with bf16 instructions (AVX-512 BF16) is not always faster in bf16: on one CPU, matrix products in bf16 are half
+A CPU with bf16 instructions (AVX-512 BF16) is not always faster in bf16. On one CPU, matrix products in bf16 are half
 as fast as in fp32 (155 against 290 GFLOP/s), on another twice as fast (400 against 185). The result is cached, so that
-all runs use the same precision. The processor time of one thread is measured: by the clock, a busy machine showed 2.5
+all runs use the same precision. The processor time of one thread is measured. By the clock, a busy machine showed 2.5
 and 2.6 GFLOP/s, which led to another precision and other results.
 
 Rejected: a table of CPU models, which is never complete; measuring in each run, which may give different answers.

@@ -5,7 +5,7 @@ probabilities are calibrated. Logit adjustment then adds a multiple of the negat
 increases recall of rare classes and reduces accuracy.
 
 Chosen: the user sets the strength of the adjustment. Rejected: searching the strength (or an offset for each class) on
-the out-of-fold predictions: on 4,000 tweets, this found strengths from 0.25 to 0.5 depending on the seed, and cost up
+the out-of-fold predictions. On 4,000 tweets, this found strengths from 0.25 to 0.5 depending on the seed, and cost up
 to one point of accuracy.
 
 Source: Wolpert 1992, "Stacked generalization"; Menon et al. 2021, arXiv 2007.07314 (logit adjustment).

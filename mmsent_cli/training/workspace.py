@@ -61,8 +61,8 @@ class ModelFactory:
     def _encoders(self, config: ResolvedModel) -> tuple[Encoder, Encoder]:
         """Build the text encoder and the image encoder of a new model.
 
-        If the image encoder is trained from scratch, the text encoder is always built again, since both use the same
-        random numbers: the image encoder's initial weights depend on how many the text encoder has used.
+        An image encoder that is trained from scratch draws its initial weights after the text encoder has used random
+        numbers. So the text encoder is built again too.
         """
         has_pretrained_image = is_pretrained(config.image_encoder, IMAGE_ENCODERS)
         text_key = ("text", config.text_encoder, config.freeze_text, config.max_length_tokens, config.text_cleaning)

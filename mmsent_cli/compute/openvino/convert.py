@@ -3,11 +3,11 @@
 Chosen: `torch.jit.trace` and OpenVINO's PyTorch frontend, called directly. Rejected: `openvino.convert_model`, which
 takes several seconds more and sends usage data to its maker.
 
-Rejected for now: `torch.export`, although `torch.jit.trace` is deprecated as of torch 2.11. Measured with torch 2.14.1
-and OpenVINO 2026.4.1: it gives the same bits for MiniLM, MPNet, BERT, Lite0, ResNet18 and CLIP's image tower, but
-takes ten times as long (MiniLM 3.3 s of CPU time instead of 0.3 s, Lite0 3.0 s instead of 0.4 s), moves the last bits
-of ALBERT in bf16, and has no rule for the antialiased bicubic resize of timm's vision transformers. Where PyTorch can
-trace no more, `CannotConvert` leaves the stages to PyTorch.
+Rejected for now: `torch.export`, although `torch.jit.trace` is deprecated as of torch 2.11. It was measured with torch
+2.14.1 and OpenVINO 2026.4.1. It gives the same bits for MiniLM, MPNet, BERT, Lite0, ResNet18 and CLIP's image tower.
+But it takes ten times as long (MiniLM 3.3 s of CPU time instead of 0.3 s, Lite0 3.0 s instead of 0.4 s), and moves the
+last bits of ALBERT in bf16. It also has no rule for the antialiased bicubic resize of timm's vision transformers. If
+PyTorch can no longer trace the stages, `CannotConvert` leaves them to PyTorch.
 """
 
 import contextlib
