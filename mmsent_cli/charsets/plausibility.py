@@ -143,9 +143,7 @@ def _level(codec: str, leads: range, trails: Iterable[int]) -> set[str]:
 
 
 def _levels(common: str, first: set[str], second: set[str]) -> dict[str, float]:
-    """Return log-probabilities: half of the mass for the hand-written characters, most of the rest for the first
-    level.
-    """
+    """Return log-probabilities: half of the mass for hand-written characters, most of the rest for the first level."""
     table = dict.fromkeys(second, math.log(0.02 / len(second)))
     table.update(dict.fromkeys(first, math.log(0.48 / len(first))))
     table.update(ranked(common, mass=0.5, offset=30))

@@ -50,7 +50,7 @@ class Experiment:
         true: true class numbers of these pairs, in the order of the data set [N].
 
     Raises:
-        DataError: fewer than two validation pairs.
+        DataError: there are fewer than two validation pairs.
     """
 
     def __init__(self, plan: Plan, run: Run, progress: Progress = silent) -> None:

@@ -240,7 +240,7 @@ OF_MODELS = {
 def with_findings(answer: Answer, result: Any) -> Answer:
     """Show the findings of a result as warnings instead of notes.
 
-    The headline of a model that has learned nothing ends with the first finding, and its warning is the advice alone.
+    If a model has learned nothing, the first finding is at the end of the headline, and the warning is only its advice.
     """
     findings = findings_of(result)
     said = {str(finding) for finding in findings}

@@ -52,8 +52,9 @@ def table_files(
 
     Args:
         shown: the grids of the page.
-        printed: those of a terminal. One that has the name of a grid of the page holds the same and is left out.
-        translate: translates Markdown and LaTeX. CSV is for programs and stays English.
+        printed: the grids of a terminal. A grid with the name of a page's grid is left out, since it has the same
+            content.
+        translate: a function that translates Markdown and LaTeX. CSV is for programs and stays English.
     """
     grids = list(dict.fromkeys(shown))
     names = {grid.name for grid in grids}
@@ -74,10 +75,10 @@ def table_files(
 
 
 def as_csv(grid: Grid) -> str:
-    """Return the grid as CSV, with one number a cell. A first column without a name is called `name`.
+    """Return the grid as CSV, with one number per cell. A first column without a name is called `name`.
 
-    A value, its standard deviation and the ends of its interval have a column each; intervals in a row or column of
-    their own join that of their values. `74.6 %` is written as `0.746`.
+    A value, its standard deviation, and both ends of its interval become four columns. This also applies to an interval
+    in a separate row or column. `74.6 %` becomes `0.746`.
     """
     rows: list[tuple[str, ...]] = []
     for row in grid.rows:
@@ -98,7 +99,9 @@ def as_csv(grid: Grid) -> str:
 
 
 def _numbers(name: str, cells: Sequence[str]) -> list[list[str]]:
-    """The columns of a column of numbers; one column of texts where a cell is no number."""
+    """Split a column of numbers into columns of values, deviations and ends; a column with other texts stays as it
+    is.
+    """
     plain = ("" if cell == DASH else ALONE.sub(r" (\1)", cell) for cell in cells)
     found = [CELL.fullmatch(cell) for cell in plain]
     if None in found:
@@ -111,7 +114,7 @@ def _numbers(name: str, cells: Sequence[str]) -> list[list[str]]:
 
 
 def _number(text: str, cell: str) -> str:
-    """A number as a program reads it; per cent with a sign as a share of 1."""
+    """Return a number as a program reads it. `74.6 %` becomes `0.746`."""
     plain = text.replace(",", "").replace("−", "-").removesuffix(" %")
     return f"{float(plain) / 100:.3f}" if plain and "%" in cell else plain
 

@@ -28,7 +28,7 @@ from mmsent_cli.reports.blocks import Grid
 UNLIMITED = 100_000
 """Width of a stream that is not a terminal, unless `COLUMNS` sets it. Other programs need unbroken values."""
 PIPED, NAMES = 120, 40
-"""Columns of a table on such a stream, and those of its row names. Longer names are not broken: the table is wider."""
+"""Width of a table on such a stream, and of its row names. A longer name is not broken; it widens the table."""
 PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
 """Plain forms of marks, for terminals that lack these characters."""
 
@@ -173,7 +173,7 @@ def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") 
 def print_grid(console: Console, grid: Grid, continued: str = "continued") -> None:
     """Print a grid under its title. Columns that do not fit are printed in a second table below.
 
-    Off a terminal, a table has `PIPED` columns, and the names of its rows are not broken either.
+    If the stream is not a terminal, a table has `PIPED` columns, and the names of its rows are not broken.
 
     Args:
         console: the console to print on.

@@ -140,7 +140,7 @@ def examine(
 
 
 def _used_pairs(description: Description, pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """A note on pairs that the training used; none if it used none of them."""
+    """Return a note on evaluated pairs that the training used; empty if there are none."""
     if description.seen is None:
         return ("if the model was trained on some of these pairs, its scores here are too high",)
     used = int((description.seen.relation(pairs) != NEW).sum())
