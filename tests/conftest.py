@@ -9,6 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from mmsent_cli.__main__ import OBJECTS_BETWEEN_COLLECTIONS
+
 # Before torch and transformers are imported: two test processes share two cores, and no cache of this machine counts.
 os.environ["OMP_NUM_THREADS"] = "1"
 NOWHERE = Path(tempfile.gettempdir()) / "mmsent-tests-have-no-hub"
@@ -23,8 +25,9 @@ hypothesis.settings.load_profile("mmsent")
 
 
 def pytest_collection_finish():
-    """Leave what the imported libraries made out of later garbage collections, which take much time otherwise."""
+    """Leave what imports made out of later garbage collections, which come as rarely as in `mmsent` itself."""
     gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     gc.enable()
 
 
@@ -37,8 +40,11 @@ def session_cache(tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def own_cache(session_cache, tmp_path_factory):
+def own_cache(request, session_cache, tmp_path_factory):
     """A cache folder for each test, not in its `tmp_path`, removed after it: the suite needs little space."""
+    if "shared_cache" in request.keywords:
+        yield
+        return
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MMSENT_CACHE", str(folder))
@@ -60,6 +66,14 @@ def undrawn(monkeypatch):
     from tests.undrawn import leave_out_figures
 
     leave_out_figures(monkeypatch)
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """Figures of few pixels, where nobody looks at them closely."""
+    from tests.undrawn import draw_coarsely
+
+    draw_coarsely(monkeypatch)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Runs without their figures and their page."""
+"""Runs without their figures and their page, or with figures of few pixels."""
 
 FIGURES = {
     "TrainResult": ["answered.png", "calibration.png", "curves.png", "confusion.png", "precision-recall.png"],
@@ -15,3 +15,8 @@ def undrawn_files(result, _):
 def leave_out_figures(patch):
     """Write stand-ins as long as a `MonkeyPatch` lasts."""
     patch.setattr("mmsent_cli.finished_run.run_files", undrawn_files)
+
+
+def draw_coarsely(patch):
+    """Draw with few pixels as long as a `MonkeyPatch` lasts: most of the time of a figure goes into its pixels."""
+    patch.setattr("mmsent_cli.reports.plot_style.DPI", 60)

@@ -1,11 +1,11 @@
 """What tests of train and predict share: a folder of their own, and one trained run to read from."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.commands.running import QUICK, small_lab, succeed
+from tests.undrawn import draw_coarsely
 
 
 @pytest.fixture
@@ -17,6 +17,14 @@ def own_cache(session_cache):
 def empty_cache(tmp_path_factory, monkeypatch):
     """A cache folder for this test alone."""
     monkeypatch.setenv("MMSENT_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="package", autouse=True)
+def coarse_figures():
+    """What fixtures that outlive a test draw has few pixels."""
+    with pytest.MonkeyPatch.context() as patch:
+        draw_coarsely(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +44,12 @@ def work(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
     """A finished run of one epoch on the small lab layout, next to it; not to be changed."""
-    folder, before = tmp_path_factory.mktemp("trained"), Path.cwd()
-    os.chdir(folder)
-    try:
-        small_lab(folder / "lab")
+    folder = tmp_path_factory.mktemp("trained")
+    small_lab(folder / "lab")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        draw_coarsely(patch)
         values = succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")
-    finally:
-        os.chdir(before)
     return folder / values["run"]
 
 

@@ -12,6 +12,7 @@ from mmsent_cli import load
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.progress import ModelBegun
 from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, small_lab, succeed
+from tests.undrawn import leave_out_figures
 
 SIDES = ("text", "image")
 LEAST_MARGIN = 1e-3
@@ -27,9 +28,10 @@ def options(weights_dir):
 @pytest.fixture(scope="module")
 def settings(options):
     """An ensemble over three folds, with two models each."""
-    encoders = ("--encoders", "bert-resnet18", "--image-size-px", 32, "--freeze-text", 1, "--freeze-image", "all")
+    encoders = ("--encoders", "bert-resnet18", "--image-encoder", "timm:test_resnet", "--image-size-px", 32)
+    frozen = ("--freeze-text", 1, "--freeze-image", "all")
     folds = ("--folds", 3, "--epochs", 1, "--batch-size", 8, "--models-per-fold", 2, "--logit-adjustment", 0.25)
-    return ("train", "--data", "lab", *options, *encoders, *folds)
+    return ("train", "--data", "lab", *options, *encoders, *frozen, *folds)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,7 @@ def trained(settings, tmp_path_factory):
     small_lab(folder / "lab", 24)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        leave_out_figures(patch)
         return folder / succeed(*settings, "--probes", "image,characters,lexicon", "--json")["run"]
 
 

@@ -13,6 +13,7 @@ from mmsent_cli.config import TrainConfig
 from mmsent_cli.encoders.weights import source
 from mmsent_cli.progress import ModelBegun
 from tests.commands.running import assert_refused, interrupted, mmsent, run_folders, small_lab, succeed
+from tests.undrawn import leave_out_figures
 
 PROBES = "clip,clip-text,hf:small-roberta,timm:test_resnet,image:{weights}/small-vit"
 MEMBERS = ["clip", "clip-text", "text:hf:small-roberta", "image:timm:test_resnet", "image:hf:{weights}/small-vit"]
@@ -21,8 +22,22 @@ MEMBERS = ["clip", "clip-text", "text:hf:small-roberta", "image:timm:test_resnet
 @pytest.fixture(scope="module")
 def small(weights_dir):
     """Options of a training over three folds with small frozen encoders, without probes and weights."""
-    encoders = ("--encoders", "bert-resnet18", "--offline", "--image-size-px", 32, "--engine", "torch")
-    frozen = ("--freeze-text", "all", "--freeze-image", "all", "--folds", 3, "--epochs", 1, "--batch-size", 8)
+    encoders = ("--encoders", "bert-resnet18", "--image-encoder", "timm:test_efficientnet", "--image-size-px", 32)
+    frozen = (
+        "--offline",
+        "--engine",
+        "torch",
+        "--freeze-text",
+        "all",
+        "--freeze-image",
+        "all",
+        "--folds",
+        3,
+        "--epochs",
+        1,
+        "--batch-size",
+        8,
+    )
     return ("train", "--data", "lab", *encoders, *frozen)
 
 
@@ -33,6 +48,7 @@ def finished(small, weights_dir, tmp_path_factory):
     small_lab(folder / "lab")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        leave_out_figures(patch)
         probes = ("--probes", PROBES.format(weights=weights_dir), "--weights-dir", weights_dir)
         values = succeed(*small, *probes, "--json")
     return values, folder / values["run"]
@@ -45,7 +61,7 @@ def only(tmp_path, weights_dir):
     def make(*names):
         folder = tmp_path / "own-weights"
         folder.mkdir(exist_ok=True)
-        for name in ("bert-base-uncased", "resnet18.pth", *names):
+        for name in ("bert-base-uncased", "test_efficientnet", *names):
             (folder / name).symlink_to(weights_dir / name)
         return folder
 

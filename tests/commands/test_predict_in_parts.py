@@ -25,8 +25,10 @@ from mmsent_cli.inference.scale.worker import FILE, PartPredictor, PartReader, S
 from tests.commands.running import assert_refused, mmsent, small_lab, succeed
 
 ROOT = Path(__file__).parents[2]
-ROWS = 520
-"""Three parts of at most 256 rows."""
+CHUNK_ROWS = 16
+"""Instead of 256, as the rows of a part are a multiple of it."""
+ROWS = 2 * CHUNK_ROWS + 8
+"""Three parts of at most 16 rows."""
 
 
 class OneProcess(Cluster):
@@ -61,6 +63,8 @@ def ready(tmp_path, monkeypatch, trained):
     monkeypatch.setattr(module, "require_extra", lambda *_: None)
     monkeypatch.setattr(module, "open_cluster", lambda *_: contextlib.nullcontext(OneProcess(1, 1, 0)))
     monkeypatch.setattr(OneProcess, "lives", 1_000_000)
+    monkeypatch.setattr("mmsent_cli.config.command_settings.CHUNK_ROWS", CHUNK_ROWS)
+    monkeypatch.setattr("mmsent_cli.features.pipeline.CHUNK_BATCHES", 1)
     return tmp_path
 
 
@@ -80,7 +84,7 @@ def predict(*arguments, data="pairs.csv"):
 
 
 def in_parts(*arguments, **more):
-    return predict("--engine", "ray", "--part-rows", 256, *arguments, **more)
+    return predict("--engine", "ray", "--part-rows", CHUNK_ROWS, *arguments, **more)
 
 
 def left_over(out="out.csv"):
@@ -106,13 +110,13 @@ def test_one_file_has_the_bytes_of_the_plain_engine(ready, out, options):
 def test_a_folder_of_parts_has_the_rows_of_all_files_in_order(ready):
     import pyarrow.parquet as parquet
 
-    write_table("b-10.csv", range(300, 520))
-    write_table("b-9.csv", range(300))
+    write_table("b-10.csv", range(26, ROWS))
+    write_table("b-9.csv", range(26))
     pairs = in_parts("--out", "answers", "--keep", "origin", data="b-*.csv")["pairs"]
     predict("--out", "plain.jsonl", "--keep", "origin")
     found = parquet.read_table("answers").to_pylist()
     names = [path.name for path in sorted(Path("answers").glob("part-*"))]
-    assert [len(parquet.read_table(f"answers/{name}")) for name in names] == [256, 44, 220]
+    assert [len(parquet.read_table(f"answers/{name}")) for name in names] == [16, 10, 14]
     for row, line in zip(found, Path("plain.jsonl").read_text().splitlines(), strict=True):
         plain = json.loads(line)
         assert (row["guid"], row["label"], row["origin"]) == (plain["guid"], plain["label"], plain["origin"])
@@ -124,7 +128,9 @@ def test_a_folder_of_parts_has_the_rows_of_all_files_in_order(ready):
 @pytest.mark.parametrize("lives", [0, 2])
 def test_finished_parts_are_kept(ready, monkeypatch, lives):
     monkeypatch.setattr(OneProcess, "lives", lives)
-    assert mmsent("predict", "--data", "pairs.csv", "--engine", "ray", "--part-rows", 256, "--out", "out.csv").exit_code
+    assert mmsent(
+        "predict", "--data", "pairs.csv", "--engine", "ray", "--part-rows", CHUNK_ROWS, "--out", "out.csv"
+    ).exit_code
     before = {name: Path(f".out.csv.parts/{name}").stat().st_mtime_ns for name in left_over()}
     assert len(before) == lives
     monkeypatch.setattr(OneProcess, "lives", 3 - lives)
@@ -137,7 +143,7 @@ def test_finished_parts_are_kept(ready, monkeypatch, lives):
 
 def test_a_damaged_part_is_predicted_again(ready, monkeypatch):
     monkeypatch.setattr(OneProcess, "lives", 2)
-    mmsent("predict", "--data", "pairs.csv", "--engine", "ray", "--part-rows", 256, "--out", "out.csv")
+    mmsent("predict", "--data", "pairs.csv", "--engine", "ray", "--part-rows", CHUNK_ROWS, "--out", "out.csv")
     path = Path(".out.csv.parts", left_over()[0])
     path.write_bytes(path.read_bytes()[:-20])
     monkeypatch.setattr(OneProcess, "lives", 2)
@@ -146,7 +152,7 @@ def test_a_damaged_part_is_predicted_again(ready, monkeypatch):
 
 @pytest.mark.parametrize("change", ["rows", "settings", "nothing there"])
 def test_what_cannot_be_resumed(ready, monkeypatch, change):
-    how = ("predict", "--data", "pairs.csv", "--engine", "ray", "--part-rows", 256, "--out", "out.csv")
+    how = ("predict", "--data", "pairs.csv", "--engine", "ray", "--part-rows", CHUNK_ROWS, "--out", "out.csv")
     monkeypatch.setattr(OneProcess, "lives", 1 if change != "nothing there" else 0)
     if change != "nothing there":
         mmsent(*how)
@@ -191,8 +197,8 @@ def test_only_a_folder_of_parts_is_replaced(ready, what):
 
 def test_the_folder_is_replaced_by_force(ready):
     in_parts("--out", "answers")
-    write_table("pairs.csv", range(40))
-    assert in_parts("--out", "answers", "--force")["pairs"] == 40
+    write_table("pairs.csv", range(9))
+    assert in_parts("--out", "answers", "--force")["pairs"] == 9
     assert [path.name for path in Path("answers").glob("part-*")] == ["part-00000-0000000.parquet"]
     with pytest.raises(ConfigError):
         remove_folder(Path("lab"))

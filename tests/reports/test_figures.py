@@ -23,6 +23,7 @@ def test_curves_are_deterministic_210_dpi_and_carry_no_version(history):
     assert min(image.size) >= 900
 
 
+@pytest.mark.usefixtures("coarse")
 def test_curves_show_losses_scores_majority_and_the_best_epoch(history):
     content = draw_curves(history, 0.6)
     changed = [
@@ -41,6 +42,7 @@ def test_curves_of_a_single_or_diverged_epoch_can_be_drawn(history):
     opened(draw_curves((replace(history[0], train_loss=float("nan")), *history[1:]), 0.6))
 
 
+@pytest.mark.usefixtures("coarse")
 def test_confusion_shows_counts_and_labels_and_survives_an_empty_class():
     content = draw_confusion(COUNTS, LABELS)
     opened(content)

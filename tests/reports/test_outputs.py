@@ -48,6 +48,7 @@ HEADINGS = {
     "tune": ["Set-up", "Trials", "How"],
     "paper": ["Set-up", "1. Tuning", "2. Training", "3. Ablation", "4. Fusions", "5. Augmentation", "How"],
 }
+pytestmark = pytest.mark.usefixtures("coarse")
 every_kind = pytest.mark.parametrize("name", FILES)
 
 

@@ -113,6 +113,7 @@ def test_every_table_of_every_report_is_written(results, kind):
     assert all(len({len(row) for row in rows}) == 1 for rows in written.values())
 
 
+@pytest.mark.usefixtures("coarse")
 def test_figures_are_also_written_in_the_formats_asked_for(results):
     files = run_files(results["train"], particulars(formats=("pdf", "svg")))
     assert files["curves.pdf"].startswith(b"%PDF")

@@ -49,8 +49,9 @@ def source(weights_dir):
 
 @pytest.fixture
 def model_config():
-    """Small BERT and ResNet18, half frozen."""
-    return resolved_model(encoders="bert-resnet18", freeze_text="2", freeze_image="3", image_size_px=32)
+    """A small BERT and a small ResNet, half frozen."""
+    encoders = {"encoders": "bert-resnet18", "image_encoder": "timm:test_resnet", "image_size_px": 32}
+    return resolved_model(**encoders, freeze_text="2", freeze_image="3")
 
 
 @pytest.fixture
