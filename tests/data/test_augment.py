@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mmsent_cli.config import FitConfig, value_type
-from mmsent_cli.data.augment import POLICIES, Augmentation, _crop, augment
+from mmsent_cli.data.augment import POLICIES, Augmentation, _crop, _entropy, augment
 from tests.configs import resolved_fit
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 24, 24), dtype=np.uint8)
@@ -29,6 +29,11 @@ def test_a_view_is_decided_by_its_arguments(policy):
     assert all(view.shape == PIXELS.shape and view.dtype == np.uint8 for view in first)
     assert len({view.tobytes() for view in first}) > 1
     assert not all(np.array_equal(a, b) for a, b in zip(first, views(policy, seed=1), strict=True))
+
+
+def test_the_random_numbers_of_a_view_stay_the_same():
+    """Views are stored: another version of mmsent draws them as this one. The digest is that of `b2sum -l 128`."""
+    assert _entropy(7, "ab12", 3) == 0x2316f0536c4db0fad426bf6feb735345
 
 
 def test_flip_only_flips_about_half_of_the_views():

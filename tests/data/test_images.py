@@ -14,6 +14,7 @@ from mmsent_cli.data.image_paths import OTHER_SPELLING, find_image
 from mmsent_cli.data.images import (
     HEIC_BRANDS,
     NO_END,
+    _eight_bits,
     _loaded,
     decode_image,
     foreign_kind,
@@ -43,6 +44,27 @@ BAD = {
 def test_a_file_in_boxes_is_named_by_its_brand(brand, kind):
     assert kind in foreign_kind(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0more")
     assert kind not in foreign_kind(b"\0\0\0\x18free" + brand + b"\0\0\0\0more")
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (b"\n<!DOCTYPE html>", "web page"),
+        (b"<HTML>", "web page"),
+        (b"<svg xmlns", "SVG"),
+        (b'<?xml version="1.0"?>\n<svg', "SVG"),
+        (b'<?xml version="1.0"?>\n<rss', "not an image"),
+    ],
+)
+def test_a_file_of_text_is_named_by_its_beginning(raw, kind):
+    assert kind in foreign_kind(raw)
+
+
+def test_grey_values_of_more_than_eight_bits_are_scaled():
+    """By their own range, or by that of 16 bits: 32,768 of 65,535 are 127.502 of 255."""
+    assert _eight_bits(Image.fromarray(np.array([[1.0, 2.2, 3.0]], dtype=np.float32))).tolist() == [[0, 153, 255]]
+    assert _eight_bits(Image.fromarray(np.array([[0, 32768, 65535]], dtype=np.uint16))).tolist() == [[0, 128, 255]]
+    assert _eight_bits(Image.fromarray(np.array([[7, 7]], dtype=np.int32))).tolist() == [[0, 0]]
 
 
 @pytest.mark.parametrize(
