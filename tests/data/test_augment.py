@@ -33,7 +33,7 @@ def test_a_view_is_decided_by_its_arguments(policy):
 
 def test_the_random_numbers_of_a_view_stay_the_same():
     """Views are stored: another version of mmsent draws them as this one. The digest is that of `b2sum -l 128`."""
-    assert _entropy(7, "ab12", 3) == 0x2316f0536c4db0fad426bf6feb735345
+    assert _entropy(7, "ab12", 3) == 0x2316F0536C4DB0FAD426BF6FEB735345
 
 
 def test_flip_only_flips_about_half_of_the_views():

@@ -1,22 +1,27 @@
 """A trained model over new pairs: order, missing modalities, a stream."""
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from mmsent_cli.compute.device import Compute, Resources
 from mmsent_cli.compute.threads import torch_threads
+from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.contract import Activations, Encoded
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import CHUNK_BATCHES
+from mmsent_cli.inference.finished_output import NOTHING_TO_DO, checkpoint_of, finished_before, remember
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.stream import done_before
+from mmsent_cli.inference.rows import PARQUET, PredictionFile, Tally, prediction_table, row_columns
+from mmsent_cli.inference.stream import done_before, finished
 from mmsent_cli.model import MODALITIES, build_model
-from mmsent_cli.results import Prediction
+from mmsent_cli.results import PredictedBy, Prediction, UnusablePair
 from mmsent_cli.training.checkpoints import Description
 from tests.configs import resolved_model
 from tests.data.builders import image_bytes
@@ -131,3 +136,40 @@ def test_a_row_written_before_is_the_prediction_of_its_pair():
     for other in (None, Pair(guid="8", tag=None, text="a", image=None)):
         with pytest.raises(ConfigError):
             done_before(row, other, Path("out.csv"), LABELS)
+
+
+def test_a_table_of_predictions_has_its_columns_and_types_even_without_a_label():
+    shares = dict(zip(LABELS, (0.2, 0.3, 0.5), strict=True))
+    answers = [Prediction(guid=guid, tag="positive", probabilities=shares, missing="image") for guid in "ab"]
+    for is_given in (True, False):
+        table = prediction_table([(answer, is_given, ("de",)) for answer in answers], LABELS, ["language"])
+        assert [str(field.type) for field in table.schema] == ["string"] * 3 + ["double"] * 3 + ["string"]
+        label = "positive" if is_given else None
+        row = {"label": label, "missing": "image", **{f"probability_{name}": each for name, each in shares.items()}}
+        assert table.to_pylist() == [{"guid": guid, **row, "language": "de"} for guid in "ab"]
+        assert table.column_names == [*row_columns(LABELS, PARQUET, False), "language"]
+
+
+def test_finished_predictions_are_remembered_by_their_output(tmp_path):
+    """Two outputs have two records; a record is that of its identity and of the file as it was written."""
+    cache = tmp_path / "new" / "cache"
+    files = [PredictionFile(out=tmp_path / name, resume=True) for name in ("a.csv", "b.csv")]
+    model = PredictedBy(run="r", checkpoint_digest="d", mmsent="1")
+    unusable = (UnusablePair(guid="7", row="p.csv:2", reason="text is empty", outcome="dropped"),)
+    for number, file in enumerate(files):
+        file.out.write_text("guid,tag\n")
+        tally, flaws = Tally(number), Flaws(unusable=list(unusable))
+        description = SimpleNamespace(labels=LABELS, findings=(), seen=None)
+        result = finished(Path(f"{number}.pt"), file.out, description, model, tally, flaws, ("note",), 0.0)
+        remember(file, {"number": number}, result, cache)
+    assert [checkpoint_of(file.out, cache) for file in files] == ["0.pt", "1.pt"]
+    assert checkpoint_of(tmp_path / "c.csv", cache) is None
+    again = finished_before(files[1], {"number": 1}, cache)
+    assert again == replace(result, notes=(NOTHING_TO_DO, "note"))
+    assert finished_before(replace(files[1], resume=False), {"number": 1}, cache) is None
+    with pytest.raises(ConfigError, match=r"b\.csv"):
+        finished_before(files[1], {"number": 2}, cache)
+    files[1].out.write_text("guid,tag\nchanged,a\n")
+    with pytest.raises(ConfigError, match=r"b\.csv"):
+        finished_before(files[1], {"number": 1}, cache)
+    assert finished_before(replace(files[1], force=True), {"number": 1}, cache) is None
