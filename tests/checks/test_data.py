@@ -175,19 +175,22 @@ def nothing(lab):
     pass
 
 
-@pytest.mark.parametrize("on_bad", ["stop", "drop", "blank"])
 @pytest.mark.parametrize(
-    ("spoil", "settings"),
+    ("spoil", "settings", "on_bad"),
     [
-        (nothing, {}),
-        (spoil_image, {}),
-        (spoil_image, {"fusion": "text-only"}),
-        (spoil_row, {}),
-        (one_class, {}),
-        (single_pair_of_a_class, {}),
-        (nothing, {"val_size": 0.01}),
-        (nothing, {"labels": ("negative", "neutral", "positive", "mixed")}),
-        (nothing, {"split": "split.json"}),
+        (nothing, {}, "stop"),
+        (spoil_image, {}, "stop"),
+        (spoil_image, {}, "drop"),
+        (spoil_image, {}, "blank"),
+        (spoil_image, {"fusion": "text-only"}, "stop"),
+        (spoil_row, {}, "stop"),
+        (spoil_row, {}, "drop"),
+        (spoil_row, {}, "blank"),
+        (one_class, {}, "stop"),
+        (single_pair_of_a_class, {}, "stop"),
+        (nothing, {"val_size": 0.01}, "stop"),
+        (nothing, {"labels": ("negative", "neutral", "positive", "mixed")}, "stop"),
+        (nothing, {"split": "split.json"}, "drop"),
     ],
 )
 def test_check_passes_exactly_if_training_would_start(lab, spoil, settings, on_bad):

@@ -22,6 +22,7 @@ from tests.commands.running import (
     succeed,
     weights,
 )
+from tests.undrawn import leave_out_figures
 
 TRAIN = ("train", "--data", "lab", *QUICK, "--epochs", 3)
 
@@ -33,6 +34,7 @@ def whole(tmp_path_factory):
     small_lab(folder / "lab")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        leave_out_figures(patch)
         return folder / succeed(*TRAIN, "--json")["run"]
 
 
@@ -46,7 +48,7 @@ def resume(spec):
     return succeed("train", "--resume", spec, "--json")
 
 
-@pytest.mark.parametrize(("kind", "times"), [(Stage, 3), (Step, 2), (Epoch, 1), (Step, 7), (Epoch, 3)])
+@pytest.mark.parametrize(("kind", "times"), [(Stage, 3), (Step, 7), (Epoch, 3)])
 def test_an_interrupted_run_goes_on_to_the_same_end(work, empty_cache, whole, interrupt, kind, times):
     result = interrupt(kind, times)
     assert result.exit_code == 130

@@ -155,11 +155,10 @@ def undisturbed(plan, sequence, tmp_path_factory):
     ("settings", "stopped_epoch", "read_back", "epochs", "is_killed"),
     [
         ({}, 5, 2, 8, True),  # in the third trial of six
-        ({**GRID, "pruning": True}, 6, 2, 4, False),  # at the end of the third trial of four
         ({**GRID, "pruning": True}, 6, 2, 4, True),
         ({**TPE, "seeds": 2}, 7, 3, 10, True),  # in the second seed of the second trial of four
     ],
-    ids=["sequence", "grid", "grid-killed", "tpe"],
+    ids=["sequence", "grid", "tpe"],
 )
 def test_a_search_that_was_stopped_goes_on_to_the_same_result(
     plan, undisturbed, tmp_path, monkeypatch, settings, stopped_epoch, read_back, epochs, is_killed
