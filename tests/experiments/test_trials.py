@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from mmsent_cli.experiments.arms import TrainedArm
-from mmsent_cli.experiments.tuning.runner import Model, TrialRecord, compare_trials, describe, distinct, rank
+from mmsent_cli.experiments.tuning.runner import Model, TrialRecord, compare_trials, describe, distinct, name_of, rank
 from mmsent_cli.results import ONE_CLASS, EpochScore
 
 LABELS = ("negative", "neutral", "positive")
@@ -104,7 +105,14 @@ def test_the_interval_is_that_of_the_best_epochs_accuracy():
 
     one = Model(curve(0.75), np.where(np.arange(8) < 6, TRUE, WRONG), WRONG)
     expected = binomtest(6, 8).proportion_ci(method="wilson")
-    assert describe(record(one), 0, TRUE, LABELS, "accuracy").interval == pytest.approx((expected.low, expected.high))
+    row = describe(record(one), 0, TRUE, LABELS, "accuracy")
+    assert row.interval == pytest.approx((expected.low, expected.high))
+    assert row.macro_f1_interval[0] < f1_score(TRUE, one.best, average="macro") < row.macro_f1_interval[1]
+
+
+def test_settings_are_shown_with_three_digits():
+    settings = {"head_lr": 0.00012345, "epochs": 12, "fusion": "gmu"}
+    assert name_of(settings) == "head_lr=0.000123 epochs=12 fusion=gmu"
 
 
 def test_two_trials_are_compared_by_nested_selection():
