@@ -177,14 +177,15 @@ def reach(room: str) -> tuple[dict[str, dict[str, float]], float]:
         trampoline.record_trampoline_hit = reached.record
         trampoline.set_mutant_under_test("stats")
         code = run_tests(files_of(room), reached)
-        found.write_text(json.dumps(reached.tests()))
+        found.write_text(json.dumps([reached.tests(), reached.failed]))
         return code
 
     status, seconds = in_a_fork(work, CPU_SECONDS)
+    tests, failed = json.loads(found.read_text()) if found.exists() else ({}, [])
+    found.unlink(missing_ok=True)
     if status != "survived":
-        raise SystemExit(f"{room}: the tests fail without a mutant")
-    tests = json.loads(found.read_text())
-    found.unlink()
+        why = "; ".join(failed) or f"they did not end ({status} after {seconds} s of CPU time)"
+        raise SystemExit(f"{room}: the tests fail without a mutant: {why}")
     return tests, seconds
 
 

@@ -15,6 +15,7 @@ class Reached:
         self.by_fixture: dict[str, set[str]] = defaultdict(set)
         self.fixtures: dict[str, list[str]] = {}
         self.seconds: dict[str, float] = {}
+        self.failed: list[str] = []
         self.now: list[set[str]] = [set()]
 
     def record(self, function: str, caller: str | None = None) -> None:
@@ -38,6 +39,10 @@ class Reached:
         result = yield
         self.now = before
         return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed.append(f"{report.nodeid}: {report.longreprtext.splitlines()[-1]}")
 
     def tests(self) -> dict[str, dict[str, float]]:
         """The tests that reach each function, and the seconds of each test."""
