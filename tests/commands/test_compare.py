@@ -204,7 +204,6 @@ def test_a_first_arm_that_fails_leaves_no_folder_behind(work, monkeypatch, comma
     ("command", "kind", "times"),
     [
         ("compare-fusions", Stage, 3),  # the images are being encoded
-        ("compare-fusions", Step, 7),
         ("compare-fusions", Epoch, 8),
         ("augment-compare", Step, 42),
     ],

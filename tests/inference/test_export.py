@@ -13,7 +13,10 @@ import torch
 
 from mmsent_cli.data import text
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.encoders.contract import Encoder
 from mmsent_cli.encoders.registry import build_auxiliary_encoder
+from mmsent_cli.encoders.stages import MeanPool
+from mmsent_cli.encoders.text.light import EMBEDDING_DIM
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble, ProbeInputs, auxiliary_encoders, fit_probe, fit_stacker
 from mmsent_cli.errors import ConfigError
@@ -115,7 +118,9 @@ def test_a_kernel_probe_is_exported(predictor, tmp_path):  # noqa: F811
     """It reads the model's own image encoder and text encoders, here small ones in their place. By way of ONNX."""
     model = resolved_model(encoders="light", image_size_px=32, freeze_image="all", freeze_text="none")
     first = build_model(model, 3, WeightSource(), WORDS).eval()
-    auxiliary = {name: copy.deepcopy(first.text).freeze(first.text.n_stages) for name in auxiliary_encoders(["kernel"])}
+    parts = {"inputs": first.text.inputs, "stages": first.text.stages[:1], "pool": MeanPool()}
+    words = Encoder(name="words", out_dim=EMBEDDING_DIM, **parts).freeze(2).eval()
+    auxiliary = {name: copy.deepcopy(words) for name in auxiliary_encoders(["kernel"])}
     widths = {"image": first.image.out_dim, **{name: each.out_dim for name, each in auxiliary.items()}}
     draws, classes = np.random.default_rng(0), np.arange(30) % 3
     pooled = {name: draws.normal(size=(30, width)) * 0.1 for name, width in widths.items()}
