@@ -24,7 +24,14 @@ def plan(tmp_path_factory, weights_dir):
     lab = tmp_path_factory.mktemp("augment") / "lab"
     small_plan(lab)
     config = small_config(lab, augmentation="strong", augmentation_views=VIEWS, seed=2)
-    model = replace(config.model, encoders="bert-resnet18", fusion="gmu", freeze_text="2", freeze_image="all")
+    model = replace(
+        config.model,
+        encoders="bert-resnet18",
+        image_encoder="timm:test_resnet",
+        fusion="gmu",
+        freeze_text="2",
+        freeze_image="all",
+    )
     runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True)
     return plan_run(replace(config, model=model, runtime=runtime))
 
@@ -90,14 +97,14 @@ def test_seeds_share_the_views_and_all_arms_the_plain_images(compared, plan, tmp
 
 
 def test_the_arm_without_augmentation_ends_the_same_beside_any_policy(compared, plan, tmp_path):
-    other, _ = compare(plan, tmp_path, policies=("geometry",), seeds=2)
-    assert other.arms[0].curves == compared[0].arms[0].curves
+    other, _ = compare(plan, tmp_path, policies=("geometry",), seeds=1)
+    assert other.arms[0].curves[0] == compared[0].arms[0].curves[0]
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_a_single_seed_is_remarked_on(plan, tmp_path, seeds):
-    result, _ = compare(plan, tmp_path, seeds=seeds)
-    assert any("one seed" in note for note in result.notes) == (seeds == 1)
+def test_a_single_seed_is_remarked_on(plan, compared, tmp_path):
+    single, _ = compare(plan, tmp_path, seeds=1)
+    for result in (single, compared[0]):
+        assert any("one seed" in note for note in result.notes) == (result.setup.seeds == (2,))
 
 
 @pytest.mark.parametrize("settings", [{"seeds": 0}, {"policies": ()}])
