@@ -10,6 +10,7 @@ from mmsent_cli.progress import Epoch
 from mmsent_cli.training import trackers
 from tests.commands.running import QUICK, assert_refused, interrupted, mmsent, run_folders, small_lab, succeed
 
+pytestmark = pytest.mark.shared_cache
 VALUES = ("train_loss", "val_loss", "accuracy", "macro_f1", "encoder_lr", "head_lr")
 
 
@@ -104,7 +105,16 @@ def test_a_resumed_run_continues_the_log(lab, monkeypatch, tracker, is_lost):
 
 
 def test_each_model_of_a_fold_has_a_log_of_its_own(lab, weights_dir):
-    encoders = ("--encoders", "bert-resnet18", "--weights-dir", weights_dir, "--image-size-px", 32)
+    encoders = (
+        "--encoders",
+        "bert-resnet18",
+        "--image-encoder",
+        "timm:test_resnet",
+        "--weights-dir",
+        weights_dir,
+        "--image-size-px",
+        32,
+    )
     folds = ("--freeze-text", "all", "--freeze-image", "all", "--folds", 2, "--epochs", 2, "--log", "tensorboard")
     run = Path(succeed("train", "--data", "lab", *encoders, *folds, "--json")["run"])
     for fold in (1, 2):

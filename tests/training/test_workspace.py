@@ -15,6 +15,7 @@ from tests.training.test_run import CONFIG, ROOT
 
 FROZEN = ModelConfig(
     encoders="bert-resnet18",
+    image_encoder="timm:test_resnet",
     fusion="concat",
     freeze_text="1",
     freeze_image="all",
@@ -137,7 +138,8 @@ def test_models_that_store_other_stages_meet_the_pairs_in_the_same_batches(weigh
 
 
 @pytest.mark.parametrize(
-    ("from_scratch", "pretrained"), [("text", {"image_encoder": "resnet18"}), ("image", {"text_encoder": "bert"})]
+    ("from_scratch", "pretrained"),
+    [("text", {"image_encoder": "timm:test_resnet"}), ("image", {"text_encoder": "bert"})],
 )
 def test_models_beside_an_encoder_from_scratch_share_the_features_of_the_pretrained_one(
     from_scratch, pretrained, weights_dir
