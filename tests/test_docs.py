@@ -37,13 +37,27 @@ def test_a_gain_is_that_over_the_row_before(script):
     assert row.accuracy_interval[0] < 0.25 < row.accuracy_interval[1]
 
 
-def test_recorded_runs_are_joined_as_the_run_itself_did(script, tmp_path, monkeypatch, weights_dir):
+def test_recorded_runs_are_joined_as_the_run_itself_did(script, tmp_path, monkeypatch, undrawn, weights_dir):
     from tests.commands.running import small_lab, succeed
 
     monkeypatch.chdir(tmp_path)
     small_lab(tmp_path / "lab")
-    encoders = ("--encoders", "bert-resnet18", "--weights-dir", weights_dir, "--offline", "--image-size-px", 32)
-    rest = ("--freeze-text", 1, "--freeze-image", "all", "--epochs", 1, "--batch-size", 8, "--models-per-fold", 2)
+    encoders = ("--encoders", "bert-resnet18", "--image-encoder", "timm:test_resnet", "--image-size-px", 32)
+    rest = (
+        "--weights-dir",
+        weights_dir,
+        "--offline",
+        "--freeze-text",
+        1,
+        "--freeze-image",
+        "all",
+        "--epochs",
+        1,
+        "--batch-size",
+        8,
+        "--models-per-fold",
+        2,
+    )
     joined = ("--folds", 3, "--probes", "image,lexicon", "--logit-adjustment", 0.25)
     run = succeed("train", "--data", "lab", *encoders, *rest, *joined, "--json")["run"]
     recorded = script.Recorded(run)

@@ -19,6 +19,7 @@ from mmsent_cli.training.run import execute
 from mmsent_cli.training.run_folder import resume_run, start_run
 from tests.training.builders import assert_equal
 
+pytestmark = pytest.mark.shared_cache
 ROOT = Path(__file__).parents[2]
 CONFIG = TrainConfig(
     data=DataConfig(data=str(ROOT / "data" / "sample"), limit=60),
