@@ -14,6 +14,7 @@ from mmsent_cli import SentimentClassifier, load, read_pairs, train
 from mmsent_cli.errors import ConfigError, DataError
 from tests.data.builders import image_bytes
 
+pytestmark = pytest.mark.shared_cache
 SMALL = {"encoders": "light", "image_size_px": 32, "batch_size": 8, "epochs": 2, "encoder_lr": 3e-3}
 WORDS = {"negative": "bad", "neutral": "table", "positive": "good"}
 

@@ -23,6 +23,7 @@ from tests.experiments.test_perturb import FP32
 from tests.training.builders import LABELS, OUT_DIM, tiny_encoder, tiny_table
 from tests.training.test_run import run_once
 
+pytestmark = pytest.mark.shared_cache
 PAIRS = 120
 CUES = dict(zip(TAGS, ("dreadful", "ordinary", "splendid"), strict=True))
 CONFIG = TrainConfig(
