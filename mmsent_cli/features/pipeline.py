@@ -40,6 +40,9 @@ batches in another way, so a feature would depend on the other texts of its batc
 BATCHES_DECODED_AHEAD = 4
 CHUNK_BATCHES = 16
 """Number of batches of a prediction whose pairs are in memory together, sorted by length."""
+AUXILIARY_PAIRS = 512
+"""Number of pairs whose auxiliary features are computed together. With 512 instead of 256 pairs, more texts have the
+same length, and MPNet takes 10 % less time."""
 
 
 def encode_texts(
@@ -158,24 +161,39 @@ class PairPipeline:
     def chunks(self, pairs: Iterable[Pair]) -> Generator[tuple[list[Pair], Iterator[PairBatch]], None, None]:
         """Yield pairs in chunks, each with its batches. The pairs of a batch have texts of similar length."""
         size = self.chunk_pairs
+        held = size * -(-AUXILIARY_PAIRS // size) if self.auxiliary else size
         stream = iter(pairs)
         streams = max(map(self.compute.streams_for, (self.image, *self.auxiliary.values())))
         # The threads outlive a chunk: each that reads words in images loads the OCR program once.
         with ThreadPoolExecutor(self.compute.decoders) as decoders, ThreadPoolExecutor(streams) as encoders:
-            while chunk := list(islice(stream, size)):
-                yield chunk, self._batches(chunk, decoders, encoders)
+            while block := list(islice(stream, held)):
+                ocr_texts = list(decoders.map(self._ocr_text, block)) if self.reads_ocr else []
+                features = self._auxiliary_features(block, ocr_texts, encoders)
+                for start in range(0, len(block), size):
+                    part = slice(start, start + size)
+                    own = {name: values[part] for name, values in features.items()}
+                    yield block[part], self._batches(block[part], ocr_texts[part], own, decoders, encoders)
+
+    def _auxiliary_features(
+        self, pairs: Sequence[Pair], ocr_texts: Sequence[OcrText], pool: ThreadPoolExecutor
+    ) -> dict[str, np.ndarray]:
+        texts = [pair.text or "" for pair in pairs]
+        with_ocr = [text_with_ocr(*each) for each in zip(texts, ocr_texts, strict=False)]
+        return {
+            name: self._features(each, pairs, with_ocr if is_text_and_ocr(name) else texts, pool)
+            for name, each in self.auxiliary.items()
+        }
 
     def _batches(
-        self, chunk: list[Pair], decoders: ThreadPoolExecutor, encoders: ThreadPoolExecutor
+        self,
+        chunk: list[Pair],
+        ocr_texts: Sequence[OcrText],
+        features: Mapping[str, np.ndarray],
+        decoders: ThreadPoolExecutor,
+        encoders: ThreadPoolExecutor,
     ) -> Iterator[PairBatch]:
         texts = [pair.text or "" for pair in chunk]
         ids = self.text.inputs.arrays(texts)
-        ocr_texts = list(decoders.map(self._ocr_text, chunk)) if self.reads_ocr else []
-        with_ocr = [text_with_ocr(*each) for each in zip(texts, ocr_texts, strict=False)]
-        features = {
-            name: self._features(each, chunk, with_ocr if is_text_and_ocr(name) else texts, encoders)
-            for name, each in self.auxiliary.items()
-        }
         by_length = sorted(range(len(chunk)), key=lambda row: len(ids[row]))
         groups = list(_groups(by_length, self.compute.predict_batch))
         pixels = decode_ahead(([chunk[row] for row in rows] for rows in groups), self._pixels, decoders)

@@ -66,6 +66,35 @@ def test_auxiliary_features_are_the_bytes_that_the_store_holds(pairs, weights_di
             assert np.array_equal(batch.features["own"], column.batch(batch.rows).values.numpy())
 
 
+def test_auxiliary_features_of_two_chunks_are_computed_together(pairs, weights_dir, monkeypatch):
+    encoder = fresh("text", "bert", weights_dir)
+    encoder.freeze(encoder.n_stages).eval()
+    image = fresh("image", "light", weights_dir).freeze(0).eval()
+    model_text = fresh("text", "bert", weights_dir).freeze(0).eval()
+    computed, encode = [], pipeline.encode_texts
+
+    def counted(encoder, compute, texts, pool):
+        computed.append(len(texts))
+        return encode(encoder, compute, texts, pool)
+
+    def features():
+        found = []
+        for chunk, batches in PairPipeline(model_text, image, FP32, {"own": encoder}).chunks(pairs):
+            found.append(np.empty((len(chunk), encoder.out_dim), dtype=np.float32))
+            for batch in batches:
+                found[-1][batch.rows] = batch.features["own"]
+        return found
+
+    (whole,) = features()
+    monkeypatch.setattr(pipeline, "encode_texts", counted)
+    monkeypatch.setattr(pipeline, "CHUNK_BATCHES", 1)
+    monkeypatch.setattr(pipeline, "AUXILIARY_PAIRS", 32)
+    parts = features()
+    assert [len(part) for part in parts] == [16, 16, 10]
+    assert computed == [32, 10]
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
 def test_an_encoder_of_text_and_ocr_reads_the_words_after_the_text(pairs, weights_dir, monkeypatch):
     monkeypatch.setattr(pipeline, "read_ocr", lambda image: OcrText("SALE" if len(image) % 2 else "", 1, 0.1))
     encoder = fresh("text", "bert", weights_dir)
