@@ -81,7 +81,8 @@ class FinishedRun(Run):
         return language_of(self.read_json(CONFIG)["runtime"]["lang"])
 
     def __repr__(self) -> str:
-        return f"FinishedRun({str(self.folder)!r})"
+        scores = "" if self.summary is None else f", accuracy={self.summary.accuracy:.4f} ({self.summary.measured})"
+        return f"FinishedRun({str(self.folder)!r}{scores})"
 
     def to_frame(self, table: str | None = None) -> "pd.DataFrame":
         """Return a table of the result as a DataFrame.

@@ -14,7 +14,6 @@ from mmsent_cli.errors import DataError
 from mmsent_cli.outputs import STANDARD_OUTPUT
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.results import (
-    ERROR,
     AblateResult,
     CheckResult,
     CompareResult,
@@ -27,7 +26,6 @@ from mmsent_cli.results import (
     TuneResult,
     has_learned_nothing,
 )
-from mmsent_cli.results.data import FILE_CHECKS
 from mmsent_cli.results.training import TrainedResult
 from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run, own_config
 
@@ -35,6 +33,7 @@ DEFAULT_RUNS = Path("runs")
 CHECKED_OPTIONS = "options"
 """Section of a check's configuration with the given options and the place of the data."""
 SAMPLE_TEXT = "what a day"
+WAY_ON = "--on-bad drop"
 EXPLAINED = 3
 """Number of pairs of a file to explain."""
 
@@ -57,10 +56,10 @@ def next_commands(run: Run, result: Any) -> list[str]:
     if isinstance(result, CompareResult):
         return [_train_arm(run, result)]
     if isinstance(result, CheckResult):
-        if result.can_train:
-            return [_checked(run, "train", {})]
-        errors = {one.check for one in result.checks if one.level == ERROR}
-        return [_checked(run, "check", {"on_bad": "drop"})] if errors <= FILE_CHECKS else []
+        if result.errors:
+            is_enough = all(WAY_ON in one.advice for one in result.errors)
+            return [_checked(run, "check", {"on_bad": "drop"})] if is_enough else []
+        return [_checked(run, "train", {}) if result.can_train else _predict_checked(run)]
     if isinstance(result, EncodingResult):
         return [_checked(run, "check", {} if result.decided else {"encoding": result.encoding})]
     if isinstance(result, EvaluateResult):
@@ -164,6 +163,16 @@ def _checked(run: Run, command: str, changed: Mapping[str, Any]) -> str:
     if options.get("data") == frames.NAME:
         return f"{command}(data, runs_dir={str(run.folder.absolute().parent)!r}), with the same data"
     return command_line(command, {**options, "data": Path(options["data"]), **changed, **_runs_dir(run)})
+
+
+def _predict_checked(run: Run) -> str:
+    """Suggest predicting the checked pairs, which have no labels."""
+    options = run.read_json(CONFIG)[CHECKED_OPTIONS]
+    if options.get("data") == frames.NAME:
+        return "predict(data, out='submission.txt'), with the same data"
+    names = {*COLUMNS, "encoding", "on_bad"} - {"tag_column"}
+    kept = {name: value for name, value in options.items() if name in names}
+    return command_line("predict", {**kept, "data": Path(options["data"]), "out": _free_name()})
 
 
 def _retrain(run: Run, result: AblateResult) -> list[str]:

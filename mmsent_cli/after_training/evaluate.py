@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mmsent_cli.after_training.run_folder import (
@@ -21,7 +22,7 @@ from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.config.command_settings import EvaluateSettings, ExplainSettings
 from mmsent_cli.data.columns import read_columns, require_columns
 from mmsent_cli.data.layouts import Source, locate
-from mmsent_cli.data.pairs import ImageSource, Pair
+from mmsent_cli.data.pairs import Dataset, ImageSource, Pair
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
@@ -38,8 +39,8 @@ from mmsent_cli.reports.examples import error_groups
 from mmsent_cli.reports.explanation import explanation_figures
 from mmsent_cli.reports.translate import language_of
 from mmsent_cli.results import ExplainResult, Explanation
-from mmsent_cli.run_folders import find_checkpoint
-from mmsent_cli.training.predictions import PREDICTIONS, predictions_csv
+from mmsent_cli.run_folders import BEST, ENVIRONMENT, Run, find_checkpoint
+from mmsent_cli.training.predictions import OUT_OF_FOLD, PREDICTIONS, predictions_csv
 
 
 def run_evaluation(
@@ -76,7 +77,8 @@ def run_evaluation(
         predictor = Predictor.load(found, runtime)
         labels = predictor.description.labels
         dataset = load_judged(build(DataConfig, {**to_dict(data), "labels": labels}), runtime, source, progress)
-        answers, seen = predict_labelled(predictor, dataset, progress), predictor.description.seen
+        seen = predictor.description.seen
+        answers = _out_of_fold(found, dataset) or predict_labelled(predictor, dataset, progress)
         how, recorded = how_computed(predictor), predictor.description.findings
     columns = _columns(settings.by, data, source, answers)
     name = dataset.source if dataset is not None else str(found)
@@ -93,6 +95,20 @@ def run_evaluation(
         command=command_line("evaluate", options, [found]),
         start=start,
     )
+
+
+def _out_of_fold(checkpoint: Path, dataset: Dataset) -> Answers | None:
+    """Return the out-of-fold predictions of the checkpoint's run, if the pairs are exactly those of its training.
+
+    The checkpoint was trained on these pairs, so its own predictions would show memory.
+    """
+    run = Run(checkpoint.absolute().parent)
+    if checkpoint.name != BEST or not run.path(OUT_OF_FOLD).is_file():
+        return None
+    recorded = run.read_json(ENVIRONMENT).get("data") or {}
+    if recorded.get("digest") != dataset.digest:
+        return None
+    return replace(read_answers(run.path(OUT_OF_FOLD), dataset), is_out_of_fold=True)
 
 
 def _require_columns(names: Sequence[str], data: DataConfig, source: Source | None, has_data: bool) -> None:

@@ -23,13 +23,13 @@ from mmsent_cli.checks.inputs import (
     texts_of,
     token_counts,
 )
-from mmsent_cli.checks.rows import ReadPairs, duplicate_outcomes, read_pairs, row_outcomes
+from mmsent_cli.checks.rows import ReadPairs, duplicate_outcomes, prediction_outcomes, read_pairs, row_outcomes
 from mmsent_cli.clock import begin_command
 from mmsent_cli.command_settings import Given, apply_options, with_preset
 from mmsent_cli.compute.device import Resources
 from mmsent_cli.config import DataConfig, ResolvedModel, RuntimeConfig, TrainConfig, build, to_dict
 from mmsent_cli.data.inspect_encoding import inspect
-from mmsent_cli.data.layouts import Source, locate
+from mmsent_cli.data.layouts import Source, has_labels, locate
 from mmsent_cli.data.pairs import require_classes
 from mmsent_cli.data.seen import word_counts
 from mmsent_cli.data.split import Split, apply_split, describe
@@ -157,7 +157,7 @@ def _sentence_free(hint: str) -> str:
 def check_data(
     config: TrainConfig, model: ResolvedModel, source: Source, weights: WeightSource, progress: Progress
 ) -> CheckResult:
-    """Check all pairs of a source for a training with these settings.
+    """Check all pairs of a source for a training with these settings; without labels, for a prediction.
 
     Args:
         config: settings of data and split.
@@ -171,6 +171,8 @@ def check_data(
     """
     needs = needed_modalities(model)
     data = read_pairs(config.data, source, weights.cache, needs, progress)
+    if not has_labels(source, config.data):
+        return _for_prediction(data, model)
     splits = try_split(data, config)
     readers = open_readers(model, weights, needs, _training_texts(data, splits))
     texts = [pair.text or "" for pair in texts_of(data)]
@@ -195,6 +197,26 @@ def check_data(
         can_train=can_train(checks),
         checks=checks,
         distributions=tuple(_distributions(data, readers, lengths, headers)),
+        image_kinds=image_kinds(headers),
+        encodings=encodings_of(data),
+        scripts=coverage_of(data, model).scripts,
+        notes=data.dataset.notes,
+    )
+
+
+def _for_prediction(data: ReadPairs, model: ResolvedModel) -> CheckResult:
+    headers = headers_of(data.pairs)
+    return CheckResult(
+        source=data.source.name,
+        pairs=0,
+        usable=len(data.pairs),
+        rows=data.numbers,
+        to_predict=len(data.to_predict) + len(data.bad_rows) + len(data.left_out),
+        labels=(),
+        counts={},
+        can_train=False,
+        checks=(*prediction_outcomes(data), *image_outcomes(headers, None)),
+        distributions=tuple(_distributions(data, Readers(), {}, headers)),
         image_kinds=image_kinds(headers),
         encodings=encodings_of(data),
         scripts=coverage_of(data, model).scripts,

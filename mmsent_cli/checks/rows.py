@@ -11,7 +11,7 @@ from mmsent_cli.data import lab
 from mmsent_cli.data.check import account, check_rows, guess_encoding
 from mmsent_cli.data.findings import near_duplicates
 from mmsent_cli.data.flaws import CheckedPair, Flaw, Flaws
-from mmsent_cli.data.layouts import Source, gather_labelled, rows_to_predict
+from mmsent_cli.data.layouts import FIX, Source, gather_labelled, has_labels, rows_to_predict
 from mmsent_cli.data.pairs import MODALITIES, Dataset, Pair, limited
 from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
 from mmsent_cli.data.seen import NEW, SEEN, SeenPairs
@@ -32,10 +32,11 @@ class ReadPairs:
         needs: the modalities that a pair must have.
         decision: how texts are decoded.
         rows: all labelled pairs, including unusable ones.
-        bad_rows: a line for each labelled row that cannot be read.
+        bad_rows: a line for each labelled row that cannot be read, and that stops a training.
+        left_out: a line for each row that cannot be read, and that is left out (`--on-bad drop` or `blank`).
         hint: what to do about the rows that cannot be read.
         numbers: numbers of rows that were read, used, skipped and refused.
-        dataset: the usable labelled pairs.
+        dataset: the usable labelled pairs. Without labels, the pairs that can be predicted.
         to_predict: all pairs without a label.
         bad_rows_to_predict: a line for each row without a label that cannot be read.
         listed: the guids in the lists of a folder.
@@ -47,6 +48,7 @@ class ReadPairs:
     decision: EncodingDecision
     rows: list[CheckedPair]
     bad_rows: list[str]
+    left_out: list[str]
     hint: str
     numbers: dict[str, int]
     dataset: Dataset
@@ -56,7 +58,7 @@ class ReadPairs:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """The usable labelled pairs."""
+        """The usable pairs."""
         return self.dataset.pairs
 
 
@@ -75,10 +77,17 @@ def read_pairs(
     Raises:
         DataError: the source cannot be read at all.
     """
-    report = Report()
+    report, flaws = Report(), Flaws()
     decision = guess_encoding(source, config, cache_dir)
-    every_row, labels, hint = gather_labelled(source, config, report, decision, needs)
-    unlabelled, bad = _unlabelled_rows(source, config, decision)
+    is_labelled = has_labels(source, config)
+    if is_labelled:
+        every_row, labels, hint = gather_labelled(source, config, report, decision, needs)
+        unlabelled, bad = _unlabelled_rows(source, config, decision)
+    else:
+        every_row, labels, hint, bad = [], (), FIX, []
+        unlabelled = list(rows_to_predict(source, config, report, decision))
+        report.leave_out(config.on_bad)
+    flaws.leave_out(report.left_out)
     rows, total = limited(every_row, config.limit), 0
     checked: tuple[list[CheckedPair], list[CheckedPair]] = ([], [])
     for part, kept in zip((rows, unlabelled), checked, strict=True):
@@ -86,8 +95,8 @@ def read_pairs(
             kept += chunk
             total += len(chunk)
             progress(Stage("checking pairs", total, len(rows) + len(unlabelled)))
-    flaws = Flaws()
-    usable = tuple(pair for item in checked[0] if (pair := flaws.admit(item, config.on_bad, needs)))
+    judged, needed = (checked[0], needs) if is_labelled else (checked[1], None)
+    usable = tuple(pair for item in judged if (pair := flaws.admit(item, config.on_bad, needed)))
     account(report, len(every_row) - len(rows), len(usable), flaws)
     return ReadPairs(
         source=source,
@@ -96,6 +105,7 @@ def read_pairs(
         decision=decision,
         rows=checked[0],
         bad_rows=sorted(report.problems, key=natural_order),
+        left_out=report.left_out,
         hint=hint,
         numbers=report.numbers(),
         dataset=Dataset(
@@ -138,6 +148,37 @@ def row_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
         yield _unlisted(data)
 
 
+def prediction_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
+    """Make the checks of a source without labels: can `predict` read its rows and files?"""
+    yield CheckOutcome(
+        check="labels",
+        level=WARNING,
+        message="no row has a label, so the pairs are checked for a prediction",
+        advice="to check them for a training, name the column of the labels with --tag-column",
+    )
+    yield _bad_rows(data)
+    for modality in MODALITIES:
+        for what in ("missing", "broken"):
+            yield _unpredictable(data, modality, what)
+
+
+def _unpredictable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
+    """Check for missing or broken texts or images of pairs to predict. A pair may lack one of them."""
+    found = [(item, flaw) for item in data.to_predict if (flaw := flaw_of(item, modality, what))]
+    wrong = [(item, flaw) for item, flaw in found if item.wrong(None)]
+    is_stopped = bool(wrong) and data.on_bad == "stop"
+    fate = f"; --on-bad {data.on_bad} is set" if wrong and not is_stopped else ""
+    verb = "lack their" if what == "missing" else "have a broken"
+    return CheckOutcome(
+        check=f"{what} {modality}s",
+        level=ERROR if is_stopped else WARNING if wrong else OK,
+        message=f"{len(found):,} of {len(data.to_predict):,} pairs {verb} {modality}{fate}",
+        rule="error if a named file cannot be used, or nothing is left of a pair",
+        advice=REPAIR if is_stopped else "",
+        pairs=tuple(listed(item, flaw.text) for item, flaw in wrong),
+    )
+
+
 def listed(item: CheckedPair, detail: str = "") -> ListedPair:
     """Return a checked pair as a row of a check's list."""
     return ListedPair(guid=item.pair.guid, tag=item.pair.tag or "", detail=detail)
@@ -153,14 +194,16 @@ def flaw_of(item: CheckedPair, modality: str, what: str) -> Flaw | None:
 
 
 def _bad_rows(data: ReadPairs) -> CheckOutcome:
-    count = len(data.bad_rows)
+    lines = [*data.bad_rows, *data.left_out]
+    kind, others = ("labelled rows", data.rows) if data.dataset.labels else ("rows", data.to_predict)
+    fate = f"; --on-bad {data.on_bad} is set" if data.left_out else ""
     return CheckOutcome(
         check="rows",
-        level=ERROR if count else OK,
-        message=f"{count:,} of {count + len(data.rows):,} labelled rows cannot be read",
-        rule="error if there is any",
-        advice=data.hint if count else "",
-        pairs=tuple(ListedPair(guid="", detail=line) for line in data.bad_rows),
+        level=ERROR if data.bad_rows else WARNING if lines else OK,
+        message=f"{len(lines):,} of {len(lines) + len(others):,} {kind} cannot be read{fate}",
+        rule="error if there is any" if data.on_bad == "stop" else FIRST,
+        advice=data.hint if data.bad_rows else "",
+        pairs=tuple(ListedPair(guid="", detail=line) for line in lines),
     )
 
 

@@ -24,7 +24,8 @@ def check(
 ) -> None:
     """Check the pairs before a training: classes, texts, images, duplicates, files.
 
-    The run folder lists all problems by guid. The exit code is 1 if training cannot run.
+    The run folder lists all problems by guid. The exit code is 1 if training cannot run. Pairs without labels are
+    checked for a prediction; the exit code is 1 if it would stop.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
@@ -32,7 +33,7 @@ def check(
     with ProgressView(is_brief=json) as progress:
         run = api.check(preset=preset, runs_dir=runs_dir, progress=progress, **given)
     print_run(run, json)
-    if not run.result.can_train:
+    if run.result.errors:
         raise typer.Exit(1)
 
 

@@ -73,7 +73,7 @@ class DataConfig:
     on_bad: Literal["stop", "drop", "blank"] = option(
         "stop",
         "What to do if a text or an image is unusable: stop = end with an error, drop = leave out the pair, blank ="
-        " keep the pair without that text or image",
+        " keep the pair without that text or image. drop and blank also leave out rows that cannot be read",
     )
     limit: int | None = option(None, "Use only this many labelled pairs, for a quick try", shown="all pairs")
 

@@ -155,11 +155,12 @@ def load_labelled(
             pair may lack one modality, as in a prediction.
 
     Raises:
-        DataError: rows are invalid, the encoding is undecided, or (with `on_bad` stop) a pair is unusable.
+        DataError: tags are unknown, the encoding is undecided, or (with `on_bad` stop) a row or a pair is unusable.
     """
     source, report, flaws = source or locate(config.data), Report(), Flaws()
     decision = None if source.kind == "lab" else decide_encoding(source, config, cache_dir)
     every_row = labelled_rows(source, config, report, decision, needs or ())
+    flaws.leave_out(report.left_out)
     decision = decision or decide_encoding(source, config, cache_dir)
     rows = limited(every_row, config.limit)
     needs = _modalities_of(rows) if needs is not None and not needs else needs
@@ -204,7 +205,7 @@ def open_unlabelled(
 
     A missing text or image is None. `on_bad` decides about broken files: `stop` checks all pairs and then raises one
     error that lists every problem; `drop` leaves the pair out; `blank` sets the text or image to None. A pair without
-    text and image is left out.
+    text and image, and a row that cannot be read, is left out by both.
 
     Args:
         source: a source from `locate`.
@@ -215,10 +216,11 @@ def open_unlabelled(
         part: a function from the number of all rows to the range of rows to predict.
 
     Raises:
-        DataError: rows are invalid. With `on_bad` stop, files are broken; this is found while the pairs are read.
+        DataError: with `on_bad` stop, rows are invalid, or files are broken, which is found while the pairs are read.
     """
     report, flaws = Report(), Flaws() if flaws is None else flaws
     count, every_row = count_unlabelled(source, config, report, decision)
+    flaws.leave_out(report.left_out)
     chosen = part(count)
     rows = islice(every_row, chosen.start, chosen.stop)
 
@@ -325,7 +327,7 @@ def account(report: Report, over_limit: int, kept: int, flaws: Flaws) -> None:
     if over_limit:
         report.skipped[OVER_LIMIT] += over_limit
     report.read = kept
-    report.refused = flaws.refused
+    report.refused = flaws.refused - len(report.left_out)
 
 
 def _notes(pairs: list[Pair], config: DataConfig, flaws: Flaws, needs: Collection[str] | None) -> list[str]:

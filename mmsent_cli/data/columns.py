@@ -1,6 +1,7 @@
 """Read further columns of a source, and use the column names that a checkpoint records."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mmsent_cli.config import DataConfig, build
@@ -52,12 +53,14 @@ def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> It
         places = _places(source, frames.columns_of(source.frame), names)
         rows = table_rows(source, config)
         cells = zip(*(frames.cells(source.frame, place) for place in places), strict=True)
-        yield from ((row.guid, tuple(map(_shown, values))) for row, values in zip(rows, cells, strict=False))
+        shown = [tuple(map(_shown, values)) for values in cells]
+        yield from ((row.guid, shown[frames.place_of(row)]) for row in rows)
         return
     table, columns = open_source(source, config)
     places = _places(source, table.columns, names)
     for _, guid, cells in numbered_records(table, columns, Report()):
-        yield name_of(guid, "guid"), tuple(_shown(cells[place]) for place in places)
+        with suppress(ValueError):  # a guid that cannot be read: the row is left out
+            yield name_of(guid, "guid"), tuple(_shown(cells[place]) for place in places)
 
 
 def require_columns(source: Source, config: DataConfig, names: Sequence[str]) -> None:

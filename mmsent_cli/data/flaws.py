@@ -1,7 +1,7 @@
 """Collect the flaws of pairs. A message names each kind of flaw once, with its count."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -25,6 +25,9 @@ HINTS = {
     **dict.fromkeys((ELSEWHERE, ABSENT), "write the paths relative to the table's folder, such as images/1.jpg"),
 }
 """Kinds of flaws that are reported once for all pairs, with hints."""
+FEW_ABSENT = "use --on-bad blank (text alone) or --on-bad drop (leave the pairs out), or copy the images there"
+"""The hint if most image files exist, so that the paths are right."""
+CHECK_LISTS = "mmsent check lists all of them"
 
 
 class Flaw(NamedTuple):
@@ -128,6 +131,13 @@ class Flaws:
             for what, examples in more.items():
                 own.setdefault(what, []).extend(examples)
 
+    def leave_out(self, rows: Iterable[str]) -> None:
+        """Record rows that cannot be read and are left out, from lines such as `posts.jsonl:17: not a JSON object`."""
+        for line in rows:
+            where, _, why = line.partition(": ")
+            self.problems.append(f"{where}: {DROPPED}: {why}")
+            self.unusable.append(UnusablePair(guid="", row=where, reason=why, outcome=DROPPED))
+
     def admit(self, item: CheckedPair, on_bad: str, needs: Collection[str] | None) -> Pair | None:
         """Return the pair as it is used, or None if it is left out. Its flaws are recorded.
 
@@ -168,6 +178,8 @@ class Flaws:
     def error(self, total: int) -> DataError:
         """Make the error for pairs that cannot be used. `total` is the number of checked pairs."""
         hint = next(iter(HINTS[kind] for kind in self._kinds), HINT) if not self._single else HINT
+        if ABSENT in self._kinds and len(self._kinds[ABSENT]) < total / 2 and not self._single:
+            hint = f"{FEW_ABSENT}; {CHECK_LISTS}"
         return DataError(f"{len(self.problems)} of {total} pairs cannot be used: {self.summary()}", hint)
 
     def notes(self, needs: Collection[str] | None) -> list[str]:

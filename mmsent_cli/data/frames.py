@@ -55,6 +55,11 @@ def read_rows(frame: "DataFrame", columns: Columns, config: DataConfig, report: 
             yield row
 
 
+def place_of(row: PairRow) -> int:
+    """Return the number of a row in its DataFrame, from 0."""
+    return int(row.where.rpartition(":")[2]) - 1
+
+
 def raw_texts(frame: "DataFrame", config: DataConfig) -> tuple[list[tuple[str, bytes]], bool]:
     """Return `DataFrame:row` and the bytes of each text, for `inspect_encoding`; the column may hold bytes.
 

@@ -7,13 +7,14 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data import frames, lab, manifests
-from mmsent_cli.data.fields import FIELDS, KNOWN, Columns, choose_columns
+from mmsent_cli.data.fields import FIELDS, IMAGE, KNOWN, Columns, choose_columns, is_default
 from mmsent_cli.data.pairs import DUPLICATE, PairRow, labels_of, require_classes, tag_problems
 from mmsent_cli.data.tables import SUFFIXES, Report, Table, open_table
 from mmsent_cli.data.tables.encoding import numbered_lines
@@ -181,9 +182,11 @@ def _file_hint(path: Path) -> str:
 
 
 WITH_TAG, WITHOUT_TAG = "with a tag", "without a tag"
-FIX = "fix these rows"
+FIX = "fix these rows, or leave them out with --on-bad drop"
 CHECK = "mmsent check lists the problems of all rows and files together"
 SHOWN_TAGS = 5
+SAMPLE_ROWS, MOSTLY = 200, 0.9
+"""Columns are swapped if more than this share of the first texts are names of image files."""
 
 
 def labelled_rows(
@@ -234,6 +237,7 @@ def gather_labelled(
     else:
         every_row, class_names = _table_rows(source, config, report, True, decision, needs)
         rows = list(_only(every_row, report, has_tag=True))
+    report.leave_out(config.on_bad)
     if not rows and not report.problems:
         raise DataError(f"{source.name} has no labelled pairs ({report.counts()})", "add rows with a guid and a tag")
     tagged = settle_tags(rows, config, class_names)
@@ -255,7 +259,7 @@ def _hint(problems: Sequence[str], wrong: Sequence[str | None], source: Source, 
     if len(problems) > doubled:
         parts.append(FIX)
     if doubled:
-        parts.append("give each pair a guid of its own")
+        parts.append("give each pair a guid of its own, or leave out its later rows with --on-bad drop")
     if None in wrong:
         is_list = source.kind == "lab"
         parts.append(f"write the missing tags{', or list these guids in test_without_label.txt' if is_list else ''}")
@@ -286,10 +290,11 @@ def count_unlabelled(
         source, config, report, decision: as in `labelled_rows`.
 
     Raises:
-        DataError: the file has bad rows, which are all listed, or has no rows.
+        DataError: the file has no rows, or (with `on_bad` stop) bad rows, which are all listed.
     """
     report = Report() if report is None else report
     report.read = sum(1 for _ in rows_to_predict(source, config, report, decision))
+    report.leave_out(config.on_bad)
     _raise_rows(report, FIX)
     if not report.read and source.kind == "manifest" and report.skipped[WITH_TAG]:
         raise DataError(
@@ -303,6 +308,19 @@ def count_unlabelled(
             "list their guids in test_without_label.txt" if is_lab else "add a row for each pair below the header",
         )
     return report.read, rows_to_predict(source, config, Report(), decision)
+
+
+def has_labels(source: Source, config: DataConfig) -> bool:
+    """Return True if a row of a table has a label, or the user named the column of the labels.
+
+    Folders, and tables that cannot be read, count as labelled, so that their reader says what they lack.
+    """
+    if source.kind == "lab" or not is_default(config, "tag"):
+        return True
+    try:
+        return any(row.tag is not None for row in table_rows(source, config))
+    except DataError:
+        return True
 
 
 def table_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
@@ -386,12 +404,33 @@ def _table_rows(
         names = frames.columns_of(source.frame)
         columns = choose_columns(source.name, names, config, is_labelled, needs, has_index=True)
         report.said += columns.notes
-        return frames.read_rows(source.frame, columns, config, report), ()
+        rows = frames.read_rows(source.frame, columns, config, report)
+        return _not_swapped(rows, source, names, columns), ()
     table, columns = open_source(source, config, is_labelled, decision, needs)
     report.title = f"{source.path.name} ({table.form})"
     report.said += [*table.notes, *columns.notes]
-    rows = manifests.read_rows(table, columns, config, report)
+    rows = _not_swapped(manifests.read_rows(table, columns, config, report), source, table.columns, columns)
     return rows, lab.ASPECT_CLASSES if columns.target is not None else table.class_names
+
+
+def _not_swapped(rows: Iterator[PairRow], source: Source, names: Sequence[str], columns: Columns) -> Iterator[PairRow]:
+    """Yield the rows, after checking that the columns of texts and images are not swapped.
+
+    Raises:
+        DataError: nearly all texts are names of image files, and hardly any image is one.
+    """
+    first = list(islice(rows, SAMPLE_ROWS))
+    both = [row for row in first if row.text and (row.elsewhere or isinstance(row.image, Path))]
+    is_named = [bool(IMAGE.search(row.text or "")) for row in both]
+    is_image = [bool(IMAGE.search(row.elsewhere or str(row.image))) for row in both]
+    if both and sum(is_named) > MOSTLY * len(both) and sum(is_image) < (1 - MOSTLY) * len(both):
+        text, image = (names[place] or str(place + 1) for place in (columns.image or 0, columns.text or 0))
+        raise DataError(
+            f"{source.name}: the columns of texts and images are swapped: the texts are file names such as "
+            f"{both[0].text!r} ({both[0].where})",
+            f"{option_text('text_column', text)} {option_text('image_column', image)}",
+        )
+    yield from chain(first, rows)
 
 
 def _wanted(config: DataConfig) -> Iterator[str]:

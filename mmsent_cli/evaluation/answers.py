@@ -19,7 +19,7 @@ from mmsent_cli.errors import DataError, counted, listed, summarize
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress, Stage, silent
-from mmsent_cli.results import ON_KNOWN, ON_NEW, ON_UNKNOWN, ON_VALIDATION
+from mmsent_cli.results import ON_KNOWN, ON_NEW, ON_OUT_OF_FOLD, ON_UNKNOWN, ON_VALIDATION, TRAINED_ON, Finding
 
 SUFFIXES = (".csv", ".jsonl")
 FORMATS = "rows guid,tag as mmsent predict writes them, or guid,tag,predicted as in val_predictions.csv"
@@ -38,6 +38,7 @@ class Answers:
         probabilities: [N, C]; None if they are unknown.
         pairs: the pairs; empty if they are unknown.
         notes: remarks about the scores.
+        is_out_of_fold: True if the models of a pair's prediction were not trained on the pair.
     """
 
     guids: tuple[str, ...]
@@ -47,6 +48,7 @@ class Answers:
     probabilities: np.ndarray | None
     pairs: tuple[Pair, ...] = ()
     notes: tuple[str, ...] = ()
+    is_out_of_fold: bool = False
 
     def take(self, rows: np.ndarray) -> "Answers":
         """Return the predictions for some pairs [M], given by numbers or a mask."""
@@ -246,6 +248,11 @@ RELATIONS = {
     VALIDATED: "in validation *",
 }
 NO_TRAINING = "the training pairs are unknown, so the scores may include pairs that were in training"
+OUT_OF_FOLD_NOTE = (
+    "these are the pairs of the training, so the scores are those of the run's out-of-fold predictions: each pair is "
+    "predicted by models that were not trained on it"
+)
+USE_OTHERS = "to measure predictions of new pairs, use other pairs"
 NO_VALIDATION = (
     "this checkpoint does not record its validation pairs: if they are among these pairs, the scores are optimistic"
 )
@@ -283,14 +290,31 @@ def used_notes(measured: str, counts: Mapping[str, int]) -> tuple[str, ...]:
     """
     total = sum(counts.values())
     used = total - counts.get("new", 0)
-    if not used:
+    if not used or measured == ON_KNOWN:
         return ()
-    shared = f"{used:,} of {total:,} pairs were used in training, or share text or image with a training pair"
-    if measured == ON_KNOWN:
-        return (f"{shared}. To measure predictions of new pairs, use other pairs",)
+    if measured == ON_OUT_OF_FOLD:
+        return (OUT_OF_FOLD_NOTE,)
+    shared = _shared(used, total)
     if measured == ON_VALIDATION:
         return ("the scores are optimistic, since the pairs are validation pairs of the training",)
     return (f"{shared}. The scores are those of the other {total - used:,}",)
+
+
+def memory_finding(measured: str, counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Return a finding if the scores are those of training pairs, which the model may have memorised.
+
+    Args:
+        measured, counts: as in `used_notes`.
+    """
+    if measured != ON_KNOWN:
+        return ()
+    total = sum(counts.values())
+    message = f"{_shared(total - counts['new'], total)}: these scores show memory"
+    return (Finding(kind=TRAINED_ON, message=message, advice=USE_OTHERS),)
+
+
+def _shared(used: int, total: int) -> str:
+    return f"{used:,} of {total:,} pairs were used in training, or share text or image with a training pair"
 
 
 def record_notes(seen: SeenPairs | None, answers: Answers) -> tuple[str, ...]:

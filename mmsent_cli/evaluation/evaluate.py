@@ -14,10 +14,19 @@ import numpy as np
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.seen import SeenPairs, word_counts
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.evaluation.answers import RELATIONS, Answers, chosen_pairs, record_notes, relation_counts, used_notes
+from mmsent_cli.evaluation.answers import (
+    RELATIONS,
+    Answers,
+    chosen_pairs,
+    memory_finding,
+    record_notes,
+    relation_counts,
+    used_notes,
+)
 from mmsent_cli.results import (
     IGNORES_IMAGE,
     IGNORES_TEXT,
+    ON_OUT_OF_FOLD,
     ClassScores,
     EvaluateResult,
     Finding,
@@ -77,12 +86,15 @@ def evaluate(
     """
     relation = None if seen is None or not answers.pairs else seen.relation(answers.pairs)
     measured, chosen = chosen_pairs(relation, len(answers.guids))
+    if answers.is_out_of_fold:
+        measured, chosen = ON_OUT_OF_FOLD, np.ones(len(answers.guids), dtype=bool)
     counted = answers.take(chosen)
     confusion = confusion_counts(counted.true, counted.predicted, len(answers.labels))
     support = confusion.sum(axis=1)
     classes = support if seen is None else np.bincount(seen.classes, minlength=len(answers.labels))
     findings = model_findings(counted.true, counted.predicted[None], answers.labels, int(classes.argmax()), recorded)
-    counts, few = relation_counts(relation), few_pairs_notes(counted.true, answers.labels)
+    counts = relation_counts(relation)
+    findings, few = (*findings, *memory_finding(measured, counts)), few_pairs_notes(counted.true, answers.labels)
     result = EvaluateResult(
         subject=subject,
         source=source,

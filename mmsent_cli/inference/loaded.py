@@ -11,6 +11,7 @@ from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.clock import begin_command
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled
+from mmsent_cli.data.frames import place_of
 from mmsent_cli.data.images import image_bytes, verify_image
 from mmsent_cli.data.layouts import frame_source, unlabelled_rows
 from mmsent_cli.data.manifests import SURROGATE, image_of, without_surrogates
@@ -165,10 +166,9 @@ class LoadedModel:
             return _table(answers, self.labels, [answer.guid for answer in answers])
         source = frame_source(data)
         config = columns_known(source, columns, self._predictor.description)
-        guids = [row.guid for row in unlabelled_rows(source, config)]
+        place = {row.guid: place_of(row) for row in unlabelled_rows(source, config)}
         pairs = list(iter_unlabelled(source, config, decide_encoding(source, config, Path())))
         answers = self._predict(pairs, progress)
-        place = {guid: row for row, guid in enumerate(guids)}
         return _table(answers, self.labels, data.index[[place[answer.guid] for answer in answers]])
 
     def _predict(self, pairs: Sequence[Pair], progress: Progress) -> list[Prediction]:

@@ -75,6 +75,8 @@ def look_at(checks: Sequence[CheckOutcome]) -> tuple[str, ...]:
 
 def check_answer(result: CheckResult, seconds: float) -> Answer:
     """Make the head of the page."""
+    if not result.labels and not result.pairs:
+        return _prediction_answer(result, seconds)
     return Answer(
         question="Can a model be trained on these pairs?",
         headline=verdict(result.can_train, result.checks),
@@ -84,6 +86,21 @@ def check_answer(result: CheckResult, seconds: float) -> Answer:
             ("Labelled pairs", f"{result.pairs:,}, of which {result.usable:,} can be used"),
             ("To predict", f"{result.to_predict:,}"),
             ("Classes", ", ".join(f"{label} {count:,}" for label, count in result.counts.items())),
+            ("Time", duration(seconds)),
+        ),
+        notes=result.notes,
+    )
+
+
+def _prediction_answer(result: CheckResult, seconds: float) -> Answer:
+    """Make the head of the page for pairs without labels."""
+    return Answer(
+        question="Can these pairs be predicted?",
+        headline=f"No row has a label: {result.usable:,} of {result.to_predict:,} pairs can be predicted",
+        paragraphs=look_at(result.checks),
+        facts=(
+            ("Data", result.source),
+            ("To predict", f"{result.to_predict:,}"),
             ("Time", duration(seconds)),
         ),
         notes=result.notes,

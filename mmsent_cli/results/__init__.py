@@ -24,6 +24,7 @@ from mmsent_cli.results.data import (
 from mmsent_cli.results.evaluation import (
     ON_KNOWN,
     ON_NEW,
+    ON_OUT_OF_FOLD,
     ON_UNKNOWN,
     ON_VALIDATION,
     AnsweredShare,
@@ -72,6 +73,7 @@ from mmsent_cli.results.training import (
     MAJORITY,
     NEVER_ANSWERED,
     ONE_CLASS,
+    TRAINED_ON,
     ClassMetrics,
     EpochResult,
     EpochScore,

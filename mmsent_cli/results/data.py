@@ -11,10 +11,6 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 """Levels of an outcome. OK: nothing to do. WARNING: look at it; training can run. ERROR: training cannot run."""
 
 
-FILE_CHECKS = frozenset({"missing texts", "missing images", "broken texts", "broken images"})
-"""Checks whose errors `--on-bad drop` removes."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPair:
     """A pair that a check lists. If a row cannot be read, `guid` is empty.
@@ -87,7 +83,7 @@ class EnvResult(Tabular):
     """The result of `env`.
 
     Attributes:
-        can_train: True if no check found an error.
+        can_train: True if there are labels, and no check found an error.
         checks: all checks, in the order in which they were made.
         minutes: expected minutes of a training on 4,000 pairs, by preset; empty if not measured.
         predicted_per_second: expected number of pairs that `predict` predicts per second, by preset; empty if not
@@ -113,10 +109,10 @@ class CheckResult(Tabular):
     Attributes:
         source: the folder or table.
         pairs: number of labelled pairs that were read.
-        usable: number of labelled pairs that training would use.
+        usable: number of labelled pairs that training would use. Without labels, the pairs that can be predicted.
         rows: numbers of labelled rows that were read, used, skipped and refused.
         to_predict: number of pairs without a label.
-        labels: the classes in order.
+        labels: the classes in order; empty if no row has a label, so that the pairs are checked for a prediction.
         counts: number of usable pairs of each class.
         can_train: True if no check found an error.
         checks: all checks, in the order in which they were made.
@@ -143,6 +139,11 @@ class CheckResult(Tabular):
     scripts: dict[str, float]
     rows: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[CheckOutcome, ...]:
+        """The checks that found an error."""
+        return tuple(one for one in self.checks if one.level == ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

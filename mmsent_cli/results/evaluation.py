@@ -33,9 +33,10 @@ class ClassScores:
 
 
 ON_NEW, ON_VALIDATION, ON_KNOWN, ON_UNKNOWN = "new pairs", "validation pairs", "known pairs", ""
+ON_OUT_OF_FOLD = "training pairs, out of fold"
 """Groups of evaluated pairs. ON_NEW: pairs that were not used in training. ON_VALIDATION: pairs that the best epoch
 was chosen on. ON_KNOWN: all pairs, since nearly all were used in training. ON_UNKNOWN: pairs that may have been
-used."""
+used. ON_OUT_OF_FOLD: the training pairs of a run with folds; each is predicted by models that it did not train."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +113,10 @@ class LengthDrift:
 
 
 def _scores(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Make a row for each of the three scores."""
+    """Make a row for each of the three scores, with the group of pairs that they are computed on."""
     names = ("accuracy", "macro_f1", "weighted_f1")
-    return [_row({"metric": name}, {"score": getattr(result, name)}) for name in names]
+    measured = {"pairs": result.pairs, "measured": result.measured}
+    return [_row({"metric": name}, {"score": getattr(result, name), **measured}) for name in names]
 
 
 def _row(start: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,9 +157,11 @@ class EvaluateResult(Tabular):
         near_training: number of pairs that share text or image, but not both, with a training pair; None if unknown.
         in_validation: number of validation pairs of the training; None if unknown.
         in_training: number of training pairs; None if unknown.
-        measured: the group of pairs on which the scores are computed: ON_NEW, ON_VALIDATION, ON_KNOWN or ON_UNKNOWN.
+        measured: the group of pairs on which the scores are computed: ON_NEW, ON_VALIDATION, ON_KNOWN, ON_UNKNOWN or
+            ON_OUT_OF_FOLD.
         classes, lengths: drift of class shares and text lengths from the training pairs; None if these are unknown.
-        findings: reasons why the model has learned too little, which are also the first `notes`.
+        findings: reasons why the model has learned too little, or why the scores show memory, which are also the first
+            `notes`.
     """
 
     TABLES: ClassVar = {

@@ -109,7 +109,12 @@ MAIN_METRICS: dict[type, Callable[[Any], tuple[float, float, str, float]]] = {
     TuneResult: _tuned,
     AblateResult: _ablated,
     PaperResult: lambda one: _trained(one.train),
-    EvaluateResult: lambda one: (one.accuracy.value, one.macro_f1.value, "evaluated pairs", one.majority_accuracy),
+    EvaluateResult: lambda one: (
+        one.accuracy.value,
+        one.macro_f1.value,
+        one.measured or "evaluated pairs",
+        one.majority_accuracy,
+    ),
     ModelComparison: _first_model,
 }
 """Functions that return accuracy, macro-F1, a description of them, and the majority accuracy, by type of result."""

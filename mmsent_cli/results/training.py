@@ -9,6 +9,7 @@ from mmsent_cli.results.frames import Tabular, records
 
 ONE_CLASS, MAJORITY, NEVER_ANSWERED = "one class", "majority", "never answered"
 IGNORES_TEXT, IGNORES_IMAGE = "ignores text", "ignores image"
+TRAINED_ON = "training pairs"
 """Kinds of findings."""
 
 
@@ -19,7 +20,7 @@ class Finding:
     Attributes:
         kind: ONE_CLASS (nearly every pair gets the same class), MAJORITY (no better than always predicting the most
             frequent class), NEVER_ANSWERED (a class is never predicted), IGNORES_TEXT or IGNORES_IMAGE (predictions do
-            not depend on it).
+            not depend on it), TRAINED_ON (the model was trained on the evaluated pairs).
         message: the finding with its numbers, one sentence without its end.
         advice: what to try next, one sentence without its end; empty if there is no advice.
     """
@@ -43,10 +44,9 @@ def has_learned_nothing(findings: Iterable[Finding]) -> bool:
 
 
 def warn_of_findings(result: Any) -> None:
-    """Give a Python warning if a result's model predicts the same class for nearly all pairs."""
-    findings = getattr(result, "findings", ())
-    for finding in findings if has_learned_nothing(findings) else ():
-        if finding.kind == ONE_CLASS:
+    """Give a Python warning if a model predicts one class for nearly all pairs, or was trained on these pairs."""
+    for finding in getattr(result, "findings", ()):
+        if finding.kind in (ONE_CLASS, TRAINED_ON):
             warnings.warn(str(finding), stacklevel=3)
 
 

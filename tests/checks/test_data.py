@@ -127,12 +127,13 @@ def test_everything_wrong_is_found_and_listed_by_guid(lab):
         api.train("lab", **LIGHT)
 
 
-@pytest.mark.parametrize(("is_row_bad", "following"), [(False, ["--on-bad drop"]), (True, [])])
-def test_the_next_command_is_left_out_where_it_would_not_help(lab, is_row_bad, following):
+@pytest.mark.parametrize(
+    ("row", "following"), [("", ["--on-bad drop"]), ("1,neutral\n", ["--on-bad drop"]), ("200,odd\n", [])]
+)
+def test_the_next_command_is_left_out_where_it_would_not_help(lab, row, following):
     (lab / "2.jpg").write_bytes(b"<!doctype html>")
-    if is_row_bad:
-        with (lab.parent / "train.txt").open("a") as lines:
-            lines.write("1,neutral\n")
+    with (lab.parent / "train.txt").open("a") as lines:
+        lines.write(row)
     run = api.check("lab", **LIGHT)
     assert not run.result.can_train
     assert [line.partition(" --on-bad")[1].strip() + " drop" for line in next_commands(run, run.result)] == following
@@ -300,6 +301,27 @@ def test_optional_probes_are_looked_for_on_this_machine_alone(lab, monkeypatch):
     _, result = checked(preset="best-hub", encoders=None, max_length_tokens=None, image_size_px=None)
     assert result.can_train
     assert "4 are left out" in result.notes
+
+
+@pytest.mark.parametrize("policy", ["stop", "drop"])
+def test_pairs_without_labels_are_checked_for_a_prediction(lab, policy):
+    rows = [{"guid": n, "text": f"word {n}", "image": f"lab/data/{n}.jpg"} for n in range(1, 9)]
+    rows[3]["image"], rows[4]["text"] = "lab/data/none.jpg", ""
+    lines = [json.dumps(row) for row in rows]
+    Path("posts.jsonl").write_text("\n".join([*lines[:6], lines[6][:20], *lines[7:]]))
+    found, result = checked("posts.jsonl", on_bad=policy)
+    level = "error" if policy == "stop" else "warning"
+    assert {name: found[name].level for name in ("labels", "rows", "missing images", "missing texts")} == {
+        "labels": "warning", "rows": level, "missing images": level, "missing texts": "ok"
+    }  # fmt: skip
+    assert (found["rows"].pairs[0].detail.partition(": ")[0], guids(found["missing images"])) == (
+        "posts.jsonl:7",
+        ["4"],
+    )
+    assert (result.can_train, result.labels, result.to_predict, result.usable) == (False, (), 8, 6)
+    ended = mmsent("check", "--data", "posts.jsonl", "--encoders", "light", "--on-bad", policy)
+    assert ended.exit_code == (policy == "stop")
+    assert ("mmsent check" if policy == "stop" else "mmsent predict --on-bad drop") in ended.stdout
 
 
 def test_what_cannot_be_read_at_all_is_refused_and_leaves_no_run(lab):

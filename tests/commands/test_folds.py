@@ -16,6 +16,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import mmsent_cli
 from mmsent_cli.command_settings import with_preset
 from mmsent_cli.config import TrainConfig
 from mmsent_cli.config.build import PRESETS
@@ -24,6 +25,7 @@ from mmsent_cli.data.ocr import OcrText
 from mmsent_cli.encoders.image import faces
 from mmsent_cli.encoders.weights import mpnet_slices as mpnet_files
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Step
+from mmsent_cli.results import ON_KNOWN, ON_OUT_OF_FOLD, TRAINED_ON
 from mmsent_cli.training import probes as training_probes
 from mmsent_cli.training.workspace import Workspace
 from tests.commands.running import (
@@ -124,6 +126,23 @@ def same(one, other):
     if isinstance(one, list):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other
+
+
+def test_an_evaluation_on_the_pairs_of_the_training_has_its_out_of_fold_scores(finished, tmp_path):
+    """On other labelled pairs that were all in training, a warning and a finding say that the scores show memory."""
+    values, run = finished
+    lab, where = run.parents[1] / "lab", {"runs_dir": tmp_path / "runs"}
+    judged = mmsent_cli.evaluate(run, lab, **where)
+    assert (judged.result.accuracy.value, judged.result.macro_f1.value) == (
+        values["accuracy"],
+        pytest.approx(values["macro_f1"]),
+    )
+    assert set(judged.to_frame()["measured"]) == {ON_OUT_OF_FOLD} == {judged.summary.measured}
+    assert f"{values['accuracy']:.4f} ({ON_OUT_OF_FOLD})" in repr(judged)
+    with pytest.warns(UserWarning, match="memory"):
+        known = mmsent_cli.evaluate(run, lab, limit=9, **where)
+    assert [finding.kind for finding in known.result.findings][-1] == TRAINED_ON
+    assert set(known.to_frame()["measured"]) == {ON_KNOWN}
 
 
 def test_a_run_over_folds_writes_figures_that_its_predictions_bear_out(work, small):

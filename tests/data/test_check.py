@@ -8,7 +8,8 @@ import pytest
 
 from mmsent_cli.charsets.decide import decide
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.check import decide_encoding, guess_encoding, iter_unlabelled, load_labelled
+from mmsent_cli.data.check import decide_encoding, guess_encoding, iter_unlabelled, load_labelled, open_unlabelled
+from mmsent_cli.data.columns import read_columns
 from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.errors import DataError, UndecidedEncoding
@@ -111,11 +112,82 @@ def test_a_pair_with_nothing_left_is_dropped_by_blank(lab):
     assert "dropped" in dataset.problems[0] and "5.txt" in dataset.problems[0] and "5.jpg" in dataset.problems[0]
 
 
-def test_bad_rows_stop_whatever_the_policy(lab):
+@pytest.mark.parametrize("policy", ["stop", "drop", "blank"])
+def test_rows_that_cannot_be_read_stop_or_are_left_out_and_listed(lab, policy):
     with (lab / "train.txt").open("a") as file:
-        file.write("1,positive\n")
-    with pytest.raises(DataError, match="duplicate guid 1"):
+        file.write("1,positive\n77,positive,more\n")
+    if policy == "stop":
+        with pytest.raises(DataError, match="duplicate guid 1") as caught:
+            load(lab, on_bad=policy)
+        assert "--on-bad drop" in caught.value.hint
+        return
+    dataset = load(lab, on_bad=policy)
+    assert len(dataset.pairs) == 10
+    assert [line.partition(": ")[::2] for line in sorted(dataset.problems)] == [
+        ("train.txt:12", "dropped: duplicate guid 1 (first in train.txt:2)"),
+        ("train.txt:13", "dropped: 3 columns instead of 2 (guid,tag)"),
+    ]
+
+
+def test_unknown_tags_stop_under_every_policy(lab):
+    with (lab / "train.txt").open("a") as file:
+        file.write("20,odd\n")
+    with pytest.raises(DataError, match="unknown tag 'odd'"):
         load(lab, on_bad="drop")
+
+
+BROKEN_LINES = {
+    "jsonl": ("2", "3", "4"),
+    "csv": ("3", "4", "5"),
+}
+WRITTEN = {
+    "jsonl": '{"guid": "a", "text": "one"}\n{"guid": "b", "te\n[]\n{"guid": "a", "text": "two"}\n'
+    '{"guid": "c", "text": "x"}\n',
+    "csv": "guid,text\na,one\nb,two,three\nb\na,two\nc,x\n",
+}
+
+
+@pytest.mark.parametrize(("kind", "lines"), BROKEN_LINES.items())
+def test_rows_to_predict_that_cannot_be_read_are_left_out_and_listed(tmp_path, kind, lines):
+    path = tmp_path / f"posts.{kind}"
+    path.write_text(WRITTEN[kind])
+    with pytest.raises(DataError, match="3 bad rows") as caught:
+        list(stream(path))
+    assert "--on-bad drop" in caught.value.hint
+    config, notes, flaws = DataConfig(data=str(path), on_bad="drop"), [], Flaws()
+    source = locate(str(path))
+    count, pairs = open_unlabelled(source, config, decide_encoding(source, config, tmp_path), flaws, notes)
+    assert ([pair.guid for pair in pairs], count, flaws.dropped) == (["a", "c"], 2, 3)
+    assert sorted(pair.row for pair in flaws.unusable) == [f"posts.{kind}:{line}" for line in lines]
+    assert any("5 rows: 2 used, 0 skipped, 3 refused" in note for note in notes)
+    kept = list(read_columns(source, config, ["text"]))
+    assert [cells for guid, cells in kept if guid == "c"] == [("x",)]
+
+
+@pytest.mark.parametrize("on_bad", ["stop", "blank"])
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_swapped_columns_of_texts_and_images_are_found(tmp_path, on_bad, is_labelled):
+    tags = [TAGS[number % 3] if is_labelled else "" for number in range(6)]
+    rows = [f"{number},{number}.jpg,what a day {number},{tag}" for number, tag in enumerate(tags)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["guid,photo,tweet,tag", *rows]))
+    columns = {"text_column": "photo", "image_column": "tweet"}
+    with pytest.raises(DataError, match="swapped") as caught:
+        if is_labelled:
+            load(tmp_path / "pairs.csv", on_bad=on_bad, **columns)
+        else:
+            list(stream(tmp_path / "pairs.csv", on_bad=on_bad, **columns))
+    assert caught.value.hint == "--text-column tweet --image-column photo"
+
+
+@pytest.mark.parametrize(("lost", "hint"), [(2, "--on-bad"), (5, "relative to the table's folder")])
+def test_a_few_lost_images_are_left_out_and_many_have_wrong_paths(tmp_path, lost, hint):
+    (tmp_path / "here.jpg").write_bytes(image_bytes(1))
+    places = ["/nowhere/lost/x.jpg"] * lost + ["here.jpg"] * (6 - lost)
+    rows = [f"{number},a text,{place}" for number, place in enumerate(places)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["guid,text,image", *rows]))
+    with pytest.raises(DataError) as caught:
+        list(stream(tmp_path / "pairs.csv"))
+    assert hint in caught.value.hint.partition(",")[0]
 
 
 def test_no_pair_left_is_an_expected_failure(lab):

@@ -275,8 +275,8 @@ def test_notes_of_a_training_are_translated():
         "1 row left out: no prediction, or a pair without a label",
         "one seed: the intervals do not cover the choice of seed, and another seed may change a verdict; use --seeds 3",
         "the training pairs are unknown, so the scores may include pairs that were in training",
-        "20 of 20 pairs were used in training, or share text or image with a training pair. To measure "
-        "predictions of new pairs, use other pairs",
+        "20 of 20 pairs were used in training, or share text or image with a training pair: these scores show "
+        "memory; to measure predictions of new pairs, use other pairs",
         "90 of 1,200 pairs were used in training, or share text or image with a training pair. The scores are those of "
         "the other 1,110",
         "few evaluated pairs of negative (5), neutral (3): intervals of macro-F1 are probably too narrow",

@@ -31,6 +31,7 @@ class Report:
     Attributes:
         title: name and format of the file.
         problems: one line for each row that is refused.
+        left_out: one line for each row that cannot be read and is left out (`--on-bad drop` or `blank`).
         refused: the number of pairs whose files cannot be used.
         read: the number of rows that were converted to pairs.
         skipped: the numbers of valid rows that are left out, by reason.
@@ -40,6 +41,7 @@ class Report:
 
     title: str = ""
     problems: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     refused: int = 0
     read: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -49,6 +51,7 @@ class Report:
     def add(self, other: "Report") -> None:
         """Add the counts of another source."""
         self.problems += other.problems
+        self.left_out += other.left_out
         self.refused += other.refused
         self.read += other.read
         self.skipped.update(other.skipped)
@@ -56,13 +59,20 @@ class Report:
         for what, places in other.remarks.items():
             self.remarks.setdefault(what, []).extend(places)
 
+    def leave_out(self, on_bad: str) -> None:
+        """Count the rows that cannot be read as left out, unless they stop the command. `on_bad` is the policy."""
+        if on_bad != "stop":
+            self.left_out += self.problems
+            self.problems = []
+
     def remark(self, what: str, where: str) -> None:
         """Record a remark on a row."""
         self.remarks.setdefault(what, []).append(where)
 
     def numbers(self) -> dict[str, int]:
         """Return the numbers of rows that were read, used, skipped and refused."""
-        parts = {"used": self.read, "skipped": self.skipped.total(), "refused": len(self.problems) + self.refused}
+        refused = len(self.problems) + len(self.left_out) + self.refused
+        parts = {"used": self.read, "skipped": self.skipped.total(), "refused": refused}
         return {"read": sum(parts.values()), **parts}
 
     def bad_rows(self) -> str:

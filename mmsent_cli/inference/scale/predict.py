@@ -279,6 +279,7 @@ def _joined(
     if len(surveys) > 1:
         report.title = f"{len(surveys):,} files"
     report.read, report.refused = tally.pairs, flaws.dropped
+    flaws.leave_out(report.left_out)
     report.said += flaws.notes(None)
     return tally, flaws, report
 

@@ -30,7 +30,7 @@ from mmsent_cli.reports.format import (
     score_interval,
 )
 from mmsent_cli.reports.plot_style import Drawn
-from mmsent_cli.results import ON_KNOWN, ON_VALIDATION, EvaluateResult
+from mmsent_cli.results import ON_KNOWN, ON_OUT_OF_FOLD, ON_VALIDATION, EvaluateResult
 
 
 def evaluate_figures(result: EvaluateResult) -> Drawn:
@@ -54,7 +54,7 @@ def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:
     loss = "" if result.calibration_error is None else f" {calibration_text(result.calibration_error)}"
     return Answer(
         question="How well does the model predict the class of these pairs?",
-        number=percent(result.accuracy.value),
+        number="" if result.measured == ON_KNOWN else percent(result.accuracy.value),
         headline=evaluate_headline(result),
         paragraphs=(
             f"Accuracy on {counted(result.pairs, 'pair')}; 95 % interval {interval(result.accuracy.interval)}. "
@@ -103,6 +103,8 @@ def evaluate_headline(result: EvaluateResult) -> str:
     if result.measured == ON_KNOWN:
         pairs = f"{counted(result.pairs, 'pair')}, {result.used:,} of them used in training"
         return f"{text} {pairs}: this score shows memory"
+    if result.measured == ON_OUT_OF_FOLD:
+        return f"{text} {counted(result.pairs, 'training pair')}, predicted out of fold"
     if result.measured == ON_VALIDATION:
         return f"{text} {counted(result.pairs, 'validation pair')}: the best epoch was chosen on them"
     return f"{text} {counted(result.pairs, 'new pair')}"
