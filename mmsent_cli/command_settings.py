@@ -73,6 +73,7 @@ NOT_OF_A_MACHINE = REPORT_ONLY | {
 NOT_OF_TEXTS = frozenset(each.name for each in fields(RuntimeConfig)) - {"lang", "no_examples"} | {"on_bad"}
 """Settings that do not affect how texts are decoded."""
 CPU_ONLY = frozenset({"device", "precision", "engine"})
+OWN_PAIRS = {"data": "pairs of the model's own run"}
 Given = dict[type, dict[str, Any]]
 """The settings that the user gave, by dataclass."""
 
@@ -86,12 +87,14 @@ class CommandSettings:
         omit: fields of these dataclasses that are no settings of the command.
         rename: new names of settings, needed when two dataclasses have a field of the same name.
         epochs: the command's default number of epochs; None for the default of the encoders.
+        shown: the defaults that `--help` shows for this command, by setting. Other defaults are those of the setting.
     """
 
     types: tuple[type, ...]
     omit: frozenset[str] = frozenset()
     rename: Mapping[tuple[type, str], str] = field(default_factory=dict)
     epochs: int | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> dict[str, tuple[type, str]]:
         """Map the name of each setting to its dataclass and field."""
@@ -125,19 +128,26 @@ COMMANDS = {
     "predict": CommandSettings((PredictSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL),
     "explain": CommandSettings((ExplainSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL - {"lang"}),
     "serve": CommandSettings((ServeSettings, RuntimeConfig), NOT_USED_BY_A_MODEL),
-    "export": CommandSettings((ExportSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL | CPU_ONLY),
+    "export": CommandSettings(
+        (ExportSettings, DataConfig, RuntimeConfig), NOT_USED_BY_A_MODEL | CPU_ONLY, shown=OWN_PAIRS
+    ),
     "tune": CommandSettings(
         (TuneSettings, *SECTIONS),
         TRAIN_ONLY | {"jobs"},
         {(SplitConfig, "strategy"): "split_strategy"},
         epochs=5,
+        shown={"epochs": "5"},
     ),
-    "ablate": CommandSettings((AblateSettings, DataConfig, RuntimeConfig), (TRAINING_ONLY - {"jobs"}) | {"labels"}),
-    "evaluate": CommandSettings((EvaluateSettings, DataConfig, RuntimeConfig), TRAINING_ONLY),
-    "compare": CommandSettings((DataConfig, RuntimeConfig), TRAINING_ONLY),
+    "ablate": CommandSettings(
+        (AblateSettings, DataConfig, RuntimeConfig), (TRAINING_ONLY - {"jobs"}) | {"labels"}, shown=OWN_PAIRS
+    ),
+    "evaluate": CommandSettings((EvaluateSettings, DataConfig, RuntimeConfig), TRAINING_ONLY, shown=OWN_PAIRS),
+    "compare": CommandSettings((DataConfig, RuntimeConfig), TRAINING_ONLY, shown=OWN_PAIRS),
     "compare-fusions": CommandSettings((CompareSettings, *SECTIONS), TRAIN_ONLY | {"fusion"}),
     "augment-compare": CommandSettings((AugmentSettings, *SECTIONS), TRAIN_ONLY | {"augmentation"}),
-    "paper": CommandSettings((PaperSettings, *SECTIONS), TRAIN_ONLY | {"augmentation"}, epochs=10),
+    "paper": CommandSettings(
+        (PaperSettings, *SECTIONS), TRAIN_ONLY | {"augmentation"}, epochs=10, shown={"epochs": "10"}
+    ),
     "split": CommandSettings((DataConfig, SplitConfig), frozenset({"split", "fold", "folds"})),
     "env": CommandSettings((RuntimeConfig,), NOT_OF_A_MACHINE),
     "check": CommandSettings((DataConfig, SplitConfig, ModelConfig, RuntimeConfig), NOT_CHECKED),

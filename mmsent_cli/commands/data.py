@@ -24,8 +24,8 @@ def check(
 ) -> None:
     """Check the pairs before a training: classes, texts, images, duplicates, files.
 
-    The run folder lists all problems by guid. The exit code is 1 if training cannot run. Pairs without labels are
-    checked for a prediction; the exit code is 1 if it would stop.
+    Writes a new run folder with a page, and a list of all problems with the guids of the pairs. The exit code is 1 if
+    training cannot run, or, for pairs without labels, if a prediction would stop.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

@@ -96,7 +96,10 @@ def options(keywords: CommandSettings) -> Callable[[Command], Command]:
         kept = [
             _in_run_panel(p) for p in (*taken, inspect.Parameter("quiet", KEYWORD, default=False, annotation=Quiet))
         ]
-        added = [_parameter(kind, _field(kind, setting), name) for name, (kind, setting) in places.items()]
+        added = [
+            _parameter(kind, _field(kind, setting), name, keywords.shown.get(name))
+            for name, (kind, setting) in places.items()
+        ]
         run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
         run.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]  # Typer reads it
         run.__annotations__ = {p.name: p.annotation for p in [*kept, *added]}
@@ -118,7 +121,7 @@ def _in_run_panel(parameter: inspect.Parameter) -> inspect.Parameter:
     return parameter.replace(kind=KEYWORD)
 
 
-def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Parameter:
+def _parameter(config_type: type, config_field: Any, name: str, shown_default: str | None) -> inspect.Parameter:
     """Make the keyword parameter for one setting, with its Typer option."""
     kind = value_type(config_field.type)
     is_listed = get_origin(kind) is tuple
@@ -133,7 +136,7 @@ def _parameter(config_type: type, config_field: Any, name: str) -> inspect.Param
     )
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=_markup_free(f"{help_text} [default: {_default_text(config_field)}]"),
+        help=_markup_free(f"{help_text} [default: {shown_default or _default_text(config_field)}]"),
         show_default=False,
         rich_help_panel=metadata["panel"] or PANELS.get(config_type, EXPERIMENT_PANEL),
         metavar="A,B,..." if is_listed else "<name>" if is_long else None,

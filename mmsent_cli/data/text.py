@@ -29,7 +29,7 @@ INVISIBLE = re.compile(
 
 
 def visible(text: str) -> str:
-    """Remove characters that print nothing. If there are no others, the result is empty or white space."""
+    """Remove characters that print nothing. Of a text without other characters, at most white space is left."""
     return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
 
 

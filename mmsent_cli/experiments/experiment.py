@@ -1,7 +1,7 @@
 """Run an experiment: train its models, in parallel if that is faster.
 
-Each trained model is saved in the run folder, so that an experiment can be resumed. The numbers of encoded texts and
-images are saved there too, so that the result of a resumed experiment counts all of them.
+Each trained model is saved in the run folder, so that an experiment can be resumed. The number of
+texts and images that were encoded is saved there too, so that the result of a resumed experiment counts all of them.
 """
 
 from collections import Counter
@@ -147,7 +147,7 @@ class Experiment:
         self.progress(ModelDone(trained.name, trained.seed, best.accuracy, best.macro_f1, is_resumed))
 
     def _write_encoder_runs(self) -> None:
-        """Save the numbers of encoded texts and images. Called when their features are stored."""
+        """Save how many texts and images were encoded. Called when their features are stored."""
         self.run.write_json(ENCODER_RUNS, self.encoder_runs())
 
 

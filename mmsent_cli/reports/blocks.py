@@ -100,7 +100,7 @@ def picture(png: bytes | None, alt: str, caption: str, is_photo: bool = False) -
 
 
 def filled(sections: Sequence[Section]) -> list[Section]:
-    """Return the sections without empty tables. Sections without any content are left out."""
+    """Remove empty tables from the sections, and then sections that have no content."""
     kept = [replace(one, grids=_with_rows(one.grids), folded=_with_rows(one.folded)) for one in sections]
     return [one for one in kept if one.paragraphs or one.pictures or one.grids or one.folded]
 

@@ -56,7 +56,7 @@ def families_for(names: Sequence[str]) -> list[str]:
 
 
 def missing_note(names: Sequence[str]) -> str:
-    """Return a note that explains the numbers in figures; empty if every name can be drawn."""
+    """Return a note with the names that the fonts cannot draw, and the numbers shown instead, or ""."""
     lacking = undrawable(names)
     if not lacking:
         return ""

@@ -20,7 +20,7 @@ BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
 class SharedSetup:
     """The set-up that all models of an experiment share.
 
-    `encoder_runs` has the numbers of encoded texts and images, without those found in the feature store.
+    `encoder_runs` counts the texts and images that were encoded, without those found in the feature store.
     `encoder_parts` describes the encoders.
     """
 

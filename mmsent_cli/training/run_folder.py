@@ -121,8 +121,9 @@ def require_same_plan(plan: Plan, run: Run, command: str) -> None:
         changed.append(f"content of {plan.dataset.source}")
     if changed:
         raise ConfigError(
-            f"{run.folder} was started with a different {', '.join(changed)}, so it cannot be resumed like this",
-            f"start a new run with its settings: {command_line(command, {'config': run.folder})}",
+            f"{run.folder} was started with a different {', '.join(changed)}, so it cannot be resumed",
+            "resume it without this change, or start a new run with the settings of the old one:"
+            f" {command_line(command, {'config': run.folder})}",
         )
 
 

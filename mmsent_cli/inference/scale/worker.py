@@ -116,7 +116,7 @@ def _cells_of(row: PairRow, cells: Iterator[tuple[str, tuple[str, ...]]]) -> tup
 
 
 def identity_of(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
-    """Return everything that the parts depend on, as plain values.
+    """Return everything that the parts of the output depend on, as plain values.
 
     Args:
         job: the prediction.
