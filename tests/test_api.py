@@ -250,7 +250,13 @@ def test_classes_may_be_called_as_columns_are(inside, tmp_path, weights_dir, fol
     (lab / "train.txt").write_text(table)
     settings = {**QUICK}
     if folds:
-        encoders = {"encoders": "bert-resnet18", "weights_dir": weights_dir, "offline": True, "freeze_text": "1"}
+        encoders = {
+            "encoders": "bert-resnet18",
+            "image_encoder": "timm:test_resnet",
+            "weights_dir": weights_dir,
+            "offline": True,
+            "freeze_text": "1",
+        }
         settings |= {**encoders, "freeze_image": "all", "folds": folds, "batch_size": 8}
     run = api.train(lab, labels=CLASSES, runs_dir=tmp_path, **settings)
     assert run.is_finished
@@ -300,7 +306,13 @@ def test_the_encoding_of_texts_in_a_frame_is_decided_where_they_are_bytes(encodi
 
 
 def test_a_prediction_finds_the_weights_of_the_run(inside, tmp_path, weights_dir):
-    encoders = {"encoders": "bert-resnet18", "weights_dir": weights_dir, "freeze_text": "all", "freeze_image": "all"}
+    encoders = {
+        "encoders": "bert-resnet18",
+        "image_encoder": "timm:test_resnet",
+        "weights_dir": weights_dir,
+        "freeze_text": "all",
+        "freeze_image": "all",
+    }
     run = api.train("lab", runs_dir=tmp_path, **{**QUICK, **encoders}, offline=True)
     assert api.load(run, offline=True).predict_one(text="a day").missing == "image"
     with pytest.raises(WeightsUnavailable):

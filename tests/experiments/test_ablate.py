@@ -33,6 +33,7 @@ from tests.events import models_read_back, models_trained
 from tests.experiments.test_perturb import by_hand, features, linear_model, pooled_table, subject_of
 from tests.training.test_run import CONFIG, run_once
 
+pytestmark = pytest.mark.shared_cache
 METHODS = ("zero", "mean", "permuted", "missing")
 SIDES = ("text", "image")
 RUNTIME = RuntimeConfig(device="cpu", precision="fp32")
