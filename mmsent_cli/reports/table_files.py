@@ -77,8 +77,8 @@ def table_files(
 def as_csv(grid: Grid) -> str:
     """Return the grid as CSV, with one number per cell. A first column without a name is called `name`.
 
-    A value, its standard deviation, and both ends of its interval become four columns. This also applies to an interval
-    in a separate row or column. `74.6 %` becomes `0.746`.
+    A value, its standard deviation, and both ends of its interval become four columns. An interval that has a row or a
+    column of its own becomes two cells in the same way. `74.6 %` becomes `0.746`.
     """
     rows: list[tuple[str, ...]] = []
     for row in grid.rows:

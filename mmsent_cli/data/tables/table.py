@@ -13,7 +13,7 @@ BLANK = "blank"
 
 
 class Record(NamedTuple):
-    """A row with its place for messages, such as `pairs.csv:17`, and its cells in the order of the columns."""
+    """A row of a table: where it is, such as `pairs.csv:17`, and its cells in the order of the columns."""
 
     where: str
     cells: list[Any]
