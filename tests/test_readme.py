@@ -61,6 +61,7 @@ ONLY_PARSED = (
     "ocr",
     "faces",
     "later.csv",
+    "posts.jsonl",
     "new.csv",
     "labelled.csv",
     "language",

