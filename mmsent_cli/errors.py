@@ -68,7 +68,7 @@ def counted(count: int, what: str) -> str:
 
 def plural(noun: str) -> str:
     """Return the plural of an English noun: `steps`, `batches`, `classes`."""
-    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+    return f"{noun}es" if noun.endswith(("s", "x", "tch", "sh")) else f"{noun}s"
 
 
 def listed(names: Sequence[str]) -> str:

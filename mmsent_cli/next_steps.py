@@ -3,7 +3,7 @@
 What imports the training is imported where it is needed: a prediction does without.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,13 @@ def next_commands(run: Run, result: Any) -> list[str]:
         result: its result.
     """
     if isinstance(result, PaperResult):
-        return next_commands(Run(Path(result.train.run)), result.train)
+        return [_after_training(run, Run(Path(result.train.run)), result.train)]
     if isinstance(result, TrainedResult):
-        return [_train_again(run, run.path(CONFIG)) if has_learned_nothing(result.findings) else _predict(run)]
+        return [_after_training(run, run, result)]
     if isinstance(result, TuneResult):
-        best = run.path(result.best_config)
+        best, tuned = run.path(result.best_config), result.trials[0].settings
         again = has_learned_nothing(result.findings)
-        return [_train_again(run, best) if again else command_line("train", {"config": best, **_runs_dir(run)})]
+        return [_train_again(run, best, tuned) if again else command_line("train", {"config": best, **_runs_dir(run)})]
     if isinstance(result, CompareResult):
         return [_train_arm(run, result)]
     if isinstance(result, CheckResult):
@@ -143,12 +143,18 @@ def _use(run: Run, folder: Path) -> list[str]:
     return [_predict(model)] if model.path(CONFIG).is_file() and model.path(BEST).is_file() else []
 
 
-def _train_again(run: Run, config: Path) -> str:
-    """Suggest training with settings that may help a model that has learned nothing."""
+def _after_training(run: Run, trained: Run, result: TrainedResult) -> str:
+    """Suggest predicting with a trained model, or training again beside `run`."""
+    return _train_again(run, trained.path(CONFIG)) if has_learned_nothing(result.findings) else _predict(trained)
+
+
+def _train_again(run: Run, config: Path, tuned: Collection[str] = ()) -> str:
+    """Suggest training with settings that may help a model that has learned nothing. Tuned settings are kept."""
     from mmsent_cli.training.describe import next_settings
 
     fit = build(ResolvedFit, Run(config.parent).read_json(config.name)["fit"])
-    return command_line("train", {"config": config, **next_settings(fit), **_runs_dir(run)})
+    changed = {name: value for name, value in next_settings(fit).items() if name not in tuned}
+    return command_line("train", {"config": config, **changed, **_runs_dir(run)})
 
 
 def _train_arm(run: Run, result: CompareResult) -> str:

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,8 @@ ARMS = "arms"
 FOLDS = "folds"
 """Folder with the models of each finished fold."""
 SHOWN_RUNS = 3
+NEAR = 0.8
+"""Similarity of names from which a run is suggested."""
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")
 """Pattern of the names from `files.hidden_name`."""
 
@@ -201,7 +204,9 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
             return Run(found)
     if spec is None or spec == LATEST:
         raise CheckpointError(f"there is no run in {runs_dir} yet", "train a model first: mmsent train")
-    raise CheckpointError(f"found no run {spec}: it is neither a folder nor a run in {runs_dir}", _known_runs(runs_dir))
+    raise CheckpointError(
+        f"found no run {spec}: it is neither a folder nor a run in {runs_dir}", _known_runs(runs_dir, spec)
+    )
 
 
 def find_finished(spec: str, runs_dir: Path) -> Run:
@@ -266,7 +271,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
         return _newest_training(runs_dir) / BEST
     found = _newest_training(runs_dir, spec) / spec
     if not found.is_file():
-        raise CheckpointError(f"found no run and no file {spec}", _known_runs(runs_dir))
+        raise CheckpointError(f"found no run and no file {spec}", _known_runs(runs_dir, spec))
     return found
 
 
@@ -358,7 +363,7 @@ def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
         return finished[0]
     if wanted or not names:
         missing = f"found no run and no file {wanted}" if wanted else f"there is no trained model in {runs_dir} yet"
-        raise CheckpointError(missing, _known_runs(runs_dir) if wanted else "train a model first: mmsent train")
+        raise CheckpointError(missing, _known_runs(runs_dir, wanted) if wanted else "train a model first: mmsent train")
     folder = runs_dir / names[-1]
     resume = command_line("train", {"resume": folder})
     raise CheckpointError(
@@ -373,11 +378,15 @@ def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
     return sorted(names, key=natural_order)
 
 
-def _known_runs(runs_dir: Path) -> str:
-    """Make a hint that names the newest runs."""
-    newest = _names(runs_dir)[: -SHOWN_RUNS - 1 : -1]
-    if not newest:
+def _known_runs(runs_dir: Path, wanted: str) -> str:
+    """Make a hint that names the runs whose names are like the wanted one, or else the newest runs."""
+    names = _names(runs_dir)[::-1]
+    if not names:
         return "train a model first: mmsent train"
+    near = [name for name in names if wanted in name] or get_close_matches(wanted, names, SHOWN_RUNS, NEAR)
+    if near:
+        return f"did you mean {' or '.join(near[:SHOWN_RUNS])}?"
+    newest = names[:SHOWN_RUNS]
     return f"the newest runs are {', '.join(newest)}" if len(newest) > 1 else f"the only run is {newest[0]}"
 
 

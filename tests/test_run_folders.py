@@ -218,6 +218,14 @@ def test_the_hint_names_the_three_newest_runs_the_newest_first(runs):
     assert caught.value.hint == f"the newest runs are {', '.join(run.name for run in made[:1:-1])}"
 
 
+def test_the_hint_names_similar_runs(runs):
+    made = [make(runs, f"light-{number}") for number in range(5)]
+    for typed in ("light-3", f"{made[3].name}x", made[3].name[:-2]):
+        with pytest.raises(CheckpointError, match="found no run") as caught:
+            find_run(typed, runs)
+        assert "did you mean" in caught.value.hint and made[3].name in caught.value.hint
+
+
 def test_progress_is_a_finished_epoch_fold_or_arm(tmp_path):
     for number, name in enumerate((None, "last.pt", "folds/fold-1.pt", "arms/gmu-0.json", "config.json")):
         run = Run(tmp_path / str(number))

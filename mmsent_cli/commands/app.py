@@ -17,6 +17,7 @@ from mmsent_cli.commands.deployment import export, serve
 from mmsent_cli.commands.evaluation import compare, evaluate, explain
 from mmsent_cli.commands.experiments import ablate, augment_compare, compare_fusions, paper, tune
 from mmsent_cli.commands.machine import cache, env
+from mmsent_cli.commands.options import SwitchHelp
 from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.runs import runs
 from mmsent_cli.commands.train import train
@@ -111,21 +112,21 @@ def root(
     """Define the options of `mmsent` itself."""
 
 
-app.command("inspect-encoding")(inspect_encoding)
-app.command("split")(split)
-app.command("check")(check)
-app.command("tune")(tune)
-app.command("train")(train)
-app.command("evaluate")(evaluate)
-app.command("compare")(compare)
-app.command("ablate")(ablate)
-app.command("compare-fusions")(compare_fusions)
-app.command("augment-compare")(augment_compare)
-app.command("paper")(paper)
-app.command("predict")(predict)
+app.command("inspect-encoding", cls=SwitchHelp)(inspect_encoding)
+app.command("split", cls=SwitchHelp)(split)
+app.command("check", cls=SwitchHelp)(check)
+app.command("tune", cls=SwitchHelp)(tune)
+app.command("train", cls=SwitchHelp)(train)
+app.command("evaluate", cls=SwitchHelp)(evaluate)
+app.command("compare", cls=SwitchHelp)(compare)
+app.command("ablate", cls=SwitchHelp)(ablate)
+app.command("compare-fusions", cls=SwitchHelp)(compare_fusions)
+app.command("augment-compare", cls=SwitchHelp)(augment_compare)
+app.command("paper", cls=SwitchHelp)(paper)
+app.command("predict", cls=SwitchHelp)(predict)
 app.add_typer(runs, name="runs")
-app.command("explain")(explain)
-app.command("serve")(serve)
-app.command("export")(export)
-app.command("env")(env)
-app.command("cache")(cache)
+app.command("explain", cls=SwitchHelp)(explain)
+app.command("serve", cls=SwitchHelp)(serve)
+app.command("export", cls=SwitchHelp)(export)
+app.command("env", cls=SwitchHelp)(env)
+app.command("cache", cls=SwitchHelp)(cache)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
+from typer.core import TyperCommand
 
 from mmsent_cli.command_settings import CommandSettings
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, SplitConfig, value_type
@@ -67,6 +68,18 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder of all runs")]
 
 
 Command = Callable[..., None]
+
+
+class SwitchHelp(TyperCommand):
+    """A command whose help shows no type for options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options, `--help` included."""
+        params = super().get_params(ctx)
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
 
 
 def options(keywords: CommandSettings) -> Callable[[Command], Command]:

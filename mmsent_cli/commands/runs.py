@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mmsent_cli.commands.options import Json, RunsDir
+from mmsent_cli.commands.options import Json, RunsDir, SwitchHelp
 
 runs = typer.Typer(
     help="List the runs with their metrics, show one run, or delete runs.",
@@ -35,7 +35,7 @@ def list_all(
     print_json(result) if json else print_runs_csv(result) if csv else print_runs(result)
 
 
-@runs.command()
+@runs.command(cls=SwitchHelp)
 def show(
     run: Annotated[str, typer.Argument(help="A run: its folder, its name, or latest")] = "latest",
     runs_dir: RunsDir = Path("runs"),
@@ -52,7 +52,7 @@ def show(
     print_json(row) if json else print_run_row(row, found.folder, files)
 
 
-@runs.command()
+@runs.command(cls=SwitchHelp)
 def rm(names: Names, yes: Yes = False, runs_dir: RunsDir = Path("runs")) -> None:
     """Delete runs. Each deletion must be confirmed. Folders that are not runs of mmsent are never deleted."""
     from mmsent_cli.errors import ConfigError

@@ -243,7 +243,10 @@ class TuneSettings:
             (not self.study, "study needs a name"),
             (not self.rates or min(self.rates) <= 0, "rates must be positive"),
             (not self.decays or min(self.decays) < 0, "decays must not be negative"),
-            (self.strategy != "sequence" and not self.space, f"--strategy {self.strategy} needs a --space"),
+            (
+                self.strategy != "sequence" and not self.space,
+                f"--strategy {self.strategy} needs a --space, such as head-lr=1e-4:1e-2:log",
+            ),
             (self.strategy == "sequence" and bool(self.space), "--space needs --strategy grid or tpe"),
             (self.strategy == "sequence" and self.pruning, "--pruning needs --strategy grid or tpe"),
         )

@@ -20,9 +20,13 @@ ONE = {
     ELSEWHERE: "a path of another machine",
     ABSENT: "a file that does not exist",
 }
+MISSING_FILE = (
+    "check the paths, which may be relative to the table's folder, such as images/1.jpg; or leave these pairs out with "
+    "--on-bad drop, or their images with --on-bad blank"
+)
 HINTS = {
     ADDRESS: "download the images and name their files in the table, or leave images out with --on-bad blank",
-    **dict.fromkeys((ELSEWHERE, ABSENT), "write the paths relative to the table's folder, such as images/1.jpg"),
+    **dict.fromkeys((ELSEWHERE, ABSENT), MISSING_FILE),
 }
 """Kinds of flaws that are reported once for all pairs, with hints."""
 FEW_ABSENT = "use --on-bad blank (text alone) or --on-bad drop (leave the pairs out), or copy the images there"

@@ -274,6 +274,8 @@ def _hint_without_list(path: Path) -> str:
     manifests = sorted(p.name for p in path.parent.glob("[!.~]*") if p.suffix.lower() in SUFFIXES)
     if manifests:
         return f"to use a table, name the file itself: --data {path.parent / manifests[0]}"
+    if (path.parent.parent / path.name).is_file():
+        return f"the folder above has it: --data {path.parent.parent}"
     return f"give the folder that holds {path.name} with --data, or a table ({', '.join(SUFFIXES)})"
 
 

@@ -267,7 +267,8 @@ def _hint(problems: Sequence[str], wrong: Sequence[str | None], source: Source, 
         named = ",".join(unknown[:SHOWN_TAGS])
         more = ",…" if len(unknown) > SHOWN_TAGS else ""
         parts.append(
-            f"correct the unknown tags, or leave them out with {option_text('exclude_labels', named)}{more}, or make"
+            f"correct the unknown tags, or rename them with {option_text('label_map', f'{unknown[0]}=CLASS')}, or"
+            f" leave them out with {option_text('exclude_labels', named)}{more}, or make"
             f" them classes with {option_text('labels', ','.join([*labels, named]))}{more}"
         )
     return "; ".join(parts) or FIX
@@ -299,7 +300,8 @@ def count_unlabelled(
     if not report.read and source.kind == "manifest" and report.skipped[WITH_TAG]:
         raise DataError(
             f"there is nothing to predict in {source.name}: every row has a label ({report.counts()})",
-            "mmsent evaluate scores the model on these labels. To predict, give a table with an empty label column",
+            "mmsent evaluate scores the model on these labels; in Python, read_pairs(…, labelled=True) reads them. To"
+            " predict, give a table with an empty label column",
         )
     if not report.read:
         is_lab = source.kind == "lab"

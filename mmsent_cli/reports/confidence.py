@@ -272,6 +272,7 @@ def _of_models(result: Any) -> Iterator[str]:
     """Make a sentence for each kind of finding that names the compared models with it."""
     comparison = result.fusions if isinstance(result, PaperResult) else result
     if isinstance(comparison, CompareResult):
+        comparison = comparison.in_words()
         models, baseline = comparison.arms, comparison.baseline
         little = f", so differences to {baseline} mean little"
         compared = {arm.name for arm in models if not arm.is_reference}
@@ -285,4 +286,4 @@ def _of_models(result: Any) -> Iterator[str]:
         for names in filter(None, ([n for n in found if n in compared], [n for n in found if n not in compared])):
             words = (one if len(names) == 1 else many).format(listed(names), classes=classes)
             is_compared = kind == ONE_CLASS and not compared.isdisjoint(names)
-            yield sentence(f"{words}{little if is_compared else ''}.")
+            yield f"{words}{little if is_compared else ''}."

@@ -157,16 +157,20 @@ def explain_grids(result: ExplainResult) -> list[Grid]:
 def explain_sections(result: ExplainResult, figures: Figures) -> list[Section]:
     """Make a table of all pairs, then a section for each pair."""
     overview = [Section(title="All pairs", grids=(_overview(result),))] if len(result.explanations) > 1 else []
-    return [*overview, *(_section(number, one, figures) for number, one in enumerate(result.explanations, 1))]
+    return [*overview, *(_section(number, result, figures) for number in range(1, len(result.explanations) + 1))]
 
 
-def _section(number: int, one: Explanation, figures: Figures) -> Section:
+def _section(number: int, result: ExplainResult, figures: Figures) -> Section:
+    """Make the section of a pair, without what the head of the page has."""
+    one, pairs = result.explanations[number - 1], len(result.explanations)
     alt = f"Words and image regions of pair {one.guid} by their scores for {one.label}"
     text = f"“{one.text}”" if one.text else "(no text)"
     missing = f"The pair has no {one.missing}." if one.missing else ""
+    headline = f"{_headline(one)}." if pairs > 1 else ""
+    region = _region(number, one) if pairs > MANY_PAIRS else ()
     return Section(
         title=f"Pair {one.guid}: {one.predicted}" if one.guid != "-" else one.predicted,
-        paragraphs=tuple(part for part in (text, f"{_headline(one)}.", *_region(number, one), missing) if part),
+        paragraphs=tuple(filter(None, (text, headline, *region, missing))),
         pictures=picture(figures.get(figure_name(number)), alt, CAPTION, is_photo=True),
         grids=tuple(_grids(one)),
     )
@@ -205,9 +209,10 @@ def _grids(one: Explanation) -> list[Grid]:
     labels = tuple(one.probabilities)
     probabilities = tuple((label, percent(share)) for label, share in one.probabilities.items())
     return [
-        Grid(title=one.predicted, columns=("Class", "Probability"), rows=probabilities),
-        Grid(title=f"Words for {one.label}", columns=("Word", "Points"), rows=tuple(words)),
+        Grid(name="probabilities", title=one.predicted, columns=("Class", "Probability"), rows=probabilities),
+        Grid(name="words", title=f"Words for {one.label}", columns=("Word", "Points"), rows=tuple(words)),
         Grid(
+            name="members",
             title="Members of the ensemble",
             columns=("Member", "Predicts", *labels),
             rows=tuple(members),

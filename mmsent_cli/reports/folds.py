@@ -37,11 +37,17 @@ MEMBER_NAMES = {
 }
 """Displayed names of the members, except probes of any encoder."""
 ENCODER_NAMES = {"text": "Text by {}, linear", "image": "Image by {}, linear"}
-SAVED = (
-    "The saved ensemble averages the models of all folds. Its probes are fitted on all pairs. It was trained on every "
-    "pair, so it cannot be measured on them. The scores here are out of fold: the models, probes and weights of the "
-    "members were fitted without the fold that they are measured on."
-)
+
+
+def saved_text(result: FoldsResult) -> str:
+    """Return what the saved ensemble is, and what its scores are."""
+    probes = " Its probes are fitted on all pairs." if result.probes else ""
+    fitted = "the models, probes and weights of the members" if result.probes else "the models"
+    return (
+        f"The saved ensemble averages the models of all folds.{probes} It was trained on every pair, so it cannot be "
+        f"measured on them. The scores here are out of fold: {fitted} were fitted without the fold that they are "
+        "measured on."
+    )
 
 
 def folds_figures(result: FoldsResult) -> Drawn:
@@ -61,8 +67,8 @@ def folds_answer(result: FoldsResult, seconds: float) -> Answer:
             f"95 % interval {interval(metrics.interval)}. Always predicting the most frequent class gives "
             f"{percent(majority)}. Macro-F1 {score(metrics.macro_f1)} against "
             f"{score(majority_macro_f1(majority, len(result.labels)))}.",
-            f"{SAVED} {calibration_text(result.calibration_error)} The interval covers the choice of pairs, not the "
-            "choice of seed.",
+            f"{saved_text(result)} {calibration_text(result.calibration_error)} The interval covers the choice of "
+            "pairs, not the choice of seed.",
         ),
         facts=training_facts(result, seconds),
         notes=result.notes,

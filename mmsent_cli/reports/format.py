@@ -36,7 +36,7 @@ def size(difference: float) -> str:
 
 def number(share: float) -> str:
     """Return a share in per cent without the unit, such as `74.6`, for tables whose header has the unit."""
-    return f"{100 * share:.1f}" if math.isfinite(share) else DASH
+    return f"{round(100 * share, 9):.1f}" if math.isfinite(share) else DASH
 
 
 def number_interval(bounds: Interval) -> str:

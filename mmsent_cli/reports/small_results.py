@@ -203,7 +203,7 @@ def runs_grids(result: RunsResult) -> list[Grid]:
             title=f"Runs in {result.folder}",
             columns=("", "State", "Data", "Split", "Seed", "Accuracy, %", "Macro-F1", "Rank", "Time", "MB"),
             rows=rows,
-            words=frozenset({0, 1, 2}),
+            words=frozenset({1, 2}),
             foot="Runs of the same split have the same characters under Split; mmsent runs show RUN has the split in "
             "words, and 95 % intervals. Rank by accuracy among the trainings of the same data and split. Without "
             "folds the metrics are those of the best epoch, which is optimistic. mmsent compare tests differences.",

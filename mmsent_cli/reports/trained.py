@@ -29,7 +29,8 @@ def model_sections(
     if isinstance(result, TrainResult | FoldsResult):
         settings = settings_grid([*_settings(config), *_facts(result, environment)])
         grids = (parts_grid(result.parts), settings, counts_grid(counts))
-        return [Section(title=TITLE, paragraphs=(LOSSES,), grids=grids)]
+        losses = (LOSSES,) if isinstance(result, TrainResult) else ()
+        return [Section(title=TITLE, paragraphs=losses, grids=grids)]
     compared = result.fusions if isinstance(result, PaperResult) else result
     if isinstance(compared, CompareResult):
         return [Section(title=TITLE, folded=(layers_grid(compared), parts_grid(compared.setup.encoder_parts)))]

@@ -6,7 +6,7 @@ Shape letters: S seeds, E epochs, N validation pairs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from mmsent_cli.results.frames import Tabular, arm_epochs, arm_records, arm_scores, records, trial_epochs, trial_records
@@ -115,6 +115,10 @@ class ComparedArm:
     layer: ModelPart | None = None
 
 
+WORDS = {"none": "no augmentation"}
+"""Names of arms in sentences, where they would be misread."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareResult(Tabular):
     """A finished `compare-fusions` or `augment-compare`. `arms` are in the order given, with the references last."""
@@ -133,6 +137,11 @@ class CompareResult(Tabular):
         baseline = next(arm for arm in self.arms if arm.name == self.baseline)
         better = [arm for arm in self.arms if arm.verdict == BETTER]
         return max(better, key=lambda arm: arm.nested.accuracy_mean, default=baseline)
+
+    def in_words(self) -> "CompareResult":
+        """Return the result for use in sentences: the arm `none` is called "no augmentation"."""
+        arms = tuple(replace(arm, name=WORDS.get(arm.name, arm.name)) for arm in self.arms)
+        return replace(self, baseline=WORDS.get(self.baseline, self.baseline), arms=arms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,7 @@ def seldom_answered_finding(counts: Mapping[str, int], expected: Mapping[str, fl
     never = never_answered_finding(counts, expected)
     total = sum(counts.values())
     seldom = [
-        f"{name} for {100 * count / total:.1f} % of the pairs ({100 * expected[name]:.1f} % in the training)"
+        f"{name} ({100 * count / total:.1f} % of the predictions; {100 * expected[name]:.1f} % of the training labels)"
         for name, count in counts.items()
         if total * expected[name] >= LEAST_EXPECTED and count < SELDOM_SHARE * total * expected[name]
     ]

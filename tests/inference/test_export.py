@@ -73,6 +73,15 @@ def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, tmp_pa
     (expected,) = ensemble.predict(given[:1])
     assert json.loads(answer)["label"] == expected.label
     assert json.loads(answer)["probabilities"] == pytest.approx(expected.probabilities, abs=1e-5)
+    lines = tmp_path / "lines.jsonl"
+    rows = [{"id": 1, "text": TEXTS[0], "image": "absent.jpg"}, {"id": 2, "text": ""}, {"id": 3, "text": TEXTS[0]}]
+    lines.write_text("\n".join([*map(json.dumps, rows), "", "[4]", "{"]))
+    script = [sys.executable, str(tmp_path / "out/predict.py"), "--data", str(lines)]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, cwd=tmp_path)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, [answer.get("id") for answer in answers]) == (1, [1, 2, 3, None, None])
+    assert [place for place, answer in enumerate(answers) if "label" in answer] == [2]
+    assert "4 of 5 pairs" in done.stderr and "Traceback" not in done.stderr
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "the probes characters, lexicon" in card and "vaderSentiment" in card
 

@@ -1,5 +1,6 @@
 """Tables and words of a comparison hold its values, within 80 columns, and never call a chance difference a finding."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -187,3 +188,9 @@ def test_features_that_were_in_the_cache_already_are_called_so():
 def test_methods_speak_of_references_only_where_there_are_any():
     pages = [run_files(result, particulars())["report.html"] for result in (compare_result(), augment_result())]
     assert ["are references" in page for page in pages] == [True, False]
+
+
+def test_the_arm_none_is_called_no_augmentation_in_sentences():
+    text = " ".join([headline(augment_result()), *findings_text(augment_result())])
+    assert "no augmentation" in text
+    assert not re.search(r"\b(than|from|to|next:) none\b|better than none", text)

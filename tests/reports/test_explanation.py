@@ -53,6 +53,12 @@ def test_the_page_holds_words_shares_and_members_of_each_pair():
     assert any(image["alt"] for image in page.images)
 
 
+def test_the_page_of_one_pair_says_its_answer_once():
+    page = Page(run_files(explain_result(1), particulars(drawn={}))["report.html"])
+    below_title = page.words.partition("Why does")[2]
+    assert below_title.count("text +35.0, image +15.0 points") == below_title.count("Strongest region") == 1
+
+
 def test_a_terminal_shows_few_pairs_each_and_many_as_one_table(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     print_result(explain_result(1), folder="runs/x", files=(), seconds=1.5)

@@ -24,6 +24,7 @@ def test_points_carry_their_sign_and_zero_is_never_negative():
 def test_shares_and_scores():
     assert (words.number(0.7462), words.number(math.inf)) == ("74.6", "-")
     assert words.number_interval((0.715, 0.775)) == "71.5 to 77.5"
+    assert words.number(0.475 + 0.157 + 0.0605) == words.number(0.6925)  # the sum is a last digit higher
     assert (words.score(0.65), words.score(math.nan)) == ("0.650", "-")
     assert (words.score_interval((0.6, 0.7)), words.signed_score_interval((-0.01, 0.02))) == (
         "0.600 to 0.700",

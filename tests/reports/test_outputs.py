@@ -34,7 +34,7 @@ FILES = {
 }
 HEADINGS = {
     "train": ["Set-up", "What was trained", "Scores", "Classes", "Figures"],
-    "folds": ["Set-up", "What was trained", "Scores", "Classes", "Figures"],
+    "folds": ["Set-up", "Scores", "Classes", "Figures"],
     "compare": ["Set-up", "Differences", "Accuracy", "Classes", "Learned weights", "How"],
     "augment": ["Set-up", "Differences", "Accuracy", "Classes", "How"],
     "ablate": [

@@ -261,7 +261,13 @@ def test_a_long_step_off_a_terminal_says_every_half_minute_how_far_it_is(capsys,
 
 @pytest.mark.parametrize(
     ("count", "noun", "shown"),
-    [(1, "batch", "1 batch"), (2, "batch", "2 batches"), (1200, "step", "1,200 steps"), (0, "class", "0 classes")],
+    [
+        (1, "batch", "1 batch"),
+        (2, "batch", "2 batches"),
+        (4, "epoch", "4 epochs"),
+        (1200, "step", "1,200 steps"),
+        (0, "class", "0 classes"),
+    ],
 )
 def test_a_count_has_the_plural_of_its_noun(count, noun, shown):
     assert counted(count, noun) == shown

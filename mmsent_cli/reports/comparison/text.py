@@ -45,6 +45,7 @@ def question(result: CompareResult) -> str:
 
 def headline(result: CompareResult) -> str:
     """Answer the question in one sentence, by accuracy and by macro-F1."""
+    result = result.in_words()
     if not tested_arms(result):
         return f"Nothing to compare: {result.baseline} is the only arm"
     by_accuracy, by_macro_f1 = _verdicts(result, "verdict"), _verdicts(result, "macro_f1_verdict")
@@ -70,6 +71,7 @@ def _verdicts(result: CompareResult, field: str) -> str:
 
 def findings_text(result: CompareResult) -> list[str]:
     """Return paragraphs with the numbers behind the headline and their uncertainty."""
+    result = result.in_words()
     tested = tested_arms(result)
     paragraphs = [_decided(result, arm, gap) for arm, gap in tested if arm.verdict != NOT_DISTINGUISHABLE]
     undecided = [(arm, gap) for arm, gap in tested if arm.verdict == NOT_DISTINGUISHABLE]
@@ -192,20 +194,20 @@ def compare_answer(result: CompareResult, seconds: float) -> Answer:
 
 def compare_sections(result: CompareResult, figures: Figures) -> list[Section]:
     """Make all sections of the page below its head."""
+    baseline = result.in_words().baseline
     seeds = "thin lines are single seeds" if len(result.arms) <= MAX_ARMS_WITH_SEEDS else "single seeds are not shown"
     mean = f"Mean over {len(result.setup.seeds)} seeds; {seeds}. " if len(result.setup.seeds) > 1 else ""
     differences = picture(
         figures.get(DIFFERENCES),
-        f"Differences of each arm to {result.baseline} with intervals",
-        f"Accuracy by nested selection minus that of {result.baseline}, with 95 % intervals. Triangle up (blue): "
+        f"Differences of each arm to {baseline} with intervals",
+        f"Accuracy by nested selection minus that of {baseline}, with 95 % intervals. Triangle up (blue): "
         "better, down (orange): worse, circle (grey): not distinguishable. A true difference inside the grey band "
         "would be missed in more than one of five repetitions.",
     )
     levels = picture(
         figures.get(LEVELS),
         "Accuracy of each arm with its interval",
-        "Accuracy by nested selection with its 95 % interval, the highest first. Bold: "
-        f"{result.baseline}, grey: references.",
+        f"Accuracy by nested selection with its 95 % interval, the highest first. Bold: {baseline}, grey: references.",
     )
     curves = picture(
         figures.get(CURVES),

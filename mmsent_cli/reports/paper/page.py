@@ -53,6 +53,9 @@ from mmsent_cli.results import (
     SharedSetup,
 )
 
+MORE_SEEDS = "; use --seeds 3"
+"""The end of a note on one seed; the tuning always has one."""
+
 
 def question(published: Published) -> str:
     """Return the question of the page."""
@@ -325,6 +328,6 @@ def _notes(result: PaperResult) -> list[str]:
     named = {"tune": "Tuning", "train": "Training", "ablate": "Ablation"}
     owners: dict[str, list[str]] = {}
     for name, step in result.steps.items():
-        for note in step.notes:
+        for note in (each.removesuffix(MORE_SEEDS) if name == "tune" else each for each in step.notes):
             owners.setdefault(note, []).append(named.get(name, name.capitalize()))
     return [f"{names[0]}: {note}" if len(names) == 1 else note for note, names in owners.items()]

@@ -59,7 +59,7 @@ def predict(model, text, image):
     """Return the probability of each class. Text or image may be None."""
     has_text, has_image = bool(text and text.strip()), bool(image)
     if not (has_text or has_image):
-        raise SystemExit("error: neither a text nor an image is given\nhint: --text WORDS --image FILE")
+        raise ValueError("neither a text nor an image is given")
     inputs = {name: token_ids(name, text or "") for name in SPEC["texts"]}
     if SPEC["features"]:
         import features
@@ -70,6 +70,24 @@ def predict(model, text, image):
     return dict(zip(SPEC["labels"], map(float, model(inputs)[0]), strict=True))
 
 
+def answered(model, line):
+    """Return the label and the probabilities of a pair, or an error, after the pair's other fields."""
+    kept = {}
+    try:
+        pair = json.loads(line)
+        kept = {name: value for name, value in pair.items() if name not in ("text", "image")}
+        found = predict(model, pair.get("text"), pair.get("image"))
+    except (OSError, ValueError, AttributeError) as error:  # no object, no text and image, or an unreadable image
+        return {**kept, "error": str(error)}
+    return {**kept, "label": max(found, key=lambda label: found[label]), "probabilities": found}
+
+
+def write(answer):
+    """Write an answer as a line of JSON, and return it."""
+    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    return answer
+
+
 def main():
     parser = argparse.ArgumentParser(description="Sentiment of a text with its image")
     parser.add_argument("--text", help="the text of one pair")
@@ -77,12 +95,14 @@ def main():
     parser.add_argument("--data", help="a file of JSON lines with text and image")
     options = parser.parse_args()
     model = open_model()
-    lines = Path(options.data).read_text(encoding="utf-8").splitlines() if options.data else []
-    pairs = map(json.loads, lines) if options.data else [{"text": options.text, "image": options.image}]
-    for pair in pairs:
-        found = predict(model, pair.get("text"), pair.get("image"))
-        answer = {"label": max(found, key=lambda label: found[label]), "probabilities": found}
-        sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    lines = [json.dumps({"text": options.text, "image": options.image})]
+    if options.data:
+        lines = Path(options.data).read_text(encoding="utf-8").splitlines()
+    answers = [write(answered(model, line)) for line in lines if line.strip()]
+    failed = [answer["error"] for answer in answers if "error" in answer]
+    if failed:
+        hint = "see the lines with an error" if options.data else "--text WORDS --image FILE"
+        raise SystemExit(f"error: {len(failed)} of {len(answers)} pairs, the first: {failed[0]}\nhint: {hint}")
 
 
 if __name__ == "__main__":
