@@ -12,7 +12,7 @@ from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.batching import raw_pad, stack
 from mmsent_cli.fusion import FUSIONS
-from mmsent_cli.model import MODALITIES, Batch, SentimentModel, build_head, build_model, count_parameters
+from mmsent_cli.model import MODALITIES, Batch, SentimentModel, build_head, build_model, copy_model, count_parameters
 from tests.configs import resolved_model
 from tests.encoders.cases import VOCABULARY, raw_arrays
 from tests.training.builders import OUT_DIM, tiny_batch, tiny_encoder, tiny_model
@@ -113,6 +113,25 @@ def test_the_trained_state_leaves_out_frozen_stages_and_no_other(frozen, left_ou
     assert {int(name.split(".")[2]) for name in kept} == set(left_out)
     assert all(name.startswith("text.stages.") for name in kept)
     assert len(kept) == 2 * len(tuple(left_out))
+
+
+@pytest.mark.parametrize("shares_tensors", [False, True])
+def test_a_copy_shares_what_is_frozen_and_its_parameters_only_on_request(shares_tensors):
+    model = tiny_model()
+    model.image.freeze(1)
+    copied = copy_model(model, shares_tensors)
+    assert copied.image.stages[0] is model.image.stages[0] and copied.text.inputs is model.text.inputs
+    assert copied.text.stages[0] is not model.text.stages[0] and copied.head is not model.head
+    for name, parameter in model.named_parameters():
+        own = copied.get_parameter(name)
+        assert torch.equal(own, parameter)
+        assert (own is parameter) is (shares_tensors or name.startswith("image.stages.0.")), name
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_a_model_drops_modalities_as_often_as_its_settings_say(fusion, weights_dir):
+    config, source = resolved(weights_dir, encoders="light", fusion=fusion, modality_dropout=0.3)
+    assert build_model(config, 3, source, VOCABULARY).modality_dropout == config.modality_dropout
 
 
 def test_the_head_has_the_widths_and_dropout_asked_for():

@@ -89,6 +89,10 @@ def test_a_stage_without_weights_makes_other_features():
     encoder = Encoder(name="tiny", inputs=inputs.ImageInputs(32), stages=stages, pool=NoPool(), out_dim=8)
     first, second = (describe_features(encoder.freeze(stages), FP32) for stages in (1, 2))
     assert first["weights"] == second["weights"] and first != second
+    raw = describe_features(encoder.freeze(0), FP32, Augmentation("flip", 0, 2))
+    assert (raw["encoder"], raw["stages"], raw["compute"]) == ("tiny", f"0 of {encoder.n_stages}", "none")
+    assert (raw["inputs"], raw["augmentation"]) == (encoder.inputs.settings(), Augmentation("flip", 0, 2).describe())
+    assert "augmentation" not in first and first["compute"] == FP32.describe(encoder)
 
 
 def count_rows(encoder):

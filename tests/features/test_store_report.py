@@ -77,6 +77,8 @@ def test_nothing_is_deleted_through_a_link(linked, caches, tmp_path):
         place[linked].rename(elsewhere)
         place[linked].symlink_to(elsewhere)
     before = content(elsewhere) if elsewhere.is_dir() else elsewhere.read_text()
+    report = store_report(*caches)
+    assert (linked == "store") == (report.feature_sets == ()) == (str(root) in report.foreign)
     clear_store(*caches)
     assert (content(elsewhere) if elsewhere.is_dir() else elsewhere.read_text()) == before
 

@@ -144,6 +144,11 @@ def test_integrated_gradients_add_up_to_the_difference_of_probabilities(predicto
         empty = _probability(predictor, None if tokens is None else 0 * ids, None if image is None else mean)
         assert sum(word.score for word in words) + np.sum(regions) == pytest.approx(full - empty, rel=0.1)
         assert abs(full - empty) > 1e-5
+    explained = Explainer(predictor, ExplainSettings(grid=3, label="positive", method="gradients")).explain(cases[1][0])
+    by_hand, _ = gradient_scores(predictor, cases[1][0], "positive", 3)
+    assert [(word.word, word.score) for word in explained.words] == [
+        (word.word, pytest.approx(word.score)) for word in by_hand
+    ]
 
 
 @torch.no_grad()
