@@ -83,6 +83,13 @@ def test_nothing_is_deleted_through_a_link(linked, caches, tmp_path):
     assert (content(elsewhere) if elsewhere.is_dir() else elsewhere.read_text()) == before
 
 
+def test_a_linked_store_without_features_has_nothing_foreign(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "features").symlink_to(tmp_path / "empty")
+    report = store_report(*(tmp_path / name for name in ("features", "openvino", "weights")))
+    assert (report.feature_sets, report.foreign, report.bytes) == ((), (), 0)
+
+
 def test_a_damaged_index_counts_as_no_entry(caches):
     root, *beside = caches
     (index,) = root.rglob("*.npy")
