@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mmsent_cli import explain, train
+from mmsent_cli import explain, read_pairs, train
 from tests.commands.running import SAMPLE
 from tools.sample.image import draw_image
 from tools.sample.text import ADJECTIVES, HASHTAGS, TAILS, VERBS, write_text
@@ -20,6 +20,8 @@ CELL_PX, GRID = 20, 7
 TAGS = {"gloomy": "negative", "plain": "neutral", "cheerful": "positive"}
 """The labels of a model that is trained on the cues of the sample."""
 SCENE_PX, SCENES = 96, 3
+CUED = ("cheerful", "gloomy")
+"""Cues of a sentiment; the third, plain, is the absence of both."""
 
 
 def draw_pairs(folder, pairs):
@@ -48,6 +50,12 @@ def test_the_top_region_is_the_planted_one(tmp_path):
     assert sum(hits) / len(hits) >= 0.9
 
 
+def cues_of(kind):
+    """The cue of each pair of the sample, by guid."""
+    with (SAMPLE / "cues.csv").open(encoding="utf-8") as rows:
+        return {row["guid"]: row[kind] for row in csv.DictReader(rows)}
+
+
 def cue_words(cue):
     """The words of the sample that show a cue."""
     parts = (*ADJECTIVES[cue], *VERBS[cue], *TAILS[cue], *HASHTAGS[cue])
@@ -74,8 +82,7 @@ def written(pairs):
 def test_the_top_word_of_the_sample_shows_the_cue(tmp_path):
     where = {"runs_dir": tmp_path / "runs"}
     run = train(pd.DataFrame(written(900)), encoders="light", fusion="text-only", epochs=6, **where)
-    with (SAMPLE / "cues.csv").open(encoding="utf-8") as rows:
-        cues = {row["guid"]: row["text_cue"] for row in csv.DictReader(rows)}
+    cues = cues_of("text_cue")
     shown = explain(SAMPLE, checkpoint=run, pairs=60, grid=1, **where).result.explanations
     assert {cues[one.guid] for one in shown} == set(TAGS)
     hits = [bare(one.top_words(1)[0].word) in cue_words(cues[one.guid]) for one in shown]
@@ -83,17 +90,21 @@ def test_the_top_word_of_the_sample_shows_the_cue(tmp_path):
     assert sum(hits) / len(hits) >= 0.9
 
 
+def joined(scenes):
+    """One image of scenes, row by row."""
+    canvas = Image.new("RGB", (SCENES * SCENE_PX, SCENES * SCENE_PX))
+    for cell, scene in enumerate(scenes):
+        canvas.paste(scene.resize((SCENE_PX, SCENE_PX)), (cell % SCENES * SCENE_PX, cell // SCENES * SCENE_PX))
+    return canvas
+
+
 def scene_pairs(folder, pairs):
     """Plain scenes of the sample in a square, with one that shows the label; the rows, and the place of each pair."""
     rng, rows, places = random.Random(0), [], {}
     for number in range(pairs):
-        cue, at = ("cheerful", "gloomy")[number % 2], rng.randrange(SCENES**2)
-        canvas = Image.new("RGB", (SCENES * SCENE_PX, SCENES * SCENE_PX))
-        for cell in range(SCENES**2):
-            scene = draw_image(cue if cell == at else "plain", rng).resize((SCENE_PX, SCENE_PX))
-            canvas.paste(scene, (cell % SCENES * SCENE_PX, cell // SCENES * SCENE_PX))
+        cue, at = CUED[number % 2], rng.randrange(SCENES**2)
         path = folder / f"{number}.png"
-        canvas.save(path)
+        joined([draw_image(cue if cell == at else "plain", rng) for cell in range(SCENES**2)]).save(path)
         rows.append({"guid": str(number), "text": "word", "image": str(path), "tag": TAGS[cue]})
         places[str(number)] = divmod(at, SCENES)
     return pd.DataFrame(rows), places
@@ -106,4 +117,48 @@ def test_the_top_region_is_the_scene_that_shows_the_cue(tmp_path):
     unlabelled = pairs.tail(60).drop(columns="tag")
     shown = explain(unlabelled, checkpoint=run, pairs=60, grid=SCENES, **where).result.explanations
     hits = [one.top_region() == places[one.guid] for one in shown]
+    assert sum(hits) / len(hits) >= 0.9
+
+
+@pytest.fixture(scope="module")
+def of_sample(tmp_path_factory):
+    """A model of both modalities, trained on the sample as it is, and read pairs of the sample by guid."""
+    run = train(SAMPLE, encoders="compact", runs_dir=tmp_path_factory.mktemp("runs"))
+    assert run.result.accuracy > 0.85
+    return run, {pair.guid: pair for pair in [*read_pairs(SAMPLE), *read_pairs(SAMPLE, labelled=True)]}
+
+
+def explained(of_sample, guids, cue, images, **settings):
+    """Explain the class of the cue for pairs of the sample with these images."""
+    run, pairs = of_sample
+    rows = [{"guid": guid, "text": pairs[guid].text, "image": str(images[guid])} for guid in guids]
+    where = {"runs_dir": run.folder.parent, "label": TAGS[cue], "pairs": len(rows)}
+    return explain(pd.DataFrame(rows), checkpoint=run, **where, **settings).result.explanations
+
+
+def test_a_model_of_the_sample_reads_its_cue_words(of_sample):
+    cues, images = cues_of("text_cue"), {guid: SAMPLE / f"data/{guid}.jpg" for guid in cues_of("text_cue")}
+    hits = []
+    for cue in CUED:
+        guids = [guid for guid in cues if cues[guid] == cue][:16]
+        shown = explained(of_sample, guids, cue, images, grid=1)
+        hits += [bare(one.top_words(1)[0].word) in cue_words(cue) for one in shown]
+    assert len(hits) == 32
+    assert sum(hits) / len(hits) >= 0.9
+
+
+def test_a_model_of_the_sample_finds_its_image_among_plain_ones(of_sample, tmp_path):
+    """Each image with a cue stands among eight plain images of the sample; the model was trained on single ones."""
+    cues, rng, hits = cues_of("image_cue"), random.Random(0), []
+    plain = [guid for guid in cues if cues[guid] == "plain"]
+    for cue in CUED:
+        places, images = {}, {}
+        for guid in [guid for guid in cues if cues[guid] == cue][:12]:
+            at = rng.randrange(SCENES**2)
+            named = [guid if cell == at else rng.choice(plain) for cell in range(SCENES**2)]
+            images[guid], places[guid] = tmp_path / f"{guid}.png", divmod(at, SCENES)
+            joined([Image.open(SAMPLE / f"data/{name}.jpg") for name in named]).save(images[guid])
+        shown = explained(of_sample, list(places), cue, images, grid=SCENES)
+        hits += [one.top_region() == places[one.guid] for one in shown]
+    assert len(hits) == 24
     assert sum(hits) / len(hits) >= 0.9

@@ -100,6 +100,8 @@ def test_the_explained_answer_is_readable_and_fits_a_phone(browser, page, is_dar
     page.wait_for_selector("#reasons .picture img")
     assert page.locator("#reasons .words span").count() == 25
     assert page.locator("#reasons .picture div div").count() == 4
+    signs = page.eval_on_selector_all("#reasons [data-sign]", "all => all.map(one => one.dataset.sign + one.title[0])")
+    assert signs and {sign[0] == sign[1] for sign in signs} == {True}  # not by color alone
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.evaluate(WIDER) == []
     assert page.evaluate(UNNAMED) == []
