@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import torch
 
 from mmsent_cli.compute.device import Compute, Resources
 from mmsent_cli.compute.threads import torch_threads
+from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.contract import Activations, Encoded
@@ -17,10 +19,12 @@ from mmsent_cli.ensemble import Ensemble
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import CHUNK_BATCHES
 from mmsent_cli.inference.finished_output import NOTHING_TO_DO, checkpoint_of, finished_before, remember
+from mmsent_cli.inference.loaded import LoadedModel
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.rows import PARQUET, PredictionFile, Tally, prediction_table, row_columns
 from mmsent_cli.inference.stream import done_before, finished
 from mmsent_cli.model import MODALITIES, build_model
+from mmsent_cli.progress import Stage
 from mmsent_cli.results import PredictedBy, Prediction, UnusablePair
 from mmsent_cli.training.checkpoints import Description
 from tests.configs import resolved_model
@@ -136,6 +140,22 @@ def test_a_row_written_before_is_the_prediction_of_its_pair():
     for other in (None, Pair(guid="8", tag=None, text="a", image=None)):
         with pytest.raises(ConfigError):
             done_before(row, other, Path("out.csv"), LABELS)
+
+
+def test_a_loaded_model_predicts_a_frame_under_its_index(predictor, picture, monkeypatch):
+    monkeypatch.setattr(Predictor, "load", lambda *_: predictor)
+    model, events = LoadedModel(Path("m.pt"), RuntimeConfig(device="cpu")), []
+    frame = pd.DataFrame({"words": ["good day", None], "image": str(picture)}, index=["x", "y"])
+    found = model.predict(frame, progress=events.append, text_column="words")
+    pairs = [pair("x", "good day", picture), pair("y", None, picture)]
+    answers = list(predictor.predict(pairs))
+    assert list(found.index) == ["x", "y"] and list(found["missing"]) == ["", "text"]
+    assert list(found["label"]) == [answer.tag for answer in answers]
+    for label in LABELS:
+        assert list(found[f"probability_{label}"]) == pytest.approx([answer.probabilities[label] for answer in answers])
+    assert events == [Stage("predicting", done, 2) for done in (1, 2)]
+    pd.testing.assert_frame_equal(model.predict(pairs), found)
+    assert model.predict_one("good day", picture).probabilities == pytest.approx(answers[0].probabilities)
 
 
 def test_a_table_of_predictions_has_its_columns_and_types_even_without_a_label():
