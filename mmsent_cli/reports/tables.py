@@ -27,8 +27,8 @@ from mmsent_cli.reports.blocks import Grid
 
 UNLIMITED = 100_000
 """Width of a stream that is not a terminal, unless `COLUMNS` sets it. Other programs need unbroken values."""
-PIPED, NAMES = 120, 40
-"""Width of a table on such a stream, and of its row names. A longer name is not broken; it widens the table."""
+PIPED = 120
+"""Width of a table on such a stream. Only numbers, names and paths, which are not broken, make a table wider."""
 PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
 """Plain forms of marks, for terminals that lack these characters."""
 
@@ -173,21 +173,29 @@ def print_notes(console: Console, notes: Iterable[str], heading: str = "Notes") 
 def print_grid(console: Console, grid: Grid, continued: str = "continued") -> None:
     """Print a grid under its title. Columns that do not fit are printed in a second table below.
 
-    If the stream is not a terminal, a table has `PIPED` columns, and the names of its rows are not broken.
+    If the stream is not a terminal, only texts are broken, and no column is printed in a second table.
 
     Args:
         console: the console to print on.
         grid: the grid.
         continued: the text in brackets after the title of a second table.
     """
-    width = console.width
-    if width == UNLIMITED:
-        grid = replace(grid, words=grid.words - {0})
-        width = PIPED + max(0, _least(grid, 0) - NAMES)
-    parts = _parts(grid, width)
+    if console.width == UNLIMITED:
+        _print_piped(console, grid)
+        return
+    parts = _parts(grid, console.width)
     for part in parts:
         title = part.title if part is parts[0] else f"{re.split('[,，]', part.title)[0]} ({continued})"
-        print_table(console, title, _tight(part), part.foot if part is parts[-1] else "", width)
+        print_table(console, title, _tight(part), part.foot if part is parts[-1] else "")
+
+
+def _print_piped(console: Console, grid: Grid) -> None:
+    """Print a grid for a program or a file: texts wrap at `PIPED` columns, and names, paths and numbers are whole."""
+    texts = (place for place in grid.words if place and any(" " in row[place] for row in grid.rows))
+    whole, table = replace(grid, words=frozenset(texts)), _tight(grid)
+    for position, column in enumerate(table.columns):
+        column.no_wrap = position not in whole.words
+    print_table(console, grid.title, table, grid.foot, max(PIPED, _needed(whole, len(grid.columns))))
 
 
 def _tight(grid: Grid) -> Table:
