@@ -12,6 +12,7 @@ from mmsent_cli.after_training.run_folder import (
     NOTHING_COMPUTED,
     STAMP,
     how_computed,
+    judged_data,
     load_judged,
     not_usual,
     start_run,
@@ -49,6 +50,7 @@ from mmsent_cli.run_folders import (
     own_config,
     unfinished_note,
 )
+from mmsent_cli.training.checkpoints import describe, read_checkpoint
 from mmsent_cli.training.predictions import OUT_OF_FOLD, PREDICTIONS, VAL_PREDICTIONS
 
 OPTIMISTIC = (
@@ -89,6 +91,9 @@ def run_comparison(
     require_comparable([(",".join(seeds), len(seeds)) for seeds in models])  # before anything is computed
     data, runtime = build(DataConfig, given[DataConfig]), build(RuntimeConfig, given[RuntimeConfig])
     has_data = source is not None or "data" in given[DataConfig]
+    if has_data and (first := next((spec for seeds in models for spec in seeds if not _is_file(spec)), None)):
+        checkpoint = find_checkpoint(first, runs_dir)
+        data = judged_data(given[DataConfig], describe(read_checkpoint(checkpoint), checkpoint), source)
     dataset = load_judged(data, runtime, source, progress) if has_data else None
     sides = [[_side(spec, dataset, runtime, runs_dir, progress) for spec in seeds] for seeds in models]
     names = _names([[side.path for side in seeds] for seeds in sides])
@@ -153,6 +158,10 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
     notes += [OPTIMISTIC] if measured == ON_VALIDATION else []
     notes += [NO_VALIDATION] if seen.validation is None else []
     return _Side(path=checkpoint, answers=replace(answers.take(chosen), notes=tuple(notes)), how=how, recorded=recorded)
+
+
+def _is_file(spec: str) -> bool:
+    return is_prediction_file(Path(spec))
 
 
 def _recorded(path: Path) -> tuple[Finding, ...]:

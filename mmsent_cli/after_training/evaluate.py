@@ -9,6 +9,7 @@ from mmsent_cli.after_training.run_folder import (
     NOTHING_COMPUTED,
     first_pairs,
     how_computed,
+    judged_data,
     load_judged,
     name_of,
     not_usual,
@@ -76,6 +77,8 @@ def run_evaluation(
         _require_columns(settings.by, data, source, has_data=True)
         predictor = Predictor.load(found, runtime)
         labels = predictor.description.labels
+        if has_data:
+            data = judged_data(given[DataConfig], predictor.description, source)
         dataset = load_judged(build(DataConfig, {**to_dict(data), "labels": labels}), runtime, source, progress)
         seen = predictor.description.seen
         answers = _out_of_fold(found, dataset) or predict_labelled(predictor, dataset, progress)

@@ -8,7 +8,8 @@ from typing import Any
 
 from mmsent_cli.config import DataConfig, RuntimeConfig, build, to_dict
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
-from mmsent_cli.data.layouts import Source, locate
+from mmsent_cli.data.columns import with_own_columns
+from mmsent_cli.data.layouts import Source, labelled_rows, locate
 from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.environment import environment
 from mmsent_cli.errors import ConfigError
@@ -17,6 +18,7 @@ from mmsent_cli.finished_run import FinishedRun, write_result
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress
 from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run, own_config
+from mmsent_cli.training.checkpoints import Description
 
 STAMP = re.compile(r"^\d{8}-\d{6}-")
 """Date and time at the start of a run's name."""
@@ -65,6 +67,12 @@ NO_DATA = "give labelled pairs with --data"
 def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None, progress: Progress) -> Dataset:
     """Read labelled pairs. A pair may lack its text or its image."""
     return load_labelled(data, default_cache_dir(runtime.cache_dir), progress, source, needs=None)
+
+
+def judged_data(given: Mapping[str, Any], description: Description, source: Source | None) -> DataConfig:
+    """Return the settings for labelled pairs: the user's, and the training's column names and label map if they fit."""
+    where = source or locate(given["data"])
+    return with_own_columns(given, description.reading, lambda config: labelled_rows(where, config))
 
 
 def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict[str, Any]:

@@ -132,6 +132,7 @@ def describe_run(plan: Plan, run: Run, model: SentimentModel, vocabulary: tuple[
         frozen=frozen_digests(model),
         seen=SeenPairs.of(_pairs_of(plan, "train"), plan.dataset.labels, _pairs_of(plan, "val")),
         columns={name: getattr(plan.config.data, name) for name in COLUMNS},
+        label_map=plan.config.data.label_map or (),
     )
 
 

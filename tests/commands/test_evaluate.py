@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mmsent_cli import api
-from tests.commands.running import assert_refused, mmsent, succeed
+from tests.commands.running import QUICK, assert_refused, mmsent, succeed
 
 
 @pytest.fixture
@@ -67,6 +67,24 @@ def test_scores_by_a_column_and_as_tables(ready):
     assert run.to_frame()["metric"].tolist() == ["accuracy", "macro_f1", "weighted_f1"]
     assert run.to_frame("classes")["precision_low"].between(0, 1).all()
     assert run.read_json("experiment.json")["command"] == "evaluate"
+
+
+def test_the_label_map_and_the_columns_of_the_training_are_used_again(ready):
+    """Labels that are written as in the training, and labels that have their new names already."""
+    mapped = ("--label-map", "0=negative,1=neutral,2=positive")
+    frame = pd.read_csv(manifest()).rename(columns={"tag": "mood", "text": "post"})
+    numbers = {"negative": 0, "neutral": 1, "positive": 2}
+    frame.assign(mood=frame["mood"].map(numbers)).to_csv("numbers.csv", index=False)
+    frame.iloc[:9].assign(post="later text").to_csv("later.csv", index=False)
+    columns = ("--tag-column", "mood", "--text-column", "post")
+    run = succeed("train", "--data", "numbers.csv", *columns, *mapped, *QUICK, "--epochs", 1, "--json")["run"]
+    for name in ("numbers.csv", "later.csv"):
+        values = succeed("evaluate", run, "--data", name, "--json")
+        assert values["labels"] == ["negative", "neutral", "positive"]
+    other = succeed("train", "--data", "numbers.csv", *columns, *mapped, *QUICK, "--epochs", 1, "--seed", 1, "--json")
+    frame.assign(mood=frame["mood"].map(numbers), post="later").to_csv("mine.csv", index=False)
+    compared = succeed("compare", run, other["run"], "--data", "mine.csv", "--json")
+    assert compared["labels"] == ["negative", "neutral", "positive"]
 
 
 def test_a_pair_may_lack_its_text_or_its_image(ready):

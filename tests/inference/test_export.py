@@ -86,6 +86,23 @@ def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, tmp_pa
     assert "the probes characters, lexicon" in card and "vaderSentiment" in card
 
 
+def test_a_bad_line_of_the_script_gives_an_error_and_the_others_are_predicted(predictor, tmp_path):  # noqa: F811
+    export_model(predictor, tmp_path / "best_model.pt", tmp_path / "out", "onnx", [])
+    (tmp_path / "text.jpg").write_text("no image")
+    bad = ["[1]", '{"guid": "c", "te', '{"id": 4, "image": "none.jpg"}', '{"guid": "e", "image": "text.jpg"}']
+    bad += ['{"guid": "f"}', '{"guid": "g", "text": 5}', '{"guid": "h", "image": 5}']
+    lines = ['{"guid": "a", "text": "good\u2028day"}', *bad, '{"id": 7, "text": "bad day"}', ""]
+    (tmp_path / "pairs.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    command = [sys.executable, "out/predict.py", "--data", "pairs.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [("error" in answer, answer.get("guid", answer.get("id"))) for answer in answers] == [
+        (False, "a"), (True, None), (True, None), (True, 4), (True, "e"), (True, "f"), (True, "g"), (True, "h"),
+        (False, 7),
+    ]  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (1, 2) and "7 of 9" in done.stderr
+
+
 def test_the_graph_reads_the_encoders_of_probes(predictor, weights_dir, tmp_path):  # noqa: F811
     """Of texts, of images of another size, and of both with their similarity; a pair may lack one of them."""
     names = ("clip", "clip-image", "text:twitter-roberta")

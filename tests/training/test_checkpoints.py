@@ -104,6 +104,7 @@ def test_all_that_describes_a_model_is_kept(model, model_config, tmp_path):
         vocabulary=WORDS,
         seen=SeenPairs.of([trained], LABELS, [validated]),
         columns={"text_column": "tweet"},
+        label_map=("0=negative",),
         findings=(Finding(kind="majority", message="always neutral", advice="train longer"),),
     )
     save_checkpoint(tmp_path / "m.pt", model, saved, epoch=1)

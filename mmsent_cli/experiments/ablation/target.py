@@ -122,7 +122,7 @@ def examine(
         return AblationTarget(checkpoint, epoch, ensemble, description, plan, source, notes)
     own = own_config(checkpoint) or TrainConfig()
     where = pairs or locate(data["data"])
-    named = with_own_columns(data, description.columns, lambda config: labelled_rows(where, config))
+    named = with_own_columns(data, description.reading, lambda config: labelled_rows(where, config))
     config = TrainConfig(
         data=replace(named, labels=description.labels),
         split=SplitConfig(split=split),

@@ -118,11 +118,11 @@ def _metrics(run: Mapping[str, Any] | None) -> list[str]:
     """Return accuracy and macro-F1 of the run, with the pairs they were measured on."""
     if run is None or not isinstance(run.get("accuracy"), int | float):
         return [NO_METRICS]
-    lines = ["| metric | value |", "|---|---|", f"| accuracy | {run['accuracy']:.3f} |"]
+    lines = ["| metric | value |", "|---|---|", f"| accuracy | {run['accuracy']:.4f} |"]
     if isinstance(run.get("macro_f1"), int | float):
-        lines.append(f"| macro-F1 | {run['macro_f1']:.3f} |")
+        lines.append(f"| macro-F1 | {run['macro_f1']:.4f} |")
     if isinstance(run.get("majority_accuracy"), int | float):
-        lines.append(f"| accuracy of the most frequent class | {run['majority_accuracy']:.3f} |")
+        lines.append(f"| accuracy of the most frequent class | {run['majority_accuracy']:.4f} |")
     pairs = run.get("val_pairs") or run.get("pairs")
     return [*lines, "", f"Measured on {pairs} pairs that were not trained on; intervals are in the run's report."]
 

@@ -32,6 +32,7 @@ class Description:
         frozen: the digests of the frozen stages of the `text` and `image` encoder.
         seen: digests of the training and validation pairs; None in a checkpoint of an earlier version.
         columns: column names of the training pairs. New pairs are expected to have the same ones.
+        label_map: the training's `--label-map`; empty if there was none.
         findings: findings that the model has learned too little.
     """
 
@@ -44,7 +45,13 @@ class Description:
     frozen: Mapping[str, str]
     seen: SeenPairs | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    label_map: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The settings with which the labelled pairs of the training were read."""
+        return {**self.columns, **({"label_map": self.label_map} if self.label_map else {})}
 
 
 def frozen_digests(model: SentimentModel) -> dict[str, str]:
@@ -76,6 +83,7 @@ def header(description: Description, epoch: int) -> dict[str, Any]:
         "epoch": epoch,
         "frozen": dict(description.frozen),
         "columns": dict(description.columns),
+        **({"label_map": list(description.label_map)} if description.label_map else {}),
         "findings": [asdict(finding) for finding in description.findings],
         "with_frozen": False,
     }
@@ -112,6 +120,7 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
             frozen=content["frozen"],
             seen=_seen(content),
             columns=content.get("columns", {}),
+            label_map=_texts(content.get("label_map", ())),
             findings=tuple(Finding(**finding) for finding in content.get("findings", ())),
         )
     except (KeyError, TypeError, ValueError, MmsentError) as error:

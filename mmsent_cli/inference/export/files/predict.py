@@ -3,6 +3,9 @@
     python predict.py --text "what a day" --image photo.jpg
     python predict.py --data pairs.jsonl > predictions.jsonl     # a line: {"text": "what a day", "image": "photo.jpg"}
 
+Each line of input gives one line of output, with the other fields of the pair, such as an "id". A line that cannot be
+predicted has an "error" instead of a label; the exit code is then 1.
+
 Needs numpy, Pillow, tokenizers, onnxruntime (or openvino); README.md lists what this model needs besides.
 """
 
@@ -17,6 +20,9 @@ from PIL import Image, ImageOps
 from tokenizers import Tokenizer
 
 HERE = Path(__file__).resolve().parent
+UNUSABLE = (OSError, ValueError, TypeError, AttributeError, SyntaxError, EOFError, RecursionError)
+UNUSABLE += (Image.DecompressionBombError,)
+"""Exceptions for a line that is no object, a pair without text and image, or an image that cannot be read."""
 SPEC = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
 TOKENIZERS = {name: Tokenizer.from_file(str(HERE / text["tokenizer"])) for name, text in SPEC["texts"].items()}
 
@@ -56,7 +62,7 @@ def pixels(path, side):
 
 
 def predict(model, text, image):
-    """Return the probability of each class. Text or image may be None."""
+    """Return the probability of each class. Text or image may be None. Raises one of UNUSABLE for an unusable pair."""
     has_text, has_image = bool(text and text.strip()), bool(image)
     if not (has_text or has_image):
         raise ValueError("neither a text nor an image is given")
@@ -77,8 +83,8 @@ def answered(model, line):
         pair = json.loads(line)
         kept = {name: value for name, value in pair.items() if name not in ("text", "image")}
         found = predict(model, pair.get("text"), pair.get("image"))
-    except (OSError, ValueError, AttributeError) as error:  # no object, no text and image, or an unreadable image
-        return {**kept, "error": str(error)}
+    except UNUSABLE as error:
+        return {**kept, "error": str(error) or type(error).__name__}
     return {**kept, "label": max(found, key=lambda label: found[label]), "probabilities": found}
 
 
@@ -97,7 +103,7 @@ def main():
     model = open_model()
     lines = [json.dumps({"text": options.text, "image": options.image})]
     if options.data:
-        lines = Path(options.data).read_text(encoding="utf-8").splitlines()
+        lines = Path(options.data).read_text(encoding="utf-8-sig").split("\n")
     answers = [write(answered(model, line)) for line in lines if line.strip()]
     failed = [answer["error"] for answer in answers if "error" in answer]
     if failed:
