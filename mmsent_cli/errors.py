@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 COMMAND_LINE = re.compile(r"(\bmmsent [a-z-]+ [^;]*)")
+COLUMN = re.compile(r"(?<![\w-])--(\w+)-column (?!(?:and|or|if)\b)('[^']*'|[\w.…]+)")
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 SHOWN_PROBLEMS = 5
 SHOWN_NAMES = 20
@@ -47,8 +48,10 @@ class CheckpointError(MmsentError):
 def in_python_words(text: str) -> str:
     """Replace options in a message by keywords of the Python functions: `--abstain-below` by `abstain_below`.
 
-    Command lines, from `mmsent` to a semicolon, are not changed.
+    The name of a column is a keyword with its value: `--tag-column y` is replaced by `tag_column="y"`. Command lines,
+    from `mmsent` to a semicolon, are not changed.
     """
+    text = COLUMN.sub(lambda found: f'{found[1]}_column="{found[2].strip(chr(39))}"', text)
     parts = COMMAND_LINE.split(text)
     parts[::2] = [OPTION.sub(lambda found: found[1].replace("-", "_"), part) for part in parts[::2]]
     return "".join(parts)
@@ -69,6 +72,11 @@ def counted(count: int, what: str) -> str:
 def plural(noun: str) -> str:
     """Return the plural of an English noun: `steps`, `batches`, `classes`."""
     return f"{noun}es" if noun.endswith(("s", "x", "tch", "sh")) else f"{noun}s"
+
+
+def quoted(label: str) -> str:
+    """Return a class name for a sentence. A number is put in quotes: `'1'`."""
+    return label if any(map(str.isalpha, label)) else f"'{label}'"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -47,6 +47,7 @@ def run_experiment(
         if own_epochs is not None and not earlier:
             given[FitConfig] = {"epochs": own_epochs, **given[FitConfig]}
         own = build(SETTINGS[command], {**earlier, **given[SETTINGS[command]]})
+        comparison.require_known_arms(own)
         return ExperimentRequest(command=command, given=to_dict(apply_options(base, given)), settings=to_dict(own))
 
     return run_work(command, work, request, config is not None, arguments)

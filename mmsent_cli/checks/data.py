@@ -35,11 +35,11 @@ from mmsent_cli.data.seen import word_counts
 from mmsent_cli.data.split import Split, apply_split, describe
 from mmsent_cli.data.tags import require_few_classes
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.errors import DataError, MmsentError
+from mmsent_cli.errors import DataError, MmsentError, quoted
 from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.next_steps import CHECKED_OPTIONS
 from mmsent_cli.printed_commands import command_line
-from mmsent_cli.progress import Progress, silent
+from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, Distribution, can_train
 from mmsent_cli.stats import accuracy_interval
@@ -50,6 +50,7 @@ FEW_PAIRS = 50
 """Source: spaCy's `debug data`, which reports labels with fewer examples as rare."""
 MOST_TO_LEAST = 10.0
 WIDEST_INTERVAL = 0.1
+NUMBERED = "to give them names, use --label-map, as in --label-map 0=negative,1=neutral,2=positive"
 
 
 def class_counts(data: ReadPairs) -> dict[str, int]:
@@ -80,8 +81,10 @@ def try_split(data: ReadPairs, config: TrainConfig) -> Sequence[Split] | MmsentE
 
 def _classes(data: ReadPairs, counts: dict[str, int]) -> CheckOutcome:
     total = max(sum(counts.values()), 1)
-    shares = ", ".join(f"{label} {count:,} ({100 * count / total:.1f} %)" for label, count in counts.items())
+    shares = ", ".join(f"{quoted(label)} {count:,} ({100 * count / total:.1f} %)" for label, count in counts.items())
     advice = ""
+    if counts and all(label.isdecimal() for label in counts):
+        shares += f"; {NUMBERED}"
     try:
         require_classes(data.dataset.labels)
         require_few_classes(data.dataset.labels, len(data.rows))
@@ -97,14 +100,14 @@ def _classes(data: ReadPairs, counts: dict[str, int]) -> CheckOutcome:
 
 
 def _rare(counts: dict[str, int]) -> CheckOutcome:
-    rare = [f"{label} ({count:,})" for label, count in counts.items() if count < FEW_PAIRS]
+    rare = [f"{quoted(label)} ({count:,})" for label, count in counts.items() if count < FEW_PAIRS]
     least = min(counts, key=lambda label: counts[label], default="")
     return CheckOutcome(
         check="class sizes",
         level=WARNING if rare else OK,
         message=f"few pairs of {', '.join(rare)}"
         if rare
-        else f"the rarest class is {least}, {counts.get(least, 0):,} pairs",
+        else f"the rarest class is {quoted(least)}, {counts.get(least, 0):,} pairs",
         rule=f"warning below {FEW_PAIRS} pairs of a class",
         advice="add pairs of these classes; their recall is uncertain" if rare else "",
     )
@@ -143,7 +146,7 @@ def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutco
     return CheckOutcome(
         check="split",
         level=WARNING if advice else OK,
-        message=f"{parts}. The accuracy is known to ±{50 * (high - low):.1f} points. "
+        message=f"{parts}. They show the accuracy to ±{50 * (high - low):.1f} points. "
         f"{leaks:,} validation pairs have a near-duplicate in training",
         rule=rule,
         advice="; ".join(advice),
@@ -173,6 +176,7 @@ def check_data(
     data = read_pairs(config.data, source, weights.cache, needs, progress)
     if not has_labels(source, config.data):
         return _for_prediction(data, model)
+    progress(Stage("comparing texts and images", 0, 1, "source"))
     splits = try_split(data, config)
     readers = open_readers(model, weights, needs, _training_texts(data, splits))
     texts = [pair.text or "" for pair in texts_of(data)]
@@ -186,6 +190,7 @@ def check_data(
         *(image_outcomes(headers, readers.image_size_px) if "image" in needs else ()),
         *duplicate_outcomes(data),
     )
+    progress(Stage("comparing texts and images", 1, 1, "source"))
     return CheckResult(
         source=source.name,
         pairs=len(data.rows) + len(data.bad_rows),

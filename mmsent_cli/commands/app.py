@@ -31,6 +31,8 @@ USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 """The error of the option parser, which Typer does not export."""
 COMMAND = "COMMAND"
 """Placeholder for the command's name in hints."""
+EXTRA, WRONG_TYPE = "Got unexpected extra argument", "Input should be"
+"""The starts of messages that do not name the value or the remedy."""
 INTERNAL = "Value error, "
 """The prefix of error messages from the library that checks choices."""
 
@@ -76,6 +78,11 @@ def _plain_usage_errors() -> Iterator[None]:
     except USAGE_ERROR as error:
         parts: Any = error
         parts.message = parts.message.replace(INTERNAL, "")
+        if parts.message.startswith(EXTRA):
+            parts.message += ". Write a text with spaces in quotes, and a list without spaces: --fusions concat,gmu"
+        cause: Any = error.__cause__ or error.__context__
+        if parts.message.startswith(WRONG_TYPE) and hasattr(cause, "errors"):
+            parts.message = f"{cause.errors()[0]['input']!r}: {parts.message[0].lower()}{parts.message[1:]}"
         if hasattr(error, "possibilities"):
             known = [option.lstrip("-").replace("-", "_") for each in parts.ctx.command.params for option in each.opts]
             meant = meant_names(parts.option_name.lstrip("-").replace("-", "_"), known)

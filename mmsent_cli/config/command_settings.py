@@ -215,7 +215,8 @@ class TuneSettings:
     )
     space: tuple[str, ...] = option(
         (),
-        "Search space for --strategy grid and tpe, comma-separated: NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log",
+        "Search space for --strategy grid and tpe, comma-separated: NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log,"
+        " such as 'head-lr=1e-4:1e-2:log,batch-size=16|32'",
         shown="none",
     )
     trials: int = option(20, "For --strategy tpe: number of trials")

@@ -170,7 +170,7 @@ def _require(
         )
     wanted = ", ".join(repr(getattr(config, f"{name}_column")) for name in lacking)
     places = {name: next(iter(candidates_of(names, name)), None) for name in lacking}
-    hint = f"give the names of the columns:  {_options(places, names)}"
+    hint = f"give the names of the columns: {_options(places, names)}"
     alone = ""
     if len(lacking) == 1 and lacking[0] in MODALITIES and not wrong:
         other = next(name for name in MODALITIES if name != lacking[0])

@@ -271,6 +271,9 @@ def _judged(words: Sequence[str], where: str, report: Report) -> tuple[str, str 
 
 
 def _hint_without_list(path: Path) -> str:
+    home = path.absolute().parent.parent
+    if holds_list(home, path.name):
+        return f"the folder above it has one: --data {home}"
     manifests = sorted(p.name for p in path.parent.glob("[!.~]*") if p.suffix.lower() in SUFFIXES)
     if manifests:
         return f"to use a table, name the file itself: --data {path.parent / manifests[0]}"

@@ -15,7 +15,7 @@ from mmsent_cli.data.augment import POLICIES
 from mmsent_cli.errors import ConfigError, unknown_name
 from mmsent_cli.experiments.arms import Arm, TrainedArm, arms_of, nested_selection, seeds_of
 from mmsent_cli.experiments.experiment import Experiment, seed_notes
-from mmsent_cli.fusion import FUSIONS
+from mmsent_cli.fusion import FUSIONS, unknown_fusion
 from mmsent_cli.model import SentimentModel, assemble, build_encoders
 from mmsent_cli.progress import Progress, silent
 from mmsent_cli.results import (
@@ -318,12 +318,24 @@ def list_fusions(config: TrainConfig) -> tuple[str, list[FusionRow]]:
     return variant(rows[0].name).encoders, rows
 
 
+def require_known_arms(settings: object) -> None:
+    """Check the names of fusions or policies before any pair is read.
+
+    Raises:
+        ConfigError: a fusion or a policy is unknown.
+    """
+    if isinstance(settings, CompareSettings):
+        _names(settings)
+    elif isinstance(settings, AugmentSettings):
+        _require_policies(settings)
+
+
 def _names(settings: CompareSettings) -> list[tuple[str, bool]]:
     """Return the fusions in order. The flag is True for the second occurrence of a fusion."""
     requested = [name for word in settings.fusions for name in _expand(word)]
     unknown = [name for name in (*requested, settings.baseline) if name not in FUSIONS]
     if unknown:
-        raise unknown_name("fusions", unknown[0], ["sources", "all", *FUSIONS])
+        raise unknown_fusion("fusions", unknown[0], ["sources", "all"])
     many = [name for name in requested if requested.count(name) > 2]
     if many:
         raise ConfigError(f"--fusions lists {many[0]} more than twice", "list a fusion once, or twice for an A/A test")
@@ -372,9 +384,13 @@ def augment_compare(
 
 def augmented_arms(plan: Plan, settings: AugmentSettings) -> list[Arm]:
     """List the models to train: without augmentation, then with each policy, each with every seed."""
-    unknown = [policy for policy in settings.policies if policy not in POLICIES]
-    if unknown:
-        raise unknown_name("policies", unknown[0], list(POLICIES))
+    _require_policies(settings)
     seeds = seeds_of(plan.config, settings.seeds)
     policies = dict.fromkeys((BASELINE, *settings.policies))
     return [arm for policy in policies for arm in arms_of(policy, plan.variant(augmentation=policy), seeds)]
+
+
+def _require_policies(settings: AugmentSettings) -> None:
+    unknown = [policy for policy in settings.policies if policy not in POLICIES]
+    if unknown:
+        raise unknown_name("policies", unknown[0], list(POLICIES))

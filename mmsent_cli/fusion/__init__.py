@@ -13,7 +13,7 @@ formulas, t [Dt] and v [Dv] are the pooled features of text and image, σ is the
 layer normalization, and P, Q, R, U, W are affine maps with learned weights and biases.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -144,8 +144,19 @@ def find_fusion(name: str) -> FusionSpec:
         ConfigError: there is no fusion of this name.
     """
     if name not in FUSIONS:
-        raise unknown_name("fusion", name, list(FUSIONS))
+        raise unknown_fusion("fusion", name)
     return FUSIONS[name]
+
+
+USUAL_NAMES = {"gated": "gmu", "concatenation": "concat", "attention": "cross-attention", "late": "concat"}
+"""Usual names in this field, with the names here."""
+
+
+def unknown_fusion(option: str, name: str, more: Sequence[str] = ()) -> ConfigError:
+    """Make the error for an unknown fusion, with the fusion of this usual name, or else the most similar one."""
+    error = unknown_name(option, name, [*more, *FUSIONS])
+    meant = USUAL_NAMES.get(name.casefold())
+    return ConfigError(f"--{option}: unknown {name!r}; did you mean {meant}?", error.hint) if meant else error
 
 
 def require_fusion(model: ResolvedModel) -> None:

@@ -24,7 +24,17 @@ from mmsent_cli.results import MemberVote, Prediction
 from mmsent_cli.run_folders import Run, unfinished_note
 from mmsent_cli.stats import threshold_for_accuracy
 from mmsent_cli.training.checkpoints import Description, load_ensemble
-from mmsent_cli.training.predictions import OUT_OF_FOLD, VAL_PREDICTIONS, read_predictions
+from mmsent_cli.training.predictions import OUT_OF_FOLD, VAL_PREDICTIONS, PredictionRow, read_predictions
+
+
+def own_predictions(checkpoint: Path) -> tuple[str, list[PredictionRow]]:
+    """Return the predictions of a checkpoint's run for its out-of-fold or validation pairs, and their file.
+
+    Both are empty if the checkpoint is not in its run folder.
+    """
+    run = Run(checkpoint.parent)
+    name = next((name for name in (OUT_OF_FOLD, VAL_PREDICTIONS) if run.path(name).is_file()), "")
+    return name, read_predictions(run, name) if name else []
 
 
 def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, str]:
@@ -36,13 +46,12 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
     if settings.abstain_for_accuracy is None:
         return settings.abstain_below or 0.0, ""
     run, wanted = Run(checkpoint.parent), settings.abstain_for_accuracy
-    names = [name for name in (OUT_OF_FOLD, VAL_PREDICTIONS) if run.path(name).is_file()]
-    if not names:
+    name, rows = own_predictions(checkpoint)
+    if not rows:
         raise ConfigError(
             f"{checkpoint} is not in its run folder, so there are no predictions to compute a threshold from",
             "give the threshold with --abstain-below P",
         )
-    rows = read_predictions(run, names[0])
     confidence = np.array([max(row.probabilities) for row in rows])
     is_right = np.array([row.tag == row.predicted for row in rows])
     threshold = threshold_for_accuracy(confidence, is_right, wanted)
@@ -52,10 +61,10 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
             "ask for a lower accuracy",
         )
     kept = confidence >= threshold
-    is_chosen = names[0] != OUT_OF_FOLD
+    is_chosen = name != OUT_OF_FOLD
     chosen = ". The epoch was chosen on these pairs, so new pairs may have a lower accuracy" if is_chosen else ""
     return threshold, (
-        f"labels below a probability of {threshold:.3f} are left empty. In {names[0]}, {kept.sum():,} of {len(kept):,} "
+        f"labels below a probability of {threshold:.3f} are left empty. In {name}, {kept.sum():,} of {len(kept):,} "
         f"pairs reach it, and {100 * is_right[kept].mean():.1f} % of their labels are right{chosen}"
     )
 

@@ -79,6 +79,8 @@ class Shard:
 class Tally:
     """Counts of pairs and predictions. They are counted one by one, so that they need not be kept in memory.
 
+    `tags` counts the labels that are given, `predicted` also those below the threshold.
+
     Args:
         rows: the number of rows to predict.
         threshold: predictions with a lower probability get no label.
@@ -93,6 +95,7 @@ class Tally:
         self.pairs = 0
         self.replaced = 0
         self.tags: Counter[str] = Counter()
+        self.predicted: Counter[str] = Counter()
         self.missing: Counter[str] = Counter()
         self.incomplete = 0
         self._incomplete: list[str] = []
@@ -101,7 +104,8 @@ class Tally:
     def from_plain(cls, values: Mapping[str, Any]) -> "Tally":
         """Make a tally from the values of `vars`."""
         tally = cls(values["rows"], values["threshold"])
-        vars(tally).update({**values, "tags": Counter(values["tags"]), "missing": Counter(values["missing"])})
+        counts = {name: Counter(values[name]) for name in ("tags", "predicted", "missing")}
+        vars(tally).update({**values, **counts})
         return tally
 
     def add(self, other: "Tally") -> None:
@@ -111,6 +115,7 @@ class Tally:
         self.abstained += other.abstained
         self.replaced += other.replaced
         self.tags.update(other.tags)
+        self.predicted.update(other.predicted)
         self.missing.update(other.missing)
         self.incomplete += other.incomplete
         self._incomplete = [*self._incomplete, *other._incomplete][: self.SHOWN_GUIDS]
@@ -126,6 +131,7 @@ class Tally:
         is_given = prediction.probabilities[prediction.tag] >= self.threshold
         self.pairs += 1
         self.tags[prediction.tag] += is_given
+        self.predicted[prediction.tag] += 1
         self.abstained += not is_given
         if prediction.missing:
             self.missing.update(prediction.missing.split(" and "))
@@ -134,13 +140,18 @@ class Tally:
                 self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
         return is_given
 
-    def notes(self) -> list[str]:
-        """Return notes that list the first pairs that were predicted from one modality."""
+    def notes(self, is_marked: bool = False) -> list[str]:
+        """Return notes that list the first pairs that were predicted from one modality.
+
+        Args:
+            is_marked: the output has a column with the missing modality.
+        """
         if not self._incomplete:
             return []
         more = self.incomplete - len(self._incomplete)
         shown = ", ".join(self._incomplete)
-        rest = f" and {more} more; --probabilities marks each" if more > 0 else ""
+        where = "see missing in the output" if is_marked else "--probabilities marks each"
+        rest = f" and {more:,} more; {where}" if more > 0 else ""
         return [f"predicted without an image, or without words in the text (such as a link alone): {shown}{rest}"]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -25,14 +26,24 @@ from mmsent_cli.files import cache_note, default_cache_dir, with_way_on
 from mmsent_cli.inference.early import is_unfinished, require_request
 from mmsent_cli.inference.finished_output import checkpoint_of, finished_before, remember, whole_identity
 from mmsent_cli.inference.partial import START_OVER, PartialPrediction, Row, how_begun
-from mmsent_cli.inference.predictor import Predictor, find_threshold
-from mmsent_cli.inference.rows import Kept, ParquetWriter, PredictionFile, RowWriter, Tally, open_rows
+from mmsent_cli.inference.predictor import Predictor, find_threshold, own_predictions
+from mmsent_cli.inference.rows import (
+    FORMS,
+    JSON_LINES,
+    PARQUET,
+    Kept,
+    ParquetWriter,
+    PredictionFile,
+    RowWriter,
+    Tally,
+    open_rows,
+)
 from mmsent_cli.interrupts import advice
-from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, require_no_input
+from mmsent_cli.outputs import STANDARD_OUTPUT, is_stream, open_output, require_no_input
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Finding, PredictedBy, Prediction, PredictResult, noted
-from mmsent_cli.stats import one_class_finding, seldom_answered_finding
+from mmsent_cli.stats import PREDICTED_IN_TRAINING, one_class_finding, seldom_answered_finding
 from mmsent_cli.training.checkpoints import Description
 
 
@@ -141,6 +152,8 @@ def predicted_by(checkpoint: Path, description: Description) -> PredictedBy:
 
 
 ADVICE = "check the pairs, or train again with more --epochs, a higher --head-lr or --class-weights balanced"
+PROBLEMS, SHOWN_PROBLEMS = ".problems", 5
+"""Suffix of the file that lists all dropped and blanked pairs, if there are more than the shown ones."""
 PROGRESS_STEP = 16
 """Number of pairs between two progress events."""
 
@@ -231,7 +244,8 @@ def finished(
         start: the start of the prediction, by `time.perf_counter`.
     """
     counts = {label: tally.tags[label] for label in description.labels}
-    findings = findings_of_counts(description, counts)
+    findings = findings_of_counts(checkpoint, description, {label: tally.predicted[label] for label in counts})
+    is_marked = out.suffix.lower() not in FORMS or FORMS[out.suffix.lower()] in (JSON_LINES, PARQUET)
     return PredictResult(
         checkpoint=str(checkpoint),
         out=str(out),
@@ -248,7 +262,7 @@ def finished(
         blanked=flaws.blanked,
         unusable=tuple(flaws.unusable),
         findings=findings,
-        notes=noted(findings, (*notes, *tally.notes(), *flaws.problems)),
+        notes=noted(findings, (*notes, *tally.notes(is_marked), *_listed_problems(flaws.problems, out))),
     )
 
 
@@ -257,13 +271,33 @@ def columns_known(source: Source, given: Mapping[str, Any], description: Descrip
     return with_own_columns(given, description.columns, lambda config: count_unlabelled(source, config))
 
 
-def findings_of_counts(description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """Return the findings of the training, and a finding if nearly all predictions are of one class."""
+def _listed_problems(problems: Sequence[str], out: Path) -> list[str]:
+    """Return the first dropped and blanked pairs. If there are more, all are written to a file next to the output."""
+    if len(problems) <= SHOWN_PROBLEMS or out == STANDARD_OUTPUT or is_stream(out):
+        return list(problems)
+    path = out.with_name(out.name + PROBLEMS)
+    with open_output(path) as stream:
+        stream.write("".join(f"{line}\n" for line in problems))
+    rest = len(problems) - SHOWN_PROBLEMS
+    return [*problems[:SHOWN_PROBLEMS], f"and {rest:,} more dropped or blanked pairs: all are listed in {path}"]
+
+
+def findings_of_counts(checkpoint: Path, description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Return the findings of the training, and a finding if nearly all predictions are of one class.
+
+    How often a class is usually predicted is known from the run's predictions for its validation or out-of-fold pairs,
+    or else from the labels.
+    """
     if description.findings:
         return description.findings
     classes = np.arange(len(counts)) if description.seen is None else description.seen.classes
     shares = dict(zip(counts, (np.bincount(classes, minlength=len(counts)) / len(classes)).tolist(), strict=True))
-    return one_class_finding(counts, shares, ADVICE) or seldom_answered_finding(counts, shares)
+    found = one_class_finding(counts, shares, ADVICE)
+    if found or not (rows := own_predictions(checkpoint)[1]):
+        return found or seldom_answered_finding(counts, shares)
+    usual = Counter(row.predicted for row in rows)
+    own = {label: usual[label] / len(rows) for label in counts}
+    return seldom_answered_finding(counts, own, PREDICTED_IN_TRAINING)
 
 
 def _kept_columns(file: PredictionFile, source: Source, data: DataConfig) -> Kept:

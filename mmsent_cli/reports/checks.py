@@ -20,12 +20,12 @@ LEGEND = (
 
 
 def found_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
-    """Make the table of the checks: mark and message; threshold and advice only if there is something to do."""
+    """Make the table of the checks: mark and message. If there is something to do, a second row says what."""
     return Grid(
         name="checks",
         title=title,
         columns=("", "Found"),
-        rows=tuple((f"{MARKS[one.level]} {one.check}", _found(one)) for one in _ordered(checks)),
+        rows=tuple(row for one in _ordered(checks) for row in _rows(one)),
         foot=LEGEND,
         words=frozenset({0, 1}),
     )
@@ -52,11 +52,13 @@ def _ordered(checks: Sequence[CheckOutcome], is_worst_first: bool = False) -> li
     return sorted(checks, key=lambda one: levels.index(one.level) * (-1 if is_worst_first else 1))
 
 
-def _found(one: CheckOutcome) -> str:
-    if one.level == OK:
-        return one.message
+def _rows(one: CheckOutcome) -> Iterator[tuple[str, str]]:
     names = ", ".join(pair.guid or pair.detail for pair in one.pairs[:SHOWN_FIRST])
-    return "; ".join(filter(None, (one.message, one.rule, one.advice, f"the first: {names}" if names else "")))
+    first = f"the first: {names}" if names and one.level != OK else ""
+    rule = one.rule if one.level != OK else ""
+    yield f"{MARKS[one.level]} {one.check}", "; ".join(filter(None, (one.message, rule, first)))
+    if one.advice and one.level != OK:
+        yield "", one.advice
 
 
 def verdict(can_train: bool, checks: Sequence[CheckOutcome]) -> str:

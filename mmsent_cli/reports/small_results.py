@@ -40,10 +40,12 @@ from mmsent_cli.results import (
     RunRow,
     RunsResult,
     SplitResult,
+    StoredFeatures,
     StoreResult,
 )
 
 MEGABYTE = 10**6
+FEATURE_SETS = "A feature set has the same stages, image size and cleaning. --json lists each with its folder."
 
 
 def print_store(result: StoreResult) -> None:
@@ -56,19 +58,18 @@ def print_store(result: StoreResult) -> None:
     facts += [("Not mmsent's", f"{folder} (never deleted)") for folder in result.foreign]
     console.print(facts_table(facts))
     if result.feature_sets and not result.cleared:
-        rows = [
-            (
-                each.encoder,
-                each.stages,
-                f"{each.entries:,}",
-                f"{each.bytes / MEGABYTE:,.1f}",
-                each.used,
-                each.feature_set,
-            )
-            for each in result.feature_sets
-        ]
-        columns = ("Encoder", "Stages", "Entries", "MB", "Last written", "Folder")
-        print_table(console, "Features", figures_table(columns, rows))
+        columns = ("Encoder", "Feature sets", "Entries", "MB", "Last written")
+        print_table(console, "Features", figures_table(columns, list(_by_encoder(result))), FEATURE_SETS)
+
+
+def _by_encoder(result: StoreResult) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each encoder with the totals of its feature sets, the largest first."""
+    sets: dict[str, list[StoredFeatures]] = {}
+    for each in result.feature_sets:
+        sets.setdefault(each.encoder, []).append(each)
+    for encoder, own in sorted(sets.items(), key=lambda item: -sum(one.bytes for one in item[1])):
+        size, entries = sum(one.bytes for one in own), sum(one.entries for one in own)
+        yield encoder, f"{len(own):,}", f"{entries:,}", f"{size / MEGABYTE:,.1f}", max(one.used for one in own)
 
 
 def print_export(result: ExportResult) -> None:

@@ -40,6 +40,7 @@ from mmsent_cli.stats.estimate import (
     weighted_f1,
 )
 from mmsent_cli.stats.findings import (
+    PREDICTED_IN_TRAINING,
     few_pairs_notes,
     learning_findings,
     modality_findings,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmsent_cli.errors import quoted
 from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS, Finding
 from mmsent_cli.stats.differences import LEVEL, compare_scores
 from mmsent_cli.stats.estimate import accuracy_scores, confusion_counts
@@ -50,6 +51,8 @@ def learning_findings(
 
 SELDOM_SHARE = 0.2
 """A class is hardly ever predicted if its predictions are fewer than this share of the expected number."""
+LABELS_OF_TRAINING, PREDICTED_IN_TRAINING = "training labels", "model's predictions in training"
+"""Sources of the usual shares of the classes."""
 SELDOM_ADVICE = "look at some of these pairs: the new pairs may differ from the training pairs"
 
 
@@ -61,7 +64,7 @@ def few_pairs_notes(true: np.ndarray, labels: Sequence[str]) -> tuple[str, ...]:
         labels: class names in order.
     """
     counts = np.bincount(true, minlength=len(labels)).tolist()
-    few = [f"{label} ({count})" for label, count in zip(labels, counts, strict=True) if 0 < count < FEW_PAIRS]
+    few = [f"{quoted(label)} ({count})" for label, count in zip(labels, counts, strict=True) if 0 < count < FEW_PAIRS]
     if not few:
         return ()
     return (f"few evaluated pairs of {', '.join(few)}: intervals of macro-F1 are probably too narrow",)
@@ -84,7 +87,7 @@ def one_class_finding(
     if expected_others < LEAST_EXPECTED or others > ONE_CLASS_SHARE * expected_others:
         return ()
     whom = f"all {total:,}" if not others else f"{counts[label]:,} of {total:,}"
-    return (Finding(kind=ONE_CLASS, message=f"the model predicts {label} for {whom} pairs", advice=advice),)
+    return (Finding(kind=ONE_CLASS, message=f"the model predicts {quoted(label)} for {whom} pairs", advice=advice),)
 
 
 def never_answered_finding(counts: Mapping[str, int], expected: Mapping[str, float]) -> tuple[Finding, ...]:
@@ -95,23 +98,27 @@ def never_answered_finding(counts: Mapping[str, int], expected: Mapping[str, flo
         expected: share of each class, 0 to 1.
     """
     total = sum(counts.values())
-    names = [name for name, count in counts.items() if not count and total * expected[name] >= LEAST_EXPECTED]
+    never = [name for name, count in counts.items() if not count and total * expected[name] >= LEAST_EXPECTED]
+    names = list(map(quoted, never))
     if not names:
         return ()
     return (Finding(kind=NEVER_ANSWERED, message=f"the model never predicts {' or '.join(names)}", advice=MORE_WEIGHT),)
 
 
-def seldom_answered_finding(counts: Mapping[str, int], expected: Mapping[str, float]) -> tuple[Finding, ...]:
+def seldom_answered_finding(
+    counts: Mapping[str, int], expected: Mapping[str, float], source: str = LABELS_OF_TRAINING
+) -> tuple[Finding, ...]:
     """Return a finding if classes are predicted never, or much less often than they should be.
 
     Args:
         counts: predictions of each class.
-        expected: share of each class in the training, 0 to 1.
+        expected: usual share of each class, 0 to 1.
+        source: where these shares are from.
     """
     never = never_answered_finding(counts, expected)
     total = sum(counts.values())
     seldom = [
-        f"{name} ({100 * count / total:.1f} % of the predictions; {100 * expected[name]:.1f} % of the training labels)"
+        f"{quoted(name)} ({100 * count / total:.1f} % of the predictions; {100 * expected[name]:.1f} % of the {source})"
         for name, count in counts.items()
         if total * expected[name] >= LEAST_EXPECTED and count < SELDOM_SHARE * total * expected[name]
     ]
@@ -150,7 +157,7 @@ def _majority_finding(
         return ()
     message = (
         f"the model's accuracy, {100 * right.mean():.1f} %, is not distinguishable from the "
-        f"{100 * always.mean():.1f} % of always predicting {labels[most_frequent]}"
+        f"{100 * always.mean():.1f} % of always predicting {quoted(labels[most_frequent])}"
     )
     return (Finding(kind=MAJORITY, message=message, advice=advice),)
 

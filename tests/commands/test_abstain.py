@@ -3,12 +3,15 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from mmsent_cli.inference.rows import Tally
-from mmsent_cli.results import Prediction
+from mmsent_cli.inference.stream import findings_of_counts
+from mmsent_cli.results import NEVER_ANSWERED, Prediction
 from tests.commands.running import assert_refused, mmsent, small_lab, succeed
 
 
@@ -47,6 +50,8 @@ def test_a_probability_at_the_threshold_is_enough():
     given = [tally.count(Prediction(guid="", tag=max(each, key=each.get), probabilities=each)) for each in shares]
     assert (given, tally.abstained, tally.pairs) == ([True, False, True], 1, 3)
     assert dict(tally.tags) == {"a": 1, "b": 0, "c": 1}
+    assert dict(tally.predicted) == {"a": 1, "b": 1, "c": 1}
+    assert vars(Tally.from_plain(vars(tally))) == vars(tally)
 
 
 def test_the_threshold_for_an_accuracy_comes_from_the_predictions_of_the_run(ready):
@@ -103,3 +108,24 @@ def test_what_is_refused_writes_no_file(ready, arguments, told):
 
 def test_one_pair_has_no_threshold(ready):
     assert_refused(mmsent("predict", "--text", "a", "--abstain-below", 0.5), "--out")
+
+
+def test_a_class_that_was_as_seldom_predicted_in_training_is_no_finding(ready):
+    """The label `neutral` is frequent, but the model predicted it for 1 of 100 validation pairs."""
+    lines = [f"{number},neutral,{'neutral' if not number else 'positive'},0.2,0.3,0.5" for number in range(100)]
+    (ready / "val_predictions.csv").write_text("\n".join(["guid,tag,predicted,negative,neutral,positive", *lines]))
+    labels = ("negative", "neutral", "positive")
+    known = SimpleNamespace(labels=labels, findings=(), seen=SimpleNamespace(classes=np.array([0, 1, 2, 1, 1, 2])))
+    counts = {"negative": 300, "neutral": 4, "positive": 600}
+    assert findings_of_counts(ready / "best_model.pt", known, counts) == ()
+    (found,) = findings_of_counts(Path("alone.pt"), known, counts)
+    assert found.kind == NEVER_ANSWERED
+
+
+def test_many_unusable_pairs_are_listed_in_a_file(ready):
+    for number in range(1, 8):
+        Path(f"lab/data/{number}.jpg").write_text("no image")
+    values, _ = predict("--on-bad", "blank")
+    assert values["blanked"] == 7
+    assert len(Path("out.csv.problems").read_text().splitlines()) == 7
+    assert sum(": blanked: " in note for note in values["notes"]) == 5

@@ -196,4 +196,33 @@ def test_errors_of_functions_name_keywords(tmp_path):
     assert caught.value.message.startswith("val_size 1.5: must lie") and str(caught.value) == caught.value.message
     kept = "go on with: mmsent train --resume runs/a; or use on_bad drop"
     assert in_python_words(kept.replace("on_bad", "--on-bad")) == kept
+    columns = "use: --tag-column y --text-column 'the post', or --guid-column and --on-bad"
+    assert in_python_words(columns) == 'use: tag_column="y" text_column="the post", or guid_column and on_bad'
+
     assert mmsent_cli.check is mmsent_cli.check and "Args:" in mmsent_cli.check.__doc__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("predict", "--text", "what", "a", "day"), "in quotes"),
+        (("compare-fusions", "--fusions", "concat,", "gmu"), "without spaces"),
+        (("train", "--epochs", "two"), "'two'"),
+    ],
+)
+def test_usage_errors_name_the_value_or_the_remedy(arguments, told):
+    result = mmsent(*arguments)
+    assert result.exit_code == 2
+    assert told in " ".join(result.output.replace("\u2502", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("compare-fusions", "--fusions", "concat,gmuu"), "did you mean gmu?"),
+        (("compare-fusions", "--fusions", "gated"), "did you mean gmu?"),
+        (("augment-compare", "--policies", "flipp"), "did you mean flip?"),
+    ],
+)
+def test_unknown_arms_are_found_before_the_data_are_read(arguments, meant):
+    assert_refused(mmsent(*arguments, "--data", "nowhere"), meant)

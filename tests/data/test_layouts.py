@@ -73,6 +73,12 @@ def test_empty_folder_names_the_list_it_lacks(tmp_path):
         text_paths(locate(str(tmp_path)))
 
 
+def test_the_folder_inside_points_to_the_folder_with_the_list(lab):
+    with pytest.raises(DataError) as caught:
+        labelled_rows(locate(str(lab / "data")), DataConfig())
+    assert f"--data {lab}" in caught.value.hint
+
+
 def test_a_folder_with_a_manifest_points_to_the_file(tmp_path):
     (tmp_path / "pairs.csv").write_text("guid,text\n")
     assert "pairs.csv" in refusal(tmp_path).hint

@@ -5,6 +5,7 @@ import pytest
 
 from mmsent_cli.results import IGNORES_IMAGE, IGNORES_TEXT, MAJORITY, NEVER_ANSWERED, ONE_CLASS
 from mmsent_cli.stats import (
+    few_pairs_notes,
     learning_findings,
     modality_findings,
     never_answered_finding,
@@ -106,3 +107,10 @@ def test_a_class_that_is_hardly_ever_predicted_is_found(neutral, is_found):
     found = seldom_answered_finding(counts, expected)
     assert kinds(found) == [NEVER_ANSWERED] * is_found
     assert all("neutral" in one.message for one in found)
+    assert seldom_answered_finding(counts, {"a": 0.999, "neutral": 0.001}) == ()  # as seldom as in the training
+
+
+def test_class_names_that_are_numbers_are_in_quotes():
+    (found,) = one_class_finding({"0": 0, "2": 60}, {"0": 0.5, "2": 0.5})
+    assert "predicts '2' for all 60 pairs" in found.message
+    assert few_pairs_notes(np.array([0, 1]), ("good", "1"))[0].startswith("few evaluated pairs of good (1), '1' (1)")

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -153,13 +154,17 @@ def _connect(address: str | None) -> None:
 
     is_local = address is None and not os.environ.get("RAY_ADDRESS")
     own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES} if is_local else {}
+    own |= {"log_to_driver": False, "logging_level": logging.ERROR}
     in_main_thread = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for attempt in range(1, STARTS + 1):
         try:
-            ray.init(address="local" if is_local else address, log_to_driver=False, logging_level=logging.ERROR, **own)
+            with _without_core_messages():
+                ray.init(
+                    address="local" if is_local else address, log_to_driver=False, logging_level=logging.ERROR, **own
+                )
             break
         except Exception as error:  # Ray raises it as such where its processes do not start in time
             ray.shutdown()
@@ -171,6 +176,20 @@ def _connect(address: str | None) -> None:
                 ) from error
     if in_main_thread and before is not None:  # Ray sets its own
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _without_core_messages() -> Iterator[None]:
+    """Discard what Ray's core writes to stderr while it starts: it reports that its log level was set."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _share(resources: Mapping[str, float], wanted: int, device: str) -> Cluster:
@@ -250,7 +269,10 @@ def predict_in_parts(
 def _work(job: Job, description: Description, progress: Progress) -> tuple[list[Survey], list[PartSummary], int]:
     """Check all files, then predict all parts. Returns surveys and summaries in the order of the input."""
     settings = job.settings
+    progress(Stage("starting Ray", 0, 1, "cluster"))
     with open_cluster(settings.ray_address, settings.ray_workers, job.runtime.device) as cluster:
+        progress(Stage("starting Ray", 1, 1, "cluster"))
+        progress(Stage("checking files", 0, len(job.sources), "file"))
         surveys: list[Survey] = []
         for row in cluster.survey(job, description):
             surveys.append(value_of(row))
@@ -258,6 +280,7 @@ def _work(job: Job, description: Description, progress: Progress) -> tuple[list[
         surveys.sort(key=lambda survey: survey.file)
         total, done = sum(survey.report.read for survey in surveys), 0
         summaries: list[PartSummary] = []
+        progress(Stage("predicting", 0, total))
         for row in cluster.predict(replace(job, decisions=tuple(survey.decision for survey in surveys))):
             summaries.append(value_of(row))
             done += summaries[-1].tally.rows
