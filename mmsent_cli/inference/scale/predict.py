@@ -162,9 +162,7 @@ def _connect(address: str | None) -> None:
     for attempt in range(1, STARTS + 1):
         try:
             with _without_core_messages():
-                ray.init(
-                    address="local" if is_local else address, log_to_driver=False, logging_level=logging.ERROR, **own
-                )
+                ray.init(address="local" if is_local else address, **own)
             break
         except Exception as error:  # Ray raises it as such where its processes do not start in time
             ray.shutdown()
@@ -269,9 +267,9 @@ def predict_in_parts(
 def _work(job: Job, description: Description, progress: Progress) -> tuple[list[Survey], list[PartSummary], int]:
     """Check all files, then predict all parts. Returns surveys and summaries in the order of the input."""
     settings = job.settings
-    progress(Stage("starting Ray", 0, 1, "cluster"))
+    progress(Stage("starting Ray", 0, 1, "process"))
     with open_cluster(settings.ray_address, settings.ray_workers, job.runtime.device) as cluster:
-        progress(Stage("starting Ray", 1, 1, "cluster"))
+        progress(Stage("starting Ray", cluster.workers, cluster.workers, "process"))
         progress(Stage("checking files", 0, len(job.sources), "file"))
         surveys: list[Survey] = []
         for row in cluster.survey(job, description):
