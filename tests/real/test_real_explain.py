@@ -120,35 +120,36 @@ def test_the_top_region_is_the_scene_that_shows_the_cue(tmp_path):
     assert sum(hits) / len(hits) >= 0.9
 
 
-@pytest.fixture(scope="module")
-def of_sample(tmp_path_factory):
+def trained_on_sample(folder, **settings):
     """A model of both modalities, trained on the sample as it is, and read pairs of the sample by guid."""
-    run = train(SAMPLE, encoders="compact", runs_dir=tmp_path_factory.mktemp("runs"))
+    run = train(SAMPLE, runs_dir=folder / "runs", **settings)
     assert run.result.accuracy > 0.85
     return run, {pair.guid: pair for pair in [*read_pairs(SAMPLE), *read_pairs(SAMPLE, labelled=True)]}
 
 
-def explained(of_sample, guids, cue, images, **settings):
+def explained(model, guids, cue, images, **settings):
     """Explain the class of the cue for pairs of the sample with these images."""
-    run, pairs = of_sample
+    run, pairs = model
     rows = [{"guid": guid, "text": pairs[guid].text, "image": str(images[guid])} for guid in guids]
     where = {"runs_dir": run.folder.parent, "label": TAGS[cue], "pairs": len(rows)}
     return explain(pd.DataFrame(rows), checkpoint=run, **where, **settings).result.explanations
 
 
-def test_a_model_of_the_sample_reads_its_cue_words(of_sample):
+def test_a_model_of_the_sample_reads_its_cue_words(tmp_path):
+    model = trained_on_sample(tmp_path, encoders="compact")
     cues, images = cues_of("text_cue"), {guid: SAMPLE / f"data/{guid}.jpg" for guid in cues_of("text_cue")}
     hits = []
     for cue in CUED:
         guids = [guid for guid in cues if cues[guid] == cue][:16]
-        shown = explained(of_sample, guids, cue, images, grid=1)
+        shown = explained(model, guids, cue, images, grid=1)
         hits += [bare(one.top_words(1)[0].word) in cue_words(cue) for one in shown]
     assert len(hits) == 32
     assert sum(hits) / len(hits) >= 0.9
 
 
-def test_a_model_of_the_sample_finds_its_image_among_plain_ones(of_sample, tmp_path):
+def test_a_model_of_the_sample_finds_its_image_among_plain_ones(tmp_path):
     """Each image with a cue stands among eight plain images of the sample; the model was trained on single ones."""
+    model = trained_on_sample(tmp_path, encoders="light", epochs=30)
     cues, rng, hits = cues_of("image_cue"), random.Random(0), []
     plain = [guid for guid in cues if cues[guid] == "plain"]
     for cue in CUED:
@@ -158,7 +159,7 @@ def test_a_model_of_the_sample_finds_its_image_among_plain_ones(of_sample, tmp_p
             named = [guid if cell == at else rng.choice(plain) for cell in range(SCENES**2)]
             images[guid], places[guid] = tmp_path / f"{guid}.png", divmod(at, SCENES)
             joined([Image.open(SAMPLE / f"data/{name}.jpg") for name in named]).save(images[guid])
-        shown = explained(of_sample, list(places), cue, images, grid=SCENES)
+        shown = explained(model, list(places), cue, images, grid=SCENES)
         hits += [one.top_region() == places[one.guid] for one in shown]
     assert len(hits) == 24
     assert sum(hits) / len(hits) >= 0.9
