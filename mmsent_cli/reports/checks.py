@@ -19,14 +19,19 @@ LEGEND = (
 )
 
 
-def found_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
+LEGEND_OF_PREDICTION = (
+    f"{MARKS[OK]} nothing to do; {MARKS[WARNING]} predict can run, but look at it; {MARKS[ERROR]} predict would stop."
+)
+
+
+def found_grid(title: str, checks: Sequence[CheckOutcome], foot: str = LEGEND) -> Grid:
     """Make the table of the checks: mark and message. If there is something to do, a second row says what."""
     return Grid(
         name="checks",
         title=title,
         columns=("", "Found"),
         rows=tuple(row for one in _ordered(checks) for row in _rows(one)),
-        foot=LEGEND,
+        foot=foot,
         words=frozenset({0, 1}),
     )
 
@@ -115,7 +120,7 @@ def check_grids(result: CheckResult) -> list[Grid]:
         class_grid(result),
         distribution_grid(result),
         *kind_grids(result),
-        found_grid(f"Checks of {result.source}", result.checks),
+        found_grid(f"Checks of {result.source}", result.checks, LEGEND if result.labels else LEGEND_OF_PREDICTION),
     ]
     return [grid for grid in grids if grid.rows]
 

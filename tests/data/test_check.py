@@ -179,15 +179,16 @@ def test_swapped_columns_of_texts_and_images_are_found(tmp_path, on_bad, is_labe
     assert caught.value.hint == "--text-column tweet --image-column photo"
 
 
-@pytest.mark.parametrize(("lost", "hint"), [(2, "--on-bad"), (5, "relative to the table's folder")])
-def test_a_few_lost_images_are_left_out_and_many_have_wrong_paths(tmp_path, lost, hint):
+@pytest.mark.parametrize("lost", [2, 5])
+def test_a_few_lost_images_are_left_out_and_many_have_wrong_paths(tmp_path, lost):
     (tmp_path / "here.jpg").write_bytes(image_bytes(1))
     places = ["/nowhere/lost/x.jpg"] * lost + ["here.jpg"] * (6 - lost)
     rows = [f"{number},a text,{place}" for number, place in enumerate(places)]
     (tmp_path / "pairs.csv").write_text("\n".join(["guid,text,image", *rows]))
     with pytest.raises(DataError) as caught:
         list(stream(tmp_path / "pairs.csv"))
-    assert hint in caught.value.hint.partition(",")[0]
+    assert caught.value.hint.startswith("use --on-bad") is (lost == 2)
+    assert ("paths" in caught.value.hint) is (lost == 5)
 
 
 def test_no_pair_left_is_an_expected_failure(lab):
