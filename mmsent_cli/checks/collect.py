@@ -216,7 +216,7 @@ def _published(weights: WeightFacts, sha256: str) -> WeightFacts:
     """Return the facts with a problem if the digest is not the published one."""
     if weights.sha256 == sha256:
         return weights
-    return replace(weights, problem=f"{weights.place} is not the published file (SHA-256 {weights.sha256[:12]}…)")
+    return replace(weights, problem=f"{weights.place} is not the original file (SHA-256 {weights.sha256[:12]}…)")
 
 
 def _of_hub(source: WeightSource, name: str, repository: str, needed_by: str) -> WeightFacts:

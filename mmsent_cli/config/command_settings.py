@@ -189,8 +189,8 @@ class AblateSettings:
     emap_pairs: int = option(
         1000,
         "Number of pairs for EMAP (empirical multimodally-additive projection): the accuracy without the interaction of"
-        " text and image. EMAP combines every text with every image, and predicts each combination; with folds, those"
-        " within a fold",
+        " text and image. EMAP predicts every combination of a text and an image. With folds, it combines only those of"
+        " one fold",
     )
 
     def __post_init__(self) -> None:

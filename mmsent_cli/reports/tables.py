@@ -119,7 +119,7 @@ FOLDED_COLUMNS = 15
 
 
 def cell(value: object, style: str = "") -> Text:
-    """Return a table cell with the value as it is. Square brackets are shown."""
+    """Return a table cell with the value as it is. Square brackets are text, not markup."""
     return Text(str(value), style=style)
 
 

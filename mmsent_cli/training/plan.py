@@ -235,6 +235,6 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
         )
     elif is_from_scratch(model):
         raise ConfigError(
-            "--folds needs pretrained encoders; the vocabulary of light depends on the training split",
+            "--folds needs pretrained encoders; the vocabulary of --encoders light depends on the training pairs",
             "choose --encoders compact, or leave --folds out",
         )

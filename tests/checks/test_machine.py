@@ -218,7 +218,7 @@ def test_weights_are_found_with_their_digest(tmp_path):
     (folder.parent / "centerface.onnx").write_bytes(b"another")
     found = {each.name: each for each in found_weights(WeightSource(tmp_path / "mine", offline=True, cache=tmp_path))}
     assert len(found) == 9
-    assert "not the published file" in found["centerface.onnx"].problem
+    assert "not the original file" in found["centerface.onnx"].problem
     assert found["centerface.onnx"].advice == faces.INSTALL
     assert found["MiniLM-L6"].sha256.startswith("53aa51172d14")
     assert found["EfficientNet-Lite0"].problem == ""
@@ -230,7 +230,7 @@ def test_weights_are_found_with_their_digest(tmp_path):
 def test_damaged_weights_are_named(monkeypatch, tmp_path):
     monkeypatch.setattr("mmsent_cli.encoders.text.minilm.SHA256", "0" * 64)
     found = next(found_weights(WeightSource(None, offline=True, cache=tmp_path)))
-    assert ("not the published file" in found.problem, "--force-reinstall" in found.advice) == (True, True)
+    assert ("not the original file" in found.problem, "--force-reinstall" in found.advice) == (True, True)
 
 
 def test_env_of_this_machine_is_good_without_a_connection(tmp_path, monkeypatch):

@@ -110,7 +110,7 @@ def test_the_digest_is_that_of_the_files(source, monkeypatch):
     detector, expressions = faces.FILES
     path = source.folder / detector.name
     path.write_bytes(path.read_bytes() + b"\n")
-    with pytest.raises(WeightsUnavailable, match="not the published file"):
+    with pytest.raises(WeightsUnavailable, match="not the original file"):
         built(source)
     sha256 = faces.file_sha256(path)
     monkeypatch.setattr(faces, "FILES", (detector._replace(sha256=sha256), expressions))

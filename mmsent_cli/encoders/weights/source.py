@@ -34,7 +34,7 @@ def wheel_file(distribution: str, suffix: str, sha256: str, cache: Path | None =
     digest = file_sha256(found, cache)
     if digest != sha256:
         raise WeightsUnavailable(
-            f"{found} is not the published file (its SHA-256 is {digest[:16]}…)", reinstall(distribution)
+            f"{found} is not the original file (its SHA-256 is {digest[:16]}…)", reinstall(distribution)
         )
     return found
 
