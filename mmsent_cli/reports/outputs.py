@@ -216,7 +216,7 @@ def images(drawn: Drawn) -> dict[str, bytes]:
 
 
 def methods_of(result: Any) -> list[tuple[str, str, Any]]:
-    """Return the sections on the methods of an experiment: heading, template, and the result that fills the template."""
+    """Return the sections on the methods of an experiment: heading, template, and the result that fills it."""
     if isinstance(result, PaperResult):
         named = (
             ("Fusions and augmentation", result.fusions),
