@@ -85,7 +85,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "inference": (
         ("inference.*",),
         (
-            "inference",
+            *(f"inference/test_{name}.py" for name in ("predictor", "explain")),  # an exported script runs by itself
             *(f"commands/test_{name}.py" for name in ("abstain", "predict", "predict_in_parts", "predict_shards")),
         ),
     ),
