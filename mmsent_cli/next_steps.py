@@ -178,7 +178,7 @@ def _predict_checked(run: Run) -> str:
         return "predict(data, out='submission.txt'), with the same data"
     names = {*COLUMNS, "encoding", "on_bad"} - {"tag_column"}
     kept = {name: value for name, value in options.items() if name in names}
-    return command_line("predict", {**kept, "data": Path(options["data"]), "out": _free_name()})
+    return command_line("predict", {**kept, "data": Path(options["data"]), "out": _free_name(), **_runs_dir(run)})
 
 
 def _retrain(run: Run, result: AblateResult) -> list[str]:

@@ -18,10 +18,6 @@ class Reached:
         self.failed: list[str] = []
         self.now: list[set[str]] = [set()]
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out tests of other processes, which would run the code without the mutant."""
-        items[:] = [item for item in items if "forked_workers" not in getattr(item, "fixturenames", ())]
-
     def record(self, function: str, caller: str | None = None) -> None:
         """Note that `function` was called; mutmut calls this."""
         for called in self.now:

@@ -29,7 +29,7 @@ from mmsent_cli.command_settings import Given, apply_options, with_preset
 from mmsent_cli.compute.device import Resources
 from mmsent_cli.config import DataConfig, ResolvedModel, RuntimeConfig, TrainConfig, build, to_dict
 from mmsent_cli.data.inspect_encoding import inspect
-from mmsent_cli.data.layouts import Source, has_labels, locate
+from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import require_classes
 from mmsent_cli.data.seen import word_counts
 from mmsent_cli.data.split import Split, apply_split, describe
@@ -174,7 +174,7 @@ def check_data(
     """
     needs = needed_modalities(model)
     data = read_pairs(config.data, source, weights.cache, needs, progress)
-    if not has_labels(source, config.data):
+    if not data.is_labelled:
         return _for_prediction(data, model)
     progress(Stage("comparing texts and images", 0, 1, "source"))
     splits = try_split(data, config)

@@ -37,6 +37,7 @@ class ReadPairs:
         hint: what to do about the rows that cannot be read.
         numbers: numbers of rows that were read, used, skipped and refused.
         dataset: the usable labelled pairs. Without labels, the pairs that can be predicted.
+        is_labelled: False if the pairs are checked for a prediction (see `has_labels`).
         to_predict: all pairs without a label.
         bad_rows_to_predict: a line for each row without a label that cannot be read.
         listed: the guids in the lists of a folder.
@@ -52,6 +53,7 @@ class ReadPairs:
     hint: str
     numbers: dict[str, int]
     dataset: Dataset
+    is_labelled: bool
     to_predict: list[CheckedPair]
     bad_rows_to_predict: list[str]
     listed: frozenset[str]
@@ -115,6 +117,7 @@ def read_pairs(
             decision=decision,
             notes=(source.notice, *report.notes(source.name)),
         ),
+        is_labelled=is_labelled,
         to_predict=checked[1],
         bad_rows_to_predict=bad,
         listed=frozenset(lab.listed_guids(source.path, config)) if source.kind == "lab" else frozenset(),

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
 from mmsent_cli import __version__
 from mmsent_cli.commands.data import check, inspect_encoding, split
@@ -17,7 +16,7 @@ from mmsent_cli.commands.deployment import export, serve
 from mmsent_cli.commands.evaluation import compare, evaluate, explain
 from mmsent_cli.commands.experiments import ablate, augment_compare, compare_fusions, paper, tune
 from mmsent_cli.commands.machine import cache, env
-from mmsent_cli.commands.options import SwitchHelp
+from mmsent_cli.commands.options import SwitchHelp, SwitchHelpGroup
 from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.runs import runs
 from mmsent_cli.commands.train import train
@@ -37,7 +36,7 @@ INTERNAL = "Value error, "
 """The prefix of error messages from the library that checks choices."""
 
 
-class ErrorBoundary(TyperGroup):
+class ErrorBoundary(SwitchHelpGroup):
     """Print expected errors as message and hint with exit code 1. Other errors keep their traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -119,21 +118,24 @@ def root(
     """Define the options of `mmsent` itself."""
 
 
-app.command("inspect-encoding", cls=SwitchHelp)(inspect_encoding)
-app.command("split", cls=SwitchHelp)(split)
-app.command("check", cls=SwitchHelp)(check)
-app.command("tune", cls=SwitchHelp)(tune)
-app.command("train", cls=SwitchHelp)(train)
-app.command("evaluate", cls=SwitchHelp)(evaluate)
-app.command("compare", cls=SwitchHelp)(compare)
-app.command("ablate", cls=SwitchHelp)(ablate)
-app.command("compare-fusions", cls=SwitchHelp)(compare_fusions)
-app.command("augment-compare", cls=SwitchHelp)(augment_compare)
-app.command("paper", cls=SwitchHelp)(paper)
-app.command("predict", cls=SwitchHelp)(predict)
+for command in (
+    inspect_encoding,
+    split,
+    check,
+    tune,
+    train,
+    evaluate,
+    compare,
+    ablate,
+    compare_fusions,
+    augment_compare,
+    paper,
+    predict,
+    explain,
+    serve,
+    export,
+    env,
+    cache,
+):
+    app.command(command.__name__.replace("_", "-"), cls=SwitchHelp)(command)
 app.add_typer(runs, name="runs")
-app.command("explain", cls=SwitchHelp)(explain)
-app.command("serve", cls=SwitchHelp)(serve)
-app.command("export", cls=SwitchHelp)(export)
-app.command("env", cls=SwitchHelp)(env)
-app.command("cache", cls=SwitchHelp)(cache)

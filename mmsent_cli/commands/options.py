@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from mmsent_cli.command_settings import CommandSettings
 from mmsent_cli.config import DataConfig, FitConfig, ModelConfig, RuntimeConfig, SplitConfig, value_type
@@ -70,16 +70,28 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder of all runs")]
 Command = Callable[..., None]
 
 
+def _without_switch_types(params: list[Any]) -> list[Any]:
+    """Remove the type of options that take no value from the help; Typer shows `<bool>`, which reads as a value."""
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
+
+
 class SwitchHelp(TyperCommand):
     """A command whose help shows no type for options that take no value."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options, `--help` included."""
-        params = super().get_params(ctx)
-        for param in params:
-            if getattr(param, "is_flag", False):
-                param.metavar = ""
-        return params
+        return _without_switch_types(super().get_params(ctx))
+
+
+class SwitchHelpGroup(TyperGroup):
+    """A group of commands whose own help shows no type for options that take no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options, `--help` included."""
+        return _without_switch_types(super().get_params(ctx))
 
 
 def options(keywords: CommandSettings) -> Callable[[Command], Command]:

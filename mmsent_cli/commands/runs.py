@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from mmsent_cli.commands.options import Json, RunsDir, SwitchHelp
+from mmsent_cli.commands.options import Json, RunsDir, SwitchHelp, SwitchHelpGroup
 
 runs = typer.Typer(
+    cls=SwitchHelpGroup,
     help="List the runs with their metrics, show one run, or delete runs.",
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="[show|rm] ...",

@@ -75,7 +75,7 @@ def join(device: str) -> None:
 
 
 def launcher_note() -> str:
-    """Return a note if `accelerate launch --cpu` was told to start several processes but started one, else ""."""
+    """Return a note if `accelerate launch --cpu` started one process although several were asked for, or ""."""
     asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_PORT" in os.environ
     if not asked or count() > 1:
         return ""

@@ -315,7 +315,7 @@ def count_unlabelled(
 def has_labels(source: Source, config: DataConfig) -> bool:
     """Return True if a row of a table has a label, or the user named the column of the labels.
 
-    Folders, and tables that cannot be read, count as labelled, so that their reader says what they lack.
+    Folders count as labelled. So do tables that cannot be read: reading their labelled rows then raises the error.
     """
     if source.kind == "lab" or not is_default(config, "tag"):
         return True

@@ -147,7 +147,7 @@ def require_same_identity(out: Path, before: Any, now: Mapping[str, Any], go_on:
         go_on: how to continue the prediction, for messages.
 
     Raises:
-        ConfigError: they differ. The message names the differences; the hint says how to continue.
+        ConfigError: they differ. The message has the differences, and the hint the command that continues.
     """
     before, now = before if isinstance(before, dict) else {}, json.loads(json.dumps(now))
     changed = [words for name, words in IDENTITY_WORDS.items() if before.get(name) != now.get(name)]

@@ -173,6 +173,6 @@ def test_options_lie_over_an_earlier_configuration_and_defaults_do_not(tmp_path)
     assert apply_options(TrainConfig(), given(fit={"epochs": 2})) == TrainConfig(fit=FitConfig(epochs=2))
 
 
-@pytest.mark.parametrize("command", [["ablate"], ["runs", "rm"], ["cache"]])
+@pytest.mark.parametrize("command", [[], ["ablate"], ["runs"], ["runs", "rm"], ["cache"]])
 def test_the_help_of_a_switch_shows_no_value(command):
     assert "bool" not in CliRunner().invoke(mmsent, [*command, "--help"]).stdout
