@@ -37,6 +37,10 @@ class UndecidedEncoding(DataError):
     """The texts are too few to decide their encoding."""
 
 
+class UnmetTags(DataError):
+    """No row has one of the tags that `--label-map` or `--exclude-labels` names."""
+
+
 class WeightsUnavailable(MmsentError):
     """Pretrained weights are not available. After this error only, `--encoders auto` uses other encoders."""
 

@@ -31,9 +31,13 @@ def load_openvino() -> Any:
     """
     with _openvino_lock:
         import numpy as np
-        import openvino
 
-        openvino.Tensor(np.zeros(1, dtype=np.float32))
+        try:
+            import openvino
+
+            openvino.Tensor(np.zeros(1, dtype=np.float32))
+        except (OSError, RuntimeError, AttributeError) as error:  # the package or a library of it is damaged
+            raise ImportError(f"{type(error).__name__}: {error}") from error
     return openvino
 
 

@@ -141,7 +141,7 @@ FIRST = "warning if there is any"
 def row_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
     """Make all checks of rows and files."""
     yield _bad_rows(data)
-    yield _usable(data)
+    yield _usable(data, data.rows, "labelled pairs")
     for modality in MODALITIES:
         for what in ("missing", "broken"):
             yield _unusable(data, modality, what)
@@ -160,6 +160,7 @@ def prediction_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
         advice="to check them for a training, name the column of the labels with --tag-column",
     )
     yield _bad_rows(data)
+    yield _usable(data, data.to_predict, "pairs")
     for modality in MODALITIES:
         for what in ("missing", "broken"):
             yield _unpredictable(data, modality, what)
@@ -210,14 +211,14 @@ def _bad_rows(data: ReadPairs) -> CheckOutcome:
     )
 
 
-def _usable(data: ReadPairs) -> CheckOutcome:
+def _usable(data: ReadPairs, read: Sequence[CheckedPair], kind: str) -> CheckOutcome:
     count = len(data.pairs)
     return CheckOutcome(
         check="usable pairs",
         level=OK if count else ERROR,
-        message=f"{count:,} of {len(data.rows) + len(data.bad_rows):,} labelled pairs can be used",
+        message=f"{count:,} of {len(read) + len(data.bad_rows):,} {kind} can be used",
         rule="error if there is none",
-        advice="" if count else "see the rows and files below",
+        advice="" if count else "see the rows and files below" if read else "add a row for each pair below the header",
     )
 
 

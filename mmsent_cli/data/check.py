@@ -213,15 +213,18 @@ def open_unlabelled(
         decision: the encoding decision, from `decide_encoding`.
         flaws: receives the pairs that are dropped or blanked.
         notes: receives notes on how the source was read, after the last pair.
-        part: a function from the number of all rows to the range of rows to predict.
+        part: a function from the number of all rows to the range of rows to predict. Rows that cannot be read are
+            counted in the part with the first row, so that the parts together count each of them once.
 
     Raises:
         DataError: with `on_bad` stop, rows are invalid, or files are broken, which is found while the pairs are read.
     """
     report, flaws = Report(), Flaws() if flaws is None else flaws
     count, every_row = count_unlabelled(source, config, report, decision)
-    flaws.leave_out(report.left_out)
     chosen = part(count)
+    if 0 not in chosen:
+        report.left_out.clear()
+    flaws.leave_out(report.left_out)
     rows = islice(every_row, chosen.start, chosen.stop)
 
     def checked() -> Iterator[Pair]:

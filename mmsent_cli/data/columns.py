@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from mmsent_cli.config import DataConfig, build
@@ -10,31 +11,34 @@ from mmsent_cli.data.fields import column_named
 from mmsent_cli.data.layouts import Source, open_source, table_rows
 from mmsent_cli.data.manifests import is_filled, name_of, numbered_records, plain, without_surrogates
 from mmsent_cli.data.tables import Report, open_table
-from mmsent_cli.errors import DataError, likely, listed
+from mmsent_cli.errors import DataError, UnmetTags, likely, listed
 
 
-def with_own_columns(
-    given: Mapping[str, Any], columns: Mapping[str, str], read: Callable[[DataConfig], Any]
-) -> DataConfig:
-    """Return the settings for new pairs: the user's, and the column names of the training pairs if they fit.
+def with_own_columns(given: Mapping[str, Any], own: Mapping[str, Any], read: Callable[[DataConfig], Any]) -> DataConfig:
+    """Return the settings for new pairs: the user's, and those of the training pairs if they fit.
+
+    New labels may be written in the words of the training's `label_map`, or may already be the classes.
 
     Args:
         given: the user's settings.
-        columns: the column names of the training pairs, by setting.
+        own: the column names of the training pairs, by setting, and their `label_map` if there was one.
         read: a function that reads rows with a configuration, and raises DataError if it cannot.
     """
-    own, usual = build(DataConfig, {**columns, **given}), build(DataConfig, given)
-    if own == usual:
-        return usual
-    try:
-        read(own)
-    except DataError:
+    columns = {name: value for name, value in own.items() if name != "label_map"}
+    tried = list(dict.fromkeys(build(DataConfig, {**known, **given}) for known in (own, columns, {})))
+    if len(tried) == 1:
+        return tried[0]
+    reported = tried[0]  # whoever reads the rows reports what is wrong with them
+    for settings in tried:
         try:
-            read(usual)
+            read(settings)
+        except UnmetTags:
+            reported = replace(settings, label_map=build(DataConfig, given).label_map)
         except DataError:
-            return own  # whoever reads the rows reports what is wrong with them
-        return usual
-    return own
+            continue
+        else:
+            return settings
+    return reported
 
 
 def read_columns(source: Source, config: DataConfig, names: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -6,6 +6,7 @@ Chosen: three modules of functions, selected by `Source.kind`. Rejected: a class
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -316,13 +317,17 @@ def has_labels(source: Source, config: DataConfig) -> bool:
     """Return True if a row of a table has a label, or the user named the column of the labels.
 
     Folders count as labelled. So do tables that cannot be read: reading their labelled rows then raises the error.
+
+    Raises:
+        DataError: the columns of texts and images are swapped.
     """
     if source.kind == "lab" or not is_default(config, "tag"):
         return True
     try:
-        return any(row.tag is not None for row in table_rows(source, config))
+        rows = table_rows(source, config)
     except DataError:
         return True
+    return any(row.tag is not None for row in rows)
 
 
 def table_rows(source: Source, config: DataConfig) -> Iterator[PairRow]:
@@ -423,9 +428,8 @@ def _not_swapped(rows: Iterator[PairRow], source: Source, names: Sequence[str], 
     """
     first = list(islice(rows, SAMPLE_ROWS))
     both = [row for row in first if row.text and (row.elsewhere or isinstance(row.image, Path))]
-    is_named = [bool(IMAGE.search(row.text or "")) for row in both]
-    is_image = [bool(IMAGE.search(row.elsewhere or str(row.image))) for row in both]
-    if both and sum(is_named) > MOSTLY * len(both) and sum(is_image) < (1 - MOSTLY) * len(both):
+    named = sum(_is_file_name(row.text or "") for row in both)
+    if both and named > MOSTLY * len(both) and sum(map(_has_image, both)) < (1 - MOSTLY) * len(both):
         text, image = (names[place] or str(place + 1) for place in (columns.image or 0, columns.text or 0))
         raise DataError(
             f"{source.name}: the columns of texts and images are swapped: the texts are file names such as "
@@ -433,6 +437,21 @@ def _not_swapped(rows: Iterator[PairRow], source: Source, names: Sequence[str], 
             f"{option_text('text_column', text)} {option_text('image_column', image)}",
         )
     yield from chain(first, rows)
+
+
+def _is_file_name(text: str) -> bool:
+    """Return True if a text is nothing but the name or address of an image. A sentence may end with one."""
+    return bool(IMAGE.search(text)) and len(text.split()) == 1
+
+
+def _has_image(row: PairRow) -> bool:
+    """Return True if the image of a row is named as an image file or by an address, or exists."""
+    name = row.elsewhere or str(row.image)
+    if IMAGE.search(name) or manifests.ADDRESS_START.match(name):
+        return True
+    with suppress(OSError, ValueError):  # a text that is too long for a name
+        return isinstance(row.image, Path) and row.image.is_file()
+    return False
 
 
 def _wanted(config: DataConfig) -> Iterator[str]:

@@ -124,7 +124,8 @@ def require_ocr() -> None:
         OcrUnavailable: the OCR engine is not installed.
     """
     try:
-        for name in ("cv2", "openvino", "rapidocr"):
+        load_openvino()
+        for name in ("cv2", "rapidocr"):
             importlib.import_module(name)
     except ImportError as error:
         hint = "pip install '.[ocr]', or leave out the ocr probes"

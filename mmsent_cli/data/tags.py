@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from mmsent_cli.config import SENTIMENTS, DataConfig
 from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.data.text import visible
-from mmsent_cli.errors import DataError, listed, summarize
+from mmsent_cli.errors import DataError, UnmetTags, listed, summarize
 
 NO_TAG = frozenset(
     {"", "#n/a n/a", "null", "nan", "none", "na", "n/a", "<na>", "#n/a", "#na", "nil", "nat", "-nan", "(null)", "\\n"}
@@ -214,12 +214,12 @@ def _unmet(option: str, tags: Sequence[str], rows: Sequence[PairRow], is_some_me
     """Return a note on tags that an option names but that do not occur.
 
     Raises:
-        DataError: none of the named tags occurs.
+        UnmetTags: none of the named tags occurs.
     """
     if is_some_met:
         return [f"{option} names tags that do not occur: {', '.join(tags)}"]
     known = sorted({row.tag for row in rows if row.tag is not None})
-    raise DataError(f"{option}: no row has the tag {', '.join(map(repr, tags))}", f"the tags are {listed(known)}")
+    raise UnmetTags(f"{option}: no row has the tag {', '.join(map(repr, tags))}", f"the tags are {listed(known)}")
 
 
 def _tagged(row: PairRow, tag: str) -> PairRow:

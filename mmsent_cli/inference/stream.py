@@ -1,11 +1,13 @@
 """Predict a source into a file, or resume such a prediction. Only a few hundred pairs at a time are in memory."""
 
 import hashlib
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +210,7 @@ def predict_file(
         _write_rows(rows, predictor, pairs, tally, out, kept, progress)
         if not tally.pairs and shard.count == 1:
             raise DataError(f"there are no pairs to predict in {source.name}", "give a folder or a table with --data")
+        problems = list_problems(flaws.problems, file)  # before the output: if the disk is full, `--resume` goes on
     if kept:
         kept.remove()
     notes = (
@@ -216,6 +219,7 @@ def predict_file(
         *notes,
         *read,
         *predictor.notes(),
+        *problems,
     )
     result = finished(checkpoint, out, predictor.description, model, tally, flaws, notes, start)
     if whole:
@@ -240,7 +244,7 @@ def finished(
         description: the metadata of the checkpoint.
         model: the model that made the predictions.
         tally, flaws: the counts of all pairs, and the pairs that were left out.
-        notes: notes before those of `tally` and `flaws`.
+        notes: notes before those of `tally`.
         start: the start of the prediction, by `time.perf_counter`.
     """
     counts = {label: tally.tags[label] for label in description.labels}
@@ -262,7 +266,7 @@ def finished(
         blanked=flaws.blanked,
         unusable=tuple(flaws.unusable),
         findings=findings,
-        notes=noted(findings, (*notes, *tally.notes(is_marked), *_listed_problems(flaws.problems, out))),
+        notes=noted(findings, (*notes, *tally.notes(is_marked))),
     )
 
 
@@ -271,15 +275,25 @@ def columns_known(source: Source, given: Mapping[str, Any], description: Descrip
     return with_own_columns(given, description.columns, lambda config: count_unlabelled(source, config))
 
 
-def _listed_problems(problems: Sequence[str], out: Path) -> list[str]:
-    """Return the first dropped and blanked pairs. If there are more, all are written to a file next to the output."""
+def list_problems(problems: Sequence[str], file: PredictionFile) -> list[str]:
+    """Return the first dropped and blanked pairs. If there are more, all are written to a file next to the output.
+
+    Without `force`, a file that exists is not replaced: the list gets a number.
+    """
+    out = file.out
     if len(problems) <= SHOWN_PROBLEMS or out == STANDARD_OUTPUT or is_stream(out):
         return list(problems)
-    path = out.with_name(out.name + PROBLEMS)
+    names = (f"{out.name}{PROBLEMS}{number}" for number in chain([""], count(2)))
+    path = next(path for path in map(out.with_name, names) if _may_write(path, file.force))
     with open_output(path) as stream:
         stream.write("".join(f"{line}\n" for line in problems))
     rest = len(problems) - SHOWN_PROBLEMS
     return [*problems[:SHOWN_PROBLEMS], f"and {rest:,} more dropped or blanked pairs: all are listed in {path}"]
+
+
+def _may_write(path: Path, force: bool) -> bool:
+    """Return True if nothing has this name, or with `force` if it is a plain file."""
+    return not os.path.lexists(path) or (force and path.is_file() and not path.is_symlink())
 
 
 def findings_of_counts(checkpoint: Path, description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:

@@ -29,6 +29,7 @@ LATEX = {
     "✔": "+",
     "⚠": "!",
     "✘": "x",
+    "\n": " ",
     "<": "$<$",
     ">": "$>$",
 }
@@ -43,6 +44,8 @@ CELL = re.compile(
 """A number of a table, with its standard deviation or its interval."""
 ALONE = re.compile(rf"^({NUMBER} to .+)$")
 """An interval without its number."""
+OPTION = re.compile(r"^(?=[\[*])")
+"""The start of a row that LaTeX would read as an option of the line break before."""
 
 
 def table_files(
@@ -82,20 +85,25 @@ def as_csv(grid: Grid) -> str:
     """
     rows: list[tuple[str, ...]] = []
     for row in grid.rows:
-        if row[0] == INTERVAL and rows:
+        if row[0] == INTERVAL and rows and _are_intervals(row[1:]):  # else a class has this name
             ends = (f" ({cell})" if cell else "" for cell in ("", *row[1:]))
             row = tuple(value + end for value, end in zip(rows.pop(), ends, strict=True))
         rows.append(row)
     columns: list[list[str]] = []
     name = ""
     for place, head in enumerate(_heads(grid)):
-        own = head.removesuffix(INTERVAL).rstrip(", ")
-        name = own or name or "name"
         cells = [row[place] for row in rows]
+        own = head.removesuffix(INTERVAL).rstrip(", ") if _are_intervals(cells) else head
+        name = own or name or "name"
         columns += [[name, *cells]] if place in grid.words else _numbers(name, cells)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(zip(*columns, strict=True))
     return text.getvalue()
+
+
+def _are_intervals(cells: Iterable[str]) -> bool:
+    """Return True if all cells are intervals without their numbers, or empty."""
+    return all(cell in ("", DASH) or ALONE.fullmatch(cell) for cell in cells)
 
 
 def _numbers(name: str, cells: Sequence[str]) -> list[list[str]]:
@@ -131,7 +139,7 @@ def as_markdown(grid: Grid) -> str:
 def as_latex(grid: Grid) -> str:
     """Return the grid as a LaTeX table, which needs the package booktabs."""
     columns = "".join("l" if place in grid.words else "r" for place in range(len(grid.columns)))
-    head, *rows = (f"{' & '.join(map(escaped, row))} \\\\" for row in (_heads(grid), *grid.rows))
+    head, *rows = (f"{OPTION.sub('{}', ' & '.join(map(escaped, row)))} \\\\" for row in (_heads(grid), *grid.rows))
     body = [r"\toprule", head, r"\midrule", *rows, r"\bottomrule"]
     note = [f"\\par\\footnotesize {escaped(grid.foot)}"] if grid.foot else []
     lines = [

@@ -384,3 +384,17 @@ def test_pairs_over_the_limit_are_told_as_in_a_training(tmp_path, session_cache)
     accounts = [next(note for note in notes if note.startswith("train.txt")) for notes in (checked, trained)]
     assert accounts[0] == accounts[1]
     assert "30 rows: 12 used, 18 skipped" in accounts[0]
+
+
+@pytest.mark.parametrize("header", ["guid,text,image", "guid,text,image,tag"])
+def test_a_table_with_nothing_but_a_header_is_an_error(lab, header):
+    Path("empty.csv").write_text(f"{header}\n")
+    found, result = checked("empty.csv")
+    assert (found["usable pairs"].level, result.to_predict) == ("error", 0)
+    assert mmsent("check", "--data", "empty.csv", "--encoders", "light").exit_code == 1
+
+
+def test_swapped_columns_are_also_named_without_labels(lab):
+    Path("posts.csv").write_text("guid,text,image\n1,a.jpg,a text\n")
+    with pytest.raises(DataError, match="swapped"):
+        checked("posts.csv")

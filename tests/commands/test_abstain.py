@@ -1,5 +1,6 @@
 """Predictions that are not given, JSON lines, and columns that are kept."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -129,3 +130,32 @@ def test_many_unusable_pairs_are_listed_in_a_file(ready):
     assert values["blanked"] == 7
     assert len(Path("out.csv.problems").read_text().splitlines()) == 7
     assert sum(": blanked: " in note for note in values["notes"]) == 5
+
+
+def test_the_list_of_unusable_pairs_replaces_no_file_and_comes_before_the_output(ready, monkeypatch):
+    for number in range(1, 8):
+        Path(f"lab/data/{number}.jpg").write_text("no image")
+    own = Path("out.csv.problems")
+    own.write_text("mine")
+    words = ("predict", "--data", "new.csv", "--on-bad", "blank", "--out")
+    succeed(*words, "out.csv")
+    assert own.read_text() == "mine"
+    assert len(Path("out.csv.problems2").read_text().splitlines()) == 7
+    succeed(*words, "out.csv", "--force")
+    assert len(own.read_text().splitlines()) == 7
+    own.unlink()
+    own.mkdir()
+    before = Path("out.csv").read_bytes()
+    succeed(*words, "out.csv", "--force")
+    write = Path.open
+
+    def full(self, *arguments, **options):
+        if "problems" in self.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    stopped = mmsent(*words, "late.csv")
+    assert_refused(stopped, "late.csv.problems", "free some space")
+    assert not Path("late.csv").exists()
+    assert Path("out.csv").read_bytes() == before

@@ -138,3 +138,12 @@ def test_a_text_on_standard_input_may_have_several_lines(ready):
     typed = succeed("predict", "--text", text, "--json")["prediction"]
     piped = CliRunner().invoke(app, ["predict", "--text", "-", "--json"], input=text + "\n")
     assert json.loads(piped.stdout)["prediction"] == typed
+
+
+def test_the_shards_together_count_a_row_that_cannot_be_read_once(ready):
+    rows = Path("new.csv").read_text().splitlines()
+    Path("new.csv").write_text("\n".join([*rows[:2], "one cell", *rows[2:], rows[1]]))
+    dropped = [
+        predict(f"{part}.csv", "--shard", f"{part}/9", "--on-bad", "drop")[0]["dropped"] for part in range(1, 10)
+    ]
+    assert sum(dropped) == predict("whole.csv", "--on-bad", "drop")[0]["dropped"] == 2

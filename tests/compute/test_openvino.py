@@ -14,6 +14,7 @@ import mmsent_cli
 from mmsent_cli import files
 from mmsent_cli.compute.openvino import engine as engine_module
 from mmsent_cli.compute.openvino.engine import Engine, choose_engine
+from mmsent_cli.data.ocr import OcrUnavailable, require_ocr
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.weights.source import WeightSource
@@ -259,8 +260,13 @@ def test_changed_weights_are_compiled_again(engine, bert):
     assert not torch.equal(engine.run(bert, inputs).values, first)
 
 
-def test_without_the_package_torch_computes_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "openvino", None)
+@pytest.mark.parametrize("raised", ["ImportError", "RuntimeError", "OSError", "AttributeError", None])
+def test_without_the_package_or_with_a_damaged_one_torch_computes_and_says_so(tmp_path, monkeypatch, raised):
+    (tmp_path / "openvino.py").write_text("" if raised is None else f"raise {raised}('a library is lost')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "openvino")
+    with pytest.raises(OcrUnavailable):
+        require_ocr()
     made, note = choose_engine("auto", "cpu", "auto", tmp_path)
     assert made is None
     assert "openvino" in note

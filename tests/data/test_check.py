@@ -465,3 +465,26 @@ def test_an_encoding_that_does_not_decode_the_texts_is_refused(lab, damaged, is_
             load(lab, encoding="utf-8")
     else:
         assert len(load(lab, encoding="utf-8").pairs) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "image"),
+    [
+        ("photo.jpg", "{0}"),  # a file without an ending
+        ("see https://x.org/{0}.png", "missing{0}"),
+        ("a day at the sea.jpg", "missing{0}"),
+        ("photo.jpg", "https://x.org/media/{0}?format=jpg"),
+    ],
+)
+def test_texts_that_end_like_a_file_name_are_not_taken_for_images(tmp_path, text, image):
+    rows = [f"{number},{text.format(number)},{image.format(number)}" for number in range(3)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["guid,text,image", *rows]))
+    for number in range(3):
+        (tmp_path / str(number)).write_bytes(image_bytes(number))
+    assert len(list(stream(tmp_path / "pairs.csv", on_bad="blank"))) == 3
+
+
+def test_a_long_text_in_the_column_of_images_is_found_as_swapped(tmp_path):
+    (tmp_path / "pairs.csv").write_text(f"guid,text,image\n1,a.jpg,{'so long a text ' * 300}\n")
+    with pytest.raises(DataError, match="swapped"):
+        list(stream(tmp_path / "pairs.csv"))

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from mmsent_cli.config import DataConfig
-from mmsent_cli.data.columns import read_columns, require_columns
-from mmsent_cli.data.layouts import frame_source, locate
+from mmsent_cli.data.columns import read_columns, require_columns, with_own_columns
+from mmsent_cli.data.layouts import frame_source, labelled_rows, locate
 from mmsent_cli.errors import DataError
 from tests.data.builders import write_lab
 
@@ -40,3 +40,19 @@ def test_a_missing_column_of_a_table_is_found_before_its_rows_are_read_and_a_fol
     require_columns(lab, DataConfig(), [])
     with pytest.raises(DataError, match="folder"):
         require_columns(lab, DataConfig(), ["likes"])
+
+
+@pytest.mark.parametrize(
+    ("tags", "used"), [("0 1", {"label_map"}), ("bad good", set()), ("0 good", {"label_map"}), ("odd good", None)]
+)
+def test_the_columns_of_the_training_are_used_with_and_without_its_label_map(tmp_path, tags, used):
+    rows = "".join(f"{number},a text,{tag}\n" for number, tag in enumerate(tags.split() * 2))
+    (tmp_path / "pairs.csv").write_text(f"guid,corpus_x,lab_x\n{rows}")
+    own = {"text_column": "corpus_x", "tag_column": "lab_x", "label_map": ("0=bad", "1=good")}
+    source = locate(str(tmp_path / "pairs.csv"))
+    given = {"labels": ("bad", "good")}
+    found = with_own_columns(given, own, lambda config: labelled_rows(source, config))
+    assert (found.text_column, bool(found.label_map)) == ("corpus_x", used == {"label_map"})
+    if used is None:
+        with pytest.raises(DataError, match="unknown tag 'odd'"):
+            labelled_rows(source, found)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -86,6 +87,13 @@ def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, tmp_pa
     assert "the probes characters, lexicon" in card and "vaderSentiment" in card
 
 
+def closed_pipe():
+    """The end of a pipe that nothing reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
 def test_a_bad_line_of_the_script_gives_an_error_and_the_others_are_predicted(predictor, tmp_path):  # noqa: F811
     export_model(predictor, tmp_path / "best_model.pt", tmp_path / "out", "onnx", [])
     (tmp_path / "text.jpg").write_text("no image")
@@ -101,6 +109,19 @@ def test_a_bad_line_of_the_script_gives_an_error_and_the_others_are_predicted(pr
         (False, 7),
     ]  # fmt: skip
     assert (done.returncode, done.stderr.count("\n")) == (1, 2) and "7 of 9" in done.stderr
+    odd = [b'{"id": 1, "text": "\xff"}', b'{"id": "\\ud800", "text": "x"}', b'{"id": 3, "text": "x", "error": "mine"}']
+    (tmp_path / "pairs.jsonl").write_bytes(b"\n".join([*odd, '{"id": "中", "label": "mine"}'.encode()]))
+    narrow = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, check=False, cwd=tmp_path, env=narrow)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [("error" in answer, "label" in answer, answer.get("id")) for answer in answers] == [
+        (True, False, None), (False, True, "\ud800"), (False, True, 3), (True, False, "中")
+    ]  # fmt: skip
+    for name, output in (("absent.jsonl", subprocess.PIPE), (".", subprocess.PIPE), ("pairs.jsonl", closed_pipe())):
+        done = subprocess.run(
+            [*command[:-1], name], stdout=output, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (1, 2), done.stderr
 
 
 def test_the_graph_reads_the_encoders_of_probes(predictor, weights_dir, tmp_path):  # noqa: F811

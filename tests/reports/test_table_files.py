@@ -119,3 +119,15 @@ def test_figures_are_also_written_in_the_formats_asked_for(results):
     assert files["curves.pdf"].startswith(b"%PDF")
     assert b"<svg" in files["confusion.svg"]
     assert files == run_files(results["train"], particulars(formats=("pdf", "svg")))
+
+
+def test_odd_names_of_classes_stay_rows_and_columns():
+    """A class is called like the row of intervals, or begins like an option of LaTeX's line break."""
+    names = ("95 % interval", "[x]", "*", "two\n\nlines")
+    columns = ("Class", "Pairs", names[0])
+    grid = Grid(name="a", title="a", columns=columns, rows=tuple((name, "6", "7") for name in ("first", *names)))
+    files = table_files([grid])
+    assert [row[0] for row in csv.reader(io.StringIO(files["tables/a.csv"]))] == ["Class", "first", *names]
+    assert files["tables/a.csv"].splitlines()[:2] == ["Class,Pairs,95 % interval", "first,6,7"]
+    body = files["tables/a.tex"].partition("midrule\n")[2].splitlines()
+    assert body[2:5] == ["{}[x] & 6 & 7 \\\\", "{}* & 6 & 7 \\\\", "two  lines & 6 & 7 \\\\"]

@@ -336,6 +336,9 @@ def test_a_damaged_weight_is_noticed(model_config, tmp_path):
         {"labels": [1, 2, 3]},
         {"model": {"no": 1}},
         {"vocabulary": [1]},
+        {"label_map": "0=a"},
+        {"label_map": ["a"]},
+        {"label_map": None},
         {"seen": None},
     ],
 )

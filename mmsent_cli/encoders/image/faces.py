@@ -184,9 +184,11 @@ def build(request: BuildRequest) -> Encoder[ImageInputs]:
         WeightsUnavailable: a file or OpenVINO is not on this machine.
     """
     try:
+        load_openvino()
         engine = f"openvino {metadata.version('openvino')}"
-    except metadata.PackageNotFoundError as error:
-        raise WeightsUnavailable("faces are found by OpenVINO, which is missing", "pip install openvino") from error
+    except ImportError as error:
+        message = f"faces are found by OpenVINO, which cannot be loaded: {error}"
+        raise WeightsUnavailable(message, "pip install openvino") from error
     detector, expressions = map(partial(published_file, source=request.weights), FILES)
     stage = Faces(detector, expressions, [file.sha256 for file in FILES])
     inputs = ImageInputs(IMAGE_SIZE_PX)

@@ -125,7 +125,8 @@ def _to_openvino(folder: Path) -> None:
     try:
         openvino = load_openvino()
     except ImportError as error:
-        raise ConfigError("--to openvino needs OpenVINO, which is not installed", "pip install openvino") from error
+        message = f"--to openvino needs OpenVINO, which cannot be loaded: {error}"
+        raise ConfigError(message, "pip install openvino, or export --to onnx") from error
     model = openvino.convert_model(folder / "model.onnx")
     openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
     for part in folder.glob("model.onnx*"):

@@ -46,7 +46,7 @@ from mmsent_cli.inference.scale.worker import (
     identity_of,
     value_of,
 )
-from mmsent_cli.inference.stream import columns_known, finished, predicted_by, resume_line, with_advice
+from mmsent_cli.inference.stream import columns_known, finished, list_problems, predicted_by, resume_line, with_advice
 from mmsent_cli.outputs import require_no_input
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import PredictedBy, PredictResult
@@ -250,6 +250,7 @@ def predict_in_parts(
         tally, flaws, report = _joined(surveys, summaries, threshold)
         if not tally.pairs:
             raise DataError(f"there are no pairs to predict in {sources[0].path}", "give a table with --data")
+        problems = list_problems(flaws.problems, file)
         _write(job, file, description.labels, model)
     notes = (
         _notice(sources),
@@ -258,6 +259,7 @@ def predict_in_parts(
         *report.notes(sources[0].name),
         *dict.fromkeys(note for summary in summaries for note in summary.notes),
         _parts_note(summaries, workers),
+        *problems,
     )
     result = finished(checkpoint, file.out, description, model, tally, flaws, notes, start)
     remember(file, whole, result, cache)

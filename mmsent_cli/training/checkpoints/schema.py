@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mmsent_cli.config import ResolvedModel, build, to_dict
+from mmsent_cli.config import DataConfig, ResolvedModel, build, to_dict
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.model import SentimentModel
@@ -120,7 +120,7 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
             frozen=content["frozen"],
             seen=_seen(content),
             columns=content.get("columns", {}),
-            label_map=_texts(content.get("label_map", ())),
+            label_map=build(DataConfig, {"label_map": _texts(content.get("label_map", ()))}).label_map or (),
             findings=tuple(Finding(**finding) for finding in content.get("findings", ())),
         )
     except (KeyError, TypeError, ValueError, MmsentError) as error:
@@ -138,7 +138,6 @@ def _seen(content: Mapping[str, Any]) -> SeenPairs | None:
 
 
 def _texts(values: Any) -> tuple[str, ...]:
-    found = tuple(values)
-    if not all(isinstance(value, str) for value in found):
-        raise TypeError(f"not all of {len(found)} names are text")
-    return found
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise TypeError("labels, words or the label map are no list of texts")
+    return tuple(values)

@@ -11,7 +11,10 @@ Needs numpy, Pillow, tokenizers, onnxruntime (or openvino); README.md lists what
 
 import argparse
 import json
+import os
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +23,12 @@ from PIL import Image, ImageOps
 from tokenizers import Tokenizer
 
 HERE = Path(__file__).resolve().parent
-UNUSABLE = (OSError, ValueError, TypeError, AttributeError, SyntaxError, EOFError, RecursionError)
+UNUSABLE = (OSError, ValueError, TypeError, AttributeError, SyntaxError, EOFError, LookupError, ArithmeticError)
+UNUSABLE += (AssertionError, MemoryError, RecursionError, NotImplementedError, struct.error, zlib.error)
 UNUSABLE += (Image.DecompressionBombError,)
 """Exceptions for a line that is no object, a pair without text and image, or an image that cannot be read."""
+OWN = ("text", "image", "label", "probabilities", "error")
+"""Fields of a line that its answer does not keep, since an answer has its own."""
 SPEC = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
 TOKENIZERS = {name: Tokenizer.from_file(str(HERE / text["tokenizer"])) for name, text in SPEC["texts"].items()}
 
@@ -81,17 +87,29 @@ def answered(model, line):
     kept = {}
     try:
         pair = json.loads(line)
-        kept = {name: value for name, value in pair.items() if name not in ("text", "image")}
-        found = predict(model, pair.get("text"), pair.get("image"))
+        if not isinstance(pair, dict):
+            raise ValueError("the line is not a JSON object")
+        kept = {name: value for name, value in pair.items() if name not in OWN}
+        text, image = pair.get("text"), pair.get("image")
+        if not all(value is None or isinstance(value, str) for value in (text, image)):
+            raise ValueError("text and image must be strings")
+        found = predict(model, text, image)
     except UNUSABLE as error:
         return {**kept, "error": str(error) or type(error).__name__}
     return {**kept, "label": max(found, key=lambda label: found[label]), "probabilities": found}
 
 
-def write(answer):
-    """Write an answer as a line of JSON, and return it."""
-    sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
-    return answer
+def write_all(model, lines):
+    """Write an answer to each line as a line of JSON. Return the number of answers, and all errors."""
+    count, failed = 0, []
+    for line in lines:
+        if line.strip():
+            answer = answered(model, line)
+            sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            count += 1
+            failed += [answer["error"]] if "error" in answer else []
+    sys.stdout.flush()
+    return count, failed
 
 
 def main():
@@ -100,15 +118,20 @@ def main():
     parser.add_argument("--image", help="the image of one pair")
     parser.add_argument("--data", help="a file of JSON lines with text and image")
     options = parser.parse_args()
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     model = open_model()
-    lines = [json.dumps({"text": options.text, "image": options.image})]
-    if options.data:
-        lines = Path(options.data).read_text(encoding="utf-8-sig").split("\n")
-    answers = [write(answered(model, line)) for line in lines if line.strip()]
-    failed = [answer["error"] for answer in answers if "error" in answer]
+    try:
+        if options.data:
+            with Path(options.data).open("rb") as lines:
+                count, failed = write_all(model, lines)
+        else:
+            count, failed = write_all(model, [json.dumps({"text": options.text, "image": options.image})])
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python writes the rest at its end
+        raise SystemExit(f"error: {error}\nhint: check the file of --data, and what reads the output") from None
     if failed:
         hint = "see the lines with an error" if options.data else "--text WORDS --image FILE"
-        raise SystemExit(f"error: {len(failed)} of {len(answers)} pairs, the first: {failed[0]}\nhint: {hint}")
+        raise SystemExit(f"error: {len(failed)} of {count} pairs, the first: {failed[0]}\nhint: {hint}")
 
 
 if __name__ == "__main__":
