@@ -111,7 +111,7 @@ def _open_stream(path: Path) -> TextIO:
         descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     except OSError as error:
         if error.errno == errno.ENXIO:
-            raise MmsentError(f"nothing reads the pipe {path}", "start the program that reads it first") from error
+            raise MmsentError(f"nothing reads the pipe {path}", "first start the program that reads it") from error
         raise cannot_write(path, error) from error
     os.set_blocking(descriptor, True)
     return os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="")

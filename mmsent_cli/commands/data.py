@@ -25,7 +25,7 @@ def check(
     """Check the pairs before a training: classes, texts, images, duplicates, files.
 
     Writes a new run folder with a page, and a list of all problems with the guids of the pairs. The exit code is 1 if
-    train would end with an error. If no pair has a label, it is 1 if predict would end with an error.
+    train (or, without labels, predict) would end with an error.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

@@ -76,9 +76,10 @@ def paper(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Repeat all experiments of a published student project (BERT + ResNet18), and compare with its scores.
+    """Repeat all experiments of a published student project with --encoders, and compare with its scores.
 
-    The steps are tune, train, ablate, compare-fusions and augment-compare. One report shows all of them."""
+    The project used BERT and ResNet18. The steps are tune, train, ablate, compare-fusions and augment-compare. One
+    report shows all of them."""
     _run("paper", json, config=config, resume=resume, runs_dir=runs_dir, **given)
 
 

@@ -161,7 +161,7 @@ def _parameter(config_type: type, config_field: Any, name: str, shown_default: s
     )
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=_markup_free(f"{help_text} [default: {shown_default or _default_text(config_field)}]"),
+        help=_markup_free(f"{help_text}{_default_text(config_field, shown_default)}"),
         show_default=False,
         rich_help_panel=metadata["panel"] or PANELS.get(config_type, EXPERIMENT_PANEL),
         metavar="A,B,..." if is_listed else "<name>" if is_long else None,
@@ -175,13 +175,14 @@ def _parameter(config_type: type, config_field: Any, name: str, shown_default: s
     )
 
 
-def _default_text(config_field: Field[Any]) -> str:
-    """Return the default as `--help` shows it. The default of a switch is "yes" or "no"."""
+def _default_text(config_field: Field[Any], shown: str | None) -> str:
+    """Return the default as `--help` shows it after the help text. A switch shows none: it is off."""
     default = config_field.default
-    if config_field.metadata["shown"]:
-        return config_field.metadata["shown"]
-    if isinstance(default, bool):
-        return "yes" if default else "no"
+    shown = shown or config_field.metadata["shown"] or _plain_default(default)
+    return "" if isinstance(default, bool) else f" [default: {shown}]"
+
+
+def _plain_default(default: Any) -> str:
     return (
         ",".join(f"{value:g}" if isinstance(value, float) else str(value) for value in default)
         if isinstance(default, tuple)

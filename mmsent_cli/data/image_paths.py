@@ -18,8 +18,8 @@ OTHER_FOLDER = "found in a folder next to the table"
 def find_image(path: Path) -> tuple[Path, str] | None:
     r"""Find a file for a path that does not exist. Return it with a note, or None if no file or several files fit.
 
-    Tried in this order: `images\1.jpg` for `images/1.jpg`; other case, composition or a missing suffix; the same name
-    in `images/` and other usual folders next to the table, or in `<anything>_images/`.
+    Tried in this order: `images\1.jpg` for `images/1.jpg`; other case, another Unicode form or a missing suffix; the
+    same name in `images/` and other usual folders next to the table, or in `<anything>_images/`.
     """
     plain = Path(str(path).replace("\\", "/"))
     for folder, how in _places(plain):

@@ -297,7 +297,8 @@ def _may_write(path: Path, force: bool) -> bool:
 
 
 def findings_of_counts(checkpoint: Path, description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """Return the findings of the training, and a finding if nearly all predictions are of one class.
+    """Return the findings of the training. If there are none, return a finding if nearly all predictions are of one
+    class, or if a class is predicted much less often than usual.
 
     How often a class is usually predicted is known from the run's predictions for its validation or out-of-fold pairs,
     or else from the labels.

@@ -180,7 +180,7 @@ def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Descr
 def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
     """Build a model from a checkpoint's `state`, in eval mode."""
     if "state" not in content:
-        raise CheckpointError(f"{path} is damaged: it lacks state", RETRAIN)
+        raise CheckpointError(f"{path} is damaged: it has no weights", RETRAIN)
     description = describe(content, path)
     with WithoutInitialization():  # the checkpoint has, or the published files have, every parameter
         model = build_model(description.model, len(description.labels), weights, description.vocabulary)
