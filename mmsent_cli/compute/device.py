@@ -144,11 +144,11 @@ class Compute:
 
     def prefix(self, encoder: Encoder, inputs: Activations) -> Activations:
         """Run an encoder's stored stages on this device."""
-        encoder.to(self.device)
         engine = self._candidate(encoder)
         outputs = engine.run(encoder, inputs) if engine else None
         if outputs is not None:
             return outputs
+        encoder.to(self.device)
         mask = None if inputs.mask is None else to_device(inputs.mask, self.device)
         try:
             with torch.inference_mode(), self.autocast():

@@ -88,7 +88,9 @@ def pack_if_small(
 
 
 def stack(arrays: Sequence[np.ndarray], pad: int | None, multiple: int = 1, longest: int | None = None) -> Activations:
-    """Make a batch of arrays; see `PackedArrays`."""
+    """Make a batch of arrays; see `PackedArrays`. Equal shapes are copied once, without a look-up of rows."""
+    if pad is None:
+        return Activations(torch.from_numpy(np.stack(arrays)))
     return PackedArrays(arrays, pad, multiple, longest).batch(range(len(arrays)))
 
 

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
@@ -136,7 +136,7 @@ class PairBatch:
     features: dict[str, np.ndarray]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PairPipeline:
     """Encodes pairs for prediction. A pair may lack its text or its image.
 
@@ -153,6 +153,11 @@ class PairPipeline:
     auxiliary: Mapping[str, Encoder[Any]]
     reads_ocr: bool = False
 
+    @cached_property
+    def streams(self) -> int:
+        """The number of batches of images that are computed in parallel. To find it, all weights are looked at."""
+        return self.compute.streams_for(self.image)
+
     @property
     def chunk_pairs(self) -> int:
         """The number of pairs in a chunk. The last chunk may be smaller."""
@@ -163,7 +168,7 @@ class PairPipeline:
         size = self.chunk_pairs
         held = size * -(-AUXILIARY_PAIRS // size) if self.auxiliary else size
         stream = iter(pairs)
-        streams = max(map(self.compute.streams_for, (self.image, *self.auxiliary.values())))
+        streams = max(self.streams, *map(self.compute.streams_for, self.auxiliary.values()), 1)
         # The threads outlive a chunk: each that reads words in images loads the OCR program once.
         with ThreadPoolExecutor(self.compute.decoders) as decoders, ThreadPoolExecutor(streams) as encoders:
             while block := list(islice(stream, held)):
@@ -208,8 +213,7 @@ class PairPipeline:
                 features={name: values[rows] for name, values in features.items()},
             )
 
-        streams = self.compute.streams_for(self.image)
-        return in_order(encode, zip(groups, pixels, strict=True), streams, encoders)
+        return in_order(encode, zip(groups, pixels, strict=True), self.streams, encoders)
 
     def _batch(self, pairs: Sequence[Pair], ids: list[np.ndarray], pixels: list[np.ndarray]) -> Batch:
         device = self.compute.device

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ OPENVINO_THREADS_PER_TORCH_THREAD = 4
 others. On two cores, the trained layers of an ensemble took 23 s for 511 pairs with two threads, 7 s with one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Predictor:
     """A trained model with its encoders.
 
@@ -125,7 +126,7 @@ class Predictor:
         encoders = (self.model.text, self.model.image, *self.ensemble.auxiliary_encoders.values())
         return [*filter(None, (self.unfinished, self.resources.note)), *self.compute.refusals(*encoders)]
 
-    @property
+    @cached_property
     def pipeline(self) -> PairPipeline:
         """The pipeline that encodes pairs for the model."""
         return PairPipeline(
@@ -147,10 +148,9 @@ class Predictor:
 
     def predict(self, pairs: Iterable[Pair]) -> Iterator[Prediction]:
         """Predict pairs in their order. A pair may lack its text or its image, but not both."""
-        pipeline = self.pipeline
-        streams = self.compute.streams_for(self.model.image)
+        streams = self.pipeline.streams
         threads = torch.get_num_threads() if streams == 1 else max(1, streams // OPENVINO_THREADS_PER_TORCH_THREAD)
-        for chunk, batches in pipeline.chunks(pairs):
+        for chunk, batches in self.pipeline.chunks(pairs):
             predictions: dict[int, Prediction] = {}
             with torch_threads(threads):
                 for encoded in batches:
