@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 COMMAND_LINE = re.compile(r"(\bmmsent [a-z-]+ [^;]*)")
 COLUMN = re.compile(r"(?<![\w-])--(\w+)-column (?!(?:and|or|if)\b)('[^']*'|[\w.…]+)")
+VALUE = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*) (?:(\d(?:[\d.e+-]*\d)?)(?!\w)|([a-z][\w-]*)(?=\)))")
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 SHOWN_PROBLEMS = 5
 SHOWN_NAMES = 20
@@ -52,13 +53,20 @@ class CheckpointError(MmsentError):
 def in_python_words(text: str) -> str:
     """Replace options in a message by keywords of the Python functions: `--abstain-below` by `abstain_below`.
 
-    The name of a column is a keyword with its value: `--tag-column y` is replaced by `tag_column="y"`. Command lines,
-    from `mmsent` to a semicolon, are not changed.
+    The name of a column, a number and a value before a bracket become the value of the keyword: `--tag-column y` is
+    replaced by `tag_column="y"`, `--epochs 10` by `epochs=10`. Command lines, from `mmsent` to a semicolon, are not
+    changed.
     """
     text = COLUMN.sub(lambda found: f'{found[1]}_column="{found[2].strip(chr(39))}"', text)
     parts = COMMAND_LINE.split(text)
+    parts[::2] = [VALUE.sub(_keyword, part) for part in parts[::2]]
     parts[::2] = [OPTION.sub(lambda found: found[1].replace("-", "_"), part) for part in parts[::2]]
     return "".join(parts)
+
+
+def _keyword(found: re.Match[str]) -> str:
+    name, number, word = found[1].replace("-", "_"), found[2], found[3]
+    return f"{name}={number}" if number else f'{name}="{word}"'
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:

@@ -222,7 +222,7 @@ def _doubtful_csv(confidence: Confidence) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["guid", "tag", "predicted", "probability", "text"])
-    table.writerows((*row[:3], f"{row[3]:.6f}", row[4]) for row in confidence.doubtful)
+    table.writerows((*row[:3], f"{row[3]:.6f}", row[4].strip()) for row in confidence.doubtful)
     return text.getvalue()
 
 

@@ -220,12 +220,14 @@ def _hub(facts: MachineFacts) -> CheckOutcome:
 
 def _weights(weights: WeightFacts) -> CheckOutcome:
     digest = f", SHA-256 {weights.sha256[:12]}…" if weights.sha256 else ""
-    found = f"{weights.place} ({weights.megabytes:,.0f} MB{digest})" if weights.place else "not on this machine"
+    megabytes = f"{weights.megabytes:,.0f}" if weights.megabytes >= 1 else f"{weights.megabytes:.1f}"
+    found = f"{weights.place} ({megabytes} MB{digest})" if weights.place else "not on this machine"
+    is_optional = not weights.is_packaged
     is_bad = bool(weights.problem) or (weights.is_packaged and not weights.place)
     return CheckOutcome(
         check=f"weights, {weights.name}",
         level=WARNING if is_bad else OK,
-        message=f"for {weights.needed_by}: {weights.problem or found}",
+        message=f"{'only ' if is_optional else ''}for {weights.needed_by}: {weights.problem or found}",
         rule="warning if weights that come with the package are missing or damaged",
         advice=weights.advice if is_bad or not weights.place else "",
     )

@@ -165,7 +165,7 @@ def _differences(true: np.ndarray, predicted: Mapping[str, np.ndarray], classes:
                 for arms in (right, f1)
             ]
         )
-    adjusted = holm([accuracy.p for accuracy, _ in scores])
+    adjusted, adjusted_f1 = (holm([gap.p for gap in gaps]) for gaps in zip(*scores, strict=True))
     return tuple(
         ModelDifference(
             first=first,
@@ -174,9 +174,13 @@ def _differences(true: np.ndarray, predicted: Mapping[str, np.ndarray], classes:
             macro_f1=macro_f1,
             p_adjusted=p_adjusted,
             verdict=verdict(accuracy.difference, p_adjusted),
+            macro_f1_p_adjusted=macro_f1_p,
+            macro_f1_verdict=verdict(macro_f1.difference, macro_f1_p),
             mcnemar=tuple(map(mcnemar, right[first], right[second])),
             only_first_right=float((right[first] > right[second]).sum(axis=1).mean()),
             only_second_right=float((right[first] < right[second]).sum(axis=1).mean()),
         )
-        for (first, second), (accuracy, macro_f1), p_adjusted in zip(both, scores, adjusted, strict=True)
+        for (first, second), (accuracy, macro_f1), p_adjusted, macro_f1_p in zip(
+            both, scores, adjusted, adjusted_f1, strict=True
+        )
     )

@@ -151,10 +151,12 @@ class Experiment:
         self.run.write_json(ENCODER_RUNS, self.encoder_runs())
 
 
+FEW_SEEDS = {
+    1: "one seed: the intervals do not cover the choice of seed, and another seed may change a verdict",
+    2: "two seeds: the intervals are wide, since two values tell little about the effect of the seed",
+}
+
+
 def seed_notes(count: int) -> list[str]:
     """Return a note for the report if there are few seeds."""
-    if count > 1:
-        return []
-    return [
-        "one seed: the intervals do not cover the choice of seed, and another seed may change a verdict; use --seeds 3"
-    ]
+    return [f"{FEW_SEEDS[count]}; use --seeds 3"] if count in FEW_SEEDS else []

@@ -78,7 +78,7 @@ def draw_inputs(result: AblateResult) -> "Figure":
         axes.barh(height, 100 * arm.accuracy, height=BAR_HEIGHT, color=color)
         axes.plot((low, high), (height, height), color=BLACK, linewidth=1.5, marker="|", markersize=7)
         where = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": SMALL_POINTS}
-        axes.text(1.02, height, f"{100 * arm.accuracy:.1f}", **where)
+        axes.text(1.02, height, number(arm.accuracy), **where)
     for name in dict.fromkeys(arm.inputs for arm in result.arms):
         label = {"text": "the text alone", "image": "the image alone"}.get(name, name)
         axes.barh(0, 0, color=INPUT_COLORS.get(name, GREEN), label=label)
@@ -107,9 +107,10 @@ def draw_contributions(result: AblateResult) -> "Figure | None":
 def _draw_shapley(axes: "Axes", result: AblateResult) -> None:
     rows = result.shapley[::-1]
     for name, color in (("text", TEXT), ("image", IMAGE)):
-        values = [100 * getattr(one, name) for one in rows]
-        bars = axes.barh([row + OFFSETS[name] for row in range(len(rows))], values, BAR_HEIGHT, color=color, label=name)
-        axes.bar_label(bars, [points(value / 100) for value in values], padding=3, fontsize=SMALL_POINTS)
+        values = [getattr(one, name) for one in rows]
+        places = [row + OFFSETS[name] for row in range(len(rows))]
+        bars = axes.barh(places, [100 * value for value in values], BAR_HEIGHT, color=color, label=name)
+        axes.bar_label(bars, [*map(points, values)], padding=3, fontsize=SMALL_POINTS)
     axes.axvline(0, color=BLACK, linewidth=1)
     axes.margins(x=0.14)
     name_rows(axes, [one.method for one in rows])

@@ -250,7 +250,7 @@ def encoding_grids(result: EncodingResult) -> list[Grid]:
 def encoding_sections(result: EncodingResult, figures: Figures) -> list[Section]:
     """Make all sections of the page below its head."""
     return [
-        Section(title="Candidates", paragraphs=(HOW,), grids=(candidates_grid(result),)),
+        Section(title="How the encoding was chosen", paragraphs=(HOW,), grids=(candidates_grid(result),)),
         Section(title="Before and after", grids=(snippets_grid(result),)),
         Section(title="Texts in another encoding", grids=(exceptions_grid(result),)),
     ]

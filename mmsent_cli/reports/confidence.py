@@ -26,6 +26,7 @@ from mmsent_cli.results import (
     PrecisionRecall,
     has_learned_nothing,
 )
+from mmsent_cli.results.experiments import WORDS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,7 +123,7 @@ def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
     axes.fill_between(shares, low, high, color=LIGHT)
     look = {"color": BLUE, "marker": "o", "markersize": 5, "linewidth": 1.8}
     axes.plot(shares, [100 * one.accuracy for one in rows], label="accuracy, with 95 % interval", **look)
-    label = f"most frequent class, {100 * majority:.1f} %"
+    label = f"most frequent class, {percent(majority)}"
     axes.axhline(100 * majority, color=GREY, linewidth=1.2, linestyle="--", label=label)
     axes.set_xlabel("Answered pairs, most confident first, %")
     axes.set_ylabel("Accuracy, %")
@@ -286,4 +287,5 @@ def _of_models(result: Any) -> Iterator[str]:
         for names in filter(None, ([n for n in found if n in compared], [n for n in found if n not in compared])):
             words = (one if len(names) == 1 else many).format(listed(names), classes=classes)
             is_compared = kind == ONE_CLASS and not compared.isdisjoint(names)
-            yield f"{words}{little if is_compared else ''}."
+            start = sentence(words) if names[0] in WORDS.values() else words
+            yield f"{start}{little if is_compared else ''}."

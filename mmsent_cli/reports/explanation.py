@@ -129,7 +129,7 @@ def explain_answer(result: ExplainResult, seconds: float) -> Answer:
     return Answer(
         question="Why does the model predict this?",
         headline=_headline(pairs[0]) if len(pairs) == 1 else f"{counted(len(pairs), 'pair')} explained",
-        paragraphs=(*_regions(pairs), METHODS[result.method], SHARES),
+        paragraphs=(*filter(None, _in_short(pairs)), METHODS[result.method], SHARES),
         facts=(
             ("Checkpoint", result.checkpoint),
             ("Method", result.method),
@@ -140,18 +140,19 @@ def explain_answer(result: ExplainResult, seconds: float) -> Answer:
     )
 
 
-def _regions(pairs: Sequence[Explanation]) -> Iterator[str]:
-    """Describe the strongest region of each of a few pairs."""
+def _in_short(pairs: Sequence[Explanation]) -> Iterator[str]:
+    """Describe each of a few pairs: its shares, unless the headline has them, and its strongest region."""
     for number, one in enumerate(pairs if len(pairs) <= MANY_PAIRS else (), 1):
-        whose = f"Pair {one.guid}. " if len(pairs) > 1 else ""
-        yield from (f"{whose}{text}" for text in _region(number, one))
+        shares = (f"Pair {one.guid}: {_headline(one)}.",) if len(pairs) > 1 else ()
+        yield " ".join((*shares, *_region(number, one)))
 
 
 def explain_grids(result: ExplainResult) -> list[Grid]:
     """Make the tables for a terminal: one for each pair if there are few, else one for all."""
     if len(result.explanations) > MANY_PAIRS:
         return [_overview(result)]
-    return [grid for one in result.explanations for grid in _grids(one) if grid.rows]
+    pairs = result.explanations
+    return [grid for one in pairs for grid in _grids(one, _pair_name(one) if len(pairs) > 1 else "") if grid.rows]
 
 
 def explain_sections(result: ExplainResult, figures: Figures) -> list[Section]:
@@ -166,14 +167,18 @@ def _section(number: int, result: ExplainResult, figures: Figures) -> Section:
     alt = f"Words and image regions of pair {one.guid} by their scores for {one.label}"
     text = f"“{one.text}”" if one.text else "(no text)"
     missing = f"The pair has no {one.missing}." if one.missing else ""
-    headline = f"{_headline(one)}." if pairs > 1 else ""
+    headline = f"{_headline(one)}." if pairs > MANY_PAIRS else ""
     region = _region(number, one) if pairs > MANY_PAIRS else ()
     return Section(
-        title=f"Pair {one.guid}: {one.predicted}" if one.guid != "-" else one.predicted,
+        title=_pair_name(one) or one.predicted,
         paragraphs=tuple(filter(None, (text, headline, *region, missing))),
         pictures=picture(figures.get(figure_name(number)), alt, CAPTION, is_photo=True),
         grids=tuple(_grids(one)),
     )
+
+
+def _pair_name(one: Explanation) -> str:
+    return f"Pair {one.guid}: {one.predicted}" if one.guid != "-" else ""
 
 
 def _headline(one: Explanation) -> str:
@@ -200,7 +205,7 @@ def _region(number: int, one: Explanation) -> Iterator[str]:
     yield f"Strongest region for {one.label}: {where}, {points(score)} points; see {figure_name(number)}.png."
 
 
-def _grids(one: Explanation) -> list[Grid]:
+def _grids(one: Explanation, title: str = "") -> list[Grid]:
     words = [(word.word, points(word.score)) for word in one.top_words(SHOWN_WORDS) if word.score]
     members = [
         (member_name(vote.member), vote.label, *(percent(share) for share in vote.probabilities.values()))
@@ -209,7 +214,7 @@ def _grids(one: Explanation) -> list[Grid]:
     labels = tuple(one.probabilities)
     probabilities = tuple((label, percent(share)) for label, share in one.probabilities.items())
     return [
-        Grid(name="probabilities", title=one.predicted, columns=("Class", "Probability"), rows=probabilities),
+        Grid(name="probabilities", title=title or one.predicted, columns=("Class", "Probability"), rows=probabilities),
         Grid(name="words", title=f"Words for {one.label}", columns=("Word", "Points"), rows=tuple(words)),
         Grid(
             name="members",

@@ -20,8 +20,8 @@ LOSSES = (
 
 def points(difference: float) -> str:
     """Return a difference in percentage points with its sign, such as `+1.2`. Zero gets a plus."""
-    # Adding zero turns -0.0 into 0.0.
-    return f"{round(100 * difference, 1) + 0.0:+.1f}" if math.isfinite(difference) else DASH
+    # Adding zero turns -0.0 into 0.0. Rounded to 9 decimals first, as in `number`: 100 * 0.0125 is not quite 1.25.
+    return f"{round(round(100 * difference, 9), 1) + 0.0:+.1f}" if math.isfinite(difference) else DASH
 
 
 def points_interval(bounds: Interval) -> str:
@@ -31,7 +31,7 @@ def points_interval(bounds: Interval) -> str:
 
 def size(difference: float) -> str:
     """Return the absolute value of a difference, such as `1.2 points`."""
-    return f"{abs(100 * difference):.1f} points" if math.isfinite(difference) else DASH
+    return f"{number(abs(difference))} points" if math.isfinite(difference) else DASH
 
 
 def number(share: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mmsent_cli.reports.format import percent
 from mmsent_cli.reports.plot_style import (
     BLACK,
     GREY,
@@ -141,7 +142,7 @@ def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, widt
 def draw_majority(axes: "Axes", majority: float) -> LineEnd:
     """Draw the accuracy (0 to 1) of always predicting the most frequent class as a horizontal line. Returns its end."""
     axes.axhline(100 * majority, color=MAJORITY.color, linewidth=1.2, linestyle=MAJORITY.dashes)
-    return LineEnd(f"most frequent\nclass, {100 * majority:.1f} %", axes.get_xlim()[1], 100 * majority, MAJORITY)
+    return LineEnd(f"most frequent\nclass, {percent(majority)}", axes.get_xlim()[1], 100 * majority, MAJORITY)
 
 
 def count_epochs(axes: "Axes", label: str = "") -> None:

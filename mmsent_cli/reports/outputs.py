@@ -187,6 +187,7 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
         settings=settings_rows(parts.config),
         environment=flat_rows(parts.environment),
         command=parts.command,
+        has_scores=not isinstance(result, CheckResult | EncodingResult),
     )
     grids = [grid for part in sections for grid in (*part.grids, *part.folded)]
     return {

@@ -12,7 +12,8 @@ from mmsent_cli.reports.facts import seeds_text
 from mmsent_cli.reports.format import percent
 
 NO_TEXT = re.compile(r"(<style\b.*?</style>|<pre\b.*?</pre>|<title\b.*?</title>|<[^>]*>)", re.DOTALL)
-OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+UNBROKEN = re.compile(r"(?<![\w-])(?:--[a-z][\w-]*|\d[\d.]*e-\d+)")
+"""Options and numbers such as 1e-05, which must not break at a hyphen."""
 
 
 def render_page(template: str, **values: Any) -> str:
@@ -42,9 +43,9 @@ def flat_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, st
 
 
 def keep_options_whole(page: str) -> str:
-    """Prevent line breaks at the hyphens of options such as `--head-lr` in the text of a page."""
+    """Prevent line breaks at the hyphens of options (`--head-lr`) and numbers (`1e-05`) in the text of a page."""
     parts = NO_TEXT.split(page)
-    parts[::2] = [OPTION.sub(r'<span class="option">\g<0></span>', text) for text in parts[::2]]
+    parts[::2] = [UNBROKEN.sub(r'<span class="option">\g<0></span>', text) for text in parts[::2]]
     return "".join(parts)
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mmsent_cli.reports.format import percent
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -153,7 +155,7 @@ def name_rows(axes: "Axes", names: Sequence[str]) -> None:
 
 def majority_line(axes: "Axes", majority: float) -> None:
     """Draw the accuracy (0 to 1) of always predicting the most frequent class as a vertical line, with a legend."""
-    label = f"most frequent class, {100 * majority:.1f} %"
+    label = f"most frequent class, {percent(majority)}"
     axes.axvline(100 * majority, color=GREY, linewidth=1.2, linestyle="--", label=label)
 
 

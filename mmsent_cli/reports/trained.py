@@ -72,7 +72,7 @@ def layers_grid(result: CompareResult) -> Grid:
     ]
     return Grid(
         name="fusions",
-        title="Fusions: what they compute, and how many parameters are trained with them",
+        title="What the fusions compute",
         columns=("", "Parameters", "What it computes", "Formula", "Source"),
         rows=tuple(rows),
         foot=LEGEND,

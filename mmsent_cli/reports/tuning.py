@@ -248,7 +248,7 @@ def _trial_row(result: TuneResult, trial: TrialResult, label: str, color: str) -
         name=label,
         value=100 * trial.accuracy,
         interval=(100 * trial.interval[0], 100 * trial.interval[1]),
-        text=f"{100 * trial.accuracy:.1f}{' *' if is_best else ''}",
+        text=f"{number(trial.accuracy)}{' *' if is_best else ''}",
         color=color,
         is_strong=is_best,
     )

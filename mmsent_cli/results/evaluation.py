@@ -227,6 +227,7 @@ class ModelDifference:
         accuracy, macro_f1: the differences.
         p_adjusted: p value of the accuracy, adjusted over all pairs of models by Holm's method.
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE for `first`, by `p_adjusted`.
+        macro_f1_p_adjusted, macro_f1_verdict: the same for macro-F1.
         mcnemar: exact McNemar p of each seed.
         only_first_right: number of pairs that only the first model predicts correctly, averaged over seeds.
         only_second_right: number of pairs that only the second model predicts correctly, averaged over seeds.
@@ -238,6 +239,8 @@ class ModelDifference:
     macro_f1: Difference
     p_adjusted: float
     verdict: str
+    macro_f1_p_adjusted: float
+    macro_f1_verdict: str
     mcnemar: tuple[float, ...]
     only_first_right: float
     only_second_right: float
@@ -245,7 +248,8 @@ class ModelDifference:
 
 def _differences(result: Any) -> Iterable[Mapping[str, Any]]:
     """Make a row for each difference between two models."""
-    plain = ("first", "second", "p_adjusted", "verdict", "only_first_right", "only_second_right")
+    verdicts = ("p_adjusted", "verdict", "macro_f1_p_adjusted", "macro_f1_verdict")
+    plain = ("first", "second", *verdicts, "only_first_right", "only_second_right")
     return [
         {name: getattr(each, name) for name in plain}
         | {f"{metric}_{name}": value for metric in ("accuracy", "macro_f1") for name, value in _part(each, metric)}

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from mmsent_cli.errors import in_python_words
 from mmsent_cli.results.frames import Tabular, records
 
 ONE_CLASS, MAJORITY, NEVER_ANSWERED = "one class", "majority", "never answered"
@@ -47,7 +48,7 @@ def warn_of_findings(result: Any) -> None:
     """Give a Python warning if a model predicts one class for nearly all pairs, or was trained on these pairs."""
     for finding in getattr(result, "findings", ()):
         if finding.kind in (ONE_CLASS, TRAINED_ON):
-            warnings.warn(str(finding), stacklevel=3)
+            warnings.warn(in_python_words(str(finding)), stacklevel=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -193,10 +193,13 @@ def test_a_refused_option_is_named_as_it_is_typed_with_the_command(tmp_path, mon
 def test_errors_of_functions_name_keywords(tmp_path):
     with pytest.raises(MmsentError) as caught:
         mmsent_cli.check(str(tmp_path), val_size=1.5)
-    assert caught.value.message.startswith("val_size 1.5: must lie") and str(caught.value) == caught.value.message
+    assert caught.value.message.startswith("val_size=1.5: must lie") and str(caught.value) == caught.value.message
     kept = "go on with: mmsent train --resume runs/a; or use on_bad drop"
     assert in_python_words(kept.replace("on_bad", "--on-bad")) == kept
     columns = "use: --tag-column y --text-column 'the post', or --guid-column and --on-bad"
+    advice = "try more epochs (--epochs 10), --head-lr 1e-05, or classes (--class-weights balanced); --json is missing"
+    said = 'try more epochs (epochs=10), head_lr=1e-05, or classes (class_weights="balanced"); json is missing'
+    assert in_python_words(advice) == said
     assert in_python_words(columns) == 'use: tag_column="y" text_column="the post", or guid_column and on_bad'
 
     assert mmsent_cli.check is mmsent_cli.check and "Args:" in mmsent_cli.check.__doc__

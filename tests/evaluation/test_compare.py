@@ -43,7 +43,7 @@ def test_single_models_agree_with_other_libraries():
         [f1_score(each.true, each.predicted, average="macro") for each in (first, second, third)]
     )
     assert [(one.first, one.second) for one in result.differences] == [("a", "b"), ("a", "c"), ("b", "c")]
-    raw = []
+    raw, raw_f1 = [], [one.macro_f1.p for one in result.differences]
     for one, (x, y) in zip(result.differences, ((first, second), (first, third), (second, third)), strict=True):
         right = [(each.predicted == each.true).astype(float) for each in (x, y)]
         expected = ttest_rel(*right)
@@ -54,7 +54,10 @@ def test_single_models_agree_with_other_libraries():
         assert [one.only_first_right, one.only_second_right] == only
         assert one.mcnemar[0] == pytest.approx(mcnemar([[0, only[0]], [only[1], 0]], exact=True).pvalue)
     assert [one.p_adjusted for one in result.differences] == pytest.approx(multipletests(raw, method="holm")[1])
-    assert result.differences[1].verdict == "worse"
+    assert [one.macro_f1_p_adjusted for one in result.differences] == pytest.approx(
+        multipletests(raw_f1, method="holm")[1]
+    )
+    assert result.differences[1].verdict == result.differences[1].macro_f1_verdict == "worse"
 
 
 def test_a_model_and_itself_are_not_distinguishable():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmsent_cli.reports.comparison.tables import gates_of, tested_arms
-from mmsent_cli.reports.format import mean, points
+from mmsent_cli.reports.format import mean, number, points
 from mmsent_cli.reports.lines import (
     SOLID,
     VERDICT_MARKERS,
@@ -75,7 +75,7 @@ def draw_levels(result: CompareResult) -> "Figure":
             name=arm.name,
             value=100 * arm.nested.accuracy_mean,
             interval=(100 * arm.accuracy_interval[0], 100 * arm.accuracy_interval[1]),
-            text=f"{100 * arm.nested.accuracy_mean:.1f}",
+            text=number(arm.nested.accuracy_mean),
             color=_level_color(result, arm),
             is_strong=arm.name == result.baseline,
         )

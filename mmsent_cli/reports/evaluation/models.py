@@ -76,15 +76,21 @@ def models_answer(result: ModelComparison, seconds: float) -> Answer:
 
 
 def headline(result: ModelComparison) -> str:
-    """Answer the question in one sentence."""
-    found = [one for one in result.differences if one.verdict != NOT_DISTINGUISHABLE]
-    if not found:
-        return f"{listed([one.name for one in result.models])} are not distinguishable in accuracy"
-    if len(result.models) == 2:
+    """Answer the question: for accuracy, and for macro-F1 if a difference in it is distinguishable."""
+    by_accuracy = _found(result, "verdict", "accuracy")
+    by_macro_f1 = _found(result, "macro_f1_verdict", "macro-F1")
+    unknown = f"{listed([one.name for one in result.models])} are not distinguishable in accuracy"
+    return "; ".join(filter(None, (by_accuracy or unknown, by_macro_f1)))
+
+
+def _found(result: ModelComparison, name: str, metric: str) -> str:
+    """Return which model is better, or how many differences are distinguishable; an empty string if none is."""
+    found = [one for one in result.differences if getattr(one, name) != NOT_DISTINGUISHABLE]
+    if len(result.models) == 2 and found:
         one = found[0]
-        better, worse = (one.first, one.second) if one.verdict == BETTER else (one.second, one.first)
-        return f"{better} is better than {worse} in accuracy"
-    return f"{len(found)} of {len(result.differences)} differences in accuracy are distinguishable"
+        better, worse = (one.first, one.second) if getattr(one, name) == BETTER else (one.second, one.first)
+        return f"{better} is better than {worse} in {metric}"
+    return f"{len(found)} of {len(result.differences)} differences in {metric} are distinguishable" if found else ""
 
 
 def sentence_of(one: ModelDifference) -> str:
@@ -93,7 +99,8 @@ def sentence_of(one: ModelDifference) -> str:
     text = (
         f"{one.first} minus {one.second}: {points(gap.difference)} points accuracy "
         f"({points_interval(gap.interval)}, Holm p {probability(one.p_adjusted)}), macro-F1 "
-        f"{signed_score(one.macro_f1.difference)} ({signed_score_interval(one.macro_f1.interval)})."
+        f"{signed_score(one.macro_f1.difference)} ({signed_score_interval(one.macro_f1.interval)}, "
+        f"Holm p {probability(one.macro_f1_p_adjusted)})."
     )
     if one.verdict == NOT_DISTINGUISHABLE:
         text += f" A true difference would be found in four of five repetitions from {size(gap.detectable)} on."
@@ -102,7 +109,8 @@ def sentence_of(one: ModelDifference) -> str:
 
 def models_grids(result: ModelComparison) -> list[Grid]:
     """Make all tables of the report, in order."""
-    return [scores_grid(result), *([matrix_grid(result)] if len(result.models) > 2 else []), difference_grid(result)]
+    matrix = [matrix_grid(result)] if len(result.models) > 2 else []
+    return [scores_grid(result), *matrix, difference_grid(result), macro_f1_difference_grid(result)]
 
 
 def scores_grid(result: ModelComparison) -> Grid:
@@ -172,6 +180,27 @@ def difference_grid(result: ModelComparison) -> Grid:
         foot="Only one is right: pairs that only the first model gets right, and those that only the second does. "
         "McNemar p is that of an exact test, one for each seed. It is not adjusted for the number of comparisons.",
         words=frozenset({0, 6}),
+    )
+
+
+def macro_f1_difference_grid(result: ModelComparison) -> Grid:
+    """Make the table of differences in macro-F1 between every two models."""
+    rows = [
+        (
+            f"{one.first} minus {one.second}",
+            signed_score(one.macro_f1.difference),
+            signed_score_interval(one.macro_f1.interval),
+            probability(one.macro_f1_p_adjusted),
+            verdict_text(one.macro_f1_verdict, score(one.macro_f1.detectable)),
+        )
+        for one in result.differences
+    ]
+    return Grid(
+        name="differences-macro-f1",
+        title="Differences in macro-F1",
+        columns=("", "Difference", "95 % interval", "Holm p", "Verdict"),
+        rows=tuple(rows),
+        words=frozenset({0, 4}),
     )
 
 
