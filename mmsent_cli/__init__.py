@@ -81,6 +81,7 @@ def _with_keywords(function: Callable[..., Any]) -> Callable[..., Any]:
         except MmsentError as error:
             error.message, error.hint = in_python_words(error.message), in_python_words(error.hint)
             error.args = (error.message,)
+            error.add_note(f"hint: {error.hint}")  # a traceback shows it below the message
             raise
         warn_of_findings(getattr(returned, "result", returned))
         return returned

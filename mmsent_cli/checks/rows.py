@@ -173,10 +173,11 @@ def _unpredictable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
     is_stopped = bool(wrong) and data.on_bad == "stop"
     fate = f"; --on-bad {data.on_bad} is set" if wrong and not is_stopped else ""
     verb = "lack their" if what == "missing" else "have a broken"
+    allowed = f", an error for {len(wrong):,} of them" if 0 < len(wrong) < len(found) else ""
     return CheckOutcome(
         check=f"{what} {modality}s",
         level=ERROR if is_stopped else WARNING if wrong else OK,
-        message=f"{len(found):,} of {len(data.to_predict):,} pairs {verb} {modality}{fate}",
+        message=f"{len(found):,} of {len(data.to_predict):,} pairs {verb} {modality}{allowed}{fate}",
         rule="error if a named file cannot be used, or nothing is left of a pair",
         advice=REPAIR if is_stopped else "",
         pairs=tuple(listed(item, flaw.text) for item, flaw in wrong),

@@ -165,7 +165,7 @@ def _section(number: int, result: ExplainResult, figures: Figures) -> Section:
     """Make the section of a pair, without what the head of the page has."""
     one, pairs = result.explanations[number - 1], len(result.explanations)
     alt = f"Words and image regions of pair {one.guid} by their scores for {one.label}"
-    text = f"“{one.text}”" if one.text else "(no text)"
+    text = f"“{one.text.strip()}”" if one.text else "(no text)"
     missing = f"The pair has no {one.missing}." if one.missing else ""
     headline = f"{_headline(one)}." if pairs > MANY_PAIRS else ""
     region = _region(number, one) if pairs > MANY_PAIRS else ()

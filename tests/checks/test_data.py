@@ -398,3 +398,12 @@ def test_swapped_columns_are_also_named_without_labels(lab):
     Path("posts.csv").write_text("guid,text,image\n1,a.jpg,a text\n")
     with pytest.raises(DataError, match="swapped"):
         checked("posts.csv")
+
+
+def test_pairs_to_predict_may_lack_an_image_but_not_name_a_file_that_is_not_there(lab):
+    rows = ["1,a text,", "2,a text,null", "3,a text,gone.jpg", "4,,"]
+    Path("posts.csv").write_text("\n".join(["guid,text,image", *rows]))
+    found, _ = checked("posts.csv")
+    assert [pair.guid for pair in found["missing images"].pairs] == ["3", "4"]
+    assert "4 of 4 pairs lack their image, an error for 2 of them" in found["missing images"].message
+    assert [pair.guid for pair in found["missing texts"].pairs] == ["4"]
