@@ -15,7 +15,7 @@ from mmsent_cli.data.lab import with_target
 from mmsent_cli.data.pairs import ImageSource, PairRow, guid_problem
 from mmsent_cli.data.tables import Report, Table
 from mmsent_cli.data.tables.table import BLANK
-from mmsent_cli.data.tags import is_remarkable, tag_or_none
+from mmsent_cli.data.tags import NO_VALUE, is_remarkable, tag_or_none
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a surrogate pair. JSON may contain it after an emoji was cut, but no encoding can express it."""
@@ -155,7 +155,7 @@ def image_of(value: Any) -> tuple[ImageSource | None, str]:
 
 
 def _image_named(text: str) -> tuple[ImageSource | None, str]:
-    if not text:
+    if text.lower() in NO_VALUE:
         return None, ""
     if EMBEDDED.match(text):
         try:

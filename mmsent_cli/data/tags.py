@@ -15,12 +15,12 @@ from mmsent_cli.data.pairs import PairRow
 from mmsent_cli.data.text import visible
 from mmsent_cli.errors import DataError, UnmetTags, listed, summarize
 
-NO_TAG = frozenset(
+NO_VALUE = frozenset(
     {"", "#n/a n/a", "null", "nan", "none", "na", "n/a", "<na>", "#n/a", "#na", "nil", "nat", "-nan", "(null)", "\\n"}
     | {"undefined", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"}
 )
 """Words for a missing value, in lower case, as pandas, Excel, R, databases and JavaScript write them."""
-USUAL_NO_TAG = ("", "null")
+USUAL_NO_VALUE = ("", "null")
 """Those words that need no remark."""
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)[.,]0+")
 JOINTS = re.compile(r"[,;|/&+，、；]")
@@ -58,12 +58,12 @@ def tag_or_none(tag: str, labels: Sequence[str] | None = None) -> str | None:
         labels: class names that the user gave. These are never taken for a missing value.
     """
     plain = visible(tag).strip()
-    return None if not plain or (plain.lower() in NO_TAG and plain not in (labels or ())) else plain
+    return None if not plain or (plain.lower() in NO_VALUE and plain not in (labels or ())) else plain
 
 
 def is_remarkable(tag: str) -> bool:
     """Return True if a tag is read as a missing value although it may be the name of a class."""
-    return visible(tag).strip().lower() not in USUAL_NO_TAG
+    return visible(tag).strip().lower() not in USUAL_NO_VALUE
 
 
 def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[str] = ()) -> TaggedRows:
