@@ -32,7 +32,10 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "split, grouping": (("data.split*",), ("data/test_split.py",)),
     "check": (
         ("data.check", "data.flaws", "data.fields", "data.columns", "data.placeholders", "data.seen"),
-        tuple(f"data/test_{name}.py" for name in ("columns", "seen", "tables", "check", "layouts", "frames")),
+        tuple(
+            f"data/test_{name}.py"
+            for name in ("placeholders", "columns", "seen", "tables", "check", "layouts", "frames")
+        ),
     ),
     "manifests": (
         ("data.manifests", "data.layouts", "data.pairs", "data.frames"),
@@ -48,7 +51,10 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "model": (("model",), ("test_model.py", "test_model_fusions.py")),
     "loop": (
         ("training.loop",),
-        tuple(f"training/test_{name}.py" for name in ("loop", "batch_size", "monitor", "faults", "checkpoints")),
+        tuple(
+            f"training/test_{name}.py"
+            for name in ("loop", "optimizer", "batch_size", "monitor", "faults", "checkpoints")
+        ),
     ),
     "loss, optimizer": (
         ("training.loss",),

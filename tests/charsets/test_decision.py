@@ -40,6 +40,10 @@ def test_the_places_of_a_document_fail_exactly_where_it_fails(raw, codec):
     assert is_strict(places(raw), codec) == is_strict(raw, codec)
 
 
+def test_the_places_of_a_document_have_four_bytes_on_either_side_and_no_line_ends():
+    assert places(b"a caf\xe9\r\n\xe8 long text \xfc.") == b" caf\xe9  \xe8 lon\next \xfc."
+
+
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_any_corpus_gets_an_answer(raws):
     report = decide([(str(n), raw) for n, raw in enumerate(raws)])
@@ -69,6 +73,8 @@ CUT = "今日はとても天気がいいですね".encode()[:-1]
         ("今".encode(), "shift_jis", None, "utf-8"),  # named, but it fails, and UTF-8 does not
         (b"\xff", "shift_jis", None, "shift_jis"),
         ("é".encode(), "cp1252", -utf8_lead("é".encode(), "cp1252"), "cp1252"),  # a tie
+        ("é".encode() * 1000, "cp1252", -1e9, "cp1252"),
+        ("é".encode() * 1000 + b".", "cp1252", -1e9, "utf-8"),  # more than 2,000 valid bytes
     ],
 )
 def test_the_codec_of_a_document_by_hand(raw, legacy, odds, codec):
@@ -100,7 +106,7 @@ def test_a_forced_encoding_reads_valid_utf8_only_where_it_fails_itself():
     assert decision.decode("…".encode()) == ("…", 0)
 
 
-@pytest.mark.parametrize("name", ["gb18031", "base64", "idna", "", "nonsense\0"])
+@pytest.mark.parametrize("name", ["gb18031", "base64", "idna", "unicode_escape", "", "nonsense\0"])
 def test_an_unknown_encoding_lists_the_known_ones(name):
     with pytest.raises(ConfigError) as error:
         require_codec(name)

@@ -50,6 +50,16 @@ def test_colour_changes_no_place():
         assert 80 <= view[0, 0, 0] <= 120
 
 
+def test_geometry_rotates_by_up_to_ten_degrees_to_either_side():
+    """The direction in which a ramp rises shows the angle; a flip turns both parts of it."""
+    ramp, angles = np.tile(np.arange(0, 192, 4, dtype=np.uint8), (3, 48, 1)), []
+    for number in range(40):
+        view = augment(ramp, Augmentation("geometry", 0, 1), "digest", number)
+        down, across = np.gradient(view[0, 16:32, 16:32].astype(float))
+        angles.append(np.degrees(np.arctan(down.mean() / across.mean())))
+    assert -10.2 <= min(angles) < -8 and 8 < max(angles) <= 10.2
+
+
 def test_strong_shows_a_part():
     ramp = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (3, 24, 1))
     cropped = [augment(ramp, Augmentation("strong", 0, 1), str(number), 0) for number in range(20)]

@@ -10,8 +10,9 @@ from mmsent_cli.charsets.decide import decide
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import decide_encoding, guess_encoding, iter_unlabelled, load_labelled, open_unlabelled
 from mmsent_cli.data.columns import read_columns
-from mmsent_cli.data.flaws import Flaws
+from mmsent_cli.data.flaws import ABSENT, HINT, CheckedPair, Flaw, Flaws
 from mmsent_cli.data.layouts import locate
+from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.progress import Stage
 from tests.data.builders import TAGS, huge_png, image_bytes, ten_tags, write_lab
@@ -189,6 +190,25 @@ def test_a_few_lost_images_are_left_out_and_many_have_wrong_paths(tmp_path, lost
         list(stream(tmp_path / "pairs.csv"))
     assert caught.value.hint.startswith("use --on-bad") is (lost == 2)
     assert ("paths" in caught.value.hint) is (lost == 5)
+    (tmp_path / "here.jpg").write_bytes(b"no image")
+    with pytest.raises(DataError) as caught:
+        list(stream(tmp_path / "pairs.csv"))
+    assert caught.value.hint == HINT  # not all problems are about lost images
+
+
+def test_the_flaws_of_several_processes_add_up():
+    both = Flaws()
+    for guid, policy in (("1", "blank"), ("2", "blank"), ("3", "drop")):
+        own, pair, lost = Flaws(), Pair(guid=guid, tag=None, text="a", image=None), Flaw("lost", ABSENT, f"{guid}.jpg")
+        own.admit(CheckedPair(pair, broken={"image": lost}, remarks=("turned",)), policy, None)
+        own.admit(CheckedPair(pair, missing={"image": lost}), policy, ("text",))
+        both.add(own)
+    assert (both.blanked, both.dropped, both.refused, len(both.problems)) == (2, 1, 1, 3)
+    assert both.summary() == "3 images are files that do not exist, such as 1.jpg"
+    assert both.notes(("text",)) == [
+        "3 images turned: 1, 2, 3",
+        "3 pairs without a usable image; the model does not need it",
+    ]
 
 
 def test_no_pair_left_is_an_expected_failure(lab):

@@ -17,6 +17,7 @@ from mmsent_cli.data.images import (
     _eight_bits,
     _loaded,
     decode_image,
+    decode_whole,
     foreign_kind,
     image_pixels,
     repair,
@@ -152,12 +153,18 @@ def test_the_limit_is_by_pixels_and_a_large_photograph_passes():
 
 
 @pytest.mark.parametrize("size_px", [32, 224])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
 def test_every_format_becomes_a_square_of_rgb(kind, size_px):
     array = decode_image(image_bytes(3, (90, 60), kind), size_px)
     assert array.shape == (size_px, size_px, 3)
     assert array.dtype == np.uint8
     assert array.flags.writeable
+
+
+def test_a_whole_image_is_reduced_as_pillow_reduces_it():
+    image = picture(3, (240, 160))
+    image.thumbnail((30, 30), reducing_gap=2.0)
+    assert np.array_equal(decode_whole(image_bytes(3, (240, 160), "PNG"), 30), np.asarray(image))
 
 
 RED = {"RGB": (200, 30, 30), "RGBA": (200, 30, 30, 255), "CMYK": (55, 225, 225, 0), "L": 90, "LA": (90, 255), "1": 255}

@@ -77,6 +77,11 @@ def test_the_folder_inside_points_to_the_folder_with_the_list(lab):
     with pytest.raises(DataError) as caught:
         labelled_rows(locate(str(lab / "data")), DataConfig())
     assert f"--data {lab}" in caught.value.hint
+    for name, is_list in (("train.txt", True), ("notes.txt", False)):
+        (lab / name).touch()
+        with pytest.raises(DataError) as caught:
+            locate(str(lab / name))
+        assert (f"--data {lab}" in caught.value.hint) is is_list
 
 
 def test_a_folder_with_a_manifest_points_to_the_file(tmp_path):
@@ -212,8 +217,9 @@ def test_the_hint_is_about_the_problem(lab, line, parts):
 
 
 def test_a_list_that_is_not_utf8_is_refused(lab):
-    (lab / "train.txt").write_bytes("guid,tag\n1,正面\n".encode("gb18030"))
+    (lab / "train.txt").write_bytes("guid,tag\n1,正面\n2,负面\n".encode("gb18030"))
     assert "train.txt" in refusal(lab).message
+    assert [row.tag for row in rows_of(lab, encoding="gb18030")] == ["正面", "负面"]
 
 
 def test_no_guid_leads_out_of_the_folder(lab):

@@ -39,6 +39,8 @@ def test_the_record_survives_as_arrays():
     seen = SeenPairs.of([pair("1", "two words", A, "positive"), pair("2", "", B)], TAGS)
     again = SeenPairs.from_arrays(seen.arrays(), len(TAGS))
     assert (again.classes.tolist(), again.words.tolist()) == ([2, 1], [2, 0])
+    sizes = {"texts": np.int64, "images": np.int64, "classes": np.int32, "words": np.int32}
+    assert {name: array.dtype for name, array in seen.arrays().items()} == sizes
     assert again.relation([pair("9", "two words", A)]).tolist() == [SEEN]
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.layouts import labelled_rows, locate, unlabelled_rows
 from mmsent_cli.data.tables import Report, open_table
@@ -109,7 +110,10 @@ JSON_FORMS = {
 @pytest.mark.parametrize("form", JSON_FORMS)
 @pytest.mark.parametrize("suffix", ["json", "jsonl", "ndjson"])
 def test_every_way_to_write_json_gives_the_same_rows(tmp_path, form, suffix):
-    assert read(written(tmp_path, JSON_FORMS[form], f"pairs.{suffix}"))[0] == EXPECTED
+    path = written(tmp_path, JSON_FORMS[form], f"pairs.{suffix}")
+    assert read(path)[0] == EXPECTED
+    columns = open_table(path).columns
+    assert open_table(path.rename(tmp_path / "no_suffix")).columns == columns
 
 
 @pytest.mark.parametrize(
@@ -130,6 +134,8 @@ def test_the_first_lines_tell_delimiter_and_names(lines, delimiter, header):
 def test_json_is_utf8_also_where_all_of_it_is_ascii(tmp_path):
     path = written(tmp_path, JSON_FORMS["array"], "pairs.json")
     assert open_table(path).decision.encoding == table_decision(path).encoding == "utf-8"
+    path, legacy = written(tmp_path, '[{"text": "你好"}]'.encode("gb18030"), "b.json"), EncodingDecision("gb18030")
+    assert open_table(path, decision=legacy).decision == legacy
 
 
 @pytest.mark.parametrize(
@@ -180,8 +186,9 @@ def test_a_file_that_is_no_table_is_called_what_it_is(tmp_path, start):
 def test_a_broken_workbook_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "pairs.xlsx", "w") as archive:
         archive.writestr("a", "b")
-    with pytest.raises(DataError, match="is not an Excel workbook"):
-        read(tmp_path / "pairs.xlsx")
+    for path in (tmp_path / "pairs.xlsx", written(tmp_path, delimited(","), "text.xlsx")):
+        with pytest.raises(DataError, match="is not an Excel workbook"):
+            read(path)
 
 
 def test_a_workbook_that_breaks_inside_a_sheet_is_refused(tmp_path):
@@ -338,6 +345,7 @@ def test_every_row_is_read_skipped_or_refused(tmp_path):
     rows, report = read(written(tmp_path, content))
     assert len(rows) == report.read == 6
     assert report.skipped == {"blank": 3, "without a tag": 2}
+    assert [(what.count("'nan'"), places) for what, places in report.remarks.items()] == [(1, ["pairs.csv:12"])]
     assert report.counts() == "11 rows: 6 used, 5 skipped (3 blank, 2 without a tag), 0 refused"
     path = written(tmp_path, content + "g1,again,1.jpg,positive\nshort\n,no name,9.jpg,neutral\n")
     with pytest.raises(DataError, match=r"3 bad rows.*\(3 of 14 rows refused\)"):

@@ -31,11 +31,16 @@ def pairs():
     ]
 
 
-def test_every_pair_of_a_chunk_is_encoded_once_with_what_it_lacks_marked(pairs, weights_dir):
+def test_every_pair_of_a_chunk_is_encoded_once_with_what_it_lacks_marked(pairs, weights_dir, monkeypatch):
     text, image = fresh("text", "bert", weights_dir).freeze(2).eval(), fresh("image", "light", weights_dir).freeze(2)
-    pipeline = PairPipeline(text, image.eval(), FP32, {})
-    ((chunk, batches),) = [(chunk, list(batches)) for chunk, batches in pipeline.chunks(pairs)]
+    encoded = PairPipeline(text, image.eval(), FP32, {}).chunks(pairs)
+    threads = []
+    monkeypatch.setattr(pipeline, "ThreadPoolExecutor", lambda n: threads.append(n) or ThreadPoolExecutor(n))
+    ((chunk, batches),) = [(chunk, list(batches)) for chunk, batches in encoded]
+    assert threads == [FP32.decoders, 1]
     assert chunk == pairs
+    lengths = [length for batch in batches for length in batch.batch.text.mask.sum(dim=1).tolist()]
+    assert lengths == sorted(lengths)
     assert sorted(row for batch in batches for row in batch.rows) == list(range(len(pairs)))
     assert max(len(batch.rows) for batch in batches) == FP32.predict_batch
     for batch in batches:

@@ -63,6 +63,8 @@ def test_worker_processes_change_nothing():
         seed_everything(0, 1)
         sampler = EpochBatches(table, 4, seed=0, is_training=True)
         loaded.append([batch.text.values for batch in make_loader(table, sampler, workers)])
+        batches = zip(make_loader(table, sampler, workers), sampler, strict=True)
+        assert all(batch.target.tolist() == table.targets[rows].tolist() for batch, rows in batches)
     assert all(torch.equal(one, other) for one, other in zip(*loaded, strict=True))
 
 

@@ -126,6 +126,7 @@ def test_arms_that_never_differ_prove_no_difference_of_nothing(seeds):
 def test_more_comparisons_need_a_larger_difference():
     estimate = Estimate(value=0.0, standard_error=0.01, degrees_of_freedom=20, covers_seeds=True)
     sizes = [detectable(estimate, comparisons) for comparisons in (1, 2, 6)]
+    assert sizes[0] == detectable(estimate)
     assert sizes == sorted(sizes)
     assert sizes[0] > 0.028
 

@@ -94,6 +94,10 @@ def test_a_checkpoint_rebuilds_the_model_and_says_whose_it_is(path, model, model
     assert described == description(model_config, model)
     assert described.run == "the-run"
     assert read_checkpoint(path)["epoch"] == 2
+    ensemble, told = load_ensemble(path, source)
+    (alone,) = ensemble.models
+    assert_equal(alone.state_dict(), model.state_dict())
+    assert told == described
 
 
 def test_all_that_describes_a_model_is_kept(model, model_config, tmp_path):

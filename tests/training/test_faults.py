@@ -150,6 +150,7 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(has_scaler):
     assert all(tensor.isfinite().all() for tensor in weights(trainer).values())
     assert np.isfinite([result.train_loss for result in results]).all()
     assert scaler is None or scaler.get_scale() == 2.0**12
+    assert trainer.state().scaler == (scaler.state_dict() if scaler else {})
 
 
 def test_master_weights_stay_fp32_under_bf16():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmsent_cli.training.loss import build_optimizer, build_schedule, steps_per_epoch
+from mmsent_cli.training.loss import build_optimizer, build_schedule, current_lr, steps_per_epoch
 from tests.configs import resolved_fit
 from tests.training.builders import QUICK, make_trainer, tiny_model, train
 
@@ -67,7 +67,11 @@ def test_encoders_and_head_have_their_own_rates_and_norms_and_biases_do_not_deca
         assert group["lr"] == (0.01 if name.startswith("image.") else 0.02), name
         decays = name.endswith("weight") and model.get_parameter(name).dim() > 1
         assert group["weight_decay"] == (0.01 if decays else 0.0), name
-        assert group["name"].startswith("encoder" if name.startswith("image.") else "head")
+        side = "encoder" if name.startswith("image.") else "head"
+        assert group["name"] == side + ("" if decays else " (no decay)")
+    model.image.freeze(2)
+    frozen = build_optimizer(model, QUICK)
+    assert (current_lr(frozen, "encoder"), current_lr(frozen, "head")) == (0.0, 0.02)
 
 
 @pytest.mark.parametrize(("batches", "accumulation", "steps"), [(10, 1, 10), (10, 2, 5), (11, 2, 6), (1, 8, 1)])
