@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def environment(device: str, precision: str, engine: str) -> dict[str, Any]:
     }
 
 
+@cache
 def _version(package: str) -> str | None:
     """Return the version of a package; None if it is not installed."""
     try:
@@ -49,6 +51,7 @@ def _version(package: str) -> str | None:
         return None
 
 
+@cache
 def _git_commit() -> str | None:
     """Return the git commit of the source code, or None."""
     here = Path(__file__).parent

@@ -143,7 +143,7 @@ def test_each_room_imports_only_what_suits_it():
     [
         ("mmsent_cli.commands.app", HEAVY),
         (
-            "mmsent_cli.api.models",
+            "mmsent_cli; mmsent_cli.load",
             ("sklearn", "scipy", "pandas", "transformers", "accelerate", "matplotlib", "optuna", "psutil"),
         ),
         ("mmsent_cli.next_steps", ("torch", "accelerate", "psutil")),

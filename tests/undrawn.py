@@ -1,4 +1,4 @@
-"""Runs without their figures and their page, or with figures of few pixels."""
+"""Runs without their figures and their page, or with figures of few pixels or none."""
 
 FIGURES = {
     "TrainResult": ["answered.png", "calibration.png", "curves.png", "confusion.png", "precision-recall.png"],
@@ -15,6 +15,11 @@ def undrawn_files(result, _):
 def leave_out_figures(patch):
     """Write stand-ins as long as a `MonkeyPatch` lasts."""
     patch.setattr("mmsent_cli.finished_run.run_files", undrawn_files)
+
+
+def leave_out_pixels(patch):
+    """Write figures without pixels as long as a `MonkeyPatch` lasts: most of the time of a page goes into them."""
+    patch.setattr("mmsent_cli.reports.outputs.as_image", lambda *_: b"\x89PNG")
 
 
 def draw_coarsely(patch):

@@ -28,7 +28,7 @@ def precision_recall(
         One curve per class, with recall rising to 1. The average precision is computed over all thresholds, without
         interpolation.
     """
-    from sklearn.metrics import average_precision_score, precision_recall_curve
+    from sklearn.metrics import precision_recall_curve
 
     curves = []
     for number, label in enumerate(labels):
@@ -36,13 +36,15 @@ def precision_recall(
         if not is_class.any():
             continue
         precision, recall, _ = precision_recall_curve(is_class, probabilities[:, number])
+        # As `average_precision_score` of scikit-learn, which would compute the curve again.
+        average = max(0.0, -float(np.sum(np.diff(recall) * precision[:-1])))
         precision, recall = precision[:-1], recall[:-1]  # the last point, recall 0 and precision 1, has no threshold
         kept = np.unique(np.linspace(0, len(recall) - 1, MOST_POINTS).round().astype(int))[::-1]
         curves.append(
             PrecisionRecall(
                 label=label,
                 pairs=int(is_class.sum()),
-                average_precision=float(average_precision_score(is_class, probabilities[:, number])),
+                average_precision=average,
                 recall=tuple(map(float, recall[kept])),
                 precision=tuple(map(float, precision[kept])),
             )

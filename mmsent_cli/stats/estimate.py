@@ -14,6 +14,7 @@ Shape letters: S seeds, N pairs, C classes.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -146,6 +147,7 @@ def _seed_variances(scores: np.ndarray) -> tuple[float, float]:
     return float(by_seed.var(ddof=1)) / seeds, noise / (seeds * count)
 
 
+@lru_cache(maxsize=4096)
 def accuracy_interval(correct: int, total: int) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a share.
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from mmsent_cli.compute import processes
 from mmsent_cli.model import Batch, Logits
 from mmsent_cli.results import ClassMetrics, Metrics
-from mmsent_cli.stats import accuracy_interval, macro_f1_of
+from mmsent_cli.stats import accuracy_interval, confusion_counts, f1_by_class, macro_f1_of
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -71,12 +71,10 @@ def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Seque
         labels: class names in order.
         loss: mean cross-entropy of these pairs, without label smoothing and class weights.
     """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-
-    numbers = list(range(len(labels)))
-    zero: Any = 0  # the type stubs know only "warn"
-    scores: Any = precision_recall_fscore_support(true, predicted, labels=numbers, zero_division=zero)
-    correct = int(np.sum(np.asarray(true) == np.asarray(predicted)))
+    confusion = confusion_counts(np.asarray(true), np.asarray(predicted), len(labels))  # [C, C]
+    right, told, support = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    scores = (right / np.maximum(told, 1), right / np.maximum(support, 1), f1_by_class(confusion), support)
+    correct = int(right.sum())
     # A single pair has no spread to estimate an interval from.
     interval = macro_f1_of(np.asarray(true), np.asarray(predicted)[None], len(labels)) if len(true) > 1 else (0.0, 1.0)
     return Metrics(
@@ -85,7 +83,7 @@ def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Seque
         macro_f1=float(np.mean(scores[2])),
         interval=accuracy_interval(correct, len(true)),
         macro_f1_interval=interval,
-        confusion=tuple(tuple(map(int, row)) for row in confusion_matrix(true, predicted, labels=numbers)),
+        confusion=tuple(tuple(map(int, row)) for row in confusion),
         per_class=tuple(
             ClassMetrics(label=label, precision=float(p), recall=float(r), f1=float(f), support=int(n))
             for label, p, r, f, n in zip(labels, *scores, strict=True)

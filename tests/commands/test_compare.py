@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[2]
 COMPARE = ("compare-fusions", "--data", "lab", *QUICK, "--epochs", 2, "--fusions", "concat,gmu", "--seeds", 2)
 AUGMENT = ("augment-compare", "--data", "lab", *QUICK, "--epochs", 2, "--policies", "flip,color", "--seeds", 2)
 COMMANDS = {"compare-fusions": COMPARE, "augment-compare": AUGMENT}
+ONCE = ("--seeds", 1, "--epochs", 1)
+"""Options of a comparison that ends sooner."""
 MODELS = {"compare-fusions": 8, "augment-compare": 6}
 ISSUE_KEYS = {"fusion", "nested", "accuracy_difference", "p_adjusted", "verdict"}
 FIGURES = {"compare-fusions": {"weights.png"}, "augment-compare": {"augmented.png", "weights.png"}}
@@ -186,7 +188,7 @@ def test_a_first_arm_that_fails_leaves_no_folder_behind(work, monkeypatch, comma
 
         with monkeypatch.context() as patch:
             patch.setattr(arms, "train_arm", train_arm)
-            failed = mmsent(*COMMANDS[command])
+            failed = mmsent(*COMMANDS[command], *ONCE)
         assert failed.exit_code == 1
         assert failed.stderr.splitlines()[-2:] == ["error: the disk is full", "hint: free some space"]
 
@@ -229,7 +231,7 @@ def test_an_interrupted_comparison_goes_on_to_the_same_end(
 
 
 def test_an_interruption_names_a_folder_that_lies_elsewhere(work, interrupt):
-    stopped = interrupt(Epoch, 1, *COMPARE, "--runs-dir", "other/runs")
+    stopped = interrupt(Epoch, 1, *COMPARE, *ONCE, "--runs-dir", "other/runs")
     (run,) = run_folders(Path("other/runs"))
     assert stopped.stderr.splitlines()[-1].endswith(f"mmsent compare-fusions --resume {run.absolute()}")
     succeed("compare-fusions", "--resume", run)
@@ -283,7 +285,7 @@ def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(wor
 
 def test_what_cannot_be_resumed(work, interrupt):
     assert_refused(mmsent("compare-fusions", "--resume", "latest"), "there is no run")
-    interrupt(Epoch, 1, *COMPARE)
+    interrupt(Epoch, 1, *COMPARE, *ONCE)
     (run,) = run_folders()
     assert_refused(mmsent("compare-fusions", "--resume", "nothing"), "nothing", run.name)
     for arguments in (("--seeds", 5), ("--fusions", "gmu"), ("--epochs", 5), ("--config", run)):

@@ -81,7 +81,7 @@ def test_a_file_in_the_way_is_not_suggested(work):
 
 def test_after_a_training_that_learned_nothing_it_is_trained_with_other_settings(work):
     small_lab(work.parent / "many", pairs=60)
-    words = next_line("train", "--data", "many", *SMALL, "--head-lr", 1e-9, "--encoder-lr", 1e-9)
+    words = next_line("train", "--data", "many", *SMALL, "--batch-size", 30, "--head-lr", 1e-9, "--encoder-lr", 1e-9)
     first = json.loads(Path("runs/latest/result.json").read_text())
     assert [finding["kind"] for finding in first["findings"]] == [ONE_CLASS]
     values = run_elsewhere(words)

@@ -9,6 +9,7 @@ from mmsent_cli.experiments import paper as recipe
 from mmsent_cli.experiments.paper import DECAYS, FUSIONS, RATES
 from mmsent_cli.training import loop
 from tests.commands.running import QUICK, assert_refused, mmsent, run_folders, small_lab, succeed
+from tests.undrawn import leave_out_pixels
 
 STEPS = ["tune", "train", "ablate", "compare-fusions", "augment-compare"]
 PAPER = ("paper", "--data", "lab", *QUICK, "--epochs", 1, "--seeds", 1)
@@ -31,6 +32,7 @@ def repeated(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        leave_out_pixels(patch)
         patch.setattr(loop.Trainer, "fit", counted)
         small_lab(folder / "lab")
         with patch.context() as inner:

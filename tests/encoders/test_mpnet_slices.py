@@ -81,14 +81,32 @@ def test_a_slice_that_cannot_be_opened_is_an_expected_failure(tmp_path, slices):
     assert "pip install --force-reinstall" in caught.value.hint
 
 
-def test_the_weights_are_hashed_once_in_a_process(tmp_path, slices, monkeypatch):
+@pytest.fixture
+def published(monkeypatch):
+    """The weights in the small slices count as the published ones."""
+    weights = b"model.safetensors" * 50
+    monkeypatch.setattr(mpnet_files, "SHA256", hashlib.sha256(weights).hexdigest())
+    return weights
+
+
+def test_the_weights_are_hashed_once_in_a_process(tmp_path, slices, published, monkeypatch):
     """Both after unpacking and when the encoder is built again."""
     hashed, real = [], hashlib.file_digest
     monkeypatch.setattr(hashlib, "file_digest", lambda *given: hashed.append(given) or real(*given))
-    monkeypatch.setattr(mpnet_files, "SHA256", hashlib.sha256(b"model.safetensors" * 50).hexdigest())
     for _ in range(3):
         unpacked(tmp_path / "weights")
     assert len(hashed) == 1
+
+
+def test_what_was_unpacked_is_kept_until_it_changes(tmp_path, slices, published):
+    written = unpacked(tmp_path / "weights") / "model.safetensors"
+    for _ in range(2):
+        before = written.stat().st_mtime_ns
+        unpacked(tmp_path / "weights")
+        assert (written.read_bytes(), written.stat().st_mtime_ns) == (published, before)
+        written.write_bytes(published[:-1] + b"!")
+        unpacked(tmp_path / "weights")
+        assert written.read_bytes() == published
 
 
 @pytest.mark.parametrize("damage", ["no weights", "cut weights", "other weights", "no tokenizer", "no settings"])

@@ -156,7 +156,7 @@ def undisturbed(plan, sequence, tmp_path_factory):
     [
         ({}, 5, 2, 8, False),  # in the third trial of six
         ({**GRID, "pruning": True}, 6, 2, 4, True),
-        ({**TPE, "seeds": 2}, 7, 3, 10, True),  # in the second seed of the second trial of four
+        ({**TPE, "trials": 3, "seeds": 2}, 7, 3, 6, True),  # in the second seed of the second trial of three
     ],
     ids=["sequence", "grid", "tpe"],
 )

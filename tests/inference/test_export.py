@@ -58,17 +58,24 @@ def pairs(folder):
     return [*both, replace(both[0], image=None), replace(both[1], text=None), replace(both[2], image=image_bytes(9))]
 
 
-def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, tmp_path):
-    given = pairs(tmp_path)
-    result = export_model(ensemble, tmp_path / "best_model.pt", tmp_path / "out", "onnx", given)
+@pytest.fixture(scope="module")
+def exported(ensemble, tmp_path_factory):
+    """The result of an export, its folder, and the pairs of its comparison; not to be changed."""
+    folder = tmp_path_factory.mktemp("exported")
+    given = pairs(folder)
+    return export_model(ensemble, folder / "best_model.pt", folder / "out", "onnx", given), folder / "out", given
+
+
+def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, exported, tmp_path):
+    result, out, given = exported
     assert result.checked_pairs == len(given)
     assert result.largest_difference < 1e-5
     assert result.changed_labels == 0
     assert {"model.onnx", "predict.py", "clean.py", "features.py", "lexicon.py", "README.md"} <= set(result.files)
-    assert not list(tmp_path.glob(".out*"))
+    assert not list(out.parent.glob(".out*"))
     code = "import sys, predict; predict.main(); print(sorted({'torch', 'mmsent_cli', 'sklearn'} & set(sys.modules)))"
-    command = [sys.executable, "-c", code, "--text", TEXTS[0], "--image", str(tmp_path / "a.jpg")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path / "out")
+    command = [sys.executable, "-c", code, "--text", TEXTS[0], "--image", str(given[0].image)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=out)
     answer, loaded = done.stdout.splitlines()
     assert loaded == "[]"
     (expected,) = ensemble.predict(given[:1])
@@ -77,13 +84,13 @@ def test_the_script_of_an_ensemble_gives_the_same_probabilities(ensemble, tmp_pa
     lines = tmp_path / "lines.jsonl"
     rows = [{"id": 1, "text": TEXTS[0], "image": "absent.jpg"}, {"id": 2, "text": ""}, {"id": 3, "text": TEXTS[0]}]
     lines.write_text("\n".join([*map(json.dumps, rows), "", "[4]", "{"]))
-    script = [sys.executable, str(tmp_path / "out/predict.py"), "--data", str(lines)]
+    script = [sys.executable, str(out / "predict.py"), "--data", str(lines)]
     done = subprocess.run(script, capture_output=True, text=True, check=False, cwd=tmp_path)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, [answer.get("id") for answer in answers]) == (1, [1, 2, 3, None, None])
     assert [place for place, answer in enumerate(answers) if "label" in answer] == [2]
     assert "4 of 5 pairs" in done.stderr and "Traceback" not in done.stderr
-    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    card = (out / "README.md").read_text(encoding="utf-8")
     assert "the probes characters, lexicon" in card and "vaderSentiment" in card
 
 
@@ -94,14 +101,14 @@ def closed_pipe():
     return writing
 
 
-def test_a_bad_line_of_the_script_gives_an_error_and_the_others_are_predicted(predictor, tmp_path):  # noqa: F811
-    export_model(predictor, tmp_path / "best_model.pt", tmp_path / "out", "onnx", [])
+def test_a_bad_line_of_the_script_gives_an_error_and_the_others_are_predicted(exported, tmp_path):
+    _, out, _ = exported
     (tmp_path / "text.jpg").write_text("no image")
     bad = ["[1]", '{"guid": "c", "te', '{"id": 4, "image": "none.jpg"}', '{"guid": "e", "image": "text.jpg"}']
     bad += ['{"guid": "f"}', '{"guid": "g", "text": 5}', '{"guid": "h", "image": 5}']
     lines = ['{"guid": "a", "text": "good\u2028day"}', *bad, '{"id": 7, "text": "bad day"}', ""]
     (tmp_path / "pairs.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    command = [sys.executable, "out/predict.py", "--data", "pairs.jsonl"]
+    command = [sys.executable, str(out / "predict.py"), "--data", "pairs.jsonl"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [("error" in answer, answer.get("guid", answer.get("id"))) for answer in answers] == [

@@ -15,14 +15,15 @@ from mmsent_cli.results import (
 )
 from tests.reports.evaluations import evaluate_result, models_result
 from tests.reports.experiments import ablate_result, augment_result, compare_result, published, tune_result
+from tests.undrawn import leave_out_pixels
 
 LABELS = ("negative", "neutral", "positive")
 
 
 @pytest.fixture
 def unpainted(monkeypatch):
-    """Write no pixels where nobody looks at figures: most of the time of a page."""
-    monkeypatch.setattr("mmsent_cli.reports.outputs.as_image", lambda *_: b"\x89PNG")
+    """Write no pixels where nobody looks at figures."""
+    leave_out_pixels(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Looks at figures: their bytes as a picture, and their texts as drawn."""
 
 import io
+from functools import lru_cache
 
 from matplotlib.text import Text
 from PIL import Image
@@ -37,8 +38,9 @@ def assert_sane(content, tallest=3000):
     assert all(image.crop(edge).getextrema() == (255, 255) for edge in edges)
 
 
+@lru_cache(maxsize=1)
 def texts_of(figure):
-    """The texts that a figure shows, laid out as in its file."""
+    """The texts that a figure shows, laid out as in its file, which takes most of the time of a look at them."""
     figure.draw_without_rendering()
     found = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     ticks = [(tick, *sorted(axis.get_view_interval())) for axis in axes_of(figure) for tick in axis.get_major_ticks()]

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from matplotlib.text import Text
 
 from mmsent_cli.config import PROBES
 from mmsent_cli.finished_run import DOUBTFUL, write_result
@@ -72,16 +73,28 @@ def test_every_kind_of_result_is_swept(results):
     assert {type(result) for result in results.values()} == set(REPORTS) - elsewhere
 
 
+def written(figure, *_):
+    """The texts of a figure, instead of its pixels."""
+    return b"\x89PNG" + "\n".join(text.get_text() for text in figure.findobj(Text)).encode()
+
+
 @pytest.fixture(scope="module")
 def drawn(results):
-    """The files of a kind of result, drawn once."""
-    return cache(lambda name: files_of(results[name]))
+    """The files of a kind of result, made once, and the figures of its steps; without pixels."""
+
+    def files(name):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mmsent_cli.reports.outputs.as_image", written)
+            return files_of(results[name]), step_figures(results[name]) if name == "paper" else {}
+
+    return cache(files)
 
 
 @every_kind
 def test_page_is_whole_and_holds_all_that_the_result_does(results, drawn, name):
     result = results[name]
-    files = dict(drawn(name))
+    files, steps = drawn(name)
+    files = dict(files)
     html = files.pop("report.html")
     page = Page(html)
     assert page.open == page.badly_closed == []
@@ -95,7 +108,6 @@ def test_page_is_whole_and_holds_all_that_the_result_does(results, drawn, name):
     files = {name: content for name, content in files.items() if not name.startswith("tables/")}
     assert list(files) == FILES[name]
     images = [base64.b64decode(image["src"].split(",")[1]) for image in page.images]
-    steps = step_figures(result) if name == "paper" else {}
     assert sorted(images) == sorted([*files.values(), *steps.values(), b"JPG"])
     assert all(png.startswith(b"\x89PNG") for png in files.values())
     # Every cell of every table.
@@ -116,7 +128,7 @@ def test_page_is_whole_and_holds_all_that_the_result_does(results, drawn, name):
 
 @every_kind
 def test_page_asks_answers_and_has_its_parts_in_order(drawn, name):
-    html = drawn(name)["report.html"]
+    html = drawn(name)[0]["report.html"]
     heads = re.findall(r"<h([12])[^>]*>(.*?)</h", html)
     assert heads[0][0] == "1"
     assert heads[0][1].endswith("?")

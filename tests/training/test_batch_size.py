@@ -1,5 +1,6 @@
 """`--auto-batch` after planted failures, `--compile`, and a scaler as for fp16 on a CPU."""
 
+import gc
 import json
 import warnings
 from dataclasses import replace
@@ -34,6 +35,7 @@ def room(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trainer, "try_step", limited)
     limited.tried = tried
+    gc.freeze()  # a collection after each size looks at the objects of that size alone
     return limited
 
 
