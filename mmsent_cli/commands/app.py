@@ -16,7 +16,7 @@ from mmsent_cli.commands.deployment import export, serve
 from mmsent_cli.commands.evaluation import compare, evaluate, explain
 from mmsent_cli.commands.experiments import ablate, augment_compare, compare_fusions, paper, tune
 from mmsent_cli.commands.machine import cache, env
-from mmsent_cli.commands.options import SwitchHelp, SwitchHelpGroup
+from mmsent_cli.commands.options import SwitchHelp, SwitchHelpGroup, unwrapped
 from mmsent_cli.commands.predict import predict
 from mmsent_cli.commands.runs import runs
 from mmsent_cli.commands.train import train
@@ -137,5 +137,5 @@ for command in (
     env,
     cache,
 ):
-    app.command(command.__name__.replace("_", "-"), cls=SwitchHelp)(command)
+    app.command(command.__name__.replace("_", "-"), cls=SwitchHelp, help=unwrapped(command.__doc__))(command)
 app.add_typer(runs, name="runs")

@@ -76,7 +76,7 @@ def paper(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Repeat all experiments of a published student project with --encoders, and compare with its scores.
+    """Repeat a published student project's experiments with your --encoders, and compare the scores.
 
     The project used BERT and ResNet18. The steps are tune, train, ablate, compare-fusions and augment-compare. One
     report shows all of them."""

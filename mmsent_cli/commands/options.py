@@ -50,7 +50,7 @@ Quiet = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Print only the result and errors, without progress and notes"),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output file")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output files")]
 Checkpoint = Annotated[
     str | None,
     typer.Option(
@@ -92,6 +92,12 @@ class SwitchHelpGroup(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options, `--help` included."""
         return _without_switch_types(super().get_params(ctx))
+
+
+def unwrapped(docstring: str | None) -> str:
+    """Return a docstring with a line for each paragraph, which `--help` wraps to the width of the terminal."""
+    paragraphs = inspect.cleandoc(docstring or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
 def options(keywords: CommandSettings) -> Callable[[Command], Command]:

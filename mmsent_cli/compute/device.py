@@ -105,7 +105,7 @@ class Compute:
 
     @property
     def engine_name(self) -> str:
-        """Name and version of the software that computes stored stages."""
+        """Name and version of the software that computes the frozen stages whose output is stored."""
         return f"openvino {self.engine.version}" if self.engine else "torch"
 
     def engine_for(self, encoder: Encoder) -> Engine | None:

@@ -189,7 +189,8 @@ class AblateSettings:
     emap_pairs: int = option(
         1000,
         "Number of pairs for EMAP (empirical multimodally-additive projection): the accuracy without the interaction of"
-        " text and image. EMAP predicts every combination of a text and an image; with folds, those of each fold",
+        " text and image. EMAP predicts every combination of a text and an image, with folds only combinations within a"
+        " fold",
     )
 
     def __post_init__(self) -> None:

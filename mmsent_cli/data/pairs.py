@@ -118,9 +118,6 @@ def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[st
     Tags that are usual names of sentiments, such as neg, neu and pos, are in the order negative, neutral, positive. If
     two or more sentiments occur, the classes are the sentiments. Any other tag is then an error, since it is probably
     misspelt, unless `--labels` lists it.
-
-    If two or more sentiments occur, the classes are the sentiments. Any other tag is then an error, since it is
-    probably misspelt, unless it is in `--labels`.
     """
     if wanted is not None:
         return tuple(wanted)

@@ -24,7 +24,7 @@ def image_key(pair: Pair) -> str:
 
 
 def placeholders(keys: Sequence[str], partners: Sequence[str], share: float) -> dict[str, int]:
-    """Return the keys that occur with many different partners, with the number of their pairs.
+    """Find texts that occur with many different images, or images with many texts. Return the pairs of each.
 
     A retweet is not a placeholder, since its text always occurs with the same image.
 

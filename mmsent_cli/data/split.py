@@ -337,7 +337,7 @@ def _require_both_sides(pairs: Sequence[Pair], labels: Sequence[str], train: Seq
         if lacking:
             raise DataError(
                 f"the {name} split would have no pair of {', '.join(lacking)}",
-                "add pairs of these classes, or choose another --val-size or seed",
+                "add pairs of these classes, or choose another --split-seed or --val-size (--folds, with folds)",
             )
 
 

@@ -28,7 +28,7 @@ class Column:
     """The texts or the images of a list of pairs, as activations after the stored stages of an encoder.
 
     Args:
-        encoder: the encoder, frozen and cut as for training.
+        encoder: the encoder, with the same frozen and stored stages as in training.
         keys: content digest of each pair's text or image; empty if the pair lacks it.
         store: folder of the feature store.
         compute: device and precision for the stored stages.

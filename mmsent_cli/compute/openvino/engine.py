@@ -280,7 +280,8 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
     Args:
         wanted: `auto`, `torch` or `openvino`. `ray` is only for `predict`.
         device_type: the device that trains the model, such as `cpu`.
-        precision: the precision that the user chose; `auto` uses bf16 if its features agree with float32.
+        precision: the precision that the user chose. With `auto`, texts get bf16 if the processor has it, and images
+            float32.
         cache_dir: the cache folder.
 
     Raises:

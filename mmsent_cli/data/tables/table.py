@@ -104,7 +104,7 @@ class Table:
     Attributes:
         path: the file.
         columns: the column names in order. A name may occur twice.
-        form: the format of the file for notes, such as "columns separated by ';', utf-16".
+        form: the format of the file in words, such as "columns separated by ';', utf-16".
         decision: how its texts are decoded.
         records: a function that reads all rows in order. Rows that cannot be read are described in the report.
         class_names: names of numbered classes, if the file has them.
