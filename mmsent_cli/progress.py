@@ -25,6 +25,15 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class ExperimentBegun:
+    """An experiment of `paper` starts. It is number `number` of `total`, and `command` runs it alone."""
+
+    command: str
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelBegun:
     """The training of a model starts. It is model `number` of `total` and has at most `epochs` epochs.
 
@@ -74,7 +83,7 @@ class ModelDone:
     epoch: Literal["best", "last"] = "best"
 
 
-Event = Stage | ModelBegun | Step | Epoch | ModelDone
+Event = Stage | ExperimentBegun | ModelBegun | Step | Epoch | ModelDone
 Progress = Callable[[Event], None]
 
 

@@ -29,7 +29,7 @@ from mmsent_cli.experiments.arms import TrainedArm
 from mmsent_cli.experiments.comparison import augment_compare, compare_fusions
 from mmsent_cli.experiments.request import ablation_subject, start_experiment
 from mmsent_cli.experiments.tuning.tune import tune
-from mmsent_cli.progress import Progress, silent
+from mmsent_cli.progress import ExperimentBegun, Progress, silent
 from mmsent_cli.results import PaperResult, Published, PublishedArm, PublishedTrial, TuneResult
 from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run
 from mmsent_cli.run_time import begin_session
@@ -82,6 +82,7 @@ def published_scores(tuned: TuneResult) -> Published:
 
 
 STEPS = "steps"
+EXPERIMENTS = 5
 EPOCHS, TUNE_EPOCHS = 10, 5
 """Published number of epochs, and of epochs per tuning trial. `--epochs` changes both."""
 Finish = Callable[..., Run]
@@ -158,6 +159,7 @@ class _Steps:
 
     def __init__(self, folder: Path, progress: Progress, finish: Finish) -> None:
         self.drawn: dict[str, bytes] = {}
+        self._begun = 0
         self._folder = folder
         self._progress = progress
         self._finish = finish
@@ -172,6 +174,8 @@ class _Steps:
         subject: dict[str, Any] | None = None,
     ) -> tuple[Any, Any, Run]:
         """Run one experiment and write its report. Returns its result, its detail and its run."""
+        self._begun += 1
+        self._progress(ExperimentBegun(command, self._begun, EXPERIMENTS))
         start, run = begin_command(), self._find(command)
         if run is None:
             run = self._start(command, plan, settings, subject)

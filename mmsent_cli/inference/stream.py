@@ -217,6 +217,7 @@ def predict_file(
         source.notice,
         *filter(None, [cache_note(), threshold_note, shard.note(total, predictor.chunk_pairs)]),
         *notes,
+        *unread_labels(source, data, predictor.description),
         *read,
         *predictor.notes(),
         *problems,
@@ -273,6 +274,18 @@ def finished(
 def columns_known(source: Source, given: Mapping[str, Any], description: Description) -> DataConfig:
     """Return the settings for the pairs to predict. Column names that are not given are those of the training pairs."""
     return with_own_columns(given, description.columns, lambda config: count_unlabelled(source, config))
+
+
+def unread_labels(source: Source, data: DataConfig, description: Description) -> list[str]:
+    """Return a note if a table has the labels of the training, which are not read: else no row could be predicted."""
+    own = description.columns.get("tag_column", data.tag_column)
+    if own == data.tag_column:
+        return []
+    try:
+        require_columns(source, data, [own])
+    except DataError:
+        return []
+    return [f"every row has a label in the column {own}; all rows are predicted, and their labels are not used"]
 
 
 def list_problems(problems: Sequence[str], file: PredictionFile) -> list[str]:

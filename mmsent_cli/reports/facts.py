@@ -1,9 +1,14 @@
 """Describe the set-up of a run as rows of a name and a value, in the same words for every kind of run."""
 
+import re
+
 from mmsent_cli.reports.format import counted, duration, listed, parameters, percent
 from mmsent_cli.results import AblateResult, FoldsResult, SharedSetup, TrainResult
 
 Facts = tuple[tuple[str, str], ...]
+
+DIGEST_END = re.compile(r"(?<=digest \w{6})\w+")
+"""What a page leaves out of a digest. `result.json` has all of it."""
 
 
 def training_facts(result: TrainResult | FoldsResult, seconds: float) -> Facts:
@@ -37,7 +42,7 @@ def training_facts(result: TrainResult | FoldsResult, seconds: float) -> Facts:
 def setup_facts(setup: SharedSetup) -> Facts:
     """Return what all models of an experiment share: data, encoders, epochs, seeds and device."""
     return (
-        ("Data", f"{_pairs(setup.train_pairs, setup.val_pairs)}; split {setup.split}"),
+        ("Data", f"{_pairs(setup.train_pairs, setup.val_pairs)}; split {DIGEST_END.sub('', setup.split)}"),
         ("Classes", ", ".join(setup.labels)),
         ("Most frequent class", f"{percent(setup.majority_accuracy)} of the validation pairs"),
         ("Encoders", setup.encoders),

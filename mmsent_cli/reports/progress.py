@@ -23,7 +23,7 @@ from rich.text import Text
 
 from mmsent_cli.errors import plural
 from mmsent_cli.interrupts import on_interrupt
-from mmsent_cli.progress import Epoch, Event, ModelBegun, ModelDone, Stage, Step
+from mmsent_cli.progress import Epoch, Event, ExperimentBegun, ModelBegun, ModelDone, Stage, Step
 from mmsent_cli.reports.format import counted, duration, percent
 from mmsent_cli.reports.progress_rows import (
     FinishedModel,
@@ -167,6 +167,8 @@ class ProgressView:
         match event:
             case Stage():
                 self._show_stage(event)
+            case ExperimentBegun():
+                self._begin_experiment(event)
             case ModelBegun():
                 self._begin(event)
             case Step():
@@ -200,6 +202,13 @@ class ProgressView:
             self._print(f"{stage.name}: {counted(stage.done, stage.unit)}")
         if is_done:
             self._finished_stages.add(stage.name)
+
+    def _begin_experiment(self, event: ExperimentBegun) -> None:
+        """Name the experiment, and count its models anew."""
+        self._print(f"step {event.number} of {event.total}: {event.command}")
+        if self._all_models is not None:
+            self._bars.remove_task(self._all_models)
+            self._all_models = None
 
     def _begin(self, event: ModelBegun) -> None:
         now = self._clock()

@@ -52,7 +52,7 @@ def print_store(result: StoreResult) -> None:
     """Print the feature store's content on stdout."""
     console = out()
     size = f"{result.bytes / MEGABYTE:,.1f} MB"
-    kinds = ((result.compiled_models_bytes, "converted models"), (result.weights_bytes, "unpacked weights"))
+    kinds = ((result.compiled_models_bytes, "compiled models"), (result.weights_bytes, "unpacked weights"))
     beside = listed([f"{each / MEGABYTE:.1f} MB of {kind}" for each, kind in kinds if each])
     facts = [("Folder", result.folder), ("Cleared" if result.cleared else "Size", size), ("Beside it", beside)]
     facts += [("Not mmsent's", f"{folder} (never deleted)") for folder in result.foreign]
@@ -76,7 +76,7 @@ def print_export(result: ExportResult) -> None:
     """Print a finished export on stdout."""
     console = out()
     checked = (
-        f"{counted(result.checked_pairs, 'pair')}: largest difference of a probability"
+        f"{counted(result.checked_pairs, 'pair')}, computed in fp32: largest difference of a probability"
         f" {result.largest_difference:.1e}, predicted class differs in {result.changed_labels}"
         if result.checked_pairs
         else ""

@@ -1,10 +1,12 @@
 """An ablated model in parts, and a probe of which the modality is removed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mmsent_cli.ensemble import ProbeInputs, fit_probe, log_softmax
-from mmsent_cli.experiments.ablation.ablate import Evaluated, remove
+from mmsent_cli.experiments.ablation.ablate import COMBINING, Evaluated, remove
 from mmsent_cli.experiments.ablation.ensemble import _encoded_probe
 from mmsent_cli.experiments.ablation.perturb import additive_part
 from tests.experiments.test_perturb import features, linear_model, pooled_table, subject_of
@@ -68,6 +70,14 @@ def test_the_additive_part_of_each_part_is_its_own(sample):
         if len(own):
             expected |= dict(zip(rows[own].tolist(), additive_part(subject, own), strict=True))
     assert model.additive(sample).tolist() == [expected[place].tolist() for place in places.tolist()]
+
+
+def test_every_part_is_counted_where_inputs_are_removed_or_combined():
+    events = []
+    model = replace(parts_of([1, 4, 9], [0, 7, 8]), progress=lambda event: events.append((event.name, event.done)))
+    model.without()
+    model.additive(np.arange(2))
+    assert events == [(name, done) for name in ("predicting without text or image", COMBINING) for done in range(3)]
 
 
 def test_a_model_in_one_part_is_its_subject():

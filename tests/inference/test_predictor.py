@@ -10,8 +10,9 @@ import torch
 
 from mmsent_cli.compute.device import Compute, Resources
 from mmsent_cli.compute.threads import torch_threads
-from mmsent_cli.config import RuntimeConfig
+from mmsent_cli.config import DataConfig, RuntimeConfig
 from mmsent_cli.data.flaws import Flaws
+from mmsent_cli.data.layouts import locate
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.encoders.contract import Activations, Encoded
 from mmsent_cli.encoders.weights.source import WeightSource
@@ -22,7 +23,7 @@ from mmsent_cli.inference.finished_output import NOTHING_TO_DO, checkpoint_of, f
 from mmsent_cli.inference.loaded import LoadedModel
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.inference.rows import PARQUET, PredictionFile, Tally, prediction_table, row_columns
-from mmsent_cli.inference.stream import done_before, finished
+from mmsent_cli.inference.stream import done_before, finished, unread_labels
 from mmsent_cli.model import MODALITIES, build_model
 from mmsent_cli.progress import Stage
 from mmsent_cli.results import PredictedBy, Prediction, UnusablePair
@@ -193,3 +194,11 @@ def test_finished_predictions_are_remembered_by_their_output(tmp_path):
     with pytest.raises(ConfigError, match=r"b\.csv"):
         finished_before(files[1], {"number": 1}, cache)
     assert finished_before(replace(files[1], force=True), {"number": 1}, cache) is None
+
+
+@pytest.mark.parametrize(("own", "is_told"), [("sent", True), ("absent", False), (None, False)])
+def test_labels_of_the_training_that_are_not_read_are_told(tmp_path, own, is_told):
+    (tmp_path / "pairs.csv").write_text("guid,text,sent\n1,a text,good\n")
+    description = SimpleNamespace(columns={} if own is None else {"tag_column": own})
+    notes = unread_labels(locate(str(tmp_path / "pairs.csv")), DataConfig(), description)
+    assert [own in note for note in notes] == [True] * is_told

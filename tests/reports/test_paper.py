@@ -78,7 +78,7 @@ def test_an_arm_that_was_not_published_is_shown_without_a_published_figure(resul
 def test_differences_are_compared_only_with_a_published_baseline(results):
     rows = {row[0]: row[1:] for row in differences_beside(results.fusions, published().fusions).rows}
     assert rows["weighted"] == ("+1.1", "+0.9", "-1.3 to +3.0", "not distinguishable")
-    assert rows["clip"] == ("-4.0", "-4.1", "-6.3 to -2.0", "shown")
+    assert rows["clip"] == ("-4.0", "-4.1", "-6.3 to -2.0", "confirmed")
     assert differences_beside(results.fusions, published().fusions[1:]).rows == ()
     assert outcomes(results.fusions, published().fusions[1:]) == {}
 
@@ -90,7 +90,7 @@ def test_a_published_difference_is_shown_only_by_a_verdict_of_the_same_sign():
         (0.01, 0.03, "not distinguishable"),
         (0.01, -0.03, "worse"),
     ]
-    assert [agreement(*case) for case in cases] == ["shown", "contradicted", "not distinguishable", "contradicted"]
+    assert [agreement(*case) for case in cases] == ["confirmed", "contradicted", "not distinguishable", "contradicted"]
 
 
 def test_the_answer_counts_what_is_shown_contradicted_and_undecided(results):

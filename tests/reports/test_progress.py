@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from mmsent_cli.errors import counted
-from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Stage, Step
+from mmsent_cli.progress import Epoch, ExperimentBegun, ModelBegun, ModelDone, Stage, Step
 from mmsent_cli.reports.progress import Pace, ProgressView
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -312,3 +312,19 @@ class Rung:
 
     def cancel(self):
         self.ring = lambda: None
+
+
+def test_the_models_of_each_experiment_are_counted_anew(terminal, history):
+    with ProgressView() as view:
+        for number, command in enumerate(("tune", "train"), 1):
+            view(ExperimentBegun(command, number, 2))
+            assert "all models" not in [task.description for task in view._bars.tasks]
+            view(ModelBegun("clip", 0, 1, 2, 1))
+            assert "all models" in [task.description for task in view._bars.tasks]
+            view(ModelDone("clip", 0, 0.5, 0.5))
+
+
+def test_off_a_terminal_each_experiment_is_one_line(capsys):
+    with ProgressView() as view:
+        view(ExperimentBegun("compare-fusions", 4, 5))
+    assert "step 4 of 5: compare-fusions" in capsys.readouterr().err.splitlines()

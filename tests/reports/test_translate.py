@@ -32,7 +32,7 @@ KEPT = re.compile(
     r"|\w+\.(png|html|pt|txt)|data: \[here\]|arXiv [\d.]+|split grouped|logit adjustment"
     r"|(?<![a-z])(F1|p|s|cpu|fp32|fp16|bf16|gb18030|auto|U\+FFFD|Holm|McNemar|Shapley|EMAP|dropout|encoder_lr|weight_decay|tpe|Parzen|Kolmogorov-Smirnov|pairs\.csv|language|de|en|Satterthwaite|sd"
     r"|compact|light|clip|concat|weighted|self-attention|early|blip-advanced|blip|text-only|image-only|standard|none"
-    r"|grouped|[0-9a-f]{8}|MiniLM|MPNet|lexicon|MB|px|python|packages|torch|negative|neutral|positive)(?![a-z])"
+    r"|grouped|[0-9a-f]{6,8}|MiniLM|MPNet|lexicon|MB|px|python|packages|torch|negative|neutral|positive)(?![a-z])"
 )
 """What stays as it is: names of encoders, fusions, classes and files, commands, and terms of the field."""
 

@@ -30,7 +30,7 @@ from mmsent_cli.experiments.ablation.perturb import MEAN, MISSING, ZERO, Subject
 from mmsent_cli.experiments.ablation.target import AblationTarget
 from mmsent_cli.experiments.arms import arms_of
 from mmsent_cli.experiments.experiment import Experiment
-from mmsent_cli.progress import Progress, silent
+from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import NEVER_ANSWERED, AblateResult, AblationArm, Agreement, Emap, Finding, Shapley, noted
 from mmsent_cli.run_folders import ARMS, Run
 from mmsent_cli.stats import accuracy_scores, compare_scores, few_pairs_notes, learning_findings, modality_findings
@@ -59,10 +59,12 @@ class Evaluated:
     Attributes:
         rows: row numbers of the pairs, in the order of the data set.
         subjects: the model of each part, with the row numbers of its pairs.
+        progress: receives the number of models that are done.
     """
 
     rows: np.ndarray
     subjects: Sequence[tuple[Subject, np.ndarray]]
+    progress: Progress = silent
 
     def logits(self) -> np.ndarray:
         """Compute the logits [N, C] of the pairs as they are."""
@@ -70,7 +72,7 @@ class Evaluated:
 
     def without(self) -> dict[str, Predictions]:
         """Predict the pairs without one or both modalities, by each method."""
-        parts = [remove(subject) for subject, _ in self.subjects]
+        parts = [remove(subject) for subject, _ in self._counted("predicting without text or image")]
         names = [each.name for each in fields(Predictions)]
         return {
             method: Predictions(*(self._joined([getattr(part[method], name) for part in parts]) for name in names))
@@ -86,11 +88,19 @@ class Evaluated:
         chosen = [np.flatnonzero(np.isin(places, sample)) for places in self._places()]
         parts = [
             (additive_part(subject, own), places[own])
-            for (subject, _), places, own in zip(self.subjects, self._places(), chosen, strict=True)
+            for (subject, _), places, own in zip(self._counted(COMBINING), self._places(), chosen, strict=True)
             if len(own)
         ]
         order = np.argsort(np.concatenate([places for _, places in parts]))
         return np.concatenate([logits for logits, _ in parts])[order]
+
+    def _counted(self, stage: str) -> Iterator[tuple[Subject, np.ndarray]]:
+        """Return the models with the rows of their pairs, and report how many are done."""
+        total = len(self.subjects)
+        for done, subject in enumerate(self.subjects):
+            self.progress(Stage(stage, done, total, "model"))
+            yield subject
+        self.progress(Stage(stage, total, total, "model"))
 
     def _places(self) -> Iterator[np.ndarray]:
         """Return the positions of each part's pairs among all N."""
@@ -173,6 +183,8 @@ def _ensemble_predicts(experiment: Experiment, side: str) -> np.ndarray:
 
 
 BOTH = "both"
+COMBINING = "combining texts and images"
+"""Name of the stage that computes EMAP."""
 TOKEN_EMAP_PAIRS = 100
 """Maximum number of pairs if the fusion attends over tokens, which takes about 100 times as long per combination."""
 EMAP_SEED = 2
@@ -212,7 +224,7 @@ def ablate(
         require_training_pairs(examined)
     experiment = Experiment(examined.plan, run, progress)
     true, labels = experiment.true, examined.description.labels
-    model = Evaluated(experiment.rows, examined.subjects(experiment.workspace))
+    model = Evaluated(experiment.rows, examined.subjects(experiment.workspace), progress)
     full, most_frequent = model.logits(), _most_frequent(experiment)
     predicted, predictions = {BOTH: full.argmax(axis=1)}, model.without()
     if settings.retrain:

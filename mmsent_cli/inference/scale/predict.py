@@ -46,7 +46,15 @@ from mmsent_cli.inference.scale.worker import (
     identity_of,
     value_of,
 )
-from mmsent_cli.inference.stream import columns_known, finished, list_problems, predicted_by, resume_line, with_advice
+from mmsent_cli.inference.stream import (
+    columns_known,
+    finished,
+    list_problems,
+    predicted_by,
+    resume_line,
+    unread_labels,
+    with_advice,
+)
 from mmsent_cli.outputs import require_no_input
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import PredictedBy, PredictResult
@@ -255,6 +263,7 @@ def predict_in_parts(
     notes = (
         _notice(sources),
         *filter(None, [cache_note(), threshold_note]),
+        *unread_labels(sources[0], data, description),
         *dict.fromkeys(note for survey in surveys for note in survey.notes),
         *report.notes(sources[0].name),
         *dict.fromkeys(note for summary in summaries for note in summary.notes),

@@ -201,8 +201,8 @@ def compare_sections(result: CompareResult, figures: Figures) -> list[Section]:
         figures.get(DIFFERENCES),
         f"Differences of each arm to {baseline} with intervals",
         f"Accuracy by nested selection minus that of {baseline}, with 95 % intervals. Triangle up (blue): "
-        "better, down (orange): worse, circle (grey): not distinguishable. A true difference inside the grey band "
-        "would be missed in more than one of five repetitions.",
+        "better, down (orange): worse, circle (grey): not distinguishable. Differences inside the grey band are "
+        "too small for this comparison to show them reliably.",
     )
     levels = picture(
         figures.get(LEVELS),

@@ -210,8 +210,8 @@ def models_sections(result: ModelComparison, figures: Figures) -> list[Section]:
         figures.get(DIFFERENCES),
         "Differences in accuracy with intervals",
         "Difference in accuracy of each two models on the same pairs, with 95 % intervals. Triangle up (blue): the "
-        "first is better, down (orange): worse, circle (grey): not distinguishable. A true difference inside the grey "
-        "band would be missed in more than one of five repetitions.",
+        "first is better, down (orange): worse, circle (grey): not distinguishable. Differences inside the grey "
+        "band are too small for this comparison to show them reliably.",
     )
     scores, *rest = models_grids(result)
     return [

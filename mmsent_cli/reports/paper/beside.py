@@ -36,7 +36,7 @@ COLUMNS = {
     "last": "Ours,\nlast epoch",
     "setting": "Our setting",
 }
-SHOWN, CONTRADICTED = "shown", "contradicted"
+SHOWN, CONTRADICTED = "confirmed", "contradicted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +166,7 @@ def differences_beside(result: CompareResult, published: Sequence[PublishedArm])
     return Grid(
         name="differences-beside",
         title=f"Differences to {result.baseline}, points",
-        columns=("", "Published", "Ours", "95 % interval", "Published sign"),
+        columns=("", "Published", "Ours", "95 % interval", "Our verdict"),
         rows=tuple(
             (
                 arm.name,
@@ -179,7 +179,7 @@ def differences_beside(result: CompareResult, published: Sequence[PublishedArm])
             if arm.name in gaps
         ),
         foot="Published: best epochs of single runs. Ours: nested selection, mean over seeds. Last column: whether our "
-        "verdict shows or contradicts the sign of the published difference.",
+        "result confirms or contradicts the sign of the published difference.",
         words=frozenset({0, 4}),
     )
 
