@@ -18,8 +18,8 @@ from mmsent_cli.errors import CheckpointError, ConfigError, DataError, WeightsUn
 from mmsent_cli.progress import Epoch, ModelBegun, ModelDone, Stage, Step
 from tests.commands.running import same_weights, small_lab, succeed, weights
 
-QUICK = {"encoders": "light", "image_size_px": 32, "batch_size": 4, "epochs": 1}
-TYPED = ("--encoders", "light", "--image-size-px", 32, "--batch-size", 4, "--epochs", 1)
+QUICK = {"encoders": "light", "image_size_px": 32, "batch_size": 8, "epochs": 1}
+TYPED = ("--encoders", "light", "--image-size-px", 32, "--batch-size", 8, "--epochs", 1)
 FUSIONS = {"fusions": ["concat", "gmu"], "seeds": 1}
 CLOCK = ("run", "seconds", "prepare_seconds", "history", "files")
 

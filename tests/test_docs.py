@@ -47,6 +47,8 @@ def test_recorded_runs_are_joined_as_the_run_itself_did(script, tmp_path, monkey
         "--weights-dir",
         weights_dir,
         "--offline",
+        "--engine",
+        "torch",
         "--freeze-text",
         1,
         "--freeze-image",

@@ -72,7 +72,7 @@ ONLY_PARSED = (
     "weights",
 )
 """Words of commands that take too long, or need what the tests do not have."""
-SMALL_PYTHON = 'encoders="light", image_size_px=32, batch_size=4, epochs=1'
+SMALL_PYTHON = 'encoders="light", image_size_px=32, batch_size=8, epochs=1'
 
 
 def code_lines(page):

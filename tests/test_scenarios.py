@@ -28,7 +28,7 @@ PAIRS = 120
 CUES = dict(zip(TAGS, ("dreadful", "ordinary", "splendid"), strict=True))
 CONFIG = TrainConfig(
     model=ModelConfig(encoders="light", fusion="text-only", image_size_px=32),
-    fit=FitConfig(epochs=8, batch_size=8, encoder_lr=0.02, head_lr=0.005, class_weights="none"),
+    fit=FitConfig(epochs=6, batch_size=8, encoder_lr=0.02, head_lr=0.005, class_weights="none"),
     split=SplitConfig(val_size=0.4),
     runtime=RuntimeConfig(device="cpu", precision="fp32"),
 )

@@ -15,7 +15,7 @@ from tests.data.builders import TAGS, write_lab
 
 testing._get_command = cache(testing._get_command)  # 50 commands a test would build the program 50 times
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
-QUICK = ("--encoders", "light", "--image-size-px", 32, "--batch-size", 4)
+QUICK = ("--encoders", "light", "--image-size-px", 32, "--batch-size", 8)
 PROGRESS = (
     "checking pairs: ",
     "checking files: ",

@@ -158,7 +158,7 @@ def test_retrained_models_beside_the_rest(ready):
     ]
 
 
-@pytest.mark.parametrize(("kind", "times"), [(Step, 5), (ModelDone, 1)])
+@pytest.mark.parametrize(("kind", "times"), [(Step, 3), (ModelDone, 1)])
 def test_an_interrupted_ablation_goes_on_to_the_same_end(ready, interrupt, kind, times):
     stopped = interrupt(kind, times, "ablate", "--retrain")
     assert stopped.exit_code == 130

@@ -40,8 +40,8 @@ def test_labels_below_the_threshold_are_left_empty(ready):
     threshold = sorted(confidence)[3] + 1e-7
     values, table = predict("--probabilities", "--abstain-below", threshold)
     assert (table["tag"] == "").tolist() == (confidence < threshold).tolist()
-    assert values["abstained"] == 4
-    assert sum(values["counts"].values()) == 4
+    assert values["abstained"] == sum(confidence < threshold) > 3
+    assert sum(values["counts"].values()) == sum(confidence >= threshold) > 0
 
 
 def test_a_probability_at_the_threshold_is_enough():

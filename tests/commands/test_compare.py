@@ -207,7 +207,7 @@ def test_a_first_arm_that_fails_leaves_no_folder_behind(work, monkeypatch, comma
     [
         ("compare-fusions", Stage, 3),  # the images are being encoded
         ("compare-fusions", Epoch, 8),
-        ("augment-compare", Step, 42),
+        ("augment-compare", Step, 22),
     ],
 )
 def test_an_interrupted_comparison_goes_on_to_the_same_end(

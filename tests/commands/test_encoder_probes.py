@@ -80,7 +80,7 @@ def test_each_probe_is_a_member_and_the_weights_are_not_in_the_checkpoint(finish
 
 def test_a_prediction_from_another_folder_finds_the_weights(work, finished):
     _, run = finished
-    checkpoint = ("--checkpoint", run, "--offline")
+    checkpoint = ("--checkpoint", run, "--offline", "--engine", "torch")
     succeed("predict", "--data", "lab", "--out", "all.csv", "--probabilities", *checkpoint)
     together = list(csv.DictReader(Path("all.csv").read_text(encoding="utf-8").splitlines()))[1]
     text, image = Path("lab/data/102.txt").read_bytes().decode(), "lab/data/102.jpg"
@@ -89,7 +89,7 @@ def test_a_prediction_from_another_folder_finds_the_weights(work, finished):
         assert share == pytest.approx(float(together[label]), abs=1e-4)
     explained = succeed("explain", "--text", "good day", "--grid", 2, *checkpoint, "--json")["explanations"][0]
     assert len(explained["members"]) == 1 + len(MEMBERS)
-    assert succeed("evaluate", run, "--data", "lab", "--offline", "--json")["pairs"] == 18
+    assert succeed("evaluate", run, "--data", "lab", "--offline", "--engine", "torch", "--json")["pairs"] == 18
 
 
 def test_each_encoder_runs_once_and_its_features_are_kept(work, small, weights_dir, empty_cache):

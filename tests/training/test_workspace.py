@@ -30,7 +30,9 @@ def make_workspace(weights_dir, model=FROZEN, **fit):
         data=DataConfig(data=str(ROOT / "data" / "sample"), limit=40),
         model=model,
         fit=FitConfig(epochs=1, batch_size=8, **fit),
-        runtime=RuntimeConfig(device="cpu", precision="fp32", weights_dir=str(weights_dir), offline=True),
+        runtime=RuntimeConfig(
+            device="cpu", precision="fp32", engine="torch", weights_dir=str(weights_dir), offline=True
+        ),
     )
     return Workspace(plan_run(config))
 
