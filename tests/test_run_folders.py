@@ -15,6 +15,7 @@ from mmsent_cli.run_folders import (
     find_checkpoint,
     find_finished,
     find_run,
+    follow,
     latest_note,
     remove_unfinished,
     unfinished_note,
@@ -109,6 +110,11 @@ def test_every_way_to_name_a_checkpoint(runs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_checkpoint(None, runs) == newer.path("best_model.pt")
     assert find_checkpoint("last.pt", runs) == newer.path("last.pt")
+    (runs / "latest").unlink()
+    (runs / "latest").write_text(f"{older.name}\n")  # as on a system without links
+    assert follow(runs / "latest") == find_run(None, runs).folder == older.folder
+    assert find_checkpoint(None, runs) == older.path("best_model.pt")
+    assert follow(older.path("result.json")) is None
     assert find_checkpoint(older.name, runs) == older.path("best_model.pt")
     assert find_checkpoint(str(older.folder), runs) == older.path("best_model.pt")
     assert find_checkpoint(str(older.path("last.pt")), runs) == older.path("last.pt")

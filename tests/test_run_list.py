@@ -172,6 +172,10 @@ def test_the_split_is_shown_in_words_and_the_state_in_a_column(folder, monkeypat
     assert list_runs(folder).runs[-1].split_words == "3 training and 1 validation pairs, seed 42"
     (run / "split.json").write_text(json.dumps({"splits": digests}))
     assert list_runs(folder).runs[-1].split_words == "5 folds, seed 42"
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "split": {"split_seed": 7}}))
+    (run / "split.json").write_text(json.dumps({"splits": [{"train": ["1", "2"], "val": ["3"]}]}))
+    assert list_runs(folder).runs[-1].split_words == "2 training and 1 validation pairs, seed 7"
     (grid,) = runs_grids(list_runs(folder))
     state = grid.columns.index("State")
     assert [row[state] for row in grid.rows].count("unfinished") == 1
@@ -181,4 +185,14 @@ def test_data_are_named_alike_however_they_were_given(folder, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "lab").mkdir()
     make_run(folder, "20250107-000000-train-light-concat", 0.9, data=str(tmp_path / "lab"))
-    assert {row.data for row in list_runs(folder).runs} == {"lab", "other"}
+    for day, data in ((8, ""), (9, ["lab"]), (10, 5)):
+        make_run(folder, f"202501{day:02}-000000-train-light-concat", 0.9, data=data)
+    assert [row.data for row in list_runs(folder).runs][:5] == ["", "", "", "lab", "other"]
+
+
+@pytest.mark.parametrize("content", ["[1]", "3", "{", "\x00"])
+def test_a_damaged_file_of_a_run_hides_no_other_run(folder, content):
+    for name in ("config.json", "result.json", "split.json", "experiment.json"):
+        (folder / "20250102-000000-train-light-concat" / name).write_text(content)
+    rows = list_runs(folder).runs
+    assert [(row.when[:10], row.accuracy) for row in rows[-2:]] == [("2025-01-02", None), ("2025-01-01", 0.75)]

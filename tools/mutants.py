@@ -80,7 +80,9 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "comparison": (
         ("experiments.comparison", "experiments.arms"),
-        tuple(f"experiments/test_{name}.py" for name in ("selection", "comparison", "arms", "compare_fusions")),
+        tuple(
+            f"experiments/test_{name}.py" for name in ("epochs", "selection", "comparison", "arms", "compare_fusions")
+        ),
     ),
     "tuning": (
         ("experiments.tuning.*",),

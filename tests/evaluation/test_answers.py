@@ -59,6 +59,8 @@ def test_json_lines_are_read(tmp_path):
     answers = read_answers(written(tmp_path / "p.jsonl", *lines), PAIRS)
     assert answers.predicted.tolist() == [2, 2, 2]
     assert np.allclose(answers.probabilities.sum(axis=1), 1)
+    lines[1] = json.dumps({"guid": "1", "label": None})  # its probability is below the threshold
+    assert read_answers(written(tmp_path / "p.jsonl", *lines), PAIRS).guids == ("0", "2")
 
 
 def test_pairs_on_one_side_only_are_left_out_and_counted(tmp_path):

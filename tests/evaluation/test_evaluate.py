@@ -12,7 +12,7 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.answers import NO_VALIDATION
 from mmsent_cli.evaluation.evaluate import binned, evaluate
 from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_headline
-from mmsent_cli.results import IGNORES_TEXT, MAJORITY, ON_KNOWN, ON_NEW, ON_VALIDATION, ONE_CLASS, Finding
+from mmsent_cli.results import IGNORES_TEXT, MAJORITY, ON_KNOWN, ON_NEW, ON_VALIDATION, ONE_CLASS, TRAINED_ON, Finding
 from mmsent_cli.stats import calibration_error
 from tests.evaluation.builders import LABELS, make_answers, numbered_pairs, random_answers
 from tests.stats.by_hand import f1_by_hand
@@ -90,6 +90,10 @@ def test_where_every_pair_was_in_training_other_pairs_are_advised():
     headline, facts = evaluate_headline(result), dict(evaluate_answer(result, 1.0).facts)
     assert headline == "100.0 % accuracy on 3 pairs, 3 of them used in training: this score shows memory"
     assert facts["Used in training"] == "3 of 3 pairs (training pairs: 3)"
+    for trained in (3, 2):  # a single new pair is too few for scores of its own
+        result, _ = evaluate(answers, "model", "here", SeenPairs.of(pairs[:trained], LABELS))
+        (finding,) = (each for each in result.findings if each.kind == TRAINED_ON)
+        assert (result.pairs, finding.message[:12]) == (3, f"{trained} of 3 pairs")
 
 
 def test_validation_pairs_are_neither_new_nor_training_pairs():

@@ -1,13 +1,18 @@
-"""Trained arms on disk: what comes back, and what a damaged file counts as."""
+"""Arms: what is kept of each epoch, what comes back from disk, and what a damaged file counts as."""
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from torch.nn.functional import cross_entropy
 
-from mmsent_cli.experiments.arms import TrainedArm, load, save
+from mmsent_cli.experiments.arms import Arm, TrainedArm, load, save, train_arm
 from mmsent_cli.results import EpochScore
+from tests.events import epochs_trained
+from tests.training.builders import make_trainer, tiny_table
 
 LOSSES = {"train_loss": 0.1 + 0.2, "train_objective": 1.0, "val_loss": math.nan}
 CURVE = (
@@ -31,6 +36,30 @@ def trained():
         predicted=np.array([[0, 1, 2], [2, 1, 0]]),
         losses=np.array([[0.1, 0.2, 0.3], [math.pi, math.nan, 7.0]]),
     )
+
+
+def test_an_arm_has_the_predictions_of_each_epoch_in_the_order_of_the_pairs():
+    table, events = tiny_table(), []
+    table = dataclasses.replace(table, val=table.val[::-1])
+    trainer = make_trainer(table=table, epochs=2)
+    workspace = SimpleNamespace(trainer=lambda _: (trainer.model, table, trainer), progress=events.append)
+    config = SimpleNamespace(fit=trainer.config, model=SimpleNamespace(fusion="weighted"))
+    first, last = train_arm(workspace, Arm(name="own", config=config), shown_as="shown")
+    assert {event.model for event in events} == {"shown"}
+    assert (first.name, first.fusion, first.seed, len(first.curve), epochs_trained(events)) == (
+        "own",
+        "weighted",
+        0,
+        1,
+        2,
+    )
+    assert last.trainable_parameters == sum(each.numel() for each in trainer.trained)
+    with torch.no_grad():
+        logits, targets = (trainer.model.eval()(table.batch(sorted(table.val))).main, table.targets[sorted(table.val)])
+    assert last.predicted[1].tolist() == logits.argmax(dim=1).tolist()
+    assert np.array_equal(last.predicted[0], first.predicted[0])
+    losses = cross_entropy(logits, torch.from_numpy(targets), reduction="none")
+    np.testing.assert_allclose(last.losses[1], losses, rtol=1e-4, atol=1e-6)
 
 
 def test_what_was_saved_comes_back_to_the_last_bit(trained, tmp_path):

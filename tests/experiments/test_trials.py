@@ -3,14 +3,25 @@
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from mmsent_cli.experiments.arms import TrainedArm
-from mmsent_cli.experiments.tuning.runner import Model, TrialRecord, compare_trials, describe, distinct, name_of, rank
+from mmsent_cli.experiments.arms import TrainedArm, save
+from mmsent_cli.experiments.tuning.runner import (
+    Model,
+    TrialRecord,
+    Tuner,
+    compare_trials,
+    describe,
+    distinct,
+    name_of,
+    rank,
+)
 from mmsent_cli.results import ONE_CLASS, EpochScore
+from mmsent_cli.run_folders import Run
 
 LABELS = ("negative", "neutral", "positive")
 TRUE = np.array([0, 1, 2, 0, 1, 2, 0, 1])
@@ -37,9 +48,10 @@ def record(*models, is_complete=True, **settings):
     return TrialRecord("grid", settings, is_complete, models)
 
 
-def test_a_model_is_the_best_epochs_predictions_and_the_nested_ones():
-    predicted = np.stack([WRONG, TRUE, WRONG])
-    arm = TrainedArm(
+@pytest.fixture
+def trained():
+    """Three epochs, of which the second is right on all pairs."""
+    return TrainedArm(
         name="grid-0",
         fusion="concat",
         augmentation="none",
@@ -47,14 +59,26 @@ def test_a_model_is_the_best_epochs_predictions_and_the_nested_ones():
         is_reference=False,
         trainable_parameters=1,
         monitor="accuracy",
-        curve=curve(0.0, 1.0, 0.0),
-        predicted=predicted,
+        curve=curve(0.0, 1.0, 0.5),
+        predicted=np.stack([WRONG, TRUE, WRONG]),
         losses=np.ones((3, 8)),
     )
-    found = Model.of(arm, TRUE, 3)
+
+
+def test_a_model_is_the_best_epochs_predictions_and_the_nested_ones(trained):
+    found = Model.of(trained, TRUE, 3)
     assert np.array_equal(found.best, TRUE)
     assert np.array_equal(found.nested, TRUE)
-    assert found.curve == arm.curve
+    assert found.curve == trained.curve
+
+
+def test_a_model_that_was_trained_before_reports_its_epochs_again(tmp_path, trained):
+    told = []
+    tuner = Tuner(SimpleNamespace(run=Run(tmp_path)), SimpleNamespace(monitor="accuracy"), None)
+    save(tmp_path / "arms", "first", trained)
+    fitted = tuner._fit(SimpleNamespace(stem="first"), {}, SimpleNamespace(report=lambda *each: told.append(each)))
+    assert told == [(0.0, 1), (1.0, 2), (0.5, 3)]
+    assert fitted.is_resumed and not fitted.is_pruned and fitted.trained.curve == trained.curve
 
 
 def test_a_model_comes_back_from_the_database_to_the_last_bit():

@@ -1,6 +1,7 @@
 """A trained model over new pairs: order, missing modalities, a stream."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import torch
 
 from mmsent_cli.compute.device import Compute, Resources
 from mmsent_cli.compute.threads import torch_threads
-from mmsent_cli.config import DataConfig, RuntimeConfig
+from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, to_dict
 from mmsent_cli.data.flaws import Flaws
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.data.pairs import Pair
@@ -21,12 +22,13 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.pipeline import CHUNK_BATCHES
 from mmsent_cli.inference.finished_output import NOTHING_TO_DO, checkpoint_of, finished_before, remember
 from mmsent_cli.inference.loaded import LoadedModel
-from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.rows import PARQUET, PredictionFile, Tally, prediction_table, row_columns
-from mmsent_cli.inference.stream import done_before, finished, unread_labels
+from mmsent_cli.inference.predictor import Predictor, _with_own_weights
+from mmsent_cli.inference.rows import PARQUET, PredictionFile, Tally, open_rows, prediction_table, row_columns
+from mmsent_cli.inference.stream import _write_rows, done_before, finished, unread_labels
 from mmsent_cli.model import MODALITIES, build_model
 from mmsent_cli.progress import Stage
 from mmsent_cli.results import PredictedBy, Prediction, UnusablePair
+from mmsent_cli.run_folders import Run
 from mmsent_cli.training.checkpoints import Description
 from tests.configs import resolved_model
 from tests.data.builders import image_bytes
@@ -194,6 +196,48 @@ def test_finished_predictions_are_remembered_by_their_output(tmp_path):
     with pytest.raises(ConfigError, match=r"b\.csv"):
         finished_before(files[1], {"number": 1}, cache)
     assert finished_before(replace(files[1], force=True), {"number": 1}, cache) is None
+    remember(files[0], {}, result, files[0].out / "no folder can be in a file")
+    assert checkpoint_of(files[0].out, cache) == "0.pt"
+
+
+def test_a_parquet_file_has_the_kept_columns_and_the_model(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    model, shares = PredictedBy(run="r", checkpoint_digest="d", mmsent="1"), dict.fromkeys(LABELS, 0.25)
+    kept = ["who"], iter([("a", ("Ann",)), ("left out", ("Eve",)), ("b", ("Bob",))])
+    with open_rows(PredictionFile(out=tmp_path / "p.parquet"), LABELS, kept, model) as rows:
+        for guid in "ab":
+            rows.write(Prediction(guid=guid, tag="neutral", probabilities=shares), is_given=guid == "a")
+    table = parquet.read_table(tmp_path / "p.parquet")
+    assert list(zip(*(table[name].to_pylist() for name in ("guid", "label", "who")), strict=True)) == [
+        ("a", "neutral", "Ann"),
+        ("b", None, "Bob"),
+    ]
+    assert json.loads(table.schema.metadata[b"predicted_by"]) == asdict(model)
+
+
+def test_the_weights_are_those_of_the_run_unless_others_are_given(tmp_path, monkeypatch):
+    Run(tmp_path).write_json("config.json", to_dict(TrainConfig(runtime=RuntimeConfig(weights_dir="own"))))
+    plain, given = RuntimeConfig(device="cpu"), RuntimeConfig(weights_dir="given")
+    checkpoint = tmp_path / "best_model.pt"
+    assert _with_own_weights(plain, checkpoint) == replace(plain, weights_dir="own")
+    assert _with_own_weights(given, checkpoint) == given
+    assert _with_own_weights(plain, tmp_path / "elsewhere" / "m.pt") == plain
+    monkeypatch.setenv("MMSENT_WEIGHTS", "named")
+    assert _with_own_weights(plain, checkpoint) == plain
+
+
+def test_rows_of_an_interrupted_prediction_are_written_first_and_progress_is_reported(monkeypatch):
+    monkeypatch.setattr("mmsent_cli.inference.stream.PROGRESS_STEP", 2)
+    shares, written, kept, events = dict.fromkeys(LABELS, 0.25), [], [], []
+    answers = [Prediction(guid=str(number), tag="neutral", probabilities=shares) for number in range(5)]
+    before = [[answer.guid, answer.tag, answer.missing, *shares.values()] for answer in answers]
+    predictor = SimpleNamespace(description=SimpleNamespace(labels=LABELS), chunk_pairs=3)
+    predictor.predict = lambda pairs: (answer for answer, _ in zip(answers[1:], pairs, strict=True))
+    partial = SimpleNamespace(rows=lambda labels: before[:1], append=kept.append)
+    rows = SimpleNamespace(write=lambda answer, is_given: written.append(answer))
+    _write_rows(rows, predictor, iter(answers), Tally(6), Path("o.csv"), partial, events.append)
+    assert (written, kept) == (answers, [before[1:4]])
+    assert events == [Stage("predicting", done, total) for done, total in ((1, 6), (2, 6), (4, 6), (5, 5))]
 
 
 @pytest.mark.parametrize(("own", "is_told"), [("sent", True), ("absent", False), (None, False)])
