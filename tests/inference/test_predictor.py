@@ -228,7 +228,7 @@ def test_the_weights_are_those_of_the_run_unless_others_are_given(tmp_path, monk
 
 def test_rows_of_an_interrupted_prediction_are_written_first_and_progress_is_reported(monkeypatch):
     monkeypatch.setattr("mmsent_cli.inference.stream.PROGRESS_STEP", 2)
-    shares, written, kept, events = dict.fromkeys(LABELS, 0.25), [], [], []
+    shares, written, kept, events = dict(zip(LABELS, (0.2, 0.5, 0.3), strict=True)), [], [], []
     answers = [Prediction(guid=str(number), tag="neutral", probabilities=shares) for number in range(5)]
     before = [[answer.guid, answer.tag, answer.missing, *shares.values()] for answer in answers]
     predictor = SimpleNamespace(description=SimpleNamespace(labels=LABELS), chunk_pairs=3)
