@@ -41,7 +41,7 @@ PAGES = (
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a Typer application is a group
 SMALL = {
     "train": (*QUICK, "--epochs", "1"),
-    "tune": (*QUICK, "--epochs", "1", "--rates", "1", "--decays", "0.01"),
+    "tune": (*QUICK, "--epochs", "1", "--rates", "1", "--decays", "0.01", "--trials", "3"),
     "compare-fusions": (*QUICK, "--epochs", "1", "--seeds", "1", "--fusions", "concat,gmu"),
     "augment-compare": (*QUICK, "--epochs", "1", "--seeds", "1"),
     "ablate": ("--emap-pairs", "2"),

@@ -49,8 +49,7 @@ def test_shards_are_whole_chunks_and_hold_each_row_once(total, count, chunk):
     assert max(sizes) - min(sizes) <= 1
 
 
-@pytest.mark.parametrize("count", [3, 9])
-@pytest.mark.parametrize("out", ["out.csv", "out.jsonl"])
+@pytest.mark.parametrize(("out", "count"), [("out.csv", 9), ("out.jsonl", 3)])
 def test_the_shards_together_are_the_whole_prediction_to_the_byte(ready, count, out):
     _, whole = predict(out, "--keep", "who")
     header, rows = (whole.split(b"\n", 1)[0] + b"\n", whole.split(b"\n", 1)[1]) if out == "out.csv" else (b"", whole)

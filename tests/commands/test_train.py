@@ -139,7 +139,7 @@ def test_a_configuration_that_cannot_be_used(work, content, reported):
 @pytest.mark.parametrize("encoders", ["bert-resnet18", "clip"])
 def test_pretrained_encoders_from_a_folder_train_and_predict(work, weights_dir, encoders):
     settings = ("--encoders", encoders, "--weights-dir", weights_dir, "--offline", "--epochs", 1)
-    sizes = () if encoders == "clip" else ("--image-size-px", 32, "--freeze-text", 2)
+    sizes = () if encoders == "clip" else ("--image-size-px", 32, "--freeze-text", 2, "--freeze-image", "all")
     values = succeed("train", "--data", "lab", *settings, *sizes, "--json")
     assert 0 < values["trainable_parameters"] < values["total_parameters"]
     out = succeed("predict", "--data", "lab", "--weights-dir", weights_dir, "--offline", "--out", "out.csv", "--json")
