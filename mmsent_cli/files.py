@@ -205,7 +205,7 @@ def is_own_cache(folder: Path) -> bool:
 
 
 def similar_paths(path: Path) -> tuple[Path, str, list[Path]]:
-    """Find paths that a missing path may mean, by similar names next to its first missing part.
+    """Find existing paths that the user may have meant by a path that does not exist.
 
     Args:
         path: relative or absolute.

@@ -58,8 +58,8 @@ class SentimentModel(nn.Module):
     this feature is zero.
 
     Args:
-        text: the text encoder, frozen and cut.
-        image: the image encoder, frozen and cut.
+        text: the text encoder, after `Encoder.freeze`.
+        image: the image encoder, after `Encoder.freeze`.
         fusion: a module from the FUSIONS table.
         head: a module [B, fusion.out_dim] -> [B, C]; not used if the fusion has its own heads.
         modality_dropout: probability that one modality of a training pair is removed.

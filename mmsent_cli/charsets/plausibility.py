@@ -52,7 +52,7 @@ BLOCKS: tuple[tuple[int, int, Kind], ...] = (
 
 
 class Memo(dict[str, V]):
-    """A dictionary that computes and keeps missing values, since the same characters are scored many times."""
+    """A dictionary that computes a value when it is first needed, since the same characters are scored many times."""
 
     def __init__(self, compute: Callable[[str], V]) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class ReadPairs:
         is_labelled: False if the pairs are checked for a prediction (see `has_labels`).
         to_predict: all pairs without a label.
         bad_rows_to_predict: a line for each row without a label that cannot be read.
-        listed: the guids in the lists of a folder.
+        listed: the guids in train.txt and test_without_label.txt; empty for a table.
     """
 
     source: Source

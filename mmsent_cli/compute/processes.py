@@ -115,7 +115,7 @@ def meet() -> None:
 
 
 def of_first(value: Value) -> Value:
-    """Return the value of the first process, in all processes."""
+    """Return the first process's value to every process."""
     if count() == 1:
         return value
     values = [value]

@@ -188,9 +188,9 @@ class AblateSettings:
     )
     emap_pairs: int = option(
         1000,
-        "Number of pairs for EMAP (empirical multimodally-additive projection): the accuracy without the interaction of"
-        " text and image. EMAP predicts every combination of a text and an image, with folds only combinations within a"
-        " fold",
+        "Maximum number of pairs for EMAP (empirical multimodally-additive projection), which measures the accuracy"
+        " without the interaction of text and image. EMAP predicts each text with each image. For an ensemble, both are"
+        " of the same fold",
     )
 
     def __post_init__(self) -> None:

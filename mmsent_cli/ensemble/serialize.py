@@ -53,7 +53,7 @@ def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, 
     if characters is not None and (
         characters.idf.shape != (len(characters.ngrams),) or len(set(characters.ngrams)) != len(characters.ngrams)
     ):
-        raise ValueError(f"the probe {name} has no single frequency for each of its n-grams")
+        raise ValueError(f"the probe {name} needs different n-grams, and one frequency for each")
     kernel = _read_kernel(content, pooled) if find_probe(name).features == "kernel" else None
     if not all(np.isfinite(part).all() for part in (weight, bias, prior)):
         raise ValueError(f"the weights of the probe {name} are not finite")

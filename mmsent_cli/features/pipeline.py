@@ -51,7 +51,7 @@ def encode_texts(
     """Encode texts in batches of equal length, the longest first.
 
     Args:
-        encoder: the encoder, frozen and cut.
+        encoder: the encoder, after `Encoder.freeze`.
         compute: device, precision and batch size.
         texts: the texts, not cleaned.
         pool: threads for several batches in parallel; None makes new ones.
@@ -77,7 +77,7 @@ def encode_images(
     """Decode and encode images in order. Yields the same as `encode_texts`.
 
     Args:
-        encoder: the encoder, frozen and cut.
+        encoder: the encoder, after `Encoder.freeze`.
         compute: device, precision, batch size and number of decoder threads.
         images: the arguments of `decode`.
         decode: a function that returns the pixels of an image, uint8 [3, H, W].
@@ -141,7 +141,7 @@ class PairPipeline:
     """Encodes pairs for prediction. A pair may lack its text or its image.
 
     Attributes:
-        text, image: the model's encoders, frozen and cut.
+        text, image: the model's encoders, after `Encoder.freeze`.
         compute: device, precision, batch sizes.
         auxiliary: extra frozen encoders by name, which only probes use.
         reads_ocr: True if the words in the images are read too.

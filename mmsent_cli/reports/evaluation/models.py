@@ -114,7 +114,7 @@ def models_grids(result: ModelComparison) -> list[Grid]:
 
 
 def scores_grid(result: ModelComparison) -> Grid:
-    """Make the table of accuracy and macro-F1 of each model, in the order of the differences."""
+    """Make the table of accuracy and macro-F1, one row for each model."""
     rows = [
         (
             model.name,

@@ -63,7 +63,7 @@ def question(published: Published) -> str:
 
 
 def headline(result: PaperResult) -> str:
-    """Answer the question in one sentence."""
+    """Answer `question` in one sentence."""
     published = result.published
     rows = {**outcomes(result.fusions, published.fusions), **outcomes(result.augmentation, published.augmentation)}
     counts = Counter(rows.values())

@@ -36,7 +36,7 @@ def characters(text, columns, idf):
 
 
 def ngrams_of(word):
-    """Return the n-grams of 2 to 5 characters of a word. A word of n characters or fewer counts once as a whole."""
+    """Return the n-grams of 2 to 5 characters of a word. A short word is itself the last one."""
     for size in range(2, 6):
         yield word[:size]
         if len(word) <= size:
