@@ -16,6 +16,7 @@ from tests.commands.running import assert_refused, interrupted, mmsent, run_fold
 from tests.undrawn import leave_out_figures
 
 PROBES = "clip,clip-text,hf:small-roberta,timm:test_resnet,image:{weights}/small-vit"
+ALONE = ("--offline", "--engine", "torch")
 MEMBERS = ["clip", "clip-text", "text:hf:small-roberta", "image:timm:test_resnet", "image:hf:{weights}/small-vit"]
 
 
@@ -80,7 +81,7 @@ def test_each_probe_is_a_member_and_the_weights_are_not_in_the_checkpoint(finish
 
 def test_a_prediction_from_another_folder_finds_the_weights(work, finished):
     _, run = finished
-    checkpoint = ("--checkpoint", run, "--offline", "--engine", "torch")
+    checkpoint = ("--checkpoint", run, *ALONE)
     succeed("predict", "--data", "lab", "--out", "all.csv", "--probabilities", *checkpoint)
     together = list(csv.DictReader(Path("all.csv").read_text(encoding="utf-8").splitlines()))[1]
     text, image = Path("lab/data/102.txt").read_bytes().decode(), "lab/data/102.jpg"
@@ -89,7 +90,7 @@ def test_a_prediction_from_another_folder_finds_the_weights(work, finished):
         assert share == pytest.approx(float(together[label]), abs=1e-4)
     explained = succeed("explain", "--text", "good day", "--grid", 2, *checkpoint, "--json")["explanations"][0]
     assert len(explained["members"]) == 1 + len(MEMBERS)
-    assert succeed("evaluate", run, "--data", "lab", "--offline", "--engine", "torch", "--json")["pairs"] == 18
+    assert succeed("evaluate", run, "--data", "lab", *ALONE, "--json")["pairs"] == 18
 
 
 def test_each_encoder_runs_once_and_its_features_are_kept(work, small, weights_dir, empty_cache):
@@ -166,18 +167,18 @@ def test_an_optional_probe_with_damaged_weights_is_left_out(work, small, only, w
 def test_weights_that_are_gone_are_named_with_what_to_type(work, small, only, finished):
     weights = only("clip-vit-base-patch32")
     run = succeed(*small, "--weights-dir", weights, "--probes", "clip-image", "--json")["run"]
-    succeed("predict", "--text", "good day", "--checkpoint", run, "--offline")
+    succeed("predict", "--text", "good day", "--checkpoint", run, *ALONE)
     weights.rename("moved")
-    gone = mmsent("predict", "--text", "good day", "--checkpoint", run, "--offline")
+    gone = mmsent("predict", "--text", "good day", "--checkpoint", run, *ALONE)
     assert_refused(gone, f"there is no folder {weights}", "--weights-dir")
-    succeed("predict", "--text", "good day", "--checkpoint", run, "--offline", "--weights-dir", "moved")
+    succeed("predict", "--text", "good day", "--checkpoint", run, *ALONE, "--weights-dir", "moved")
 
 
 def test_the_folder_of_an_environment_variable_is_recorded(work, small, only, monkeypatch):
     monkeypatch.setenv("MMSENT_WEIGHTS", str(only("clip-vit-base-patch32")))
     run = succeed(*small, "--probes", "clip-image", "--json")["run"]
     monkeypatch.delenv("MMSENT_WEIGHTS")
-    succeed("predict", "--text", "good day", "--checkpoint", run, "--offline")
+    succeed("predict", "--text", "good day", "--checkpoint", run, *ALONE)
 
 
 def test_best_hub_is_best_with_optional_probes():

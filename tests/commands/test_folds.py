@@ -524,7 +524,7 @@ def test_every_preset_is_a_configuration(name):
 
 def test_options_change_a_preset(work):
     preset = ("train", "--data", "lab", "--preset", "fast", "--folds", 2, "--epochs", 1, "--probes", "lexicon")
-    values = succeed(*preset, "--image-size-px", 64, "--json")
+    values = succeed(*preset, "--image-size-px", 64, "--engine", "torch", "--json")
     assert (len(values["folds"]), values["epochs"], values["probes"]) == (2, 1, ["lexicon"])
     config = json.loads((Path(values["run"]) / "config.json").read_text())
     assert config["model"]["text_encoder"] == "minilm-layers"

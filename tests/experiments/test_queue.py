@@ -162,7 +162,7 @@ def test_heartbeats_go_on_through_a_failing_database(connect, monkeypatch):
     assert set(beats) == {trial._trial_id}
 
 
-def proposals(tasks, stop=None, seed=0, count=16):
+def proposals(tasks, stop=None, seed=0, count=13):
     """Settings of trials with a made-up metric; the process that proposes number `stop` dies."""
     space = parse_space(["head_lr=1e-5:1e-1:log", "schedule=cosine|linear", "epochs=1:9"])
     found = []
@@ -181,9 +181,9 @@ def proposals(tasks, stop=None, seed=0, count=16):
 
 def test_proposals_depend_on_the_seed_and_on_finished_trials_alone(connect, tmp_path):
     whole = proposals(connect())
-    for folder, stop, seed, count in (("killed", 13, 0, 16), ("other", None, 100, 2)):
+    for folder, stop, seed, count in (("killed", 11, 0, 13), ("other", None, 100, 2)):
         (tmp_path / folder).mkdir()
         study = open_study(TuneSettings(), tmp_path / folder / "own.db", "maximize", "digest")
         assert (proposals(TaskList(*study, is_shared=False), stop, seed, count) == whole[:count]) is (seed == 0)
     best = sorted(settings["epochs"] for settings in whole[10:])
-    assert best[2] <= 2  # the sampler has learned where to look
+    assert best[1] <= 2  # the sampler has learned where to look

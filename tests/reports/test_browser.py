@@ -19,6 +19,7 @@ from tests.reports.pages import EXAMPLE, particulars
 from tests.reports.test_encoding import RESULT as ENCODING
 from tests.reports.test_explanation import explain_result
 from tests.reports.test_trained import COUNTS, random_confidence, resolved
+from tests.undrawn import leave_out_pixels
 
 PAGES = {
     "train": 5,
@@ -48,12 +49,12 @@ def browser():
 
 @pytest.fixture(scope="module")
 def page_of(results):
-    """Makes the page of a kind once, with small figures."""
+    """Makes the page of a kind once, with blank figures."""
 
     @cache
     def page(name):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mmsent_cli.reports.plot_style.DPI", 30)
+            leave_out_pixels(patch)
             return full_page(name, OTHERS[name] if name in OTHERS else results[name])
 
     return page
