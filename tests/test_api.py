@@ -255,6 +255,7 @@ def test_classes_may_be_called_as_columns_are(inside, tmp_path, weights_dir, fol
             "image_encoder": "timm:test_resnet",
             "weights_dir": weights_dir,
             "offline": True,
+            "engine": "torch",
             "freeze_text": "1",
         }
         settings |= {**encoders, "freeze_image": "all", "folds": folds, "batch_size": 8}
@@ -263,7 +264,7 @@ def test_classes_may_be_called_as_columns_are(inside, tmp_path, weights_dir, fol
     assert all(len(run.to_frame(table)) for table in run.result.TABLES)
     predictions = run.to_frame("predictions")
     assert (predictions["tag"] == predictions["label"]).mean() == pytest.approx(run.result.accuracy)
-    runtime = {"weights_dir": weights_dir, "offline": True} if folds else {}
+    runtime = {"weights_dir": weights_dir, "offline": True, "engine": "torch"} if folds else {}
     api.predict(lab, out=tmp_path / "out.csv", checkpoint=run, probabilities=True, **runtime)
     head, first, *_ = (tmp_path / "out.csv").read_text().splitlines()
     assert head == "guid,tag,missing,tag,guid,predicted"
@@ -312,7 +313,7 @@ def test_a_prediction_finds_the_weights_of_the_run(inside, tmp_path, weights_dir
         "freeze_text": "all",
         "freeze_image": "all",
     }
-    run = api.train("lab", runs_dir=tmp_path, **{**QUICK, **encoders}, offline=True)
-    assert api.load(run, offline=True).predict_one(text="a day").missing == "image"
+    run = api.train("lab", runs_dir=tmp_path, **{**QUICK, **encoders}, offline=True, engine="torch")
+    assert api.load(run, offline=True, engine="torch").predict_one(text="a day").missing == "image"
     with pytest.raises(WeightsUnavailable):
         api.load(run, offline=True, weights_dir=tmp_path)

@@ -22,7 +22,7 @@ LEAST_MARGIN = 1e-3
 @pytest.fixture(scope="module")
 def options(weights_dir):
     """Small encoders that come with weights; images frozen."""
-    return ("--weights-dir", weights_dir, "--offline", "--device", "cpu")
+    return ("--weights-dir", weights_dir, "--offline", "--device", "cpu", "--engine", "torch")
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def plan(tmp_path_factory, weights_dir):
         freeze_text="2",
         freeze_image="all",
     )
-    runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True)
+    runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True, engine="torch")
     return plan_run(replace(config, model=model, runtime=runtime))
 
 

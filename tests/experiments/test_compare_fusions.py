@@ -141,10 +141,10 @@ def test_the_rows_are_about_the_models(compared):
 
 
 def test_an_arm_has_the_same_figures_in_any_company(plan, compared, tmp_path):
-    alone, _ = compare(plan, tmp_path, fusions=("gmu",), baseline="gmu")
+    alone, _ = compare(plan, tmp_path, fusions=("gmu",), baseline="gmu", seeds=1)
     among = next(row for row in compared[0].arms if row.name == "gmu")
-    assert alone.arms[0].curves == among.curves
-    assert alone.arms[0].nested.accuracies == among.nested.accuracies
+    assert alone.arms[0].curves == among.curves[:1]
+    assert alone.arms[0].nested.accuracies == among.nested.accuracies[:1]
     assert alone.arms[0].verdict is None
 
 
@@ -163,7 +163,7 @@ def test_the_encoders_run_once_over_all_arms_and_not_at_all_with_a_full_store(we
     model = replace(
         config.model, encoders="bert-resnet18", image_encoder="timm:test_resnet", freeze_text="2", freeze_image="all"
     )
-    runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True)
+    runtime = replace(config.runtime, weights_dir=str(weights_dir), offline=True, engine="torch")
     plan = plan_run(replace(config, model=model, runtime=runtime))
     results = [compare(plan, tmp_path / name, fusions=("gmu", "concat"), seeds=1)[0] for name in "ab"]
     assert results[0].setup.encoder_runs == {"text": PAIRS, "image": PAIRS}

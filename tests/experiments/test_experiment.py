@@ -171,7 +171,7 @@ def stopping(place):
     return at(Epoch, place, stop) if isinstance(place, int) else stop_at_stage
 
 
-@pytest.mark.parametrize("places", [(), ("light-text",), ("light-image", 3, 1)])
+@pytest.mark.parametrize("places", [("light-text",), ("light-image", 3, 1)])
 def test_texts_and_images_count_once_however_often_the_experiment_was_stopped(tmp_path, places):
     plan = small_plan(tmp_path / "lab")
     arms = arms_for(plan, "image-only", "text-only", "concat", seeds=(0,))

@@ -113,6 +113,8 @@ def test_each_model_of_a_fold_has_a_log_of_its_own(lab, weights_dir):
         "timm:test_resnet",
         "--weights-dir",
         weights_dir,
+        "--engine",
+        "torch",
         "--image-size-px",
         32,
     )

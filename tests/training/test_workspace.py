@@ -54,13 +54,6 @@ def test_every_fusion_and_seed_shares_one_pass_over_the_encoders(weights_dir):
     assert len(pooled) > 8
 
 
-def test_a_second_bench_finds_everything_in_the_store(weights_dir):
-    make_workspace(weights_dir).trainer(make_workspace(weights_dir).plan.config)
-    again = make_workspace(weights_dir)
-    again.trainer(again.plan.config)
-    assert again.encoder_runs == {"text": 0, "image": 0}
-
-
 def test_training_one_model_leaves_the_next_as_it_would_have_been(weights_dir):
     alone, _, _ = make_workspace(weights_dir).trainer(make_workspace(weights_dir).plan.config)
     expected = {name: tensor.clone() for name, tensor in alone.state_dict().items()}
@@ -99,16 +92,14 @@ def test_encoders_from_scratch_start_anew_with_each_seed(weights_dir):
     assert not torch.equal(states[0][name], states[2][name])
 
 
-@pytest.mark.parametrize("policy", ["none", "flip"])
-def test_augmented_arms_share_the_plain_features_and_the_views_of_all_seeds(weights_dir, policy):
+def test_augmented_arms_share_the_plain_features_and_the_views_of_all_seeds(weights_dir):
     workspace = make_workspace(weights_dir)
     images = len({pair.image_digest for pair in workspace.plan.dataset.pairs})
     train_images = len({workspace.plan.dataset.pairs[row].image_digest for row in workspace.train})
     for seed in (0, 1):
         workspace.trainer(workspace.plan.config)
-        workspace.trainer(workspace.plan.variant(augmentation=policy, augmentation_views=2, seed=seed))
-    views = 0 if policy == "none" else 2 * train_images
-    assert workspace.encoder_runs["image"] == images + views
+        workspace.trainer(workspace.plan.variant(augmentation="flip", augmentation_views=2, seed=seed))
+    assert workspace.encoder_runs["image"] == images + 2 * train_images
 
 
 def test_a_variant_takes_what_belongs_to_its_fusion_where_the_user_was_silent():
