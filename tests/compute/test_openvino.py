@@ -126,7 +126,7 @@ def cosines(one, other):
 def test_features_are_those_of_torch_in_any_batch_and_process(side, precision, tmp_path):
     engine, _ = choose_engine("openvino", "cpu", precision, tmp_path)
     encoder = compact(side)
-    raw = arrays(encoder, side, 12)
+    raw = arrays(encoder, side, 8)
     together = engine.run(encoder, stack(raw, raw_pad(encoder))).values
     with ThreadPoolExecutor(2) as pool:
         alone = list(pool.map(lambda one: engine.run(encoder, stack([one], raw_pad(encoder))).values[0], raw))
@@ -135,7 +135,7 @@ def test_features_are_those_of_torch_in_any_batch_and_process(side, precision, t
     assert torch.equal(engine.run(encoder, stack(raw, raw_pad(encoder))).values, together)
     wanted = torch.cat([encoder.prefix(stack([one], raw_pad(encoder)), encoder.cut).values for one in raw])
     assert cosines(together, wanted).min() > (0.99999 if engine._precision(encoder) == "fp32" else MIN_COSINE)
-    assert together.shape == wanted.shape == (12, encoder.out_dim)
+    assert together.shape == wanted.shape == (8, encoder.out_dim)
 
 
 @pytest.mark.parametrize("name", ["clip", "bert", "mpnet", "hf:small-roberta"])

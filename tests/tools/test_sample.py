@@ -65,12 +65,12 @@ def test_best_accuracies_hold_in_independent_draws():
         return rng.choices(list(table), list(table.values()))[0]
 
     pairs = []
-    for _ in range(20_000):
+    for _ in range(8_000):
         tag = draw(sample.PRIOR)
         text_cue, image_cue = draw(sample.TEXT_CUES[tag]), draw(sample.IMAGE_CUES[tag])
         pairs.append(sample.SamplePair(guid="1", tag=tag, text_cue=text_cue, image_cue=image_cue))
     for view in ("text", "image", "both"):
-        assert accuracy(pairs, view) == pytest.approx(sample.bayes_accuracies()[view], abs=0.012)
+        assert accuracy(pairs, view) == pytest.approx(sample.bayes_accuracies()[view], abs=0.015)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
