@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mmsent_cli.config import RuntimeConfig, TrainConfig, to_dict
 from mmsent_cli.errors import CheckpointError, MmsentError
 from mmsent_cli.results import Prediction
 from mmsent_cli.run_folders import (
@@ -17,6 +18,7 @@ from mmsent_cli.run_folders import (
     find_run,
     follow,
     latest_note,
+    own_config,
     remove_unfinished,
     unfinished_note,
 )
@@ -100,6 +102,14 @@ def test_without_a_good_link_the_newest_run_is_found_by_time(runs, tmp_path, mon
         (runs / "latest").unlink()
     assert find_run(spec, Path("runs")).folder.resolve() == newer.folder
     assert find_checkpoint(spec, Path("runs")).resolve() == newer.path("best_model.pt")
+
+
+def test_a_checkpoint_in_its_run_has_the_configuration_of_the_run(tmp_path):
+    config, checkpoint = TrainConfig(runtime=RuntimeConfig(device="cpu")), tmp_path / "best_model.pt"
+    for name, content in (("config.json", to_dict(config)), ("split.json", {})):
+        assert own_config(checkpoint) is None
+        Run(tmp_path).write_json(name, content)
+    assert own_config(checkpoint) == config
 
 
 def test_every_way_to_name_a_checkpoint(runs, tmp_path, monkeypatch):

@@ -7,11 +7,16 @@ import pytest
 from mmsent_cli.charsets.plausibility import (
     AFTER_WORD,
     BEFORE_WORD,
+    KANA_IN_CHINESE,
     KINDS,
     LETTERS,
+    SCRIPTS,
     _levels,
     _mixture,
+    _own,
+    _under_languages,
     alphabet,
+    han,
     hangul,
     joint_plausibility,
     kind_of,
@@ -83,6 +88,16 @@ def test_the_kind_of_a_character(kind):
 def test_the_log_probability_of_a_text_is_that_of_its_steps_and_characters(text, expected):
     assert log_plausibility(text) == pytest.approx(expected)
     assert joint_plausibility([text, text]) == pytest.approx(2 * expected)
+
+
+def test_kana_make_han_improbable_in_chinese_alone():
+    without, with_kana = (_under_languages("han", "天気", kana) for kana in (0, 3))
+    differences = [after - before for before, after in zip(without, with_kana, strict=True)]
+    assert differences == pytest.approx([0 if name == "japanese" else 2 * KANA_IN_CHINESE for name in han()])
+
+
+def test_letters_and_typographic_marks_count_by_language_and_position_alone():
+    assert {_own(char) for kind in (*SCRIPTS, "typographic") for char in EXAMPLES[kind]} == {0.0}
 
 
 def test_frequencies_fall_with_the_rank():

@@ -82,3 +82,5 @@ def test_a_configuration_without_augmentation_makes_none():
     assert Augmentation.of(resolved_fit(augmentation="none")) is None
     asked = resolved_fit(augmentation="flip", augmentation_views=3, augmentation_seed=7)
     assert Augmentation.of(asked) == Augmentation("flip", 7, 3)
+    policy = {"flip": 0.5, "rotation": 0.0, "jitter": 0.0, "crop": 1.0}
+    assert Augmentation("flip", 7, 3).describe() == {"policy": policy, "seed": 7}

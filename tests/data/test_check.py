@@ -1,5 +1,6 @@
 """Checking: every kind of bad file is found, named, and treated by the policy; good pairs come through unchanged."""
 
+import json
 import tracemalloc
 from collections import Counter
 from hashlib import blake2b
@@ -196,13 +197,25 @@ def test_a_few_lost_images_are_left_out_and_many_have_wrong_paths(tmp_path, lost
     assert caught.value.hint == HINT  # not all problems are about lost images
 
 
+@pytest.mark.parametrize("lost", ["jpg", "txt"])
+def test_without_given_needs_a_pair_must_have_the_modalities_that_occur(lab, lost):
+    config = DataConfig(data=str(lab), encoding=UTF8)
+    for path in (lab / "data").glob(f"*.{lost}"):
+        if path.stem != "1":
+            path.unlink()
+    with pytest.raises(DataError, match="9 of 10 pairs"):
+        load_labelled(config, lab.parent / "cache", needs=())
+    (lab / "data" / f"1.{lost}").unlink()
+    assert len(load_labelled(config, lab.parent / "cache", needs=()).pairs) == 10
+
+
 def test_the_flaws_of_several_processes_add_up():
     both = Flaws()
     for guid, policy in (("1", "blank"), ("2", "blank"), ("3", "drop")):
         own, pair, lost = Flaws(), Pair(guid=guid, tag=None, text="a", image=None), Flaw("lost", ABSENT, f"{guid}.jpg")
         own.admit(CheckedPair(pair, broken={"image": lost}, remarks=("turned",)), policy, None)
         own.admit(CheckedPair(pair, missing={"image": lost}), policy, ("text",))
-        both.add(own)
+        both.add(Flaws.from_plain(json.loads(json.dumps(own.to_plain()))))
     assert (both.blanked, both.dropped, both.refused, len(both.problems)) == (2, 1, 1, 3)
     assert both.summary() == "3 images are files that do not exist, such as 1.jpg"
     assert both.notes(("text",)) == [

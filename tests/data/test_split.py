@@ -254,7 +254,7 @@ def test_groups_and_conflicts_by_hand(tmp_path):
     train, val = ("a1", "a2", "b1", "b4", "c1", "c2", "w", "x"), ("b2", "b3", "d1", "d2", "y", "z")
     told = describe((Split(train, val, "by hand", 1, 0.4, "digest"),), pairs, TAGS, tmp_path)
     assert (told.groups, told.grouped_pairs, told.conflicting_groups, told.leaks) == (4, 10, 2, 2)
-    assert (told.train, told.val) == (8, 6)
+    assert (told.train, told.val, told.val_size, told.seed, told.strategy) == (8, 6, 0.4, 1, "by hand")
     assert told.train_counts == {"negative": 5, "neutral": 3, "positive": 0}
     assert told.val_counts == {"negative": 2, "neutral": 3, "positive": 1}
     folds = [Split(val, train, "f", 1, 0.5, "one", 1, 2), Split(train, val, "f", 1, 0.5, "two", 2, 2)]

@@ -136,6 +136,7 @@ def test_json_is_utf8_also_where_all_of_it_is_ascii(tmp_path):
     assert open_table(path).decision.encoding == table_decision(path).encoding == "utf-8"
     path, legacy = written(tmp_path, '[{"text": "你好"}]'.encode("gb18030"), "b.json"), EncodingDecision("gb18030")
     assert open_table(path, decision=legacy).decision == legacy
+    assert table_decision(path, "gb18030").encoding == "gb18030"
 
 
 @pytest.mark.parametrize(

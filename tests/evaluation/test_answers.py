@@ -1,6 +1,8 @@
 """Files of predictions: which forms are read, and what is refused."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ import pytest
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.errors import DataError
-from mmsent_cli.evaluation.answers import read_answers
+from mmsent_cli.evaluation.answers import predict_labelled, read_answers
+from mmsent_cli.progress import Stage
+from mmsent_cli.results import Prediction
 from tests.evaluation.builders import LABELS, numbered_pairs
 
 PAIRS = Dataset(
@@ -61,6 +65,22 @@ def test_json_lines_are_read(tmp_path):
     assert np.allclose(answers.probabilities.sum(axis=1), 1)
     lines[1] = json.dumps({"guid": "1", "label": None})  # its probability is below the threshold
     assert read_answers(written(tmp_path / "p.jsonl", *lines), PAIRS).guids == ("0", "2")
+
+
+def test_labelled_pairs_are_predicted_in_their_order():
+    rows, events = [(0.1, 0.2, 0.7), (0.5, 0.3, 0.2), (0.2, 0.6, 0.2)], []
+    turned = [dict(zip(LABELS[::-1], row[::-1], strict=True)) for row in rows]
+    predictor = SimpleNamespace(description=SimpleNamespace(labels=LABELS), notes=lambda: ["on a CPU"])
+    predictor.predict = lambda pairs: (
+        Prediction(guid=pair.guid, tag="", probabilities=shares) for pair, shares in zip(pairs, turned, strict=True)
+    )
+    data = replace(PAIRS, notes=("read",), problems=("4: dropped",))
+    answers = predict_labelled(predictor, data, events.append)
+    assert (answers.guids, answers.labels, answers.pairs) == (("0", "1", "2"), LABELS, PAIRS.pairs)
+    assert (answers.true.tolist(), answers.predicted.tolist()) == ([0, 1, 2], [2, 0, 1])
+    assert answers.probabilities.tolist() == [list(row) for row in rows]
+    assert answers.notes == ("read", "4: dropped", "on a CPU")
+    assert events == [Stage("predicting", done, 3) for done in (1, 2, 3)]
 
 
 def test_pairs_on_one_side_only_are_left_out_and_counted(tmp_path):

@@ -22,7 +22,7 @@ from mmsent_cli.experiments.ablation.ablate import Predictions, ablate, predicti
 from mmsent_cli.experiments.ablation.perturb import another_pair
 from mmsent_cli.experiments.ablation.target import examine
 from mmsent_cli.experiments.arms import load
-from mmsent_cli.progress import silent
+from mmsent_cli.progress import Stage, silent
 from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import accuracy_interval
 from mmsent_cli.training.plan import plan_run
@@ -257,6 +257,9 @@ def test_a_retrained_model_is_trained_as_the_checkpoint_was(ablated, tmp_path):
 def test_retrained_models_are_kept(ablated, checkpoint):
     result, _, events, folder = ablated
     assert models_trained(events) == [("text-only", 0), ("image-only", 0)]
+    assert [event for event in events if isinstance(event, Stage) and event.unit == "model"][:2] == [
+        Stage("predicting without text or image", done, 1, "model") for done in (0, 1)
+    ]
     second = []
     again, _ = run_ablate(examined_of(checkpoint), folder, second.append, retrain=True)
     assert (models_trained(second), models_read_back(second)) == ([], models_trained(events))

@@ -7,7 +7,7 @@ import torch
 from mmsent_cli.compute.device import Compute
 from mmsent_cli.data.augment import Augmentation
 from mmsent_cli.features import batching
-from mmsent_cli.features.batching import PackedArrays
+from mmsent_cli.features.batching import PackedArrays, pack_if_small
 from mmsent_cli.features.column import Column, SkippedModality, text_key
 from mmsent_cli.features.pipeline import PairPipeline, encode_texts, rows_by_length
 from mmsent_cli.features.resident import ResidentColumn, on_device
@@ -38,6 +38,22 @@ def test_sequences_are_padded_to_a_multiple_and_the_padding_is_masked(longest, e
     assert batch.values.shape == batch.mask.shape == (2, expected)
     assert batch.mask.sum(dim=1).tolist() == [9, 3]
     assert batch.values.sum().item() == 45 + 6
+    plain = pack_if_small(arrays.__getitem__, 3, 100, 0)
+    assert plain is not None and plain.batch([0]).values.tolist() == [[1, 2, 3]]
+    assert pack_if_small(arrays.__getitem__, 3, 67, 0) is None  # 17 numbers of four bytes
+
+
+def test_a_column_is_padded_alike_whether_it_fits_into_memory(weights_dir, tmp_path, forced, monkeypatch):
+    forced()
+    encoder, texts, found = fresh("text", "light", weights_dir).freeze(1).eval(), ["good day", "sun"], []
+    for limit in (10**6, 0):
+        monkeypatch.setattr(Compute, "column_bytes", property(lambda self, limit=limit: limit))
+        column = Column(encoder, [text_key(text) for text in texts], tmp_path, FP32)
+        column.fill(texts, (), lambda *_: None)
+        assert (column.load() is None) is (limit == 0)
+        found.append(column.batch([0, 1]))
+    assert found[0].values.shape[:2] == (2, 16)
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 @pytest.mark.parametrize("multiple", [1, 4, 16])

@@ -65,3 +65,17 @@ def test_models_share_what_is_encoded(build, weights_dir):
     table = again.table(model(weights_dir, "text-only", ("text",)), None, ROWS, silent)
     assert again.encoder_runs == {"text": 0, "image": 0}
     assert isinstance(table.image, SkippedModality) and np.array_equal(table.image.keys, tables[0].image.keys)
+    assert table.image.batch([0, 2]).values.shape == (2, 0)
+
+
+def test_a_frozen_column_holds_all_texts_or_images_or_other_texts(build, weights_dir):
+    text, image = (fresh(side, "light", weights_dir) for side in ("text", "image"))
+    builder = build()
+    own, pictures = (builder.frozen_column(each.freeze(each.n_stages).eval(), silent) for each in (text, image))
+    assert builder.encoder_runs == {"text": 4, "image": 4}
+    others = builder.frozen_column(text, silent, [None, "good day", "sun", "a new sun", None])
+    assert builder.encoder_runs == {"text": 5, "image": 4}
+    assert list(map(bool, others.keys)) == [False, True, True, True, False]
+    assert torch.equal(others.batch([1, 2]).values, own.batch([1, 4]).values)
+    parts = [part.values for part in pictures.batches(2)]
+    assert list(map(len, parts)) == [2, 2, 1] and torch.equal(torch.cat(parts), pictures.batch(range(5)).values)

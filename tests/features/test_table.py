@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,14 @@ def test_a_batch_holds_the_rows_asked_for_and_says_what_is_missing():
     assert torch.equal(batch.image.values, table.image.values[[7, 3, 1]])
     assert batch.target.tolist() == [7, 3, 1]
     assert batch.present.tolist() == [[True, False], [False, True], [True, True]]
+    assert [part.target.tolist() for part in table.batches([7, 3, 1], 2)] == [[7, 3], [1]]
+
+
+@pytest.mark.parametrize(("lengths", "rows"), [((3, 4, 3, 4, 3, 3), [0, 2, 4, 5]), ((1, 9, 1, 9, 1, 1), [1, 3])])
+def test_the_largest_batch_has_the_most_tokens_with_padding(lengths, rows):
+    """Batches of four and of two texts of equal length: 12 and 8 tokens, or 4 and 18."""
+    table = replace(tiny_table(train=6, val=0), lengths=lengths)
+    assert sorted(EpochBatches(table, 4, 0, is_training=True).largest()) == rows
 
 
 def test_worker_processes_change_nothing():

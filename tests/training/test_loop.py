@@ -75,6 +75,7 @@ def test_the_losses_of_an_epoch_are_those_of_its_pairs_and_batches(monkeypatch):
     """A rate of 0 leaves the model as it is. 24 pairs in batches of 4: the mean of the batches is that of the pairs."""
     table, model = tiny_table(), tiny_model()
     trainer = make_trainer(model, table, encoder_lr=0.0, head_lr=0.0, label_smoothing=0.2, epochs=1)
+    assert trainer.trains_encoders
     assert trainer.train_loader.device == trainer.val_loader.device == trainer.accelerator.device
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=iter((100.0, 102.5)).__next__))
     (result,) = train(trainer)
