@@ -76,21 +76,15 @@ def models_answer(result: ModelComparison, seconds: float) -> Answer:
 
 
 def headline(result: ModelComparison) -> str:
-    """Answer the question: for accuracy, and for macro-F1 if a difference in it is distinguishable."""
-    by_accuracy = _found(result, "verdict", "accuracy")
-    by_macro_f1 = _found(result, "macro_f1_verdict", "macro-F1")
-    unknown = f"{listed([one.name for one in result.models])} are not distinguishable in accuracy"
-    return "; ".join(filter(None, (by_accuracy or unknown, by_macro_f1)))
-
-
-def _found(result: ModelComparison, name: str, metric: str) -> str:
-    """Return which model is better, or how many differences are distinguishable; an empty string if none is."""
-    found = [one for one in result.differences if getattr(one, name) != NOT_DISTINGUISHABLE]
-    if len(result.models) == 2 and found:
+    """Answer the question in one sentence. Macro-F1 has a table of its own."""
+    found = [one for one in result.differences if one.verdict != NOT_DISTINGUISHABLE]
+    if not found:
+        return f"{listed([one.name for one in result.models])} are not distinguishable in accuracy"
+    if len(result.models) == 2:
         one = found[0]
-        better, worse = (one.first, one.second) if getattr(one, name) == BETTER else (one.second, one.first)
-        return f"{better} is better than {worse} in {metric}"
-    return f"{len(found)} of {len(result.differences)} differences in {metric} are distinguishable" if found else ""
+        better, worse = (one.first, one.second) if one.verdict == BETTER else (one.second, one.first)
+        return f"{better} is better than {worse} in accuracy"
+    return f"{len(found)} of {len(result.differences)} differences in accuracy are distinguishable"
 
 
 def sentence_of(one: ModelDifference) -> str:
