@@ -203,7 +203,7 @@ def test_an_unfinished_run_is_no_newest_run_but_can_be_named(runs, tmp_path, mon
         run.write("best_model.pt", b"")
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint(None, runs)
-    assert f"--resume {unfinished.folder}" in caught.value.hint
+    assert f"mmsent train --resume {unfinished.folder}" in caught.value.hint
     finished.write_json("result.json", {})
     assert find_checkpoint(spec, Path("runs")).resolve() == finished.path("best_model.pt")
     assert find_run("latest", runs).folder == unfinished.folder, "to resume"

@@ -12,10 +12,12 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data.check import decide_encoding, guess_encoding, iter_unlabelled, load_labelled, open_unlabelled
 from mmsent_cli.data.columns import read_columns
 from mmsent_cli.data.flaws import ABSENT, HINT, CheckedPair, Flaw, Flaws
+from mmsent_cli.data.image_paths import OTHER_SPELLING
 from mmsent_cli.data.layouts import locate
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import DataError, UndecidedEncoding
 from mmsent_cli.progress import Stage
+from mmsent_cli.results import UnusablePair
 from tests.data.builders import TAGS, huge_png, image_bytes, ten_tags, write_lab
 
 UTF8 = "utf-8"
@@ -66,6 +68,7 @@ def test_good_pairs_come_through_in_order(lab):
     assert pair.image == lab / "data/1.jpg"
     assert pair.image_digest == blake2b((lab / "data/1.jpg").read_bytes(), digest_size=16).hexdigest()
     assert str(lab) in dataset.notes[0]
+    assert load(lab, encoding="auto").decision.encoding == "ascii"
 
 
 @pytest.mark.parametrize("name", DAMAGE)
@@ -197,6 +200,15 @@ def test_a_few_lost_images_are_left_out_and_many_have_wrong_paths(tmp_path, lost
     assert caught.value.hint == HINT  # not all problems are about lost images
 
 
+def test_an_image_with_a_name_in_other_case_is_used_and_noted(tmp_path):
+    (tmp_path / "1.JPG").write_bytes(image_bytes(1))
+    (tmp_path / "pairs.csv").write_text("guid,text,image\n1,a text,1.jpg\n")
+    flaws = Flaws()
+    (pair,) = stream(tmp_path / "pairs.csv", flaws)
+    assert pair.image == tmp_path / "1.JPG"
+    assert flaws.notes(None) == [f"1 image {OTHER_SPELLING}: 1"]
+
+
 @pytest.mark.parametrize("lost", ["jpg", "txt"])
 def test_without_given_needs_a_pair_must_have_the_modalities_that_occur(lab, lost):
     config = DataConfig(data=str(lab), encoding=UTF8)
@@ -211,12 +223,14 @@ def test_without_given_needs_a_pair_must_have_the_modalities_that_occur(lab, los
 
 def test_the_flaws_of_several_processes_add_up():
     both = Flaws()
+    both.leave_out(["p.csv:2: guid: empty"])
+    assert both.unusable == [UnusablePair(guid="", row="p.csv:2", reason="guid: empty", outcome="dropped")]
     for guid, policy in (("1", "blank"), ("2", "blank"), ("3", "drop")):
         own, pair, lost = Flaws(), Pair(guid=guid, tag=None, text="a", image=None), Flaw("lost", ABSENT, f"{guid}.jpg")
         own.admit(CheckedPair(pair, broken={"image": lost}, remarks=("turned",)), policy, None)
         own.admit(CheckedPair(pair, missing={"image": lost}), policy, ("text",))
         both.add(Flaws.from_plain(json.loads(json.dumps(own.to_plain()))))
-    assert (both.blanked, both.dropped, both.refused, len(both.problems)) == (2, 1, 1, 3)
+    assert (both.blanked, both.dropped, both.refused, len(both.problems)) == (2, 2, 2, 4)
     assert both.summary() == "3 images are files that do not exist, such as 1.jpg"
     assert both.notes(("text",)) == [
         "3 images turned: 1, 2, 3",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mmsent_cli.data.image_paths import OTHER_SPELLING, find_image
+from mmsent_cli.data.image_paths import OTHER_FOLDER, OTHER_SPELLING, find_image
 from mmsent_cli.data.images import (
     HEIC_BRANDS,
     NO_END,
@@ -159,6 +159,30 @@ def test_every_format_becomes_a_square_of_rgb(kind, size_px):
     assert array.shape == (size_px, size_px, 3)
     assert array.dtype == np.uint8
     assert array.flags.writeable
+
+
+def test_a_picture_in_memory_becomes_a_png_the_right_way_up():
+    image = picture(1, (30, 20))
+    pixels = np.asarray(image)
+    for tag, turned in ((1, pixels), (6, np.rot90(pixels, -1))):
+        image.getexif()[0x0112] = tag
+        assert np.array_equal(np.asarray(Image.open(BytesIO(stored_bytes(image)))), turned)
+
+
+@pytest.mark.parametrize("folder", ["table/photos", "table/tweets_images", "tweets-image"])
+def test_an_image_is_found_in_a_folder_of_images_near_the_table(tmp_path, folder):
+    (tmp_path / "table").mkdir()
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "a.jpg").touch()
+    assert find_image(tmp_path / "table" / "a.jpg") == (tmp_path / folder / "a.jpg", OTHER_FOLDER)
+
+
+def test_a_large_photograph_is_decoded_at_twice_the_size_and_then_reduced():
+    raw = image_bytes(3, (512, 384))
+    image = Image.open(BytesIO(raw))
+    image.draft(None, (64, 64))
+    expected = image.resize((32, 32), Image.Resampling.BICUBIC, reducing_gap=2.0)
+    assert np.array_equal(decode_image(raw, 32), np.asarray(expected))
 
 
 def test_a_whole_image_is_reduced_as_pillow_reduces_it():

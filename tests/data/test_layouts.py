@@ -331,6 +331,9 @@ def test_missing_columns_are_told_with_those_there_are(tmp_path):
     message = refusal(write_manifest(tmp_path, "csv", RECORDS)).message
     assert all(name in message for name in ("'text'", "id, words, file, mood"))
     assert "'guid'" not in message
+    (tmp_path / "no_texts.csv").write_text("guid,image\n1,1.jpg\n")
+    with pytest.raises(DataError, match="'nope'"):
+        unlabelled_rows(locate(str(tmp_path / "no_texts.csv")), DataConfig(text_column="nope"))
 
 
 def test_a_manifest_without_tag_column_is_all_to_be_predicted(tmp_path):

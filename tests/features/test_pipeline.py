@@ -13,7 +13,7 @@ from mmsent_cli.data.ocr import TEXT_AND_OCR, OcrText
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.features import pipeline
 from mmsent_cli.features.column import Column, text_key
-from mmsent_cli.features.pipeline import BATCHES_DECODED_AHEAD, PairPipeline, decode_ahead
+from mmsent_cli.features.pipeline import BATCHES_DECODED_AHEAD, PairPipeline, decode_ahead, encode_texts
 from tests.data.builders import image_bytes
 from tests.encoders.cases import fresh
 
@@ -38,6 +38,7 @@ def test_every_pair_of_a_chunk_is_encoded_once_with_what_it_lacks_marked(pairs, 
     monkeypatch.setattr(pipeline, "ThreadPoolExecutor", lambda n: threads.append(n) or ThreadPoolExecutor(n))
     ((chunk, batches),) = [(chunk, list(batches)) for chunk, batches in encoded]
     assert threads == [FP32.decoders, 1]
+    assert [rows for rows, _ in encode_texts(text, FP32, ["sun", *["good day"] * 9])] == [[*range(1, 10)], [0]]
     assert chunk == pairs
     lengths = [length for batch in batches for length in batch.batch.text.mask.sum(dim=1).tolist()]
     assert lengths == sorted(lengths)

@@ -21,6 +21,15 @@ def caches(tmp_path):
     return root, models, tmp_path / "weights"
 
 
+def test_unpacked_weights_are_counted(caches):
+    weights = caches[2]
+    make_own_cache(weights)
+    tag = store_report(*caches).weights_bytes
+    (weights / f"{'0f' * 16}.json").write_bytes(b"weights")
+    (weights / "thesis.txt").write_bytes(b"years of work")
+    assert store_report(*caches).weights_bytes == tag + 7
+
+
 def content(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -24,10 +25,10 @@ from mmsent_cli.inference.finished_output import NOTHING_TO_DO, checkpoint_of, f
 from mmsent_cli.inference.loaded import LoadedModel
 from mmsent_cli.inference.predictor import Predictor, _with_own_weights
 from mmsent_cli.inference.rows import PARQUET, PredictionFile, Tally, open_rows, prediction_table, row_columns
-from mmsent_cli.inference.stream import _write_rows, done_before, finished, unread_labels
+from mmsent_cli.inference.stream import _write_rows, done_before, findings_of_counts, finished, unread_labels
 from mmsent_cli.model import MODALITIES, build_model
 from mmsent_cli.progress import Stage
-from mmsent_cli.results import PredictedBy, Prediction, UnusablePair
+from mmsent_cli.results import NEVER_ANSWERED, PredictedBy, Prediction, UnusablePair
 from mmsent_cli.run_folders import Run
 from mmsent_cli.training.checkpoints import Description
 from tests.configs import resolved_model
@@ -213,6 +214,17 @@ def test_a_parquet_file_has_the_kept_columns_and_the_model(tmp_path):
         ("b", None, "Bob"),
     ]
     assert json.loads(table.schema.metadata[b"predicted_by"]) == asdict(model)
+
+
+def test_predictions_are_compared_with_the_classes_of_the_training(tmp_path):
+    description = SimpleNamespace(findings=(), seen=SimpleNamespace(classes=np.repeat([0, 1, 2], [6, 3, 1])))
+
+    def found(*counts):
+        return findings_of_counts(tmp_path / "m.pt", description, dict(zip(LABELS, counts, strict=True)))
+
+    assert found(60, 30, 10) == ()
+    (finding,) = found(70, 1, 29)
+    assert (finding.kind, "1.0 %" in finding.message, "30.0 %" in finding.message) == (NEVER_ANSWERED, True, True)
 
 
 def test_the_weights_are_those_of_the_run_unless_others_are_given(tmp_path, monkeypatch):

@@ -76,6 +76,7 @@ def test_the_losses_of_an_epoch_are_those_of_its_pairs_and_batches(monkeypatch):
     table, model = tiny_table(), tiny_model()
     trainer = make_trainer(model, table, encoder_lr=0.0, head_lr=0.0, label_smoothing=0.2, epochs=1)
     assert trainer.trains_encoders
+    assert trainer.best.targets.shape == trainer.last.targets.shape == (0,)
     assert trainer.train_loader.device == trainer.val_loader.device == trainer.accelerator.device
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=iter((100.0, 102.5)).__next__))
     (result,) = train(trainer)
