@@ -183,7 +183,10 @@ def _own_predictions(spec: str, runs_dir: Path) -> Path:
 
 
 def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
-    """Return a unique name for each model: that of its run, with the seed or the folder's name if several are equal."""
+    """Return a unique name for each model: the name of its run.
+
+    If several models have the same name, the seed is added. If this is not enough, the folder's name is used.
+    """
     firsts = [seeds[0] for seeds in paths]
     found = [_name(path) for path in firsts]
     found = [f"{name}{_seed(path) if found.count(name) > 1 else ''}" for name, path in zip(found, firsts, strict=True)]

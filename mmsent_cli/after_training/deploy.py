@@ -47,7 +47,7 @@ def run_export(
 def _check_pairs(
     checkpoint: Path, given: dict[str, Any], cache: Path, source: Source | None, count: int
 ) -> tuple[list[Pair], list[str]]:
-    """Return the pairs for the comparison, from `--data` or else from the checkpoint's run, and notes."""
+    """Return the pairs for the comparison, and notes. Without `--data`, they are pairs of the checkpoint's run."""
     if not count:
         return [], []
     if source is not None or "data" in given:
@@ -73,7 +73,7 @@ def run_serving(checkpoint: Path, given: Given, ready: Ready) -> None:
     """Serve a model until the process gets SIGINT or SIGTERM.
 
     Raises:
-        MmsentError: the model cannot be used, or the address cannot be listened on.
+        MmsentError: the model cannot be used, or the server cannot listen on the address.
     """
     from mmsent_cli.server.server import choose_token, open_socket, run_server, shown_address
 

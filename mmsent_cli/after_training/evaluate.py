@@ -103,7 +103,7 @@ def run_evaluation(
 def _out_of_fold(checkpoint: Path, dataset: Dataset) -> Answers | None:
     """Return the out-of-fold predictions of the checkpoint's run, if the pairs are exactly those of its training.
 
-    The checkpoint was trained on these pairs, so its own predictions would show memory.
+    The checkpoint was trained on these pairs, so its own predictions would only show what it has memorized.
     """
     run = Run(checkpoint.absolute().parent)
     if checkpoint.name != BEST or not run.path(OUT_OF_FOLD).is_file():

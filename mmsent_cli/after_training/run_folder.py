@@ -56,7 +56,7 @@ def write_run(run: Run, result: Any, **parts: Any) -> FinishedRun:
     """Write report, tables and result (see `finished_run.write_result`). If this fails, delete the run folder."""
     try:
         return write_result(run, result, **parts)
-    except Exception:  # whatever it is: such a run cannot be continued, and would be the latest one
+    except Exception:  # any error: the run cannot be continued, and would be the latest run
         discard_run(run)
         raise
 
@@ -70,7 +70,11 @@ def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None,
 
 
 def judged_data(given: Mapping[str, Any], description: Description, source: Source | None) -> DataConfig:
-    """Return the settings for labelled pairs: the user's, and the training's column names and label map if they fit."""
+    """Return the settings for reading labelled pairs.
+
+    They are the settings of the user. Column names and label map that the user did not give are taken from the
+    training, if they fit the data.
+    """
     where = source or locate(given["data"])
     return with_own_columns(given, description.reading, lambda config: labelled_rows(where, config))
 

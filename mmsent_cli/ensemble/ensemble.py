@@ -65,10 +65,11 @@ class Ensemble:
         ocr_texts: Sequence[OcrText] = (),
         auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Return logarithms of the class probabilities of B pairs by each of M members.
+        """Return the log-probabilities of the classes for B pairs, separately for each of M members.
 
         Args:
-            batch: activations after the encoders' stored stages, on the device of the models.
+            batch: for each encoder, the output of its last stage that is kept in the feature store. It is on the
+                device of the models.
             texts: the texts of the pairs; an empty string for a pair without text.
             ocr_texts: the text in the images of the pairs, needed if `reads_ocr`.
             auxiliary: features [B, D] of each auxiliary encoder, by name.

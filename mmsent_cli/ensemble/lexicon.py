@@ -22,10 +22,11 @@ CACHED_TEXTS = 2**15
 
 
 def lexicon_features(texts: Sequence[str]) -> np.ndarray:
-    """Compute the features of N texts: of the raw text, then of the text with split hashtags and without links.
+    """Compute the lexicon features of N texts.
 
     Returns:
-        float64 [N, 32], not standardized.
+        float64 [N, 32], not standardized. The first half are features of the raw text. The second half are the same
+        features of the text without links and mentions, and with split hashtags.
     """
     steps = ("urls", "mentions", "hashtags")
     rows = [[*_features(text), *_features(clean(text, steps))] for text in texts]

@@ -1,8 +1,6 @@
 """Character n-grams with TF-IDF weights. They also match in hashtags, emoticons and misspelt words.
 
-scikit-learn chooses the n-grams. n-grams and weights are plain data, so that a checkpoint can contain them. Chosen: own
-counting, with the values of scikit-learn's `TfidfVectorizer` to the last bit (a test compares them). Rejected:
-scikit-learn for predictions too, whose import takes longer than everything else in predicting one pair.
+scikit-learn chooses the n-grams. n-grams and weights are plain data, so that a checkpoint can contain them.
 
 Chosen: own counting with the values of scikit-learn's `TfidfVectorizer` to the last bit (a test compares them).
 Rejected: scikit-learn for predictions too. Its import takes longer than everything else in predicting one pair.
@@ -44,7 +42,7 @@ class Characters:
         counter = _counter(min_df=MIN_TEXTS, max_features=MAX_NGRAMS)
         try:
             features = counter.fit_transform([prepare(text) for text in texts])
-        except ValueError:  # scikit-learn's where no n-gram is in two texts; it has no other way to report that
+        except ValueError:  # scikit-learn raises it if no n-gram is in two texts
             empty = cls((NO_NGRAM,), np.ones(1))
             return empty, empty.features(texts).to_scipy()
         return cls(tuple(counter.get_feature_names_out().tolist()), np.asarray(counter.idf_)), features
@@ -117,7 +115,7 @@ class SparseRows(NamedTuple):
 
 
 def _sum_in_order(rows: np.ndarray) -> np.ndarray:
-    """Add rows [N, …] one after the other. NumPy's own sum may divide them in another way. Returns 0 without rows."""
+    """Add rows [N, …] one after the other. NumPy's own sum may add them in another order. Returns 0 without rows."""
     return np.add.accumulate(rows, axis=0)[-1] if len(rows) else np.zeros(rows.shape[1:])
 
 

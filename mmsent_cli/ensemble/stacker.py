@@ -70,7 +70,9 @@ def fit_stacker(members: np.ndarray, targets: np.ndarray, adjustment: float) -> 
 def stack_out_of_fold(
     members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float
 ) -> np.ndarray:
-    """Return log-probabilities [N, C]; those of a fold come from a stacker that was fit on the other folds.
+    """Return the out-of-fold log-probabilities [N, C] of the ensemble.
+
+    The stacker that predicts a fold is fit on the other folds.
 
     Args:
         members: out-of-fold log-probabilities of N pairs by M members [N, M, C].

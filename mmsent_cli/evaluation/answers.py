@@ -1,4 +1,4 @@
-"""Predictions for labelled pairs, from a checkpoint or a file, and the use of these pairs in the training.
+"""Predictions for labelled pairs, from a checkpoint or a file. Notes state whether the pairs were used in training.
 
 Shape letters: N pairs, C classes.
 """
@@ -38,7 +38,7 @@ class Answers:
         probabilities: [N, C]; None if they are unknown.
         pairs: the pairs; empty if they are unknown.
         notes: remarks about the scores.
-        is_out_of_fold: True if the models of a pair's prediction were not trained on the pair.
+        is_out_of_fold: True if each pair was predicted by models that were not trained on it.
     """
 
     guids: tuple[str, ...]
@@ -204,7 +204,7 @@ def _read_csv(path: Path) -> list[_Row]:
 
 
 def _shares(cells: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:
-    """Return the cells that are numbers, by column name."""
+    """Return the cells of a row that are numbers, by column name. Other cells are left out."""
     found = {}
     for name, place in named.items():
         try:
@@ -262,7 +262,7 @@ def chosen_pairs(relation: np.ndarray | None, count: int) -> tuple[str, np.ndarr
     """Choose the pairs on which the scores are computed.
 
     Args:
-        relation: the relation of each pair to the training [N]; None if unknown.
+        relation: how each pair was used in training [N]: one of the keys of `RELATIONS`; None if unknown.
         count: N.
 
     Returns:
@@ -276,7 +276,7 @@ def chosen_pairs(relation: np.ndarray | None, count: int) -> tuple[str, np.ndarr
 
 
 def relation_counts(relation: np.ndarray | None) -> dict[str, int]:
-    """Count the pairs by their relation to the training, with the names in the result."""
+    """Count the pairs by how they were used in training. The keys are field names of `EvaluateResult`."""
     names = {"new": NEW, "near_training": NEAR, "in_training": SEEN, "in_validation": VALIDATED}
     return {} if relation is None else {name: int((relation == kind).sum()) for name, kind in names.items()}
 
@@ -301,7 +301,7 @@ def used_notes(measured: str, counts: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def memory_finding(measured: str, counts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """Return a finding if the scores are those of training pairs, which the model may have memorised.
+    """Return a finding if the scores are computed on training pairs, which the model may have memorised.
 
     Args:
         measured, counts: as in `used_notes`.
@@ -318,7 +318,7 @@ def _shared(used: int, total: int) -> str:
 
 
 def record_notes(seen: SeenPairs | None, answers: Answers) -> tuple[str, ...]:
-    """Return notes on what is unknown about the training pairs."""
+    """Return a note if the training pairs, or only the validation pairs of the training, are unknown."""
     if seen is None or not answers.pairs:
         return (NO_TRAINING,)
     return (NO_VALIDATION,) if seen.validation is None else ()

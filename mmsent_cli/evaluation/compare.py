@@ -120,7 +120,7 @@ def compare_models(
 
 
 def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> Answers:
-    """Return the predictions for some pairs, with class numbers of `labels`."""
+    """Return the predictions for the pairs in `order`. Their class numbers are changed to positions in `labels`."""
     if set(answers.labels) != set(labels):
         raise DataError(
             f"the models have different labels: {', '.join(labels)} and {', '.join(answers.labels)}",

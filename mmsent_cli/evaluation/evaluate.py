@@ -126,7 +126,8 @@ def model_findings(
 ) -> tuple[Finding, ...]:
     """Return the reasons why a model has learned too little.
 
-    They are found from these predictions. If there are none, a modality that the model ignored in training is reported.
+    The reasons are derived from these predictions. If there are none, but the training found that the model ignores a
+    modality, this finding is returned.
 
     Args:
         true: class numbers [N].
@@ -198,7 +199,14 @@ def _groups(by: str, answers: Answers, names: Sequence[str]) -> list[GroupScores
 
 
 def _by_column(name: str, cells: Sequence[str], counted: Answers, chosen: np.ndarray) -> list[GroupScores]:
-    """Return the scores of the chosen pairs by the values of a column [N] of all pairs."""
+    """Return the scores of the chosen pairs, grouped by the values of a column.
+
+    Args:
+        name: name of the column.
+        cells: its cells for all N pairs.
+        counted: the predictions of the chosen pairs.
+        chosen: mask [N] of the chosen pairs.
+    """
     return _groups(name, counted, binned(name, [cells[row] for row in np.flatnonzero(chosen).tolist()]))
 
 

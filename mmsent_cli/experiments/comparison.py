@@ -187,7 +187,7 @@ def train_and_compare(
 def compare(
     trained: Sequence[TrainedArm], true: np.ndarray, labels: Sequence[str], baseline: str
 ) -> tuple[ComparedArm, ...]:
-    """Make one row per arm, in the order of the first models, with references last.
+    """Make one row per arm, in the order in which the arms first occur in `trained`. References come last.
 
     McNemar's test compares the n-th model of an arm with the n-th model of the baseline. The interval treats the seeds
     of two arms as independent.

@@ -4,9 +4,9 @@ The settings found by the tuning are used in all later experiments.
 
 Each experiment is a run in the folder `steps`. When resumed, finished experiments are read from there.
 
-The published scores are best validation accuracies of single runs on MVSA-Single. Source: the report of that student
-project. Its weight decays were tried at the best learning rate, so the first of them repeats the setting of the best
-rate: 75.12 % and 74.50 % are two runs of the same setting.
+The published scores are best validation accuracies of single runs on MVSA-Single. Source: the report of a student
+project. The project first tuned the learning rate, and then the weight decay at the best learning rate. So its first
+weight decay repeats an earlier setting: 75.12 % and 74.50 % are two runs of the same setting.
 """
 
 from collections.abc import Callable, Sequence

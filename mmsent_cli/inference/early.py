@@ -44,6 +44,6 @@ def require_request(file: PredictionFile, is_in_parts: bool) -> None:
 
 
 def is_unfinished(out: Path, is_in_parts: bool) -> bool:
-    """Return True if an interrupted prediction of an output has left rows, or parts by `--engine ray`."""
+    """Return True if an interrupted prediction of this output has left rows (or parts, with `--engine ray`)."""
     left = next(hidden_folder(out).glob(PARTS), None) if is_in_parts else partial_path(out)
     return left is not None and left.is_file() and not left.is_symlink()

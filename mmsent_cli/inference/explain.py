@@ -1,15 +1,14 @@
 """Explain a prediction, by occlusion or by integrated gradients.
 
-Every variant of the pair goes through the whole model, so this explains single models and ensembles alike. The score of
-a word or region is the drop in the probability of the explained class if it is left out (occlusion). The shares of the
-modalities are Shapley values. Captum computes both.
-
-Source: Zeiler and Fergus 2014, arXiv 1311.2901; Li et al. 2016, arXiv 1612.08220.
+Occlusion explains single models and ensembles. The score of a word or an image region is the drop in the probability of
+the explained class if the word or region is left out. Each such variant of the pair is predicted by the whole model.
+The shares of the modalities are Shapley values. Captum computes scores and shares. Source: Zeiler and Fergus 2014,
+arXiv 1311.2901; Li et al. 2016, arXiv 1612.08220.
 
 Integrated gradients explain a single model. Gradients are integrated from an empty pair to the pair, at the output of
 each encoder's first stage: the embeddings of words, and the first feature map or the patches of an image. The empty
 text has padding in place of its words, and the empty image has the image's mean color. The scores add up to the
-difference of the two probabilities. Captum computes them. Source: Sundararajan et al. 2017, arXiv 1703.01365.
+difference of the two probabilities. Captum computes the gradients. Source: Sundararajan et al. 2017, arXiv 1703.01365.
 """
 
 import math
@@ -96,7 +95,7 @@ def _integrate(
 
 
 def _suffix(model: SentimentModel, name: str, values: Tensor | None, mask: Tensor, rows: int) -> Encoded:
-    """Compute the feature of a modality from the output of its first stage; the learned feature if it is missing."""
+    """Compute the feature of a modality from the output of its first stage. If it is missing, use the learned one."""
     if values is None:
         return Encoded(getattr(model, f"missing_{name}").expand(rows, -1))
     encoder: Encoder = getattr(model, name)
@@ -250,14 +249,17 @@ class Explainer:
         return ModalityShares(nothing=float(score(both * 0)[0]), text=text, image=image)
 
     def _ablate(self, parts: int, label: str, variant: Callable[[np.ndarray], Pair]) -> np.ndarray:
-        """Compute the drop in the probability of the class without each part [parts]."""
+        """Return, for each part, the drop in the probability of the class if this part is left out [parts]."""
         from captum.attr import FeatureAblation
 
         ablation = FeatureAblation(self._scorer(label, variant))
         return ablation.attribute(_ones(parts), perturbations_per_eval=VARIANTS_AT_ONCE)[0].numpy()
 
     def _scorer(self, label: str, variant: Callable[[np.ndarray], Pair]) -> Callable:
-        """Return a function from kept parts [B, parts], 1 or 0, to the probability of the class [B]."""
+        """Return a function that computes the probability of the class for B variants of a pair.
+
+        Its argument [B, parts] is 1 for a part that the variant keeps, else 0. Its result is [B].
+        """
 
         def score(kept: torch.Tensor) -> torch.Tensor:
             pairs = [variant(row.numpy() > 0) for row in kept]
@@ -273,7 +275,7 @@ class Explainer:
         return probability if np.isfinite(probability) else 1 / len(answer.probabilities)
 
     def _with_small_image(self, pair: Pair) -> Pair:
-        """Return the pair with its image in the size of the variants. They then differ by the covered regions only."""
+        """Return the pair with its image in the size of the variants, so that only the covered regions differ."""
         if pair.image is None:
             return pair
         return replace(pair, image=_as_png(decode_whole(pair.image, IMAGE_SIDE_PX)))

@@ -85,13 +85,16 @@ def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
 
 
 def decode_typed(pair: Pair, description: Description) -> Pair:
-    """Return a typed pair with decoded text. Bytes that the terminal cannot decode are decoded like training texts."""
+    """Return a pair from the command line with its text decoded.
+
+    Bytes that are invalid in the encoding of the terminal are decoded like the training texts.
+    """
     text = pair.text or ""
     if not SURROGATE.search(text):
         return pair
     try:
         raw = os.fsencode(text)
-    except UnicodeEncodeError:  # surrogates that stand for no byte
+    except UnicodeEncodeError:  # a surrogate that does not represent a byte
         raw = without_surrogates(text).encode("utf-8")
     decoded = EncodingDecision.from_dict(dict(description.encoding)).decode(raw)
     return replace(pair, text=decoded.text, replaced=decoded.text.count("\ufffd"))

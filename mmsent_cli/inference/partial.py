@@ -100,7 +100,7 @@ class PartialPrediction:
             with self.path.open("a" if self._is_begun else "x", encoding="utf-8", newline="\n") as stream:
                 stream.write(("" if self._is_begun else self._first) + json.dumps(rows) + "\n")
         except OSError as error:
-            if not self._is_begun:  # a first line that is not whole belongs to no prediction
+            if not self._is_begun:  # an incomplete first line does not identify a prediction
                 self.path.unlink(missing_ok=True)
             raise cannot_write(self._out, error) from error
         self._is_begun = True
@@ -112,7 +112,7 @@ class PartialPrediction:
     def _require_plain(self) -> None:
         try:
             kind = kind_of(self.path)
-        except OSError:  # writing the rows gives the reason
+        except OSError:  # writing the rows will fail too, with the reason
             kind = ""
         if kind:
             raise ConfigError(
@@ -129,7 +129,10 @@ class PartialPrediction:
 
 
 def how_begun(out: Path) -> dict[str, Any]:
-    """Return identity, checkpoint and continue command of an interrupted prediction; empty if they cannot be read."""
+    """Return what the hidden file records about an interrupted prediction; empty if it cannot be read.
+
+    These are its identity, its checkpoint, and the command that continues it.
+    """
     try:
         with partial_path(out).open(encoding="utf-8", newline="\n") as stream:
             first = json.loads(stream.readline())
@@ -147,7 +150,7 @@ def require_same_identity(out: Path, before: Any, now: Mapping[str, Any], go_on:
         go_on: how to continue the prediction, for messages.
 
     Raises:
-        ConfigError: they differ. The message has the differences, and the hint the command that continues.
+        ConfigError: the identities differ. The message names the differences; the hint is `go_on`.
     """
     before, now = before if isinstance(before, dict) else {}, json.loads(json.dumps(now))
     changed = [words for name, words in IDENTITY_WORDS.items() if before.get(name) != now.get(name)]

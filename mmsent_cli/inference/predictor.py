@@ -29,7 +29,7 @@ from mmsent_cli.training.predictions import OUT_OF_FOLD, VAL_PREDICTIONS, Predic
 
 
 def own_predictions(checkpoint: Path) -> tuple[str, list[PredictionRow]]:
-    """Return the predictions of a checkpoint's run for its out-of-fold or validation pairs, and their file.
+    """Return the name and the rows of the file with the out-of-fold or validation predictions of a checkpoint's run.
 
     Both are empty if the checkpoint is not in its run folder.
     """

@@ -79,7 +79,8 @@ class Shard:
 class Tally:
     """Counts of pairs and predictions. They are counted one by one, so that they need not be kept in memory.
 
-    `tags` counts the labels that are given, `predicted` also those below the threshold.
+    `predicted` counts the predicted class of every pair. `tags` counts it only if its probability reaches the
+    threshold.
 
     Args:
         rows: the number of rows to predict.

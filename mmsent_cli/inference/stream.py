@@ -122,7 +122,7 @@ def with_advice(go_on: str, file: PredictionFile, is_in_parts: bool = False) -> 
 def resume_line(
     checkpoint: Path, given: Mapping[str, Any], runtime: RuntimeConfig, file: PredictionFile, source: Source
 ) -> str:
-    """Return the advice that continues an interrupted prediction, or to run the same command again."""
+    """Return advice after an interruption: a command that continues, or to run the same command again."""
     if file.out == STANDARD_OUTPUT or is_stream(file.out) or source.home is not None:
         return "run the same command again"
     if source.kind == "frame":
@@ -210,7 +210,7 @@ def predict_file(
         _write_rows(rows, predictor, pairs, tally, out, kept, progress)
         if not tally.pairs and shard.count == 1:
             raise DataError(f"there are no pairs to predict in {source.name}", "give a folder or a table with --data")
-        problems = list_problems(flaws.problems, file)  # before the output: if the disk is full, `--resume` goes on
+        problems = list_problems(flaws.problems, file)  # written before the output, so that a full disk can be resumed
     if kept:
         kept.remove()
     notes = (
@@ -277,7 +277,10 @@ def columns_known(source: Source, given: Mapping[str, Any], description: Descrip
 
 
 def unread_labels(source: Source, data: DataConfig, description: Description) -> list[str]:
-    """Return a note if a table has the labels of the training, which are not read: else no row could be predicted."""
+    """Return a note if a table has the label column of the training.
+
+    This column is not read, since a row with a label would not be predicted.
+    """
     own = description.columns.get("tag_column", data.tag_column)
     if own == data.tag_column:
         return []
@@ -291,7 +294,7 @@ def unread_labels(source: Source, data: DataConfig, description: Description) ->
 def list_problems(problems: Sequence[str], file: PredictionFile) -> list[str]:
     """Return the first dropped and blanked pairs. If there are more, all are written to a file next to the output.
 
-    Without `force`, a file that exists is not replaced: the list gets a number.
+    Without `force`, an existing file is not replaced: the name of the new file gets a number.
     """
     out = file.out
     if len(problems) <= SHOWN_PROBLEMS or out == STANDARD_OUTPUT or is_stream(out):
@@ -310,11 +313,11 @@ def _may_write(path: Path, force: bool) -> bool:
 
 
 def findings_of_counts(checkpoint: Path, description: Description, counts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """Return the findings of the training. If there are none, return a finding if nearly all predictions are of one
-    class, or if a class is predicted much less often than usual.
+    """Return the findings of the training, or else a finding on the counts of the predicted classes.
 
-    How often a class is usually predicted is known from the run's predictions for its validation or out-of-fold pairs,
-    or else from the labels.
+    There is a finding if nearly all predictions are of one class, or if a class is predicted much less often than
+    expected. The expected share of a class is its share of the run's predictions for its validation or out-of-fold
+    pairs. Without these predictions, it is the share of the class in the training.
     """
     if description.findings:
         return description.findings
@@ -379,7 +382,10 @@ def _write_rows(
 def decide(
     source: Source, data: DataConfig, cache: Path, description: Description
 ) -> tuple[EncodingDecision, tuple[str, ...]]:
-    """Decide the encoding of the new texts. If they are too few, use that of the training texts, with a note."""
+    """Decide the encoding of the new texts.
+
+    If there are too few texts to decide, return the encoding of the training texts, with a note.
+    """
     try:
         return decide_encoding(source, data, cache), ()
     except UndecidedEncoding:

@@ -272,7 +272,7 @@ REASONS = {
 
 
 def headline(result: AblateResult) -> str:
-    """Answer the question in one sentence."""
+    """State the accuracy with both modalities and with each alone, in one sentence."""
     method = preferred_method(result)
     arms = {arm.inputs: arm for arm in result.arms if arm.method in (method, "none")}
     alone = "a model of the {} alone" if method == RETRAINED else "the {} alone"
@@ -284,7 +284,7 @@ def headline(result: AblateResult) -> str:
 
 
 def findings_text(result: AblateResult) -> list[str]:
-    """Return paragraphs with the numbers behind the headline and their uncertainty."""
+    """Return paragraphs with the numbers that support the headline, and their uncertainty."""
     accuracies = [*_accuracies(result), *_why(result), *_own_accuracies(result)]
     return [*accuracies, *_shapley(result), *_agreement(result), *_emap(result), *_optimism(result)]
 
@@ -295,7 +295,7 @@ def preferred_method(result: AblateResult) -> str:
 
 
 def _why(result: AblateResult) -> Iterator[str]:
-    """Explain the choice of the method."""
+    """Explain why the headline is about this method of removal."""
     method = preferred_method(result)
     if method in REASONS and len(used_methods(result) - {"none"}) > 1:
         yield f"Report the row {method}: {REASONS[method]}."

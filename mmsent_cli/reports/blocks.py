@@ -12,12 +12,10 @@ Figures = Mapping[str, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """A table. `name` is the name of its files; without one, it is made from the title.
+    """A table. Its files are called `name`; without `name`, they are named after the title.
 
     The first column names the row. `words` lists the columns with words; all others contain numbers. `foot` explains
     marks. A line break in a column's name saves width on a terminal and becomes a space on a page.
-
-    `foot` explains marks. A line break in a column's name saves width on a terminal and is a space on a page.
     """
 
     title: str

@@ -25,7 +25,7 @@ LEGEND_OF_PREDICTION = (
 
 
 def found_grid(title: str, checks: Sequence[CheckOutcome], foot: str = LEGEND) -> Grid:
-    """Make the table of the checks: mark and message. If there is something to do, a second row says what."""
+    """Make the table of the checks: mark and message. If a check has advice, it is in a second row."""
     return Grid(
         name="checks",
         title=title,
@@ -299,7 +299,7 @@ def exceptions_grid(result: EncodingResult) -> Grid:
 
 
 def _evidence(result: EncodingResult) -> Iterator[str]:
-    """State the lead of the best candidate over the next one."""
+    """State how much more plausible the texts are in the best encoding than in the next one."""
     if result.margin > 0:
         power = result.margin / math.log(10)
         times = f"10^{power:,.0f} times as plausible"
@@ -307,7 +307,7 @@ def _evidence(result: EncodingResult) -> Iterator[str]:
 
 
 def _detector(result: EncodingResult) -> Iterator[str]:
-    """Compare with a detector that reads one text at a time."""
+    """State how many texts are decoded differently by a detector that reads one text at a time."""
     if result.detector_checked:
         yield (
             f"A detector that judges each text alone (charset-normalizer) decodes {result.detector_disagrees:,} of "

@@ -258,7 +258,7 @@ def with_findings(answer: Answer, result: Any) -> Answer:
 
 
 def _kinds(models: Iterable[ComparedArm | ComparedModel]) -> list[tuple[str, str]]:
-    """Return each kind of finding once, with the classes that are never predicted."""
+    """Return the kinds of findings, each once. For NEVER_ANSWERED, the classes that are never predicted are added."""
     every = [finding for model in models for finding in model.findings]
     classes = [one.message.removeprefix(NEVER) if one.kind == NEVER_ANSWERED else "" for one in every]
     return list(dict.fromkeys(zip((one.kind for one in every), classes, strict=True)))
@@ -270,7 +270,7 @@ def findings_of(result: Any) -> tuple[Finding, ...]:
 
 
 def _of_models(result: Any) -> Iterator[str]:
-    """Make a sentence for each kind of finding that names the compared models with it."""
+    """Make sentences about the findings on the models of a comparison. Each names the models with the same finding."""
     comparison = result.fusions if isinstance(result, PaperResult) else result
     if isinstance(comparison, CompareResult):
         comparison = comparison.in_words()

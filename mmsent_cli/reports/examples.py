@@ -155,7 +155,7 @@ def modality_groups(
 
 
 def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Examples:
-    """Group pairs: all models are right, the models disagree most, all are wrong.
+    """Group pairs by how many models are right: all, about half (the models disagree most), or none.
 
     Args:
         pairs: N validation pairs.
@@ -185,7 +185,7 @@ def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: 
 def disagreement_groups(
     pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "Mapping[str, np.ndarray]"
 ) -> Examples:
-    """Group pairs by which of two models is right: one, the other, or none with different predictions.
+    """Group the pairs on which two models disagree: only the first is right, only the second, or neither.
 
     Args:
         pairs: N labelled pairs.
@@ -215,7 +215,7 @@ def disagreement_groups(
 
 
 def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> ReportExample:
-    """Return the pair with the class that most models predict."""
+    """Return a pair as an example. Its prediction is the class that most models predict."""
     counts = Counter(answers.tolist())
     answer, count = map(int, counts.most_common(1)[0])
     rest = ", ".join(f"{labels[other]} {number}" for other, number in counts.most_common()[1:])

@@ -162,7 +162,7 @@ def explain_sections(result: ExplainResult, figures: Figures) -> list[Section]:
 
 
 def _section(number: int, result: ExplainResult, figures: Figures) -> Section:
-    """Make the section of a pair, without what the head of the page has."""
+    """Make the section of a pair. What the head of the page already contains is left out."""
     one, pairs = result.explanations[number - 1], len(result.explanations)
     alt = f"Words and image regions of pair {one.guid} by their scores for {one.label}"
     text = f"“{one.text.strip()}”" if one.text else "(no text)"

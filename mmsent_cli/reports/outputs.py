@@ -1,6 +1,6 @@
-"""Make the files and the printed summary of a finished run, by a table from the types of results to their reports.
+"""Make the files and the printed summary of a finished run.
 
-Every figure is drawn once, for its file and for the page.
+The table `REPORTS` has the report for each type of result. Every figure is drawn once, for its file and for the page.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -123,8 +123,8 @@ class Particulars:
         seconds: a function that returns the duration of the run. It is called once, when the figures are drawn.
         formats: additional file formats of the figures: pdf, svg.
         language: language of the page and the figures, `en` or `zh`.
-        drawn: PNG figures that already exist: of explained pairs, or of the steps of a `PaperResult`, such as
-            `tune/tuning`. With None, those of the steps are drawn again.
+        drawn: PNG figures that already exist: figures of explained pairs, or of the steps of a `PaperResult`, such as
+            `tune/tuning`. If it is None, the figures of the steps are drawn again.
         confidence: evaluation of the probabilities of a training.
         counts: number of pairs of each class, by part of the data.
         date: date of the run (year, month and day).
@@ -206,7 +206,7 @@ def _untranslated(result: Any) -> Sequence[str]:
 
 
 def _further(parts: Particulars, figures: Figures) -> list[Section]:
-    """Make the sections about the particulars of a report."""
+    """Make the sections about confidence and augmented images, which are not in the result."""
     confidence = [] if parts.confidence is None else confidence_sections(parts.confidence, figures)
     return [*confidence, *augmented_sections(parts.augmented, figures)]
 

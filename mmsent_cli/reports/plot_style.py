@@ -4,11 +4,12 @@ Figures are drawn on `matplotlib.figure.Figure` with the Agg backend, without py
 are those of Okabe and Ito, which color-blind readers can distinguish. The same values give the same bytes, since no
 date and no version is written into the file.
 
-A figure is narrow. So its letters of 9 and 10 points can be read on a phone, where it is 330 pixels wide. Rejected:
-wide figures with panels side by side, whose letters shrink to 5 pixels there.
+Figures are narrow, so that their letters (9 and 10 points) can be read on a phone, which shows a figure 330 pixels
+wide. Rejected: wide figures with panels side by side. On a phone, their letters shrink to 5 pixels.
 
-Names may be in any script, so fonts are searched among the installed ones. matplotlib lists the fonts of its first
-start, without those installed later. If the listed fonts lack a letter, the system is searched again. A name that no
+Names may be in any script, so fonts are searched among the installed ones. matplotlib's list of fonts
+is made at its first start and lacks fonts that were installed later. So if no listed font has a letter, the system is
+searched again. A name that no
 font can show is replaced by a number, which a note of the report explains.
 """
 
@@ -68,7 +69,7 @@ def missing_note(names: Sequence[str]) -> str:
 
 @cache
 def _choose(name: str) -> tuple[tuple[str, ...], bool]:
-    """Return the families with letters that the default font lacks, and whether a letter is in no family."""
+    """Return families that have the letters of a name that the default font lacks. True if a letter is in none."""
     wanted = {ord(letter) for letter in name if unicodedata.category(letter) not in NEVER_DRAWN}
     wanted -= _letters(DEFAULT)
     chosen: list[str] = []
@@ -85,7 +86,7 @@ def _choose(name: str) -> tuple[tuple[str, ...], bool]:
 
 @cache
 def _families(is_searched: bool) -> tuple[str, ...]:
-    """Yield installed families, preferred ones first: those that matplotlib lists, then those of a new search."""
+    """Return the installed families, preferred ones first. `is_searched` adds fonts that matplotlib does not list."""
     from matplotlib import font_manager
 
     manager = font_manager.fontManager
@@ -94,7 +95,7 @@ def _families(is_searched: bool) -> tuple[str, ...]:
             try:
                 manager.addfont(path)
             except (OSError, RuntimeError, ValueError):
-                continue  # no font that matplotlib can read, such as one of bitmaps
+                continue  # matplotlib cannot read this font, such as a bitmap font
     installed = {entry.name for entry in manager.ttflist} - SYMBOLS_ONLY
     return (
         *(name for name in PREFERRED if name in installed),

@@ -51,9 +51,15 @@ class Pace(NamedTuple):
     seconds: float = 0.0
 
     def left(self, fraction: float, busy_s: float, rest: float) -> float:
-        """Estimate the seconds until all models are trained: `fraction` of the running ones took `busy_s` seconds.
+        """Estimate the seconds until all models are trained.
 
-        The result is NaN until a model is finished.
+        Args:
+            fraction: how much of the running models is trained, in models.
+            busy_s: seconds since models have been in training without a break.
+            rest: how much is still to be trained, in models.
+
+        Returns:
+            The seconds; NaN if nothing is trained yet.
         """
         worked = self.models + fraction
         return (self.seconds + busy_s) / worked * rest if worked > 0 else math.nan
@@ -142,7 +148,7 @@ class ProgressView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the whole table on the screen, without the bars."""
+        """End the live view. The whole table stays on the screen, and the bars are removed."""
         self.stop_loading()
         if self._live:
             self._live.update(self._table(len(self._rows())) if self._rows() else Text(""))
@@ -153,7 +159,7 @@ class ProgressView:
         self._print("loading the libraries and the model")
 
     def stop_loading(self) -> None:
-        """Stop the line about loading, since something else is shown."""
+        """Cancel the line that reports loading, since something else is shown."""
         if self._loading is not None:
             self._loading.cancel()
             self._loading = None

@@ -85,7 +85,7 @@ def as_csv(grid: Grid) -> str:
     """
     rows: list[tuple[str, ...]] = []
     for row in grid.rows:
-        if row[0] == INTERVAL and rows and _are_intervals(row[1:]):  # else a class has this name
+        if row[0] == INTERVAL and rows and _are_intervals(row[1:]):  # a class may have the same name
             ends = (f" ({cell})" if cell else "" for cell in ("", *row[1:]))
             row = tuple(value + end for value, end in zip(rows.pop(), ends, strict=True))
         rows.append(row)
@@ -102,13 +102,14 @@ def as_csv(grid: Grid) -> str:
 
 
 def _are_intervals(cells: Iterable[str]) -> bool:
-    """Return True if all cells are intervals without their numbers, or empty."""
+    """Return True if each cell is empty, or contains only an interval without its value."""
     return all(cell in ("", DASH) or ALONE.fullmatch(cell) for cell in cells)
 
 
 def _numbers(name: str, cells: Sequence[str]) -> list[list[str]]:
-    """Split a column of numbers into columns of values, deviations and ends; a column with other texts stays as it
-    is.
+    """Split a column of numbers into columns of values, standard deviations, and lower and upper ends of intervals.
+
+    A column with other texts is not changed.
     """
     plain = ("" if cell == DASH else ALONE.sub(r" (\1)", cell) for cell in cells)
     found = [CELL.fullmatch(cell) for cell in plain]

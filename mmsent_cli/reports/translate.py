@@ -92,7 +92,7 @@ def translate_figure(figure: "Figure", translate: Translate) -> None:
 
 
 def _keep_last_line(text: str, translate: Translate) -> str:
-    """Translate a text. If the translation ends with its last line, this line stays separate."""
+    """Translate a text. Its last line stays on a line of its own, if the translation ends with it."""
     new, (start, _, last) = translate(text), text.rpartition("\n")
     end = translate(last)
     return f"{new.removesuffix(end).rstrip()}\n{end}" if start and new.endswith(end) else new

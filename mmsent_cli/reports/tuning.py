@@ -88,7 +88,7 @@ def phases_of(result: TuneResult) -> list[str]:
 
 
 def trials_of(result: TuneResult, phase: str) -> list[TrialResult]:
-    """Return the trials of a phase, for weight decays with the best trial of the learning rates first."""
+    """Return the trials of a phase. The best trial of the learning rates is also the first one of the weight decays."""
     own = [trial for trial in result.trials if trial.phase == phase]
     if phase != "decays":
         return own
@@ -263,7 +263,7 @@ def trial_numbered(result: TuneResult, number: int) -> TrialResult:
 
 
 def headline(result: TuneResult) -> str:
-    """Answer the question in one sentence."""
+    """State the best trial and its accuracy in one sentence."""
     best = trial_numbered(result, result.best)
     chosen = f"{settings_text(best.settings)}, {percent(best.accuracy)} *"
     if len(result.ties) == len(_complete(result)) > 1:
@@ -272,7 +272,7 @@ def headline(result: TuneResult) -> str:
 
 
 def findings_text(result: TuneResult) -> list[str]:
-    """Return paragraphs with the numbers behind the headline and their uncertainty."""
+    """Return paragraphs with the numbers that support the headline, and their uncertainty."""
     return [*_ties(result), *_undecided(result), *_runner_up(result), *_range(result), _optimism(result)]
 
 

@@ -15,7 +15,8 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 class ListedPair:
     """A pair that a check lists. If a row cannot be read, `guid` is empty.
 
-    Pairs with the same `group` belong together, such as near-duplicates.
+    A check lists the pairs in which it found a problem. Pairs with the same `group` belong together, such as
+    near-duplicates.
     """
 
     guid: str
@@ -69,7 +70,7 @@ def _outcomes(result: Any) -> Iterable[Mapping[str, Any]]:
 
 
 def _listed(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Make a row for each listed pair of each check."""
+    """Make a row for each pair with a problem, check by check."""
     return [{"check": each.check, **asdict(pair)} for each in result.checks for pair in each.pairs]
 
 
@@ -112,7 +113,8 @@ class CheckResult(Tabular):
         usable: number of labelled pairs that training would use. Without labels, the pairs that can be predicted.
         rows: numbers of labelled rows that were read, used, skipped and refused.
         to_predict: number of pairs without a label.
-        labels: the classes in order; empty if no row has a label, so that the pairs are checked for a prediction.
+        labels: the classes in order. If no row has a label, it is empty, and the pairs are checked for prediction
+            instead of training.
         counts: number of usable pairs of each class.
         can_train: True if no check found an error.
         checks: all checks, in the order in which they were made.

@@ -160,8 +160,8 @@ class EvaluateResult(Tabular):
         measured: the group of pairs on which the scores are computed: ON_NEW, ON_VALIDATION, ON_KNOWN, ON_UNKNOWN or
             ON_OUT_OF_FOLD.
         classes, lengths: drift of class shares and text lengths from the training pairs; None if these are unknown.
-        findings: reasons why the model has learned too little, or why the scores show memory, which are also the first
-            `notes`.
+        findings: reasons why the model has learned too little, or why the scores only show what it has memorized. They
+            are also the first `notes`.
     """
 
     TABLES: ClassVar = {

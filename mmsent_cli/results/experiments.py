@@ -72,7 +72,7 @@ class ComparedArm:
     """A row of a comparison: an arm, trained with S seeds. Tuples have one value per seed.
 
     Attributes:
-        is_reference: True for text-only and image-only, which are shown but not tested.
+        is_reference: True for text-only and image-only models, which are shown but not tested.
         nested: scores by nested selection: each validation pair is predicted by the epoch that is best on other pairs.
         best: scores of the epoch that is best on all validation pairs (optimistic).
         last: scores of the last epoch.
@@ -82,7 +82,8 @@ class ComparedArm:
             references.
         p_adjusted: p of `accuracy_difference`, adjusted over the arms by Holm's method.
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`.
-        macro_f1_p_adjusted, macro_f1_verdict: the same for `macro_f1_difference`, in a family of its own.
+        macro_f1_p_adjusted, macro_f1_verdict: the same for `macro_f1_difference`. Holm's method is applied to
+            these p values separately.
         mcnemar: exact McNemar p of each seed.
         findings: reasons why the models of all seeds have learned too little.
         layer: the fusion, in words and symbols.

@@ -38,7 +38,7 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": PLAIN[kind]}
     if is_dataclass(kind) and isinstance(kind, type):
         if kind.__name__ not in definitions:
-            definitions[kind.__name__] = {}  # taken, should the type contain itself
+            definitions[kind.__name__] = {}  # reserves the name, in case the type contains itself
             definitions[kind.__name__] = _object(kind, definitions)
         return {"$ref": f"#/$defs/{kind.__name__}"}
     if origin in (Union, UnionType):

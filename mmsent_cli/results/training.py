@@ -21,9 +21,9 @@ class Finding:
     Attributes:
         kind: ONE_CLASS (nearly every pair gets the same class), MAJORITY (no better than always predicting the most
             frequent class), NEVER_ANSWERED (a class is never predicted), IGNORES_TEXT or IGNORES_IMAGE (predictions do
-            not depend on it), TRAINED_ON (the model was trained on the evaluated pairs).
-        message: the finding with its numbers, one sentence without its end.
-        advice: what to try next, one sentence without its end; empty if there is no advice.
+            not depend on this modality), TRAINED_ON (the model was trained on the evaluated pairs).
+        message: the finding with its numbers, as a sentence without a full stop.
+        advice: what to try next, as a sentence without a full stop; empty if there is no advice.
     """
 
     kind: str
@@ -304,10 +304,11 @@ class FoldsResult(TrainedResult):
     Each pair is predicted by models and probes that were not trained on it, and by a stacker that was fit on the other
     folds.
 
-    `accuracy`, `macro_f1` and `metrics` are those of the ensemble, `members` those of each member, and `folds` those of
-    each fold's model. `calibration_error` is the expected calibration error of the probabilities (15 bins). `trade_off`
-    has the ensemble's metrics for several strengths of the logit adjustment; `logit_adjustment` is the one that was
-    used. The saved ensemble itself cannot be evaluated, since its probes were fit on all pairs.
+    `accuracy`, `macro_f1` and `metrics` are metrics of the ensemble. `members` has the metrics of each member, and
+    `folds` those of the models of each fold. `calibration_error` is the expected calibration error of the probabilities
+    (15 bins). `trade_off` has the ensemble's metrics for several strengths of the logit adjustment;
+    `logit_adjustment` is the strength that was used. The saved ensemble itself cannot be evaluated, since its probes
+    were fit on all pairs.
     """
 
     TABLES: ClassVar = {

@@ -53,7 +53,7 @@ def choose_probes(
 
 
 def _require_parts(name: str, model: ResolvedModel, weights: WeightSource) -> None:
-    """Check that the parts of a probe are complete, by loading each encoder once and the OCR engine.
+    """Check that everything a probe needs is installed: load each of its encoders once, and find the OCR engine.
 
     Raises:
         WeightsUnavailable: an encoder cannot be loaded.

@@ -26,7 +26,8 @@ def exchange_modalities(
         accelerator: the accelerator of the training.
 
     Returns:
-        Class numbers [N] of the unchanged pairs; and by modality, class numbers with this modality exchanged.
+        The predicted class numbers [N] of the unchanged pairs. For each modality, the predicted class numbers [N] if
+        this modality is exchanged.
     """
     model.eval()
     own: list[torch.Tensor] = []

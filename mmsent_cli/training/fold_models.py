@@ -165,7 +165,7 @@ def _train_folds(
             for model, last in zip(own, folds[place].last_epochs(), strict=True):
                 begin(model)
                 end(model, last, is_resumed=True)
-    run.write_lines(METRICS, _lines(folds))  # a kill between the two writes can leave one file behind
+    run.write_lines(METRICS, _lines(folds))  # a killed run may have saved a fold but not its lines
     missing = [model for model in models if model.place not in folds]
     passes = sum(len(plan.folds[model.place].train) for model in missing) * plan.config.fit.epochs
     for model, result in train_models(workspace, Work(missing, _train_model, passes, parameters), begin):

@@ -86,7 +86,7 @@ class Trainer:
         val_sampler = EpochBatches(table, EVALUATION_BATCH, config.seed, is_training=False, part=part)
         optimizer = build_optimizer(model, config)
         steps = steps_per_epoch(len(self.sampler), config.accumulation_steps) * config.epochs
-        # Before Accelerate wraps the optimizer: a scheduler counts the steps of the one that it was made with.
+        # Built before Accelerate wraps the optimizer, since a scheduler counts the steps of the optimizer it is given.
         self.schedule = build_schedule(optimizer, config, steps)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         # Accelerate would drop pairs where a short batch is not the last one, so the samplers divide the batches.
@@ -187,7 +187,7 @@ class Trainer:
         self.optimizer.step()
 
     def _losses(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Compute the cross-entropy of each pair. Fillers are left out."""
+        """Compute the cross-entropy of each pair. Pairs that only fill up a batch (class -1) are left out."""
         if self.accelerator.num_processes > 1:
             logits, target = logits[target >= 0], target[target >= 0]
         return functional.cross_entropy(logits, target, reduction="none")
@@ -203,12 +203,12 @@ class Trainer:
         if not self.accelerator.sync_gradients:
             return False
         self.rates = current_lr(self.optimizer, "encoder"), current_lr(self.optimizer, "head")
-        # Clipping unscales first, and an infinite limit leaves the gradients as they are.
+        # Clipping unscales the gradients first. With an infinite limit, it does not change them otherwise.
         limit = self.config.max_grad_norm or math.inf
         norm = torch.as_tensor(self.accelerator.clip_grad_norm_(self.trained, limit))
         is_finite = bool(torch.isfinite(norm))
         if is_finite or self.accelerator.scaler is not None:
-            self.optimizer.step()  # a scaler skips what is not finite by itself, and lowers its scale
+            self.optimizer.step()  # a scaler skips a step that is not finite, and lowers its scale
         if is_finite:
             self.schedule.step()
         self.optimizer.zero_grad()

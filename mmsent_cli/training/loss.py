@@ -138,7 +138,7 @@ def current_lr(optimizer: torch.optim.Optimizer, name: str) -> float:
 
 
 def seed_everything(seed: int, epoch: int = 0, process: int = 0) -> None:
-    """Seed Python, numpy and torch for an epoch, and request deterministic kernels. Epoch 0 is building the model."""
+    """Seed Python, numpy and torch, and request deterministic kernels. Epoch 0 is for building the model."""
     mixed = int(np.random.SeedSequence([seed, epoch, process] if process else [seed, epoch]).generate_state(1)[0])
     random.seed(mixed)
     np.random.seed(mixed)

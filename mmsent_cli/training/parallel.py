@@ -131,7 +131,7 @@ def train_models(
 
 
 def count_side_by_side(plan: Plan, work: Work[Any, Any]) -> int:
-    """Return the number of models to train in parallel. On GPUs, it is one each, unless `--device` names one."""
+    """Return the number of models to train in parallel. Each GPU trains one model, unless `--device` names one GPU."""
     models = len(work.tasks)
     if not models or multiprocessing.current_process().daemon:
         return 1
@@ -157,13 +157,13 @@ def train_side_by_side(
     def send_next(connection: Connection) -> None:
         if waiting:
             task = busy[connection] = waiting.popleft()
-            with suppress(OSError):  # a process that is gone is noticed when its result is read
+            with suppress(OSError):  # a process that has ended is found when its result is read
                 connection.send(task)
             begin(task)
 
     try:
         is_crowded = jobs * threads_for(plan) > torch.get_num_threads()
-        # Ctrl-C reaches every process; this one ends the others
+        # Ctrl-C is sent to every process. It is held back here, and this process ends the others.
         with interrupts.held_back(), _no_main_module(), _waiting(is_crowded):
             for _ in range(jobs):
                 workers.append(_start())
@@ -174,7 +174,7 @@ def train_side_by_side(
             send_next(connection)
         while busy:
             for ready in wait(list(busy)):
-                connection = cast(Connection, ready)  # on Windows it is of another class
+                connection = cast(Connection, ready)  # on Windows, it has another type
                 event = _receive(by_connection[connection])
                 if isinstance(event, Finished):
                     yield busy.pop(connection), event.model
@@ -234,7 +234,7 @@ def _start() -> Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs,))
     process.start()
-    theirs.close()  # or the end of the process would not be noticed
+    theirs.close()  # else the end of the process would not be noticed
     return Worker(process, ours)
 
 
@@ -282,7 +282,7 @@ def _ended_by_itself(exit_code: object) -> MmsentError:
 
 
 def _work(connection: Connection) -> None:
-    """Train models that are sent, until the connection is closed."""
+    """Train the models of the tasks that the main process sends, until it closes the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def send(value: object) -> None:
@@ -312,5 +312,5 @@ def _train(
         return error
     except SystemExit as error:
         return _ended_by_itself(error.code)
-    except Exception as error:  # whatever it is, the waiting process must receive it, with its traceback
+    except Exception as error:  # the main process must receive any error, with its traceback
         return RuntimeError("".join(traceback.format_exception(error)))

@@ -96,7 +96,7 @@ def cross_fit(
     def predict(probe: Probe, held_out: np.ndarray) -> np.ndarray:
         return probe.log_probabilities(inputs.take(held_out)) if len(held_out) else NO_PREDICTIONS
 
-    parts = (*folds, np.array([], dtype=np.int64))  # the last fit holds out nothing
+    parts = (*folds, np.array([], dtype=np.int64))  # the last fit uses all pairs
     fitted = fit_without(names, inputs, workspace, parts, predict)
     predictions = [out_of_fold([predicted for _, predicted in own[:-1]], folds) for own in fitted]
     return predictions, tuple(own[-1][0] for own in fitted)
@@ -116,10 +116,11 @@ def fit_without(
         inputs: inputs of all pairs.
         workspace: the workspace, with classes and progress function.
         parts: row numbers of each part.
-        use: a function of a probe and of the rows that it was not fit on, such as predicting them.
+        use: a function that is called with a fitted probe and the row numbers of the part that it was not fit on. It
+            may predict this part, for example.
 
     Returns:
-        For each name, the probe and what `use` returned for each part.
+        For each name, a list with one entry per part: the fitted probe, and what `use` returned.
     """
     targets, n_classes = workspace.targets, len(workspace.plan.dataset.labels)
     every = np.arange(len(targets))
@@ -131,7 +132,7 @@ def fit_without(
 
     tasks = [(name, part) for name in names for part in parts]
     fits = in_order(fit, tasks, torch.get_num_threads())
-    with threadpool_limits(1):  # fits run side by side
+    with threadpool_limits(1):  # fits run in parallel
         fitted = list(counted(fits, len(tasks), "fitting probes", "fit", workspace.progress))
     return [fitted[start : start + len(parts)] for start in range(0, len(fitted), len(parts))]
 

@@ -75,14 +75,14 @@ def _resume_last(trainer: Trainer, model: SentimentModel, run: Run) -> None:
     require_same_frozen(model, content["frozen"], run.path(LAST))
     load_trained(model, state.model, run.path(LAST))
     trainer.load(state)
-    # A kill between the two writes can leave one line more than epochs.
+    # `metrics.jsonl` has one line more than `last.pt` has epochs, if the run was killed between the two writes.
     run.write_lines(METRICS, state.history)
 
 
 def _judge(plan: Plan, run: Run, table: Table, trainer: Trainer, description: Description) -> tuple[Finding, ...]:
     """Return findings about the model of the best epoch, and add them to its checkpoint."""
     best, path = trainer.best, run.path(BEST)
-    processes.meet()  # the first process has then written the best model
+    processes.meet()  # afterwards, the first process has written the best model
     model: SentimentModel = trainer.accelerator.unwrap_model(trainer.model)
     load_trained(model, read_checkpoint(path)["state"], path)
     findings = findings_of(plan, best.targets, best.logits.argmax(axis=1), table.targets[list(table.train)])

@@ -47,7 +47,8 @@ def start_run(
         runs_dir: the folder of all runs.
         command: name of the command.
         request: the request of an experiment, from which it can be resumed.
-        preset: the given preset. It is part of the run's name; without one, encoders and fusion are.
+        preset: the given preset, which becomes part of the run's name. Without a preset, the name contains encoders and
+            fusion.
     """
     model = plan.config.model
     own = model.encoders if command == "compare-fusions" else f"{model.encoders}-{model.fusion}"
@@ -104,7 +105,9 @@ def resume_run(
 
 
 def require_same_plan(plan: Plan, run: Run, command: str) -> None:
-    """Check that a run is resumed with the settings it was started with, although `auto` may now mean something else.
+    """Check that a run is resumed with the settings it was started with.
+
+    They may differ although the user changed nothing, for example if `auto` now chooses another device.
 
     Raises:
         ConfigError: settings, labels, device, precision or engine are different.
@@ -128,7 +131,7 @@ def require_same_plan(plan: Plan, run: Run, command: str) -> None:
 
 
 def _pairs_changed(plan: Plan, recorded: object) -> bool:
-    """Return True if recorded pairs have changed. Added or removed pairs have an error of their own."""
+    """Return True if the recorded pairs have changed. Added or removed pairs are not checked here."""
     if not isinstance(recorded, dict) or recorded.get("pairs") != len(plan.dataset.pairs):
         return False
     return recorded.get("digest") != plan.dataset.digest

@@ -3,8 +3,6 @@
 Each model has its own tracker run: a single model has one, and with folds there is one per model. An ensemble has
 another one with its final metrics. Trackers get the same values as `metrics.jsonl`, under the same names.
 `trackers.json` in the run folder lists what has been logged, so that a resumed run continues each log.
-
-`trackers.json` in the run folder lists what has been logged, so that a resumed run continues each log.
 """
 
 import contextlib
@@ -155,11 +153,11 @@ class Tracking:
 
     @contextlib.contextmanager
     def _guarded(self, name: str) -> Any:
-        """Keep the prints of a tracker from standard output, and stop using a tracker that fails."""
+        """Redirect what a tracker prints from stdout to stderr, and stop using a tracker that fails."""
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 yield
-        except Exception as error:  # whatever a tracker raises, the training goes on
+        except Exception as error:  # no error of a tracker may stop the training
             self._open.pop(name, None)
             self._names = tuple(each for each in self._names if each != name)
             what = summarize(str(error).strip().splitlines()[:1]) or type(error).__name__
@@ -181,12 +179,12 @@ def _flat(config: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
 def _open_tensorboard(folder: Path, name: str, own: Mapping[str, Any], offline: bool) -> Any:
     from accelerate.tracking import TensorBoardTracker
 
-    # Readers leave out what an interrupted training logged from this step on.
+    # TensorBoard ignores what an interrupted training has logged from this step on.
     return TensorBoardTracker(name, folder / "tensorboard", purge_step=own["epochs"] + 1 if own["epochs"] else None)
 
 
 def _open_mlflow(folder: Path, name: str, own: Mapping[str, Any], offline: bool) -> Any:
-    mlflow: Any = import_module("mlflow")  # an extra, which type checkers need not find
+    mlflow: Any = import_module("mlflow")  # an optional package, which type checkers may not find
     from accelerate.tracking import MLflowTracker
 
     if offline or "MLFLOW_TRACKING_URI" not in os.environ:

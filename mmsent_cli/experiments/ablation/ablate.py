@@ -54,7 +54,10 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """A trained model with N pairs, in parts. Modalities are exchanged only between pairs of the same part.
+    """N evaluated pairs in one or several parts, each with the model that predicts it.
+
+    There are several parts if an ensemble is evaluated on its own folds. Modalities are exchanged only between pairs of
+    the same part.
 
     Attributes:
         rows: row numbers of the pairs, in the order of the data set.

@@ -1,8 +1,8 @@
 """Predict pairs by an ensemble (models, probes and stacker) with one modality replaced or removed.
 
-A linear probe reads one modality, so its logits are computed once per pair. The logits for a feature of zeros are its
-bias, and those for the mean feature are the mean of the logits. A probe that reads both modalities also compares them
-or compares pairs, so its logits are computed for each requested pair.
+A linear probe reads one modality, so its logits are computed once per pair. If the feature is replaced by zeros, the
+logits are the bias of the probe. If it is replaced by the mean feature, they are the mean of all logits. A probe that
+reads both modalities also uses their cosine, or a kernel over both. So its logits are computed for each requested pair.
 
 Shape letters: N pairs, M requested pairs, E members, C classes, D feature width.
 """
@@ -95,7 +95,7 @@ class EncodedJointProbe:
 
 @dataclass(frozen=True, slots=True)
 class EncodedMembers:
-    """The members of an ensemble with N pairs: the models, whose mean is the first member, and the probes."""
+    """The members of an ensemble, with N encoded pairs. The first member is the mean of the models; probes follow."""
 
     models: Sequence[EncodedModel]
     probes: Sequence[EncodedProbe | EncodedJointProbe]
@@ -153,7 +153,7 @@ def encode_ensemble(ensemble: Ensemble, stacker: Stacker, workspace: Workspace, 
 def encode_folds(
     ensemble: Ensemble, workspace: Workspace, encoding: Encoding
 ) -> list[tuple[EncodedEnsemble, np.ndarray]]:
-    """Encode each fold for those parts of the ensemble that were not trained on it.
+    """Encode each fold for the models, probes and stacker that were not trained on it.
 
     These are the models of the fold, probes that are fit without the fold, and a stacker that is fit on the out-of-fold
     predictions of the other folds. So the predictions are the out-of-fold predictions of the run.

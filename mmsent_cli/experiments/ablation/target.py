@@ -64,8 +64,9 @@ class AblationTarget:
         """Encode the evaluated pairs.
 
         Returns:
-            Parts of the evaluation: a model with its pairs, and the row numbers of these pairs. An ensemble that is
-            evaluated on its own training pairs has one part per fold, which was not trained on this fold.
+            The parts of the evaluation. Each part is a model with its encoded pairs, and the row numbers of these
+            pairs. If an ensemble is evaluated on its own training pairs, there is one part per fold, whose model was
+            not trained on this fold.
         """
         ensemble, val = self.ensemble, np.array(workspace.val)
         table = workspace.table(ensemble.model, replace(self.plan.config.fit, augmentation="none"))
@@ -166,7 +167,10 @@ def _own_pairs(
 
 
 def _single(model: ResolvedModel) -> ResolvedModel:
-    """Return the settings without folds. The saved ensemble then predicts other pairs."""
+    """Return the settings of a single model, which a plan without folds accepts.
+
+    They are used if the evaluated pairs are not those of the run. The saved ensemble itself is not changed.
+    """
     return replace(model, probes=(), logit_adjustment=0.0, models_per_fold=1)
 
 

@@ -194,7 +194,8 @@ class Search:
 
     Attributes:
         first: the tasks that do not depend on the results of other tasks.
-        models: the different model configurations of all trials; with a sampler, those with one changed setting.
+        models: all different model configurations of the trials. With a sampler, these are not known in advance, so
+            they are the configurations in which one setting has a value of the space.
         total: the number of trials.
 
     Raises:
@@ -328,7 +329,7 @@ class Tuner:
         return self.tasks.propose(trial, self.search.space, int(seed))
 
     def _train(self, trial: "Trial", settings: dict[str, Value], done: int) -> TrialRecord:
-        """Train the models of a trial, one per seed, and save them in the study. Only the first may be pruned."""
+        """Train the models of a trial, one per seed, and save them in the study. Only the first model may be pruned."""
         models: list[Model] = []
         is_complete = True
         for arm in self._arms(trial, settings):
@@ -351,7 +352,7 @@ class Tuner:
         """Read a model from the run folder, or train it. If `trial` is given, it receives the metric of each epoch."""
         folder = self.experiment.run.path(ARMS)
         trained = load(folder, arm.stem)
-        if trained is not None:  # the trial was killed during a later seed
+        if trained is not None:  # the trial was killed while a model with a later seed was trained
             for epoch in range(1, len(trained.curve) + 1):
                 self._report_epoch(trial, trained, epoch)
             return Fitted(trained, is_resumed=True)

@@ -1,4 +1,4 @@
-"""The study, a database with the trials of a search, and its tasks, which several processes can share.
+"""The study of a search: a database with its trials. Several processes can share the tasks of a study.
 
 Optuna is imported inside functions, since its import takes nearly a second and only `tune` needs it.
 
@@ -83,7 +83,7 @@ def quiet_optuna() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")  # see `queue.py`
+            warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")  # it is about `optimize`
             yield
     finally:
         optuna.logging.set_verbosity(before)
@@ -272,7 +272,7 @@ class TaskList:
         except UpdateFinishedTrialError:
             return
         except BaseException:
-            with suppress(StorageInternalError):  # the first error is the one to raise
+            with suppress(StorageInternalError):  # the error of the training is raised instead
                 self.give_up(trial.number)
             raise
 
@@ -327,7 +327,7 @@ class TaskList:
         if not self.is_shared:
             return
         fail_stale_trials(self.study)
-        for trial in self._in_state("RUNNING"):  # Optuna skips a trial without a heartbeat
+        for trial in self._in_state("RUNNING"):  # Optuna does not fail a trial without any heartbeat
             waited = time.monotonic() - self._first_seen_seconds.setdefault(trial.number, time.monotonic())
             if BEGUN not in trial.user_attrs and waited > GRACE_SECONDS:
                 self.give_up(trial.number)
@@ -355,6 +355,6 @@ class TaskList:
         from optuna.exceptions import StorageInternalError
 
         while not is_over.wait(HEARTBEAT_SECONDS):
-            with suppress(StorageInternalError):  # the next beat may get through
+            with suppress(StorageInternalError):  # the next heartbeat may be recorded
                 self.storage.record_heartbeat(trial_id)
         self.storage.remove_session()

@@ -43,9 +43,10 @@ DIGITS = 2
 
 
 def edge_notes(plan: Plan, trials: Sequence[TrialResult], best: int) -> list[str]:
-    """Return a note for each setting whose best value is the largest or smallest tried, with the next value to try.
+    """Return a note for each setting whose best value is the largest or the smallest that was tried.
 
-    There is no note if the best trial has learned nothing, or if it ties with a trial with a neighbouring value.
+    The note has the next value to try. There is no note if the best trial has learned nothing, or if a trial with the
+    neighbouring value has the same accuracy.
 
     Args:
         plan: pairs and settings of all trials.
@@ -74,7 +75,7 @@ def _edge(plan: Plan, trials: Sequence[TrialResult], best: TrialResult, name: st
 
 
 def _beyond(value: float | int, near: float | int) -> float | int | None:
-    """Return the next value: the best one times its ratio to its neighbour; None if one of them is 0."""
+    """Return the next value to try: the best value times its ratio to the neighbouring value; None if one is 0."""
     if not value or not near:
         return None
     step = float(f"{value * value / near:.{DIGITS}g}")
@@ -110,12 +111,12 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = sile
 
     Raises:
         ConfigError: the space cannot be searched, a fusion cannot use the encoders, the database cannot be opened, or
-            it has other settings or data.
+            the trials in it have other settings or data.
         MmsentError: the database failed.
     """
     search = Search(plan, settings)
     experiment = Experiment(plan, run, progress)
-    # Built now, so that one that does not suit the encoders fails now, not after hours.
+    # All models are built now, so that a fusion that cannot use the encoders fails now, not after hours.
     built = [trains_encoders(experiment.workspace.model(model, plan.config.fit.seed)) for model in search.models]
     if not any(built):
         search = search.with_frozen_encoders()

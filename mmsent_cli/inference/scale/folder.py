@@ -98,7 +98,7 @@ def remove_folder(folder: Path) -> None:
     if not folder.exists() and not folder.is_symlink():
         return
     _require_own(folder)
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == IDENTITY):  # what marks the folder goes last
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == IDENTITY):  # the mark of the folder is last
         path.unlink()
     folder.rmdir()
 

@@ -68,8 +68,8 @@ ANSWER_SECONDS = 5.0
 OBJECT_STORE_BYTES = 2**30
 """Memory for the parts between reading and predicting, on this machine."""
 VARIABLES = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # or Ray reports its use to its makers
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # or Ray warns about its own internals
+    "RAY_USAGE_STATS_ENABLED": "0",  # else Ray sends usage statistics to its developers
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # else Ray warns about its own internals
 }
 """Environment variables of Ray, unless the user has set them."""
 
@@ -136,7 +136,7 @@ def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Clus
         _connect(address)
     context = DataContext.get_current().copy()
     context.enable_progress_bars = False
-    context.target_max_block_size = 1  # a block for each part: it is what a process takes at a time
+    context.target_max_block_size = 1  # one part per block, since a process takes one block at a time
     try:
         with DataContext.current(context):
             yield _share(ray.cluster_resources(), wanted, device)
@@ -172,7 +172,7 @@ def _connect(address: str | None) -> None:
             with _without_core_messages():
                 ray.init(address="local" if is_local else address, **own)
             break
-        except Exception as error:  # Ray raises it as such where its processes do not start in time
+        except Exception as error:  # the type that Ray raises if its processes start too late
             ray.shutdown()
             if not is_local or attempt == STARTS:
                 where = address or os.environ.get("RAY_ADDRESS") or "this machine"
@@ -180,13 +180,13 @@ def _connect(address: str | None) -> None:
                 raise ConfigError(
                     f"no Ray cluster at {where}: {reason}", "check --ray-address, or try again"
                 ) from error
-    if in_main_thread and before is not None:  # Ray sets its own
+    if in_main_thread and before is not None:  # Ray has set its own handler
         signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def _without_core_messages() -> Iterator[None]:
-    """Discard what Ray's core writes to stderr while it starts: it reports that its log level was set."""
+    """Discard the messages that Ray's core writes to stderr while it starts, such as the one about its log level."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -337,7 +337,7 @@ def _require_names(file: PredictionFile, labels: Sequence[str]) -> None:
 
 
 def _from_anywhere(runtime: RuntimeConfig) -> RuntimeConfig:
-    """Return the settings for other processes: with absolute paths. Each process chooses its own engine."""
+    """Return the settings for the other processes. Paths are absolute, and each process chooses its own engine."""
     weights, cache = (
         None if path is None else str(Path(path).absolute()) for path in (runtime.weights_dir, runtime.cache_dir)
     )

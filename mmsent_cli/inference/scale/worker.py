@@ -1,7 +1,7 @@
 """The work of each process in a prediction in parts.
 
-Each message to the start process is a row with one value of bytes. Expected errors are sent in the same way, so that
-the command ends with their two lines.
+A worker sends its results to the main process as rows of Ray Data, each with one pickled value. A worker does not raise
+expected errors but sends them in the same way, so that the command ends with their message and hint.
 
 Chosen: a part has a fixed number of rows, a multiple of the pairs that the plain engine predicts together. So the
 batches are those of the plain engine, and the probabilities are the same to the last bit as long as no pair is dropped.
@@ -82,7 +82,7 @@ class Part:
         return f"part-{self.file:05}-{self.number:07}.parquet"
 
     def digest(self) -> str:
-        """A digest of the rows. Of an image file, it contains only the path."""
+        """A digest of the rows. For an image file, only its path is included, not its content."""
         digest = hashlib.blake2b(digest_size=16)
         for row, kept in zip(self.rows, self.kept, strict=True):
             image = row.image if isinstance(row.image, Path | bytes | None) else "an image in memory"
@@ -213,7 +213,7 @@ class PartPredictor:
 
     def _predict(self, part: Part) -> PartSummary:
         job = self._job
-        done = _finished(job, part)  # by a process that was lost before it could answer
+        done = _finished(job, part)  # a process may be lost after it has written the part
         if done:
             return done
         if self._predictor is None:

@@ -39,12 +39,12 @@ Tested = Sequence[tuple[ComparedArm, Difference]]
 
 
 def question(result: CompareResult) -> str:
-    """Return the question of the experiment."""
+    """Return the question that the experiment answers, for the head of the page."""
     return QUESTIONS.get(result.experiment, "Is any arm better than {baseline}?").format(baseline=result.baseline)
 
 
 def headline(result: CompareResult) -> str:
-    """Answer the question in one sentence, by accuracy and by macro-F1."""
+    """State which arms are better or worse than the baseline, in accuracy and in macro-F1."""
     result = result.in_words()
     if not tested_arms(result):
         return f"Nothing to compare: {result.baseline} is the only arm"
@@ -70,7 +70,7 @@ def _verdicts(result: CompareResult, field: str) -> str:
 
 
 def findings_text(result: CompareResult) -> list[str]:
-    """Return paragraphs with the numbers behind the headline and their uncertainty."""
+    """Return paragraphs with the numbers that support the headline, and their uncertainty."""
     result = result.in_words()
     tested = tested_arms(result)
     paragraphs = [_decided(result, arm, gap) for arm, gap in tested if arm.verdict != NOT_DISTINGUISHABLE]

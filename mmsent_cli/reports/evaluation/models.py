@@ -76,7 +76,7 @@ def models_answer(result: ModelComparison, seconds: float) -> Answer:
 
 
 def headline(result: ModelComparison) -> str:
-    """Answer the question in one sentence. Macro-F1 has a table of its own."""
+    """State which model has the better accuracy, in one sentence. The differences in macro-F1 are in a table."""
     found = [one for one in result.differences if one.verdict != NOT_DISTINGUISHABLE]
     if not found:
         return f"{listed([one.name for one in result.models])} are not distinguishable in accuracy"
@@ -130,7 +130,7 @@ def scores_grid(result: ModelComparison) -> Grid:
 
 
 def matrix_grid(result: ModelComparison) -> Grid:
-    """Make the table of all differences in accuracy: that of the row minus that of the column."""
+    """Make the table of all differences in accuracy. A cell is the row's accuracy minus the column's accuracy."""
     found = {(one.first, one.second): one for one in result.differences}
     names = [model.name for model in result.models]
 

@@ -153,7 +153,7 @@ def calibration_grid(result: EvaluateResult) -> Grid:
 
 
 def drift_grid(result: EvaluateResult) -> Grid:
-    """Make the table of class shares and text lengths here and in the training pairs."""
+    """Make the table of class shares and text lengths in the evaluated pairs and in the training pairs."""
     rows = []
     if result.classes is not None:
         drift = result.classes

@@ -58,12 +58,12 @@ MORE_SEEDS = "; use --seeds 3"
 
 
 def question(published: Published) -> str:
-    """Return the question of the page."""
+    """Return the question that the page answers."""
     return f"Which conclusions of {published.name} does this data support?"
 
 
 def headline(result: PaperResult) -> str:
-    """Answer `question` in one sentence."""
+    """State how many published differences our results support, contradict or cannot decide, in one sentence."""
     published = result.published
     rows = {**outcomes(result.fusions, published.fusions), **outcomes(result.augmentation, published.augmentation)}
     counts = Counter(rows.values())
@@ -290,14 +290,14 @@ def _train(result: PaperResult, figures: Figures) -> Section:
 
 
 def _named(step: str, grids: Iterable[Grid]) -> tuple[Grid, ...]:
-    """Name the files of tables after their step."""
+    """Put the name of the step before the names of the tables, which name their files."""
     return tuple(replace(grid, name=f"{step}-{grid.name}") for grid in grids)
 
 
 def _joined(
     step: str, title: str, paragraphs: Sequence[str], grids: Sequence[Grid], parts: Sequence[Section]
 ) -> Section:
-    """Join an experiment's sections into one, beginning with the tables of published scores."""
+    """Join the sections of an experiment into one. The tables of published scores (`grids`) come first."""
     return Section(
         title=title,
         paragraphs=tuple(paragraphs),

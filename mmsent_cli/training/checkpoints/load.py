@@ -41,14 +41,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: the file is unreadable, damaged or not an mmsent checkpoint, or contains pickled objects.
     """
     try:
-        with path.open("rb"):  # an error here is about the file's name or rights, a later one about its content
+        with path.open("rb"):  # an error here is about path or permissions, not content
             pass
     except OSError as error:
         raise CheckpointError(f"cannot read the checkpoint {path}: {reason(error)}", RETRAIN) from error
     try:
         _require_sound(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # torch wonders aloud at a file that is refused just below
+            warnings.simplefilter("ignore", UserWarning)  # torch warns about files that are refused below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -182,7 +182,7 @@ def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> t
     if "state" not in content:
         raise CheckpointError(f"{path} is damaged: it has no weights", RETRAIN)
     description = describe(content, path)
-    with WithoutInitialization():  # the checkpoint has, or the published files have, every parameter
+    with WithoutInitialization():  # all values come from the checkpoint or from published weights
         model = build_model(description.model, len(description.labels), weights, description.vocabulary)
     if not content["with_frozen"]:
         require_same_frozen(model, description.frozen, path)

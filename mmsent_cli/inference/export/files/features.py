@@ -26,7 +26,10 @@ def read_ngrams(path):
 
 
 def characters(text, columns, idf):
-    """Compute the TF-IDF of the n-grams of each word with a space at both ends, as `char_wb` does: [1, V]."""
+    """Compute the TF-IDF weights [1, V] of the character n-grams in a text.
+
+    As with scikit-learn's `char_wb`, each word gets a space at both ends, and n-grams do not cross words.
+    """
     text = clean(text, ("urls", "mentions")).replace("#", " ").lower()
     counts = Counter(columns[ngram] for word in text.split() for ngram in ngrams_of(f" {word} ") if ngram in columns)
     row = np.zeros(len(columns))
@@ -36,7 +39,7 @@ def characters(text, columns, idf):
 
 
 def ngrams_of(word):
-    """Return the n-grams of 2 to 5 characters of a word. A short word is itself the last one."""
+    """Return the n-grams of a word with 2 to 5 characters. For a shorter word, the last n-gram is the word itself."""
     for size in range(2, 6):
         yield word[:size]
         if len(word) <= size:

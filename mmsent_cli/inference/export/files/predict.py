@@ -1,12 +1,14 @@
-"""Predict the sentiment of a text with its image, without mmsent and torch. One pair, or JSON lines in and out:
+"""Predict the sentiment of a text with its image, without mmsent and torch.
+
+The input is one pair, or a file of JSON lines. In the second case, the output has JSON lines too.
 
     python predict.py --text "what a day" --image photo.jpg
     python predict.py --data pairs.jsonl > predictions.jsonl     # a line: {"text": "what a day", "image": "photo.jpg"}
 
-Each line of input gives one line of output, with the other fields of the pair, such as an "id". A line that cannot be
-predicted has an "error" instead of a label; the exit code is then 1.
+Each line of input gives one line of output, which keeps the other fields of the pair, such as an "id". If a line cannot
+be predicted, its output has an "error" instead of a label, and the exit code is 1.
 
-Needs numpy, Pillow, tokenizers, onnxruntime (or openvino); README.md lists what this model needs besides.
+Needs numpy, Pillow, tokenizers, onnxruntime (or openvino); README.md lists the other packages that this model needs.
 """
 
 import argparse
@@ -34,7 +36,7 @@ TOKENIZERS = {name: Tokenizer.from_file(str(HERE / text["tokenizer"])) for name,
 
 
 def open_model():
-    """Return a function from inputs by name to the probabilities [1, C]."""
+    """Return a function that computes the probabilities [1, C] from a dict of inputs."""
     if (HERE / "model.onnx").is_file():
         import onnxruntime
 
@@ -54,7 +56,10 @@ def token_ids(name, text):
 
 
 def pixels(path, side):
-    """Return an image as an upright square on white, uint8 [1, 3, S, S]; black without an image."""
+    """Return the pixels uint8 [1, 3, S, S] of an image, upright and on a white background.
+
+    Without an image, all pixels are black.
+    """
     if not path:
         return np.zeros((1, 3, side, side), dtype=np.uint8)
     image = Image.open(path)
@@ -83,7 +88,7 @@ def predict(model, text, image):
 
 
 def answered(model, line):
-    """Return the label and the probabilities of a pair, or an error, after the pair's other fields."""
+    """Return the answer to a line: the other fields of the pair, then label and probabilities, or an error."""
     kept = {}
     try:
         pair = json.loads(line)
@@ -100,7 +105,7 @@ def answered(model, line):
 
 
 def write_all(model, lines):
-    """Write an answer to each line as a line of JSON. Return the number of answers, and all errors."""
+    """Write one JSON line for each line of the input. Return the number of written lines, and all errors."""
     count, failed = 0, []
     for line in lines:
         if line.strip():
@@ -127,7 +132,7 @@ def main():
         else:
             count, failed = write_all(model, [json.dumps({"text": options.text, "image": options.image})])
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python writes the rest at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python would write the rest on exit
         raise SystemExit(f"error: {error}\nhint: check the file of --data, and what reads the output") from None
     if failed:
         hint = "see the lines with an error" if options.data else "--text WORDS --image FILE"
