@@ -58,7 +58,8 @@ OPTIMISTIC = (
     "scores are optimistic"
 )
 FEW_SHOWN = 2
-"""For up to this number of models, each example names the models that are right. For more, it has their number."""
+"""For up to this number of models, each example names the models that are right. With more models, it only states
+how many are right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

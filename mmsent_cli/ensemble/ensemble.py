@@ -15,7 +15,7 @@ from mmsent_cli.ensemble.stacker import Stacker
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
 NETWORK = "network"
-"""Name of the fold models' mean among the members of an ensemble."""
+"""Name of the ensemble member that is the mean of the models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Ensemble:
     """The members and the stacker.
 
     Attributes:
-        models: models in eval mode on one device, with shared frozen stages. The geometric mean of their predictions
-            is the first member.
+        models: models in eval mode on one device. They share the frozen stages of their encoders. The geometric mean
+            of their predictions is the first member.
         probes: the other members.
         stacker: combines the members; None for a single model.
         auxiliary_encoders: frozen encoders by name, which only probes use.

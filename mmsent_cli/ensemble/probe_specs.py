@@ -1,7 +1,7 @@
 """Define the input and the fit of each probe.
 
-Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). The probes
-of OCR text were designed in this project.
+Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). The probes of
+OCR text were designed in this project.
 """
 
 from collections.abc import Collection, Mapping

@@ -8,7 +8,7 @@ arXiv 1311.2901; Li et al. 2016, arXiv 1612.08220.
 Integrated gradients explain a single model. Gradients are integrated from an empty pair to the pair, at the output of
 each encoder's first stage: the embeddings of words, and the first feature map or the patches of an image. The empty
 text has padding in place of its words, and the empty image has the image's mean color. The scores add up to the
-difference of the two probabilities. Captum computes the gradients. Source: Sundararajan et al. 2017, arXiv 1703.01365.
+difference of the two probabilities. Captum computes the scores. Source: Sundararajan et al. 2017, arXiv 1703.01365.
 """
 
 import math
@@ -35,7 +35,7 @@ from mmsent_cli.model import MODALITIES, SentimentModel
 from mmsent_cli.results import Explanation, ModalityShares, Prediction, WordScore
 
 STEPS = 32
-"""Number of points between the empty pair and the pair."""
+"""Number of points between the empty pair and the pair at which gradients are computed."""
 STEPS_AT_ONCE = 8
 
 Scores = tuple[tuple[WordScore, ...], tuple[tuple[float, ...], ...]]

@@ -172,7 +172,7 @@ def predict_file(
 
     Args:
         checkpoint: the checkpoint file.
-        given: settings of the data. Column names that are not given are those of the training pairs.
+        given: settings of the data. Column names that are not given are taken from the training pairs.
         runtime: device, precision, weights, cache.
         file: the output file. The suffix of its name gives its format.
         progress: receives the number of predicted pairs.
@@ -245,7 +245,7 @@ def finished(
         description: the metadata of the checkpoint.
         model: the model that made the predictions.
         tally, flaws: the counts of all pairs, and the pairs that were left out.
-        notes: notes before those of `tally`.
+        notes: notes that are shown before the notes of `tally`.
         start: the start of the prediction, by `time.perf_counter`.
     """
     counts = {label: tally.tags[label] for label in description.labels}
@@ -272,7 +272,7 @@ def finished(
 
 
 def columns_known(source: Source, given: Mapping[str, Any], description: Description) -> DataConfig:
-    """Return the settings for the pairs to predict. Column names that are not given are those of the training pairs."""
+    """Return the settings for the pairs to predict. Column names not given are taken from the training pairs."""
     return with_own_columns(given, description.columns, lambda config: count_unlabelled(source, config))
 
 

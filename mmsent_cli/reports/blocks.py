@@ -52,10 +52,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The head of a page: question, answer in one sentence, numbers behind it, and set-up as (name, value).
+    """The head of a page: a question, and the headline that answers it.
 
-    If one number answers the question, it is `number`, which is shown in large letters. `warnings` are shown below the
-    headline.
+    `paragraphs` have the numbers that support the headline. `facts` describe the set-up as (name, value). If a single
+    number is the answer, it is `number`, which is shown in large letters. `warnings` are shown below the headline.
     """
 
     question: str
@@ -71,8 +71,8 @@ class Answer:
 class ReportExample:
     """One validation pair shown in a report.
 
-    `probability` (0 to 1) is that of the predicted class; None if several models predicted. `remark` is an additional
-    clause.
+    `probability` (0 to 1) is the probability of the predicted class; None if several models predicted the pair.
+    `remark` is an additional clause.
     """
 
     guid: str
@@ -86,7 +86,7 @@ class ReportExample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Pairs under headings, such as those on which models disagree. `picked` explains how they were chosen."""
+    """Pairs under headings, such as pairs on which models disagree. `picked` explains how they were chosen."""
 
     groups: tuple[tuple[str, tuple[ReportExample, ...]], ...] = ()
     picked: str = ""

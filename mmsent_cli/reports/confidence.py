@@ -93,7 +93,7 @@ MOST_CURVES = 12
 
 
 def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
-    """Draw accuracy over mean probability of each bin, with intervals, and the number of pairs per bin below."""
+    """Draw the accuracy of each bin, with intervals, against its mean probability. Below, draw the pairs per bin."""
     figure = new_figure(5.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot((0, 100), (0, 100), color=GREY, linestyle="--", linewidth=1.2, label="probability = accuracy")
@@ -115,7 +115,7 @@ def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
 
 
 def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
-    """Draw accuracy of the most confident pairs over their share, with intervals, and the majority-class line."""
+    """Draw the accuracy of the most confident pairs, with intervals, against their share. Add the majority class."""
     figure = new_figure(3.4)
     axes = figure.subplots()
     shares = [100 * one.share for one in rows]
@@ -134,7 +134,7 @@ def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
 
 
 def draw_precision_recall(curves: Sequence[PrecisionRecall]) -> "Figure":
-    """Draw precision over recall of the most frequent classes, with their names at the line ends."""
+    """Draw precision against recall for the most frequent classes, with their names at the line ends."""
     frequent = sorted(curves, key=lambda one: -one.pairs)[:MOST_CURVES]
     figure = new_figure(CURVE_INCHES + 0.7)
     axes = figure.subplots()

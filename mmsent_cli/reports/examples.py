@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmsent_cli.data.pairs import ImageFile, Pair
 
 EXAMPLES, EACH_CLASS, MOST_EXAMPLES = 6, 2, 24
-"""Number of pairs under a heading; number for each class, if this gives more; and maximum number."""
+"""Under a heading, there are EXAMPLES pairs, or EACH_CLASS per class if this is more, but at most MOST_EXAMPLES."""
 SIMILAR = 0.5
 """Share of common words above which two texts are too similar to show both."""
 THUMBNAIL_PX = 160
@@ -78,7 +78,7 @@ def _words(text: str) -> set[str]:
 
 
 def report_example(pair: "Pair", predicted: str, probability: float | None, remark: str = "") -> ReportExample:
-    """Convert a labelled pair with a prediction. `probability` is that of the prediction; None for a vote."""
+    """Convert a labelled pair with a prediction. `probability` belongs to the prediction; None for a vote."""
     return ReportExample(
         guid=pair.guid,
         text=pair.text or "",

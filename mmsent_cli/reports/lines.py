@@ -116,7 +116,7 @@ MAJORITY = Look(GREY, (0, (6, 3)), "")
 
 
 def look(place: int) -> Look:
-    """Return the look of the line at this place, from 0. The first twelve differ in marker and in color or dashes."""
+    """Return the look of line number `place`, from 0. The first twelve differ in marker and in color or dashes."""
     return Look(PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
 
 

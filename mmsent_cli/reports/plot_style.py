@@ -7,10 +7,9 @@ date and no version is written into the file.
 Figures are narrow, so that their letters (9 and 10 points) can be read on a phone, which shows a figure 330 pixels
 wide. Rejected: wide figures with panels side by side. On a phone, their letters shrink to 5 pixels.
 
-Names may be in any script, so fonts are searched among the installed ones. matplotlib's list of fonts
-is made at its first start and lacks fonts that were installed later. So if no listed font has a letter, the system is
-searched again. A name that no
-font can show is replaced by a number, which a note of the report explains.
+Names may be in any script, so fonts are searched among the installed ones. matplotlib makes its list of fonts at its
+first start, so the list lacks fonts that were installed later. If no listed font has a letter, the system is searched
+again. A name that no font can show is replaced by a number, and a note of the report explains the number.
 """
 
 import io

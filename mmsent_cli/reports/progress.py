@@ -210,7 +210,7 @@ class ProgressView:
             self._finished_stages.add(stage.name)
 
     def _begin_experiment(self, event: ExperimentBegun) -> None:
-        """Name the experiment, and count its models anew."""
+        """Print the name of the experiment, and restart the count of its models."""
         self._print(f"step {event.number} of {event.total}: {event.command}")
         if self._all_models is not None:
             self._bars.remove_task(self._all_models)
@@ -328,6 +328,6 @@ def _show_cursor() -> None:
 
 
 def _name_of(event: ModelBegun) -> str:
-    """Return a running model's name, or its number if the name is too long, like those of trials."""
+    """Return a running model's name, or its number if the name is too long, as for trials."""
     name = f"{event.model}, seed {event.seed}"
     return name if cell_len(name) <= NAME_COLUMNS else f"model {event.number} of {event.total}, seed {event.seed}"

@@ -43,7 +43,7 @@ CELL = re.compile(
 )
 """A number of a table, with its standard deviation or its interval."""
 ALONE = re.compile(rf"^({NUMBER} to .+)$")
-"""An interval without its number."""
+"""A cell that contains only an interval, without its value."""
 OPTION = re.compile(r"^(?=[\[*])")
 """The start of a row that LaTeX would read as an option of the line break before."""
 

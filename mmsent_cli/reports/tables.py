@@ -28,7 +28,7 @@ from mmsent_cli.reports.blocks import Grid
 UNLIMITED = 100_000
 """Width of a stream that is not a terminal, unless `COLUMNS` sets it. Other programs need unbroken values."""
 PIPED = 120
-"""Width of a table on such a stream. Only numbers, names and paths, which are not broken, make a table wider."""
+"""Width of a table if the stream is not a terminal. Numbers, names and paths are not broken, so they may exceed it."""
 PLAIN = {"✔": "+", "⚠": "!", "✘": "x"}
 """Plain forms of marks, for terminals that lack these characters."""
 

@@ -157,7 +157,7 @@ class _Table:
 
 @cache
 def _read(language: str) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
-    """Read a table: texts without fields, and patterns, those with the most literal text first."""
+    """Read the table of a language: its texts without fields, and its patterns. The longest patterns come first."""
     table: dict[str, str] = json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
     texts = {key: value for key, value in table.items() if not FIELD.search(key)}
     with_fields = sorted(table.keys() - texts.keys(), key=lambda key: -len(FIELD.sub("", key)))

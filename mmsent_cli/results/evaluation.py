@@ -36,7 +36,8 @@ ON_NEW, ON_VALIDATION, ON_KNOWN, ON_UNKNOWN = "new pairs", "validation pairs", "
 ON_OUT_OF_FOLD = "training pairs, out of fold"
 """Groups of evaluated pairs. ON_NEW: pairs that were not used in training. ON_VALIDATION: pairs that the best epoch
 was chosen on. ON_KNOWN: all pairs, since nearly all were used in training. ON_UNKNOWN: pairs that may have been
-used. ON_OUT_OF_FOLD: the training pairs of a run with folds; each is predicted by models that it did not train."""
+used. ON_OUT_OF_FOLD: the training pairs of a run with folds; each is predicted by models that were not trained on it.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,7 @@ class ComparedArm:
 
 
 WORDS = {"none": "no augmentation"}
-"""Names of arms in sentences, where they would be misread."""
+"""What an arm is called in sentences, if its name would be misread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,8 +246,8 @@ class AblateResult(Tabular):
 class TrialResult:
     """A trial of a tuning. `number` counts the trials from 0; reports count from 1.
 
-    `state` is complete or pruned. Scores are means over seeds at the best epoch (optimistic). `best_epoch` is that of
-    the first seed. `phase` is rates or decays for the strategy sequence, else the name of the strategy. `curves` has an
+    `state` is complete or pruned. Scores are means over seeds at the best epoch (optimistic). `best_epoch` is for the
+    first seed. `phase` is rates or decays for the strategy sequence, else the name of the strategy. `curves` has an
     entry for each seed.
     """
 

@@ -11,7 +11,8 @@ from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
 EXCHANGED_PAIRS = 256
-"""Number of pairs. It is large enough to see whether more than one prediction in a hundred changes."""
+"""Number of pairs that are predicted with exchanged modalities. It is large enough to see
+whether more than one prediction in a hundred changes."""
 
 
 @torch.no_grad()

@@ -31,8 +31,8 @@ from mmsent_cli.training.workspace import Workspace
 ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 """Strengths of the logit adjustment for which metrics are reported, in addition to the one that was used."""
 OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
-"""File with log-probabilities [N, M, C] of each pair by each member. Its rows are those of `OUT_OF_FOLD`, and its
-members those of the result."""
+"""File with log-probabilities [N, M, C] of each pair by each member. The pairs are in the order of `OUT_OF_FOLD`, and
+the members in the order of the result."""
 
 
 def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsResult:
@@ -93,7 +93,7 @@ def _fold_result(plan: Plan, trained: TrainedFold, split: Split, rows: np.ndarra
 def _result(
     plan: Plan, stacked: Stacked, targets: np.ndarray, folds: Sequence[FoldResult], facts: dict[str, Any]
 ) -> FoldsResult:
-    """Make the result of a finished training. `facts` are those of `run_facts`."""
+    """Make the result of a finished training. `facts` are from `run_facts`."""
     labels, probes = plan.dataset.labels, plan.config.model.probes
     metrics = metrics_of(stacked.joined, targets, labels)
     alone = [metrics_of(stacked.members[:, number], targets, labels) for number in range(1 + len(probes))]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 TINY = 1e-12
-"""Divisor for a sum over no pair."""
+"""Lower bound on the divisor of a mean, in case there is no pair."""
 IGNORED = -100
 """Class of a pair that PyTorch's cross-entropy ignores."""
 

@@ -6,10 +6,10 @@ other. Five models of a cross-validation do not gain from one thread each on two
 alone. So they have two threads each.
 
 Chosen: the number of threads per model depends on the machine and on what is trained, but not on the number of parallel
-models. So the results do not depend on it. Processes are spawned, since PyTorch's threads do not work after a fork.
-Rejected: parallel threads, which share one random state; and `concurrent.futures.ProcessPoolExecutor`, which hangs if a
-worker is killed while it returns a result (tried with Python 3.11), and cannot stop a running worker on Ctrl-C before
-Python 3.14.
+models. So this number does not affect the results. Processes are spawned, since PyTorch's threads do not work after a
+fork. Rejected: parallel threads, which share one random state; and `concurrent.futures.ProcessPoolExecutor`. It hangs
+if a worker is killed while it returns a result (tried with Python 3.11), and cannot stop a running worker on Ctrl-C
+before Python 3.14.
 """
 
 import multiprocessing
@@ -286,7 +286,7 @@ def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def send(value: object) -> None:
-        # `connection.send` would put tensors into shared memory, of which a container may have little.
+        # `connection.send` would put tensors into shared memory, which is small in some containers.
         connection.send_bytes(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
     with suppress(EOFError, ConnectionError):

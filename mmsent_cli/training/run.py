@@ -96,7 +96,7 @@ def _judge(plan: Plan, run: Run, table: Table, trainer: Trainer, description: De
 
 
 def _result(plan: Plan, table: Table, trainer: Trainer, facts: dict[str, Any]) -> TrainResult:
-    """Make the result of a finished training. `facts` are those of `run_facts`."""
+    """Make the result of a finished training. `facts` are from `run_facts`."""
     labels, targets = plan.dataset.labels, table.targets
     best, last = trainer.best.metrics(labels), trainer.last.metrics(labels)
     return TrainResult(

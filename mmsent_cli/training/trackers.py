@@ -1,4 +1,4 @@
-"""Log a training to experiment trackers, by Accelerate's tracker classes.
+"""Log a training to experiment trackers, with Accelerate's tracker classes.
 
 Each model has its own tracker run: a single model has one, and with folds there is one per model. An ensemble has
 another one with its final metrics. Trackers get the same values as `metrics.jsonl`, under the same names.

@@ -33,7 +33,9 @@ AnyEncoder = TypeVar("AnyEncoder", bound=Encoder)
 
 
 class ModelFactory:
-    """Builds the models of a plan. They share frozen stages of pretrained encoders, and have copies of trained ones.
+    """Builds the models of a plan.
+
+    The models share the frozen stages of pretrained encoders. Each model has its own copy of the trained stages.
 
     Args:
         plan: pairs and settings of all models.
@@ -79,7 +81,7 @@ class ModelFactory:
         )
 
     def _encoder(self, key: Hashable | None, build: Callable[[], AnyEncoder]) -> Encoder:
-        """Return a copy of the encoder with this key, which is built once. With key None, build a new encoder."""
+        """Return a copy of the encoder with this key, which is built on first use. Without a key, build a new one."""
         if key is None:
             return build()
         if key not in self._pretrained:
@@ -156,7 +158,7 @@ class Workspace:
 
     def table(self, model: SentimentModel, fit: ResolvedFit) -> Table:
         """Encode all pairs for a model; see `TableBuilder.table`."""
-        # Over folds, each pair is a training pair of some model, whose augmented views are needed.
+        # With folds, each pair is a training pair of some models, so its augmented views are needed.
         views = range(len(self.targets)) if self.plan.folds else self.train
         return self.tables.table(model, Augmentation.of(fit), Rows(self.train, self.val, views), self.progress)
 

@@ -91,7 +91,7 @@ def examine(
     Args:
         checkpoint: the checkpoint file.
         data: settings of other labelled pairs; None uses the validation pairs of the checkpoint's run. Column names
-            that are not given are those of the training pairs.
+            that are not given are taken from the training pairs.
         split: a split file for `data`, to use only its validation pairs; None uses all pairs of `data`.
         runtime: device, precision, weights, cache.
         progress: receives the number of checked pairs.

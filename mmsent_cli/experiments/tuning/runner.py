@@ -124,7 +124,7 @@ def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
 def describe(
     trial: TrialRecord, number: int, true: np.ndarray, labels: Sequence[str], monitor: str, advice: str = ""
 ) -> TrialResult:
-    """Make the row of a trial. Scores and interval are those of the best epoch; `best_epoch` is for the first seed.
+    """Make the row of a trial. Scores and interval are from the best epoch; `best_epoch` is for the first seed.
 
     Args:
         trial: a trial with at least one model.

@@ -60,7 +60,7 @@ NOT_TUNABLE = {
     "monitor": "all trials are compared by the same metric",
     "seed": "the best of several seeds is luck, not a setting (see --seeds)",
 }
-"""All other settings of ModelConfig and FitConfig, with reasons."""
+"""The settings of ModelConfig and FitConfig that cannot be tuned, each with the reason."""
 
 FIT, MODEL = ({field.name: field.type for field in fields(section)} for section in (FitConfig, ModelConfig))
 SPACE_HINT = "write NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log, for example encoder_lr=1e-5:1e-3:log"

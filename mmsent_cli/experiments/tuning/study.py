@@ -83,7 +83,7 @@ def quiet_optuna() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")  # it is about `optimize`
+            warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed")  # about `optimize`
             yield
     finally:
         optuna.logging.set_verbosity(before)

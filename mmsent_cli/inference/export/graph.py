@@ -1,7 +1,7 @@
 """Convert a model or an ensemble to one graph, from token ids and pixels of a pair to class probabilities.
 
 Chosen: one pair per call, so that no padding and no mask are needed. Stages that the models share run once. The graph
-contains all learned weights. Counting characters and looking up words are done outside of it (`features.py`).
+contains all learned weights. N-grams are counted and words are looked up outside the graph (`features.py`).
 """
 
 import re

@@ -3,10 +3,10 @@
 A worker sends its results to the main process as rows of Ray Data, each with one pickled value. A worker does not raise
 expected errors but sends them in the same way, so that the command ends with their message and hint.
 
-Chosen: a part has a fixed number of rows, a multiple of the pairs that the plain engine predicts together. So the
-batches are those of the plain engine, and the probabilities are the same to the last bit as long as no pair is dropped.
-Each file is read from top to bottom by the reader of the plain engine. Rejected: one task per byte range of a file,
-since a quoted text may contain line ends, and the encoding is decided over a whole file.
+Chosen: a part has a fixed number of rows, a multiple of the number of pairs that are predicted together without Ray. So
+batches and probabilities are the same as without Ray, to the last bit, as long as no pair is dropped. Each file is read
+from top to bottom by the same reader as without Ray. Rejected: one task per byte range of a file, since a quoted text
+may contain line ends, and the encoding is decided over a whole file.
 """
 
 import hashlib

@@ -89,7 +89,7 @@ def published_steps(published: Published) -> list[float]:
 
 
 def _fusions(result: PaperResult) -> Iterator[str]:
-    """Describe the published ranking of the fusions, and how much of it this comparison could detect."""
+    """Describe the published ranking of the fusions, and which of its differences this comparison could detect."""
     published, ours = result.published, result.fusions
     ranked, steps = sorted(published.fusions, key=lambda row: row.accuracy), published_steps(published)
     if not steps:

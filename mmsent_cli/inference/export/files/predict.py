@@ -28,9 +28,9 @@ HERE = Path(__file__).resolve().parent
 UNUSABLE = (OSError, ValueError, TypeError, AttributeError, SyntaxError, EOFError, LookupError, ArithmeticError)
 UNUSABLE += (AssertionError, MemoryError, RecursionError, NotImplementedError, struct.error, zlib.error)
 UNUSABLE += (Image.DecompressionBombError,)
-"""Exceptions for a line that is no object, a pair without text and image, or an image that cannot be read."""
+"""Exceptions for a line that is not a JSON object, a pair without text and image, or an unreadable image."""
 OWN = ("text", "image", "label", "probabilities", "error")
-"""Fields of a line that its answer does not keep, since an answer has its own."""
+"""Fields of an input line that are not copied to the output, which has its own fields of these names."""
 SPEC = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
 TOKENIZERS = {name: Tokenizer.from_file(str(HERE / text["tokenizer"])) for name, text in SPEC["texts"].items()}
 
