@@ -67,7 +67,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _with_keywords(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the errors of a function name keywords instead of options.
+    """Wrap a function so that its errors name keywords instead of command-line options.
 
     If the model predicts one class for nearly all pairs, the call gives a Python warning.
     """

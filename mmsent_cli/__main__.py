@@ -2,10 +2,10 @@
 
 Signals and standard streams are prepared first, so that Ctrl-C works during the imports of a command.
 
-The imports make few objects that the garbage collector could free. So it runs seldom, and not at the end. This saves a
-fourth of the CPU time of a first prediction.
+The imports make few objects that the garbage collector could free. So the garbage collector runs seldom, and not at the
+end. This saves a fourth of the CPU time of a first prediction.
 
-Libraries import some modules that the program never uses. Leaving these out saves a tenth.
+Libraries import some modules that the program never uses. Skipping these imports saves a tenth of the CPU time.
 """
 
 import gc
@@ -22,7 +22,7 @@ CONVERTER = "openvino.tools.ovc"
 """OpenVINO's own converter, which only `mmsent export` uses (see `compute/openvino/convert.py`)."""
 CUDA_BINDINGS = "cuda.bindings"
 NVIDIA_DRIVER = ("/proc/driver/nvidia", "/dev/dxg")
-"""One of them exists where Linux, alone or inside Windows, has an NVIDIA driver."""
+"""If Linux (also inside Windows) has an NVIDIA driver, one of these files exists."""
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
         app()
     finally:
         standard_streams.finish()
-        gc.freeze()  # or Python looks at every object of every library before it ends
+        gc.freeze()  # else Python examines every object of every library before it ends
 
 
 def leave_out_unused() -> None:

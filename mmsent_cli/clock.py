@@ -1,4 +1,4 @@
-"""Record when a command began: at the start of the program, before the imports."""
+"""Record when a command began. The first command begins with the program, before the imports."""
 
 import time
 
@@ -13,7 +13,10 @@ def begin_program() -> None:
 
 
 def begin_command() -> float:
-    """Return the start of a command, by `time.perf_counter`: the program's start, or now for later commands."""
+    """Return the start time of a command, as `time.perf_counter` measures it.
+
+    For the first command, this is the start of the program; for later commands, it is now.
+    """
     global _program, _command
     _command, _program = time.perf_counter() if _program is None else _program, None
     return _command

@@ -75,7 +75,7 @@ NOT_OF_TEXTS = frozenset(each.name for each in fields(RuntimeConfig)) - {"lang",
 CPU_ONLY = frozenset({"device", "precision", "engine"})
 OWN_PAIRS = {"data": "pairs of the model's own run"}
 Given = dict[type, dict[str, Any]]
-"""The settings that the user gave, by dataclass."""
+"""The settings that the user gave, grouped by dataclass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ class CommandSettings:
 
     Attributes:
         types: the dataclasses whose fields are settings of the command.
-        omit: fields of these dataclasses that are no settings of the command.
+        omit: fields of these dataclasses that are not settings of the command.
         rename: new names of settings, needed when two dataclasses have a field of the same name.
         epochs: the command's default number of epochs; None for the default of the encoders.
-        shown: the defaults that `--help` shows for this command, by setting. Other defaults are those of the setting.
+        shown: for some settings, the default that `--help` shows for this command instead of the usual default.
     """
 
     types: tuple[type, ...]
@@ -97,12 +97,12 @@ class CommandSettings:
     shown: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> dict[str, tuple[type, str]]:
-        """Map the name of each setting to its dataclass and field."""
+        """Return, for the name of each setting, its dataclass and the name of its field."""
         kept = [(kind, each.name) for kind in self.types for each in fields(kind) if each.name not in self.omit]
         return {self.rename.get(place, place[1]): place for place in kept}
 
     def sort(self, options: Mapping[str, Any]) -> Given:
-        """Sort settings by dataclass. Settings with the value None are left out.
+        """Group settings by the dataclass that defines them. Settings with the value None are left out.
 
         Raises:
             ConfigError: the command has no setting of that name.
@@ -154,11 +154,11 @@ COMMANDS = {
     "read-pairs": CommandSettings((DataConfig,)),
     "inspect-encoding": CommandSettings((DataConfig, RuntimeConfig), TRAINING_DATA | NOT_OF_TEXTS),
 }
-"""The settings of each command. The epochs of `tune` and `paper` are those of the published BERT + ResNet18 setup."""
+"""The settings of each command. `tune` and `paper` train as many epochs as the published BERT + ResNet18 setup."""
 
 
 def apply_options(base: TrainConfig, given: Given) -> TrainConfig:
-    """Override settings of a configuration.
+    """Return a configuration in which the given settings replace the settings of `base`.
 
     If `encoders` is given, it also replaces the `text_encoder` and `image_encoder` of the configuration.
     """
@@ -169,7 +169,7 @@ def apply_options(base: TrainConfig, given: Given) -> TrainConfig:
 
 
 def with_preset(base: TrainConfig, name: str) -> TrainConfig:
-    """Override settings of a configuration by those of a preset.
+    """Return a configuration in which the settings of a preset replace the settings of `base`.
 
     Raises:
         ConfigError: there is no preset of that name.

@@ -1,4 +1,4 @@
-"""Versions, machine and git commit of a run, which are needed to repeat it."""
+"""Record the versions, machine and git commit of a run, which are needed to repeat the run."""
 
 import os
 import platform

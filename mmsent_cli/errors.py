@@ -1,4 +1,4 @@
-"""Expected errors. `message` names the problem and its place, `hint` what to do."""
+"""Expected errors. The `message` states the problem and where it is; the `hint` states what to do."""
 
 import difflib
 import re
@@ -53,9 +53,9 @@ class CheckpointError(MmsentError):
 def in_python_words(text: str) -> str:
     """Replace options in a message by keywords of the Python functions: `--abstain-below` by `abstain_below`.
 
-    The name of a column, a number and a value before a bracket become the value of the keyword: `--tag-column y` is
-    replaced by `tag_column="y"`, `--epochs 10` by `epochs=10`. Command lines, from `mmsent` to a semicolon, are not
-    changed.
+    A value after an option becomes the value of the keyword if it is the name of a column, a number, or a value before
+    a bracket: `--tag-column y` is replaced by `tag_column="y"`, `--epochs 10` by `epochs=10`. Command lines, from
+    `mmsent` to a semicolon, are not changed.
     """
     text = COLUMN.sub(lambda found: f'{found[1]}_column="{found[2].strip(chr(39))}"', text)
     parts = COMMAND_LINE.split(text)
@@ -70,7 +70,7 @@ def _keyword(found: re.Match[str]) -> str:
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:
-    """Join the first few problems, and add the number of the others. `what` is their noun in the plural."""
+    """Join the first few problems, and add the number of the other problems. `what` is a plural noun for them."""
     shown = "; ".join(problems[:SHOWN_PROBLEMS])
     rest = len(problems) - SHOWN_PROBLEMS
     return f"{shown}; and {rest} more {what if rest > 1 else what.removesuffix('s')}" if rest > 0 else shown
@@ -87,12 +87,12 @@ def plural(noun: str) -> str:
 
 
 def quoted(label: str) -> str:
-    """Return a class name for a sentence. A number is put in quotes: `'1'`."""
+    """Return a class name for use in a sentence. A name that is a number gets quotes: `'1'`."""
     return label if any(map(str.isalpha, label)) else f"'{label}'"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Join the first few names to a line that ends with the number of the others. Long names are shortened."""
+    """Join the first few names, and add the number of the other names. Long names are shortened."""
     cut = [name if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]}…" for name in names[:SHOWN_NAMES]]
     rest = len(names) - SHOWN_NAMES
     return ", ".join(cut) + (f" and {rest:,} more" if rest > 0 else "")

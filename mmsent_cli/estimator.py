@@ -183,7 +183,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
 
 _SETTINGS = tuple(name for name in COMMANDS["train"].names() if name not in GIVEN_BY_FIT)
 _PARAMETERS = ("preset", *_SETTINGS)
-# scikit-learn reads the parameters off the signature; these are the settings of the dataclasses, typed nowhere else.
+# scikit-learn reads the parameters from the signature, so it is built from the dataclasses of the settings.
 SentimentClassifier.__init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # functions take it
     [
         inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),

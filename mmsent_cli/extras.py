@@ -23,8 +23,8 @@ _openvino_lock = threading.Lock()
 def load_openvino() -> Any:
     """Import OpenVINO so that several threads may use it at once.
 
-    OpenVINO looks up NumPy's functions when it takes its first array. If two threads give it their first array at the
-    same time, both can wait for ever (OpenVINO 2026.4). So one thread gives it an array here.
+    OpenVINO loads NumPy's functions when it gets its first array. If two threads pass a first array at the same time,
+    both can wait for ever (OpenVINO 2026.4). So an array is passed here, in one thread.
 
     Raises:
         ImportError: OpenVINO is not installed, or cannot be loaded.
@@ -36,7 +36,7 @@ def load_openvino() -> Any:
             import openvino
 
             openvino.Tensor(np.zeros(1, dtype=np.float32))
-        except (OSError, RuntimeError, AttributeError) as error:  # the package or a library of it is damaged
+        except (OSError, RuntimeError, AttributeError) as error:  # the package or one of its libraries is damaged
             raise ImportError(f"{type(error).__name__}: {error}") from error
     return openvino
 
@@ -52,7 +52,7 @@ def require_installed(extra: str, purpose: str, *modules: str) -> None:
     Args:
         extra: the name of the extra in pyproject.toml.
         purpose: what needs the packages, as the subject of a sentence in the singular.
-        modules: the modules.
+        modules: the names of the modules to look for.
 
     Raises:
         ConfigError: a package is not installed. The hint gives the command that installs the extra.

@@ -2,9 +2,9 @@
 
 Only plain files are ever replaced. Links, folders, pipes, devices and sockets are not.
 
-Some facts about files, such as digests, take long to find out. They are cached until a file changes. A file is
-unchanged while its path, size, inode and two times are the same: the last modification, and the last change of its
-inode, which no program can set back.
+Some facts about files, such as digests, take long to compute. They are cached until the file changes. A file counts as
+unchanged if its path, size, inode and two times are the same: the time of the last modification, and the time of the
+last change of its inode. No program can set back the latter.
 """
 
 import atexit
@@ -108,12 +108,12 @@ def cannot_write(path: Path, error: OSError, hint: str = "choose another place")
 
 
 def with_way_on(error: MmsentError, go_on: str) -> MmsentError:
-    """Return the error of a work that can be continued. If the disk is full, its hint is how to continue."""
+    """Return the error of a command that can be resumed. If the disk is full, its hint is to free space and `go_on`."""
     return type(error)(error.message, f"free some space and {go_on}") if error.hint == FREE_SPACE else error
 
 
 def reason(error: OSError) -> str:
-    """Return the reason of an OSError."""
+    """Return the reason of an OSError in words."""
     if error.errno in NOT_A_FOLDER:
         return "a file is where a folder is needed"
     return (error.strerror or type(error).__name__).lower()
@@ -211,8 +211,8 @@ def similar_paths(path: Path) -> tuple[Path, str, list[Path]]:
         path: relative or absolute.
 
     Returns:
-        The longest part that exists, the name that is missing in it, and existing paths with similar names, the most
-        similar first.
+        The longest part of the path that exists, the first name in the path that does not exist, and existing paths
+        with similar names, the most similar first.
 
     Raises:
         OSError: the folder cannot be read.
@@ -226,7 +226,7 @@ def similar_paths(path: Path) -> tuple[Path, str, list[Path]]:
 
 
 def kind_of(path: Path) -> str:
-    """Describe what exists at a path: "a folder", "a link", …; "" for a plain file or if nothing exists."""
+    """Describe what exists at a path, such as "a folder" or "a link"; "" for a plain file or if nothing exists."""
     try:
         return KINDS.get(stat.S_IFMT(path.lstat().st_mode), "")
     except FileNotFoundError:
@@ -247,7 +247,7 @@ def not_replaced(path: Path, kind: str) -> MmsentError:
 
 
 def _is_about(error: OSError, hidden: Path) -> bool:
-    """Return True if the error is about writing this file: it names no file, this file or its folder."""
+    """Return True if an error concerns the file `hidden`: it names this file or its folder, or the disk is full."""
     if error.filename is None:
         return error.errno in NO_SPACE
     return Path(error.filename) in (hidden, *hidden.parents)
@@ -272,11 +272,11 @@ Stamp = tuple[str, int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """Cached facts about some files in the state they have now.
+    """Cached facts about some files. The facts are valid for the current state of the files.
 
     Attributes:
         folder: the folder in the cache that keeps the facts.
-        stamps: the state of each file; empty if a file cannot be read, and then nothing is cached.
+        stamps: the state of each file. Empty if a file cannot be read; then nothing is cached.
     """
 
     folder: Path
@@ -291,7 +291,10 @@ class FileFacts:
             return cls(folder, ())
 
     def recall(self, question: str) -> str | None:
-        """Return the fact that an earlier process cached; None if there is none or a file has changed."""
+        """Return the fact that an earlier process cached; None if no fact is cached or a file has changed.
+
+        `question` is the key of the fact, such as the name of a digest.
+        """
         try:
             kept = json.loads(self._record(question).read_text(encoding="utf-8"))
             is_same = self.stamps and kept["question"] == question and kept["files"] == list(map(list, self.stamps))
@@ -300,7 +303,7 @@ class FileFacts:
             return None
 
     def remember(self, question: str, answer: str) -> None:
-        """Cache a fact for later processes, unless a file has changed meanwhile or the cache cannot be written."""
+        """Cache the fact `answer` under the key `question`. Nothing is cached if a file has changed meanwhile."""
         times = [moment for stamp in self.stamps for moment in stamp[2:4]]
         is_settled = bool(times) and max(times) < time.time_ns() - SETTLED_NS
         if not is_settled or FileFacts.of(self.folder, *(Path(stamp[0]) for stamp in self.stamps)) != self:

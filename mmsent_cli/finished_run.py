@@ -198,7 +198,7 @@ def write_result(
 
 
 def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:
-    """Evaluate the probabilities that a training predicted; None for an experiment."""
+    """Evaluate the probabilities that the model of a training predicts. Returns None for an experiment."""
     if not isinstance(result, TrainResult | FoldsResult):
         return None
     rows, labels = read_predictions(run, _predictions_of(result)), plan.dataset.labels
@@ -218,7 +218,7 @@ def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:
 
 
 def _doubtful_csv(confidence: Confidence) -> str:
-    """Make a CSV table of pairs whose label is probably wrong, the most confident disagreement first."""
+    """Make a CSV table of the pairs that are predicted wrongly, the most confident first. Their labels may be wrong."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["guid", "tag", "predicted", "probability", "text"])
@@ -257,7 +257,7 @@ def _augmented(plan: Plan, run: Run, result: Any) -> list[AugmentedImage]:
 
 
 def _examples(plan: Plan, run: Run, result: Any, detail: Any) -> Examples:
-    """Choose examples for the report: by confidence, needed modality, or number of correct models."""
+    """Choose example pairs for the report. The result's type determines how they are grouped."""
     labels = plan.dataset.labels
     if isinstance(result, TrainResult | FoldsResult):
         rows = [
@@ -277,7 +277,7 @@ def _examples(plan: Plan, run: Run, result: Any, detail: Any) -> Examples:
 
 
 def _tables(plan: Plan, result: Any, detail: Any) -> dict[str, str]:
-    """Make the CSV files of an experiment: scores of every epoch, or predictions of every arm."""
+    """Make the CSV files of an experiment: for an ablation, its predictions; for others, the scores of each epoch."""
     if isinstance(result, AblateResult):
         return {"predictions.csv": predictions_csv(_validation_pairs(plan), result.labels, detail.predicted)}
     if isinstance(result, CompareResult):

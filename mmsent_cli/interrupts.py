@@ -54,7 +54,7 @@ def watch() -> None:
 
 @contextlib.contextmanager
 def on_interrupt(cleanup: Callable[[], None]) -> Iterator[None]:
-    """Call `cleanup` if a signal ends the process inside this block. It must be fast, and must not import anything."""
+    """Call `cleanup` if a signal ends the process inside this block. `cleanup` must be fast and import nothing."""
     key = object()
     with _lock:
         _cleanups[key] = cleanup
@@ -77,7 +77,7 @@ def advice(text: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def left_to_others() -> Iterator[None]:
-    """In this block, leave Ctrl-C and SIGTERM to the handlers of the work, which end it."""
+    """Do not handle Ctrl-C and SIGTERM in this block, since the code in it has its own handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -94,12 +94,12 @@ def left_to_others() -> Iterator[None]:
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
     """Delay Ctrl-C until the end of this block. Processes that start in it never receive Ctrl-C."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows, where each worker ignores it by itself
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows, each worker itself ignores Ctrl-C
         yield
         return
     from multiprocessing import resource_tracker
 
-    resource_tracker.ensure_running()  # else the first process starts it, and Python then lets Ctrl-C through
+    resource_tracker.ensure_running()  # else the first process would start it, and Python then allows Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -108,7 +108,7 @@ def held_back() -> Iterator[None]:
 
 
 def _wait(reading: int, watched: dict[int, str]) -> None:
-    """End the process if the main thread does not do so."""
+    """End the process after a signal if the main thread does not do so."""
     while True:
         for number in os.read(reading, 64):
             if number in watched:
@@ -124,9 +124,9 @@ def _end(number: int, word: str) -> None:
         for cleanup in reversed([*_cleanups.values()]):
             try:
                 cleanup()
-            except RecursionError:  # near the limit of nested calls nothing works; the thread cleans up instead
+            except RecursionError:  # near the limit of nested calls, no call works; the other thread cleans up
                 raise
-            except Exception:  # whatever fails, the next cleanup must still be done
+            except Exception:  # if a cleanup fails, the next one must still run
                 pass
         multiprocessing = sys.modules.get("multiprocessing")
         for child in multiprocessing.active_children() if multiprocessing else ():

@@ -63,7 +63,7 @@ class SentimentModel(nn.Module):
         fusion: a module from the FUSIONS table.
         head: a module [B, fusion.out_dim] -> [B, C]; not used if the fusion has its own heads.
         modality_dropout: probability that one modality of a training pair is removed.
-        auxiliary_classes: number of classes C of the unimodal heads; 0 for no such heads.
+        auxiliary_classes: number of classes C of the unimodal heads; 0 for a model without them.
         modalities: the modalities that the fusion reads. Other encoders are neither run nor trained.
     """
 
@@ -99,7 +99,7 @@ class SentimentModel(nn.Module):
         return self.classify(*self.encode(batch), batch.present)
 
     def encode(self, batch: Batch) -> tuple[Encoded, Encoded]:
-        """Compute the features of both modalities; the learned feature for a modality that the fusion does not read."""
+        """Compute the features of both modalities. If the fusion does not read one, it gets its learned feature."""
         rows = len(batch.present)
         return (
             self.text(batch.text) if "text" in self.modalities else Encoded(self.missing_text.expand(rows, -1)),
@@ -126,7 +126,7 @@ class SentimentModel(nn.Module):
         return Logits(self.head(fused), text_logits, image_logits, gates)
 
     def trained_state(self) -> dict[str, Tensor]:
-        """Return the state dict without frozen stages (checkpoints have their digest) and unused encoders."""
+        """Return the state dict without unused encoders and frozen stages. Checkpoints have a digest of the latter."""
         frozen = [f"{name}.stages.{stage}." for name in MODALITIES for stage in range(getattr(self, name).frozen)]
         unread = [f"{name}." for name in MODALITIES if name not in self.modalities]
         left_out = (*frozen, *unread)
@@ -162,7 +162,7 @@ def build_model(
         vocabulary: words of the training split, for encoders that are trained from scratch.
 
     Raises:
-        ConfigError: a name is unknown, more layers are frozen than there are, or the fusion cannot use the encoders.
+        ConfigError: a name is unknown, too many layers are frozen, or the fusion cannot use the encoders.
         WeightsUnavailable: pretrained weights cannot be found or loaded.
     """
     find_fusion(config.fusion)  # raises before the encoders are built, which takes time
@@ -179,9 +179,9 @@ def build_encoders(
 def assemble(
     config: ResolvedModel, n_classes: int, text: Encoder[TextInputs], image: Encoder[ImageInputs]
 ) -> SentimentModel:
-    """Make a model of two encoders, a fusion and a head.
+    """Make a model from two encoders, a fusion and a head.
 
-    The encoders may have been used in another model. Their cut and their trained stages are set again.
+    The encoders may be from another model. Their stored stages (`Encoder.cut`) and trained stages are set again.
 
     Raises:
         ConfigError: the fusion is unknown, or it reads tokens and an encoder has none.
@@ -249,7 +249,7 @@ def replace_feature(encoded: Encoded, is_kept: Tensor, feature: Tensor) -> Encod
     pooled = torch.where(is_kept.unsqueeze(1), encoded.pooled, feature.to(encoded.pooled.dtype))
     if encoded.tokens is None or encoded.mask is None:
         return Encoded(pooled)
-    # Zero as well as masked: a masked token that is not finite would still spread through the attention.
+    # Set masked tokens to zero, since a masked token that is not finite would still spread through the attention.
     tokens = encoded.tokens.masked_fill(~is_kept[:, None, None], 0.0)
     return Encoded(pooled, tokens, encoded.mask & is_kept.unsqueeze(1))
 

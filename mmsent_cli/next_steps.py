@@ -31,11 +31,11 @@ from mmsent_cli.run_folders import BEST, CONFIG, EXPERIMENT, Run, own_config
 
 DEFAULT_RUNS = Path("runs")
 CHECKED_OPTIONS = "options"
-"""Section of a check's configuration with the given options and the place of the data."""
+"""Section of a check's configuration with the options that the user gave, and the path of the data."""
 SAMPLE_TEXT = "what a day"
 WAY_ON = "--on-bad drop"
 EXPLAINED = 3
-"""Number of pairs of a file to explain."""
+"""Number of pairs to explain if a file was predicted."""
 
 
 def next_commands(run: Run, result: Any) -> list[str]:
@@ -77,7 +77,7 @@ def after_predict(result: PredictResult, given: Mapping[str, Any], text: str | N
 
     Args:
         result: the result of the prediction.
-        given: the settings of `DataConfig` that the file was predicted with.
+        given: the settings of `DataConfig` with which the file was predicted.
         text, image: text and image of the single pair.
     """
     which: dict[str, Any] = {"text": text, "image": image}
@@ -93,15 +93,15 @@ def after_split(path: Path, given: Mapping[str, Any], has_folds: bool) -> str:
 
     Args:
         path: the split file.
-        given: the settings of `DataConfig` that the split was made with.
-        has_folds: the file has folds, so the command must name one.
+        given: the settings of `DataConfig` with which the split was made.
+        has_folds: True if the file has folds. Then the command names a fold.
     """
     data = {**given, "data": locate(given.get("data")).path}
     return command_line("train", {**data, "split": path, "fold": 1 if has_folds else None})
 
 
 def _predict(run: Run) -> str:
-    """Suggest predicting the pairs without a label in the training data, or else a text."""
+    """Suggest predicting the unlabelled pairs of the training data. If there are none, suggest predicting a text."""
     config = build(DataConfig, run.read_json(CONFIG)["data"])
     if not _has_unlabelled(config):
         return command_line("predict", {"checkpoint": run.folder, "text": SAMPLE_TEXT})
@@ -128,7 +128,7 @@ def _free_name() -> str:
 
 
 def _ablate(run: Run, checkpoint: Path) -> list[str]:
-    """Suggest an ablation, or else predicting a text."""
+    """Suggest an ablation of a checkpoint. If the model cannot be ablated, suggest predicting a text."""
     if checkpoint.suffix != ".pt":  # predictions of another program
         return []
     own = own_config(checkpoint)
@@ -144,12 +144,12 @@ def _use(run: Run, folder: Path) -> list[str]:
 
 
 def _after_training(run: Run, trained: Run, result: TrainedResult) -> str:
-    """Suggest predicting with a trained model, or training again beside `run`."""
+    """Suggest predicting with a trained model. If it has learned nothing, suggest training again."""
     return _train_again(run, trained.path(CONFIG)) if has_learned_nothing(result.findings) else _predict(trained)
 
 
 def _train_again(run: Run, config: Path, tuned: Collection[str] = ()) -> str:
-    """Suggest training with settings that may help a model that has learned nothing. Tuned settings are kept."""
+    """Suggest training with settings that may help a model that has learned nothing. `tuned` settings are kept."""
     from mmsent_cli.training.describe import next_settings
 
     fit = build(ResolvedFit, Run(config.parent).read_json(config.name)["fit"])
@@ -164,7 +164,7 @@ def _train_arm(run: Run, result: CompareResult) -> str:
 
 
 def _checked(run: Run, command: str, changed: Mapping[str, Any]) -> str:
-    """Suggest a command on the checked pairs, with the options of the check and some changed ones."""
+    """Suggest a command for the checked pairs. It has the options of the check, except for some `changed` ones."""
     options = run.read_json(CONFIG)[CHECKED_OPTIONS]
     if options.get("data") == frames.NAME:
         return f"{command}(data, runs_dir={str(run.folder.absolute().parent)!r}), with the same data"

@@ -27,7 +27,7 @@ RUN_NAME = re.compile(r"\d{8}-\d{6}-\S+")
 def point_latest(runs_dir: Path, name: str) -> None:
     """Make `latest` a link to the run, or a text file with its name if links are not allowed.
 
-    If something else is called `latest`, it stays as it is, and `latest_note` reports it.
+    If the user has a file or folder called `latest`, it is not changed, and `latest_note` reports it.
     """
     latest = runs_dir / LATEST
     if not is_own(latest):
@@ -66,7 +66,7 @@ def follow(path: Path) -> Path | None:
         elif path.name == LATEST and path.is_file():
             path = path.parent / path.read_text(encoding="utf-8").strip()
         return path if path.is_dir() else None
-    except (OSError, ValueError):  # a file that cannot be read, or holds no name
+    except (OSError, ValueError):  # the file cannot be read, or contains no name
         return None
 
 
@@ -87,7 +87,7 @@ FOLDS = "folds"
 """Folder with the models of each finished fold."""
 SHOWN_RUNS = 3
 NEAR = 0.8
-"""Similarity of names from which a run is suggested."""
+"""Minimum similarity of two names, 0 to 1, to suggest a run."""
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")
 """Pattern of the names from `files.hidden_name`."""
 
@@ -97,7 +97,7 @@ class Run:
 
     Args:
         folder: an existing folder.
-        is_writable: False in all processes of a training but the first. Then `write` does nothing.
+        is_writable: False in the second and later processes of a training. Then `write` does nothing.
     """
 
     def __init__(self, folder: Path, is_writable: bool = True) -> None:
@@ -116,7 +116,7 @@ class Run:
 
     @property
     def has_progress(self) -> bool:
-        """True if an epoch, or a model of an experiment, has been finished and saved."""
+        """True if at least one epoch, or one model of an experiment, was finished and saved."""
         is_begun = self.path(LAST).is_file() or any(self.path(FOLDS).glob("*.pt"))
         is_arm_done = any(self.path(ARMS).glob("*.json")) or any(self.path(ARMS).glob(f"*/{FOLDS}/*.pt"))
         return is_begun or is_arm_done
@@ -161,7 +161,7 @@ def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], ob
         runs_dir: the folder of all runs.
         command: name of the command.
         name: the name of the model.
-        fill: writes the first files of the run. The folder appears with all of them.
+        fill: a function that writes the first files of the run. The folder gets its final name after they are written.
 
     Raises:
         MmsentError: the folder cannot be created.
@@ -210,7 +210,7 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
 
 
 def find_finished(spec: str, runs_dir: Path) -> Run:
-    """Find a run as `find_run` does, but `latest` means the newest finished run if there is one.
+    """Find a run as `find_run` does. But `latest` means the newest finished run, or the newest run if none is finished.
 
     Raises:
         CheckpointError: there is no such run.
@@ -260,7 +260,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
     if spec is not None:
         given = Path(spec)
         if given.is_file():
-            # Not through `latest`, which the next run points elsewhere.
+            # Do not use the path of the link `latest`, since the next run changes its target.
             return (follow(given.parent) or given.parent) / given.name
         if given.is_dir() or len(given.parts) > 1:
             return _in_run(follow(given) or _existing(given), BEST)
@@ -351,10 +351,10 @@ def _newest(folder: Path) -> Path | None:
 
 
 def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
-    """Return the newest finished run with a model. `wanted` is the name that the user gave instead, for the message.
+    """Return the newest finished run with a model. `wanted` is the name that the user gave, for the error message.
 
     Raises:
-        CheckpointError: there is none. The message also names unfinished runs.
+        CheckpointError: there is no such run. The message also names unfinished runs.
     """
     newest, names = _newest(runs_dir), _names(runs_dir, BEST)
     folders = [*([newest] if newest is not None else []), *(runs_dir / name for name in reversed(names))]
@@ -373,13 +373,13 @@ def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
 
 
 def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
-    """Return the runs that have a file, the oldest first. Their names begin with date and time."""
+    """Return the names of the runs that contain `file`, the oldest first. Names begin with date and time."""
     names = [path.parent.name for path in runs_dir.glob(f"[!.]*/{file}") if path.parent.name != LATEST]
     return sorted(names, key=natural_order)
 
 
 def _known_runs(runs_dir: Path, wanted: str) -> str:
-    """Make a hint that names the runs whose names are like the wanted one, or else the newest runs."""
+    """Make a hint that lists the runs with names similar to `wanted`, or else the newest runs."""
     names = _names(runs_dir)[::-1]
     if not names:
         return "train a model first: mmsent train"

@@ -120,7 +120,7 @@ def _row(run: Run) -> RunRow:
 
 
 def _place(data: object) -> str:
-    """Return the path of the data in a uniform way: relative if it is in the current folder, else absolute."""
+    """Return the path of the data: relative if the data is in the current folder, else absolute."""
     if not isinstance(data, str) or not data:
         return ""
     path = Path(data)
@@ -210,7 +210,7 @@ def _when(stamp: str) -> str:
 
 
 def _minutes(run: Run, result: Mapping[str, Any], stamp: str) -> float | None:
-    """Return the recorded duration of a run. For an older run, it is the time from its start to its result."""
+    """Return the recorded duration of a run. For an older run, return the time from its start to its result file."""
     if not run.is_finished:
         return None
     for place in (result, _read(run, ENVIRONMENT)):

@@ -1,4 +1,4 @@
-"""Measure the time of a run by the clock. The time of a resumed run is the sum over all its commands.
+"""Measure the elapsed time of a run. The time of a resumed run is the sum over all commands that continued it.
 
 A killed process records nothing. So each command records when it began, and the next command takes the time of the
 newest file in the folder as the end of the previous one.
@@ -18,7 +18,7 @@ earlier commands took."""
 
 
 def session() -> dict[str, float]:
-    """Return the entry that records when the command of a new run began."""
+    """Return the entry of `environment.json` that records when the command of a new run began."""
     return {BEGAN: round(time.time() - command_seconds(), 3)}
 
 
@@ -38,7 +38,7 @@ def whole_seconds(run: Run, start: float) -> float:
 
 
 def without_session(environment: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the environment without the entries for the time of an unfinished run."""
+    """Return the content of `environment.json` without the entries that record the times of an unfinished run."""
     return {name: value for name, value in environment.items() if name not in (BEGAN, EARLIER)}
 
 

@@ -29,14 +29,14 @@ def finish() -> None:
         sys.stdout.flush()
     except OSError as error:
         _discard(1)
-        if not isinstance(error, BrokenPipeError):  # a reader like `head` has what it wanted
+        if not isinstance(error, BrokenPipeError):  # a reader such as `head` may stop early
             print(f"error: cannot write to standard output: {(error.strerror or '').lower()}", file=sys.stderr)
             print("hint: free some space, or write somewhere else", file=sys.stderr)
         raise SystemExit(1) from None
 
 
 def _open_if_closed(number: int) -> None:
-    """Open a closed descriptor. Otherwise a data file could get its number, and with it the output of libraries."""
+    """Open a closed descriptor. Otherwise, a data file could get its number, and libraries would write to it."""
     try:
         os.fstat(number)
     except OSError:
@@ -47,7 +47,7 @@ def _open_if_closed(number: int) -> None:
 
 
 def _usable(stream: TextIO | None, number: int) -> TextIO:
-    """Return the stream with escapes for characters that it cannot encode. A stream that is None is opened."""
+    """Make a stream escape the characters that it cannot encode. A stream that is None is replaced by a new one."""
     if stream is None:
         stream = os.fdopen(number, "w", encoding="utf-8", closefd=False)
     reconfigure = getattr(stream, "reconfigure", None)
@@ -57,7 +57,7 @@ def _usable(stream: TextIO | None, number: int) -> TextIO:
 
 
 def _discard(number: int) -> None:
-    """Redirect a descriptor to nowhere."""
+    """Redirect a descriptor to the null device."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)

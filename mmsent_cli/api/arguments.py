@@ -1,4 +1,4 @@
-"""Convert the arguments that several functions of `api` share: data, settings, and runs by folder or name."""
+"""Convert the arguments that the functions of `api` share: data, settings, and runs given by folder or name."""
 
 import os
 from collections.abc import Sequence
@@ -36,7 +36,10 @@ class Arguments:
 
 
 def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple[Given, Source | None]:
-    """Sort settings by dataclass. Pairs in memory are returned as a source. A path becomes the setting `data`."""
+    """Group the settings by dataclass, and convert the argument `data`.
+
+    A path becomes the setting `data`. A DataFrame or a list of pairs becomes a source, which is returned as well.
+    """
     given = COMMANDS[command].sort(settings)
     if data is None or isinstance(data, Source):
         return given, data
@@ -52,7 +55,11 @@ def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple
 
 
 def require_only_resume(given: Given, source: Source | None, has_more: bool) -> None:
-    """Check that no settings are given together with `resume`. Only pairs in memory must be given again."""
+    """Check that no settings are given together with `resume`, since a resumed run keeps its settings.
+
+    The argument `data` is allowed only for pairs in memory, which must be given again. `has_more` is True if an
+    argument other than data and settings was given that `resume` excludes, such as `config`.
+    """
     names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
     if has_more or names:
         raise ConfigError(

@@ -69,8 +69,8 @@ def split(
         `train(split=result.path)`.
 
     Raises:
-        ConfigError: settings cannot be combined, or the suffix of `out` is not that of a JSON file.
-        DataError: the pairs cannot be divided as asked.
+        ConfigError: settings cannot be combined, or `out` has the suffix of another file type than JSON.
+        DataError: the pairs cannot be divided with these settings.
 
     Example:
         >>> split("pairs.csv", val_size=0.1).val
@@ -146,18 +146,19 @@ def check(
 
     Args:
         data: labelled pairs, as in `train`. Rows without a label are checked too.
-        preset: check for a training with this preset.
+        preset: the preset that the training will use.
         runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent check --help`, such as `on_bad="drop"`.
 
     Returns:
         The finished run. `result.can_train` is True if `train` would start. `result.checks` has the outcome of each
-        check with its pairs. `to_frame()` has a row for each check, and `to_frame("pairs")` a row for each listed pair.
+        check, and the pairs that the check found. `to_frame()` has a row for each check. `to_frame("pairs")` has a row
+        for each pair that a check found.
 
     Raises:
         ConfigError: settings cannot be combined.
-        DataError: the data cannot be read at all, such as a folder without lists.
+        DataError: the data cannot be read at all, such as a folder without list files.
 
     Example:
         >>> check("pairs.csv").result.can_train

@@ -36,8 +36,8 @@ def evaluate(
         **settings: the settings of `mmsent evaluate --help`, such as `by=["language"]`.
 
     Returns:
-        The finished run. `to_frame()` has the overall scores. The other tables are `to_frame("classes")`, "groups",
-        "calibration" and "answered".
+        The finished run. `to_frame()` has the overall scores. `to_frame(name)` returns another table: "classes",
+        "groups", "calibration", or "answered" (the accuracy of the most confident predictions).
 
     Raises:
         CheckpointError: the run does not exist, or the checkpoint cannot be read.
@@ -155,7 +155,7 @@ def export(
     progress: Progress = silent,
     **settings: Any,
 ) -> ExportResult:
-    """Write a trained model to a folder that predicts without mmsent and PyTorch, and check its predictions.
+    """Export a trained model to a folder that can be used without mmsent and PyTorch, and check its predictions.
 
     Args:
         out: the folder to write.

@@ -21,7 +21,7 @@ def load(run: Run | PathLike | None = None, *, runs_dir: PathLike = RUNS, **sett
     """Load a trained model for predictions.
 
     Args:
-        run: a run returned by `train`, a run's folder or name, a checkpoint file, or "latest" (also None).
+        run: a run returned by `train`, a run's folder or name, a checkpoint file, or "latest". None means "latest".
         runs_dir: folder of all runs.
         **settings: the runtime settings of `mmsent predict --help`, such as `device="cpu"`.
 

@@ -60,7 +60,15 @@ def run_work(
     has_more: bool,
     arguments: Arguments,
 ) -> FinishedRun:
-    """Plan a run, do its work, and write its report. `has_more`: an argument was given that excludes `resume`."""
+    """Plan or resume a run, do its work, and write its report.
+
+    Args:
+        command: the name of the command.
+        work: a function that does the work, and returns the result and additional data for the report.
+        request: a function that makes the request of a new run from the settings.
+        has_more: True if an argument was given that cannot be combined with `resume`.
+        arguments: the arguments of the user.
+    """
     start = begin_command()
     resume, runs_dir, progress = arguments.resume, Path(arguments.runs_dir), arguments.progress
     given, source = sort_settings(command, arguments.data, arguments.settings)
@@ -272,9 +280,9 @@ def ablate(
 
     Args:
         data: labelled pairs, as in `train`. None uses the validation pairs of the checkpoint's run. For an ensemble,
-            None uses all pairs of its run, out of fold.
+            None uses all pairs of its run, each predicted by models that were not trained on it.
         checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
-        split: a split file. Together with `data`: only the validation pairs of the split are used.
+        split: a split file. It requires `data`, and restricts the data to the validation pairs of the split.
         resume: continue an unfinished ablation. Only `jobs` can be given with it.
         runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
@@ -296,7 +304,7 @@ def ablate(
             raise ConfigError("data options can only be used with --data", "give a folder or a table with --data")
         found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
         own = own_config(found)
-        # The runtime settings of the checkpoint's run, so that the whole model gets the scores of that run.
+        # Use the runtime settings of the checkpoint's run, so that the complete model gets the same scores as there.
         runtime = build(RuntimeConfig, {**(to_dict(own.runtime) if own else {}), **given[RuntimeConfig]})
         subject = ablation_subject(found, runtime, given[DataConfig] or None, None if split is None else str(split))
         return ExperimentRequest(command="ablate", given={}, settings=given[SETTINGS["ablate"]], subject=subject)

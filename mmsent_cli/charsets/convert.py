@@ -21,7 +21,7 @@ def convert(
         paths: the text files, all below `root`.
         root: the folder of the data.
         target: the folder for the copies. It is created if it is missing.
-        decision: how the texts are decoded.
+        decision: the encoding decision, by which the texts are decoded.
         is_forced: overwrite existing files.
 
     Yields:

@@ -38,7 +38,7 @@ FAMILIES = (
 If two families tie, the earlier row wins."""
 CODECS = tuple(codec for family in FAMILIES for codec in family)
 
-# UTF-32 before UTF-16: the little-endian mark of the one begins with that of the other.
+# UTF-32 is tested before UTF-16, since its little-endian mark begins with the little-endian mark of UTF-16.
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -60,9 +60,9 @@ def is_strict(raw: bytes, codec: str) -> bool:
 
 
 def marked_codec(raw: bytes) -> str | None:
-    """Return the codec that a byte-order mark shows, else None.
+    """Return the codec that the byte-order mark of a text shows, or None without such a mark.
 
-    For UTF-16 and UTF-32 the text must also decode, since the bytes of their marks occur in legacy texts.
+    For UTF-16 and UTF-32, the text must also be valid in the codec, since legacy texts may begin with the same bytes.
     """
     for mark, codec in MARKS:
         if raw.startswith(mark) and (codec == "utf-8-sig" or is_strict(raw, codec)):
@@ -71,7 +71,7 @@ def marked_codec(raw: bytes) -> str | None:
 
 
 def plain_name(codec: str) -> str:
-    """Return a codec's name without the suffix `-sig` for a skipped byte-order mark."""
+    """Return a codec's name without the suffix `-sig`, by which Python's codec skips a byte-order mark."""
     return UTF8 if codec == "utf-8-sig" else codec
 
 
@@ -187,7 +187,10 @@ class Corpus:
 
     @property
     def in_question(self) -> Evidence:
-        """The files whose encoding must be decided: those that are not valid UTF-8. If all are valid, all files."""
+        """The files from which the encoding is decided.
+
+        These are the non-ASCII files that are not valid UTF-8. If there are none, they are the valid UTF-8 files.
+        """
         return self.other if self.other.files else self.utf8
 
 

@@ -129,7 +129,7 @@ def _vote(corpus: Corpus) -> Outcome | None:
 
 
 def _utf8_bonus(corpus: Corpus) -> float:
-    """Return the prior log-odds for UTF-8. A file that is not valid UTF-8 may be UTF-8 cut inside a character."""
+    """Return the prior log-odds of UTF-8. They matter for invalid files too: UTF-8 may be cut inside a character."""
     if not corpus.other.files:
         return UTF8_BONUS_NATS
     return max(0.0, _log_odds(corpus.utf8.files, corpus.other.files)) * len(corpus.other.samples)
@@ -141,7 +141,7 @@ def _log_odds(utf8_files: float, other_files: float) -> float:
 
 
 def _conclude(corpus: Corpus, outcome: Outcome | None) -> EncodingDecision:
-    """Combine the results for valid UTF-8 files and for other files to a decision."""
+    """Decide the encoding from the results for the valid UTF-8 files and for the other files."""
     if outcome is None:
         return EncodingDecision(max(corpus.marked, key=corpus.marked.__getitem__, default=ASCII))
     winner = outcome.best.codec
@@ -150,7 +150,7 @@ def _conclude(corpus: Corpus, outcome: Outcome | None) -> EncodingDecision:
     convincing = _convincing_utf8(corpus, winner)
     others = corpus.other.files + corpus.utf8.files - convincing
     if not outcome.is_clear and others <= FEW_LEFT * convincing:
-        return EncodingDecision(UTF8)  # the few odd files are not guessed: their bytes become U+FFFD, counted
+        return EncodingDecision(UTF8)  # undecodable bytes of the few other files become U+FFFD
     encoding = UTF8 if convincing > others else winner
     return EncodingDecision(encoding, outcome.is_clear, winner, _log_odds(convincing, others))
 

@@ -50,7 +50,12 @@ class EncodingDecision:
             return Decoded(text, text.count("\ufffd"))
 
     def codec_of(self, raw: bytes) -> str:
-        """Return the codec of a document: by byte-order mark; ASCII or UTF-8 if it fits; else that of the corpus."""
+        """Return the codec of a document.
+
+        A byte-order mark decides. Without one, the codec is ASCII or UTF-8 if that is more probable for this document,
+        else the legacy codec of the corpus. If the user chose the encoding, UTF-8 replaces it only in documents that
+        are valid in UTF-8 alone.
+        """
         marked = marked_codec(raw)
         if marked:
             return marked
@@ -62,7 +67,7 @@ class EncodingDecision:
         return UTF8 if self.legacy is None or self._is_utf8(raw, self.legacy) else self.legacy
 
     def _is_utf8(self, raw: bytes, legacy: str) -> bool:
-        """Return True if UTF-8 is more probable than the legacy encoding. The text may be cut inside a character."""
+        """Return True if UTF-8 is more probable than the legacy encoding, even if a character at the end is cut."""
         log_odds, is_valid = self.utf8_log_odds or 0.0, is_strict(raw, UTF8)
         if not is_valid and log_odds <= 0 and is_strict(raw, legacy):
             return False

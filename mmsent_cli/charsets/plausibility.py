@@ -7,11 +7,11 @@ text best. Rejected: n-grams per language, which need training data and fail on 
 
 The numbers are natural logarithms, set by hand from what text looks like; only their rough size matters.
 
-The common characters of each language, from small hand-written tables (`letters.json`). Source: general knowledge of
-each language, most common characters first; no counts were taken from a data set. The frequencies follow from the
-order by two common laws (`ranked`, `alphabet`); this is precise enough to tell text from noise. Other Han characters
-and Hangul syllables get their frequency from the national standards, whose first level has the common characters: GB
-2312, Big5, JIS X 0208, KS X 1001 (by Python's codecs).
+The common characters of each language are in small hand-written tables (`letters.json`), the most common first. Source:
+general knowledge of each language; no counts were taken from a data set. Two common laws (`ranked`, `alphabet`) convert
+the order to frequencies. This is precise enough to tell text from noise. Other Han characters and Hangul syllables get
+their frequency from the national standards GB 2312, Big5, JIS X 0208 and KS X 1001 (by Python's codecs), whose first
+level has the common characters.
 """
 
 import functools
@@ -27,7 +27,7 @@ V = TypeVar("V")
 
 Kind = Literal[
     "ascii lower", "ascii upper", "digit", "space", "ascii mark",
-    "latin lower", "latin upper",  # with accents: those without are ASCII
+    "latin lower", "latin upper",  # with accents; letters without accents are ASCII
     "cyrillic lower", "cyrillic upper", "greek lower", "greek upper", "hebrew", "arabic", "thai", "thai mark",
     "hiragana", "katakana", "half-width katakana", "han", "hangul", "full-width", "cjk mark",
     "typographic", "symbol", "emoji", "box", "other", "invalid",
@@ -189,12 +189,12 @@ START: dict[Kind, float] = {
     "half-width katakana": -9.0, "han": -3.7, "hangul": -3.7, "full-width": -6.0, "cjk mark": -4.0,
     "typographic": -3.5, "symbol": -6.0, "emoji": -5.0, "box": -8.0, "other": -8.0, "invalid": -12.0,
 }  # fmt: skip
-# After a letter, whatever its script.
+# After a letter of any script.
 AFTER_LETTER: dict[Kind, float] = {
     "space": -1.5, "ascii mark": -2.5, "digit": -4.0, "typographic": -3.2, "symbol": -7.0, "emoji": -5.0,
     "box": -9.0, "other": -9.0, "invalid": -12.0,
 }  # fmt: skip
-# Inside a word or a run of one script: from one kind to the next. These go before the two tables above.
+# From one kind to the next, inside a word or a run of one script. This table overrides the two tables above.
 WITHIN: dict[Kind, dict[Kind, float]] = {
     "ascii lower": {"ascii lower": -0.3, "ascii upper": -5.0, "latin lower": -3.5, "latin upper": -8.0},
     "ascii upper": {"ascii lower": -0.5, "ascii upper": -1.0, "latin lower": -4.5, "latin upper": -4.0},
@@ -281,7 +281,7 @@ class Scored(NamedTuple):
     """The log-probability of a text, in two parts.
 
     Attributes:
-        base: all characters except the letters of scripts that several languages share.
+        base: the log-probability of all characters except the letters of scripts that several languages share.
         languages: for each of these scripts, the log-probability of its letters in each language.
     """
 

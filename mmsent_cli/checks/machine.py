@@ -115,7 +115,10 @@ def _packages(facts: MachineFacts) -> CheckOutcome:
 
 
 def _openmp(facts: MachineFacts) -> CheckOutcome:
-    """Check for several OpenMP libraries, which can crash or slow down a process. Copies of GNU's are harmless."""
+    """Check for several OpenMP libraries, which can crash or slow down a process.
+
+    Several copies of GNU's library are harmless.
+    """
     counts = Counter(name for name, _ in facts.openmp)
     is_doubled = any(count > 1 for name, count in counts.items() if not name.startswith(GNU))
     is_mixed = len(counts) > 1
@@ -135,13 +138,13 @@ def _openmp(facts: MachineFacts) -> CheckOutcome:
 
 
 def _end_of(path: str) -> str:
-    """Return the last folders of a path, which show the package of a library."""
+    """Return the last folders of a library's path, which show the package that contains the library."""
     parts = PurePath(path).parts
     return str(PurePath(*parts[-3:])) if len(parts) > 3 else path
 
 
 def _precision(cpu: CpuFacts, torch: TorchFacts) -> CheckOutcome:
-    """Check the precisions that CPU or GPU can compute in."""
+    """Check which precisions the CPU or the GPU supports."""
     if torch.devices:
         major = min(capability[0] for _, capability in torch.devices)
         kind = "bf16" if major >= 8 else "fp16, since bf16 needs compute capability 8.0"
@@ -293,7 +296,7 @@ def check_machine(
 def _timing(
     runtime: RuntimeConfig, facts: MachineFacts, progress: Progress
 ) -> tuple[dict[str, float], dict[str, float], tuple[CheckOutcome, ...]]:
-    """Return expected minutes of the presets for 4,000 pairs, predicted pairs per second, and the check with both."""
+    """Return each preset's expected training minutes, its predicted pairs per second, and a check outcome with both."""
     from mmsent_cli.checks.speed import (
         CLOCK_SECONDS,
         PAIRS,

@@ -32,15 +32,15 @@ class ReadPairs:
         needs: the modalities that a pair must have.
         decision: how texts are decoded.
         rows: all labelled pairs, including unusable ones.
-        bad_rows: a line for each labelled row that cannot be read, and that stops a training.
-        left_out: a line for each row that cannot be read, and that is left out (`--on-bad drop` or `blank`).
+        bad_rows: a message for each labelled row that cannot be read. Such rows stop a training.
+        left_out: a message for each row that cannot be read, but is left out (`--on-bad drop` or `blank`).
         hint: what to do about the rows that cannot be read.
         numbers: numbers of rows that were read, used, skipped and refused.
         dataset: the usable labelled pairs. Without labels, the pairs that can be predicted.
         is_labelled: False if the pairs are checked for a prediction (see `has_labels`).
         to_predict: all pairs without a label.
-        bad_rows_to_predict: a line for each row without a label that cannot be read.
-        listed: the guids in train.txt and test_without_label.txt; empty for a table.
+        bad_rows_to_predict: a message for each row without a label that cannot be read.
+        listed: the guids in the list files train.txt and test_without_label.txt; empty for a table.
     """
 
     source: Source
@@ -125,13 +125,16 @@ def read_pairs(
 
 
 def _unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision) -> tuple[list, list[str]]:
-    """Return the rows to predict, and a line for each that cannot be read. All rows of a DataFrame can be predicted."""
+    """Return the rows to predict, and a message for each of them that cannot be read.
+
+    Both are empty for a DataFrame, and for a folder without a list of pairs to predict.
+    """
     is_listed = source.kind == "manifest" or (source.kind == "lab" and lab.holds_list(source.path, lab.UNLABELLED_LIST))
     if not is_listed:
         return [], []
     report = Report()
     rows = list(rows_to_predict(source, config, report, decision))
-    return rows, [] if source.kind == "manifest" else report.problems  # a table's bad rows are listed once
+    return rows, [] if source.kind == "manifest" else report.problems  # a table's are already in bad_rows
 
 
 REPAIR = "fix the files; or --on-bad drop leaves the pairs out, --on-bad blank keeps their other part"
@@ -185,7 +188,7 @@ def _unpredictable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
 
 
 def listed(item: CheckedPair, detail: str = "") -> ListedPair:
-    """Return a checked pair as a row of a check's list."""
+    """Convert a checked pair to a row of the list in a check outcome."""
     return ListedPair(guid=item.pair.guid, tag=item.pair.tag or "", detail=detail)
 
 
@@ -243,7 +246,7 @@ def _unusable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
 
 
 def _remarks(data: ReadPairs) -> CheckOutcome:
-    """Check for unusual files that are used."""
+    """Report files that are unusual but can be used, such as a repaired image."""
     found = [(item, "; ".join(item.remarks)) for item in data.rows if item.remarks]
     return CheckOutcome(
         check="odd files",
@@ -274,7 +277,7 @@ def _to_predict(data: ReadPairs) -> CheckOutcome:
 
 
 def _unlisted(data: ReadPairs) -> CheckOutcome:
-    """Find files whose guid is in no list."""
+    """Find texts and images whose guid is in no list file, so that they are not used."""
     files = lab.list_files(data.source.path)
     guids = sorted((files.texts.keys() | files.images.keys()) - data.listed, key=natural_order)
     return CheckOutcome(
@@ -354,7 +357,7 @@ def _placeholders(pairs: Sequence[Pair], texts: Sequence[str], images: Sequence[
 
 
 def _overlap(data: ReadPairs) -> CheckOutcome:
-    """Find pairs to predict that share text or image with a labelled pair."""
+    """Find pairs to predict that have the same text or image as a labelled pair."""
     others = [item.pair for item in data.to_predict]
     relation = SeenPairs.of(data.pairs, data.dataset.labels).relation(others) if data.pairs else [NEW] * len(others)
     found = [(pair, kind) for pair, kind in zip(others, relation, strict=True) if kind != NEW]

@@ -1,9 +1,9 @@
 """Estimate how long the presets would take on this machine, by a measurement of some seconds and a cost model.
 
-Two times are measured with the code of training: that per image and per text of the encoders that the presets freeze,
-and that per pair of a training step of MiniLM's last three layers. The cost model counts how often each of these
-happens (docs/check.md). The rest (probes, stacker, heads, start-up) is a constant from the reference machine, scaled by
-the speed of matrix products.
+Three times are measured with the code that training uses: one image through a frozen encoder, one text through a frozen
+encoder, and a training step of MiniLM's last three layers (per pair). The cost model counts how often each of them
+occurs (docs/check.md). The remaining time (probes, stacker, heads, start-up) was measured on the reference machine. It
+is scaled by the speed of matrix products.
 """
 
 import io
@@ -27,8 +27,8 @@ from mmsent_cli.progress import Progress, Stage, silent
 PAIRS, PREDICTED_PAIRS = 4000, 10_000
 SECONDS = 10.0
 CLOCK_SECONDS = 30.0
-"""Limits of a measurement in processor time, and in time by the clock, which is longer on a busy machine. A part
-that has not begun by then is left out."""
+"""Limits of the measurement: processor time, and elapsed time, which is longer on a busy machine. After either limit,
+no further part is measured."""
 WARM_UP, IMAGES, TEXTS, CHUNKS = 8, 32, 256, 2
 IMAGE_SIDES = (384, 320)
 """Width and height in pixels of the test images: the median of MVSA-Single."""
@@ -42,7 +42,7 @@ EFFICIENCY = 0.8
 """Speed-up from each further core, as a share of a core."""
 REFERENCE_GFLOPS = 100.0
 REFERENCE_REST = {"fast": 41.0, "best": 127.0}
-"""Seconds of the times in README.md that the cost model does not explain."""
+"""The part of the times in README.md that the cost model does not explain, in seconds."""
 REFERENCE_THREADS = 2
 
 
@@ -66,11 +66,11 @@ class UnitSeconds:
 
 
 def preset_seconds(unit: UnitSeconds, pairs: int = PAIRS) -> dict[str, float]:
-    """Estimate the seconds of `train --preset fast` and `best` from raw files, by preset."""
+    """Return the estimated seconds of `train` from raw files, for the presets `fast` and `best`."""
     slower = REFERENCE_GFLOPS / max(unit.gflops, 1.0) * _speed_up(REFERENCE_THREADS) / _speed_up(unit.threads)
     rest = {name: seconds * slower * pairs / PAIRS for name, seconds in REFERENCE_REST.items()}
     fast = pairs * (unit.image + unit.text)
-    # images at 320 pixels; MiniLM for its own probe and half of it for the frozen layers; MPNet; the training itself
+    # Images at 320 pixels. Texts: MiniLM for a probe, half of MiniLM for the frozen layers, and MPNet.
     best = pairs * (unit.image * (BEST_PX / FAST_PX) ** 2 + unit.text * (1.5 + MPNET_TO_MINILM))
     trained = pairs * (FOLDS - 1) * BEST_EPOCHS * unit.step
     return {"fast": fast + rest["fast"], "best": best + trained + rest["best"]}
@@ -83,7 +83,7 @@ def predict_seconds(unit: UnitSeconds, pairs: int = PREDICTED_PAIRS) -> dict[str
 
 
 def measure_units(resources: Resources, gflops: float, progress: Progress = silent) -> UnitSeconds | None:
-    """Measure this machine. Returns None if the time is up before all parts are measured.
+    """Measure the times of this machine. Returns None if the time limit is reached before all parts are measured.
 
     Args:
         resources: device, engine, weights.
@@ -148,7 +148,7 @@ def _step(encoder: Encoder, resources: Resources) -> float:
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        loss.item()  # a GPU computes until the value is asked for
+        loss.item()  # waits until the GPU has computed the value
 
     if resources.compute.device_type != "cpu":
         return min(_seconds(step, 0) for _ in range(STEPS)) / STEP_PAIRS
@@ -158,9 +158,9 @@ def _step(encoder: Encoder, resources: Resources) -> float:
 
 
 def _seconds(work: Callable[[], object], threads: int) -> float:
-    """Return the seconds of some work: by the clock if `threads` is 0, else processor time divided by `threads`.
+    """Return the seconds of some work: elapsed time if `threads` is 0, else processor time divided by `threads`.
 
-    Unlike the time by the clock, processor time does not grow if other programs use the machine.
+    Unlike elapsed time, processor time does not grow if other programs use the machine.
     """
     clock = time.process_time if threads else time.perf_counter
     start = clock()

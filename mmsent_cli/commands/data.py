@@ -1,4 +1,4 @@
-"""`mmsent check`, `inspect-encoding` and `split`: prepare the pairs for a training."""
+"""`mmsent check`, `inspect-encoding` and `split`: check and prepare pairs for training."""
 
 from dataclasses import fields
 from pathlib import Path

@@ -23,7 +23,7 @@ def env(
 
     The exit code is 1 if training cannot run.
     """
-    # Not by way of `api`, which needs torch: a torch that cannot be imported is one of the findings.
+    # Do not use `api`, which imports torch. A torch that cannot be imported must be reported as a finding.
     from mmsent_cli.checks.machine import check_machine
     from mmsent_cli.config import RuntimeConfig, build
     from mmsent_cli.reports.checks import print_env

@@ -157,7 +157,7 @@ def _parameter(config_type: type, config_field: Any, name: str, shown_default: s
     kind = value_type(config_field.type)
     is_listed = get_origin(kind) is tuple
     metadata = config_field.metadata
-    has_aliases = bool(metadata["aliases"])  # a Literal would refuse them before `build` sees them
+    has_aliases = bool(metadata["aliases"])  # a Literal would reject the aliases before `build` converts them
     choices = get_args(kind) if get_origin(kind) is Literal else ()
     is_long = len("|".join(choices)) > SHOWN_CHOICES
     help_text = (

@@ -37,7 +37,7 @@ def print_run(run: "FinishedRun", as_json: bool) -> None:
     from mmsent_cli.reports.tables import print_json
     from mmsent_cli.run_folders import latest_note
 
-    if not run.is_writable:  # one of several processes, of which the first prints
+    if not run.is_writable:  # only the first of several processes prints
         return
     print_notices(filter(None, [latest_note(run.folder)]))
     if as_json:

@@ -2,8 +2,8 @@
 
 A CPU with bf16 instructions (AVX-512 BF16) is not always faster in bf16. On one CPU, matrix products in bf16 are half
 as fast as in fp32 (155 against 290 GFLOP/s), on another twice as fast (400 against 185). The result is cached, so that
-all runs use the same precision. The processor time of one thread is measured. By the clock, a busy machine showed 2.5
-and 2.6 GFLOP/s, which led to another precision and other results.
+all runs use the same precision. The processor time of one thread is measured. Elapsed time gave 2.5 and 2.6 GFLOP/s
+on a busy machine, so another precision was chosen and the results changed.
 
 Rejected: a table of CPU models, which is never complete; measuring in each run, which may give different answers.
 """
@@ -99,7 +99,7 @@ def _file_name(cpu: str, version: str) -> str:
 
 
 def _read(path: Path, cpu: str) -> Bf16Probe | None:
-    """Return an earlier measurement on this machine; None if there is none, or if it is damaged."""
+    """Return an earlier measurement on this machine; None if no measurement is cached, or if the file is damaged."""
     try:
         known = Bf16Probe(**json.loads(path.read_text(encoding="utf-8")))
         is_ours = (known.cpu, known.torch) == (cpu, torch.__version__)

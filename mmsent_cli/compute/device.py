@@ -90,7 +90,7 @@ class Compute:
 
     @property
     def length_multiple(self) -> int:
-        """Texts are padded to a multiple of this length. On a GPU, this saves time by fewer different shapes."""
+        """Texts are padded to a multiple of this length. On a GPU, fewer different shapes save time."""
         return 16 if self.device_type == "cuda" else 1
 
     @property
@@ -100,7 +100,7 @@ class Compute:
 
     @property
     def decoders(self) -> int:
-        """The number of threads that decode images: one per core with a GPU, two on a CPU, which also runs encoders."""
+        """The number of threads that decode images: one per core with a GPU; else two, since the CPU also encodes."""
         return cpu_count() if self.device_type == "cuda" else 2
 
     @property
@@ -200,7 +200,7 @@ def open_device(device: str, is_deterministic: bool) -> str:
 
     Args:
         device: `cpu`, `cuda`, `cuda:N` or `mps`.
-        is_deterministic: the same computation gives the same bytes.
+        is_deterministic: True if repeating a computation must give the same bytes.
 
     Returns:
         The type of the device: `cpu`, `cuda` or `mps`.
@@ -219,7 +219,7 @@ def open_device(device: str, is_deterministic: bool) -> str:
         if index and int(index) >= count:
             known = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
             raise ConfigError(f"--device {device}: this machine has {count} CUDA device(s)", f"choose {known}")
-        if index:  # everything that names no number, Accelerate included, then runs there as well
+        if index:  # code that names no GPU number, such as Accelerate, then uses this GPU
             torch.cuda.set_device(int(index))
     if kind == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("--device mps: torch finds no Metal device on this machine", "use --device cpu")
@@ -236,7 +236,7 @@ def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator"
     # Accelerate keeps the first run's precision for the whole process; a second run must not inherit it.
     AcceleratorState._reset_state(reset_partial_state=True)
     mixed = "no" if compute.precision == "fp32" else compute.precision
-    # A head or a learned feature may be unused in a process's part of a batch.
+    # In one process's part of a batch, a head or a learned feature may be unused.
     handlers: list[KwargsHandler] = []
     if processes.count() > 1:
         handlers = [DistributedDataParallelKwargs(find_unused_parameters=True)]
@@ -250,7 +250,7 @@ def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator"
 
 
 def diagnose_cuda() -> str:
-    """Return the reason why torch finds no GPU, and what to do; empty on a machine with neither a card nor a driver."""
+    """Return the reason why torch finds no GPU, and what to do; empty on a machine without NVIDIA card and driver."""
     message, advice = why_unused(gpu_facts(), str(torch.__version__), torch.version.cuda or "")
     return f"{message}; {advice}" if message else ""
 

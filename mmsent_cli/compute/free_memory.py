@@ -33,7 +33,7 @@ def limit_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int | None:
 
 
 def _folders(cgroups: Path, own: Path) -> list[Path]:
-    """Return the folders of the control groups of this process, with their parents, whose limits apply too."""
+    """Return the folders of this process's control groups, and their parent folders, whose limits apply too."""
     try:
         paths = [line.split(":", 2)[2].lstrip("/") for line in own.read_text().splitlines()]
     except (OSError, IndexError):

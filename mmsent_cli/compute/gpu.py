@@ -1,4 +1,4 @@
-"""Find out why a GPU is not used, from card, driver and torch build. Works without torch."""
+"""Find out why a GPU is not used: because of the card, the driver or the torch build. Works without torch."""
 
 import contextlib
 import os
@@ -121,7 +121,7 @@ def why_unused(gpu: GpuFacts, version: str, cuda: str) -> tuple[str, str]:
 
 
 def wheel_command(driver_cuda: str) -> str:
-    """Return the command that installs torch for the driver: the newest wheel for its CUDA version or an older one."""
+    """Return the command that installs torch: the newest wheel whose CUDA version the driver supports."""
     fitting = [wheel for wheel in WHEELS if not driver_cuda or _version(wheel) <= _version(driver_cuda)]
     if not fitting:
         return f"update the driver ({DRIVERS}): torch needs one for CUDA {WHEELS[-1]} or later"

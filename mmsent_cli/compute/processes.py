@@ -75,7 +75,7 @@ def join(device: str) -> None:
 
 
 def launcher_note() -> str:
-    """Return a note if `accelerate launch --cpu` started one process although several were asked for, or ""."""
+    """Return a note if `accelerate launch --cpu` started one process instead of the requested number, else ""."""
     asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_PORT" in os.environ
     if not asked or count() > 1:
         return ""
@@ -100,7 +100,7 @@ def own_device(device: str) -> str:
 
 @contextmanager
 def first_alone() -> Iterator[None]:
-    """Run the block in the first process, and afterwards in the others, which then find the results in the caches."""
+    """Run the block in the first process. Then run it in the others, which find the results in the caches."""
     if count() > 1 and rank() > 0:
         distributed.barrier()
     yield
@@ -115,7 +115,7 @@ def meet() -> None:
 
 
 def of_first(value: Value) -> Value:
-    """Return the first process's value to every process."""
+    """Send the value of the first process to all processes, and return it."""
     if count() == 1:
         return value
     values = [value]
@@ -133,14 +133,14 @@ def of_all(value: Value) -> list[Value]:
 
 
 def share_buffers(module: torch.nn.Module) -> None:
-    """Copy the moving statistics of the first process to all others."""
+    """Copy the moving statistics of batch norm layers from the first process to all others."""
     if count() > 1:
         for buffer in module.buffers():
             distributed.broadcast(buffer, src=0)
 
 
 def lost(hint: str) -> MmsentError:
-    """Make the error for a process that has lost another process."""
+    """Make the error that a process raises after another process has ended."""
     return MmsentError("another process of this training has ended", hint)
 
 

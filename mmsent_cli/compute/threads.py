@@ -1,8 +1,8 @@
 """Threads, memory allocator and deterministic kernels of a process.
 
 On CUDA, the backward pass of memory-efficient attention is not deterministic, and cuDNN's attention makes a plan for
-every new length. So both are switched off; `--no-deterministic` allows the first. The cost was not measured, since no
-GPU was available.
+every new length. So both are switched off. `--no-deterministic` allows memory-efficient attention. The cost was not
+measured, since no GPU was available.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def keep_freed_memory() -> None:
 
 
 def suited_threads(trains_encoders: bool) -> contextlib.AbstractContextManager[None]:
-    """Return a context manager with the threads for training: one if only fusion and head are trained, else all.
+    """Return a context manager for training: PyTorch uses one thread if only fusion and head are trained, else all.
 
     Small matrices gain little from a second thread: up to 25 % on an idle machine. If another process uses the second
     core, training can be seven times slower (the smallest fusion: 0.8 s per epoch with one thread, 6 s with two).

@@ -1,7 +1,7 @@
 """Copy tensors between CPU and GPU memory while the GPU computes.
 
-Copies from and to pinned memory do not block the GPU. On other devices, the functions do the same as `Tensor.to`. They
-were not run on a GPU, since none was available.
+Copies from and to pinned memory do not block the GPU. On other devices, the functions do the same as `Tensor.to`. These
+functions were not tested on a GPU, since none was available.
 """
 
 from collections import deque
@@ -42,7 +42,7 @@ def begin_fetch(values: Tensor) -> Callable[[], np.ndarray]:
     host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     host.copy_(values, non_blocking=True)
     copied = torch.cuda.Event()
-    copied.record(torch.cuda.current_stream(values.device))  # a thread's own current device may be another
+    copied.record(torch.cuda.current_stream(values.device))  # the current device of this thread may be another one
 
     def wait() -> np.ndarray:
         copied.synchronize()

@@ -1,4 +1,4 @@
-"""Convert between configurations and plain values; define the presets and the usual names of settings."""
+"""Convert between configurations and plain values; define the presets, and names of settings in other libraries."""
 
 import difflib
 import json
@@ -12,7 +12,7 @@ from mmsent_cli.config.settings import OPTIONS_HINT, TrainConfig
 from mmsent_cli.errors import ConfigError, unknown_name
 
 LIKENESS = 0.75
-"""Minimum similarity of names, 0 to 1, to take an unknown name for a misspelt one."""
+"""Minimum similarity of two names, 0 to 1. A name that is less similar is not suggested."""
 USUAL_NAMES = {
     "encoders": ("model", "model_name", "encoder", "backbone", "pretrained", "arch"),
     "text_encoder": ("text_model", "bert", "language_model"),
@@ -60,11 +60,14 @@ USUAL_NAMES = {
     "resume": ("resume_from_checkpoint", "continue"),
     "offline": ("local_files_only",),
 }
-"""Usual names of settings in this field, by mmsent's name of the setting."""
+"""For each setting of mmsent, its names in other libraries of this field."""
 
 
 def meant_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return the settings that an unknown name may mean: settings with this usual name, or else with similar names.
+    """Return the settings that the user may have meant by an unknown name.
+
+    If another library uses this name for a setting (`USUAL_NAMES`), return that setting, else settings with similar
+    names.
 
     Args:
         name: the unknown name, with underscores.
@@ -77,7 +80,7 @@ def meant_names(name: str, known: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """The settings of a preset by section of TrainConfig, and a summary."""
+    """A preset: its settings, grouped by section of TrainConfig, and a summary."""
 
     summary: str
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -255,7 +258,7 @@ def _convert(setting: "Field[Any]", value: Any) -> Any:
 
 
 def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
-    """Check a single value. With `is_text`, the value is text, and numbers are parsed from it. Nothing is rounded."""
+    """Check or convert a single value. With `is_text`, numbers are parsed from the text. Numbers are not rounded."""
     if is_text and kind in (int, float):
         try:
             value = kind(value)

@@ -1,4 +1,4 @@
-"""Settings of single commands, in addition to those of a training."""
+"""Settings of single commands, in addition to the settings of a training."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -139,14 +139,14 @@ COMMON: dict[str, Any] = {
 }
 
 CLEAN = ("urls", "mentions", "retweets", "hashtags")
-"""Removes what carries no sentiment, a quarter of all tokens. With it, frozen MiniLM has accuracy .711 and macro-F1
-.572, without it .704 and .560 (five folds, mean of three seeds)."""
+"""Cleaning steps that remove a quarter of all tokens, which carry no sentiment. Accuracy and macro-F1 of frozen MiniLM
+are .711 and .572 with these steps, and .704 and .560 without them (five folds, mean of three seeds)."""
 MANY_PAIRS = 2000
 """With fewer pairs, large batches leave too few steps: 192 training pairs are 3 batches of 64 per epoch."""
 
 ENCODERS: dict[str, EncoderPair] = {
-    # The published settings (224 px, augmentation, balanced class weights, rate 2e-3, patience on macro-F1) end below
-    # the majority class on real tweets. These keep its network and head, and train it to something.
+    # On real tweets, the published settings (224 px, augmentation, balanced class weights, rate 2e-3, patience on
+    # macro-F1) are less accurate than the majority class. So network and head are as published, but not the training.
     "light": EncoderPair(
         "light",
         "light",
@@ -185,12 +185,12 @@ ENCODERS: dict[str, EncoderPair] = {
             "weight_decay": 1e-2,
             "label_smoothing": 0.1,
         },
-        # As accurate as 16 pairs at 5e-5 in three quarters of the time: .731 and .598 against .731 and .596, out of
-        # five folds, mean of two seeds.
+        # Compared with 16 pairs per batch and rate 5e-5, training takes three quarters of the time. Accuracy and
+        # macro-F1 are .731 and .598, compared with .731 and .596 (out of fold, five folds, mean of two seeds).
         tuned_defaults={"batch_size": 32, "encoder_lr": 1e-4},
-        # With 64 pairs per batch, most of a step is compute; with 16 it is memory traffic. The rate grows with the
-        # root of the batch. They predict as well: accuracy and macro-F1 of the best of four epochs, mean of three seeds
-        # on 800 real pairs, .700 and .580, with 16 .698 and .574.
+        # With 64 pairs per batch, a step spends most of its time on computation; with 16, on memory traffic. The rate
+        # grows with the square root of the batch size. Accuracy and macro-F1 of the best of four epochs are .700 and
+        # .580 with 64 pairs, and .698 and .574 with 16 (800 real pairs, mean of three seeds).
         frozen_defaults={"batch_size": 64, "head_lr": 2e-3},
     ),
     "bert-resnet18": EncoderPair(
@@ -250,7 +250,7 @@ def resolve(model: ModelConfig, fit: FitConfig, facts: Facts) -> tuple[ResolvedM
     """Fill in the default of every setting that is None.
 
     Raises:
-        ConfigError: the encoders are unknown, or a setting is incompatible with the defaults of the others.
+        ConfigError: the encoders are unknown, or a setting is incompatible with the default of another setting.
     """
     resolved = resolve_model(model, facts)
     return resolved, resolve_fit(fit, resolved, facts)

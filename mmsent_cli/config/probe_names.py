@@ -3,7 +3,7 @@
 image, text, minilm, characters, …   the probes of a fixed table
 text:ENCODER, image:ENCODER          an extra frozen encoder; ENCODER as in --text-encoder and --image-encoder
 ENCODER                              the same, for an encoder that has one modality only, such as bert or timm:NAME
-hf:NAME, FOLDER                      the same; the modality is found in the files of the model
+hf:NAME, FOLDER                      the same; the files of the model determine the modality
 """
 
 import difflib
@@ -50,7 +50,7 @@ def is_folder_name(name: str) -> bool:
 
 
 def probe_problem(name: str) -> str:
-    """Return the problem with the name of a probe, with the most similar known name; empty if there is none."""
+    """Return a message if a probe's name cannot be used, with the most similar known name; else an empty string."""
     if name in RENAMED_PROBES:
         return f"probe {name} is now called {RENAMED_PROBES[name]}"
     side, _, encoder = plain_probe_name(name).partition(":")
@@ -67,7 +67,7 @@ def _guess(name: str, kind: str) -> str:
 
     Args:
         name: the name that was typed.
-        kind: the encoder's name in it, without the modality and without the name of a hub model.
+        kind: the encoder in this name, without the modality and without the name of a hub model.
     """
     encoders = [each for own in PROBE_ENCODERS.values() for each in own]
     full = [f"{side}:{each}" for side, own in PROBE_ENCODERS.items() for each in own]

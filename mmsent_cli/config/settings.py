@@ -412,7 +412,7 @@ def raise_if(config: Any, *checks: tuple[bool, str]) -> None:
 
     Args:
         config: the settings that are checked.
-        checks: pairs of a condition and a text. The condition is true if there is a problem. If the text begins with
+        checks: pairs (condition, text). The condition is True if there is a problem. If the text begins with
             the name of a setting, the message shows it as an option with its value.
     """
     problems = [_as_typed(config, text) for is_bad, text in checks if is_bad]
@@ -431,7 +431,7 @@ def _as_typed(config: Any, text: str) -> str:
 
 
 def _unknown(option: str, names: Sequence[str], known: Sequence[str]) -> str:
-    """Return the text of the problem "unknown value", with the most similar known value."""
+    """Return the message for an unknown value of an option, with the most similar known value."""
     parts = [f"--{option}: unknown {name!r}{likely(name, known)}" for name in names]
     return f"{'; '.join(parts)}; known: {', '.join(known)}"
 

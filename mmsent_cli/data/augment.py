@@ -1,4 +1,4 @@
-"""Augment training images. Seed, image and the number of the version ("view") determine the pixels."""
+"""Augment training images. A "view" is an augmented version of an image. Seed, image and view number determine it."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -88,9 +88,9 @@ def augment(pixels: "np.ndarray", augmentation: Augmentation, image_digest: str,
 
 
 def _crop(image: "Image", kept: float, x: float, y: float) -> "Image":
-    """Crop an image and scale the crop to the full size.
+    """Crop an image, and scale the crop to the full size.
 
-    `kept` is the share of each side that is kept, `x` and `y` the position of the crop, each 0 to 1.
+    `kept` is the share of each side that is kept. `x` and `y`, from 0 to 1, are the position of the crop.
     """
     from PIL.Image import Resampling
 

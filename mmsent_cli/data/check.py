@@ -35,7 +35,7 @@ def check_row(row: PairRow, decision: EncodingDecision) -> CheckedPair:
 
     Args:
         row: a row of a data source.
-        decision: the encoding decision, for a text in a file.
+        decision: the encoding decision, by which texts in files are decoded.
     """
     pair, missing, broken, remarks = Pair(guid=row.guid, tag=row.tag, text=None, image=None), {}, {}, []
     if row.text is None and row.text_path is None:
@@ -151,8 +151,8 @@ def load_labelled(
         cache_dir: cache folder for the encoding decision.
         progress: receives the number of checked pairs.
         source: a source from `locate` or `frame_source`; None uses `config.data`.
-        needs: the modalities that each pair must have. If empty: all modalities that occur in the source. If None: a
-            pair may lack one modality, as in a prediction.
+        needs: the modalities that each pair must have. An empty value means all modalities that occur in the source.
+            With None, a pair may lack one modality, as in a prediction.
 
     Raises:
         DataError: tags are unknown, the encoding is undecided, or (with `on_bad` stop) a row or a pair is unusable.
@@ -203,9 +203,9 @@ def open_unlabelled(
 ) -> tuple[int, Iterator[Pair]]:
     """Count the rows to predict, then read and check their pairs in order. Only a few hundred pairs are in memory.
 
-    A missing text or image is None. `on_bad` decides about broken files: `stop` checks all pairs and then raises one
-    error that lists every problem; `drop` leaves the pair out; `blank` sets the text or image to None. A pair without
-    text and image, and a row that cannot be read, is left out by both.
+    A missing text or image is None. For broken files, `on_bad` determines what is done. `stop` checks all pairs, and
+    then raises one error that lists every problem. `drop` leaves the pair out. `blank` sets the text or image to None.
+    `drop` and `blank` also leave out pairs without text and image, and rows that cannot be read.
 
     Args:
         source: a source from `locate`.
@@ -213,11 +213,11 @@ def open_unlabelled(
         decision: the encoding decision, from `decide_encoding`.
         flaws: receives the pairs that are dropped or blanked.
         notes: receives notes on how the source was read, after the last pair.
-        part: a function from the number of all rows to the range of rows to predict. Rows that cannot be read are
-            counted in the part with the first row, so that the parts together count each of them once.
+        part: a function that takes the number of all rows, and returns the range of rows to predict. Rows that cannot
+            be read are counted only in the part that contains the first row.
 
     Raises:
-        DataError: with `on_bad` stop, rows are invalid, or files are broken, which is found while the pairs are read.
+        DataError: with `on_bad` stop, rows are invalid, or files are broken. The latter is raised while pairs are read.
     """
     report, flaws = Report(), Flaws() if flaws is None else flaws
     count, every_row = count_unlabelled(source, config, report, decision)
@@ -296,7 +296,7 @@ def check_rows(rows: Iterable[PairRow], decision: EncodingDecision) -> Iterator[
 
 
 def _require_encoding(given: str, pairs: Sequence[Pair]) -> None:
-    """Check that the encoding of the user decodes most texts.
+    """Check that most texts are valid in the encoding that the user chose.
 
     Raises:
         DataError: too many texts have bytes that are invalid in this encoding.

@@ -1,4 +1,4 @@
-"""Read further columns of a source, and use the column names that a checkpoint records."""
+"""Read additional columns of a source, and use the column names that are recorded in a checkpoint."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,20 +15,21 @@ from mmsent_cli.errors import DataError, UnmetTags, likely, listed
 
 
 def with_own_columns(given: Mapping[str, Any], own: Mapping[str, Any], read: Callable[[DataConfig], Any]) -> DataConfig:
-    """Return the settings for new pairs: the user's, and those of the training pairs if they fit.
+    """Return the settings with which new pairs can be read.
 
-    New labels may be written in the words of the training's `label_map`, or may already be the classes.
+    The settings of the training pairs are tried first, then without their `label_map`, since new labels may already be
+    the classes. Then the defaults are tried. The user's settings override all of them.
 
     Args:
         given: the user's settings.
-        own: the column names of the training pairs, by setting, and their `label_map` if there was one.
-        read: a function that reads rows with a configuration, and raises DataError if it cannot.
+        own: the settings of the training pairs: the column names, and the `label_map` if there was one.
+        read: a function that reads rows with a configuration. It raises DataError if they cannot be read.
     """
     columns = {name: value for name, value in own.items() if name != "label_map"}
     tried = list(dict.fromkeys(build(DataConfig, {**known, **given}) for known in (own, columns, {})))
     if len(tried) == 1:
         return tried[0]
-    reported = tried[0]  # whoever reads the rows reports what is wrong with them
+    reported = tried[0]  # the caller reads the rows again, which raises the error
     for settings in tried:
         try:
             read(settings)

@@ -32,11 +32,11 @@ PLACEHOLDER = "NAME"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """The number of each field's column, from 0. None if the table has no such column.
+    """The column number of each field, counted from 0. None if the table has no such column.
 
     Attributes:
         guid, text, image, tag: the fields.
-        target: the column with the aspect, which replaces `$T$` in the text (see `lab.aspect_columns`).
+        target: the column with the aspect of a tweet, which replaces `$T$` in its text (see `lab.aspect_columns`).
         notes: notes on columns that were guessed, and on pairs that got a number as guid.
     """
 
@@ -61,10 +61,11 @@ def choose_columns(
     Args:
         source: the name of the table for messages.
         names: the columns of the table, in order; a name may occur twice.
-        config: the column names: the user's, or the defaults.
+        config: the settings with the column names, given by the user or default.
         is_labelled: True if a tag is needed.
-        needs: the modalities whose columns must exist. If empty, one of the two columns may be missing: for pairs to
-            predict, always; for labelled pairs, if all other columns are known or if the option of the column is empty.
+        needs: the modalities whose columns must exist. If it is empty, the text column or the image column may be
+            missing. For labelled pairs, this requires that all other columns are known, or that the option of the
+            missing column is empty.
         has_index: True if the rows have an index, which replaces a missing guid column.
 
     Raises:
@@ -110,7 +111,7 @@ def plain_name(column: str) -> str:
 
 
 def column_named(source: str, names: Sequence[str], wanted: str, option: str) -> int | None:
-    """Find a column by its name, by `name.1` for the second column of that name, or by its number, from 1.
+    """Find a column by its name, or by its number counted from 1. `name.1` means the second column with this name.
 
     Args:
         source: the name of the source for messages.

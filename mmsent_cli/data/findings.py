@@ -23,7 +23,7 @@ def near_duplicates(pairs: Sequence[Pair]) -> list[list[Pair]]:
 
 
 def findings_note(pairs: Sequence[Pair]) -> str:
-    """Return a note on near-duplicates and conflicting tags that names the file with them; empty if there are none."""
+    """Return a note on near-duplicates and conflicting tags, with the name of the file that lists them; else ""."""
     groups = near_duplicates(pairs)
     if not groups:
         return ""
@@ -35,7 +35,7 @@ def findings_note(pairs: Sequence[Pair]) -> str:
 
 
 def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
-    """Make a CSV table of near-duplicates (with their groups), conflicting tags, and dropped or blanked pairs.
+    """Make a CSV table of groups of near-duplicates, conflicting tags, and dropped or blanked pairs.
 
     Args:
         pairs: the labelled pairs.

@@ -39,8 +39,8 @@ class Flaw(NamedTuple):
 
     Attributes:
         text: a sentence about this pair.
-        kind: one of the keys of `HINTS` for a common flaw, else empty.
-        example: the name of the file for a common flaw, else empty.
+        kind: for a common flaw, one of the keys of `HINTS`; else empty.
+        example: for a common flaw, the name of the file; else empty.
         is_absent: True if the row names a file that is not on this machine.
     """
 
@@ -57,7 +57,7 @@ class CheckedPair:
     Attributes:
         pair: the pair; its text or image is None if it cannot be used.
         missing: the modalities that the row does not have.
-        broken: the modalities that the row has, but that cannot be used.
+        broken: the modalities that the row has but that cannot be used.
         remarks: notes on unusual files that are used.
         row: the place of the row, such as `pairs.csv:17`.
     """
@@ -143,7 +143,7 @@ class Flaws:
             self.unusable.append(UnusablePair(guid="", row=where, reason=why, outcome=DROPPED))
 
     def admit(self, item: CheckedPair, on_bad: str, needs: Collection[str] | None) -> Pair | None:
-        """Return the pair as it is used, or None if it is left out. Its flaws are recorded.
+        """Record the flaws of a pair. Return the pair with only its usable parts, or None if the pair is left out.
 
         Args:
             item: a checked pair.

@@ -1,7 +1,7 @@
 """A DataFrame as a source of pairs, one per row. An image is a path, a PIL image or the bytes of an image file.
 
-The columns have the same names as in a table. The guid column is optional. Without it, the index gives the guids, or
-the row number if index labels repeat.
+The columns have the same names as in a table. The guid column is optional. Without it, the guids are the
+index labels, or the row numbers if index labels repeat.
 """
 
 from collections.abc import Iterable, Iterator
@@ -61,10 +61,10 @@ def place_of(row: PairRow) -> int:
 
 
 def raw_texts(frame: "DataFrame", config: DataConfig) -> tuple[list[tuple[str, bytes]], bool]:
-    """Return `DataFrame:row` and the bytes of each text, for `inspect_encoding`; the column may hold bytes.
+    """Return the name `DataFrame:row` and the bytes of each text, for `inspect_encoding`. Cells may be bytes or text.
 
     Returns:
-        The texts, and whether all are decoded already.
+        The texts, and True if all of them are decoded already.
 
     Raises:
         DataError: the column does not exist, or a cell is neither text nor bytes.

@@ -1,4 +1,4 @@
-"""Find an image if no file has exactly the name in the table."""
+"""Find the file of an image if the table names a file that does not exist."""
 
 import os
 import re
@@ -16,10 +16,13 @@ OTHER_FOLDER = "found in a folder next to the table"
 
 
 def find_image(path: Path) -> tuple[Path, str] | None:
-    r"""Find a file for a path that does not exist. Return it with a note, or None if no file or several files fit.
+    r"""Find a similar path for an image path that does not exist.
 
-    Tried in this order: `images\1.jpg` for `images/1.jpg`; other case, another Unicode form or a missing suffix; the
-    same name in `images/` and other usual folders next to the table, or in `<anything>_images/`.
+    These differences are allowed, in this order: backslashes (`images\1.jpg`); another case, another Unicode form or
+    a missing suffix; another folder next to the table, such as `images/` or `<anything>_images/`.
+
+    Returns:
+        The path of the file and a note on the difference, or None if no file or several files fit.
     """
     plain = Path(str(path).replace("\\", "/"))
     for folder, how in _places(plain):
@@ -39,7 +42,7 @@ def _places(path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _in_folder(folder: Path, name: str) -> Path | None:
-    """Return the only file of a folder whose name differs from the given one in case, composition or suffix alone."""
+    """Return the file with this name, else the only file whose name differs only in case, Unicode form or suffix."""
     names = _names(folder, _changed(folder))
     if name in names.get(_key(name), ()):
         return folder / name
@@ -51,7 +54,7 @@ def _in_folder(folder: Path, name: str) -> Path | None:
 
 @lru_cache(maxsize=64)
 def _names(folder: Path, changed: int) -> dict[str, list[str]]:
-    """Return the files of a folder by their names in one case and composition; empty if the path is no folder.
+    """Return the file names of a folder, grouped by a key that ignores case and Unicode form; empty without a folder.
 
     Args:
         folder: any path.

@@ -58,7 +58,7 @@ def all_formats() -> tuple[str, ...]:
     """Return names of all formats to open; Pillow looks at the first bytes and ignores the file's suffix."""
     from PIL import Image
 
-    with suppress(ImportError):  # an extra; `foreign_kind` names the files that need it
+    with suppress(ImportError):  # an optional package; `foreign_kind` describes files that need it
         import_module(HEIF_EXTRA).register_heif_opener()
     Image.init()
     return (*PHOTOGRAPHS, *sorted(set(Image.OPEN) - set(PHOTOGRAPHS) - REFUSED))
@@ -106,8 +106,8 @@ def repair(raw: bytes, decode: Callable[[bytes, int], Any]) -> tuple[bytes, str]
 def is_complete_jpeg(raw: bytes, decode: Callable[[bytes, int], Any]) -> bool:
     """Return True if a JPEG without its end marker has all its pixels.
 
-    The decoder fills missing pixels from the bytes after the file. So if pixels are missing, other bytes there change
-    the picture.
+    The decoder fills missing pixels from the bytes that follow the file. So the file is decoded with different bytes
+    after it. If pixels are missing, the pictures differ.
     """
     body = _without_half_marker(raw)
     try:
@@ -232,7 +232,7 @@ def image_bytes(source: ImageSource) -> bytes:
 
 
 def _undecoded_file(image: Any) -> bytes | None:
-    """Return the file of a PIL image whose pixels have not been read, and so not been changed; else None."""
+    """Return the file of a PIL image whose pixels were not yet read, so they cannot have been changed; else None."""
     from PIL.ImageFile import ImageFile
 
     if not isinstance(image, ImageFile) or not image.tile or image.fp is None or image.format not in all_formats():
@@ -323,7 +323,7 @@ def _pillow() -> Any:
     """Return Pillow's Image module, configured once."""
     from PIL import Image
 
-    # Our pixel limit replaces Pillow's, which is higher and only warns; its warnings of odd EXIF tags are no use here.
+    # Our pixel limit replaces Pillow's, which is higher and only gives a warning. EXIF warnings are not needed.
     Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     return Image
@@ -343,7 +343,7 @@ def _rgb(image: Any) -> Any:
 
 
 def _eight_bits(image: Any) -> "np.ndarray":
-    """Scale grey values of more than 8 bits to 0 to 255: 16-bit images by the full range, others by their range."""
+    """Scale grey values of more than 8 bits to 0 … 255: 16-bit images by the full range, others by their own range."""
     import numpy as np
 
     grey = np.nan_to_num(np.asarray(image, dtype=np.float64))

@@ -64,7 +64,8 @@ def mvsa_judgement(words: Sequence[str]) -> str:
     """Return the sentiment of one row of `labelResultAll.txt`, or the reason why it has none.
 
     First, the majority of the annotators is found for the text and for the image. Then both are merged: if
-    they are equal, the result is their sentiment. If one is neutral, it is the other one. Opposite ones have no result.
+    they are equal, the result is this sentiment. If one is neutral, the result is the other one. Opposite
+    sentiments have no result.
 
     Args:
         words: the result of `mvsa_words`, without the ID.
@@ -96,7 +97,7 @@ MAX_QUOTED_CHARACTERS = 60
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The text file and the image file of every guid. `clashes` has the guids with two files of one kind."""
+    """The text file and the image file of each guid. `clashes` has the guids with two texts or two images."""
 
     texts: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
@@ -104,7 +105,7 @@ class Listing:
 
 
 def holds_list(folder: Path, *names: str) -> bool:
-    """Return True if the folder contains one of these list files; without names, any list file."""
+    """Return True if the folder contains one of the named list files. Without names, any list file counts."""
     return any((folder / name).is_file() for name in names or LISTS)
 
 
@@ -118,7 +119,7 @@ def list_files(folder: Path) -> Listing:
     own = [path for path in _files_in(folder) if os.path.basename(path) not in LISTS]  # noqa: PTH119 Paths are slow
     for path in [*own, *_files_in(folder / "data", must_exist=False)]:
         stem, dot, suffix = path.rpartition(".")
-        guid, kind = composed(os.path.basename(stem)), dot + suffix.lower()  # noqa: PTH119 a Path costs ten times this
+        guid, kind = composed(os.path.basename(stem)), dot + suffix.lower()  # noqa: PTH119 a Path takes ten times as long
         if kind == ".txt":
             _enter(listing, listing.texts, guid, path)
         elif kind in IMAGE_SUFFIXES:
@@ -135,7 +136,7 @@ def read_rows(folder: Path, list_name: str, config: DataConfig, report: Report) 
         folder: the folder with the list.
         list_name: one of `LISTS`.
         config: settings with the encoding, for a list that is not UTF-8.
-        report: receives the counts of blank rows, of rows that cannot be used, and of rows whose annotators disagree.
+        report: receives the numbers of blank rows, of unusable rows, and of rows whose annotators disagree.
 
     Raises:
         DataError: the list does not exist, or has no header line.

@@ -1,4 +1,4 @@
-"""Measure the scripts of the texts, and find out whether the text encoder can read them.
+"""Find out in which scripts (Latin, Han, …) texts are written, and whether the text encoder can read them.
 
 An encoder with an English tokenizer turns Chinese or Arabic texts into unknown tokens or single characters. Its
 predictions for such texts are guesses, so a warning is given before the training.
@@ -17,7 +17,7 @@ WARN_SHARE = 0.1
 ENGLISH_ENCODERS = frozenset({"minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta"})
 """Text encoders that were trained on English texts."""
 SCRIPTS = {"CJK": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
-"""Usual names of scripts, by the first word of the Unicode names of their letters, if these differ."""
+"""The name of a script or language for the first word in the Unicode names of its letters, if the two differ."""
 
 
 @dataclass(frozen=True, slots=True)

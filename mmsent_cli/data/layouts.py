@@ -1,4 +1,4 @@
-"""Find the data source, a folder with list files, a table file or a DataFrame, and read its rows.
+"""Find the data source (a folder with list files, a table file or a DataFrame), and read its rows.
 
 Chosen: three modules of functions, selected by `Source.kind`. Rejected: a class for each; they share no state.
 """
@@ -64,9 +64,9 @@ def frame_source(frame: "DataFrame") -> Source:
 
 
 def locate(data: str | None) -> Source:
-    """Find the data: `--data`, else `$MMSENT_DATA`, else the current folder, `./data` or `./data/sample`.
+    """Find the data: `--data`, else `$MMSENT_DATA`, else a usual folder.
 
-    The first of these folders with a list file is used.
+    The usual folders are the current folder, `./data` and `./data/sample`. The first one with a list file is used.
 
     Raises:
         DataError: the path does not exist, or is neither a folder nor a table.
@@ -86,9 +86,9 @@ def locate(data: str | None) -> Source:
 
 
 def locate_all(data: str | None) -> list[Source]:
-    """Find the sources of a pattern such as `posts/*.csv`, ordered by name. Without a pattern, use `locate`.
+    """Find the sources that match a pattern such as `posts/*.csv`. Without a pattern, use `locate`.
 
-    Numbers in names are ordered by value.
+    The sources are ordered by name. Numbers in names are compared by value.
 
     Raises:
         DataError: no file matches the pattern, or `locate` fails.
@@ -171,7 +171,7 @@ def _nearest(path: Path) -> str:
 
 
 def _shown(path: Path) -> Path:
-    """Return a path relative to the current folder, if it is in it. So the notes of a resumed run are the same."""
+    """Return a path relative to the current folder if it is inside this folder. Else return the path itself."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) and path != here else path
 
@@ -224,7 +224,7 @@ def gather_labelled(
     decision: EncodingDecision | None = None,
     needs: Iterable[str] = (),
 ) -> tuple[list[PairRow], tuple[str, ...], str]:
-    """Return all readable rows with a tag, their classes, and a hint on the other rows, which are in the report.
+    """Return all readable rows with a tag, their classes, and a hint on the other rows. The report lists these rows.
 
     Args:
         source, config, report, decision, needs: as in `labelled_rows`.
@@ -253,7 +253,7 @@ def gather_labelled(
 
 
 def _hint(problems: Sequence[str], wrong: Sequence[str | None], source: Source, labels: Sequence[str]) -> str:
-    """Return what to do about rows that cannot be read, and about missing and unknown tags."""
+    """Return a hint: what to do about rows that cannot be read, and about missing and unknown tags."""
     unknown = list(dict.fromkeys(tag for tag in wrong if tag is not None))
     doubled = sum(DUPLICATE in line for line in problems)
     parts = []
@@ -390,7 +390,7 @@ def rows_to_predict(
 
 
 def _only(rows: Iterable[PairRow], report: Report, has_tag: bool) -> Iterator[PairRow]:
-    """Yield the rows with a tag, or those without. The others are counted as skipped."""
+    """Yield the rows with a tag, or the rows without a tag. The other rows are counted as skipped."""
     for row in rows:
         if (row.tag is not None) is has_tag:
             yield row
@@ -406,7 +406,7 @@ def _table_rows(
     decision: EncodingDecision | None,
     needs: Iterable[str] = (),
 ) -> tuple[Iterator[PairRow], tuple[str, ...]]:
-    """Return the rows of a table or a DataFrame, and the class names if classes are numbered."""
+    """Return the rows of a table or a DataFrame. If its classes are numbers, also return the class names."""
     if source.frame is not None:
         names = frames.columns_of(source.frame)
         columns = choose_columns(source.name, names, config, is_labelled, needs, has_index=True)
@@ -449,7 +449,7 @@ def _has_image(row: PairRow) -> bool:
     name = row.elsewhere or str(row.image)
     if IMAGE.search(name) or manifests.ADDRESS_START.match(name):
         return True
-    with suppress(OSError, ValueError):  # a text that is too long for a name
+    with suppress(OSError, ValueError):  # the text is too long for a file name
         return isinstance(row.image, Path) and row.image.is_file()
     return False
 

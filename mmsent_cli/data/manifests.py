@@ -34,12 +34,12 @@ def without_surrogates(text: str) -> str:
 def read_rows(table: Table, columns: Columns, config: DataConfig, report: Report) -> Iterator[PairRow]:
     """Read a manifest row by row, labelled or not.
 
-    Only one row at a time is in memory, and the guids of all earlier rows, to check that guids are unique.
+    Only one row at a time is in memory. The guids of all earlier rows are kept, to check that guids are unique.
 
     Args:
         table: the result of `open_table`.
         columns: the result of `choose_columns`.
-        config: settings of the data. A label in `labels` is never taken for a missing value.
+        config: settings of the data. A tag such as "none" is not a missing value if `labels` contains it.
         report: receives the counts of blank rows, and of rows that cannot be used.
     """
     seen: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Read the text in images by OCR, such as a quotation, a headline or the caption of a meme.
+"""Read the text in images (such as a headline or the caption of a meme) by OCR.
 
 Chosen: RapidOCR with the small models of its package, run by OpenVINO; nothing is downloaded. Images are reduced to
 384 px to save time. At 256 px, a quarter of the letters is lost, and the probes no longer improve the predictions.
@@ -30,7 +30,7 @@ OCR_FORMAT = 1
 TEXT_AND_OCR = "text+ocr"
 """Modality of an auxiliary encoder that reads the text and the words in the image, as in `text+ocr:minilm-layers`."""
 MAX_ADDED_CHARACTERS = 300
-"""Number of characters of the words in an image that are added to the text. Text encoders cut longer texts."""
+"""Maximum number of characters that are added to the text from the image. Text encoders truncate longer texts."""
 
 
 class OcrUnavailable(ConfigError):
@@ -138,14 +138,14 @@ def _load() -> Any:
     from rapidocr import EngineType, RapidOCR
 
     load_openvino()
-    cv2.setNumThreads(1)  # one thread an image, several images at a time
+    cv2.setNumThreads(1)  # one thread per image, several images in parallel
     return RapidOCR(params=_settings(EngineType.OPENVINO))
 
 
 @cache
 def _settings(engine: Any) -> dict[str, Any]:
     return {
-        "Global.use_cls": False,  # upside-down lines are rare, and looking for them costs a third more
+        "Global.use_cls": False,  # upside-down lines are rare, and finding them takes a third more time
         "Global.log_level": "error",
         "Det.engine_type": engine,
         "Rec.engine_type": engine,

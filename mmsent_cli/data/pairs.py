@@ -1,4 +1,4 @@
-"""A pair as a row of its source (`PairRow`), and a checked pair with decoded text (`Pair`)."""
+"""Pairs before and after their check: `PairRow` is a row of a data source, `Pair` a checked pair with decoded text."""
 
 import difflib
 import hashlib
@@ -65,8 +65,8 @@ class Pair:
 class Dataset:
     """All labelled pairs of a source, checked.
 
-    `source` is the name of the source for messages, `labels` the class names in order. `problems` has a line for each
-    pair that was dropped or blanked.
+    `source` is the name of the source for messages. `labels` are the class names in order. `problems` has a message for
+    each pair that was dropped or blanked.
     """
 
     source: str
@@ -113,7 +113,7 @@ def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool
 
 
 def labels_of(rows: Iterable[PairRow], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the classes in order: the `wanted` ones, else the sentiments that occur, else all tags, sorted.
+    """Return the classes in order: `wanted` if given, else the sentiments that occur, else all tags, sorted.
 
     Tags that are usual names of sentiments, such as neg, neu and pos, are in the order negative, neutral, positive. If
     two or more sentiments occur, the classes are the sentiments. Any other tag is then an error, since it is probably
@@ -144,7 +144,7 @@ def require_classes(labels: Sequence[str]) -> None:
 
 
 def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:
-    """Return a line for each row whose tag is missing or unknown, with the most similar label."""
+    """Return a message for each row whose tag is missing or unknown. It suggests the most similar label."""
     return [_tag_problem(row, labels) for row in rows if row.tag not in labels]
 
 

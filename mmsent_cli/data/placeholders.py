@@ -8,8 +8,8 @@ from mmsent_cli.data.text import duplicate_key
 
 FEW, MANY = 5, 20
 IMAGE_SHARE, TEXT_SHARE, SMALL_SHARE = 0.25, 0.5, 0.01
-"""A placeholder has more than 5 partners and more than a quarter of all texts (for an image) or half of all images
-(for a text), or more than 20 partners and a hundredth."""
+"""A placeholder image occurs with more than n different texts. For N pairs, n is the smaller of max(5, N / 4) and
+max(20, N / 100). A placeholder text occurs with more than n different images, with N / 2 instead of N / 4."""
 Key = Callable[[Pair], str]
 
 
@@ -24,14 +24,17 @@ def image_key(pair: Pair) -> str:
 
 
 def placeholders(keys: Sequence[str], partners: Sequence[str], share: float) -> dict[str, int]:
-    """Find texts that occur with many different images, or images with many texts. Return the pairs of each.
+    """Find texts that occur with many different images, or images that occur with many different texts.
 
     A retweet is not a placeholder, since its text always occurs with the same image.
 
     Args:
-        keys: the key of each pair's text (or image).
-        partners: the key of each pair's image (or text).
-        share: IMAGE_SHARE or TEXT_SHARE.
+        keys: to find texts, the key of each pair's text; to find images, the key of each pair's image.
+        partners: the key of the other modality of each pair: its image, or its text.
+        share: IMAGE_SHARE to find images, TEXT_SHARE to find texts.
+
+    Returns:
+        The key of each placeholder, with its number of pairs.
     """
     beside: defaultdict[str, set[str]] = defaultdict(set)
     counts: defaultdict[str, int] = defaultdict(int)
@@ -47,7 +50,7 @@ def placeholder_notes(pairs: Sequence[Pair]) -> list[str]:
     """Return a line for each image that many pairs share."""
     images = [image_key(pair) for pair in pairs]
     if max(Counter(filter(None, images)).values(), default=0) <= FEW:
-        return []  # the keys of texts take time
+        return []  # computing the keys of the texts takes time
     texts = [text_key(pair) for pair in pairs]
     found = placeholders(images, texts, IMAGE_SHARE)
     notes = []

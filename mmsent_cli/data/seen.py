@@ -1,6 +1,6 @@
 """A record of the training pairs for the checkpoint: digests, classes and lengths, but no text and no image.
 
-With this record, pairs that were in training or validation are recognised, even in another copy of the data.
+The record shows whether a pair was in training or validation, even if it is in another copy of the data.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +14,13 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.text import duplicate_key
 
 NEW, NEAR, SEEN, VALIDATED = 0, 1, 2, 3
-"""Relations of a pair to the training. NEW: none. NEAR: it shares its text or its image with a training pair. SEEN:
-it shares both with a training pair. VALIDATED: it shares both with a validation pair."""
+"""Relations of a pair to the training; see `SeenPairs.relation`."""
 ARRAYS = ("texts", "images", "classes", "words")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenPairs:
-    """N training pairs.
+    """The record of N training pairs.
 
     Attributes:
         texts, images: 64-bit digests [N] of the words of the text (equal for near-duplicates) and of the image file. 0
@@ -78,8 +77,8 @@ class SeenPairs:
     def relation(self, pairs: Iterable[Pair]) -> np.ndarray:
         """Return NEW, NEAR, SEEN or VALIDATED for each pair [M].
 
-        SEEN: one training pair has both its text and its image. VALIDATED: one validation pair has both. NEAR: a
-        training pair shares text or image.
+        SEEN: a training pair has the same text and the same image. VALIDATED: a validation pair has the same text and
+        the same image. NEAR: a training pair has the same text or the same image. NEW: none of these.
         """
         chosen = list(pairs)
         found = self._own_relation(chosen)

@@ -1,9 +1,9 @@
 """Make stratified training and validation splits. `grouped` keeps near-duplicates together, `plain` ignores them.
 
-Chosen: groups of near-duplicates are assigned as a whole, the largest first, in random order within a size. Each group
-goes to the split that most needs pairs of its classes. Class shares are exact to about one pair, for any share and any
-number of folds. Rejected: scikit-learn's `train_test_split` over groups, which counts groups and not pairs, and
-`StratifiedGroupKFold`, which supports only shares of 1/n.
+Chosen: groups of near-duplicates are not divided. The largest groups are assigned first; groups of the same size are in
+random order. Each group goes to the split that lacks the most pairs of the group's classes. Class shares are
+exact to about one pair, for any share and any number of folds. Rejected: scikit-learn's `train_test_split` over groups,
+which counts groups and not pairs, and `StratifiedGroupKFold`, which supports only shares of 1/n.
 """
 
 import json
@@ -26,7 +26,7 @@ from mmsent_cli.results import SplitResult
 def groups_of(pairs: Sequence[Pair]) -> list[int]:
     """Return the group number of each pair. Pairs with the same text key or the same image are in one group.
 
-    A placeholder, which many pairs share with different partners, is ignored.
+    A placeholder is ignored: a text that occurs with many different images, or an image with many different texts.
     """
     import numpy as np
     from scipy.sparse import coo_matrix
@@ -74,7 +74,7 @@ def assign(pairs: Sequence[Pair], groups: list[list[int]], shares: Sequence[floa
 
 
 def _class_shares(sizes: Mapping[str | None, int], shares: Sequence[float]) -> dict[str | None, list[float]]:
-    """Return each split's share of each class. A share that gives less than one pair of a rare class is raised."""
+    """Return each split's share of each class. The shares of a rare class are raised to give at least one pair."""
     wanted = {}
     for tag, size in sizes.items():
         raised = [max(share, min(1 / size, 1 / len(shares))) for share in shares]
@@ -115,7 +115,7 @@ def require_split_name(path: Path) -> None:
     """Check the suffix of a split file.
 
     Raises:
-        ConfigError: the suffix is that of another kind of file.
+        ConfigError: the suffix belongs to another kind of file.
     """
     if path.suffix.lower() not in ("", ".json") and not is_stream(path):
         raise ConfigError(f"--out {path}: a split cannot be written as a {path.suffix} file", "give a name with .json")
@@ -201,7 +201,7 @@ def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig
 
 
 def make_folds(pairs: Sequence[Pair], labels: Sequence[str], n: int, seed: int) -> tuple[Split, ...]:
-    """Divide pairs into n folds, near-duplicates together. Returns one split per fold, with this fold for validation.
+    """Divide pairs into n folds, and keep near-duplicates together. Fold i is the validation part of split i.
 
     Raises:
         ConfigError: n is less than 2.
@@ -250,7 +250,7 @@ def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
 
 
 def describe(splits: Sequence[Split], pairs: Sequence[Pair], labels: Sequence[str], path: Path) -> SplitResult:
-    """Return the sizes, class counts and near-duplicates of a split or of folds, as `mmsent split` shows them."""
+    """Return the sizes, class counts and near-duplicates of a split or of folds, which `mmsent split` shows."""
     split, tags = splits[0], {pair.guid: pair.tag for pair in pairs}
     group_of = dict(zip((pair.guid for pair in pairs), groups_of(pairs), strict=True))
     members = defaultdict(list)
@@ -324,7 +324,7 @@ def _require_members(counts: Mapping[str, int], needed: int) -> None:
 
 
 def _more_members(needed: int, most: int, least: int) -> str:
-    """Return a hint if classes have fewer than `needed` members. Each fold needs one member."""
+    """Return a hint for classes that have fewer than `needed` members. Each fold needs one member."""
     fewer = f"use --folds {least} or fewer" if needed > 2 and least >= 2 else ""
     others = "leave these classes out with --exclude-labels" if most >= needed else ""
     return ", or ".join(filter(None, (fewer, "add pairs of these classes", others)))

@@ -21,7 +21,7 @@ NO_VALUE = frozenset(
 )
 """Words for a missing value, in lower case, as pandas, Excel, R, databases and JavaScript write them."""
 USUAL_NO_VALUE = ("", "null")
-"""Those words that need no remark."""
+"""The usual forms of a missing value, which need no remark."""
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)[.,]0+")
 JOINTS = re.compile(r"[,;|/&+，、；]")
 OPPOSITE = "with opposite judgements"
@@ -55,7 +55,7 @@ def tag_or_none(tag: str, labels: Sequence[str] | None = None) -> str | None:
 
     Args:
         tag: the tag as it is written.
-        labels: class names that the user gave. These are never taken for a missing value.
+        labels: class names that the user gave. A tag that is one of them is never a missing value.
     """
     plain = visible(tag).strip()
     return None if not plain or (plain.lower() in NO_VALUE and plain not in (labels or ())) else plain
@@ -138,7 +138,7 @@ def _mapped(rows: Sequence[PairRow], names: Mapping[str, str], is_given: bool) -
 
 
 def _spellings(rows: Iterable[PairRow], labels: Sequence[str] | None) -> tuple[dict[str, str], list[str]]:
-    """Return the spelling of each class by its key, and a note for each class with several spellings."""
+    """Return the chosen spelling for the key of each class, and a note for each class with several spellings."""
     given = {tag_key(label): label for label in labels or ()}
     written: dict[str, Counter[str]] = {}
     for row in rows:
@@ -211,7 +211,7 @@ def _without(rows: Sequence[PairRow], labels: Sequence[str]) -> tuple[list[PairR
 
 
 def _unmet(option: str, tags: Sequence[str], rows: Sequence[PairRow], is_some_met: bool) -> list[str]:
-    """Return a note on tags that an option names but that do not occur.
+    """Return a note if an option names tags that do not occur in the data.
 
     Raises:
         UnmetTags: none of the named tags occurs.

@@ -29,7 +29,7 @@ INVISIBLE = re.compile(
 
 
 def visible(text: str) -> str:
-    """Remove characters that print nothing. Of a text without other characters, at most white space is left."""
+    """Remove characters that are invisible when printed. White space is kept."""
     return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
 
 
@@ -62,13 +62,13 @@ def clean(text: str, steps: Collection[str]) -> str:
 
 
 def says_nothing(text: str, steps: Collection[str]) -> bool:
-    """Return True if nothing visible is left of a text without links, account names and RT.
+    """Return True if a text has no visible characters besides links, account names and RT.
 
-    Links count as nothing even for a model that reads them.
+    Links do not count, even for a model that reads them.
 
     Args:
         text: any text.
-        steps: the cleaning steps of the model. What they remove counts as nothing, too.
+        steps: the cleaning steps of the model. Characters that they remove do not count either.
     """
     return not visible(clean(text, {*WORDLESS, *steps})).strip()
 

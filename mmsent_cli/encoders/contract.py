@@ -1,4 +1,4 @@
-"""The base class of all encoders: a sequence of stages that can be cut in two after any stage.
+"""The base class of all encoders: a sequence of stages that can be divided into two parts after any stage.
 
 Shape letters: B pairs, T text tokens or image positions, D feature width, C channels, H and W pixels.
 
@@ -133,7 +133,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self.train(self.training)
 
     def keep_tokens(self) -> Self:
-        """Exclude the pooling from the stored stages, so that the model can compute tokens from the stored features."""
+        """Exclude the pooling from the stored stages, so that tokens can be computed from the stored features."""
         self.cut = min(self.frozen, self.n_stages - 1)
         return self
 
@@ -157,14 +157,14 @@ class Encoder(nn.Module, Generic[Inputs]):
 
     @torch.no_grad()
     def prefix(self, inputs: Activations, cut: int) -> Activations:
-        """Run the first `cut` stages without gradient."""
+        """Run the first `cut` stages on raw inputs, without gradient."""
         values = inputs.values
         for stage in self.stages[:cut]:
             values = stage(values, inputs.mask)
         return Activations(values, None if cut == self.n_stages else inputs.mask)
 
     def suffix(self, activations: Activations, cut: int) -> Encoded:
-        """Run the stages after the first `cut` ones."""
+        """Run the stages after the first `cut` stages, on the result of `prefix`."""
         if cut == self.n_stages:
             return Encoded(activations.values)
         values, mask = activations
@@ -173,11 +173,11 @@ class Encoder(nn.Module, Generic[Inputs]):
         return Encoded(self.stages[-1](values, mask), *_as_tokens(values, mask))
 
     def forward(self, activations: Activations) -> Encoded:
-        """Compute the features from the output of the stored stages, `prefix(…, self.cut)`."""
+        """Compute the features from the output of the stored stages, which is `prefix(inputs, self.cut)`."""
         return self.suffix(activations, self.cut)
 
     def encode(self, inputs: Activations) -> Encoded:
-        """Compute the features from raw inputs, by all stages."""
+        """Compute the features from raw inputs. All stages are run."""
         return self.suffix(self.prefix(inputs, self.cut), self.cut)
 
     def copy(self) -> Self:
@@ -188,8 +188,8 @@ class Encoder(nn.Module, Generic[Inputs]):
     def digest(self, stages: int) -> str:
         """Return the BLAKE2b-128 digest of the weights and statistics of the first `stages` stages.
 
-        The digest is cached until a tensor changes, since hashing takes a tenth of a second. Later processes reuse it
-        if the weights still have the values of their file.
+        The digest is cached until a tensor changes, since hashing takes a tenth of a second. Later processes use
+        the cached digest if the weights still have the values of the weights file.
         """
         tensors = self.stages[:stages].state_dict()
         written = _written(tensors)
@@ -213,7 +213,7 @@ class Encoder(nn.Module, Generic[Inputs]):
 
 
 def _written(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:
-    """Return the memory address of each tensor, and the number of its in-place changes."""
+    """Return, for each tensor, its memory address and the number of its in-place changes."""
     return {name: (tensor.data_ptr(), tensor._version) for name, tensor in tensors.items()}
 
 

@@ -88,7 +88,7 @@ TABLES: dict[str, Mapping[str, EncoderSpec[Any]]] = {"text": TEXT_ENCODERS, "ima
 
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
-    """Choose the encoders for `auto` on this machine: clip, else compact, else light. Returns them with the reason."""
+    """Return the encoders that `auto` means on this machine (clip, else compact, else light), and the reason."""
     if device_type == "cuda" and weights.has(CLIP):
         return "clip", "encoders: clip (its weights and a GPU are on this machine)"
     reason = "no GPU" if device_type != "cuda" else "no CLIP weights on this machine"
@@ -139,9 +139,9 @@ def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSou
 
 
 def auxiliary_place(name: str) -> tuple[str, str]:
-    """Split the name of an auxiliary encoder into modality and name in the table of this modality.
+    """Split the name of an auxiliary encoder into its modality, and its name in the table of this modality.
 
-    For `text` and `image`, the model's own encoders, the second part is empty.
+    `text` and `image` mean the model's own encoders. For these, the second part is empty.
     """
     side, _, encoder = name.partition(":")
     if is_text_and_ocr(name):
@@ -178,7 +178,7 @@ def full_probe_name(name: str, weights: WeightSource) -> str:
 
 
 def find_spec(side: str, name: str) -> EncoderSpec[Any]:
-    """Return the row of the encoder `name`, such as `hf:NAME`, in the table of a modality."""
+    """Return the table row of an encoder. `side` is its modality, and `name` may be a name such as `hf:NAME`."""
     return TABLES[side][name.partition(":")[0]]
 
 

@@ -1,4 +1,6 @@
-"""Build the tables of a data set. Each pair is encoded once, and models share columns of equal features."""
+"""Build the tables of a data set: the encoded pairs from which training batches are made.
+
+Each pair is encoded once. Models whose encoders have the same features share a column."""
 
 import json
 from collections import Counter
@@ -51,7 +53,7 @@ class TableBuilder:
     Attributes:
         targets: class number of each pair [N].
         encoder_runs: the numbers of texts and images encoded so far, without those found in the feature store.
-        damaged: the number of damaged store entries, except those that columns count.
+        damaged: the number of damaged store entries that `frozen_column` found. Other columns have their own count.
     """
 
     def __init__(self, dataset: Dataset, store: Path, compute: Compute, encoded: Callable[[], None]) -> None:
@@ -73,7 +75,7 @@ class TableBuilder:
         self._refusals: list[str] = []
 
     def examine(self, model: SentimentModel) -> list[int]:
-        """Collect the facts for `notes` about a model's encoders, even if the model is not trained in this process.
+        """Collect facts about a model's encoders, which `notes` reports. The model may be trained in another process.
 
         Returns:
             The number of tokens of each text for the first model. All models of a data set use these lengths.
@@ -105,7 +107,7 @@ class TableBuilder:
         return Table(columns["text"], columns["image"], lengths, self.targets, rows.train, val)
 
     def frozen_column(self, encoder: Encoder, progress: Progress, texts: Sequence[str | None] | None = None) -> Column:
-        """Encode every text or every image by a frozen encoder. The column is not kept.
+        """Encode every text or every image with a frozen encoder. The builder does not keep the column.
 
         Args:
             encoder: a frozen encoder of texts or images.
@@ -136,7 +138,7 @@ class TableBuilder:
     def _column(
         self, side: str, encoder: Encoder, augmentation: Augmentation | None, rows: Rows, progress: Progress
     ) -> Column:
-        """Return the column for an encoder's stored stages. All models share it, and it is filled once."""
+        """Return the column for an encoder's stored stages. It is filled once, and shared by all models."""
         described = json.dumps(describe_features(encoder, self.compute), sort_keys=True)
         identity = (side, described, augmentation)
         if identity not in self._columns:
@@ -153,7 +155,7 @@ class TableBuilder:
         return self._texts if side == "text" else self._images
 
     def _require_any(self, side: str) -> None:
-        """Check that any pair has this modality."""
+        """Check that at least one pair has this modality."""
         if not any(self._keys[side]):
             source = self.dataset.source
             raise DataError(f"no pair of {source} has a usable {side}", f"add pairs with a usable {side}")

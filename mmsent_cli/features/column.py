@@ -29,7 +29,7 @@ class Column:
 
     Args:
         encoder: the encoder, with the same frozen and stored stages as in training.
-        keys: content digest of each pair's text or image; empty if the pair lacks it.
+        keys: content digest of each pair's text or image; an empty string if the pair lacks this modality.
         store: folder of the feature store.
         compute: device and precision for the stored stages.
         augmentation: the augmentation of training images, or None.
@@ -124,7 +124,7 @@ class Column:
         else:
             encoded = encode_texts(self.encoder, self._compute, [str(by_key[key]) for key in missing])
         for rows, arrays in encoded:
-            yield from zip((missing[row] for row in rows), arrays, strict=False)  # copies at the end have no key
+            yield from zip((missing[row] for row in rows), arrays, strict=False)  # copies at the end fill a batch
 
     def _decode(self, key: str, by_key: Mapping[str, RawInput]) -> np.ndarray:
         digest, _, view = key.partition("-view")
@@ -143,7 +143,7 @@ class Column:
         return self._augmented.read(_view_key(key, epoch % self.augmentation.views))
 
     def _placeholder(self) -> np.ndarray:
-        """Return zeros for a pair without the modality. The model replaces its feature."""
+        """Return zeros for a pair without the modality. The model replaces the feature of such a pair."""
         if self._empty is None:
             array = self._plain.read(next(key for key in self.keys if key))
             is_sequence = stored_pad(self.encoder) is not None

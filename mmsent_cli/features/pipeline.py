@@ -7,8 +7,8 @@
 `Column` uses `encode_texts` and `encode_images` to fill the feature store. `PairPipeline` encodes pairs for prediction,
 without the store. Batches are in order, and only a few are in memory.
 
-In torch, the rounding depends on the shape of a batch. So if text features are stored or read by probes, all texts of a
-batch have the same length, without padding.
+In torch, the rounding depends on the shape of a batch. So if text features are stored, or are the input of probes, all
+texts of a batch have the same length, without padding.
 """
 
 from collections import deque
@@ -35,8 +35,8 @@ from mmsent_cli.model import Batch
 Item = TypeVar("Item")
 
 TEXT_BATCH_MULTIPLE = 16
-"""In torch, batches of texts are filled with copies to a multiple of this size. Torch's matrix kernels round smaller
-batches in another way, so a feature would depend on the other texts of its batch."""
+"""In torch, a batch of texts is filled with copies until its size is a multiple of this number. Torch's matrix kernels
+round smaller batches in another way, so a feature would depend on the other texts of its batch."""
 BATCHES_DECODED_AHEAD = 4
 CHUNK_BATCHES = 16
 """Number of batches of a prediction whose pairs are in memory together, sorted by length."""
@@ -57,8 +57,8 @@ def encode_texts(
         pool: threads for several batches in parallel; None makes new ones.
 
     Yields:
-        Numbers of some texts, and the output of the stored stages for each of them in float32. Without stored stages,
-        these are token ids.
+        For each batch, the positions of its texts in `texts`, and the output of the stored stages for each text in
+        float32. Without stored stages, the token ids are yielded instead of the output.
     """
     ids = encoder.inputs.arrays(texts)
     groups = list(rows_by_length(ids, compute.text_batch, compute.length_multiple))
@@ -66,7 +66,7 @@ def encode_texts(
     batches = ([ids[row] for row in rows] + [ids[rows[0]]] * (-len(rows) % multiple) for rows in groups)
     are_padded = compute.length_multiple > 1 and stored_pad(encoder) is not None
     for rows, values in zip(groups, _stored(encoder, compute, batches, pool), strict=True):
-        if are_padded:  # without the copies at the end, which are as long as the first
+        if are_padded:  # the shorter `rows` excludes the copies at the end of `values`
             values = [value[: len(ids[row])] for row, value in zip(rows, values, strict=False)]
         yield rows, values
 
@@ -119,7 +119,7 @@ def rows_by_length(arrays: Sequence[np.ndarray], batch: int, multiple: int = 1) 
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
-    """A batch of encoded pairs of a chunk.
+    """A batch of encoded pairs. The pairs are a part of a chunk.
 
     Attributes:
         rows: the numbers of the pairs in the chunk.
@@ -155,7 +155,7 @@ class PairPipeline:
 
     @cached_property
     def streams(self) -> int:
-        """The number of batches of images that are computed in parallel. To find it, all weights are looked at."""
+        """The number of image batches that are computed in parallel. Finding it takes time: all weights are read."""
         return self.compute.streams_for(self.image)
 
     @property
@@ -169,7 +169,7 @@ class PairPipeline:
         held = size * -(-AUXILIARY_PAIRS // size) if self.auxiliary else size
         stream = iter(pairs)
         streams = max(self.streams, *map(self.compute.streams_for, self.auxiliary.values()), 1)
-        # The threads outlive a chunk: each that reads words in images loads the OCR program once.
+        # All chunks use the same threads, since each thread that reads words in images loads the OCR models once.
         with ThreadPoolExecutor(self.compute.decoders) as decoders, ThreadPoolExecutor(streams) as encoders:
             while block := list(islice(stream, held)):
                 ocr_texts = list(decoders.map(self._ocr_text, block)) if self.reads_ocr else []
@@ -228,7 +228,7 @@ class PairPipeline:
     def _features(
         self, encoder: Encoder[Any], chunk: Sequence[Pair], texts: Sequence[str], pool: ThreadPoolExecutor
     ) -> np.ndarray:
-        """Compute the features [N, D] of the pairs by a completely frozen encoder."""
+        """Compute the features [N, D] of the pairs with a completely frozen encoder."""
         features = np.zeros((len(chunk), encoder.out_dim), dtype=np.float32)
         places = range(len(chunk))
         if isinstance(encoder.inputs, ImageInputs):

@@ -53,7 +53,7 @@ class Entry:
 
 
 class FeatureSet:
-    """Stored features, by the content digest of their text or image.
+    """Stored features. The key of an entry is the content digest of its text or image.
 
     Args:
         root: folder of the feature store.
@@ -77,7 +77,7 @@ class FeatureSet:
             self._load_shard(index)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """Return the keys without a valid entry, each once and in order. An entry is checked at its first use."""
+        """Return the keys without a valid entry, in order, without duplicates. An entry is checked at its first use."""
         wanted = dict.fromkeys(keys)
         return [key for key in wanted if not self._is_sound(key)]
 
@@ -89,7 +89,7 @@ class FeatureSet:
     def add(self, entries: Iterable[tuple[str, np.ndarray]]) -> None:
         """Write arrays to new shards, atomically."""
         writer = _ShardWriter(self.folder)
-        with on_interrupt(lambda: writer.discard()):  # whichever is written by then
+        with on_interrupt(lambda: writer.discard()):  # the writer at the time of the interrupt
             try:
                 for key, array in entries:
                     writer.append(key, array)

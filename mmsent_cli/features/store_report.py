@@ -1,7 +1,7 @@
 """Report and delete the content of the caches.
 
-Chosen: only files with mmsent's names in folders with mmsent's mark are deleted, and no links. So other files of the
-user there are kept. Rejected: deleting a marked folder as a whole.
+Chosen: a file is deleted only if it has a name that mmsent uses, and its folder has mmsent's mark. Links are never
+deleted. So other files that the user put in such a folder are kept. Rejected: deleting a marked folder as a whole.
 """
 
 import contextlib
@@ -104,7 +104,7 @@ def _delete(folder: Path, names: re.Pattern[str]) -> None:
 
 
 def _files(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
-    """Yield every file and link below a folder, with True if mmsent wrote it. Links are not followed."""
+    """Yield each file and link below a folder, and True if its name shows that mmsent wrote it. No link is followed."""
     for parent, folders, files in os.walk(folder):
         linked = [name for name in folders if Path(parent, name).is_symlink()]
         for path in (Path(parent, name) for name in [*files, *linked]):
@@ -112,7 +112,7 @@ def _files(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
 
 
 def _feature_sets(root: Path) -> tuple[dict[Path, dict[str, str]], list[Path]]:
-    """Find the folders of feature sets with their descriptions, and the other folders."""
+    """Return the folders of feature sets with their descriptions, and folders that only look like feature sets."""
     folders = sorted(path.parent for path in root.glob(f"*/{DESCRIPTION}"))
     if root.is_symlink():
         return {}, [root] if folders else []

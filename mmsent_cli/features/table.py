@@ -24,8 +24,8 @@ class Table:
     Attributes:
         text: the activations of the texts.
         image: the activations of the images.
-        lengths: number of tokens of each text [N], which determines the batches. So all models have the same batches,
-            whichever stages are stored.
+        lengths: number of tokens of each text [N]. The batches are made from these lengths, so they are the same for
+            all models.
         targets: class number of each pair [N].
         train: numbers of the training pairs.
         val: numbers of the validation pairs, ordered by text length to save padding.
@@ -50,7 +50,7 @@ class Table:
 
 
 class EpochBatches(Sampler[list[int]]):
-    """The batches of an epoch, as lists of rows. If `epoch` is None (evaluation), rows are in the given order.
+    """The batches of an epoch, as lists of rows. If `epoch` is None (evaluation), the rows keep their order.
 
     Attributes:
         epoch: the epoch, which must be set before each pass.
@@ -62,7 +62,7 @@ class EpochBatches(Sampler[list[int]]):
         self.rows = table.train if is_training else table.val
         self.lengths = [table.lengths[row] for row in self.rows]
         self.batch_size = batch_size
-        self.drop_last = False  # Accelerate reads it
+        self.drop_last = False  # Accelerate reads this attribute
         self.seed = seed
         self.epoch: int | None = 1 if is_training else None
         self.part = part
@@ -119,7 +119,7 @@ def make_loader(table: Table, sampler: EpochBatches, workers: int, device: torch
         device: where the batches are used.
     """
     is_cuda = device.type == "cuda"
-    if workers:  # otherwise each would read all rows into memory of its own
+    if workers:  # else each worker would read all rows into its own memory
         table.text.load()
         table.image.load()
     elif is_cuda:

@@ -1,12 +1,12 @@
 """The table of fusion layers. A fusion combines text and image features to one feature.
 
 A fusion is an `nn.Module`. It is built from the widths of its input features, has an attribute `out_dim`, and is called
-as `fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. A fusion with weights for the modalities may return them by
-a method `gates(text, image) -> {name: [B]}`, with values in [0, 1]; the names `text` and `image` are for the
-modalities.
+as `fusion(text: Encoded, image: Encoded) -> [B, out_dim]`. A fusion that weights the modalities may have a method
+`gates(text, image) -> {name: [B]}`. It returns the weights, with values in [0, 1]. The weights of the modalities have
+the names `text` and `image`.
 
 To add a fusion, write the module in a new file, and add a row to FUSIONS. Its default settings go to FUSION_DEFAULTS in
-`config/defaults.py`. All other code and the contract tests use this row.
+`config/defaults.py`. All other code, including the contract tests, finds the fusion by its row.
 
 Shape letters: B pairs, T text tokens, T' image positions, Dt and Dv widths of the pooled features, C classes. In
 formulas, t [Dt] and v [Dv] are the pooled features of text and image, σ is the sigmoid, ⊙ the elementwise product, LN
@@ -149,11 +149,19 @@ def find_fusion(name: str) -> FusionSpec:
 
 
 USUAL_NAMES = {"gated": "gmu", "concatenation": "concat", "attention": "cross-attention", "late": "concat"}
-"""Usual names in this field, with the names here."""
+"""Other names of fusions in this field, and the name that mmsent uses."""
 
 
 def unknown_fusion(option: str, name: str, more: Sequence[str] = ()) -> ConfigError:
-    """Make the error for an unknown fusion, with the fusion of this usual name, or else the most similar one."""
+    """Make the error for an unknown fusion.
+
+    If the name is another name of a fusion (`USUAL_NAMES`), the error suggests this fusion, else a similar name.
+
+    Args:
+        option: the option that was given, without dashes.
+        name: the unknown name.
+        more: further names that the option allows.
+    """
     error = unknown_name(option, name, [*more, *FUSIONS])
     meant = USUAL_NAMES.get(name.casefold())
     return ConfigError(f"--{option}: unknown {name!r}; did you mean {meant}?", error.hint) if meant else error

@@ -9,7 +9,7 @@ WIDTH = 1024
 
 
 class Gate(nn.Module):
-    """σ(LN(W x)) with an affine W: [B, in_dim] -> [B, out_dim], each in (0, 1)."""
+    """Compute the weights σ(LN(W x)) with an affine W: [B, in_dim] -> [B, out_dim], with values in (0, 1)."""
 
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
@@ -21,7 +21,7 @@ class Gate(nn.Module):
 
 
 class Blip(nn.Module):
-    """LN(P [t ⊙ σ(LN(W v)); v]), P to 1024.
+    """Compute LN(P [t ⊙ σ(LN(W v)); v]), where P has 1024 outputs. For the symbols, see `mmsent_cli.fusion`.
 
     Source: the published setup's BLIP style, after Li et al. 2022, arXiv 2201.12086.
     """

@@ -8,7 +8,10 @@ from mmsent_cli.fusion.blip import WIDTH, Gate
 
 
 class BlipAdvanced(nn.Module):
-    """LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]), P to 1024. Source: the published setup's advanced BLIP style."""
+    """Compute LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]), where P has 1024 outputs.
+
+    For the symbols, see `mmsent_cli.fusion`. Source: the published setup's advanced BLIP style.
+    """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()

@@ -10,10 +10,10 @@ WIDTH = 512
 
 
 class Clip(nn.Module):
-    """[P t / |P t|; Q v / |Q v|], P and Q to 512.
+    """Compute [P t / |P t|; Q v / |Q v|], where P and Q have 512 outputs. For the symbols, see `mmsent_cli.fusion`.
 
-    The projections have a bias, unlike CLIP's. So a feature of zeros (as in an ablation) can be normalized, and its
-    gradient is finite.
+    Unlike CLIP's projections, P and Q have a bias. So a feature of zeros, as in an ablation, can be normalized, and
+    the gradient is finite.
 
     Source: the published setup's CLIP style; Radford et al. 2021, arXiv 2103.00020.
     """

@@ -12,14 +12,14 @@ HEADS = 4
 
 
 class CrossAttention(nn.Module):
-    """Text tokens attend to image tokens, and image tokens to text tokens. The means of both are concatenated.
+    """Text tokens attend to image tokens, and image tokens to text tokens. The two mean outputs are concatenated.
 
     The input x [B, 1 + T, 128] of a modality is its pooled feature and its tokens, projected and normalized; y is the
     same for the other modality. The output is the mean of LN(x + attention(x, y, y)) over the real tokens. Since the
     pooled feature is a token, there is a token to attend to even if a modality is missing.
 
     Sources: Lu et al. 2019, arXiv 1908.02265 (co-attention); Tsai et al. 2019, arXiv 1906.00295 (cross-modal attention
-    between sequences of different length). One layer without feed-forward part, for small data.
+    between sequences of different length). There is one layer, without a feed-forward part, since the data is small.
     """
 
     def __init__(self, text_dim: int, image_dim: int, text_token_dim: int, image_token_dim: int) -> None:
@@ -42,7 +42,7 @@ class CrossAttention(nn.Module):
         return torch.cat([text_side, image_side], dim=-1)  # [B, 256]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """Return for each modality the share of attention on its tokens. The rest is on its pooled feature."""
+        """Return, for each modality, the share of attention on its tokens. The rest is on its pooled feature."""
         words, is_word = self.text_tokens(text)
         regions, is_region = self.image_tokens(image)
         _, on_regions = self.text_queries(words, regions, regions, ~is_region)  # [B, 1 + T, 1 + T'], mean over heads

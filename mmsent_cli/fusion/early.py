@@ -10,7 +10,9 @@ DROPOUT = (0.4, 0.3)
 
 
 class Early(nn.Module):
-    """[LN(t); LN(v)], then Linear(→1024) ReLU Dropout LayerNorm Linear(→512) ReLU Dropout LayerNorm.
+    """Apply an MLP to the concatenated features [LN(t); LN(v)].
+
+    The MLP is Linear(→1024) ReLU Dropout LayerNorm Linear(→512) ReLU Dropout LayerNorm.
 
     Source: the published student project. The last layers, Linear(→256) ReLU Dropout Linear(→C), are the head.
     """

@@ -9,9 +9,9 @@ WIDTH = 512
 
 
 class Gmu(nn.Module):
-    """z ⊙ tanh(P t) + (1 - z) ⊙ tanh(Q v) with z = σ(R [t; v]), each 512 wide.
+    """Compute z ⊙ tanh(P t) + (1 - z) ⊙ tanh(Q v) with z = σ(R [t; v]), where P, Q and R have 512 outputs.
 
-    It weights the modalities pair by pair with few parameters, which suits a few thousand pairs.
+    The gate z weights the modalities separately for each pair. It has few parameters, so a few thousand pairs suffice.
 
     Source: Arevalo et al. 2017, arXiv 1702.01992, with a bias in each map.
     """

@@ -21,7 +21,9 @@ class ClassScores(NamedTuple):
 
 
 class LogitEnsemble(nn.Module):
-    """exp(a)·log p(c | text) + exp(b)·log p(c | image) + bias(c): log-linear pooling with learned a, b and bias.
+    """Combine the class probabilities of two unimodal heads by log-linear pooling.
+
+    The logits are exp(a)·log p(c | text) + exp(b)·log p(c | image) + bias(c), with learned a, b and bias.
 
     The fusion has a classification head for each modality, and returns the logits of the model. Each head is trained
     only by its own loss. a, b and bias are trained on the detached log-probabilities of the heads. a and b are
@@ -49,7 +51,7 @@ class LogitEnsemble(nn.Module):
         return ClassScores(self.combine(text_logits, image_logits), text_logits, image_logits)
 
     def combine(self, text_logits: Tensor, image_logits: Tensor) -> Tensor:
-        """Combine the logits of both heads, [B, C] each, to logits [B, C] by the formula above."""
+        """Combine the logits of both heads, each [B, C], to logits [B, C]; the class docstring has the formula."""
         text, image = (logits.detach().log_softmax(dim=-1) for logits in (text_logits, image_logits))
         return self.text_log_scale.exp() * text + self.image_log_scale.exp() * image + self.bias
 

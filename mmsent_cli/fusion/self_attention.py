@@ -12,7 +12,7 @@ HEADS = 4
 class SelfAttention(nn.Module):
     """Text and image features are projected to the same width, and attend to each other as two tokens.
 
-    With x = [P t, Q v] [B, 2, 512]: LN(x + attention(LN(x))), flattened.
+    The output is LN(x + attention(LN(x))), flattened, where x = [P t, Q v] has the shape [B, 2, 512].
 
     Source: the published student project. There, the sequence had one token, so the attention weight was always 1 and
     the layer was linear. The sequence of two tokens is a correction.

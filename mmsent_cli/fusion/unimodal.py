@@ -6,7 +6,7 @@ from mmsent_cli.encoders.contract import Encoded
 
 
 class TextOnly(nn.Module):
-    """The text feature t. The image encoder is neither run nor trained."""
+    """Return the text feature t. The image encoder is neither run nor trained."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class TextOnly(nn.Module):
 
 
 class ImageOnly(nn.Module):
-    """The image feature v. The text encoder is neither run nor trained."""
+    """Return the image feature v. The text encoder is neither run nor trained."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()

@@ -9,7 +9,10 @@ INITIAL = 0.5
 
 
 class Weighted(nn.Module):
-    """[σ(a)·t; σ(b)·v] with learned scalars a and b, both 0.5 at first. Source: the published setup's best fusion."""
+    """Concatenate weighted features: [σ(a)·t; σ(b)·v], where the scalars a and b are learned and start at 0.5.
+
+    Source: the published setup's best fusion.
+    """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()

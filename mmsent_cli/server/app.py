@@ -244,7 +244,7 @@ def _about(predictor: Predictor) -> str:
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
-    """Convert every refusal, including those of the framework, to an error with a hint."""
+    """Convert a refusal, or an HTTP error of the framework, to an error response with a hint."""
     assert isinstance(error, HTTPException)
     content: Any = error.detail
     if not isinstance(content, dict):
@@ -253,6 +253,6 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _failed(_: Request, error: Exception) -> JSONResponse:
-    """Return the refusal for a pair that passed the checks but cannot be predicted."""
+    """Return the error response for a pair that passed the checks but cannot be predicted."""
     assert isinstance(error, MmsentError)
     return JSONResponse({"error": error.message, "hint": error.hint}, 422)

@@ -1,4 +1,4 @@
-"""Join requests of several clients to batches, which one thread predicts."""
+"""Combine the requests of several clients into batches, which one thread predicts."""
 
 import asyncio
 import math
@@ -32,7 +32,7 @@ class Job:
 class Batcher:
     """Collects waiting requests into batches.
 
-    A batch contains at least one request, and only whole requests: as many as fit into `batch` pairs.
+    A batch contains as many whole requests as fit into `batch` pairs, but at least one.
 
     Args:
         predict: a function that predicts pairs. It is called by one thread at a time.
@@ -115,7 +115,7 @@ class Batcher:
                 self._has_work.clear()
 
     def _take(self) -> list[Job]:
-        """Take the next requests from the queue, without those whose client has gone."""
+        """Take the next requests from the queue. Requests whose client has disconnected are dropped."""
         jobs: list[Job] = []
         while self._waiting:
             job = self._waiting[0]
@@ -123,18 +123,18 @@ class Batcher:
             if is_full:
                 break
             self._waiting.popleft()
-            if not job.answer.done():  # the client has not gone
+            if not job.answer.done():  # the client is still connected
                 jobs.append(job)
             if job.run:
                 break
         return jobs
 
     async def _answer(self, loop: asyncio.AbstractEventLoop, jobs: list[Job]) -> None:
-        """Predict some requests together. If this fails, predict each alone, so that each gets its own error."""
+        """Predict several requests together. If this fails, predict each alone, to find the one with the error."""
         try:
             work = jobs[0].run or (lambda: self._predict([pair for job in jobs for pair in job.pairs]))
             answers = await asyncio.shield(loop.run_in_executor(self._thread, work))
-        except Exception as error:  # whatever goes wrong belongs to the request, and the server goes on
+        except Exception as error:  # an error concerns one request only; the server continues
             if len(jobs) > 1:
                 for job in jobs:
                     await self._answer(loop, [job])

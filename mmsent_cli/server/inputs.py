@@ -54,7 +54,7 @@ async def read_pairs(request: Request, settings: ServeSettings) -> tuple[list[Pa
     """Read the pairs of a request.
 
     Returns:
-        The pairs, and whether they are from a list.
+        The pairs, and True if the body contains a list of pairs.
 
     Raises:
         Refusal: the body contains no usable pair.

@@ -16,7 +16,7 @@ GRACE_S = 10
 
 
 def choose_token(settings: ServeSettings) -> str | None:
-    """Return the token for requests: the given one, or a new one if other machines can connect, or else None."""
+    """Return the token that requests need: the given one, else a new one if other machines can connect, else None."""
     given = settings.token or os.environ.get(TOKEN_VARIABLE)
     return given or (None if is_loopback(settings.host) else secrets.token_urlsafe(24))
 
@@ -50,7 +50,7 @@ def run_server(app: Callable, listener: socket.socket) -> None:
     import uvicorn
 
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=GRACE_S, server_header=False)
-    with left_to_others():  # uvicorn raises the signal again when it has stopped
+    with left_to_others():  # uvicorn raises the signal again after it has stopped
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -36,7 +36,7 @@ def precision_recall(
         if not is_class.any():
             continue
         precision, recall, _ = precision_recall_curve(is_class, probabilities[:, number])
-        # As `average_precision_score` of scikit-learn, which would compute the curve again.
+        # The same as scikit-learn's `average_precision_score`, which would compute the curve again.
         average = max(0.0, -float(np.sum(np.diff(recall) * precision[:-1])))
         precision, recall = precision[:-1], recall[:-1]  # the last point, recall 0 and precision 1, has no threshold
         kept = np.unique(np.linspace(0, len(recall) - 1, MOST_POINTS).round().astype(int))[::-1]
@@ -100,13 +100,13 @@ def calibration_bins(probabilities: np.ndarray, targets: np.ndarray, count: int 
 def answered_shares(
     confidence: np.ndarray, is_right: np.ndarray, shares: tuple[float, ...]
 ) -> tuple[AnsweredShare, ...]:
-    """Compute the accuracy of the most confident pairs for several shares of the pairs.
+    """Compute the accuracy of the most confident pairs, for several sizes of this group (shares of all pairs).
 
     Args:
         confidence: probability of the predicted class [N].
         is_right: True for a correct prediction [N].
-        shares: shares of the pairs, above 0 and at most 1. Pairs with equal confidence stay together, so a share may
-            become a little larger.
+        shares: shares of the pairs, above 0 and at most 1. Pairs with equal confidence stay together, so a group
+            may be a little larger.
     """
     ranked, rows = np.sort(confidence)[::-1], []
     for share in shares:
@@ -126,7 +126,7 @@ def answered_shares(
 
 
 def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accuracy: float) -> float | None:
-    """Return the lowest threshold at which the pairs with higher confidence reach an accuracy; None if there is none.
+    """Return the lowest confidence threshold at which the pairs above it reach the given accuracy; None without one.
 
     Args:
         confidence: probability of the predicted class [N].
@@ -136,7 +136,7 @@ def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accurac
     order = np.argsort(-confidence, kind="stable")
     ranked = confidence[order]
     reached = np.cumsum(is_right[order]) / np.arange(1, len(order) + 1)
-    is_last = np.append(ranked[1:] < ranked[:-1], True)  # pairs of equal confidence are answered together
+    is_last = np.append(ranked[1:] < ranked[:-1], True)  # pairs with equal confidence are in one group
     enough = np.flatnonzero(is_last & (reached >= accuracy))
     return float(ranked[enough[-1]]) if len(enough) else None
 

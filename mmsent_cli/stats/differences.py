@@ -1,5 +1,7 @@
 """Compute scores and differences with 95 % intervals, test models, and measure drift from the training pairs.
 
+An "arm" is one of the compared models or settings, trained with one or more seeds.
+
 Shape letters: S seeds, N pairs, C classes.
 """
 
@@ -41,7 +43,7 @@ def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Adjust p values by Holm's method, which controls the probability of any false positive. The order is kept.
+    """Adjust p values by Holm's method, which controls the probability of any false positive. Their order is kept.
 
     Source: Holm 1979, doi.org/10.2307/4615733.
     """
@@ -84,7 +86,7 @@ def length_drift(training: np.ndarray, here: np.ndarray) -> LengthDrift:
     """Compare text lengths in words: quartiles, and the two-sample Kolmogorov-Smirnov test.
 
     Args:
-        training, here: number of words of each text [N], [M].
+        training, here: number of words of each training text [N], and of each text here [M].
     """
     from scipy.stats import ks_2samp
 
@@ -102,7 +104,7 @@ def _quartiles(lengths: np.ndarray) -> tuple[float, float, float]:
 def compare_scores(
     arm: np.ndarray, baseline: np.ndarray, comparisons: int = 1, others: Sequence[np.ndarray] = ()
 ) -> Difference:
-    """Test the difference of two arms on the same pairs.
+    """Test the difference between the mean scores of two arms on the same pairs.
 
     Args:
         arm, baseline: one score per seed and pair [S, N], see `scores.py`; [1, N] for single models.
@@ -119,7 +121,7 @@ def compare_scores(
 
 
 def accuracy_of(right: np.ndarray) -> Interval:
-    """Compute the 95 % interval of an arm's accuracy over pairs and seeds; for one model, Wilson's interval.
+    """Compute an arm's accuracy, with a 95 % interval over pairs and seeds. A single model gets Wilson's interval.
 
     Args:
         right: 1 for a correct prediction, else 0 [S, N].
@@ -130,7 +132,7 @@ def accuracy_of(right: np.ndarray) -> Interval:
 
 
 def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interval:
-    """Compute the 95 % interval of an arm's macro-F1 over pairs and seeds; for one model, over pairs.
+    """Compute an arm's macro-F1, with a 95 % interval over pairs and seeds. For a single model, only over pairs.
 
     Args:
         true: true class numbers [N].

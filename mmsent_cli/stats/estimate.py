@@ -4,8 +4,9 @@ Model: score = mean of the pair + effect of the seed + noise of the single predi
 parts. The first falls with the number of pairs, the second (one for each arm) with the number of seeds. Both are
 estimated by an analysis of variance, with Satterthwaite's degrees of freedom. With one seed, this is the paired t test.
 
-With three seeds, the estimate of the seed variance is poor. So with several arms, it is the mean of two estimates: from
-the two compared arms, and from all arms. Rejected: bootstraps over pairs and seeds, and pairing seed n with seed n;
+An "arm" is one of the compared models or settings, trained with one or more seeds. With three seeds, the estimate of
+the seed variance is poor. So if there are other arms, the mean of two estimates is used: one from the two compared
+arms, and one from all arms. Rejected: bootstraps over pairs and seeds, and pairing seed n with seed n;
 their coverage or power is lower (docs/statistics.md).
 
 Shape letters: S seeds, N pairs, C classes.
@@ -89,7 +90,7 @@ def detectable(estimate: Estimate, comparisons: int = 1) -> float:
 
 
 def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequence[np.ndarray] = ()) -> Estimate:
-    """Combine the variance over pairs and the variances over each arm's seeds, with Satterthwaite's degrees of freedom.
+    """Make an estimate from the variance over pairs and each arm's variance over seeds (Satterthwaite).
 
     Args:
         pair_means: the score of each pair, averaged over seeds [N].
@@ -100,8 +101,8 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
     observed, noise = np.array([_seed_variances(arm) for arm in (*arms, *others)]).T  # [K], K arms
     own_noise = float(noise[: len(arms)].sum())
     of_seeds = _seed_weights(noise, len(arms)) * observed
-    of_pairs = max(float(pair_means.var(ddof=1)) / count - own_noise, 0.0)  # its noise is part of `of_seeds`
-    # At least that of one pair: arms that agree on all pairs here may differ on others.
+    of_pairs = max(float(pair_means.var(ddof=1)) / count - own_noise, 0.0)  # the noise is counted in `of_seeds`
+    # At least the variance of one differing pair, since arms that agree on all pairs here may differ on other pairs.
     variance = max(float(of_seeds.sum()) + of_pairs, 1 / count**2)
     spread = float((of_seeds**2).sum()) / max(seeds - 1, 1) + of_pairs**2 / (count - 1)
     return Estimate(
@@ -115,8 +116,8 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
 def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
     """Return the weights of the arms' seed variances: half for the compared arms, half pooled over all arms.
 
-    The pooled half estimates a seed variance as `noise * ratio`, where the ratio is that of seed variance to noise over
-    all arms.
+    The pooled half estimates an arm's seed variance as `noise * ratio`. The ratio is the seed variance of all arms
+    divided by their noise.
 
     Args:
         noise: the variance of each arm's mean due to noise [K].
@@ -131,7 +132,7 @@ def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
 
 
 def _seed_variances(scores: np.ndarray) -> tuple[float, float]:
-    """Return the variance of an arm's mean over seeds, and its part due to noise; 0, 0 with one seed.
+    """Return the variance over seeds of an arm's mean, and the part of it that is noise. With one seed, return 0, 0.
 
     Noise is the variation that neither the seed nor the pair explains.
 

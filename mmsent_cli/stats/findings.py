@@ -14,7 +14,7 @@ from mmsent_cli.stats.differences import LEVEL, compare_scores
 from mmsent_cli.stats.estimate import accuracy_scores, confusion_counts
 
 ONE_CLASS_SHARE = 0.1
-"""A model predicts one class if the predictions of all others are fewer than this share of the expected number."""
+"""A model predicts one class if the number of all other predictions is below this share of the expected number."""
 LEAST_EXPECTED = 3.0
 """Minimum expected number of pairs of the other classes for this finding."""
 MORE_WEIGHT = "give rare classes more weight: --class-weights balanced, or with --folds --logit-adjustment 1"
@@ -31,7 +31,7 @@ IGNORES = {"text": IGNORES_TEXT, "image": IGNORES_IMAGE}
 def learning_findings(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, advice: str = ""
 ) -> tuple[Finding, ...]:
-    """Return findings that show that an arm has learned too little.
+    """Return a finding for each sign that an arm (a model, trained with one or more seeds) has learned too little.
 
     Args:
         true: class numbers [N], N at least 2.
@@ -50,7 +50,7 @@ def learning_findings(
 
 
 SELDOM_SHARE = 0.2
-"""A class is hardly ever predicted if its predictions are fewer than this share of the expected number."""
+"""A class is seldom predicted if the number of its predictions is below this share of the expected number."""
 LABELS_OF_TRAINING, PREDICTED_IN_TRAINING = "training labels", "model's predictions in training"
 """Sources of the usual shares of the classes."""
 SELDOM_ADVICE = "look at some of these pairs: the new pairs may differ from the training pairs"
@@ -76,8 +76,8 @@ def one_class_finding(
     """Return a finding if nearly all predictions are of one class.
 
     Args:
-        counts: predictions of each class.
-        expected: share of each class, 0 to 1.
+        counts: number of predictions of each class.
+        expected: expected share of each class, 0 to 1.
         advice: what to try next.
     """
     total = sum(counts.values())
@@ -94,8 +94,8 @@ def never_answered_finding(counts: Mapping[str, int], expected: Mapping[str, flo
     """Return a finding if classes that should occur are never predicted.
 
     Args:
-        counts: predictions of each class.
-        expected: share of each class, 0 to 1.
+        counts: number of predictions of each class.
+        expected: expected share of each class, 0 to 1.
     """
     total = sum(counts.values())
     never = [name for name, count in counts.items() if not count and total * expected[name] >= LEAST_EXPECTED]
@@ -108,12 +108,12 @@ def never_answered_finding(counts: Mapping[str, int], expected: Mapping[str, flo
 def seldom_answered_finding(
     counts: Mapping[str, int], expected: Mapping[str, float], source: str = LABELS_OF_TRAINING
 ) -> tuple[Finding, ...]:
-    """Return a finding if classes are predicted never, or much less often than they should be.
+    """Return a finding if classes are never predicted, or much less often than expected.
 
     Args:
-        counts: predictions of each class.
+        counts: number of predictions of each class.
         expected: usual share of each class, 0 to 1.
-        source: where these shares are from.
+        source: the origin of the usual shares, in words.
     """
     never = never_answered_finding(counts, expected)
     total = sum(counts.values())
@@ -135,7 +135,7 @@ def modality_findings(
 
     Args:
         predicted: class numbers [N].
-        exchanged: the predictions with the modality of another pair, by modality (text, image).
+        exchanged: for each modality (text, image), the predictions if this modality is taken from another pair.
         advice: what to try next.
     """
     found = []
@@ -151,7 +151,7 @@ def modality_findings(
 def _majority_finding(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, advice: str
 ) -> tuple[Finding, ...]:
-    """Make the finding that the accuracy is not better than that of the majority class."""
+    """Return a finding if the accuracy is not better than always predicting the majority class."""
     right, always = accuracy_scores(true, predicted), accuracy_scores(true, np.full_like(predicted, most_frequent))
     if compare_scores(right, always).interval[0] > 0 or _follows(true, predicted, len(labels)):
         return ()
@@ -165,8 +165,8 @@ def _majority_finding(
 def _follows(true: np.ndarray, predicted: np.ndarray, classes: int) -> bool:
     """Return True if predictions depend on the true class, by a chi-square test and a mean recall above chance.
 
-    Guesses have a mean recall of 1 / C, however they are distributed. Macro-F1 does not show this. With several seeds,
-    p is adjusted for their number.
+    Guesses have a mean recall of 1 / C for any class frequencies; macro-F1 has no such fixed value. With several seeds,
+    p is adjusted for the number of seeds.
     """
     from scipy.stats import chi2_contingency
 

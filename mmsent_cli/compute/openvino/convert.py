@@ -1,13 +1,15 @@
 """Convert the stored stages of an encoder to an OpenVINO model, and save the model for later runs.
 
+"Stored stages" are the frozen stages of an encoder whose output is kept in the feature store.
+
 Chosen: `torch.jit.trace` and OpenVINO's PyTorch frontend, called directly. Rejected: `openvino.convert_model`, which
 takes several seconds more and sends usage data to its maker.
 
 Rejected for now: `torch.export`, although `torch.jit.trace` is deprecated as of torch 2.11. It was measured with torch
-2.14.1 and OpenVINO 2026.4.1. It gives the same bits for MiniLM, MPNet, BERT, Lite0, ResNet18 and CLIP's image tower.
-But it takes ten times as long (MiniLM 3.3 s of CPU time instead of 0.3 s, Lite0 3.0 s instead of 0.4 s), and moves the
-last bits of ALBERT in bf16. It also has no rule for the antialiased bicubic resize of timm's vision transformers. If
-PyTorch can no longer trace the stages, `CannotConvert` leaves them to PyTorch.
+2.14.1 and OpenVINO 2026.4.1. `torch.export` gives the same bits for MiniLM, MPNet, BERT, Lite0, ResNet18 and CLIP's
+image tower. But it takes ten times as long (MiniLM 3.3 s of CPU time instead of 0.3 s, Lite0 3.0 s instead of 0.4 s),
+and the features of ALBERT in bf16 differ in the last bits. It also cannot convert the antialiased bicubic resize of
+timm's vision transformers. If a later PyTorch can no longer trace the stages, PyTorch computes them (`CannotConvert`).
 """
 
 import contextlib
@@ -53,7 +55,7 @@ class StoredStages(nn.Module):
 
 
 def convert(encoder: Encoder) -> Any:
-    """Convert the stored stages to an `openvino.Model`, for one image or for texts of any number and length.
+    """Convert the stored stages to an `openvino.Model`. It takes one image, or any number of texts of any length.
 
     Raises:
         CannotConvert: PyTorch cannot trace the stages, or OpenVINO lacks an operation.
@@ -92,7 +94,7 @@ def _trace(encoder: Encoder) -> Any:
     example, *others = check_inputs(encoder)
     try:
         with torch.no_grad(), warnings.catch_warnings():
-            # Deprecation, and constants that tracing may have fixed, which `agrees` checks.
+            # Warnings: the deprecation, and values that tracing made constant. `agrees` checks the latter.
             warnings.simplefilter("ignore")
             traced: Any = torch.jit.trace(StoredStages(encoder).eval(), example, check_trace=False, strict=False)
             for values in others:

@@ -1,10 +1,12 @@
-"""Compute the stored stages of an encoder (`Encoder.cut`) by OpenVINO instead of PyTorch, on a CPU.
+"""Compute the stored stages of an encoder by OpenVINO instead of PyTorch, on a CPU.
+
+"Stored stages" are the frozen stages of an encoder whose output is kept in the feature store: the first `Encoder.cut`.
 
 Images are computed in float32, and texts in bf16 if the processor supports it. The lowest cosine between bf16 and
 float32 features was 0.990 for EfficientNet-Lite0 (192 photographs; hence float32), and 0.99996 for MiniLM (texts of 8
 to 64 tokens).
 
-All texts of a batch have the same length. So their features do not depend on the batch, and no time is spent on
+All texts of a batch have the same length. So the features of a text do not depend on its batch, and no time is spent on
 padding. A small batch does not use all cores, so several batches are computed in parallel (streams) with few threads
 each.
 """
@@ -197,7 +199,7 @@ class Engine:
                     return None
                 facts.remember(self._agreement(encoder), "yes")
             return compiled
-        except RuntimeError:  # OpenVINO's for a file that is not a model or is incomplete
+        except RuntimeError:  # the file is not a model, or is incomplete
             return None
 
     def _convert(self, encoder: Encoder, digest: str) -> Any:
@@ -249,7 +251,7 @@ class Engine:
                 "INFERENCE_NUM_THREADS": self.threads,
                 "NUM_STREAMS": self.streams,
                 "CPU_RUNTIME_CACHE_CAPACITY": CACHED_SHAPES,
-                "ENABLE_CPU_PINNING": False,  # pinned threads wait where another program has their core
+                "ENABLE_CPU_PINNING": False,  # a pinned thread waits if another program uses its core
                 **(kept or {}),
             },
         )
@@ -303,7 +305,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
         return None, f"engine: torch, since openvino cannot be loaded ({last_line(error)}); pip install openvino"
     text, image = ("bf16", "fp32") if precision == "auto" else (precision, precision)
     if "BF16" not in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        text = image = "fp32"  # as OpenVINO computes then anyway; the feature store's key has to say so
+        text = image = "fp32"  # OpenVINO then uses fp32 anyway, and the key of the feature store must contain it
     version = openvino.__version__.partition("-")[0]
     return Engine(version, text, image, cache_dir / COMPILED_MODELS, torch.get_num_threads()), ""
 

@@ -1,7 +1,7 @@
 """Rows of a delimited text table (`.csv`, `.tsv`, `.txt`), one record at a time.
 
-Quotes are read by the rules of csv. If a text merely begins with a quote, these rules join all rows up to the next
-quote. Such a record is read again as a single line, in which the quote is a character.
+Quotes are read by the rules of csv. If a text begins with a quote that is not closed, these rules join all rows up to
+the next quote. Such a record is read again as a single line, in which the quote is an ordinary character.
 """
 
 import csv
@@ -35,8 +35,8 @@ class Dialect:
         delimiter: the character between two cells.
         quote: the character around a cell that contains a delimiter or a line end.
         header: the names of the columns.
-        first_line: number of lines up to the header, which is included.
-        has_row_names: the rows have one cell more than the header, as R writes them; the first column has no name.
+        first_line: number of lines up to and including the header.
+        has_row_names: True if rows have one cell more than the header, as in R's files. The first column has no name.
     """
 
     delimiter: str
@@ -107,7 +107,7 @@ def _has_row_names(names: Sequence[str], rows: Sequence[str], delimiter: str, qu
 
 
 class Profile:
-    """The form of each column's values, to distinguish a row from a line inside a quoted text.
+    """The usual form of the values in each column. It distinguishes a row from a line inside a quoted text.
 
     Args:
         rows: cells of some rows, all of the same length.
@@ -125,7 +125,7 @@ class Profile:
 
     @property
     def is_telling(self) -> bool:
-        """Return True if any column has values of a recognisable form."""
+        """Return True if at least one column has values of a recognisable form, such as numbers."""
         return any(test is not None for test in self.tests)
 
 
@@ -163,7 +163,7 @@ def delimited_records(file: TextFile, dialect: Dialect, report: Report) -> Itera
 
 
 class _Lines:
-    """An iterator of numbered lines that accepts lines back."""
+    """An iterator over numbered lines, to which lines can be returned."""
 
     def __init__(self, lines: Iterator[str], skipped: int) -> None:
         self._lines = islice(lines, skipped, None)
@@ -179,7 +179,7 @@ class _Lines:
         return line
 
     def put_back(self, lines: list[str]) -> None:
-        """Give lines back. They are returned again in the same order."""
+        """Return lines to the iterator. It yields them again, in the same order."""
         self._back.extend(reversed(lines))
         self.number -= len(lines)
 
@@ -252,8 +252,8 @@ class _Reader:
     def _swallows(self, taken: list[str]) -> bool:
         """Return True if a quoted text of several lines seems to contain rows of the table.
 
-        The last line also contains the other cells of the record. So it is tested only if the first line is a complete
-        row.
+        The last line also contains the other cells of the record, so it may look like a row in a correct record. It is
+        tested only if the first line is a complete row.
         """
         delimiter = self.dialect.delimiter
         if len(taken) < 2 or delimiter == ONE_COLUMN or not (self.profile.is_telling or delimiter == "\t"):

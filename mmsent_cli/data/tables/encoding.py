@@ -1,8 +1,8 @@
 """Find the encoding of a table that is a text file, and read its lines.
 
 UTF-8, UTF-16 and UTF-32 are recognised by the bytes, with or without a byte-order mark. Any other encoding is decided
-over all lines of the file together. All compared encodings have the same bytes for line ends, so a file can be divided
-into lines before its encoding is known. Each line is then decoded by itself.
+over all lines of the file together. The encodings that are compared have the same bytes for line ends, so a file can be
+divided into lines before its encoding is known. Each line is then decoded by itself.
 """
 
 import codecs
@@ -85,7 +85,7 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Return `file:line` and bytes of each line, as documents for the encoding decision."""
+    """Yield `file:line` and the bytes of each line. These are the documents for the encoding decision."""
     return ((f"{path.name}:{number}", raw) for number, raw in enumerate(raw_lines(path), 1))
 
 

@@ -30,7 +30,7 @@ BROKEN = (
 
 
 def excel_columns(path: Path) -> tuple[list[str], str, int]:
-    """Return the column names (the first row with content), the name of the sheet, and the number of that row.
+    """Return the column names, the name of the sheet, and the number of the header row, the first row with content.
 
     Raises:
         DataError: the file is not a workbook, or openpyxl is not installed.
@@ -96,7 +96,7 @@ SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})")
 
 
 def parquet_columns(path: Path) -> tuple[list[str], tuple[str, ...]]:
-    """Return the column names, and the class names if the file has them in the format of Hugging Face.
+    """Return the column names. If the file has class names in Hugging Face's format, also return these.
 
     Raises:
         DataError: the file is not a parquet file, or pyarrow is not installed.
@@ -106,7 +106,7 @@ def parquet_columns(path: Path) -> tuple[list[str], tuple[str, ...]]:
         metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = metadata.get("info", {}).get("features", {}).values()
         names = [value["names"] for value in features if isinstance(value, dict) and value.get("names")]
-    except (ValueError, AttributeError):  # whatever else writes into this field is no list of classes
+    except (ValueError, AttributeError):  # another program wrote something else into this field
         names = []
     return list(schema.names), tuple(map(str, names[0])) if len(names) == 1 and isinstance(names[0], list) else ()
 
@@ -173,7 +173,7 @@ def json_columns(file: TextFile) -> list[str]:
 
 
 def json_records(file: TextFile, columns: list[str], report: Report) -> Iterator[Record]:
-    """Return every object as a row. Lines that are no objects are described in the report."""
+    """Yield every object as a row. The report describes lines that are not objects."""
     for where, values in _objects(file, report):
         yield Record(where, [values.get(column) for column in columns])
 
@@ -240,7 +240,7 @@ def _whole(file: TextFile) -> Any:
 
 
 def _rows_of(value: Any, name: str) -> list[Any]:
-    """Return the rows of a JSON value: an array, the only array in an object, or pandas' columns or rows by key."""
+    """Return the rows of a JSON value: an array, the only array in an object, or pandas' object of columns or rows."""
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Open a table by its file type: that of the first bytes if they contradict the suffix, else that of the suffix."""
+"""Open a table. The suffix determines the file type, unless the first bytes of the file contradict it."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -46,7 +46,7 @@ def open_table(
     decision: EncodingDecision | None = None,
     known: Collection[str] = (),
 ) -> Table:
-    """Open a table and find its columns; its rows are read by `Table.records`.
+    """Open a table and find its columns. `Table.records` then reads the rows.
 
     Args:
         path: a file with one of `SUFFIXES`, or a list file of a folder.
@@ -86,7 +86,7 @@ def table_decision(path: Path, forced: str = "auto") -> EncodingDecision:
 
 
 def is_legacy_text(path: Path, forced: str = "auto") -> bool:
-    """Return True if the user chose the encoding of a table, or if all lines are needed to decide it."""
+    """Return True if the user chose the encoding of a table, or if it must be decided from all lines."""
     return _kind(path) in ("text", "json") and open_text(path, forced, UNICODE).codec is None
 
 

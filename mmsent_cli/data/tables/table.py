@@ -13,7 +13,7 @@ BLANK = "blank"
 
 
 class Record(NamedTuple):
-    """A row of a table: where it is, such as `pairs.csv:17`, and its cells in the order of the columns."""
+    """A row of a table: its position, such as `pairs.csv:17`, and its cells in the order of the columns."""
 
     where: str
     cells: list[Any]
@@ -36,7 +36,7 @@ class Report:
         read: the number of rows that were converted to pairs.
         skipped: the numbers of valid rows that are left out, by reason.
         remarks: notes on values that were corrected, with their positions.
-        said: notes on how the source was read.
+        said: other notes on how the source was read.
     """
 
     title: str = ""
@@ -76,7 +76,7 @@ class Report:
         return {"read": sum(parts.values()), **parts}
 
     def bad_rows(self) -> str:
-        """Describe how many rows were read and refused, before the files of the others are checked."""
+        """Describe how many rows were read and refused. Used for errors before the files of the rows are checked."""
         numbers = self.numbers()
         return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} refused"
 
@@ -88,7 +88,7 @@ class Report:
         return f"{counted(numbers['read'], 'row')}: {self.read:,} used, {skipped}, {numbers['refused']:,} refused"
 
     def notes(self, name: str) -> list[str]:
-        """Return the counts, notes on how the source was read, and a line for each remark with its first place.
+        """Return the counts, the notes on how the source was read, and each remark with the first row that it concerns.
 
         Args:
             name: name of the source if the report has no title.
@@ -107,7 +107,7 @@ class Table:
         form: the format of the file in words, such as "columns separated by ';', utf-16".
         decision: how its texts are decoded.
         records: a function that reads all rows in order. Rows that cannot be read are described in the report.
-        class_names: names of numbered classes, if the file has them.
+        class_names: the names of the classes 0, 1, …, if the file has them.
         notes: notes for the user.
         home: the folder for relative image paths; None means the folder of the file.
     """

@@ -65,7 +65,7 @@ class Faces(nn.Module):
     Args:
         detector: file of the network that finds faces.
         expressions: file of the network that classifies the expression of a face.
-        digests: SHA-256 of the two files. They are a buffer, so that they determine the encoder's digest.
+        digests: SHA-256 of the two files. They are stored as a buffer, so that the encoder's digest depends on them.
     """
 
     def __init__(self, detector: Path, expressions: Path, digests: Sequence[str]) -> None:
@@ -108,7 +108,7 @@ class Faces(nn.Module):
 
 
 def _settings(threads: int) -> dict[str, Any]:
-    """Return the settings of OpenVINO for computing `threads` images at a time."""
+    """Return OpenVINO's settings to compute `threads` images at a time."""
     hints = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     return {**hints, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
 

@@ -14,7 +14,7 @@ DEFAULT_SIZE_PX = 224
 
 
 class HuggingFaceImage(nn.Module):
-    """Compute the pooled output [B, D] of pixels [B, 3, H, W], or the mean over positions if there is none."""
+    """Compute the pooled output [B, D] of pixels [B, 3, H, W]. Without a pooled output, use the mean over positions."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -30,7 +30,9 @@ class HuggingFaceImage(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build a Hugging Face image model with its own image size and normalization. The feature of CLIP is its embedding.
+    """Build a Hugging Face image model with its own image size and normalization.
+
+    Its feature is the pooled output, or the image embedding of CLIP.
 
     Raises:
         ConfigError: the model reads no images, or needs more than an image.

@@ -123,7 +123,7 @@ class Inverted(nn.Module):
 
 
 class StageMeans(nn.Module):
-    """Compute the spatial means of the last stage and of some earlier stages: [B, 3, H, W] -> [B, D].
+    """Compute the means over positions of the last stage and of some earlier stages: [B, 3, H, W] -> [B, D].
 
     Args:
         stem: the first layers; their input is pixels.

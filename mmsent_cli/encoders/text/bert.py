@@ -34,7 +34,7 @@ class WholeModel(nn.Module):
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
-        self.model.pooler = None  # unused, so it would get no gradient
+        self.model.pooler = None  # unused; a pooler would get no gradient
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         return self.model(input_ids=values, attention_mask=mask.long()).last_hidden_state
@@ -66,10 +66,10 @@ def load_stages(request: BuildRequest, source: str) -> tuple[list[nn.Module], Te
 
 
 def require_tokenizer(source: str, tokenizer: Any, vocabulary: int) -> None:
-    """Check that a tokenizer was found. Without its files, transformers makes one with special tokens only.
+    """Check that the files of the tokenizer were found. Without them, transformers returns only special tokens.
 
     Raises:
-        WeightsUnavailable: the tokenizer knows less than half of the model's vocabulary.
+        WeightsUnavailable: the tokenizer contains less than half of the model's vocabulary.
     """
     if len(tokenizer) < vocabulary / 2:
         raise WeightsUnavailable(
@@ -87,7 +87,7 @@ def text_stages(model: Any) -> list[nn.Module]:
 
 
 def text_inputs(request: BuildRequest, tokenizer: Any, positions: int) -> TextInputs:
-    """Make the text inputs from a Hugging Face tokenizer. Texts are cut to the encoder's context.
+    """Make the text inputs from a Hugging Face tokenizer. Longer texts are truncated to the encoder's context.
 
     Raises:
         WeightsUnavailable: the model has no fast tokenizer.

@@ -34,7 +34,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def build_named(request: BuildRequest, source: str, name: str) -> Encoder:
-    """Build the text tower of a CLIP model. Texts are cut to its context (77 tokens in all published models)."""
+    """Build the text tower of a CLIP model. Texts are truncated to its context (77 tokens in all published models)."""
     quiet_transformers()
     from transformers import AutoTokenizer, CLIPTextModelWithProjection
 

@@ -12,7 +12,7 @@ WITH_DECODER = ("bart", "blenderbot", "fsmt", "led", "marian", "mbart", "mt5", "
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build a text encoder. Its feature is the mean over the real tokens. The feature of CLIP is its embedding.
+    """Build a text encoder. Its feature is the mean over the real tokens, or the text embedding of CLIP.
 
     Raises:
         ConfigError: the model reads no texts, or needs more than a text.

