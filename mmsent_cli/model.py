@@ -23,7 +23,7 @@ class Batch(NamedTuple):
     """A batch of B pairs.
 
     Attributes:
-        text: activations after the stored stages of the text encoder.
+        text: activations after the stored stages (`Encoder.cut`) of the text encoder.
         image: activations after the stored stages of the image encoder.
         present: [B, 2] bool, True if the pair has a text and an image.
         target: class numbers [B], -1 if unknown.

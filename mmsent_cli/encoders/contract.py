@@ -77,8 +77,8 @@ class Encoded(NamedTuple):
 class Encoder(nn.Module, Generic[Inputs]):
     """A sequence of stages; the last stage is the pooling. Generic in the type of `inputs`.
 
-    The first `frozen` stages are not trained. The output of the first `cut` stages is kept in the feature store. `cut`
-    equals `frozen`, except after `keep_tokens`, which excludes the pooling.
+    The first `frozen` stages are not trained. The first `cut` stages are the "stored stages": their output is kept in
+    the feature store. `cut` equals `frozen`, except after `keep_tokens`, which excludes the pooling.
 
     Args:
         name: unique name, part of the feature store's key.

@@ -25,7 +25,7 @@ FEATURE_FORMAT = 2
 
 
 class Column:
-    """The texts or the images of a list of pairs, as activations after the stored stages of an encoder.
+    """The texts or the images of a list of pairs, as activations after the stored stages (`Encoder.cut`) of an encoder.
 
     Args:
         encoder: the encoder, with the same frozen and stored stages as in training.

@@ -1,4 +1,4 @@
-"""Compute the activations of an encoder's stored stages from texts and images.
+"""Compute the activations of an encoder's stored stages (`Encoder.cut`) from texts and images.
 
     texts  -> cleaned, tokenised ------------+
                                              +-> batches -> stored stages (Compute.prefix) -> activations

@@ -19,7 +19,7 @@ WINDOW_BATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All pairs of a run, encoded by the stored stages.
+    """All pairs of a run, encoded by the stored stages (`Encoder.cut`) of the encoders.
 
     Attributes:
         text: the activations of the texts.
