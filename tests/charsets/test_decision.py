@@ -83,13 +83,14 @@ def test_the_codec_of_a_document_by_hand(raw, legacy, odds, codec):
 
 
 def test_prior_odds_are_those_of_the_files():
-    """10 UTF-8 files and 20 others: ln(10.5 / 20.5). Without UTF-8 files ln(0.5 / 10.5)."""
+    """10 UTF-8 files and 20 others: ln(10.5 / 20.5). A single UTF-8 file: ln(1.5 / 20.5). None: ln(0.5 / 10.5)."""
     legacy = [(f"k{n}", raw) for n, (_, raw) in enumerate(encoded("russian", "koi8-r") * 2)]
     utf8 = [(f"u{n}", raw) for n, (_, raw) in enumerate(encoded("russian", "utf-8"))]
     mixed, plain = decide(legacy + utf8).decision, decide(legacy[:10]).decision
     assert (mixed.encoding, mixed.legacy) == (plain.encoding, plain.legacy) == ("koi8-r", "koi8-r")
     assert mixed.utf8_log_odds == pytest.approx(math.log(10.5 / 20.5))
     assert plain.utf8_log_odds == pytest.approx(math.log(0.5 / 10.5))
+    assert decide(legacy + utf8[:1]).decision.utf8_log_odds == pytest.approx(math.log(1.5 / 20.5))
     turned = decide(legacy[:4] + utf8).decision
     assert (turned.encoding, turned.legacy) == ("utf-8", "koi8-r")
     assert turned.utf8_log_odds == pytest.approx(math.log(10.5 / 4.5))

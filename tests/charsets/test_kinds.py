@@ -14,6 +14,7 @@ from mmsent_cli.charsets.plausibility import (
     _levels,
     _mixture,
     _own,
+    _step,
     _under_languages,
     alphabet,
     han,
@@ -88,6 +89,12 @@ def test_the_kind_of_a_character(kind):
 def test_the_log_probability_of_a_text_is_that_of_its_steps_and_characters(text, expected):
     assert log_plausibility(text) == pytest.approx(expected)
     assert joint_plausibility([text, text]) == pytest.approx(2 * expected)
+
+
+def test_a_step_to_another_script_depends_on_both_kinds():
+    """These steps are computed on import: from Latin to Han, from Latin to Greek, and from Han to Latin."""
+    kinds = (("ascii lower", "han"), ("ascii upper", "greek lower"), ("han", "ascii lower"))
+    assert [_step(*each) for each in kinds] == [-5.5, -9.5, -4.0]
 
 
 def test_kana_make_han_improbable_in_chinese_alone():

@@ -393,6 +393,12 @@ def test_a_folder_with_too_little_text_to_decide_its_encoding_is_refused(lab, tm
         decide_encoding(source, config, tmp_path / "cache")
 
 
+def test_the_encoding_of_a_table_is_that_of_its_own_bytes(tmp_path):
+    (tmp_path / "pairs.csv").write_text("guid,text\n1,été\n", encoding="utf-16")
+    decision = guess_encoding(locate(str(tmp_path / "pairs.csv")), DataConfig(), tmp_path / "cache")
+    assert decision.encoding == "utf-16"
+
+
 def test_a_legacy_manifest_is_decoded_like_files(tmp_path):
     (tmp_path / "1.png").write_bytes(image_bytes(kind="PNG"))
     path = tmp_path / "pairs.csv"
@@ -529,6 +535,13 @@ def test_texts_that_end_like_a_file_name_are_not_taken_for_images(tmp_path, text
     for number in range(3):
         (tmp_path / str(number)).write_bytes(image_bytes(number))
     assert len(list(stream(tmp_path / "pairs.csv", on_bad="blank"))) == 3
+
+
+def test_one_text_that_is_a_file_name_does_not_swap_the_columns(tmp_path):
+    texts = ["a.jpg", "what a day", "so it goes"]
+    rows = [f"{number},{text},no image {number}" for number, text in enumerate(texts)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["guid,text,image", *rows]))
+    assert [pair.text for pair in stream(tmp_path / "pairs.csv", on_bad="blank")] == texts
 
 
 def test_a_long_text_in_the_column_of_images_is_found_as_swapped(tmp_path):

@@ -97,6 +97,7 @@ JSON_FORMS = {
     "lines": "\n".join(map(json.dumps, ROWS)),
     "array": json.dumps(ROWS),
     "indented": json.dumps(ROWS, indent=1),
+    "an item alone on the third line": '{"data":\n[\n' + "\n,\n".join(map(json.dumps, ROWS)) + "\n]}",
     "a line an item": "[\n" + ",\n".join(map(json.dumps, ROWS)) + "\n]",
     "in an object": json.dumps({"version": 1, "data": ROWS}),
     "pandas columns": json.dumps({name: {str(n): row[name] for n, row in enumerate(ROWS)} for name in NAMES}),
@@ -338,6 +339,11 @@ def test_missing_columns_are_asked_for_ready_to_paste(tmp_path):
         read(written(tmp_path, headless))
 
 
+def test_a_column_that_is_left_out_by_its_option_is_not_missing(tmp_path):
+    path = written(tmp_path, "guid,image,tag\ng1,1.jpg,positive\ng2,2.jpg,negative\n")
+    assert read(path, text_column="")[0] == [("g1", None, "1.jpg", "positive"), ("g2", None, "2.jpg", "negative")]
+
+
 # Rows are accounted for
 
 
@@ -348,6 +354,10 @@ def test_every_row_is_read_skipped_or_refused(tmp_path):
     assert report.skipped == {"blank": 3, "without a tag": 2}
     assert [(what.count("'nan'"), places) for what, places in report.remarks.items()] == [(1, ["pairs.csv:12"])]
     assert report.counts() == "11 rows: 6 used, 5 skipped (3 blank, 2 without a tag), 0 refused"
+    assert report.numbers() == {"read": 11, "used": 6, "skipped": 5, "refused": 0}
+    report.remark("odd", "pairs.csv:3")
+    report.remark("odd", "pairs.csv:5")
+    assert "pairs.csv:3" in report.notes("")[-1] and "pairs.csv:5" not in report.notes("")[-1]
     path = written(tmp_path, content + "g1,again,1.jpg,positive\nshort\n,no name,9.jpg,neutral\n")
     with pytest.raises(DataError, match=r"3 bad rows.*\(3 of 14 rows refused\)"):
         read(path)
