@@ -5,14 +5,23 @@ import pytest
 import torch
 
 from mmsent_cli.config import ENCODERS
-from mmsent_cli.encoders.contract import Activations, Encoder
+from mmsent_cli.encoders.contract import Activations, Encoded, Encoder
 from mmsent_cli.encoders.inputs import ImageInputs
 from mmsent_cli.encoders.stages import Plain
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.features.batching import raw_pad, stack
 from mmsent_cli.fusion import FUSIONS
-from mmsent_cli.model import MODALITIES, Batch, SentimentModel, build_head, build_model, copy_model, count_parameters
+from mmsent_cli.model import (
+    MODALITIES,
+    Batch,
+    SentimentModel,
+    build_head,
+    build_model,
+    copy_model,
+    count_parameters,
+    replace_feature,
+)
 from tests.configs import resolved_model
 from tests.encoders.cases import VOCABULARY, raw_arrays
 from tests.training.builders import OUT_DIM, tiny_batch, tiny_encoder, tiny_model
@@ -100,6 +109,12 @@ def test_auxiliary_heads_see_the_modality_and_never_its_stand_in(side):
         getattr(model, f"missing_{side}").fill_(100.0)
     assert not batch.present[:, number].all()
     torch.testing.assert_close(getattr(model(batch), side), expected)
+
+
+def test_a_replaced_feature_has_the_type_of_the_others():
+    encoded = Encoded(torch.ones(2, 3, dtype=torch.bfloat16))
+    pooled = replace_feature(encoded, torch.tensor([True, False]), torch.tensor([2.0, 3.0, 4.0])).pooled
+    assert (pooled.dtype, pooled.tolist()) == (torch.bfloat16, [[1, 1, 1], [2, 3, 4]])
 
 
 @pytest.mark.parametrize(("frozen", "left_out"), [(0, ()), (1, (0,)), (2, (0, 1)), (11, range(11)), (12, range(12))])

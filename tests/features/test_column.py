@@ -139,6 +139,11 @@ def test_a_changed_byte_recomputes_that_pair_alone(text_encoder, tmp_path):
         assert fill(column, changed) == 1, text
 
 
+def test_half_of_a_surrogate_pair_has_a_key_too():
+    """JSON may escape such a half. U+D800 in three bytes by the rule of UTF-8: 1110'1101 10'100000 10'000000."""
+    assert text_key("\ud800") == hashlib.blake2b(b"\xed\xa0\x80", digest_size=16).hexdigest()
+
+
 @pytest.mark.parametrize("change", ["weights", "cut", "length", "precision"])
 def test_nothing_stale_is_served(change, text_encoder, tmp_path):
     text_column(text_encoder, tmp_path)

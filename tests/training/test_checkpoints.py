@@ -247,6 +247,16 @@ class Bomb:
         return os.mkdir, (str(self.path),)
 
 
+def test_a_checkpoint_that_a_gpu_wrote_is_read_without_one(path, source, model, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        altered(path)
+    with zipfile.ZipFile(path) as archive:
+        assert b"cuda:0" in archive.read(f"{path.stem}/data.pkl")
+    loaded, _ = load_model(path, source)
+    assert_equal(loaded.state_dict(), model.state_dict())
+
+
 def test_a_pickled_object_is_refused_and_not_run(path, tmp_path):
     altered(path, extra=Bomb(tmp_path / "exploded"))
     with pytest.raises(CheckpointError, match="could run code"):

@@ -1,5 +1,6 @@
 """Figures of a training over folds, against their definitions, and its parts on arrays made by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,11 +9,12 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from mmsent_cli.ensemble import ProbeInputs, fit_probe
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.progress import silent
+from mmsent_cli.progress import ModelBegun, ModelDone, silent
 from mmsent_cli.results import EpochResult
 from mmsent_cli.run_folders import Run
 from mmsent_cli.stats import calibration_error
-from mmsent_cli.training.fold_models import FoldModel, TrainedModel, _join, _lines, _models, rows_of
+from mmsent_cli.training import fold_models
+from mmsent_cli.training.fold_models import FoldModel, TrainedModel, _join, _lines, _models, _train_folds, rows_of
 from mmsent_cli.training.folds import _member, _trade_off
 from mmsent_cli.training.metrics import metrics_of
 from mmsent_cli.training.predictions import read_predictions, write_rows
@@ -96,6 +98,26 @@ def test_each_model_of_each_fold_has_its_own_seed_and_the_rows_of_its_fold():
     assert [each.tolist() for each in rows] == [[2, 0], [1]]
     joined = out_of_fold([np.array([[2.0, 20], [0, 0]]), np.array([[1.0, 10]])], rows)
     assert joined.tolist() == [[0, 0], [1, 10], [2, 20]]
+    assert out_of_fold([np.array([[2.0, 20], [1, 10]])], [np.array([1, 0])]).tolist() == [[1, 10], [2, 20]]
+
+
+def test_a_finished_fold_reports_the_last_epoch_of_each_model(tmp_path, monkeypatch):
+    plan, events = plan_of("abc", "ca", models=2), []
+    plan.config.fit.epochs = 1
+    last = [epoch(1), replace(epoch(1), accuracy=0.25, macro_f1=0.125)]
+    monkeypatch.setattr(fold_models, "read_fold", lambda *_: ([{}, {}], np.zeros((2, 2, 3)), last))
+    monkeypatch.setattr(fold_models, "train_models", lambda *_: ())
+    (tmp_path / "folds").mkdir()
+    (tmp_path / "folds" / "fold-1.pt").touch()
+    workspace = SimpleNamespace(plan=plan, progress=events.append)
+    (fold,) = _train_folds(workspace, Run(tmp_path), None, 0, "both")
+    assert fold.history == last
+    assert events == [
+        ModelBegun("both fold 1", 6, 1, 2, 1),
+        ModelDone("both fold 1", 6, last[0].accuracy, last[0].macro_f1, is_resumed=True, epoch="last"),
+        ModelBegun("both fold 1", 7, 2, 2, 1),
+        ModelDone("both fold 1", 7, 0.25, 0.125, is_resumed=True, epoch="last"),
+    ]
 
 
 def test_written_predictions_are_read_back(tmp_path):

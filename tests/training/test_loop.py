@@ -19,16 +19,17 @@ from mmsent_cli.training.metrics import Evaluation, _in_order, evaluate
 from tests.training.builders import OUT_DIM, make_trainer, tiny_model, tiny_table, train
 
 
-def draws(seed, epoch):
+def draws(seed, epoch, process=0):
     """The first number of each generator after seeding."""
-    seed_everything(seed, epoch)
+    seed_everything(seed, epoch, process)
     return random.random(), float(np.random.rand()), float(torch.rand(()))
 
 
-def test_seed_and_epoch_decide_every_generator():
+def test_seed_epoch_and_process_decide_every_generator():
     told = {(seed, epoch): draws(seed, epoch) for seed in (0, 1, 2) for epoch in (0, 1, 2)}
+    told |= {(1, 2, process): draws(1, 2, process) for process in (1, 2)}
     for numbers in zip(*told.values(), strict=True):
-        assert len(set(numbers)) == 9
+        assert len(set(numbers)) == 11
     assert draws(1, 2) == told[1, 2]
     assert torch.are_deterministic_algorithms_enabled()
 

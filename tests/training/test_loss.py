@@ -111,3 +111,10 @@ def test_on_a_gpu_the_loss_is_the_same_and_waits_for_nothing(kind):
     with waits:
         here(scores, batch)
     assert waits.seen, "on a CPU, the pairs of a modality are selected"
+
+
+def test_the_mean_of_the_losses_of_two_processes_is_the_loss_of_all_their_pairs():
+    """A third of the pairs are here. So their mean counts a third, and twice that in the mean of two processes."""
+    batch, scores, here, two = tiny_batch(), logits(), loss(0.3), loss(0.3)
+    two.accelerator = SimpleNamespace(num_processes=2, device=torch.device("cpu"), reduce=lambda own, _: 3 * own)
+    torch.testing.assert_close(two(scores, batch), here(scores, batch) * 2 / 3)

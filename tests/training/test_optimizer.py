@@ -62,6 +62,7 @@ def test_encoders_and_head_have_their_own_rates_and_norms_and_biases_do_not_deca
     optimizer = build_optimizer(model, QUICK)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = {names[id(p)]: group for group in optimizer.param_groups for p in group["params"]}
+    assert optimizer.defaults["fused"] is True
     assert set(groups) == {name for name, p in model.named_parameters() if p.requires_grad}
     for name, group in groups.items():
         assert group["lr"] == (0.01 if name.startswith("image.") else 0.02), name
