@@ -204,10 +204,12 @@ def test_an_unfinished_run_is_no_newest_run_but_can_be_named(runs, tmp_path, mon
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint(None, runs)
     assert f"mmsent train --resume {unfinished.folder}" in caught.value.hint
+    with pytest.raises(CheckpointError, match="no run and no file nope"):
+        find_checkpoint("nope", runs)
     finished.write_json("result.json", {})
     assert find_checkpoint(spec, Path("runs")).resolve() == finished.path("best_model.pt")
     assert find_run("latest", runs).folder == unfinished.folder, "to resume"
-    assert find_finished("latest", runs).folder == finished.folder
+    assert find_finished("latest", runs).folder == find_finished(finished.name, runs).folder == finished.folder
     named = find_checkpoint(unfinished.name, runs)
     assert named == unfinished.path("best_model.pt")
     assert unfinished.name in unfinished_note(named) and not unfinished_note(finished.path("best_model.pt"))

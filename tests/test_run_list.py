@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import locale
 import os
 import shutil
 from pathlib import Path
@@ -196,3 +197,15 @@ def test_a_damaged_file_of_a_run_hides_no_other_run(folder, content):
         (folder / "20250102-000000-train-light-concat" / name).write_text(content)
     rows = list_runs(folder).runs
     assert [(row.when[:10], row.accuracy) for row in rows[-2:]] == [("2025-01-02", None), ("2025-01-01", 0.75)]
+
+
+def test_the_files_of_a_run_are_utf8_whatever_the_encoding_of_the_machine(tmp_path):
+    run = make_run(tmp_path, "20250101-000000-train-light-concat", 0.75)
+    run.joinpath("config.json").write_text('{"data": {"data": "été"}}', encoding="utf-8")
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, "C")
+        (row,) = list_runs(tmp_path).runs
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    assert row.data == "été"

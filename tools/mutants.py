@@ -81,7 +81,8 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "comparison": (
         ("experiments.comparison", "experiments.arms"),
         tuple(
-            f"experiments/test_{name}.py" for name in ("epochs", "selection", "comparison", "arms", "compare_fusions")
+            f"experiments/test_{name}.py"
+            for name in ("epochs", "selection", "comparison", "arms", "augment_compare", "compare_fusions")
         ),
     ),
     "tuning": (

@@ -12,7 +12,17 @@ from mmsent_cli.errors import ConfigError
 from mmsent_cli.evaluation.answers import NO_VALIDATION
 from mmsent_cli.evaluation.evaluate import binned, evaluate
 from mmsent_cli.reports.evaluation.sections import evaluate_answer, evaluate_headline
-from mmsent_cli.results import IGNORES_TEXT, MAJORITY, ON_KNOWN, ON_NEW, ON_VALIDATION, ONE_CLASS, TRAINED_ON, Finding
+from mmsent_cli.results import (
+    IGNORES_TEXT,
+    MAJORITY,
+    ON_KNOWN,
+    ON_NEW,
+    ON_OUT_OF_FOLD,
+    ON_VALIDATION,
+    ONE_CLASS,
+    TRAINED_ON,
+    Finding,
+)
 from mmsent_cli.stats import calibration_error
 from tests.evaluation.builders import LABELS, make_answers, numbered_pairs, random_answers
 from tests.stats.by_hand import f1_by_hand
@@ -79,6 +89,8 @@ def test_pairs_of_the_training_are_counted_apart():
     }
     assert (result.classes.training, result.classes.here) == ((0.5, 0.5, 0.0), (1 / 3, 1 / 3, 1 / 3))
     assert (result.lengths.training, result.lengths.here) == ((1.25, 1.5, 1.75), (4.5, 5.0, 5.5))
+    result, counted = evaluate(replace(answers, is_out_of_fold=True), "model", "here", seen)
+    assert (result.measured, counted.guids, result.accuracy.value) == (ON_OUT_OF_FOLD, answers.guids, 4 / 6)
 
 
 def test_where_every_pair_was_in_training_other_pairs_are_advised():

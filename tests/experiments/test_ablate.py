@@ -29,6 +29,7 @@ from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.predictions import read_predictions
 from mmsent_cli.training.workspace import Workspace
 from tests.commands.running import small_lab
+from tests.data.builders import TAGS, image_bytes
 from tests.events import models_read_back, models_trained
 from tests.experiments.test_perturb import by_hand, features, linear_model, pooled_table, subject_of
 from tests.training.test_run import CONFIG, run_once
@@ -345,6 +346,16 @@ def test_other_pairs_are_all_examined(checkpoint, lab, tmp_path):
     assert "every labelled pair" in result.source and "lab" in result.source
     assert not any("too high" in note for note in result.notes)
     assert result.majority_accuracy == pytest.approx(1 / 3)
+
+
+def test_other_pairs_are_read_by_the_columns_of_the_training_or_else_by_usual_ones(copy, tmp_path):
+    model = changed(copy / "best_model.pt", columns={"text_column": "second"})
+    (tmp_path / "1.png").write_bytes(image_bytes(kind="PNG"))
+    for names, text in (("guid,text,second,image,tag", "b"), ("guid,text,third,image,tag", "a")):
+        rows = [f"{number},a,b,1.png,{tag}" for number, tag in enumerate(TAGS)]
+        (tmp_path / "pairs.csv").write_text("\n".join([names, *rows]))
+        pairs = examined_of(model, DataConfig(data=str(tmp_path / "pairs.csv"))).plan.dataset.pairs
+        assert {pair.text for pair in pairs} == {text}
 
 
 def test_pairs_in_memory_are_examined_alone(checkpoint, lab):

@@ -1,13 +1,14 @@
 """An ablated model in parts, and a probe of which the modality is removed."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from mmsent_cli.ensemble import ProbeInputs, fit_probe, log_softmax
 from mmsent_cli.experiments.ablation.ablate import COMBINING, Evaluated, remove
-from mmsent_cli.experiments.ablation.ensemble import _encoded_probe
+from mmsent_cli.experiments.ablation.ensemble import EncodedEnsemble, EncodedMembers, _encoded_probe
 from mmsent_cli.experiments.ablation.perturb import additive_part
 from tests.experiments.test_perturb import features, linear_model, pooled_table, subject_of
 
@@ -87,6 +88,15 @@ def test_a_model_in_one_part_is_its_subject():
     whole = Evaluated(rows, [(subject, rows)])
     assert np.array_equal(whole.logits(), subject.logits())
     assert features(table)[0].shape == (9, 3)
+
+
+def test_an_ensemble_exchanges_texts_and_images_in_its_members():
+    model, texts, images = Constant([1, 4, 9]), np.array([2, 0, 1]), np.array([1, 1, 0])
+    first_member = SimpleNamespace(log_probabilities=lambda votes: votes[:, 0])
+    ensemble = EncodedEnsemble(EncodedMembers([model], []), first_member)
+    for removed in ({}, {"text": "zero"}):
+        expected = log_softmax(model.logits(texts, images, removed))
+        np.testing.assert_allclose(ensemble.logits(texts, images, removed), expected)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from mmsent_cli.experiments.arms import Arm, TrainedArm, load, save, train_arm
+from mmsent_cli.progress import Epoch
 from mmsent_cli.results import EpochScore
 from tests.events import epochs_trained
 from tests.training.builders import make_trainer, tiny_table
@@ -46,6 +47,7 @@ def test_an_arm_has_the_predictions_of_each_epoch_in_the_order_of_the_pairs():
     config = SimpleNamespace(fit=trainer.config, model=SimpleNamespace(fusion="weighted"))
     first, last = train_arm(workspace, Arm(name="own", config=config), shown_as="shown")
     assert {event.model for event in events} == {"shown"}
+    assert [event.result for event in events if isinstance(event, Epoch)] == trainer.history
     assert (first.name, first.fusion, first.seed, len(first.curve), epochs_trained(events)) == (
         "own",
         "weighted",

@@ -7,6 +7,7 @@ import pytest
 
 from mmsent_cli.config.command_settings import TuneSettings
 from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.experiments.tuning import study as module
 from mmsent_cli.experiments.tuning.study import database_errors, open_study, quiet_optuna
 
 
@@ -78,6 +79,21 @@ def test_files_that_are_no_database_or_may_not_be_written_are_refused(tmp_path):
     open_with(tmp_path)
     with pytest.raises(ConfigError, match="readonly"):
         open_with(tmp_path, f"sqlite:///file:{tmp_path}/own.db?immutable=1&uri=true", study="new")
+
+
+def test_tables_that_another_process_makes_are_waited_for_nine_times(tmp_path, monkeypatch):
+    tried, pauses = [], []
+
+    def fail(*given):
+        tried.append(given)
+        raise RuntimeError("table studies already exists")
+
+    monkeypatch.setattr(module, "_open", fail)
+    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    with pytest.raises(ConfigError, match="already exists"):
+        open_with(tmp_path)
+    assert len(tried) == 10
+    assert pauses == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
 
 
 def test_a_database_that_fails_is_an_expected_failure(tmp_path):

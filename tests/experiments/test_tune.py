@@ -1,20 +1,23 @@
 """`tune` on a small lab folder: what it tries, that its best configuration repeats, and that nothing is lost."""
 
+import hashlib
 import json
 import multiprocessing
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mmsent_cli.config import read_train_config
 from mmsent_cli.config.command_settings import TuneSettings
 from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.experiments.tuning import tune as module
 from mmsent_cli.experiments.tuning.runner import Search
 from mmsent_cli.experiments.tuning.space import configure
 from mmsent_cli.experiments.tuning.study import TaskList
-from mmsent_cli.experiments.tuning.tune import tune
+from mmsent_cli.experiments.tuning.tune import _digest, tune
 from mmsent_cli.progress import Epoch
 from mmsent_cli.training.plan import plan_run
 from mmsent_cli.training.run import execute
@@ -240,6 +243,25 @@ def test_a_study_of_other_settings_or_data_is_refused_and_one_of_tpe_extended(pl
             search(changed, tmp_path, **shared)
     with pytest.raises(ConfigError, match="other settings or other data"):
         search(plan, tmp_path, **{**shared, "seeds": 2})
+
+
+def test_the_digest_of_a_study_has_a_form_that_later_versions_keep(monkeypatch):
+    """It is kept in the databases of studies, and a study with another digest is not continued."""
+    known = {"model": {"fusion": "concat"}, "fit": {"epochs": 2}, "runtime": {}, "trials": 3, "seeds": 1}
+    monkeypatch.setattr(module, "to_dict", lambda _: known)
+    pair = SimpleNamespace(guid="1", tag="neutral", text="a day", image_digest="ff")
+    plan = SimpleNamespace(
+        config=None,
+        dataset=SimpleNamespace(pairs=[pair], labels=["neutral"]),
+        split=SimpleNamespace(digest="aa"),
+        compute=SimpleNamespace(device_type="cpu", precision="fp32"),
+    )
+    kept = (
+        '{"compute": ["cpu", "fp32"], "fit": {"epochs": 2}, "labels": ["neutral"], "model": {"fusion": "concat"},'
+        ' "pairs": [["1", "neutral", "a day", "ff"]], "settings": {"fit": {"epochs": 2}, "model": {"fusion": "concat"},'
+        ' "runtime": {}, "seeds": 1}, "split": "aa"}'
+    )
+    assert _digest(plan, None) == hashlib.sha256(kept.encode()).hexdigest()
 
 
 def test_settings_that_do_not_go_together_are_refused_before_anything_is_trained(plan, tmp_path):
