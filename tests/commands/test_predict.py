@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import json
 import os
 import shlex
@@ -123,6 +124,8 @@ def test_one_pair(ready, arguments, missing):
     values = succeed("predict", *arguments, "--json")
     prediction = values["prediction"]
     assert (prediction["missing"], values["out"]) == (missing, None)
+    weights = next(Path("runs").glob("*/best_model.pt")).read_bytes()
+    assert values["model"]["checkpoint_digest"] == hashlib.blake2b(weights, digest_size=16).hexdigest()
     assert sum(prediction["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert max(prediction["probabilities"], key=prediction["probabilities"].get) == prediction["tag"]
     assert prediction["tag"] in mmsent("predict", *arguments).stdout
