@@ -18,7 +18,8 @@ def with_own_columns(given: Mapping[str, Any], own: Mapping[str, Any], read: Cal
     """Return the settings with which new pairs can be read.
 
     The settings of the training pairs are tried first, then without their `label_map`, since new labels may already be
-    the classes. Then the defaults are tried. The user's settings override all of them.
+    the classes, then without their label column, since `predict` finds nothing in it to predict if all rows have a
+    label. Then the defaults are tried. The user's settings override all of them.
 
     Args:
         given: the user's settings.
@@ -26,7 +27,8 @@ def with_own_columns(given: Mapping[str, Any], own: Mapping[str, Any], read: Cal
         read: a function that reads rows with a configuration. It raises DataError if they cannot be read.
     """
     columns = {name: value for name, value in own.items() if name != "label_map"}
-    tried = list(dict.fromkeys(build(DataConfig, {**known, **given}) for known in (own, columns, {})))
+    unlabelled = {name: value for name, value in columns.items() if name != "tag_column"}
+    tried = list(dict.fromkeys(build(DataConfig, {**known, **given}) for known in (own, columns, unlabelled, {})))
     if len(tried) == 1:
         return tried[0]
     reported = tried[0]  # the caller reads the rows again, which raises the error

@@ -71,22 +71,23 @@ def compute_metrics(true: Sequence[int], predicted: Sequence[int], labels: Seque
         labels: class names in order.
         loss: mean cross-entropy of these pairs, without label smoothing and class weights.
     """
-    confusion = confusion_counts(np.asarray(true), np.asarray(predicted), len(labels))  # [C, C]
-    right, told, support = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
-    scores = (right / np.maximum(told, 1), right / np.maximum(support, 1), f1_by_class(confusion), support)
-    correct = int(right.sum())
+    rows, columns = np.asarray(true), np.asarray(predicted)
+    confusion = confusion_counts(rows, columns, len(labels))  # [C, C], a row for each true class
+    hits, support = np.diagonal(confusion), confusion.sum(axis=1)
+    precision, recall = hits / np.maximum(confusion.sum(axis=0), 1), hits / np.maximum(support, 1)
+    f1, correct = f1_by_class(confusion), int(hits.sum())
     # A single pair has no spread to estimate an interval from.
-    interval = macro_f1_of(np.asarray(true), np.asarray(predicted)[None], len(labels)) if len(true) > 1 else (0.0, 1.0)
+    interval = macro_f1_of(rows, columns[None], len(labels)) if len(true) > 1 else (0.0, 1.0)
     return Metrics(
         loss=loss,
         accuracy=correct / len(true),
-        macro_f1=float(np.mean(scores[2])),
+        macro_f1=float(np.mean(f1)),
         interval=accuracy_interval(correct, len(true)),
         macro_f1_interval=interval,
         confusion=tuple(tuple(map(int, row)) for row in confusion),
         per_class=tuple(
             ClassMetrics(label=label, precision=float(p), recall=float(r), f1=float(f), support=int(n))
-            for label, p, r, f, n in zip(labels, *scores, strict=True)
+            for label, p, r, f, n in zip(labels, precision, recall, f1, support, strict=True)
         ),
     )
 

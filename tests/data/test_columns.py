@@ -5,7 +5,7 @@ import pytest
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.columns import read_columns, require_columns, with_own_columns
-from mmsent_cli.data.layouts import frame_source, labelled_rows, locate
+from mmsent_cli.data.layouts import count_unlabelled, frame_source, labelled_rows, locate
 from mmsent_cli.errors import DataError
 from tests.data.builders import write_lab
 
@@ -56,3 +56,15 @@ def test_the_columns_of_the_training_are_used_with_and_without_its_label_map(tmp
     if used is None:
         with pytest.raises(DataError, match="unknown tag 'odd'"):
             labelled_rows(source, found)
+
+
+@pytest.mark.parametrize(("labels", "tag_column"), [(("good", "bad"), "tag"), (("good", ""), "lab_x")])
+def test_other_columns_of_the_training_are_read_where_every_row_has_a_label(tmp_path, labels, tag_column):
+    rows = "".join(f"{number},a text,{number}.jpg,{label}\n" for number, label in enumerate(labels))
+    (tmp_path / "pairs.csv").write_text(f"nr,corpus_x,bild_x,lab_x\n{rows}")
+    names = {"guid": "nr", "text": "corpus_x", "image": "bild_x", "tag": "lab_x"}
+    source = locate(str(tmp_path / "pairs.csv"))
+    own = {f"{name}_column": column for name, column in names.items()}
+    found = with_own_columns({}, own, lambda config: count_unlabelled(source, config))
+    assert (found.guid_column, found.text_column, found.image_column) == ("nr", "corpus_x", "bild_x")
+    assert found.tag_column == tag_column
