@@ -305,10 +305,13 @@ def count_unlabelled(
             " predict, give a table with an empty label column",
         )
     if not report.read:
-        is_lab = source.kind == "lab"
+        add = "add a row for each pair below the header"
+        if source.kind == "lab":
+            add = "list their guids in test_without_label.txt"
+        refused = summarize(report.left_out)
         raise DataError(
             f"there are no pairs to predict in {source.name} ({report.counts()})",
-            "list their guids in test_without_label.txt" if is_lab else "add a row for each pair below the header",
+            f"correct the rows that cannot be read: {refused}" if refused else add,
         )
     return report.read, rows_to_predict(source, config, Report(), decision)
 

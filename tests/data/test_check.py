@@ -548,3 +548,14 @@ def test_a_long_text_in_the_column_of_images_is_found_as_swapped(tmp_path):
     (tmp_path / "pairs.csv").write_text(f"guid,text,image\n1,a.jpg,{'so long a text ' * 300}\n")
     with pytest.raises(DataError, match="swapped"):
         list(stream(tmp_path / "pairs.csv"))
+
+
+def test_the_hint_names_the_rows_that_leave_nothing_to_predict(tmp_path):
+    (tmp_path / "pairs.csv").write_text("guid,text,image\n1,a\n")
+    with pytest.raises(DataError) as refused:
+        list(stream(tmp_path / "pairs.csv", on_bad="drop"))
+    assert "pairs.csv:2" in refused.value.hint
+    (tmp_path / "pairs.csv").write_text("guid,text,image\n")
+    with pytest.raises(DataError, match="no pairs") as refused:
+        list(stream(tmp_path / "pairs.csv", on_bad="drop"))
+    assert "below the header" in refused.value.hint
