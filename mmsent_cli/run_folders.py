@@ -189,7 +189,7 @@ def discard_run(run: Run) -> None:
         (runs_dir / LATEST).unlink(missing_ok=True)
 
 
-def find_run(spec: str | None, runs_dir: Path) -> Run:
+def find_run(spec: str | None, runs_dir: Path, suggested: str = CONFIG) -> Run:
     """Find a run by `spec`: its folder, its name in `runs_dir`, or `latest`. None means the newest run.
 
     The newest run is the target of the link `latest`. If the link is missing or broken, the newest run is the one with
@@ -197,15 +197,16 @@ def find_run(spec: str | None, runs_dir: Path) -> Run:
     a folder.
 
     Raises:
-        CheckpointError: there is no such run.
+        CheckpointError: there is no such run. The hint lists runs that contain the file `suggested`.
     """
     for found in _candidates(spec, runs_dir):
         if found is not None and found.is_dir():
             return Run(found)
     if spec is None or spec == LATEST:
-        raise CheckpointError(f"there is no run in {runs_dir} yet", "train a model first: mmsent train")
+        raise CheckpointError(f"the folder {runs_dir} contains no run yet", "train a model first: mmsent train")
     raise CheckpointError(
-        f"found no run {spec}: it is neither a folder nor a run in {runs_dir}", _known_runs(runs_dir, spec)
+        f"there is no run {spec}: it is neither a folder, nor the name of a run in the folder {runs_dir}",
+        _known_runs(runs_dir, spec, suggested),
     )
 
 
@@ -215,7 +216,7 @@ def find_finished(spec: str, runs_dir: Path) -> Run:
     Raises:
         CheckpointError: there is no such run.
     """
-    run = find_run(spec, runs_dir)
+    run = find_run(spec, runs_dir, BEST)
     if spec != LATEST or run.is_finished:
         return run
     finished = [runs_dir / name for name in _names(runs_dir) if Run(runs_dir / name).is_finished]
@@ -271,7 +272,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
         return _newest_training(runs_dir) / BEST
     found = _newest_training(runs_dir, spec) / spec
     if not found.is_file():
-        raise CheckpointError(f"found no run and no file {spec}", _known_runs(runs_dir, spec))
+        raise CheckpointError(f"found no run and no file {spec}", _known_runs(runs_dir, spec, BEST))
     return found
 
 
@@ -362,8 +363,12 @@ def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
     if finished:
         return finished[0]
     if wanted or not names:
-        missing = f"found no run and no file {wanted}" if wanted else f"there is no trained model in {runs_dir} yet"
-        raise CheckpointError(missing, _known_runs(runs_dir, wanted) if wanted else "train a model first: mmsent train")
+        missing = (
+            f"found no run and no file {wanted}" if wanted else f"the folder {runs_dir} contains no trained model yet"
+        )
+        raise CheckpointError(
+            missing, _known_runs(runs_dir, wanted, BEST) if wanted else "train a model first: mmsent train"
+        )
     folder = runs_dir / names[-1]
     resume = command_line("train", {"resume": folder})
     raise CheckpointError(
@@ -378,9 +383,14 @@ def _names(runs_dir: Path, file: str = CONFIG) -> list[str]:
     return sorted(names, key=natural_order)
 
 
-def _known_runs(runs_dir: Path, wanted: str) -> str:
-    """Make a hint that lists the runs with names similar to `wanted`, or else the newest runs."""
-    names = _names(runs_dir)[::-1]
+def unfinished_runs(runs_dir: Path) -> list[str]:
+    """Return the names of the newest unfinished runs."""
+    return [name for name in _names(runs_dir)[::-1] if not Run(runs_dir / name).is_finished][:SHOWN_RUNS]
+
+
+def _known_runs(runs_dir: Path, wanted: str, file: str) -> str:
+    """Make a hint that lists runs which contain `file`: those with names similar to `wanted`, or the newest ones."""
+    names = _names(runs_dir, file)[::-1]
     if not names:
         return "train a model first: mmsent train"
     near = [name for name in names if wanted in name] or get_close_matches(wanted, names, SHOWN_RUNS, NEAR)

@@ -23,7 +23,7 @@ def export(
 ) -> None:
     """Export a trained model to a folder: an ONNX or OpenVINO model, a script that needs no mmsent, a model card.
 
-    Needs the extra export (see README).
+    Needs more packages: pip install '.[export]' (see README).
     """
     require_installed(*EXPORT)
     from mmsent_cli import api
@@ -40,7 +40,7 @@ def export(
 def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDir = Path("runs")) -> None:
     """Serve a trained model: a web page, and POST /predict for programs. Ctrl-C stops the server.
 
-    Needs the extra serve (see README).
+    Needs more packages: pip install '.[serve]' (see README).
     """
     require_installed(*SERVE)
     from mmsent_cli.config import build

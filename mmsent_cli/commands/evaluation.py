@@ -74,7 +74,7 @@ def explain(
 ) -> None:
     """Explain predictions: show how much each word, image region, modality and ensemble member contributes.
 
-    Needs the extra explain (see README).
+    Needs more packages: pip install '.[explain]' (see README).
     """
     require_installed(*EXPLAIN)
     from mmsent_cli import api

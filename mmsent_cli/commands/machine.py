@@ -60,9 +60,7 @@ def cache(
     from mmsent_cli.reports.tables import print_json
 
     if cache_dir is not None and not cache_dir.exists():
-        raise ConfigError(
-            f"there is no folder {cache_dir}", "give the cache folder of the other commands with --cache-dir"
-        )
+        raise ConfigError(f"there is no folder {cache_dir}", "give the --cache-dir that train or predict was run with")
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
     places = folder / "features", folder / COMPILED_MODELS, folder / WEIGHTS
     print_notices(filter(None, [cache_note()]))

@@ -110,7 +110,8 @@ def predict(
         bool,
         typer.Option(
             "--probabilities",
-            help="Add the probability of each class, and a column with the missing modality (text, image or empty)",
+            help="Add the probability of each class, and a column that says what the pair lacks: text, image, or"
+            " nothing (empty)",
         ),
     ] = False,
     force: Force = False,

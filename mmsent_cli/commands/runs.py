@@ -55,7 +55,7 @@ def show(
 
 @runs.command(cls=SwitchHelp)
 def rm(names: Names, yes: Yes = False, runs_dir: RunsDir = Path("runs")) -> None:
-    """Delete runs. Each deletion must be confirmed. Folders that are not runs of mmsent are never deleted."""
+    """Delete runs. Without --yes, each deletion must be confirmed. Only runs of mmsent are ever deleted."""
     from mmsent_cli.errors import ConfigError
     from mmsent_cli.reports.tables import notice
     from mmsent_cli.run_list import find_listed, remove_run

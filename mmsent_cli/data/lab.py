@@ -280,7 +280,7 @@ def _hint_without_list(path: Path) -> str:
         return f"to use a table, name the file itself: --data {path.parent / manifests[0]}"
     if (path.parent.parent / path.name).is_file():
         return f"the folder above has it: --data {path.parent.parent}"
-    return f"give the folder that holds {path.name} with --data, or a table ({', '.join(SUFFIXES)})"
+    return f"with --data, give a folder that contains {path.name}, or a table ({', '.join(SUFFIXES)})"
 
 
 def _row(guid: str, tag: str, where: str, listing: Listing) -> PairRow:

@@ -240,7 +240,8 @@ def gather_labelled(
         rows = list(_only(every_row, report, has_tag=True))
     report.leave_out(config.on_bad)
     if not rows and not report.problems:
-        raise DataError(f"{source.name} has no labelled pairs ({report.counts()})", "add rows with a guid and a tag")
+        why = report.counts() if report.numbers()["read"] else "it has no rows"
+        raise DataError(f"{source.name} has no labelled pairs: {why}", "add rows with a guid and a tag")
     tagged = settle_tags(rows, config, class_names)
     labels = labels_of(tagged.rows, config.labels)
     wrong = tag_problems(tagged.rows, labels)

@@ -75,7 +75,7 @@ class SeenPairs:
         return {name: getattr(self, name) for name in ARRAYS}
 
     def relation(self, pairs: Iterable[Pair]) -> np.ndarray:
-        """Return NEW, NEAR, SEEN or VALIDATED for each pair [M].
+        """Return an array with NEW, NEAR, SEEN or VALIDATED for each pair.
 
         SEEN: a training pair has the same text and the same image. VALIDATED: a validation pair has the same text and
         the same image. NEAR: a training pair has the same text or the same image. NEW: none of these.

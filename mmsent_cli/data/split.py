@@ -151,7 +151,9 @@ def read_split(path: Path, fold: int | None = None) -> Split:
         splits = [_from_json(part) for part in content["splits"]]
     except OSError as error:
         raise DataError(f"cannot read the split {path}: {error.strerror}", "make one with mmsent split") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise DataError(f"{path} is not a split file: it has no entry {error}", REMAKE) from error
+    except (ValueError, TypeError) as error:
         raise DataError(f"{path} is not a split file: {error}", REMAKE) from error
     for split in splits:
         if split.digest != digest_of(split.train, split.val) or set(split.train) & set(split.val):

@@ -203,7 +203,7 @@ def require_encoders(model: ResolvedModel) -> None:
 
 
 def parse_name(option: str, name: str, table: Mapping[str, EncoderSpec[Any]]) -> tuple[str, str]:
-    """Split `hf:NAME` into `hf:` and `NAME`. Other names have an empty argument.
+    """Split `hf:NAME` into `hf` and `NAME`. For any other name, the second value is an empty string.
 
     Raises:
         ConfigError: the name is unknown, or `NAME` is missing.

@@ -188,14 +188,20 @@ def _read_csv(path: Path) -> list[_Row]:
     except (OSError, UnicodeError, csv.Error) as error:
         raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
     wanted = len(header)
-    uneven = [f"{where}: {len(cells)} columns instead of {wanted}" for where, cells in lines if len(cells) != wanted]
+    uneven = [
+        f"{where}: {counted(len(cells), 'column')} instead of {wanted}"
+        for where, cells in lines
+        if len(cells) != wanted
+    ]
     if uneven or len(header) < 2:
         raise DataError(summarize(uneven) or f"{path} has no columns guid and tag", f"give a file with {FORMATS}")
     has_both = header[1:3] == ["tag", "predicted"]
     if has_both or header[1] in ("tag", "label", "predicted"):
         answer = 2 if has_both else 1
     else:
-        raise DataError(f"{path} has the columns {listed(header)}", f"give a file with {FORMATS}")
+        raise DataError(
+            f"{path} is not a file of predictions: its columns are {listed(header)}", f"give a file with {FORMATS}"
+        )
     named = {name.removeprefix(PROBABILITY): place for place, name in enumerate(header) if place > answer}
     return [
         _Row(where, cells[0], (cells[1] or None) if has_both else None, cells[answer], _shares(cells, named))

@@ -64,7 +64,7 @@ def remember(file: PredictionFile, identity: Mapping[str, Any], result: PredictR
 
 
 def checkpoint_of(out: Path, cache: Path) -> str | None:
-    """Return the checkpoint of a remembered prediction; None if it is not remembered."""
+    """Return the path of the checkpoint that wrote a file of predictions; None if `cache` has no record of it."""
     return _read(out, cache).get("result", {}).get("checkpoint")
 
 

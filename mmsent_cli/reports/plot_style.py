@@ -42,7 +42,10 @@ NEVER_DRAWN = {"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"}
 
 
 def drawable(names: Sequence[str]) -> list[str]:
-    """Return the names as figures show them. A name with a letter in no installed font becomes its number, from 1."""
+    """Return the names as figures show them.
+
+    If no installed font has all letters of a name, its position in `names` (1, 2, ...) is shown instead.
+    """
     lacking = set(undrawable(names))
     return [str(number) if name in lacking else name for number, name in enumerate(names, start=1)]
 

@@ -95,7 +95,10 @@ class PrecisionRecall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassDrift:
-    """Class shares in training and here, their total variation distance, and the p value of a chi-square test."""
+    """Class shares of the training pairs and of the evaluated pairs (`here`).
+
+    `distance` is their total variation distance, and `p` is the p value of a chi-square test.
+    """
 
     training: tuple[float, ...]
     here: tuple[float, ...]

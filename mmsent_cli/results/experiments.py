@@ -326,7 +326,7 @@ class PublishedTrial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedArm:
-    """A published row of a comparison. `name` is the name of our arm."""
+    """The published scores of a model. `name` is the name of the arm of mmsent that repeats this model."""
 
     name: str
     accuracy: float

@@ -29,6 +29,7 @@ from mmsent_cli.run_folders import (
     discard_run,
     find_run,
     remove_unfinished,
+    unfinished_runs,
 )
 from mmsent_cli.run_time import begin_session, session
 from mmsent_cli.training.plan import Plan, plan_run, require_several_models
@@ -164,9 +165,9 @@ def find_unfinished(spec: str, runs_dir: Path) -> Run:
     """
     run = find_run(spec, runs_dir)
     if run.is_finished:
-        raise ConfigError(
-            f"{run.folder} is finished, there is nothing to resume", "start a new run, or see its result.json"
-        )
+        others = unfinished_runs(runs_dir)
+        hint = f"name an unfinished run: {', '.join(others)}" if others else "start a new run, or see its result.json"
+        raise ConfigError(f"{run.folder} is finished, there is nothing to resume", hint)
     if not run.path(CONFIG).is_file():
         raise CheckpointError(f"{run.folder} is not a run folder: it has no {CONFIG}", "give a folder in runs/")
     return run

@@ -78,14 +78,14 @@ class Report:
     def bad_rows(self) -> str:
         """Describe how many rows were read and refused. Used for errors before the files of the rows are checked."""
         numbers = self.numbers()
-        return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} refused"
+        return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} with errors"
 
     def counts(self) -> str:
         """Describe how many rows were read, used, skipped and refused."""
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.skipped.items())
         skipped = f"{self.skipped.total():,} skipped{f' ({reasons})' if reasons else ''}"
         numbers = self.numbers()
-        return f"{counted(numbers['read'], 'row')}: {self.read:,} used, {skipped}, {numbers['refused']:,} refused"
+        return f"{counted(numbers['read'], 'row')}: {self.read:,} used, {skipped}, {numbers['refused']:,} with errors"
 
     def notes(self, name: str) -> list[str]:
         """Return the counts, the notes on how the source was read, and each remark with the first row that it concerns.
