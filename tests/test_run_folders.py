@@ -239,9 +239,18 @@ def test_the_hint_names_the_three_newest_runs_the_newest_first(runs):
 def test_the_hint_names_similar_runs(runs):
     made = [make(runs, f"light-{number}") for number in range(5)]
     for typed in ("light-3", f"{made[3].name}x", made[3].name[:-2]):
-        with pytest.raises(CheckpointError, match="found no run") as caught:
+        with pytest.raises(CheckpointError, match="there is no run") as caught:
             find_run(typed, runs)
         assert "did you mean" in caught.value.hint and made[3].name in caught.value.hint
+
+
+def test_the_hint_for_a_checkpoint_names_no_run_without_a_model(runs):
+    trained, checked = make(runs, "light"), make(runs, "check")
+    trained.write("best_model.pt", b"")
+    for wanted in ("nope", checked.name[:-3]):
+        with pytest.raises(CheckpointError) as caught:
+            find_checkpoint(wanted, runs)
+        assert trained.name in caught.value.hint and checked.name not in caught.value.hint
 
 
 def test_progress_is_a_finished_epoch_fold_or_arm(tmp_path):

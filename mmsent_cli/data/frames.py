@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mmsent_cli.config import DataConfig
 from mmsent_cli.data.fields import FIELDS, Columns, column_named
-from mmsent_cli.data.manifests import plain, row_of
-from mmsent_cli.data.pairs import Pair, PairRow, guid_problem
+from mmsent_cli.data.manifests import plain, unique_row
+from mmsent_cli.data.pairs import Pair, PairRow
 from mmsent_cli.data.tables import Report
 from mmsent_cli.errors import DataError, listed
 
@@ -43,15 +43,8 @@ def read_rows(frame: "DataFrame", columns: Columns, config: DataConfig, report: 
     cells_of["guid"] = _index(frame) if columns.guid is None else cells_of["guid"]
     for number, values in enumerate(zip(*cells_of.values(), strict=True), 1):
         where = f"{NAME}:{number}"
-        try:
-            row = row_of(dict(zip(cells_of, values, strict=True)), where, config, report)
-        except ValueError as error:
-            report.problems.append(f"{where}: {error}")
-            continue
-        problem = guid_problem(row.guid, where, seen)
-        if problem:
-            report.problems.append(problem)
-        else:
+        row = unique_row(dict(zip(cells_of, values, strict=True)), where, config, report, seen)
+        if row is not None:
             yield row
 
 

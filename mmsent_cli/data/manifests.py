@@ -47,15 +47,8 @@ def read_rows(table: Table, columns: Columns, config: DataConfig, report: Report
     home = table.home or table.path.parent
     for where, guid, cells in numbered_records(table, columns, report):
         named = {name: None if place is None else cells[place] for name, place in places.items()}
-        named["guid"] = guid
-        try:
-            row = row_of(named, where, config, report)
-        except ValueError as error:
-            report.problems.append(f"{where}: {error}")
-            continue
-        problem = guid_problem(row.guid, where, seen)
-        if problem:
-            report.problems.append(problem)
+        row = unique_row({**named, "guid": guid}, where, config, report, seen)
+        if row is None:
             continue
         if columns.target is not None and row.text is not None:
             row = replace(row, text=with_target(row.text, plain(cells[columns.target], "target")))
@@ -73,12 +66,30 @@ def numbered_records(table: Table, columns: Columns, report: Report) -> Iterator
         yield where, number if columns.guid is None else cells[columns.guid], cells
 
 
-def row_of(cells: dict[str, Any], where: str, config: DataConfig, report: Report) -> PairRow:
+def unique_row(
+    cells: dict[str, Any], where: str, config: DataConfig, report: Report, seen: dict[str, str]
+) -> PairRow | None:
     """Make a pair's row from cells. An image path is kept as it is written.
 
-    Raises:
-        ValueError: a cell has the wrong type.
+    Args:
+        cells: the cell of each field.
+        where: the place of the row for messages.
+        config: settings of the data.
+        report: receives a problem if a cell has the wrong type or the guid is repeated. Then None is returned.
+        seen: the places of earlier guids; this guid is added.
     """
+    try:
+        row = _row_of(cells, where, config, report)
+    except ValueError as error:
+        report.problems.append(f"{where}: {error}")
+        return None
+    problem = guid_problem(row.guid, where, seen)
+    if problem:
+        report.problems.append(problem)
+    return None if problem else row
+
+
+def _row_of(cells: dict[str, Any], where: str, config: DataConfig, report: Report) -> PairRow:
     written = name_of(cells["tag"], "tag")
     tag = tag_or_none(written, config.labels)
     text = without_surrogates(plain(cells["text"], "text"))

@@ -1,7 +1,7 @@
 """Choose pairs and augmented images for a page."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -97,21 +97,20 @@ def error_groups(pairs: "Sequence[Pair]", predictions: Iterable[tuple[str, str, 
         pairs: labelled pairs.
         predictions: guid, label, predicted label, and its probability (None if unknown) of each pair.
     """
-    places, picker = {pair.guid: place for place, pair in enumerate(pairs)}, Picker(pairs)
+    places = {pair.guid: place for place, pair in enumerate(pairs)}
     ordered = sorted(predictions, key=lambda row: -(row[3] or 0.0))
     by_place = {places[row[0]]: row for row in ordered}
     groups = {
         "Wrong": [place for place, row in by_place.items() if row[1] != row[2]],
         "Right": [place for place, row in by_place.items() if row[1] == row[2]],
     }
+
+    def example(place: int) -> ReportExample:
+        return report_example(pairs[place], *by_place[place][2:])
+
     has_probabilities = any(row[3] is not None for row in ordered)
-    return Examples(
-        picked=MOST_CONFIDENT if has_probabilities else IN_ORDER,
-        groups=tuple(
-            (name, tuple(report_example(pairs[place], *by_place[place][2:]) for place in picker.pick(rows)))
-            for name, rows in groups.items()
-        ),
-    )
+    picked = MOST_CONFIDENT if has_probabilities else IN_ORDER
+    return Examples(picked=picked, groups=_picked(pairs, groups, example))
 
 
 def modality_groups(
@@ -145,13 +144,7 @@ def modality_groups(
         shares = probabilities[row]
         return report_example(pairs[row], labels[int(shares.argmax())], float(shares.max()), ", ".join(alone))
 
-    picker = Picker(pairs)
-    return Examples(
-        picked=IN_ORDER,
-        groups=tuple(
-            (name, tuple(map(example, picker.pick(np.flatnonzero(rows).tolist())))) for name, rows in groups.items()
-        ),
-    )
+    return Examples(picked=IN_ORDER, groups=_picked(pairs, _rows(groups), example))
 
 
 def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Examples:
@@ -168,18 +161,15 @@ def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: 
     share = (predicted == true).mean(axis=0)  # [N]
     divided = np.argsort(np.abs(share - 0.5), kind="stable")
     groups = {
-        "Every model right": np.flatnonzero(share == 1),
-        "Models divided": divided[np.abs(share[divided] - 0.5) < 0.5],
-        "Every model wrong": np.flatnonzero(share == 0),
+        "Every model right": np.flatnonzero(share == 1).tolist(),
+        "Models divided": divided[np.abs(share[divided] - 0.5) < 0.5].tolist(),
+        "Every model wrong": np.flatnonzero(share == 0).tolist(),
     }
-    picker = Picker(pairs)
-    return Examples(
-        picked=MOST_DIVIDED,
-        groups=tuple(
-            (name, tuple(_most_frequent(pairs[row], labels, predicted[:, row]) for row in picker.pick(rows.tolist())))
-            for name, rows in groups.items()
-        ),
-    )
+
+    def example(row: int) -> ReportExample:
+        return _most_frequent(pairs[row], labels, predicted[:, row])
+
+    return Examples(picked=MOST_DIVIDED, groups=_picked(pairs, groups, example))
 
 
 def disagreement_groups(
@@ -205,13 +195,26 @@ def disagreement_groups(
     def example(row: int) -> ReportExample:
         return report_example(pairs[row], labels[int(one[row])], None, f"{second}: {labels[int(other[row])]}")
 
+    return Examples(picked=IN_ORDER, groups=_picked(pairs, _rows(groups), example))
+
+
+def _picked(
+    pairs: "Sequence[Pair]", groups: Mapping[str, list[int]], example: Callable[[int], ReportExample]
+) -> tuple[tuple[str, tuple[ReportExample, ...]], ...]:
+    """Pick a few different pairs of each group, and convert them to examples.
+
+    Args:
+        pairs: N pairs.
+        groups: numbers of pairs by the name of the group.
+        example: a function that converts a pair, given by its number, to an example.
+    """
     picker = Picker(pairs)
-    return Examples(
-        picked=IN_ORDER,
-        groups=tuple(
-            (name, tuple(map(example, picker.pick(np.flatnonzero(rows).tolist())))) for name, rows in groups.items()
-        ),
-    )
+    return tuple((name, tuple(map(example, picker.pick(rows)))) for name, rows in groups.items())
+
+
+def _rows(masks: "Mapping[str, np.ndarray]") -> dict[str, list[int]]:
+    """Convert masks [N] to the numbers of the pairs at which they are True."""
+    return {name: mask.nonzero()[0].tolist() for name, mask in masks.items()}
 
 
 def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> ReportExample:

@@ -121,9 +121,9 @@ def test_everything_wrong_is_found_and_listed_by_guid(lab):
     assert guids(found["pairs to predict"]) == ["103"]
     assert (result.pairs, result.usable) == (63, 55)
     assert result.rows == {"read": 63, "used": 55, "skipped": 0, "refused": 8}
-    assert any("63 rows: 55 used, 0 skipped, 8 refused" in note for note in result.notes)
+    assert any("63 rows: 55 used, 0 skipped, 8 with errors" in note for note in result.notes)
     assert found["usable pairs"].message.startswith("55 of 63 ")
-    with pytest.raises(DataError, match="3 of 63 rows refused"):
+    with pytest.raises(DataError, match="3 of 63 rows have errors"):
         api.train("lab", **LIGHT)
 
 

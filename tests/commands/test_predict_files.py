@@ -92,7 +92,7 @@ def test_pairs_that_are_left_out_or_blanked_are_listed(ready, on_bad, pairs):
     assert (second["guid"], second["row"], second["outcome"]) == ("p5", "new.csv:6", "dropped")
     assert "broken.jpg" in first["reason"] and "nowhere.jpg" in second["reason"]
     assert (values["pairs"], values["dropped"], values["blanked"]) == (pairs, 6 - pairs, int(on_bad == "blank"))
-    assert any(f"6 rows: {pairs} used, 0 skipped, {6 - pairs} refused" in note for note in values["notes"])
+    assert any(f"6 rows: {pairs} used, 0 skipped, {6 - pairs} with errors" in note for note in values["notes"])
 
 
 @pytest.mark.parametrize(

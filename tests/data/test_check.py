@@ -164,7 +164,7 @@ def test_rows_to_predict_that_cannot_be_read_are_left_out_and_listed(tmp_path, k
     count, pairs = open_unlabelled(source, config, decide_encoding(source, config, tmp_path), flaws, notes)
     assert ([pair.guid for pair in pairs], count, flaws.dropped) == (["a", "c"], 2, 3)
     assert sorted(pair.row for pair in flaws.unusable) == [f"posts.{kind}:{line}" for line in lines]
-    assert any("5 rows: 2 used, 0 skipped, 3 refused" in note for note in notes)
+    assert any("5 rows: 2 used, 0 skipped, 3 with errors" in note for note in notes)
     kept = list(read_columns(source, config, ["text"]))
     assert [cells for guid, cells in kept if guid == "c"] == [("x",)]
 
@@ -505,7 +505,7 @@ def test_a_limit_and_dropped_pairs_are_both_told(lab):
 def test_a_limit_is_told(lab):
     assert load(lab, limit=6).notes[-1] == "only 6 labelled pairs are used (--limit 6)"
     assert len(load(lab).notes) == 2
-    assert "10 rows: 6 used, 4 skipped (4 over --limit), 0 refused" in load(lab, limit=6).notes[1]
+    assert "10 rows: 6 used, 4 skipped (4 over --limit), 0 with errors" in load(lab, limit=6).notes[1]
 
 
 @pytest.mark.parametrize(("damaged", "is_refused"), [(1, False), (8, True)])

@@ -197,7 +197,7 @@ def test_all_bad_rows_are_told_at_once(lab):
     assert message.startswith("3 bad rows")
     places = [message.index(place) for place in ("train.txt:3", "train.txt:4", "train.txt:6")]
     assert places == sorted(places)
-    assert "3 of 5 rows refused" in message
+    assert "3 of 5 rows have errors" in message
 
 
 @pytest.mark.parametrize(

@@ -353,13 +353,13 @@ def test_every_row_is_read_skipped_or_refused(tmp_path):
     assert len(rows) == report.read == 6
     assert report.skipped == {"blank": 3, "without a tag": 2}
     assert [(what.count("'nan'"), places) for what, places in report.remarks.items()] == [(1, ["pairs.csv:12"])]
-    assert report.counts() == "11 rows: 6 used, 5 skipped (3 blank, 2 without a tag), 0 refused"
+    assert report.counts() == "11 rows: 6 used, 5 skipped (3 blank, 2 without a tag), 0 with errors"
     assert report.numbers() == {"read": 11, "used": 6, "skipped": 5, "refused": 0}
     report.remark("odd", "pairs.csv:3")
     report.remark("odd", "pairs.csv:5")
     assert "pairs.csv:3" in report.notes("")[-1] and "pairs.csv:5" not in report.notes("")[-1]
     path = written(tmp_path, content + "g1,again,1.jpg,positive\nshort\n,no name,9.jpg,neutral\n")
-    with pytest.raises(DataError, match=r"3 bad rows.*\(3 of 14 rows refused\)"):
+    with pytest.raises(DataError, match=r"3 bad rows.*\(3 of 14 rows have errors\)"):
         read(path)
 
 

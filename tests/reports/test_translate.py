@@ -240,8 +240,8 @@ def test_notes_of_a_training_are_translated():
     notes = {
         "data: data/sample (--data)": "数据：data/sample（--data）",
         "only 120 labelled pairs are used (--limit 120)": "只用了 120 个标注样本（--limit 120）",
-        "train.txt (columns separated by ',', ascii): 127 rows: 120 used, 7 skipped (7 over --limit), 0 refused": (
-            "train.txt（列分隔符 ','，编码 ascii）：共 127 行，使用 120 行，跳过 7 行（7 行超出 --limit），拒绝 0 行"
+        "train.txt (columns separated by ',', ascii): 127 rows: 120 used, 7 skipped (7 over --limit), 0 with errors": (
+            "train.txt（列分隔符 ','，编码 ascii）：共 127 行，使用 120 行，跳过 7 行（7 行超出 --limit），0 行有错误"
         ),
     }
     assert {note: translate(note) for note in notes} == notes

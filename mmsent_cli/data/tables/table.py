@@ -78,7 +78,7 @@ class Report:
     def bad_rows(self) -> str:
         """Describe how many rows were read and refused. Used for errors before the files of the rows are checked."""
         numbers = self.numbers()
-        return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} with errors"
+        return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} have errors"
 
     def counts(self) -> str:
         """Describe how many rows were read, used, skipped and refused."""
