@@ -70,7 +70,8 @@ LEAST_MEMORY, GOOD_MEMORY = 1.0, 3.5
 LEAST_DISK, GOOD_DISK = 0.2, 2.0
 """In gigabytes. Stored features, compiled models and unpacked weights of `best` with 4,000 pairs take 1.3."""
 MUCH_CACHE = 10.0
-INTEL, GNU = "libiomp", "libgomp"
+GNU = "libgomp"
+"""Name of GNU's OpenMP library."""
 BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512"}
 INT8 = {"amx_int8": "AMX", "avx512_vnni": "AVX-512 VNNI", "avx_vnni": "AVX VNNI"}
 

@@ -83,8 +83,8 @@ def published_scores(tuned: TuneResult) -> Published:
 
 STEPS = "steps"
 EXPERIMENTS = 5
-EPOCHS, TUNE_EPOCHS = 10, 5
-"""Published number of epochs, and of epochs per tuning trial. `--epochs` changes both."""
+TUNE_EPOCHS = 5
+"""Published number of epochs per tuning trial."""
 Finish = Callable[..., Run]
 """A function that writes figures, report and `result.json` of a step: `finish(plan, run, result, detail, command=,
 start=)`."""

@@ -87,8 +87,3 @@ def arm_scores(result: Any) -> Iterable[Mapping[str, Any]]:
         {name: value for name, value in asdict(arm).items() if name not in ("per_class", "curves")}
         for arm in result.arms
     ]
-
-
-def step_scores(result: Any) -> Iterable[Mapping[str, Any]]:
-    """Make a row for each arm of the two comparisons of `paper`."""
-    return [{"step": step, **row} for step in ("fusions", "augmentation") for row in arm_scores(getattr(result, step))]

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mmsent_cli.data.pairs import Pair
@@ -26,7 +26,6 @@ class Job:
     pairs: Sequence[Pair]
     answer: asyncio.Future
     run: Callable[[], Any] | None = None
-    since: float = field(default_factory=time.monotonic)
 
 
 class Batcher:

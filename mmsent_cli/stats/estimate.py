@@ -29,15 +29,14 @@ class Estimate:
 
     Attributes:
         value: a mean, or a difference of two means.
-        standard_error: the standard deviation of `value` over repetitions with other pairs and other seeds.
+        standard_error: the standard deviation of `value` over repetitions with other pairs and other seeds. With a
+            single seed, it covers the choice of pairs only.
         degrees_of_freedom: the degrees of freedom of the t distribution of the error.
-        covers_seeds: False with a single seed; the standard error then covers the choice of pairs only.
     """
 
     value: float
     standard_error: float
     degrees_of_freedom: float
-    covers_seeds: bool
 
 
 def estimate_mean(scores: np.ndarray) -> Estimate:
@@ -109,7 +108,6 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
         value=float(pair_means.mean()),
         standard_error=math.sqrt(variance),
         degrees_of_freedom=min(variance**2 / spread, count - 1) if spread else count - 1,
-        covers_seeds=seeds > 1,
     )
 
 

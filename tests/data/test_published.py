@@ -53,7 +53,9 @@ def test_mvsa_is_read_as_published_and_its_rows_are_counted(tmp_path, annotators
     (folder / "labelResultAll.txt").write_bytes("\r\n".join(lines).encode())
     dataset = load(folder)
     assert {pair.guid: pair.tag for pair in dataset.pairs} == {g: t for g, t in ten_tags().items() if g != "1"}
-    assert any("10 rows: 9 used, 1 skipped (1 with opposite judgements), 0 with errors" in note for note in dataset.notes)
+    assert any(
+        "10 rows: 9 used, 1 skipped (1 with opposite judgements), 0 with errors" in note for note in dataset.notes
+    )
     (folder / "labelResultAll.txt").write_text("ID\ttext,image\n1\tpositive\n")
     with pytest.raises(DataError, match=r"labelResultAll\.txt:2"):
         load(folder)

@@ -24,7 +24,7 @@ def test_more_comparisons_change_the_detectable_difference_alone():
     assert (one.difference, one.interval, one.p) == (three.difference, three.interval, three.p)
     error = np.std(WON[0] - LOST[0], ddof=1) / 10
     for told, comparisons in ((one, 1), (three, 3)):
-        estimate = Estimate(value=0.11, standard_error=error, degrees_of_freedom=99, covers_seeds=False)
+        estimate = Estimate(value=0.11, standard_error=error, degrees_of_freedom=99)
         assert told.detectable == pytest.approx(detectable(estimate, comparisons))
 
 

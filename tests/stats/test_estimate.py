@@ -42,7 +42,7 @@ def test_one_arm_with_one_seed_is_the_t_interval():
 @given(st.floats(0.001, 0.2), st.integers(10, 2000), st.integers(1, 6))
 def test_the_detectable_difference_is_that_of_a_power_analysis(standard_error, pairs, comparisons):
     degrees = pairs - 1
-    estimate = Estimate(value=0.0, standard_error=standard_error, degrees_of_freedom=degrees, covers_seeds=False)
+    estimate = Estimate(value=0.0, standard_error=standard_error, degrees_of_freedom=degrees)
     smallest = detectable(estimate, comparisons)
     effect = smallest / standard_error / np.sqrt(pairs)
     power = TTestPower().power(effect, nobs=pairs, alpha=0.05 / comparisons, alternative="two-sided")
@@ -124,17 +124,11 @@ def test_arms_that_never_differ_prove_no_difference_of_nothing(seeds):
 
 
 def test_more_comparisons_need_a_larger_difference():
-    estimate = Estimate(value=0.0, standard_error=0.01, degrees_of_freedom=20, covers_seeds=True)
+    estimate = Estimate(value=0.0, standard_error=0.01, degrees_of_freedom=20)
     sizes = [detectable(estimate, comparisons) for comparisons in (1, 2, 6)]
     assert sizes[0] == detectable(estimate)
     assert sizes == sorted(sizes)
     assert sizes[0] > 0.028
-
-
-def test_several_seeds_are_covered_and_one_is_not():
-    arm = np.eye(4)
-    assert estimate_difference(arm, 1 - arm).covers_seeds
-    assert not estimate_difference(arm[:1], 1 - arm[:1]).covers_seeds
 
 
 def test_three_seeds_have_two_degrees_of_freedom():

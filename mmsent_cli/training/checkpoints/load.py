@@ -161,22 +161,6 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         raise CheckpointError(f"the probes in {path} are damaged: {error}", RETRAIN) from error
 
 
-def load_model(path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
-    """Load the single model of a checkpoint, in eval mode.
-
-    Raises:
-        CheckpointError: the checkpoint is unreadable, an ensemble, or was trained with other frozen weights.
-        WeightsUnavailable: the frozen encoders' weights are not available.
-    """
-    content = read_checkpoint(path)
-    if "states" in content:
-        raise CheckpointError(
-            f"{path} is an ensemble, and this command needs a single model",
-            "train without --folds, or give another checkpoint with --checkpoint",
-        )
-    return _rebuild(content, path, weights)
-
-
 def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
     """Build a model from a checkpoint's `state`, in eval mode."""
     if "state" not in content:
