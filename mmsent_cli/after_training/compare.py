@@ -58,13 +58,20 @@ OPTIMISTIC = (
     "scores are optimistic"
 )
 FEW_SHOWN = 2
-"""For up to this number of models, each example names the models that are right. With more models, it only states
-how many are right."""
+"""If at most this number of models is compared, each example shows which models are right. With more models, an example
+only shows how many models are right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Side:
-    """The predictions of one checkpoint or file, how they were computed, and the findings recorded with the model."""
+    """One compared model: the predictions of a checkpoint, or of a prediction file.
+
+    Attributes:
+        path: the checkpoint or the prediction file.
+        answers: the predictions.
+        how: device, precision and engine that computed the predictions.
+        recorded: the findings that were recorded when the model was trained.
+    """
 
     path: Path
     answers: Answers
@@ -174,7 +181,7 @@ def _recorded(path: Path) -> tuple[Finding, ...]:
 
 
 def _own_predictions(spec: str, runs_dir: Path) -> Path:
-    """Return the path of a run's predictions for its validation or out-of-fold pairs."""
+    """Return the path of the file with a run's predictions for its validation or out-of-fold pairs."""
     path = Path(spec)
     run = Run(path.parent) if path.name == BEST and path.is_file() else find_finished(spec, runs_dir)
     for name in (OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS):
@@ -184,9 +191,10 @@ def _own_predictions(spec: str, runs_dir: Path) -> Path:
 
 
 def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
-    """Return a unique name for each model: the name of its run.
+    """Return a unique name for each model. The name of a model is the name of its run.
 
-    If several models have the same name, the seed is added. If this is not enough, the folder's name is used.
+    If several models have the same name, the seed is added. If the names are still equal, the name of the run folder is
+    used, and then a number is added.
     """
     firsts = [seeds[0] for seeds in paths]
     found = [_name(path) for path in firsts]
@@ -199,20 +207,20 @@ def _names(paths: Sequence[Sequence[Path]]) -> list[str]:
 
 
 def _stem(path: Path) -> str:
-    """Return the name of the run that contains the file. If the file is in no run, return its own name."""
+    """Return the name of the run that contains the file. If the file is in no run, return the file's own name."""
     is_of_run = path.name in (BEST, OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS)
     return path.absolute().parent.name if is_of_run else path.stem
 
 
 def _name(path: Path) -> str:
-    """Return the name of the run without date and command. For an ensemble, the number of folds is added."""
+    """Return the name of the file's run, without date and command. For an ensemble, the number of folds is added."""
     name = STAMP.sub("", _stem(path)).removeprefix("train-").removeprefix("evaluate-")
     own = _config(path)
     return name if own is None or own.split.folds is None else f"{name}, {own.split.folds} folds"
 
 
 def _seed(path: Path) -> str:
-    """Return the seed of the run that contains the file, as `, seed 1`; empty if the file is in no run."""
+    """Return the seed of the file's run as a text such as `, seed 1`; an empty text if the file is in no run."""
     own = _config(path)
     return "" if own is None else f", seed {own.fit.seed}"
 
@@ -233,7 +241,7 @@ def _notes(sides: Sequence[Sequence[_Side]]) -> list[str]:
 def _pairs(
     answers: Answers, sides: Sequence[Sequence[_Side]], runtime: RuntimeConfig, dataset: Dataset | None
 ) -> tuple[list[Pair], list[str]]:
-    """Return the compared pairs, for the examples, and a note if they cannot be read."""
+    """Return the compared pairs, which the examples show, and a note if the pairs cannot be read."""
     if dataset is not None:
         by_guid: Mapping[str, Pair] = {pair.guid: pair for pair in dataset.pairs}
     else:
@@ -250,7 +258,7 @@ def _pairs(
 
 
 def _examples(pairs: Sequence[Pair], models: Mapping[str, Sequence[Answers]]) -> Examples:
-    """Choose pairs that the models predict differently."""
+    """Choose example pairs that the models predict differently."""
     if not pairs:
         return Examples()
     first = next(iter(models.values()))[0]

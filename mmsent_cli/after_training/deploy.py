@@ -27,7 +27,9 @@ from mmsent_cli.run_folders import own_config
 def run_export(
     checkpoint: Path, out: Path, given: Given, source: Source | None, force: bool, progress: Progress = silent
 ) -> ExportResult:
-    """Export a model to a folder that predicts without mmsent, and compare its predictions with those of mmsent.
+    """Export a model to a folder, and compare the exported model's predictions with the predictions of mmsent.
+
+    The exported model predicts without mmsent.
 
     Raises:
         MmsentError: the model cannot be exported, or the folder exists already.
@@ -47,7 +49,10 @@ def run_export(
 def _check_pairs(
     checkpoint: Path, given: dict[str, Any], cache: Path, source: Source | None, count: int
 ) -> tuple[list[Pair], list[str]]:
-    """Return the pairs for the comparison, and notes. Without `--data`, they are pairs of the checkpoint's run."""
+    """Return the pairs on which the exported model is compared with mmsent, and notes.
+
+    Without `--data`, pairs of the checkpoint's run are used.
+    """
     if not count:
         return [], []
     if source is not None or "data" in given:

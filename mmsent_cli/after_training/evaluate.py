@@ -47,7 +47,7 @@ from mmsent_cli.training.predictions import OUT_OF_FOLD, PREDICTIONS, prediction
 def run_evaluation(
     subject: str | None, given: Given, source: Source | None, runs_dir: Path, progress: Progress = silent
 ) -> FinishedRun:
-    """Measure a checkpoint or a file of predictions on labelled pairs, and write a run folder.
+    """Compute the scores of a checkpoint or a prediction file on labelled pairs, and write a run folder.
 
     Args:
         subject: a run, a checkpoint, or a prediction file. None uses the best model of the newest run.
@@ -101,9 +101,10 @@ def run_evaluation(
 
 
 def _out_of_fold(checkpoint: Path, dataset: Dataset) -> Answers | None:
-    """Return the out-of-fold predictions of the checkpoint's run, if the pairs are exactly those of its training.
+    """Return the out-of-fold predictions of the checkpoint's run. Return None if there are none, or for other pairs.
 
-    The checkpoint was trained on these pairs, so its own predictions would only show what it has memorized.
+    The out-of-fold predictions are used only if the pairs are exactly the labelled pairs of the checkpoint's run. The
+    checkpoint was trained on these pairs, so its own predictions would only show what the model has memorized.
     """
     run = Run(checkpoint.absolute().parent)
     if checkpoint.name != BEST or not run.path(OUT_OF_FOLD).is_file():
@@ -140,7 +141,7 @@ def _table(answers: Answers) -> str:
 
 
 def _examples(answers: Answers) -> Examples:
-    """Choose wrong and right predictions, the most confident first; empty if the pairs are unknown."""
+    """Choose wrong and right predictions as examples, the most confident first; none if the pairs are unknown."""
     if not answers.pairs:
         return Examples()
     labels, shares = answers.labels, answers.probabilities
@@ -162,7 +163,7 @@ def run_explanation(
     runs_dir: Path,
     progress: Progress = silent,
 ) -> FinishedRun:
-    """Explain one pair, or the pairs of a source, and write a run folder.
+    """Explain the prediction of one pair, or of the pairs of a source, and write a run folder.
 
     Args:
         checkpoint: the model.

@@ -1,4 +1,4 @@
-"""Pairs and run folder of the commands that use trained models."""
+"""Read the pairs and write the run folder of the commands that use trained models."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from mmsent_cli.training.checkpoints import Description
 STAMP = re.compile(r"^\d{8}-\d{6}-")
 """Date and time at the start of a run's name."""
 NOTHING_COMPUTED = ("none", "none", "none")
-"""Device, precision and engine if predictions are read from files."""
+"""The values of device, precision and engine if predictions are read from files, so that no model is run."""
 
 
 def how_computed(predictor: Predictor) -> tuple[str, str, str]:
@@ -33,7 +33,11 @@ def how_computed(predictor: Predictor) -> tuple[str, str, str]:
 
 
 def name_of(path: Path) -> str:
-    """Return a short name of a file: for a checkpoint, its run without date and time; else the name without suffix."""
+    """Return a short name of a file.
+
+    For a checkpoint, this is the name of its run without date and time. For another file, it is the file's name without
+    suffix.
+    """
     return STAMP.sub("", path.parent.name) if path.suffix == ".pt" else path.stem
 
 
@@ -53,7 +57,7 @@ def start_run(runs_dir: Path, command: str, name: str, how: tuple[str, str, str]
 
 
 def write_run(run: Run, result: Any, **parts: Any) -> FinishedRun:
-    """Write report, tables and result (see `finished_run.write_result`). If this fails, delete the run folder."""
+    """Write report, tables and result (see `finished_run.write_result`). If writing fails, delete the run folder."""
     try:
         return write_result(run, result, **parts)
     except Exception:  # any error: the run cannot be continued, and would be the latest run
@@ -72,15 +76,15 @@ def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None,
 def judged_data(given: Mapping[str, Any], description: Description, source: Source | None) -> DataConfig:
     """Return the settings for reading labelled pairs.
 
-    They are the settings of the user. Column names and label map that the user did not give are taken from the
-    training, if they fit the data.
+    The settings of the user are used. If the user gave no column names or no label map, the column names and the label
+    map of the model's training are used, if they fit the data.
     """
     where = source or locate(given["data"])
     return with_own_columns(given, description.reading, lambda config: labelled_rows(where, config))
 
 
 def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict[str, Any]:
-    """Return the data settings. Without `--data`, missing settings are taken from the checkpoint's run."""
+    """Return the data settings. Without `--data`, settings that are not given are taken from the checkpoint's run."""
     if has_data:
         return dict(given)
     own = own_config(checkpoint)
