@@ -1,10 +1,10 @@
 """The Python interface: the commands as functions, with the same settings as keywords.
 
 The functions print nothing, write the same files as the commands, and return the result. All options of
-`mmsent COMMAND --help` are keywords here: `--head-lr 0.001` is `head_lr=0.001`.
+`mmsent COMMAND --help` are keywords of the functions: the option `--head-lr 0.001` is the keyword `head_lr=0.001`.
 
-The module of a function is imported when the function is first used. So `predict` does not import what only `train`
-needs.
+The module of a function is imported when the function is first used. So `predict` does not import modules that only
+`train` needs.
 """
 
 from importlib import import_module

@@ -36,9 +36,12 @@ class Arguments:
 
 
 def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple[Given, Source | None]:
-    """Group the settings by dataclass, and convert the argument `data`.
+    """Group the settings by the dataclass that contains them, and convert the argument `data`.
 
-    A path becomes the setting `data`. A DataFrame or a list of pairs becomes a source, which is returned as well.
+    A path becomes the setting `data`. A DataFrame or a list of pairs becomes a source.
+
+    Returns:
+        The grouped settings, and the source; None if `data` is a path.
     """
     given = COMMANDS[command].sort(settings)
     if data is None or isinstance(data, Source):
@@ -57,8 +60,8 @@ def sort_settings(command: str, data: "Data", settings: dict[str, Any]) -> tuple
 def require_only_resume(given: Given, source: Source | None, has_more: bool) -> None:
     """Check that no settings are given together with `resume`, since a resumed run keeps its settings.
 
-    The argument `data` is allowed only for pairs in memory, which must be given again. `has_more` is True if an
-    argument other than data and settings was given that `resume` excludes, such as `config`.
+    The argument `data` is allowed only for pairs in memory, which must be given again. `has_more` is True if another
+    argument was given that cannot be combined with `resume`, such as `config`.
     """
     names = {name for values in given.values() for name in values} - ({"data"} if source is not None else set())
     if has_more or names:
@@ -70,7 +73,7 @@ def require_only_resume(given: Given, source: Source | None, has_more: bool) -> 
 
 
 def spec_of(run: Run | PathLike | None) -> str | None:
-    """Return the folder or name of a run, for `run_folders`."""
+    """Return the folder or the name of a run as text; None if no run is given."""
     if run is None:
         return None
     return str(run.folder) if isinstance(run, Run) else os.fspath(run)

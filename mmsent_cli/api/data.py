@@ -99,7 +99,7 @@ def split(
 
 
 def _split_name(config: SplitConfig, limit: int | None, folds: int | None) -> str:
-    """The default name of a split file. It contains each setting that changes the split."""
+    """Return the default name of a split file. It contains the strategy, the seed, the number of folds and `limit`."""
     ends = (f"-{folds}-folds" if folds else "", f"-limit-{limit}" if limit else "")
     return f"{config.strategy}-{config.split_seed}{''.join(ends)}.json"
 

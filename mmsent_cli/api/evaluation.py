@@ -26,7 +26,7 @@ def evaluate(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Measure a trained model, or a file of predictions, on labelled pairs.
+    """Compute the scores of a trained model, or of a file of predictions, on labelled pairs.
 
     Args:
         model: a run, its folder or name, a checkpoint file, or a file of predictions. None uses the newest run.
@@ -68,7 +68,8 @@ def compare(
         **settings: the settings of `mmsent compare --help`.
 
     Returns:
-        The finished run. `to_frame()` has a row for each model, `to_frame("differences")` for each pair of models.
+        The finished run. `to_frame()` has a row for each model. `to_frame("differences")` has a row for every two
+        models.
 
     Raises:
         CheckpointError: the run does not exist, or the checkpoint cannot be read.
@@ -159,8 +160,8 @@ def export(
 
     Args:
         out: the folder to write.
-        data: pairs for the check. The exported model and mmsent predict them, and the probabilities are compared.
-            None uses the pairs of the model's run.
+        data: pairs for the check. The exported model and mmsent predict these pairs, and their probabilities are
+            compared. None uses the pairs of the model's run.
         checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
         force: replace an earlier export.
         runs_dir: folder of all runs.
@@ -168,7 +169,7 @@ def export(
         **settings: the settings of `mmsent export --help`, such as `to="openvino"`.
 
     Returns:
-        The files, and the largest difference between a probability of the exported model and of mmsent.
+        The written files, and the largest difference between the probabilities of the exported model and of mmsent.
 
     Raises:
         ConfigError: the model cannot be exported, or the folder exists already.
@@ -195,7 +196,7 @@ def serve(
     Args:
         checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
         runs_dir: folder of all runs.
-        ready: called with the address of the page when the model is loaded.
+        ready: a function that is called with the address of the page when the model is loaded.
         **settings: the settings of `mmsent serve --help`, such as `port=8080`.
 
     Returns:

@@ -26,7 +26,7 @@ def load(run: Run | PathLike | None = None, *, runs_dir: PathLike = RUNS, **sett
         **settings: the runtime settings of `mmsent predict --help`, such as `device="cpu"`.
 
     Returns:
-        A model with `predict_one(text, image)` and `predict(frame)`.
+        A model with the methods `predict_one(text, image)` and `predict(frame)`.
 
     Raises:
         CheckpointError: the run does not exist, or the checkpoint cannot be read.
@@ -74,7 +74,7 @@ def predict(
 
     Returns:
         The number of pairs predicted as each label, and the numbers of missing texts and images. For a single pair,
-        `prediction` has its label and probabilities.
+        `prediction` has the label and the probabilities.
 
     Raises:
         ConfigError: neither `out` nor a single pair is given, or both are given.

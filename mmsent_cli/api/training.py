@@ -65,7 +65,7 @@ def run_work(
     Args:
         command: the name of the command.
         work: a function that does the work, and returns the result and additional data for the report.
-        request: a function that makes the request of a new run from the settings.
+        request: a function that makes the `ExperimentRequest` of a new run from the settings.
         has_more: True if an argument was given that cannot be combined with `resume`.
         arguments: the arguments of the user.
     """
@@ -100,14 +100,15 @@ def train(
         data: a folder, a table file, a DataFrame with the columns `text`, `image` and `tag`, or a list of pairs.
             Images in a DataFrame are paths, PIL images, or bytes of image files.
         preset: a set of settings, such as "fast" or "best". Keywords override these settings.
-        config: the folder or the `config.json` of an earlier run, to use its settings. Keywords override them.
+        config: the folder or the `config.json` of an earlier run, whose settings are used. Keywords override these
+            settings.
         resume: continue an unfinished run: its folder, its name, or "latest". Only `jobs` can be given with it.
         runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
         **settings: the settings of `mmsent train --help`, such as `epochs=5`, `encoders="compact"` or `folds=5`.
 
     Returns:
-        The finished run, with `result`, `folder` and `to_frame()`. `load` takes it as an argument.
+        The finished run, with `result`, `folder` and `to_frame()`. Pass the finished run to `load` to use the model.
 
     Raises:
         ConfigError: a setting is unknown, or settings cannot be combined.
@@ -155,7 +156,7 @@ def tune(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Try training settings on the same split, and write the best ones as a configuration for `train`.
+    """Try several training settings on the same split, and write the best settings as a configuration for `train`.
 
     Args:
         data, config, resume, runs_dir, progress: as in `compare_fusions`.
@@ -188,7 +189,7 @@ def compare_fusions(
 
     Args:
         data: labelled pairs, as in `train`.
-        config: the folder of an earlier experiment, to repeat it; or of a training run, to use its settings.
+        config: the folder of an earlier run. An experiment is repeated. From a training run, the settings are used.
         resume: continue an unfinished experiment: its folder, its name, or "latest". Only `jobs` can be given with it.
         runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
@@ -217,7 +218,7 @@ def augment_compare(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Train the same model with and without augmented images, on the same split and seeds, and compare.
+    """Train the same model with and without augmented images, on the same split and seeds, and compare the scores.
 
     Args:
         data, config, resume, runs_dir, progress: as in `compare_fusions`.
@@ -245,7 +246,7 @@ def paper(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Repeat the experiments of a published student project, and report its scores next to ours.
+    """Repeat the experiments of a published student project, and report the published scores next to mmsent's scores.
 
     Args:
         data, config, resume, runs_dir, progress: as in `compare_fusions`.
@@ -280,7 +281,7 @@ def ablate(
 
     Args:
         data: labelled pairs, as in `train`. None uses the validation pairs of the checkpoint's run. For an ensemble,
-            None uses all pairs of its run, each predicted by models that were not trained on it.
+            None uses all pairs of the run. Each pair is predicted by the models that were not trained on this pair.
         checkpoint: a run, its folder or name, or a checkpoint file. None uses the best model of the newest run.
         split: a split file. It requires `data`, and restricts the data to the validation pairs of the split.
         resume: continue an unfinished ablation. Only `jobs` can be given with it.
@@ -317,11 +318,11 @@ def list_fusions(config: PathLike | None = None, **settings: Any) -> tuple[str, 
     """List the fusions with their sources and numbers of parameters.
 
     Args:
-        config: an earlier run. The parameters are counted for the encoders of this run.
+        config: the folder of an earlier run. The parameters are counted for the encoders of this run.
         **settings: the settings of `mmsent compare-fusions --help`.
 
     Returns:
-        The names of both encoders, and a row for each fusion.
+        The names of the text encoder and the image encoder as one text, and a row for each fusion.
     """
     given, _ = sort_settings("compare-fusions", None, settings)
     base, _ = read_base(None if config is None else Path(config), "compare-fusions")
