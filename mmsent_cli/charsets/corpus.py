@@ -34,8 +34,8 @@ FAMILIES = (
     ("cp1256",),
     ("cp850",),
 )
-"""The codecs in a row decode ordinary text alike. The first one is reported, unless another one fits clearly better.
-If two families tie, the earlier row wins."""
+"""Each row is a family: codecs that decode ordinary text alike. The first codec of the row is reported, unless another
+codec of the row fits clearly better. If two families fit equally well, the family in the earlier row wins."""
 CODECS = tuple(codec for family in FAMILIES for codec in family)
 
 # UTF-32 is tested before UTF-16, since its little-endian mark begins with the little-endian mark of UTF-16.
@@ -47,7 +47,7 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 NOT_FOR_DOCUMENTS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"})
-"""Python's text codecs that no document uses."""
+"""Text codecs of Python that are not used for documents."""
 
 
 def is_strict(raw: bytes, codec: str) -> bool:
@@ -60,9 +60,10 @@ def is_strict(raw: bytes, codec: str) -> bool:
 
 
 def marked_codec(raw: bytes) -> str | None:
-    """Return the codec that the byte-order mark of a text shows, or None without such a mark.
+    """Return the codec that the byte-order mark of a text shows; None if the text has no byte-order mark.
 
-    For UTF-16 and UTF-32, the text must also be valid in the codec, since legacy texts may begin with the same bytes.
+    For UTF-16 and UTF-32, the text must also be valid in the codec, since texts in other codecs may begin with the same
+    bytes.
     """
     for mark, codec in MARKS:
         if raw.startswith(mark) and (codec == "utf-8-sig" or is_strict(raw, codec)):
@@ -71,7 +72,7 @@ def marked_codec(raw: bytes) -> str | None:
 
 
 def plain_name(codec: str) -> str:
-    """Return a codec's name without the suffix `-sig`, by which Python's codec skips a byte-order mark."""
+    """Return a codec's name without the suffix `-sig`. (With this suffix, Python's codec skips a byte-order mark.)"""
     return UTF8 if codec == "utf-8-sig" else codec
 
 
@@ -109,17 +110,20 @@ MAX_FILE_BYTES = 2_000
 
 
 def places(raw: bytes) -> bytes:
-    """Extract the non-ASCII bytes of a document: one run per line, with up to 4 ASCII bytes before and after it.
+    """Extract the non-ASCII bytes of a document, with up to 4 ASCII bytes before and after each sequence.
 
-    With four bytes of context, no multi-byte character is cut, since its ASCII bytes directly follow a non-ASCII byte.
-    Line ends in the extracted bytes become spaces.
+    The result has a line for each extracted part. No multi-byte character is cut, since the ASCII bytes of such a
+    character directly follow a non-ASCII byte. Line ends in the extracted bytes become spaces.
     """
     found = (re.sub(rb"[\r\n]", b" ", match) for match in PLACES.findall(raw))
     return b"\n".join(found)
 
 
 def utf8_lead(found: bytes, legacy: str) -> float:
-    """Return how much more probable UTF-8 is than a legacy encoding for bytes from `places`: the log-odds, in nats."""
+    """Return the log-odds of UTF-8 against the codec `legacy` for bytes from `places`, in nats (natural logarithm).
+
+    Above 0, UTF-8 is more probable.
+    """
     as_utf8, as_legacy = (log_plausibility(found.decode(codec, errors="replace")) for codec in (UTF8, legacy))
     return as_utf8 - as_legacy
 
@@ -136,12 +140,12 @@ Documents = Iterable[tuple[str, bytes]]
 class Evidence:
     """The sampled non-ASCII bytes of a group of files, and counts of all files of the group.
 
-    The size of the sample is limited. Equal bytes are sampled at most `MAX_SAME_RUN` times, since more copies would
-    make the decision look more certain than it is.
+    The size of the sample is limited. A sequence of bytes that has occurred `MAX_SAME_RUN` times is not sampled again,
+    since more copies would make the decision look too certain.
 
     Attributes:
         samples: for each sampled file, its non-ASCII bytes with their neighbours (see `places`).
-        failures: for each codec, the number of files that it cannot decode.
+        failures: for each codec, the number of files that the codec cannot decode.
         files: the number of files.
     """
 
@@ -152,7 +156,7 @@ class Evidence:
     _seen: Counter[bytes] = field(default_factory=Counter)
 
     def add(self, found: bytes) -> None:
-        """Count a file. Keep its non-ASCII bytes as a sample if no earlier file had the same bytes."""
+        """Count a file, and add its non-ASCII bytes to the samples. Frequent lines (see the class) are left out."""
         self.files += 1
         self.failures.update(codec for codec in CODECS if not is_strict(found, codec))
         if self._bytes >= MAX_EVIDENCE_BYTES or len(self.samples) >= MAX_EVIDENCE_FILES:
@@ -175,7 +179,7 @@ class Corpus:
 
     Attributes:
         files: the number of all files.
-        marked: for each codec, the number of files with its byte-order mark.
+        marked: for each codec, the number of files that begin with the byte-order mark of this codec.
         utf8: the non-ASCII files that are valid UTF-8.
         other: the non-ASCII files that are not valid UTF-8.
     """

@@ -23,7 +23,8 @@ from mmsent_cli.results import EncodingResult
 ALGORITHM = 1
 MAX_LOG_ODDS = 8.0
 UTF8_BONUS_NATS = 5.0
-"""For a corpus in which all files are valid UTF-8. Texts in other encodings are seldom valid UTF-8."""
+"""Added to the log-probability of UTF-8 if all files are valid UTF-8. Texts in other encodings are seldom valid
+UTF-8."""
 FEW_LEFT = 0.02
 """A UTF-8 corpus stays UTF-8 if at most this share of its files is in another encoding."""
 
@@ -38,7 +39,7 @@ class EncodingReport:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Text files as an iterable of names and bytes. Only one file at a time is in memory."""
+    """Text files as an iterable of their names and bytes. Only one file at a time is in memory."""
 
     paths: Sequence[Path]
     skip_unreadable: bool = False
@@ -56,7 +57,8 @@ def decide(documents: Documents, forced: str = "auto") -> EncodingReport:
     """Decide the encoding of all documents together.
 
     Args:
-        documents: the name and the bytes of each document. They are iterated twice; an iterator is read into memory.
+        documents: the name and the bytes of each document. The documents are read twice, so an iterator is first read
+            into memory.
         forced: `auto`, or the codec that the user chose.
 
     Raises:
@@ -74,7 +76,7 @@ def decide_cached(paths: Sequence[Path], forced: str, cache_dir: Path) -> Encodi
     """Decide the encoding of text files, or load the cached decision for the same files.
 
     The decision is cached in `cache_dir` under a digest of all paths, sizes and modification times. Files that cannot
-    be read are skipped here and reported when the pairs are checked.
+    be read are skipped. They are reported later, when the pairs are checked.
 
     Raises:
         ConfigError: `forced` is not a text encoding.
@@ -129,7 +131,10 @@ def _vote(corpus: Corpus) -> Outcome | None:
 
 
 def _utf8_bonus(corpus: Corpus) -> float:
-    """Return the prior log-odds of UTF-8. They matter for invalid files too: UTF-8 may be cut inside a character."""
+    """Return the prior log-odds of UTF-8.
+
+    They are used for files that are not valid UTF-8 too, since a UTF-8 file may be cut inside a character.
+    """
     if not corpus.other.files:
         return UTF8_BONUS_NATS
     return max(0.0, _log_odds(corpus.utf8.files, corpus.other.files)) * len(corpus.other.samples)
@@ -141,7 +146,7 @@ def _log_odds(utf8_files: float, other_files: float) -> float:
 
 
 def _conclude(corpus: Corpus, outcome: Outcome | None) -> EncodingDecision:
-    """Decide the encoding from the results for the valid UTF-8 files and for the other files."""
+    """Decide the encoding from the counts of the corpus and from the ranking of the codecs (`outcome`)."""
     if outcome is None:
         return EncodingDecision(max(corpus.marked, key=corpus.marked.__getitem__, default=ASCII))
     winner = outcome.best.codec
@@ -156,7 +161,7 @@ def _conclude(corpus: Corpus, outcome: Outcome | None) -> EncodingDecision:
 
 
 def _convincing_utf8(corpus: Corpus, legacy: str) -> float:
-    """Estimate from the samples how many of the valid UTF-8 files are really UTF-8, and not valid by chance."""
+    """Estimate how many of the valid UTF-8 files are really UTF-8, and not valid UTF-8 by chance."""
     samples = corpus.utf8.samples
     return corpus.utf8.files * sum(utf8_lead(found, legacy) > 0 for found in samples) / max(len(samples), 1)
 

@@ -25,14 +25,14 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EncodingDecision:
-    """The encoding of a corpus. `codec_of` also finds single files that are in another encoding.
+    """The encoding of a corpus. For single files that are in another encoding, `codec_of` returns that encoding.
 
     Attributes:
         encoding: the Python codec of most non-ASCII files; `ascii` if there are none.
         decided: False if the texts are too few to decide. Then `encoding` is the best guess.
         legacy: the codec of files that are not UTF-8; None if all files are UTF-8.
-        utf8_log_odds: prior log-odds that a file is UTF-8, from the shares in the corpus. None if the user chose the
-            encoding; then this encoding is tried first.
+        utf8_log_odds: prior log-odds that a file is UTF-8, from the share of UTF-8 files in the corpus. None if the
+            user chose the encoding; then this encoding is tried first.
     """
 
     encoding: str
@@ -52,9 +52,9 @@ class EncodingDecision:
     def codec_of(self, raw: bytes) -> str:
         """Return the codec of a document.
 
-        A byte-order mark decides. Without one, the codec is ASCII or UTF-8 if that is more probable for this document,
-        else the legacy codec of the corpus. If the user chose the encoding, UTF-8 replaces it only in documents that
-        are valid in UTF-8 alone.
+        If the document has a byte-order mark, the mark shows the codec. Otherwise, the codec is ASCII if all bytes are
+        ASCII, UTF-8 if UTF-8 is more probable than `legacy`, and else `legacy`. If the user chose the encoding, it is
+        used for all documents, except for those that are not valid in this encoding but valid in UTF-8.
         """
         marked = marked_codec(raw)
         if marked:
@@ -67,7 +67,7 @@ class EncodingDecision:
         return UTF8 if self.legacy is None or self._is_utf8(raw, self.legacy) else self.legacy
 
     def _is_utf8(self, raw: bytes, legacy: str) -> bool:
-        """Return True if UTF-8 is more probable than the legacy encoding, even if a character at the end is cut."""
+        """Return True if UTF-8 is more probable than `legacy`. The last character of the document may be cut."""
         log_odds, is_valid = self.utf8_log_odds or 0.0, is_strict(raw, UTF8)
         if not is_valid and log_odds <= 0 and is_strict(raw, legacy):
             return False
@@ -85,7 +85,7 @@ class EncodingDecision:
         """Make a decision from the values of `to_dict`.
 
         Raises:
-            TypeError, ValueError: these are not values of `to_dict`.
+            TypeError, ValueError: `values` cannot come from `to_dict`.
         """
         decision = cls(**values)
         if not isinstance(decision.decided, bool) or not isinstance(decision.utf8_log_odds, float | None):

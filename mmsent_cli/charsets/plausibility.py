@@ -1,11 +1,12 @@
 """The plausibility of a decoded text: its log-probability under a small model of written text.
 
 The model is a Markov chain over *kinds* of characters (`Kind`), times the probability of each character within
-its kind. Decoding is one-to-one, so the log-probability of the text is also that of the bytes, and the codecs can be
-compared directly. Letters whose frequency depends on the language are scored under the language that fits the whole
-text best. Rejected: n-grams per language, which need training data and fail on tweets with a single "…" per file.
+its kind. Decoding is one-to-one, so the log-probability of the text is also the log-probability of the bytes, and the
+codecs can be compared directly. Letters whose frequency depends on the language are scored under the language that fits
+the whole text best. Rejected: n-grams per language, which need training data and fail on tweets with a single "…" per
+file.
 
-The numbers are natural logarithms, set by hand from what text looks like; only their rough size matters.
+The numbers are natural logarithms. They were set by hand for ordinary text. Only their rough size matters.
 
 The common characters of each language are in small hand-written tables (`letters.json`), the most common first. Source:
 general knowledge of each language; no counts were taken from a data set. Two common laws (`ranked`, `alphabet`) convert
@@ -52,7 +53,7 @@ BLOCKS: tuple[tuple[int, int, Kind], ...] = (
 
 
 class Memo(dict[str, V]):
-    """A dictionary that computes a value when it is first needed, since the same characters are scored many times."""
+    """A dictionary that computes a missing value and keeps it, since the same characters are scored many times."""
 
     def __init__(self, compute: Callable[[str], V]) -> None:
         super().__init__()
@@ -112,19 +113,20 @@ UNSEEN = -16.0
 
 
 def ranked(chars: Iterable[str], mass: float = 0.98, offset: float = 4.0) -> dict[str, float]:
-    """Return log-probabilities of characters given in order of frequency, for large sets of characters.
+    """Return the log-probabilities of characters in a large character set. `chars` has the most frequent one first.
 
     The probabilities fall like 1 / (rank + offset) and sum to `mass`.
 
-    Source: Zipf's law with Mandelbrot's offset, which flattens the head.
+    Source: Zipf's law with Mandelbrot's offset, which makes the first probabilities more equal.
     """
     return _normalised(chars, mass, lambda rank: 1 / (rank + offset))
 
 
 def alphabet(chars: Iterable[str], mass: float = 0.98) -> dict[str, float]:
-    """Return log-probabilities of the letters of an alphabet, whose frequencies fall exponentially with the rank.
+    """Return the log-probabilities of the letters of an alphabet. `chars` has the most frequent letter first.
 
-    The frequency falls by a factor of e in 9 ranks; for Russian о to э this is within a third of textbook values.
+    The frequency falls by a factor of e (2.72) every 9 ranks. For the Russian letters from о to э, the result differs
+    from textbook values by less than a third.
     """
     return _normalised(chars, mass, lambda rank: math.exp(-rank / 9))
 
@@ -136,14 +138,21 @@ def _normalised(chars: Iterable[str], mass: float, weight_of: Callable[[int], fl
 
 
 def _level(codec: str, leads: range, trails: Iterable[int]) -> set[str]:
-    """Return all characters of a two-byte codec between two lead bytes. They are one level of a national standard."""
+    """Return all characters of a two-byte codec whose first byte is in `leads` and whose second byte is in `trails`.
+
+    These characters are one level of a national standard. The first level has the common characters.
+    """
     trails = tuple(trails)
     rows = (bytes((lead, trail)).decode(codec, errors="ignore") for lead in leads for trail in trails)
     return {char for char in rows if len(char) == 1}
 
 
 def _levels(common: str, first: set[str], second: set[str]) -> dict[str, float]:
-    """Return log-probabilities: half of the mass for hand-written characters, most of the rest for the first level."""
+    """Return the log-probabilities of the characters of a language.
+
+    The characters in `common` share half of the probability. The first level of the standard shares 48 %, and the
+    second level shares 2 %.
+    """
     table = dict.fromkeys(second, math.log(0.02 / len(second)))
     table.update(dict.fromkeys(first, math.log(0.48 / len(first))))
     table.update(ranked(common, mass=0.5, offset=30))
@@ -172,7 +181,7 @@ def han() -> Mapping[str, Mapping[str, float]]:
 
 @functools.cache
 def hangul() -> Mapping[str, float]:
-    """Return the log-probabilities of Hangul syllables: common ones, others of KS X 1001, and rare ones."""
+    """Return the log-probabilities of Hangul syllables: common syllables, others in KS X 1001, and rare syllables."""
     standard = _level("euc-kr", range(0xB0, 0xC9), range(0xA1, 0xFF))
     rare = {chr(code) for code in range(0xAC00, 0xD7A4)} - standard
     table = dict.fromkeys(rare, math.log(0.002 / len(rare)))
@@ -274,7 +283,8 @@ LANGUAGES = {
 KANA_IN_CHINESE = -3.0
 EM_ROUNDS = 4
 CUT_CHARACTER_BONUS = 12.0
-"""A damaged character at the end of a text is less improbable, since texts may be cut at a number of bytes."""
+"""Added to the log-probability of a text that ends with a damaged character, since texts may be cut after some number
+of bytes."""
 
 
 class Scored(NamedTuple):
@@ -308,7 +318,7 @@ def joint_plausibility(texts: Iterable[str]) -> float:
 
 
 def score_text(text: str) -> Scored:
-    """Score a text by the Markov chain."""
+    """Compute the log-probability of a text under the Markov chain."""
     total, kana = 0.0, 0
     previous: Kind = "space"
     found: dict[str, list[str]] = {}
@@ -325,7 +335,10 @@ def score_text(text: str) -> Scored:
 
 
 def _under_languages(script: str, chars: Sequence[str], kana: int) -> tuple[float, ...]:
-    """Return the log-probability of letters in each language of their script. Kana make Chinese improbable."""
+    """Return the log-probability of letters in each language that uses their script.
+
+    `kana` is the number of Japanese syllable characters in the text. They make Chinese improbable.
+    """
     if script != "han":
         return tuple(sum(table.get(char, UNLISTED) for char in chars) for table in LANGUAGES[script].values())
     foreign = KANA_IN_CHINESE * min(kana, len(chars))
@@ -373,7 +386,10 @@ def _step(previous: Kind, kind: Kind) -> float:
 
 
 def _own(char: str) -> float:
-    """Return the log-probability of a character within its kind; 0 if its language or position determines it."""
+    """Return the log-probability of a character within its kind.
+
+    The result is 0 if the probability depends on the language or the position. Then `score_text` adds it.
+    """
     kind = KIND_OF[char]
     if kind in SCRIPTS or kind == "typographic":
         return 0.0

@@ -19,7 +19,7 @@ BEFORE_BYTES, AFTER_BYTES = 24, 16
 def report_on(
     decision: EncodingDecision, documents: Documents, corpus: Corpus, outcome: Outcome | None
 ) -> EncodingResult:
-    """Decode every document, and count exceptions and undecodable characters.
+    """Decode every document. Count undecodable characters, and list the files that are in another encoding.
 
     Args:
         decision: the encoding decision.
@@ -58,7 +58,7 @@ def illustrate(
     Args:
         result: the result of `report_on` for the same documents.
         decision: the encoding decision.
-        documents: the name and the bytes of each document. The detector reads every n-th of them, at most 200.
+        documents: the name and the bytes of each document. The detector reads at most 200 of the non-ASCII documents.
     """
     step = max(1, -(-result.non_ascii_files // MAX_CHECKED_FILES))
     non_ascii = ((name, raw) for name, raw in documents if not raw.isascii())
@@ -89,7 +89,10 @@ def _candidate(outcome: Outcome, decoding: Decoding, evidence: Evidence) -> Cand
 
 
 def _exception(name: str, raw: bytes, decision: EncodingDecision, replaced: int) -> list[FileException]:
-    """Describe how the encoding of a file differs from that of the corpus; empty if it does not."""
+    """Return a list with one entry if a file is in another encoding than the corpus, or has undecodable characters.
+
+    Otherwise, the list is empty.
+    """
     codec = plain_name(decision.codec_of(raw))
     if replaced:
         return [FileException(name=name, encoding=None, reason=f"{replaced} characters are not valid {codec}")]
@@ -101,7 +104,7 @@ def _exception(name: str, raw: bytes, decision: EncodingDecision, replaced: int)
 
 
 def _snippet(name: str, raw: bytes, decision: EncodingDecision, detected: str | None) -> Snippet:
-    """Return the text around the first non-ASCII byte, decoded as Latin-1 and by the decision."""
+    """Return the text around the first non-ASCII byte: decoded as Latin-1 (before), and by the decision (after)."""
     at = next(RUNS.finditer(raw)).start()
     start = max(0, at - BEFORE_BYTES)
     codec = decision.codec_of(raw)
@@ -113,7 +116,7 @@ def _snippet(name: str, raw: bytes, decision: EncodingDecision, detected: str | 
 
 
 def _detect(raw: bytes, decision: EncodingDecision) -> tuple[str | None, bool]:
-    """Return the encoding that charset-normalizer finds in a file, and True if the decoded text is the same."""
+    """Return the encoding that charset-normalizer finds for a file, and True if its text is the decision's text."""
     import charset_normalizer
 
     best = charset_normalizer.from_bytes(raw[:MAX_CHECKED_BYTES]).best()

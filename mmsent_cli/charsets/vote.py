@@ -1,4 +1,4 @@
-"""Rank the codecs by the log-probability of the whole corpus under each of them.
+"""Rank the codecs by the log-probability of the whole corpus under each codec.
 
 A single tweet has one or two non-ASCII bytes and cannot decide. So the log-probabilities of all sampled bytes are
 summed. Bytes that are invalid in a codec become U+FFFD, which is very improbable.
@@ -17,7 +17,7 @@ MIN_LEAD_NATS = 12.0
 MIN_NATS_PER_BYTE = -8.0
 MIN_HIGH_BYTES = 8
 NEGLIGIBLE_SHARE = 0.02
-"""The second-best codec is ignored if it decodes at most this share of the files differently."""
+"""A lead over another codec is large enough if the two codecs decode at most this share of the files differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The ranking of the codecs. A family of codecs, such as gbk and gb18030, is represented by one of them.
+    """The ranking of the codecs. One codec stands for each family of codecs, such as the family of big5 and cp950.
 
     Attributes:
         decodings: one decoding per family, best first.
@@ -54,17 +54,17 @@ class Outcome:
 
     @property
     def rivals(self) -> tuple[Decoding, ...]:
-        """The decodings whose texts differ from those of the best decoding."""
+        """The decodings whose texts differ from the texts of the best decoding."""
         return tuple(decoding for decoding in self.decodings[1:] if decoding.texts != self.best.texts)
 
     @property
     def margin(self) -> float:
-        """The lead of the best decoding over the best of its `rivals`, in nats; infinite without rivals."""
+        """The lead of the best decoding over the best one of the `rivals`, in nats; infinite without rivals."""
         return self.best.total - max(map(_total, self.rivals), default=-math.inf)
 
     @property
     def has_lead(self) -> bool:
-        """True if the best decoding is plausible, and clearly more plausible than each of its `rivals`."""
+        """True if the best decoding is plausible, and clearly more plausible than each of the `rivals`."""
         is_plausible = self.score(self.best) >= MIN_NATS_PER_BYTE
         return is_plausible and all(_is_beaten(self.best, rival) for rival in self.rivals)
 
@@ -86,7 +86,7 @@ def vote(samples: Sequence[bytes], bonus: Mapping[str, float]) -> Outcome:
 
 
 def outcome_of(samples: Sequence[bytes], decodings: Iterable[Decoding]) -> Outcome:
-    """Make an outcome from decodings. The bytes in the samples are counted, which `Outcome.score` needs."""
+    """Make an outcome from decodings, with the number of non-ASCII bytes in the samples."""
     high_bytes = sum(len(run) for found in samples for run in RUNS.findall(found))
     ascii_total = sum(log_plausibility(RUNS.sub(b"", found).decode()) for found in samples)
     return Outcome(tuple(decodings), high_bytes, ascii_total)
@@ -99,7 +99,7 @@ def decode_all(samples: Sequence[bytes], codec: str, bonus: float = 0.0) -> Deco
 
 
 def _best_of(family: Sequence[str], samples: Sequence[bytes], bonus: Mapping[str, float]) -> Decoding:
-    """Return the decoding with the usual codec of a family, or with a variant of it that fits clearly better."""
+    """Return the decoding with the first codec of a family, or with another codec of it that fits clearly better."""
     usual, *variants = (decode_all(samples, codec, bonus.get(codec, 0.0)) for codec in family)
     best = max(variants, key=_total, default=usual)
     return best if best.total - usual.total >= MIN_LEAD_NATS else usual
@@ -110,7 +110,10 @@ def _total(decoding: Decoding) -> float:
 
 
 def _is_beaten(winner: Decoding, rival: Decoding) -> bool:
-    """Return True if the winner's lead is large enough. If both decode most files alike, a smaller lead is enough."""
+    """Return True if the winner's lead over the rival is large enough.
+
+    If winner and rival decode most files alike, a smaller lead is enough.
+    """
     pairs = zip(winner.texts, rival.texts, strict=True)
     share = sum(mine != theirs for mine, theirs in pairs) / len(winner.texts)
     return share <= NEGLIGIBLE_SHARE or winner.total - rival.total >= MIN_LEAD_NATS * math.sqrt(share)
