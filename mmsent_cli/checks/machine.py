@@ -1,4 +1,4 @@
-"""Check the facts about a machine. This needs no torch, so that a damaged torch is reported."""
+"""Check the facts about a machine. This module works without torch, so that it can report a damaged torch."""
 
 import re
 from collections import Counter
@@ -66,9 +66,11 @@ def _unused(gpu: GpuFacts, torch: TorchFacts) -> tuple[str, str, str]:
 
 GIGABYTE = 10**9
 LEAST_MEMORY, GOOD_MEMORY = 1.0, 3.5
-"""In gigabytes. A single model with frozen encoders needs 1.2, the preset `best` 3.2 (README.md)."""
+"""Free memory in gigabytes: less than the first number is an error, less than the second number a warning. A single
+model with frozen encoders needs 1.2 GB, and the preset `best` needs 3.2 GB (README.md)."""
 LEAST_DISK, GOOD_DISK = 0.2, 2.0
-"""In gigabytes. Stored features, compiled models and unpacked weights of `best` with 4,000 pairs take 1.3."""
+"""Free disk space in gigabytes: less than the first number is an error, less than the second number a warning. Stored
+features, compiled models and unpacked weights of the preset `best` with 4,000 pairs take 1.3 GB."""
 MUCH_CACHE = 10.0
 GNU = "libgomp"
 """Name of GNU's OpenMP library."""
@@ -118,7 +120,7 @@ def _packages(facts: MachineFacts) -> CheckOutcome:
 def _openmp(facts: MachineFacts) -> CheckOutcome:
     """Check for several OpenMP libraries, which can crash or slow down a process.
 
-    Several copies of GNU's library are harmless.
+    Several copies of the GNU library are harmless.
     """
     counts = Counter(name for name, _ in facts.openmp)
     is_doubled = any(count > 1 for name, count in counts.items() if not name.startswith(GNU))
@@ -297,7 +299,10 @@ def check_machine(
 def _timing(
     runtime: RuntimeConfig, facts: MachineFacts, progress: Progress
 ) -> tuple[dict[str, float], dict[str, float], tuple[CheckOutcome, ...]]:
-    """Return each preset's expected training minutes, its predicted pairs per second, and a check outcome with both."""
+    """Return the expected training minutes of each preset, the pairs that it predicts per second, and a check outcome.
+
+    The outcome's message contains these numbers.
+    """
     from mmsent_cli.checks.speed import (
         CLOCK_SECONDS,
         PAIRS,
@@ -351,5 +356,5 @@ def _shown(facts: MachineFacts) -> dict[str, str]:
 
 
 def _weight_places(facts: MachineFacts) -> dict[str, str]:
-    """Return the SHA-256 of the weights on this machine, by file."""
+    """Return a dictionary from the path of each weights file on this machine to the SHA-256 of the file."""
     return {each.place: each.sha256 for each in facts.weights if each.sha256}

@@ -1,4 +1,4 @@
-"""Read all pairs of a source, and check rows and files: missing, broken, repeated and conflicting ones."""
+"""Read all pairs of a source, and find rows and files that are missing, broken, repeated or conflicting."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class ReadPairs:
     """All pairs of a source.
 
     Attributes:
-        source: the source.
+        source: the data set that was read.
         on_bad: what training does with unusable pairs: stop, drop or blank.
         needs: the modalities that a pair must have.
         decision: how texts are decoded.
@@ -36,7 +36,7 @@ class ReadPairs:
         left_out: a message for each row that cannot be read, but is left out (`--on-bad drop` or `blank`).
         hint: what to do about the rows that cannot be read.
         numbers: numbers of rows that were read, used, skipped and refused.
-        dataset: the usable labelled pairs. Without labels, the pairs that can be predicted.
+        dataset: the usable labelled pairs. If no pair has a label, the pairs that can be predicted.
         is_labelled: False if the pairs are checked for a prediction (see `has_labels`).
         to_predict: all pairs without a label.
         bad_rows_to_predict: a message for each row without a label that cannot be read.
@@ -125,9 +125,10 @@ def read_pairs(
 
 
 def _unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision) -> tuple[list, list[str]]:
-    """Return the rows to predict, and a message for each of them that cannot be read.
+    """Return the rows to predict, and a message for each such row of a folder that cannot be read.
 
-    Both are empty for a DataFrame, and for a folder without a list of pairs to predict.
+    Both lists are empty for a DataFrame, and for a folder without a list of pairs to predict. For a table, the list of
+    messages is empty, since `ReadPairs.bad_rows` already has the messages.
     """
     is_listed = source.kind == "manifest" or (source.kind == "lab" and lab.holds_list(source.path, lab.UNLABELLED_LIST))
     if not is_listed:
@@ -170,7 +171,7 @@ def prediction_outcomes(data: ReadPairs) -> Iterator[CheckOutcome]:
 
 
 def _unpredictable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
-    """Check for missing or broken texts or images of pairs to predict. A pair may lack one of them."""
+    """Check for missing or broken texts or images of pairs to predict. A pair may lack its text or its image."""
     found = [(item, flaw) for item in data.to_predict if (flaw := flaw_of(item, modality, what))]
     wrong = [(item, flaw) for item, flaw in found if item.wrong(None)]
     is_stopped = bool(wrong) and data.on_bad == "stop"
@@ -193,7 +194,10 @@ def listed(item: CheckedPair, detail: str = "") -> ListedPair:
 
 
 def flaw_of(item: CheckedPair, modality: str, what: str) -> Flaw | None:
-    """Return what is missing or broken in a pair. A named file that does not exist counts as missing."""
+    """Return the flaw of a pair's text or image; None if there is none.
+
+    `what` is "missing" or "broken". A named file that does not exist counts as missing.
+    """
     missing, broken = item.missing.get(modality), item.broken.get(modality)
     is_absent = broken is not None and broken.is_absent
     if what == "missing":
@@ -227,7 +231,7 @@ def _usable(data: ReadPairs, read: Sequence[CheckedPair], kind: str) -> CheckOut
 
 
 def _unusable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
-    """Check for missing or broken texts or images."""
+    """Check for missing or broken texts or images of labelled pairs."""
     found = [(item, flaw) for item in data.rows if (flaw := flaw_of(item, modality, what))]
     is_needed = modality in data.needs
     stops = is_needed and data.on_bad == "stop"
@@ -259,7 +263,7 @@ def _remarks(data: ReadPairs) -> CheckOutcome:
 
 
 def _to_predict(data: ReadPairs) -> CheckOutcome:
-    """Check the pairs without a label. Problems there do not stop the training."""
+    """Check the pairs without a label. Problems of these pairs do not stop a training."""
     found = [(item, item.wrong(None)) for item in data.to_predict if item.wrong(None)]
     lines = [ListedPair(guid="", detail=line) for line in data.bad_rows_to_predict]
     unusable = [listed(item, " and ".join(flaw.text for flaw in flaws)) for item, flaws in found]
@@ -277,7 +281,7 @@ def _to_predict(data: ReadPairs) -> CheckOutcome:
 
 
 def _unlisted(data: ReadPairs) -> CheckOutcome:
-    """Find texts and images whose guid is in no list file, so that they are not used."""
+    """Find texts and images whose guid is in no list file. Such files are not used."""
     files = lab.list_files(data.source.path)
     guids = sorted((files.texts.keys() | files.images.keys()) - data.listed, key=natural_order)
     return CheckOutcome(

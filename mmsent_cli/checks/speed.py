@@ -1,9 +1,9 @@
 """Estimate how long the presets would take on this machine, by a measurement of some seconds and a cost model.
 
 Three times are measured with the code that training uses: one image through a frozen encoder, one text through a frozen
-encoder, and a training step of MiniLM's last three layers (per pair). The cost model counts how often each of them
-occurs (docs/check.md). The remaining time (probes, stacker, heads, start-up) was measured on the reference machine. It
-is scaled by the speed of matrix products.
+encoder, and a training step of MiniLM's last three layers (per pair). The cost model counts how often each of these
+occurs (docs/check.md). The remaining time (probes, stacker, heads, start-up) was measured on the reference machine. The
+remaining time is scaled by the speed of matrix products.
 """
 
 import io
@@ -31,18 +31,19 @@ CLOCK_SECONDS = 30.0
 no further part is measured."""
 WARM_UP, IMAGES, TEXTS, CHUNKS = 8, 32, 256, 2
 IMAGE_SIDES = (384, 320)
-"""Width and height in pixels of the test images: the median of MVSA-Single."""
+"""Width and height in pixels of the test images: the median of the data set MVSA-Single."""
 WORDS = 13
 STEP_PAIRS, STEP_TOKENS, STEPS = 32, 24, 3
 FAST_PX, BEST_PX = 256, 320
 MPNET_TO_MINILM = 8.0
-"""Operations per token of MPNet, relative to MiniLM: twice the layers, and the square of twice the width."""
+"""MPNet needs this many times the operations of MiniLM per token. MPNet has twice the layers (factor 2) and twice the
+width (factor 4)."""
 FOLDS, BEST_EPOCHS = 5, 3
 EFFICIENCY = 0.8
-"""Speed-up from each further core, as a share of a core."""
+"""Speed-up by several threads, divided by the number of threads."""
 REFERENCE_GFLOPS = 100.0
 REFERENCE_REST = {"fast": 41.0, "best": 127.0}
-"""The part of the times in README.md that the cost model does not explain, in seconds."""
+"""Seconds of the times in README.md that the cost model does not explain."""
 REFERENCE_THREADS = 2
 
 
@@ -77,7 +78,7 @@ def preset_seconds(unit: UnitSeconds, pairs: int = PAIRS) -> dict[str, float]:
 
 
 def predict_seconds(unit: UnitSeconds, pairs: int = PREDICTED_PAIRS) -> dict[str, float]:
-    """Estimate the seconds of `predict` with a model of each preset, from raw files, without start-up."""
+    """Return the estimated seconds of `predict` from raw files, for the presets `fast` and `best`, without start-up."""
     fast, best = unit.image + unit.text, unit.image * (BEST_PX / FAST_PX) ** 2 + unit.text * (1.5 + MPNET_TO_MINILM)
     return {"fast": pairs * fast, "best": pairs * best}
 
@@ -116,7 +117,7 @@ def _model(**settings: str) -> ResolvedModel:
 
 
 def _column(encoder: Encoder, sources: Sequence[str | bytes], resources: Resources, store: Path) -> float:
-    """Return the seconds per text or image, encoded as in training. The first few are not timed."""
+    """Return the seconds that the encoder needs per text or image, as in training. The first few are not timed."""
     threads = torch.get_num_threads() if resources.compute.device_type == "cpu" else 0
     keys = [f"{number:032x}" for number in range(len(sources))]
 
@@ -133,7 +134,7 @@ def _column(encoder: Encoder, sources: Sequence[str | bytes], resources: Resourc
 
 
 def _step(encoder: Encoder, resources: Resources) -> float:
-    """Return the seconds per pair of the fastest of a few training steps. On a CPU, only one thread is used."""
+    """Return the seconds per pair in the fastest of a few training steps. On a CPU, only one thread is used."""
     device = resources.compute.device
     encoder.to(device).train()
     optimizer = torch.optim.AdamW([each for each in encoder.parameters() if each.requires_grad])
@@ -158,9 +159,10 @@ def _step(encoder: Encoder, resources: Resources) -> float:
 
 
 def _seconds(work: Callable[[], object], threads: int) -> float:
-    """Return the seconds of some work: elapsed time if `threads` is 0, else processor time divided by `threads`.
+    """Return the seconds that some work takes.
 
-    Unlike elapsed time, processor time does not grow if other programs use the machine.
+    If `threads` is 0, this is the elapsed time. Otherwise, it is the processor time, divided by the speed-up of this
+    number of threads. Unlike elapsed time, processor time does not grow if other programs use the machine.
     """
     clock = time.process_time if threads else time.perf_counter
     start = clock()
