@@ -27,17 +27,20 @@ from mmsent_cli.files import FREE_SPACE, NO_SPACE
 from mmsent_cli.interrupts import AGAIN, INTERRUPTED
 
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
-"""The error of the option parser, which Typer does not export."""
+"""The class of the option parser's errors. Typer does not export this class."""
 COMMAND = "COMMAND"
 """Placeholder for the command's name in hints."""
 EXTRA, WRONG_TYPE = "Got unexpected extra argument", "Input should be"
-"""The starts of messages that do not name the value or the remedy."""
+"""First words of the option parser's messages that do not name the wrong value or the remedy."""
 INTERNAL = "Value error, "
 """The prefix of error messages from the library that checks choices."""
 
 
 class ErrorBoundary(SwitchHelpGroup):
-    """Print expected errors as message and hint with exit code 1. Other errors keep their traceback."""
+    """The command group of mmsent. Expected errors are printed as a message and a hint, and the exit code is 1.
+
+    Other errors keep their traceback.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         typed = {arg.partition("=")[0] for arg in args}
@@ -71,7 +74,7 @@ def _expected_failures(command: str) -> Iterator[None]:
 
 @contextmanager
 def _plain_usage_errors() -> Iterator[None]:
-    """Add the most similar options to the usage error for an unknown option."""
+    """Reword the errors of the option parser. For an unknown option, add the most similar options."""
     try:
         yield
     except USAGE_ERROR as error:

@@ -1,4 +1,4 @@
-"""`mmsent export` and `serve`: a trained model for other programs."""
+"""`mmsent export` and `serve`: make a trained model available to other programs."""
 
 from pathlib import Path
 from typing import Annotated, Any

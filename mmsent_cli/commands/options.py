@@ -30,7 +30,8 @@ KEYWORD = inspect.Parameter.KEYWORD_ONLY
 RUN_PANEL = "Run"
 EXPERIMENT_PANEL = "Experiment"
 SHOWN_CHOICES = 17
-"""Maximum number of characters of an option's choices in the metavar column. Longer lists are in the help text."""
+"""Maximum number of characters that `--help` shows as the choices next to an option's name. Longer lists of choices are
+shown in the help text."""
 PANELS: dict[type, str] = {
     DataConfig: "Data",
     SplitConfig: "Split",
@@ -43,7 +44,8 @@ PANELS: dict[type, str] = {
     ExportSettings: "Export",
     ServeSettings: "Server",
 }
-"""The panel of `--help` for the options of a dataclass. All others are in `EXPERIMENT_PANEL`."""
+"""For each dataclass of settings, the panel (group of options) in `--help`. Options of all other dataclasses are in
+`EXPERIMENT_PANEL`."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output")]
 Quiet = Annotated[
@@ -71,7 +73,7 @@ Command = Callable[..., None]
 
 
 def _without_switch_types(params: list[Any]) -> list[Any]:
-    """Remove the type of options that take no value from the help; Typer shows `<bool>`, which reads as a value."""
+    """Remove the type `<bool>` from the help of options that take no value. It would look like a value to type."""
     for param in params:
         if getattr(param, "is_flag", False):
             param.metavar = ""
@@ -95,15 +97,15 @@ class SwitchHelpGroup(TyperGroup):
 
 
 def unwrapped(docstring: str | None) -> str:
-    """Return a docstring with a line for each paragraph, which `--help` wraps to the width of the terminal."""
+    """Return a docstring with one line for each paragraph. `--help` wraps these lines to the width of the terminal."""
     paragraphs = inspect.cleandoc(docstring or "").split("\n\n")
     return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
 def options(keywords: CommandSettings) -> Callable[[Command], Command]:
-    """Add an option to a command for each of its settings, and `--quiet`.
+    """Return a decorator that adds the option `--quiet`, and an option for each setting, to a command.
 
-    The command receives the options that the user typed as a dictionary, in its parameter `given`.
+    The options that the user typed are passed to the command as a dictionary, in the parameter `given`.
 
     Args:
         keywords: the settings of the command.
@@ -182,7 +184,7 @@ def _parameter(config_type: type, config_field: Any, name: str, shown_default: s
 
 
 def _default_text(config_field: Field[Any], shown: str | None) -> str:
-    """Return the default as `--help` shows it after the help text. A switch shows none: it is off."""
+    """Return the text that shows the default in `--help`. For a switch, which is off by default, it is empty."""
     default = config_field.default
     shown = shown or config_field.metadata["shown"] or _plain_default(default)
     return "" if isinstance(default, bool) else f" [default: {shown}]"
@@ -197,7 +199,7 @@ def _plain_default(default: Any) -> str:
 
 
 def _markup_free(text: str) -> str:
-    """Escape square brackets. Rich would take `[ocr]` for a style and hide it."""
+    """Escape square brackets. Otherwise, Rich would treat a text such as `[ocr]` as a style and not print it."""
     return text.replace("[", r"\[")
 
 

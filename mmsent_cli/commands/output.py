@@ -13,7 +13,7 @@ def require_one_output(out: Path | None, as_json: bool) -> None:
     """Check that `--json` and `--out -` are not combined, since both print to standard output.
 
     Raises:
-        ConfigError: they are combined.
+        ConfigError: both are given.
     """
     from mmsent_cli.errors import ConfigError
     from mmsent_cli.outputs import STANDARD_OUTPUT
@@ -23,7 +23,7 @@ def require_one_output(out: Path | None, as_json: bool) -> None:
 
 
 def print_notices(notes: Iterable[str]) -> None:
-    """Print notes on standard error, a line each."""
+    """Print each note on a line of standard error."""
     from mmsent_cli.reports.tables import notice
 
     for note in notes:

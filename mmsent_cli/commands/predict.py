@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mmsent_cli.data.layouts import Source
 
 NAME = "standard input"
-"""Name of the temporary file in messages. It has no suffix, so that the format is found by the content."""
+"""Name of the temporary file, which messages show. The file has no suffix, so its format is found from its content."""
 
 
 def read_standard_input() -> str:
@@ -46,7 +46,7 @@ def read_standard_input() -> str:
 def standard_input_table() -> Iterator["Source"]:
     """Copy the table from standard input to a temporary file, since a table is read several times.
 
-    Relative image paths start in the current folder.
+    The table is yielded as a source. Relative image paths start in the current folder.
 
     Raises:
         DataError: standard input is empty or closed, or cannot be copied.
