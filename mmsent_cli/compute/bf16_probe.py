@@ -1,9 +1,9 @@
-"""Measure once per machine whether bf16 is faster than fp32 on its CPU.
+"""Measure once per machine whether its CPU computes faster in bf16 than in fp32.
 
 A CPU with bf16 instructions (AVX-512 BF16) is not always faster in bf16. On one CPU, matrix products in bf16 are half
 as fast as in fp32 (155 against 290 GFLOP/s), on another twice as fast (400 against 185). The result is cached, so that
-all runs use the same precision. The processor time of one thread is measured. Elapsed time gave 2.5 and 2.6 GFLOP/s
-on a busy machine, so another precision was chosen and the results changed.
+all runs use the same precision. The processor time of one thread is measured. When elapsed time was measured, a busy
+machine gave 2.5 and 2.6 GFLOP/s. So another precision was chosen, and the results changed.
 
 Rejected: a table of CPU models, which is never complete; measuring in each run, which may give different answers.
 """
@@ -69,9 +69,10 @@ def probe_bf16(cache: Path) -> Bf16Probe:
 
 
 def measure(*dtypes: torch.dtype) -> list[float]:
-    """Measure the speed of a matrix product on one core in each data type, in GFLOP/s. The types alternate.
+    """Measure the speed of a matrix product on one core in each data type, in GFLOP/s.
 
-    The processor time of the thread is measured, which excludes other programs. The fastest of several rounds counts.
+    Each round measures all data types, and the fastest round counts. The processor time of the thread is measured,
+    since it does not include other programs.
     """
     operands = [(torch.ones(ROWS, WIDTH, dtype=dtype), torch.ones(WIDTH, WIDTH, dtype=dtype)) for dtype in dtypes]
     times: list[list[float]] = [[] for _ in dtypes]
@@ -99,7 +100,7 @@ def _file_name(cpu: str, version: str) -> str:
 
 
 def _read(path: Path, cpu: str) -> Bf16Probe | None:
-    """Return an earlier measurement on this machine; None if no measurement is cached, or if the file is damaged."""
+    """Return the cached measurement of this CPU and torch; None if there is none, or if the file is damaged."""
     try:
         known = Bf16Probe(**json.loads(path.read_text(encoding="utf-8")))
         is_ours = (known.cpu, known.torch) == (cpu, torch.__version__)

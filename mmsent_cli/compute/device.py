@@ -28,22 +28,23 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 CUBLAS_WORKSPACE = ":4096:8"
-"""Makes cuBLAS deterministic. Source: CUDA's cuBLAS manual, "Results Reproducibility"."""
+"""The setting that makes cuBLAS deterministic. Source: CUDA's cuBLAS manual, "Results Reproducibility"."""
 
 
 MUCH_MEMORY_BYTES = 15 * 10**9
 COLUMN_BYTES = 256 * 2**20
-"""Maximum size of a column in memory: 50,000 images of width 1,280, or 7,000 texts of 25 tokens of width 384."""
+"""Maximum size of a feature column in memory. This is enough for 50,000 images with 1,280 features each, or for 7,000
+texts of 25 tokens with 384 features per token."""
 GPU_SHARE = 32
-"""A column may take 1 / GPU_SHARE of a GPU's memory: with 80 GB, 16,000 decoded images of 224 px."""
+"""A column may take 1 / GPU_SHARE of a GPU's memory. On a GPU with 80 GB, these are 16,000 decoded images of 224 px."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compute:
     """The device, precision and engine of a run, and batch sizes for them.
 
-    On a CPU, batches are small so that feature maps stay in its cache: with 32 images in a batch, each image takes four
-    times as long as with 8.
+    On a CPU, batches are small, so that feature maps stay in the CPU's cache. In a batch of 32 images, each image takes
+    four times as long as in a batch of 8.
 
     "Stored stages" are the frozen stages of an encoder whose output is kept in the feature store.
 
@@ -59,7 +60,7 @@ class Compute:
 
     @property
     def device_type(self) -> str:
-        """`cpu`, `cuda` or `mps`."""
+        """The type of the device: `cpu`, `cuda` or `mps`."""
         return self.device.partition(":")[0]
 
     @property
@@ -79,7 +80,10 @@ class Compute:
 
     @property
     def _gpu_batch(self) -> int:
-        """256 on a GPU with 16 GB or more, else 64. These values were not tuned, since no GPU was available."""
+        """The batch size on a GPU: 256 if it has 16 GB or more, else 64.
+
+        These values were not tuned, since no GPU was available.
+        """
         return 256 if memory_bytes(self.device) >= MUCH_MEMORY_BYTES else 64
 
     @property
@@ -90,17 +94,20 @@ class Compute:
 
     @property
     def length_multiple(self) -> int:
-        """Texts are padded to a multiple of this length. On a GPU, fewer different shapes save time."""
+        """The texts of a batch are padded to a multiple of this number of tokens.
+
+        On a GPU, fewer different lengths save time.
+        """
         return 16 if self.device_type == "cuda" else 1
 
     @property
     def batches_ahead(self) -> int:
-        """The number of batches that are started before the result of the first one is read."""
+        """The number of further batches that are started before the result of a batch is read."""
         return 2 if self.device_type == "cuda" else 0
 
     @property
     def decoders(self) -> int:
-        """The number of threads that decode images: one per CPU core if there is a GPU, else two."""
+        """The number of threads that decode images. On a GPU, this is the number of CPU cores; otherwise, it is two."""
         return cpu_count() if self.device_type == "cuda" else 2
 
     @property
@@ -118,12 +125,12 @@ class Compute:
         return self.engine if encoder.cut and not encoder.own_engine else None
 
     def streams_for(self, encoder: Encoder) -> int:
-        """Return the number of batches of an encoder's stored stages that are computed in parallel."""
+        """Return the number of batches that are computed in parallel by the stored stages of an encoder."""
         engine = self.engine_for(encoder)
         return engine.streams if engine else 1
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
-        """Describe everything that affects the rounding of stored features, as a part of the feature store's key."""
+        """Return all settings that affect the rounding of features. They are a part of the key in the feature store."""
         if encoder.own_engine:
             return {"engine": encoder.own_engine}
         engine = self.engine_for(encoder)
@@ -137,13 +144,13 @@ class Compute:
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
-        """Return a context manager for the run's precision."""
+        """Return a context manager in which torch computes in the run's precision."""
         is_reduced = self.precision != "fp32"
         with torch.autocast(self.device_type, dtype=DTYPES[self.precision], enabled=is_reduced):
             yield
 
     def prefix(self, encoder: Encoder, inputs: Activations) -> Activations:
-        """Run an encoder's stored stages on this device."""
+        """Run an encoder's stored stages on this device, and return their output."""
         engine = self._candidate(encoder)
         outputs = engine.run(encoder, inputs) if engine else None
         if outputs is not None:
@@ -168,7 +175,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
         cache: the cache folder for measurements and converted models.
 
     Returns:
-        The choice, and a note on hardware that cannot be used, or an empty string.
+        The chosen device, precision and engine; and a note on hardware that cannot be used, or an empty string.
 
     Raises:
         ConfigError: the device is not available or does not support the precision.
@@ -191,7 +198,7 @@ def choose_compute(runtime: RuntimeConfig, cache: Path) -> tuple[Compute, str]:
 
 
 def auto_precision(device_type: str, cache: Path) -> str:
-    """Return the precision for `auto`. On some CPUs, the faster one is measured; see `bf16_probe`."""
+    """Return the precision for `auto`. On some CPUs, the faster precision is measured; see `bf16_probe`."""
     return _best_precision(device_type, probe_bf16(cache) if _needs_probe(device_type) else None)
 
 
@@ -248,13 +255,16 @@ def make_accelerator(compute: Compute, accumulation_steps: int) -> "Accelerator"
 
 
 def diagnose_cuda() -> str:
-    """Return the reason why torch finds no GPU, and what to do; empty on a machine without NVIDIA card and driver."""
+    """Return a text with the reason why torch finds no GPU, and what to do.
+
+    The text is empty on a machine without an NVIDIA card and driver.
+    """
     message, advice = why_unused(gpu_facts(), str(torch.__version__), torch.version.cuda or "")
     return f"{message}; {advice}" if message else ""
 
 
 def cpu_count() -> int:
-    """Return the number of cores that this process may use. In a container, this may be fewer than the machine has."""
+    """Return the number of cores that this process may use. The machine may have more cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -270,7 +280,7 @@ def _needs_probe(device_type: str) -> bool:
 
 
 def _best_precision(device_type: str, probed: Bf16Probe | None) -> str:
-    """Return bf16 if the hardware computes it faster, fp16 on older CUDA devices, else fp32."""
+    """Return bf16 if the hardware computes faster in bf16, fp16 on older CUDA devices, else fp32."""
     if device_type == "cuda":
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp16"
     if probed is not None:

@@ -8,7 +8,7 @@ import psutil
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
 FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
-"""Files with limit and usage, in version 2 and version 1 of control groups."""
+"""The names of the files with the limit and the usage, in version 2 and in version 1 of control groups."""
 
 
 def free_memory_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
@@ -33,7 +33,7 @@ def limit_bytes(cgroups: Path = CGROUPS, own: Path = OWN_CGROUP) -> int | None:
 
 
 def _folders(cgroups: Path, own: Path) -> list[Path]:
-    """Return the folders of this process's control groups, and their parent folders, whose limits apply too."""
+    """Return the folders of this process's control groups, and the parent folders, whose limits apply too."""
     try:
         paths = [line.split(":", 2)[2].lstrip("/") for line in own.read_text().splitlines()]
     except (OSError, IndexError):

@@ -25,9 +25,9 @@ class GpuFacts:
 
     Attributes:
         has_card: True if an NVIDIA card is on the PCI bus.
-        driver: version of the driver; empty without one.
+        driver: version of the driver; empty if there is no driver.
         driver_cuda: the newest CUDA version that the driver supports; empty if unknown.
-        problem: the error of nvidia-smi; empty without one.
+        problem: the error of nvidia-smi; empty if there is no error.
         visible: the value of CUDA_VISIBLE_DEVICES; None if it is not set.
     """
 
@@ -55,7 +55,10 @@ def gpu_facts() -> GpuFacts:
 
 
 def _ask_driver() -> tuple[str, str, str]:
-    """Return the driver's version, its CUDA version, and the error of nvidia-smi; all are empty without nvidia-smi."""
+    """Return the driver's version, the newest CUDA version that it supports, and the error of nvidia-smi.
+
+    Without nvidia-smi, all three are empty.
+    """
     program = shutil.which("nvidia-smi")
     if program is None:
         return "", "", ""
@@ -69,7 +72,7 @@ def _ask_driver() -> tuple[str, str, str]:
 
 
 def read_driver(text: str, code: int) -> tuple[str, str, str]:
-    """Parse the output and the exit code of nvidia-smi: version of the driver, CUDA version, and problem."""
+    """Read the driver's version, the CUDA version and the error from the output and the exit code of nvidia-smi."""
     driver = next(iter(re.findall(r"Driver Version:\s*([\d.]+)", text)), "")
     cuda = next(iter(re.findall(r"CUDA Version:\s*([\d.]+)", text)), "")
     problem = "" if code == 0 and driver else " ".join(text.split())[:200] or f"nvidia-smi ended with {code}"
@@ -87,7 +90,7 @@ def _has_card(devices: Path) -> bool:
 
 
 def why_unused(gpu: GpuFacts, version: str, cuda: str) -> tuple[str, str]:
-    """Return the reason why torch finds no GPU, and what to do; both are empty without a card and a driver.
+    """Return the reason why torch finds no GPU, and what to do. Without a card and a driver, both texts are empty.
 
     Args:
         gpu: the facts that the system reports.
@@ -121,7 +124,7 @@ def why_unused(gpu: GpuFacts, version: str, cuda: str) -> tuple[str, str]:
 
 
 def wheel_command(driver_cuda: str) -> str:
-    """Return the command that installs torch: the newest wheel whose CUDA version the driver supports."""
+    """Return the command that installs the newest torch whose CUDA version the driver supports."""
     fitting = [wheel for wheel in WHEELS if not driver_cuda or _version(wheel) <= _version(driver_cuda)]
     if not fitting:
         return f"update the driver ({DRIVERS}): torch needs one for CUDA {WHEELS[-1]} or later"

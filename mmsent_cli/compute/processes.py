@@ -17,10 +17,10 @@ from mmsent_cli.errors import ConfigError, MmsentError
 
 Value = TypeVar("Value")
 TIMEOUT = timedelta(days=7)
-"""The other processes wait this long for the first one, which may compute features for hours. If a process ends, its
-connection is closed, so the others notice it at once."""
+"""How long the other processes wait for the first process, which may compute features for hours. If a process ends, its
+connection is closed, and the other processes get an error at once."""
 LOST = ("gloo", "by peer", "NCCL")
-"""Words in the errors of PyTorch's backends after another process has ended."""
+"""An error of PyTorch's backends contains one of these words if another process has ended."""
 
 _may_join = False
 
@@ -57,7 +57,9 @@ def together() -> Iterator[None]:
 
 
 def join(device: str) -> None:
-    """Connect to the other processes, once. NCCL is given the GPU of this process; otherwise, it would guess one.
+    """Connect this process to the other processes, unless it is connected already.
+
+    `device` is the device of this process. NCCL, which connects GPUs, would otherwise guess a GPU.
 
     Raises:
         ConfigError: the command cannot run in several processes.
@@ -75,7 +77,7 @@ def join(device: str) -> None:
 
 
 def launcher_note() -> str:
-    """Return a note if `accelerate launch --cpu` started one process instead of the requested number, else ""."""
+    """Return a note if `accelerate launch --cpu` started only one process; else an empty string."""
     asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true" and "MASTER_PORT" in os.environ
     if not asked or count() > 1:
         return ""
@@ -86,7 +88,9 @@ def launcher_note() -> str:
 
 
 def own_device(device: str) -> str:
-    """Return the device of this process. With several processes on GPUs, `cuda` means the GPU of the local rank.
+    """Return the device of this process.
+
+    With several processes on GPUs, `cuda` means the GPU with the number that the process has on its machine.
 
     Raises:
         ConfigError: the user named one GPU for several processes.
@@ -100,7 +104,7 @@ def own_device(device: str) -> str:
 
 @contextmanager
 def first_alone() -> Iterator[None]:
-    """Run the block in the first process. Then run it in the others, which find the results in the caches."""
+    """Run the block in the first process, and then in the other processes, which find the results in the caches."""
     if count() > 1 and rank() > 0:
         distributed.barrier()
     yield
@@ -109,7 +113,7 @@ def first_alone() -> Iterator[None]:
 
 
 def meet() -> None:
-    """Wait for all processes. Afterwards, they can read what the first one has written."""
+    """Wait for all processes. Afterwards, all processes can read the files that the first process has written."""
     if count() > 1:
         distributed.barrier()
 
@@ -124,7 +128,7 @@ def of_first(value: Value) -> Value:
 
 
 def of_all(value: Value) -> list[Value]:
-    """Return the values of all processes, in their order."""
+    """Return the values of all processes, ordered by the number of the process (`rank`)."""
     if count() == 1:
         return [value]
     values: list[Value] = [value] * count()
@@ -133,7 +137,7 @@ def of_all(value: Value) -> list[Value]:
 
 
 def share_buffers(module: torch.nn.Module) -> None:
-    """Copy the moving statistics of batch norm layers from the first process to all others."""
+    """Copy the moving statistics of batch norm layers from the first process to all other processes."""
     if count() > 1:
         for buffer in module.buffers():
             distributed.broadcast(buffer, src=0)

@@ -35,9 +35,11 @@ def keep_freed_memory() -> None:
 
 
 def suited_threads(trains_encoders: bool) -> contextlib.AbstractContextManager[None]:
-    """Return a context manager for training: PyTorch uses one thread if only fusion and head are trained, else all.
+    """Return a context manager for training. If only fusion and head are trained, PyTorch uses one thread.
 
-    Small matrices gain little from a second thread: up to 25 % on an idle machine. If another process uses the second
+    If encoders are trained too, PyTorch uses as many threads as before.
+
+    A second thread computes small matrices at most 25 % faster on an idle machine. If another process uses the second
     core, training can be seven times slower (the smallest fusion: 0.8 s per epoch with one thread, 6 s with two).
     """
     return torch_threads(torch.get_num_threads() if trains_encoders else 1)
@@ -60,7 +62,7 @@ _is_wanted = True
 
 
 def choose_kernels(device_type: str, is_deterministic: bool) -> None:
-    """Choose the kernels of this process. On a CPU, all kernels are deterministic."""
+    """Choose the kernels (implementations of operations) of this process. On a CPU, all kernels are deterministic."""
     global _is_wanted
     _is_wanted = is_deterministic or device_type != "cuda"
     if device_type == "cuda":
@@ -69,14 +71,14 @@ def choose_kernels(device_type: str, is_deterministic: bool) -> None:
 
 
 def request_determinism() -> None:
-    """Make PyTorch use deterministic algorithms, unless the user declined them."""
+    """Make PyTorch use deterministic algorithms, unless `--no-deterministic` is given for a CUDA device."""
     torch.use_deterministic_algorithms(_is_wanted, warn_only=True)
     deterministic: Any = torch.utils.deterministic
     deterministic.fill_uninitialized_memory = False  # a debugging aid that costs time
 
 
 def describe_gpu(device: str) -> dict[str, Any]:
-    """Return name, memory and driver of a CUDA device; empty for other devices."""
+    """Return name, memory, CUDA version and driver of a CUDA device; an empty dictionary for other devices."""
     if not device.startswith("cuda"):
         return {}
     properties = torch.cuda.get_device_properties(device)
@@ -86,12 +88,12 @@ def describe_gpu(device: str) -> dict[str, Any]:
 
 @cache
 def memory_bytes(device: str) -> int:
-    """Return the memory of a CUDA device."""
+    """Return the size of a CUDA device's memory."""
     return torch.cuda.get_device_properties(device).total_memory
 
 
 def peak_memory_bytes(device: str) -> int:
-    """Return the peak memory of tensors on a CUDA device; 0 for other devices."""
+    """Return the largest size that all tensors on a CUDA device had together so far; 0 for other devices."""
     return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else 0
 
 

@@ -35,7 +35,7 @@ def begin_fetch(values: Tensor) -> Callable[[], np.ndarray]:
     """Start to copy a result from a device.
 
     Returns:
-        A function that waits for the copy and returns it.
+        A function that waits until the copy is complete, and returns the copied array.
     """
     if values.device.type != "cuda":
         return lambda: values.cpu().numpy()
@@ -52,7 +52,7 @@ def begin_fetch(values: Tensor) -> Callable[[], np.ndarray]:
 
 
 def look_ahead(items: Iterable[Value], count: int) -> Iterator[Value]:
-    """Yield items in order, but take `count` items in advance. With 0, this is a plain iterator."""
+    """Yield items in order, but take `count` items in advance. With `count` 0, no item is taken in advance."""
     taken: deque[Value] = deque()
     for item in items:
         taken.append(item)

@@ -5,11 +5,12 @@
 Chosen: `torch.jit.trace` and OpenVINO's PyTorch frontend, called directly. Rejected: `openvino.convert_model`, which
 takes several seconds more and sends usage data to its maker.
 
-Rejected for now: `torch.export`, although `torch.jit.trace` is deprecated as of torch 2.11. It was measured with torch
-2.14.1 and OpenVINO 2026.4.1. `torch.export` gives the same bits for MiniLM, MPNet, BERT, Lite0, ResNet18 and CLIP's
-image tower. But it takes ten times as long (MiniLM 3.3 s of CPU time instead of 0.3 s, Lite0 3.0 s instead of 0.4 s),
-and the features of ALBERT in bf16 differ in the last bits. It also cannot convert the antialiased bicubic resize of
-timm's vision transformers. If a later PyTorch can no longer trace the stages, PyTorch computes them (`CannotConvert`).
+Rejected for now: `torch.export`, although `torch.jit.trace` is deprecated as of torch 2.11. Both were measured with
+torch 2.14.1 and OpenVINO 2026.4.1. `torch.export` gives the same bits for MiniLM, MPNet, BERT, Lite0, ResNet18 and
+CLIP's image tower. But `torch.export` takes ten times as long (MiniLM 3.3 s of CPU time instead of 0.3 s, Lite0 3.0 s
+instead of 0.4 s), and the features of ALBERT in bf16 differ in the last bits. It also cannot convert the antialiased
+bicubic resize of timm's vision transformers. If a later PyTorch can no longer trace the stages, PyTorch computes them
+(`CannotConvert`).
 """
 
 import contextlib
@@ -36,11 +37,11 @@ CHECK_TEXTS = ("so good", "what a day in the sun, and not a cloud far and wide",
 
 
 class CannotConvert(Exception):
-    """OpenVINO cannot run the stages, or computes features that differ from those of PyTorch."""
+    """OpenVINO cannot run the stages, or computes other features than PyTorch."""
 
 
 class StoredStages(nn.Module):
-    """The stored stages as one module, called with token ids [B, T] without padding or with images."""
+    """The stored stages as one module. The input is images, or token ids [B, T]: B texts of T tokens, no padding."""
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -55,7 +56,7 @@ class StoredStages(nn.Module):
 
 
 def convert(encoder: Encoder) -> Any:
-    """Convert the stored stages to an `openvino.Model`. It takes one image, or any number of texts of any length.
+    """Convert the stored stages to an `openvino.Model`, which takes one image, or any number of texts of any length.
 
     Raises:
         CannotConvert: PyTorch cannot trace the stages, or OpenVINO lacks an operation.
@@ -86,7 +87,8 @@ def convert(encoder: Encoder) -> Any:
 def _trace(encoder: Encoder) -> Any:
     """Trace the stored stages by TorchScript, and check that the trace runs on inputs of other shapes.
 
-    The check is needed since OpenVINO would run a trace of fixed length on other lengths and read out of bounds.
+    The check is needed since a trace may work only for texts of one length. For other lengths, OpenVINO would read out
+    of bounds.
 
     Raises:
         CannotConvert: the stages cannot be traced, or the trace fails on other shapes.
@@ -105,7 +107,7 @@ def _trace(encoder: Encoder) -> Any:
 
 
 def agrees(encoder: Encoder, compiled: Any) -> bool:
-    """Return True if a compiled model computes PyTorch's features, for several lengths and batch sizes."""
+    """Return True if a compiled model computes the same features as PyTorch, for several lengths and batch sizes."""
     for values in check_inputs(encoder):
         mask = None if isinstance(encoder.inputs, ImageInputs) else torch.ones_like(values, dtype=torch.bool)
         wanted = encoder.prefix(Activations(values, mask), encoder.cut).values.float().cpu().numpy()
@@ -115,7 +117,10 @@ def agrees(encoder: Encoder, compiled: Any) -> bool:
 
 
 def check_inputs(encoder: Encoder) -> list[Tensor]:
-    """Make test inputs: an image of noise [1, 3, H, W]; or single texts [1, T] and a batch of two texts [2, T]."""
+    """Make test inputs: an image of noise [1, 3, height, width]; or single texts and a batch of two texts.
+
+    Single texts are token ids [1, T], and the batch is [2, T], where T is the number of tokens.
+    """
     inputs = encoder.inputs
     if isinstance(inputs, ImageInputs):
         shape = (1, 3, inputs.image_size_px, inputs.image_size_px)
@@ -126,9 +131,9 @@ def check_inputs(encoder: Encoder) -> list[Tensor]:
 
 
 def save(model: Any, path: Path) -> None:
-    """Save a model as `path` (.xml) with its weights next to it (.bin).
+    """Save a model as `path` (.xml), and its weights as a second file in the same folder (.bin).
 
-    If saving fails, as on a full disk, the next process converts the model again.
+    If saving fails, for example on a full disk, the next process converts the model again.
     """
     openvino = load_openvino()
     with contextlib.suppress(OSError, RuntimeError), _hidden_folder(path.parent) as hidden:
@@ -156,7 +161,10 @@ def last_line(error: BaseException) -> str:
 
 
 def _min_cosine(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the lowest cosine between corresponding rows [B, …]; -1 if the shapes differ or a value is not finite."""
+    """Return the lowest cosine similarity between corresponding rows of two arrays.
+
+    The result is -1 if the shapes differ or a value of `one` is not finite.
+    """
     if one.shape != other.shape or not np.isfinite(one).all():
         return -1.0
     a, b = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (one, other))

@@ -1,6 +1,7 @@
 """Compute the stored stages of an encoder by OpenVINO instead of PyTorch, on a CPU.
 
-"Stored stages" are the frozen stages of an encoder whose output is kept in the feature store: the first `Encoder.cut`.
+"Stored stages" are the frozen stages of an encoder whose output is kept in the feature store. They are the first
+`Encoder.cut` stages.
 
 Images are computed in float32, and texts in bf16 if the processor supports it. The lowest cosine between bf16 and
 float32 features was 0.990 for EfficientNet-Lite0 (192 photographs; hence float32), and 0.99996 for MiniLM (texts of 8
@@ -35,27 +36,28 @@ from mmsent_cli.files import COMPILED_MODELS, FileFacts, atomic_write, make_own_
 
 
 class CompiledModel:
-    """A compiled OpenVINO model. Each thread has its own infer request, so threads can call the model concurrently."""
+    """A compiled OpenVINO model. Several threads can call it concurrently, since each thread has its own request."""
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
         self._local = threading.local()
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Run a batch of inputs of the same shape: [B, …]."""
+        """Compute the output for a batch [B, …] of B inputs that have the same shape."""
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
         return self._local.request.infer([values], share_inputs=True)[0]
 
     def one_by_one(self, images: np.ndarray) -> np.ndarray:
-        """Run images [B, 3, H, W] one at a time, which is 20 % faster on a CPU than in batches of 16."""
+        """Run B images [B, 3, height, width] one at a time. On a CPU, this is 20 % faster than batches of 16."""
         return np.concatenate([self(images[row : row + 1]) for row in range(len(images))])
 
     def by_length(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Run padded texts [B, T] without their padding: texts of the same length form a batch.
+        """Run B padded texts [B, T] without their padding: texts of the same length form a batch.
 
         Returns:
-            Pooled features [B, D], or hidden states [B, T, D] with zeros at the padding.
+            Pooled features [B, D], or hidden states [B, T, D] with zeros at the padding. T is the number of tokens,
+            and D is the number of features.
         """
         parts = [(rows, self(ids[rows, :length])) for length, rows in _rows_by_length(lengths)]
         is_pooled = parts[0][1].ndim == 2
@@ -77,7 +79,8 @@ HINTS = {"fp32": "f32", "bf16": "bf16"}
 MAX_STREAMS = 8
 CACHED_SHAPES = 128
 """Number of shape-specific operations that OpenVINO caches. Texts have hundreds of shapes. With OpenVINO's default
-of 5,000, memory grows by 0.4 GB over the first thousands of pairs. This size costs 5 % of the time."""
+of 5,000, memory grows by 0.4 GB over the first thousands of pairs. With this smaller number, computing takes 5 % more
+time."""
 CONVERSION_FORMAT = 2
 """Increase this number if the stages compute other values from the same weights. Then models are converted again,
 and features are computed again."""
@@ -126,7 +129,7 @@ class Engine:
         return min(self.threads, MAX_STREAMS)
 
     def describe(self, encoder: Encoder) -> dict[str, str]:
-        """Describe the settings that affect rounding, apart from the device, as a part of the feature store's key."""
+        """Return all settings of OpenVINO that affect rounding. They are a part of the key in the feature store."""
         return {
             "precision": self._precision(encoder),
             "engine": f"openvino {self.version}",
@@ -134,7 +137,10 @@ class Engine:
         }
 
     def refusal(self, encoder: Encoder) -> str:
-        """Return the reason why PyTorch must compute an encoder's stages, or "". Converts the stages if needed."""
+        """Return the reason why PyTorch must compute an encoder's stored stages; empty if OpenVINO can compute them.
+
+        If nothing is known about these stages, they are converted first.
+        """
         digest = self._digest(encoder)
         with _lock:
             if encoder in _loaded and _loaded[encoder].digest == digest:
@@ -165,7 +171,10 @@ class Engine:
         return Activations(torch.from_numpy(values), None if encoder.cut == encoder.n_stages else inputs.mask)
 
     def _load(self, encoder: Encoder, digest: str) -> None:
-        """Load or convert an encoder's stored stages, and compile them. A refusal is saved for later processes."""
+        """Load or convert an encoder's stored stages, and compile them.
+
+        If OpenVINO cannot run the stages, the reason is saved for later processes.
+        """
         model, refusal = None, self._known_refusal(digest)
         if not refusal:
             with contextlib.suppress(MmsentError):  # then each process converts the stages
@@ -181,14 +190,17 @@ class Engine:
         _loaded[encoder] = Loaded(encoder.cut, digest, model, refusal)
 
     def _known_refusal(self, digest: str) -> str:
-        """Return the refusal that an earlier process saved, or an empty string."""
+        """Return the reason why OpenVINO cannot run the stages; empty if no earlier process saved a reason."""
         try:
             return self._refused(digest).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 
     def _read(self, encoder: Encoder, digest: str) -> Any:
-        """Load and compile the model that an earlier process saved; None if there is none or it is damaged."""
+        """Load and compile the model that an earlier process saved.
+
+        Return None if there is no such model, if it is damaged, or if its features differ from PyTorch's.
+        """
         if not self._file(digest).exists():
             return None
         facts = self._facts(digest)
@@ -205,7 +217,7 @@ class Engine:
     def _convert(self, encoder: Encoder, digest: str) -> Any:
         """Convert the stages, save the model, compile it, and compare it with PyTorch.
 
-        The saved model is compiled, as in later processes: the model in memory rounds differently.
+        The saved model is compiled, since later processes compile it too. The model in memory would round differently.
 
         Raises:
             CannotConvert: the stages cannot be converted or run, or the features differ from PyTorch's.
@@ -231,7 +243,7 @@ class Engine:
         return FileFacts.of(self.folder, self._file(digest), self._file(digest).with_suffix(".bin"))
 
     def _agreement(self, encoder: Encoder) -> str:
-        """Return the key under which the agreement of a saved model with PyTorch is recorded."""
+        """Return the key of the saved fact that a model computes the same features as PyTorch on this CPU."""
         return f"agrees with PyTorch in {self._precision(encoder)} on {cpu_model()}"
 
     def _compile_saved(self, encoder: Encoder, digest: str) -> Any:
@@ -274,10 +286,10 @@ class Engine:
 
 
 def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path) -> tuple[Engine | None, str]:
-    """Choose the engine.
+    """Choose whether OpenVINO or PyTorch computes the stored stages.
 
     Returns:
-        The engine, or None for PyTorch; and a note for the user, or an empty string.
+        The OpenVINO engine, or None for PyTorch; and a note for the user, or an empty string.
 
     Args:
         wanted: `auto`, `torch` or `openvino`. `ray` is only for `predict`.
@@ -287,7 +299,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
         cache_dir: the cache folder.
 
     Raises:
-        ConfigError: the user chose `openvino`, which cannot be used here, or `ray`, which is not allowed here.
+        ConfigError: the user chose `openvino`, which cannot be used on this device, or `ray`.
     """
     if wanted == "ray":
         raise ConfigError("--engine ray works only in mmsent predict with --out", "leave out --engine ray")
