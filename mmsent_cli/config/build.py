@@ -93,7 +93,8 @@ class Preset:
 
 
 IMAGE = {"image_encoder": "efficientnet-lite0-stages", "image_size_px": 320, "freeze_image": "all"}
-"""Larger images, and features of the middle stages. docs/accuracy.md shows the gain of each."""
+"""Image settings of the presets: larger images, and features of the encoder's middle stages. docs/accuracy.md shows the
+gain of each setting."""
 
 BEST = Preset(
     "ensemble over 5 folds: fine-tuned compact text encoder and five linear probes, one of them on MPNet",
@@ -192,7 +193,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def read_train_config(path: Path) -> TrainConfig:
-    """Read a `config.json`, given by its path or by its run folder.
+    """Read a `config.json`. `path` is the file, or the run folder that contains the file.
 
     Raises:
         ConfigError: the file does not exist, is not JSON, or has unknown settings.

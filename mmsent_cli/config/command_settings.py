@@ -22,7 +22,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeSettings:
-    """The address of the server, and its limits."""
+    """Settings of `serve`: the address and the limits of the server."""
 
     host: str = option("127.0.0.1", "Address to listen on. With 0.0.0.0, other machines can connect")
     port: int = option(8000, "Port to listen on. 0 = any free port")
@@ -55,13 +55,13 @@ LIMITS = ("max_megabytes", "max_megapixels", "timeout")
 
 
 CHUNK_ROWS = 256
-"""Number of pairs that a CPU predicts together. A GPU predicts 16 times as many."""
+"""Number of pairs that are predicted together on a CPU. On a GPU, 16 times as many pairs are predicted together."""
 PART_ROWS = 16 * CHUNK_ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainSettings:
-    """How predictions are explained."""
+    """Settings of `explain`."""
 
     method: Literal["occlusion", "gradients"] = option(
         "occlusion",
@@ -82,7 +82,7 @@ class ExplainSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportSettings:
-    """The format of an exported model, and its check."""
+    """Settings of `export`: the format of the exported model, and how many pairs it is checked on."""
 
     to: Literal["onnx", "openvino"] = option("onnx", "Format of the exported model")
     check_pairs: int = option(

@@ -15,15 +15,16 @@ from mmsent_cli.errors import unknown_name
 
 
 def required() -> Any:
-    """Define a field without a default, to override an inherited field that has one."""
+    """Define a field without a default. It overrides an inherited field that has a default."""
     return field()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedModel(ModelConfig):
-    """Encoders, freezing, fusion and head.
+    """Complete settings of the model: encoders, frozen layers, fusion and head.
 
-    Only `image_size_px` may be None. It means the encoder's native size, which is known after its weights are loaded.
+    Only `image_size_px` may be None. Then images have the encoder's native size, which is known after the encoder's
+    weights are loaded.
     """
 
     text_encoder: str = required()
@@ -42,7 +43,7 @@ class ResolvedModel(ModelConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedFit(FitConfig):
-    """How the model is trained."""
+    """Complete settings of the training."""
 
     epochs: int = required()
     batch_size: int = required()
@@ -63,7 +64,7 @@ class ResolvedFit(FitConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedConfig(TrainConfig):
-    """All settings of a training run."""
+    """Complete settings of a training run."""
 
     model: ResolvedModel = field()
     fit: ResolvedFit = field()
@@ -95,10 +96,9 @@ class EncoderPair:
 
     Attributes:
         defaults: default settings of ModelConfig and FitConfig.
-        cuda_defaults: default settings on a CUDA device, if they differ.
-        tuned_defaults: default settings if the text encoder is trained on `MANY_PAIRS` pairs or more, if they differ.
-        frozen_defaults: default settings if both encoders are frozen and there are `MANY_PAIRS` pairs or more, if they
-            differ.
+        cuda_defaults: other default settings for a CUDA device.
+        tuned_defaults: other default settings for a text encoder that is trained on `MANY_PAIRS` pairs or more.
+        frozen_defaults: other default settings for two frozen encoders and `MANY_PAIRS` pairs or more.
     """
 
     text: str
@@ -142,7 +142,8 @@ CLEAN = ("urls", "mentions", "retweets", "hashtags")
 """Cleaning steps that remove a quarter of all tokens, which carry no sentiment. Accuracy and macro-F1 of frozen MiniLM
 are .711 and .572 with these steps, and .704 and .560 without them (five folds, mean of three seeds)."""
 MANY_PAIRS = 2000
-"""With fewer pairs, large batches leave too few steps: 192 training pairs are 3 batches of 64 per epoch."""
+"""From this number of pairs on, batches are larger. With fewer pairs, large batches would give too few steps: 192
+training pairs are 3 batches of 64 pairs per epoch."""
 
 ENCODERS: dict[str, EncoderPair] = {
     # On real tweets, the published settings (224 px, augmentation, balanced class weights, rate 2e-3, patience on
@@ -243,7 +244,7 @@ FUSION_DEFAULTS: dict[str, Mapping[str, Any]] = {
     "early": {"head_hidden": (256,), "head_dropout": (0.3,)},
     "logit-ensemble": {"auxiliary_weight": 1.0},
 }
-"""Default settings of ModelConfig for a fusion. Most fusions have none."""
+"""For some fusions, default settings of ModelConfig."""
 
 
 def resolve(model: ModelConfig, fit: FitConfig, facts: Facts) -> tuple[ResolvedModel, ResolvedFit]:

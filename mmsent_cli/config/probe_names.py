@@ -1,9 +1,11 @@
-"""Names of linear probes.
+"""Names of probes, the small models that are added to an ensemble.
 
-image, text, minilm, characters, …   the probes of a fixed table
-text:ENCODER, image:ENCODER          an extra frozen encoder; ENCODER as in --text-encoder and --image-encoder
-ENCODER                              the same, for an encoder that has one modality only, such as bert or timm:NAME
-hf:NAME, FOLDER                      the same; the files of the model determine the modality
+image, text, minilm, characters, …   the probes in the table `PROBES`
+text:ENCODER, image:ENCODER          a probe on an extra frozen encoder: a value of --text-encoder or --image-encoder
+ENCODER                              a probe on an extra frozen encoder that reads only texts, or only images, such as
+                                     bert or timm:NAME
+hf:NAME, FOLDER                      a probe on an extra frozen encoder; the files of the model determine whether it
+                                     reads texts or images
 """
 
 import difflib
@@ -30,9 +32,9 @@ PROBE_ENCODERS: dict[str, tuple[str, ...]] = {
     "text": ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta", "hf"),
     "image": ("efficientnet-lite0", "efficientnet-lite0-stages", "resnet18", "clip", "timm", "hf"),
 }
-"""The encoders for probes by modality: all encoders with pretrained weights."""
+"""For each modality, the encoders that a probe can use: all encoders with pretrained weights."""
 NAMED = ("hf", "timm")
-"""Encoder prefixes that precede the name of a model, as in `hf:NAME`."""
+"""Encoders that need the name of a model after a colon, as in `hf:NAME`."""
 
 GENERAL = "text:ENCODER, image:ENCODER, hf:NAME, timm:NAME, a folder"
 
@@ -50,7 +52,10 @@ def is_folder_name(name: str) -> bool:
 
 
 def probe_problem(name: str) -> str:
-    """Return a message if a probe's name cannot be used, with the most similar known name; else an empty string."""
+    """Return an error message if a probe's name cannot be used; else an empty string.
+
+    The message contains the most similar known name.
+    """
     if name in RENAMED_PROBES:
         return f"probe {name} is now called {RENAMED_PROBES[name]}"
     side, _, encoder = plain_probe_name(name).partition(":")

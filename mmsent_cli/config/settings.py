@@ -1,7 +1,7 @@
 """All settings with their types, defaults, help texts and checks.
 
-The command line, the Python keywords and `config.json` are built from these dataclasses. `None` means that the default
-depends on the encoders; `defaults.resolve` fills it in.
+The command line, the Python keywords and `config.json` are built from these dataclasses. In the settings of model and
+training, `None` means that the default depends on the encoders. `defaults.resolve` fills in this default.
 """
 
 import re
@@ -21,7 +21,7 @@ FIGURE_FORMATS = ("pdf", "svg")
 TRACKERS = ("tensorboard", "mlflow", "wandb", "swanlab")
 """Experiment trackers that a training can log to."""
 COLUMNS = ("guid_column", "text_column", "image_column", "tag_column")
-"""Settings with the names of a table's columns."""
+"""The settings that name the columns of a table."""
 OPTIONS_HINT = "mmsent COMMAND --help lists the options"
 AUGMENTATION_ALIASES = {"colour": "color"}
 
@@ -145,7 +145,7 @@ class SplitConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """Encoders, freezing, fusion and head. Stored in each checkpoint."""
+    """Settings of the model: encoders, frozen layers, fusion and head. They are stored in each checkpoint."""
 
     encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
@@ -262,7 +262,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitConfig:
-    """How the model is trained."""
+    """Settings of the training."""
 
     epochs: int | None = option(None, "Passes over the training pairs", shown=BY_ENCODERS)
     batch_size: int | None = option(None, "Pairs per batch", shown=BY_ENCODERS)
@@ -421,8 +421,8 @@ def raise_if(config: Any, *checks: tuple[bool, str]) -> None:
 
     Args:
         config: the settings that are checked.
-        checks: pairs (condition, text). The condition is True if there is a problem. If the text begins with
-            the name of a setting, the message shows it as an option with its value.
+        checks: tuples (condition, text). The condition is True if there is a problem. If the text begins with
+            the name of a setting, the message shows this name as an option, followed by the value of the setting.
     """
     problems = [_as_typed(config, text) for is_bad, text in checks if is_bad]
     if problems:
@@ -440,7 +440,7 @@ def _as_typed(config: Any, text: str) -> str:
 
 
 def _unknown(option: str, names: Sequence[str], known: Sequence[str]) -> str:
-    """Return the message for an unknown value of an option, with the most similar known value."""
+    """Return the message for unknown values of an option, with the most similar known value for each."""
     parts = [f"--{option}: unknown {name!r}{likely(name, known)}" for name in names]
     return f"{'; '.join(parts)}; known: {', '.join(known)}"
 
