@@ -1,4 +1,7 @@
-"""Augment training images. A "view" is an augmented version of an image. Seed, image and view number determine it."""
+"""Augment training images. A "view" is an augmented version of an image.
+
+The seed, the image and the number of the view determine the view.
+"""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -48,13 +51,13 @@ class Augmentation:
 
     @classmethod
     def of(cls, fit: ResolvedFit) -> "Augmentation | None":
-        """Return the augmentation of a training configuration, or None."""
+        """Return the augmentation of a training configuration; None if images are not augmented."""
         if fit.augmentation == "none":
             return None
         return cls(fit.augmentation, fit.augmentation_seed, fit.augmentation_views)
 
     def describe(self) -> dict[str, object]:
-        """Describe everything that affects the pixels of a view, as a part of the feature store's key."""
+        """Return all settings that affect the pixels of a view. They are a part of the key in the feature store."""
         return {"policy": asdict(POLICIES[self.policy]), "seed": self.seed}
 
 
@@ -62,13 +65,13 @@ def augment(pixels: "np.ndarray", augmentation: Augmentation, image_digest: str,
     """Make an augmented view of an image.
 
     Args:
-        pixels: uint8 [3, H, W].
+        pixels: the image as uint8 [3, height, width].
         augmentation: policy and seed.
         image_digest: digest of the image file; equal files get equal views.
         view: number of the view.
 
     Returns:
-        uint8 [3, H, W]; the same arguments always give the same bytes.
+        The view as uint8 [3, height, width]; the same arguments always give the same bytes.
     """
     import numpy as np
     from PIL import Image, ImageEnhance

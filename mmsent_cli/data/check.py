@@ -35,7 +35,7 @@ def check_row(row: PairRow, decision: EncodingDecision) -> CheckedPair:
 
     Args:
         row: a row of a data source.
-        decision: the encoding decision, by which texts in files are decoded.
+        decision: the encoding decision for texts in files.
     """
     pair, missing, broken, remarks = Pair(guid=row.guid, tag=row.tag, text=None, image=None), {}, {}, []
     if row.text is None and row.text_path is None:
@@ -63,7 +63,7 @@ def _expected(row: PairRow, suffix: str) -> str:
 
 
 def _read_text(row: PairRow, decision: EncodingDecision) -> tuple[str | None, int, str]:
-    """Return the text (None if it prints nothing), the number of replaced characters, and the problem or None."""
+    """Return the text (None if it is empty when printed), the number of replaced characters, and the problem or ""."""
     if row.text_path is None:
         text = row.text or ""
         replaced = text.count("\ufffd")
@@ -76,7 +76,7 @@ def _read_text(row: PairRow, decision: EncodingDecision) -> tuple[str | None, in
 
 
 def _read_image(row: PairRow, remarks: list[str]) -> tuple[ImageFile, str, Flaw | None]:
-    """Return the image as a file or its bytes, the digest of these bytes, and the flaw or None."""
+    """Return the image as a path or as bytes, the digest of the bytes, and the flaw; None if there is no flaw."""
     if row.elsewhere:
         kind = ADDRESS if ADDRESS_START.match(row.elsewhere) else ELSEWHERE
         return (
@@ -98,7 +98,7 @@ def _read_image(row: PairRow, remarks: list[str]) -> tuple[ImageFile, str, Flaw 
 
 
 def _open_image(source: ImageSource, remarks: list[str]) -> tuple[ImageSource, bytes]:
-    """Return the image with its bytes. If the path does not exist, a file with a similar name is used."""
+    """Return the image and its bytes. If its path does not exist, a file with a similar path is used."""
     try:
         return source, image_bytes(source)
     except (FileNotFoundError, NotADirectoryError):
@@ -132,8 +132,8 @@ def _exists(folder: Path) -> bool:
 
 CHUNK_ROWS = 256
 MOST_DAMAGED, FEW_TEXTS = 0.2, 5
-"""The user's encoding is wrong if more than this share, and at least this number, of the texts have undecodable
-bytes."""
+"""The encoding that the user chose is wrong if more than the share `MOST_DAMAGED` of the texts have undecodable bytes,
+and if these are at least `FEW_TEXTS` texts."""
 OVER_LIMIT = "over --limit"
 
 
@@ -217,7 +217,8 @@ def open_unlabelled(
             be read are counted only in the part that contains the first row.
 
     Raises:
-        DataError: with `on_bad` stop, rows are invalid, or files are broken. The latter is raised while pairs are read.
+        DataError: with `on_bad` stop, rows are invalid, or files are broken. The error for files is raised while pairs
+            are read.
     """
     report, flaws = Report(), Flaws() if flaws is None else flaws
     count, every_row = count_unlabelled(source, config, report, decision)
@@ -275,10 +276,10 @@ def decide_encoding(source: Source, config: DataConfig, cache_dir: Path) -> Enco
 
 
 def guess_encoding(source: Source, config: DataConfig, cache_dir: Path) -> EncodingDecision:
-    """Return the encoding decision for all texts of the source. For a folder of few texts, it may be undecided.
+    """Return the encoding decision for all texts of the source. For a folder with few texts, it may be only a guess.
 
     Raises:
-        UndecidedEncoding: the evidence in a table is too little, and the user gave no `--encoding`.
+        UndecidedEncoding: a table has too little text to decide, and the user gave no `--encoding`.
     """
     if source.kind == "frame":
         return UNICODE
@@ -288,7 +289,10 @@ def guess_encoding(source: Source, config: DataConfig, cache_dir: Path) -> Encod
 
 
 def check_rows(rows: Iterable[PairRow], decision: EncodingDecision) -> Iterator[list[CheckedPair]]:
-    """Check rows chunk by chunk in threads: Pillow and BLAKE2b release the interpreter lock."""
+    """Check rows in threads, and yield the checked pairs in chunks.
+
+    Threads save time here, since Pillow and BLAKE2b release Python's global lock.
+    """
     remaining = iter(rows)
     with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
         while chunk := list(islice(remaining, CHUNK_ROWS)):
@@ -324,7 +328,7 @@ def account(report: Report, over_limit: int, kept: int, flaws: Flaws) -> None:
     Args:
         report: the counts of the rows that were read.
         over_limit: the number of rows that `--limit` leaves out.
-        kept: the usable pairs.
+        kept: the number of usable pairs.
         flaws: the flaws of the checked rows.
     """
     if over_limit:

@@ -17,14 +17,17 @@ from mmsent_cli.errors import DataError, UnmetTags, likely, listed
 def with_own_columns(given: Mapping[str, Any], own: Mapping[str, Any], read: Callable[[DataConfig], Any]) -> DataConfig:
     """Return the settings with which new pairs can be read.
 
-    The settings of the training pairs are tried first, then without their `label_map`, since new labels may already be
-    the classes, then without their label column, since `predict` finds nothing in it to predict if all rows have a
-    label. Then the defaults are tried. The user's settings override all of them.
+    Four settings are tried in this order. The user's settings override each of them.
+
+    1. The settings of the training pairs.
+    2. The same without `label_map`, since new labels may already be the classes.
+    3. The same without the label column too. If every row has a label in this column, `predict` has nothing to predict.
+    4. The defaults.
 
     Args:
         given: the user's settings.
         own: the settings of the training pairs: the column names, and the `label_map` if there was one.
-        read: a function that reads rows with a configuration. It raises DataError if they cannot be read.
+        read: a function that reads rows with a configuration. It raises DataError if the rows cannot be read.
     """
     columns = {name: value for name, value in own.items() if name != "label_map"}
     unlabelled = {name: value for name, value in columns.items() if name != "tag_column"}

@@ -36,7 +36,7 @@ class Columns:
 
     Attributes:
         guid, text, image, tag: the fields.
-        target: the column with the aspect of a tweet, which replaces `$T$` in its text (see `lab.aspect_columns`).
+        target: the column with the aspect of a tweet. The aspect replaces `$T$` in the tweet (see `lab.with_target`).
         notes: notes on columns that were guessed, and on pairs that got a number as guid.
     """
 
@@ -63,9 +63,9 @@ def choose_columns(
         names: the columns of the table, in order; a name may occur twice.
         config: the settings with the column names, given by the user or default.
         is_labelled: True if a tag is needed.
-        needs: the modalities whose columns must exist. If it is empty, the text column or the image column may be
-            missing. For labelled pairs, this requires that all other columns are known, or that the option of the
-            missing column is empty.
+        needs: the modalities whose columns must exist. If `needs` is empty, the text column or the image column may be
+            missing. In a table with labels, such a column may be missing only if all other columns are known, or if the
+            option for the missing column is empty.
         has_index: True if the rows have an index, which replaces a missing guid column.
 
     Raises:
@@ -99,7 +99,7 @@ def is_default(config: DataConfig, name: str) -> bool:
 
 
 def candidates_of(names: Sequence[str], name: str) -> list[int]:
-    """Return the columns with a usual name for a field."""
+    """Return the numbers of the columns that have a usual name for a field."""
     places = [place for place, column in enumerate(names) if plain_name(column) in GUESSES[name]]
     unnamed = [0] if name == "guid" and not places and names and not names[0] else []
     return places or unnamed
@@ -123,7 +123,7 @@ def column_named(source: str, names: Sequence[str], wanted: str, option: str) ->
         The number of the column, from 0, or None.
 
     Raises:
-        DataError: several columns have the name.
+        DataError: several columns have this name.
     """
     wanted = wanted.strip()
     places = [place for place, column in enumerate(names) if column == wanted]
@@ -188,7 +188,7 @@ def _options(places: dict[str, int | None] | dict[str, int], names: Sequence[str
 
 
 def _is_data(names: Sequence[str]) -> bool:
-    """Return True if a header looks like a row of data: a number, a sentiment, or the name of an image file."""
+    """Return True if a header is probably a row of data: it has a number, a sentiment, or the name of an image file."""
     return any(
         name.strip().isdecimal() or name.strip().casefold() in SENTIMENTS or IMAGE.search(name.strip())
         for name in names

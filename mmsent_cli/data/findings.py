@@ -10,7 +10,7 @@ from mmsent_cli.data.split import groups_of
 
 COLUMNS = ("guid", "finding", "group", "tag", "detail")
 FINDINGS = "pairs_to_check.csv"
-"""The file in the run folder that lists these pairs."""
+"""The name of the file in the run folder that lists the pairs to look at."""
 DUPLICATE, CONFLICT = "near-duplicate", "conflicting tags"
 
 
@@ -23,7 +23,10 @@ def near_duplicates(pairs: Sequence[Pair]) -> list[list[Pair]]:
 
 
 def findings_note(pairs: Sequence[Pair]) -> str:
-    """Return a note on near-duplicates and conflicting tags, with the name of the file that lists them; else ""."""
+    """Return a note on near-duplicates and conflicting tags, with the name of the file that lists these pairs.
+
+    The note is empty if there are no near-duplicates.
+    """
     groups = near_duplicates(pairs)
     if not groups:
         return ""

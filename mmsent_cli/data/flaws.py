@@ -28,7 +28,7 @@ HINTS = {
     ADDRESS: "download the images and name their files in the table, or leave images out with --on-bad blank",
     **dict.fromkeys((ELSEWHERE, ABSENT), MISSING_FILE),
 }
-"""Kinds of flaws that are reported once for all pairs, with hints."""
+"""The kinds of flaws that are reported once for all pairs. For each kind, a hint."""
 FEW_ABSENT = "use --on-bad blank (text alone) or --on-bad drop (leave the pairs out), or copy the images there"
 """The hint if most image files exist, so that the paths are right."""
 CHECK_LISTS = "mmsent check lists all of them"
@@ -56,8 +56,8 @@ class CheckedPair:
 
     Attributes:
         pair: the pair; its text or image is None if it cannot be used.
-        missing: the modalities that the row does not have.
-        broken: the modalities that the row has but that cannot be used.
+        missing: the flaw of each modality that the row does not have.
+        broken: the flaw of each modality that the row has but that cannot be used.
         remarks: notes on unusual files that are used.
         row: the place of the row, such as `pairs.csv:17`.
     """
@@ -89,7 +89,7 @@ class Flaws:
 
     Attributes:
         problems: one line for each pair that is dropped or blanked, or that stops the run.
-        unusable: the dropped and blanked pairs as values, with their rows.
+        unusable: the dropped and blanked pairs, with the places of their rows.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -187,7 +187,10 @@ class Flaws:
         return DataError(f"{len(self.problems)} of {total} pairs cannot be used: {self.summary()}", hint)
 
     def notes(self, needs: Collection[str] | None) -> list[str]:
-        """Return notes on unusual files that are used, and on pairs that lack a modality the model does not need."""
+        """Return notes on unusual files that are used, and on pairs that lack a modality.
+
+        The notes on pairs are left out if `needs` is None.
+        """
         return [*self._remark_notes(), *(self._blank_notes() if needs is not None else ())]
 
     def _remark_notes(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A DataFrame as a source of pairs, one per row. An image is a path, a PIL image or the bytes of an image file.
+"""Read pairs from a DataFrame. Each row is a pair. An image is a path, a PIL image or the bytes of an image file.
 
 The columns have the same names as in a table. The guid column is optional. Without it, the guids are the
 index labels, or the row numbers if index labels repeat.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 NAME = "DataFrame"
-"""Replaces the file name of other sources in messages."""
+"""Messages show this name where they show the file name of other sources."""
 
 
 def columns_of(frame: "DataFrame") -> list[str]:
@@ -57,7 +57,7 @@ def raw_texts(frame: "DataFrame", config: DataConfig) -> tuple[list[tuple[str, b
     """Return the name `DataFrame:row` and the bytes of each text, for `inspect_encoding`. Cells may be bytes or text.
 
     Returns:
-        The texts, and True if all of them are decoded already.
+        The texts, and True if all cells are decoded texts and no cell is bytes.
 
     Raises:
         DataError: the column does not exist, or a cell is neither text nor bytes.
@@ -79,7 +79,7 @@ def _encoded(cell: Any) -> bytes:
 
 
 def cells(frame: "DataFrame", place: int | None) -> list[Any]:
-    """Return a column, by its number, as Python values. Missing values are None."""
+    """Return the values of the column with the number `place`. Missing values are None."""
     if place is None:
         return [None] * len(frame)
     values = frame.iloc[:, place]

@@ -10,7 +10,7 @@ from mmsent_cli.data.images import SUFFIXES
 from mmsent_cli.data.lab import composed
 
 FOLDERS = ("images", "imgs", "img", "image", "data", "photos", "pictures")
-"""Folders next to a table in which images are looked up by file name."""
+"""Names of folders next to a table. Images are looked up in these folders by file name."""
 OTHER_SPELLING = "found under another spelling of the name"
 OTHER_FOLDER = "found in a folder next to the table"
 
@@ -18,8 +18,8 @@ OTHER_FOLDER = "found in a folder next to the table"
 def find_image(path: Path) -> tuple[Path, str] | None:
     r"""Find a similar path for an image path that does not exist.
 
-    These differences are allowed, in this order: backslashes (`images\1.jpg`); another case, another Unicode form or
-    a missing suffix; another folder next to the table, such as `images/` or `<anything>_images/`.
+    These differences are allowed, in this order: backslashes (`images\1.jpg`); another case (`1.JPG`), another Unicode
+    form or a missing suffix; another folder next to the table, such as `images/` or `<anything>_images/`.
 
     Returns:
         The path of the file and a note on the difference, or None if no file or several files fit.
@@ -54,11 +54,13 @@ def _in_folder(folder: Path, name: str) -> Path | None:
 
 @lru_cache(maxsize=64)
 def _names(folder: Path, changed: int) -> dict[str, list[str]]:
-    """Return the file names of a folder, grouped by a key that ignores case and Unicode form; empty without a folder.
+    """Return the file names of a folder, grouped by a key that ignores case and Unicode form.
+
+    The result is empty if the folder does not exist.
 
     Args:
         folder: any path.
-        changed: time of the folder's last change, which invalidates the cached listing.
+        changed: time of the folder's last change. With a new time, the folder is listed again.
     """
     names: dict[str, list[str]] = {}
     try:

@@ -35,7 +35,7 @@ SUFFIX_NAMES = (
     " .dds .sgi .bw .rgb .rgba .ras .xbm .xpm .blp .fit .fits .flc .fli .ftc .ftu .im .msp .pcd .pxr"
 )
 SUFFIXES = frozenset(SUFFIX_NAMES.split())
-"""Suffixes of image files, in lower case: those of Pillow's formats, and those that an extra reads."""
+"""Suffixes of image files, in lower case: the formats of Pillow, and the formats that an optional package reads."""
 NO_IMAGE = "is not an image"
 HEIF_HINT = ": pip install '.[heif]', or "
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -55,7 +55,7 @@ FOREIGN = (
 
 @cache
 def all_formats() -> tuple[str, ...]:
-    """Return names of all formats to open; Pillow looks at the first bytes and ignores the file's suffix."""
+    """Return the names of all formats that are opened. Pillow finds the format from the first bytes of a file."""
     from PIL import Image
 
     with suppress(ImportError):  # an optional package; `foreign_kind` describes files that need it
@@ -84,7 +84,7 @@ def foreign_kind(raw: bytes) -> str:
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 PNG_START, PNG_END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
-"""Chunks that contain no pixels, and whose size Pillow limits."""
+"""Chunks (parts) of a PNG file that contain no pixels. Pillow limits the size of these chunks."""
 PROBE = bytes(range(1, 200))
 NO_END = "has no end marker; all pixels are there"
 
@@ -106,8 +106,8 @@ def repair(raw: bytes, decode: Callable[[bytes, int], Any]) -> tuple[bytes, str]
 def is_complete_jpeg(raw: bytes, decode: Callable[[bytes, int], Any]) -> bool:
     """Return True if a JPEG without its end marker has all its pixels.
 
-    The decoder fills missing pixels from the bytes that follow the file. So the file is decoded with different bytes
-    after it. If pixels are missing, the pictures differ.
+    The decoder fills missing pixels from the bytes that follow the file. So the file is decoded several times, with
+    other bytes after it each time. If pixels are missing, the pictures differ.
     """
     body = _without_half_marker(raw)
     try:
@@ -122,7 +122,7 @@ def _without_half_marker(raw: bytes) -> bytes:
 
 
 def _plain_png(raw: bytes) -> tuple[bytes, str]:
-    """Return a PNG without texts and color profile, with its end marker."""
+    """Return a PNG without texts and color profile, and a note if the end marker was missing and is added."""
     parts, at, has_end = [PNG_START], len(PNG_START), False
     while at + 8 <= len(raw) and not has_end:
         size, kind = int.from_bytes(raw[at : at + 4], "big"), raw[at + 4 : at + 8]
@@ -178,7 +178,7 @@ def decode_whole(source: Path | bytes, longest_px: int) -> "np.ndarray":
     """Decode an image without changing its proportions. Its longer side is reduced to `longest_px` or less.
 
     Returns:
-        uint8 array [H, W, 3].
+        uint8 array [height, width, 3].
 
     Raises:
         DataError: see `decode_image`.
@@ -193,7 +193,7 @@ def decode_whole(source: Path | bytes, longest_px: int) -> "np.ndarray":
 
 
 def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) -> Any:
-    """Decode, rotate and resize an image to RGB. A JPEG is decoded at twice `size_px` or more."""
+    """Decode, rotate and resize an image to RGB. A JPEG is decoded at a size of at least twice `size_px`."""
     name = "the image" if isinstance(source, bytes) else str(source)
     try:
         raw = source if isinstance(source, bytes) else source.read_bytes()
@@ -232,7 +232,7 @@ def image_bytes(source: ImageSource) -> bytes:
 
 
 def _undecoded_file(image: Any) -> bytes | None:
-    """Return the file of a PIL image whose pixels were not yet read, so they cannot have been changed; else None."""
+    """Return the bytes of a PIL image's file, if its pixels were not read yet and so were not changed; else None."""
     from PIL.ImageFile import ImageFile
 
     if not isinstance(image, ImageFile) or not image.tile or image.fp is None or image.format not in all_formats():
@@ -245,7 +245,9 @@ def _undecoded_file(image: Any) -> bytes | None:
 
 
 def verify_image(raw: bytes, remarks: list[str] | None = None) -> str | None:
-    """Return the reason why an image cannot be used, or None. It is decoded at its smallest scale (about 1 ms).
+    """Return the reason why an image cannot be used; None if it can be used.
+
+    The image is decoded at its smallest scale (about 1 ms).
 
     Args:
         raw: the bytes of the file.
@@ -261,7 +263,10 @@ def verify_image(raw: bytes, remarks: list[str] | None = None) -> str | None:
 
 
 def _load(raw: bytes, gap_px: int) -> tuple[Any, str]:
-    """Decode an image, a JPEG at `gap_px` or more. Returns the image, and a remark if the file was repaired."""
+    """Decode an image. A JPEG may be reduced, but not below `gap_px`.
+
+    Return the image, and a remark if the file was repaired.
+    """
     try:
         return _loaded(raw, gap_px), ""
     except BROKEN as error:
@@ -310,7 +315,7 @@ def open_image(raw: bytes) -> Any:
 
 
 def _identify(raw: bytes) -> Any:
-    """Open an image by its content, whatever its file name."""
+    """Open an image. The format is found from the content, not from the file name."""
     Image = _pillow()
     try:
         return Image.open(BytesIO(raw), formats=PHOTOGRAPHS)
@@ -343,7 +348,10 @@ def _rgb(image: Any) -> Any:
 
 
 def _eight_bits(image: Any) -> "np.ndarray":
-    """Scale grey values of more than 8 bits to 0 … 255: 16-bit images by the full range, others by their own range."""
+    """Scale grey values of more than 8 bits to 0 … 255.
+
+    A 16-bit image is scaled from the full range of 16 bits. Any other image is scaled from the range of its own values.
+    """
     import numpy as np
 
     grey = np.nan_to_num(np.asarray(image, dtype=np.float64))

@@ -45,7 +45,7 @@ def inspect(
 
 
 def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, bytes]], str]:
-    """Return the texts as bytes, and the chosen encoding. Texts that are decoded already need no decision."""
+    """Return the texts as bytes, and the encoding that the user chose. For decoded texts, the encoding is UTF-8."""
     if source.kind == "lab":
         return Files(text_paths(source, config)), config.encoding
     if source.frame is not None:
@@ -59,7 +59,7 @@ def _documents(source: Source, config: DataConfig) -> tuple[Iterable[tuple[str, 
 
 
 def _convert(source: Source, target: Path, decision: EncodingDecision, force: bool) -> tuple[int, list[str]]:
-    """Write the copies. Returns their number, and a warning with the files that lost characters."""
+    """Write UTF-8 copies of the texts. Return the number of copies, and a warning if files lost characters."""
     copies = list(convert(text_paths(source, DataConfig()), source.path, target, decision, force))
     lossy = [f"{name} ({replaced})" for name, replaced in copies if replaced]
     warning = f"warning: characters replaced by U+FFFD in {len(lossy)} files: {summarize(lossy, 'files')}"

@@ -1,4 +1,4 @@
-"""Read list files: the lab layout, and data sets of this field in their published form.
+"""Read folders with list files: the layout with `train.txt` ("lab"), and published data sets of this field.
 
 The files are in the folder itself or in its subfolder `data/`. Both folders are listed once, and every guid is looked
 up in this listing. No path is built from a guid, so no guid can lead outside the folder. Names are compared in composed
@@ -7,8 +7,9 @@ form (NFC), since macOS writes them decomposed. Hidden files are ignored.
 The published data sets:
 - MVSA-Single and MVSA-Multiple: `labelResultAll.txt` with the judgements of one or three annotators on text and image,
   and `data/<ID>.txt`, `data/<ID>.jpg`. Source: Niu et al. 2016, Sentiment Analysis on Multi-View Social Data.
-- Twitter-2015 and Twitter-2017: tables of aspects. `$T$` in the tweet stands for the aspect, which has a column of its
-  own under the same name. Source: Yu and Jiang 2019, TomBERT.
+- Twitter-2015 and Twitter-2017: tables of aspects. An aspect is what the sentiment is about. `$T$` in the tweet stands
+  for the aspect, which is in its own column. The columns of tweet and aspect have the same name. Source: Yu and Jiang
+  2019, TomBERT.
 """
 
 import os
@@ -51,7 +52,7 @@ def aspect_columns(source: str, names: Sequence[str], config: DataConfig) -> Col
 
 
 def with_target(text: str, target: str) -> str:
-    """Return the text of an aspect, followed by the tweet that contains it."""
+    """Return the aspect (`target`), followed by the tweet in which the aspect replaces `$T$`."""
     return f"{target}: {text.replace(TARGET, target)}" if target else text
 
 
@@ -61,11 +62,11 @@ def mvsa_words(cells: Sequence[str]) -> list[str]:
 
 
 def mvsa_judgement(words: Sequence[str]) -> str:
-    """Return the sentiment of one row of `labelResultAll.txt`, or the reason why it has none.
+    """Return the sentiment of one row of `labelResultAll.txt`, or the reason why the row has no sentiment.
 
-    First, the majority of the annotators is found for the text and for the image. Then both are merged: if
-    they are equal, the result is this sentiment. If one is neutral, the result is the other one. Opposite
-    sentiments have no result.
+    First, the majority of the annotators is found for the text and for the image. Then the two sentiments are merged.
+    If they are equal, the result is this sentiment. If one is neutral, the result is the other one. If they are
+    opposite, the result is `OPPOSITE`.
 
     Args:
         words: the result of `mvsa_words`, without the ID.
@@ -74,7 +75,7 @@ def mvsa_judgement(words: Sequence[str]) -> str:
         A sentiment, `OPPOSITE` or `NO_MAJORITY`.
 
     Raises:
-        ValueError: the judgements are not pairs of sentiments.
+        ValueError: `words` are not pairs of two sentiments, for text and image.
     """
     words = [tag_key(word) for word in words]
     if len(words) < 2 or len(words) % 2 or not set(words) <= set(SENTIMENTS):
@@ -110,7 +111,7 @@ def holds_list(folder: Path, *names: str) -> bool:
 
 
 def list_files(folder: Path) -> Listing:
-    """List the text and image files of the folder and of its `data/`.
+    """List the text and image files of the folder and of its subfolder `data/`.
 
     Raises:
         DataError: the path is not a folder, or the folder cannot be read.
@@ -128,7 +129,7 @@ def list_files(folder: Path) -> Listing:
 
 
 def read_rows(folder: Path, list_name: str, config: DataConfig, report: Report) -> list[PairRow]:
-    """Read one list file and find the files of its guids.
+    """Read one list file, and find the text and the image of each guid in the list.
 
     A missing file or tag is None in the row.
 
@@ -176,14 +177,17 @@ def rows_without_list(folder: Path, report: Report) -> Iterator[PairRow]:
 
 
 def text_files(folder: Path, config: DataConfig) -> list[Path]:
-    """Return the text files of all guids in the lists, in natural order; without a list, all text files."""
+    """Return the text files of all guids in the lists, in natural order (2 before 10).
+
+    In a folder without a list, return all text files.
+    """
     texts, named = list_files(folder).texts, listed_guids(folder, config)
     guids: Iterable[str] = (guid for guid in texts if guid in named) if holds_list(folder) else texts
     return [Path(texts[guid]) for guid in sorted(guids, key=natural_order)]
 
 
 def pair_files(folder: Path, config: DataConfig) -> Iterator[Path]:
-    """Yield the texts and images of all guids in the lists; without a list, all texts and images."""
+    """Yield the text and image files of all guids in the lists. In a folder without a list, yield all such files."""
     listing = list_files(folder)
     named = listed_guids(folder, config) if holds_list(folder) else None
     for files in (listing.texts, listing.images):
@@ -261,7 +265,10 @@ def _columns(table: Table, is_labelled: bool) -> tuple[int, int | None]:
 
 
 def _judged(words: Sequence[str], where: str, report: Report) -> tuple[str, str | None]:
-    """Return the sentiment of a row of MVSA, or the problem with it. A row without a single sentiment is skipped."""
+    """Return the result of `mvsa_judgement`, and the problem of the row or None.
+
+    A row whose annotators disagree is counted as skipped.
+    """
     try:
         tag = mvsa_judgement(words)
     except ValueError as error:

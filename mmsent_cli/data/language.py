@@ -1,6 +1,6 @@
 """Find out in which scripts (Latin, Han, …) texts are written, and whether the text encoder can read them.
 
-An encoder with an English tokenizer turns Chinese or Arabic texts into unknown tokens or single characters. Its
+An encoder with an English tokenizer turns Chinese or Arabic texts into unknown tokens or single characters. The model's
 predictions for such texts are guesses, so a warning is given before the training.
 """
 
@@ -17,16 +17,17 @@ WARN_SHARE = 0.1
 ENGLISH_ENCODERS = frozenset({"minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "clip", "twitter-roberta"})
 """Text encoders that were trained on English texts."""
 SCRIPTS = {"CJK": "Chinese", "HIRAGANA": "Japanese", "KATAKANA": "Japanese", "HANGUL": "Korean"}
-"""The name of a script or language for the first word in the Unicode names of its letters, if the two differ."""
+"""For the first word in the Unicode name of a letter, the name that mmsent shows. Other first words are shown as they
+are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The scripts of the letters in N texts.
+    """The scripts (Latin, Han, …) of the letters in texts.
 
     Attributes:
         texts: number of texts that have letters.
-        scripts: share of all letters by script, the most frequent first.
+        scripts: for each script, its share of all letters. The most frequent script is first.
         foreign: number of texts in which more than half of the letters are not Latin.
     """
 
@@ -36,11 +37,12 @@ class Coverage:
 
 
 def measure(texts: Iterable[str], cleaning: Collection[str]) -> Coverage:
-    """Count the scripts of texts.
+    """Count the letters of each script in texts.
 
     Args:
         texts: the texts as they are in the data.
-        cleaning: the cleaning steps of the text encoder; links and account names are Latin in every language.
+        cleaning: the cleaning steps of the text encoder. Links and account names are always removed, since they are
+            Latin in every language.
     """
     letters: Counter[str] = Counter()
     count = foreign = 0

@@ -1,6 +1,7 @@
 """Find the data source (a folder with list files, a table file or a DataFrame), and read its rows.
 
-Chosen: three modules of functions, selected by `Source.kind`. Rejected: a class for each; they share no state.
+Chosen: three modules of functions, selected by `Source.kind`. Rejected: a class for each kind, since the classes would
+share no state.
 """
 
 import glob
@@ -86,7 +87,7 @@ def locate(data: str | None) -> Source:
 
 
 def locate_all(data: str | None) -> list[Source]:
-    """Find the sources that match a pattern such as `posts/*.csv`. Without a pattern, use `locate`.
+    """Find the sources that match a pattern such as `posts/*.csv`. If `data` is not a pattern, use `locate`.
 
     The sources are ordered by name. Numbers in names are compared by value.
 
@@ -187,7 +188,8 @@ FIX = "fix these rows, or leave them out with --on-bad drop"
 CHECK = "mmsent check lists the problems of all rows and files together"
 SHOWN_TAGS = 5
 SAMPLE_ROWS, MOSTLY = 200, 0.9
-"""Columns are swapped if more than this share of the first texts are names of image files."""
+"""The columns of texts and images are swapped if more than the share `MOSTLY` of the first texts are names of image
+files."""
 
 
 def labelled_rows(
@@ -224,7 +226,7 @@ def gather_labelled(
     decision: EncodingDecision | None = None,
     needs: Iterable[str] = (),
 ) -> tuple[list[PairRow], tuple[str, ...], str]:
-    """Return all readable rows with a tag, their classes, and a hint on the other rows. The report lists these rows.
+    """Return all readable rows with a tag, the classes, and a hint on the unreadable rows, which the report lists.
 
     Args:
         source, config, report, decision, needs: as in `labelled_rows`.
@@ -254,7 +256,7 @@ def gather_labelled(
 
 
 def _hint(problems: Sequence[str], wrong: Sequence[str | None], source: Source, labels: Sequence[str]) -> str:
-    """Return a hint: what to do about rows that cannot be read, and about missing and unknown tags."""
+    """Return a hint on what to do about rows that cannot be read, and about missing and unknown tags."""
     unknown = list(dict.fromkeys(tag for tag in wrong if tag is not None))
     doubled = sum(DUPLICATE in line for line in problems)
     parts = []
@@ -320,7 +322,8 @@ def count_unlabelled(
 def has_labels(source: Source, config: DataConfig) -> bool:
     """Return True if a row of a table has a label, or the user named the column of the labels.
 
-    Folders count as labelled. So do tables that cannot be read: reading their labelled rows then raises the error.
+    The result is True for folders too, and for tables that cannot be read. The error of such a table is raised later,
+    when its labelled rows are read.
 
     Raises:
         DataError: the columns of texts and images are swapped.
@@ -365,7 +368,10 @@ def open_source(
 
 
 def documents(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
-    """Return `file:line` and the bytes of each line of a table in a legacy encoding. Other sources have none."""
+    """Return the place (`file:line`) and the bytes of each line of a table.
+
+    The list is empty for a source whose encoding is known, such as a table in UTF-8.
+    """
     if source.kind != "manifest" or not is_legacy_text(source.path, config.encoding):
         return []
     header, *lines = numbered_lines(source.path)
@@ -410,7 +416,7 @@ def _table_rows(
     decision: EncodingDecision | None,
     needs: Iterable[str] = (),
 ) -> tuple[Iterator[PairRow], tuple[str, ...]]:
-    """Return the rows of a table or a DataFrame. If its classes are numbers, also return the class names."""
+    """Return the rows of a table or a DataFrame, and the names of the classes 0, 1, … if the table has such names."""
     if source.frame is not None:
         names = frames.columns_of(source.frame)
         columns = choose_columns(source.name, names, config, is_labelled, needs, has_index=True)
@@ -428,7 +434,7 @@ def _not_swapped(rows: Iterator[PairRow], source: Source, names: Sequence[str], 
     """Yield the rows, after checking that the columns of texts and images are not swapped.
 
     Raises:
-        DataError: nearly all texts are names of image files, and hardly any image is one.
+        DataError: nearly all texts are names of image files, and hardly any image is the name of an image file.
     """
     first = list(islice(rows, SAMPLE_ROWS))
     both = [row for row in first if row.text and (row.elsewhere or isinstance(row.image, Path))]
@@ -444,12 +450,15 @@ def _not_swapped(rows: Iterator[PairRow], source: Source, names: Sequence[str], 
 
 
 def _is_file_name(text: str) -> bool:
-    """Return True if a text is nothing but the name or address of an image. A sentence may end with one."""
+    """Return True if a text is nothing but the name or address of an image.
+
+    A sentence that ends with such a name does not count.
+    """
     return bool(IMAGE.search(text)) and len(text.split()) == 1
 
 
 def _has_image(row: PairRow) -> bool:
-    """Return True if the image of a row is named as an image file or by an address, or exists."""
+    """Return True if the image cell of a row has an image file's name or an address, or names a file that exists."""
     name = row.elsewhere or str(row.image)
     if IMAGE.search(name) or manifests.ADDRESS_START.match(name):
         return True

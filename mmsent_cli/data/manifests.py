@@ -141,9 +141,10 @@ def plain(value: Any, column: str) -> str:
 
 
 def image_of(value: Any) -> tuple[ImageSource | None, str]:
-    """Read an image cell: a path, bytes of an image file, a PIL image, or a string that is no path on this machine.
+    """Read an image cell. Return the image (a path, bytes or a PIL image), and an empty string.
 
-    Hugging Face stores images as a dictionary with `bytes` and `path`. A string may hold an image file in base64.
+    If the cell names no file on this machine, such as a web address, return None and this name. Hugging Face stores
+    images as a dictionary with `bytes` and `path`. A string may hold an image file in base64.
 
     Raises:
         ValueError: the cell has another type.

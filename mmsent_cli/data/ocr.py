@@ -30,7 +30,7 @@ OCR_FORMAT = 1
 TEXT_AND_OCR = "text+ocr"
 """Modality of an auxiliary encoder that reads the text and the words in the image, as in `text+ocr:minilm-layers`."""
 MAX_ADDED_CHARACTERS = 300
-"""Maximum number of characters that are added to the text from the image. Text encoders truncate longer texts."""
+"""Maximum number of characters from the image that are added to the text. Text encoders truncate longer texts."""
 
 
 class OcrUnavailable(ConfigError):
@@ -52,7 +52,7 @@ class OcrText:
     area: float = 0.0
 
     def to_bytes(self) -> np.ndarray:
-        """Encode the value as an array for the feature store: uint8 [bytes]."""
+        """Encode the value as an array of bytes for the feature store: uint8 [number of bytes]."""
         return np.frombuffer(json.dumps(asdict(self), ensure_ascii=False).encode(), dtype=np.uint8)
 
     @classmethod
@@ -62,7 +62,7 @@ class OcrText:
 
 
 def describe_ocr() -> dict[str, object]:
-    """Describe everything that affects the result of OCR, as a part of the feature store's key."""
+    """Return all settings that affect the result of OCR. They are a part of the key in the feature store."""
     versions = {name: metadata.version(name) for name in ("rapidocr", "openvino")}
     return {
         "format": OCR_FORMAT,
@@ -102,7 +102,7 @@ def text_with_ocr(text: str, found: OcrText) -> str:
 
 
 def _area(corners: np.ndarray) -> float:
-    """Return the area of the axis-aligned box around four corners [4, 2]."""
+    """Return the area of the upright box around four corners [4, 2], each with x and y."""
     width, height = np.ptp(np.asarray(corners, dtype=np.float64), axis=0)
     return float(width * height)
 

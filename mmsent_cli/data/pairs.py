@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 MODALITIES = ("text", "image")
 ImageFile: TypeAlias = Path | bytes
-"""An image file, or the bytes of one."""
+"""The path of an image file, or the bytes of an image file."""
 ImageSource: TypeAlias = Union[ImageFile, "Image"]
-"""Everything a user may give as an image."""
+"""Everything that a user may give as an image: a path, bytes or a PIL image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ SENTIMENT_ORDER = {
 
 
 def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool = False) -> str | None:
-    """Return the problem with a guid, or None. A valid guid is added to `seen`.
+    """Return the problem with a guid; None if the guid is valid. A valid guid is added to `seen`.
 
     Args:
         guid: the guid, without spaces around it.
@@ -144,7 +144,7 @@ def require_classes(labels: Sequence[str]) -> None:
 
 
 def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:
-    """Return a message for each row whose tag is missing or unknown. It suggests the most similar label."""
+    """Return a message for each row whose tag is missing or unknown. The message suggests the most similar label."""
     return [_tag_problem(row, labels) for row in rows if row.tag not in labels]
 
 

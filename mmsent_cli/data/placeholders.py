@@ -9,7 +9,8 @@ from mmsent_cli.data.text import duplicate_key
 FEW, MANY = 5, 20
 IMAGE_SHARE, TEXT_SHARE, SMALL_SHARE = 0.25, 0.5, 0.01
 """A placeholder image occurs with more than n different texts. For N pairs, n is the smaller of max(5, N / 4) and
-max(20, N / 100). A placeholder text occurs with more than n different images, with N / 2 instead of N / 4."""
+max(20, N / 100). A placeholder text occurs with more than n different images. For texts, n is computed with N / 2
+instead of N / 4."""
 Key = Callable[[Pair], str]
 
 
@@ -30,7 +31,7 @@ def placeholders(keys: Sequence[str], partners: Sequence[str], share: float) -> 
 
     Args:
         keys: to find texts, the key of each pair's text; to find images, the key of each pair's image.
-        partners: the key of the other modality of each pair: its image, or its text.
+        partners: to find texts, the key of each pair's image; to find images, the key of each pair's text.
         share: IMAGE_SHARE to find images, TEXT_SHARE to find texts.
 
     Returns:

@@ -14,7 +14,7 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.text import duplicate_key
 
 NEW, NEAR, SEEN, VALIDATED = 0, 1, 2, 3
-"""Relations of a pair to the training; see `SeenPairs.relation`."""
+"""The possible relations of a pair to the training pairs; see `SeenPairs.relation`."""
 ARRAYS = ("texts", "images", "classes", "words")
 
 
@@ -88,7 +88,7 @@ class SeenPairs:
         return found
 
     def _own_relation(self, pairs: Iterable[Pair]) -> np.ndarray:
-        """Return NEW, NEAR or SEEN for each pair [M], without the validation pairs."""
+        """Return an array with NEW, NEAR or SEEN for each pair. The validation pairs are not used."""
         both = set(zip(self.texts.tolist(), self.images.tolist(), strict=True))
         texts, images = (set(values.tolist()) - {0} for values in (self.texts, self.images))
         found = []
@@ -100,7 +100,7 @@ class SeenPairs:
 
 
 def word_counts(pairs: Iterable[Pair]) -> np.ndarray:
-    """Count the words of each text [N]; 0 for a missing text."""
+    """Return an array with the number of words of each text; 0 for a missing text."""
     return np.array([len((pair.text or "").split()) for pair in pairs], dtype=np.int64)
 
 

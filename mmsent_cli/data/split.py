@@ -74,7 +74,10 @@ def assign(pairs: Sequence[Pair], groups: list[list[int]], shares: Sequence[floa
 
 
 def _class_shares(sizes: Mapping[str | None, int], shares: Sequence[float]) -> dict[str | None, list[float]]:
-    """Return each split's share of each class. The shares of a rare class are raised to give at least one pair."""
+    """Return each split's share of each class.
+
+    If a share of a rare class is less than one pair, it is raised to one pair.
+    """
     wanted = {}
     for tag, size in sizes.items():
         raised = [max(share, min(1 / size, 1 / len(shares))) for share in shares]
@@ -180,7 +183,7 @@ def _pick(splits: Sequence[Split], path: Path, fold: int | None) -> Split:
 
 
 PLAIN_VAL_SIZES = {"plain-80-20": 0.2, "plain-90-10": 0.1}
-"""Validation shares of two published setups. With the default seed 42, the splits are the published ones."""
+"""Validation shares of two published setups. With the default seed 42, the splits are equal to the published splits."""
 
 
 def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig) -> Split:
@@ -191,7 +194,7 @@ def make_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConfig
 
     Raises:
         DataError: a class has too few pairs for both splits.
-        ConfigError: `val_size` is given with a plain strategy, which has a fixed one.
+        ConfigError: `val_size` is given with a plain strategy, which has a fixed validation share.
     """
     if config.strategy != "grouped":
         return _plain_split(pairs, labels, config)
@@ -307,7 +310,10 @@ def _stratified(pairs: Sequence[Pair], val_size: float, seed: int) -> tuple[tupl
 
 
 def _groups(pairs: Sequence[Pair], labels: Sequence[str], needed: int) -> list[list[int]]:
-    """Return the indices of the pairs of each group. Every class must occur in at least `needed` groups."""
+    """Return, for each group of near-duplicates, the indices of its pairs.
+
+    Every class must occur in at least `needed` groups.
+    """
     members = defaultdict(list)
     for index, group in enumerate(groups_of(pairs)):
         members[group].append(index)

@@ -62,7 +62,7 @@ def tag_or_none(tag: str, labels: Sequence[str] | None = None) -> str | None:
 
 
 def is_remarkable(tag: str) -> bool:
-    """Return True if a tag is read as a missing value although it may be the name of a class."""
+    """Return True if a missing value is written in an unusual form, which may be the name of a class."""
     return visible(tag).strip().lower() not in USUAL_NO_VALUE
 
 
@@ -111,9 +111,10 @@ def require_few_classes(labels: Sequence[str], count: int) -> None:
 
 
 def merged_judgement(judgements: Sequence[str]) -> str | None:
-    """Merge the judgements of a text and of its image by the usual rule of MVSA. Opposite judgements give None.
+    """Merge the judgements of a text and of its image by the usual rule of MVSA.
 
-    Equal judgements give that judgement. If one is neutral, the result is the other.
+    If the judgements are equal, the result is this judgement. If one of them is neutral, the result is the other one.
+    If they are opposite, the result is None.
 
     Source: Xu and Mao 2017, MultiSentiNet.
     """
@@ -138,7 +139,7 @@ def _mapped(rows: Sequence[PairRow], names: Mapping[str, str], is_given: bool) -
 
 
 def _spellings(rows: Iterable[PairRow], labels: Sequence[str] | None) -> tuple[dict[str, str], list[str]]:
-    """Return the chosen spelling for the key of each class, and a note for each class with several spellings."""
+    """Return a dictionary from the key of each class to its chosen spelling, and notes on other spellings."""
     given = {tag_key(label): label for label in labels or ()}
     written: dict[str, Counter[str]] = {}
     for row in rows:
@@ -159,7 +160,9 @@ def _spellings(rows: Iterable[PairRow], labels: Sequence[str] | None) -> tuple[d
 def _joined(
     rows: Sequence[PairRow], labels: Sequence[str] | None, spelling: Mapping[str, str]
 ) -> tuple[list[PairRow], int, list[str]]:
-    """Merge pairs of judgements such as `positive,neutral`. Returns the rows, the number of opposites, and notes.
+    """Merge pairs of judgements such as `positive,neutral`.
+
+    Return the remaining rows, the number of rows with opposite judgements, which are left out, and notes.
 
     Raises:
         DataError: there is no rule for merging these classes.

@@ -68,7 +68,7 @@ def says_nothing(text: str, steps: Collection[str]) -> bool:
 
     Args:
         text: any text.
-        steps: the cleaning steps of the model. Characters that they remove do not count either.
+        steps: the cleaning steps of the model. Characters that these steps remove do not count either.
     """
     return not visible(clean(text, {*WORDLESS, *steps})).strip()
 

@@ -58,7 +58,8 @@ def find_dialect(sample: Sequence[str], known: Collection[str]) -> Dialect:
     Args:
         sample: the first lines, with their ends.
         known: names of expected columns, in lower case. The delimiter that gives most of these names is chosen. If
-            several do, the one that divides most lines into as many cells as the header wins.
+            several delimiters give equally many names, the delimiter that divides most lines into as many cells as the
+            header is chosen.
     """
     lines = [(number, line.rstrip("\r\n").lstrip("\ufeff")) for number, line in enumerate(sample, 1)]
     filled = [(number, line) for number, line in lines if line.strip()]
@@ -100,7 +101,7 @@ def _best_delimiter(header: str, rows: Sequence[str], quote: str, known: Collect
 
 
 def _has_row_names(names: Sequence[str], rows: Sequence[str], delimiter: str, quote: str) -> bool:
-    """Return True if nearly all rows have one cell more than the header, and this cell is filled."""
+    """Return True if nearly all rows have one cell more than the header, and their last cell is filled."""
     cells = [split_line(row, delimiter, quote) for row in rows]
     longer = sum(len(row) == len(names) + 1 and bool(row[-1].strip()) for row in cells)
     return bool(cells) and delimiter != ONE_COLUMN and longer >= MIN_SHARE * len(cells)
@@ -118,7 +119,7 @@ class Profile:
         self.tests = [_test([row[column].strip() for row in rows]) for column in range(self.width)]
 
     def is_row(self, cells: Sequence[str]) -> bool:
-        """Return True if the values have the usual form in each column that has one."""
+        """Return True if each value has the usual form of its column. Columns without a usual form are not tested."""
         if len(cells) != self.width:
             return False
         return all(test is None or test(cell.strip()) for test, cell in zip(self.tests, cells, strict=True))
@@ -130,7 +131,7 @@ class Profile:
 
 
 def _test(values: Sequence[str]):
-    """Return a test for the values of a column, or None if they have no recognisable form."""
+    """Return a function that tests the values of a column; None if the values have no recognisable form."""
     if all(NUMBER.fullmatch(value) for value in values):
         return NUMBER.fullmatch
     if all(IMAGE_NAME.fullmatch(value) for value in values):
@@ -196,7 +197,7 @@ class _Reader:
         self.profile = self._profile(file)
 
     def records(self) -> Iterator[Record]:
-        """Yield every row with the right number of cells."""
+        """Yield every row that has the right number of cells or is blank."""
         for line in self.lines:
             number = self.lines.number
             where = f"{self.name}:{number}"
@@ -213,7 +214,7 @@ class _Reader:
                 self.report.problems.append(self._problem(line, cells, where))
 
     def _cells(self, first: str, where: str) -> list[str]:
-        """Return the cells of the record that begins with a line."""
+        """Return the cells of the record whose first line is `first`."""
         delimiter, quote = self.dialect.delimiter, self.dialect.quote
         if quote not in first:
             return first.rstrip("\r\n").split(delimiter)
@@ -232,7 +233,7 @@ class _Reader:
         return self._parse(iter([first])) or plain
 
     def _parse(self, lines: Iterator[str], **rules) -> list[str] | None:
-        """Parse one record by the csv module. Returns None if the lines break its rules."""
+        """Parse one record by the csv module. Return None if the lines break the rules of this module."""
         dialect = {"delimiter": self.dialect.delimiter, "quotechar": self.dialect.quote, **rules}
         try:
             return next(csv.reader(lines, **dialect), None)

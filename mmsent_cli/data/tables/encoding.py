@@ -51,7 +51,7 @@ def open_text(path: Path, forced: str = "auto", decision: EncodingDecision | Non
     Args:
         path: the file.
         forced: `auto`, or the codec that the user chose. A byte-order mark in the file overrides it.
-        decision: the encoding of a file that is not UTF-8; None finds it by the content of the file.
+        decision: the encoding of a file that is not UTF-8; None finds the encoding from the content of the file.
 
     Raises:
         ConfigError: `forced` is not a text encoding.
@@ -85,12 +85,12 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield `file:line` and the bytes of each line. These are the documents for the encoding decision."""
+    """Yield the place (`file:line`) and the bytes of each line, as documents for the encoding decision."""
     return ((f"{path.name}:{number}", raw) for number, raw in enumerate(raw_lines(path), 1))
 
 
 def _plain_codec(path: Path) -> str | None:
-    """Return `ascii` or `utf-8` if the whole file is valid in it, else None."""
+    """Return `ascii` if all bytes of the file are ASCII, `utf-8` if they are valid UTF-8, else None."""
     decoder, is_ascii = codecs.getincrementaldecoder(UTF8)(), True
     with path.open("rb") as file:
         try:
@@ -104,7 +104,10 @@ def _plain_codec(path: Path) -> str | None:
 
 
 def _wide_codec(start: bytes) -> str | None:
-    """Return UTF-16 or UTF-32 for a file without byte-order mark that is a table in this encoding, else None."""
+    """Return the codec of a table in UTF-16 or UTF-32 without byte-order mark; None for any other file.
+
+    `start` is the first bytes of the file.
+    """
     if b"\0" not in start:
         return None
     for codec in WIDE:

@@ -30,7 +30,9 @@ BROKEN = (
 
 
 def excel_columns(path: Path) -> tuple[list[str], str, int]:
-    """Return the column names, the name of the sheet, and the number of the header row, the first row with content.
+    """Return the column names, the name of the sheet, and the number of the header row.
+
+    The header row is the first row with content.
 
     Raises:
         DataError: the file is not a workbook, or openpyxl is not installed.
@@ -47,7 +49,7 @@ def excel_columns(path: Path) -> tuple[list[str], str, int]:
 
 
 def excel_records(path: Path, columns: list[str], sheet: str, header: int, report: Report) -> Iterator[Record]:
-    """Yield all rows below the header."""
+    """Yield all rows below the header. The report describes rows with too many cells."""
     with _opened(path) as workbook:
         for number, row in enumerate(_rows(workbook[sheet]), 1):
             if number <= header:
@@ -61,7 +63,7 @@ def excel_records(path: Path, columns: list[str], sheet: str, header: int, repor
 
 
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of each row. The sheet's recorded size is ignored, since some programs write a wrong one."""
+    """Yield the values of each row. The sheet's recorded size is ignored, since some programs write a wrong size."""
     sheet.reset_dimensions()
     return sheet.iter_rows(values_only=True)
 
@@ -91,12 +93,12 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 BATCH_ROWS = 64
-"""Rows in memory at a time. They are few, since a row may contain an image."""
+"""Number of rows in memory at a time. The number is small, since a row may contain an image."""
 SHARD = re.compile(r"(?P<name>.+)-\d{5}-of-(?P<count>\d{5})")
 
 
 def parquet_columns(path: Path) -> tuple[list[str], tuple[str, ...]]:
-    """Return the column names. If the file has class names in Hugging Face's format, also return these.
+    """Return the column names, and the names of the classes if the file has them in Hugging Face's format.
 
     Raises:
         DataError: the file is not a parquet file, or pyarrow is not installed.
@@ -123,7 +125,10 @@ def parquet_records(path: Path, columns: list[str], report: Report) -> Iterator[
 
 
 def shards(path: Path) -> list[Path]:
-    """Return all files of a data set that is divided into several files, in order; else the file itself."""
+    """Return all files of a data set that is divided into several files, in order.
+
+    For any other file, return only this file.
+    """
     named = SHARD.fullmatch(path.stem)
     if named is None:
         return [path]
@@ -145,7 +150,7 @@ def _batches(path: Path) -> Iterator[Any]:
 
 
 def _open(path: Path) -> tuple[Any, Any]:
-    """Return the file and its schema."""
+    """Open a parquet file. Return the open file, and its schema (names and types of the columns)."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
@@ -240,7 +245,11 @@ def _whole(file: TextFile) -> Any:
 
 
 def _rows_of(value: Any, name: str) -> list[Any]:
-    """Return the rows of a JSON value: an array, the only array in an object, or pandas' object of columns or rows."""
+    """Return the rows in a JSON value.
+
+    The value is an array of rows, an object with one array of rows, or an object of columns or rows, as pandas writes.
+    Any other object is a single row.
+    """
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):

@@ -51,7 +51,7 @@ def open_table(
     Args:
         path: a file with one of `SUFFIXES`, or a list file of a folder.
         forced: `auto`, or the encoding that the user chose.
-        decision: the encoding of texts that are not UTF-8; None finds it by the content of the file.
+        decision: the encoding of texts that are not UTF-8; None finds the encoding from the content of the file.
         known: names of expected columns, in lower case, which help to find the delimiter.
 
     Raises:
@@ -86,12 +86,12 @@ def table_decision(path: Path, forced: str = "auto") -> EncodingDecision:
 
 
 def is_legacy_text(path: Path, forced: str = "auto") -> bool:
-    """Return True if the user chose the encoding of a table, or if it must be decided from all lines."""
+    """Return True if the user chose the encoding of a table, or if the encoding must be decided from all lines."""
     return _kind(path) in ("text", "json") and open_text(path, forced, UNICODE).codec is None
 
 
 def read_list(path: Path, forced: str, known: Collection[str]) -> Table:
-    """Open a list file of a folder. A list that is valid UTF-8 is read as UTF-8, whatever `--encoding` is.
+    """Open a list file of a folder. A list that is valid UTF-8 is read as UTF-8, even if `--encoding` is not UTF-8.
 
     Raises:
         DataError: the list cannot be read, or its encoding cannot be found.

@@ -76,7 +76,7 @@ class Report:
         return {"read": sum(parts.values()), **parts}
 
     def bad_rows(self) -> str:
-        """Describe how many rows were read and refused. Used for errors before the files of the rows are checked."""
+        """Describe how many rows were read and refused, for errors before the files of the rows are checked."""
         numbers = self.numbers()
         return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} have errors"
 
@@ -88,7 +88,9 @@ class Report:
         return f"{counted(numbers['read'], 'row')}: {self.read:,} used, {skipped}, {numbers['refused']:,} with errors"
 
     def notes(self, name: str) -> list[str]:
-        """Return the counts, the notes on how the source was read, and each remark with the first row that it concerns.
+        """Return the counts, the notes on how the source was read, and each remark with its number of rows.
+
+        A remark also names the first of these rows.
 
         Args:
             name: name of the source if the report has no title.
@@ -105,7 +107,7 @@ class Table:
         path: the file.
         columns: the column names in order. A name may occur twice.
         form: the format of the file in words, such as "columns separated by ';', utf-16".
-        decision: how its texts are decoded.
+        decision: how the texts of the file are decoded.
         records: a function that reads all rows in order. Rows that cannot be read are described in the report.
         class_names: the names of the classes 0, 1, …, if the file has them.
         notes: notes for the user.
