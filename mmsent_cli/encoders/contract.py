@@ -1,6 +1,6 @@
 """The base class of all encoders: a sequence of stages that can be divided into two parts after any stage.
 
-Shape letters: B pairs, T text tokens or image positions, D feature width, C channels, H and W pixels.
+Shape letters: B pairs, T text tokens or image positions, D features, C channels, H and W pixels.
 
 Chosen: one `Encoder` class that runs a list of stages, so that `prefix`, `suffix` and freezing work in the same way for
 every encoder. Rejected: a class per architecture, each with its own `prefix` and `suffix`, which may be inconsistent.
@@ -48,11 +48,11 @@ class BuildRequest:
 
 
 class Activations(NamedTuple):
-    """The input and output of a stage.
+    """The input and output of a stage. Shape letters: B pairs, T tokens, D features, C channels, H and W pixels.
 
     Attributes:
-        values: token ids [B, T] or uint8 images [B, 3, H, W] at the start; hidden states [B, T, D] or feature maps
-            [B, C, H, W] between stages; pooled features [B, D] after the last one.
+        values: token ids [B, T] or uint8 images [B, 3, H, W] before the first stage; hidden states [B, T, D] or feature
+            maps [B, C, H, W] between stages; pooled features [B, D] after the last stage.
         mask: [B, T] bool, True = real token; None for images and pooled features.
     """
 
@@ -63,10 +63,12 @@ class Activations(NamedTuple):
 class Encoded(NamedTuple):
     """The output of an encoder, which is the input of a fusion layer.
 
+    Shape letters: B pairs, T tokens, D pooled features, D' features per token.
+
     Attributes:
         pooled: pooled features [B, D].
         tokens: token features [B, T, D'], or None if the encoder returns pooled features only.
-        mask: [B, T] bool, True = real token; None without tokens.
+        mask: [B, T] bool, True = real token; None if there are no tokens.
     """
 
     pooled: Tensor
@@ -75,7 +77,7 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module, Generic[Inputs]):
-    """A sequence of stages; the last stage is the pooling. Generic in the type of `inputs`.
+    """A sequence of stages. The last stage is the pooling. The class is generic in the type of `inputs`.
 
     The first `frozen` stages are not trained. The first `cut` stages are the "stored stages": their output is kept in
     the feature store. `cut` equals `frozen`, except after `keep_tokens`, which excludes the pooling.
@@ -84,9 +86,10 @@ class Encoder(nn.Module, Generic[Inputs]):
         name: unique name, part of the feature store's key.
         inputs: converts raw texts or images to the input of the first stage.
         stages: modules called as `stage(values, mask) -> values`.
-        pool: module called as `pool(values, mask) -> [B, D]`, used as the last stage.
-        out_dim: width D of the pooled features.
-        facts: cached facts about the weights file, such as digests. None without a cache.
+        pool: module called as `pool(values, mask)`, used as the last stage. It returns D features for each of B pairs,
+            [B, D].
+        out_dim: number D of the pooled features.
+        facts: cached facts about the weights file, such as digests; None if facts are not cached.
         own_engine: name and version of the software that computes all stages on the CPU. Empty for PyTorch; then the
             run's engine may compute the stored stages.
 
@@ -124,7 +127,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return len(self.stages)
 
     def freeze(self, frozen: int) -> Self:
-        """Freeze the first `frozen` stages: they get no gradient and stay in eval mode. Sets `cut` as well."""
+        """Freeze the first `frozen` stages: they get no gradient and stay in eval mode. Also set `cut` to `frozen`."""
         if not 0 <= frozen <= self.n_stages:
             raise ValueError(f"{self.name} has {self.n_stages} stages, cannot freeze {frozen}")
         self.frozen = self.cut = frozen
@@ -138,9 +141,9 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self
 
     def token_dim(self) -> int | None:
-        """Return the width D' of the tokens, or None if the encoder returns pooled features only.
+        """Return the number of features per token; None if the encoder returns pooled features only.
 
-        The width is found by encoding a dummy input. Weights, modes and random state do not change.
+        The number is found by encoding a dummy input. Weights, modes and random state do not change.
         """
         is_training = self.training
         self.eval()
@@ -181,7 +184,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self.suffix(self.prefix(inputs, self.cut), self.cut)
 
     def copy(self) -> Self:
-        """Copy the encoder. The copy has its own trained stages and shares frozen stages and tokenizer."""
+        """Copy the encoder. The copy has its own trained stages. Frozen stages and tokenizer are shared."""
         shared = [self.inputs, self._digests, *self.stages[: self.frozen]]
         return copy.deepcopy(self, {id(part): part for part in shared})
 
@@ -203,7 +206,7 @@ class Encoder(nn.Module, Generic[Inputs]):
         return self._digests[stages][1]
 
     def _dummy(self) -> Activations:
-        """Make a raw input of one pair on the encoder's device."""
+        """Make a raw input for one text or image, on the encoder's device."""
         device = next(self.parameters()).device
         if isinstance(self.inputs, ImageInputs):
             side = self.inputs.image_size_px
@@ -218,7 +221,7 @@ def _written(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:
 
 
 def _layout(tensors: Mapping[str, Tensor]) -> str:
-    """Return a digest of names, types and shapes."""
+    """Return a digest of the names, types and shapes of tensors."""
     described = [(name, str(tensor.dtype), list(tensor.shape)) for name, tensor in tensors.items()]
     return hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
 
@@ -234,7 +237,8 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
     """Return the number of frozen stages for the value of `--freeze-text` or `--freeze-image`.
 
-    `none` freezes nothing; N freezes the first stage (embeddings or stem) and N more; `all` freezes every stage.
+    `none` freezes nothing. A number N freezes the first stage (embeddings or stem) and the next N stages. `all` freezes
+    every stage.
 
     Raises:
         ConfigError: the encoder has fewer layers than N.
@@ -251,7 +255,10 @@ def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
 
 
 def _as_tokens(values: Tensor, mask: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-    """Convert hidden states to tokens. Each position of a feature map becomes a token."""
+    """Return the tokens and their mask; None and None for pooled features.
+
+    Hidden states are tokens already. Each position of a feature map becomes a token.
+    """
     if values.dim() == 4:
         values = values.flatten(2).transpose(1, 2)  # [B, C, H, W] -> [B, H*W, C]
     if values.dim() != 3:

@@ -37,19 +37,19 @@ class TextInputs:
         self.cleaning = tuple(cleaning)
 
     def arrays(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Return the token ids of each text: int32 [T], with T at least 1."""
+        """Return the token ids of each text, int32 [number of tokens]. Each text has at least one token."""
         encodings = self.tokenizer.encode_batch([clean(text, self.cleaning) for text in texts])
         return [np.asarray(encoding.ids or [self.pad_id], dtype=np.int32) for encoding in encodings]
 
     def unknown_share(self, arrays: Sequence[np.ndarray]) -> float:
-        """Return the share of unknown tokens; 0 for a tokenizer without an unknown token."""
+        """Return the share of unknown tokens in all token ids; 0 for a tokenizer without an unknown token."""
         known = (self.tokenizer.token_to_id(token) for token in UNKNOWN_TOKENS)
         unknown = [number for number in known if number is not None]
         total = sum(map(len, arrays))
         return sum(int(np.isin(ids, unknown).sum()) for ids in arrays) / total if total and unknown else 0.0
 
     def settings(self) -> dict[str, object]:
-        """Describe everything that affects the token ids, as a part of the feature store's key."""
+        """Return all settings that affect the token ids. They are a part of the key in the feature store."""
         spec = self.tokenizer.to_str().encode()
         return {
             "tokenizer": hashlib.blake2b(spec, digest_size=16).hexdigest(),
@@ -65,11 +65,11 @@ class ImageInputs:
     image_size_px: int
 
     def arrays(self, images: Sequence[ImageFile]) -> list[np.ndarray]:
-        """Return the pixels of each image: uint8 [3, H, W]."""
+        """Return the pixels of each image, uint8 [3, height, width]."""
         return [np.ascontiguousarray(decode_image(image, self.image_size_px).transpose(2, 0, 1)) for image in images]
 
     def settings(self) -> dict[str, object]:
-        """Describe everything that affects the pixels, as a part of the feature store's key."""
+        """Return all settings that affect the pixels. They are a part of the key in the feature store."""
         return {"image_size_px": self.image_size_px}
 
 

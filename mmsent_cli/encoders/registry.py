@@ -1,6 +1,6 @@
 """Tables of all encoders by name, and the choice of encoders for `auto`. Defaults are in `config/defaults.py`.
 
-To add an encoder, write a builder and add a row; the contract tests cover every row.
+To add an encoder, write its `build` function and add a row. The contract tests check every row.
 """
 
 from collections.abc import Callable, Mapping
@@ -82,13 +82,13 @@ FOR_PROBES: dict[str, EncoderSpec[ImageInputs]] = {
         "CenterFace, arXiv 1911.03599; arXiv 1710.07557",
     ),
 }
-"""Image encoders for probes only."""
+"""Image encoders that only probes can use."""
 
 TABLES: dict[str, Mapping[str, EncoderSpec[Any]]] = {"text": TEXT_ENCODERS, "image": IMAGE_ENCODERS | FOR_PROBES}
 
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
-    """Return the encoders that `auto` means on this machine (clip, else compact, else light), and the reason."""
+    """Return the encoders that `auto` means on this machine, and the reason: clip, or else compact, or else light."""
     if device_type == "cuda" and weights.has(CLIP):
         return "clip", "encoders: clip (its weights and a GPU are on this machine)"
     reason = "no GPU" if device_type != "cuda" else "no CLIP weights on this machine"
@@ -117,7 +117,7 @@ def build_image_encoder(model: ResolvedModel, weights: WeightSource) -> Encoder[
 
 
 def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSource) -> Encoder[Any]:
-    """Build a completely frozen encoder for probes. Texts are not cleaned; images have the encoder's own size.
+    """Build a completely frozen encoder for probes. Texts are not cleaned. Images have the encoder's own size.
 
     Args:
         name: `text:ENCODER` or `image:ENCODER`, with a name in the tables. A name without prefix is a text encoder.
@@ -139,9 +139,9 @@ def build_auxiliary_encoder(name: str, config: ResolvedModel, weights: WeightSou
 
 
 def auxiliary_place(name: str) -> tuple[str, str]:
-    """Split the name of an auxiliary encoder into its modality, and its name in the table of this modality.
+    """Split the name of an auxiliary encoder into its modality, and the encoder's name in the table of this modality.
 
-    `text` and `image` mean the model's own encoders. For these, the second part is empty.
+    The names `text` and `image` mean the model's own encoders. For these two names, the second part is empty.
     """
     side, _, encoder = name.partition(":")
     if is_text_and_ocr(name):
@@ -193,7 +193,7 @@ def is_pretrained(name: str, table: Mapping[str, EncoderSpec[Any]]) -> bool:
 
 
 def require_encoders(model: ResolvedModel) -> None:
-    """Check the names of both encoders.
+    """Check the names of the text encoder and the image encoder.
 
     Raises:
         ConfigError: a name is unknown.

@@ -1,8 +1,8 @@
 """Stages that several encoders share, their initialization, and a faster dropout on a CPU.
 
 PyTorch's dropout on a CPU draws 32 random bits per value in one thread. This takes an eighth of the time of training
-two layers of MiniLM. The dropout here uses 16 random bits per value, which is about 4 times as fast. Its probability is
-exact to 1 in 65,536.
+two layers of MiniLM. `Dropout` uses 16 random bits per value, which is about 4 times as fast. Its probability is exact
+to 1 in 65,536.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -35,7 +35,7 @@ LOWEST = torch.iinfo(torch.int16).min
 
 
 class Dropout(nn.Module):
-    """Set a share `p` of the values to zero in training, and scale the others by 1 / (1 - p). Keeps the shape."""
+    """Set a share `p` of the values to zero in training, and scale the other values by 1 / (1 - p)."""
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -84,7 +84,10 @@ class Plain(nn.Module):
 
 
 class Normalize(nn.Module):
-    """Convert uint8 pixels [B, 3, H, W] to (x / 255 - mean) / std, in channels-last memory layout."""
+    """Convert each uint8 pixel x of B images [B, 3, height, width] to (x / 255 - mean) / std.
+
+    The memory layout of the result is channels-last.
+    """
 
     mean: Tensor
     std: Tensor
@@ -100,7 +103,10 @@ class Normalize(nn.Module):
 
 
 class TokenBlock(nn.Module):
-    """Apply a Hugging Face transformer layer to hidden states [B, T, D]. The mask is converted to an additive mask."""
+    """Apply a Hugging Face transformer layer to hidden states [B, T, D] (B texts, T tokens, D features).
+
+    The mask is converted to an additive mask.
+    """
 
     def __init__(self, layer: nn.Module, is_causal: bool = False) -> None:
         super().__init__()
@@ -113,7 +119,7 @@ class TokenBlock(nn.Module):
 
 
 class Embeddings(nn.Module):
-    """A Hugging Face embedding module: token ids [B, T] to hidden states [B, T, D]."""
+    """A Hugging Face embedding module: token ids [B, T] of B texts with T tokens -> hidden states [B, T, D]."""
 
     def __init__(self, embeddings: nn.Module) -> None:
         super().__init__()
@@ -124,28 +130,30 @@ class Embeddings(nn.Module):
 
 
 class NoPool(nn.Module):
-    """No pooling, for an encoder whose last stage returns pooled features [B, D]."""
+    """Return the input. This pooling is for an encoder whose last stage already returns pooled features."""
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return values
 
 
 class ClsPool(nn.Module):
-    """Return the hidden state of the first token: [B, T, D] -> [B, D]."""
+    """Return the hidden state of the first token: B texts, T tokens, D features [B, T, D] -> [B, D]."""
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return values[:, 0]
 
 
 class MeanPool(nn.Module):
-    """Return the mean over the real tokens: [B, T, D] -> [B, D]."""
+    """Return the mean over the real tokens: B texts, T tokens, D features [B, T, D] -> [B, D]."""
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return masked_mean(values, mask)
 
 
 class LayerMeans(nn.Module):
-    """Compute the masked means of several layers from token ids [B, T], and concatenate them: [B, len(layers) · D].
+    """Compute the mean over the real tokens for several layers, and concatenate the means.
+
+    The input is token ids [B, T] of B texts with T tokens. The output is [B, len(layers) · D] for D features per layer.
 
     Args:
         blocks: the embeddings, then the layers.
@@ -167,7 +175,9 @@ class LayerMeans(nn.Module):
 
 
 class SpatialPool(nn.Module):
-    """Apply optional convolutions that widen C to D, then take the mean over positions: [B, C, H, W] -> [B, D].
+    """Apply optional convolutions from C to D channels, then take the mean over positions: [B, C, H, W] -> [B, D].
+
+    B images, H and W positions.
 
     The convolutions are part of the pooling, so a fusion that reads tokens gets the feature map before these
     convolutions.
@@ -182,7 +192,7 @@ class SpatialPool(nn.Module):
 
 
 def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean of values [B, T, D] over the tokens whose mask [B, T] is True."""
+    """Return the mean over the tokens whose mask is True: B texts, T tokens, D features [B, T, D] -> [B, D]."""
     if mask is None:
         return values.mean(dim=1)
     weights = mask.unsqueeze(-1).to(values.dtype)
@@ -190,7 +200,10 @@ def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def attention_mask(values: Tensor, mask: Tensor | None, is_causal: bool) -> Tensor | None:
-    """Return an additive mask [B or 1, 1, T or 1, T]: 0 allows attention, the lowest finite number forbids it."""
+    """Return an additive attention mask for B texts of T tokens, [B or 1, 1, T or 1, T].
+
+    0 allows attention, and the lowest finite number forbids attention.
+    """
     length = values.shape[1]
     allowed = None if mask is None else mask[:, None, None, :]
     if is_causal:

@@ -1,4 +1,4 @@
-"""CLIP's image tower with its projection, 512 wide; the text tower is in text/clip.py.
+"""CLIP's image tower with its projection to 512 features. The text tower is in text/clip.py.
 
 Source: Radford et al. 2021, arXiv 2103.00020; `openai/clip-vit-base-patch32` as in the published CLIP setup.
 """
@@ -18,7 +18,10 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ClassTokenPool(nn.Module):
-    """Apply layer norm and projection to the class token: [B, T, D] -> [B, P]."""
+    """Apply layer norm and projection to the class token: hidden states [B, T, D] -> features [B, P].
+
+    B images, T tokens, D values per token, P features.
+    """
 
     def __init__(self, norm: nn.Module, projection: nn.Module) -> None:
         super().__init__()
@@ -35,7 +38,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def build_named(request: BuildRequest, source: str, name: str) -> Encoder:
-    """Build the image tower of a CLIP model. The image size is fixed by its position embeddings.
+    """Build the image tower of a CLIP model. The image size is fixed by the model's position embeddings.
 
     Raises:
         ConfigError: the user chose another image size.

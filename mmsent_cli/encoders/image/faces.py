@@ -1,4 +1,4 @@
-"""Features of the faces in an image [20]: number, sizes and expressions.
+"""Compute 20 features of the faces in an image: number, sizes and expressions.
 
 Chosen: two small networks from PyPI packages. Their files are read as data and run by OpenVINO. The packages are not
 imported, so their dependencies, such as TensorFlow, are not needed. Rejected: a conversion to PyTorch.
@@ -31,16 +31,16 @@ IMAGE_SIZE_PX = 384
 MIN_SCORE = 0.45
 """Minimum score of a face."""
 MAX_OVERLAP = 0.3
-"""If the intersection over union of two boxes is larger, the one with the lower score is left out."""
+"""If the intersection over union of two boxes is larger, the box with the lower score is left out."""
 MAX_FACES = 8
 MANY_FACES = 3
 MARGIN = 0.1
-"""Margin around a face for its expression, on each side, as a share of its longer side."""
+"""A face is cropped with a margin on each side. This is the margin as a share of the longer side of the face's box."""
 FACE_SIZE_PX = 64
 EXPRESSIONS = 7
 WIDTH = 6 + 2 * EXPRESSIONS
 STRIDE = 4
-"""Pixels per position of the detector's maps."""
+"""Number of pixels, in each direction, per position in the detector's output."""
 
 
 class Published(NamedTuple):
@@ -60,7 +60,7 @@ FILES = (
 
 
 class Faces(nn.Module):
-    """The features of the faces in images: uint8 [B, 3, S, S] -> float32 [B, 20].
+    """Compute 20 features of the faces in each of B square images with side S: uint8 [B, 3, S, S] -> float32 [B, 20].
 
     Args:
         detector: file of the network that finds faces.
@@ -80,9 +80,10 @@ class Faces(nn.Module):
 
     @cached_property
     def _networks(self) -> tuple[Any, Any]:
-        """Compile both networks, in float32. Each image is computed by one thread.
+        """Compile detector and expression classifier, in float32. Each image is computed by one thread.
 
-        The second network uses one stream. With two, OpenVINO 2026.4 sometimes computes wrong values from int8 weights.
+        The second network uses one stream. With two streams, OpenVINO 2026.4 sometimes computes wrong values from int8
+        weights.
         """
         core = load_openvino().Core()
         detector, expressions = map(core.read_model, self._files)
@@ -97,7 +98,7 @@ class Faces(nn.Module):
         return ThreadPoolExecutor(torch.get_num_threads())
 
     def _of_image(self, networks: tuple[Any, Any], pixels: np.ndarray) -> np.ndarray:
-        """Compute the features float32 [20] of an image uint8 [3, S, S]."""
+        """Compute the features, float32 [20], of a square image, uint8 [3, side, side]."""
         if not hasattr(self._local, "requests"):
             self._local.requests = [network.create_infer_request() for network in networks]
         detect, express = self._local.requests
@@ -108,13 +109,13 @@ class Faces(nn.Module):
 
 
 def _settings(threads: int) -> dict[str, Any]:
-    """Return OpenVINO's settings to compute `threads` images at a time."""
+    """Return the settings with which OpenVINO computes `threads` images at a time."""
     hints = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     return {**hints, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads}
 
 
 def find_faces(scores: np.ndarray, sizes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Decode the output of the detector.
+    """Decode the output of the detector, which has H rows and W columns of positions.
 
     Args:
         scores: probability of a face with its center at each position [1, H, W].
@@ -122,7 +123,8 @@ def find_faces(scores: np.ndarray, sizes: np.ndarray, offsets: np.ndarray) -> np
         offsets: vertical and horizontal offset of the center within its position [2, H, W].
 
     Returns:
-        At most eight faces float32 [F, 4], those with the highest scores first: left, top, right and bottom in pixels.
+        The boxes of F faces, at most eight, float32 [F, 4]: left, top, right and bottom in pixels. The face with the
+        highest score is first.
     """
     rows, columns = np.nonzero(scores[0] > MIN_SCORE)
     height, width = np.exp(sizes[:, rows, columns]) * STRIDE
@@ -151,7 +153,10 @@ def overlap(box: np.ndarray, other: np.ndarray) -> float:
 
 
 def crop_face(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Crop a face with a margin from an image uint8 [3, S, S]: gray float32 [1, 64, 64, 1], from -1 to 1."""
+    """Crop a face with a margin from a square image, uint8 [3, side, side].
+
+    Return gray values from -1 to 1, float32 [1, 64, 64, 1].
+    """
     from PIL import Image
 
     left, top, right, bottom = box
@@ -164,10 +169,11 @@ def crop_face(pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def face_features(boxes: np.ndarray, expressions: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the features of an image, float32 [20]; zeros without a face.
+    """Return the features of an image, float32 [20]; zeros if there is no face.
 
-    The features: 1; log(1 + number of faces); whether there are three or more; side and log area of the largest face,
-    and total area of all faces, as shares of the image; mean (weighted by area) and maximum of each expression.
+    The features: 1; log(1 + number of faces); 1 if there are three or more faces, else 0; side and log area of the
+    largest face, and total area of all faces, as shares of the image; for each expression, its mean probability
+    (weighted by area) and its maximum.
     """
     if not len(boxes):
         return np.zeros(WIDTH, np.float32)
@@ -178,10 +184,10 @@ def face_features(boxes: np.ndarray, expressions: Sequence[np.ndarray]) -> np.nd
 
 
 def build(request: BuildRequest) -> Encoder[ImageInputs]:
-    """Build the encoder; its features are [B, 20].
+    """Build the encoder, which returns 20 features per image.
 
     Raises:
-        WeightsUnavailable: a file or OpenVINO is not on this machine.
+        WeightsUnavailable: a weights file or OpenVINO is not on this machine.
     """
     try:
         load_openvino()

@@ -1,4 +1,4 @@
-"""Hugging Face image models by name or folder. A model is a single stage: it is frozen completely or not at all."""
+"""Build Hugging Face image models by name or folder. A model is one stage: it is frozen completely or not at all."""
 
 from typing import Any
 
@@ -14,7 +14,10 @@ DEFAULT_SIZE_PX = 224
 
 
 class HuggingFaceImage(nn.Module):
-    """Compute the pooled output [B, D] of pixels [B, 3, H, W]. Without a pooled output, use the mean over positions."""
+    """Compute D features for each of B images: pixels [B, 3, height, width] -> [B, D].
+
+    The features are the pooled output of the model. If it has no pooled output, they are the mean over positions.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -32,7 +35,7 @@ class HuggingFaceImage(nn.Module):
 def build(request: BuildRequest) -> Encoder:
     """Build a Hugging Face image model with its own image size and normalization.
 
-    Its feature is the pooled output, or the image embedding of CLIP.
+    The features are the pooled output of the model, or for CLIP the image embedding.
 
     Raises:
         ConfigError: the model reads no images, or needs more than an image.

@@ -15,7 +15,7 @@ NATIVE_SIZE_PX = 224
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build the 4-layer CNN; its features are [B, 256]."""
+    """Build the 4-layer CNN, which returns 256 features per image."""
     stages: list[nn.Module] = []
     for index, width in enumerate(CHANNELS):
         before = (Normalize((0.5,) * 3, (0.5,) * 3),) if index == 0 else ()

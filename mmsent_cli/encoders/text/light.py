@@ -22,7 +22,7 @@ EMBEDDING_DROPOUT = 0.5
 
 
 class GruStage(nn.Module):
-    """Bidirectional GRU over embeddings [B, T, D]. Padding is excluded by packing.
+    """Bidirectional GRU over embeddings [B, T, D] (B texts, T tokens, D values). Packing excludes the padding.
 
     The states and the embeddings are concatenated. With a few thousand tweets, the words matter more than their order.
     """
@@ -42,7 +42,7 @@ class GruStage(nn.Module):
 
 
 def _onnx_gru(gru: nn.GRU, values: Tensor) -> Tensor:
-    """Compute the states of a bidirectional GRU for one text [1, T, D] with ONNX's own operator.
+    """Compute the states of a bidirectional GRU for one text [1, T, D] (T tokens, D values) with ONNX's own operator.
 
     torch.export would unroll a GRU to a fixed number of steps. ONNX's operator accepts any number of steps.
     """
@@ -70,7 +70,10 @@ def _onnx_gru(gru: nn.GRU, values: Tensor) -> Tensor:
 
 
 class MeanProjection(nn.Module):
-    """Masked mean, then linear, ReLU and dropout: [B, T, 2 * GRU_DIM + EMBEDDING_DIM] -> [B, FEATURE_DIM]."""
+    """Take the mean over the real tokens, then apply a linear layer, ReLU and dropout.
+
+    B texts of T tokens, [B, T, 2 * GRU_DIM + EMBEDDING_DIM] -> [B, FEATURE_DIM].
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +86,7 @@ class MeanProjection(nn.Module):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build the GRU encoder for the vocabulary in `request`; its features are [B, 256]."""
+    """Build the GRU encoder for the vocabulary in `request`. It returns 256 features per text."""
     vocabulary = request.vocabulary or ()
     inputs = TextInputs(word_tokenizer(vocabulary), 0, request.max_length_tokens, request.cleaning)
     embedding = nn.Embedding(len(vocabulary) + 2, EMBEDDING_DIM, padding_idx=0)

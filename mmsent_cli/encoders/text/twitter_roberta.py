@@ -1,4 +1,4 @@
-"""RoBERTa-base trained on 58 million English tweets: means of its last four layers, 3072 wide.
+"""RoBERTa-base trained on 58 million English tweets. The 3072 features are the means of the last four layers.
 
 Chosen: the language model, which was trained on texts only. Rejected: the same model fine-tuned for sentiment. It was
 trained on labels of other tweets, so its metrics could not be compared with the metrics of the other presets.

