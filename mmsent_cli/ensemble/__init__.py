@@ -2,7 +2,7 @@
 
 Chosen: stacking of out-of-fold predictions. Members are overconfident on their training pairs. Their out-of-fold
 predictions show how reliable they are, and the stacker weights them accordingly. Rejected: n-grams as an input of the
-model, since it overfits to them before it learns from the other features; one model with a larger head.
+model, since the model overfits to n-grams before it learns from the other features; one model with a larger head.
 """
 
 from mmsent_cli.ensemble.ensemble import NETWORK, Ensemble, is_frozen, pool, probe_inputs

@@ -20,14 +20,14 @@ NETWORK = "network"
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """The members and the stacker.
+    """An ensemble: the members, and the stacker that combines their predictions.
 
     Attributes:
         models: models in eval mode on one device. They share the frozen stages of their encoders. The geometric mean
             of their predictions is the first member.
         probes: the other members.
         stacker: combines the members; None for a single model.
-        auxiliary_encoders: frozen encoders by name, which only probes use.
+        auxiliary_encoders: frozen encoders that only probes use, by name.
     """
 
     models: tuple[SentimentModel, ...]
@@ -53,7 +53,7 @@ class Ensemble:
         ocr_texts: Sequence[OcrText] = (),
         auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Return the log-probabilities of the classes for B pairs, float64 [B, C]. Arguments: as in `votes`."""
+        """Return the log-probabilities of C classes for B pairs, float64 [B, C]. The arguments are those of `votes`."""
         votes = self.votes(batch, texts, ocr_texts, auxiliary)
         return votes[:, 0] if self.stacker is None else self.stacker.log_probabilities(votes)
 
@@ -65,17 +65,18 @@ class Ensemble:
         ocr_texts: Sequence[OcrText] = (),
         auxiliary: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        """Return the log-probabilities of the classes for B pairs, separately for each of M members.
+        """Return the log-probabilities of C classes for B pairs, separately for each of M members.
 
         Args:
             batch: for each encoder, the output of its last stage that is kept in the feature store. It is on the
                 device of the models.
             texts: the texts of the pairs; an empty string for a pair without text.
             ocr_texts: the text in the images of the pairs, needed if `reads_ocr`.
-            auxiliary: features [B, D] of each auxiliary encoder, by name.
+            auxiliary: the features of each auxiliary encoder, [B, number of features], by name of the encoder.
 
         Returns:
-            float64 [B, M, C]: the mean of the models, then the probes. M = 1 for a single model.
+            float64 [B, M, C]. The first member is the mean of the models, and the probes follow. M is 1 for a single
+            model.
         """
         logits = [model(batch).main.float().cpu().numpy() for model in self.models]
         members = [geometric_mean([log_softmax(each) for each in logits])]
@@ -92,7 +93,7 @@ def probe_inputs(
     ocr_texts: Sequence[OcrText],
     auxiliary: Mapping[str, np.ndarray],
 ) -> ProbeInputs:
-    """Make the inputs of the probes. Features of the model's encoders are included if they are completely frozen."""
+    """Make the inputs of the probes. If an encoder of the model is completely frozen, its features are included."""
     own = {
         modality: pool(getattr(model, modality), getattr(batch, modality))
         for modality in MODALITIES
@@ -107,7 +108,7 @@ def probe_inputs(
 
 
 def pool(encoder: Encoder, stored: Activations) -> np.ndarray:
-    """Compute the features [B, D] of a frozen encoder from its stored activations, in float32."""
+    """Compute D features for each of B pairs, float32 [B, D], from the stored activations of a frozen encoder."""
     with torch.autocast(stored.values.device.type, enabled=False):
         return encoder(stored).pooled.float().cpu().numpy()
 

@@ -21,8 +21,8 @@ SHARES = {"image": 0.5, "minilm-layers": 0.2, "mpnet-layers": 0.3}
 """The frozen encoders, each with its share of the mean squared distance between two training pairs."""
 COMPONENTS = 256
 MAX_PAIRS = 6000
-"""With more training pairs, a random sample of this size is used. The time grows with its third power (3 s for this
-size)."""
+"""With more training pairs, a random sample of this size is used. The time grows with the third power of the sample's
+size (3 s for this size)."""
 MIN_OUTPUT = 0.02
 """Lower bound on an output of the regression, so that its logarithm exists."""
 
@@ -32,7 +32,7 @@ class Kernel:
     """A fitted kernel: R training pairs, and the projections from features to principal components.
 
     Attributes:
-        projections: for each encoder, the weights from its features [D] to P components, float32 [D, P].
+        projections: for each encoder, the weights from its D features to P components, float32 [D, P].
         offset: offset of the concatenated components of all encoders, float32 [sum of all P].
         rows: components of the training pairs, float32 [R, sum of all P].
     """
@@ -42,12 +42,15 @@ class Kernel:
     rows: np.ndarray
 
     def project(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """Compute the components of N pairs, float64, from the features [N, D] of each encoder."""
+        """Compute the components of N pairs, float64 [N, sum of all P], from the features [N, D] of each encoder."""
         wide = [part.astype(np.float64) @ own for part, own in zip(parts, self.projections, strict=True)]
         return np.hstack(wide) + self.offset
 
     def features(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """Compute the kernel between N pairs and the training pairs, float64 [N, R]."""
+        """Compute the kernel between N pairs and the R training pairs, float64 [N, R].
+
+        `parts` has the features [N, D] of each encoder.
+        """
         own, rows = self.project(parts), self.rows.astype(np.float64)
         squares = (own**2).sum(axis=1)[:, None] + (rows**2).sum(axis=1) - 2 * own @ rows.T
         return np.exp(-np.maximum(squares, 0))
@@ -59,13 +62,13 @@ def fit_kernel(
     """Fit the regression. If only one class occurs, the outputs are always the prior.
 
     Args:
-        parts: the features [N, D] of each encoder in `SHARES`.
+        parts: for each encoder in `SHARES`, the D features of N pairs [N, D].
         targets: class number of each pair [N].
-        prior: class shares in training [C].
+        prior: the shares of the C classes in training [C].
         strength: the L2 penalty.
 
     Returns:
-        The kernel, and the weights float64 [R, C] and biases float64 [C] of its outputs.
+        The kernel with R training pairs, the weights float64 [R, C], and the biases float64 [C].
     """
     from sklearn.kernel_ridge import KernelRidge
 
@@ -87,12 +90,15 @@ def fit_kernel(
 
 
 def to_logits(outputs: np.ndarray) -> np.ndarray:
-    """Convert outputs of the regression to logits. Their softmax is the clipped and normalized outputs."""
+    """Convert outputs of the regression to logits. The softmax of the logits is the clipped and normalized outputs."""
     return np.log(np.clip(outputs, MIN_OUTPUT, 1.0))
 
 
 def _fit_projection(part: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Fit weights float32 [D, P] and offset float32 [P] from an encoder's features to its scaled components."""
+    """Fit the projection from D features of an encoder to P scaled components.
+
+    Return the weights, float32 [D, P], and the offset, float32 [P].
+    """
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 

@@ -15,7 +15,7 @@ def fit_logistic(
     """Fit scikit-learn's logistic regression.
 
     Args:
-        features: [N, F], dense or sparse.
+        features: F features for each of N rows [N, F], dense or sparse.
         targets: class number of each row [N]; at least two classes must occur.
         n_classes: number of classes C.
         strength: inverse strength of the L2 penalty (`C` in scikit-learn).
@@ -40,7 +40,10 @@ def fit_logistic(
 
 
 def _per_class(model: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return coefficients [F, C] and intercepts [C]. With two classes, scikit-learn has only one column for both."""
+    """Return coefficients [F, C] and intercepts [C] for F features and C classes.
+
+    For two classes, scikit-learn has only one column of coefficients, which is converted to two.
+    """
     coefficients, intercepts = model.coef_, model.intercept_
     if len(intercepts) == 1:
         coefficients, intercepts = np.vstack([-coefficients, coefficients]) / 2, np.array([-0.5, 0.5]) * intercepts

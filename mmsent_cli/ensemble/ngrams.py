@@ -2,8 +2,9 @@
 
 scikit-learn chooses the n-grams. n-grams and weights are plain data, so that a checkpoint can contain them.
 
-Chosen: own counting with the values of scikit-learn's `TfidfVectorizer` to the last bit (a test compares them).
-Rejected: scikit-learn for predictions too. Its import takes longer than everything else in predicting one pair.
+Chosen: counting by mmsent, which gives the values of scikit-learn's `TfidfVectorizer` to the last bit (a test compares
+the values). Rejected: scikit-learn for predictions too. The import of scikit-learn takes longer than everything else in
+predicting one pair.
 """
 
 from collections.abc import Sequence
@@ -22,12 +23,12 @@ MIN_TEXTS = 2
 MAX_NGRAMS = 60_000
 CLEANING = ("urls", "mentions")
 NO_NGRAM = "\0"
-"""The only n-gram if the texts share none. Its column is all zeros."""
+"""The only n-gram if the training texts have no n-gram in common. The column of this n-gram is all zeros."""
 
 
 @dataclass(frozen=True)
 class Characters:
-    """The n-grams and their inverse document frequencies, float64 [V]."""
+    """The V n-grams, and the inverse document frequency of each n-gram, float64 [V]."""
 
     ngrams: tuple[str, ...]
     idf: np.ndarray
@@ -48,7 +49,10 @@ class Characters:
         return cls(tuple(counter.get_feature_names_out().tolist()), np.asarray(counter.idf_)), features
 
     def features(self, texts: Sequence[str]) -> "SparseRows":
-        """Compute features [N, V]. Each row has Euclidean length 1, or 0 without a known n-gram."""
+        """Compute the features of N texts for V n-grams [N, V].
+
+        Each row has Euclidean length 1, or length 0 if the text has no known n-gram.
+        """
         columns, counts, starts = [], [], [0]
         for text in texts:
             own = sorted(self._count(prepare(text).lower()).items())
@@ -63,7 +67,10 @@ class Characters:
         return SparseRows(values, indices, tuple(starts), len(self.ngrams))
 
     def _count(self, text: str) -> dict[int, int]:
-        """Count the known n-grams of a text by their numbers. Each word gets a space at both ends."""
+        """Return how often each known n-gram occurs in a text, by number of the n-gram.
+
+        Each word gets a space at both ends.
+        """
         shortest, longest = NGRAM_CHARACTERS
         numbers, counts = self._numbers, {}
         for word in text.split():
@@ -82,12 +89,12 @@ class Characters:
 
 
 class SparseRows(NamedTuple):
-    """A sparse matrix float64 [N, V], row by row.
+    """A sparse matrix float64 [N, V] with N rows and V columns.
 
     Attributes:
         values: the values that are not zero.
         columns: the column of each value, ascending within a row.
-        starts: where each row starts in `values`, and the end of the last one [N + 1].
+        starts: where each row starts in `values`, and where the last row ends [N + 1].
         width: the number of columns V.
     """
 
@@ -102,7 +109,10 @@ class SparseRows(NamedTuple):
         return len(self.starts) - 1, self.width
 
     def __matmul__(self, weights: np.ndarray) -> np.ndarray:
-        """Multiply by weights [V, C], which gives [N, C]. Products are added in the order of the columns."""
+        """Multiply this matrix [N, V] by weights [V, C]. The result is [N, C].
+
+        Products are added in the order of the columns.
+        """
         products = self.values[:, None] * weights[self.columns]
         rows = [_sum_in_order(products[start:end]) for start, end in pairwise(self.starts)]
         return np.array(rows).reshape(len(rows), weights.shape[1])
@@ -115,7 +125,10 @@ class SparseRows(NamedTuple):
 
 
 def _sum_in_order(rows: np.ndarray) -> np.ndarray:
-    """Add rows [N, …] one after the other. NumPy's own sum may add them in another order. Returns 0 without rows."""
+    """Return the sum of N rows [N, …]; 0 if there are no rows.
+
+    The rows are added one after the other, since NumPy's own sum may add them in another order.
+    """
     return np.add.accumulate(rows, axis=0)[-1] if len(rows) else np.zeros(rows.shape[1:])
 
 

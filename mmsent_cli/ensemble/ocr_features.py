@@ -12,9 +12,9 @@ N_OCR = 3 + len(OCR_CHARACTERS)
 
 
 def ocr_features(ocr_texts: Sequence[OcrText]) -> np.ndarray:
-    """Measure the text in N images: numbers of characters and lines, and share of the area.
+    """Measure the text in N images: number of characters, number of lines, and share of the image's area.
 
-    Three flags follow: whether the text is at least as long as a word, a line, a sentence.
+    The last three features are 1 or 0: is the text at least as long as a word, a line, a sentence?
 
     Returns:
         float64 [N, 6], not standardized.

@@ -1,4 +1,4 @@
-"""Define the input and the fit of each probe.
+"""Define what each probe reads, and how it is fitted.
 
 Sources: Wang and Manning 2012, "Baselines and Bigrams" (characters); Hutto and Gilbert 2014 (lexicon). The probes of
 OCR text were designed in this project.
@@ -27,10 +27,10 @@ class ProbeSpec:
         strength: inverse strength of the L2 penalty (`C` in scikit-learn). Dense features are standardized first. None
             means 1 / number of features. For `kernel`, it is the penalty itself.
         summary: a description in one line.
-        encoders: names of auxiliary (extra, frozen) encoders; empty for the model's own encoder of the source. `text`
-            and `image` are the model's own encoders, which must be frozen completely. Two encoders with `pooled` embed
-            text and image into one space, and their cosine is a feature too. An encoder whose name begins with
-            `TEXT_AND_OCR` reads the text followed by the words in the image.
+        encoders: names of auxiliary (extra, frozen) encoders. If empty, the probe reads the model's own encoder. The
+            names `text` and `image` mean the model's own encoders, which must be frozen completely. Two encoders with
+            `pooled` embed text and image into one space, and the cosine of the two embeddings is a feature too. An
+            encoder whose name begins with `TEXT_AND_OCR` reads the text followed by the words in the image.
     """
 
     source: Literal["text", "ocr", "text_encoder", "image_encoder", "both_encoders"]
@@ -41,7 +41,10 @@ class ProbeSpec:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The modalities that the probe reads. If a pair lacks one, the probe predicts the training class shares."""
+        """The modalities that the probe reads.
+
+        If a pair lacks one of these modalities, the probe predicts the class shares of the training pairs.
+        """
         if self.source == "both_encoders":
             return tuple(MODALITIES)
         return ("text",) if self.source in ("text", "text_encoder") else ("image",)
@@ -62,7 +65,7 @@ class ProbeSpec:
         return tuple(name for name in self.pooled_names if name in MODALITIES)
 
     def is_present(self, present: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return which of N pairs have all modalities that the probe reads, bool [N]."""
+        """Return, for each of N pairs, True if the pair has all modalities that the probe reads, bool [N]."""
         return np.logical_and.reduce([present[modality] for modality in self.modalities])
 
 
@@ -94,7 +97,7 @@ PROBES: dict[str, ProbeSpec] = {
 
 
 def find_probe(name: str) -> ProbeSpec:
-    """Return the definition of a probe: a row of the table, or one for `text:ENCODER` or `image:ENCODER`.
+    """Return the definition of a probe: a row of `PROBES`, or a new definition for `text:ENCODER` or `image:ENCODER`.
 
     Raises:
         KeyError: there is no such probe.
@@ -107,11 +110,11 @@ def find_probe(name: str) -> ProbeSpec:
 
 
 def auxiliary_encoders(names: Collection[str]) -> list[str]:
-    """Return the names of the auxiliary encoders of these probes."""
+    """Return the names of the auxiliary encoders that the named probes read."""
     read = (encoder for name in names for encoder in find_probe(name).encoders)
     return [encoder for encoder in dict.fromkeys(read) if encoder not in MODALITIES]
 
 
 def reads_ocr(names: Collection[str]) -> bool:
-    """Return True if one of these probes reads the text in images."""
+    """Return True if one of the named probes reads the text in images."""
     return any(find_probe(name).reads_ocr for name in names)

@@ -1,4 +1,4 @@
-"""Probes: logistic regressions on one input each, and a kernel regression. They are members of an ensemble.
+"""Probes: small models that are members of an ensemble. Most are logistic regressions, and one is a kernel regression.
 
 A fitted probe is plain data (one weight per feature and class), so that a checkpoint can contain it.
 """
@@ -30,10 +30,10 @@ class ProbeInputs:
 
     Attributes:
         texts: N texts; an empty string for a pair without text.
-        pooled: features float32 [N, D] of frozen encoders. The keys are `text` and `image` for the model's own
-            encoders (if frozen completely), and the names of auxiliary encoders.
+        pooled: for each frozen encoder, D features of each pair, float32 [N, D]. The keys are `text` and `image` for
+            the model's own encoders (if frozen completely), and the names of auxiliary encoders.
         present: bool [N] for the keys `text` and `image`: True if a pair has this modality.
-        ocr_texts: the text in each of N images; empty if no probe reads it.
+        ocr_texts: the text in each of N images; empty if no probe reads this text.
     """
 
     texts: Sequence[str]
@@ -42,11 +42,11 @@ class ProbeInputs:
     ocr_texts: Sequence[OcrText] = ()
 
     def strings(self, source: str) -> list[str]:
-        """Return the texts, or for the source `ocr` the words in the images."""
+        """Return the texts of the pairs. For the source `ocr`, return the words in the images instead."""
         return [found.text for found in self.ocr_texts] if source == "ocr" else list(self.texts)
 
     def take(self, rows: np.ndarray) -> "ProbeInputs":
-        """Return the inputs of some pairs."""
+        """Return the inputs of the pairs with the numbers in `rows`."""
         texts: list[str] = [self.texts[row] for row in map(int, rows)]
         return ProbeInputs(
             texts=texts,
@@ -58,7 +58,7 @@ class ProbeInputs:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A fitted probe.
+    """A fitted probe with F features and C classes.
 
     Attributes:
         name: name of the probe, see `find_probe`.
@@ -77,12 +77,12 @@ class Probe:
     kernel: Kernel | None = None
 
     def log_probabilities(self, inputs: ProbeInputs) -> np.ndarray:
-        """Compute the logarithms of the class probabilities of N pairs, float64 [N, C]."""
+        """Compute the logarithms of the probabilities of C classes for N pairs, float64 [N, C]."""
         is_present = find_probe(self.name).is_present(inputs.present)
         return np.where(is_present[:, None], log_softmax(self.logits(inputs)), self.prior)
 
     def logits(self, inputs: ProbeInputs) -> np.ndarray:
-        """Compute the logits of N pairs, float64 [N, C], even if a pair lacks a modality of the probe."""
+        """Compute the logits of C classes for N pairs, float64 [N, C], even if a pair lacks a modality of the probe."""
         spec = find_probe(self.name)
         if self.kernel is not None:
             features = self.kernel.features([inputs.pooled[name] for name in spec.pooled_names])
@@ -137,7 +137,7 @@ def join_inputs(parts: Sequence[ProbeInputs]) -> ProbeInputs:
 
 
 def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | None) -> Any:
-    """Return the feature matrix [N, F]: sparse for n-grams, float32 for encoders (which makes the fit faster)."""
+    """Return the F features of N pairs [N, F]: sparse for n-grams, float32 for encoders (for a faster fit)."""
     if spec.features == "pooled":
         return _joined([inputs.pooled[name] for name in spec.pooled_names])
     strings = inputs.strings(spec.source)
@@ -148,7 +148,10 @@ def _features(spec: ProbeSpec, inputs: ProbeInputs, characters: Characters | Non
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the features [N, D] of one encoder, or of two encoders with their cosine [N, D + D + 1]."""
+    """Return the features of one encoder, D features for each of N pairs [N, D].
+
+    For two encoders, return the features of both encoders and the cosine of their features [N, D + D + 1].
+    """
     if len(parts) == 1:
         return parts[0]
     one, other = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), SMALLEST_NORM) for part in parts)
@@ -156,11 +159,11 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def count_features(name: str, pooled: Mapping[str, int], characters: Characters | None) -> int:
-    """Return the number of features F of a probe.
+    """Return the number of features of a probe.
 
     Args:
         name: name, see `find_probe`.
-        pooled: width of the features of each frozen encoder, with the keys of `ProbeInputs.pooled`.
+        pooled: number of features of each frozen encoder, with the keys of `ProbeInputs.pooled`.
         characters: the n-grams, for a probe with n-gram features.
     """
     spec = find_probe(name)

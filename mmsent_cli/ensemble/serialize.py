@@ -38,7 +38,7 @@ def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, 
     Args:
         content: the data of a probe.
         n_classes: number of classes C.
-        pooled: width of the features of each frozen encoder, with the keys of `ProbeInputs.pooled`.
+        pooled: number of features of each frozen encoder, with the keys of `ProbeInputs.pooled`.
 
     Raises:
         KeyError: a part is missing, or there is no probe of this name.

@@ -28,10 +28,10 @@ MIN_LOG_PROBABILITY = float(np.log(1e-6))
 
 @dataclass(frozen=True, slots=True)
 class Stacker:
-    """Combines the members' log-probabilities into class log-probabilities.
+    """Combines the log-probabilities of C classes by M members into log-probabilities of the ensemble.
 
     Attributes:
-        weight: weights float64 [M · C, C] for the concatenated log-probabilities of M members.
+        weight: weights float64 [M · C, C] for the concatenated log-probabilities of the members.
         bias: biases float64 [C].
         offsets: logit adjustment float64 [C], added to the log-probabilities before they are normalized.
     """
@@ -41,10 +41,10 @@ class Stacker:
     offsets: np.ndarray
 
     def log_probabilities(self, members: np.ndarray) -> np.ndarray:
-        """Compute the logarithms of the class probabilities.
+        """Compute the log-probabilities of the ensemble.
 
         Args:
-            members: log-probabilities of N pairs by M members [N, M, C].
+            members: log-probabilities of C classes for N pairs by M members [N, M, C].
 
         Returns:
             float64 [N, C].
@@ -57,7 +57,7 @@ def fit_stacker(members: np.ndarray, targets: np.ndarray, adjustment: float) -> 
     """Fit a stacker on out-of-fold predictions.
 
     Args:
-        members: log-probabilities of N pairs by M members [N, M, C].
+        members: log-probabilities of C classes for N pairs by M members [N, M, C].
         targets: class number of each pair [N].
         adjustment: strength of the logit adjustment: 0 is off, 1 treats all classes as equally frequent.
     """
@@ -70,7 +70,7 @@ def fit_stacker(members: np.ndarray, targets: np.ndarray, adjustment: float) -> 
 def stack_out_of_fold(
     members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float
 ) -> np.ndarray:
-    """Return the out-of-fold log-probabilities [N, C] of the ensemble.
+    """Return the out-of-fold log-probabilities of the ensemble: C classes for N pairs [N, C].
 
     The stacker that predicts a fold is fit on the other folds.
 
@@ -89,5 +89,5 @@ def stack_out_of_fold(
 
 
 def _as_features(members: np.ndarray) -> np.ndarray:
-    """Reshape log-probabilities [N, M, C] to features [N, M · C]."""
+    """Reshape log-probabilities of N pairs by M members for C classes [N, M, C] to features [N, M · C]."""
     return np.maximum(members, MIN_LOG_PROBABILITY).reshape(len(members), -1)
