@@ -1,6 +1,6 @@
 """Sentiment of text with an image: train, predict, compare.
 
-The names below are imported when they are first used, so that importing this package is fast.
+The names in `__all__` are imported when they are first used, so that importing this package is fast.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The program: `mmsent`, and `python -m mmsent_cli`.
+"""The program that `mmsent` and `python -m mmsent_cli` start.
 
 Signals and standard streams are prepared first, so that Ctrl-C works during the imports of a command.
 
@@ -16,7 +16,8 @@ from typing import Any
 from mmsent_cli import clock, interrupts, standard_streams
 
 OBJECTS_BETWEEN_COLLECTIONS = 400_000
-"""With Python's default of 700, imports cause a thousand collections."""
+"""The garbage collector runs after about this number of new objects. With Python's default of 700, it would run a
+thousand times during the imports."""
 
 CONVERTER = "openvino.tools.ovc"
 """OpenVINO's own converter, which only `mmsent export` uses (see `compute/openvino/convert.py`)."""
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def leave_out_unused() -> None:
-    """Make imports of unused modules fail at once. The libraries that import them expect that they may be missing."""
+    """Make imports of unused modules fail at once. The libraries that import these modules also work without them."""
     has_driver = sys.platform != "linux" or any(map(os.path.exists, NVIDIA_DRIVER))
     is_used = {CONVERTER: "export" in sys.argv, CUDA_BINDINGS: has_driver}
     modules: dict[str, Any] = sys.modules

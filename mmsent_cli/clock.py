@@ -7,7 +7,7 @@ _command = time.perf_counter()
 
 
 def begin_program() -> None:
-    """Record the start of the program, which is also the start of its first command."""
+    """Record the start of the program, which is also the start of the first command."""
     global _program
     _program = time.perf_counter()
 
@@ -15,7 +15,7 @@ def begin_program() -> None:
 def begin_command() -> float:
     """Return the start time of a command, as `time.perf_counter` measures it.
 
-    For the first command, this is the start of the program; for later commands, it is now.
+    For the first command, this is the start of the program. For later commands, it is the present time.
     """
     global _program, _command
     _command, _program = time.perf_counter() if _program is None else _program, None

@@ -49,9 +49,9 @@ TRAIN_ONLY = FOLDS_ONLY | {"auto_batch", "log"}
 TRAINING_DATA = frozenset({"labels", "label_map", "exclude_labels", "limit"})
 """Settings that only concern labelled pairs."""
 REPORT_ONLY = frozenset({"figure_format", "no_examples"})
-"""Settings of a report. A command without a run folder does not take them."""
+"""Settings of a report. A command that writes no run folder does not take these settings."""
 TRAINING_ONLY = frozenset({"workers", "jobs", "save_all", "auto_batch", "compile", "log"})
-"""Settings of how a model is trained."""
+"""Settings that only affect how a model is trained."""
 NOT_USED_BY_A_MODEL = TRAINING_DATA | REPORT_ONLY | TRAINING_ONLY | {"lang"}
 """Settings of training that do not affect the use of a trained model."""
 NOT_CHECKED = frozenset(

@@ -53,7 +53,7 @@ def _version(package: str) -> str | None:
 
 @cache
 def _git_commit() -> str | None:
-    """Return the git commit of the source code, or None."""
+    """Return the git commit of the source code; None if it cannot be found out."""
     here = Path(__file__).parent
     command = ["git", "-C", str(here), "rev-parse", "HEAD"]
     try:

@@ -39,11 +39,11 @@ class UndecidedEncoding(DataError):
 
 
 class UnmetTags(DataError):
-    """No row has one of the tags that `--label-map` or `--exclude-labels` names."""
+    """An option, `--label-map` or `--exclude-labels`, names tags, and none of these tags occurs in the data."""
 
 
 class WeightsUnavailable(MmsentError):
-    """Pretrained weights are not available. After this error only, `--encoders auto` uses other encoders."""
+    """Pretrained weights are not available. Only after this error, `--encoders auto` uses other encoders."""
 
 
 class CheckpointError(MmsentError):
@@ -53,9 +53,9 @@ class CheckpointError(MmsentError):
 def in_python_words(text: str) -> str:
     """Replace options in a message by keywords of the Python functions: `--abstain-below` by `abstain_below`.
 
-    A value after an option becomes the value of the keyword if it is the name of a column, a number, or a value before
-    a bracket: `--tag-column y` is replaced by `tag_column="y"`, `--epochs 10` by `epochs=10`. Command lines, from
-    `mmsent` to a semicolon, are not changed.
+    A value after an option becomes the value of the keyword if the value is the name of a column or a number, or is
+    followed by a closing bracket: `--tag-column y` is replaced by `tag_column="y"`, and `--epochs 10` by `epochs=10`.
+    Command lines, from `mmsent` to a semicolon, are not changed.
     """
     text = COLUMN.sub(lambda found: f'{found[1]}_column="{found[2].strip(chr(39))}"', text)
     parts = COMMAND_LINE.split(text)
@@ -70,7 +70,7 @@ def _keyword(found: re.Match[str]) -> str:
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:
-    """Join the first few problems, and add the number of the other problems. `what` is a plural noun for them."""
+    """Join the first few problems, and add the number of the other problems. `what` is a plural noun such as "rows"."""
     shown = "; ".join(problems[:SHOWN_PROBLEMS])
     rest = len(problems) - SHOWN_PROBLEMS
     return f"{shown}; and {rest} more {what if rest > 1 else what.removesuffix('s')}" if rest > 0 else shown

@@ -36,23 +36,23 @@ if TYPE_CHECKING:
     Input = pd.DataFrame | Sequence[Pair]
 
 GIVEN_BY_FIT = frozenset({"data", "guid_column", "tag_column", "labels", "limit", "split", "fold"})
-"""Settings of `mmsent train` that are not parameters, since `fit` receives the pairs and their labels."""
+"""Settings of `mmsent train` that are not parameters of the classifier, since `fit` receives the pairs and labels."""
 TAG = "__label__"
-"""Name of the column with the labels `y`, next to the columns of `X`."""
+"""Name of the column for the labels `y`, which `fit` adds to the columns of `X`."""
 
 
 class SentimentClassifier(ClassifierMixin, BaseEstimator):
     """A classifier of text-image pairs with scikit-learn's interface.
 
     The parameters are `preset` and the settings of `mmsent train` (`encoders`, `fusion`, `epochs`, `seed`, …). None
-    means the default of the preset or of the encoders. `fit` holds out `val_size` of the pairs to choose the best
-    epoch; with `folds`, it trains an ensemble on all pairs.
+    means the default of the preset or of the encoders. `fit` holds out a share of the pairs, `val_size`, to choose the
+    best epoch. With `folds`, `fit` trains an ensemble on all pairs.
 
     `X` is a DataFrame with the columns `text` and `image` (paths, PIL images, or bytes of image files), or a list of
     pairs from `read_pairs`. A row may lack its text or its image. `y` has one label per row.
 
     Attributes:
-        classes_: the labels, sorted [C].
+        classes_: an array of the C labels, sorted [C].
         checkpoint_: the trained model as the bytes of a `best_model.pt`.
         result_: the metrics of the training, a `TrainResult` or `FoldsResult`.
 
@@ -103,7 +103,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: "Input") -> np.ndarray:
-        """Return the class probabilities of N pairs [N, C], in the order of `classes_`."""
+        """Return the probabilities of C classes for N pairs [N, C]. The classes are in the order of `classes_`."""
         check_is_fitted(self, "checkpoint_")
         columns = ("text_column", "image_column", "encoding", "on_bad")
         given = {name: value for name, value in self._settings().items() if name in columns}
@@ -113,7 +113,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         return table[[f"{PROBABILITY}{label}" for label in self.classes_]].to_numpy()
 
     def predict(self, X: "Input") -> np.ndarray:
-        """Return the most probable label of each of N pairs [N]."""
+        """Return an array with the most probable label of each pair."""
         shares = self.predict_proba(X)
         return self.classes_[shares.argmax(axis=1)]
 
@@ -125,7 +125,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def load(cls, path: str | Path, **settings: Any) -> Self:
-        """Make a fitted classifier from a checkpoint. Its labels are strings.
+        """Make a fitted classifier from a checkpoint. The labels of this classifier are strings.
 
         Args:
             path: a file from `save` or `mmsent train`.

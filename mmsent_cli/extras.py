@@ -14,9 +14,9 @@ SERVE = ("serve", "the server", "fastapi", "prometheus_client", "python_multipar
 EXPLAIN = ("explain", "an explanation", "captum")
 EXPORT = ("export", "an export", "onnx", "onnxruntime", "onnxscript")
 SCALE = ("scale", "--engine ray", "ray", "pyarrow")
-"""Extra, purpose and modules, as arguments of `require_installed`."""
+"""For each extra (optional group of packages): name, purpose and modules, the arguments of `require_installed`."""
 TABLES = {".parquet": ("parquet", "pyarrow"), ".xlsx": ("excel", "openpyxl")}
-"""Extra and module by the suffix of a table."""
+"""For each suffix of a table file, the extra and the module that are needed to read the file."""
 _openvino_lock = threading.Lock()
 
 
@@ -24,7 +24,7 @@ def load_openvino() -> Any:
     """Import OpenVINO so that several threads may use it at once.
 
     OpenVINO loads NumPy's functions when it gets its first array. If two threads pass a first array at the same time,
-    both can wait for ever (OpenVINO 2026.4). So an array is passed here, in one thread.
+    both can wait for ever (OpenVINO 2026.4). So this function passes a first array, in one thread.
 
     Raises:
         ImportError: OpenVINO is not installed, or cannot be loaded.

@@ -1,10 +1,10 @@
-"""Write files atomically, find the caches, and keep facts about files. Imports nothing heavy.
+"""Write files atomically, find the caches, and keep facts about files. This module imports nothing heavy.
 
-Only plain files are ever replaced. Links, folders, pipes, devices and sockets are not.
+Only plain files are ever replaced. Links, folders, pipes, devices and sockets are not replaced.
 
 Some facts about files, such as digests, take long to compute. They are cached until the file changes. A file counts as
 unchanged if its path, size, inode and two times are the same: the time of the last modification, and the time of the
-last change of its inode. No program can set back the latter.
+last change of its inode. No program can set back the time of the inode's change.
 """
 
 import atexit
@@ -51,7 +51,7 @@ KINDS = {
     stat.S_IFBLK: "a device",
 }
 LONGEST_NAME = 200
-"""Number of bytes of a file's name that its temporary name contains. Names are limited to 255 bytes."""
+"""A temporary name contains at most this number of bytes of the file's name, since names are limited to 255 bytes."""
 
 
 def natural_order(name: str) -> list[str | int]:
@@ -71,9 +71,10 @@ def atomic_write(path: Path, content: bytes) -> None:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a hidden name to write to. It is renamed to `path` when the block ends, and removed if the block fails.
+    """Yield the path of a hidden file to write to.
 
-    The folder of `path` is created if it is missing.
+    The hidden file is renamed to `path` when the block ends, and removed if the block fails. The folder of `path` is
+    created if it is missing.
 
     Raises:
         MmsentError: the file cannot be written, or `path` exists and is not a plain file. Other errors of the block are
@@ -96,7 +97,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def hidden_name(path: Path) -> Path:
-    """Return a hidden name next to `path` that no other process uses, even in another container."""
+    """Return the path of a hidden file in the folder of `path`. No other process uses this path."""
     shown = os.fsdecode(os.fsencode(path.name)[:LONGEST_NAME])
     return path.with_name(f".{shown}.{uuid.uuid4().hex[:8]}")
 
@@ -108,7 +109,10 @@ def cannot_write(path: Path, error: OSError, hint: str = "choose another place")
 
 
 def with_way_on(error: MmsentError, go_on: str) -> MmsentError:
-    """Return the error of a command that can be resumed. If the disk is full, its hint is to free space and `go_on`."""
+    """Return the error of a command that can be resumed.
+
+    If the disk is full, the hint is to free some space, and then to do what `go_on` says.
+    """
     return type(error)(error.message, f"free some space and {go_on}") if error.hint == FREE_SPACE else error
 
 
@@ -120,7 +124,7 @@ def reason(error: OSError) -> str:
 
 
 def default_cache_dir(given: str | None = None) -> Path:
-    """Return the cache folder: the option, else `MMSENT_CACHE`, else the usual folder of the system.
+    """Return the cache folder: the value of `--cache-dir`, else `MMSENT_CACHE`, else the usual folder of the system.
 
     If the usual folder cannot be used, as in a container without a home, a temporary folder is used, which `cache_note`
     reports.
@@ -143,7 +147,7 @@ def default_cache_dir(given: str | None = None) -> Path:
 
 
 def cache_note() -> str:
-    """Return a note if the cache is a temporary folder, else ""."""
+    """Return a note if the cache is a temporary folder; else an empty string."""
     if not _temporary_cache.cache_info().currsize:
         return ""
     path, problem = _system_cache()
@@ -154,7 +158,10 @@ def cache_note() -> str:
 
 
 def _system_cache() -> tuple[Path, str]:
-    """Return the system's usual folder for mmsent's cache, and the reason why it cannot be used, or ""."""
+    """Return the system's usual folder for mmsent's cache, and the reason why this folder cannot be used.
+
+    If the folder can be used, the reason is empty.
+    """
     import platformdirs
 
     path = Path(platformdirs.user_cache_dir("mmsent"))
@@ -216,7 +223,7 @@ def similar_paths(path: Path) -> tuple[Path, str, list[Path]]:
 
     Raises:
         OSError: the folder cannot be read.
-        ValueError: no file system has such a path.
+        ValueError: the path is not a valid path.
     """
     whole = path.absolute()
     base = next(parent for parent in whole.parents if parent.is_dir())
@@ -226,7 +233,7 @@ def similar_paths(path: Path) -> tuple[Path, str, list[Path]]:
 
 
 def kind_of(path: Path) -> str:
-    """Describe what exists at a path, such as "a folder" or "a link"; "" for a plain file or if nothing exists."""
+    """Describe what exists at a path, such as "a folder" or "a link"; empty for a plain file or if nothing exists."""
     try:
         return KINDS.get(stat.S_IFMT(path.lstat().st_mode), "")
     except FileNotFoundError:
@@ -254,7 +261,7 @@ def _is_about(error: OSError, hidden: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if it exists. If access is denied, the file was never written, so this is ignored."""
+    """Remove a file if it exists. If access is denied, the file was never written, so the error is ignored."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -264,7 +271,8 @@ def _remove(path: Path) -> None:
 
 SUFFIX = ".json"
 SETTLED_NS = 50_000_000
-"""A file that has changed more recently may change again with the same time stamp, so no facts are cached."""
+"""In nanoseconds. If a file has changed more recently, it may change again with the same time stamp, so no facts about
+the file are cached."""
 
 Stamp = tuple[str, int, int, int, int]
 """Path, size, time of modification, time of the inode's change, and inode of a file."""
@@ -284,7 +292,7 @@ class FileFacts:
 
     @classmethod
     def of(cls, folder: Path, *files: Path) -> "FileFacts":
-        """Record the state of some files."""
+        """Record the current state of some files, for which facts are then cached."""
         try:
             return cls(folder, tuple(map(_stamp, files)))
         except OSError:

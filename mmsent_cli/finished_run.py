@@ -46,11 +46,11 @@ if TYPE_CHECKING:
 
 DOUBTFUL = "labels_to_check.csv"
 SHOWN_ABLATION = "permuted"
-"""The ablation method of the examples. Its features are real, but unrelated to the pair."""
+"""The ablation method whose predictions the examples show. A pair gets the text or the image of another pair."""
 
 
 class FinishedRun(Run):
-    """A finished run.
+    """A finished run, with its result.
 
     Attributes:
         folder: the run folder.
@@ -113,7 +113,7 @@ def finish(plan: Plan, run: Run, result: Any, detail: Any, *, command: str, star
 
     Raises:
         MmsentError: a file cannot be written.
-        KeyboardInterrupt: Ctrl-C was pressed. Its message has the command that resumes the run.
+        KeyboardInterrupt: Ctrl-C was pressed. The message has the command that resumes the run.
     """
     if not run.is_writable:
         return FinishedRun(run.folder, result, whole_seconds(run, start), (), is_writable=False)
@@ -198,7 +198,7 @@ def write_result(
 
 
 def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:
-    """Evaluate the probabilities that the model of a training predicts. Returns None for an experiment."""
+    """Evaluate the probabilities that the model of a training predicts. Return None for an experiment."""
     if not isinstance(result, TrainResult | FoldsResult):
         return None
     rows, labels = read_predictions(run, _predictions_of(result)), plan.dataset.labels
@@ -218,7 +218,10 @@ def _confidence(plan: Plan, run: Run, result: Any) -> Confidence | None:
 
 
 def _doubtful_csv(confidence: Confidence) -> str:
-    """Make a CSV table of the pairs that are predicted wrongly, the most confident first. Their labels may be wrong."""
+    """Make a CSV table of the pairs that are predicted wrongly, and whose labels may be wrong.
+
+    The pair with the most confident prediction is first.
+    """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["guid", "tag", "predicted", "probability", "text"])
@@ -227,12 +230,15 @@ def _doubtful_csv(confidence: Confidence) -> str:
 
 
 def as_dict(summary: Summary | None) -> dict[str, Any]:
-    """Return the summary as a part of `result.json`; empty if there is no summary."""
+    """Return the summary as a part of `result.json`; an empty dictionary if there is no summary."""
     return {} if summary is None else {"summary": asdict(summary)}
 
 
 def class_counts(plan: Plan) -> dict[str, dict[str, int]]:
-    """Count the pairs of each class in training and validation. With folds, each pair is counted in both."""
+    """Count the pairs of each class in training and in validation. With folds, count the classes of all pairs together.
+
+    With folds, each pair is in training and in validation.
+    """
     tags = {pair.guid: pair.tag for pair in plan.dataset.pairs}
     split = plan.split
     parts = {"pairs": tags} if plan.folds else {"training": split.train, "validation": split.val}
@@ -257,7 +263,7 @@ def _augmented(plan: Plan, run: Run, result: Any) -> list[AugmentedImage]:
 
 
 def _examples(plan: Plan, run: Run, result: Any, detail: Any) -> Examples:
-    """Choose example pairs for the report. The result's type determines how they are grouped."""
+    """Choose example pairs for the report. The result's type determines how the pairs are grouped."""
     labels = plan.dataset.labels
     if isinstance(result, TrainResult | FoldsResult):
         rows = [
@@ -277,7 +283,7 @@ def _examples(plan: Plan, run: Run, result: Any, detail: Any) -> Examples:
 
 
 def _tables(plan: Plan, result: Any, detail: Any) -> dict[str, str]:
-    """Make the CSV files of an experiment: for an ablation, its predictions; for others, the scores of each epoch."""
+    """Make the CSV files of an experiment: for an ablation, the predictions; for others, the scores of each epoch."""
     if isinstance(result, AblateResult):
         return {"predictions.csv": predictions_csv(_validation_pairs(plan), result.labels, detail.predicted)}
     if isinstance(result, CompareResult):
@@ -302,7 +308,7 @@ def _predictions_of(result: TrainResult | FoldsResult) -> str:
 
 
 def _validation_pairs(plan: Plan) -> list[Pair]:
-    """Return the evaluated pairs in the order of the data set: validation pairs, or all pairs with folds."""
+    """Return the evaluated pairs in the order of the data set: the validation pairs, or for folds all pairs."""
     val = {guid for split in plan.folds or (plan.split,) for guid in split.val}
     return [pair for pair in plan.dataset.pairs if pair.guid in val]
 

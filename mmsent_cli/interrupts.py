@@ -1,8 +1,9 @@
-"""End the command line at once after Ctrl-C, SIGTERM or SIGHUP, and remove its temporary files and workers.
+"""End the program at once after Ctrl-C, SIGTERM or SIGHUP, and remove its temporary files and workers.
 
-Chosen: a signal handler that cleans up and ends the process, and a thread that does so while the main thread is inside
-a long computation. Rejected: `KeyboardInterrupt`, which imports and callbacks of libraries swallow or turn into other
-errors. In programs that import mmsent, Python's own handling stays, and the same context managers clean up.
+Chosen: a signal handler that cleans up and ends the process, and a thread that does the same while the main thread is
+inside a long computation. Rejected: `KeyboardInterrupt`, since some imports and callbacks of libraries ignore it or
+turn it into another error. In programs that import mmsent, Python's own handling stays, and the same context managers
+clean up.
 """
 
 import contextlib
@@ -16,14 +17,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 EXIT_CODES = 128
-"""If a signal ends a process, the exit code is this number plus that of the signal, as in shells."""
+"""If a signal ends a process, the exit code is this number plus the number of the signal, as in shells."""
 INTERRUPTED = EXIT_CODES + signal.SIGINT
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "the terminal was closed"}
 AGAIN = "run the same command again"
 GRACE_SECONDS = 0.5
 """Seconds for the main thread to run the handler. Afterwards, the waiting thread ends the process."""
 CLEANUP_SECONDS = 1.0
-"""Seconds for the cleanup. Afterwards, the process ends without it."""
+"""Seconds for the cleanup. If the cleanup takes longer, the process ends without it."""
 
 _lock = threading.RLock()
 _cleanups: dict[object, Callable[[], None]] = {}
@@ -77,7 +78,7 @@ def advice(text: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def left_to_others() -> Iterator[None]:
-    """Do not handle Ctrl-C and SIGTERM in this block, since the code in it has its own handlers."""
+    """Do not handle Ctrl-C and SIGTERM in this block, since the code in the block has its own handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -93,7 +94,7 @@ def left_to_others() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Delay Ctrl-C until the end of this block. Processes that start in it never receive Ctrl-C."""
+    """Delay Ctrl-C until the end of this block. Processes that start in this block never receive Ctrl-C."""
     if not hasattr(signal, "pthread_sigmask"):  # on Windows, each worker itself ignores Ctrl-C
         yield
         return
@@ -108,7 +109,7 @@ def held_back() -> Iterator[None]:
 
 
 def _wait(reading: int, watched: dict[int, str]) -> None:
-    """End the process after a signal if the main thread does not do so."""
+    """Wait for signals. If the main thread does not end the process after a signal, end the process."""
     while True:
         for number in os.read(reading, 64):
             if number in watched:
@@ -137,14 +138,19 @@ def _end(number: int, word: str) -> None:
 
 
 def _report(line: str) -> None:
-    """Write to standard error without its buffer, which another thread may hold, and without blocking."""
+    """Write a line to standard error without blocking.
+
+    The buffer of standard error is not used, since another thread may hold it.
+    """
     with contextlib.suppress(OSError, ValueError):
         if os.name != "posix" or select.select([], [2], [], 0)[1]:
             os.write(2, line.encode(errors="backslashreplace"))
 
 
 def _separate_forks(watched: dict[int, str]) -> None:
-    """In forked processes, ignore Ctrl-C, since the parent ends them. Other signals end only the forked process.
+    """Make forked processes ignore Ctrl-C, since the parent process ends them.
+
+    Other signals end only the forked process that receives them.
 
     Signals are blocked during a fork. Otherwise, a child that still has the handlers would send its signals to the
     parent.

@@ -1,4 +1,4 @@
-"""The model: two encoders, a fusion and a head. Missing modalities are masked only here."""
+"""The model: two encoders, a fusion and a head. Missing modalities are masked only in this module."""
 
 import copy
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     Attributes:
         text: activations after the stored stages (`Encoder.cut`) of the text encoder.
         image: activations after the stored stages of the image encoder.
-        present: [B, 2] bool, True if the pair has a text and an image.
+        present: [B, 2] bool. The first value of a pair is True if it has a text, the second if it has an image.
         target: class numbers [B], -1 if unknown.
     """
 
@@ -36,13 +36,13 @@ class Batch(NamedTuple):
 
 
 class Logits(NamedTuple):
-    """The output of the model.
+    """The output of the model for B pairs and C classes.
 
     Attributes:
         main: logits [B, C].
-        text, image: logits [B, C] of the unimodal heads, or None without such heads.
-        gates: learned weights of the fusion by name, each [B] in [0, 1]. Empty for a fusion without weights; None in
-            training mode.
+        text, image: logits [B, C] of the text-only and the image-only head; None if there are no such heads.
+        gates: learned weights of the fusion by name, each with a number from 0 to 1 for each pair [B]. Empty for a
+            fusion without such weights; None in training mode.
     """
 
     main: Tensor
@@ -61,9 +61,10 @@ class SentimentModel(nn.Module):
         text: the text encoder, after `Encoder.freeze`.
         image: the image encoder, after `Encoder.freeze`.
         fusion: a module from the FUSIONS table.
-        head: a module [B, fusion.out_dim] -> [B, C]; not used if the fusion has its own heads.
+        head: a module that computes C logits for each of B pairs, [B, fusion.out_dim] -> [B, C]; not used if the fusion
+            has its own heads.
         modality_dropout: probability that one modality of a training pair is removed.
-        auxiliary_classes: number of classes C of the unimodal heads; 0 for a model without them.
+        auxiliary_classes: number of classes of the unimodal heads; 0 for a model without such heads.
         modalities: the modalities that the fusion reads. Other encoders are neither run nor trained.
     """
 
@@ -95,11 +96,14 @@ class SentimentModel(nn.Module):
             getattr(self, f"missing_{modality}").requires_grad_(False)
 
     def forward(self, batch: Batch) -> Logits:
-        """Compute the logits [B, C] of B pairs."""
+        """Compute the logits of a batch."""
         return self.classify(*self.encode(batch), batch.present)
 
     def encode(self, batch: Batch) -> tuple[Encoded, Encoded]:
-        """Compute the features of both modalities. If the fusion does not read one, it gets its learned feature."""
+        """Compute the features of both modalities.
+
+        If the fusion does not read a modality, the learned feature of this modality is returned.
+        """
         rows = len(batch.present)
         return (
             self.text(batch.text) if "text" in self.modalities else Encoded(self.missing_text.expand(rows, -1)),
@@ -126,7 +130,10 @@ class SentimentModel(nn.Module):
         return Logits(self.head(fused), text_logits, image_logits, gates)
 
     def trained_state(self) -> dict[str, Tensor]:
-        """Return the state dict without unused encoders and frozen stages. Checkpoints have a digest of the latter."""
+        """Return the state dict without unused encoders and frozen stages.
+
+        For the frozen stages, checkpoints contain a digest of the weights.
+        """
         frozen = [f"{name}.stages.{stage}." for name in MODALITIES for stage in range(getattr(self, name).frozen)]
         unread = [f"{name}." for name in MODALITIES if name not in self.modalities]
         left_out = (*frozen, *unread)
@@ -140,7 +147,7 @@ class SentimentModel(nn.Module):
         return {} if gates is None else gates(text, image)
 
     def _drop_modalities(self, present: Tensor) -> Tensor:
-        """Mask one modality of randomly chosen complete pairs: [B, 2] bool -> [B, 2] bool."""
+        """Mask one modality of randomly chosen complete pairs: [B, 2] bool -> [B, 2] bool for B pairs."""
         if not self.modality_dropout or len(self.modalities) == 1:
             return present
         draws = torch.rand(len(present), device=present.device)
@@ -205,7 +212,10 @@ def assemble(
 
 
 def build_head(in_dim: int, hidden: Sequence[int], dropout: Sequence[float], n_classes: int) -> nn.Sequential:
-    """Build the head: linear, ReLU and dropout for each hidden width, then linear: [B, in_dim] -> [B, n_classes]."""
+    """Build the head, which computes logits for B pairs: [B, in_dim] -> [B, n_classes].
+
+    It has a linear layer, ReLU and dropout for each hidden width, and then a last linear layer.
+    """
     layers: list[nn.Module] = []
     for width, probability in zip(hidden, dropout, strict=True):
         layers += [nn.Linear(in_dim, width), nn.ReLU(), nn.Dropout(probability)]
@@ -214,7 +224,7 @@ def build_head(in_dim: int, hidden: Sequence[int], dropout: Sequence[float], n_c
 
 
 def copy_model(model: SentimentModel, shares_tensors: bool = False) -> SentimentModel:
-    """Copy a model. The copy has its own trained parameters, and shares frozen stages and tokenizers.
+    """Copy a model. The copy has its own trained parameters. Frozen stages and tokenizers are shared.
 
     Args:
         model: the model.
@@ -244,7 +254,7 @@ def replace_feature(encoded: Encoded, is_kept: Tensor, feature: Tensor) -> Encod
     Args:
         encoded: features of B pairs.
         is_kept: [B] bool, True for pairs that keep their features.
-        feature: the new feature, [D] for all pairs, or [B, D].
+        feature: the new feature with D values: one for all pairs [D], or one for each pair [B, D].
     """
     pooled = torch.where(is_kept.unsqueeze(1), encoded.pooled, feature.to(encoded.pooled.dtype))
     if encoded.tokens is None or encoded.mask is None:

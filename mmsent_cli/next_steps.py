@@ -1,6 +1,6 @@
-"""Suggest commands to run after a finished run. They work from any folder.
+"""Suggest commands to run after a finished run. The commands work from any folder.
 
-What imports the training is imported where it is needed: a prediction does without.
+Modules that import the training are imported inside functions, since they are not needed after a prediction.
 """
 
 from collections.abc import Collection, Mapping
@@ -43,7 +43,7 @@ def next_commands(run: Run, result: Any) -> list[str]:
 
     Args:
         run: a finished run.
-        result: its result.
+        result: the result of the run.
     """
     if isinstance(result, PaperResult):
         return [_after_training(run, Run(Path(result.train.run)), result.train)]
@@ -144,12 +144,15 @@ def _use(run: Run, folder: Path) -> list[str]:
 
 
 def _after_training(run: Run, trained: Run, result: TrainedResult) -> str:
-    """Suggest predicting with a trained model. If it has learned nothing, suggest training again."""
+    """Suggest predicting with a trained model. If the model has learned nothing, suggest training again."""
     return _train_again(run, trained.path(CONFIG)) if has_learned_nothing(result.findings) else _predict(trained)
 
 
 def _train_again(run: Run, config: Path, tuned: Collection[str] = ()) -> str:
-    """Suggest training with settings that may help a model that has learned nothing. `tuned` settings are kept."""
+    """Suggest training with settings that may help a model that has learned nothing.
+
+    The settings in `tuned` are not changed, since `tune` has already tried other values.
+    """
     from mmsent_cli.training.describe import next_settings
 
     fit = build(ResolvedFit, Run(config.parent).read_json(config.name)["fit"])
@@ -158,13 +161,13 @@ def _train_again(run: Run, config: Path, tuned: Collection[str] = ()) -> str:
 
 
 def _train_arm(run: Run, result: CompareResult) -> str:
-    """Suggest training the chosen arm."""
+    """Suggest training with the fusion and the augmentation that a comparison has chosen."""
     chosen = {"fusion": result.chosen.fusion, "augmentation": result.chosen.augmentation}
     return command_line("train", {"config": run.folder, **chosen, **_runs_dir(run)})
 
 
 def _checked(run: Run, command: str, changed: Mapping[str, Any]) -> str:
-    """Suggest a command for the checked pairs. It has the options of the check, except for some `changed` ones."""
+    """Suggest a command for the checked pairs. It has the options of the check, but `changed` replaces some of them."""
     options = run.read_json(CONFIG)[CHECKED_OPTIONS]
     if options.get("data") == frames.NAME:
         return f"{command}(data, runs_dir={str(run.folder.absolute().parent)!r}), with the same data"
@@ -193,6 +196,6 @@ def _retrain(run: Run, result: AblateResult) -> list[str]:
 
 
 def _runs_dir(run: Run) -> dict[str, Path]:
-    """Return the option for the folder of all runs, if it is not the default one."""
+    """Return the option for the folder of all runs, if this folder is not the default folder."""
     runs = run.folder.absolute().parent
     return {} if runs == DEFAULT_RUNS.absolute() else {"runs_dir": runs}

@@ -44,7 +44,7 @@ def open_output(path: Path) -> Iterator[TextIO]:
 
 
 def is_stream(path: Path) -> bool:
-    """Return True for a pipe, a character device, or a link to one, such as `/dev/stdout`."""
+    """Return True for a pipe or a character device, or for a link to a pipe or device, such as `/dev/stdout`."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -105,7 +105,7 @@ def _open_stream(path: Path) -> TextIO:
     """Open a pipe or a device for writing, without waiting for a reader.
 
     Raises:
-        MmsentError: nothing reads the pipe, or it must not be written to.
+        MmsentError: nothing reads the pipe, or the pipe or device cannot be written to.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))

@@ -1,4 +1,4 @@
-"""Make command lines for messages and reports. They work from any folder, since their paths are absolute."""
+"""Make command lines for messages and reports. The command lines work from any folder, since all paths are absolute."""
 
 import shlex
 from collections.abc import Mapping, Sequence

@@ -26,7 +26,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentBegun:
-    """An experiment of `paper` starts. It is number `number` of `total`, and `command` runs it alone."""
+    """An experiment of `paper` starts: experiment `number` of `total`. `command` is the command that runs it alone."""
 
     command: str
     number: int
@@ -35,7 +35,7 @@ class ExperimentBegun:
 
 @dataclass(frozen=True, slots=True)
 class ModelBegun:
-    """The training of a model starts. It is model `number` of `total` and has at most `epochs` epochs.
+    """The training of a model starts: model `number` of `total`, with at most `epochs` epochs.
 
     `model` is the displayed name, such as a fusion or "fold 2". `model` and `seed` identify the model in later events,
     since several models may be trained at the same time.
@@ -72,7 +72,7 @@ class Epoch:
 class ModelDone:
     """A model is finished, or was read from an earlier run (`is_resumed`).
 
-    The metrics are those of its best epoch, or of its last epoch if none is selected.
+    The metrics are from the model's best epoch, or from its last epoch if no epoch is selected.
     """
 
     model: str

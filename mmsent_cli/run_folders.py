@@ -1,4 +1,4 @@
-"""Create and find run folders. They are never overwritten. `result.json` is written last, at the end of a run."""
+"""Create and find run folders, which are never overwritten. `result.json` is written last, at the end of a run."""
 
 import dataclasses
 import datetime
@@ -42,7 +42,7 @@ def point_latest(runs_dir: Path, name: str) -> None:
 
 
 def latest_note(folder: Path) -> str:
-    """Return a note if something other than mmsent's link is called `latest`, else ""."""
+    """Return a note if something other than mmsent's link is called `latest`; else an empty string."""
     latest = folder.parent / LATEST
     return "" if is_own(latest) else f"{latest} is not a link of mmsent, so it was not changed; this run is {folder}"
 
@@ -59,7 +59,10 @@ def is_own(latest: Path) -> bool:
 
 
 def follow(path: Path) -> Path | None:
-    """Return the folder `path`. If `path` is a link or the text file `latest`, return its target."""
+    """Return the folder `path`. If `path` is the link or text file `latest`, return the folder that it names.
+
+    Return None if there is no such folder.
+    """
     try:
         if path.name == LATEST and path.is_symlink():
             path = path.parent / path.readlink()
@@ -87,7 +90,7 @@ FOLDS = "folds"
 """Folder with the models of each finished fold."""
 SHOWN_RUNS = 3
 NEAR = 0.8
-"""Minimum similarity of two names, 0 to 1, to suggest a run."""
+"""A run is suggested if the similarity of its name to the typed name, 0 to 1, is at least this number."""
 UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}")
 """Pattern of the names from `files.hidden_name`."""
 
@@ -155,13 +158,13 @@ class Run:
 
 
 def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], object] = lambda run: None) -> Run:
-    """Make `runs/<date-time>-<command>-<name>/` and point `runs/latest` at it.
+    """Make the folder `runs/<date-time>-<command>-<name>/`, and make `runs/latest` a link to this folder.
 
     Args:
         runs_dir: the folder of all runs.
         command: name of the command.
         name: the name of the model.
-        fill: a function that writes the first files of the run. The folder gets its final name after they are written.
+        fill: a function that writes the first files of the run. Afterwards, the folder gets its final name.
 
     Raises:
         MmsentError: the folder cannot be created.
@@ -179,7 +182,7 @@ def create_run(runs_dir: Path, command: str, name: str, fill: Callable[[Run], ob
 
 
 def discard_run(run: Run) -> None:
-    """Delete a run that did not finish its first epoch, and point `latest` to the newest other run."""
+    """Delete a run, and make `latest` a link to the newest of the other runs."""
     runs_dir = run.folder.parent
     shutil.rmtree(run.folder, ignore_errors=True)
     others = _names(runs_dir)
@@ -192,9 +195,9 @@ def discard_run(run: Run) -> None:
 def find_run(spec: str | None, runs_dir: Path, suggested: str = CONFIG) -> Run:
     """Find a run by `spec`: its folder, its name in `runs_dir`, or `latest`. None means the newest run.
 
-    The newest run is the target of the link `latest`. If the link is missing or broken, the newest run is the one with
-    the latest time in its name. If there is none, a folder called `latest` is used, since some programs copy a link as
-    a folder.
+    The newest run is the target of the link `latest`. If the link is missing or broken, the newest run is the run with
+    the latest time in its name. If there is no such run, a folder called `latest` is used, since some programs copy a
+    link as a folder.
 
     Raises:
         CheckpointError: there is no such run. The hint lists runs that contain the file `suggested`.
@@ -250,7 +253,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
 
     Args:
         spec: a file, a run folder, or a file name in the newest run. `latest` and None mean the best model of the
-            newest run. Only finished trainings count as the newest run; an unfinished one must be named.
+            newest run. Only a finished training counts as the newest run; an unfinished training must be named.
         runs_dir: the folder of all runs.
 
     Raises:
@@ -277,7 +280,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
 
 
 def unfinished_note(checkpoint: Path) -> str:
-    """Return a note if a checkpoint is in the folder of an unfinished run, else ""."""
+    """Return a note if a checkpoint is in the folder of an unfinished run; else an empty string."""
     run = Run(checkpoint.parent)
     if run.is_finished or not run.path(CONFIG).is_file():
         return ""
@@ -325,7 +328,7 @@ def _make_folder(runs_dir: Path, base: str, fill: Callable[[Run], object]) -> Pa
 
 
 def _rename(hidden: Path, folder: Path) -> bool:
-    """Give a folder its final name. Returns False if another process has taken the name."""
+    """Give a folder its final name. Return False if another process has taken the name."""
     try:
         hidden.rename(folder)
     except OSError as error:
@@ -389,7 +392,7 @@ def unfinished_runs(runs_dir: Path) -> list[str]:
 
 
 def _known_runs(runs_dir: Path, wanted: str, file: str) -> str:
-    """Make a hint that lists runs which contain `file`: those with names similar to `wanted`, or the newest ones."""
+    """Make a hint that lists runs which contain `file`: names similar to `wanted`, or else the newest runs."""
     names = _names(runs_dir, file)[::-1]
     if not names:
         return "train a model first: mmsent train"

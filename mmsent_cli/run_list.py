@@ -72,7 +72,7 @@ def find_listed(spec: str, runs_dir: Path) -> Run:
 
 
 def describe_run(run: Run) -> RunRow:
-    """Describe one run as a row, without a rank."""
+    """Return the row of the list that describes one run, without a rank."""
     return _row(run)
 
 
@@ -142,7 +142,7 @@ def _read(run: Run, name: str) -> dict[str, Any]:
 
 
 def _scores(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return accuracy and macro-F1 with their intervals."""
+    """Return accuracy and macro-F1, each with its confidence interval; empty if the result has no such scores."""
     metrics = result.get("best") or result.get("metrics")
     if isinstance(metrics, Mapping) and "confusion" in metrics:
         return {
@@ -161,7 +161,7 @@ def _scores(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _macro_f1_interval(confusion: Sequence[Sequence[int]]) -> Interval | None:
-    """Compute the interval of macro-F1 from the confusion counts."""
+    """Compute the confidence interval of macro-F1 from the confusion matrix; None if there are fewer than two pairs."""
     counts = np.array(confusion)
     true, predicted = (np.repeat(numbers.ravel(), counts.ravel()) for numbers in np.indices(counts.shape))
     return macro_f1_of(true, predicted[None], len(counts)) if len(true) > 1 else None

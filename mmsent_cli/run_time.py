@@ -1,7 +1,7 @@
 """Measure the elapsed time of a run. The time of a resumed run is the sum over all commands that continued it.
 
-A killed process records nothing. So each command records when it began, and the next command takes the time of the
-newest file in the folder as the end of the previous one.
+A process that is killed cannot record its end. So each command records when it began. The next command takes the time
+of the newest file in the folder as the end of the previous command.
 """
 
 import time
@@ -33,7 +33,7 @@ def begin_session(run: Run) -> None:
 
 
 def whole_seconds(run: Run, start: float) -> float:
-    """Return the seconds of a run so far. `start` is the start of its last command, by `perf_counter`."""
+    """Return the seconds of a run so far. `start` is the time by `perf_counter` when the run's last command began."""
     return _recorded(run).get(EARLIER, 0.0) + time.perf_counter() - start
 
 

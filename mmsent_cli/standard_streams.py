@@ -9,7 +9,10 @@ SIZES = {"COLUMNS": range(20, 10_000), "TERMINAL_WIDTH": range(20, 10_000), "LIN
 
 
 def prepare() -> None:
-    """Open closed standard streams, escape what they cannot encode, and ignore impossible terminal widths."""
+    """Open closed standard streams, and ignore impossible sizes of the terminal.
+
+    Characters that a stream cannot encode are written as escapes.
+    """
     for number in (0, 1, 2):
         _open_if_closed(number)
     sys.stdout, sys.stderr = _usable(sys.stdout, 1), _usable(sys.stderr, 2)
@@ -36,7 +39,10 @@ def finish() -> None:
 
 
 def _open_if_closed(number: int) -> None:
-    """Open a closed descriptor. Otherwise, a data file could get its number, and libraries would write to it."""
+    """Connect a closed standard stream to the null device. `number` is the number of its file descriptor.
+
+    Otherwise, a data file could get this number, and libraries would write to the data file.
+    """
     try:
         os.fstat(number)
     except OSError:
@@ -47,7 +53,7 @@ def _open_if_closed(number: int) -> None:
 
 
 def _usable(stream: TextIO | None, number: int) -> TextIO:
-    """Make a stream escape the characters that it cannot encode. A stream that is None is replaced by a new one."""
+    """Make a stream escape the characters that it cannot encode. A stream that is None is replaced by a new stream."""
     if stream is None:
         stream = os.fdopen(number, "w", encoding="utf-8", closefd=False)
     reconfigure = getattr(stream, "reconfigure", None)
