@@ -111,7 +111,7 @@ def cannot_write(path: Path, error: OSError, hint: str = "choose another place")
 def with_way_on(error: MmsentError, go_on: str) -> MmsentError:
     """Return the error of a command that can be resumed.
 
-    If the disk is full, the hint is to free some space, and then to do what `go_on` says.
+    If the disk is full, the hint is to free some space, and then to do what `go_on` describes.
     """
     return type(error)(error.message, f"free some space and {go_on}") if error.hint == FREE_SPACE else error
 

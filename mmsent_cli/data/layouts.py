@@ -370,7 +370,7 @@ def open_source(
 def documents(source: Source, config: DataConfig) -> list[tuple[str, bytes]]:
     """Return the place (`file:line`) and the bytes of each line of a table.
 
-    The list is empty for a source whose encoding is known, such as a table in UTF-8.
+    The list is empty for other sources, and for a table that is recognised as UTF-8, UTF-16 or UTF-32.
     """
     if source.kind != "manifest" or not is_legacy_text(source.path, config.encoding):
         return []

@@ -27,10 +27,11 @@ class ProbeSpec:
         strength: inverse strength of the L2 penalty (`C` in scikit-learn). Dense features are standardized first. None
             means 1 / number of features. For `kernel`, it is the penalty itself.
         summary: a description in one line.
-        encoders: names of auxiliary (extra, frozen) encoders. If empty, the probe reads the model's own encoder. The
-            names `text` and `image` mean the model's own encoders, which must be frozen completely. Two encoders with
-            `pooled` embed text and image into one space, and the cosine of the two embeddings is a feature too. An
-            encoder whose name begins with `TEXT_AND_OCR` reads the text followed by the words in the image.
+        encoders: names of auxiliary (extra, frozen) encoders. If empty, a probe on an encoder reads the model's own
+            encoder. The names `text` and `image` mean the model's own encoders, which must be frozen completely. Two
+            encoders with `pooled` embed text and image into one space, and the cosine of the two embeddings is a
+            feature too. An encoder whose name begins with `TEXT_AND_OCR` reads the text followed by the words in the
+            image.
     """
 
     source: Literal["text", "ocr", "text_encoder", "image_encoder", "both_encoders"]
