@@ -7,7 +7,7 @@ from typing import Any
 from mmsent_cli.api.arguments import RUNS, Data, PathLike, sort_settings
 from mmsent_cli.checks.data import run_check, run_inspection
 from mmsent_cli.checks.machine import check_machine
-from mmsent_cli.config import DataConfig, RuntimeConfig, SplitConfig, build
+from mmsent_cli.config import VAL_SIZE, DataConfig, RuntimeConfig, SplitConfig, build
 from mmsent_cli.data.check import decide_encoding, iter_unlabelled, load_labelled
 from mmsent_cli.data.layouts import files_of, locate
 from mmsent_cli.data.pairs import Pair
@@ -99,8 +99,12 @@ def split(
 
 
 def _split_name(config: SplitConfig, limit: int | None, folds: int | None) -> str:
-    """Return the default name of a split file. It contains the strategy, the seed, the number of folds and `limit`."""
-    ends = (f"-{folds}-folds" if folds else "", f"-limit-{limit}" if limit else "")
+    """Return the default name of a split file. Splits with other settings or another `limit` have other names."""
+    ends = (
+        f"-val-{config.val_size:g}" if config.val_size != VAL_SIZE else "",
+        f"-{folds}-folds" if folds else "",
+        f"-limit-{limit}" if limit else "",
+    )
     return f"{config.strategy}-{config.split_seed}{''.join(ends)}.json"
 
 

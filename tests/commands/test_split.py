@@ -101,8 +101,17 @@ def test_dropped_pairs_are_told_and_not_in_the_split(folder):
     assert "5" not in split.train + split.val
 
 
-def test_a_split_of_a_part_of_the_pairs_has_its_own_default_file():
-    assert run().exit_code == 0
-    assert run("--limit", "30").exit_code == 0
-    sizes = [len(read_split(path).train + read_split(path).val) for path in sorted(Path("splits").iterdir())]
-    assert sizes == [30, 60]
+def test_a_split_with_other_settings_has_its_own_default_file():
+    for options in ((), ("--limit", "30"), ("--val-size", "0.5"), ("--folds", "3"), ("--split-seed", "1")):
+        assert run(*options).exit_code == 0
+    splits = {path.stem: read_split(path, 1 if "folds" in path.stem else None) for path in Path("splits").iterdir()}
+    sizes = {name: len(split.train + split.val) for name, split in splits.items()}
+    usual = "grouped-42"
+    assert sizes == {
+        usual: 60,
+        "grouped-1": 60,
+        f"{usual}-3-folds": 60,
+        f"{usual}-limit-30": 30,
+        f"{usual}-val-0.5": 60,
+    }
+    assert len(splits[f"{usual}-val-0.5"].val) == 30
